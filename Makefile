@@ -4,6 +4,7 @@
 # make test-all  the same with slow tests and faults at full length
 # make test-processors   the tests marked `numbers` on emulated processors: AVX2 without VNNI, and SSE4.2 alone
 # make site      the documentation as a site in site/; a broken link is an error
+# make release   wheels in dist/VERSION, tried in empty environments, with hashes; TAG=yes tags
 # make bench     the tables of docs/benchmarks.md
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ export OPENBLAS_NUM_THREADS = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs bench-shadows
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
 
@@ -201,7 +202,7 @@ bench-federation: install
 bench-fpga: install
 	$(BIN)/python -m benchmarks.fpga
 
-# Code is changed in COUNT places, one at a time; what the nearest fast tests do not notice is printed. A minute each.
+# Code is changed in COUNT places, one at a time; what no fast test notices is printed. Half an hour.
 COUNT := 300
 mutants: install
 	$(BIN)/python tools/mutants.py --count $(COUNT)
@@ -223,6 +224,7 @@ faults-fleet: install
 
 # MkDocs has an environment of its own (270 MB). Serve the site to search it: python -m http.server -d site
 SITE := .venv-site
+CHECKS := .venv-release
 site: $(SITE)/.installed
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --strict
 	@echo "open site/index.html"
@@ -231,6 +233,16 @@ $(SITE)/.installed: requirements-site.lock
 	$(PYTHON) -m venv $(SITE)
 	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-site.lock
 	@touch $(SITE)/.installed
+
+# Wheels and source of both distributions in dist/VERSION, tried in empty environments, with bills of material and hashes;
+# TAG=yes tags the commit. Half an hour; needs the network.
+release: install $(CHECKS)/.installed
+	$(BIN)/python tools/release.py $(if $(TAG),--tag)
+
+$(CHECKS)/.installed: requirements-release.lock
+	$(PYTHON) -m venv $(CHECKS)
+	$(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-release.lock
+	@touch $(CHECKS)/.installed
 
 # Resolves the newest versions again; needs the network. The file names no index.
 lock: install

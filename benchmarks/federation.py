@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.table import markdown
-from edgewright.core.federation.privacy import epsilon_of
+from edgewright.core.federation.rounds import epsilon_of
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
 from edgewright.data.load import load_data

@@ -24,7 +24,7 @@ from benchmarks.table import ROOT, markdown
 from edgewright.core.neighbours.index_file import begin
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor
-from edgewright.data.sets.grocery import SET, Config
+from edgewright.data.sets.media import SETS, GroceryConfig
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.training.metrics import wilson
@@ -79,7 +79,9 @@ class Photographs:
 
 def photographs() -> Photographs:
     """Return all photographs."""
-    (fine,), (coarse,) = (SET.load(DATA, Config(target=target)).recordings for target in ("fine", "coarse"))
+    (fine,), (coarse,) = (
+        SETS["grocery"].load(DATA, GroceryConfig(target=target)).recordings for target in ("fine", "coarse")
+    )
     return Photographs(
         np.asarray(fine.values, np.float32), np.asarray(fine.target, str), np.asarray(coarse.target, str),
         np.asarray(fine.groups, str),

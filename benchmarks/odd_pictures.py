@@ -21,8 +21,8 @@ from PIL import Image, ImageDraw
 
 from benchmarks.scenes import DATA
 from benchmarks.table import markdown
-from edgewright.core.objects import heat
-from edgewright.data.sets.grocery import SET, Config
+from edgewright.core.prediction.objects import heat
+from edgewright.data.sets.media import SETS, GroceryConfig
 from edgewright.models.anomaly import NetworkAnomaly
 from edgewright.training.auroc import auroc
 from edgewright.training.metrics import student_t
@@ -86,7 +86,7 @@ def spoiled(picture: Floats, other: Floats, kind: str, rng: np.random.Generator)
 
 def pictures(label: str) -> Pictures:
     """Return the pictures of one kind of goods; every fourth run of ten training photographs is held out."""
-    dataset = SET.load(DATA, Config(target="coarse"))
+    dataset = SETS["grocery"].load(DATA, GroceryConfig(target="coarse"))
     (recording,) = dataset.recordings
     if recording.target is None or recording.groups is None:
         raise SystemExit("the set has no labels or no groups")

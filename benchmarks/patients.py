@@ -22,14 +22,13 @@ from numpy.typing import NDArray
 
 from benchmarks.table import ROOT, markdown
 from edgewright.data.samples import part_of
-from edgewright.data.sets.mitdb import DS1
+from edgewright.data.sets.heartbeats import DS1
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import SHARE, class_scores, group_interval
 from edgewright.workflows.adaptation.examples import Examples
-from edgewright.workflows.adaptation.rehearsal import rehearsal_of
-from edgewright.workflows.adaptation.simulation import POINT, confusions, unseen_samples
+from edgewright.workflows.adaptation.simulation import POINT, confusions, rehearsal_of, unseen_samples
 from edgewright.workflows.scoring.rows import ScoreRequest
 
 DATA = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "mitdb"

@@ -19,8 +19,8 @@ from sklearn.metrics import average_precision_score
 from benchmarks.table import markdown
 from edgewright.export.answering import load
 from edgewright.pipeline.config import parse
-from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.folder import judged_of
 
 DRAWS, ASIDE = 20, 0.3
 TARGET = "Machine failure"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.table import ROOT, markdown
-from edgewright.data.sets.grocery import SET, Config
+from edgewright.data.sets.media import SETS, GroceryConfig
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.profiles.catalogue import load_profile
@@ -51,7 +51,7 @@ class Photographs:
 
 def photographs() -> dict[str, Photographs]:
     """Return the photographs of each group: ten runs of training photographs, and 'val'."""
-    dataset = SET.load(DATA, Config(target="coarse"))
+    dataset = SETS["grocery"].load(DATA, GroceryConfig(target="coarse"))
     (recording,) = dataset.recordings
     made: dict[str, Photographs] = {}
     groups = () if recording.groups is None else recording.groups
@@ -174,7 +174,7 @@ def main() -> None:
         whole = [[form.name, _span(form.f1)] for form in forms.variants if not isinstance(form.f1, UnsetType)]
         print(markdown(("form", heads[-1]), whole))
         estimate, _ = estimate_place(result.package, load_profile("cortex-m7"))
-        program = estimate.found
+        program = estimate.footprint
         print(f"flash {program.flash.value:,.0f} B, RAM {program.ram.value:,.0f} B", end="")
         print("" if program.instructions is None else f", {program.instructions.value:,.0f} instructions")
 

@@ -76,7 +76,7 @@ def _measure(settings: BusSettings, folder: Path) -> list[list[str]]:
     moments: list[tuple[float, float]] = []
 
     def stop() -> bool:
-        if service.taken >= _MESSAGES:
+        if service.received >= _MESSAGES:
             moments.append((time.perf_counter(), _processor()))
             return True
         return False

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.package import vector_files, write_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.device.agent.process_status import Report
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
@@ -183,7 +183,7 @@ def _run(
     configured = check_settings(table, folder, "device.toml")
     report = run_agent(
         configured, source, folder / "store", stop=lambda: False,  # type: ignore[arg-type]
-        say=(said if said is not None else []).append, tell=events.extend, begin=lambda _: None,
+        say=(said if said is not None else []).append, publish=events.extend, begin=lambda _: None,
     )  # fmt: skip
     return events, report
 

@@ -65,6 +65,8 @@ class ServedFleet:
 
     def begin(self, trial: str, *more: str) -> str:
         """Begin the rollout of the newest release to all devices at once; its plan."""
+        # Only devices that enrolled before the plan was signed count in it.
+        until(lambda: json.loads(self.run("fleet", "devices", "--fleet", "fleet", "--json"))["devices"], self.said)
         (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
         told = self.run(
             "fleet", "rollout", "start", "--fleet", "fleet", "--plan", "plan.toml", "--stages", "all:100%",

@@ -13,6 +13,7 @@ import numpy as np
 from c99_operator_cases import cases
 from c99_stages import fitted
 from edgewright.core.integer.network import with_rounding
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_host.host import STRICT, CModel, compile_c99
 from edgewright.graph.builder import Builder
@@ -40,11 +41,11 @@ Files = dict[str, str]
 @cache
 def pipelines() -> dict[str, Files]:
     """Name -> files with a `NAME_predict`: every operator, every stage, every layer, every network float and int8."""
-    found = {"operators": write_c99(cases(), name="operators")}
+    found = {"operators": write_c99(cases(), CodeOptions("operators"))}
     for room, kind, number in CASES:
         name = f"stage_{kind}{number}"
         limit = fitted(room, kind, number)[0].inputs[0].shape[0]
-        found[name] = write_c99(fitted(room, kind, number)[0], name=name, ranges=[(-1e6, 1e6)] * limit)
+        found[name] = write_c99(fitted(room, kind, number)[0], CodeOptions(name, ranges=[(-1e6, 1e6)] * limit))
     for number, (kind, settings) in enumerate(LAYERS):
         name = f"layer_{kind}{number}"
         layer, config, shape, parameters = made(kind, settings)
@@ -54,14 +55,14 @@ def pipelines() -> dict[str, Files]:
             builder.finish({"prediction": (value, "float32", layer.out_shape(config, shape))})
             if value != builder.input
             else _same(builder, shape),
-            name=name,
+            CodeOptions(name),
         )
     for name in (*NETWORKS, "picture"):
         floats = picture() if name == "picture" else trained(name)
-        found[f"float_{name}"] = write_c99(floats, name=f"float_{name}")
+        found[f"float_{name}"] = write_c99(floats, CodeOptions(f"float_{name}"))
         for rounding in ROUNDINGS:
             word = f"{rounding}_{name}"
-            found[word] = write_c99(small(name), integer_network(small(name), rounding), name=word)
+            found[word] = write_c99(small(name), CodeOptions(word), integer_network(small(name), rounding))
     return found
 
 

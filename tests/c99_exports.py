@@ -14,11 +14,10 @@ from c99_language_example import jumble, model
 from denoiser_example import random_denoiser
 from edgewright.core.catalogue import listing
 from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.export.c99_code.interval import write_interval_c99
+from edgewright.export.c99_code.answers import write_interval_c99
 from edgewright.export.c99_detectors._source import write_detector_c99
-from edgewright.export.c99_language.dialogue import dialogue_files
-from edgewright.export.c99_language.features import write_features_c99
-from edgewright.export.c99_language.hear import hearing_files
+from edgewright.export.c99_language.dialogue import dialogue_files, hearing_files
+from edgewright.export.c99_language.student import write_features_c99
 from edgewright.export.c99_stream.denoiser import write_denoiser_c99
 from edgewright.export.c99_stream.forecast import write_forecaster_c99
 from edgewright.export.contract import Stream, Subject
@@ -26,7 +25,7 @@ from edgewright.export.slots import slot_files
 from edgewright.export.targets.c99 import TARGET
 from edgewright.language.dialogue.validation import read_dialogue
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
-from edgewright.monitor.detector_file import detector_bytes
+from edgewright.monitor.detector_stream import detector_bytes
 from edgewright.monitor.detectors import kind as detector
 from edgewright.nlp.utterance.model_file import Arrays
 from edgewright.schema.data import Column

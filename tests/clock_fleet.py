@@ -124,7 +124,7 @@ class Unit:
         """Return what its agent holds, read beside it."""
         state = State.open(self.store, writable=False)
         try:
-            return state.held
+            return state.device_state
         finally:
             state.close()
 
@@ -215,12 +215,18 @@ class ClockFleet:
 
     def roll_out(self, number: int, *more: str, trial: str = "seconds = 1.0") -> str:
         """Publish a package and begin its rollout; the plan's name."""
+        until(lambda: self.enrolled() == len(self.units), self.told)  # only devices older than a plan count in it
         run(self.folder, "fleet", "publish", f"r{number}.edge", "--fleet", "fleet", env=self.clock.environment)
         (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
         text = self.ask("fleet", "rollout", "start", "--plan", "plan.toml", "--json", *more)
         found = re.search(r'"(pump-[0-9]+-[0-9a-f]+)"', text)
         assert found, text
         return found.group(1)
+
+    def enrolled(self) -> int:
+        """Return the number of devices that the control plane knows."""
+        with sqlite3.connect(f"file:{self.folder / 'fleet' / 'fleet.sqlite'}?mode=ro", uri=True) as known:
+            return int(known.execute("SELECT count(*) FROM devices").fetchone()[0])
 
     def rollout(self, plan: str) -> tuple[str, int]:
         """State and stage of a rollout, from the database."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.compression.int8 import quantise
-from edgewright.core.integer.rounding import marked
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
+from edgewright.core.integer.reader import marked
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.pronunciation.coach import CoachFile, with_test
 from edgewright.language.pronunciation.phones import OUTPUTS, PHONES

@@ -11,9 +11,11 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from edgewright.cli.main import main
-from edgewright.fleet.server.publishing import publisher
-from edgewright.fleet.server.rollouts import transitions
+from edgewright.fleet.server.rollouts import publisher, transitions
+from edgewright.fleet.server.signer.service import SigningRequest
 
 _ACT, _, _MOMENT = os.environ.get("FALL", "").partition(":")
 _now = [""]
@@ -28,12 +30,12 @@ _asked, _commit, _publish = transitions.signing_request, transitions.commit, pub
 _write = vars(publisher)["write_again"]
 
 
-def asked(connection: Any, step: Any) -> Any:  # noqa: ANN401 - as the real one
-    _now[0] = step.what
+def asked(connection: sa.Connection, step: transitions.Step) -> SigningRequest:
+    _now[0] = step.action
     return _asked(connection, step)
 
 
-def commit(connection: Any, **said: Any) -> None:  # noqa: ANN401 - as the real one
+def commit(connection: sa.Connection, **said: Any) -> None:  # noqa: ANN401 - as the real one
     _fall("signed")
     _commit(connection, **said)
     _fall("written")

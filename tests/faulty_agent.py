@@ -97,8 +97,7 @@ def wheel(folder: Path, version: str, name: str = "", more: str = "") -> Path:
         shutil.copy(ROOT / part, source / part)
     for part in ("src", "examples"):
         shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
-    project = source / "pyproject.toml"
-    project.write_text(project.read_text().replace('version = "0.1.0"', f'version = "{version}"', 1))
+    (source / "src/edgewright/_version.py").write_text(f'__version__ = "{version}"\n')
     if more:
         module = source / "src/edgewright/fleet/device" / name
         module.write_text(module.read_text() + more)

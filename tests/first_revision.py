@@ -12,6 +12,7 @@ ADDED = {
         "transport_fault",
     ),
     "operators": ("expires",),
+    "rollouts": ("history",),
     "vitals": ("processor", *added()),
     "reports": ("processor", *added()),
 }  # fmt: skip

@@ -10,7 +10,8 @@ import numpy as np
 
 from edgewright.core.catalogue import listing
 from edgewright.graph.layer import Layer, LayerConfig, Shape
-from edgewright.models.architecture import PACKAGE, layer_of
+from edgewright.models.architecture import layer_of
+from edgewright.models.layer_table import PACKAGE
 from edgewright.schema.errors import InputError
 
 KINDS = listing(PACKAGE, "LAYER")

@@ -110,12 +110,12 @@ class LiveAgent:
     @property
     def counter(self) -> int:
         """Of the release that runs."""
-        return self.state.held.counter
+        return self.state.device_state.counter
 
     @property
     def floor(self) -> int:
         """Of the release that was confirmed."""
-        return self.state.held.floor
+        return self.state.device_state.floor
 
     def close(self) -> None:
         """End it."""
@@ -159,7 +159,7 @@ class LiveAgent:
 
     def _look(self) -> None:
         """Nothing is half activated: what is active is whole, and is the release that the state names."""
-        held = self.state.held
+        held = self.state.device_state
         found = self.slots.holds(held.active) if held.active else None
         if (found.counter if found else 0) != held.counter:
             self.wrong.append(f"slot {held.active!r} holds {found}, and {held.counter} is active")

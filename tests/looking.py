@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 PHONE = {"width": 320, "height": 640}
+SCREENS = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
 
 
 def violations(page: Page) -> list[str]:

@@ -10,13 +10,16 @@ import time
 from pathlib import Path
 
 from edgewright.data import row_spool
-from edgewright.pipeline import fitting, material, packaging
+from edgewright.pipeline import fitting, material
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.package import packaging
 from edgewright.pipeline.run import run_pipeline
 from edgewright.training import loop
 
 # What a run holds at once, made small so that a small data set is many times as large.
-row_spool.PIECE_BYTES = loop.CHUNK_BYTES = fitting._FIT_BYTES = material._DRAWN_BYTES = packaging._DRAWN_BYTES = 2**20
+row_spool.PIECE_BYTES = loop.CHUNK_BYTES = fitting._FIT_BYTES = material._SAMPLED_BYTES = packaging._SAMPLED_BYTES = (
+    2**20
+)
 
 
 class Peak(threading.Thread):

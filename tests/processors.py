@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from functools import cache, wraps
 
-from edgewright.core import processor
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction import processor
 from edgewright.schema.graph import Graph
 from support import environment, left_out
 

@@ -18,10 +18,10 @@ from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.graph import Array
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
-from edgewright.workflows.proof.workflow import prove_subject
 
 ROWS = 120
 SHAPE = (3, 32)

@@ -11,15 +11,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports, rollouts
-from edgewright.fleet.server.publishing.publisher import Publisher
 from edgewright.fleet.server.publishing.restore import begin
 from edgewright.fleet.server.rollouts.offered import RolloutTimes
+from edgewright.fleet.server.rollouts.publisher import Publisher
 from edgewright.fleet.server.rollouts.scheduler import Scheduler
 from edgewright.fleet.server.rollouts.stage_verdict import judge_stage
 from edgewright.fleet.server.rollouts.transitions import Rollouts
@@ -203,7 +203,7 @@ class Example:
 def within(names: list[str], percent: float, made: Plan | None = None) -> list[str]:
     """Return the devices that a share reaches."""
     made = made or plan()
-    return [name for name in names if place(made.salt, made.id, name) < percent]
+    return [name for name in names if position(made.salt, made.id, name) < percent]
 
 
 def row(example: Example) -> Any:  # noqa: ANN401 - a row
@@ -217,5 +217,5 @@ def go(example: Example, seconds: float, alive: list[str]) -> list[str]:
     for _ in range(round(seconds / 600.0)):
         example.now += 600.0
         example.speak(alive)
-        happened += [event.what for event in example.scheduler.tick() if event.what != "renewed"]
+        happened += [event.kind for event in example.scheduler.tick() if event.kind != "renewed"]
     return happened

@@ -21,7 +21,7 @@ PATIENCE = 90.0
 LAUNCH = (
     "import sys; from pathlib import Path; from edgewright.fleet.device.launcher import launch;"
     "from edgewright.cli.main import EdgewrightError\n"
-    "try: sys.exit(launch(Path('store'), '', False))\n"
+    "try: sys.exit(launch(Path('store'), '', False, []))\n"
     "except EdgewrightError as error: print(error, file=sys.stderr); sys.exit(error.exit_code)"
 )
 SCRIPT = """#!{python}
@@ -117,9 +117,9 @@ class Scripted:
         self.wait(lambda: self.starts()[-1:] == ["base"])
         state = State.open(self.store, writable=False)
         state.close()
-        assert (state.held.environment, state.held.burned, state.held.trial) == ("", (1,), None)
+        assert (state.device_state.environment, state.device_state.burned, state.device_state.trial) == ("", (1,), None)
         (outcome,) = state.outcomes
-        assert (outcome.counter, outcome.what) == (1, "reverted")
+        assert (outcome.counter, outcome.result) == (1, "reverted")
         return outcome.because, outcome.detail
 
     def end(self) -> int:

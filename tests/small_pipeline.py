@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.journal import FOLDER
 

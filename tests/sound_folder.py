@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 
 RATE, SECONDS = 8000, 2.0
 TONES = {"high": 1200.0, "low": 300.0}

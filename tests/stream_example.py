@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.decision import Decider
-from edgewright.core.windows import Windower
+from edgewright.core.input.windows import Windower
+from edgewright.core.prediction.decision import Decider
 from edgewright.schema.package import WindowSpec
 
 Floats = NDArray[np.float32]

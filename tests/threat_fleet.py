@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.device.ports import DeviceConfig
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.publication import publish_plan
@@ -175,7 +175,7 @@ class Town:
 
     def within(self, plan: Plan, percent: float) -> list[Unit]:
         """Return devices whose place is below so many percent."""
-        return [unit for unit in self.units if place(plan.salt, plan.id, unit.id) < percent]
+        return [unit for unit in self.units if position(plan.salt, plan.id, unit.id) < percent]
 
     def roll_out(self, plan: Plan) -> bytes:
         """Return signs a plan offline and begins it."""

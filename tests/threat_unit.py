@@ -142,7 +142,7 @@ class Unit:
     @property
     def counter(self) -> int:
         """Of the release that runs, which the slot itself must say too."""
-        held = self.state.held
+        held = self.state.device_state
         found = self.slots.holds(held.active) if held.active else None
         assert (found.counter if found else 0) == held.counter
         return held.counter

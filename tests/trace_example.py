@@ -27,9 +27,9 @@ from edgewright.schema.trace import (
     TrainingRecord,
     VariantRecord,
 )
-from edgewright.trace.insight import key_insight
-from edgewright.trace.observations import observe
-from edgewright.trace.readiness import verdict
+from edgewright.trace.sentences.insight import key_insight
+from edgewright.trace.sentences.observations import observe
+from edgewright.trace.sentences.readiness import verdict
 from edgewright.training.metrics import wilson
 
 NAMES = (

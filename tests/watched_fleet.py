@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import Limits, open_plane
@@ -141,7 +141,7 @@ class Watched:
 
     def canaries(self, percent: float = 20.0) -> list[Device]:
         """Return devices whose place is below a percent."""
-        return [one for one in self.devices if place("5" * 64, PLAN, one.id) < percent]
+        return [one for one in self.devices if position("5" * 64, PLAN, one.id) < percent]
 
     def take(self, devices: list[Device]) -> None:
         """Ask for leave, activates and confirms."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.data.sets import fsdd
+from edgewright.data.sets import media
 from edgewright.export.c99_host.host import CModel, load_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.targets import c99, web
@@ -51,7 +51,7 @@ def motion_subject() -> Subject:
 @cache
 def speech() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
     """Return recordings of people who say a digit, at 8 kHz: half a second of each, and the digit."""
-    data = fsdd.SET.load(shared_data("fsdd"))
+    data = media.SETS["fsdd"].load(shared_data("fsdd"))
     chosen = [one for one in data.recordings if one.name[0] in "0136"][::5]
     X = np.zeros((len(chosen), 1, WINDOW), np.float32)
     for into, one in zip(X, chosen, strict=True):

@@ -15,13 +15,16 @@ from packaging.utils import canonicalize_name
 
 from support import ROOT
 
+DEVICE = ROOT / "distributions" / "device"
+"""The project of the distribution `edgewright-device`."""
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel of the repository in a folder and return its path."""
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+
+def build_wheel(folder: Path, project: Path = ROOT) -> Path:
+    """Build the wheel of a project of the repository in a folder and return its path."""
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project)]
     done = subprocess.run(build, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = folder.glob("edgewright-*.whl")
+    (wheel,) = folder.glob("edgewright*.whl")
     return wheel
 
 

@@ -1,7 +1,8 @@
 """Names tests by how near they are to changed code, the nearest first, with a number that grows with the distance.
 
 0 is a test that changed. One that imports a changed module is as far as there are tests that import this module: what
-all of them import says little. Behind these come tests of modules that import a changed one.
+all of them import says little. One whose helper imports it is as far as there are tests that do either. Behind these
+come tests of modules that import a changed one.
 
 Usage: python tools/affected.py [REVISION]
 
@@ -16,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,33 +42,42 @@ class ImportGraph:
     @cached_property
     def importers(self) -> Mapping[str, frozenset[str]]:
         """Modules that import a module, or find it by the name of its folder, by the module."""
-        found: dict[str, set[str]] = {name: set() for name in self.modules}
+        imported: dict[str, set[str]] = {name: set() for name in self.modules}
         for name, path in self.modules.items():
             text = path.read_text("utf-8")
-            for module in self._imports(ast.parse(text)):
-                found[module].add(name)
-            if path.name == "__init__.py" and "catalogue" in text:
+            tree = ast.parse(text)
+            modules = self._imports(tree)
+            for module in modules:
+                imported[module].add(name)
+            if f"{PACKAGE}.core.catalogue" in modules or "iter_modules" in text:
+                folders = {name} | {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
                 for module in self.modules:
-                    if module.rpartition(".")[0] == name:
-                        found[module].add(name)
-        return {name: frozenset(others - {name}) for name, others in found.items()}
+                    if module.rpartition(".")[0] in folders:
+                        imported[module].add(name)
+        return {name: frozenset(others - {name}) for name, others in imported.items()}
 
     @cached_property
     def used(self) -> Mapping[Path, frozenset[str]]:
         """Modules that a test imports, or its helpers, or whose command it gives, by the test."""
         return {path: frozenset(self._used(path, set())) for path in self.tests}
 
+    @cached_property
+    def imported(self) -> Mapping[Path, frozenset[str]]:
+        """Modules that a test imports itself, or whose command it gives, by the test."""
+        return {path: frozenset(self._used(path, set(self._helpers))) for path in self.tests}
+
     def distances(self, changed: Iterable[Path]) -> dict[Path, int]:
         """Return how far tests are from changed files; those that do not depend on them are left out."""
         # Fixed C stands beside the module that writes its tables, in one folder with it.
         files = {(self._root / path).resolve() for path in changed}
-        files |= {beside for path in files if path.suffix in (".c", ".h") for beside in path.parent.glob("*.py")}
+        files |= {neighbour for path in files if path.suffix in (".c", ".h") for neighbour in path.parent.glob("*.py")}
         reached = {name for name, path in self.modules.items() if path in files}
-        count = Counter(name for names in self.used.values() for name in names)
+        count, own = (Counter(chain.from_iterable(names.values())) for names in (self.used, self.imported))
         far = {path: 0 for path in self.tests if path in files}
         for step in range(MAXIMUM):
             for path in self.tests:
-                shared = [count[name] for name in reached & self.used[path]]
+                shared = [own[name] for name in reached & self.imported[path]]
+                shared = shared or [count[name] for name in reached & self.used[path]]
                 if shared and path not in far:
                     far[path] = step * len(self.tests) + min(shared)
             reached |= {importer for name in reached for importer in self.importers[name]}
@@ -92,17 +103,20 @@ class ImportGraph:
             for helper in self._helpers.keys() & words - seen:
                 seen.add(helper)
                 modules |= self._used(self._helpers[helper], seen)
-            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                command = f"{PACKAGE}.cli.commands.{node.args[0].value!s}".replace("-", "_")
+            command = f"{PACKAGE}.cli.commands"
+            for word in node.args if isinstance(node, ast.Call) else ():
+                if not isinstance(word, ast.Constant):
+                    break
+                command += f".{word.value!s}".replace("-", "_")
                 modules |= {command} & self.modules.keys()
         return modules
 
 
 def changed_since(revision: str, root: Path = ROOT) -> list[Path]:
     """Return files that changed since a commit or a time; none where git knows no such commit."""
-    told = _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    told = told or _git(root, "rev-list", "-1", f"--before={revision}", "HEAD")
-    return [Path(line) for line in _git(root, "diff", "--name-only", told[0], "HEAD")] if told else []
+    commits = _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    commits = commits or _git(root, "rev-list", "-1", f"--before={revision}", "HEAD")
+    return [Path(line) for line in _git(root, "diff", "--name-only", commits[0], "HEAD")] if commits else []
 
 
 def _git(root: Path, *words: str) -> list[str]:
@@ -117,6 +131,6 @@ def _name(path: Path, source: Path) -> str:
 
 if __name__ == "__main__":
     revision = sys.argv[1] if len(sys.argv) > 1 else "1 day ago"
-    found = ImportGraph().distances(changed_since(revision))
-    for path, distance in sorted(found.items(), key=lambda entry: (entry[1], entry[0])):
+    distances = ImportGraph().distances(changed_since(revision))
+    for path, distance in sorted(distances.items(), key=lambda entry: (entry[1], entry[0])):
         print(distance, path.relative_to(ROOT))

@@ -1,4 +1,7 @@
-"""Checks that no module or class has a name that tells a story instead of saying what it holds.
+"""Checks every name that the code binds: no word of a story, and no word that says nothing of what it holds.
+
+The words are those that the style of this project rules out. A wire name, a column of a database or a key of a table
+that users write keeps its word: the field has a better name, and `msgspec.field(name=...)` says the word.
 
 Usage: python tools/check_names.py
 """
@@ -11,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "edgewright"
+ROOT = Path(__file__).resolve().parents[1]
 MODULES = frozenset(
     re.findall(
         r"\w+",
@@ -31,6 +34,47 @@ CLASSES = frozenset(
         """,
     )
 )
+WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        apart asked beside drawn found heard held judged least made most place said taken tell tells these told tried
+        what
+        """,
+    )
+)
+KEPT = {
+    ("src/edgewright/core/input/windows.py", "_held"): "a key of the state that a device stores",
+    ("src/edgewright/device/agent/stream_decisions.py", "_told"): "a key of the state that a device stores",
+    ("src/edgewright/device/timeline.py", "_told"): "a key of the state that a device stores",
+    ("src/edgewright/device/timeline.py", "_held"): "a key of the state that a device stores",
+    ("src/edgewright/monitor/detectors/spectral_residual.py", "_held"): "a key of the state that a device stores",
+    ("src/edgewright/schema/state_table.py", "FOUND"): "the event `found` of a dialogue table",
+    (
+        "src/edgewright/search/advise/figures.py",
+        "most",
+    ): "a key of the table of a radio, and of its figure `radio_most`",
+}
+"""Names that stay, with the reason, by file and name."""
+
+
+def bindings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and name of everything that a module binds: definitions, variables, fields, aliases, captures."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.lineno, node.asname
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.lineno, node.name
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            yield node.lineno, node.rest
 
 
 def story_names(source: Path) -> Iterator[str]:
@@ -45,7 +89,16 @@ def story_names(source: Path) -> Iterator[str]:
                 yield f"{file_path}:{node.lineno}: expected a noun that says what the class is, got {node.name!r}"
 
 
+def ruled_out(root: Path, folders: tuple[str, ...]) -> Iterator[str]:
+    """Yield one line for each binding of a ruled-out word in some folders of a checkout, but for those in `KEPT`."""
+    for path in sorted(path for folder in folders for path in (root / folder).rglob("*.py")):
+        file_path = path.relative_to(root).as_posix()
+        for line, name in sorted(bindings(ast.parse(path.read_text()))):
+            if name.strip("_").lower() in WORDS and (file_path, name) not in KEPT:
+                yield f"{file_path}:{line}: expected a name that says what the value is, got {name!r}"
+
+
 if __name__ == "__main__":
-    found = list(story_names(SOURCE))
-    print("\n".join(found))
-    sys.exit(bool(found))
+    mistakes = [*story_names(ROOT / "src" / "edgewright"), *ruled_out(ROOT, ("src", "tools", "examples"))]
+    print("\n".join(mistakes))
+    sys.exit(bool(mistakes))

@@ -37,8 +37,8 @@ def with_uv(extras: str) -> bool:
 def pip_index() -> dict[str, str]:
     """Return the index that pip is configured for as uv's variable; nothing where it is the default one."""
     settings = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=False).stdout
-    found = re.findall(r"^(?:global|install|:env:)\.index-url='(.+)'$", settings, re.MULTILINE)
-    return {"UV_DEFAULT_INDEX": found[-1]} if found and "UV_DEFAULT_INDEX" not in os.environ else {}
+    indexes = re.findall(r"^(?:global|install|:env:)\.index-url='(.+)'$", settings, re.MULTILINE)
+    return {"UV_DEFAULT_INDEX": indexes[-1]} if indexes and "UV_DEFAULT_INDEX" not in os.environ else {}
 
 
 def with_pip() -> int:

@@ -1,7 +1,8 @@
-"""Writes `requirements.lock` and `requirements-site.lock`: the newest versions, with hashes and without an index.
+"""Writes `requirements.lock` and the locks of dependency groups: the newest versions, with hashes and without an index.
 
-The first holds everything of `pyproject.toml` that Edgewright needs, the second what builds the documentation site. Run
-it through `make lock`; it needs the network and pip-tools. Names of locks after it write those alone.
+The first holds everything of `pyproject.toml` that Edgewright needs; `requirements-site.lock` what builds the
+documentation site, `requirements-release.lock` what checks a release. Run it through `make lock`; it needs the network
+and pip-tools. Names of locks after it write those alone.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
-SITE_LOCK = "requirements-site.lock"
-HEADERS = {
-    LOCK: "# Every package of every extra, for make install. Written by tools/lock.py: do not edit.\n",
-    SITE_LOCK: "# What builds the documentation, for make site. Written by tools/lock.py: do not edit.\n",
+GROUPS = {"requirements-site.lock": "site", "requirements-release.lock": "release"}
+PURPOSES = {
+    LOCK: "Every package of every extra, for make install",
+    "requirements-site.lock": "What builds the documentation, for make site",
+    "requirements-release.lock": "What checks a release, for make release",
 }
 # Names of this or that machine's places, which must not be written down.
 PLACES = ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 
 
 def wanted(name: str) -> list[str]:
-    """Return requirements of the base install and of all extras without the project itself, or those of the site."""
+    """Return requirements of the base install and of all extras without the project itself, or those of a group."""
     tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    if name == SITE_LOCK:
-        return sorted(tables["dependency-groups"]["site"])
+    if name in GROUPS:
+        return sorted(tables["dependency-groups"][GROUPS[name]])
     project = tables["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     return sorted({line for lines in lists for line in lines if not line.startswith(project["name"] + "[")})
@@ -46,13 +48,14 @@ def write(name: str) -> int:
         done = subprocess.run(command, env=settings, check=False)
         if done.returncode == 0:
             text = (Path(folder) / "lock.txt").read_text(encoding="utf-8")
-            (ROOT / name).write_text(HEADERS[name] + text, encoding="utf-8")
+            header = f"# {PURPOSES[name]}. Written by tools/lock.py: do not edit.\n"
+            (ROOT / name).write_text(header + text, encoding="utf-8")
     return done.returncode
 
 
 def main(names: list[str]) -> int:
     """Write the locks; return the first exit code of the resolver that is not 0."""
-    return next((code for code in map(write, names or HEADERS) if code), 0)
+    return next((code for code in map(write, names or PURPOSES) if code), 0)
 
 
 if __name__ == "__main__":

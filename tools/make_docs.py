@@ -1,10 +1,10 @@
-"""Generate docs/pipeline.md, a page of docs/cli for each command, and the list of decision records.
+"""Generate docs/pipeline.md, a page of docs/cli for each command, the functions of C, and the list of decision records.
 
     python tools/make_docs.py           writes the files
     python tools/make_docs.py --check   exits with 1 when a file differs from what the code says
 
 Nothing is listed by hand: keys come from the structs, meanings from their docstrings, kinds from the folders, commands
-from their own help, records from their titles.
+from their own help, functions from the headers that exports write, records from their titles.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ import msgspec
 
 from edgewright.cli.main import cli
 from edgewright.core.catalogue import find, listing
+from edgewright.data.public import SETS, loaders
 from edgewright.profiles.catalogue import listing as profiles
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+EXPORT = DOCS.parent / "src" / "edgewright" / "export"
+C_PAGE = "generated-c.md"
 WIDTH = 100
 
 # Room, object, title, and the sentence above its kinds.
 ROOMS = (
     ("edgewright.data.sources", "SOURCE", "Sources: `[data]`", "Where rows come from; the table's `kind`."),
-    ("edgewright.data.sets", "SET", "Public sets: `[data]`", "Loaders for public data sets; the table's `kind`."),
+    (SETS, "SET", "Public sets: `[data]`", "Loaders for public data sets; the table's `kind`."),
     ("edgewright.preprocessing", "STAGE", "Preprocessing: `[[stages]]`", "Stages, in the order they are written."),
     ("edgewright.features", "STAGE", "Features: `[[stages]]`", "Stages that make or choose columns."),
     ("edgewright.models.nn", "LAYER", "Layers: `[[model.layers]]`", "The output layer is added by itself."),
@@ -51,6 +54,7 @@ EXAMPLE: dict[str, Any] = {
     "title": "Every key of a pipeline",
     "data": {"kind": "csv", "path": "readings.csv", "target": "label", "group": "person"},
     "need": 0.9,
+    "keep_samples": False,
     "split.leave_one_out_s": 600,
     "model.backbone": "vww_96_int8.tflite",
     "model.depth": 0.4,
@@ -77,21 +81,23 @@ EXAMPLE: dict[str, Any] = {
 NO_DEFAULT = msgspec.NODEFAULT
 # A page with these words that no command makes any more is outdated.
 GENERATED = "`python tools/make_docs.py` generates this page"
+# A path of the tree or of the package as documents name it, its end `.py` at will; capitals stand for any name.
+PATH = re.compile(r"`([a-z][\w.-]*(?:/[\w.-]+)+)/?`")
 # Numbers without a decision record, and why.
 UNUSED = dict.fromkeys((9, 53, 54), "(unused: no record was ever committed under this number)")
 
 
 def meanings(struct: type) -> dict[str, str]:
     """Meaning of each field from the `Attributes:` of the struct's docstring and its bases'."""
-    found: dict[str, str] = {}
+    described: dict[str, str] = {}
     for one in reversed(struct.__mro__):
         block = inspect.cleandoc(one.__doc__ or "").split("\nAttributes:\n")
         if len(block) < 2 or one.__module__ == "builtins":
             continue
         entries = re.split(r"\n(?=    \S)", "\n" + block[1].split("\n\n")[0])
         for entry in entries:
-            found.update(_entry(" ".join(entry.split())))
-    return found
+            described.update(_entry(" ".join(entry.split())))
+    return described
 
 
 def _entry(entry: str) -> Iterator[tuple[str, str]]:
@@ -261,10 +267,13 @@ def room_tables() -> list[str]:
     """Every kind of every room with its keys."""
     lines: list[str] = []
     for room, attribute, title, sentence in ROOMS:
-        kinds = listing(room, attribute)
-        lines += [f"## {title}", "", sentence if kinds else "None yet.", ""]
-        for kind in kinds:
-            part = find(room, kind, attribute, "part")
+        parts = (
+            loaders()
+            if room == SETS
+            else {kind: find(room, kind, attribute, "part") for kind in listing(room, attribute)}
+        )
+        lines += [f"## {title}", "", sentence if parts else "None yet.", ""]
+        for kind, part in parts.items():
             lines += [f"### `{kind}`", "", getattr(part, "title", "") or summary(part.config), ""]
             formula = getattr(part, "formula", "")
             if isinstance(formula, str) and formula:
@@ -413,9 +422,67 @@ def decision_list() -> str:
     return "\n".join(lines) + "\n"
 
 
+def c_functions(page: str) -> str:
+    """Return a page with tables of C functions: after each marker, those of the headers that it names."""
+
+    def table(match: re.Match[str]) -> str:
+        headers = [
+            path for name in match[2].split() for path in sorted([*EXPORT.glob(f"{name}/*.h"), *EXPORT.glob(name)])
+        ]
+        rows = [row for path in headers if path.is_file() for row in _declared(path)]
+        return "\n".join([match[1], "", "| functions | what they do |", "|---|---|", *rows, "", "<!-- /functions -->"])
+
+    return re.sub(r"(<!-- functions: (.+?) -->).*?<!-- /functions -->", table, page, flags=re.DOTALL)
+
+
+# A comment is that of the functions behind it, unless a type or the file begins there.
+_DECLARED = re.compile(
+    r"/\*(?P<text>.*?)\*/(?P<other>\n(?:typedef|#ifndef))?|(?P<function>^\w[\w *]*@_\w+\([^;]*?\));",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def _declared(path: Path) -> Iterator[str]:
+    """Give rows of a table: functions that a header declares below one comment, and what it says."""
+    head, *parts = re.split(r"^/\* (?:block|lines) \w+ \*/$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (file, *_) = re.findall(r"NAME\w*\.h", head)
+    functions: dict[str, list[str]] = {}
+    meaning = ""
+    for match in _DECLARED.finditer("".join(parts)):
+        if match["function"]:
+            functions.setdefault(meaning, []).append(f"`{' '.join(match['function'].split())}`")
+            continue
+        plain = " ".join(re.sub(r"^#.*$", "", match["text"], flags=re.MULTILINE).replace("\n *", " ").split())
+        # What is filled in differs from model to model.
+        kept = " ".join(sentence for sentence in re.split(r"(?<=[.:;]) ", plain) if "$" not in sentence)
+        meaning = "" if match["other"] else kept
+    for text, declared in functions.items():
+        yield f"| {'<br>'.join(declared)} | {file}{': ' if text else ''}{text} |".replace("@@", "NAME").replace(
+            "@", "NAME"
+        )
+
+
 def documents() -> dict[str, str]:
     """Return the text of every generated file, by its path in docs/."""
-    return {"pipeline.md": document(), "adr/README.md": decision_list(), **cli_pages()}
+    c_page = c_functions((DOCS / C_PAGE).read_text(encoding="utf-8"))
+    return {C_PAGE: c_page, "pipeline.md": document(), "adr/README.md": decision_list(), **cli_pages()}
+
+
+def absent_paths() -> list[str]:
+    """Return each path that a page names in code and that is not there: page, line and path."""
+    root = DOCS.parent
+    folders = (root, root / "src" / "edgewright", root / "src", DOCS)
+    # What commands leave here, such as runs, is no part of the repository.
+    ignored = {line.strip("/") for line in (root / ".gitignore").read_text(encoding="utf-8").splitlines()}
+    first = {path.name for folder in folders for path in folder.iterdir() if path.is_dir()} - ignored
+    absent = []
+    for page in (root / "README.md", root / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))):
+        for number, text in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            for name in PATH.findall(text):
+                known = any((folder / f"{name}{end}").exists() for folder in folders for end in ("", ".py"))
+                if name.partition("/")[0] in first and not known and not re.search(r"[A-Z]{4}", name):
+                    absent.append(f"{page.relative_to(root)} line {number}: {name}")
+    return absent
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -434,7 +501,10 @@ def main(arguments: Sequence[str]) -> int:
                 outdated.append(name)
         if outdated:
             print(f"{', '.join(outdated)}: out of date; run python tools/make_docs.py", file=sys.stderr)
-        return 1 if outdated else 0
+        absent = absent_paths()
+        for line in absent:
+            print(f"{line} does not exist", file=sys.stderr)
+        return 1 if outdated or absent else 0
     for path in removed:
         path.unlink()
     for name, text in texts.items():

@@ -90,8 +90,8 @@ def from_lightgbm(folder: Path) -> None:
         "lightgbm-two": LGBMClassifier(**settings).fit(x, two),
         "lightgbm-regressor": LGBMRegressor(**settings).fit(holes, np.nan_to_num(holes[:, 0]) + x[:, 1]),
     }.items():
-        made = convert_lightgbm(model, initial_types=[("input", FloatTensorType([None, 6]))], target_opset=15)
-        save(folder, name, made.SerializeToString(), holes)
+        converted = convert_lightgbm(model, initial_types=[("input", FloatTensorType([None, 6]))], target_opset=15)
+        save(folder, name, converted.SerializeToString(), holes)
 
 
 def from_xgboost(folder: Path) -> None:
@@ -111,8 +111,8 @@ def from_xgboost(folder: Path) -> None:
         "xgboost-regressor": XGBRegressor(**settings).fit(holes, np.nan_to_num(holes[:, 0]) + x[:, 1]),
         "xgboost-counts": XGBRegressor(objective="count:poisson", **settings).fit(holes, np.round(np.abs(x[:, 2]))),
     }.items():
-        made = convert_xgboost(model, initial_types=[("input", FloatTensorType([None, 6]))])
-        save(folder, name, made.SerializeToString(), holes)
+        converted = convert_xgboost(model, initial_types=[("input", FloatTensorType([None, 6]))])
+        save(folder, name, converted.SerializeToString(), holes)
 
 
 def boosted(folder: Path) -> None:
@@ -310,15 +310,15 @@ def save(folder: Path, name: str, model: bytes, x: Any) -> None:  # noqa: ANN401
     (folder / f"{name}.onnx").write_bytes(model)
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     source = session.get_inputs()[0]
-    rows, found = x[:ROWS], []
+    rows, pairs = x[:ROWS], []
     for row in rows:
-        made = session.run(None, {source.name: row[None]})
-        last = made[-1]
+        outputs = session.run(None, {source.name: row[None]})
+        last = outputs[-1]
         if isinstance(last, list):
             last = np.asarray([list(one.values()) for one in last], np.float32)
-        found.append((made[0][0], last[0]))
-    labels = np.asarray([str(label) for label, _ in found]) if len(session.get_outputs()) > 1 else np.zeros(0, "U1")
-    np.savez_compressed(folder / f"{name}.npz", x=rows, y=np.stack([y for _, y in found]), labels=labels)
+        pairs.append((outputs[0][0], last[0]))
+    labels = np.asarray([str(label) for label, _ in pairs]) if len(session.get_outputs()) > 1 else np.zeros(0, "U1")
+    np.savez_compressed(folder / f"{name}.npz", x=rows, y=np.stack([y for _, y in pairs]), labels=labels)
     print(f"{name}: {len(model)} bytes")
 
 

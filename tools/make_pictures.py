@@ -1,16 +1,19 @@
-"""Draws the pictures of docs/images: a real run of the activity pipeline in the terminal, as its page, and the studio.
+"""Draws the pictures of docs/images: a real run in the terminal and as its page, a job, the studio, and a fleet.
 
-`python tools/make_pictures.py` writes `trace.svg`, `page.png`, `studio.png` and, of a simulated fleet, `fleet.png` in
-`docs/images`; pages need Chromium. Names after it (run, page, studio, fleet) draw those alone.
+`python tools/make_pictures.py` writes `trace.svg`, `page.png`, `train.png`, `job.png`, `studio.png`, `pipeline.png`
+and, of a simulated fleet, `fleet.png`; pages need Chromium, and the job a public set beside the repository. Names after
+it (run, page, job, studio, fleet) draw those alone.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import ViewportSize
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -21,14 +24,18 @@ from tools import picture_studio
 
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
+from edgewright.jobs.catalogue import job_folder
+from edgewright.jobs.workflow import run_job
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import Trace
+from edgewright.trace.brief import brief_parts
 from edgewright.trace.html import page_html
+from edgewright.trace.page import page_of, print_parts
 from edgewright.trace.record import exported_graph
-from edgewright.trace.simulation_view import simulation_page
-from edgewright.trace.terminal import TerminalTrace
+from edgewright.trace.views.simulation import simulation_page
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH = 100
@@ -58,29 +65,38 @@ def record() -> tuple[Trace, Graph | None]:
 
 
 def picture(trace: Trace) -> str:
-    """Return the parts of the trace that tell most, as SVG."""
+    """Return what a run prints, as SVG."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    shown = TerminalTrace(console)
-    shown.start(trace.name, trace.title, "phone-arm64")
-    if trace.training is not None:
-        shown.training(trace.training)
-    if trace.compression is not None:
-        shown.compression(trace.compression)
-    for prediction in trace.predictions[:1]:
-        shown.prediction(prediction)
-    shown.insight(trace.insight)
+    following = [("edgewright show runs/activity", "opens its page")]
+    shown = page_of(console)
+    print_parts(brief_parts(trace, Path("runs/activity"), following, shown)[:-1], console, shown)
     svg = console.export_svg(theme=MONOKAI, code_format=FRAME, unique_id="trace")
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
-def photograph(html: str, path: Path, view: ViewportSize = PAGE) -> None:
-    """Photograph the top of a page."""
+def photograph(html: str, path: Path, view: ViewportSize = PAGE, *, train: bool = False) -> None:
+    """Photograph the top of a page, or the tab in which its network trains, behind some epochs."""
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         file = Path(folder) / "page.html"
         file.write_text(html, encoding="utf-8")
         page = browser.new_page(viewport=view, color_scheme="light")
-        page.goto(file.as_uri())
-        page.screenshot(path=path)
+        page.goto(file.as_uri() + ("#train" if train else ""))
+        if train:
+            page.click("#train-play")
+            page.locator("#train").get_by_text("epoch 15: loss").wait_for(timeout=120_000)
+            page.locator("#train").screenshot(path=path)
+        else:
+            page.screenshot(path=path)
+    # A page has few colours: a palette is a third of the bytes.
+    Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
+
+
+def job() -> None:
+    """Draw the page of a job: a day of a room."""
+    data = Path(os.environ.get("EDGEWRIGHT_SHARED", IMAGES.parent.parent.parent / "shared")) / "data"
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_job(job_folder("room"), data=data, out=Path(folder), listener=Listener())
+        photograph((result.folder / "job.html").read_text("utf-8"), IMAGES / "job.png")
 
 
 def fleet() -> None:
@@ -100,13 +116,15 @@ def page(trace: Trace | None = None, graph: Graph | None = None) -> None:
     """Draw the page of a run with its exported model; of a new one where none is given."""
     if trace is None:
         trace, graph = record()
-    photograph(page_html(trace, graph), IMAGES / "page.png")
+    html = page_html(trace, graph)
+    photograph(html, IMAGES / "page.png")
+    photograph(html, IMAGES / "train.png", train=True)
 
 
 def main() -> int:
     """Write the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    parts = {"run": run_pictures, "page": page, "studio": picture_studio.main, "fleet": fleet}
+    parts = {"run": run_pictures, "page": page, "job": job, "studio": picture_studio.main, "fleet": fleet}
     for name in sys.argv[1:] or [name for name in parts if name != "page"]:
         parts[name]()
     return 0

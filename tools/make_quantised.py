@@ -106,14 +106,14 @@ def residual() -> tuple[bytes, Samples]:
 def quantised(model: bytes, x: Samples, form: str, activations: str, per_channel: bool) -> bytes:
     """Return the model as `quantize_static` gives it."""
     with tempfile.TemporaryDirectory() as folder:
-        plain, ready, made = (str(Path(folder) / name) for name in ("plain.onnx", "ready.onnx", "made.onnx"))
+        plain, ready, rounded = (str(Path(folder) / name) for name in ("plain.onnx", "ready.onnx", "made.onnx"))
         Path(plain).write_bytes(model)
         quant_pre_process(plain, ready, skip_symbolic_shape=True)
         quantize_static(
-            ready, made, Rows(x), quant_format=QuantFormat[form], activation_type=QuantType[activations],
+            ready, rounded, Rows(x), quant_format=QuantFormat[form], activation_type=QuantType[activations],
             weight_type=QuantType.QInt8, per_channel=per_channel,
         )  # fmt: skip
-        return Path(made).read_bytes()
+        return Path(rounded).read_bytes()
 
 
 def with_real_biases(data: bytes) -> bytes:
@@ -145,10 +145,10 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for base, (model, x) in {"dense": dense(), "residual": residual()}.items():
         for kind, settings in KINDS.items():
-            made = quantised(model, x, *settings)
-            save(folder, f"{base}-{kind}", made, x)
+            rounded = quantised(model, x, *settings)
+            save(folder, f"{base}-{kind}", rounded, x)
             if kind == "qdq-uint8-channels":
-                save(folder, f"{base}-real-biases", with_real_biases(made), x)
+                save(folder, f"{base}-real-biases", with_real_biases(rounded), x)
 
 
 if __name__ == "__main__":

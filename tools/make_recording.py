@@ -21,7 +21,7 @@ COMMANDS = (
     "edgewright export runs/my --to c99",
 )
 COLUMNS, ROWS = 88, 30
-SECONDS = 110.0
+SECONDS = 60.0
 TYPED_S, PAUSE_S, LONGEST_LINE_S = 1.6, 2.5, 0.5
 LINE_HEIGHT, CHARACTER, MARGIN = 18, 8.43, 16
 STYLE = """

@@ -98,8 +98,8 @@ def _keras_layers(keras: Any, kind: str, head: str) -> list[Any]:  # noqa: ANN40
     def state(sequence: bool) -> Any:  # noqa: ANN401 - a layer
         after = {} if kind == "lstm" else {"reset_after": kind == "gru"}
         first: dict[str, Any] = {"bias_initializer": keras.initializers.RandomUniform(-0.5, 0.5)}
-        made = getattr(layers, "LSTM" if kind == "lstm" else "GRU")
-        return made(UNITS, return_sequences=sequence, **first, **after)
+        layer_of = getattr(layers, "LSTM" if kind == "lstm" else "GRU")
+        return layer_of(UNITS, return_sequences=sequence, **first, **after)
 
     behind = {
         "classes": [state(sequence=False), layers.Dense(CLASSES, "softmax")],

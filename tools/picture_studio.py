@@ -1,4 +1,4 @@
-"""Draws docs/images/studio.png: the studio's list of runs and a run that goes on, one above the other.
+"""Draws studio.png and pipeline.png of docs/images: the list of runs above a run that goes on, and blocks of a lesson.
 
     python tools/picture_studio.py
 
@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -48,11 +50,11 @@ def main() -> None:
         )  # fmt: skip
         try:
             assert studio.stdout is not None  # noqa: S101 - it is a pipe
-            found = re.search(r"http://\S+/", studio.stdout.readline())
-            assert found is not None  # noqa: S101 - the line is the studio's own
+            printed = re.search(r"http://\S+/", studio.stdout.readline())
+            assert printed is not None  # noqa: S101 - the line is the studio's own
             while not list(out.glob(".edgewright/journals/*.jsonl")):
                 time.sleep(0.1)
-            _look(found[0])
+            _look(printed[0])
         finally:
             for process in (going, studio):
                 process.send_signal(signal.SIGTERM)
@@ -74,12 +76,21 @@ def _look(address: str) -> None:
         page.goto(address)
         page.evaluate(_SHORT)
         page.screenshot(path=f"{folder}/list.png", clip={"x": 0, "y": 0, "width": 1180, "height": 560})
+        pipeline(page, address)
         both = browser.new_page(viewport={"width": 1180, "height": 1140})
         shown = "".join(f'<img src="file://{folder}/{name}.png" style="display:block;margin-bottom:20px">' for name in
                         ("list", "live"))  # fmt: skip
         (Path(folder) / "both.html").write_text(f"<body style='margin:0;background:#c9d1d9'>{shown}", encoding="utf-8")
         both.goto(f"file://{folder}/both.html")
         both.screenshot(path=str(TARGET))
+
+
+def pipeline(page: Page, address: str) -> None:
+    """Draw docs/images/pipeline.png: a lesson as blocks, with the settings of one."""
+    page.goto(f"{address.rstrip('/')}/start?pipeline=latency&block=stages.1")
+    page.locator("#preview figure").nth(1).wait_for(timeout=60_000)
+    page.evaluate(_SHORT)
+    page.screenshot(path=str(TARGET.with_name("pipeline.png")), clip={"x": 0, "y": 0, "width": 1180, "height": 640})
 
 
 if __name__ == "__main__":

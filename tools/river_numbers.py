@@ -30,7 +30,7 @@ def main() -> None:
     """Write the numbers."""
     river = importlib.import_module("river")
     drift = importlib.import_module("river.drift")
-    made: dict[str, object] = {"river": river.__version__}
+    numbers: dict[str, object] = {"river": river.__version__}
     for name in ("step", "bits", "ramp", "calm"):
         adwin, page = drift.ADWIN(), drift.PageHinkley(threshold=5.0)
         cuts: list[list[float]] = []
@@ -42,8 +42,8 @@ def main() -> None:
                 cuts.append([index, adwin.width, adwin.estimation])
             if page.drift_detected:
                 changes.append(index)
-        made[name] = {"adwin": cuts, "page_hinkley": changes, "width": adwin.width, "mean": adwin.estimation}
-    TARGET.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        numbers[name] = {"adwin": cuts, "page_hinkley": changes, "width": adwin.width, "mean": adwin.estimation}
+    TARGET.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

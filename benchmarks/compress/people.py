@@ -17,7 +17,7 @@ from edgewright.data.targets import as_text
 from edgewright.graph.cost import cost
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.variants import asked
+from edgewright.pipeline.package.variants import answering
 from edgewright.schema.data import DataSet
 from edgewright.schema.graph import Graph
 from edgewright.workflows.compression.forms import Base, Maker
@@ -76,7 +76,7 @@ def four_bits(subject: Subject, base: Base, epochs: int) -> tuple[Graph, Graph]:
 
 def _answered(subject: Subject, graph: Graph, macs: int) -> Form:
     test, samples = subject.material.sides.test, subject.material.samples
-    answers = np.argmax(asked(to_onnx(graph))(samples.X[test]), axis=1).astype(np.int64)
+    answers = np.argmax(answering(to_onnx(graph))(samples.X[test]), axis=1).astype(np.int64)
     truth = np.searchsorted(np.asarray(graph.labels), as_text(samples.y[test]))
     return Form(answers == truth, answers, np.asarray(samples.groups)[test].astype(np.str_), macs)
 

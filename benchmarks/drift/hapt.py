@@ -19,9 +19,10 @@ from edgewright.core.predictor import package_path
 from edgewright.monitor.drift.reference_test import stability_index
 from edgewright.monitor.drift.sketch import bins_of
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, watch_of
-from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.store import load_fitted
+from edgewright.pipeline.plan import data_plan
+from edgewright.pipeline.run_folder.folder import judged_of
+from edgewright.pipeline.run_folder.store import load_fitted
 from edgewright.schema.data import DataSet
 from edgewright.schema.device import Event
 from edgewright.schema.package import Manifest
@@ -132,7 +133,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     options = parser.parse_args()
     config = load_fitted(options.run / "pipeline")[0].config
-    material = prepare(config, options.data)
+    material = prepare(data_plan(config), options.data)
     groups = material.samples.groups
     if groups is None:
         raise SystemExit("a run that knows its people is needed")

@@ -20,7 +20,7 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.monitor.drift.cross_channel import JointMonitor
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.packaging import joint_reference, reference
+from edgewright.pipeline.package.packaging import joint_reference, reference
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Samples
 from edgewright.schema.device import Event

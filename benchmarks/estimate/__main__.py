@@ -197,7 +197,7 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
             past = population_of(profile, program)
             for quantity, estimated, true, exact in _quantities(without, program, truth):
                 fresh.append(Miss(kind=past.kind, quantity=quantity, estimated=round(estimated - exact, 1),
-                                  found=true - exact, subject=subject.name))  # fmt: skip
+                                  measured=true - exact, subject=subject.name))  # fmt: skip
     replaced = {_fit_of(miss) for miss in fresh}
     others = [miss for miss in shipped() if miss.kind.split(" ")[0] != core or _fit_of(miss) not in replaced]
     data = Misses(misses=(*others, *fresh), made_with=_made_with(CORES[0]))

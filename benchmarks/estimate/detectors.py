@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export.c99_detectors import Score, floats, mean_of_rows
-from edgewright.export.c99_detectors._form import Form, checked
-from edgewright.export.c99_detectors._source import detector_form, form_files
+from edgewright.export.c99_detectors._source import Form, checked, detector_form, form_files
 from edgewright.export.detector_program import detector_program
 from edgewright.export.emulator import Entry, run_on_device
 from edgewright.profiles.footprint import program_footprint
@@ -118,7 +117,7 @@ def drawn_detectors(count: int, seed: int) -> Iterator[DetectorSubject]:
         blocks = [_BLOCKS[place] for place in rng.integers(0, len(_BLOCKS), int(rng.choice(_SIZES)))]
         for block in blocks:
             block(code)
-        form = Form("drawn", code.score(), tuple(f"c{n}" for n in range(channels)), 1e30, 0, None, held=True)
+        form = Form("drawn", code.score(), tuple(f"c{n}" for n in range(channels)), 1e30, 0, None, own_windows=True)
         rows = rng.normal(0.0, 1.0, (_ROWS, channels)).astype(np.float32)
         yield DetectorSubject(f"detector {seed}.{number}", checked(form), rows, tuple(b.__name__ for b in blocks))
 

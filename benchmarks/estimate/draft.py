@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.estimate.subjects import Subject
 from edgewright.compression.int8 import quantise
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.models.outputs import both_classes, finish_outputs
 from edgewright.schema.graph import Graph, Node

@@ -16,8 +16,8 @@ from edgewright.export import contract
 from edgewright.export.program import program_of
 from edgewright.graph.stage import Context
 from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.cost.footprint import as_integers
 from edgewright.pipeline.fitting import next_context
-from edgewright.pipeline.footprint import as_integers
 from edgewright.pipeline.plan import build, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import program_footprint

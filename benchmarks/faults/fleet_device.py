@@ -113,9 +113,9 @@ class Fleet:
     def refresh(self) -> Seen:
         self._reach()
         self._held = Standings(issued=self.signed, rollouts=tuple(self.standings.values()))
-        return msgspec.structs.replace(self.held(), changed=True)
+        return msgspec.structs.replace(self.latest(), changed=True)
 
-    def held(self) -> Seen:
+    def latest(self) -> Seen:
         return Seen(standings=self._held, fresh=self.fresh, signed=self.signed, versions={"rollouts": 1}, changed=False)
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
@@ -202,7 +202,7 @@ class Listener:
         self.heard: list[tuple[Report, bool]] = []
         self.refuses: EdgewrightError | None = None
 
-    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
+    def send(self, facts: Report, urgent: bool = False, contact: bool = False) -> float:
         if self.refuses is not None:
             raise self.refuses
         self.heard.append((facts, urgent))
@@ -281,10 +281,10 @@ class Device:
 
     def active(self) -> int:
         """Counter of what runs, as the slot itself says it; -1 for nothing."""
-        held = self.state.held
+        held = self.state.device_state
         found = self.slots.holds(held.active) if held.active else None
         assert (found.counter if found else 0) == held.counter
         return found.counter if found else -1
 
     def told(self) -> list[tuple[str, int, str]]:
-        return [(one.what, one.counter, one.because) for one in self.state.outcomes]
+        return [(one.result, one.counter, one.because) for one in self.state.outcomes]

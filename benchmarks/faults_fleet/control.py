@@ -25,7 +25,7 @@ from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.public_files import write_targets
 from edgewright.fleet.repository.publication import publish_plan
-from edgewright.fleet.server import enrollments, reports
+from edgewright.fleet.server import device_access, reports
 from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.tables import tokens
 from edgewright.fleet.server.publishing import restore
@@ -130,7 +130,7 @@ class Control:
         """Two devices, by one token."""
         now = self.clock.day
         row: dict[str, Any] = {
-            "hash": enrollments.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": _DEVICES,
+            "hash": device_access.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": _DEVICES,
             "made_at": now, "made_by": "tester", "expires": now + HOUR,
         }  # fmt: skip
         self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
@@ -141,7 +141,7 @@ class Control:
         return [
             self.plane.committer.submit(
                 functools.partial(
-                    enrollments.enrol,
+                    device_access.enrol,
                     enrolment=one,
                     now=now,
                     device=self._random(16).hex(),
@@ -155,7 +155,7 @@ class Control:
         """One report with an outcome and an item, acknowledged."""
         now = self.clock.day
         item = Item(device="d", boot=1, sequence=sequence, kind="event", put=now, body={"priority": 1})
-        outcome = Outcome(number=sequence + 1, what="tested", counter=1, plan="", at=now)
+        outcome = Outcome(number=sequence + 1, result="tested", counter=1, plan="", at=now)
         said = Report(
             nonce=nonce, sequence=sequence, counter=1, floor=0, phase="idle", outcomes=(outcome,),
             items=(msgspec.Raw(msgspec.json.encode(item)),),

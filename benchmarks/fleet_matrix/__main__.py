@@ -22,9 +22,8 @@ import msgspec
 
 from benchmarks.fleet_matrix.plans import PLANS
 from benchmarks.table import markdown
-from edgewright.fleet.simulator.exposure import Exposure, bad_releases, exposure
 from edgewright.fleet.simulator.rollout_plan import HOUR
-from edgewright.fleet.simulator.simulation import Simulation
+from edgewright.fleet.simulator.simulation import Exposure, Simulation, bad_releases, exposure
 
 SIZES = (10, 100, 1000, 10_000)
 SEEDS = tuple(range(10, 20))

@@ -203,7 +203,7 @@ class Device:
 
     def fail(self) -> None:
         """One try while nobody answers."""
-        self.due = self._world.now + self._teller.tell(_FACTS)
+        self.due = self._world.now + self._teller.send(_FACTS)
 
     def live(self, woken: float | None) -> None:
         """From the moment at which the server can be reached."""
@@ -217,7 +217,7 @@ class Device:
             try:
                 if now >= self.due:
                     first, heard = heard, False
-                    self.due = self._world.monotonic() + self._teller.tell(_FACTS, heard=first)
+                    self.due = self._world.monotonic() + self._teller.send(_FACTS, contact=first)
                 if now >= polls:
                     self._look()
                     polls = self._poll.due

@@ -14,7 +14,7 @@ from benchmarks.table import ROOT, Told, markdown
 from edgewright.fleet.protocol.layout import DAY, LONGEST, TIMESTAMP
 from edgewright.fleet.repository.static_export import CACHE
 from edgewright.fleet.server.api.authentication import _KEPT as KEYS_IN_MEMORY
-from edgewright.fleet.server.connection_limits import MOST
+from edgewright.fleet.server.connection_limits import MAX_CONNECTIONS
 from edgewright.fleet.server.control_plane import Limits
 from edgewright.fleet.server.rollouts.scheduler import RENEW
 from edgewright.fleet.server.rollouts.worker import EVERY
@@ -230,7 +230,7 @@ def _connections() -> list[list[str]]:
     for devices in (15_000, 200_000, 1_000_000):
         polls, server, nginx = devices / POLL, MEASURED["tls_memory"].value, NGINX_TLS
         rows.append([
-            f"{devices:,}", f"{-(-devices // MOST):,}", _size(devices * server),
+            f"{devices:,}", f"{-(-devices // MAX_CONNECTIONS):,}", _size(devices * server),
             f"{polls * MEASURED['tls_poll'].value:.2f}", f"{devices / 60 * MEASURED['tls_cpu'].value:.1f}",
             f"{-(-devices // WORKER)}", _size(devices * nginx), f"{devices / 60 * NGINX_CPU:.1f}",
         ])  # fmt: skip

@@ -144,7 +144,7 @@ def _exchanges(
     made.rollouts.steer(_PLAN, "benchmark", "paused")
     yield "a look after a rollout moved on", relay.of(client.refresh)
     made.rollouts.steer(_PLAN, "benchmark", "running")
-    seen = client.held().standings
+    seen = client.latest().standings
     assert seen is not None  # noqa: S101
     sha256 = seen.rollouts[0].sha256
     yield "the plan", relay.of(lambda: client.plan(_PLAN, sha256))

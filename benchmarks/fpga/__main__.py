@@ -20,7 +20,7 @@ from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
 from edgewright.core.integer.qdq import integer_network
 from edgewright.export.verilog._files import CLOCK_HZ, design, layout_of, verilog_files
-from edgewright.export.verilog._resources import CELLS, blocks, cells, huges
+from edgewright.export.verilog._layout import CELLS, blocks, cells, huges
 from edgewright.export.verilog._simulation import simulate
 from edgewright.graph.builder import Builder
 from edgewright.schema.graph import Graph

@@ -13,12 +13,12 @@ from benchmarks.hapt.answers import Answers, Text
 from edgewright.data.load import load_data
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.fitting import Flow, fit_stages
-from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import learn
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.plan import resolve
-from edgewright.pipeline.variants import asked, make_forms
+from edgewright.pipeline.package.variants import answering, make_forms
+from edgewright.pipeline.plan import data_plan, resolve
+from edgewright.pipeline.run_folder.job import Job
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet
@@ -77,7 +77,7 @@ def train_without(
     split = msgspec.structs.replace(config.split, test_groups=left_out)
     config = msgspec.structs.replace(config, seed=seed, split=split)
     job = Job(resolve(config), Listener())
-    material = prepare(config, None, dataset)
+    material = prepare(data_plan(config), None, dataset)
     flow = fit_stages(
         material.samples, material.fitted_on, job.plan.stages, material.task, config.seed, material.extra, job.card
     )
@@ -100,8 +100,8 @@ def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed
     truth, people = np.asarray(samples.y[test]), np.asarray(samples.groups)[test]
     labels = np.asarray(made.graph.labels)
     forms = {}
-    for form in make_forms(made.config, made.graph, made.material):
-        answer: Text = labels[np.argmax(asked(form.model)(samples.X[test]), axis=1)]
+    for form in make_forms(made.config.compression, made.graph, made.material):
+        answer: Text = labels[np.argmax(answering(form.model)(samples.X[test]), axis=1)]
         forms[form.name] = Answers(truth, answer, people)
     return Fold(left_out, forms)
 

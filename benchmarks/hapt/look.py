@@ -14,9 +14,10 @@ from edgewright.compression.report import weight_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.package.variants import answering
 from edgewright.pipeline.pipeline import Pipeline
+from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.variants import asked
 from edgewright.schema.trace import RobustnessRecord
 
 
@@ -51,14 +52,14 @@ def look(data: str, out: Path, changes: Changes = ()) -> Look:
     """
     config = read_config("hapt", (*changes, "refit=false"))
     result = run_pipeline(config, data=data, out=out, force=True, command="python -m benchmarks.hapt")
-    material = prepare(config, data)
+    material = prepare(data_plan(config), data)
     test = material.sides.test
     truth, people = np.asarray(material.samples.y[test]), np.asarray(material.samples.groups)[test]
     forms = {}
     for name, file in (("float", "model.onnx"), ("int8", "model.int8.onnx")):
         model = (result.folder / file).read_bytes()
         labels = np.asarray(read_onnx(model).labels)
-        answer: Text = labels[np.argmax(asked(model)(material.samples.X[test]), axis=1)]
+        answer: Text = labels[np.argmax(answering(model)(material.samples.X[test]), axis=1)]
         forms[name] = Answers(truth, answer, people)
     small = read_onnx((result.folder / "model.int8.onnx").read_bytes())
     compression = result.trace.compression

@@ -22,10 +22,10 @@ from edgewright.jobs.catalogue import read_job
 from edgewright.jobs.steps import Work, words
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.fitting import fit_stages
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.plan import resolve
+from edgewright.pipeline.plan import data_plan, resolve
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 
 DATA = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data"
 # MiniRocket makes some ten thousand features of a window, and the ridge solves for all windows at once.
@@ -120,7 +120,7 @@ def _made(problem: Problem, room: Path) -> tuple[str, tuple[str, ...]]:
 def _samples(problem: Problem, data: str, changes: tuple[str, ...], seed: int) -> Samples:
     name = problem.pipeline if not problem.pipeline.endswith(".toml") else str(ROOT / problem.pipeline)
     config = read_config(name, ("refit=false", "compression.max_drop=1", *problem.changes, *changes))
-    material = prepare(config, data)
+    material = prepare(data_plan(config), data)
     stages = resolve(config).stages
     flow = fit_stages(material.samples, material.fitted_on, stages, material.task, config.seed, None, lambda _: None)
     arrays: dict[str, Array] = {}

@@ -20,9 +20,9 @@ from benchmarks.language.intents import answers, refusals
 from benchmarks.language.row import DATA, Row, encoder_directory, left_out
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.contract import Remembering
-from edgewright.language.intents.integers import size_in_bytes
+from edgewright.language.intents.material import Teacher
+from edgewright.language.intents.network import size_in_bytes
 from edgewright.language.intents.parts import Parts
-from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How, fit_student, logits_of, train_student
 from edgewright.schema.language import StudentSpec
 from edgewright.training.auroc import auroc_interval

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from benchmarks.hapt.crossvalidation import others, people_of, train_without
 from benchmarks.language.row import DATA, Row
-from edgewright.core.executor import compile_graph
-from edgewright.core.neighbours.index_file import LIMITS, NONE, Examples
-from edgewright.core.neighbours.space import place_of, unit_rows
+from edgewright.core.neighbours.index_file import LIMITS, NONE, Examples, place_of, unit_rows
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.plan import data_plan
 from edgewright.schema.data import DataSet, Recording
-from edgewright.schema.neighbours import Space
+from edgewright.schema.package import Space
 from edgewright.training.auroc import auroc
 from edgewright.training.metrics import SHARE, group_interval
 
@@ -101,7 +101,7 @@ def folds() -> Iterator[Fold]:
     people = people_of(dataset)
     fold = np.random.default_rng(0).permutation(len(people)) % FOLDS
     split = msgspec.structs.replace(config.split, test_groups=(people[0],))
-    whole = prepare(msgspec.structs.replace(config, split=split), None, dataset).samples
+    whole = prepare(data_plan(msgspec.structs.replace(config, split=split)), None, dataset).samples
     truth, owners = np.asarray(whole.y).astype(str), np.asarray(whole.groups).astype(str)
     for number in range(FOLDS):
         left = tuple(p for p, k in zip(people, fold, strict=True) if k == number)

@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 from benchmarks.language.row import DATA, Row, encoder_directory, left_out
 from edgewright.language.embedding import load
 from edgewright.language.intents.parts import parted
-from edgewright.language.intents.train import How, Made, logits_of, train_student
+from edgewright.language.intents.train import How, TrainedHead, logits_of, train_student
 from edgewright.language.utterances import read
 from edgewright.nlp.utterance.student import Student
 from edgewright.schema.language import StudentSpec, Utterance
@@ -65,7 +65,9 @@ def rows() -> list[Row]:
     return rows_made + _encoder(list(texts), targets, parts)
 
 
-def answers(made: Made, texts: list[str], truth: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def answers(
+    made: TrainedHead, texts: list[str], truth: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Of which texts the likeliest intent is right, and which are refused, each of shape (n,)."""
     if not isinstance(made.spec, StudentSpec):
         raise TypeError("a student")
@@ -73,7 +75,7 @@ def answers(made: Made, texts: list[str], truth: NDArray[np.int64]) -> tuple[NDA
     return logits.argmax(axis=1) == truth, refusals(made, logits)
 
 
-def refusals(made: Made, logits: NDArray[Any]) -> NDArray[np.bool_]:
+def refusals(made: TrainedHead, logits: NDArray[Any]) -> NDArray[np.bool_]:
     """Which texts a student refuses, shape (n,), by their integer logits."""
     if not isinstance(made.spec, StudentSpec):
         raise TypeError("a student")

@@ -18,12 +18,9 @@ from edgewright.data.samples import cut
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.labelling.audit import clopper_pearson, level_of
 from edgewright.language.labelling.label_errors import likely_errors
-from edgewright.language.labelling.suggesters import Given, Suggester
-from edgewright.language.labelling.suggesters.descriptions import SUGGESTER as DESCRIPTIONS
-from edgewright.language.labelling.suggesters.linear import SUGGESTER as LINEAR
-from edgewright.language.labelling.suggesters.linear import logits
-from edgewright.language.labelling.suggesters.neighbours import SUGGESTER as NEIGHBOURS
-from edgewright.language.labelling.suggestion_round import LEAST, choose, shares_of, temperature
+from edgewright.language.labelling.suggesters import Given, Suggester, suggester_of
+from edgewright.language.labelling.suggesters.labelled import logits
+from edgewright.language.labelling.suggestion_round import MIN_CONFIDENCE, choose, shares_of, temperature
 from edgewright.language.labelling.vectors import features, words
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Floats
@@ -48,7 +45,7 @@ def rows() -> list[Row]:
     """Return what is measured."""
     snips, clinc, hapt = _snips(), _clinc(), _hapt()
     made = [row for one in (snips, clinc, hapt) for row in _next(one)]
-    made += [_sure(one, by) for one in (snips, clinc, hapt) for by in (LINEAR, NEIGHBOURS)]
+    made += [_sure(one, by) for one in (snips, clinc, hapt) for by in map(suggester_of, ("linear", "neighbours"))]
     made += [_flips(one) for one in (clinc, hapt)]
     path = encoder_directory()
     if path is not None:
@@ -127,7 +124,7 @@ def _sure(one: Set, by: Suggester) -> Row:
         scores = by.scores(Given(one.vectors, targets, one.classes, ("",) * len(one.classes), None, seed))
         heat, _ = temperature(scores[picked], targets[picked])
         shares = shares_of(scores[judges], heat)
-        sure = shares.max(axis=1) >= LEAST
+        sure = shares.max(axis=1) >= MIN_CONFIDENCE
         covered.append(float(sure.mean()))
         if sure.any():
             right.append(float(np.mean(shares[sure].argmax(axis=1) == one.targets[judges][sure])))
@@ -136,7 +133,10 @@ def _sure(one: Set, by: Suggester) -> Row:
         f"{100 * np.mean(right):.1f} % of these right, {100 * np.mean(promised):.1f} % promised" if right else "none"
     )
     return Row(
-        f"{one.name}, suggestions after {BUDGET} chosen labels, {LEAST:g} or surer", by.what, text, f"{SEEDS} seeds"
+        f"{one.name}, suggestions after {BUDGET} chosen labels, {MIN_CONFIDENCE:g} or surer",
+        by.description,
+        text,
+        f"{SEEDS} seeds",
     )
 
 
@@ -166,7 +166,7 @@ def _flips(one: Set) -> Row:
         turned = random.choice(len(one.targets), round(FLIPPED * len(one.targets)), replace=False)
         labels = one.targets.copy()
         labels[turned] = (labels[turned] + random.integers(1, len(one.classes), len(turned))) % len(one.classes)
-        found = [mistake.place for mistake in likely_errors(one.vectors, labels, one.groups, seed)]
+        found = [mistake.index for mistake in likely_errors(one.vectors, labels, one.groups, seed)]
         hit = len(np.intersect1d(found, turned))
         precision.append(hit / max(1, len(found)))
         recall.append(hit / len(turned))
@@ -180,11 +180,11 @@ def _structured(one: Set, encoder: Encoder) -> Row:
     """Return labels by the nearest name of an intent: how many of their errors are found from the same vectors."""
     none = np.full(len(one.targets), -1, np.int64)
     given = Given(one.vectors, none, one.classes, ("",) * len(one.classes), encoder)
-    labels = DESCRIPTIONS.scores(given).argmax(axis=1)
+    labels = suggester_of("descriptions").scores(given).argmax(axis=1)
     few = np.flatnonzero(np.bincount(labels, minlength=len(one.classes)) < 10)
     kept = np.flatnonzero(~np.isin(labels, few))
     wrong = np.flatnonzero(labels[kept] != one.targets[kept])
-    found = [mistake.place for mistake in likely_errors(one.vectors[kept], labels[kept])]
+    found = [mistake.index for mistake in likely_errors(one.vectors[kept], labels[kept])]
     hit = len(np.intersect1d(found, wrong))
     rate = f"{100 * len(wrong) / len(kept):.1f} % wrong"
     text = f"precision {100 * hit / max(1, len(found)):.1f} %, recall {100 * hit / len(wrong):.1f} %"

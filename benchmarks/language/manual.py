@@ -32,7 +32,7 @@ def found(index: DocumentIndex, question: Question, encoder: Encodes | None) -> 
     vector = None if encoder is None else encoder.encode([question.text])[0]
     answer = index.ask(question.text, vector, top=5)
     spent = (time.perf_counter() - begun) * 1e3
-    right = [plain(one.path[0]) == question.place for one in answer.found]
+    right = [plain(one.path[0]) == question.place for one in answer.passages]
     return bool(right and right[0]), any(right), spent
 
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from benchmarks.language.intents import SIZE, folds, utterances
 from benchmarks.language.row import Row
-from edgewright.language.intents.integers import size_in_bytes
+from edgewright.language.intents.network import size_in_bytes
 from edgewright.language.intents.train import How, fit_student, logits_of
-from edgewright.language.slots.train import Slotting, score, train_tagger
+from edgewright.language.slots import Slotting, score, train_tagger
 from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.language import Utterance
 
@@ -46,7 +46,7 @@ def rows() -> list[Row]:
 def _counts(tagger: Tagger, judges: list[Utterance], intents: list[str]) -> Counts:
     """Right, found and true slots of each utterance, shape (n, 3)."""
     each = (score([(one.text, one.slots, tagger.slots(one.text, k))]) for one, k in zip(judges, intents, strict=True))
-    return np.array([(one.right, one.found, one.true) for one in each], np.int64)
+    return np.array([(one.right, one.predicted, one.true) for one in each], np.int64)
 
 
 def _f1(counts: Counts) -> float:

@@ -131,7 +131,7 @@ def _there(name: str, folder: Path, encoder: Encodes | None, learnt: Floats, col
     for source in sources(folder, True, encoder):
         found = tops(source.index, source.questions, encoder, learnt)
         with DocumentIndex(source.index) as opened:
-            size = np.full(len(found), np.log(opened.held.sentences))
+            size = np.full(len(found), np.log(opened.contents.sentences))
         tables.append(np.column_stack([found[:, :columns], size]))
         names += [source.name] * len(found)
         truth += [source.answerable] * len(found)

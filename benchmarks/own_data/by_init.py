@@ -14,8 +14,9 @@ from benchmarks.own_data.choosing import Labels, Rows, score
 from benchmarks.table import python
 from edgewright.export.answering import load
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.plan import data_plan
+from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.data import Samples, Split
 
 
@@ -53,7 +54,7 @@ def found_by_init(folder: Path, file: str) -> Found:
             subprocess.run([edgewright, *command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     (run,) = (folder / "runs").iterdir()
     with contextlib.chdir(folder):
-        material = prepare(read_config("pipeline.toml", ()), None)
+        material = prepare(data_plan(read_config("pipeline.toml", ())), None)
     trace = json.loads((run / "trace.json").read_text())
     test = material.sides.test
     answers = load(judged_of(run), form="float").predict(np.asarray(material.samples.X[test])).labels

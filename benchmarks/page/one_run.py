@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from unittest import mock
 
 from edgewright.cli.main import run as command
-from edgewright.pipeline import cards
 from edgewright.pipeline import run as room
+from edgewright.pipeline.run_folder import cards
 
 _NOTHING: tuple[tuple[object, str, Callable[..., object]], ...] = (
     (room, "leave_page", lambda trace, folder: None),

@@ -22,9 +22,9 @@ class Measured:
 
 # The long run is the first lesson on 100,000 rows, 200 epochs without stopping early.
 _RUNS = (
-    ("activity", "activity", (), 300_000),
-    ("latency", "latency", (), 300_000),
-    ("scalability", "scalability", (), 300_000),
+    ("activity", "activity", (), 400_000),
+    ("latency", "latency", (), 400_000),
+    ("scalability", "scalability", (), 400_000),
     (
         "activity, 100,000 rows, 200 epochs",
         "activity",

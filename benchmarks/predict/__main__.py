@@ -16,7 +16,8 @@ from benchmarks.predict.masked import can_mask, masked  # noqa: E402
 from benchmarks.predict.models import Timed, models  # noqa: E402
 from benchmarks.predict.peers import measure, peers, ratio  # noqa: E402
 from benchmarks.table import markdown, median, verdict  # noqa: E402
-from edgewright.core import engines, processor  # noqa: E402
+from edgewright.core import engines  # noqa: E402
+from edgewright.core.prediction import processor  # noqa: E402
 from edgewright.graph.onnx_writer import to_onnx  # noqa: E402
 
 _SHOWN = ("extension", "litert", "litert network", "onnxruntime", "numpy")

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from edgewright.core import processor
+from edgewright.core.prediction import processor
 
 LIBRARIES = ("onnxruntime", "ai_edge_litert")
 _CPUID = b"\x0f\xa2"

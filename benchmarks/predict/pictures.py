@@ -16,7 +16,7 @@ from benchmarks.predict.peers import Call, measure, ratio
 from benchmarks.table import markdown, median, verdict
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
-from edgewright.core.native_modules import load_module
+from edgewright.core.prediction.native_modules import load_module
 from edgewright.export.c99_graph.graph import pixels, turning
 from edgewright.export.targets.extension import build_extension
 from edgewright.export.targets.tflite import to_tflite

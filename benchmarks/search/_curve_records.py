@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.search._curve_cases import quiet
-from edgewright.schema.curve import Curves
+from edgewright.schema.advice import Curves
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.curves.measure import CurveRequest, Learner, measure, read_curves, record_of
 

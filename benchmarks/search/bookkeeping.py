@@ -23,7 +23,7 @@ from edgewright.search.architecture.coordinator import propose
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.space import Space, space_of
 from edgewright.search.architecture.study import Identity, create, open_study
-from edgewright.search.architecture.trial import FoldError, Tried
+from edgewright.search.architecture.trial import CandidateTrial, FoldError
 
 TRIALS, BATCH, MOST_SECONDS = 10_000, 16, 60
 COMPARED = 300
@@ -52,7 +52,7 @@ def _whole(space: Space, folder: Path, count: int, sampler: str) -> float:
     )
     began = time.process_time()
     study = create(folder, own)
-    found: list[Tried] = []
+    found: list[CandidateTrial] = []
     while len(found) < count:
         batch = len(found) // BATCH
         points = propose(space, found, seed=0, batch=batch, count=BATCH, sampler=sampler)  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ def _whole(space: Space, folder: Path, count: int, sampler: str) -> float:
     return time.process_time() - began
 
 
-def _tried(point: dict[str, bool | int | float | str], number: int, batch: int) -> Tried:
+def _tried(point: dict[str, bool | int | float | str], number: int, batch: int) -> CandidateTrial:
     parts = sum(bool(value) for name, value in point.items() if name.startswith("part."))
     flash = 40_000.0 + 40.0 * parts * float(point["width.1"])
     error = 0.02 + 1.0 / (1.0 + parts * float(point["width.1"])) + 1e-4 * (number % 7)
@@ -77,7 +77,7 @@ def _tried(point: dict[str, bool | int | float | str], number: int, batch: int) 
     beyond = max(0.0, flash / 50_000 - 1)
     folds = tuple(FoldError(mean=error, spread=0.01, samples=1800) for _ in range(3))
     state = "beyond" if beyond else "done"
-    return Tried(
+    return CandidateTrial(
         number=number, batch=batch, point=point, estimate=estimate, state=state, beyond=beyond,
         folds=() if beyond else folds, error=None if beyond else error,
     )  # fmt: skip

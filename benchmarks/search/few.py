@@ -54,7 +54,7 @@ def choices(ladder: Ladder, sizes: dict[str, tuple[float, float]]) -> tuple[str,
         many.step(name, answers, size=sizes[name])
         few.step(name, answers, size=sizes[name])
     choose_with_few(few)
-    return many.chosen, few.chosen, max(few.tried, key=lambda name: few.tried[name].score)
+    return many.chosen, few.chosen, max(few.measured_rungs, key=lambda name: few.measured_rungs[name].score)
 
 
 def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> list[tuple[float, float]] | None:

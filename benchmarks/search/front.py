@@ -21,16 +21,17 @@ from benchmarks.table import ROOT, markdown, verdict
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.package.variants import answering
+from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.variants import asked
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.budget import Budget
+from edgewright.schema.footprint import Budget
 from edgewright.search.architecture.coordinator import Search
 from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.report import POINTS, described, point_text
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, Study, create, front_of, open_study
-from edgewright.search.architecture.trial import Shared, Tried, samples_of
+from edgewright.search.architecture.trial import CandidateTrial, Shared, samples_of
 from edgewright.search.engines.contract import engine_for
 
 # Bytes of the int8 network as generated C and .tflite hold it, accuracy leaving people out, macro-F1 of the look.
@@ -106,13 +107,13 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _best(trials: list[Tried], most: int) -> list[Tried]:
+def _best(trials: list[CandidateTrial], most: int) -> list[CandidateTrial]:
     """Finished trials of at most so many bytes, the smallest error first."""
     fitting = [t for t in trials if t.state == "done" and t.estimate.network <= most and t.error is not None]
     return sorted(fitting, key=lambda t: (t.error, t.number))[:JUDGED]
 
 
-def _volume(trials: list[Tried]) -> float:
+def _volume(trials: list[CandidateTrial]) -> float:
     """Area above the front of error against the logarithm of flash, from 40 to 80 kB and below .2: more is better."""
     sizes = np.linspace(np.log(4e4), np.log(8e4), 401)
     done = [(np.log(t.estimate.flash), t.error or 1.0) for t in trials if t.state == "done"]
@@ -127,10 +128,10 @@ def _look(study: Study, data: str, folder: Path) -> int:
         with tempfile.TemporaryDirectory() as out:
             made = run_pipeline(config, data=data, out=out, command="python -m benchmarks.search front --look")
             model = (made.folder / "model.int8.onnx").read_bytes()
-        material = prepare(config, data)
+        material = prepare(data_plan(config), data)
         test = material.sides.test
         labels = np.asarray(read_onnx(model).labels)
-        answer = labels[np.argmax(asked(model)(material.samples.X[test]), axis=1)]
+        answer = labels[np.argmax(answering(model)(material.samples.X[test]), axis=1)]
         truth, people = np.asarray(material.samples.y[test]), np.asarray(material.samples.groups)[test]
         found = Answers(truth, answer, people)
         reached &= found.macro_f1().value >= minimum

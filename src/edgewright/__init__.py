@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from edgewright._version import __version__
 
 if TYPE_CHECKING:
     from edgewright.export.answering import load as load
     from edgewright.workflows.fit import fit as fit
     from edgewright.workflows.model import Model as Model
-    from edgewright.workflows.pipeline import Pipeline as Pipeline
+    from edgewright.workflows.model import Pipeline as Pipeline
 
 _PUBLIC = {
     "Model": "edgewright.workflows.model",
-    "Pipeline": "edgewright.workflows.pipeline",
+    "Pipeline": "edgewright.workflows.model",
     "fit": "edgewright.workflows.fit",
     "load": "edgewright.export.answering",
 }

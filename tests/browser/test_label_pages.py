@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
+from edgewright.core.input.riff import wav_bytes
 from edgewright.language.labelling.audit import draw
 from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
-from label_example import suggested, write_project
+from label_example import TRUTH, suggested, write_project, write_texts
 from looking import check_pages
 from studio_server import started
 
@@ -55,7 +58,7 @@ def test_it_goes_by_keyboard_alone_and_without_script(root: Path, opener: Opener
     plain.get_by_role("button", name="None of them").click()
     plain.get_by_text("Saved: none of them.").wait_for()
     with Project(root / "calls.labelling") as project:
-        assert [(one.label, one.reviewer) for one in project.said()] == [("lamp", "kim"), ("", "eve")]
+        assert [(one.label, one.reviewer) for one in project.reviews()] == [("lamp", "kim"), ("", "eve")]
 
 
 def test_many_classes_are_typed(root: Path, opener: Opener) -> None:
@@ -63,3 +66,40 @@ def test_many_classes_are_typed(root: Path, opener: Opener) -> None:
     page.get_by_label("Class", exact=True).fill("class 7")
     page.keyboard.press("Enter")
     page.get_by_text("Saved: class 7.").wait_for()
+
+
+def test_a_label_set_is_created_of_what_the_microphone_hears(root: Path, opener: Opener, heard: Path) -> None:
+    tone = 0.3 * np.sin(np.arange(48_000) / 20).astype(np.float32)
+    heard.write_bytes(wav_bytes(tone[:, None], 16_000))
+    page = opener("/label", viewport={"width": 390, "height": 844})
+    page.set_default_timeout(120_000)
+    page.get_by_role("button", name="Record now").click()
+    expect(page.locator("#file-heard")).to_contain_text(re.compile(r"^[2-9]\.\d s heard"), timeout=60_000)
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_label("Classes").fill("tone, quiet")
+    page.get_by_label("Seconds of a window").fill("0.5")
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url("**/label/recording.labelling")
+    page.get_by_label("Your name").fill("kim")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="tone", exact=True).click()
+    page.get_by_text("Saved: tone.").wait_for()
+    assert page.evaluate("document.activeElement.value") == "tone"
+    page.keyboard.press("Enter")
+    page.wait_for_load_state()
+    with Project(root / "recording.labelling") as project:
+        assert project.kind == "windows"
+        assert {one.label for one in project.reviews()} == {"tone"}
+
+
+def test_a_file_becomes_a_label_set(root: Path, opener: Opener) -> None:
+    write_texts(root / "more.csv")
+    page = opener("/label")
+    page.set_default_timeout(120_000)
+    page.get_by_label("Or a path").fill("more.csv")
+    page.get_by_label("Classes").fill("lamp, food")
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url("**/label/more.labelling")
+    with Project(root / "more.labelling") as project:
+        assert len(project.items()) == len(TRUTH)
+        assert set(project.classes()) == {"lamp", "food"}

@@ -25,9 +25,9 @@ pytestmark = pytest.mark.slow
 def predictions() -> str:
     trace = lesson_example.hostile()
     record = Explained(
-        run=trace.name, place="<b>new.csv</b> line 2", prediction=trace.predictions[0], outside=("x: 9 is outside",)
+        run=trace.name, origin="<b>new.csv</b> line 2", prediction=trace.predictions[0], outside=("x: 9 is outside",)
     )
-    other = msgspec.structs.replace(record, place="new.csv line 3")
+    other = msgspec.structs.replace(record, origin="new.csv line 3")
     return explained_page([record, other], f"Predictions of {trace.name}")
 
 
@@ -39,11 +39,11 @@ def comparison() -> str:
 
 
 def lesson(name: str) -> Callable[[], str]:
-    return lambda: lesson_page(lesson_example.HOSTILE[0], mode(name).tell(lesson_example.hostile()))
+    return lambda: lesson_page(lesson_example.HOSTILE[0], mode(name).blocks(lesson_example.hostile()))
 
 
 def cell() -> str:
-    body = notebook_html(mode("summary").tell(lesson_example.hostile()), link=("trace.html", "the page of this run"))
+    body = notebook_html(mode("summary").blocks(lesson_example.hostile()), link=("trace.html", "the page of this run"))
     return (
         f"<!doctype html><html lang='en'><title>a notebook</title><body><main><h1>cell</h1>{body}</main></body></html>"
     )

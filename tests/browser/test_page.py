@@ -52,11 +52,12 @@ def test_every_section_stands_with_the_numbers_of_the_record(name: str, lesson: 
     asked = lesson(name)
     trace = asked.trace
     page = opener(asked.folder / "trace.html")
-    # No lesson finds objects or odd pictures, or races.
-    absent = ("header", "objects", "anomalies", "race", *([] if trace.scaling else ["scaling"]))
+    # No lesson finds objects or odd pictures, or races; quiz, what-if and training are tabs.
+    absent = ["header", "objects", "anomalies", "race", "quiz", "what_if", "train"]
+    absent += [name for name, part in (("scaling", trace.scaling), ("decisions", trace.debounce)) if part is None]
     expected = [anchor for anchor in sections() if anchor not in absent]
-    assert page.eval_on_selector_all("main > section", "all => all.map(e => e.id)") == expected
-    assert page.eval_on_selector_all(".contents a", "all => all.map(e => e.hash.slice(1))") == expected
+    assert page.eval_on_selector_all("#trace > .part", "all => all.map(e => e.id)") == expected
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.locator(".insight > p").first.inner_text() == f"{trace.insight.sentence}."
     assert page.locator(".verdict").inner_text() == trace.verdict
     for anchor in page.eval_on_selector_all("a[href^='#']", "all => all.map(e => e.hash.slice(1))"):
@@ -160,6 +161,7 @@ def test_a_link_to_what_is_folded_opens_it(lesson: Ask, opener: Opener) -> None:
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+    page.click(".insight summary")
     page.locator(".numbers a", has_text="int8 weight bytes").click()
     assert page.evaluate("location.hash") == "#compression-int8"
     assert page.locator("#compression-int8").is_visible()
@@ -175,5 +177,6 @@ def test_names_from_data_stay_text(tmp_path: Path, opener: Opener) -> None:
     assert page.evaluate("window.harmed") is None
     assert page.locator("main script, main img, main b.harm").count() == 0
     assert hostile.NAME in page.locator("h1").inner_text()
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert re.search(re.escape(hostile.NAME), page.locator("#evaluation").inner_text())
     assert too_wide(page) == []

@@ -14,13 +14,13 @@ from playwright.sync_api import Browser, Page
 
 import c99_operator_cases as operator_cases
 import trace_example as example
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import Trace
-from edgewright.schema.trace_samples import Channel, ClassSample, ClassSamples
+from edgewright.schema.trace_flow import Channel, ClassSample, ClassSamples
 from edgewright.trace.html import PAGE_LIMIT, page_html
-from edgewright.trace.page_operators import LOWERED
+from edgewright.trace.page_model import LOWERED
 from edgewright.trace.record import read_trace
 from looking import PHONE, too_wide, violations
 from small_pipeline import run_small, write_rows, write_toml
@@ -44,8 +44,8 @@ def opener(browser: Browser) -> Iterator[Opener]:
         pages.append(page)
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda asked: troubles.append(asked.url) if asked.url != path.as_uri() else None)
-        page.goto(path.as_uri())
+        page.on("request", lambda asked: troubles.extend([] if asked.url.startswith(path.as_uri()) else [asked.url]))
+        page.goto(f"{path.as_uri()}#what-if")
         return page
 
     yield opened
@@ -207,7 +207,7 @@ def test_a_model_that_the_page_cannot_run_is_said(tmp_path: Path, opener: Opener
     path = tmp_path / "trace.html"
     record = with_samples(sampled(np.zeros(216)))
     path.write_text(page_html(record, msgspec.structs.replace(graph, nodes=nodes)), encoding="utf-8")
-    assert "it does not know Elu" in opener(path).locator("#what_if").inner_text()
+    assert "it does not know Elu" in opener(path).locator("#what-if").inner_text()
     constants = {**graph.constants, "wide": np.random.default_rng(0).normal(size=(216, 400)).astype(np.float32)}
     first = msgspec.structs.replace(
         graph.nodes[-1], op="MatMul", inputs=(graph.inputs[0].name, "wide"), outputs=("prediction",)
@@ -215,5 +215,5 @@ def test_a_model_that_the_page_cannot_run_is_said(tmp_path: Path, opener: Opener
     large = msgspec.structs.replace(graph, constants=constants, nodes=(first,), stages=())
     path.write_text(page_html(record, large), encoding="utf-8")
     page = opener(path)
-    assert "too large for the page" in page.locator("#what_if").inner_text()
+    assert "too large for the page" in page.locator("#what-if").inner_text()
     assert path.stat().st_size < PAGE_LIMIT

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
@@ -172,3 +172,20 @@ def test_an_event_is_split_and_changed_by_keyboard_without_script(root: Path, op
     page.wait_for_selector(".notice.good")
     assert "one.csv,3,6,slow,p0" in (root / "moves" / "labels.csv").read_text()
     write_labels(root / "moves")
+
+
+def test_a_drag_and_a_digit_label_a_span(root: Path, opener: Opener) -> None:
+    page = opener("/labels/at/odd?recording=two.csv&rate=50")
+    page.wait_for_load_state()
+    names = page.locator("#digits").inner_text().split("press ")[1].split(", ")
+    box = page.locator(".signals").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 60, steps=4)
+    page.mouse.up()
+    page.keyboard.press("2")
+    expect(page.get_by_label("Label of event 3")).to_have_value(names[1].partition(" ")[2])
+    assert float(page.get_by_label("Start of event 3").input_value()) == pytest.approx(3, abs=0.1)
+    assert float(page.get_by_label("End of event 3").input_value()) == pytest.approx(6, abs=0.1)
+    assert page.evaluate("document.activeElement.matches('.panel.view')")

@@ -33,10 +33,11 @@ def address(fleet: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def pages(fleet: Watched) -> tuple[str, ...]:
     device = "/fleet/device/"
     drifting = next(one.id for one in fleet.devices[:-1] if one not in fleet.canaries())
+    canary = device + fleet.canaries()[0].id
     return (
-        "/fleet", "/fleet?by=profile&sort=newest", "/fleet/devices", "/fleet/devices?tag=none", ROLLOUT,
-        f"{ROLLOUT}/pause", f"{ROLLOUT}/abort", *(device + one for one in (fleet.canaries()[0].id, drifting)),
-        device + fleet.devices[-1].id, device + "0" * 32,
+        "/fleet", "/fleet/attention", "/fleet/versions?by=profile&sort=newest", "/fleet/devices",
+        "/fleet/devices?tag=none", ROLLOUT, f"{ROLLOUT}/pause", f"{ROLLOUT}/abort", canary, f"{canary}/retry",
+        device + drifting, device + fleet.devices[-1].id, device + "0" * 32,
     )  # fmt: skip
 
 
@@ -45,13 +46,13 @@ def test_every_page_is_accessible_and_fits_a_phone(opener: Opener, pages: tuple[
 
 
 def test_what_devices_say_stays_text(opener: Opener) -> None:
-    page = opener("/fleet")
+    page = opener("/fleet/attention")
     assert HOSTILE in page.locator("#drifting").inner_text()
     assert page.locator("main img").count() == 0
 
 
 def test_from_the_map_to_a_device_without_script(opener: Opener) -> None:
-    page = opener("/fleet", java_script_enabled=False)
+    page = opener("/fleet/versions", java_script_enabled=False)
     page.get_by_role("link", name="Hardware profile").click()
     page.get_by_role("link", name="jetson", exact=True).click()
     assert "profile=jetson" in page.url
@@ -73,7 +74,11 @@ def test_a_rollout_is_paused_and_aborted_by_keyboard_without_script(fleet: Watch
     page.get_by_label("Reason, for the audit log").fill("somebody rang")
     page.keyboard.press("Enter")
     assert page.get_by_role("status").inner_text() == "Done: it is paused."
-    assert "somebody rang" in page.locator(".notice.warn").inner_text()
+    assert "Paused: somebody rang." in page.locator("#why").inner_text()
+    page.get_by_role("link", name="Resume").click()
+    assert "The gates keep watching" in page.locator("main").inner_text()
+    page.get_by_role("button", name="Resume").click()
+    assert page.get_by_role("status").inner_text() == "Done: it is running."
     page.get_by_role("link", name="Abort").click()
     page.get_by_label("Roll devices that have it back").check()
     page.get_by_role("button", name="Abort permanently").click()

@@ -37,9 +37,9 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def begin(page: Page, address: str, epochs: str) -> None:
     """Start the small pipeline from the form and wait until it is shown."""
-    page.goto(f"{address}/start?pipeline=small.toml")
-    page.get_by_label("epochs").first.fill(epochs)
-    page.get_by_role("button", name="Start the run").click()
+    page.goto(f"{address}/start?pipeline=small.toml&block=model")
+    page.get_by_label("Epochs", exact=True).fill(epochs)
+    page.get_by_role("button", name="Train").click()
     page.wait_for_url(re.compile("/(live|page)/"), timeout=LONG)
 
 
@@ -81,24 +81,8 @@ def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(place: Path, page: P
         page.goto(f"{address}/live/{kept.rpartition('/')[2]}")
         expect(page.locator(".notice")).to_contain_text("Cancelled after epoch")
         page.get_by_role("link", name="Run again with changes").click()
-        assert page.get_by_label("epochs").first.input_value() == "100000"
-
-
-def test_mistakes_stand_beside_their_fields(place: Path, page: Page) -> None:
-    with started(place) as (address, _):
-        page.goto(f"{address}/start?pipeline=small.toml")
-        page.get_by_label("epochs").first.fill("many")
-        page.get_by_role("button", name="Start the run").click()
-        expect(page.locator("[role=alert]")).to_contain_text("Nothing was started")
-        field = page.locator(".field", has=page.locator("#training-epochs"))
-        expect(field.locator(".error")).to_have_text(
-            "Expected a whole number, got 'many' - at small.toml training.epochs"
-        )
-        assert page.locator("#training-epochs").input_value() == "many"
-        page.locator("#training-epochs").fill("2")
-        page.get_by_role("button", name="Start the run").click()
-        # That it comes to its end is seen above.
-        page.wait_for_url(re.compile("/(live|page)/"), timeout=LONG)
+        page.locator("#block-model").click()
+        expect(page.get_by_label("Epochs", exact=True)).to_have_value("100000")
 
 
 def test_a_third_run_waits_and_is_cancelled(place: Path, page: Page) -> None:
@@ -107,9 +91,10 @@ def test_a_third_run_waits_and_is_cancelled(place: Path, page: Page) -> None:
     page.route("**/static/studio.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
     with started(place) as (address, _):
         for _ in range(3):
-            page.goto(f"{address}/start?pipeline=small.toml")
-            page.get_by_label("epochs").first.fill("100000")
-            page.get_by_role("button", name="Start the run").click()
+            page.goto(f"{address}/start?pipeline=small.toml&block=model")
+            page.get_by_label("Epochs", exact=True).fill("100000")
+            page.get_by_role("button", name="Train").click()
+            page.wait_for_url("**/started/*")
         expect(page.locator("[role=status]")).to_contain_text("Number 1 in the queue")
         waiting = page.url
         for path in (waiting, f"{address}/"):
@@ -167,3 +152,29 @@ def test_the_address_that_check_prints_opens_likely_errors(tmp_path: Path, page:
         page.goto(address + found[2])
         doubts = page.locator("section", has=page.locator("#doubts"))
         expect(doubts).to_contain_text("of 120 rows, the likeliest first")
+
+
+def test_a_race_is_a_picture_while_it_goes_on_and_on_the_page(tmp_path: Path, page: Page) -> None:
+    page.set_default_timeout(LONG)
+    with started(tmp_path) as (address, _):
+        page.goto(f"{address}/new")
+        page.get_by_role("button", name="Motion").click()
+        page.get_by_role("button", name="Train").click()
+        page.wait_for_url(re.compile("/live/"), timeout=LONG)
+        points = page.locator("#race .entrant")
+        expect(points.nth(2)).to_be_attached(timeout=LONG)
+        before = points.count()
+        expect(points.nth(before)).to_be_attached(timeout=LONG)
+        assert "flash of cortex-m4" in (page.locator("#race svg").text_content() or "")
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        assert too_wide(page) == []
+        page.get_by_role("button", name="Train the best so far").click()
+        page.wait_for_url(re.compile("/page/"), timeout=LONG)
+        record = read_trace(tmp_path / "motion" / "trace.json").race
+        assert record is not None
+        assert record.ended == "it was interrupted"
+        measured = [entrant for entrant in record.entrants if entrant.score and entrant.footprint]
+        assert page.locator("figure.race .entrant").count() == len(measured) >= before
+        ringed = page.locator("figure.race g.entrant", has=page.locator("circle[r='8']")).locator("title")
+        chosen = next(entrant for entrant in measured if entrant.name == record.chosen)
+        assert chosen.title in str(ringed.text_content())

@@ -16,6 +16,8 @@ from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from labelled_folder import write_labels, write_recordings, write_toml
 from looking import check_pages
+from small_pipeline import run_small, write_rows
+from small_pipeline import write_toml as write_small
 from studio_server import started
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_labels(write_recordings(root / "moves"))
     toml = write_toml(root / "first.toml", root / "moves")
     run_pipeline(read_config(str(toml)), out=root / "runs", force=True, command="edgewright run")
+    run_small(write_small(root / "small.toml", write_rows(root / "rows.csv")), root / "runs")
     return root
 
 
@@ -106,6 +109,23 @@ def test_motion_events_get_the_answers_of_predict(root: Path, opener: Opener, pr
     page.evaluate(MOVED, [rows[:100], 20])
     expect(page.locator("#live-state")).to_have_text("Stopped.")
     assert len(answered(page)) == 23
+
+
+def test_a_row_is_answered_as_its_fields_change(root: Path, opener: Opener) -> None:
+    page = opener("/live-test/runs/small", viewport={"width": 390, "height": 844})
+    assert page.locator("#live-sensors, #live-microphone").count() == 0
+    confidences = set()
+    for values in (("2", "2"), ("2", "-2")):
+        for field, text in zip(page.locator("#live-row input").all(), values, strict=True):
+            field.fill(text)
+        expect(page.locator("#live-answer")).not_to_have_text("No answer yet")
+        shown = json.loads(str(page.locator("#live-answers tr").first.get_attribute("data-answer")))
+        code = "from edgewright.cli.main import main; main()"
+        asked = ["predict", str(root / "runs" / "small"), "--values", ",".join(values), "--json"]
+        done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["label"] == shown["label"]
+        confidences.add(shown["confidence"])
+    assert len(confidences) == 2
 
 
 def test_what_cannot_be_answered_is_said(opener: Opener) -> None:

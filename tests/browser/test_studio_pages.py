@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.run_journal import Journalling
+from edgewright.pipeline.run_folder.journal import Journalling
 from edgewright.trace.questions import quiz
 from looking import PHONE, too_wide, violations
 from small_pipeline import run_small, write_rows, write_toml
@@ -193,3 +193,13 @@ def test_the_lesson_of_a_run_is_told(lesson: Callable[[str], Lesson], browser: B
         page.goto(f"{where}/predict/activity?row=17")
         assert "row 17 of the data" in page.locator(".lesson").inner_text()
         page.close()
+
+
+def test_a_run_is_trained_in_the_studio(opener: Opener) -> None:
+    page = opener("/page/small#train")
+    page.wait_for_selector("#train-form:not([hidden])")
+    page.click("#train-play")
+    page.locator("#train-play", has_text="Train on").wait_for()
+    assert page.locator("#train-now").inner_text().startswith("epoch 2: loss ")
+    assert page.locator("#train-networks tbody tr").count() == 1
+    assert violations(page) == []

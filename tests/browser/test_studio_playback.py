@@ -50,6 +50,7 @@ def test_a_mistake_leads_to_its_window_which_is_played(root: Path, opener: Opene
     worst = max(record.evaluation.mistakes, key=lambda one: (one.confidence, -one.row))
     page = opener("/page/runs/moved")
     table = page.locator("table", has_text="Most confident mistakes")
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
     table.locator("tbody a").first.click()
     page.wait_for_url(f"**/data/run/runs/moved?view=map&sample={worst.row + 1}#signal")
     assert page.locator("#signal h2").inner_text() == f"Window {worst.row + 1}"

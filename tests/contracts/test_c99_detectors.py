@@ -15,20 +15,19 @@ from numpy.typing import NDArray
 from c99_examples import need
 from c99_streams import COMPILERS, Floats, Rows, built, rows_main, said, threshold_of, windows_main
 from edgewright.core.catalogue import listing
-from edgewright.core.windows import Windower, cut
+from edgewright.core.input.windows import Windower, cut
 from edgewright.export.c99_detectors._source import write_detector_c99
-from edgewright.monitor.detector_file import DetectorFile
-from edgewright.monitor.detector_stream import RowVerdict, Watch, window_features
+from edgewright.monitor.detector_stream import DetectorFile, RowVerdict, Watch, window_features
 from edgewright.monitor.detectors import kind as detector
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.package import WindowSpec
-from edgewright.workflows.detection.fit import DETECTORS, learn
+from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
 from support import shared_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_data]
-KINDS = listing(DETECTORS, "DETECTOR")
+KINDS = listing("edgewright.export.c99_detectors", "WRITER")
 SETTINGS: dict[str, dict[str, Any]] = {
     "robust": {"season": 86400.0, "mean": 3},
     "autoencoder": {"epochs": 15, "mean": 2},
@@ -143,6 +142,6 @@ def test_windows_are_judged_as_in_python(kind: str, name: str, compiler: str, tm
     for row, gap in zip(rows.values, rows.gap, strict=True):
         windower = Windower(WINDOW.samples, WINDOW.step, channels) if gap else windower
         whole += windower.push(row)
-    files = written(kind, learnt, channels, limit, window=WINDOW, held=False)
+    files = written(kind, learnt, channels, limit, window=WINDOW, own_windows=False)
     program = built(files, windows_main("d"), compiler, tmp_path / "given")
     compare(kind, np.frombuffer(said(program, np.stack(whole).tobytes()), np.float32), judged)

@@ -10,9 +10,10 @@ import pytest
 from c99_examples import ROUNDINGS, load_together
 from c99_operator_cases import cases, made
 from c99_stages import need_compiler
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.core.operators import operator as numpy_operators
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.c99_operators import kernel, operator
@@ -36,7 +37,7 @@ def compiler() -> None:
 def test_every_float_operator_gives_what_numpy_gives(tmp_path: Path) -> None:
     graph = cases()
     x = np.random.default_rng(12).uniform(-3, 3, (4, 216)).astype(np.float32)
-    found = load_c99(write_c99(graph, name="cases"), tmp_path, flags=FLAGS).predict(x).stages
+    found = load_c99(write_c99(graph, CodeOptions("cases")), tmp_path, flags=FLAGS).predict(x).stages
     assert len(found) == len(made().ends)
     for stage, name in zip(found, made().ends, strict=True):
         # One sample at a time: the cases' shapes have a batch axis of 1.

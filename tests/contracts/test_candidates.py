@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.plan import build_model, model_of
-from edgewright.pipeline.store import pack, unpack
+from edgewright.pipeline.run_folder.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.race.contract import WINDOWS, candidates
 from edgewright.race.pipeline_end import price

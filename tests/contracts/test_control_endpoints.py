@@ -13,9 +13,9 @@ import pytest
 
 from edgewright.fleet.protocol.wire.signing import sign
 from edgewright.fleet.server.api.app import App
-from edgewright.fleet.server.api.endpoint import Endpoint, endpoints
 from edgewright.fleet.server.api.endpoints import health
 from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.endpoint import Endpoint, endpoints
 from edgewright.fleet.server.rollouts import intents
 from edgewright.schema.fleet_api import Problem
 from fleet_plane import Client, Device, enrolled, plane_of
@@ -97,7 +97,7 @@ def test_what_is_wrong_is_refused_in_one_shape(tmp_path: Path, endpoint: Endpoin
         refused(await send(client, device, endpoint, b"{}", **{"content-encoding": "gzip"}), 415)
         refused(await send(client, device, endpoint, b"{}", **{"content-type": "text/plain"}), 415)
 
-    run(tmp_path, go, limits=Limits(report=8000, asked=6000))
+    run(tmp_path, go, limits=Limits(report=8000, body=6000))
 
 
 @pytest.mark.parametrize("endpoint", [e for e in OPERATORS if e.parameters], ids=named)

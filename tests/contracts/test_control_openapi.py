@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from edgewright.fleet.protocol.wire import signing
 from edgewright.fleet.server.api.app import LOCAL, App
-from edgewright.fleet.server.api.endpoint import endpoints
 from edgewright.fleet.server.control_plane import Limits, Plane
+from edgewright.fleet.server.endpoint import endpoints
 from fleet_plane import Client, enrolled, plane_of
 
 # Continuous integration gives it a minute; whoever waits for the tests a tenth of it.

@@ -34,12 +34,12 @@ ALLOWED = {
     ("core/engines/litert.py", "os.dup(_STDERR)"): "standard error, whose copy is closed here; no file of a database",
     (
         "core/engines/litert.py",
-        "os.dup2(held.fileno(), _STDERR)",
+        "os.dup2(captured.fileno(), _STDERR)",
     ): "a temporary file opened here becomes standard error",
     ("core/engines/litert.py", "os.dup2(kept, _STDERR)"): "gives standard error back",
     ("core/engines/litert.py", "os.close"): "of the copy made in the line before",
     (
-        "device/agent/commands.py",
+        "device/agent/rules.py",
         "os.posix_spawn(entry.run[0], list(entry.run), _ENVIRONMENT, file_actions=nothing, setpgroup=0, "
         "setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGPIPE))",
     ): "another program, which inherits 0, 1 and 2 alone: Python and SQLite open all else with O_CLOEXEC",
@@ -49,7 +49,7 @@ ALLOWED = {
     ): "ties the agent to the launcher, in the child; closes nothing",
     ("fleet/server/database/postgres.py", "connection.detach()"): "leaves the pool of SQLAlchemy; no descriptor",
     ("cli/main.py", "os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())"): "standard output, at the end",
-    ("data/row_spool.py", "os.dup(made.fileno())"): "a temporary file without a name, opened in the line before",
+    ("data/row_spool.py", "os.dup(file.fileno())"): "a temporary file without a name, opened in the line before",
     ("data/row_spool.py", "os.close"): "of that copy, when the last rows are gone",
     ("search/engines/_worker.py", "os.dup(1)"): "standard output of a worker, which then belongs to its answers",
     ("search/engines/_worker.py", "os.fdopen(os.dup(1), 'wb')"): "the same",

@@ -9,8 +9,7 @@ import pytest
 
 from detector_example import CHANNELS, KINDS, SETTINGS, fitted, resumed, rows, started
 from edgewright.core.catalogue import names
-from edgewright.monitor.detector_file import read_detector, write_detector
-from edgewright.monitor.detector_stream import Watch, state_bytes
+from edgewright.monitor.detector_stream import Watch, read_detector, state_bytes, write_detector
 from edgewright.monitor.detectors import DetectorConfig, kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +24,7 @@ from PIL import Image
 
 from document_blocks import type_page
 from edgewright.cli.main import EXTRAS
-from edgewright.studio.phone.network import local_addresses
+from edgewright.studio.phone.certificate import local_addresses
 from fleet_servers import Server, until
 from oidc_issuer import Issuer
 from picture_folder import drawn, trained
@@ -31,29 +33,49 @@ from postgres_database import fresh_database
 from small_pipeline import rows, run_small, write_rows, write_toml
 from studio_server import started
 from support import ROOT
-from wheel_environment import build_wheel, environment_with, linked_environment, requirements_of
+from wheel_environment import DEVICE, build_wheel, environment_with, linked_environment, requirements_of
 
 pytestmark = pytest.mark.slow
 NAMES = sorted(set(distribution("edgewright").metadata.get_all("Provides-Extra") or ()) - {"dev"})
 Environments = Callable[[str], Path]
 
 
+# `make release` names the folder of a release: its wheels are tried, and pip fills the environments of these extras.
+INSTALLED = ("train", "device", "fleet", "all")
+RELEASED = Path(os.environ["EDGEWRIGHT_DIST"]) if "EDGEWRIGHT_DIST" in os.environ else None
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(tmp_path_factory.mktemp("dist"))
+    return next(RELEASED.glob("edgewright-*.whl")) if RELEASED else build_wheel(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def environments(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environments:
     """Return Python of the environment of an extra."""
-    folder = tmp_path_factory.mktemp("extras")
+    folder = RELEASED / "environments" if RELEASED else tmp_path_factory.mktemp("extras")
     board = environment_with(wheel, folder / "board")
 
     def environment(extra: str) -> Path:
         python = folder / extra / "bin" / "python"
-        return python if python.exists() else linked_environment(board, folder / extra, extra)
+        if python.exists():
+            return python
+        return (
+            environment_with(wheel, folder / extra, extra)
+            if RELEASED
+            else linked_environment(board, folder / extra, extra)
+        )
 
     return environment
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return Python of an environment that holds `edgewright-device` and nothing else."""
+    if RELEASED:
+        return environment_with(next(RELEASED.glob("edgewright_device-*.whl")), RELEASED / "environments" / "gateway")
+    folder = tmp_path_factory.mktemp("gateway")
+    return environment_with(build_wheel(folder / "dist", DEVICE), folder / "venv")
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +135,11 @@ def test_every_extra_is_tried_here() -> None:
     assert [extra for extra in NAMES if f'"{extra}"' not in text] == []
 
 
-def test_train_runs_the_readme_on_own_data(wheel: Path, tmp_path: Path) -> None:
-    python = environment_with(wheel, tmp_path / "venv", "train")
+@pytest.mark.parametrize("extra", ["train", "all"] if RELEASED else ["train"])
+def test_an_extra_runs_the_readme_on_own_data(
+    extra: str, wheel: Path, environments: Environments, tmp_path: Path
+) -> None:
+    python = environments(extra) if RELEASED else environment_with(wheel, tmp_path / "venv", extra)
     said = type_page("README.md", tmp_path, seconds=300, python=python)["own-data"]
     assert "wrote pipeline.toml and data.md" in said
     assert (tmp_path / "runs" / "my" / "trace.html").is_file()
@@ -131,7 +156,7 @@ def test_train_runs_the_readme_on_own_data(wheel: Path, tmp_path: Path) -> None:
         ("web", ["export runs/small --to web"], "model.wasm"),
         ("fpga", ["export runs/small --to verilog"], "wrote exported/Makefile"),
         ("search", ["search small.toml --trials 1 --out study"], "1 trials on phone-arm64: 1 done"),
-        ("demo", ["demo"], "run folder runs/demo"),
+        ("demo", ["demo"], "edgewright predict runs/demo"),
         ("language", ["language index a.md --out a.index", "language ask batteries? --index a.index"], "Open the lid"),
     ],
 )  # fmt: skip
@@ -196,13 +221,13 @@ print([answer.shape for answer in answers.values()] == [(1, 3)])
 DRIVING = """
 import sys
 from pathlib import Path
-from edgewright.jobs.simulation.environment import Environment, read_environment
+from edgewright.jobs.simulation import Environment, read_environment
 environment = Environment(read_environment(Path(sys.argv[1]) / "environment.toml"), "environment.toml")
 environment.reset(1)
 print(len(environment.step(0)[0]) == len(environment.columns))
 """
 PRIVACY = """
-from edgewright.core.federation.privacy import epsilon_of
+from edgewright.core.federation.rounds import epsilon_of
 print(epsilon_of(1.0, 10, 1e-5) > 0)
 """
 
@@ -234,34 +259,61 @@ def test_a_studio_shows_its_pages(extra: str, options: list[str], environments: 
             assert any(line.startswith("phone: https://") for line in process.stdout)
 
 
-def test_a_device_enrols_with_a_fleet(environments: Environments, folder: Path) -> None:
+@pytest.mark.parametrize("program", ["edgewright device", "edgewright-device"])
+def test_a_device_enrols_with_a_fleet(
+    program: str, environments: Environments, folder: Path, request: pytest.FixtureRequest
+) -> None:
     operator = environments("fleet")
+    device = environments("device") if program == "edgewright device" else request.getfixturevalue("gateway")
     edgewright(operator, folder, "fleet", "init", "yard", "--product", "pump")
     edgewright(operator, folder, "fleet", "publish", "runs/small", "--fleet", "yard")
     said = edgewright(operator, folder, "fleet", "token", "new", "--fleet", "yard")
     (folder / "token.txt").write_text(next(word for word in said.split() if word.startswith("ew1.")))
+    words = [*program.split(), "run", "--token-file", "token.txt", "--name", "pump-1", "--store", "one"]
+    words += ["--source", "csv:rows.csv", "--poll", "1"]
     with served(operator, folder / "yard") as server:
-        follow = [
-            "device",
-            "run",
-            "--fleet",
-            server.address,
-            "--token-file",
-            "token.txt",
-            "--name",
-            "pump-1",
-            "--store",
-            "one",
-        ]
-        device = subprocess.Popen(
-            [str(environments("device").with_name("edgewright")), *follow, "--source", "csv:rows.csv", "--poll", "1"],
+        agent = subprocess.Popen(
+            [str(device.with_name(words[0])), *words[1:], "--fleet", server.address],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         try:
             until(lambda: "pump-1" in edgewright(operator, folder, "fleet", "devices", "--fleet", "yard"))
         finally:
-            device.terminate()
-            device.communicate(timeout=60)
+            agent.terminate()
+            agent.communicate(timeout=60)
+
+
+IMPORTS = """
+import importlib, pkgutil, edgewright
+for module in pkgutil.walk_packages(edgewright.__path__, "edgewright."):
+    try:
+        importlib.import_module(module.name)
+    except ImportError as error:
+        print(error.name or error)
+"""
+
+
+def test_a_gateway_has_all_that_its_modules_import(gateway: Path, folder: Path) -> None:
+    done = subprocess.run(
+        [str(gateway), "-c", IMPORTS], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    missing = {EXTRAS.get(name.split(".")[0], name) for name in done.stdout.split("\n") if name}
+    assert missing <= {"engines", "accelerators", "train", "industry", "privacy"}
+
+
+def test_a_gateway_answers_as_the_desk(gateway: Path, folder: Path) -> None:
+    answers: list[list[tuple[float, str, float]]] = []
+    for command in ([gateway.with_name("edgewright-device")], [sys.executable, "-m", "edgewright", "device"]):
+        store = f"store-{len(answers)}"
+        words = [*map(str, command), "run", "runs/small", "--source", "replay:rows.csv", "--store", store, "--json"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        decisions = [event for event in events if event["kind"] == "decision"]
+        answers.append([(event["time"], event["label"], round(event["score"], 4)) for event in decisions])
+    assert len(answers[0]) > 9
+    assert answers[0] == answers[1]
 
 
 def test_a_fleet_moves_to_postgres(environments: Environments, tmp_path: Path) -> None:

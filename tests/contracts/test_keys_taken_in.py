@@ -74,9 +74,9 @@ def test_a_key_that_was_rotated_after_the_clock_was_put_right_does_not_wait_behi
     example.rollouts.refresh()
     example.now -= 99 * HOUR
     apply(example.fleet, key_rotation.refresh(example.fleet, ["releases"], example.now), example.now)
-    assert [h.what for h in example.scheduler.tick()] == ["failed", "stale"]
+    assert [h.kind for h in example.scheduler.tick()] == ["failed", "stale"]
     rotate(example, ("timestamp",))
-    assert [h.what for h in example.scheduler.tick()] == ["taken"]
+    assert [h.kind for h in example.scheduler.tick()] == ["taken"]
     example.rollouts.refresh()
 
 
@@ -86,7 +86,7 @@ def test_a_change_that_cannot_be_taken_in_keeps_none_of_those_before_it(example:
     apply(example.fleet, key_rotation.refresh(example.fleet, ["targets"], example.now), example.now)
     first, second = waiting(example.fleet)
     second.path.write_text(second.path.read_text().replace("packages/*", "packages/?"))
-    assert [h.what for h in example.scheduler.tick()] == ["failed"]
+    assert [h.kind for h in example.scheduler.tick()] == ["failed"]
     assert [one.path for one in waiting(example.fleet)] == [second.path]
     example.scheduler.tick()
     released = metadata.read(first.change.roles["releases"].encode(), "releases").signed.version

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 IMPORTED = {
-    "edgewright", "edgewright.core", "edgewright.core.files", "edgewright.core.read_only_database", "edgewright.device",
-    "edgewright.device.agent", "edgewright.device.agent.systemd", "edgewright.device.store",
+    "edgewright", "edgewright._version", "edgewright.core", "edgewright.core.files",
+    "edgewright.core.read_only_database", "edgewright.device", "edgewright.device.agent",
+    "edgewright.device.agent.systemd", "edgewright.device.store",
     "edgewright.device.store.database", "edgewright.device.store.file_operations",
     "edgewright.device.store.guarded_database",
     "edgewright.fleet", "edgewright.fleet.device", "edgewright.fleet.device.agent_choice",
@@ -29,7 +30,7 @@ before = set(sys.modules)
 Path("base").write_text("#!/bin/sh\\nexit 7\\n")
 Path("base").chmod(0o755)
 os.environ[launcher.FACTORY_VARIABLE] = os.path.abspath("base")
-assert launcher.launch(Path("store"), "", True) == 7
+assert launcher.launch(Path("store"), "", True, []) == 7
 print(*sorted(before))
 print(*sorted(set(sys.modules) - before))
 """
@@ -45,3 +46,21 @@ def test_the_launcher_imports_few_modules_and_none_while_it_runs(tmp_path: objec
     others = {name.split(".")[0] for name in start} - bundled - {"edgewright"}
     assert {name for name in others if not name.startswith(("_", "sitecustomize"))} <= LIBRARIES
     assert {name for name in later if name.startswith("edgewright")} == set()
+
+
+COMMAND = """
+import sys
+from edgewright.cli.main import device, run
+from edgewright.fleet.device import launcher
+launcher.launch = lambda store, token, quiet, words: 7 if words == ["device", *line] else 8
+line = "run --fleet http://127.0.0.1:9 --token ew1.x --store store --source csv:a.csv".split()
+print(run(["device", *line]), "numpy" in sys.modules)
+sys.argv[1:] = line
+device()
+"""
+
+
+def test_the_command_that_launches_an_agent_loads_no_numpy(tmp_path: object) -> None:
+    command = [sys.executable, "-c", COMMAND]
+    done = subprocess.run(command, cwd=str(tmp_path), capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == ("7 False\n", 7), done.stderr

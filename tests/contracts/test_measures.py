@@ -145,8 +145,8 @@ def test_a_reading_reaches_gates_command_line_and_page(name: str, over: Example,
     report(over, canary, 2, vitals, 3)
     with over.database.reading() as connection:
         seen = gates_of(connection, plan(gates=gates), over.now - 1.0, over.now)
-    assert [one.said for one in seen] == ["pass", "fail"]
-    assert seen[0].value == pytest.approx(value) and seen[0].heard == len(canary)
+    assert [one.verdict for one in seen] == ["pass", "fail"]
+    assert seen[0].value == pytest.approx(value) and seen[0].counted == len(canary)
     assert measures()[name].unit in seen[0].why
     shown = over.fleet.folder
     assert (name if name != "memory" else " MB") in cli("fleet", "devices", canary[0], "--fleet", shown)
@@ -182,7 +182,7 @@ def test_a_measure_that_this_version_does_not_know_is_refused_and_in_a_running_p
     report(example, canary, 2, Vitals(seconds=60.0), 1)
     with example.database.reading() as connection:
         (seen,) = gates_of(connection, running, example.now - 1.0, example.now)
-    assert seen.said == "hold" and "this server does not know the measure" in seen.why
+    assert seen.verdict == "hold" and "this server does not know the measure" in seen.why
 
 
 def test_a_reading_that_the_server_does_not_know_changes_nothing(example: Example) -> None:

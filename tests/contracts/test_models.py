@@ -13,12 +13,13 @@ from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.catalogue import find, listing
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models._plain import PlainModel
 from edgewright.pipeline.plan import MODELS
-from edgewright.pipeline.store import pack, unpack
+from edgewright.pipeline.run_folder.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.data import Column
@@ -75,7 +76,7 @@ def in_c(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
     """Return every model as C, compiled together."""
     need_compiler()
     sources = {f"{kind}_{target}": fitted(kind, target)[1] for kind, target in CASES}
-    files = {name: write_c99(graph, name=name) for name, graph in sources.items()}
+    files = {name: write_c99(graph, CodeOptions(name)) for name, graph in sources.items()}
     return load_together(files, tmp_path_factory.mktemp("models"), flags=(*STRICT, "-O1", "-ffp-contract=off"))
 
 

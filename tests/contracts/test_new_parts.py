@@ -23,17 +23,27 @@ FILES = sorted(path.relative_to(PARTS) for path in PARTS.rglob("*") if path.suff
 CONTRACTS = {
     "cli/commands": "tests/unit/test_cli_help.py",
     "core/measures": "tests/contracts/test_measures.py",
+    "core/operators": "tests/contracts/test_operators.py",
+    "data/noises": "tests/contracts/test_noises.py",
     "data/sets": "tests/contracts/test_sets.py",
     "data/sources": "tests/contracts/test_sources.py",
     "device/sinks": "tests/contracts/test_sinks.py",
     "device/sources": "tests/contracts/test_streams.py",
     "export/targets": "tests/contracts/test_export_targets.py",
     "features": "tests/contracts/test_stages.py",
+    "jobs/steps": "tests/contracts/test_steps.py",
+    "language/labelling/suggesters": "tests/contracts/test_suggesters.py",
+    "language/synthesis/methods": "tests/contracts/test_synthesis.py",
     "models/nn": "tests/contracts/test_layers.py",
     "monitor/detectors": "tests/contracts/test_detectors.py",
     "preprocessing": "tests/contracts/test_stages.py",
     "profiles": "tests/unit/test_profiles_catalogue.py",
+    "studio/pages": "tests/contracts/test_page_parts.py",
+    "trace/modes": "tests/contracts/test_record_parts.py",
+    "trace/questions": "tests/contracts/test_record_parts.py",
+    "trace/sections": "tests/contracts/test_record_parts.py",
     "training/optimisers": "tests/contracts/test_optimisers.py",
+    "workflows/proof/provers": "tests/contracts/test_provers.py",
 }
 
 

@@ -119,7 +119,7 @@ def test_copies_know_their_origin(kind: str) -> None:
 def test_changes_are_drawn_anew_and_make_no_copies(kind: str) -> None:
     samples = np.random.default_rng(4).standard_normal((5, *shape(kind))).astype(np.float32)
     rng, tables = np.random.default_rng(5), ({"kind": kind},)
-    first, second = (Changes(tables).drawn(samples, rng) for _ in range(2))
+    first, second = (Changes(tables).changed(samples, rng) for _ in range(2))
     assert not np.array_equal(first, second)
     # A picture has no colour beyond those of a camera; bands have no such end.
     assert kind in SPECTRA or (first.min() >= samples.min() and first.max() <= samples.max())

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server import retention
-from edgewright.fleet.server.api.endpoint import endpoints
 from edgewright.fleet.server.control_plane import Limits, open_plane
 from edgewright.fleet.server.database.copy import move
 from edgewright.fleet.server.database.tables import devices
+from edgewright.fleet.server.endpoint import endpoints
 from edgewright.fleet.server.monitoring.gauges import Gauges
 from edgewright.fleet.server.rollouts.worker import conductor
 from fleet_plane import Client
@@ -38,7 +38,6 @@ SCANS = {
     "database/audit_chain.py": GROWS["database/audit_chain.py"],
     "monitoring/views.py": "the newest events, read from the end of the audit log until enough are there",
     "api/endpoints/administration.py": "the audit log from a given row on, up to a limit",
-    "retirements.py": "after a restore, all retirements of the audit log are read once",
 }
 """Large tables that a query reads in order, with the reason."""
 NOT_RUN = {
@@ -46,9 +45,7 @@ NOT_RUN = {
     "federations.py": "rounds of learning; their tables hold the present round",
     "api/endpoints/federations.py": "as above",
     "publishing/": "after a restore, and when offline changes come in; tables of signed files",
-    "retirements.py": "after a restore",
     "stolen_key_response.py": "once, after a key was stolen; it reads rollouts, tokens and signed files",
-    "enrollments.py": "a token that is known or spent",
     "diagnoses.py": "an answer to a diagnosis",
     "rollouts/": "a race of two servers",
     "device_access.py": "a restore",
@@ -116,7 +113,8 @@ def everything(fleet: Watched) -> set[str]:
     asked += [("GET", path), ("GET", f"{path}/whereabouts"), ("GET", f"{path}/diagnoses")]
     asked += [("GET", f"/v1/fleet/events?{q}") for q in (f"plan={PLAN}", f"device={one.id}", "kind=alarm", "limit=200")]
     asked += [("GET", f"/v1/fleet/spread?by={by}") for by in ("product", "profile", "tag", "batch", "version", "phase")]
-    asked += [("GET", f"/v1/fleet/rollouts/{PLAN}"), ("GET", "/v1/fleet/audit?limit=10"), ("GET", "/readyz")]
+    asked += [("GET", f"/v1/fleet/rollouts/{PLAN}"), ("GET", f"/v1/fleet/rollouts/{PLAN}/map")]
+    asked += [("GET", "/v1/fleet/audit?limit=10"), ("GET", "/readyz")]
     for method, target in asked:
         if target != "/readyz":
             ask(fleet, method, target)

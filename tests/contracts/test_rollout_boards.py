@@ -34,7 +34,7 @@ def said(example: Example, *gates: Gate) -> list[tuple[str, int]]:
     made = plan(gates=gates)
     with example.database.reading() as connection:
         judged = gates_of(connection, made, example.now - HOUR, example.now, listening=example.now - HOUR)
-    return [(one.said, one.heard) for one in judged]
+    return [(one.verdict, one.counted) for one in judged]
 
 
 @pytest.mark.parametrize("state", ["waiting", "sending", "trial", "unreachable", "trouble"])
@@ -67,7 +67,7 @@ def test_a_device_whose_board_refuses_has_failed_though_it_had_confirmed(example
         *({"device": name, "number": 2, "what": "refused", "because": "boards", **record} for name in names[:8]),
     )
     assert said(example, FAILED) == [("fail", 10)]
-    assert [h.what for h in example.scheduler.tick()] == ["halted"]
+    assert [h.kind for h in example.scheduler.tick()] == ["halted"]
 
 
 def test_a_firmware_update_is_no_failure_unless_the_plan_says_so(example: Example) -> None:

@@ -34,7 +34,7 @@ def test_a_release_that_dies_silently_is_noticed_after_the_clock_was_ahead(examp
     for _ in range(100):
         example.now += 100.0
         heard(example, names[10:])
-        happened |= {one.what for one in example.scheduler.tick()}
+        happened |= {one.kind for one in example.scheduler.tick()}
     assert "halted" in happened
 
 
@@ -42,7 +42,7 @@ def test_a_clock_behind_the_last_signature_is_said_before_anything_expires(examp
     example.started()
     for behind in (30 * 24 * HOUR, HOUR):
         example.now -= behind
-        (found,) = [one for one in example.scheduler.tick() if one.what == "stale"]
+        (found,) = [one for one in example.scheduler.tick() if one.kind == "stale"]
         assert "nothing can be signed; set the clock" in found.why
         assert "key rotate timestamp" in found.why
         example.now += behind
@@ -54,6 +54,6 @@ def test_a_clock_behind_the_last_signature_is_said_before_anything_expires(examp
 def test_a_clock_that_was_ahead_long_enough_to_sign_is_said_too(example: Example) -> None:
     example.started()
     example.now += AHEAD
-    assert "renewed" in {one.what for one in example.scheduler.tick()}
+    assert "renewed" in {one.kind for one in example.scheduler.tick()}
     example.now -= AHEAD
     assert ["20 d in the future" in one.why for one in example.scheduler.tick()] == [True]

@@ -119,7 +119,7 @@ def test_a_plan_file_says_all_that_options_do(folder: Path, tmp_path: Path) -> N
 def test_a_plan_is_simulated_first_and_refused_where_a_fault_goes_beyond_its_stage(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgewright.fleet.simulator.exposure.bad_releases", lambda: ("bad-model", "crash-loop"))
+    monkeypatch.setattr("edgewright.fleet.simulator.simulation.bad_releases", lambda: ("bad-model", "crash-loop"))
     plans = folder / "public" / "targets" / "plans"
     words = ("rollout", "start", "--fleet", str(folder), "--simulate", "--id", "spring", "--stages", "half:50%,100%")
     blind = (*words, "--gate", "memory<=1000MB", "--quorum", "2")  # 10 devices are simulated

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.server.database.tables import devices, rollouts
 from edgewright.fleet.server.rollouts.intents import ask, decide_intent
 from edgewright.schema.fleet_plan import Gate, Stage, Window
@@ -26,7 +26,7 @@ def row(example: Example) -> Any:  # noqa: ANN401 - a row
 def canary(names: list[str], percent: float = 1.0) -> list[str]:
     """Whose place is within the percent."""
     made = plan()
-    return [name for name in names if place(made.salt, made.id, name) < percent]
+    return [name for name in names if position(made.salt, made.id, name) < percent]
 
 
 def test_a_bad_model_at_a_canary_of_1_percent_is_halted_by_its_first_reports(example: Example) -> None:
@@ -37,12 +37,12 @@ def test_a_bad_model_at_a_canary_of_1_percent_is_halted_by_its_first_reports(exa
     example.allow(exposed)
     assert example.scheduler.tick() == []
     example.end(exposed, "reverted", "alarms")
-    assert [h.what for h in example.scheduler.tick()] == ["halted"]
+    assert [h.kind for h in example.scheduler.tick()] == ["halted"]
     assert (row(example).state, row(example).revert) == ("aborted", True)
     assert "failed: 100.0%" in row(example).why
     for _ in range(3):
         example.now += 24 * HOUR
-        assert [h.what for h in example.scheduler.tick()] in ([], ["renewed"])  # only a person begins anew
+        assert [h.kind for h in example.scheduler.tick()] in ([], ["renewed"])  # only a person begins anew
     assert row(example).state == "aborted"
 
 
@@ -94,7 +94,7 @@ def test_devices_that_fall_silent_after_their_leave_are_failures(example: Exampl
         example.now += 100.0
         assert example.scheduler.tick() == []
     example.now += 200.0
-    assert [h.what for h in example.scheduler.tick()] == ["halted"]
+    assert [h.kind for h in example.scheduler.tick()] == ["halted"]
 
 
 @pytest.mark.slow
@@ -115,7 +115,7 @@ def test_devices_that_confirmed_and_then_fall_silent_are_failures_unless_all_oth
                 connection.execute(
                     sa.update(devices).where(devices.c.id.in_(old)).values(last_report_at=example.now)
                 )  # fmt: skip
-        happened += [h.what for h in example.scheduler.tick() if h.what != "renewed"]
+        happened += [h.kind for h in example.scheduler.tick() if h.kind != "renewed"]
     assert ("halted" in happened) == halted
 
 
@@ -144,7 +144,7 @@ def test_clones_newcomers_and_other_products_do_not_count(example: Example) -> N
         gate_seens = gates_of(
             connection, plan(gates=(FAILED, Gate(measure="alarms", limit=1.0))), NOW - 1.0, NOW + 1.0
         )  # fmt: skip
-    assert [(one.said, one.heard) for one in gate_seens] == [("pass", 10), ("hold", 0)]
+    assert [(one.verdict, one.counted) for one in gate_seens] == [("pass", 10), ("hold", 0)]
 
 
 def test_an_abort_is_nobodys_failure_and_a_late_confirmation_takes_none_back(example: Example) -> None:
@@ -152,10 +152,10 @@ def test_an_abort_is_nobodys_failure_and_a_late_confirmation_takes_none_back(exa
     example.started()
     example.end(names[:10], "reverted", "aborted")
     with example.database.reading() as connection:
-        assert gates_of(connection, plan(), NOW, NOW)[0].heard == 0
+        assert gates_of(connection, plan(), NOW, NOW)[0].counted == 0
     example.end(names[10:], "reverted", "memory")
     with example.database.reading() as connection:
-        assert gates_of(connection, plan(), NOW, NOW)[0].said == "fail"
+        assert gates_of(connection, plan(), NOW, NOW)[0].verdict == "fail"
 
 
 def test_bytes_that_a_mirror_damaged_are_no_vote_and_the_device_may_have_the_release_later(example: Example) -> None:
@@ -168,7 +168,7 @@ def test_bytes_that_a_mirror_damaged_are_no_vote_and_the_device_may_have_the_rel
     for _ in range(12):
         example.now += 600.0
         example.speak(names)
-        assert not {one.what for one in example.scheduler.tick()} & {"halted", "finished"}
+        assert not {one.kind for one in example.scheduler.tick()} & {"halted", "finished"}
     assert row(example).state == "running"
     assert "2 have not asked yet" in row(example).holds
     assert ask_for(example, names[4]).go
@@ -184,7 +184,7 @@ def test_classes_are_compared_with_the_devices_own_answers_before(example: Examp
     gates = (Gate(measure="classes", limit=0.3), Gate(measure="drift", limit=0.5), Gate(measure="memory", limit=1e6))
     with example.database.reading() as connection:
         gate_seens = gates_of(connection, plan(gates=gates), NOW - 1.0, example.now)
-    assert [one.said for one in gate_seens] == ["fail", "pass", "pass"]
+    assert [one.verdict for one in gate_seens] == ["fail", "pass", "pass"]
     assert gate_seens[0].value == pytest.approx(0.5)
 
 
@@ -259,5 +259,5 @@ def test_outside_of_maintenance_nobody_gets_leave(example: Example) -> None:
 def test_a_plan_that_expired_ends_where_it_stands(example: Example) -> None:
     example.started()
     example.now = NOW + 30 * 24 * HOUR + 1.0
-    assert "finished" in [h.what for h in example.scheduler.tick()]
+    assert "finished" in [h.kind for h in example.scheduler.tick()]
     assert "expired" in row(example).why

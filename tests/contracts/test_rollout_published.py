@@ -20,7 +20,7 @@ from edgewright.fleet.repository.publication import prepare_release
 from edgewright.fleet.repository.static_export import export
 from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads, restore
-from edgewright.fleet.server.publishing.publisher import take_in
+from edgewright.fleet.server.rollouts.publisher import take_in
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standings
 from fleet_folder import judge, package
@@ -43,7 +43,7 @@ def test_what_was_signed_offline_is_taken_in_once(example: Example) -> None:
     example.signed_plan()
     assert len(waiting(example.fleet)) == 1
     assert judge(example.fleet).read("plans/first.json") is None
-    assert [h.what for h in example.scheduler.tick()] == ["taken"]
+    assert [h.kind for h in example.scheduler.tick()] == ["taken"]
     assert waiting(example.fleet) == []
     assert judge(example.fleet).read("plans/first.json") is not None
     assert example.scheduler.tick() == []
@@ -73,7 +73,7 @@ def test_a_change_that_was_taken_in_and_not_forgotten_does_no_harm(example: Exam
     copy = kept.read_bytes()
     example.scheduler.tick()
     kept.write_bytes(copy)  # killed between the transaction and the removal
-    assert [h.what for h in example.scheduler.tick()] == ["taken"]
+    assert [h.kind for h in example.scheduler.tick()] == ["taken"]
     assert judge(example.fleet).read("plans/first.json") is not None
 
 
@@ -83,10 +83,10 @@ def test_a_change_that_was_altered_is_not_taken_in_and_stays(example: Example) -
     text = kept.read_text()
     kept.write_text(text.replace("first.json", "forged.json"))
     happened = example.scheduler.tick()
-    assert [h.what for h in happened] == ["failed"]
+    assert [h.kind for h in happened] == ["failed"]
     assert kept.exists()
     kept.write_text(text)
-    assert [h.what for h in example.scheduler.tick()] == ["taken"]
+    assert [h.kind for h in example.scheduler.tick()] == ["taken"]
 
 
 def test_missing_files_are_written_again_and_others_bytes_are_not_written_over(example: Example) -> None:
@@ -131,9 +131,9 @@ def test_a_restored_backup_is_refused_and_then_goes_on_above_what_is_published(e
     with example.database.reading() as connection:
         row = connection.execute(sa.select(rollouts)).one()
     assert (row.state, row.revert) == ("aborted", True)  # the abort that the backup did not know
-    before = metadata.version(seen.held, "timestamp")
+    before = metadata.version(seen.role_files, "timestamp")
     example.rollouts.refresh()
-    assert metadata.version(published(example).held, "timestamp") > before
+    assert metadata.version(published(example).role_files, "timestamp") > before
     assert state(example) == "aborted"
 
 
@@ -171,7 +171,7 @@ def test_a_rotated_online_key_signs_from_the_change_on_that_brings_it(tmp_path: 
             assert done.exception is None, done.exception
         assert len(waiting(example.fleet)) == 2
         example.now = time.time() + 1.0
-        assert [h.what for h in example.scheduler.tick()] == ["taken"]
+        assert [h.kind for h in example.scheduler.tick()] == ["taken"]
         example.now -= 600.0
         with pytest.raises(InputError, match="does not go back"):
             example.rollouts.refresh()
@@ -215,8 +215,8 @@ def test_the_way_back_of_a_release_never_has_the_bytes_of_one_that_was_aborted(e
 def test_two_timestamps_of_one_second_have_two_tags(example: Example, tmp_path: Path) -> None:
     def tag(path: Path) -> str:
         """Return the ETag as nginx makes it, from seconds and size."""
-        held = path.stat()
-        return f'"{int(held.st_mtime):x}-{held.st_size:x}"'
+        role_files = path.stat()
+        return f'"{int(role_files.st_mtime):x}-{role_files.st_size:x}"'
 
     found: dict[str, bytes] = {}
     out = tmp_path / "www"

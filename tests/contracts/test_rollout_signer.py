@@ -21,7 +21,7 @@ from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.signer.process import serve
 from edgewright.fleet.server.signer.service import LocalSigner, SigningRequest
-from edgewright.fleet.server.signer.socket import SOCKET, heard, listen, sign_through
+from edgewright.fleet.server.signer.socket import SOCKET, listen, probe, sign_through
 from edgewright.fleet.server.signer.supervisor import SignerProcess
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Standing
@@ -31,12 +31,15 @@ from rollout_example import HOUR, NOW, Example, plan
 def asked(example: Example, body: bytes, **said: Any) -> SigningRequest:  # noqa: ANN401 - fields of Standing
     """One rollout, and what is published."""
     with example.database.reading() as connection:
-        held, roots = heads.held(connection), heads.roots(connection)
+        role_files, roots = heads.role_files(connection), heads.roots(connection)
     fields: dict[str, Any] = {
         "plan": "first", "sha256": metadata.sha256(body), "product": "main", "state": "running", "entered": example.now,
     }  # fmt: skip
     return SigningRequest(
-        standings=(Standing(**{**fields, **said}),), held=held, roots=tuple(roots), plans={"first": body}
+        standings=(Standing(**{**fields, **said}),),
+        published_files=role_files,
+        roots=tuple(roots),
+        plans={"first": body},
     )
 
 
@@ -146,12 +149,14 @@ def test_a_clock_that_goes_back_and_haste_are_refused(example: Example, body: by
 
 def test_an_older_offline_file_is_refused(example: Example, body: bytes) -> None:
     with example.database.reading() as connection:
-        before = heads.held(connection)
+        before = heads.role_files(connection)
     example.signed_plan(id="second")
     example.scheduler.tick()
     wanted = asked(example, body)
     with pytest.raises(InputError, match="releases above"):
-        example.signer.sign(msgspec.structs.replace(wanted, held={**wanted.held, "releases": before["releases"]}))
+        example.signer.sign(
+            msgspec.structs.replace(wanted, published_files={**wanted.published_files, "releases": before["releases"]})
+        )
 
 
 def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
@@ -175,7 +180,7 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
         listening.close()
         thread.join(5.0)
     assert path.exists()
-    assert heard(path).how == "gone"  # what a killed signer leaves behind
+    assert probe(path).how == "gone"  # what a killed signer leaves behind
     with pytest.raises(OutputError, match="signer"):
         sign_through(path, asked(example, body))
 
@@ -189,8 +194,8 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
         first = process.pid
         assert first is not None
         with example.database.reading() as connection:
-            held, roots = heads.held(connection), heads.roots(connection)
-        empty = SigningRequest(standings=(), held=held, roots=tuple(roots))
+            role_files, roots = heads.role_files(connection), heads.roots(connection)
+        empty = SigningRequest(standings=(), published_files=role_files, roots=tuple(roots))
         given = process.sign(empty)
         os.kill(first, signal.SIGKILL)
         for _ in range(200):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.protocol.plans.detection import BY_SIZE
 from edgewright.schema.fleet_plan import Stage
 from rollout_example import HOUR, NOW, STAGES, Example, go, plan, row, within
@@ -127,9 +127,9 @@ def test_a_single_silent_device_without_comparison_holds_and_is_never_a_verdict(
 @pytest.mark.parametrize("count", [2, 5])
 def test_the_first_device_of_a_small_fleet_is_compared_with_the_others(example: Example, count: int) -> None:
     everybody = example.enrol(count)
-    first = sorted(everybody, key=lambda name: place(plan().salt, "first", name))[:1]
+    first = sorted(everybody, key=lambda name: position(plan().salt, "first", name))[:1]
     example.started(
-        stages=(Stage(name="canary", percent=place(plan().salt, "first", first[0]) + 1e-6, dwell=HOUR), *WHOLE),
+        stages=(Stage(name="canary", percent=position(plan().salt, "first", first[0]) + 1e-6, dwell=HOUR), *WHOLE),
         unconfirmed=BY_SIZE,
     )
     example.update(first)

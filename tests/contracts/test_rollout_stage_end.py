@@ -90,7 +90,7 @@ def test_a_release_that_answers_otherwise_is_halted_by_the_default_gates(example
     example.now += 600.0
     example.report(canary, 2, detail='{"classes": {"fall": 80, "sit": 20}}')
     example.speak(everybody)
-    assert [event.what for event in example.scheduler.tick()] == ["halted"]
+    assert [event.kind for event in example.scheduler.tick()] == ["halted"]
     assert "classes" in row(example).why
 
 
@@ -148,6 +148,13 @@ def test_a_stage_without_devices_is_passed_and_a_fleet_without_devices_is_not(ex
     everybody = example.enrol(5)
     assert go(example, 600.0, everybody) == ["stage"]
     assert "no device is in this stage" in row(example).why
+
+
+def test_a_stage_that_only_later_devices_have_run_names_them(example: Example) -> None:
+    example.started(stages=(Stage(name="all", percent=100.0, dwell=HOUR, gated=False),))
+    example.update(example.enrol(3, enrolled_at=NOW + 1.0))
+    assert go(example, 2 * HOUR, []) == []
+    assert "yet; devices that enrolled after the plan was signed do not count (3)" in row(example).holds
 
 
 def test_a_rollout_is_not_finished_by_the_word_of_one_device_of_twelve(example: Example) -> None:

@@ -16,7 +16,7 @@ from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit, rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.heads import RacedError
-from edgewright.fleet.server.publishing.publisher import Publisher
+from edgewright.fleet.server.rollouts.publisher import Publisher
 from edgewright.fleet.server.rollouts.scheduler import Scheduler
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.fleet.server.signer.process import folder_signer
@@ -42,11 +42,11 @@ def test_a_rollout_goes_through_its_stages_and_devices_see_each(example: Example
         assert example.scheduler.tick() == []
         example.now += HOUR
         example.speak(ok)
-        assert [h.what for h in example.scheduler.tick()] == ["stage"]
+        assert [h.kind for h in example.scheduler.tick()] == ["stage"]
         assert seen(example)[0].stage == stage
     example.now += HOUR
     example.speak(ok)
-    assert [h.what for h in example.scheduler.tick()] == ["finished"]
+    assert [h.kind for h in example.scheduler.tick()] == ["finished"]
     assert seen(example)[0].state == "finished"
     with example.database.reading() as connection:
         assert audit_chain.verify(connection)[2] == ""
@@ -109,7 +109,7 @@ def test_two_schedulers_make_one_step(example: Example) -> None:
     first, second = example.rollouts, example.another()[0]
     first.advance("first", row.version)
     assert second.advance("first", row.version).stage == 1  # it saw the same version, and does nothing more
-    assert [h.what for h in example.another()[1].tick()] == []
+    assert [h.kind for h in example.another()[1].tick()] == []
     assert seen(example)[0].stage == 1
 
 
@@ -128,7 +128,7 @@ def test_four_schedulers_with_connections_of_their_own_make_each_step_once(examp
         scheduler = Scheduler(example.fleet, database, committer, mine, publisher, lambda: example.now)
         for _ in range(3):
             barrier.wait()
-            failed += [h.why for h in scheduler.tick() if h.what in ("failed", "stale")]
+            failed += [h.why for h in scheduler.tick() if h.kind in ("failed", "stale")]
             barrier.wait()
         committer.close()
         database.close()
@@ -175,8 +175,8 @@ def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: 
 def test_bytes_of_a_version_are_never_replaced(example: Example) -> None:
     example.started()
     with example.database.reading() as connection:
-        held = heads.held(connection)
-    forged = held["timestamp"].replace(b'"spec_version"', b' "spec_version"')
+        role_files = heads.role_files(connection)
+    forged = role_files["timestamp"].replace(b'"spec_version"', b' "spec_version"')
     with pytest.raises(RacedError, match="other bytes"):
         example.committer.submit(lambda c: heads.keep(c, {"timestamp": forged}, 0.0)).result()
 
@@ -238,7 +238,7 @@ def test_killed_after_the_commit_the_files_are_written_by_the_next_start(example
     assert seen(example)[0].state == "running"  # nobody was told yet
     example.close()
     example.open()
-    assert [h.what for h in example.scheduler.tick()] == ["published"]
+    assert [h.kind for h in example.scheduler.tick()] == ["published"]
     assert seen(example)[0].state == "aborted"
 
 
@@ -246,17 +246,17 @@ def test_killed_after_the_commit_the_files_are_written_by_the_next_start(example
 def test_metadata_is_signed_again_before_it_expires(example: Example) -> None:
     example.started()
     with example.database.reading() as connection:
-        before = metadata.version(heads.held(connection), "timestamp")
+        before = metadata.version(heads.role_files(connection), "timestamp")
     example.now = NOW + 11 * HOUR
     example.rollouts.steer("first", "ann", "paused")
     for _ in range(20):
         example.now += 6 * HOUR
         example.scheduler.tick()
     with example.database.reading() as connection:
-        held = heads.held(connection)
+        role_files = heads.role_files(connection)
     for role in ("timestamp", "rollouts"):
-        assert metadata.read(held[role], role).signed.expires.timestamp() > example.now
-    assert metadata.version(held, "timestamp") > before
+        assert metadata.read(role_files[role], role).signed.expires.timestamp() > example.now
+    assert metadata.version(role_files, "timestamp") > before
 
 
 def test_a_signer_that_is_away_is_told_and_tried_again(example: Example) -> None:
@@ -270,7 +270,7 @@ def test_a_signer_that_is_away_is_told_and_tried_again(example: Example) -> None
     with pytest.raises(OutputError, match="signer"):
         example.rollouts.steer(name, "ann", "paused")
     example.now = NOW + 13 * HOUR
-    assert [h.what for h in example.scheduler.tick()] == ["stale"]
+    assert [h.kind for h in example.scheduler.tick()] == ["stale"]
     assert seen(example)[0].state == "running"
     example.rollouts._sign = sign
-    assert [h.what for h in example.scheduler.tick()] == ["renewed"]
+    assert [h.kind for h in example.scheduler.tick()] == ["renewed"]

@@ -33,7 +33,10 @@ def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str
         settings = Settings(devices=10, days=days, fault=fault, also=also, seed=3, plan=plan(), shortcuts=shortcuts)
         result = simulate(settings, kept.append)
         ends.append(
-            [(d.held.counter, d.held.floors, d.held.burned, d.held.trial, d.off) for d in kept[0].fleet.devices]
+            [
+                (d.device_state.counter, d.device_state.floors, d.device_state.burned, d.device_state.trial, d.off)
+                for d in kept[0].fleet.devices
+            ]
         )
         return msgspec.json.encode(result)
 

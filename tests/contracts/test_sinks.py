@@ -41,7 +41,7 @@ def test_only_what_was_sent_is_acknowledged_or_an_error_of_the_contract_says_why
     except EdgewrightError:
         return
     try:
-        assert set(opened.send("device", batch)) <= {item.place for item in batch}
+        assert set(opened.send("device", batch)) <= {item.position for item in batch}
     except (EdgewrightError, OSError, NeverError, NotYetError) as error:
         assert str(error)
     finally:

@@ -13,8 +13,8 @@ import pytest
 from sklearn.base import clone
 
 from edgewright.core.catalogue import find
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.stage import Stage, StageConfig
 from edgewright.pipeline.step_tables import stage_table
 from edgewright.schema.errors import InputError

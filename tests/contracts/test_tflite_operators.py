@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgewright.core import catalogue
-from edgewright.core.executor import compile_graph
 from edgewright.core.operators import operator as numpy_operators
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.schema.errors import InputError
 from integer_layers import need_litert
@@ -185,6 +185,12 @@ def test_every_operator_has_a_case_and_a_numpy_form() -> None:
         ("AveragePool", x, {"kernel_shape": (2, 2), "pads": (1, 0, 0, 0)}, "a mean by at most half its kernel"),
         ("Conv", lambda b: (one(b, *X), b.op("Exp", one(b, 3, 1, 1))), {"kernel_shape": (1, 1)}, "constant weights"),
         ("Gemm", lambda b: (one(b, 20), b.op("Reshape", one(b, 40), b.integers(20, 2))), {}, "constant weights"),
+        (
+            "GRU",
+            lambda b: (one(b, 4, 11), b.op("Exp", one(b, 9, 4)), given(b, 1, 9, 3), given(b, 1, 18)),
+            {"hidden_size": 3, "window": "last"},
+            "constant weights, over a window",
+        ),
     ],
 )
 def test_what_tflite_cannot_hold_is_refused_by_name(op: str, make: Inputs, attributes: Any, told: str) -> None:  # noqa: ANN401

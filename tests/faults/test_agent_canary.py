@@ -59,7 +59,7 @@ def _until_quiet(folder: Path, source: str, table: dict[str, Any], said: list[st
     turns = iter(range(6))
     run_agent(
         check_settings(table, folder, "device.toml"), short_source(source), folder / "store",
-        stop=lambda: next(turns, None) is None, say=said.append, tell=events.extend, begin=lambda _: None,
+        stop=lambda: next(turns, None) is None, say=said.append, publish=events.extend, begin=lambda _: None,
     )  # fmt: skip
     return events
 

@@ -55,7 +55,7 @@ class Fleet(ServedFleet):
         except Exception:  # noqa: BLE001 - not there yet, or a transaction is under way
             return None
         state.close()
-        return state.held
+        return state.device_state
 
     def update(self, wheels: Path, fault: str, trial: str = "seconds = 600.0") -> str:
         """Activate a release whose agent misbehaves; the environment of its agent."""

@@ -96,7 +96,7 @@ def test_killed_again_and_again_it_raises_no_alarm_twice_and_none_for_nothing(tm
             append(tmp_path, values, at, at + 250)
             at += 250
     assert (tmp_path / "said").read_text() == ""
-    assert status.beside(tmp_path / "store").source is not None
+    assert status.read_state(tmp_path / "store").source is not None
     alarms = [event for event in events_of(tmp_path) if event["kind"] == "alarm"]
     on = [event["time"] for event in alarms if event["label"] == "on"]
     long = [event["time"] for event in alarms if event["label"] == "busy for long"]

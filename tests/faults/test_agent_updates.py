@@ -86,7 +86,7 @@ def test_an_agent_updates_itself_and_goes_back_from_one_that_does_not_start(flee
     fleet.wait(lambda: fleet.said().count("edgewright: this agent is broken") == 3, 300.0)
     fleet.wait(lambda: "release 1, idle: release 2 failed here before" in fleet.said(), 120.0)
     state = State.open(fleet.folder / "dev", writable=False)
-    held = state.held
+    held = state.device_state
     state.close()
     assert (held.counter, held.floor, held.trial, held.burned) == (1, 1, None, (2,))
     fleet.wait(lambda: fleet.seen()["version"] == "0.1.1", 60.0)

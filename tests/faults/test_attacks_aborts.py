@@ -49,11 +49,11 @@ def test_a_stolen_online_key_revives_no_confirmed_abort_on_a_fresh_device(tmp_pa
         made.fall()  # the thief serves the files
         (before if rolled_back else after).push(plan, body)
         made.run(4 * HOUR)
-        assert (new.counter, new.state.held.trial) == (0, None), new.agent.why
+        assert (new.counter, new.state.device_state.trial) == (0, None), new.agent.why
         if rolled_back:  # the device refuses metadata older than its token names
-            assert new.trust.held().standings is None
+            assert new.trust.latest().standings is None
         else:
-            assert new.trust.held().aborted == ("first",)
+            assert new.trust.latest().aborted == ("first",)
 
 
 def test_without_the_confirmation_the_key_does_revive_it(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_confirmation_alone_aborts_a_rollout_under_way_and_reaches_devices_wit
         made.run(HOUR)
         assert made.server is not None
         assert made.server.row().state == "aborted"
-        assert {unit.trust.held().aborted for unit in made.units} <= {("first",), ()}
+        assert {unit.trust.latest().aborted for unit in made.units} <= {("first",), ()}
         begun = made.counters()
         made.run(8 * HOUR)
         assert made.counters() == begun

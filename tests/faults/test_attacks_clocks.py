@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.repository import key_rotation
 from edgewright.schema.errors import EdgewrightError
 from fleet_folder import apply
@@ -19,9 +19,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 def test_a_device_whose_clock_was_wrong_for_hours_gets_there_once_it_is_right(tmp_path: Path, wrong: float) -> None:
     with town(tmp_path, 4) as made:
         plan = made.plan("first", few=2)
-        canary, later = made.within(plan, 10.0)[0], max(made.units, key=lambda unit: place(plan.salt, plan.id, unit.id))
+        canary, later = (
+            made.within(plan, 10.0)[0],
+            max(made.units, key=lambda unit: position(plan.salt, plan.id, unit.id)),
+        )
         odd = [canary, later]
-        before = {unit.name: unit.trust.held() for unit in odd}
+        before = {unit.name: unit.trust.latest() for unit in odd}
         for unit in odd:
             unit.clock.skew = wrong
         made.roll_out(plan)
@@ -31,11 +34,11 @@ def test_a_device_whose_clock_was_wrong_for_hours_gets_there_once_it_is_right(tm
         made.run(HOUR)
         if wrong > 0:  # for it all has expired: it begins nothing, and what it runs goes on
             assert canary.counter == 0
-            assert canary.trust.held().versions == before[canary.name].versions
+            assert canary.trust.latest().versions == before[canary.name].versions
             assert "refused" in canary.agent.why
         else:  # signed time is its floor
             assert canary.counter == made.new.counter
-            assert canary.trust.held().fresh
+            assert canary.trust.latest().fresh
         assert later.counter == 0
         assert all(unit.process.up or unit.counter == 0 for unit in made.units)
         for unit in odd:
@@ -43,7 +46,7 @@ def test_a_device_whose_clock_was_wrong_for_hours_gets_there_once_it_is_right(tm
         made.run(8 * HOUR)
         assert made.server is not None and made.server.row().state == "finished"
         assert set(made.counters()) == {made.new.counter}
-        assert not any(unit.state.held.burned or unit.state.held.quarantined for unit in made.units)
+        assert not any(unit.state.device_state.burned or unit.state.device_state.quarantined for unit in made.units)
 
 
 @pytest.mark.parametrize("wrong", [-START, -400 * DAY, 300 * DAY, 400 * DAY])
@@ -77,5 +80,5 @@ def test_a_server_whose_clock_was_wrong_goes_on_once_it_is_right(tmp_path: Path,
             made.server.rollouts.refresh()
             made.run(7 * HOUR)
             assert set(made.counters()) == {made.new.counter}
-        held = [unit.trust.held() for unit in made.units]
+        held = [unit.trust.latest() for unit in made.units]
         assert all(seen.fresh and abs(seen.signed - made.clock.now) < DAY for seen in held)

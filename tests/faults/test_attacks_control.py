@@ -47,7 +47,7 @@ def test_servers_that_race_step_once_and_no_device_notices(tmp_path: Path, addre
         made.run(7 * HOUR)
         assert steps(made) == ONCE
         assert set(made.counters()) == {made.new.counter}
-        assert not any(unit.state.held.quarantined for unit in made.units)
+        assert not any(unit.state.device_state.quarantined for unit in made.units)
         assert made.server is not None
         with made.server.plane.database.reading() as connection:
             twice = sa.select(history.c.device).group_by(history.c.device, history.c.sequence)
@@ -69,7 +69,7 @@ def test_a_control_plane_that_dies_at_ten_per_cent_pushes_nobody_and_another_ser
         made.run(27 * HOUR, step=900.0)  # longer than the word holds
         assert [unit for unit in made.units if unit.counter == made.new.counter] == exposed
         assert all(unit.process.up for unit in exposed)
-        assert not any(unit.trust.held().fresh for unit in made.units)
+        assert not any(unit.trust.latest().fresh for unit in made.units)
         _not_behind(made.rise("another").plane, made.server.conductor)  # type: ignore[union-attr]
         made.run(9 * HOUR)
         assert steps(made) == ONCE
@@ -150,7 +150,7 @@ def test_a_whole_machine_from_an_old_copy_is_refused_by_devices_until_its_keys_a
             with key_rotation.kept_when_done(made.fleet, keys):
                 apply(made.fleet, change, made.clock.now)
         made.run(HOUR)
-        assert all(unit.trust.held().fresh for unit in made.units)
+        assert all(unit.trust.latest().fresh for unit in made.units)
         assert {unit.counter for unit in made.within(plan, 10.0)} == {made.back.counter}
         server.rollouts.steer(plan.id, "ann", "aborted", revert=True)
         made.run(6 * HOUR)

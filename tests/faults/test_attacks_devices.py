@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.schema.fleet_plan import Plan
 from fleet_plane import Device
 from threat_fleet import HOUR, Town, town
@@ -25,7 +25,7 @@ def on_trial(unit: Unit) -> bool:
 
 def confirmed(unit: Unit) -> bool:
     """Return its last word was a good one."""
-    return on_trial(unit) and unit.state.held.trial is None and not unit.state.outcomes
+    return on_trial(unit) and unit.state.device_state.trial is None and not unit.state.outcomes
 
 
 @pytest.mark.parametrize("when", [on_trial, confirmed])
@@ -66,7 +66,7 @@ def test_copies_of_a_device_are_shut_out_and_the_others_get_there(tmp_path: Path
         assert twin.id == original.id
         made.units.append(twin)
         made.run(2 * HOUR)
-        assert original.state.held.quarantined and twin.state.held.quarantined
+        assert original.state.device_state.quarantined and twin.state.device_state.quarantined
         made.units.remove(twin)
         made.roll_out(plan)
         made.run(8 * HOUR)
@@ -122,12 +122,12 @@ def test_who_grinds_ids_for_a_place_in_the_canary_buys_no_votes(tmp_path: Path, 
         made.run(300.0)
         plan = made.plan("first", few=4)
         # Before the plan there was no salt to grind for: of what was bought no more lies in the canary than by chance.
-        lucky = [one for one in early if place(plan.salt, plan.id, one.id) < 10.0]
+        lucky = [one for one in early if position(plan.salt, plan.id, one.id) < 10.0]
         assert len(lucky) <= 12
         made.roll_out(plan)
         made.run(300.0)
         # Now the salt is there to be read, and ids are bought until enough of them lie in the canary.
-        late = [one for one in bought(made, 120, "more") if place(plan.salt, plan.id, one.id) < 10.0]
+        late = [one for one in bought(made, 120, "more") if position(plan.salt, plan.id, one.id) < 10.0]
         assert len(late) > len(made.within(plan, 10.0))
         for unit in made.units:
             unit.dies = on_trial if bad else unit.dies

@@ -42,7 +42,7 @@ def test_stolen_keys_that_ran_versions_and_time_ahead_are_rotated_and_the_rollou
         thief.push(plan, body, ahead=20 * DAY)
         made.run(4 * HOUR)
         # They believe it for what it is: signed by keys that count. It brings nobody beyond the plan and its gates.
-        assert all(unit.trust.held().versions["timestamp"] > FAR for unit in made.units)
+        assert all(unit.trust.latest().versions["timestamp"] > FAR for unit in made.units)
         assert [unit for unit in made.units if unit.counter == made.new.counter] == exposed
         if not served:
             made.fall()
@@ -50,7 +50,7 @@ def test_stolen_keys_that_ran_versions_and_time_ahead_are_rotated_and_the_rollou
         if not served:
             _not_behind(made.rise("again").plane, made.server.conductor)
         made.run(HOUR)
-        assert all(unit.trust.held().versions["timestamp"] < FAR for unit in made.units), made.units[0].agent.why
+        assert all(unit.trust.latest().versions["timestamp"] < FAR for unit in made.units), made.units[0].agent.why
         thief.push(plan, body)
         made.server.rollouts.steer(plan.id, "ann", "running")
         made.run(8 * HOUR)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.protocol.plans.options import DEFAULT_GATES
 from edgewright.fleet.server.database.tables import devices, rollouts
 from edgewright.schema.fleet_plan import Gate
@@ -34,7 +34,7 @@ def rolled_out(folder: Path, seed: int, rate: float, *, bad: bool, promoted: boo
                 row = connection.execute(sa.select(rollouts)).one()
             if row.state != "running":
                 break
-            inside = [n for n in names if place(salt, plan, n) < STAGES[row.stage].percent and n not in spoken]
+            inside = [n for n in names if position(salt, plan, n) < STAGES[row.stage].percent and n not in spoken]
             if inside:
                 spoken |= set(inside)
                 example.allow(inside)

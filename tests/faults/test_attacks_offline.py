@@ -87,8 +87,8 @@ def test_thirteen_months_and_twelve_roots_later_a_device_comes_back_over_the_net
         away.way.cut = False
         made.run(3 * HOUR)
         assert away.counter == made.new.counter, away.agent.why
-        assert away.trust.held().versions == there.trust.held().versions
-        assert not away.state.held.quarantined
+        assert away.trust.latest().versions == there.trust.latest().versions
+        assert not away.state.device_state.quarantined
 
 
 @pytest.mark.parametrize("clock", ["right", "1970"])
@@ -121,9 +121,9 @@ def test_thirteen_months_and_twelve_roots_later_a_device_comes_back_by_a_stick_a
         usb_repository.write_stick(made.fleet, usb, own.ring(), made.clock.now)
         made.run(3 * HOUR)
         assert away.counter == made.new.counter, away.agent.why
-        assert not away.state.held.quarantined
-        assert away.trust.held().versions["root"] == 1  # nothing of it came over the network
+        assert not away.state.device_state.quarantined
+        assert away.trust.latest().versions["root"] == 1  # nothing of it came over the network
         away.way.cut = False
         made.run(2 * HOUR)
-        assert away.trust.held().versions["root"] > 12
+        assert away.trust.latest().versions["root"] > 12
         assert away.counter == made.new.counter

@@ -24,7 +24,7 @@ from pathlib import Path
 from edgewright.fleet.server import connection_limits, http_server
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.http_server import Listening, serve
-connection_limits.MOST, connection_limits._PARTS, http_server.PARTS = 200, 1, ()
+connection_limits.MAX_CONNECTIONS, connection_limits._PARTS, http_server.PARTS = 200, 1, ()
 plane = open_plane(Path(sys.argv[1]))
 sys.exit(serve(plane, Listening(port=0).checked(), lambda address: print(address, flush=True)))
 """

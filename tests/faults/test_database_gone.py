@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgewright.core.held_files import HeldFiles
+from edgewright.core.files import HeldFiles
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.sqlite import NAME
 from fleet_plane import acknowledged, enrolled_devices, post

@@ -15,6 +15,7 @@ from edgewright.core.package import package_bytes
 from edgewright.export._extension import build
 from edgewright.export._extension.build import can_build
 from edgewright.export._extension.model import build_model
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.targets.extension import TARGET as EXTENSION
@@ -138,7 +139,7 @@ def test_the_name_in_a_package_cannot_lead_out_of_the_folder(tmp_path: Path, cap
 def test_several_outputs_have_no_place_in_c() -> None:
     graph = read_model(_TWO, "two")
     with pytest.raises(InputError, match=r"expected one output, or label, .* got y, z - at graph two"):
-        write_c99(graph, name="two")
+        write_c99(graph, CodeOptions("two"))
     with pytest.raises(InputError, match="expected the outputs prediction, got y, z"):
         EXTENSION.files(Subject("two", graph))
 

@@ -28,12 +28,12 @@ def attacked(fault: str, seed: int, rate: float | None = None, **more: Any) -> R
 
 
 def violated(result: Result) -> set[str]:
-    return {one.name for one in result.held if not one.held}
+    return {one.name for one in result.verdicts if not one.holds}
 
 
 def taken_back(result: Result) -> None:
     """Halted in the canary, and who ran it runs the old bytes again, in the timeline too."""
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     assert result.halted is not None
     assert 0 < result.exposed <= result.canary < result.devices
     last = result.timeline[-1].versions
@@ -104,7 +104,7 @@ def test_copies_of_devices_are_shut_out_and_nobody_else() -> None:
 def test_a_control_plane_that_dies_at_a_tenth_leaves_everybody_where_they_are() -> None:
     for seed in SEEDS:
         result = attacked("control-plane-dead", seed, devices=60)
-        assert not violated(result), [one for one in result.held if not one.held]
+        assert not violated(result), [one for one in result.verdicts if not one.holds]
         assert result.exposed == 6
         assert result.timeline[-1].versions == {OLD: 54, NEW: 6}
         assert result.timeline[-1].trial == 0
@@ -113,7 +113,7 @@ def test_a_control_plane_that_dies_at_a_tenth_leaves_everybody_where_they_are() 
 
 def test_clocks_of_1970_or_400_days_off_keep_nobody_behind_once_they_are_right() -> None:
     result = attacked("clock-corrected", 0, 0.5, days=0.4, devices=24)
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     wrong = [point.did["clock-corrected"] for point in result.timeline]
     assert max(wrong) > 6
     assert wrong[-1] == 0

@@ -55,7 +55,7 @@ def test_a_damaged_page_that_nobody_reads_is_found_at_the_start(tmp_path: Path) 
     file.write_bytes(content)
 
     async def answer(plane: Plane) -> httpx.Response:
-        stop = integrity_check.start(plane)
+        stop = integrity_check.start(plane.database, plane.ready)
         for _ in range(500):
             if "database" in plane.ready:
                 break
@@ -69,5 +69,5 @@ def test_a_damaged_page_that_nobody_reads_is_found_at_the_start(tmp_path: Path) 
     assert "database: the file is damaged" in found.json()["why"]
     assert "fleet restore --backup" in found.json()["why"]
     with plane_of(tmp_path / "whole") as plane:
-        integrity_check.start(plane)()
+        integrity_check.start(plane.database, plane.ready)()
         assert plane.ready == {}

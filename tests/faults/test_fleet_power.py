@@ -113,7 +113,7 @@ def test_files_that_are_published_without_care_are_seen(monkeypatch: pytest.Monk
         path.write_bytes(data)
 
     monkeypatch.setattr(public_files, "write_atomic", careless)
-    monkeypatch.setattr("edgewright.fleet.server.publishing.publisher.write_again", careless)
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.publisher.write_again", careless)
     workload = workloads(KIND)["control_plane"]
     start, steps = record(workload)
     monkeypatch.undo()

@@ -83,7 +83,7 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     device.send_signal(signal.SIGTERM)
     assert device.wait(PATIENCE) == 0
     state = State.open(fleet.folder / "dev")
-    held = state.held
+    held = state.device_state
     state.close()
     assert (held.counter, held.floor, held.trial) == (1, 1, None)
     assert len(held.burned) == 1

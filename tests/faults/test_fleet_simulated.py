@@ -30,7 +30,7 @@ ENOUGH = 60
 
 
 def violated(result: Result) -> set[str]:
-    return {one.name for one in result.held if not one.held}
+    return {one.name for one in result.verdicts if not one.holds}
 
 
 @pytest.mark.slow
@@ -38,13 +38,13 @@ def violated(result: Result) -> set[str]:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_must_hold_under_a_fault_holds(fault: str) -> None:
     result = simulate(Settings(plan=plan(25.0), devices=ENOUGH if fault == "slander" else 40, fault=fault))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
 
 
 @pytest.mark.slow
 def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_back() -> None:
     result = simulate(Settings(plan=plan(1.0), devices=1000, fault="bad-model", days=0.1))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     assert result.halted is not None
     assert result.exposed <= result.canary < 25
 
@@ -53,14 +53,14 @@ def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_ba
 @pytest.mark.parametrize("fault", ["bad-model", "crash-loop"])
 def test_a_bad_release_is_halted_in_the_first_stage_of_the_default_plan(fault: str) -> None:
     result = simulate(Settings(plan=PlanOptions(), devices=100, fault=fault))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     assert 0 < result.exposed == result.canary < 30
 
 
 @pytest.mark.slow
 def test_a_fault_that_shows_after_hours_reaches_the_first_stage_only() -> None:
     result = simulate(Settings(plan=PlanOptions(), devices=60, fault="dies-after-hours", wait=900.0))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     assert 0 < result.exposed == result.canary < 25
 
 
@@ -78,7 +78,7 @@ def test_the_urgent_plan_misses_what_its_preview_says_that_it_misses() -> None:
 def test_those_that_were_away_are_called_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releases, "DAY", 3 * HOUR)  # a whole day: `test_what_must_hold_under_a_fault_holds`
     result = simulate(Settings(plan=plan(25.0), devices=40, fault="offline", days=0.6))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     assert any(point.away and point.versions.get(2) for point in result.timeline)
     assert result.timeline[-1].versions.get(2, 0) == 0
     assert result.timeline[-1].versions[3] == result.exposed
@@ -150,14 +150,14 @@ def test_records_that_were_acknowledged_and_not_written_are_found(monkeypatch: p
 @pytest.mark.parametrize("fault", ["none", "bad-model"])
 def test_what_must_hold_under_two_faults_holds(fault: str, also: str) -> None:
     result = simulate(Settings(plan=plan(25.0), devices=40, fault=fault, also=((also, None),)))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
 
 
 @pytest.mark.slow
 @pytest.mark.heavy
 def test_a_fleet_that_returns_at_once_after_an_outage_is_drained() -> None:
     result = simulate(Settings(plan=plan(25.0), devices=400, fault="outage", also=(("clock", 0.1),)))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     waiting = [point.did["outage"] for point in result.timeline]
     assert max(waiting) > 25 * result.devices
     assert waiting[-1] < 5 * result.devices
@@ -166,7 +166,7 @@ def test_a_fleet_that_returns_at_once_after_an_outage_is_drained() -> None:
 @pytest.mark.slow
 def test_the_plan_of_a_thief_goes_nowhere() -> None:
     result = simulate(Settings(plan=plan(50.0), devices=16, fault="stolen-online-key", days=0.25))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]
     assert any("thief" in line.text for line in result.story)
     assert 0 < result.exposed <= result.canary
 
@@ -181,4 +181,4 @@ def test_every_rule_holds_over_pairs_of_faults(fault: str, also: str) -> None:
     false = {"slander", "false-figures"} & {fault, also}
     devices, chosen = ENOUGH if false else 12, plan(50.0, failed=0.3 if false else 0.2)
     result = simulate(Settings(plan=chosen, devices=devices, fault=fault, also=((also, None),), seed=3))
-    assert not violated(result), [one for one in result.held if not one.held]
+    assert not violated(result), [one for one in result.verdicts if not one.holds]

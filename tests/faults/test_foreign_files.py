@@ -14,8 +14,8 @@ from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database.rollout_rows import plan_of
 from edgewright.fleet.server.publishing.integrity_scan import IntegrityScan, Wrong
-from edgewright.fleet.server.rollouts.rows import plan_of
 from edgewright.fleet.server.rollouts.worker import PeriodicScan, conductor
 from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
 from fleet_servers import Server, Signed, until

@@ -17,9 +17,9 @@ import onnx
 import pytest
 from onnx import helper
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
 from edgewright.export.contract import Subject
 from edgewright.export.targets import c99, tflite

@@ -43,4 +43,4 @@ def test_no_label_is_lost(tmp_path: Path, number: signal.Signals, code: int) -> 
     assert process.returncode == code
     assert "Traceback" not in err
     with Project(path) as project:
-        assert [one.label for one in project.said()] == ["lamp"] * 4
+        assert [one.label for one in project.reviews()] == ["lamp"] * 4

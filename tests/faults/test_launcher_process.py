@@ -160,7 +160,7 @@ def test_a_disk_that_a_new_agent_filled_does_not_stop_the_return(tmp_path: Path)
                 time.sleep(0.1)
             state = State.open(device.store, writable=False)
             state.close()
-            assert (state.held.environment, state.held.burned) == ("", (1,))
+            assert (state.device_state.environment, state.device_state.burned) == ("", (1,))
             assert state.outcomes[-1].because == "patience"
             assert (device.store / "junk").stat().st_size > 10 << 20
             assert not (device.store / RESERVE).exists()

@@ -62,7 +62,7 @@ def test_more_than_1000_streams_give_one_notice_of_a_kind(broker: Broker, tmp_pa
     configured = check_settings({"packages": [{"path": "switch.edge"}]}, tmp_path, "device.toml")
     report = run_agent(
         configured, short_source(f"mqtt:127.0.0.1:{broker.port}/plant/+"), tmp_path / "store",
-        stop=over.is_set, say=lambda _: None, tell=events.extend, begin=lambda _: None,
+        stop=over.is_set, say=lambda _: None, publish=events.extend, begin=lambda _: None,
     )  # fmt: skip
     thread.join()
     assert report.rows > STREAMS

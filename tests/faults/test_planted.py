@@ -60,7 +60,7 @@ def test_a_wrong_window_function_is_found_in_the_spectral_stage(form: str) -> No
     pairs = zip(matrices(SHAPE[1], "hann"), matrices(SHAPE[1], "none"), strict=True)
     wrong = {constant_of(graph, right): other for right, other in pairs}
     record = proven(forms=planted(form, form_of(with_constants("float", wrong), form)))
-    assert "Hz" in named(record, form, "spectral").place
+    assert "Hz" in named(record, form, "spectral").location
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_a_changed_imputer_value_is_found_in_the_impute_stage() -> None:
     found = named(record, form, "impute")
     assert found.first == pytest.approx(0.25) and found.second == pytest.approx(0.26)
     first = int(np.flatnonzero(np.isnan(samples().samples).any(axis=(1, 2)))[0])
-    assert found.sample == first and found.place[0] in "xyz"
+    assert found.sample == first and found.location[0] in "xyz"
 
 
 def _reference(network: IntegerNetwork) -> Form:
@@ -108,7 +108,7 @@ def test_a_bias_that_overflows_is_found_in_its_layer() -> None:
     # What is left of a sum that was kept in 16 bits.
     bias[3] = (int(bias[3]) + 2**15) % 2**16
     record = proven(forms=planted(REFERENCE, _reference(_operator(1, bias=bias))))
-    assert named(record, REFERENCE, "layer 2 dense").place == "value 3"
+    assert named(record, REFERENCE, "layer 2 dense").location == "value 3"
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_a_swapped_channel_is_found_at_the_first_stage(form: str) -> None:
 
     found = named(proven(forms=planted(form, replace(right, run=swapped))), form, "impute")
     x = samples().samples[found.sample]
-    assert found.place.split(",")[0] in ("x", "y") and np.isfinite(x).any()
+    assert found.location.split(",")[0] in ("x", "y") and np.isfinite(x).any()
 
 
 def _in_c(form: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> ProofRecord:

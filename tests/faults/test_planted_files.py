@@ -24,11 +24,11 @@ from edgewright.proof.form import CLASSES, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Difference, Numbers, ProofRecord
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of, graphs, integers
 from edgewright.workflows.proof.forms.c99 import Files, c_form
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
-from edgewright.workflows.proof.workflow import prove_subject
 from foreign import signed
 from integer_networks import samples_of, trained
 from processors import on_processor
@@ -81,7 +81,7 @@ def test_a_wrong_bias_of_one_channel_in_c() -> None:
         return [*values[:5], str(int(values[5]) + 4000), *values[6:]]
 
     record, name = in_c("int8", lambda text: table(text, "int32_t 8", wrong))
-    assert named(record, name, "layer 2 dense").place == "value 5"
+    assert named(record, name, "layer 2 dense").location == "value 5"
 
 
 @pytest.mark.slow
@@ -91,13 +91,13 @@ def test_class_rows_swapped_in_c_are_found_in_the_raw_output() -> None:
         return table(text, "int8_t 24", lambda weights: [*weights[8:16], *weights[:8], *weights[16:]])
 
     record, name = in_c("int8", swapped)
-    assert named(record, name, "raw output").place in ("value 0", "value 1")
+    assert named(record, name, "raw output").location in ("value 0", "value 1")
 
 
 @pytest.mark.slow
 def test_a_frequency_band_that_begins_a_bin_late_in_c() -> None:
     record, name = in_c("float", lambda text: text.replace("{\n    0, 4, 8, 12\n}", "{ 0, 5, 8, 12 }"))
-    assert named(record, name, "spectral").place.endswith("3-6 Hz")
+    assert named(record, name, "spectral").location.endswith("3-6 Hz")
 
 
 @pytest.mark.slow
@@ -106,14 +106,14 @@ def test_a_turn_of_the_transform_with_another_sign_in_c() -> None:
         return text.replace("= x * c1 - x_i * d1;", "= x * c1 + x_i * d1;")
 
     record, name = in_c("int8", mirrored)
-    assert "Hz" in named(record, name, "spectral").place
+    assert "Hz" in named(record, name, "spectral").location
 
 
 @pytest.mark.slow
 def test_no_window_function_in_c() -> None:
     window = "(0.5f - 0.5f * model_wave(quarter, turns, i * unit))"
     record, name = in_c("float", lambda text: text.replace(window, "1.0f"))
-    assert "Hz" in named(record, name, "spectral").place
+    assert "Hz" in named(record, name, "spectral").location
 
 
 @pytest.mark.slow
@@ -137,7 +137,7 @@ def test_a_changed_byte_of_a_bias_in_tflite(monkeypatch: pytest.MonkeyPatch) -> 
             return right.run(rows, boundary)
 
     record = proven(forms=planted(name, replace(right, run=run)))
-    assert named(record, name, "layer 2 dense").place == "value 5"
+    assert named(record, name, "layer 2 dense").location == "value 5"
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_a_wrong_bias_of_one_channel_in_onnx() -> None:
     bias = graph.constants[gemm.inputs[2]].copy()
     bias[..., 7] += 0.01
     about = with_constants("float", {gemm.inputs[2]: bias})
-    assert named(proven(forms=planted(name, form_of(about, name))), name, "layer 1 dense").place == "value 7"
+    assert named(proven(forms=planted(name, form_of(about, name))), name, "layer 1 dense").location == "value 7"
 
 
 _STOCK = """
@@ -194,7 +194,7 @@ def test_swapped_class_names_are_found_though_every_number_is_right() -> None:
     found = record.breaks
     assert not record.passed and found is not None and found.stage == CLASSES
     assert {pair.first for pair in record.pairs if pair.breaks} >= {"Python pipeline"}
-    assert found.place == graph.labels[0] and (found.first, found.second) == (0.0, 1.0)
+    assert found.location == graph.labels[0] and (found.first, found.second) == (0.0, 1.0)
     assert all(stage.beyond == 0 for pair in record.pairs for stage in pair.stages if stage.stage != CLASSES)
 
 

@@ -23,10 +23,11 @@ from edgewright.proof.form import BYTES, CLASSES, RANGE
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Difference, FileRecord, ProofRecord
 from edgewright.workflows.proof.adversarial import with_constructed
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of
 from edgewright.workflows.proof.rows import choose_rows
 from edgewright.workflows.proof.subject import read_subject, with_artefacts
-from edgewright.workflows.proof.workflow import prove_place, prove_subject
+from edgewright.workflows.proof.workflow import prove_place
 from integer_layers import need_litert
 from small_pipeline import rows as small_rows
 from small_pipeline import run_small, write_rows, write_toml

@@ -80,17 +80,23 @@ def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_run_whose_reader_leaves_is_quiet_and_leaves_nothing(small: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "left"), [(("--verbose",), []), ((), ["small"])], ids=["verbose", "brief"])
+def test_a_run_whose_reader_leaves_is_quiet_and_leaves_nothing_half(
+    small: Path, tmp_path: Path, options: tuple[str, ...], left: list[str]
+) -> None:
+    """One that prints as it goes ends; one that prints at its end stands by then."""
     process = subprocess.Popen(
-        [COMMAND, "run", str(small), "--out", str(tmp_path / "runs")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        [COMMAND, "run", str(small), *options, "--out", str(tmp_path / "runs")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
     with process.stderr:
         assert process.stderr.read() == b""
     assert process.wait(PATIENCE) == 74
-    assert names(tmp_path / "runs") == []
+    assert names(tmp_path / "runs") == left
+    assert all((tmp_path / "runs" / name / "trace.html").is_file() for name in left)
 
 
 def test_no_output_at_all_is_no_error(model: Path) -> None:
@@ -135,7 +141,7 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(small: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_full_disk_spares_the_run_that_stands(small: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "250k") as disk:  # a run takes about 200 kB
+    with small_disk(tmp_path / "disk", "350k") as disk:  # a run takes about 220 kB
         assert run(["run", str(small), "--out", str(disk)]) == 0
         before = {path: path.read_bytes() for path in (disk / "small").rglob("*") if path.is_file()}
         assert run(["run", str(small), "--out", str(disk), "--force"]) == 74
@@ -173,7 +179,7 @@ def test_ctrl_c_or_a_termination_signal_while_training_leaves_nothing(
 ) -> None:
     out = tmp_path / "runs"
     process = subprocess.Popen(
-        prepared(CTRL_C, "run", str(small), "--out", str(out), "--set", "training.epochs=100000"),
+        prepared(CTRL_C, "run", str(small), "--verbose", "--out", str(out), "--set", "training.epochs=100000"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     in_training(process)

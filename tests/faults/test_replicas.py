@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.database import audit_chain, copy, postgres
 from edgewright.fleet.server.database.engine import open_address, open_database
+from edgewright.fleet.server.database.serving import alone
 from edgewright.fleet.server.database.tables import audit, devices, reports
 from edgewright.fleet.server.database.tables import items as outbox
 from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.server_registry import alone
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Stage
 from edgewright.schema.fleet_report import Acknowledged

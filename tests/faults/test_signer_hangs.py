@@ -13,7 +13,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.fleet.server.database import copy
-from edgewright.fleet.server.signer.socket import SOCKET, heard
+from edgewright.fleet.server.signer.socket import SOCKET, probe
 from edgewright.schema.fleet_plan import Stage
 from fleet_servers import Server, Signed, until
 from postgres_database import fresh_database
@@ -62,7 +62,7 @@ def signer(folder: Path) -> int:
 
     def answers() -> bool:
         found[:] = signers(folder)
-        said = heard(path)
+        said = probe(path)
         return said.how == "answers" and found == [said.pid]
 
     until(answers, lambda: found)

@@ -100,7 +100,7 @@ def killed_while(folder: Path, source: str, sending: Callable[[], bool], process
     episodes = stored(folder)
     missing = sorted(set(range(EPISODES)) - set(episodes))
     assert (kills > 5, missing, max(Counter(episodes).values())) == (True, [], 1), (folder / "said").read_text()[-500:]
-    assert status.beside(folder / "store").damage == ()
+    assert status.read_state(folder / "store").damage == ()
 
 
 def bodies() -> list[str]:

@@ -14,7 +14,7 @@ from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database import audit_chain, copy, postgres
 from edgewright.fleet.server.database.engine import open_address
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.lost_connection import WriteError, retried
+from edgewright.fleet.server.database.postgres import WriteError, retried
 from edgewright.fleet.server.database.tables import audit
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.rollouts import worker
@@ -58,7 +58,7 @@ def test_a_start_whose_connection_is_cut_starts(tmp_path: Path, cutter: Statemen
                 assert audit_chain.verify(connection)[2] == "", what
                 acts = connection.execute(sa.select(audit.c.what)).scalars().all()
                 assert acts.count("begun") == 1, what
-                assert heads.held(connection), what
+                assert heads.role_files(connection), what
         finally:
             plane.close()
         if not was_cut:
@@ -79,7 +79,7 @@ def test_a_write_whose_connection_is_cut_is_done_once_or_said_to_have_failed(
         committer.submit(lambda c: c.execute(sa.select(sa.func.now())).scalar_one()).result()  # the pool has one
         cutter.reset(number, after=after)
         future = committer.submit(
-            lambda c, number=number: audit_chain.append(c, at=1.0, who="test", what=f"write {number}")  # type: ignore[misc]
+            lambda c, number=number: audit_chain.append(c, at=1.0, who="test", action=f"write {number}")  # type: ignore[misc]
         )
         was_cut = cutter.cut
         cutter.reset()

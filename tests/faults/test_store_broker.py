@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgewright.device.agent.startup import deliver
 from edgewright.device.sinks import kind
 from edgewright.device.store import status
-from edgewright.device.store.sender import deliver
 from edgewright.schema.store import Item
 from store_example import HandClock, event, opened, put_rows
 from support import left_out

@@ -91,8 +91,8 @@ def test_what_was_learnt_and_calm_items_go_before_any_alarm(tmp_path: Path) -> N
         store.append_events([event("alarm", "x" * 2000, number) for number in range(200)])
         store.append_events([event("decision", "x" * 2000, number) for number in range(200)])
         store.commit()
-        place = SourcePlace(version=1, source="csv rows.csv", position={"rows": 7})
-        store.remember({"stream\n": bytes(256 << 10)}, place)
+        position = SourcePlace(version=1, source="csv rows.csv", position={"rows": 7})
+        store.remember({"stream\n": bytes(256 << 10)}, position)
         store.commit()
         store.committer.wear.checkpoint(store.age(), always=True)
         fill(disk)
@@ -105,11 +105,11 @@ def test_what_was_learnt_and_calm_items_go_before_any_alarm(tmp_path: Path) -> N
             except OutputError:
                 break
         after = status.of(store)
-        held = [write for write in store.committer.pending.writes if write.table == "outbox" and not write.rank]
-        assert after.waiting[0] + len(held) == alarms
+        waiting = [write for write in store.committer.pending.writes if write.table == "outbox" and not write.rank]
+        assert after.waiting[0] + len(waiting) == alarms
         assert alarms > 400
         assert not stream_state.load(store.database)
-        kept = stream_state.place(store.database)
+        kept = stream_state.source_place(store.database)
         assert kept is not None
         assert kept.position == {"rows": 7}
         assert after.waiting.get(4, 0) == len(sequences(store, "decision")) == 0
@@ -175,7 +175,7 @@ def test_a_read_only_disk_is_said_and_can_be_looked_at(tmp_path: Path) -> None:
             Store.open(disk / "s")
         with reader.look(disk / "s") as database:
             assert [s.event.label for s in reader.events(database)] == ["fall"]
-        assert status.beside(disk / "s").waiting == {0: 1}
+        assert status.read_state(disk / "s").waiting == {0: 1}
 
 
 def test_a_disk_that_turns_read_only_meanwhile_is_said_and_comes_back(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_processes_that_are_killed_lose_nothing_that_they_promised(tmp_path: Pat
         found = sequences(store, "decision")
         assert promised <= found
         assert len(promised) >= 60
-        waiting = {t.place for t in store.outbox.take(1 << 30, 10**6)}
+        waiting = {t.position for t in store.outbox.take(1 << 30, 10**6)}
         assert waiting == found
         assert not list((tmp_path / "s").glob("store.damaged-*"))
 

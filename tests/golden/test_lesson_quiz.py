@@ -24,7 +24,7 @@ Ask = Callable[[str], "Lesson"]
 FOLDER = Path(__file__).resolve().parent
 LESSONS = ("activity", "latency", "scalability")
 # Questions about what training gave, which differs between processors: the tests of the rules look at them.
-MEASURED = {"kept_epoch", "confused", "int8_cost", "interval", "budget", "confidence", "active", "majority"}
+MEASURED = {"surprise", "kept_epoch", "confused", "int8_cost", "interval", "budget", "confidence", "active", "majority"}
 
 
 def quiz_text(lesson: Lesson) -> str:
@@ -54,7 +54,7 @@ def test_the_quiz_asks_as_approved(name: str, lesson: Ask) -> None:
 def test_every_mode_describes_a_real_run(name: str, lesson: Ask) -> None:
     trace = lesson(name).trace
     for way in modes().values():
-        assert len(lesson_page(way.title, way.tell(trace))) < 300_000
+        assert len(lesson_page(way.title, way.blocks(trace))) < 300_000
 
 
 @pytest.mark.slow
@@ -62,7 +62,7 @@ def test_the_code_of_every_stage_runs_as_it_stands(lesson: Ask, tmp_path: Path) 
     traces = {name: lesson(name).trace for name in LESSONS}
     files = []
     for name, trace in traces.items():
-        listings = [block.text for block in mode("code").tell(trace) if isinstance(block, Code)]
+        listings = [block.text for block in mode("code").blocks(trace) if isinstance(block, Code)]
         assert len(listings) == len(trace.stages)
         for number, text in enumerate(listings):
             files.append(tmp_path / f"{name}_{number}.py")

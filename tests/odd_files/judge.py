@@ -11,6 +11,7 @@ import numpy as np
 from edgewright.data.load import load_data
 from edgewright.data.targets import as_text
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.plan import data_plan
 from edgewright.schema.data import DataSet, Samples
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, propose
@@ -50,14 +51,14 @@ def judge(file: OddFile) -> Outcome:
         return Outcome(WRONG, "took one of two meanings")
     # As `run` reads what `init` has written.
     dataset = load_data(proposal.table["data"], seed=0)
-    samples = prepare(proposal.config, None, proposal.found.dataset).samples
+    samples = prepare(data_plan(proposal.config), None, proposal.data.dataset).samples
     why = [*_roles(file.truth, proposal, dataset), *_rows(file.truth, proposal, dataset, samples)]
     return Outcome(WRONG, "; ".join(why)) if why else Outcome(RIGHT)
 
 
 def _roles(truth: Truth, proposal: Proposal, dataset: DataSet) -> Iterator[str]:
     """Yield what columns were taken for something else."""
-    chosen, framing = proposal.found.roles, proposal.found.framing
+    chosen, framing = proposal.data.roles, proposal.data.framing
     names = {column.name for column in dataset.columns}
     if truth.decision not in _OF_COLUMNS:
         if missing := set(truth.readings) - names:
@@ -78,7 +79,7 @@ def _roles(truth: Truth, proposal: Proposal, dataset: DataSet) -> Iterator[str]:
         yield f"a decision of a {framing.kind}, not a {truth.decision}"
     if len(dataset.groups) != truth.groups:
         yield f"{len(dataset.groups)} people or machines, not {truth.groups}"
-    rate = None if proposal.found.assumed_rate else dataset.rate
+    rate = None if proposal.data.assumed_rate else dataset.rate
     rates = truth.rate_hz or (None,)
     if not any(rate == known or (rate and known and abs(rate / known - 1) < 0.02) for known in rates):
         yield f"{rate} Hz, not {rates[0]}"

@@ -23,7 +23,7 @@ from edgewright.core.adaptation.affine import (
     way_matrix,
 )
 from edgewright.core.adaptation.slots import Slots, state_bytes
-from edgewright.export.c99_learning.affine import write_affine_c99
+from edgewright.export.c99_learning.adapt import write_affine_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.schema.errors import InputError
 

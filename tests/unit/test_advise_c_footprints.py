@@ -9,8 +9,7 @@ from benchmarks.estimate.detectors import DetectorSubject
 from edgewright.core.catalogue import names
 from edgewright.export import c99_detectors
 from edgewright.export.c99_detectors import Score
-from edgewright.export.c99_detectors._form import Form
-from edgewright.export.c99_detectors._source import detector_form
+from edgewright.export.c99_detectors._source import Form, detector_form
 from edgewright.export.c99_stream.forecast import write_forecaster_c99
 from edgewright.export.detector_program import detector_program
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
@@ -74,7 +73,7 @@ def test_a_detector_takes_about_what_is_estimated(kind: str, channels: int, core
 def _new(*lines: str, **more: object) -> Program:
     """Return a detector that has just been written."""
     score = Score(("float total = 0.0f;", *lines, "return total;"), {}, **more)  # type: ignore[arg-type]
-    return detector_program(Form("new", score, ("a", "b"), 1.0, 0, None, held=True))
+    return detector_program(Form("new", score, ("a", "b"), 1.0, 0, None, own_windows=True))
 
 
 def test_a_new_detector_is_priced_by_its_code_alone() -> None:

@@ -12,6 +12,7 @@ from edgewright.data.table_proposal import propose_table
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import parse_needs
+from edgewright.search.advise.framings import labelled
 from edgewright.search.advise.framings.unlabelled import find_clusters
 from edgewright.search.advise.inspection import inspect
 from edgewright.search.advise.workflow import advise
@@ -26,13 +27,13 @@ def test_text_with_labels_is_an_intent(tmp_path: Path) -> None:
     rows = [[text.format(n), label] for n in range(30) for label, text in answer.items()]
     file = write_rows(tmp_path / "said.csv", rows, header="said,what")
     record = advise(AdviceRequest(data=str(file), target="what"), silent)
-    assert (record.frame.task, record.place) == ("intent", "device")
+    assert (record.frame.task, record.location) == ("intent", "device")
     assert dict(record.measured)["most frequent label"] == "accuracy 0.500"
     assert record.measured[2][1].startswith("accuracy 1.000")
     assert any("language train" in command for command in record.commands)
     unlabelled = advise(AdviceRequest(data=str(file)), silent)
     assert [one.name for one in unlabelled.frame.capabilities if one.needed] == ["zero-shot"]
-    assert unlabelled.place != "device"
+    assert unlabelled.location != "device"
     path = write_rows(
         tmp_path / "qa.csv", [[f"how do I do {n}", "press a button"] for n in range(9)], header="question,answer"
     )
@@ -51,10 +52,10 @@ def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
     papers = advise(AdviceRequest(data=str(tmp_path / "papers")), silent)
     assert papers.frame.task == "retrieval"
     assert [one.name for one in papers.frame.capabilities if one.needed] == ["retrieval"]
-    assert papers.place != "device"
+    assert papers.location != "device"
     assert "64 MB" in next(place for place in papers.places if place.name == "device").misses[0]
     gateway = advise(AdviceRequest(data=str(tmp_path / "papers"), device="raspberry-pi-5"), silent)
-    assert gateway.place == "device"
+    assert gateway.location == "device"
     pictures = advise(AdviceRequest(data=str(tmp_path / "pictures")), silent)
     assert pictures.frame.task == "classification"
     assert any("zero-shot" in command for command in pictures.commands)
@@ -166,7 +167,7 @@ def test_what_is_no_measurement_is_seen(tmp_path: Path) -> None:
     binary = tmp_path / "b.csv"
     binary.write_bytes(b"\xff\xfe\x00,1\n")
     assert inspect(str(binary)).header == ()
-    assert inspect("hapt").place is None
+    assert inspect("hapt").location is None
 
 
 @pytest.mark.slow
@@ -194,7 +195,8 @@ def test_columns_that_know_the_target_are_left_out(tmp_path: Path) -> None:
 def test_windows_are_those_of_a_run(tmp_path: Path, rate: int, lasts: int, samples: int | None) -> None:
     rows = [[f"{n / rate:.3f}", f"{n % 11}", "ab"[n // lasts % 2]] for n in range(3600)]
     file = str(write_rows(tmp_path / "w.csv", rows, header="time,x,y"))
-    record = advise(AdviceRequest(data=file, target="y", curve=False), silent)
+    setup = labelled._setup(inspect(file), AdviceRequest(data=file, target="y"))
     framing = look(OwnDataRequest(path=file)).framing
+    assert setup.problem.window == framing.window
     assert (framing.window.samples if framing.window else None) == samples
-    assert framing.why in record.frame.why
+    assert framing.why in setup.why

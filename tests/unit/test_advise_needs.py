@@ -7,7 +7,7 @@ import pytest
 from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Grid, Heading, Paragraph
 from edgewright.search.advise.figures import KNOWN, parse_needs, parse_prices
-from edgewright.trace.blocks_markdown import written
+from edgewright.trace.blocks.markdown import written
 
 
 def test_needs_in_their_units() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgewright.schema.errors import InputError
-from edgewright.schema.ladder import rung_of
+from edgewright.schema.race import rung_of
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.workflow import advise
 from ladder_problems import silent
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.needs_data, pytest.mark.slow]
 def test_a_room_is_advised_a_threshold_on_light() -> None:
     file = str(shared_data("occupancy") / "datatraining.txt")
     record = advise(AdviceRequest(data=file, target="Occupancy", time="date", curve=False), silent)
-    assert (record.frame.task, record.choice, record.place) == ("classification", "threshold", "device")
+    assert (record.frame.task, record.choice, record.location) == ("classification", "threshold", "device")
     assert record.ladder is not None
     assert record.ladder.kept == "day"
     assert next(rung.says for rung in record.ladder.rungs if rung.title == "threshold").startswith("Light >= 36")
@@ -45,7 +45,7 @@ def test_a_phone_is_advised_a_linear_model_on_features_of_people_never_seen() ->
     assert record.ladder is not None
     network = rung_of(record.ladder, "small_network")
     assert network is not None and network.gain is not None and network.gain.low < 0 < network.gain.high
-    assert record.ladder.held == ("26", "27", "28", "29", "30")
+    assert record.ladder.left_out == ("26", "27", "28", "29", "30")
     assert record.existing[1].command == f"edgewright run hapt --data {folder}"
 
 

@@ -13,7 +13,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.schema.advice import Advice
-from edgewright.schema.ladder import rung_of
+from edgewright.schema.race import rung_of
 from edgewright.schema.trace import Trace
 from support import shared_data
 

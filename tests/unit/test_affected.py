@@ -12,6 +12,10 @@ SOURCES = {
     "core/__init__.py": "",
     "core/rows.py": "",
     "core/cells.py": "def read():\n    from edgewright.core import rows\n",
+    "core/catalogue.py": "",
+    "cli/listing.py": "from edgewright.core.catalogue import find\nfind('edgewright.kinds', 'one')\n",
+    "kinds/__init__.py": "",
+    "kinds/one.py": "",
     "parts/__init__.py": "from edgewright.core import catalogue\n",
     "parts/one.py": "",
     "cli/commands/two_words.py": "",
@@ -22,6 +26,7 @@ TESTS = {
     "unit/test_more_rows.py": "from edgewright.core import rows\n",
     "unit/test_cells.py": "import helper\n",
     "unit/test_parts.py": "from edgewright import parts\n",
+    "unit/test_listing.py": "from edgewright.cli import listing\n",
     "unit/test_words.py": "cli('two-words', '--help')\n",
     "unit/test_nothing.py": "import json\n",
 }
@@ -50,6 +55,7 @@ def test_the_nearest_test_is_the_one_that_changed_then_one_that_imports_what_few
 def test_a_test_depends_on_what_its_modules_import_and_on_parts_found_by_name(root: Path) -> None:
     assert near(root, "src/edgewright/core/rows.py") == ["more_rows", "rows", "cells"]
     assert near(root, "src/edgewright/parts/one.py") == ["parts"]
+    assert near(root, "src/edgewright/kinds/one.py") == ["listing"]
     assert near(root, "src/edgewright/cli/commands/two_words.py") == ["words"]
     (root / "src" / "edgewright" / "parts" / "one.c").touch()
     assert near(root, "src/edgewright/parts/one.c") == ["parts"]
@@ -69,3 +75,9 @@ def test_changes_are_those_since_a_commit_or_a_time(root: Path) -> None:
     git("commit", "-a", "-m", "two")
     assert changed_since("HEAD~1", root) == [Path("src/edgewright/parts/one.py")]
     assert changed_since("3 years ago", root) == []
+
+
+def test_what_a_test_imports_itself_is_nearer_than_what_its_helper_imports(root: Path) -> None:
+    (root / "tests" / "unit" / "test_a_helper.py").write_text("import helper\n")
+    (root / "tests" / "unit" / "test_own.py").write_text("from edgewright.core.cells import read\n")
+    assert near(root, "src/edgewright/core/cells.py") == ["own", "a_helper", "cells"]

@@ -27,7 +27,7 @@ class Renewed(Device):
             return ""
         state = State.open(self.folder)
         state.close()
-        return state.held.environment
+        return state.device_state.environment
 
     def prepare(self, slot: str) -> str:
         found = self.slots.holds(slot)
@@ -36,12 +36,12 @@ class Renewed(Device):
     def install(self, counter: int, old: int = 0) -> None:
         """Publish a release, activate it, and start what the state names."""
         self.fleet.publish(plan(counter, old=old, trial=QUICK))
-        while self.state.held.counter != counter:
+        while self.state.device_state.counter != counter:
             self.run(2.0, most=2.0)
         self.restart()
 
     def acknowledged(self) -> None:
-        self.state.acknowledge(Acknowledged(nonce=f"n{self.clock.now}", outcomes=self.state.held.outcome))
+        self.state.acknowledge(Acknowledged(nonce=f"n{self.clock.now}", outcomes=self.state.device_state.outcome))
 
 
 def test_a_new_agent_is_confirmed_by_its_own_report_and_goes_back_without_one(tmp_path: Path) -> None:
@@ -49,21 +49,21 @@ def test_a_new_agent_is_confirmed_by_its_own_report_and_goes_back_without_one(tm
     device.acknowledged()  # of the agent before: it does not count for the new one
     device.install(1)
     device.run(60.0)
-    assert (device.state.held.environment, device.state.held.floor) == ("one", 0)
+    assert (device.state.device_state.environment, device.state.device_state.floor) == ("one", 0)
     assert "has not reached the control plane" in device.agent.why
     device.acknowledged()
     device.run(5.0)
-    assert (device.state.held.environment, device.state.held.floor) == ("one", 1)
+    assert (device.state.device_state.environment, device.state.device_state.floor) == ("one", 1)
 
     device.install(3)  # carries no agent
     device.run(60.0)
-    assert (device.state.held.environment, device.state.held.floor) == ("one", 3)
+    assert (device.state.device_state.environment, device.state.device_state.floor) == ("one", 3)
 
     device.install(5, old=3)
-    assert device.state.held.environment == "five"
+    assert device.state.device_state.environment == "five"
     # The new agent never ends its own trial: the launcher does.
     device.run(600.0)
-    assert device.state.held.environment == "five"
+    assert device.state.device_state.environment == "five"
 
 
 def test_an_abort_takes_a_confirmed_agent_back(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_an_abort_takes_a_confirmed_agent_back(tmp_path: Path) -> None:
         device.install(counter, old=1 if counter == 5 else 0)
         device.acknowledged()
         device.run(60.0)
-    assert (device.state.held.environment, device.state.held.floor) == ("five", 5)
+    assert (device.state.device_state.environment, device.state.device_state.floor) == ("five", 5)
     device.fleet.stand("plan-5", "aborted", revert=True)
     device.run(70.0)
-    assert (device.state.held.environment, device.state.held.counter) == ("one", 6)
+    assert (device.state.device_state.environment, device.state.device_state.counter) == ("one", 6)
 
 
 def whole(folder: Path, name: str) -> None:
@@ -100,7 +100,7 @@ def test_the_launcher_goes_back_from_an_agent_that_never_reports_or_is_damaged(t
         assert AgentChoice(device.folder).choose() == ""
         state = State.open(device.folder)
         state.close()
-        assert (state.held.environment, state.held.counter, state.held.burned) == ("", 0, (1,))
+        assert (state.device_state.environment, state.device_state.counter, state.device_state.burned) == ("", 0, (1,))
         assert state.outcomes[-1].because == ("damaged" if damaged else "start")
 
 
@@ -116,7 +116,7 @@ def test_a_confirmed_agent_that_is_damaged_gives_way_to_the_one_of_the_device(tm
     assert AgentChoice(device.folder).choose() == ""
     state = State.open(device.folder)
     state.close()
-    assert (state.held.environment, state.held.counter) == ("", 1)
+    assert (state.device_state.environment, state.device_state.counter) == ("", 1)
 
 
 @pytest.mark.parametrize("name", ["../a-1-py3-none-any.whl", "setup.py", "a.whl", "x/a-1-py3-none-any.whl"])

@@ -66,7 +66,7 @@ def values() -> Floats:
     return made
 
 
-def place(folder: Path, table: str = TABLE) -> Path:
+def prepared(folder: Path, table: str = TABLE) -> Path:
     folder.mkdir(exist_ok=True)
     package(folder / "switch.edge")
     (folder / "press.toml").write_text(table)
@@ -98,9 +98,9 @@ CUTS = [[7], [13], [263], [281], [402], [512], [2301], [2419], [2581], [2643], [
 @pytest.mark.slow
 @pytest.mark.parametrize("cuts", [*CUTS, [7, 270, 403, 2511], list(range(151, 4000, 389))])
 def test_a_stop_between_any_two_rows_changes_no_event(tmp_path: Path, values: Floats, cuts: list[int]) -> None:
-    part(place(tmp_path / "whole"), values, 0, len(values))
+    part(prepared(tmp_path / "whole"), values, 0, len(values))
     parts: list[Event] = []
-    folder = place(tmp_path / "parts")
+    folder = prepared(tmp_path / "parts")
     for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
         parts += part(folder, values, begin, end, rows=33)
     labels = {(kind, label) for _, kind, label in told(parts)}
@@ -124,7 +124,7 @@ def test_rows_at_no_rate_go_on_too(tmp_path: Path) -> None:
             run_agent(
                 check_settings({"packages": [entry]}, folder, "device.toml"),
                 Given([Packet(values=values[begin:end], time=times[begin:end])], live=True, rate=None),  # type: ignore[arg-type]
-                folder / "store", stop=lambda: False, say=print, tell=lambda _: None, begin=lambda _: None,
+                folder / "store", stop=lambda: False, say=print, publish=lambda _: None, begin=lambda _: None,
             )  # fmt: skip
         runs.append(of_the_stream(folder))
     assert len(runs[0]) > 10
@@ -134,7 +134,7 @@ def test_rows_at_no_rate_go_on_too(tmp_path: Path) -> None:
 def test_a_time_out_behind_a_hole_waits_for_all_of_its_time(tmp_path: Path) -> None:
     values = np.concatenate([signal(6.0, period=8.0), signal(20.0, period=1e9)])
     values[300:, 0] = np.abs(values[300:, 0])
-    folder = place(tmp_path / "a")
+    folder = prepared(tmp_path / "a")
     first = part(folder, values, 0, 300)
     (busy,) = [event.time for event in first if event.label == "busy"]
     # An hour later: nobody saw whether the press was busy meanwhile.
@@ -153,7 +153,7 @@ def test_a_time_out_behind_a_hole_waits_for_all_of_its_time(tmp_path: Path) -> N
 @pytest.mark.parametrize("change", ["package", "table", "times", "decision"])
 def test_what_is_another_one_begins_anew(tmp_path: Path, change: str) -> None:
     values = signal(6.0, period=8.0)
-    folder = place(tmp_path / "a")
+    folder = prepared(tmp_path / "a")
     part(folder, values, 0, 260)
     settings: dict[str, Any] = {}
     if change == "package":
@@ -166,7 +166,7 @@ def test_what_is_another_one_begins_anew(tmp_path: Path, change: str) -> None:
     events = given(folder, listed, settings={**SETTINGS, **settings}, live=True)[0]
     # What was decided before is decided again by a package that knows nothing of it.
     assert bool([e for e in events if e.kind == "decision"]) == (change != "table")
-    same = place(tmp_path / "b")
+    same = prepared(tmp_path / "b")
     part(same, values, 0, 260)
     assert not [e for e in part(same, values, 260, 300) if e.kind == "decision"]
 
@@ -175,7 +175,7 @@ def test_what_is_another_one_begins_anew(tmp_path: Path, change: str) -> None:
 def test_a_kill_brings_back_no_state_of_long_ago(
     tmp_path: Path, values: Floats, monkeypatch: pytest.MonkeyPatch, other: bool
 ) -> None:
-    folder = place(tmp_path / "a")
+    folder = prepared(tmp_path / "a")
     part(folder, values, 0, 240)
     saved = states(folder)
     # Nothing is saved at the end, as in a kill: on was decided and told, and the press became busy.
@@ -196,7 +196,7 @@ def test_a_kill_brings_back_no_state_of_long_ago(
 def test_a_kill_soon_after_the_first_alarm_does_not_raise_it_again(
     tmp_path: Path, values: Floats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = place(tmp_path / "a")
+    folder = prepared(tmp_path / "a")
     monkeypatch.setattr(Agent, "_end", lambda _: None)  # nothing is let go, summed up or saved, as in a kill
     first = part(folder, values, 0, 300, rows=10)
     assert ("alarm", "on") in {(e.kind, e.label) for e in first}

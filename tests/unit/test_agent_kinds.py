@@ -85,7 +85,7 @@ def test_rows_are_answered_one_by_one_with_or_without_a_rate(tmp_path: Path, rat
     report = run_agent(
         check_settings({"packages": [{"path": "rows.edge"}]}, tmp_path, "device.toml"),
         Given(listed, rate=rate),  # type: ignore[arg-type]
-        tmp_path / "store", stop=lambda: False, say=print, tell=events.extend, begin=lambda _: None,
+        tmp_path / "store", stop=lambda: False, say=print, publish=events.extend, begin=lambda _: None,
     )  # fmt: skip
     assert report.windows == 300
     # A decision wherever the answer is another one than that of the row before.
@@ -108,7 +108,7 @@ def test_rows_lost_by_a_source_without_a_rate_are_a_gap(tmp_path: Path) -> None:
     run_agent(
         check_settings({"packages": [{"path": "rows.edge"}]}, tmp_path, "device.toml"),
         Given(listed, rate=None),  # type: ignore[arg-type]
-        tmp_path / "store", stop=lambda: False, say=print, tell=events.extend, begin=lambda _: None,
+        tmp_path / "store", stop=lambda: False, say=print, publish=events.extend, begin=lambda _: None,
     )  # fmt: skip
     assert [event.label for event in events if event.kind == "health"] == ["start", "lost"]
     assert next(event for event in events if event.kind == "summary").detail["gaps"] == 1

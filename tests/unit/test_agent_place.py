@@ -51,7 +51,7 @@ def turns(folder: Path, most: int, settings: dict[str, Any] | None = None, sourc
     configured, looks = check_settings(table, folder, "device.toml"), iter(range(most))
     run_agent(
         configured, short_source(source or f"csv:{folder / 'rows.csv'}"), folder / "store",
-        stop=lambda: next(looks, None) is None, say=events.append, tell=events.extend, begin=lambda _: None,  # type: ignore[arg-type]
+        stop=lambda: next(looks, None) is None, say=events.append, publish=events.extend, begin=lambda _: None,  # type: ignore[arg-type]
     )  # fmt: skip
     return events
 
@@ -71,7 +71,7 @@ def test_rows_of_the_time_between_two_runs_are_answered_and_the_status_says_wher
     append(folder, 5.3, 12.0)
     turns(folder, 3)
     assert alarms(folder) == list(range(6))
-    source = status.beside(folder / "store").source
+    source = status.read_state(folder / "store").source
     assert source is not None
     assert source.reached == f"byte {(folder / 'rows.csv').stat().st_size:,} of rows.csv"
     assert (source.loses, source.ended, source.starts) == ("", True, 0)
@@ -204,7 +204,7 @@ def test_a_recording_that_was_interrupted_goes_on_and_one_that_ended_begins_agai
     assert 0 < len(told(part, "alarm")) < len(told(whole, "alarm"))
     assert np.array_equal(np.bincount(alarms(folder)), np.full(30, 3))
     # A live source on the same store knows nothing of it, and goes on at its own place.
-    assert status.beside(folder / "store").source is None
+    assert status.read_state(folder / "store").source is None
 
 
 def test_the_name_of_a_new_store_is_durable_in_the_folders_above_it(

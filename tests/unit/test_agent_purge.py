@@ -13,7 +13,7 @@ from edgewright.cli.main import run
 from edgewright.core.files import write_atomic
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState
 from edgewright.device.store import purge, reader, status, stream_state
-from edgewright.device.store.startup import LEAST
+from edgewright.device.store.startup import MIN_BYTES
 from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, LEARNED_FOLDER, STATE_FILE, share
 from edgewright.schema.store import StoreConfig
@@ -77,7 +77,7 @@ def test_it_goes_with_all_rows_all_events_or_by_its_name(
     assert bool(states(store)) == stays
     assert ("learnt: " in capsys.readouterr().out) == (not stays)
     # The place in the source holds nothing of the rows.
-    assert (status.beside(store).source is None) == ("learnt" in arguments)
+    assert (status.read_state(store).source is None) == ("learnt" in arguments)
 
 
 def test_what_was_learned_from_labels_goes_too(store: Path) -> None:
@@ -106,10 +106,10 @@ def test_an_agent_goes_on_after_a_purge_and_knows_nothing(store: Path) -> None:
     assert [event.label for event in events if event.kind == "decision"] == ["off"]
 
 
-@pytest.mark.parametrize("quota", [LEAST + (2 << 20), 12 << 20, 96 << 20])
+@pytest.mark.parametrize("quota", [MIN_BYTES + (2 << 20), 12 << 20, 96 << 20])
 def test_database_log_ballast_and_what_was_learnt_fit_into_the_quota(tmp_path: Path, quota: int) -> None:
     config = StoreConfig(quota=quota)
-    part = share(config, LEAST)
+    part = share(config, MIN_BYTES)
     assert 0 <= part <= LARGEST
     assert (part == LARGEST) == (quota > 64 << 20)
     with Store.open(tmp_path, config) as opened:

@@ -14,7 +14,7 @@ from edgewright.device.agent.checkpoint import Checkpoint, SavedState, decoded, 
 from edgewright.device.store import reader, stream_state
 from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, STATE_FILE
-from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.detector import DetectorSpec, Threshold

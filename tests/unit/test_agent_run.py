@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent_example import RATE, given, lines, package, packets, recording, reference, run, signal, told
-from edgewright.core.windows import cut
+from edgewright.core.input.windows import cut
 from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.store import reader
 from edgewright.device.timeline import Ready

@@ -53,7 +53,7 @@ def told(writer: StoreWriter) -> None:
 
 def test_no_place_is_stored_behind_events_that_could_not_be() -> None:
     store = Store()
-    writer = StoreWriter(store, print, lambda events: None, apart=True)  # type: ignore[arg-type]
+    writer = StoreWriter(store, print, lambda events: None, threaded=True)  # type: ignore[arg-type]
     writer.put([Event(kind="alarm")], remembered=("before",))  # type: ignore[arg-type]
     writer.put([Event(kind="decision")], remembered=("with it",))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="encoded"):
@@ -64,7 +64,7 @@ def test_no_place_is_stored_behind_events_that_could_not_be() -> None:
 
 def test_an_error_as_it_looks_what_is_due_reaches_the_loop() -> None:
     before = threading.active_count()
-    writer = StoreWriter(Store(0), print, lambda events: None, apart=True)  # type: ignore[arg-type]
+    writer = StoreWriter(Store(0), print, lambda events: None, threaded=True)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a tick"):
         told(writer)
     writer.close()
@@ -76,7 +76,7 @@ def test_what_cannot_be_told_is_stored_all_the_same() -> None:
         raise BrokenPipeError
 
     store = Store()
-    writer = StoreWriter(store, print, broken, apart=True)  # type: ignore[arg-type]
+    writer = StoreWriter(store, print, broken, threaded=True)  # type: ignore[arg-type]
     writer.put([Event(kind="alarm")])
     writer.put([Event(kind="alarm")], remembered=("behind",))  # type: ignore[arg-type]
     writer.close()

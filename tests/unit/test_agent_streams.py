@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 from agent_example import Given, given, package, packets, recording, reference_of, run, signal, told
-from edgewright.device.agent.notices import Notices
-from edgewright.device.agent.process_status import Latency
+from edgewright.device.agent.process_status import Latency, Notices
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import Delivery
 from edgewright.device.store import reader, status
 from edgewright.device.store.store import Store
-from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
@@ -66,7 +65,7 @@ def test_units_are_asked_for_and_must_agree(folder: Path) -> None:
     configured = check_settings({"packages": [{"path": "switch.edge"}]}, folder, "here")
     from edgewright.device.agent.startup import run_agent
 
-    nothing = {"stop": lambda: False, "say": print, "tell": print, "begin": lambda _: None}
+    nothing = {"stop": lambda: False, "say": print, "publish": print, "begin": lambda _: None}
     run_agent(configured, source, folder / "store", **nothing)  # type: ignore[arg-type]
     assert source.asked == ("level [V]", "heat")
     package(folder / "other.edge", columns=(Column(name="level", unit="mV"), Column(name="heat")))
@@ -159,7 +158,7 @@ def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(
     assert "self-test" in refused.detail["notice"]
     assert [event for event in events if event.kind == "decision"]
     assert (slot / "current.edge").read_bytes() == good
-    record = status.beside(folder / "store").refused
+    record = status.read_state(folder / "store").refused
     assert list(record) == ["switch"]
     assert "self-test" in record["switch"]
     # Without one that was proven before, it is the test vectors that failed, not the configuration.
@@ -175,7 +174,7 @@ def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(
     given(folder, listed)
     assert (slot / "previous.edge").read_bytes() == good
     assert (slot / "current.edge").read_bytes() == (folder / "switch.edge").read_bytes()
-    assert status.beside(folder / "store").refused == {}
+    assert status.read_state(folder / "store").refused == {}
 
 
 def test_a_package_that_was_never_proven_here_lets_nothing_start(folder: Path) -> None:

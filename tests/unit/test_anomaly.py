@@ -16,18 +16,17 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.core.objects import oddest
+from edgewright.core.prediction.objects import oddest
 from edgewright.core.predictor import load
 from edgewright.data.goods import split_goods
 from edgewright.models.anomaly import NetworkAnomaly
-from edgewright.pipeline.anomaly import evaluate_anomalies
 from edgewright.pipeline.config import checked
+from edgewright.pipeline.evaluation.anomaly import evaluate_anomalies
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.config import SplitConfig
 from edgewright.schema.data import Column, Samples
 from edgewright.schema.errors import InputError
-from edgewright.schema.objects import ObjectMap
-from edgewright.schema.trace_anomalies import AnomaliesRecord
+from edgewright.schema.objects import AnomaliesRecord, ObjectMap
 from edgewright.trace.record import read_trace
 from edgewright.training.composed import ComposedRows
 from edgewright.training.loop import Sampled
@@ -131,15 +130,15 @@ def test_figures_of_maps() -> None:
     record = found.anomalies
     assert isinstance(record, AnomaliesRecord)
     assert (record.good, record.odd, record.false_alarms.value) == (4, 4, 0.25)
-    assert record.found is not None
+    assert record.recall is not None
     assert record.auroc is not None
     # 12 of 16 pairs are right, those of the silent odd picture with three good ones are ties.
-    assert (record.found.value, record.auroc.value) == (0.75, (8 + 3 + 1.5 + 0) / 16)
+    assert (record.recall.value, record.auroc.value) == (0.75, (8 + 3 + 1.5 + 0) / 16)
     assert found.confusion == ((3, 1), (1, 3))
     assert oddest(maps.reshape(8, -1), SPEC)[5] == 32
     alone = evaluate_anomalies(samples, np.arange(4), maps[:4].reshape(4, -1), SPEC, split_by="row").anomalies
     assert isinstance(alone, AnomaliesRecord)
-    assert alone.found is None
+    assert alone.recall is None
     assert alone.auroc is None
 
 
@@ -192,10 +191,10 @@ def test_a_score_has_the_figures_of_the_run(folder: Path, tmp_path: Path, cli: C
     trace = read_trace(folder / "trace.json")
     assert trace.evaluation is not None and isinstance(trace.evaluation.anomalies, AnomaliesRecord)
     own, made = trace.evaluation.anomalies, json.loads(cli("score", folder, "--json"))
-    assert own.auroc is not None and own.found is not None
+    assert own.auroc is not None and own.recall is not None
     # The run answers in its own network, the score in the exported one: scores may differ by a sixteenth.
     assert made["figures"]["auroc"]["value"] == pytest.approx(own.auroc.value, abs=0.02)
-    assert made["figures"]["recall"]["value"] == pytest.approx(own.found.value, abs=0.1)
+    assert made["figures"]["recall"]["value"] == pytest.approx(own.recall.value, abs=0.1)
     assert made["samples"] == own.good + own.odd
     new = write_parts(tmp_path / "new", 20, 20, seed=9)
     others = cli("score", folder, "--data", new, "--need", "auroc>=0.8,recall>=0.5")

@@ -18,9 +18,9 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.pipeline.config import parse, read_config
-from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
+from edgewright.schema.footprint import parse_budget
 from edgewright.search.architecture.coordinator import propose
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.report import (
@@ -45,8 +45,16 @@ from edgewright.search.architecture.study import (
     resume,
     stopped_by,
 )
-from edgewright.search.architecture.trial import Batch, FoldError, Shared, TrialScore, Tried, judge, train_batch
-from edgewright.trace.charts import running_axis
+from edgewright.search.architecture.trial import (
+    Batch,
+    CandidateTrial,
+    FoldError,
+    Shared,
+    TrialScore,
+    judge,
+    train_batch,
+)
+from edgewright.trace.blocks.charts import running_axis
 from search_study import PIPELINE, kept_trials, write_people
 from small_pipeline import write_rows
 
@@ -62,10 +70,10 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def tried(number: int, error: float | None, flash: float, state: str = "done") -> Tried:
+def tried(number: int, error: float | None, flash: float, state: str = "done") -> CandidateTrial:
     folds = () if error is None else (FoldError(mean=error, spread=0.01, samples=100),)
     estimate = Estimate(flash=flash, ram=1.0, latency_us=1.0)
-    return Tried(number=number, batch=0, point={}, estimate=estimate, state=state, folds=folds, error=error)
+    return CandidateTrial(number=number, batch=0, point={}, estimate=estimate, state=state, folds=folds, error=error)
 
 
 def test_points_stand_for_pipelines_that_can_be_read() -> None:

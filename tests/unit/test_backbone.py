@@ -19,8 +19,7 @@ from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.config import checked, read_config
-from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.config import checked, config_hash, read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.data import Column

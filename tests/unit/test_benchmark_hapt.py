@@ -9,8 +9,8 @@ from benchmarks.hapt.crossvalidation import cross_validate, others, people_of
 from benchmarks.hapt.network_file import network_file
 
 from edgewright.compression.int8 import quantise
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.whole_graph import graph_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from benchmarks import scenes
 
-from edgewright.schema.trace_objects import ObjectsRecord
+from edgewright.schema.objects import ObjectsRecord
 from support import shared_data
 
 

@@ -189,7 +189,7 @@ def test_a_round_is_carried_out_by_a_process_of_its_own(desk: Desk, tmp_path: Pa
         while hand.busy() is None:
             woken.wait(1.0)
             woken.clear()
-        found.update({one.name: one for one in hand.heard()})
+        found.update({one.name: one for one in hand.received()})
         assert hand.busy() == ""
         return found
 

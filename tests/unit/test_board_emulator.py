@@ -12,9 +12,10 @@ import pytest
 
 from board_example import KEY, PUBLIC, train
 from c99_stages import need_compiler
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import FLAGS, compile_c99, context_of
 from edgewright.export.contract import Subject
@@ -123,7 +124,7 @@ def test_code_with_slots_gives_the_bytes_of_the_code_that_holds_its_weights(name
     need_compiler()
     graph = small(name)
     subject = Subject("net", graph)
-    plain, code = write_c99(graph, subject.integers, name="net"), slot_code(subject)
+    plain, code = write_c99(graph, CodeOptions("net"), subject.integers), slot_code(subject)
     first = ctypes.CDLL(str(compile_c99(plain, tmp_path / "plain", flags=(*FLAGS[:1], "-O1"), taps=False)))
     second = ctypes.CDLL(str(compile_c99(code.files, tmp_path / "slots", flags=(*FLAGS[:1], "-O1"), taps=False)))
     location = np.frombuffer(code.constants, np.uint8).copy()

@@ -14,14 +14,16 @@ from edgewright.device.bus.shadow_store import (
     MOST_VALUE_BYTES,
     SHADOW_FILE,
     Key,
+    Message,
     Part,
     Register,
     Shadow,
+    Shadows,
     ShadowStore,
     decode_copy,
     decode_patch,
+    state_of,
 )
-from edgewright.device.bus.shadows import Message, Shadows, state_of
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.store import Item
 

@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.categories import fields, text_inputs
+from edgewright.core.csv.categories import fields, text_inputs
 from edgewright.core.csv.rows import iter_csv, read_csv
+from edgewright.core.input.samples import to_samples
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.prediction_input import answer_rows, answer_values
 from edgewright.core.predictor import Predictor
-from edgewright.core.samples import to_samples
 from edgewright.data.categories import leave_out
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
@@ -26,7 +26,7 @@ from edgewright.data.sources import parquet
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.schema.data import Column, DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.studio.pages.predict import _fields
+from edgewright.studio.pages.predict import row_fields
 from edgewright.studio.view.own_data import column_lines
 from edgewright.workflows.fit import fit
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
@@ -125,7 +125,7 @@ def test_an_unknown_text_is_refused_in_a_file_and_missing_and_told_in_a_stream()
     wrong, told = TEXT.replace("b,H", "b,X"), list[str]()
     with pytest.raises(InputError, match=r"one of 'H', 'L', 'M', got 'X' - at new line 3, column kind"):
         read_csv(io.StringIO(wrong), name="new", only_columns=NAMES)
-    (rows,) = iter_csv(io.StringIO(wrong), name="new", only_columns=NAMES, tell=told.append)
+    (rows,) = iter_csv(io.StringIO(wrong), name="new", only_columns=NAMES, report=told.append)
     assert np.isnan(rows.values[1, 1:]).all()
     assert rows.values[1, 0] == 2.5
     assert len(told) == 1
@@ -251,7 +251,7 @@ def test_the_studio_shows_one_line_and_one_choice_for_it(tmp_path: Path) -> None
     assert [(line.name, line.meaning) for line in column_lines(found)] == [
         ("kind", "text: H, L, M"), ("heat", "reading"), ("label", "to be predicted"),
     ]  # fmt: skip
-    assert [(column.name, texts) for column, texts in _fields(found.dataset.columns)] == [
+    assert [(column.name, texts) for column, texts in row_fields(found.dataset.columns)] == [
         ("heat", ()), ("kind", ("H", "L", "M")),
     ]  # fmt: skip
 

@@ -16,9 +16,8 @@ from cli_runner import Cli
 from documents_example import MANUAL, manual_index
 from edgewright.schema.errors import InputError
 from edgewright.studio.chat import generation
-from edgewright.studio.chat.contract import Message, Reply, Sampling, words_of
 from edgewright.studio.chat.generation import LoadedModel
-from edgewright.studio.chat.models import ModelRequest, kind_of, parse_model
+from edgewright.studio.chat.models import Message, ModelRequest, Reply, Sampling, kind_of, parse_model, words_of
 from edgewright.studio.chat.protocol import UNSUPPORTED
 from edgewright.studio.chat.server import LARGEST_BODY, chat_app, opened
 from studio_example import HERE, PORT, Client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -9,14 +10,15 @@ import numpy as np
 import pytest
 
 import trace_example as example
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.pipeline.class_samples import class_samples
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.evaluation.class_samples import class_samples
 from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.plan import data_plan
 from edgewright.trace.html import page_html
-from edgewright.trace.opening import opening
-from edgewright.trace.sample_plots import values_of
+from edgewright.trace.sections.samples import values_of
+from edgewright.trace.sentences.opening import opening
 from small_pipeline import run_small
 
 
@@ -24,7 +26,7 @@ def test_a_run_shows_samples_it_was_not_tested_on(small: Path, tmp_path: Path) -
     run = run_small(small, tmp_path / "runs")
     known = run.trace.samples
     assert known is not None
-    material = prepare(read_config(str(small)), None)
+    material = prepare(data_plan(read_config(str(small))), None)
     assert [sample.truth for sample in known.samples] == ["off", "on"]
     assert known.side == "validation"
     for sample in known.samples:
@@ -38,14 +40,12 @@ def test_a_run_shows_samples_it_was_not_tested_on(small: Path, tmp_path: Path) -
 
 def _planted() -> tuple[Material, str]:
     """Return windows whose class is told by the first quarter of channel 1 alone."""
-    material = prepare(read_config("demo"), None)
+    material = prepare(data_plan(read_config("demo")), None)
     X = np.random.default_rng(0).normal(size=(80, 6, 100)).astype(np.float32)
     y = np.array(["low", "high"])[np.arange(80) % 2]
     X[:, 1, :25] += np.where(y == "high", 4.0, -4.0)[:, None]
     samples = msgspec.structs.replace(material.samples, X=X, y=y)
-    return Material(
-        material.dataset, samples, material.sides, "classification", None, None, material.fitted_on, material.card, ""
-    ), "acceleration_y"
+    return replace(material, samples=samples), "acceleration_y"
 
 
 def test_the_shading_finds_where_the_signal_is() -> None:

@@ -18,7 +18,7 @@ from detector_example import rows
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
 from edgewright.export.write import LIST
-from edgewright.monitor.detector_file import IN_PACKAGE, read_detector
+from edgewright.monitor.detector_stream import IN_PACKAGE, read_detector
 from edgewright.schema.data import Floats
 from small_pipeline import run_small, write_rows, write_toml
 from support import shared_data

@@ -11,10 +11,10 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.core.executor import compile_graph
-from edgewright.core.native_modules import find_module
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.prediction.native_modules import find_module
 from edgewright.core.predictor import package_path
 from edgewright.export._extension.build import can_build
 from edgewright.export.c99_host.host import compiler_command, load_c99

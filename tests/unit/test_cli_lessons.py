@@ -19,10 +19,10 @@ import trace_example as example
 from cli_runner import Cli
 from edgewright.export.answering import load
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.run import RunResult
-from edgewright.pipeline.run_journal import journalled
+from edgewright.pipeline.run_folder.journal import Journalling, journalled
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.trace.journal import journals
 from edgewright.trace.modes import modes
 from edgewright.trace.record import read_trace, write_trace
@@ -282,7 +282,8 @@ def test_a_regression_is_traced_compared_and_asked_about(tmp_path: Path, cli: Cl
 
 def test_a_run_that_broke_off_is_told_as_far_as_it_went(made: RunResult, tmp_path: Path, cli: Cli) -> None:
     config = read_config("activity")
-    with pytest.raises(KeyboardInterrupt), journalled(tmp_path, config, Listener(), "edgewright run activity") as heard:
+    listener = Journalling(tmp_path, config, "edgewright run activity")
+    with pytest.raises(KeyboardInterrupt), journalled(listener, Listener()) as heard:
         heard.start("activity", "", "")
         for record in example.stages()[:3]:
             heard.stage(record)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
+from edgewright.cli.command import BadRows
 from edgewright.cli.commands.predict import _sentence
 from edgewright.cli.main import run
-from edgewright.cli.output import BadRows
 from edgewright.core import engines
 from small_pipeline import rows, run_small, write_rows, write_toml
 

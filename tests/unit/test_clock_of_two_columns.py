@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.clocks.joined import joined, parts_of
+from edgewright.core.clocks.texts import joined, parts_of
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.input.samples import to_samples
 from edgewright.core.package import read_package
-from edgewright.core.samples import to_samples
 from edgewright.data.load import load_data
 from edgewright.schema.errors import UnknownNameError
 

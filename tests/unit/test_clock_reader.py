@@ -8,8 +8,8 @@ import pytest
 from edgewright.core.clocks.reader import ClockReader
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.rows import Rows
-from edgewright.core.recordings import Boundaries
-from edgewright.core.samples import to_samples
+from edgewright.core.input.recordings import Boundaries
+from edgewright.core.input.samples import to_samples
 from edgewright.data.clock import read_clock
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
@@ -71,13 +71,13 @@ def test_a_cell_that_is_no_time_is_missing_and_the_others_go_on() -> None:
     times = ClockReader("t").seconds(["", "1", "soon", "3", "2024-05-01"])
     np.testing.assert_array_equal(times, [np.nan, 1, np.nan, 3, np.nan])
     with pytest.raises(InputError, match="got 'soon' - at row 3"):
-        read_clock(np.array(["1", "2", "soon"]), column="t", unit="s", place=lambda row: f"row {row + 1}")
+        read_clock(np.array(["1", "2", "soon"]), column="t", unit="s", row_name=lambda row: f"row {row + 1}")
 
 
 @pytest.mark.parametrize("cells", [["10 ms", "20 ms", "0.03 s"], ["10 ms", "20 ms", "30"], ["10", "20", "30 ms"]])
 def test_a_clock_has_one_unit(cells: list[str]) -> None:
     with pytest.raises(InputError, match="row 3"):
-        read_clock(np.array(cells), column="t", unit="auto", place=lambda row: f"row {row + 1}")
+        read_clock(np.array(cells), column="t", unit="auto", row_name=lambda row: f"row {row + 1}")
     reader = ClockReader("t")
     assert np.isfinite(reader.seconds(cells[:2])).all()
     assert np.isnan(reader.seconds(cells[2:])).all()

@@ -17,7 +17,8 @@ from edgewright.core.package import read_package
 from edgewright.data.clock import split_clock
 from edgewright.data.load import load_data
 from edgewright.data.table_proposal import propose_table
-from edgewright.pipeline.packaging import recording_columns
+from edgewright.pipeline.package.packaging import recording_columns
+from edgewright.pipeline.plan import data_plan
 from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.errors import InputError
 
@@ -174,14 +175,14 @@ def test_a_package_keeps_the_order_that_its_training_found(tmp_path: Path) -> No
     table: dict[str, object] = {"kind": "csv", "path": str(tmp_path), "time": "Date", "target": "state"}
     config = PipelineConfig(name="p", data=table, model=ModelConfig())
     recordings = load_data(table, seed=0).recordings
-    assert recording_columns(config, None, recordings).time_unit == "mdy"
+    assert recording_columns(data_plan(config), None, recordings).time_unit == "mdy"
     _table(tmp_path / "b.csv", lambda day: day.isoformat(), _hours(600))
-    assert recording_columns(config, None, load_data(table, seed=0).recordings).time_unit == "mdy"
+    assert recording_columns(data_plan(config), None, load_data(table, seed=0).recordings).time_unit == "mdy"
     _table(tmp_path / "c.csv", lambda day: f"{day:%d/%m/%Y %H:%M}", _hours(600))
-    assert recording_columns(config, None, load_data(table, seed=0).recordings).time_unit == "auto"
+    assert recording_columns(data_plan(config), None, load_data(table, seed=0).recordings).time_unit == "auto"
     (tmp_path / "a.csv").unlink()
     (tmp_path / "c.csv").unlink()
-    assert recording_columns(config, None, load_data(table, seed=0).recordings).time_unit == "auto"
+    assert recording_columns(data_plan(config), None, load_data(table, seed=0).recordings).time_unit == "auto"
 
 
 @pytest.mark.slow

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.units import unit_in_name
-from edgewright.data.clock import read_clock
-from edgewright.data.clock_units import choose_unit
+from edgewright.data.clock import UnitChoice, choose_unit, read_clock
 from edgewright.data.load import load_data
 from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file
@@ -142,7 +141,7 @@ def test_a_unit_that_the_file_states_otherwise_is_refused(tmp_path: Path) -> Non
 
 
 def seconds(*cells: str, column: str = "t") -> list[float]:
-    clock = read_clock(np.array(cells), column=column, unit="auto", place=lambda row: f"row {row + 1}")
+    clock = read_clock(np.array(cells), column=column, unit="auto", row_name=lambda row: f"row {row + 1}")
     return [round(float(second), 6) for second in clock.seconds]
 
 
@@ -216,3 +215,16 @@ def test_a_row_without_a_time_is_an_error(name: str, gone: str, tmp_path: Path) 
     path.write_text(f"{name},temperature,humidity\n" + "".join(rows))
     with pytest.raises(InputError, match=r"rows.csv line 42, column t.*remove the row"):
         load_data(propose_table(str(path), {}).table, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("step", "unit", "pace"),
+    [
+        (10.0, "ms", "milliseconds (ms), 100 Hz"),
+        (10.0, "s", "seconds (s), a row every 10 s"),
+        (1.0, "s", "seconds (s), a row every 1 s"),
+        (800.0, "ms", "milliseconds (ms), 1.25 Hz"),
+    ],
+)
+def test_a_unit_says_how_often_rows_come(step: float, unit: str, pace: str) -> None:
+    assert UnitChoice(unit, step=step).pace(unit) == pace

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cli_runner import Cli
 from coach_example import has_speech, random_coach, recordings
@@ -51,6 +53,16 @@ def test_sound_in_pieces_gives_the_steps_of_the_whole() -> None:
     # The last steps wait for sound that does not come.
     assert len(whole) - len(parts) == made.spec.delay
     np.testing.assert_allclose(parts, whole[: len(parts)], atol=1e-5)
+
+
+def test_sound_is_measured_in_deviations_from_the_mean() -> None:
+    made, frames = random_coach(), np.random.default_rng(3).standard_normal((80, MELS)).astype(np.float32)
+
+    def steps(mean: float, deviation: float) -> NDArray[np.float32]:
+        spec = msgspec.structs.replace(made.spec, mean=(mean,) * MELS, deviation=(deviation,) * MELS)
+        return PhoneStream(spec, made.network).whole(frames * np.float32(deviation) + np.float32(mean))
+
+    np.testing.assert_array_equal(steps(0.0, 1.0), steps(-8.0, 4.0))
 
 
 @pytest.mark.slow
@@ -106,7 +118,7 @@ def test_a_job_trains_judges_and_proves_a_coach(tmp_path: Path) -> None:
     if not has_speech():
         left_out("espeak-ng is not installed")
     from edgewright.jobs.workflow import run_job
-    from edgewright.pipeline.listener import Listener
+    from edgewright.pipeline.run_folder.listener import Listener
 
     folder = tmp_path / "tiny"
     folder.mkdir()

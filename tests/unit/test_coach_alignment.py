@@ -10,8 +10,16 @@ import pytest
 
 from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
 from edgewright.language.pronunciation.log import days, keep, readings
-from edgewright.language.pronunciation.mutation import changed_prompt, other_word
-from edgewright.language.pronunciation.phones import NUMBERS, PHONES, SILENCE, confusable, from_ipa, read_lexicon
+from edgewright.language.pronunciation.phones import (
+    NUMBERS,
+    PHONES,
+    SILENCE,
+    changed_prompt,
+    confusable,
+    from_ipa,
+    other_word,
+    read_lexicon,
+)
 from edgewright.language.pronunciation.reading import match_phones, word_mistake
 from edgewright.schema.coach import PhoneVerdict, Reading, WordVerdict
 from edgewright.schema.data import Floats
@@ -88,8 +96,8 @@ def test_a_changed_prompt_differs_in_the_phones_that_it_names() -> None:
         change = changed_prompt(said, near, np.random.default_rng(seed))
         (word, place), was = next(iter(change.truth.items()))
         assert was in {own[place] for own in said[word] if place < len(own)}
-        assert change.said[word][0][place] in near[was]
-        assert sum(own != other for own, other in zip(said, change.said, strict=True)) == 1
+        assert change.pronunciations[word][0][place] in near[was]
+        assert sum(own != other for own, other in zip(said, change.pronunciations, strict=True)) == 1
         other, number = other_word(said, {"RED": (RED,), "BEAR": (BEAR,)}, np.random.default_rng(seed))
         assert number == -1 or other[number][0] not in said[number]
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from edgewright.core.csv.numbered_columns import families
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.numbered_columns import families
 from edgewright.data.decision import choose_framing
 from edgewright.data.roles import assign_roles
 from edgewright.data.series import find_series
 from edgewright.data.table_proposal import propose_table
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.plan import data_plan
 from edgewright.preprocessing.series import STAGE
 from edgewright.race.pipeline_end import entrants_of
 from edgewright.race.problem import problem_of_training
@@ -58,7 +59,7 @@ def test_a_family_of_columns_differs_in_the_number_of_which_there_are_most() -> 
 def test_numbered_columns_with_alike_neighbours_are_a_series(beats: Floats, stem: str) -> None:
     found = find_series(names(stem, 96, 1), beats)
     assert found is not None
-    assert found.told == f"a series of 96 values, {stem}1 to {stem}96"
+    assert found.description == f"a series of 96 values, {stem}1 to {stem}96"
 
 
 def test_columns_in_the_order_of_the_alphabet_are_put_in_that_of_their_numbers(beats: Floats) -> None:
@@ -72,7 +73,7 @@ def test_interleaved_columns_are_channels(beats: Floats) -> None:
     values = np.stack([beats, beats[:, ::-1]], axis=2).reshape(len(beats), -1)
     found = find_series([f"{axis}_{number}" for number in range(96) for axis in ("ax", "ay")], values)
     assert found is not None
-    assert found.told == "a series of 2 channels of 96 values, ax_0 to ax_95; ay_0 to ay_95"
+    assert found.description == "a series of 2 channels of 96 values, ax_0 to ax_95; ay_0 to ay_95"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_interleaved_columns_are_channels(beats: Floats) -> None:
 def test_wavelengths_are_a_spectrum(beats: Floats, columns: list[str], told: str) -> None:
     found = find_series(columns, beats)
     assert found is not None
-    assert found.told == told
+    assert found.description == told
 
 
 def test_features_are_no_series_however_they_are_numbered(beats: Floats) -> None:
@@ -218,7 +219,7 @@ def test_channels_and_a_reading_beside_them_race_as_a_series(beats: Floats, tmp_
     path = written(tmp_path / "beats.csv", columns, values)
     config = checked({"name": "p", "data": {"kind": "csv", "path": str(path), "target": "label"},
                       "model": {"kind": "linear"}}, "p")  # fmt: skip
-    problem = problem_of_training(config, prepare(config, None))
+    problem = problem_of_training(prepare(data_plan(config), None))
     stages = {entrant.name: entrant.config.stages for entrant in entrants_of(problem, config)}
     series = {"kind": "series", "channels": ["ax_#", "ay_#"]}
     assert stages["kernels"] == ({"kind": "impute"}, series, {"kind": "kernels"})

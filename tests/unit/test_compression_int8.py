@@ -15,7 +15,7 @@ from edgewright.compression.reference_model import reference_graph, reference_mo
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.weights import Method, PerChannel, grid, to_integers
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError
@@ -154,7 +154,7 @@ def test_auto_takes_a_scale_a_channel_where_it_pays() -> None:
     assert not to_integers(even, None, 1, np.float32(0.1), "auto").per_channel
     assert to_integers(uneven, None, 1, np.float32(0.1), "auto").per_channel
     depthwise = (rng.standard_normal((8, 1, 5)) * np.geomspace(0.01, 1, 8)[:, None, None]).astype(np.float32)
-    assert to_integers(depthwise, None, 0, np.float32(0.1), "auto", apart=True).per_channel
+    assert to_integers(depthwise, None, 0, np.float32(0.1), "auto", depthwise=True).per_channel
 
 
 def test_what_cannot_be_quantised_is_refused_by_name(rows: Graph) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgewright.compression import prune, qat
-from edgewright.compression.distil import softened, taught
 from edgewright.compression.qat import Shaped, Weighting, masked, rounded, rounded_weights
-from edgewright.compression.retraining import finished, lesson, trained, with_parameters
+from edgewright.compression.retraining import finished, lesson, softened, taught, trained, with_parameters
 from edgewright.compression.weights import PerChannel, grid
 from edgewright.core.catalogue import find, listing
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
-from edgewright.models.architecture import PACKAGE, function
+from edgewright.models.architecture import function
+from edgewright.models.layer_table import PACKAGE
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph

@@ -10,8 +10,8 @@ from benchmarks.compress.sizes import LARGE, SMALL, Sizes, sizes
 
 from edgewright.compression.int8 import quantise
 from edgewright.compression.weights import to_integers
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network

@@ -46,7 +46,7 @@ def test_the_slower_of_two_servers_goes_on_with_what_the_other_took_in(tmp_path:
         if len(reads) == 2:
             # On another machine, where the lock of the folder does not reach.
             published = restore.published(restore.from_folder(made.metadata.parent), restore.first_root(made))
-            begun.append(restore.take_up(second, committers[1], published, "control", now, what="begun"))
+            begun.append(restore.take_up(second, committers[1], published, "control", now, action="begun"))
 
     try:
         slow = Overtaken(first.writing, first.readers, other)

@@ -29,7 +29,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def add(connection: sa.Connection, what: str) -> str:
-    audit_chain.append(connection, at=1.0, who="test", what=what)
+    audit_chain.append(connection, at=1.0, who="test", action=what)
     if what.startswith("bad"):
         raise InputError("something good", what)
     return what

@@ -89,7 +89,7 @@ def test_a_changed_a_missing_and_an_inserted_row_break_the_chain(tmp_path: Path)
     with database.writing.begin() as connection:
         for number in range(5):
             audit_chain.append(
-                connection, at=float(number), who="ada", what="did", subject=str(number), detail={"n": number}
+                connection, at=float(number), who="ada", action="did", subject=str(number), detail={"n": number}
             )
         assert audit_chain.verify(connection)[0::2] == (5, "")
     assert verified("UPDATE audit SET who = 'eve' WHERE number = 3") == (2, "row 3 was changed")
@@ -112,7 +112,7 @@ def test_a_backup_is_one_moment_of_a_database_that_is_written(tmp_path: Path) ->
     def write() -> None:
         while not ended.is_set():
             committer.submit(
-                lambda c: audit_chain.append(c, at=1.0, who="w", what="x", detail={"pad": "x" * 2000})
+                lambda c: audit_chain.append(c, at=1.0, who="w", action="x", detail={"pad": "x" * 2000})
             ).result(10)
 
     writer = threading.Thread(target=write)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.wire.signing import public_text
-from edgewright.fleet.server import enrollments, reports, retention
+from edgewright.fleet.server import device_access, reports, retention
 from edgewright.fleet.server.api.endpoints import devices as pagination
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.tables import devices, intents, items, outcomes, tokens, vitals
@@ -64,7 +64,7 @@ async def test_a_token_is_over_when_it_expires_is_used_up_or_revoked(tmp_path: P
         revoked = await client.token()
         clock.now += 61.0
         assert (await Device(client).enrol(late)).status_code == 403
-        name = enrollments.hashed(revoked)[:16]
+        name = device_access.hashed(revoked)[:16]
         assert (await client.ask("DELETE", f"/v1/fleet/tokens/{name}", local=True)).status_code == 200
         assert (await client.ask("DELETE", f"/v1/fleet/tokens/{name}", local=True)).status_code == 404
         assert (await Device(client).enrol(revoked)).status_code == 403

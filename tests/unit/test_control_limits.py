@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from edgewright.fleet.server.api.limits import Buckets, ConcurrencyLimit, CrowdedError
 from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.limits import Buckets, ConcurrencyLimit, CrowdedError
 from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, enrolled, plane_of
 
@@ -29,33 +29,33 @@ LONG = 10_000
 
 
 def refused(crowd: ConcurrencyLimit, length: int = 0) -> float:
-    with pytest.raises(CrowdedError) as exception_info, crowd.one(length):
+    with pytest.raises(CrowdedError) as exception_info, crowd.admit(length):
         pass
     return exception_info.value.wait
 
 
 def test_so_many_come_in_and_so_many_bytes_and_all_room_is_given_back() -> None:
     crowd = ConcurrencyLimit(12, 2 * LONG, 0.5, Hand())
-    with crowd.one(5 * LONG):  # a large one alone
+    with crowd.admit(5 * LONG):  # a large one alone
         assert refused(crowd, LONG) > 0.0
-    with crowd.one(LONG), crowd.one(LONG):
+    with crowd.admit(LONG), crowd.admit(LONG):
         assert refused(crowd, LONG) > 0.0  # so many bytes
-    with crowd.one(5000), crowd.one(5000), crowd.one(5000), ExitStack() as short:
+    with crowd.admit(5000), crowd.admit(5000), crowd.admit(5000), ExitStack() as short:
         assert refused(crowd, 5000) > 0.0  # a quarter of the places
         for _ in range(9):
-            short.enter_context(crowd.one(0))
+            short.enter_context(crowd.admit(0))
         assert refused(crowd) > 0.0
-    with pytest.raises(ZeroDivisionError), crowd.one(100):
+    with pytest.raises(ZeroDivisionError), crowd.admit(100):
         raise ZeroDivisionError
     assert (crowd.here, crowd.bytes) == (0, 0)
 
 
 def test_a_short_request_waits_only_for_other_short_ones() -> None:
     crowd = ConcurrencyLimit(4, 2 * LONG, 0.5, Hand())
-    with crowd.one(LONG):
+    with crowd.admit(LONG):
         waits = [refused(crowd, LONG) for _ in range(400)]
         assert waits[-1] > 15.0
-        with crowd.one(0), crowd.one(0), crowd.one(0):
+        with crowd.admit(0), crowd.admit(0), crowd.admit(0):
             assert refused(crowd) == 2.0
 
 
@@ -64,7 +64,7 @@ def test_the_more_are_sent_away_the_later_they_are_asked_to_come_and_it_passes()
     crowd = ConcurrencyLimit(1, 100, 0.5, clock)
     assert crowd.more == 0.5
     with ExitStack() as inside:
-        inside.enter_context(crowd.one(0))
+        inside.enter_context(crowd.admit(0))
         waits = []
         for _ in range(4000):
             clock.up += 0.005
@@ -85,7 +85,7 @@ def test_a_crowd_is_told_when_to_come_and_keeps_no_operator_away(tmp_path: Path)
             client = Client(plane)
             device = await enrolled(client)
             assert (await device.report()).status_code == 200
-            with plane.crowd.one(10):
+            with plane.crowd.admit(10):
                 answer = await device.report(items=[{"filler": "x" * 50_000}])
                 assert answer.status_code == 503
                 assert int(answer.headers["retry-after"]) >= 2
@@ -94,7 +94,7 @@ def test_a_crowd_is_told_when_to_come_and_keeps_no_operator_away(tmp_path: Path)
             assert b'status="503"' in plane.counted.text()
             response = await device.report()
             assert response.status_code == 200
-            assert msgspec.json.decode(response.content, type=Acknowledged).more >= plane.limits.apart
+            assert msgspec.json.decode(response.content, type=Acknowledged).more >= plane.limits.spacing
             assert plane.crowd.here == 0
 
     asyncio.run(talk())
@@ -130,3 +130,22 @@ def test_a_bucket_fills_at_its_rate_and_says_how_long_it_takes() -> None:
     assert [buckets.take("a", 0.0) for _ in range(5)] == [0.0, 0.0, 0.0, 0.0, 0.5]
     assert buckets.take("a", 0.5) == 0.0 and buckets.take("a", 0.5) == 0.5
     assert buckets.take("a", 100.0, 4.0) == 0.0
+
+
+@pytest.mark.anyio
+async def test_a_body_counts_as_at_most_what_its_endpoint_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admit, lengths = ConcurrencyLimit.admit, list[int]()
+
+    def noted(self: ConcurrencyLimit, length: int) -> AbstractContextManager[None]:
+        lengths.append(length)
+        return admit(self, length)
+
+    monkeypatch.setattr(ConcurrencyLimit, "admit", noted)
+    with plane_of(tmp_path) as plane:
+        device = await enrolled(Client(plane))
+        await device.send("enroll", bytes(10_000), "new")
+        body = device.body()
+        assert (await device.send("report", body)).status_code == 200
+    assert lengths[-2:] == [4096, len(body)]

@@ -124,14 +124,14 @@ def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Dat
 def test_the_log_of_two_servers_is_one_chain(database: Database, address: str) -> None:
     def together(connection: sa.Connection, names: Sequence[str]) -> list[str | EdgewrightError]:
         for name in names:
-            audit_chain.append(connection, at=1.0, who="test", what=name)
+            audit_chain.append(connection, at=1.0, who="test", action=name)
         return list(names)
 
     with two_servers(database, address) as committers:
         futures = [
             committers[number % 2].submit_to(together, f"shared{number}")
             if number % 3
-            else committers[number % 2].submit(partial(audit_chain.append, at=1.0, who="test", what=f"alone{number}"))
+            else committers[number % 2].submit(partial(audit_chain.append, at=1.0, who="test", action=f"alone{number}"))
             for number in range(60)
         ]
         for future in futures:
@@ -163,7 +163,7 @@ def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> No
     with small.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(f"{number:032x}") for number in range(5)])
         for number in range(5):
-            audit_chain.append(connection, at=float(number), who="test", what="x", detail={"ä": number})
+            audit_chain.append(connection, at=float(number), who="test", action="x", detail={"ä": number})
     small.close()
     with fresh_database() as address:
         counts = copy.fill(address, folder / "fleet.sqlite")
@@ -175,7 +175,7 @@ def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> No
         made = open_database(folder)
         with made.writing.begin() as connection:  # numbers go on after those that were copied
             assert reports.take(connection, [_arrived(f"{1:032x}", 1, f"{1:032x}-0", "n")])[0]
-            audit_chain.append(connection, at=9.0, who="test", what="after")
+            audit_chain.append(connection, at=9.0, who="test", action="after")
         assert copy.backup(folder, tmp_path / "copy.sqlite") > 0
         made.close()
         (tmp_path / "again").mkdir()

@@ -12,7 +12,7 @@ from starlette.types import Message, Scope
 
 from edgewright.fleet.server.api.static_files import Static
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.monitoring.counters import Counters
+from edgewright.fleet.server.counters import Counters
 from fleet_plane import Client, plane_of
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.csv.rows import iter_csv, read_csv
-from edgewright.data.headers import read_columns
+from edgewright.data.files import read_columns
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
 from edgewright.schema.errors import DataWarning
@@ -86,7 +86,7 @@ def test_a_model_of_one_column_reads_the_first_of_several_of_its_name_and_says_s
     rows = [f"{a},{b},{c},{'on' if a > b else 'off'}" for a, b, c in rng.normal(size=(300, 3)).round(3).tolist()]
     path = tmp_path / "rows.csv"
     path.write_text("\n".join(["x,b,x,y", *rows]) + "\n")
-    assert read_preview(str(path)).top.told([]) == "several columns x as x, x.1"
+    assert read_preview(str(path)).top.assumptions([]) == "several columns x as x, x.1"
     cli("run", path, "--ignore", "x.1", "--budget", "1s", "--out", tmp_path / "runs")
     answers = cli("predict", tmp_path / "runs" / "rows", "--csv", path)
     assert "edgewright: rows.csv: of several columns 'x' the first is read, as in training" in cli.err

@@ -9,7 +9,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.schema.curve import CURVE_VERSION, CurveRecord, Curves
+from edgewright.schema.advice import CURVE_VERSION, CurveRecord, Curves
 from edgewright.search.curves.rung_learner import RungLearner
 from ladder_problems import table
 from small_pipeline import write_rows
@@ -24,7 +24,7 @@ def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, cli: Cli) -> None:
     shown = cli("curve", file, *QUICK, "--out", out)
     assert "predicted, 80 %" in shown
     assert "the gain from twice the data (874 samples) is unknown" in shown
-    assert "falls as size^-" in shown
+    assert "falls as samples^-" in shown
     kept = msgspec.json.decode((out / "curve.json").read_bytes(), type=Curves)
     assert (kept.version, kept.data.points[-1].size) == (CURVE_VERSION, 437)
     page = (out / "curve.html").read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ from edgewright.search.ladder.setup import problem_and_config
     ],
 )
 def test_times_become_relative_seconds(text: list[str], column: str, unit: TimeUnit, seconds: list[float]) -> None:
-    clock = read_clock(np.array(text), column=column, unit=unit, place=str)
+    clock = read_clock(np.array(text), column=column, unit=unit, row_name=str)
     assert clock.seconds.dtype == np.float64
     np.testing.assert_allclose(clock.seconds, seconds, atol=2e-7)
 

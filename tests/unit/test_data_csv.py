@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgewright.core.csv import rows
-from edgewright.core.csv.blocks import Block, blocks
+from edgewright.core.csv.blocks import blocks
 from edgewright.core.csv.rows import iter_csv
-from edgewright.core.csv.units import unit_in
+from edgewright.core.csv.text import Block
+from edgewright.core.units import unit_in
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
 from edgewright.schema.data import DataSet

@@ -9,9 +9,9 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.clocks.rates import pace
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 from edgewright.data.clock import measured_rate
-from edgewright.data.framing import sound_window
+from edgewright.data.decision import sound_window
 from edgewright.data.load import load_data
 from edgewright.pipeline.check import check_data
 from edgewright.schema.config import WindowConfig

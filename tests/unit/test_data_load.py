@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.catalogue import find, listing
-from edgewright.data.load import SETS, guess, load_data
+from edgewright.data.load import guess, load_data
+from edgewright.data.public import loaders
 from edgewright.schema.errors import InputError, UnknownNameError
 
 
@@ -42,9 +42,9 @@ def test_arrays_that_are_columns_are_a_table(tmp_path: Path, cli: Cli) -> None:
     assert "columns: 60 rows, 2 columns" in cli("check", tmp_path / "columns.npz", "--target", "target")
 
 
-@pytest.mark.parametrize("name", listing(SETS, "SET"))
+@pytest.mark.parametrize("name", sorted(loaders()))
 def test_a_public_set_without_its_folder_says_how_to_get_it(name: str) -> None:
-    if find(SETS, name, "SET", "public set").carried is None:
+    if loaders()[name].carried is None:
         with pytest.raises(InputError, match=rf"edgewright data get {name}, or name its folder with --data PATH"):
             load_data({"kind": name}, seed=0)
     with pytest.raises(InputError, match=rf"no such folder - at nowhere. Download it with: edgewright data get {name}"):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgewright.core.pictures import pixels
+from edgewright.core.input.pictures import pixels
 from edgewright.data.load import guess, load_data
 from edgewright.data.samples import cut, unit_of
 from edgewright.pipeline.check import check_data
@@ -158,7 +158,7 @@ def test_too_many_pictures_for_memory_are_refused_before_they_fill_it(
 
 @pytest.mark.slow
 def test_a_check_of_many_pictures_holds_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.core.parts._BYTES", 2**20)
+    monkeypatch.setattr("edgewright.core.input.windows._BYTES", 2**20)
     folder = write_pictures(tmp_path / "shapes", each=150)
     check_data(str(folder))  # imports and caches are no pictures
     tracemalloc.start()

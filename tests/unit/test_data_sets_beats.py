@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.data.sets import mitdb
+from edgewright.data.sets import heartbeats
 from edgewright.data.sets._beat_habits import NAMES, habits
 from edgewright.schema.data import Recording
 from edgewright.schema.errors import InputError
@@ -16,7 +16,7 @@ from support import shared_data
 
 
 def table(**keys: Any) -> Recording:  # noqa: ANN401 - values of several types
-    return mitdb.SET.load(shared_data("mitdb") / "raw", mitdb.Config(**keys)).recordings[0]
+    return heartbeats.SETS["mitdb"].load(shared_data("mitdb") / "raw", heartbeats.MitdbConfig(**keys)).recordings[0]
 
 
 def test_changes_are_those_from_the_beats_before() -> None:
@@ -64,18 +64,18 @@ def test_a_premature_beat_is_unusual_and_a_steady_one_is_not() -> None:
 def test_later_beats_change_no_earlier_row(tmp_path: Path) -> None:
     source = np.load(shared_data("mitdb") / "beats.npz")
     mine = np.flatnonzero(source["record"] == source["record"][0])
-    config = mitdb.Config(intervals=True, changes=True, habits=True, average=4)
+    config = heartbeats.MitdbConfig(intervals=True, changes=True, habits=True, average=4)
     rows = []
     for count in (300, 400):
         np.savez(tmp_path / "beats.npz", **{key: source[key][mine[:count]] for key in ("x", "y", "record", "sample")})
-        rows.append(mitdb.SET.load(tmp_path, config).recordings[0].values)
+        rows.append(heartbeats.SETS["mitdb"].load(tmp_path, config).recordings[0].values)
     # The last row of a record lacks the interval after it.
     np.testing.assert_array_equal(rows[0][:-1], rows[1][:299])
 
 
 def test_columns_are_named_after_their_first_sample() -> None:
-    names = [c.name for c in mitdb.SET.load(
-        shared_data("mitdb") / "raw", mitdb.Config(changes=True, habits=True, average=20)
+    names = [c.name for c in heartbeats.SETS["mitdb"].load(
+        shared_data("mitdb") / "raw", heartbeats.MitdbConfig(changes=True, habits=True, average=20)
     ).columns]  # fmt: skip
     assert names[:2] == ["sample_-90", "sample_-70"]
     assert names[10:12] == ["change_-90", "change_-70"]
@@ -89,7 +89,9 @@ def test_windows_have_no_columns_of_a_table(keys: dict[str, Any]) -> None:
 
 
 def test_the_signal_itself_has_the_class_of_the_nearest_beat() -> None:
-    one = mitdb.SET.load(shared_data("mitdb") / "raw", mitdb.Config(form="signal")).recordings[0]
+    one = (
+        heartbeats.SETS["mitdb"].load(shared_data("mitdb") / "raw", heartbeats.MitdbConfig(form="signal")).recordings[0]
+    )
     beats = table()
     assert one.values.shape == (650_000, 1)
     assert beats.time is not None
@@ -99,6 +101,6 @@ def test_the_signal_itself_has_the_class_of_the_nearest_beat() -> None:
     )
     assert len(found) == 1
     assert one.target is not None
-    assert one.target[found[0] + mitdb.BEFORE] == beats.target[1]
+    assert one.target[found[0] + heartbeats.BEFORE] == beats.target[1]
     with pytest.raises(InputError, match="habits with form 'table'"):
-        mitdb.SET.load(shared_data("mitdb") / "raw", mitdb.Config(form="signal", habits=True))
+        heartbeats.SETS["mitdb"].load(shared_data("mitdb") / "raw", heartbeats.MitdbConfig(form="signal", habits=True))

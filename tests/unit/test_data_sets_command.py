@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -15,8 +16,8 @@ from click.testing import CliRunner, Result
 from edgewright.cli.commands.data import command
 from edgewright.data.contract import Documented, RemoteFile
 from edgewright.data.load import load_data
-from edgewright.data.public import download, folder_of, names, public_set, unpack, verify
-from edgewright.data.sets import ai4i2020, occupancy
+from edgewright.data.public import download, folder_of, names, public_set, public_sets, unpack, verify
+from edgewright.data.sets import machines, series
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 
 HEAD = '"date","Temperature","Humidity","Light","CO2","HumidityRatio","Occupancy"'
@@ -64,7 +65,7 @@ def test_get_writes_rows(copy: Path, tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"rows.{ending}"
     assert _run("get", "occupancy", "--from", str(copy), "--out", str(out)).exit_code == 0
     frame = pl.read_parquet(out) if ending == "parquet" else pl.read_csv(out)
-    assert frame.columns == ["recording", "time", *(c.name for c in occupancy.COLUMNS), "occupancy"]
+    assert frame.columns == ["recording", "time", *(c.name for c in series.OCCUPANCY_COLUMNS), "occupancy"]
     assert frame["light"].to_list() == [426.0, None]
     assert frame["occupancy"].to_list() == ["occupied", "empty"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["copy", out.name]
@@ -85,7 +86,7 @@ def test_get_refuses_before_it_works(copy: Path, tmp_path: Path) -> None:
 
 
 def test_get_reads_an_archive(copy: Path, tmp_path: Path) -> None:
-    packed = tmp_path / "occupancy.zip"
+    packed = tmp_path / "series.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(copy / "datatraining.txt", "inside/deeper/datatraining.txt")
     assert json.loads(_run("get", "occupancy", "--from", str(packed), "--json").output)["rows"] == 2
@@ -94,7 +95,7 @@ def test_get_reads_an_archive(copy: Path, tmp_path: Path) -> None:
 def test_download_unpacks_verifies_and_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEWRIGHT_DATA", str(tmp_path / "kept"))
     with pytest.raises(InputError, match="edgewright data get ai4i2020"):
-        folder_of("ai4i2020", ai4i2020.SET)
+        folder_of("ai4i2020", machines.SETS["ai4i2020"])
     head = "UDI,Product ID,Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm]"
     body = (
         f"{head},Tool wear [min],Machine failure\n1,M1,M,298.1,308.6,1551,42.8,0,0\n2,L2,L,298.2,308.7,1408,46.3,3,1\n"
@@ -104,13 +105,9 @@ def test_download_unpacks_verifies_and_is_found(tmp_path: Path, monkeypatch: pyt
         archive.writestr("ai4i2020.csv", body)
     with zipfile.ZipFile(outer, "w") as archive:
         archive.writestr("set.zip", inner.getvalue())
-    monkeypatch.setattr(
-        ai4i2020,
-        "SET",
-        type(ai4i2020.SET)(
-            **{**vars(ai4i2020.SET), "files": (RemoteFile(url=outer.as_uri(), name="a.zip", check="two rows"),)}
-        ),
-    )
+    known = machines.SETS["ai4i2020"]
+    other = replace(known, files=(RemoteFile(url=outer.as_uri(), name="a.zip", check="two rows"),))
+    monkeypatch.setitem(public_sets(), "ai4i2020", other)
     result = _run("get", "ai4i2020")
     # The rows are there, but two are not the documented ten thousand: a check says no.
     assert isinstance(result.exception, CheckFailedError)
@@ -118,7 +115,7 @@ def test_download_unpacks_verifies_and_is_found(tmp_path: Path, monkeypatch: pyt
     assert "[####" in result.stderr or "a.zip" in result.stderr
     data = load_data({"kind": "ai4i2020"}, seed=0)
     assert data.recordings[0].values.shape == (2, 6)
-    assert folder_of("ai4i2020", ai4i2020.SET) == tmp_path / "kept" / "ai4i2020"
+    assert folder_of("ai4i2020", machines.SETS["ai4i2020"]) == tmp_path / "kept" / "ai4i2020"
     assert not (tmp_path / "kept" / ".downloads" / "ai4i2020").exists()
 
 
@@ -126,7 +123,9 @@ def test_a_damaged_archive_is_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("EDGEWRIGHT_DATA", str(tmp_path / "kept"))
     origin = tmp_path / "origin.zip"
     origin.write_bytes(b"PK but no more")
-    part = type(ai4i2020.SET)(**{**vars(ai4i2020.SET), "files": (RemoteFile(url=origin.as_uri(), name="a.zip"),)})
+    part = type(machines.SETS["ai4i2020"])(
+        **{**vars(machines.SETS["ai4i2020"]), "files": (RemoteFile(url=origin.as_uri(), name="a.zip"),)}
+    )
     with pytest.raises(InputError, match="a whole archive"):
         download("ai4i2020", part, lambda file: None)
     assert [p for p in (tmp_path / "kept").rglob("*") if p.is_file()] == []

@@ -13,21 +13,7 @@ import pytest
 
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
-from edgewright.data.sets import (
-    ai4i2020,
-    basic_motions,
-    cmapss,
-    daphnet,
-    ecg200,
-    hapt,
-    m4,
-    nab,
-    pamap2,
-    people_counts,
-    skab,
-    wisdm,
-    wisdm_watch,
-)
+from edgewright.data.sets import activities, heartbeats, machines, motions, series
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from support import left_out
@@ -49,7 +35,7 @@ def test_hapt_original_and_touching_stretches(tmp_path: Path) -> None:
     _numbers(tmp_path / "RawData" / "gyro_exp01_user07.txt", acc + 1)
     # Two walks that touch (samples 3-12 and 13-20), sitting, a transition, counted from 1 and inclusive.
     _lines(tmp_path / "RawData" / "labels.txt", "1 7 1 3 12", "1 7 1 13 20", "1 7 4 21 26", "1 7 8 27 28")
-    data = hapt.SET.load(tmp_path)
+    data = activities.SETS["hapt"].load(tmp_path)
     (recording,) = data.recordings
     np.testing.assert_allclose(recording.values, np.concatenate([acc, acc + 1], axis=1), rtol=1e-6)
     assert recording.target.tolist() == [""] * 2 + ["walking"] * 18 + ["sitting"] * 6 + [""] * 4
@@ -57,36 +43,36 @@ def test_hapt_original_and_touching_stretches(tmp_path: Path) -> None:
     assert set(recording.groups) == {"7"}
     samples = cut(data, WindowConfig(samples=4, step=2))
     assert dict(zip(*np.unique(samples.y, return_counts=True), strict=True)) == {"walking": 4 + 3, "sitting": 2}
-    every = hapt.SET.load(tmp_path, hapt.Config(activities=hapt.ACTIVITIES))
+    every = activities.SETS["hapt"].load(tmp_path, activities.HaptConfig(activities=activities.HAPT_ACTIVITIES))
     assert every.recordings[0].target[26] == "sit to stand"
 
 
 def test_hapt_says_what_is_wrong(tmp_path: Path) -> None:
     _numbers(tmp_path / "acc_exp01_user07.txt", np.zeros((5, 3)))
     with pytest.raises(InputError, match=r"labels\.csv or labels\.txt"):
-        hapt.SET.load(tmp_path)
+        activities.SETS["hapt"].load(tmp_path)
     _lines(tmp_path / "labels.txt", "1 7 1 1 9")
     with pytest.raises(InputError, match=r"gyro_exp01_user07\.txt"):
-        hapt.SET.load(tmp_path)
+        activities.SETS["hapt"].load(tmp_path)
     _numbers(tmp_path / "gyro_exp01_user07.txt", np.zeros((5, 3)))
     with pytest.raises(InputError, match="at least 9 rows"):
-        hapt.SET.load(tmp_path)
+        activities.SETS["hapt"].load(tmp_path)
     _lines(tmp_path / "labels.txt", "1 7 walking 1 9")
     with pytest.raises(InputError, match=r"labels\.txt line 1"):
-        hapt.SET.load(tmp_path)
+        activities.SETS["hapt"].load(tmp_path)
     with pytest.raises(UnknownNameError, match="Did you mean 'walking'"):
-        hapt.SET.load(tmp_path, hapt.Config(activities=("waking",)))
+        activities.SETS["hapt"].load(tmp_path, activities.HaptConfig(activities=("waking",)))
 
 
 def test_basic_motions_both_parts(tmp_path: Path) -> None:
     case = ":".join(["1,2,3"] * 6)
     _lines(tmp_path / "BasicMotions_TEST.ts", "# words", "@classLabel true Running", "@data", case + ":Running")
     _lines(tmp_path / "BasicMotions_TRAIN.ts", "@data", case + ":Standing", case + ":Walking")
-    data = basic_motions.SET.load(tmp_path)
+    data = motions.SETS["basic_motions"].load(tmp_path)
     assert [r.name for r in data.recordings] == ["train-01", "train-02", "test-01"]
     assert [str(r.target[0]) for r in data.recordings] == ["standing", "walking", "running"]
     assert data.recordings[0].values.shape == (3, 6)
-    only = basic_motions.SET.load(tmp_path, basic_motions.Config(part="test"))
+    only = motions.SETS["basic_motions"].load(tmp_path, motions.BasicMotionsConfig(part="test"))
     assert [r.name for r in only.recordings] == ["test-01"]
 
 
@@ -97,13 +83,13 @@ def test_basic_motions_both_parts(tmp_path: Path) -> None:
 def test_ts_files_that_are_wrong(tmp_path: Path, line: str, said: str) -> None:
     _lines(tmp_path / "BasicMotions_TRAIN.ts", "@data", line)
     with pytest.raises(InputError, match=said):
-        basic_motions.SET.load(tmp_path)
+        motions.SETS["basic_motions"].load(tmp_path)
 
 
 def test_basic_motions_carried_by_sktime() -> None:
     if importlib.util.find_spec("sktime") is None:
         left_out("sktime is not installed")
-    data = basic_motions.SET.load(basic_motions.carried_by_sktime())
+    data = motions.SETS["basic_motions"].load(motions.carried_by_sktime())
     assert len(data.recordings) == 80
     assert data.rate == 10.0
 
@@ -114,11 +100,14 @@ def test_wisdm_watch_original(tmp_path: Path) -> None:
         "1600,A,90426708196641,7.1,-0.5,8.2;",
         "1600,F,90426757696641,4.9,-0.1,6.7;",
     )
-    (recording,) = wisdm_watch.SET.load(tmp_path).recordings
+    (recording,) = activities.SETS["wisdm_watch"].load(tmp_path).recordings
     np.testing.assert_allclose(recording.values, [[7.1, -0.5, 8.2], [4.9, -0.1, 6.7]], rtol=1e-6)
     assert recording.target.tolist() == ["walking", ""], "typing is not among the six"
-    all_of_them = wisdm_watch.Config(activities=tuple(wisdm_watch.ACTIVITIES.values()))
-    assert wisdm_watch.SET.load(tmp_path, all_of_them).recordings[0].target.tolist() == ["walking", "typing"]
+    all_of_them = activities.WisdmWatchConfig(activities=tuple(activities.WISDM_WATCH_ACTIVITIES.values()))
+    assert activities.SETS["wisdm_watch"].load(tmp_path, all_of_them).recordings[0].target.tolist() == [
+        "walking",
+        "typing",
+    ]
 
 
 def test_wisdm_original_arff(tmp_path: Path) -> None:
@@ -128,7 +117,7 @@ def test_wisdm_original_arff(tmp_path: Path) -> None:
         '@attribute "XPEAK" numeric', '@attribute "class" { "Walking" , "Jogging" }', "@data",
         "1,33,0.04,450,Jogging", "2,33,0.1,?,Walking", "3,9,0,500,Walking",
     )  # fmt: skip
-    data = wisdm.SET.load(tmp_path)
+    data = activities.SETS["wisdm"].load(tmp_path)
     assert [(c.name, c.unit) for c in data.columns] == [("X0", "1"), ("XPEAK", "ms")]
     assert [r.name for r in data.recordings] == ["user-33", "user-9"]
     assert np.isnan(data.recordings[0].values[1, 1])
@@ -140,7 +129,7 @@ def test_pamap2_original(tmp_path: Path) -> None:
     rows[:, 0], rows[:, 1] = [5.0, 5.01, 5.02], [0, 4, 24]
     rows[:, 7:10] = np.arange(9).reshape(3, 3)
     _numbers(tmp_path / "Protocol" / "subject103.dat", rows)
-    (recording,) = pamap2.SET.load(tmp_path).recordings
+    (recording,) = activities.SETS["pamap2"].load(tmp_path).recordings
     np.testing.assert_array_equal(recording.values, rows[:, 7:10])
     assert recording.target.tolist() == ["", "walking", "rope jumping"]
     assert recording.groups is not None
@@ -153,7 +142,7 @@ def test_daphnet_original(tmp_path: Path) -> None:
     _lines(
         tmp_path / "S03R01.txt", "15 70 39 -970 0 0 0 0 0 0 0", "31 70 39 -970 1 2 3 4 5 6 2", "46 1 1 1 1 1 1 1 1 1 1"
     )
-    (recording,) = daphnet.SET.load(tmp_path).recordings
+    (recording,) = motions.SETS["daphnet"].load(tmp_path).recordings
     assert recording.target.tolist() == ["", "freeze", "no freeze"]
     assert recording.groups is not None
     assert recording.groups[0] == "S03"
@@ -163,7 +152,7 @@ def test_daphnet_original(tmp_path: Path) -> None:
 def test_people_counts_original(tmp_path: Path) -> None:
     _lines(tmp_path / "CalIt2.data", "7,07/24/05,00:00:00,3", "9,07/24/05,00:00:00,1", "7,07/24/05,00:30:00,2",
            "9,07/24/05,00:30:00,0")  # fmt: skip
-    (recording,) = people_counts.SET.load(tmp_path).recordings
+    (recording,) = series.SETS["people_counts"].load(tmp_path).recordings
     assert recording.values.tolist() == [[1, 3], [0, 2]]
     assert recording.time is not None
     assert recording.time.tolist() == [0, 1800]
@@ -176,35 +165,39 @@ def test_nab_windows_and_patterns(tmp_path: Path) -> None:
         rows = [f"2014-01-01 00:{m:02d}:00,{m}" for m in (0, 5, 10, 15)]
         _lines(tmp_path / "data" / "real" / f"{name}.csv", "timestamp,value", *rows)
     _lines(tmp_path / "results" / "other" / "real" / "a.csv", "timestamp,value", "no,stream")
-    data = nab.SET.load(tmp_path)
+    data = machines.SETS["nab"].load(tmp_path)
     assert [r.name for r in data.recordings] == ["real/a", "real/b"]
     assert data.recordings[0].target.tolist() == ["normal", "anomaly", "anomaly", "normal"]
     assert data.rate == 1 / 300
-    only = nab.SET.load(tmp_path, nab.Config(streams=("*/b",)))
+    only = machines.SETS["nab"].load(tmp_path, machines.NabConfig(streams=("*/b",)))
     assert [r.name for r in only.recordings] == ["real/b"]
     with pytest.raises(InputError, match=r"data\.streams"):
-        nab.SET.load(tmp_path, nab.Config(streams=("none",)))
+        machines.SETS["nab"].load(tmp_path, machines.NabConfig(streams=("none",)))
 
 
 def test_cmapss_counts_down_and_caps(tmp_path: Path) -> None:
     rows = np.zeros((5, 26))
     rows[:, 0], rows[:, 1] = [1, 1, 1, 2, 2], [1, 2, 3, 1, 2]
     _numbers(tmp_path / "train_FD001.txt", rows)
-    whole = cmapss.SET.load(tmp_path, cmapss.Config(cap=0))
+    whole = machines.SETS["cmapss"].load(tmp_path, machines.CmapssConfig(cap=0))
     assert [r.target.tolist() for r in whole.recordings] == [[2, 1, 0], [1, 0]]
-    assert cmapss.SET.load(tmp_path, cmapss.Config(cap=1)).recordings[0].target.tolist() == [1, 1, 0]
-    counted = cmapss.SET.load(tmp_path, cmapss.Config(cycle=True))
+    assert machines.SETS["cmapss"].load(tmp_path, machines.CmapssConfig(cap=1)).recordings[0].target.tolist() == [
+        1,
+        1,
+        0,
+    ]
+    counted = machines.SETS["cmapss"].load(tmp_path, machines.CmapssConfig(cycle=True))
     assert (counted.columns[0].name, len(counted.columns)) == ("cycle", 25)
     assert [r.values[:, 0].tolist() for r in counted.recordings] == [[1, 2, 3], [1, 2]]
     with pytest.raises(InputError, match="train_FD003"):
-        cmapss.SET.load(tmp_path, cmapss.Config(subset="FD003"))
+        machines.SETS["cmapss"].load(tmp_path, machines.CmapssConfig(subset="FD003"))
 
 
 def test_ecg200_writes_classes_one_way(tmp_path: Path) -> None:
     values = "\t".join(["0.5"] * 96)
     _lines(tmp_path / "ECG200_TRAIN.tsv", f"0\t{values}", f"1\t{values}")
     _lines(tmp_path / "ECG200_TEST.ts", "@data", ",".join(["0.5"] * 96) + ":-1")
-    data = ecg200.SET.load(tmp_path)
+    data = heartbeats.SETS["ecg200"].load(tmp_path)
     assert [(r.name, str(r.target[0])) for r in data.recordings] == [
         ("train-001", "-1"), ("train-002", "1"), ("test-001", "-1"),
     ]  # fmt: skip
@@ -212,7 +205,7 @@ def test_ecg200_writes_classes_one_way(tmp_path: Path) -> None:
 
 def test_m4_original_header_and_padding(tmp_path: Path) -> None:
     _lines(tmp_path / "Hourly-train.csv", '"V1","V2","V3","V4"', '"H1",605,586,', '"H2",3124,2990,2862')
-    data = m4.SET.load(tmp_path)
+    data = series.SETS["m4"].load(tmp_path)
     assert [(r.name, r.values[:, 0].tolist()) for r in data.recordings] == [
         ("H1", [605, 586]),
         ("H2", [3124, 2990, 2862]),
@@ -220,13 +213,13 @@ def test_m4_original_header_and_padding(tmp_path: Path) -> None:
 
 
 def test_skab_anomaly_free_is_unlabelled(tmp_path: Path) -> None:
-    head = "datetime;" + ";".join(skab.READINGS)
+    head = "datetime;" + ";".join(machines.SKAB_READINGS)
     row = ";".join(["2020-03-09 10:14:33"] + ["1.5"] * 8)
     _lines(tmp_path / "anomaly-free" / "anomaly-free.csv", head, row)
     _lines(tmp_path / "valve1" / "0.csv", head + ";anomaly;changepoint", row + ";1.0;0.0")
-    data = skab.SET.load(tmp_path)
+    data = machines.SETS["skab"].load(tmp_path)
     assert [r.target is None for r in data.recordings] == [True, False]
-    assert len(skab.SET.load(tmp_path, skab.Config(anomaly_free=False)).recordings) == 1
+    assert len(machines.SETS["skab"].load(tmp_path, machines.SkabConfig(anomaly_free=False)).recordings) == 1
     # One experiment is named alone, packed or not.
     one = load_data({"kind": "skab", "path": str(tmp_path / "valve1" / "0.csv")}, seed=0)
     assert [recording.name for recording in one.recordings] == ["valve1/0"]
@@ -237,10 +230,10 @@ def test_skab_anomaly_free_is_unlabelled(tmp_path: Path) -> None:
 
 
 def test_ai4i2020_names_an_unknown_grade(tmp_path: Path) -> None:
-    head = ",".join(["UDI", "Product ID", "Type", *ai4i2020.READINGS, "Machine failure"])
+    head = ",".join(["UDI", "Product ID", "Type", *machines.AI4I2020_READINGS, "Machine failure"])
     _lines(tmp_path / "ai4i2020.csv", head, "1,M1,M,298.1,308.6,1551,42.8,0,0", "2,X2,X,298.2,308.7,1408,46.3,3,1")
     with pytest.raises(InputError, match="row 2, column Type"):
-        ai4i2020.SET.load(tmp_path)
+        machines.SETS["ai4i2020"].load(tmp_path)
 
 
 def test_damaged_and_wrong_files_are_named(tmp_path: Path) -> None:
@@ -248,10 +241,10 @@ def test_damaged_and_wrong_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "data_1600_accel_watch.csv.gz"
     path.write_bytes(packed[:-9])
     with pytest.raises(InputError, match=r"a whole \.gz file"):
-        wisdm_watch.SET.load(tmp_path)
+        activities.SETS["wisdm_watch"].load(tmp_path)
     path.write_bytes(gzip.compress(b"subject,activity,x,y,z\n1600,A,1,two,3\n"))
     with pytest.raises(InputError, match=r"'two' - at .*row 1, column y"):
-        wisdm_watch.SET.load(tmp_path)
+        activities.SETS["wisdm_watch"].load(tmp_path)
     path.write_bytes(gzip.compress(b"subject,activity,x,y\n1600,A,1,2\n"))
     with pytest.raises(InputError, match="a column 'z'"):
-        wisdm_watch.SET.load(tmp_path)
+        activities.SETS["wisdm_watch"].load(tmp_path)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.core.riff import read_wav
+from edgewright.core.input.riff import read_wav
 from edgewright.data.labels import Meaning, read_name
 from edgewright.data.load import load_data
 from edgewright.schema.data import DataSet

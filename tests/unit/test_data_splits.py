@@ -222,3 +222,15 @@ def test_one_session_is_not_told_to_split_by_session(sessions: int, side: str) -
     assert message.endswith("or split by = 'time' or 'row'")
     assert ("set validation = 0" in message) == (side == "validation")
     assert "test = 0" not in message
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ten_windows_of_a_chain_stay_together_counted_from_its_beginning(seed: int) -> None:
+    """Windows of two recordings that overlap: 7 of the first, 40 of the second."""
+    sessions = ["a"] * 7 + ["b"] * 40
+    samples = _samples(["x", "y"] * 23 + ["x"], sessions=sessions, starts=[*range(7), *range(40)])
+    result = split(samples, SplitConfig(by="row", test=0.3, validation=0.3), seed=seed, window=2)
+    test, others = set(result.test.tolist()), {*result.train.tolist(), *result.validation.tolist()}
+    for begin in range(7, 47, 10):
+        chunk = set(range(begin, begin + 10))
+        assert not chunk & test or not chunk & others

@@ -18,13 +18,14 @@ from edgewright.data.samples import StreamWindows, cut_streams
 from edgewright.pipeline import debounce as tested
 from edgewright.pipeline import leave_one_out
 from edgewright.pipeline.config import checked
+from edgewright.pipeline.evaluation.streams import answer_streams
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.streams import AnsweredStream, answer_streams
+from edgewright.pipeline.run_folder.job import AnsweredStream
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.debounce import DebounceRecord
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Trace
+from edgewright.schema.trace_flow import DebounceRecord
 from edgewright.trace.html import page_html
 from edgewright.workflows.compression.subject import Wanted
 from edgewright.workflows.compression.workflow import compress
@@ -155,16 +156,16 @@ def test_people_who_validate_choose_and_the_package_and_the_page_carry_it(tmp_pa
     assert found.chosen == carried(chosen) > 1
     assert found.false_switch_s == ROWS / HZ
     assert found.chosen_on.endswith("persons that validated the run")
-    assert min(found.tried, key=lambda row: row.cost_s).debounce == found.chosen
-    first, other = found.judged
+    assert min(found.rows, key=lambda row: row.cost_s).debounce == found.chosen
+    first, other = found.judged_rows
     assert (first.debounce, other.debounce) == (1, found.chosen)
     assert other.false_per_hour < first.false_per_hour
     html = page_html(chosen.trace)
     assert f"{found.chosen} windows in a row must agree before a decision changes" in html
     assert "Who did not choose" in html
     dear = record(run(tmp_path / "dear", data, {"decision": {"debounce": "auto", "false_switch_s": 1e4}}))
-    assert min(dear.tried, key=lambda row: row.false_per_hour).debounce == dear.chosen
-    assert [row.wrong for row in dear.tried] == [row.wrong for row in found.tried]
+    assert min(dear.rows, key=lambda row: row.false_per_hour).debounce == dear.chosen
+    assert [row.wrong for row in dear.rows] == [row.wrong for row in found.rows]
     fixed = run(tmp_path / "fixed", data, {"decision": {"debounce": 3}})
     assert fixed.trace.debounce is None
     assert carried(fixed) == 3
@@ -177,7 +178,7 @@ def test_answers_that_are_hardly_ever_wrong_are_decisions(tmp_path: Path) -> Non
     assert record(sure).why.startswith(
         "Each answer is a decision: waiting for more windows that agree costs more, where"
     )
-    assert [row.debounce for row in record(sure).judged] == [1]
+    assert [row.debounce for row in record(sure).judged_rows] == [1]
 
 
 @pytest.mark.slow
@@ -212,7 +213,7 @@ def test_nothing_is_chosen_where_nobody_was_left_out(tmp_path: Path, split: dict
     result = run(tmp_path, people(tmp_path / "rows.csv", 4), {"split": split})
     assert why in record(result).why
     assert record(result).chosen == carried(result) == 1
-    assert not record(result).tried
+    assert not record(result).rows
 
 
 @pytest.mark.slow

@@ -11,9 +11,10 @@ import pytest
 
 from denoiser_example import random_denoiser
 from edgewright.core.archive import pack, unpack
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import FLAGS, STRICT, compile_c99, context_of, load_c99
 from edgewright.export.c99_stream.denoiser import write_denoiser_c99
@@ -153,7 +154,7 @@ def test_c_of_a_window_form_that_ends_in_a_convolution_has_the_order_of_the_grap
     made = random_denoiser(channels=2)
     graph = read_onnx(made.int8_model)
     x = np.random.default_rng(8).standard_normal((4, 2, 96)).astype(np.float32)
-    model = load_c99(write_c99(graph, integer_network(graph), name="window"), tmp_path)
+    model = load_c99(write_c99(graph, CodeOptions("window"), integer_network(graph)), tmp_path)
     given = model.predict(x).outputs["prediction"].reshape(x.shape)
     step = made.network.values[made.network.output].scale * max(made.spec.deviation)
     assert np.abs(given - compile_graph(graph)(x)["prediction"]).max() <= 1.001 * step

@@ -7,28 +7,32 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 from denoiser_example import RATE, random_denoiser, voices
 from edgewright.cli.commands import export as export_module
 from edgewright.cli.commands import prove as prove_module
-from edgewright.cli.commands.denoise import command
-from edgewright.core.riff import read_wav, wav_bytes
+from edgewright.cli.folder import FolderOfCommands
+from edgewright.core.input.riff import read_wav, wav_bytes
 from edgewright.data.load import guess, load_data
-from edgewright.data.noise import kinds, noise_of, scaled
 from edgewright.graph.denoising import read_denoiser, write_denoiser
 from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
+from edgewright.workflows.denoising.data import Clean, NoiseSource, windows
 from edgewright.workflows.denoising.evaluation import score_denoiser, segmental_snr, si_sdr, snr
 
 SMALL = ["--set", "hop=4", "--set", "first=8", "--set", "filters=6", "--set", "blocks=2", "--windows", "24"]
 
 
 def asked(*arguments: object) -> str:
-    done = CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=True)
+    done = CliRunner().invoke(
+        FolderOfCommands("edgewright.cli.commands.denoise"), [str(a) for a in arguments], catch_exceptions=True
+    )
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == 0, done.output
@@ -112,7 +116,7 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
     table = "t,sound,note\n" + "".join(f"{i},{v:.6f},n{i}\n" for i, v in enumerate(x[:, 0])).replace("0.100000", "")
     (tmp_path / "in.csv").write_text(table)
     script = (
-        "import sys\nfrom edgewright.cli.denoise.run import command\n"
+        "import sys\nfrom edgewright.cli.commands.denoise.run import command\n"
         f"command(['{out}', '--csv', '{tmp_path}/in.csv', '--out', '{tmp_path}/out.csv'], standalone_mode=False)\n"
         "bad = [m for m in ('jax', 'sklearn', 'scipy', 'onnx', 'polars', 'optax') if m in sys.modules]\n"
         "assert not bad, bad\n"
@@ -204,16 +208,6 @@ def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None
         asked("run", path, "--out", tmp_path / "y.wav")
 
 
-@pytest.mark.parametrize("kind", kinds())
-def test_noise_has_the_asked_ratio(kind: str) -> None:
-    rng = np.random.default_rng(1)
-    signal = rng.standard_normal((2, 3000)).astype(np.float32) + 5
-    for rate in (50.0, 8000.0):
-        noise = scaled(noise_of(kind).draw((2, 3000), rate, rng), signal, 6.0)
-        assert np.isfinite(noise).all()
-        np.testing.assert_allclose(10 * np.log10(signal.var(axis=1) / noise.var(axis=1)), 6.0, atol=1e-4)
-
-
 def test_measures_by_hand() -> None:
     clean = np.sin(np.arange(4000) / 9)[None].astype(np.float32)
     error = np.cos(np.arange(4000) / 9)[None].astype(np.float32) * 0.1
@@ -222,3 +216,29 @@ def test_measures_by_hand() -> None:
     assert si_sdr(clean, 2 * (clean + error)) == pytest.approx(20.0, abs=0.05)
     assert segmental_snr(clean, clean + error, 8000.0) == pytest.approx(20.0, abs=0.2)
     assert segmental_snr(clean, clean, 8000.0) == 35.0
+
+
+def test_a_mixture_gives_at_most_six_windows_and_a_short_recording_ends_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw, drawn = NoiseSource.draw, list[tuple[int, ...]]()
+
+    def counted(self: NoiseSource, shape: tuple[int, ...], *others: Any, **more: Any) -> Any:  # noqa: ANN401
+        drawn.append(shape)
+        return draw(self, shape, *others, **more)
+
+    monkeypatch.setattr(NoiseSource, "draw", counted)
+
+    def cut(values: NDArray[np.float64], count: int) -> tuple[Any, Any]:
+        clean = Clean("a", "a", values[None].astype(np.float32))
+        return windows(
+            (clean,), (NoiseSource("white"),), rate=8000.0, samples=40, count=count, snr=(0.0, 0.0),
+            mean=np.ones(1), gain=(6.0, 6.0), rng=np.random.default_rng(0),
+        )  # fmt: skip
+
+    clean, noise = cut(np.full(4000, 2.0), 43)
+    assert clean.shape == noise.shape == (43, 1, 40)
+    assert len(drawn) == 8
+    np.testing.assert_allclose(clean, 10**0.3, rtol=1e-6)
+    for part in cut(np.linspace(2.0, 3.0, 30), 1):
+        assert part[..., :30].all() and not part[..., 30:].any()

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy_files import DEPLOY, compose, panels, queries, rules
-from edgewright.cli.fleet.serve import command
+from edgewright.cli.commands.fleet.serve import command
 from edgewright.fleet.protocol.wire.signing import public_text, sign
 from edgewright.fleet.repository.static_export import CACHE
 from edgewright.fleet.server.api.client import local_client

@@ -10,6 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from deploy_files import DEPLOY, compose, rules
+from edgewright._version import __version__
 from support import ROOT, left_out
 
 SERVICES = compose()["services"]
@@ -35,9 +36,17 @@ def test_a_service_writes_nothing_else_and_has_no_rights_that_it_does_not_need(n
         assert re.fullmatch(PINNED, service["image"])
 
 
-def test_the_image_of_the_server_begins_with_a_pinned_one() -> None:
-    (first,) = re.findall(r"^FROM (.+)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
-    assert re.fullmatch(PINNED, first)
+def test_the_image_of_the_server_is_named_by_the_version() -> None:
+    assert SERVICES["server-1"]["image"] == f"edgewright-fleet:{__version__}"
+
+
+IMAGES = ("Dockerfile", "Dockerfile.device", "Dockerfile.studio")
+
+
+def test_images_begin_with_one_pinned_image() -> None:
+    first = {line for name in IMAGES for line in re.findall(r"^FROM (.+)$", (DEPLOY / name).read_text(), re.MULTILINE)}
+    assert len(first) == 1
+    assert re.fullmatch(PINNED, first.pop())
 
 
 def test_grafana_has_a_password_and_every_secret_lies_outside_of_the_checkout() -> None:
@@ -63,7 +72,8 @@ def test_git_and_the_image_take_in_no_key() -> None:
         left_out("this is no checkout")
     assert set(done.stdout.split()) == set(keys)
     listed = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] not in ("#", "")]
-    copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    lines = "".join((DEPLOY / name).read_text() for name in IMAGES)
+    copied = re.findall(r"^COPY (.+) \S+$", lines, re.MULTILINE)
     assert listed[0] == "*"
     assert {line[1:] for line in listed if line.startswith("!")} == {name for names in copied for name in names.split()}
 

@@ -11,8 +11,7 @@ import pytest
 from scipy.stats import binomtest, chi2
 
 from detector_example import KINDS, rows
-from edgewright.monitor.detector_file import DetectorFile
-from edgewright.monitor.detector_stream import Watch
+from edgewright.monitor.detector_stream import DetectorFile, Watch
 from edgewright.schema.data import Column
 from edgewright.schema.detector import Choice
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -20,8 +19,8 @@ from edgewright.schema.package import WindowSpec
 from edgewright.workflows.detection import selection
 from edgewright.workflows.detection.fit import blocks, fit_detector
 from edgewright.workflows.detection.rows import Stretch, Watched, read_watched
-from edgewright.workflows.detection.selection import APART, choose, inject
 from edgewright.workflows.detection.selection import KINDS as ANOMALIES
+from edgewright.workflows.detection.selection import SPACING, choose, inject
 from edgewright.workflows.detection.threshold import (
     Counts,
     ThresholdRequest,
@@ -46,12 +45,12 @@ def test_events_are_found_by_an_alarm_within_and_false_ones_touch_none() -> None
     events = _flags("..xxx.....xx..")
     odd = _flags(".xx...x.......")
     assert runs(events) == [(2, 5), (10, 12)]
-    assert count(odd, events) == Counts(found=1, missed=1, false=1, alarms=2, calm=9)
+    assert count(odd, events) == Counts(detected=1, missed=1, false=1, alarms=2, calm=9)
     assert count(odd, events).f1 == pytest.approx(0.5)
     assert episodes(_flags("xxxxxx..x"), 0) == [(0, 6), (8, 9)]
     # The rows after an alarm in which no other is raised; one before an event therefore hides it.
     assert episodes(_flags("xxxxxx..x"), 3) == [(0, 1), (4, 5), (8, 9)]
-    assert count(_flags(".xx..........."), events, 5) == Counts(found=0, missed=2, false=1, alarms=1, calm=9)
+    assert count(_flags(".xx..........."), events, 5) == Counts(detected=0, missed=2, false=1, alarms=1, calm=9)
     assert Counts().f1 == 0
 
 
@@ -59,17 +58,17 @@ def test_an_alarm_that_was_on_before_an_event_finds_nothing() -> None:
     events = np.zeros(1000, np.bool_)
     events[300:400] = events[700:720] = True
     always = np.ones(1000, np.bool_)
-    assert count(always, events) == Counts(found=0, missed=2, false=1, alarms=1, calm=880)
+    assert count(always, events) == Counts(detected=0, missed=2, false=1, alarms=1, calm=880)
     assert count(always, events).f1 == 0
     # A tenth of the event's length before it is in time, a row more is not; 1 to 10 rows for short and long ones.
     for begin, found in ((290, 1), (289, 0), (399, 1), (400, 0)):
         odd = np.zeros(1000, np.bool_)
         odd[begin:410] = True
-        assert count(odd, events).found == found
+        assert count(odd, events).detected == found
     for begin, found in ((698, 1), (697, 0)):
         odd = np.zeros(1000, np.bool_)
         odd[begin:710] = True
-        assert count(odd, events).found == found
+        assert count(odd, events).detected == found
 
 
 def test_an_alarm_that_goes_on_over_normal_rows_is_false_as_well() -> None:
@@ -80,7 +79,7 @@ def test_an_alarm_that_goes_on_over_normal_rows_is_false_as_well() -> None:
     for end, false in ((500, 0), (501, 1), (1000, 1)):
         odd[:] = False
         odd[300:end] = True
-        assert count(odd, events) == Counts(found=1, missed=0, false=false, alarms=1, calm=900)
+        assert count(odd, events) == Counts(detected=1, missed=0, false=false, alarms=1, calm=900)
     # At a short event sixty normal rows are allowed.
     events[:] = False
     events[300:302] = True
@@ -92,9 +91,9 @@ def test_an_alarm_that_goes_on_over_normal_rows_is_false_as_well() -> None:
     events[310:315] = True
     odd[:] = False
     odd[300:315] = True
-    assert count(odd, events).found == 1
+    assert count(odd, events).detected == 1
     odd[308] = False
-    assert count(odd, events) == Counts(found=2, missed=0, false=0, alarms=2, calm=993)
+    assert count(odd, events) == Counts(detected=2, missed=0, false=0, alarms=2, calm=993)
 
 
 def test_pieces_add_up_to_the_whole_and_cut_no_event() -> None:
@@ -171,7 +170,7 @@ def test_labels_quantiles_and_given_thresholds() -> None:
 
 
 def test_injected_events_are_labelled_and_nothing_else_changes() -> None:
-    before = _stretch(12 * APART)
+    before = _stretch(12 * SPACING)
     after = inject(before, seed=3)
     assert after.odd is not None
     changed = (before.values != after.values).any(1)
@@ -198,9 +197,9 @@ def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> 
     watched = _watched(_stretch(3000))
     choice = choose(watched, ThresholdRequest())
     assert "anomalies injected into unlabelled rows" in choice.measure
-    assert {one.kind for one in choice.tried} == set(KINDS)
-    taken = choice.tried[0]
-    best = max(choice.tried, key=lambda one: one.skill)
+    assert {one.kind for one in choice.candidates} == set(KINDS)
+    taken = choice.candidates[0]
+    best = max(choice.candidates, key=lambda one: one.skill)
     assert taken.kind in choice.reason
     assert taken.bytes <= best.bytes
     assert taken.high >= best.low
@@ -216,18 +215,18 @@ def test_with_labels_the_choice_rests_on_them() -> None:
     labelled = inject(_stretch(2000), seed=1)
     choice = choose(_watched(labelled), ThresholdRequest())
     assert choice.measure.startswith("event F1 on labelled rows, cross-validated over 3 blocks in time")
-    assert choice.tried[0].skill > 0.2
-    for one in choice.tried:
+    assert choice.candidates[0].skill > 0.2
+    for one in choice.candidates:
         assert one.why or 0 <= one.low <= one.skill <= one.high <= 1
 
 
 def _compared(monkeypatch: pytest.MonkeyPatch, counts: dict[str, list[Counts]], size: dict[str, int]) -> Choice:
     """Return the choice among detectors that gave such counts; the others could not be tried."""
 
-    def tried(name: str, *_: object) -> selection._Tried:
+    def tried(name: str, *_: object) -> selection._Attempt:
         if name not in counts:
             raise InputError("another", name)
-        return selection._Tried(name, tuple(counts[name]), size[name])
+        return selection._Attempt(name, tuple(counts[name]), size[name])
 
     monkeypatch.setattr(selection, "_try", tried)
     return choose(_watched(inject(_stretch(2000), seed=1)), ThresholdRequest())
@@ -235,32 +234,32 @@ def _compared(monkeypatch: pytest.MonkeyPatch, counts: dict[str, list[Counts]], 
 
 def test_a_detector_without_skill_is_not_chosen_over_one_that_has_some(monkeypatch: pytest.MonkeyPatch) -> None:
     calm = [Counts(calm=100)] * 9
-    one, none = [*calm, Counts(found=1, calm=100)], [*calm, Counts(missed=1, calm=100)]
+    one, none = [*calm, Counts(detected=1, calm=100)], [*calm, Counts(missed=1, calm=100)]
     # One event: the middle 95 % of the difference hold 0, because it is not in every draw.
     assert interval(bootstrap(one) - bootstrap(none))[0] == 0
     size = {"pca": 700, "robust": 200, "var": 9000}
     choice = _compared(monkeypatch, {"pca": one, "robust": none}, size)
-    assert choice.tried[0].kind == "pca"
+    assert choice.candidates[0].kind == "pca"
     assert "1 event)" in choice.reason
     # Of those with the same skill the smallest is taken, and where none has any that is said.
-    assert _compared(monkeypatch, {"pca": one, "robust": none, "var": one}, size).tried[0].kind == "pca"
+    assert _compared(monkeypatch, {"pca": one, "robust": none, "var": one}, size).candidates[0].kind == "pca"
     choice = _compared(monkeypatch, {"pca": none, "robust": none}, size)
-    assert choice.tried[0].kind == "robust"
+    assert choice.candidates[0].kind == "robust"
     assert choice.reason.startswith("no detector found any of 1 event")
 
 
 def test_the_smallest_within_a_standard_error_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    good = [Counts(found=1, false=int(rng.random() < 0.2), calm=100) for _ in range(60)]
-    close = [Counts(found=1, false=int(rng.random() < 0.2), calm=100) for _ in range(60)]
-    poor = [Counts(found=int(k % 2), missed=int(k % 2 == 0), false=1, calm=100) for k in range(60)]
+    good = [Counts(detected=1, false=int(rng.random() < 0.2), calm=100) for _ in range(60)]
+    close = [Counts(detected=1, false=int(rng.random() < 0.2), calm=100) for _ in range(60)]
+    poor = [Counts(detected=int(k % 2), missed=int(k % 2 == 0), false=1, calm=100) for k in range(60)]
     size = {"pca": 700, "robust": 200, "var": 9000}
     best, other = sorted((good, close), key=lambda counts: sum(counts, Counts()).f1)[::-1]
     choice = _compared(monkeypatch, {"var": best, "pca": other, "robust": poor}, size)
     distance = sum(best, Counts()).f1 - sum(other, Counts()).f1
     near = distance <= float(np.std(bootstrap(best) - bootstrap(other)))
-    assert choice.tried[0].kind == ("pca" if near else "var")
-    assert choice.tried[0].kind != "robust"
+    assert choice.candidates[0].kind == ("pca" if near else "var")
+    assert choice.candidates[0].kind != "robust"
 
 
 @pytest.mark.slow
@@ -269,7 +268,7 @@ def test_a_file_of_skab_with_one_event_is_given_a_detector_that_finds_it(tmp_pat
     file.write_bytes(gzip.decompress((shared_data("skab") / "valve1" / "0.csv.gz").read_bytes()))
     watched = read_watched(str(file), target="anomaly", time="datetime", ignore=("changepoint",))
     choice = choose(watched, ThresholdRequest())
-    assert choice.tried[0].skill == max(one.skill for one in choice.tried) > 0
+    assert choice.candidates[0].skill == max(one.skill for one in choice.candidates) > 0
 
 
 def test_unknown_detectors_and_windows_are_refused() -> None:

@@ -10,8 +10,18 @@ import numpy as np
 import pytest
 
 from edgewright.core.archive import pack, unpack
-from edgewright.monitor.detector_file import DetectorFile, detector_bytes, parse_detector, read_detector, write_detector
-from edgewright.monitor.detector_stream import FEATURES, Watch, pause, state_bytes, window_features
+from edgewright.monitor.detector_stream import (
+    FEATURES,
+    DetectorFile,
+    Watch,
+    detector_bytes,
+    parse_detector,
+    pause,
+    read_detector,
+    state_bytes,
+    window_features,
+    write_detector,
+)
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold

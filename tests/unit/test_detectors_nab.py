@@ -17,9 +17,16 @@ from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
 from edgewright.workflows.detection import own_past_choice as families
-from edgewright.workflows.detection.early_alarms import STANDARD, Series, benchmark_score, normalised, score, worth
+from edgewright.workflows.detection.early_alarms import (
+    STANDARD,
+    Series,
+    benchmark_score,
+    normalised,
+    score,
+    windowed_gaussian,
+    worth,
+)
 from edgewright.workflows.detection.own_start import judge
-from edgewright.workflows.detection.windowed_gaussian import windowed_gaussian
 from support import shared_data
 
 

@@ -19,9 +19,9 @@ from edgewright.fleet.device.ports import RetiredError
 from edgewright.fleet.device.ports import Tested as Result
 from edgewright.fleet.device.state_database import RETRIES, State
 from edgewright.fleet.protocol.wire.token import read_token
-from edgewright.fleet.server.api.endpoint import endpoints
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import audit
+from edgewright.fleet.server.endpoint import endpoints
 from edgewright.schema.fleet_plan import Cohort, Stage
 from edgewright.schema.fleet_report import Acknowledged, Intent
 from fleet_plane import Client, enrolled
@@ -165,14 +165,14 @@ def test_a_release_that_failed_is_tried_again_when_an_operator_says_so(made: Tow
     unit.process.tested = Result(ok=False, because="vectors")
     made.run(HOUR)
     assert unit.counter == 0
-    assert list(unit.state.held.burned) == [made.old.counter]
+    assert list(unit.state.device_state.burned) == [made.old.counter]
     unit.process.tested = Result(ok=True)
     made.run(2 * HOUR)
     assert unit.counter == 0  # never by itself
     assert change(made, unit, "retry").json() == {"release": made.old.counter}
     made.run(3 * HOUR)
     assert unit.counter == made.old.counter
-    assert not unit.state.held.burned
+    assert not unit.state.device_state.burned
     assert change(made, unit, "retry").status_code == 409  # nothing failed above its floor
     assert acts(made) == [("tester", "device.retried")]
 
@@ -182,10 +182,10 @@ def test_a_host_that_was_taken_over_makes_a_device_try_a_failed_release_three_ti
         for number in range(1, 10):
             state.change(burned=(7,))
             state.acknowledge(Acknowledged(nonce=f"{number}", retry=(number, 7)))
-            assert (7 in state.held.burned) == (number > RETRIES)
+            assert (7 in state.device_state.burned) == (number > RETRIES)
         state.change(burned=(8,))
         state.acknowledge(Acknowledged(nonce="old", retry=(9, 8)))
-        assert state.held.burned == (8,)  # an acknowledgement counts once
+        assert state.device_state.burned == (8,)  # an acknowledgement counts once
 
 
 BODIES: dict[str, dict[str, Any]] = {

@@ -14,8 +14,8 @@ from cli_runner import Cli
 from edgewright.fleet.protocol.plans.decision import listed, lists_devices
 from edgewright.fleet.repository.publication import prepare_release
 from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database.rollout_rows import MOST_DEPLOYS, in_index
 from edgewright.fleet.server.database.tables import rollouts
-from edgewright.fleet.server.rollouts.rows import MOST_DEPLOYS, in_index
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Cohort, Plan, Stage
 from fleet_folder import apply, package
@@ -50,10 +50,10 @@ def test_a_release_reaches_one_device_while_the_rollout_of_its_product_goes_on(t
         made.roll_out(single)
         made.run(2 * HOUR)
         assert one.counter == newer.release.counter
-        assert one.state.held.trial is None
+        assert one.state.device_state.trial is None
         assert [unit.counter for unit in others] == [made.old.counter] * 2
         # The others keep nothing of a plan that is none of theirs, and say what their own rollout wants.
-        assert all(unit.state.held.followed("single") is None for unit in others)
+        assert all(unit.state.device_state.followed("single") is None for unit in others)
         assert all("no cohort" not in unit.agent.why for unit in others)
         assert made.server is not None
         made.server.rollouts.steer("main", "ann", "aborted")

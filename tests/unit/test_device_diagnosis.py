@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from edgewright.fleet.device.diagnosis import Diagnoser, LogBuffer
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.server import diagnoses as kept
-from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.tables import devices, diagnoses, metadata
+from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.schema.fleet_diagnosis import MAX_BYTES, MAX_LINES, Diagnosis, DiagnosisSeen
 from edgewright.schema.fleet_report import Acknowledged, DiagnosisRequest, Report
 from store_example import HandClock

@@ -151,12 +151,12 @@ def in_python(checked: CheckedTable, seed: int, steps: int) -> str:
     def told(said: list[DialogueOutput]) -> None:
         for step in said:
             answers, doings = iter(step.answers), iter(step.does)
-            for action in checked.table.steps[step.place].actions:
+            for action in checked.table.steps[step.step].actions:
                 if action.say:
-                    lines.append(f"{step.place} 0 {next(answers)}")
+                    lines.append(f"{step.step} 0 {next(answers)}")
                 elif not action.forget:
                     kind = 1 if action.event else 2 if action.alarm else 3
-                    lines.append(f"{step.place} {kind} {next(doings)}")
+                    lines.append(f"{step.step} {kind} {next(doings)}")
         due = dialogue.due
         position = checked.table.states.index(dialogue.machine.state)
         lines.append(f"= {len(said)} {position} {dialogue.over:d} {-1 if due == float('inf') else due:.17g}")

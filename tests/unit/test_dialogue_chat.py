@@ -79,7 +79,7 @@ def test_a_line_that_means_nothing(line: str, told: str, monkeypatch: Patch, cap
 
 
 def test_slips_in_a_terminal_end_no_conversation(monkeypatch: Patch, capsys: Capture) -> None:
-    monkeypatch.setattr("edgewright.cli.language.chat._typed", lambda *_: True)
+    monkeypatch.setattr("edgewright.cli.commands.language.chat._answers_while_waiting", lambda *_: iter(()))
     typed = io.StringIO("/wait x\na soda\n/yes =\n/dispnse_drink\n/dispense_drink drink=soda\n")
     monkeypatch.setattr(typed, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdin", typed)

@@ -11,9 +11,9 @@ import pytest
 from cli_runner import Cli
 from documents_example import manual_index
 from edgewright.cli.main import run
+from edgewright.language.dialogue.conversation import turn_lines, turn_steps
 from edgewright.language.dialogue.diagram import mermaid, svg
 from edgewright.language.dialogue.diagram_layout import MARGIN, drawing
-from edgewright.language.dialogue.turn import turn_lines, turn_steps
 from edgewright.language.dialogue.validation import read_dialogue
 from edgewright.nlp.dialogue import Dialogue
 from edgewright.nlp.documents.retrieval import Retriever
@@ -85,7 +85,7 @@ def test_a_question_is_looked_up_and_the_answer_decides_the_state(flow: Path) ->
         # What the first answer was is not known any more.
         assert "section" not in talk.machine.names or refused.retrieved is not None
         nothing = talk.hear(parsed("?!"), 3.0)[-1]
-        assert (nothing.event, nothing.retrieved is not None and nothing.retrieved.found) == ("not_found", ())
+        assert (nothing.event, nothing.retrieved is not None and nothing.retrieved.passages) == ("not_found", ())
 
 
 def test_a_limit_of_ones_own_refuses_more(flow: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_limit_of_ones_own_refuses_more(flow: Path) -> None:
         output = Dialogue(checked, look).hear(parsed(QUESTION), 1.0)[-1]
     assert output.event == "not_found"
     assert output.retrieved is not None
-    assert (output.retrieved.threshold, len(output.retrieved.found)) == (1.0, 1)
+    assert (output.retrieved.threshold, len(output.retrieved.passages)) == (1.0, 1)
 
 
 def test_every_value_of_a_turn_is_shown(flow: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.core.objects import MAPPED, refuse_objects
+from edgewright.core.prediction.objects import MAPPED, refuse_objects
 from edgewright.schema.errors import InputError
 
 TEXT = (Path(__file__).parents[2] / "docs" / "concepts.md").read_text(encoding="utf-8")

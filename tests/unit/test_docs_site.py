@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from tools import make_docs
@@ -33,11 +34,11 @@ def test_the_site_is_strict_and_loads_no_fonts() -> None:
     assert "http" not in CONFIG
 
 
-def test_the_lock_has_what_the_group_names() -> None:
-    group = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["site"]
-    locked = set(
-        re.findall(r"^([\w.-]+)==", (ROOT / "requirements-site.lock").read_text(encoding="utf-8"), re.MULTILINE)
-    )
+@pytest.mark.parametrize("name", ["site", "release"])
+def test_the_lock_has_what_the_group_names(name: str) -> None:
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"][name]
+    text = (ROOT / f"requirements-{name}.lock").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
     assert {re.split(r"[<>=]", one)[0] for one in group} <= locked
 
 
@@ -63,3 +64,15 @@ def test_readme_stays_short() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) < 120
     assert {"make demo", "make test"} <= {line.partition("#")[0].strip() for line in lines}
+
+
+def test_a_path_that_is_not_there_is_named_and_what_commands_leave_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("docs", "src", "src/edgewright", "runs", "tools"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / ".gitignore").write_text("runs/\n")
+    (tmp_path / "README.md").write_text("`runs/my/trace.html`\n`tools/absent.py`\n")
+    (tmp_path / "CONTRIBUTING.md").write_text("`tools/`\n")
+    monkeypatch.setattr(make_docs, "DOCS", tmp_path / "docs")
+    assert make_docs.absent_paths() == ["README.md line 2: tools/absent.py"]

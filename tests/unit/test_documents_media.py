@@ -29,7 +29,7 @@ def test_pictures_are_found_by_words_and_by_pictures(tmp_path: Path) -> None:
             assert found[0].score > found[1].score
         assert "green" in index.nearest(encoder.encode_file(tmp_path / "greenish.jpg"))[0].text
         # Their names are words, too, for boards without an encoder.
-        assert index.ask("the blue thing").found[0].text == "blue/a_blue_thing.png"
+        assert index.ask("the blue thing").passages[0].text == "blue/a_blue_thing.png"
         with pytest.raises(InputError, match="length 3"):
             index.nearest(np.zeros(5, np.float32))
 

@@ -14,8 +14,7 @@ from documents_example import Letters, manual, manual_index
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.readers import DocumentFile
 from edgewright.nlp.documents.search import DocumentIndex, there
-from edgewright.nlp.documents.sentences import LONGEST, asks_for, sentence_spans
-from edgewright.nlp.documents.words import stem, stems
+from edgewright.nlp.documents.words import LONGEST, asks_for, sentence_spans, stem, stems
 from edgewright.schema.errors import InputError, OutputError
 from support import shared_data
 
@@ -38,9 +37,9 @@ def index(tmp_path: Path) -> DocumentIndex:
 def test_the_answering_sentence_is_marked(index: DocumentIndex, question: str, section: str, sentence: str) -> None:
     answer = index.ask(question)
     assert answer.answered
-    first = answer.found[0]
+    first = answer.passages[0]
     assert (first.path, first.document, first.sentence) == (("Drill X200", section), "drill.md", sentence)
-    assert len({one.path for one in answer.found}) == len(answer.found)
+    assert len({one.path for one in answer.passages}) == len(answer.passages)
 
 
 @pytest.mark.parametrize("question", ["Who painted the Mona Lisa?", "How do I pair a phone?", "Wer bist du?",
@@ -61,12 +60,12 @@ def test_what_is_no_question_is_refused(index: DocumentIndex, question: str) -> 
 
 def test_a_long_question_of_many_words_is_answered(index: DocumentIndex) -> None:
     question = ("warranty " + " ".join(f"w{n}" for n in range(200)))[:1000]
-    assert index.ask(question).found[0].path[-1] == "Warranty"
+    assert index.ask(question).passages[0].path[-1] == "Warranty"
 
 
 def test_sentences_by_number(index: DocumentIndex) -> None:
     best = index.sentences("How long does the warranty last?")
-    assert best[0].number == index.held.sentences - 1
+    assert best[0].number == index.contents.sentences - 1
     assert [one.score for one in best] == sorted((one.score for one in best), reverse=True)
     assert index.sentences("zzzz") == []
 
@@ -74,12 +73,12 @@ def test_sentences_by_number(index: DocumentIndex) -> None:
 def test_vectors_find_what_words_do_not(tmp_path: Path) -> None:
     encoder = Letters()
     with DocumentIndex(manual_index(tmp_path, encoder)) as index:
-        held = index.held
+        held = index.contents
         assert (held.encoder, held.dimensions) == ("letters", 32)
         vector = encoder.encode(["Wipe the housing with a dry cloth."])[0]
         answer = index.ask("xyzzy", vector)
         assert answer.hybrid
-        assert answer.found[0].sentence == "Wipe the housing with a dry cloth."
+        assert answer.passages[0].sentence == "Wipe the housing with a dry cloth."
         with pytest.raises(InputError, match="length 32"):
             index.ask("cells", np.zeros(7, np.float32))
     with DocumentIndex(manual_index(tmp_path)) as index, pytest.raises(InputError, match="without vectors"):
@@ -141,7 +140,7 @@ def test_a_damaged_index_is_told(tmp_path: Path, damage: str) -> None:
         connection.execute(damage)
     connection.close()
     with pytest.raises((OutputError, InputError), match="index"):
-        if DocumentIndex(path).ask("How long does the warranty last?").found == ():
+        if DocumentIndex(path).ask("How long does the warranty last?").passages == ():
             raise InputError("an index that answers")
 
 

@@ -75,6 +75,9 @@ def test_a_time_that_is_an_input_is_watched_and_dates_the_rows(package: Path, tm
     path.write_text(f"{head}\n{',2' * 9}\n")
     with pytest.raises(InputError, match="a time such as"):
         list(rows_of(str(path), manifest, "c0", watch))
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"expected the columns c0, .* - at rows\.csv\."):
+        list(rows_of(str(path), manifest, "", watch))
 
 
 def test_a_rhythm_of_rows_that_are_series_is_so_many_readings(package: Path) -> None:

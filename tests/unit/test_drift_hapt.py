@@ -8,7 +8,7 @@ import pytest
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.packaging import reference
+from edgewright.pipeline.package.packaging import reference
 from edgewright.schema.config import WindowConfig
 from support import shared_data
 

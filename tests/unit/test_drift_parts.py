@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from edgewright.monitor.drift.change_detection import Adwin, PageHinkley
+from edgewright.monitor.drift.change_detection import Adwin, ConfidenceWatch, PageHinkley
 from edgewright.monitor.drift.reference_test import f_tail, incomplete_beta, student_tail
 from edgewright.monitor.drift.sketch import BINS, SKETCH_BYTES, OpenBlock, Sketch, bins_of
 from edgewright.schema.errors import InputError
@@ -143,3 +143,15 @@ def test_bins_expect_what_training_holds_also_where_one_value_is_frequent() -> N
         assert np.abs(found - bins.expected).max() < 0.13
     with pytest.raises(InputError, match="nine rising quantiles"):
         bins_of(ReferenceColumn(name="x", mean=0, deviation=1, missing=0, quantiles=(1.0, 0.0)))
+
+
+def test_a_fall_of_the_confidence_begins_where_both_sides_are_longest() -> None:
+    """A few blocks at the end that fall further do not hide the fall before them."""
+    watch, changes = ConfidenceWatch(), []
+    for level in [0.9] * 12 + [0.65] * 10 + [0.5] * 2:
+        for _ in range(5):
+            watch.push(level)
+        changes.append(watch.close())
+    last = next(change for change in reversed(changes) if change is not None)
+    assert last.before == pytest.approx(0.9)
+    assert last.after == pytest.approx((0.65 * 10 + 0.5 * 2) / 12, abs=0.05)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.data.samples import cut
 from edgewright.monitor.drift.cross_channel import JointMonitor, faults, moved, products
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.packaging import FEWEST_UNITS, joint_reference, reference
+from edgewright.pipeline.package.packaging import FEWEST_UNITS, joint_reference, reference
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples
 from edgewright.schema.device import Event
@@ -215,7 +215,7 @@ def test_products_of_a_change_are_those_of_the_changed_rows() -> None:
         one = np.concatenate([np.ones((len(values), 1)), (values - center) / scale], axis=1)
         return products(one.T @ one / len(one))
 
-    by_name = {f.said: f for f in faults(COLUMNS, center, scale, np.ones(4))}
+    by_name = {f.text: f for f in faults(COLUMNS, center, scale, np.ones(4))}
     swapped = moved(mean(rows), by_name["y and z swapped"].change)
     np.testing.assert_allclose(swapped, mean(rows[:, [0, 2, 1, 3]]) - mean(rows), atol=1e-9)
     grown = moved(mean(rows), by_name["gain of t"].change)
@@ -229,3 +229,18 @@ def test_few_people_or_no_time_have_no_reference(known: tuple[DataSet, Samples, 
     assert joint_reference(data, samples, few) is None
     timeless = msgspec.structs.replace(data, rate=None)
     assert joint_reference(timeless, samples, np.arange(len(samples.y))) is None
+
+
+def test_what_a_rhythm_strays_by_chance_is_taken_off_where_training_is_much_longer(
+    known: tuple[DataSet, Samples, JointReference],
+) -> None:
+    """Training as short as the rhythm strays as much as the rhythm does: nothing is taken off."""
+    _, _, joint = known
+    scores = []
+    for seconds in (RHYTHM, 10 * RHYTHM, 1000 * RHYTHM):
+        monitor = JointMonitor(msgspec.structs.replace(joint, seconds=seconds), COLUMNS, RHYTHM)
+        for block in np.array_split(_swap(_stream())[:4000], 20):
+            monitor.push(block)
+            monitor.close()
+        scores.append(monitor.score)
+    assert scores[0] > scores[1] > scores[2] > 0

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core import caches, engines, processor
+from edgewright.core import engines, files
 from edgewright.core.engines import Answer, Engine
+from edgewright.core.prediction import processor
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError, MissingExtraError
 from runtime_example import classifier, numbers
@@ -178,7 +179,7 @@ def test_a_file_that_cannot_be_believed_is_left_alone(
     bench.engine("two", 0.002, 10e-6)
     bench.choose()
     (path,) = tmp_path.rglob("*.json")
-    assert path.parent.parent == caches.cache_folder("engines")
+    assert path.parent.parent == files.cache_folder("engines")
     spoil(path)
     another_process(monkeypatch)
     assert bench.choose() == ("two", ["one", "two"])
@@ -205,8 +206,8 @@ def test_many_write_at_once_and_each_reads_it_whole(tmp_path: Path) -> None:
     def write(data: bytes) -> set[bytes | None]:
         seen = set()
         for _ in range(30):
-            caches.write_own(path, data)
-            seen.add(caches.read_own(path))
+            files.write_own(path, data)
+            seen.add(files.read_own(path))
         return seen
 
     with ThreadPoolExecutor(8) as pool:

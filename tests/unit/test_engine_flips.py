@@ -14,17 +14,17 @@ from rich.console import Console
 from edgewright.core import engines
 from edgewright.core.engines import Engine
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline import variants
-from edgewright.pipeline.packaging import answers
-from edgewright.pipeline.variants import asked, engine_flips, recording_engine
+from edgewright.pipeline.package import variants
+from edgewright.pipeline.package.packaging import answers
+from edgewright.pipeline.package.variants import answering, engine_flips, recording_engine
 from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
 from edgewright.schema.trace import EngineFlips
-from edgewright.trace.blocks_terminal import blocks_parts
-from edgewright.trace.facts import engine_flips_text
+from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.html import page_html
 from edgewright.trace.page import page_of
-from edgewright.trace.proof_view import proof_parts
 from edgewright.trace.sections.compression import compression_blocks
+from edgewright.trace.sentences.facts import engine_flips_text
+from edgewright.trace.views.proof import proof_parts
 from integer_networks import WINDOWS, small, trained
 from trace_example import trace
 
@@ -41,7 +41,7 @@ def test_records_take_int8_from_the_base_install_and_float_from_the_first_engine
 @pytest.mark.parametrize("name", ["pools", "conv1d"])
 def test_int8_is_judged_and_packed_as_generated_c_answers(name: str) -> None:
     model = to_onnx(small(name))
-    np.testing.assert_array_equal(asked(model)(WINDOWS), probabilities(name))
+    np.testing.assert_array_equal(answering(model)(WINDOWS), probabilities(name))
     np.testing.assert_array_equal(answers(model, WINDOWS), probabilities(name))
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from edgewright.core import engines
 from edgewright.core.engines import Answer, Engine, _providers
-from edgewright.core.executor import compile_graph
 from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgewright.pipeline.evaluate import evaluate_classes
+from edgewright.pipeline.evaluation.evaluate import evaluate_classes
 from edgewright.training.metrics import accuracy_interval, macro_f1_interval, wilson
 
 ROWS = np.arange(12)

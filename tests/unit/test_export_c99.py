@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from c99_examples import ROUNDINGS, load_together
 from c99_stages import fitted, need_compiler
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_code.unit import Lifetime, plan
 from edgewright.export.c99_host.host import STRICT, CModel, compile_c99, compiler_command, load_c99
@@ -53,7 +54,7 @@ def answers(graph: Graph, rounding: Rounding, x: NDArray[np.float32]) -> NDArray
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
     """Return every network, compiled together: float, and integers with both roundings."""
     need_compiler()
-    made = {f"float_{name}": write_c99(float_form(name), name=f"float_{name}") for name in NETWORKS}
+    made = {f"float_{name}": write_c99(float_form(name), CodeOptions(f"float_{name}")) for name in NETWORKS}
     for name in NETWORKS:
         for rounding in ROUNDINGS:
             word = f"{rounding}_{name}"
@@ -77,7 +78,7 @@ def test_every_byte_of_an_integer_network_is_that_of_the_reference(
 def test_a_quantised_pipeline_answers_as_the_reference(name: str, rounding: Rounding, tmp_path: Path) -> None:
     graph = small(name)
     x = samples_of(graph)
-    model = load_c99(write_c99(graph, integer_network(graph, rounding), name="whole"), tmp_path, flags=FLAGS)
+    model = load_c99(write_c99(graph, CodeOptions("whole"), integer_network(graph, rounding)), tmp_path, flags=FLAGS)
     found, expected = model.predict(x), answers(graph, rounding, x)
     np.testing.assert_allclose(found.outputs["probabilities"], expected, atol=2e-7)
     np.testing.assert_array_equal(found.outputs["label"], expected.argmax(axis=1))
@@ -96,8 +97,8 @@ def test_a_float_network_answers_as_the_graph(name: str, models: dict[str, CMode
 
 def test_an_integer_network_may_come_with_the_float_graph(tmp_path: Path) -> None:
     network = integer_network(small("conv1d"))
-    one = write_c99(small("conv1d"), network, name="one")
-    other = write_c99(trained("conv1d"), network, name="one")
+    one = write_c99(small("conv1d"), CodeOptions("one"), network)
+    other = write_c99(trained("conv1d"), CodeOptions("one"), network)
     assert one["one.c"] == other["one.c"]
 
 
@@ -127,7 +128,9 @@ def test_the_plan_never_lets_two_living_buffers_overlap() -> None:
 
 def test_numbers_outside_their_ranges_set_a_flag_and_missing_ones_do_not(tmp_path: Path) -> None:
     ranges = [(-1.0, 1.0), *[None] * 8, (0.0, float("inf"))]
-    files = write_c99(trained("dense"), name="ranged", columns=[f"s{i}" for i in range(10)], units=["g"], ranges=ranges)
+    files = write_c99(
+        trained("dense"), CodeOptions("ranged", columns=[f"s{i}" for i in range(10)], units=["g"], ranges=ranges)
+    )
     assert "0: s0 in g, from -1 to 1" in files["ranged.h"]
     model = load_c99(files, tmp_path, flags=FLAGS)
     x = np.zeros((5, 10), np.float32)
@@ -138,8 +141,8 @@ def test_numbers_outside_their_ranges_set_a_flag_and_missing_ones_do_not(tmp_pat
 
 
 def test_code_is_the_same_for_the_same_model_and_uses_no_heap_or_other_library() -> None:
-    files = write_c99(small("pools"), integer_network(small("pools")), name="again")
-    assert files == write_c99(small("pools"), integer_network(small("pools")), name="again")
+    files = write_c99(small("pools"), CodeOptions("again"), integer_network(small("pools")))
+    assert files == write_c99(small("pools"), CodeOptions("again"), integer_network(small("pools")))
     assert set(re.findall(r"#include <(\w+\.h)>", files["again.c"])) <= {"math.h", "stdint.h", "string.h"}
     assert not re.search(r"\b(malloc|calloc|realloc|free|alloca)\b", files["again.c"])
     integers = files["again.c"].partition("again_bytes(void) {")[2].partition("\n}")[0]
@@ -152,7 +155,7 @@ def test_code_is_the_same_for_the_same_model_and_uses_no_heap_or_other_library()
 def test_address_and_undefined_behaviour_sanitizers_find_nothing(name: str, tmp_path: Path) -> None:
     graph = small(name)
     main = tmp_path / "main.c"
-    files = write_c99(graph, integer_network(graph), name="clean")
+    files = write_c99(graph, CodeOptions("clean"), integer_network(graph))
     compile_c99(files, tmp_path, flags=FLAGS)
     main.write_text(_MAIN)
     flags = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -189,20 +192,20 @@ int main(void) {
 @pytest.mark.parametrize("name", ["double", "3d", "a-b", "", "ä"])
 def test_a_name_that_c_does_not_take_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="word of C"):
-        write_c99(trained("dense"), name=name)
+        write_c99(trained("dense"), CodeOptions(name))
 
 
 def test_what_cannot_be_written_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     builder = Builder("odd", (4,))
     value = builder.op("Mystery", builder.input)
     with pytest.raises(UnknownNameError, match="Mystery"):
-        write_c99(builder.finish({"prediction": (value, "float32", (4,))}), name="odd")
+        write_c99(builder.finish({"prediction": (value, "float32", (4,))}), CodeOptions("odd"))
     with pytest.raises(InputError, match="a range for each of 10 columns"):
-        write_c99(trained("dense"), name="odd", ranges=[(0.0, 1.0)])
+        write_c99(trained("dense"), CodeOptions("odd", ranges=[(0.0, 1.0)]))
     with pytest.raises(InputError, match="a network after its boundary"):
         plain = Builder("plain", (4,))
         graph = plain.finish({"prediction": (plain.op("Relu", plain.input), "float32", (4,))})
-        write_c99(graph, integer_network(small("dense")), name="odd")
+        write_c99(graph, CodeOptions("odd"), integer_network(small("dense")))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     with pytest.raises(InputError, match=r"a C compiler \(cc, gcc, clang\)"):
@@ -215,7 +218,7 @@ def test_code_that_a_compiler_refuses_is_said_with_its_first_error(tmp_path: Pat
 
 
 def test_samples_of_another_size_are_refused(tmp_path: Path) -> None:
-    model = load_c99(write_c99(trained("dense"), name="sized"), tmp_path, flags=FLAGS)
+    model = load_c99(write_c99(trained("dense"), CodeOptions("sized")), tmp_path, flags=FLAGS)
     with pytest.raises(InputError, match="10 numbers a sample, got 9"):
         model.predict(np.zeros((1, 9), np.float32))
     with pytest.raises(InputError, match="bytes a sample"):
@@ -228,7 +231,7 @@ def test_far_out_numbers_neither_crash_a_choice_nor_a_conversion(tmp_path: Path)
     value = builder.op("Gather", builder.constant(np.arange(5, dtype=np.float32)), location, axis=0)
     graph = builder.finish({"prediction": (value, "float32", (3,))})
     flags = (*FLAGS, "-fsanitize=undefined", "-fno-sanitize-recover=all")
-    model = load_c99(write_c99(graph, name="far"), tmp_path, flags=flags)
+    model = load_c99(write_c99(graph, CodeOptions("far")), tmp_path, flags=flags)
     x = np.array([[1e30, -1e30, np.nan], [4.7, -1.0, 2.0], [np.inf, -np.inf, 6.0]], np.float32)
     np.testing.assert_array_equal(model.predict(x).outputs["prediction"], [[4, 0, 0], [4, 4, 2], [4, 0, 4]])
 
@@ -237,23 +240,23 @@ def test_an_output_that_is_a_constant_or_the_input_is_written(tmp_path: Path) ->
     builder = Builder("plain", (2,))
     first = builder.finish({"prediction": (builder.input, "float32", (2,))})
     graph = msgspec.structs.replace(first, outputs=(Value(name="input", shape=(2,)),))
-    model = load_c99(write_c99(graph, name="same"), tmp_path / "same", flags=FLAGS)
+    model = load_c99(write_c99(graph, CodeOptions("same")), tmp_path / "same", flags=FLAGS)
     np.testing.assert_array_equal(model.predict(np.ones((1, 2), np.float32)).outputs["prediction"], [[1, 1]])
     value = builder.op("Add", builder.number(1.0), builder.constant(np.array([[2.0, 3.0]], np.float32)))
     graph = builder.finish({"prediction": (value, "float32", (2,))})
-    model = load_c99(write_c99(graph, name="fixed"), tmp_path / "fixed", flags=FLAGS)
+    model = load_c99(write_c99(graph, CodeOptions("fixed")), tmp_path / "fixed", flags=FLAGS)
     np.testing.assert_array_equal(model.predict(np.ones((1, 2), np.float32)).outputs["prediction"], [[3, 4]])
 
 
 @pytest.mark.parametrize("form", ["float", "int8"])
 def test_tables_are_named_after_layers_and_stages_as_a_proof_counts_them(form: str) -> None:
     graph = trained("pools") if form == "float" else small("pools")
-    text = write_c99(graph, None if form == "float" else integer_network(graph), name="net")["net.c"]
+    text = write_c99(graph, CodeOptions("net"), None if form == "float" else integer_network(graph))["net.c"]
     found = re.findall(r"^static const \w+ net_(\w+)\[", text, re.MULTILINE)
     assert len(set(found)) == len(found)
     layers = ("conv_1", "depthwise_3", "conv_4", "dense_6", "dense_8")
     assert {f"{layer}_{role}" for layer in layers for role in ("weights", "bias")} <= set(found)
     assert {name.rsplit("_", 1)[0] for name in found} <= {*layers, "logistic_7"}
     scaled = fitted(*next(case for case in CASES if case[1] == "scale"))[0]
-    text = write_c99(scaled, name="stage", ranges=[(-1.0, 1.0)] * scaled.inputs[0].shape[0])["stage.c"]
+    text = write_c99(scaled, CodeOptions("stage", ranges=[(-1.0, 1.0)] * scaled.inputs[0].shape[0]))["stage.c"]
     assert {"stage_scale_table", "stage_input_low", "stage_input_high"} <= set(re.findall(r"\w+(?=\[\d+\] = )", text))

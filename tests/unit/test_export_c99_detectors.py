@@ -169,7 +169,7 @@ def test_memory_of_windows_is_what_the_header_says(samples: int, step: int, held
     learnt, _, _ = fitted("robust", 1)
     files = write_detector_c99(
         "robust", learnt, name="w", columns=("a",), threshold=1.0,
-        window=WindowSpec(samples=samples, step=step, rate=None), held=held,
+        window=WindowSpec(samples=samples, step=step, rate=None), own_windows=held,
     )  # fmt: skip
     for file, text in files.items():
         (tmp_path / file).write_text(text)
@@ -196,8 +196,8 @@ def test_clang_takes_them_too(library: Path) -> None:
     call(library, "clang", *WARNINGS, "-fsyntax-only", "all.c")
 
 
-def test_every_detector_has_a_form_in_c() -> None:
-    assert set(KINDS) == set(listing(DETECTORS, "DETECTOR"))
+def test_a_form_in_c_is_of_a_detector() -> None:
+    assert set(KINDS) <= set(listing(DETECTORS, "DETECTOR"))
 
 
 def test_what_has_no_form_in_c_is_refused() -> None:

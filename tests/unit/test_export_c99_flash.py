@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.spectrum import OP, factors, recognise, with_spectra
 from edgewright.export.c99_host.host import STRICT, load_c99
@@ -62,7 +63,7 @@ def test_a_pair_of_fourier_matrices_becomes_a_fast_transform(
     cosine, sine = _dft.matrices(samples, window, length)
     graph = spectrum(cosine, sine)
     assert [node.op for node in with_spectra(graph).nodes] == [OP]
-    files = write_c99(graph, name="fast")
+    files = write_c99(graph, CodeOptions("fast"))
     assert flash(files["fast.h"]) < 0.4 * (cosine.nbytes + sine.nbytes)
     time = np.arange(samples)
     x = np.sin(time * np.array([0.1, 0.5, 2.9])[:, None, None] + np.arange(2)[:, None]).astype(np.float32)
@@ -125,7 +126,7 @@ def _smoother(count: int) -> Array:
     ],
 )
 def test_bands_and_filters_are_stored_as_what_they_are(matrix: Array, share: float, tmp_path: Path) -> None:
-    files = write_c99(product(matrix), name="thin")
+    files = write_c99(product(matrix), CodeOptions("thin"))
     assert flash(files["thin.h"]) < share * matrix.nbytes
     x = np.random.default_rng(0).normal(size=(5, 3, len(matrix))).astype(np.float32)
     found = load_c99(files, tmp_path, flags=FLAGS).predict(x).outputs["prediction"]
@@ -138,7 +139,7 @@ def test_chains_of_arithmetic_are_one_loop_and_equal_parts_are_worked_out_once()
     value = builder.op("Relu", builder.op("Neg", value))
     twice = [builder.op("ReduceMean", value, builder.integers(1), keepdims=1) for _ in range(2)]
     total = builder.op("Add", *twice)
-    files = write_c99(builder.finish({"prediction": (total, "float32", (1,))}), name="chain")
+    files = write_c99(builder.finish({"prediction": (total, "float32", (1,))}), CodeOptions("chain"))
     body = files["chain.c"].partition("chain_before(")[2].partition("\n}")[0]
     # 50 numbers are read once: the chain and the mean (in one block of 32 and one of 18) are one pair of loops.
     assert body.count("input[") == 1

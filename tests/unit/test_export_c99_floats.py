@@ -13,19 +13,18 @@ from benchmarks.estimate.subjects import fitted, hapt_stages, windows
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.export.c99_code.own_math import own_functions
+from edgewright.export.c99_code.header import CodeOptions
+from edgewright.export.c99_code.linkable import own_functions
 from edgewright.export.c99_code.pipeline import lay_out, write_c99
-from edgewright.export.c99_code.source import Source, combined, distinct_work
-from edgewright.export.c99_code.steps import Step
+from edgewright.export.c99_code.source import Source, Step, combined, distinct_work
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.channels import LoopWriter
 from edgewright.export.c99_host.host import STRICT, load_c99
-from edgewright.export.c99_operators._sums import _KNOWN, _SUMS, summing
-from edgewright.export.c99_operators.reduction import _EXTREMES
+from edgewright.export.c99_operators.reduction import _EXTREMES, _KNOWN, _SUMS, summing
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.footprint import as_integers
+from edgewright.pipeline.cost.footprint import as_integers
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph, StageMark
 
@@ -99,14 +98,14 @@ def test_own_functions_are_right_to_a_digit_of_the_last_place(tmp_path: Path) ->
 def test_pairs_of_channels_and_ranged_rows_give_what_onnx_gives(tmp_path: Path, samples: int, paired: bool) -> None:
     need_compiler()
     graph = phone(samples)
-    unit, _ = lay_out(graph, None, name="model", core=CORE)
+    unit, _ = lay_out(graph, CodeOptions("model", core=CORE))
     text = "\n".join(line for step in unit.steps for line in step.text)
     assert ("pair < 30" in text) == paired
     assert [routine.ranged for routine in unit.routines] == [True]
     X = windows(samples, 9)[:24]
     X[3, 1, 5:9], X[4, :, 7] = np.nan, np.nan
     flags = (*STRICT, "-O1", "-ffp-contract=off")
-    model = load_c99(write_c99(graph, name="model", core=CORE), tmp_path / "fast", flags=flags)
+    model = load_c99(write_c99(graph, CodeOptions("model", core=CORE)), tmp_path / "fast", flags=flags)
     names = [output.name for output in graph.outputs]
     expected = dict(zip(names, open_session(to_onnx(graph)).run(names, {"input": X}), strict=True))
     np.testing.assert_allclose(model.predict(X).outputs["probabilities"], expected["probabilities"], atol=1e-4)
@@ -114,7 +113,7 @@ def test_pairs_of_channels_and_ranged_rows_give_what_onnx_gives(tmp_path: Path, 
 
 def test_a_core_with_float_instructions_takes_less_memory() -> None:
     graph = phone()
-    fast, plain = (lay_out(graph, None, name="model", core=core)[0].arena().floats for core in (CORE, ""))
+    fast, plain = (lay_out(graph, CodeOptions("model", core=core))[0].arena().floats for core in (CORE, ""))
     assert fast <= plain - 4 * 128
 
 
@@ -163,14 +162,16 @@ def test_values_go_to_the_network_as_bytes(tmp_path: Path) -> None:
     X[3, 1, 5:9], X[4, :, 7] = np.nan, np.nan
     flags = (*STRICT, "-O1", "-ffp-contract=off")
     fast, plain = (
-        load_c99(write_c99(graph, network, name="model", core=core), tmp_path / f"code{core}", flags=flags).predict(X)
+        load_c99(
+            write_c99(graph, CodeOptions("model", core=core), network), tmp_path / f"code{core}", flags=flags
+        ).predict(X)
         for core in (CORE, "")
     )
     assert list(fast.stages) == list(plain.stages)
     for name in ("union", "scale"):
         np.testing.assert_allclose(fast.stages[name], plain.stages[name], atol=2e-3)
     np.testing.assert_array_equal(fast.outputs["label"], plain.outputs["label"])
-    unit, _ = lay_out(graph, network, name="model", core=CORE)
+    unit, _ = lay_out(graph, CodeOptions("model", core=CORE), network)
     features = plain.stages["scale"].shape[1]
     assert not [b for step in unit.steps for b in step.buffers if b.kind == "float32" and b.size == features]
 
@@ -185,7 +186,7 @@ def test_rows_that_nothing_picks_are_left_out_of_the_routine(monkeypatch: pytest
         return made
 
     monkeypatch.setattr(LoopWriter, "routine", noted)
-    lay_out(phone(), None, name="model", core=CORE)
+    lay_out(phone(), CodeOptions("model", core=CORE))
     # Six channels as they arrive, three drifts of which ranges are read where they lie, three of the body, ...
     assert found[:3] == [(6, True), (3, False), (3, True)]
 

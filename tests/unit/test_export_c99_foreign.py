@@ -9,7 +9,8 @@ import pytest
 
 from c99_examples import load_together
 from c99_stages import need_compiler
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.trees import OP, with_walks
 from edgewright.export.c99_host.host import STRICT, CModel, load_c99
@@ -36,7 +37,7 @@ def graphs() -> dict[str, Graph]:
 def models(graphs: dict[str, Graph], tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
     """Return every foreign model, compiled together."""
     need_compiler()
-    files = {name: write_c99(graph, name=name) for name, graph in graphs.items()}
+    files = {name: write_c99(graph, CodeOptions(name)) for name, graph in graphs.items()}
     return load_together(files, tmp_path_factory.mktemp("foreign"), flags=(*STRICT, "-O1", "-ffp-contract=off"))
 
 
@@ -61,7 +62,7 @@ def test_a_foreign_model_in_c_answers_as_its_graph(
 def test_trees_are_walked_in_one_loop_also_over_missing_values(name: str, tmp_path: Path) -> None:
     graph = read_model((MODELS / f"{name}.onnx").read_bytes())
     assert [node.op for node in with_walks(graph).nodes].count(OP) >= 1
-    files = write_c99(graph, name="trees")
+    files = write_c99(graph, CodeOptions("trees"))
     assert files["trees.c"].count("level < ") == 1
     rng = np.random.default_rng(4)
     x = rng.normal(size=(200, *graph.inputs[0].shape)).astype(np.float32) * 3

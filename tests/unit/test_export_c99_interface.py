@@ -17,21 +17,26 @@ from hypothesis import strategies as st
 from c99_examples import Files, call, compile_together, need, sizes_of
 from c99_exports import export
 from c99_stages import fitted, need_compiler
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
+from edgewright.export.c99_code.pixels import resizing_of
 from edgewright.export.c99_code.self_test import write_self_test
 from edgewright.export.c99_code.text import comment, literal, template_comment
 from edgewright.export.c99_graph.graph import image_channels, turning
 from edgewright.export.c99_host.host import FLAGS, CModel, compile_c99, context_of, load_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.subject import read_subject
+from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.integer import IntegerNetwork, IntegerValue
+from edgewright.workflows.proof.forms.emulator import fields_of
+from edgewright.workflows.proof.subject import subject_of
 from integer_networks import LAYERS, picture, small, trained
 from runtime_example import classifier
 from stage_examples import CASES
@@ -77,7 +82,7 @@ def test_two_streams_in_turns_give_what_each_gives_alone(kind: str, name: str, c
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
     need_compiler()
     graph = fitted("edgewright.features", "log_mel", 0)[0]
-    model = load_c99(write_c99(graph, name="shared"), tmp_path)
+    model = load_c99(write_c99(graph, CodeOptions("shared")), tmp_path)
     x = np.random.default_rng(2).normal(size=(4, 40, *graph.inputs[0].shape)).astype(np.float32)
     wanted = [model.predict(part).outputs["prediction"] for part in x]
     with ThreadPoolExecutor(len(x)) as pool:
@@ -94,7 +99,7 @@ def test_a_caller_of_the_integers_alone_pays_for_them_alone(tmp_path: Path) -> N
     need("gcc", "nm")
     subject = read_subject(next(shared_data("mlperf-tiny").rglob("ad01_int8.tflite")))
     for files, kinds in (
-        (write_c99(subject.graph, subject.integers, name="ad"), ("ad_network_context", "ad_context")),
+        (write_c99(subject.graph, CodeOptions("ad"), subject.integers), ("ad_network_context", "ad_context")),
         (write_network_c99(subject.network, name="ad"), ("ad_network_context",)),
     ):
         _written(files, tmp_path)
@@ -163,7 +168,7 @@ def test_text_in_comments_and_strings_compiles_and_strings_keep_their_bytes(tmp_
 def test_the_names_of_labels_are_an_array_for_who_wants_one(tmp_path: Path) -> None:
     need("gcc")
     labels = ("on/off", '"*/ @@ \\x41??/', "\N{MICRO SIGN}T, %d")
-    _written(write_c99(msgspec.structs.replace(classifier(), labels=labels), name="m"), tmp_path)
+    _written(write_c99(msgspec.structs.replace(classifier(), labels=labels), CodeOptions("m")), tmp_path)
     (tmp_path / "names.c").write_text(
         '#include "m.h"\n#include <stdio.h>\nstatic const char *const names[] = M_LABEL_NAMES;\n'
         "int main(void) {\n    for (unsigned i = 0; i < sizeof names / sizeof *names; ++i) {\n"
@@ -175,7 +180,7 @@ def test_the_names_of_labels_are_an_array_for_who_wants_one(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("unit", ["\N{DEGREE SIGN}C", "\N{MICRO SIGN}T", "m/s\N{SUPERSCRIPT TWO}"])
 def test_units_stand_in_the_header_as_they_are(unit: str) -> None:
-    text = write_c99(classifier(), name="m", columns=["c"] * 10, units=[unit] * 10)["m.h"]
+    text = write_c99(classifier(), CodeOptions("m", columns=["c"] * 10, units=[unit] * 10))["m.h"]
     assert text.count(f"c in {unit}\n") == 10
 
 
@@ -187,6 +192,31 @@ def test_a_graph_says_where_its_channels_lie() -> None:
     assert turning(network) is network.operators[0]
 
 
+def test_an_answer_has_as_many_words_as_a_proof_on_an_emulator_reads(tmp_path: Path) -> None:
+    need("gcc", "nm")
+    graph = trained("dense")
+    for name, text in write_c99(graph, CodeOptions("words")).items():
+        (tmp_path / name).write_text(text)
+    fields = fields_of(subject_of("words", {"float": graph}))
+    assert fields.keys() >= {"label", "probabilities", "confidence"}
+    assert sizes_of(tmp_path, "words.h", "words_answer") == [4 * sum(fields.values())]
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_pixels_are_picked_by_places_that_are_known(computed: bool) -> None:
+    builder = Builder("picture", (3, 6, 5))
+    columns = builder.integers(1, 3)
+    if computed:
+        columns = builder.op("Add", columns, builder.op("Shape", builder.input, start=0, end=2))
+    rows = builder.op("Gather", builder.input, builder.integers(0, 2, 4), axis=2)
+    value = builder.op("Gather", rows, columns, axis=3)
+    graph = builder.finish({"prediction": (value, "float32", (3, 3, 2))})
+    resizing = resizing_of(graph, graph.nodes[-1].outputs[0], IntegerValue(shape=(3, 2, 3)))
+    assert (resizing is None) == computed
+    if resizing is not None:
+        assert (resizing.rows.first.tolist(), resizing.columns.first.tolist()) == ([0, 2, 4], [1, 3])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["float", "int8"])
 def test_predict_and_network_take_the_channels_of_a_pixel_side_by_side(form: str, tmp_path: Path) -> None:
@@ -194,7 +224,7 @@ def test_predict_and_network_take_the_channels_of_a_pixel_side_by_side(form: str
     graph = picture() if form == "float" else small("picture")
     network = None if form == "float" else integer_network(graph)
     channels, height, width = graph.inputs[0].shape
-    files = write_c99(graph, network, name="eye")
+    files = write_c99(graph, CodeOptions("eye"), network)
     library = ctypes.CDLL(str(compile_c99(files, tmp_path, taps=False)))
     assert f"input[(row * {width} + column) * {channels} + channel]" in files["eye.h"]
     x = np.random.default_rng(3).normal(size=(20, channels, height, width)).astype(np.float32)
@@ -234,7 +264,7 @@ def test_a_model_of_an_image_from_elsewhere_keeps_its_layout_in_both() -> None:
     file = next(shared_data("mlperf-tiny").rglob("vww_96_int8.tflite"))
     graph: Graph = network_graph(read_tflite(file))
     assert image_channels(graph) == "last"
-    text = write_c99(graph, integer_network(graph), name="vww")["vww.h"]
+    text = write_c99(graph, CodeOptions("vww"), integer_network(graph))["vww.h"]
     assert "Input: an image of 96 rows of 96 pixels, 3 channels of a pixel side by side:" in text
     assert "input[(row * 96 + column) * 3 + channel]." in text
     assert "in[(row * 96 + column) * 3 + channel]." in text
@@ -260,7 +290,7 @@ def answer_of(files: Files, name: str, folder: Path) -> int:
 
 def both(graph: Graph, network: IntegerNetwork | None, *, name: str = "eye", turned: bool = True) -> Files:
     """Return a pipeline and its self-test."""
-    return {**write_c99(graph, network, name=name, turned=turned), **write_self_test(graph, network, name=name)}
+    return {**write_c99(graph, CodeOptions(name, turned=turned), network), **write_self_test(graph, network, name=name)}
 
 
 @pytest.mark.parametrize("compiler", ["gcc", pytest.param("clang", marks=pytest.mark.slow)])

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from c99_stages import need_compiler
 from edgewright import Pipeline
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, CModel, load_c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.mask import without_mask
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.plan import data_plan
 from edgewright.schema.graph import Graph, StageMark, Value
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def raw_rows(folder: Path) -> NDArray[np.float32]:
     """Test rows, one of them with every value missing and two far out."""
     config = Pipeline.load(folder).config
     assert config is not None
-    material = prepare(config, None)
+    material = prepare(data_plan(config), None)
     X = np.ascontiguousarray(material.samples.X[material.sides.test][:ROWS], np.float32)
     X[-3], X[-2], X[-1] = np.nan, 1e6, -1e6
     return X
@@ -71,7 +73,7 @@ def test_int8_pipeline_has_the_features_of_onnx_runtime_and_the_bytes_of_the_ref
     X = raw_rows(folder)
     graph = seen_to_the_boundary(read_onnx((folder / "model.int8.onnx").read_bytes()))
     network = integer_network(graph)
-    model: CModel = load_c99(write_c99(graph, network, name="lesson"), tmp_path, flags=FLAGS)
+    model: CModel = load_c99(write_c99(graph, CodeOptions("lesson"), network), tmp_path, flags=FLAGS)
     found = model.predict(X)
     features = found.stages["boundary"].reshape(len(X), *network.values[network.input].shape)
     expected = in_onnxruntime(graph, graph.boundary, features.shape[1:], X)
@@ -107,7 +109,7 @@ def test_float_pipeline_has_every_label_of_onnx_runtime(
     X = raw_rows(folder)
     if not any(mark.stage == "impute" for mark in graph.stages):
         X = np.delete(X, -3, axis=0)
-    found = load_c99(write_c99(graph, name="lesson"), tmp_path, flags=FLAGS).predict(X).outputs
+    found = load_c99(write_c99(graph, CodeOptions("lesson")), tmp_path, flags=FLAGS).predict(X).outputs
     for value in graph.outputs:
         expected = in_onnxruntime(graph, value.name, value.shape, X)
         if value.name == "label":

@@ -13,14 +13,15 @@ from benchmarks.estimate.subjects import RATE, fitted, hapt_stages, windows
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
-from edgewright.export.c99_operators._banded import stiffness_of
+from edgewright.export.c99_operators.linear import stiffness_of
 from edgewright.export.contract import Subject
 from edgewright.export.program import program_of
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.footprint import as_integers
+from edgewright.pipeline.cost.footprint import as_integers
 from edgewright.preprocessing.gravity import smoother
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
@@ -78,7 +79,7 @@ def test_a_window_takes_the_memory_of_few_channels(make: Callable[[], Graph]) ->
 
 
 def test_features_of_other_channels_share_one_loop() -> None:
-    files = write_c99(phone(), name="phone")
+    files = write_c99(phone(), CodeOptions("phone"))
     source = files["phone.c"]
     # Statistics of six channels and of six others, their 15 correlations each.
     assert source.count("for (int channel = 0; channel < 12; ++channel)") == 2
@@ -94,7 +95,9 @@ def test_channel_by_channel_gives_what_onnx_runtime_gives(make: Callable[[], Gra
     holes = X.copy()
     holes[::3, 1, 5:9] = np.nan
     for name, samples in (("whole", X), ("holes", holes)):
-        model = load_c99(write_c99(graph, name=name), tmp_path / name, flags=(*STRICT, "-O1", "-ffp-contract=off"))
+        model = load_c99(
+            write_c99(graph, CodeOptions(name)), tmp_path / name, flags=(*STRICT, "-O1", "-ffp-contract=off")
+        )
         names = [output.name for output in graph.outputs]
         expected = dict(zip(names, open_session(to_onnx(graph)).run(names, {"input": samples}), strict=True))
         found = model.predict(samples).outputs
@@ -133,7 +136,7 @@ def test_what_is_no_smoother_is_not_taken_for_one() -> None:
 @pytest.mark.parametrize(("samples", "cutoff"), [(8, 0.4), (9, 0.1), (128, 0.016), (200, 0.04), (256, 0.002)])
 def test_elimination_is_as_exact_as_the_product(samples: int, cutoff: float, tmp_path: Path) -> None:
     need_compiler()
-    files = write_c99(smoothing(samples, cutoff), name="smoothing")
+    files = write_c99(smoothing(samples, cutoff), CodeOptions("smoothing"))
     time = np.arange(samples)
     rng = np.random.default_rng(0)
     x = np.sin(time * rng.uniform(0.002, 2.0, (20, 2, 1))) + rng.normal(0, 0.05, (20, 2, samples))
@@ -154,7 +157,7 @@ def test_slow_changes_are_as_exact_as_in_the_product(samples: int, cutoff: float
     rng = np.random.default_rng(1)
     slow = 2 * np.pi * rng.uniform(0.2, 0.7, (200, 2, 1)) * cutoff * np.arange(samples)
     x = (10 * np.sin(slow + rng.uniform(0, 6, (200, 2, 1)))).astype(np.float32)
-    files = write_c99(smoothing(samples, cutoff), name="smoothing")
+    files = write_c99(smoothing(samples, cutoff), CodeOptions("smoothing"))
     found = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(x)
     matrix = smoother(samples, cutoff)
     exact = x.astype(np.float64) @ matrix.astype(np.float64)
@@ -167,7 +170,7 @@ def test_slow_changes_are_as_exact_as_in_the_product(samples: int, cutoff: float
 
 
 def test_tables_end_where_the_factors_settle() -> None:
-    files = write_c99(smoothing(200, 0.04), name="smoothing")
+    files = write_c99(smoothing(200, 0.04), CodeOptions("smoothing"))
     dense = 4 * 200 * 200
     constants = int(files["smoothing.h"].partition(" bytes of constants")[0].rpartition("* ")[2])
     assert constants < dense / 300

@@ -9,6 +9,7 @@ import pytest
 
 from c99_examples import Files, load_together, need
 from c99_stages import fitted, in_onnxruntime, need_compiler, share_of_tolerance
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.graph.onnx_writer import to_onnx
@@ -19,7 +20,7 @@ from stage_examples import CASES
 def sources() -> dict[str, Files]:
     """Return the C of every stage by its name."""
     made = {f"{kind}{number}": fitted(room, kind, number)[0] for room, kind, number in CASES}
-    return {name: write_c99(graph, name=name) for name, graph in made.items()}
+    return {name: write_c99(graph, CodeOptions(name)) for name, graph in made.items()}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,10 +12,11 @@ import pytest
 
 from c99_examples import WARNINGS, call, need, sizes_of
 from c99_stages import need_compiler
-from edgewright.core.decision import Decider
-from edgewright.core.executor import compile_graph
+from edgewright.core.input.windows import Windower
 from edgewright.core.package import read_package, write_package
-from edgewright.core.windows import Windower
+from edgewright.core.prediction.decision import Decider
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, compiler_command, load_c99
 from edgewright.export.c99_stream.stream import write_stream_c99
@@ -101,14 +102,24 @@ def written(window: str, spec: str) -> dict[str, str]:
     name, cut = f"{window}_{spec}", WINDOWS[window]
     there = Stream(cut, LABELS, SPECS[spec])
     shape = model(cut).inputs[0].shape
-    return {**write_c99(model(cut), name=name), **write_stream_c99(there, shape, 3, name=name, columns="abc")}
+    return {**write_c99(model(cut), CodeOptions(name)), **write_stream_c99(there, shape, 3, name=name, columns="abc")}
 
 
-def put(folder: Path) -> str:
-    """Every combination, and one source that includes them."""
+def every_case() -> dict[str, tuple[str, ...]]:
+    """Return all decisions of every kind of window."""
+    return {window: tuple(cases(window)) for window in WINDOWS}
+
+
+def few_cases() -> dict[str, tuple[str, ...]]:
+    """Return all decisions of one kind of window, and one with alarms of each other kind."""
+    return dict.fromkeys(WINDOWS, ("two",)) | {"overlap": tuple(SPECS), "rows": ("mean", "dear")}
+
+
+def put(folder: Path, decisions: Mapping[str, Sequence[str]]) -> str:
+    """Write the decisions of each kind of window, and one source that includes them."""
     names = []
-    for window in WINDOWS:
-        for spec in cases(window):
+    for window, specs in decisions.items():
+        for spec in specs:
             for file, text in written(window, spec).items():
                 (folder / file).write_text(text, encoding="utf-8")
                 names += [file] if file.endswith(".c") else []
@@ -117,25 +128,30 @@ def put(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("compiler", "checks"),
+    ("compiler", "checks", "decisions"),
     [
-        ("gcc", ()),
-        pytest.param("gcc", ("-fsanitize=undefined", "-fno-sanitize-recover=all"), marks=pytest.mark.slow),
-        pytest.param("clang", (), marks=pytest.mark.slow),
+        ("gcc", (), few_cases()),
+        pytest.param(
+            "gcc", ("-fsanitize=undefined", "-fno-sanitize-recover=all"), every_case(), marks=pytest.mark.slow
+        ),
+        pytest.param("clang", (), every_case(), marks=pytest.mark.slow),
     ],
 )
-def test_every_decision_and_mean_has_the_bits_of_python(compiler: str, checks: tuple[str, ...], tmp_path: Path) -> None:
+def test_every_decision_and_mean_has_the_bits_of_python(
+    compiler: str, checks: tuple[str, ...], decisions: Mapping[str, Sequence[str]], tmp_path: Path
+) -> None:
     need(compiler)
     flags = (*WARNINGS, "-O1", "-ffp-contract=off", "-shared", "-fPIC", *checks)
-    call(tmp_path, compiler, *flags, put(tmp_path), "-o", "all.so", "-lm")
+    call(tmp_path, compiler, *flags, put(tmp_path, decisions), "-o", "all.so", "-lm")
     rows, gaps = stream()
-    for window, cut in WINDOWS.items():
+    for window, specs in decisions.items():
+        cut = WINDOWS[window]
         run, alarms = compile_graph(model(cut)), 0
 
         def answer(x: Floats, run: Run = run) -> Floats:
             return np.asarray(run(x)["probabilities"], np.float32)
 
-        for spec in cases(window):
+        for spec in specs:
             there = CStream(tmp_path / "all.so", f"{window}_{spec}", 3)
             found, means = there.run(rows, gaps)
             decider = Decider(SPECS[spec], LABELS)
@@ -153,7 +169,7 @@ def test_every_decision_and_mean_has_the_bits_of_python(compiler: str, checks: t
 @pytest.mark.slow
 def test_memory_is_what_the_header_says_and_nothing_else_is_needed(tmp_path: Path) -> None:
     need("gcc", "nm")
-    put(tmp_path)
+    put(tmp_path, every_case())
     names = sorted(path.name.removesuffix("_stream.h") for path in tmp_path.glob("*_stream.h"))
     (tmp_path / "streams.c").write_text("".join(f'#include "{name}_stream.c"\n' for name in names))
     call(tmp_path, "gcc", "-std=c99", "-O0", "-c", "streams.c")
@@ -191,7 +207,10 @@ def test_one_sigmoid_is_two_labels(tmp_path: Path) -> None:
     label = builder.op("Cast", builder.op("Greater", value, builder.number(0.5)), to=7)
     graph = builder.finish({"label": (label, "int64", ()), "probabilities": (value, "float32", (1,))})
     spec = DecisionSpec(smoothing=3, alarms=("yes",))
-    files = {**write_c99(graph, name="two"), **write_stream_c99(Stream(None, ("no", "yes"), spec), (2,), 1, name="two")}
+    files = {
+        **write_c99(graph, CodeOptions("two")),
+        **write_stream_c99(Stream(None, ("no", "yes"), spec), (2,), 1, name="two"),
+    }
     rows = np.random.default_rng(3).normal(size=(300, 2)).astype(np.float32)
     model_of = load_c99(files, tmp_path, flags=(*STRICT, "-O1"))
     p = model_of.predict(rows).outputs["probabilities"]
@@ -208,7 +227,10 @@ def test_one_sigmoid_is_two_labels(tmp_path: Path) -> None:
 def test_a_number_is_an_event_at_every_window(tmp_path: Path) -> None:
     need_compiler()
     graph, window = regressor(), WindowSpec(samples=8, step=4, rate=None)
-    files = {**write_c99(graph, name="m"), **write_stream_c99(Stream(window, (), DecisionSpec()), (2, 8), 1, name="m")}
+    files = {
+        **write_c99(graph, CodeOptions("m")),
+        **write_stream_c99(Stream(window, (), DecisionSpec()), (2, 8), 1, name="m"),
+    }
     (tmp_path / "main.c").write_text(_NUMBERS)
     for file, text in files.items():
         (tmp_path / file).write_text(text)

@@ -15,11 +15,12 @@ from c99_examples import WARNINGS, call, need
 from c99_stages import need_compiler
 from edgewright.compression.int8 import quantise
 from edgewright.core import engines
-from edgewright.core.decision import Decider
+from edgewright.core.prediction.decision import Decider
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.export._extension.build import can_build
 from edgewright.export._extension.model import build_model
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import FLAGS, compile_c99, load_c99
 from edgewright.export.c99_stream.stream import write_stream_c99
@@ -88,7 +89,7 @@ def made(recordings: Path) -> tuple[Graph, Floats]:
 
 def files_of(graph: Graph) -> dict[str, str]:
     there = Stream(WINDOW, graph.labels, SPEC)
-    written = write_c99(graph, integer_network(graph), name="hapt")
+    written = write_c99(graph, CodeOptions("hapt"), integer_network(graph))
     return {**written, **write_stream_c99(there, (6, 128), len(graph.labels), name="hapt")}
 
 

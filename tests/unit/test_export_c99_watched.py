@@ -15,14 +15,20 @@ import pytest
 from c99_examples import WARNINGS, call, need, sizes_of
 from c99_streams import COMPILERS, Rows, built, said, threshold_of
 from edgewright.cli.main import run
-from edgewright.core.decision import Decider
-from edgewright.core.executor import compile_graph
+from edgewright.core.input.windows import Windower, cut
 from edgewright.core.package import write_package
-from edgewright.core.windows import Windower, cut
+from edgewright.core.prediction.decision import Decider
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.subject import read_subject
 from edgewright.export.targets.c99 import TARGET
-from edgewright.monitor.detector_file import IN_PACKAGE, DetectorFile, detector_bytes, parse_detector
-from edgewright.monitor.detector_stream import Watch, window_features
+from edgewright.monitor.detector_stream import (
+    IN_PACKAGE,
+    DetectorFile,
+    Watch,
+    detector_bytes,
+    parse_detector,
+    window_features,
+)
 from edgewright.monitor.detectors import kind as detector
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold

@@ -16,9 +16,10 @@ from c99_examples import sizes_of
 from c99_stages import in_onnxruntime, need_compiler, share_of_tolerance
 from edgewright.cli.main import run
 from edgewright.compression.int8 import quantise
-from edgewright.core.decision import Decider
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.core.package import write_package
+from edgewright.core.prediction.decision import Decider
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.frames import cuts_of
 from edgewright.export.c99_graph.graph import values
@@ -30,10 +31,10 @@ from edgewright.fleet.protocol.keys.files import make_key
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
-from edgewright.monitor.detector_file import detector_bytes
+from edgewright.monitor.detector_stream import detector_bytes
 from edgewright.monitor.detectors import kind as detector
+from edgewright.pipeline.cost.footprint import fill_bytes
 from edgewright.pipeline.fitting import next_context
-from edgewright.pipeline.footprint import fill_bytes
 from edgewright.pipeline.plan import build, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
@@ -110,7 +111,7 @@ def test_windows_reach_the_answer_of_the_reference(name: str, rounding: Rounding
     small = quantise(graph, X[: len(X) // 2])
     network = integer_network(small, rounding)
     found = load_c99(
-        write_c99(small, network, name=name), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")
+        write_c99(small, CodeOptions(name), network), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")
     ).predict(X)
     features = found.stages["end"].reshape(len(X), *network.values[network.input].shape)
     extra = Value(name=graph.boundary, dtype="float32", shape=features.shape[1:])
@@ -133,7 +134,9 @@ def test_windows_reach_the_answer_of_the_reference(name: str, rounding: Rounding
 @pytest.mark.parametrize("name", CASES)
 def test_float_windows_have_every_label_of_onnx_runtime(name: str, tmp_path: Path) -> None:
     graph, X = fitted(name)
-    found = load_c99(write_c99(graph, name=name), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")).predict(X)
+    found = load_c99(
+        write_c99(graph, CodeOptions(name)), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")
+    ).predict(X)
     only = [value for value in graph.outputs if value.name == "probabilities"]
     expected = in_onnxruntime(to_onnx(msgspec.structs.replace(graph, outputs=tuple(only))), X)
     np.testing.assert_allclose(found.outputs["probabilities"], expected, atol=1e-4)
@@ -164,7 +167,7 @@ def test_a_window_with_more_frames_than_are_read_is_kept() -> None:
     [((-2.0, 1e39), "((x) - (x) == 0.0f && ((x) < (-2.0f)))"), ((-1e39, 1e39), "(0)")],
 )
 def test_a_limit_beyond_float32_limits_nothing(limits: tuple[float, float], condition: str) -> None:
-    text = write_c99(fitted("sound")[0], name="m", ranges=[limits])["m.h"]
+    text = write_c99(fitted("sound")[0], CodeOptions("m", ranges=[limits]))["m.h"]
     assert f"#define M_OUTSIDE(x) {condition}\n" in text
 
 
@@ -183,7 +186,7 @@ def test_only_a_detector_of_windows_costs_the_memory_of_one(
     )  # fmt: skip
     alone = Subject("m", graph, columns=(MICROPHONE,), stream=Stream(window, graph.labels, DecisionSpec()))
     watched = replace(alone, detectors={"odd": detector_bytes(spec, learnt)})
-    more = [estimate_subject(subject, profile, compiled=False).found.ram.value for subject in (watched, alone)]
+    more = [estimate_subject(subject, profile, compiled=False).footprint.ram.value for subject in (watched, alone)]
     kept = fill_bytes(profile, graph, window)
     assert more[0] - more[1] == (0 if sees == "rows" else X[0].nbytes - kept)
 
@@ -214,7 +217,7 @@ def test_a_sound_as_it_arrives_has_the_answers_of_its_windows(form: str, step: i
     graph, X = fitted("sound")
     graph = graph if form == "float" else quantise(graph, X[: len(X) // 2])
     window = WindowSpec(samples=X.shape[2], step=step, rate=8000.0)
-    code = write_c99(graph, Subject("m", graph).integers, name="m", ranges=[(-2.0, np.inf)])
+    code = write_c99(graph, CodeOptions("m", ranges=[(-2.0, np.inf)]), Subject("m", graph).integers)
     there = Stream(window, graph.labels, DecisionSpec())
     files = code | write_stream_c99(there, X.shape[1:], len(graph.labels), name="m", header=code["m.h"])
     assert "window[" not in files["m_stream.h"]

@@ -15,11 +15,11 @@ from c99_stages import need_compiler
 from core_networks import NETWORKS, changed, inputs, network
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.export.emulator import Entry, board, missing_tools, run_on_device
-from edgewright.graph.extract import integer_network
-from edgewright.graph.stages import marked_stages
+from edgewright.graph.extract import integer_network, marked_stages
 from edgewright.schema.integer import IntegerNetwork, Rounding
 from integer_networks import in_c, small
 from runtime_example import classifier
@@ -109,8 +109,8 @@ def test_a_channel_whose_byte_never_changes_keeps_no_other_from_the_multipliers(
 
 def test_layers_that_a_proof_looks_at_are_narrowed_for_it_alone() -> None:
     graph, inside = marked_stages(small("dense"), network("dense"))
-    shown = write_c99(graph, network("dense"), name="net", core=CORE, inside=inside)["net.c"]
-    text = write_c99(graph, network("dense"), name="net", core=CORE)["net.c"]
+    shown = write_c99(graph, CodeOptions("net", core=CORE, inside=inside), network("dense"))["net.c"]
+    text = write_c99(graph, CodeOptions("net", core=CORE), network("dense"))["net.c"]
     call = "net_narrow_bytes("
     assert text.count(f"        {call}") == 1
     inner = shown.split("NET_TAPS")

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.emulator import Entry, devices, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
@@ -131,7 +132,7 @@ def test_a_whole_pipeline_answers_as_on_the_desk() -> None:
     x[1, 4] = np.nan
     call = "static m_context context; m_answer made; m_predict(&context, in, &made); "
     call += "for (int i = 0; i < 3; ++i) ((float *)out)[i] = made.probabilities[i];"
-    run = run_on_device(write_c99(graph, name="m"), Entry("m.h", call, 40, 12), "cortex-m4", x)
+    run = run_on_device(write_c99(graph, CodeOptions("m")), Entry("m.h", call, 40, 12), "cortex-m4", x)
     wanted = compile_graph(graph)(x)["probabilities"]
     np.testing.assert_allclose(run.outputs.view(np.float32), wanted, atol=2e-6)
     assert run.flash < 40_000

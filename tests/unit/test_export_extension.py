@@ -12,12 +12,12 @@ from edgewright.compression.int8 import quantise
 from edgewright.core import engines
 from edgewright.core.engines import Engine, Times
 from edgewright.core.engines.extension import answer_of, describe
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
-from edgewright.core.native_modules import cache_folder, find_module, load_module
 from edgewright.core.package import write_package
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.prediction.native_modules import cache_folder, find_module, load_module
+from edgewright.core.prediction.processor import VARIABLE, cpu_features
 from edgewright.core.predictor import load as runtime_load
-from edgewright.core.processor import VARIABLE, cpu_features
 from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension, load
 from edgewright.export.contract import Subject

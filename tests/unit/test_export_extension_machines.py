@@ -15,11 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.core import processor
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, with_rounding
+from edgewright.core.prediction import processor
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export._extension import packing
-from edgewright.export._extension.model import CONSTANTS, MAIN, compose
+from edgewright.export._extension.model import MAIN, C, compose
 from edgewright.export._extension.network import NetworkWriter, has_code
 from edgewright.export._extension.packing import Blob
 from edgewright.graph.builder import Builder
@@ -182,7 +182,7 @@ def test_layers_of_every_shape_are_those_of_the_reference(rounding: Rounding, ma
     ]
     begin = "int main(int count, char **given) { static int8_t in[10000], out[10000]; int i = atoi(given[count - 1]);"
     main = "\n".join([begin, *cases, "return 0; }"])
-    head = ["#include <stdio.h>", "#include <stdlib.h>", '#include "kernels.h"', CONSTANTS]
+    head = ["#include <stdio.h>", "#include <stdlib.h>", '#include "kernels.h"', C["constants"]]
     kernels = (Path(packing.__file__).parent / "kernels.h").read_bytes()
     files = {"kernels.h": kernels, "constants.bin": blob.bytes(), MAIN: "\n".join([*head, *parts, main]).encode()}
     command = compiled(files, machine, tmp_path)

@@ -19,9 +19,16 @@ from numpy.typing import NDArray
 from cli_runner import Cli
 from edgewright.core import engines
 from edgewright.core.engines.extension import answer_of, describe
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
-from edgewright.core.native_modules import NATIVE, delivered_module, find_module, load_module, model_key, this_system
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.prediction.native_modules import (
+    NATIVE,
+    delivered_module,
+    find_module,
+    load_module,
+    model_key,
+    this_system,
+)
 from edgewright.export._extension import build, cross
 from edgewright.export._extension.cross import SYSTEMS, build_for
 from edgewright.export.answering import ensure_extension

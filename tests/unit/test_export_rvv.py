@@ -14,6 +14,7 @@ from c99_examples import ROUNDINGS, load_together
 from c99_stages import need_compiler
 from core_networks import NETWORKS, changed, inputs, network
 from edgewright.core.integer.network import run_integer
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.export.emulator import Entry, board, missing_tools, run_on_device
@@ -114,7 +115,9 @@ def test_a_pipeline_with_vectors_answers_as_the_portable_one() -> None:
     call = "static m_context context; m_answer made; m_predict(&context, in, &made); "
     call += "for (int i = 0; i < 3; ++i) ((float *)out)[i] = made.probabilities[i];"
     runs = [
-        run_on_device(write_c99(graph, network("conv1d"), name="m", core=core), Entry("m.h", call, 384, 12), CORE, x)
+        run_on_device(
+            write_c99(graph, CodeOptions("m", core=core), network("conv1d")), Entry("m.h", call, 384, 12), CORE, x
+        )
         for core in (CORE, "")
     ]
     np.testing.assert_array_equal(runs[0].outputs, runs[1].outputs)

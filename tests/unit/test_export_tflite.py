@@ -15,10 +15,10 @@ import pytest
 from c99_stages import fitted, share_of_tolerance
 from edgewright.compression.int8 import quantise
 from edgewright.core import engines, kernels
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, run_values, to_integers, to_reals
-from edgewright.core.integer.rounding import marked
+from edgewright.core.integer.reader import marked
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.contract import Subject
 from edgewright.export.subject import read_subject
 from edgewright.graph.builder import Builder

@@ -21,11 +21,11 @@ from edgewright.export.verilog._layout import Layout
 from edgewright.export.write import write_files
 from edgewright.graph.builder import Builder
 from edgewright.graph.mask import NO_LABEL
-from edgewright.pipeline.footprint import form_footprint
+from edgewright.pipeline.cost.footprint import form_footprint
 from edgewright.profiles.catalogue import load_profile
 from edgewright.proof.form import Stages
-from edgewright.schema.budget import Budget
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.schema.footprint import Budget
 from edgewright.schema.integer import IntegerNetwork, Rounding
 from edgewright.schema.profile import Figure
 from edgewright.workflows.estimation.workflow import estimate_subject
@@ -173,7 +173,7 @@ def test_ten_thousand_inputs_in_verilator_differ_in_no_byte(rounding: Rounding, 
 
 @pytest.mark.slow
 def test_the_design_is_placed_on_a_up5k_as_estimated(tmp_path: Path) -> None:
-    from edgewright.export.verilog._resources import blocks, cells, huges
+    from edgewright.export.verilog._layout import blocks, cells, huges
 
     network = integer_network(small("dense"))
     write_files(tmp_path, find_target("verilog").files(Subject("net", small("dense"))))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core_networks import NETWORKS, network
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from integer_networks import small
 from runtime_example import classifier
@@ -40,9 +41,9 @@ def test_portable_c_compiles_for_xtensa(name: str, tmp_path: Path) -> None:
     if sort == "network":
         files = write_network_c99(network(form), name="net")
     elif form == "int8":
-        files = write_c99(small("conv1d"), network("conv1d"), name="net")
+        files = write_c99(small("conv1d"), CodeOptions("net"), network("conv1d"))
     else:
-        files = write_c99(classifier(), name="net")
+        files = write_c99(classifier(), CodeOptions("net"))
     for file, text in files.items():
         (tmp_path / file).write_text(text, encoding="utf-8")
     command = [COMPILER, f"--specs={LIBRARY / 'picolibc.specs'}", *FLAGS, "-c", "net.c", "-o", "net.o"]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from c99_examples import load_together
 from c99_stages import need_compiler
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.graph import plan_graph
 from edgewright.export.c99_graph.kernels import OP
@@ -104,14 +105,14 @@ def test_values_half_way_between_integers_go_to_the_even_one_in_every_form(tmp_p
     X = 0.25 + np.random.default_rng(3).integers(-1400, 1400, X.shape).astype(np.float32)
     expected = kernels.transform(X)
     assert (run_graph(kernels, X) == expected).all()
-    c = load_together({"half": write_c99(graph_of(kernels, X), name="half")}, tmp_path, flags=STRICT)["half"]
+    c = load_together({"half": write_c99(graph_of(kernels, X), CodeOptions("half"))}, tmp_path, flags=STRICT)["half"]
     assert (c.predict(X).outputs["prediction"] == expected).all()
 
 
 def test_c_counts_in_integers_and_gives_every_bit(tmp_path: Path) -> None:
     need_compiler()
     made = {f"k{channels}x{samples}": fitted(channels, samples) for channels, samples in SHAPES}
-    files = {name: write_c99(graph_of(kernels, X), name=name) for name, (kernels, X) in made.items()}
+    files = {name: write_c99(graph_of(kernels, X), CodeOptions(name)) for name, (kernels, X) in made.items()}
     models = load_together(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
     for name, (kernels, X) in made.items():
         assert f"{name}_count_kernels(" in files[name][f"{name}.c"]
@@ -141,7 +142,7 @@ def test_other_weights_are_no_counts_of_kernels_and_c_is_right_all_the_same(tmp_
     }
     graph = msgspec.structs.replace(graph, constants=others)
     assert OP not in {node.op for node in plan_graph(graph, False).before}
-    model = load_together({"other": write_c99(graph, name="other")}, tmp_path, flags=STRICT)["other"]
+    model = load_together({"other": write_c99(graph, CodeOptions("other"))}, tmp_path, flags=STRICT)["other"]
     assert (model.predict(X).outputs["prediction"] == compile_graph(graph)(X)["output"]).all()
 
 

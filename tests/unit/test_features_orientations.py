@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.program import program_of
@@ -92,7 +93,7 @@ def test_sums_of_whole_numbers_are_the_same_bits_in_every_form_and_take_no_memor
     assert (own == np.rint(own)).all()
     assert own.max() < 2**24
     np.testing.assert_array_equal(open_session(to_onnx(graph)).run(None, {"input": X})[0], own)
-    in_c = load_c99(write_c99(graph, name="edges"), tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
+    in_c = load_c99(write_c99(graph, CodeOptions("edges")), tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
     np.testing.assert_array_equal(in_c.predict(X).outputs["prediction"].reshape(own.shape), own)
     assert program_of(graph).constants == 0
     assert program_of(graph).values < 1_000

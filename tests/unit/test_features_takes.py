@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.features.takes import Takes
-from edgewright.pipeline import simplest
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.evaluation import simplest
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.plan import parts
+from edgewright.pipeline.plan import data_plan, parts
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.errors import InputError
 
@@ -91,7 +91,7 @@ def test_recordings_that_validate_are_no_takes() -> None:
     said = [_said(word + 0.3 * rng.normal(size=word.shape), 6, 1.0, rng) for _ in range(70)]
     X = np.stack([*said, *(_said(_word(rng), 8, 1.0, rng) for _ in range(40))])
     y = np.array(["call"] * 70 + ["other"] * 40)
-    known = prepare(read_config("demo"), None).samples
+    known = prepare(data_plan(read_config("demo")), None).samples
     columns = tuple(Column(name=f"mfcc {i}") for i in range(_SIZE))
     samples = msgspec.structs.replace(known, X=X, y=y, columns=columns, rate=50.0)
     stages = parts(({"kind": "takes", "label": "call"},), "here")
@@ -104,7 +104,7 @@ def test_recordings_that_validate_are_no_takes() -> None:
 
 
 def test_one_column_with_thresholds_learns_a_class_of_a_few_samples_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    material = prepare(read_config("demo"), None)
+    material = prepare(data_plan(read_config("demo")), None)
     X = np.random.default_rng(6).normal(size=(400, 6, 100)).astype(np.float32)
     y = np.where(np.arange(400) < 24, "call", "other")
     X[:24] += 50.0

@@ -22,10 +22,9 @@ from edgewright.core.federation.layer import (
     layer_bytes,
     local_change,
     parse_layer,
+    rotated_length,
 )
-from edgewright.core.federation.privacy import epsilon_of
-from edgewright.core.federation.rotation import rotated_length
-from edgewright.core.federation.rounds import deviation_of, new_groups, next_layer, noised
+from edgewright.core.federation.rounds import deviation_of, epsilon_of, new_groups, next_layer, noised
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError

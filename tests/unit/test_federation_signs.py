@@ -12,10 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.federation.group import Group, is_beyond
+from edgewright.core.federation.layer import Rotation, rotated_length
 from edgewright.core.federation.messages import encode, parse_request
-from edgewright.core.federation.rotation import Rotation, rotated_length
-from edgewright.core.federation.rounds import noised
-from edgewright.core.federation.suspicion import drawn_together, suspects, suspicion
+from edgewright.core.federation.rounds import drawn_together, noised, suspects, suspicion
 from edgewright.schema.errors import InputError
 from federation_example import group_of
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgewright.core.federation.group import Group, received, total_of
+from edgewright.core.federation.masks import recover, split
 from edgewright.core.federation.member import Member
 from edgewright.core.federation.messages import (
     Advertise,
@@ -27,7 +28,6 @@ from edgewright.core.federation.messages import (
     parse_reply,
     parse_request,
 )
-from edgewright.core.federation.secret_sharing import recover, split
 from edgewright.schema.errors import InputError
 from federation_example import IDENTITY, LENGTH, Devices, changes, group_of
 
@@ -260,6 +260,13 @@ def test_a_beginning_that_protects_too_little_is_refused(fields: dict[str, int],
     member = Member(IDENTITY, lambda _: changes(5)[0])
     with pytest.raises(InputError, match=text):
         member.answer(encode(msgspec.structs.replace(group_of(5).begin, **fields)))
+
+
+@pytest.mark.parametrize("threshold", [3, 5])
+def test_a_threshold_is_above_half_and_at_most_all(threshold: int) -> None:
+    member = Member(IDENTITY, lambda _: changes(5)[0])
+    begin = msgspec.structs.replace(group_of(5).begin, threshold=threshold)
+    assert isinstance(parse_request(member.answer(encode(begin)) or b""), Advertise)
 
 
 def test_a_list_of_members_with_keys_of_one_is_refused() -> None:

@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 from cli_runner import Cli
 from edgewright.core.archive import pack, unpack
 from edgewright.core.neighbours.examples import read_examples, read_samples
-from edgewright.core.neighbours.index_file import NONE, Examples, Neighbours, begin, index_bytes, parse_index
-from edgewright.core.neighbours.space import SampleSpace
+from edgewright.core.neighbours.index_file import (
+    NONE,
+    Examples,
+    Neighbours,
+    SampleSpace,
+    begin,
+    index_bytes,
+    parse_index,
+)
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.schema.errors import InputError
-from edgewright.schema.neighbours import Space
+from edgewright.schema.package import Space
 from runtime_example import numbers, parts, window_parts
 
 PACKAGE = package_bytes(*parts())
@@ -85,7 +92,7 @@ def test_distances_and_limits_by_hand() -> None:
     powers = np.array([1 / 0.04, 1 / 0.2, 1 / 0.4]) ** (1 / 0.4)
     assert chances == pytest.approx(powers / powers.sum(), rel=1e-4)
     answer = examples.answers(np.array([[-1, 0]], np.float32), ["a", "b"], ["x"])[0]
-    assert (answer.label, answer.nearest, answer.place) == (NONE, "b", "x")
+    assert (answer.label, answer.nearest, answer.origin) == (NONE, "b", "x")
     assert answer.distance == pytest.approx(1)
     assert answer.limit == pytest.approx(0.4)
     alone = Examples(vectors[[0, 2]], np.array([0, 1]), limit=1.0)

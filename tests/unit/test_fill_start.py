@@ -11,27 +11,28 @@ import pytest
 
 from c99_examples import WARNINGS, call, need
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.executor import compile_graph
+from edgewright.core.input.samples import to_samples
+from edgewright.core.input.windows import Windower
+from edgewright.core.input.windows import cut as cut_windows
 from edgewright.core.neighbours.examples import read_samples
 from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
-from edgewright.core.samples import to_samples
-from edgewright.core.windows import Windower
-from edgewright.core.windows import cut as cut_windows
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.timeline import Ready
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream
 from edgewright.graph.builder import Builder
-from edgewright.pipeline.packaging import window_spec
+from edgewright.pipeline.package.packaging import window_spec
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph
-from edgewright.studio.view import segments
+from edgewright.studio.view import data_cache
 from edgewright.workflows.scoring.workflow import window_of
 from runtime_example import window_parts
 from stream_example import CStream
@@ -95,7 +96,7 @@ def test_desk_agent_and_c_answer_the_same_windows_to_the_bit(step: int, tmp_path
     assert samples.X.tobytes() == np.concatenate([window for _, window in cuts]).tobytes()
 
     stream = Stream(spec, LABELS, DecisionSpec())
-    files = write_c99(graph, name="m") | write_stream_c99(stream, (3, SAMPLES), 3, name="m")
+    files = write_c99(graph, CodeOptions("m")) | write_stream_c99(stream, (3, SAMPLES), 3, name="m")
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     sources = [name for name in files if name.endswith(".c")]
@@ -120,7 +121,7 @@ def test_a_window_tells_the_amount_of_its_last_row_from_the_first_on() -> None:
     assert _of(samples, "three")[1] == [*range(-5, 4), *range(4, 9)]
     mean = cut(_dataset(), WindowConfig(samples=2, step=1, within="recording", fill_start=True, target="mean"))
     assert _of(mean, "two")[0] == [10.0, 10.5, 11.5, 12.5]
-    shown = segments.windows(_dataset(), samples, fill_start=True)
+    shown = data_cache.windows(_dataset(), samples, fill_start=True)
     assert [shown.recording[samples.sessions == name].tolist() for name in ("one", "two")] == [[0] * 17, [1] * 4]
     assert shown.row[samples.sessions == "two"].tolist() == [-5, -4, -3, -2]
     (last,) = cut_in_parts(_dataset(), config, 100, last=True)

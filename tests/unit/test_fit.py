@@ -26,8 +26,7 @@ from edgewright.preprocessing.fill import Fill
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.workflows import run_folder
 from edgewright.workflows.frames import label_codes
-from edgewright.workflows.model import Model
-from edgewright.workflows.pipeline import Pipeline
+from edgewright.workflows.model import Model, Pipeline
 
 PEOPLE, ROWS = 8, 60
 

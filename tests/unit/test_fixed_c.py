@@ -18,13 +18,17 @@ FILES = sorted(path for path in EXPORT.rglob("*.[ch]") if re.search(r"^/\* (bloc
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
 # The writer takes of a file what a model needs.
 UNUSED = ["-Wno-unused-function", "-Wno-unused-const-variable"]
+_OTHER = re.compile(r'^#include "(.+)" /\* as @(\w+) \*/$', re.MULTILINE)
 _HOLE = re.compile(r"^#define \$(\w+)(?: ((?:.*\\\n)*.*))?\n", re.MULTILINE)
 
 
-def alone(text: str) -> str:
-    """Return a file with its own values in the holes, and a prefix."""
+def alone(path: Path, prefix: str = "ew") -> str:
+    """Return a file with its own values in the holes, a prefix, and in it those that it includes with another one."""
+    text = path.read_text()
     values = {hole: value.replace("\\\n", "\n") for hole, value in _HOLE.findall(text)}
-    return string.Template(_HOLE.sub("", text)).substitute(values).replace("@@", "EW").replace("@", "ew")
+    text = string.Template(_HOLE.sub("", text)).substitute(values)
+    text = _OTHER.sub(lambda include: alone(path.parent / include[1], prefix + include[2]), text)
+    return text.replace("@@", prefix.upper()).replace("@", prefix)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     named = tmp_path_factory.mktemp("fixed")
     for path in FILES:
         (named / path.relative_to(EXPORT)).parent.mkdir(exist_ok=True)
-        (named / path.relative_to(EXPORT)).write_text(text := alone(path.read_text()))
+        (named / path.relative_to(EXPORT)).write_text(text := alone(path))
         # What is written is included by its written name.
         for header in re.findall(r'^#include "(ew.*)"', text, re.M):
             (named / path.relative_to(EXPORT)).with_name(header).touch()
@@ -49,6 +53,31 @@ def test_a_file_compiles_alone_without_a_warning(path: Path, compiler: str, fold
     command = [compiler, "-std=c99", *WARNINGS, *UNUSED, headers, "-fsyntax-only", source.name]
     said = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
     assert not said.returncode, said.stderr
+
+
+TESTS = sorted((Path(__file__).parent / "fixed_c").glob("test_*.c"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_a_file_does_what_it_says(path: Path, folder: Path, tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        left_out("gcc is absent")
+    program = tmp_path / "run"
+    headers = [f"-I{folder}", f"-I{path.parent}", f"-I{folder / 'c99_stream'}"]
+    command = ["gcc", "-std=c99", *WARNINGS, *UNUSED, *headers, str(path), "-o", str(program), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout
+
+
+def test_a_condition_of_the_writer_is_decided_and_another_stays() -> None:
+    text = "#if $a > 1 && !$b\nx\n#elif $c || $b\ny\n#ifdef Z\nz\n#else\nq\n#endif\n#else\nw\n#endif\nend $a"
+    assert filled(text, a=2, b=0, c=0) == "x\nend 2"
+    assert filled(text, a=2, b=1, c=0) == "y\n#ifdef Z\nz\n#else\nq\n#endif\nend 2"
+    assert filled(text, a=1, b=False, c=0) == "w\nend 1"
+    with pytest.raises(ValueError, match="cannot decide"):
+        filled("#if $a + 1\n#endif", a=1)
 
 
 def test_parts_are_what_stands_between_the_marks(tmp_path: Path) -> None:

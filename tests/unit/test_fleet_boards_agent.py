@@ -34,7 +34,7 @@ class Recorded(BoardProcess):
         self.rounds.append(asked)
         self.ended = None
 
-    def heard(self) -> list[BoardSeen]:
+    def received(self) -> list[BoardSeen]:
         board_seens, self.said = self.said, []
         return board_seens
 
@@ -61,7 +61,7 @@ class Site:
         )  # fmt: skip
 
     def hear(self, name: str, state: str, counter: int = 1, **more: object) -> None:
-        record = {"name": name, "state": state, "release": self.state.held.counter, "counter": counter, **more}
+        record = {"name": name, "state": state, "release": self.state.device_state.counter, "counter": counter, **more}
         self.hand.said.append(msgspec.convert({"layout": "c0de", **record}, BoardSeen))
         self.boards.look()
 
@@ -110,7 +110,7 @@ def test_a_refusal_is_told_once_and_not_tried_again_until_the_next_release(site:
     site.hear("a", "refused", 0, why="other answers")
     site.hear("b", "firmware", 3)
     (outcome,) = site.state.outcomes
-    assert (outcome.what, outcome.because, outcome.counter, outcome.plan) == ("refused", "boards", 1, "plan-1")
+    assert (outcome.result, outcome.because, outcome.counter, outcome.plan) == ("refused", "boards", 1, "plan-1")
     assert outcome.detail == "a: other answers"
     site.clock.now += 400.0
     site.boards.look()
@@ -127,7 +127,7 @@ def test_a_refusal_is_told_once_and_not_tried_again_until_the_next_release(site:
     site.boards.look()
     assert site.hand.rounds[3].boards[0].send
     site.hear("a", "reverted", 1, wanted=2, why="it went back")
-    assert [(one.what, one.plan) for one in site.state.outcomes] == [("refused", "plan-1"), ("reverted", "plan-2")]
+    assert [(one.result, one.plan) for one in site.state.outcomes] == [("refused", "plan-1"), ("reverted", "plan-2")]
 
 
 def test_boards_wait_for_the_trial_of_their_gateway(site: Site) -> None:

@@ -104,7 +104,7 @@ def test_the_stricter_of_two_words_counts() -> None:
 
     def lacks(here: Standing, signed: Standing) -> Any:  # noqa: ANN401 - of a test
         found = missed({**msgspec.structs.asdict(here), "version": 1}, signed, lambda _: b"")
-        return found and (found.what, found.values)
+        return found and (found.action, found.values)
 
     assert lacks(standing("running"), standing("running")) is None
     assert lacks(standing("aborted"), standing("running")) is None

@@ -84,7 +84,7 @@ def test_a_month_asleep_is_not_held_against_a_release_on_trial(device: Device) -
     assert device.agent.phase == "trial"
     device.clock.forward(30 * DAY)
     device.run(200.0)
-    assert device.agent.phase == "trial" and device.state.held.trial is not None
-    assert device.state.held.trial.waited < DAY
+    assert device.agent.phase == "trial" and device.state.device_state.trial is not None
+    assert device.state.device_state.trial.waited < DAY
     device.run(600.0)
-    assert (device.active(), device.state.held.floor, device.state.held.burned) == (1, 1, ())
+    assert (device.active(), device.state.device_state.floor, device.state.device_state.burned) == (1, 1, ())

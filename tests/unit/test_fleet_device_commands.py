@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from benchmarks.faults.fleet_device import Device, plan
 
-from edgewright.cli.device._fleet import under_the_agent
+from edgewright.cli.commands.device._fleet import under_the_agent
 from edgewright.cli.main import run
 from edgewright.device.agent.process_status import Latency, VitalsReporter
 from edgewright.device.agent.settings import read_settings
@@ -59,7 +59,7 @@ def test_another_root_is_trusted_and_floors_stay(tmp_path: Path, capfd: pytest.C
     for name in ("trust", "trust-stick"):
         assert (tmp_path / "store" / name / "pinned.root.json").read_bytes() == root.read_bytes()
     device.start()
-    assert device.state.held.floor == 1
+    assert device.state.device_state.floor == 1
     root.write_text("{}")
     assert run(command) == 2
     assert "a root signed by its own keys" in capfd.readouterr().err

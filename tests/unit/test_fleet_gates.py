@@ -33,18 +33,18 @@ def voices(values: list[float], batches: int = 50, enrolled: float = 0.0) -> lis
 
 def test_below_the_quorum_a_gate_holds() -> None:
     gate_seen = judge(ALARMS, 0.0, voices([900.0] * 4))
-    assert (gate_seen.said, gate_seen.heard, gate_seen.needed) == ("hold", 4, 5)
+    assert (gate_seen.verdict, gate_seen.counted, gate_seen.needed) == ("hold", 4, 5)
     assert "4 of the 5" in gate_seen.why
 
 
 @pytest.mark.parametrize("gate", [FAILED, ALARMS])
 def test_a_bad_model_on_ten_devices_is_sure_and_a_good_one_passes(gate: Gate) -> None:
     bad = 1.0 if gate is FAILED else 50.0
-    assert judge(gate, 0.0, voices([bad] * 10)).said == "fail"
-    assert judge(gate, 0.0, voices([bad] * 8 + [0.0] * 2)).said == "fail"
-    assert judge(gate, 0.0, voices([0.0] * 10)).said == "pass"
+    assert judge(gate, 0.0, voices([bad] * 10)).verdict == "fail"
+    assert judge(gate, 0.0, voices([bad] * 8 + [0.0] * 2)).verdict == "fail"
+    assert judge(gate, 0.0, voices([0.0] * 10)).verdict == "pass"
     few = judge(gate, 0.0, voices([bad] * 3 + [0.0] * 3))
-    assert few.said in ("hold", "pass")  # three of six show nothing for sure
+    assert few.verdict in ("hold", "pass")  # three of six show nothing for sure
 
 
 @pytest.mark.slow
@@ -62,16 +62,16 @@ def test_a_fifth_of_liars_neither_stops_a_good_release_nor_pushes_a_bad_one(
         chance.shuffle(values)
         return voices(values)
 
-    assert judge(gate, 0.0, crowd(good, bad), old).said == "pass"
-    assert judge(gate, 0.0, crowd(bad, good), old).said == "fail"
+    assert judge(gate, 0.0, crowd(good, bad), old).verdict == "pass"
+    assert judge(gate, 0.0, crowd(bad, good), old).verdict == "fail"
 
 
 def test_liars_of_one_enrolment_have_no_more_votes_than_the_cap() -> None:
     liars = [Vote(device=f"{n:032x}", batch="bought", value=1e6) for n in range(500)]
     honest = [Vote(device=f"{n:032x}", batch=f"b{n}", value=1.0) for n in range(500, 600)]
     gate = Gate(measure="alarms", limit=5.0, quorum=5, batch=0.2)
-    assert judge(gate, 0.0, [*liars, *honest]).said == "pass"
-    assert judge(Gate(measure="alarms", limit=5.0, batch=1.0), 0.0, [*liars, *honest]).said == "fail"
+    assert judge(gate, 0.0, [*liars, *honest]).verdict == "pass"
+    assert judge(Gate(measure="alarms", limit=5.0, batch=1.0), 0.0, [*liars, *honest]).verdict == "fail"
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.floats(0.1, 1.0))
@@ -96,29 +96,29 @@ def test_no_batch_has_more_than_its_share_where_there_are_enough_of_them(sizes: 
 def test_one_odd_device_of_its_own_batch_does_not_speak_for_half_of_the_fleet() -> None:
     crowd = [Vote(device=f"{n:032x}", batch="all", value=1.0) for n in range(100)]
     odd = Vote(device="f" * 32, batch="odd", value=1e9)
-    assert judge(ALARMS, 0.0, [*crowd, odd]).said == "pass"
+    assert judge(ALARMS, 0.0, [*crowd, odd]).verdict == "pass"
 
 
 def test_devices_enrolled_after_the_plan_do_not_count() -> None:
     late = voices([1e6] * 50, enrolled=2.0)
-    assert judge(ALARMS, 1.0, late).said == "hold"
-    assert judge(ALARMS, 1.0, [*late, *voices([1.0] * 9, enrolled=1.0)]).heard == 9
+    assert judge(ALARMS, 1.0, late).verdict == "hold"
+    assert judge(ALARMS, 1.0, [*late, *voices([1.0] * 9, enrolled=1.0)]).counted == 9
 
 
 def test_a_ratio_compares_with_those_that_wait_and_needs_them() -> None:
     slow, fast = voices([0.5] * 10), voices([0.1] * 10)
-    assert judge(SLOWER, 0.0, slow, fast).said == "fail"
-    assert judge(SLOWER, 0.0, slow, voices([0.4] * 10)).said == "pass"
-    assert judge(SLOWER, 0.0, slow, fast[:2]).said == "hold"
-    assert judge(SLOWER, 0.0, slow, [], last=True).said == "pass"
+    assert judge(SLOWER, 0.0, slow, fast).verdict == "fail"
+    assert judge(SLOWER, 0.0, slow, voices([0.4] * 10)).verdict == "pass"
+    assert judge(SLOWER, 0.0, slow, fast[:2]).verdict == "hold"
+    assert judge(SLOWER, 0.0, slow, [], last=True).verdict == "pass"
     # Within its own limit a value needs no comparison.
-    assert judge(Gate(measure="latency", ratio=2.0, limit=0.6), 0.0, slow, []).said == "pass"
-    assert judge(Gate(measure="latency", ratio=2.0, limit=0.4), 0.0, slow, []).said == "hold"
+    assert judge(Gate(measure="latency", ratio=2.0, limit=0.6), 0.0, slow, []).verdict == "pass"
+    assert judge(Gate(measure="latency", ratio=2.0, limit=0.4), 0.0, slow, []).verdict == "hold"
     # A rise for everybody, such as a hot day, is nobody's fault.
-    assert judge(SLOWER, 0.0, voices([5.0] * 10), voices([4.0] * 10)).said == "pass"
+    assert judge(SLOWER, 0.0, voices([5.0] * 10), voices([4.0] * 10)).verdict == "pass"
     silent = Gate(measure="alarms", ratio=2.0, limit=3.0)
-    assert judge(silent, 0.0, voices([2.0] * 10), voices([0.0] * 10)).said == "pass"
-    assert judge(silent, 0.0, voices([9.0] * 10), voices([0.0] * 10)).said == "fail"
+    assert judge(silent, 0.0, voices([2.0] * 10), voices([0.0] * 10)).verdict == "pass"
+    assert judge(silent, 0.0, voices([9.0] * 10), voices([0.0] * 10)).verdict == "fail"
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.floats(0.0, 1.0))
@@ -145,14 +145,14 @@ def test_a_good_release_is_rarely_halted_by_chance() -> None:
     """At most one in twenty of looks at releases that are just at the limit."""
     chance = random.Random(5)  # noqa: S311
     halted = sum(
-        judge(ALARMS, 0.0, voices([chance.expovariate(0.6931 / 5.0) for _ in range(40)])).said == "fail"
+        judge(ALARMS, 0.0, voices([chance.expovariate(0.6931 / 5.0) for _ in range(40)])).verdict == "fail"
         for _ in range(400)
     )
     assert halted / 400 < 0.08
 
 
 def test_values_that_are_no_numbers_are_no_votes() -> None:
-    assert judge(ALARMS, 0.0, voices([float("nan"), float("inf")] * 5)).said == "hold"
+    assert judge(ALARMS, 0.0, voices([float("nan"), float("inf")] * 5)).verdict == "hold"
 
 
 def test_the_strictest_word_counts() -> None:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.faults.fleet_device import BORN, DEVICE, Device, plan
 
 from edgewright.fleet.device import ports
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
 from edgewright.schema.fleet_report import Acknowledged, Allowed
@@ -39,14 +39,14 @@ def test_it_runs_what_came_with_it_without_a_network(device: Device) -> None:
 
 def test_a_release_is_fetched_tested_activated_and_confirmed(device: Device) -> None:
     device.follow(plan(1), 30.0)
-    assert device.state.held.trial is not None
+    assert device.state.device_state.trial is not None
     assert device.process.starts == ["a", "b"]
     assert device.process.tests == ["b"]
     assert device.active() == 1
-    assert device.state.held.floor == 0
+    assert device.state.device_state.floor == 0
     device.run(150.0)
     assert device.agent.phase == "idle"
-    assert device.state.held.floor == 1
+    assert device.state.device_state.floor == 1
     assert (device.slots.floor("a"), device.slots.floor("b")) == (1, 1)
     assert device.told() == [("tested", 1, ""), ("activated", 1, ""), ("confirmed", 1, "")]
     assert "release 1 is active" in device.agent.why
@@ -59,7 +59,7 @@ def test_the_next_one_takes_the_other_slot(device: Device) -> None:
     for counter in (1, 3, 5):
         device.follow(plan(counter), 400.0)
         assert device.active() == counter
-        assert device.state.held.floor == counter
+        assert device.state.device_state.floor == counter
     assert device.process.starts == ["a", "b", "a", "b"]
 
 
@@ -84,7 +84,7 @@ def test_it_goes_back_where_the_trial_finds_more_than_allowed(
     device.run(5.0, rows=False)
     assert device.active() == 0
     assert device.process.starts == ["a", "b", "a"]
-    assert device.state.held.burned == (1,)
+    assert device.state.device_state.burned == (1,)
     assert device.told()[-1] == ("reverted", 1, because)
     device.run(500.0)
     assert device.active() == 0
@@ -161,7 +161,7 @@ def test_an_orderly_restart_in_a_trial_counts_as_neither_and_time_goes_on(device
     for _ in range(4):
         device.restart()
         device.run(5.0)
-    trial = device.state.held.trial
+    trial = device.state.device_state.trial
     assert trial is not None
     assert (trial.crashes, trial.boots) == (0, 0)
     device.run(40.0)
@@ -182,7 +182,7 @@ def test_test_vectors_that_fail_burn_the_counter(device: Device) -> None:
     assert device.process.tests == ["b"]
     assert device.process.starts == ["a"]
     assert device.told() == [("refused", 1, "vectors")]
-    assert device.state.held.burned == (1,)
+    assert device.state.device_state.burned == (1,)
 
 
 def test_an_abort_takes_back_a_device_on_trial(device: Device) -> None:
@@ -198,14 +198,14 @@ def test_an_abort_takes_back_a_device_on_trial(device: Device) -> None:
 def test_an_abort_calls_a_confirmed_device_back_without_a_download(device: Device) -> None:
     device.follow(plan(1), 200.0)
     device.follow(plan(2, old=1), 200.0)
-    assert device.state.held.floor == 2
+    assert device.state.device_state.floor == 2
     reads = len(device.fleet.reads)
     device.fleet.stand("plan-2", "aborted", revert=True)
     device.fleet.fresh = False
     device.run(200.0)
     assert device.active() == 3
-    assert device.state.held.floor == 3
-    assert device.state.held.trial is None
+    assert device.state.device_state.floor == 3
+    assert device.state.device_state.trial is None
     assert len(device.fleet.reads) == reads
     assert device.told()[-2:] == [("activated", 3, ""), ("confirmed", 3, "aborted")]
 
@@ -286,7 +286,7 @@ def test_a_wait_for_leave_is_for_its_release_alone_and_ends_with_the_leave(devic
 
 def test_a_place_beyond_the_stage_begins_nothing(device: Device) -> None:
     made = plan(1, stages=(Stage(name="canary", percent=1.0, gated=False), Stage(name="all", percent=100.0)))
-    assert place(made.salt, made.id, DEVICE) > 1.0
+    assert position(made.salt, made.id, DEVICE) > 1.0
     device.fleet.publish(made)
     device.run(300.0)
     assert device.active() == 0
@@ -369,7 +369,7 @@ def test_a_damaged_active_package_is_fetched_again(device: Device) -> None:
     assert "damaged" in device.agent.why
     device.run(300.0)
     assert device.active() == 1
-    assert device.state.held.floor == 1
+    assert device.state.device_state.floor == 1
 
 
 def test_a_lost_state_finds_the_floor_in_the_slots_and_the_confirmed_package(device: Device) -> None:
@@ -380,7 +380,7 @@ def test_a_lost_state_finds_the_floor_in_the_slots_and_the_confirmed_package(dev
     for name in ("update.sqlite", "update.copy"):
         (device.folder / name).unlink()
     device.start()
-    assert device.state.held.floor == 4
+    assert device.state.device_state.floor == 4
     assert device.active() == 4
     device.fleet.publish(plan(3))
     device.fleet.stand("plan-6", "aborted")
@@ -392,15 +392,15 @@ def test_a_lost_state_finds_the_floor_in_the_slots_and_the_confirmed_package(dev
 def test_a_device_goes_on_with_a_damaged_state(device: Device, copies: tuple[str, ...]) -> None:
     """With one whole copy nothing is lost. Without, the floor comes from the slots, and the device enrols again."""
     device.follow(plan(4), 200.0)
-    before = device.state.held
+    before = device.state.device_state
     device.agent.close()
     device.state.close()
     for name in copies:
         data = (device.folder / name).read_bytes()
         (device.folder / name).write_bytes(data[:16] + b"\xff" * (len(data) - 16))
     device.start()
-    assert (device.state.held.floor, device.active()) == (4, 4)
-    assert (device.state.held.plans == before.plans) == (len(copies) == 1)
+    assert (device.state.device_state.floor, device.active()) == (4, 4)
+    assert (device.state.device_state.plans == before.plans) == (len(copies) == 1)
     device.follow(plan(3), 200.0)
     assert device.active() == 4
     device.follow(plan(5), 200.0)
@@ -455,14 +455,14 @@ def test_a_first_release_that_fails_leaves_no_package_and_the_next_one_comes(tmp
     assert device.active() == -1
     device.follow(plan(2), 200.0)
     assert device.active() == 2
-    assert device.state.held.floor == 2
+    assert device.state.device_state.floor == 2
 
 
 def test_running_time_and_the_time_a_plan_was_seen_are_kept(device: Device) -> None:
     device.run(500.0)
     device.follow(plan(1, stages=(Stage(name="none", percent=0.0),)), 200.0)
     device.restart()
-    followed = device.state.held.followed("plan-1")
+    followed = device.state.device_state.followed("plan-1")
     assert followed is not None
     assert 500.0 <= followed.seen <= 700.0
     assert device.agent.running >= 690.0

@@ -18,9 +18,9 @@ from alembic.migration import MigrationContext
 from cli_runner import Cli
 from edgewright.fleet.server.database import audit_chain, migration, postgres, sqlite
 from edgewright.fleet.server.database.engine import open_address, open_file
+from edgewright.fleet.server.database.serving import alone
 from edgewright.fleet.server.database.tables import metadata
 from edgewright.fleet.server.database.upgrade import upgrade, upgrade_file
-from edgewright.fleet.server.server_registry import alone
 from edgewright.schema.errors import InputError
 from fleet_plane import fleet_folder, plane_of
 from newer_version import NUMBER, newer_revisions
@@ -34,7 +34,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a fleet of this version; from here on the program is a newer one."""
     folder = fleet_folder(tmp_path / "fleet")
     with plane_of(folder, thread=False) as plane, plane.database.writing.begin() as connection:
-        audit_chain.append(connection, at=1.0, who="test", what="before")
+        audit_chain.append(connection, at=1.0, who="test", action="before")
     monkeypatch.setattr(migration, "FOLDER", newer_revisions(tmp_path / "newer"))
     return folder
 

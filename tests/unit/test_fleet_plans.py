@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewright.fleet.protocol.plans import parser
-from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, held_out, listed, place
+from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, held_out, listed, position
 from edgewright.fleet.protocol.plans.options import PlanOptions, make_plan
 from edgewright.fleet.protocol.plans.validation import check
 from edgewright.fleet.protocol.plans.windows import is_open, open_s, opens_in, parse, say
@@ -47,27 +47,27 @@ def traits(device: str = "0" * 32, **said: Any) -> Traits:  # noqa: ANN401 - fie
 
 @given(ids, st.text("0123456789abcdef", min_size=64, max_size=64))
 def test_a_place_is_from_0_up_to_100_and_never_changes(device: str, salt: str) -> None:
-    here = place(salt, "p", device)
+    here = position(salt, "p", device)
     assert 0.0 <= here < 100.0
-    assert here == place(salt, "p", device)
+    assert here == position(salt, "p", device)
     assert len(listed(salt, device)) == 64
 
 
 def test_places_are_even_and_do_not_follow_from_one_plan_to_the_next() -> None:
     devices = [f"{number:032x}" for number in range(4000)]
-    first = [place("7" * 64, "p", device) for device in devices]
+    first = [position("7" * 64, "p", device) for device in devices]
     for percent in (1.0, 10.0, 50.0):
         expected = 40.0 * percent
         assert abs(sum(here < percent for here in first) - expected) < 5.0 * (expected * (1 - percent / 100)) ** 0.5
     early = [device for device, here in zip(devices, first, strict=True) if here < 10.0]
-    again = sum(place("8" * 64, "p", device) < 10.0 for device in early)
+    again = sum(position("8" * 64, "p", device) < 10.0 for device in early)
     assert again < 0.2 * len(early)
     assert 0.05 < sum(held_out("7" * 64, "p", device, 10.0) for device in early) / len(early) < 0.2
 
 
 def test_the_place_is_the_hmac_that_is_written_down() -> None:
     """Another implementation must find the same place: the digest of fixed words, worked out apart."""
-    assert place("00" * 32, "p", "0" * 32) == pytest.approx(_hand("place", "p", "0" * 32), abs=1e-12)
+    assert position("00" * 32, "p", "0" * 32) == pytest.approx(_hand("place", "p", "0" * 32), abs=1e-12)
 
 
 def _hand(*words: str) -> float:
@@ -103,7 +103,7 @@ def test_no_word_online_goes_beyond_the_plan(
     ago = now.now - START  # as a clock tells it, whose digits end somewhere
     gone = ago if trusted else ran
     reached = min(int(gone // HOUR), 3)
-    assert place(made.salt, made.id, device) < STAGES[reached].percent
+    assert position(made.salt, made.id, device) < STAGES[reached].percent
     assert fresh and state in ("running", "finished") and 0 <= ago < made.expires - START
     assert verdict.gated == STAGES[verdict.stage].gated
     assert verdict.stage <= min(stage, reached)
@@ -123,7 +123,7 @@ def test_no_word_online_goes_beyond_the_plan(
     ],
 )
 def test_every_no_says_why(who: dict[str, Any], why: str) -> None:
-    release = msgspec.structs.replace(NEW, profiles=("pi",), least="0.2") if "profile" in who else NEW
+    release = msgspec.structs.replace(NEW, profiles=("pi",), minimum_version="0.2") if "profile" in who else NEW
     fields = {"device": "0" * 32, **who}
     verdict = decide(plan(release=release), standing(stage=3), traits(**fields), EVER)
     assert not verdict.go
@@ -155,7 +155,7 @@ def test_the_hold_out_waits_for_the_last_stage() -> None:
     made = plan(holdout=20.0)
     waiting = [f"{n:032x}" for n in range(200) if held_out(made.salt, made.id, f"{n:032x}", 20.0)]
     assert 20 <= len(waiting) <= 60
-    inside = [device for device in waiting if place(made.salt, made.id, device) < 50.0]
+    inside = [device for device in waiting if position(made.salt, made.id, device) < 50.0]
     verdicts = [decide(made, standing(stage=2), traits(device), EVER) for device in inside]
     assert all(not verdict.go and "for comparison" in verdict.why for verdict in verdicts)
     assert all(decide(made, standing(stage=3), traits(device), EVER).go for device in waiting)

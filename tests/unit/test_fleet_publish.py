@@ -15,6 +15,7 @@ from edgewright.core.package import write_package
 from edgewright.fleet.protocol.layout import package_target
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.public_files import read_published, root_hash
+from edgewright.fleet.repository.releases import find
 from fleet_folder import judge, package, register_control
 from runtime_example import classifier, parts
 
@@ -94,6 +95,8 @@ def test_releases_count_up_and_each_has_a_way_back(home: Path, tmp_path: Path, c
     assert [(one["release"]["counter"], one["revert"], one["of"]) for one in listed] == [
         (1, False, 1), (2, False, 2), (3, True, 1), (4, False, 4), (5, True, 2), (20, False, 20), (21, True, 2),
     ]  # fmt: skip
+    assert find(read_published(open_fleet(home)), "main").release.counter == 20
+    assert find(read_published(open_fleet(home)), "main", 21).revert
     newest = listed[5]
     assert newest["release"]["profiles"] == ["cortex-m4"] and newest["notes"] == "pumps"
     assert judge(open_fleet(home)).read(package_target("main", 21)) == paths[1].read_bytes()

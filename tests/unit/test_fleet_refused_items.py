@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 from benchmarks.faults.fleet_device import Even
 
-from edgewright.cli.device.status import _lines
+from edgewright.cli.commands.device.status import _lines
+from edgewright.device.agent.startup import deliver
 from edgewright.device.sinks.agent import SINK, AgentConfig
 from edgewright.device.store import status
 from edgewright.device.store.outbox import REFUSED_BY_FLEET
-from edgewright.device.store.sender import deliver
 from edgewright.device.store.store import Store
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.ipc_server import IpcServer
@@ -68,7 +68,7 @@ class World:
         self.sink = SINK.open(AgentConfig(path=str(self.door.path), timeout=120.0))
 
     def tell(self) -> float:
-        return self.teller.tell(Report(nonce="", sequence=0, counter=1, floor=0, phase="idle"))
+        return self.teller.send(Report(nonce="", sequence=0, counter=1, floor=0, phase="idle"))
 
     def deliver(self, store: Store) -> None:
         """One batch: reports go, each when it is due, until its sender was answered."""

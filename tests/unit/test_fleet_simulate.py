@@ -10,17 +10,16 @@ import pytest
 from click.testing import CliRunner
 
 from cli_runner import Cli
-from edgewright.cli.fleet.simulate import command
+from edgewright.cli.commands.fleet.simulate import command
 from edgewright.fleet.device.reports import PoisonIsolation
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour, worse
-from edgewright.fleet.simulator.disk import Disk, DiskSlots, KeptState, PowerCut
+from edgewright.fleet.simulator.disk import EVERY, HOLDS, Disk, DiskSlots, KeptState, PowerCut, SimulatedOutbox
 from edgewright.fleet.simulator.event_queue import BEGIN, Clock, EventQueue, SeededRandom
 from edgewright.fleet.simulator.fault import SHORTEST, FaultSet, check_days, known_faults
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.invariants import RULES
-from edgewright.fleet.simulator.outbox import EVERY, HOLDS, SimulatedOutbox
 from edgewright.fleet.simulator.result import Result, lines
 from edgewright.fleet.simulator.rollout_plan import BEGINS, minimum_days
 from edgewright.fleet.simulator.simulation import Simulation, simulate
@@ -71,12 +70,12 @@ def test_one_seed_tells_one_story_and_another_seed_another(bad: Result) -> None:
 
 @pytest.mark.slow
 def test_a_bad_model_is_halted_in_the_canary_and_everybody_is_back(bad: Result) -> None:
-    assert bad.good, [one for one in bad.held if not one.held]
+    assert bad.good, [one for one in bad.verdicts if not one.holds]
     assert bad.halted is not None
     assert 0 < bad.exposed <= bad.canary < bad.devices
     assert any(point.versions.get(2) for point in bad.timeline)
     assert bad.timeline[-1].versions.get(2, 0) == 0
-    assert {one.name for one in bad.held} >= {"halted", "in time", "exposed", "all back", "no device is bricked"}
+    assert {one.name for one in bad.verdicts} >= {"halted", "in time", "exposed", "all back", "no device is bricked"}
 
 
 def test_what_is_printed_says_what_happened_and_draws_it(bad: Result) -> None:
@@ -116,7 +115,7 @@ def test_chance_belongs_to_a_name() -> None:
 def test_a_power_cut_before_a_commit_loses_it_and_after_it_does_not() -> None:
     disk = Disk()
     state = KeptState(disk)
-    outcome = Outcome(number=0, plan="p", counter=4, what="tested")
+    outcome = Outcome(number=0, plan="p", counter=4, result="tested")
     for cuts, kept in ((1, 0), (2, 1)):
         count = 0
 
@@ -132,7 +131,7 @@ def test_a_power_cut_before_a_commit_loses_it_and_after_it_does_not() -> None:
         disk.cut = None
         state = KeptState(disk)
         assert len(state.outcomes) == kept
-        assert state.held.active == ("b" if kept else "")
+        assert state.device_state.active == ("b" if kept else "")
 
 
 def test_a_slot_takes_only_the_bytes_that_were_signed() -> None:
@@ -193,15 +192,15 @@ def test_the_least_days_are_enough() -> None:
         settings = Settings(devices=12, fault=name, plan=plan())
         days = FaultSet([(name, None)]).minimum_days(settings)
         found = simulate(msgspec.structs.replace(settings, days=days))
-        assert found.good, [one for one in found.held if not one.held]
+        assert found.good, [one for one in found.verdicts if not one.holds]
 
 
 @pytest.mark.slow
 def test_a_clock_that_is_wrong_makes_nobody_a_clone_and_a_lie_sent_again_is_the_same() -> None:
     for fault, also in (("clones", ("clock", 0.4)), ("false-figures", ("lossy", 0.3))):
         found = simulate(Settings(devices=16, days=0.2, fault=fault, rate=0.3, also=(also,), seed=1, plan=plan()))
-        late = {one.name for one in found.held if not one.held}
-        assert late <= {"all devices update"}, found.held  # the days are few
+        late = {one.name for one in found.verdicts if not one.holds}
+        assert late <= {"all devices update"}, found.verdicts  # the days are few
 
 
 @pytest.mark.slow
@@ -308,9 +307,9 @@ def test_a_device_that_hangs_for_good_is_bricked_although_its_files_are_whole() 
     fleet = after(Settings(devices=4, days=0.1, fault="hangs", rate=1.0, plan=plan(75.0))).fleet
     dead = [device for device in fleet.devices if device.dead]
     assert dead
-    assert all(one.disk.digests[one.held.active] for one in dead)
-    assert not RULES["no device is bricked"](fleet).held
-    assert RULES["only the stage dies"](fleet).held
+    assert all(one.disk.digests[one.device_state.active] for one in dead)
+    assert not RULES["no device is bricked"](fleet).holds
+    assert RULES["only the stage dies"](fleet).holds
 
 
 @pytest.mark.slow
@@ -319,13 +318,13 @@ def test_a_device_that_is_kept_away_after_an_outage_is_not_late() -> None:
         Settings(devices=4, days=0.38, fault="offline", rate=1.0, also=(("outage", None),), plan=plan())
     ).fleet
     assert any(device.link.down for device in fleet.devices)
-    assert RULES["drained after an outage"](fleet).held
+    assert RULES["drained after an outage"](fleet).holds
 
 
 @pytest.mark.slow
 def test_sure_and_wrong_answers_are_found_by_the_shares_of_the_classes() -> None:
     found = simulate(Settings(devices=16, days=0.1, fault="wrong-answers", plan=plan()))
-    assert found.good, [one for one in found.held if not one.held]
+    assert found.good, [one for one in found.verdicts if not one.holds]
     assert found.exposed <= found.within < found.devices
 
 

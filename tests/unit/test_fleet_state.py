@@ -23,14 +23,14 @@ from edgewright.schema.fleet_report import Acknowledged, Enrolled
 def test_everything_is_there_again(tmp_path: Path) -> None:
     state = State.open(tmp_path)
     state.enrol(Enrolled(device="f" * 32, tags=("north",), batch="b", at=5.0, nonce="n1"))
-    outcome = state.tell("refused", 3, "plan", 7.0, "vectors", "x" * 1000)
+    outcome = state.outcome("refused", 3, "plan", 7.0, "vectors", "x" * 1000)
     state.change([outcome, outcome], active="b", floors={"pump": 4}, burned=(3,))
     assert state.next_sequence() == 1
     state.set_nonce("n2")
-    before = (state.held, state.link, state.outcomes)
+    before = (state.device_state, state.link, state.outcomes)
     state.close()
     again = State.open(tmp_path)
-    assert (again.held, again.link, again.outcomes) == before
+    assert (again.device_state, again.link, again.outcomes) == before
     assert [one.number for one in again.outcomes] == [1, 2]
     assert len(again.outcomes[0].detail) == 500
     assert again.link.tags == ("north",)
@@ -47,19 +47,19 @@ def test_a_floor_never_sinks(tmp_path: Path) -> None:
     state = State.open(tmp_path)
     state.change(floors={"pump": 4, "fan": 1})
     state.change(floors={"pump": 2})
-    assert state.held.floors == {"pump": 4, "fan": 1}
+    assert state.device_state.floors == {"pump": 4, "fan": 1}
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     state = State.open(tmp_path)
-    state.change([state.tell("confirmed", 1, "p", 0.0)])
+    state.change([state.outcome("confirmed", 1, "p", 0.0)])
     for _ in range(4):
-        state.change([state.tell("tested", 1, "p", 0.0)] * (OUTCOMES // 4))
+        state.change([state.outcome("tested", 1, "p", 0.0)] * (OUTCOMES // 4))
     assert len(state.outcomes) == OUTCOMES
-    assert state.outcomes[0].what == "confirmed"
+    assert state.outcomes[0].result == "confirmed"
     state.change(plans=[Followed(id=f"p{n}", sha256="", seen=0.0) for n in range(PLANS + 5)])
-    assert len(state.held.plans) == PLANS
-    assert state.held.plans[-1].id == f"p{PLANS + 4}"
+    assert len(state.device_state.plans) == PLANS
+    assert state.device_state.plans[-1].id == f"p{PLANS + 4}"
 
 
 def test_it_is_flushed_as_much_as_sqlite_can(tmp_path: Path) -> None:
@@ -85,17 +85,17 @@ def test_rows_that_cannot_be_read_come_from_the_copy(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
         database.execute("INSERT OR REPLACE INTO kept VALUES ('held', '{\"active\": 7}')")
     with closing(State.open(tmp_path)) as state:
-        assert state.held.counter == 7
+        assert state.device_state.counter == 7
 
 
 def test_a_write_that_fails_changes_nothing(tmp_path: Path) -> None:
     state = State.open(tmp_path)
     state.close()
     state = State.open(tmp_path, connect, writable=False)
-    before = state.held
+    before = state.device_state
     with pytest.raises(OutputError, match="readonly"):
         state.change(active="b")
-    assert state.held == before
+    assert state.device_state == before
 
 
 def test_a_slot_takes_a_download_in_parts_and_knows_its_bytes(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_device_without_a_network_takes_a_release_from_a_stick(tmp_path: Path)
     slot.stick.publish(plan(1))
     device.run(600.0)
     assert device.active() == 1
-    assert device.state.held.floor == 1
+    assert device.state.device_state.floor == 1
 
 
 def test_a_rollout_that_the_network_paused_does_not_begin_from_a_stick_while_that_word_is_fresh(tmp_path: Path) -> None:

@@ -81,7 +81,11 @@ def test_nothing_is_removed_that_was_followed_within_the_week(example: Example) 
     example.started()
     example.now += 60 * DAY
     with example.database.reading() as connection:
-        before = {f"{metadata.version(held, role)}.{role}.json" for held in [heads.held(connection)] for role in held}
+        before = {
+            f"{metadata.version(role_files, role)}.{role}.json"
+            for role_files in [heads.role_files(connection)]
+            for role in role_files
+        }
     example.rollouts.refresh()
     pruned(example)  # what was there for two months was followed now: a device may be in the middle of it
     there = {path.name for path in example.fleet.metadata.iterdir()}
@@ -123,7 +127,7 @@ def test_a_prepared_package_and_a_writers_rest_stay_for_their_time(example: Exam
 def test_the_signer_forgets_a_rollout_of_which_nothing_can_come(example: Example) -> None:
     plan = example.started(expires=NOW + 2 * DAY)
     example.now = NOW + 3 * DAY
-    assert example.scheduler.tick()[0].what == "finished"
+    assert example.scheduler.tick()[0].kind == "finished"
 
     def known() -> list[str]:
         return list(msgspec.json.decode((example.fleet.online / "signed.json").read_bytes(), type=Record).known)

@@ -84,9 +84,9 @@ class Desk:
         self.plane, self.clock, self.box = Plane(), HandClock(), Box()
         self.teller = ReportSender(self.state, self.plane, self.clock, chance or Even(), outbox=self.box, every=900.0)
 
-    def tell(self, urgent: bool = False, heard: bool = False, counter: int = 3) -> float:
+    def tell(self, urgent: bool = False, contact: bool = False, counter: int = 3) -> float:
         report = Report(nonce="", sequence=0, counter=counter, floor=2, phase="idle", why="all is well")
-        return self.teller.tell(report, urgent, heard)
+        return self.teller.send(report, urgent, contact)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_is_urgent_goes_at_once_but_not_more_than_every_few_seconds(desk: D
 
 def test_a_report_whose_answer_was_lost_is_sent_again_as_it_was(desk: Desk) -> None:
     desk.plane.lost = True
-    desk.state.change([desk.state.tell("confirmed", 3, "plan-1", 1.0)])
+    desk.state.change([desk.state.outcome("confirmed", 3, "plan-1", 1.0)])
     desk.tell()
     desk.plane.lost = False
     desk.clock.up += 3600.0
@@ -131,7 +131,7 @@ def test_a_report_whose_answer_was_lost_is_sent_again_as_it_was(desk: Desk) -> N
 
 def test_where_nobody_answers_it_asks_less_and_less_often_and_loses_nothing(desk: Desk) -> None:
     desk.plane.down = True
-    desk.state.change([desk.state.tell("reverted", 3, "plan-1", 1.0, "crash")])
+    desk.state.change([desk.state.outcome("reverted", 3, "plan-1", 1.0, "crash")])
     waits = []
     for _ in range(6):
         waits.append(desk.tell(urgent=True))
@@ -144,7 +144,7 @@ def test_where_nobody_answers_it_asks_less_and_less_often_and_loses_nothing(desk
 
 def test_one_lost_packet_does_not_hide_a_failed_trial_for_long(desk: Desk) -> None:
     desk.plane.down = True
-    desk.state.change([desk.state.tell("reverted", 3, "plan-1", 1.0, "crash")])
+    desk.state.change([desk.state.outcome("reverted", 3, "plan-1", 1.0, "crash")])
     wait = desk.tell(urgent=True)
     assert 10.0 < wait <= 60.0
     desk.plane.down = False
@@ -185,14 +185,14 @@ def test_a_sign_of_life_makes_it_try_again_but_not_before_it_was_asked_to(desk: 
     assert desk.tell() > 20.0
     desk.plane.down = False
     desk.clock.up += 1.0
-    desk.tell(heard=True)
+    desk.tell(contact=True)
     assert len(desk.plane.got) == 1
     desk.clock.up += 950.0
     desk.plane.down, desk.plane.later = True, 30.0
     desk.tell()
     desk.plane.down = False
     desk.clock.up += 1.0
-    assert desk.tell(heard=True) == pytest.approx(29.0)
+    assert desk.tell(contact=True) == pytest.approx(29.0)
     assert len(desk.plane.got) == 1
     desk.clock.up += 29.0
     desk.tell()

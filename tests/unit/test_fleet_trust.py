@@ -56,7 +56,7 @@ def refused(act: Callable[[], object], what: str) -> str:
     """Check that metadata is refused for a reason; return the message."""
     with pytest.raises(Refused) as raised:
         act()
-    assert raised.value.what == what
+    assert raised.value.kind == what
     return str(raised.value)
 
 
@@ -71,7 +71,7 @@ def test_a_word_is_verified_and_kept_over_a_restart(bench: Bench) -> None:
     assert seen.changed and seen.fresh and seen.signed == START
     assert seen.standings is not None and seen.standings.rollouts[0].stage == 1
     bench.net.cut = True
-    held = bench.boot().held()
+    held = bench.boot().latest()
     assert held.standings == seen.standings and held.versions == seen.versions and held.fresh
 
 
@@ -88,10 +88,10 @@ def test_it_is_no_longer_fresh_when_a_role_that_it_rests_on_expires(bench: Bench
     bench.fleet.standings(bench.standing())
     bench.client.refresh()
     bench.on(2 * DAY)
-    held = bench.client.held()
+    held = bench.client.latest()
     assert not held.fresh and held.standings is not None
     assert "by this device's clock" in refused(bench.client.refresh, "expired")
-    assert bench.client.held().standings == held.standings
+    assert bench.client.latest().standings == held.standings
 
 
 def test_a_plan_is_fetched_once_and_read_from_the_cache_after(bench: Bench) -> None:
@@ -193,7 +193,7 @@ def test_a_clock_that_is_ahead_refuses_until_it_is_corrected_and_leaves_no_trace
     bench.clock.now += 400 * DAY
     with pytest.raises(Refused):
         bench.client.refresh()
-    assert not bench.client.held().fresh
+    assert not bench.client.latest().fresh
     bench.clock.now -= 400 * DAY
     bench.fleet.standings(bench.standing())
     assert bench.client.refresh().fresh
@@ -294,7 +294,7 @@ def test_without_a_network_all_stays_as_it_was(bench: Bench) -> None:
     bench.net.cut = True
     with pytest.raises(Unreachable):
         bench.client.refresh()
-    assert bench.client.held().standings == before.standings
+    assert bench.client.latest().standings == before.standings
 
 
 def test_no_root_no_trust(tmp_path: Path, bench: Bench) -> None:
@@ -337,7 +337,7 @@ def test_a_timestamp_signed_for_another_snapshot_is_refused(bench: Bench) -> Non
     bench.fleet.files["/metadata/timestamp.json"] = bench.fleet.sign(lying, "timestamp")
     with pytest.raises(Unreachable):
         bench.client.refresh()
-    assert bench.client.held().fresh
+    assert bench.client.latest().fresh
 
 
 def test_the_hooks_of_python_tuf_are_where_they_were() -> None:

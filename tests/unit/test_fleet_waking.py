@@ -15,8 +15,8 @@ from edgewright.fleet.protocol.wire import broker as broker_wire
 from edgewright.fleet.protocol.wire.broker import NewsSubscriber, news_topic
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.mqtt.publisher import NewsPublisher
-from edgewright.fleet.server.publishing.publisher import take_in
 from edgewright.fleet.server.rollouts import worker
+from edgewright.fleet.server.rollouts.publisher import take_in
 from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.schema.errors import InputError
 from mqtt_broker import Broker, broker_until

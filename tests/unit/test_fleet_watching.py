@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgewright.cli.fleet._text_chart import Snapshot, picture, shown, taken
-from edgewright.cli.fleet.watch import Changes, looks
+from edgewright.cli.commands.fleet._text_chart import Snapshot, picture, shown, taken_snapshot
+from edgewright.cli.commands.fleet.watch import Changes, looks
 from edgewright.cli.main import run
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database.tables import devices
@@ -191,7 +191,7 @@ def test_text_of_a_device_moves_no_terminal(fleet: Watched, capsys: pytest.Captu
 def snapshot(fleet: Watched) -> Snapshot:
     def look() -> Snapshot:
         with local_client(fleet.folder) as desk:
-            return taken(desk, time.time(), 86_400.0, 12)
+            return taken_snapshot(desk, time.time(), 86_400.0, 12)
 
     return apart(look)
 

@@ -55,7 +55,7 @@ def test_counts_are_forecast_by_several_weeks_not_the_last_one() -> None:
     counts = rng.poisson(np.tile(np.concatenate([np.tile(busy, 5), np.full(48, 0.5)]), 8)).astype(float)
     made = fit_forecaster(counts[:1176], ForecastRequest(24, (24, 168)))
     assert any(len(part.lags) == 4 and set(part.weights) == {0.25} for part in made.spec.model.parts)
-    assert "mean of 4 seasons, 168 rows" in [one.name for one in made.spec.tried]
+    assert "mean of 4 seasons, 168 rows" in [one.name for one in made.spec.candidates]
     origins = np.arange(1176, len(counts) - 23, 6)
     truth = counts[origins[:, None] + np.arange(24)]
     error = np.abs(unscaled(made.spec.model, run(made.spec.model, counts, origins, 24)) - truth).mean()
@@ -120,11 +120,11 @@ def test_a_missing_value_stands_as_foretold_and_is_counted() -> None:
 def test_the_choice_beats_the_naive_forecast_and_its_intervals_hold() -> None:
     values = daily(2000, noise=0.5)
     made = fit_forecaster(values[:1900], ForecastRequest(48, (24, 168)), referees=referees(24))
-    scores = {score.name: score for score in made.spec.tried}
+    scores = {score.name: score for score in made.spec.candidates}
     assert scores[made.spec.name].mase < scores["seasonal naive, 24 rows"].mase
     assert not scores["Theta"].device
     for one in made.spec.coverage:
-        assert abs(one.held / one.of - one.level / 100) < 0.1
+        assert abs(one.inside / one.of - one.level / 100) < 0.1
     coming = made.start().forecast(48)
     truth = values[1900:1948]
     assert ((truth >= coming.low[1]) & (truth <= coming.high[1])).mean() > 0.8

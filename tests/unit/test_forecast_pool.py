@@ -66,7 +66,7 @@ def test_a_forecaster_of_a_pool_is_one_like_others(tmp_path: Path) -> None:
     assert again.spec == made.spec
     assert made.spec.name.endswith("not fitted here")
     assert "12 other series" in made.spec.reason
-    assert {one.name for one in made.spec.tried} >= {"seasonal naive, 24 rows", made.spec.name}
+    assert {one.name for one in made.spec.candidates} >= {"seasonal naive, 24 rows", made.spec.name}
     assert all(one.of > 0 for one in made.spec.coverage)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
-from edgewright.core.operators._error_function import error_function
+from edgewright.core.operators.elementwise import error_function
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite

@@ -12,9 +12,9 @@ import pytest
 from onnx import helper
 
 from edgewright.compression.int8 import quantise
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError

@@ -81,7 +81,7 @@ def test_noise_fills_no_memory_and_the_next_frame_is_read() -> None:
     decoder = FrameDecoder()
     for _ in range(100):
         assert decoder.feed(b"\x55" * 10_000) == []
-    assert len(decoder._held) <= LONGEST
+    assert len(decoder._buffer) <= LONGEST
     assert len(decoder.feed(b"\0" + write_rows(some(), sequence=0, time=0))) == 1
     assert decoder.damaged == 1
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.extract import float_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers, to_reals, with_rounding
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph

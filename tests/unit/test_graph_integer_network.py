@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, run_values, to_integers, to_reals, with_rounding
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.schema.errors import InputError

@@ -11,9 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.core.integer.fixed_point import ONE, exp_of_negative, logistic, one_over_one_plus
-from edgewright.core.integer.network import NetworkFunction, run_integer, run_values, with_rounding
-from edgewright.core.integer.requantise import (
+from edgewright.core.arithmetic.fixed_point import UNIT, exp_of_negative, logistic, one_over_one_plus
+from edgewright.core.arithmetic.requantise import (
     divide_by_power,
     exact_once,
     half_away,
@@ -22,6 +21,7 @@ from edgewright.core.integer.requantise import (
     quantise_multiplier,
     twice,
 )
+from edgewright.core.integer.network import NetworkFunction, run_integer, run_values, with_rounding
 from edgewright.core.kernels import finished, kernel, prepare, register
 from edgewright.core.kernels._rounding import rounded_twice
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -298,6 +298,6 @@ def test_exp_and_logistic_are_close_to_the_real_functions() -> None:
     raw = np.linspace(-(2**31) + 1, 2**31 - 1, 4001).astype(np.int64)
     exact = 1.0 / (1.0 + np.exp(-raw / 2.0**27))
     assert np.abs(logistic(raw, 4) / 2.0**31 - exact).max() < 3e-7
-    raw = np.linspace(0, ONE, 4001).astype(np.int64)
+    raw = np.linspace(0, UNIT, 4001).astype(np.int64)
     assert np.abs(one_over_one_plus(raw) / 2.0**31 - 1 / (1 + raw / 2.0**31)).max() < 1e-7
-    assert int(exp_of_negative(0, 5)) == ONE and int(logistic(0, 4)) == 2**30
+    assert int(exp_of_negative(0, 5)) == UNIT and int(logistic(0, 4)) == 2**30

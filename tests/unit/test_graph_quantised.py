@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer, to_integers
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.contract import Subject
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network, value_names

@@ -13,9 +13,9 @@ from scipy import stats
 from cli_runner import Cli
 from edgewright.schema.trace import EvaluationRecord, GroupRow, Interval, LeftOutRecord
 from edgewright.studio.summaries import Runs
-from edgewright.trace.headline import headline
 from edgewright.trace.questions import quiz
-from edgewright.trace.readiness import verdict
+from edgewright.trace.sentences.opening import headline
+from edgewright.trace.sentences.readiness import verdict
 from studio_example import client, record
 from trace_example import evaluation, trace
 
@@ -59,9 +59,9 @@ def runs(tmp_path: Path) -> Path:
     return folder
 
 
-def tile(page: str) -> str:
-    """Return the text of the first tile of a run's page."""
-    return re.sub(r"<[^>]+>|\s+", " ", page[page.index('class="tile') :][:500])
+def summary_text(page: str) -> str:
+    """Return the text with which the summary of a run begins on its page."""
+    return re.sub(r"<[^>]+>|\s+", " ", page[page.index('id="summary"') :][:1500])
 
 
 def row_of(page: str, name: str) -> str:
@@ -78,7 +78,7 @@ def row_of(page: str, name: str) -> str:
 )
 def test_the_list_leads_with_the_figure_of_the_page(runs: Path, name: str, figure: str, span: str) -> None:
     studio = client(runs)
-    shown = " ".join(tile(studio.get(f"/page/{name}").text).split())
+    shown = " ".join(summary_text(studio.get(f"/page/{name}").text).split())
     assert figure in shown
     assert span in shown
     line = row_of(studio.get("/").text, name)
@@ -90,7 +90,7 @@ def test_the_list_leads_with_the_figure_of_the_page(runs: Path, name: str, figur
 
 
 def test_the_list_sorts_by_the_figure_that_it_shows(runs: Path) -> None:
-    scores = {run.place: run.score for run in Runs(runs).finished()}
+    scores = {run.location: run.score for run in Runs(runs).finished()}
     assert scores == {"first": 0.712, "second": 0.712, "split": 0.8795, "amount": 0.61, "amount-2": 0.61}
 
 

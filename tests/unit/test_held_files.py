@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.core.held_files import HeldFiles
+from edgewright.core.files import HeldFiles
 from edgewright.fleet.server.database import file_watch
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.sqlite import NAME

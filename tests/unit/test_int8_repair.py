@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from benchmarks.default.forms import write
 from benchmarks.default.sets import SETS
 
+from c99_stages import use_one_compiler
 from edgewright.core.package import model_file, read_package
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.run import RunResult, run_pipeline
@@ -55,7 +57,10 @@ def test_spectra_that_int8_cannot_hold_are_packaged_as_float(tmp_path: Path) -> 
     assert (refused.package, "int8 loses" in refused.refused) == (None, True)
 
 
-def test_training_with_its_rounding_follows_a_scale_per_channel_and_the_refit_does_it_again(tmp_path: Path) -> None:
+def test_training_with_its_rounding_follows_a_scale_per_channel_and_the_refit_does_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_one_compiler(monkeypatch)
     layers = {"layers": [{"kind": "dense", "units": 16}]}
     result = run(tmp_path, ramp(tmp_path), "y", layers, max_drop=1.0, method="percentile", percentile=98.0)
     text = note(result)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from edgewright.cli.interrupt import heard
+from edgewright.cli.interrupt import signals_end_work
 from edgewright.cli.listeners import Quiet
 
 
@@ -23,7 +23,7 @@ def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFix
     asked = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
     before = sys.unraisablehook
     reached = False
-    with pytest.raises(KeyboardInterrupt), heard():
+    with pytest.raises(KeyboardInterrupt), signals_end_work():
         falls = _Falls()
         del falls
         reached = True  # the first one came to nothing
@@ -44,7 +44,7 @@ def test_other_dropped_exceptions_are_told_as_ever(monkeypatch: pytest.MonkeyPat
         def __del__(self) -> None:
             raise ValueError
 
-    with heard():
+    with signals_end_work():
         fails = Fails()
         del fails
     assert reported == [ValueError]
@@ -52,7 +52,7 @@ def test_other_dropped_exceptions_are_told_as_ever(monkeypatch: pytest.MonkeyPat
 
 def test_ctrl_c_that_ended_a_part_is_forgotten_and_a_termination_signal_is_not() -> None:
     listener = Quiet()
-    with heard():
+    with signals_end_work():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,21 +15,34 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.decision import Decider
 from edgewright.core.files import write_atomic
+from edgewright.core.formatting import percent
+from edgewright.core.prediction.decision import Decider
 from edgewright.jobs.catalogue import examples, read_job, shipped_jobs
 from edgewright.jobs.steps import Work
 from edgewright.jobs.steps import replay as replay_step
 from edgewright.jobs.steps import run as run_step
 from edgewright.jobs.steps.replay import delay
 from edgewright.jobs.workflow import decision_text
-from edgewright.pipeline.stopped_work import FINISHED_STEPS, held, stopped_folders
+from edgewright.pipeline.run_folder.stopped_work import FINISHED_STEPS, locked, stopped_folders
 from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED
-from edgewright.schema.job import Choice, JobFigure, JobRecord, Mark, StepRecord, Stretch, Target, Timeline
+from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED, UnknownNameError
+from edgewright.schema.job import (
+    Choice,
+    JobCurve,
+    JobFigure,
+    JobRecord,
+    LaneFrame,
+    LaneView,
+    Mark,
+    StepRecord,
+    Stretch,
+    Target,
+    Timeline,
+)
 from edgewright.schema.package import WindowSpec
-from edgewright.trace.job_view import bound_text, job_page
-from edgewright.trace.timeline import timeline_html
+from edgewright.trace.views.job import bound_text, job_page, timeline_html
+from edgewright.trace.views.lane_view import lane_view_html
 from support import ended_process, left_out
 
 PIPELINE = """
@@ -73,12 +87,15 @@ actions = [{ event = "lamp off" }]
 JOB = """
 title = "Is <somebody> at the desk?"
 shows = "One threshold and a state table."
+answer = "<Yes>, right {replay.right} of the time; {run.accuracy} of the rows, {run.unknown} of others."
+picture = "replay"
 minutes = 0.1
 limits = ["Six simulated places."]
 [[steps]]
 kind = "run"
 [[steps]]
 kind = "replay"
+signals = ["weight"]
 [[targets]]
 step = "run"
 figure = "accuracy"
@@ -112,9 +129,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that a run of the job left."""
     from edgewright.jobs.workflow import run_job
-    from edgewright.pipeline.listener import Listener
+    from edgewright.pipeline.run_folder.listener import Listener
 
     return run_job(desk, data=desk / "rows.csv", out=tmp_path_factory.mktemp("runs"), listener=Listener()).folder
+
+
+def left_in(folder: Path) -> list[str]:
+    """Return what a job left but its journal, which says that it was stopped."""
+    hidden = [path for path in folder.glob(".edgewright/*") if path.name != "journals"]
+    return sorted(path.name for path in [*folder.iterdir(), *hidden] if path.name != ".edgewright")
 
 
 def record_of(folder: Path) -> JobRecord:
@@ -130,6 +153,12 @@ def test_a_job_leaves_its_run_its_record_and_one_page(done: Path) -> None:
     assert "Is &lt;somebody&gt; at the desk?" in page
     assert "<somebody>" not in page
     assert "Six simulated places." in page
+    # The answer comes first, then one picture; the step's own section does not repeat it.
+    figures = {(step.name, figure.name): figure.value for step in record.steps for figure in step.figures}
+    right, accuracy = (percent(figures[key], 1) for key in (("replay", "right"), ("run", "accuracy")))
+    assert record.answer == f"<Yes>, right {right} of the time; {accuracy} of the rows, (not measured) of others."
+    assert page.index('<p class="verdict weak">&lt;Yes&gt;, right') < page.index('class="timeline"')
+    assert page.count('class="timeline"') == 1
     # Both targets are shown, the one that was missed too.
     assert page.count(">reached<") == 1
     assert page.count(">missed<") == 1
@@ -219,10 +248,12 @@ def test_a_job_of_ones_own_runs_by_its_folder(desk: Path, tmp_path: Path, cli: C
     ("change", "words"),
     [
         (('kind = "run"', 'kind = "rnu"'), "no kind of step 'rnu'. Known: adapt, "),
-        (('kind = "replay"', 'kind = "run"'), "a name of its own for each step, got 'run' twice"),
+        (('kind = "replay"\nsignals = ["weight"]', 'kind = "run"'), "a name of its own for each step, got 'run' twice"),
         (('step = "replay"', 'step = "replya"'), "a target of one of the steps run, replay, got 'replya'"),
         (('kind = "run"', 'kind = "run"\nfile = "x"'), "no key 'file'"),
         (("minutes = 0.1", "minutes = -1"), "minutes"),
+        (('picture = "replay"', 'picture = "rpelay"'), "one of the steps run, replay, got 'rpelay'"),
+        (("{run.accuracy}", "{rnu.accuracy}"), "one of the steps run, replay, got 'rnu' - at desk job.toml answer"),
     ],
 )
 def test_a_wrong_table_is_refused_before_anything_runs(
@@ -250,6 +281,8 @@ def test_each_shipped_job_is_listed_and_told(cli: Cli) -> None:
         spec = read_job(examples() / name)
         assert spec.title in out
         assert spec.limits, "what the figures do not show"
+        assert spec.answer.endswith(".")
+        assert spec.picture in {str(step.get("name", step["kind"])) for step in spec.steps}
         readme = (examples() / name / "README.md").read_text()
         assert f"edgewright jobs run {name}" in readme
     assert {"activity", "room"} <= set(shipped_jobs())
@@ -288,6 +321,79 @@ def test_a_time_line_draws_every_stretch_and_escapes_labels() -> None:
     assert "paper" not in html, "an edge hides the marks beside it"
 
 
+def test_a_time_line_draws_what_was_measured_above_it_in_its_own_unit() -> None:
+    spike = tuple((float(i), 9.0 if i == 4321 else 0.0) for i in range(10_000))
+    line = Timeline(
+        title="life", seconds=10_000, unit="cycles since new", labels=("maintenance",), truth=(),
+        answers=(Stretch(label="maintenance", start=9_000, end=9_500),),
+        signals=((JobCurve(name="<wear>", points=spike), JobCurve(name="limit", points=((0.0, 5.0), (9_999.0, 5.0)))),),
+    )  # fmt: skip
+    html = str(timeline_html(line))
+    wear, limit = re.findall(r'<polyline points="([^"]+)"', html)
+    heights = [float(point.split(",")[1]) for point in wear.split()]
+    assert len(heights) <= 800
+    assert min(heights) < float(limit.split(",")[1].split()[0]) < max(heights), "the peak of one row is drawn"
+    assert ">9<" in html
+    assert "&lt;wear&gt;" in html
+    assert "maintenance, 9000 to 9500 cycles since new" in html
+    assert ">cycles since new<" in html
+
+
+def test_a_drawing_keeps_the_seconds_around_the_first_right_alarm(done: Path) -> None:
+    line = record_of(done).steps[1].timeline
+    assert line is not None
+    marks = (Mark(time=150, kind="alarm", text=""), Mark(time=20, kind="missed", text=""))
+    assert replay_step._drawn_seconds(marks, line.seconds, 60) == (120, 180)
+    assert replay_step._drawn_seconds((), line.seconds, 60) == (0, 60)
+    assert replay_step._drawn_seconds(marks, line.seconds, 0) == (0, line.seconds)
+    cut = replay_step._cut(msgspec.structs.replace(line, marks=marks), 120, 180)
+    assert [(mark.time, mark.kind) for mark in cut.marks] == [(30, "alarm")]
+    assert cut.seconds == 60
+    assert cut.title == f"{line.title}, 1 min from 2 min on"
+    # Somebody sits there in the second half of each 80 s.
+    assert [(part.label, part.start, part.end) for part in cut.truth] == [("there", 0, 40), ("away", 40, 60)]
+    assert all(0 <= part.start < part.end <= 60 for part in (*cut.answers, *cut.states))
+
+
+def test_columns_that_end_with_their_offset_are_one_curve() -> None:
+    offsets = replay_step._columns_of("s_*", ["s_-2", "other", "s_2"], "here")
+    assert offsets == {-2: 0, 2: 2}
+    rows = np.array([[1, 9, 2], [np.nan, 9, 3]], np.float32)
+    tape = replay_step._Tape("tape", "", np.array([10.0, 11.0]), (), (), rows)
+    (curve,) = replay_step._curve("s_*", tape, offsets, 4.0, 9.0, 12.0)
+    assert curve == JobCurve(name="s", points=((0.5, 1.0), (1.5, 2.0), (2.5, 3.0)))
+    (later,) = replay_step._curve("s_*", tape, offsets, 4.0, 10.4, 11.0)
+    assert [value for _, value in later.points] == [2.0]
+
+
+def test_a_long_signal_keeps_its_peaks_in_few_points() -> None:
+    rows = np.zeros((200_000, 1), np.float32)
+    rows[123_456] = 7.0
+    tape = replay_step._Tape("tape", "", np.arange(200_000) / 100.0, (), (), rows)
+    (curve,) = replay_step._curve("s", tape, {0: 0}, 1.0, 0.0, 1_999.99)
+    assert len(curve.points) <= 800
+    assert (1234.56, 7.0) in curve.points
+
+
+def test_a_column_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="no column 't_\\*'"):
+        replay_step._columns_of("t_*", ["s_-2"], "here")
+
+
+def test_the_road_is_drawn_from_above_without_cars_out_of_sight() -> None:
+    frames = (
+        LaneFrame(time=0.5, action="brake, not <go>", others=((20.0, 0.0), (40.0, 4.0), (900.0, 0.0), (-60.0, 4.0))),
+        LaneFrame(time=1.0, action="hold", others=()),
+    )
+    html = str(lane_view_html(LaneView(title="Road", lanes=2, lane=0, width=4.0, frames=frames)))
+    assert html.count("the own car: ") == 2
+    assert re.findall(r"another car, (\d+) m ahead", html) == ["20", "40"]
+    assert "<go>" not in html
+    own, first, second = (float(y) for y in re.findall(r' y="([\d.]+)" width="35"', html)[:3])
+    assert own == first
+    assert second - own == pytest.approx(4.0 * 7.0)
+
+
 def test_a_time_line_has_names_of_its_own_and_no_lane_without_stretches() -> None:
     line = Timeline(
         title="typing", seconds=10, labels=("typed",), truth=(),
@@ -314,6 +420,7 @@ def test_a_step_that_fails_late_keeps_what_the_others_made(desk: Path, tmp_path:
     made = tmp_path / "runs" / "desk"
     assert (made / "desk" / "trace.json").is_file()
     assert "lamp.toml" in (made / "job.html").read_text()
+    assert record_of(made).answer.startswith("No answer: Replay on the device failed.")
 
 
 def test_a_page_keeps_names_small_and_bounds_short() -> None:
@@ -356,13 +463,13 @@ def test_a_job_that_was_stopped_goes_on_behind_its_last_finished_step(
     assert "the finished steps are kept. Go on with: edgewright jobs run" in text
     assert "--resume" in text
     (kept,) = stopped_folders(tmp_path, "desk", FINISHED_STEPS)
-    with held(kept):
+    with locked(kept):
         assert "got one that another process goes on with" in cli(*given, "--resume", code=2)
     # As the process that was stopped left it.
     kept.rename(kept.with_name(f".desk-{ended_process()}-stopped.tmp"))
     monkeypatch.setattr(run_step, "STEP", replace(run_step.STEP, run=_never))
     cli(*given, "--resume")
-    assert [path.name for path in tmp_path.iterdir()] == ["desk"]
+    assert left_in(tmp_path) == ["desk"]
     assert sorted(path.name for path in (tmp_path / "desk").iterdir()) == sorted(path.name for path in done.iterdir())
     told, usual = record_of(tmp_path / "desk"), record_of(done)
     assert [(step.name, step.says) for step in told.steps] == [(step.name, step.says) for step in usual.steps]
@@ -385,7 +492,7 @@ def test_a_full_disk_stops_a_job_that_goes_on(
     assert "got No space left on device" in text and "go on with --resume" in text
     monkeypatch.setattr(run_step, "STEP", replace(run_step.STEP, run=_never))
     cli(*given, "--resume")
-    assert [path.name for path in tmp_path.iterdir()] == ["desk"]
+    assert left_in(tmp_path) == ["desk"]
 
 
 def _no_space(handle: int) -> None:
@@ -426,7 +533,7 @@ def test_a_stopped_job_does_not_go_on_as_another_one(
     assert "Leave out --resume to begin again" in cli(*given, "--resume", code=2)
     # A whole job of that name leaves nothing of the stopped one.
     cli(*given)
-    assert [path.name for path in runs.iterdir()] == ["desk"]
+    assert left_in(runs) == ["desk"]
 
 
 def test_a_job_that_was_stopped_in_its_first_step_leaves_nothing(
@@ -434,4 +541,4 @@ def test_a_job_that_was_stopped_in_its_first_step_leaves_nothing(
 ) -> None:
     _stop_at(monkeypatch, run_step)
     cli("jobs", "run", desk, "--data", desk / "rows.csv", "--out", tmp_path, code=INTERRUPTED)
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []

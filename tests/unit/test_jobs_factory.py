@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.intervals import around
-from edgewright.core.package import read_package
+from edgewright.core.package import around, read_package
 from edgewright.device.agent.settings import read_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
@@ -27,8 +26,7 @@ from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import InputError
 from edgewright.workflows.detection import own_start
 from edgewright.workflows.detection.rows import Stretch
-from edgewright.workflows.intervals import Fold, Folds, Side, band_of
-from edgewright.workflows.maintenance import Policy, by_age, plans_of
+from edgewright.workflows.intervals import Fold, Folds, Policy, Side, band_of, by_age, plans_of
 from plant import OpcuaPlant, free_port
 from support import shared_data
 
@@ -221,6 +219,12 @@ def test_a_job_forecasts_with_intervals_and_plans(wear: Path, tmp_path: Path, cl
     assert steps["intervals"]["coverage"] == pytest.approx(0.9, abs=0.08)
     assert steps["intervals"]["rmse"] < 4
     assert steps["plan"]["unused"] < steps["plan"]["unused_by_age"]
+    life = next(step["timeline"] for step in record["steps"] if step["name"] == "plan")
+    decided, failed = ({mark["kind"]: mark["time"] for mark in life["marks"]}[kind] for kind in ("event", "missed"))
+    (window,) = life["answers"]
+    assert decided < window["start"] < window["end"] < failed == life["seconds"]
+    forecast, sure = (dict(map(tuple, curve["points"])) for curve in life["signals"][0])
+    assert all(sure[age] <= forecast[age] for age in forecast)
     page = (tmp_path / wear.name / "job.html").read_text()
     assert page.count('<figure class="chart"') == 2
     assert (tmp_path / wear.name / "intervals" / "intervals.json").is_file()
@@ -323,7 +327,7 @@ def test_the_rules_answer_for_a_machine_whose_control_is_read_over_opcua(tmp_pat
 
     run_agent(
         configured, short_source(f"opcua:{plant.url}?rate=20&nodes={plant.nodes}"), tmp_path / "store",
-        stop=lambda: "yes" in decided or monotonic() > end, say=lambda _: None, tell=tell, begin=lambda _: None,
+        stop=lambda: "yes" in decided or monotonic() > end, say=lambda _: None, publish=tell, begin=lambda _: None,
     )  # fmt: skip
     plant.stop()
     assert decided == ["no", "yes"]

@@ -12,7 +12,7 @@ import pytest
 from agent_example import RATE, given, package, packets, signal, told
 from cli_runner import Cli
 from edgewright.jobs.group_figures import GroupAnswers, error_figures, share_figures
-from edgewright.monitor.detector_file import read_detector, write_detector
+from edgewright.monitor.detector_stream import read_detector, write_detector
 from edgewright.monitor.detectors.limits import LimitsConfig, fit
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold

@@ -12,7 +12,7 @@ from edgewright.jobs.steps import Work
 from edgewright.jobs.steps.practice import STEP, Config
 from edgewright.language.pronunciation.coach import write_coach
 from edgewright.language.pronunciation.log import days, readings
-from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.errors import InputError
 from support import left_out
 
@@ -28,7 +28,7 @@ def work(tmp_path: Path) -> Work:
 
 @pytest.mark.slow
 def test_sentences_are_read_one_after_the_other(work: Work) -> None:
-    step = STEP.run(Config(kind="practice", drawn=4), work)
+    step = STEP.run(Config(kind="practice", shown=4), work)
     values = {figure.name: figure.value for figure in step.figures}
     kept = readings(work.out / "practice")
     assert len(kept) == 6

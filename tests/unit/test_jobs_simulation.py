@@ -13,7 +13,10 @@ import pytest
 from cli_runner import Cli
 from edgewright.core.state_machine.validation import check_table
 from edgewright.jobs.catalogue import examples
-from edgewright.jobs.simulation.envelope import (
+from edgewright.jobs.simulation import Environment, EnvironmentSpec, read_environment
+from edgewright.jobs.simulation.perceptions.lane import FREE, PERCEPTION, rows_of
+from edgewright.jobs.steps.episodes import PlanTask, label
+from edgewright.jobs.steps.shield import (
     Envelope,
     Level,
     Shield,
@@ -22,9 +25,6 @@ from edgewright.jobs.simulation.envelope import (
     read_envelope,
     shield_table,
 )
-from edgewright.jobs.simulation.environment import Environment, EnvironmentSpec, read_environment
-from edgewright.jobs.simulation.perceptions.lane import FREE, PERCEPTION, rows_of
-from edgewright.jobs.simulation.planner import PlanTask, label
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobRecord
 from edgewright.schema.state_table import StateTable
@@ -172,6 +172,13 @@ def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli
     (folder / "job.toml").write_text(job.replace("episodes = 1000", "episodes = 6\nfaulty = 4\nfaults = 0.2"))
     record = msgspec.convert(cli.json("jobs", "run", folder, "--out", tmp_path / "runs"), JobRecord)
     assert [step.name for step in record.steps] == ["episodes", "run", "prove", "shield", "drive"]
+    view = record.steps[-1].lane_view
+    assert view is not None
+    assert 0 <= view.lane < view.lanes == 2
+    assert [frame.time for frame in view.frames] == sorted({frame.time for frame in view.frames})
+    assert any(frame.others for frame in view.frames)
+    # Others drive in lanes, so many metres to the side of the own one.
+    assert {round(abs(right)) for frame in view.frames for _, right in frame.others} <= {0, 4}
     figures = {figure.name: figure.value for figure in record.steps[-1].figures}
     assert figures["preventable"] == 0
     assert figures["exposed"] == 0

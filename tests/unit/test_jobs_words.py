@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 from edgewright.data.load import load_data
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import as_text
@@ -19,8 +19,8 @@ from edgewright.jobs.catalogue import examples, read_job
 from edgewright.jobs.steps import Work
 from edgewright.jobs.steps.alarms import record_of
 from edgewright.jobs.steps.words import STEP, Config
-from edgewright.language.synthesis.placement import copy_of, stream_of, trimmed, window_of
-from edgewright.pipeline.listener import Listener
+from edgewright.language.synthesis.speech import copy_of, stream_of, trimmed, window_of
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.workflows.tuning.grid import Tally

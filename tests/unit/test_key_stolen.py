@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from cli_runner import Cli
-from edgewright.cli.keys import stolen as command
+from edgewright.cli.commands.fleet.key import stolen as command
 from edgewright.fleet.protocol.layout import INDEX, ONLINE
-from edgewright.fleet.repository import acceptance, offline, stolen_keys
+from edgewright.fleet.repository import acceptance, key_rotation, offline
 from edgewright.fleet.repository.acceptance import online_signers, read_held
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.online import sign_online
@@ -130,8 +130,8 @@ class Killed(BaseException):
 
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
-    "before the record": (stolen_keys, "record_stolen", False),
-    "after the record": (stolen_keys, "record_stolen", True),
+    "before the record": (key_rotation, "record_stolen", False),
+    "after the record": (key_rotation, "record_stolen", True),
     "before the change": (acceptance, "accept", False), "after the change": (acceptance, "accept", True),
     "before the changes are taken in": (stolen_key_response, "take_in", False),
     "after the changes are taken in": (stolen_key_response, "take_in", True),
@@ -264,7 +264,7 @@ def test_a_revocation_is_prepared_again(place: Place, tmp_path: Path, there: str
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(stolen_keys, "record_stolen"), (stolen_keys, "revocation"), (command, "_respond"), (command, "_confirm")],
+    [(key_rotation, "record_stolen"), (key_rotation, "revocation"), (command, "_respond"), (command, "_confirm")],
 )
 def test_an_act_that_fails_leaves_none_of_the_others_undone(
     place: Place, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
@@ -289,12 +289,12 @@ def test_digits_that_several_keys_share_name_none(tmp_path: Path, cli: Cli) -> N
     fleet = open_fleet(tmp_path / "fleet")
     live = offline.role_of(read_held(fleet), "timestamp").keyids[0]
     for key in (live[:6] + "0" * 58, "abcd" + "0" * 60, "abcd" + "1" * 60):
-        stolen_keys.record_stolen(fleet, StolenKey(key=key, role="root", keys=(key,), at=1.0))
+        key_rotation.record_stolen(fleet, StolenKey(key=key, role="root", keys=(key,), at=1.0))
     for digits in (live[:6], "abcd"):
         with pytest.raises(InputError, match="one key's id"):
-            stolen_keys.find_stolen(fleet, digits, 2.0)
-    assert stolen_keys.find_stolen(fleet, "abcd0", 2.0).at == 1.0
-    assert stolen_keys.find_stolen(fleet, live[:8], 2.0).key == live
+            key_rotation.find_stolen(fleet, digits, 2.0)
+    assert key_rotation.find_stolen(fleet, "abcd0", 2.0).at == 1.0
+    assert key_rotation.find_stolen(fleet, live[:8], 2.0).key == live
 
 
 def test_a_stolen_offline_key_is_replaced_and_its_threshold_said(tmp_path: Path, cli: Cli) -> None:
@@ -314,4 +314,4 @@ def test_a_stolen_offline_key_is_replaced_and_its_threshold_said(tmp_path: Path,
 def test_a_key_that_nobody_knows_is_refused(tmp_path: Path, cli: Cli) -> None:
     cli("fleet", "init", tmp_path / "fleet")
     assert "one key's id" in cli("fleet", "key", "stolen", "0123456789", "--fleet", tmp_path / "fleet", code=2)
-    assert not (tmp_path / "fleet" / "keys" / stolen_keys.RECORD).exists()
+    assert not (tmp_path / "fleet" / "keys" / key_rotation.RECORD).exists()

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
-from edgewright.data.known_sets import set_at
-from edgewright.data.public import names, public_set
+from edgewright.data.public import names, public_set, set_at
 from edgewright.pipeline.check import check_data
 from small_pipeline import write_rows
 from support import shared_data

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from edgewright.language.labelling.audit import (
-    asked,
     audited,
     clopper_pearson,
     draw,
@@ -15,6 +14,7 @@ from edgewright.language.labelling.audit import (
     level_of,
     needed,
     smallest,
+    unanswered,
 )
 from edgewright.language.labelling.review import shown, todo
 from edgewright.schema.errors import InputError
@@ -46,8 +46,8 @@ def test_how_many_to_audit() -> None:
 def test_a_longer_sample_holds_the_shorter_and_is_stricter(tmp_path: Path) -> None:
     with suggested(write_project(tmp_path), wrong=4) as project:
         first = draw(project, 10, seed=3)
-        assert (first.state, first.drawn, first.population, first.high) == ("open", 10, 80, 1.0)
-        sample = asked(project)
+        assert (first.state, first.sampled, first.population, first.high) == ("open", 10, 80, 1.0)
+        sample = unanswered(project)
         assert len(sample) == 10
         with pytest.raises(InputError, match="0 of 10"):
             draw(project, 20)
@@ -62,9 +62,9 @@ def test_a_longer_sample_holds_the_shorter_and_is_stricter(tmp_path: Path) -> No
         assert (done.low, done.high) == clopper_pearson(done.errors, 10, 0.95)
         second = draw(project, 25)
         assert (second.state, second.answered, second.looks, second.level) == ("open", 10, 2, 0.975)
-        answer(project, asked(project), how="blind")
+        answer(project, unanswered(project), how="blind")
         longer = audited(project)
-        assert (longer.state, longer.drawn) == ("done", 25)
+        assert (longer.state, longer.sampled) == ("done", 25)
         wrong = {item.id for item in project.items()[:4]}
         whole = {row[0] for row in project.execute("SELECT item FROM population WHERE rank < 25")}
         assert set(sample) <= whole
@@ -76,7 +76,7 @@ def test_a_longer_sample_holds_the_shorter_and_is_stricter(tmp_path: Path) -> No
 def test_every_class_gets_its_own_sample(tmp_path: Path) -> None:
     with suggested(write_project(tmp_path)) as project:
         draw(project, 4, each=6, seed=0)
-        answer(project, asked(project), how="blind")
+        answer(project, unanswered(project), how="blind")
         found = audited(project)
         assert (found.state, found.answered, found.errors) == ("done", 4, 0)
         assert all(one.answered >= 6 and one.high == clopper_pearson(0, one.answered, 0.95)[1] for one in found.classes)
@@ -85,13 +85,13 @@ def test_every_class_gets_its_own_sample(tmp_path: Path) -> None:
 def test_labels_that_changed_make_the_audit_stale_and_count_as_a_look(tmp_path: Path) -> None:
     with suggested(write_project(tmp_path)) as project:
         draw(project, 5, seed=0)
-        answer(project, asked(project), how="blind")
+        answer(project, unanswered(project), how="blind")
         assert audited(project).state == "done"
-        left = next(i.id for i in project.items() if not project.said(i.id))
+        left = next(i.id for i in project.items() if not project.reviews(i.id))
         # What a person labels is a machine's label no more; the rest is as it was audited.
         answer(project, [left])
         assert audited(project).state == "done"
-        other = next(i.id for i in project.items() if not project.said(i.id))
+        other = next(i.id for i in project.items() if not project.reviews(i.id))
         project.execute("UPDATE suggestions SET label = 'food' WHERE item = ?", (other,))
         project.execute("UPDATE suggestions SET label = 'lamp' WHERE item = ? AND label = 'lamp'", (other,))
         changed = audited(project)
@@ -105,7 +105,7 @@ def test_labels_that_changed_make_the_audit_stale_and_count_as_a_look(tmp_path: 
 def test_an_audit_is_blind_and_not_part_of_the_review(tmp_path: Path) -> None:
     with suggested(write_project(tmp_path)) as project:
         draw(project, 5, seed=0)
-        sample = asked(project)
+        sample = unanswered(project)
         assert todo(project, "ann", audit=True) == sample
         assert not set(sample) & set(todo(project, "ann"))
         assert shown(project, sample[0], audit=True).suggested == ""

@@ -27,7 +27,7 @@ def test_what_was_said_is_there_again_and_can_be_taken_back(tmp_path: Path) -> N
         assert (taken.item, taken.label) == (2, "food")
         assert project.undo("bob") is None
     with Project(path) as project:
-        assert [(one.item, one.label, one.reviewer) for one in project.said()] == [(1, "lamp", "ann")]
+        assert [(one.item, one.label, one.reviewer) for one in project.reviews()] == [(1, "lamp", "ann")]
         with pytest.raises(InputError, match="a class of this project"):
             project.say(3, "lmap", "ann", "typed")
         with pytest.raises(InputError, match="an item of this project"):
@@ -42,13 +42,13 @@ def test_people_who_differ_are_told_until_somebody_settles_it(tmp_path: Path) ->
         for item, first, second in ((1, "lamp", "lamp"), (2, "lamp", "food"), (3, "food", "food"), (4, "", "")):
             project.say(item, first, "ann", "typed")
             project.say(item, second, "bob", "typed")
-        found = decided(project.said())
+        found = decided(project.reviews())
         assert [found[item].disputed for item in (1, 2, 3, 4)] == [False, True, False, False]
         assert found[4].label == ""
-        one = kappas(project.said())[0]
+        one = kappas(project.reviews())[0]
         assert (one.first, one.second, one.common, one.agreed) == ("ann", "bob", 4, 3)
         project.say(2, "food", "eve", "settled")
-        assert decided(project.said())[2].label == "food"
+        assert decided(project.reviews())[2].label == "food"
 
 
 def test_kappa_is_that_of_cohen() -> None:
@@ -65,7 +65,7 @@ def test_equal_texts_with_two_labels_are_found(tmp_path: Path) -> None:
     with Project(tmp_path / "a.labelling") as project:
         project.say(1, "lamp", "ann", "typed")
         project.say(3, "food", "ann", "typed")
-        odd = contradictions(project.items(), decided(project.said()))
+        odd = contradictions(project.items(), decided(project.reviews()))
     assert [(first.id, other.id, a, b) for first, other, a, b in odd] == [(1, 3, "lamp", "food")]
     assert run(["label", "export", str(tmp_path / "a.labelling"), "--out", str(tmp_path / "out.csv")]) == 2
 

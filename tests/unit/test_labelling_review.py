@@ -27,7 +27,7 @@ def piped(monkeypatch: pytest.MonkeyPatch, path: Path, lines: str, *options: str
 def labels(path: Path) -> list[tuple[str, str]]:
     """Return labels by people and how they came about, in their order."""
     with Project(path) as project:
-        return [(one.label, one.how) for one in project.said()]
+        return [(one.label, one.how) for one in project.reviews()]
 
 
 def test_lines_label_take_back_and_go_on_the_next_time(
@@ -103,7 +103,7 @@ def test_two_people_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     cli("label", "review", path, "--as", "bob", "--second")
     text = cli("label", "status", path)
     assert "ann and bob agree on 1 of 2: Cohen's kappa 0.00" in text
-    assert "one item with two labels" in text
+    assert "1 item with two labels" in text
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,11 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.core import catalogue
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.labelling.label_errors import likely_errors
 from edgewright.language.labelling.project import Project
-from edgewright.language.labelling.suggesters import FOLDER, Given, Suggester
-from edgewright.language.labelling.suggesters.linear import out_of_fold
+from edgewright.language.labelling.suggesters import Given, suggester_of
+from edgewright.language.labelling.suggesters.labelled import out_of_fold
 from edgewright.language.labelling.suggestion_round import choose, shares_of, suggest, temperature
 from edgewright.language.labelling.vectors import features, vectors_of
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -70,9 +69,9 @@ def test_nothing_is_suggested_from_nothing(tmp_path: Path) -> None:
 def test_few_labels_suggest_the_rest_and_people_are_left_alone(tmp_path: Path, by: str) -> None:
     with Project(write_project(tmp_path)) as project:
         answer(project, list(range(1, 80, 3)))
-        found = suggest(project, by=by, least=0.6)
+        found = suggest(project, by=by, minimum=0.6)
         assert (found.labelled, found.fitted) == (27, True)
-        reported = {one.item for one in project.said()}
+        reported = {one.item for one in project.reviews()}
         suggestions = project.suggestions()
         assert not reported & suggestions.keys()
         texts = {item.id: item.content for item in project.items()}
@@ -99,7 +98,7 @@ def test_a_labelled_item_is_not_judged_by_its_own_label() -> None:
     wrong = targets.copy()
     wrong[0] = 1
     for name in ("linear", "neighbours"):
-        found: Suggester = catalogue.find(FOLDER, name, "SUGGESTER", "suggester")
+        found = suggester_of(name)
         scores = found.scores(Given(vectors, wrong, ("a", "b", "c"), ("", "", "")))
         assert scores[0].argmax() == 0
         assert np.mean(scores.argmax(axis=1) == targets) > 0.95
@@ -132,8 +131,8 @@ def test_labels_that_were_turned_are_found_and_groups_are_left_out() -> None:
     labels = targets.copy()
     turned = [3, 70, 140]
     labels[turned] = (labels[turned] + 1) % 3
-    assert {one.place for one in likely_errors(vectors, labels)} == set(turned)
-    assert likely_errors(vectors, labels)[0].likelier == targets[likely_errors(vectors, labels)[0].place]
+    assert {one.index for one in likely_errors(vectors, labels)} == set(turned)
+    assert likely_errors(vectors, labels)[0].likelier == targets[likely_errors(vectors, labels)[0].index]
     # A class that only one group has is never predicted for that group.
     groups = (targets == 0).astype(np.int64)
     assert out_of_fold(vectors, targets, 3, groups)[targets == 0].argmax(axis=1).max() > 0

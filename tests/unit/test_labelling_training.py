@@ -11,8 +11,8 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.package import read_package
-from edgewright.data.audited_labels import beside, read_record, records
-from edgewright.language.labelling.audit import asked, draw
+from edgewright.data.audited_labels import read_record, record_path, records
+from edgewright.language.labelling.audit import draw, unanswered
 from edgewright.language.labelling.export import export
 from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
@@ -32,7 +32,7 @@ def audited_project(folder: Path, count: int, wrong: int = 0) -> Path:
     path = write_project(folder)
     with suggested(path, wrong) as project:
         draw(project, count, seed=1)
-        answer(project, asked(project), how="blind")
+        answer(project, unanswered(project), how="blind")
     return path
 
 
@@ -62,7 +62,7 @@ def test_a_language_model_keeps_the_record_of_its_labels(tmp_path: Path, cli: Cl
         "language", "train", out, "--out", model, "--size", "8kB", "--label-errors", "0.06"
     )
     spec, _ = read_language(model)
-    assert msgspec.convert(spec.trained["labels"], list[LabelRecord]) == [read_record(beside(out))]
+    assert msgspec.convert(spec.trained["labels"], list[LabelRecord]) == [read_record(record_path(out))]
 
 
 def test_an_audit_above_the_limit_is_refused_and_the_limit_can_be_raised(tmp_path: Path, cli: Cli) -> None:
@@ -91,11 +91,11 @@ def test_edited_and_renamed_data_are_noticed(tmp_path: Path) -> None:
     out.write_text(content.replace(",lamp,", ",food,", 1))
     with pytest.raises(CheckFailedError, match="changed after the export"):
         records(out, LIMIT)
-    beside(out).unlink()
+    record_path(out).unlink()
     with pytest.raises(CheckFailedError, match="without their audit"):
         records(out, LIMIT)
     out.write_text(content)
-    beside(out).write_text('{"version": 9}')
+    record_path(out).write_text('{"version": 9}')
     with pytest.raises(InputError, match="format 9 is newer"):
         records(out, LIMIT)
 
@@ -143,11 +143,11 @@ def test_a_run_on_audited_windows_tells_of_it_in_its_record_and_package(tmp_path
         with pytest.raises(CheckFailedError, match="no audit"):
             run_pipeline(read_config(str(toml)), out=tmp_path / "runs")
         draw(project, 72, seed=0)
-        for number in asked(project):
+        for number in unanswered(project):
             project.say(number, "loud" if number % 2 else "still", "ann", "blind")
         export(project, tmp_path / "out.csv", force=True)
     result = run_pipeline(read_config(str(toml)), out=tmp_path / "runs")
-    record = read_record(beside(tmp_path / "out.csv"))
+    record = read_record(record_path(tmp_path / "out.csv"))
     assert result.trace.provenance.labels == (record,)
     assert any("0 of 72 drawn at random were wrong" in note for note in result.trace.stages[0].notes)
     assert result.package is not None

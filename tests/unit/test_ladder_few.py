@@ -15,12 +15,11 @@ from edgewright.race.metrics import METRICS
 from edgewright.schema.device import DecisionSpec
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.report import compare
-from edgewright.search.architecture.trial import TrialScore, Tried
+from edgewright.search.architecture.trial import CandidateTrial, TrialScore
 from edgewright.search.ladder.model_comparison import LadderState, choose_with_few, probabilities
 from edgewright.training.metrics import group_interval
 from edgewright.training.permutation_test import power, smallest_p
-from edgewright.workflows.tuning.grid import Tally
-from edgewright.workflows.tuning.grid import Tried as TriedDecision
+from edgewright.workflows.tuning.grid import GridScore, Tally
 from edgewright.workflows.tuning.selection import Cost, paired
 
 EACH = 100
@@ -58,9 +57,9 @@ def test_with_eight_people_no_worse_and_larger_rung_is_chosen() -> None:
         "linear": (LINEAR, (1500, 300)),
     })  # fmt: skip
     judge = climb.judge
-    old = judge.gain(climb.tried["threshold"].answers, climb.tried["majority"].answers)
+    old = judge.gain(climb.measured_rungs["threshold"].answers, climb.measured_rungs["majority"].answers)
     assert old.low < 0
-    assert judge.gain(climb.tried["rules"].answers, climb.tried["majority"].answers).low > 0
+    assert judge.gain(climb.measured_rungs["rules"].answers, climb.measured_rungs["majority"].answers).low > 0
     choose_with_few(climb)
     assert climb.chosen in ("threshold", "linear")
     assert not climb.steps["rules"].climbed
@@ -83,7 +82,7 @@ def test_what_is_better_and_not_larger_needs_no_test() -> None:
     # One that was passed over on the way, and is better and smaller than what was climbed later, is taken back.
     spread = [0.99 if n > 2 else 0.05 for n in range(20)]
     back = _climbed(20, {"a": ([0.5] * 20, (300, 60)), "b": (spread, (400, 70)), "c": ([0.66] * 20, (900, 100))})
-    assert back.judge.gain(back.tried["b"].answers, back.tried["a"].answers).low < 0
+    assert back.judge.gain(back.measured_rungs["b"].answers, back.measured_rungs["a"].answers).low < 0
     assert (back.chosen, back.steps["b"].why) == ("b", "better than c and not larger: no test is needed")
 
 
@@ -133,7 +132,7 @@ def _judged(errors: list[int]) -> TrialScore:
 
 def test_points_of_a_search_are_compared_by_the_same_test() -> None:
     trials = [
-        Tried(number=n, batch=0, point={}, estimate=Estimate(flash=n, ram=1, latency_us=1), state="done")
+        CandidateTrial(number=n, batch=0, point={}, estimate=Estimate(flash=n, ram=1, latency_us=1), state="done")
         for n in (3, 5, 8)
     ]
     judged = {3: _judged([20] * 6), 5: _judged([9, 12, 10, 13, 8, 11]), 8: _judged([10, 9, 11, 9, 10, 10])}
@@ -151,8 +150,8 @@ def test_points_of_a_search_are_compared_by_the_same_test() -> None:
 def test_a_tuned_decision_is_held_against_the_old_one_by_the_same_test() -> None:
     people = [f"p{n}" for n in range(6)]
 
-    def decided(missed: list[int]) -> TriedDecision:
-        return TriedDecision(DecisionSpec(alarms=("fall",)), tuple(Tally(9, m, 0, 0, 3600.0, ()) for m in missed))
+    def decided(missed: list[int]) -> GridScore:
+        return GridScore(DecisionSpec(alarms=("fall",)), tuple(Tally(9, m, 0, 0, 3600.0, ()) for m in missed))
 
     found = paired(decided([1] * 6), decided([3] * 6), Cost(1, 20), people)
     assert found is not None

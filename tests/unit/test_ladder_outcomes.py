@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.ladder import LadderRecord, RungRecord, rung_of
+from edgewright.schema.race import LadderRecord, RungRecord, rung_of
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
@@ -61,7 +61,7 @@ def test_a_phone_needs_a_network_on_features() -> None:
     )
     rungs = ("majority", "threshold", "linear", "tree", "small_network")
     record = Ladder(problem, config, silent, rungs=rungs).climb()
-    assert (record.kept, record.units, record.held, record.chosen) == ("group", 16, held, "small_network")
+    assert (record.kept, record.units, record.left_out, record.chosen) == ("group", 16, held, "small_network")
     network = _rung(record, "small_network")
     assert network.against == "linear"
     assert network.gain is not None

@@ -139,7 +139,7 @@ def test_other_poolings_and_a_graph_that_came_along(directory: Path, pooling: st
 
 
 def test_int8_is_near(directory: Path, tmp_path: Path) -> None:
-    from edgewright.language.embedding.quantise import write_int8
+    from edgewright.language.embedding.load import write_int8
 
     write_int8(directory, tmp_path / "int8")
     texts = ["teas please", "soda", "tea soda tea"]

@@ -7,14 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
-from edgewright.language.intents.integers import size_in_bytes
-from edgewright.language.intents.parts import judged, parted
+from edgewright.language.intents.network import Fit, Network, size_in_bytes
+from edgewright.language.intents.parts import evaluate, parted
 from edgewright.language.intents.train import How, climb, fit_linear, logits_of, rows_for, train_student
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled
-from edgewright.nlp.utterance.hashing import rows_of
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.parse import Understanding
+from edgewright.nlp.utterance.student import rows_of
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import wilson
@@ -51,7 +51,7 @@ def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
 
 @pytest.mark.slow
 def test_what_is_refused_counts_as_wrong() -> None:
-    found = train_student(parted(sixteen(), (), 0), How(size=8_000, reject=0.5)).judged
+    found = train_student(parted(sixteen(), (), 0), How(size=8_000, reject=0.5)).evaluation
     assert found.refused.any()
     assert not found.answered[found.refused].any()
     assert found.reject == 0.5
@@ -62,7 +62,7 @@ def test_refusing_what_would_be_wrong_costs_nothing() -> None:
     scores, truth = np.arange(1.0, 21.0), np.zeros(20, np.int64)
     raw = np.zeros((20, 2))
     raw[np.arange(20), (scores <= 10).astype(int)] = scores
-    found, heat = judged(raw, raw[:0], truth, 0.2, False)
+    found, heat = evaluate(raw, raw[:0], truth, 0.2, False)
     # A further right answer lies below the second smallest of ten with a probability of 2 in 11.
     assert found.refused.sum() == 11, "all wrong answers and one right answer"
     assert found.answered.sum() == 9
@@ -147,3 +147,9 @@ def test_few_utterances_out_of_scope_tell_little_even_where_all_of_them_are_told
     assert held >= 275
     assert found.method == "jackknife of both sides, t with 4 degrees of freedom, 95 %"
     assert auroc_interval(inside, np.array([])).low == 0.0
+
+
+def test_logits_of_a_new_network_have_one_size_whatever_its_width() -> None:
+    for hidden in (4, 64):
+        head = Network(10, 400, Fit(hidden=hidden)).weights["head"]
+        assert np.square(head).sum(axis=0).mean() == pytest.approx(1.0, rel=0.1)

@@ -13,17 +13,16 @@ from c99_language_example import INTENTS, built, jumble, model
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import run_integer
-from edgewright.export.c99_language.features import write_features_c99
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_language.student import write_features_c99
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.intents.graph import float_graph, int8_graph
-from edgewright.nlp.utterance.hashing import UNIT, ZERO, features
 from edgewright.nlp.utterance.model_file import Arrays, write_language
 from edgewright.nlp.utterance.normalise import LONGEST, normalised
-from edgewright.nlp.utterance.student import Student
+from edgewright.nlp.utterance.student import UNIT, ZERO, Student, features
 from edgewright.schema.integer import Rounding
 from edgewright.schema.language import LanguageSpec, Vector
 from integer_layers import litert, need_litert, need_tflm, tflm

@@ -15,12 +15,11 @@ import pytest
 from cli_runner import Cli
 from documents_example import Letters
 from edgewright.cli.main import run
-from edgewright.language.intents.integers import shape_for, size_of
-from edgewright.language.intents.parts import held_sentences
-from edgewright.language.intents.scope_limit import limit, share_of
-from edgewright.language.intents.teacher import Teacher
+from edgewright.language.intents.material import Teacher
+from edgewright.language.intents.network import shape_for, size_of
+from edgewright.language.intents.parts import held_sentences, limit, share_of
 from edgewright.language.intents.train import How
-from edgewright.language.slots.train import Slotting
+from edgewright.language.slots import Slotting
 from edgewright.language.training import Understood, train
 from edgewright.language.utterances import Labelled
 from edgewright.nlp.utterance.model_file import language_bytes, parse_language, read_language, write_language
@@ -69,7 +68,7 @@ def test_what_was_learnt_is_understood(understood: Understood) -> None:
     assert (slot.text, slot.value) == ("Soda", "soda")
     assert one.parse("two sandwiches and one salad").intent == "food"
     assert one.parse("stop it").intent == "stop"
-    assert understood.made.bytes <= 16_000
+    assert understood.trained.bytes <= 16_000
     assert understood.spec.trained["accuracy"]["value"] > 0.8
     assert understood.spec.trained["slots"]["f1"] > 0.8
 

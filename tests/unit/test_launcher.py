@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgewright.cli.device._fleet import fleet_lines, followed
+from edgewright.cli.commands.device._fleet import fleet_lines, followed
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device import launcher_record
 from edgewright.fleet.device.agent_choice import AgentChoice, verdict
@@ -283,7 +283,7 @@ def test_a_device_without_room_for_a_process_keeps_the_environment(
     lines: list[str] = []
     agent = RefusedAgent([error] * 4, asked)
     choice = AgentChoice(store, lines.append)
-    launcher = Launcher(store, choice, agent, {}, asked, 0, Supervisor("", ""))  # type: ignore[arg-type]
+    launcher = Launcher(store, choice, agent, [], {}, asked, 0, Supervisor("", ""))  # type: ignore[arg-type]
     monkeypatch.setattr("time.monotonic", iter(range(0, 10**6, 3)).__next__)
     assert launcher.run() == 0
     assert agent.started == [NEW]
@@ -294,7 +294,7 @@ def test_a_device_without_room_for_a_process_keeps_the_environment(
 def test_a_file_that_is_no_program_condemns_its_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     agent = RefusedAgent([OSError(errno.ENOEXEC, "no program")], asked)
-    launcher = Launcher(store, AgentChoice(store), agent, {}, asked, 0, Supervisor("", ""))  # type: ignore[arg-type]
+    launcher = Launcher(store, AgentChoice(store), agent, [], {}, asked, 0, Supervisor("", ""))  # type: ignore[arg-type]
     monkeypatch.setattr("time.monotonic", iter(range(0, 10**6, 3)).__next__)
     assert launcher.run() == 0
     assert agent.started == [""]

@@ -15,8 +15,8 @@ from edgewright.race.metrics import METRICS
 from edgewright.race.problem import Problem
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.race.stages import config_of
+from edgewright.schema.advice import CurvePoint, Curves
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.curve import CurvePoint, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
 from edgewright.schema.trace_flow import encode_record

@@ -16,16 +16,16 @@ from rich.console import Console
 from edgewright.pipeline import learning
 from edgewright.pipeline import leave_one_out as tested
 from edgewright.pipeline.config import checked
-from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run_folder.job import Job
 from edgewright.schema.data import Split
 from edgewright.schema.lesson import Facts
 from edgewright.schema.trace import LeftOutRecord
 from edgewright.trace.html import page_html
-from edgewright.trace.modes.summary import tell
-from edgewright.trace.opening import opening
-from edgewright.trace.readiness import left_out_text
+from edgewright.trace.modes.summary import mode_blocks
+from edgewright.trace.sentences.opening import opening
+from edgewright.trace.sentences.readiness import left_out_text
 from edgewright.trace.terminal import print_trace
 
 pytestmark = pytest.mark.slow
@@ -163,8 +163,10 @@ def test_what_every_view_says_first_is_of_the_people_left_out(tmp_path: Path) ->
     print_trace(trace, Console(file=printed, width=110))
     text = " ".join(printed.getvalue().split())
     assert text.index(little) < text.index("One split: accuracy ")
-    assert any(little in value for block in tell(trace) if isinstance(block, Facts) for _, value in block.rows)
-    assert not any(name == "accuracy" for block in tell(trace) if isinstance(block, Facts) for name, _ in block.rows)
+    assert any(little in value for block in mode_blocks(trace) if isinstance(block, Facts) for _, value in block.rows)
+    assert not any(
+        name == "accuracy" for block in mode_blocks(trace) if isinstance(block, Facts) for name, _ in block.rows
+    )
 
 
 def test_the_error_of_an_amount_is_of_the_people_left_out_too(tmp_path: Path) -> None:

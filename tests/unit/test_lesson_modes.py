@@ -12,7 +12,7 @@ from rich.console import Console
 
 import lesson_example
 import trace_example as example
-from edgewright.cli.lessons import ask, read_answers, show_blocks, step_through
+from edgewright.cli.lessons import ask, print_pages, read_answers, step_through
 from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
 from edgewright.schema.trace import Trace
@@ -29,7 +29,7 @@ def text_of(blocks: Sequence[Block]) -> str:
 def printed(blocks: Sequence[Block], width: int = 80, *, encoding: str = "utf-8") -> str:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
-    show_blocks(Console(file=file, width=width, color_system=None, legacy_windows=False), blocks)
+    print_pages(blocks, Console(file=file, width=width, color_system=None, legacy_windows=False))
     file.flush()
     return raw.getvalue().decode(encoding)
 
@@ -42,9 +42,9 @@ def test_there_are_nine_modes() -> None:
 @pytest.mark.parametrize("record", sorted(lesson_example.RECORDS))
 def test_every_mode_tells_every_record(name: str, record: str) -> None:
     trace = lesson_example.RECORDS[record]()
-    blocks = mode(name).tell(trace)
+    blocks = mode(name).blocks(trace)
     assert blocks
-    assert blocks == mode(name).tell(trace)
+    assert blocks == mode(name).blocks(trace)
     text = printed(blocks)
     assert text.strip()
     code = "".join(block.text for block in blocks if isinstance(block, Code))
@@ -62,50 +62,50 @@ def test_a_record_with_hardly_anything_is_told_as_well(name: str) -> None:
         evaluation=None, predictions=(), compression=None, device=None, provenance=example.trace().provenance,
         state="cancelled", reason="by a test",
     )  # fmt: skip
-    assert printed(mode(name).tell(bare)).strip()
+    assert printed(mode(name).blocks(bare)).strip()
 
 
 def test_markup_in_names_is_text() -> None:
-    text = printed(mode("trace").tell(lesson_example.hostile()), 100)
+    text = printed(mode("trace").blocks(lesson_example.hostile()), 100)
     assert "[bold red]" in text
     assert '<script>alert("x")</script>' in text
 
 
 def test_summary_says_the_figures() -> None:
-    text = text_of(mode("summary").tell(lesson_example.classifier()))
+    text = text_of(mode("summary").blocks(lesson_example.classifier()))
     for figure in ("5,059 parameters", "87.9 % (95 %: 84.2 % to 91.1 %)", "10,000 x 20 -> 10,000 x 10", "phone-arm64"):
         assert figure in text
     cancelled = msgspec.structs.replace(example.trace(), state="cancelled", reason="Ctrl-C")
-    assert "This run is cancelled: Ctrl-C." in text_of(mode("summary").tell(cancelled))
+    assert "This run is cancelled: Ctrl-C." in text_of(mode("summary").blocks(cancelled))
 
 
 def test_formulas_hold_the_numbers_of_the_run() -> None:
-    blocks = mode("formulas").tell(lesson_example.classifier())
+    blocks = mode("formulas").blocks(lesson_example.classifier())
     examples = " ".join(block.example for block in blocks if isinstance(block, Formula))
     assert "10 inputs x 64 units + 64 biases = 704 parameters" in examples
     assert "ceil(6,400 / 64) x 20 = 100 x 20 = 2,000" in examples
     assert "1,759 / 2,000 = " in examples
     assert "-ln(0.8500) = 0.1625" in examples
     assert "4 x 5,059 = 20,236" in examples
-    message = " ".join(b.text for b in mode("formulas").tell(lesson_example.regression()) if isinstance(b, Formula))
+    message = " ".join(b.text for b in mode("formulas").blocks(lesson_example.regression()) if isinstance(b, Formula))
     assert "r2 = 1 - " in message
 
 
 def test_rows_are_counted_from_one() -> None:
-    text = text_of(mode("trace").tell(lesson_example.classifier()))
+    text = text_of(mode("trace").blocks(lesson_example.classifier()))
     assert "row 813" in text
     assert "Row 18 of the data" in text
 
 
 def test_steps_have_a_heading_a_stage() -> None:
     trace = lesson_example.classifier()
-    heads = [block.text for block in mode("steps").tell(trace) if isinstance(block, Heading)]
+    heads = [block.text for block in mode("steps").blocks(trace) if isinstance(block, Heading)]
     assert heads[: len(trace.stages)] == [f"Stage {i} of 6: {s.name}" for i, s in enumerate(trace.stages, 1)]
 
 
 def test_the_glossary_has_the_words_of_the_run_only() -> None:
     def words(trace: Trace) -> set[str]:
-        return {name for block in mode("glossary").tell(trace) if isinstance(block, Facts) for name, _ in block.rows}
+        return {name for block in mode("glossary").blocks(trace) if isinstance(block, Facts) for name, _ in block.rows}
 
     classifier, regression = words(lesson_example.classifier()), words(lesson_example.regression())
     assert {"softmax", "int8", "confusion matrix", "epoch", "mutual information"} <= classifier
@@ -114,16 +114,16 @@ def test_the_glossary_has_the_words_of_the_run_only() -> None:
 
 
 def test_what_if_names_what_can_be_changed() -> None:
-    grid = next(b for b in mode("what-if").tell(lesson_example.classifier()) if isinstance(b, Grid))
+    grid = next(b for b in mode("what-if").blocks(lesson_example.classifier()) if isinstance(b, Grid))
     assert [row[:3:2] for row in grid.rows] == [
         ("features", "10"), ("layers", "64,64"), ("epochs", "20"), ("bits", "8"), ("rows", "10000")
     ]  # fmt: skip
-    without = mode("what-if").tell(example.trace())
+    without = mode("what-if").blocks(example.trace())
     assert isinstance(without[0], Paragraph)
 
 
 def test_code_of_hostile_settings_is_still_python() -> None:
-    listings = [block.text for block in mode("code").tell(lesson_example.hostile()) if isinstance(block, Code)]
+    listings = [block.text for block in mode("code").blocks(lesson_example.hostile()) if isinstance(block, Code)]
     assert listings
     for text in listings:
         compile(text, "listing", "exec")
@@ -148,9 +148,9 @@ class _Balanced(HTMLParser):
 def test_html_is_balanced_and_a_cell_is_self_contained() -> None:
     for name in MODES:
         parser = _Balanced()
-        parser.feed(str(blocks_html(mode(name).tell(lesson_example.hostile()), page="trace.html")))
+        parser.feed(str(blocks_html(mode(name).blocks(lesson_example.hostile()), page="trace.html")))
         assert parser.open == []
-    cell = notebook_html(mode("summary").tell(lesson_example.hostile()), link=('a"b', "<i>"))
+    cell = notebook_html(mode("summary").blocks(lesson_example.hostile()), link=('a"b', "<i>"))
     assert "<script" not in cell
     assert "&lt;i&gt;" in cell
 
@@ -161,7 +161,7 @@ def keys(monkeypatch: pytest.MonkeyPatch, pressed: str) -> None:
 
 
 def quiz_of(trace: Trace) -> list[Question]:
-    return [block for block in mode("quiz").tell(trace) if isinstance(block, Question)]
+    return [block for block in mode("quiz").blocks(trace) if isinstance(block, Question)]
 
 
 def letters(questions: Sequence[Question]) -> str:
@@ -179,7 +179,7 @@ def test_the_quiz_is_answered_with_keys(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_steps_go_on_and_back_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = mode("steps").tell(lesson_example.classifier())
+    blocks = mode("steps").blocks(lesson_example.classifier())
     sheet = io.StringIO()
     keys(monkeypatch, "  pq")
     step_through(Console(file=sheet, width=80, force_terminal=True, color_system=None), blocks)

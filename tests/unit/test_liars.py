@@ -37,7 +37,7 @@ def rolled_out(seed: int, rate: float, gate: Gate, sizes: tuple[int, ...], *, ba
     before = gate.quorum
     for stage, size in enumerate(sizes):
         for heard in range(before, size + 1, max(1, (size - before) // 5) if stage else 1):
-            text = judge(gate, 0.0, voices[:heard]).said
+            text = judge(gate, 0.0, voices[:heard]).verdict
             if text == "fail":
                 return text, stage
         if text != "pass":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.cli.device import _fleet, run
+from edgewright.cli.commands.device import _fleet, run
 
 
 def test_a_log_that_cannot_be_written_ends_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from edgewright.data.samples import cut
 from edgewright.pipeline.config import parse
+from edgewright.pipeline.evaluation.plausible_changes import plausible_changes
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.plausible_changes import plausible_changes
+from edgewright.pipeline.plan import data_plan
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 
@@ -42,9 +43,9 @@ def test_short_recordings_are_filled_up_with_zeros(within: str) -> None:
 
 def test_recordings_that_are_left_out_are_told() -> None:
     text = 'name = "words"\n[data]\nkind = "wav"\n[window]\nsamples = 10\n[split]\nby = "row"\ntest = 0.4\n'
-    notes = prepare(parse(text, "words.toml"), None, _dataset()).card.notes
+    notes = prepare(data_plan(parse(text, "words.toml")), None, _dataset()).card.notes
     assert any("4 of 12 recordings or sessions hold no window of 10 samples and are left out" in note for note in notes)
-    padded = prepare(parse(text, "words.toml", ("window.pad=true",)), None, _dataset()).card.notes
+    padded = prepare(data_plan(parse(text, "words.toml", ("window.pad=true",))), None, _dataset()).card.notes
     assert not any("left out" in note for note in padded)
 
 
@@ -64,7 +65,7 @@ def test_the_card_says_what_is_learned(changes: tuple[str, ...], told: str) -> N
     recording = Recording(name="rows", values=np.zeros((120, 1), np.float32), target=y)
     dataset = DataSet(name="rows", columns=(Column(name="a"),), recordings=(recording,), rate=None)
     text = 'name = "rows"\n[data]\nkind = "csv"\n[split]\nby = "row"\n'
-    assert prepare(parse(text, "rows.toml", changes), None, dataset).card.notes[0] == told
+    assert prepare(data_plan(parse(text, "rows.toml", changes)), None, dataset).card.notes[0] == told
 
 
 def test_recordings_of_one_window_are_not_measured_at_a_lower_rate() -> None:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from c99_stages import need_compiler
 from edgewright.core import engines
-from edgewright.core.decision import Decider
-from edgewright.core.executor import compile_graph
-from edgewright.core.input_ranges import flagged
-from edgewright.core.missing_values import METADATA, needed, read_limit, shares, unanswered
+from edgewright.core.input.input_ranges import MISSING_METADATA, flagged, needed, read_limit, shares, unanswered
 from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.prediction.decision import Decider
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
 from edgewright.export._extension.model import build_model
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import compile_c99, load_c99
 from edgewright.export.c99_stream.stream import write_stream_c99
@@ -126,7 +126,7 @@ def test_c_flags_what_is_no_answer_and_what_is_not_sure(tmp_path: Path) -> None:
     samples, answered = damaged()
     wanted = answer("numpy", samples)
     between = float(np.sort(wanted["confidence"][answered])[1:3].mean())
-    canswer = load_c99(write_c99(graph(), name="waves", confidence=between), tmp_path).predict(samples)
+    canswer = load_c99(write_c99(graph(), CodeOptions("waves", confidence=between)), tmp_path).predict(samples)
     assert np.array_equal(canswer.outputs["label"], wanted["label"])
     assert np.allclose(canswer.outputs["confidence"], wanted["confidence"], atol=1e-5)
     unsure = ~(wanted["confidence"] >= between)
@@ -139,7 +139,7 @@ def test_c_flags_a_sample_without_any_value_to_a_model_that_does_not_ask(tmp_pat
     need_compiler()
     samples, _ = damaged()
     bare, _ = without_mask(graph())
-    answer = load_c99(write_c99(bare, name="bare"), tmp_path).predict(samples)
+    answer = load_c99(write_c99(bare, CodeOptions("bare")), tmp_path).predict(samples)
     assert ((answer.flags & MISSING) > 0).tolist() == [n in (6, 7) for n in range(9)]
 
 
@@ -147,7 +147,7 @@ def test_an_infinity_is_not_out_of_range(tmp_path: Path) -> None:
     need_compiler()
     samples = windows()[0][:3].copy()
     samples[0, 0, 0], samples[1, 0, 0] = np.inf, 99.0
-    files = write_c99(graph(), name="ranged", ranges=[(-50.0, 50.0)] * CHANNELS)
+    files = write_c99(graph(), CodeOptions("ranged", ranges=[(-50.0, 50.0)] * CHANNELS))
     assert (load_c99(files, tmp_path).predict(samples).flags & OUT_OF_RANGE).tolist() == [0, 1, 0]
     ranges = tuple((name, -50.0, 50.0) for name in "abc")
     assert flagged(samples, ranges).tolist() == [0, 1, 0]
@@ -252,10 +252,10 @@ def test_how_many_must_be_there() -> None:
 
 def test_the_limit_travels_with_the_graph() -> None:
     made = graph()
-    assert made.metadata[METADATA] == "0.25" and read_limit(made.metadata) == 0.25 and read_limit({}) is None
+    assert made.metadata[MISSING_METADATA] == "0.25" and read_limit(made.metadata) == 0.25 and read_limit({}) is None
     for text in ("much", "nan", "1.5"):
         with pytest.raises(InputError, match="a share from 0 to 1"):
-            read_limit({METADATA: text})
+            read_limit({MISSING_METADATA: text})
 
 
 def test_the_question_is_found_again_and_taken_away() -> None:
@@ -359,7 +359,7 @@ def test_a_stream_in_c_decides_nothing_without_an_answer_and_says_why(tmp_path: 
     window = WindowSpec(samples=SAMPLES, step=SAMPLES, rate=50.0)
     labels = graph().labels
     files = {
-        **write_c99(graph(), name="waves"),
+        **write_c99(graph(), CodeOptions("waves")),
         **write_stream_c99(Stream(window, labels, spec), (CHANNELS, SAMPLES), len(labels), name="waves"),
         "run.c": _PUSHED,
     }

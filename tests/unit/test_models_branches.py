@@ -11,7 +11,7 @@ import pytest
 from edgewright.cli.main import run as cli
 from edgewright.compression.int8 import quantise
 from edgewright.compression.prune import macs, structured
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
@@ -126,7 +126,7 @@ def test_errors_name_the_file_and_come_as_early_as_they_can(
             (data / name).write_text("subject,activity,x,y,z\n" + _readings(person))
     held = 'split.test_groups=["1605"]'
     changes = [part for one in (held, change, "window.samples=60", "window.step=60") for part in ("--set", one)]
-    assert cli(["run", "watch", "--data", str(data), "--out", str(tmp_path / "runs"), *changes]) == 2
+    assert cli(["run", "watch", "--data", str(data), "--out", str(tmp_path / "runs"), "--verbose", *changes]) == 2
     shown = capsys.readouterr()
     assert told in shown.err
     assert ("Features" in shown.out) == reads

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, make_friedman1
 from sklearn.svm import SVC, SVR
 
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.program import program_of
 from edgewright.models._centres import draw_rows, nearness
 from edgewright.models.kernel_machine import KernelMachine

@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.contract import Subject, find_target
@@ -118,7 +119,7 @@ def test_every_form_adds_the_answers_up_to_the_same_bits(task: str, tmp_path: Pa
     graph = graph_with(model)
     found = open_session(to_onnx(graph)).run([name], {"input": NEW})[0]
     np.testing.assert_array_equal(found, own)
-    files = write_c99(graph, name="trees")
+    files = write_c99(graph, CodeOptions("trees"))
     in_c = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(NEW).outputs[name]
     np.testing.assert_array_equal(in_c.reshape(own.shape), own)
     # One loop over the trees, without memory for what each of them says.

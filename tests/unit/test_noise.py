@@ -9,8 +9,8 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.package import read_package
-from edgewright.trace.readiness import NO_MODEL, state_of
 from edgewright.trace.record import read_trace
+from edgewright.trace.sentences.readiness import NO_MODEL, state_of
 
 
 def write_noise(folder: Path, rows: int = 200) -> Path:
@@ -58,6 +58,7 @@ def test_advice_on_noise_is_to_look_at_the_data(cli: Cli, tmp_path: Path) -> Non
     assert "export" not in text
 
 
+@pytest.mark.slow
 def test_what_is_told_apart_has_a_model(cli: Cli, tmp_path: Path) -> None:
     file = write_noise(tmp_path)
     lines = file.read_text(encoding="utf-8").splitlines()

@@ -10,8 +10,7 @@ from edgewright import Pipeline
 from edgewright.core.predictor import Answers
 from edgewright.models.linear import Linear
 from edgewright.preprocessing.scale import Scale
-from edgewright.schema.budget import Budget
-from edgewright.schema.footprint import Estimate, Footprint, Spread
+from edgewright.schema.footprint import Budget, Estimate, Footprint, Spread
 from edgewright.schema.html_table import html_table
 from edgewright.schema.proof import PairRecord, ProofRecord, Verdict
 
@@ -73,7 +72,7 @@ def test_an_estimate_shows_figures_with_interval_and_limit() -> None:
     found = Footprint(profile="x", form="float", flash=flash, ram=flash, instructions=None, latency_us=latency)
     limits = Budget(flash=262144, latency_us=50)
     made = Estimate(
-        name=EVIL, device="x", description="", found=found, before=found, limits=limits, over=(), helps=(), parts=()
+        name=EVIL, device="x", description="", footprint=found, before=found, limits=limits, over=(), helps=(), parts=()
     )
     html = made._repr_html_()
     assert SHOWN in html

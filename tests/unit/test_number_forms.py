@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.cells import Plan, _exact, _fast
 from edgewright.core.csv.number_forms import NumberForm, number_forms
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.csv.text import Block
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
 from edgewright.schema.data import DataSet
@@ -72,7 +72,7 @@ def test_points_beside_decimal_commas_are_never_taken_for_decimals_silently() ->
     german = "a;b\n" + "0,5;950\n" * 1000
     rows = read_csv(io.StringIO(f"{german}0,5;1.050\n"), name="a.csv")
     assert rows.values[-1].tolist() == [0.5, 1050]
-    assert rows.header.told(rows.names) == "a semicolon between cells, decimal comma (a)"
+    assert rows.header.assumptions(rows.names) == "a semicolon between cells, decimal comma (a)"
     with pytest.raises(InputError, match=r"got '12\.5' - at a\.csv line 1002, column b"):
         read_csv(io.StringIO(f"{german}0,5;12.5\n"), name="a.csv")
     # Where another column has decimal points, points between thousands are not sure.
@@ -158,7 +158,7 @@ def test_a_preview_decides_for_each_column_what_it_holds(tmp_path: Path) -> None
     preview = read_preview(str(path))
     assert [preview.columns[name][1] for name in ("temp", "seat", "y", "mixed")] == ["20.125", "1A", "1.5", "20"]
     assert preview.units == {"temp": "°C", "mixed": "F"}
-    assert preview.top.told(["temp"]) == "a semicolon between cells, °C behind each number (temp)"
+    assert preview.top.assumptions(["temp"]) == "a semicolon between cells, °C behind each number (temp)"
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine under load
@@ -184,7 +184,7 @@ def test_encodings_are_read_alike(encoding: str, tmp_path: Path) -> None:
     rows = read_csv(path, name="a.csv")
     assert rows.names == ("Temperatur °C", "Größe")
     assert np.array_equal(rows.values, [[1.5, 2]])
-    told = read_preview(str(path)).top.told(rows.names)
+    told = read_preview(str(path)).top.assumptions(rows.names)
     shown = {"utf-8": "", "utf-8-sig": "", "cp1252": "text in cp1252, "}.get(encoding, "text in utf-16, ")
     assert told == f"{shown}a semicolon between cells, decimal comma (Temperatur °C)"
 

@@ -65,7 +65,7 @@ def test_a_later_number_of_another_form_is_refused_and_in_a_stream_told() -> Non
     with pytest.raises(InputError, match=r"got '9\.81' - at a\.csv line 2003, column x.*in that way"):
         read_csv(io.StringIO(text), name="a.csv")
     lines: list[str] = []
-    values = [chunk.values for chunk in iter_csv(io.StringIO(text), name="a.csv", tell=lines.append)]
+    values = [chunk.values for chunk in iter_csv(io.StringIO(text), name="a.csv", report=lines.append)]
     assert str(values[-1][-1, 0]) == "nan"
     assert len(lines) == 1
 

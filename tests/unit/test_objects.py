@@ -14,25 +14,23 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.core.objects import find_objects, read_objects
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.objects import find_objects, read_objects
 from edgewright.core.predictor import load
-from edgewright.data.boxes import placed, read_boxes
-from edgewright.data.centres import centres_text, read_centres
+from edgewright.data.boxes import centres_text, placed, read_boxes, read_centres
 from edgewright.data.sources.pictures import PicturesConfig
 from edgewright.data.sources.pictures import load as load_pictures
-from edgewright.export.c99_code.objects import write_objects_c99
+from edgewright.export.c99_code.answers import write_objects_c99
 from edgewright.export.c99_host.host import compile_c99
 from edgewright.pipeline.config import checked
-from edgewright.pipeline.detection import evaluate_found
+from edgewright.pipeline.evaluation.detection import evaluate_found
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError
-from edgewright.schema.objects import Centre, Found, ObjectMap
-from edgewright.schema.trace_objects import ObjectsRecord
+from edgewright.schema.objects import Centre, FoundObject, ObjectMap, ObjectsRecord
 from edgewright.training.centroids import best_threshold, count
 from scene_folder import SIDE, write_scenes
 
-SPEC = ObjectMap(labels=("a", "b"), rows=5, columns=7, height=40, width=56, threshold=0, most=3)
+SPEC = ObjectMap(labels=("a", "b"), rows=5, columns=7, height=40, width=56, threshold=0, max_objects=3)
 
 
 def maps(rng: np.random.Generator, number: int = 1, spec: ObjectMap = SPEC) -> NDArray[np.float32]:
@@ -55,7 +53,8 @@ def test_touching_cells_of_a_label_are_one_object_at_their_weighted_centre() -> 
     found = find_objects(one_map((1, 1, 1, 2.0), (2, 2, 1, 0.0), (1, 2, 2, 1.0), (4, 6, 1, 1.5)), SPEC)
     # Weights 33 and 1: (33 * 12 + 1 * 20) / 34 = 12.2 pixels.
     assert found == [(
-        Found(label=0, x=12, y=12, score=32), Found(label=0, x=52, y=36, score=24), Found(label=1, x=20, y=12, score=16)
+        FoundObject(label=0, x=12, y=12, score=32), FoundObject(label=0, x=52, y=36, score=24),
+        FoundObject(label=1, x=20, y=12, score=16)
     )]  # fmt: skip
 
 
@@ -90,12 +89,16 @@ def test_c_finds_the_objects_of_python(tmp_path: Path) -> None:
 def test_pairs_are_one_to_one_and_at_most_a_cell_apart() -> None:
     true = [(Centre(label="a", x=0.5, y=0.5), Centre(label="b", x=0.1, y=0.1))]
     found = [
-        (Found(label=0, x=35, y=20, score=9), Found(label=0, x=28, y=20, score=8), Found(label=1, x=15, y=4, score=1))
+        (
+            FoundObject(label=0, x=35, y=20, score=9),
+            FoundObject(label=0, x=28, y=20, score=8),
+            FoundObject(label=1, x=15, y=4, score=1),
+        )
     ]
     counts = count(found, true, SPEC)
     # The first of label a takes the only true one; that of label b is 9.4 of 8 pixels away.
     assert counts.hits.tolist() == [[1, 0]]
-    assert counts.found.tolist() == [[2, 1]]
+    assert counts.detected.tolist() == [[2, 1]]
     assert counts.f1(np.array([0])) == pytest.approx(2 / 5)
     assert counts.f1_interval(None, 1).value == 0.0
 
@@ -240,7 +243,7 @@ def test_what_detection_cannot_have_is_said_in_a_line(
 
 def test_each_group_has_its_f1() -> None:
     texts = np.array([centres_text([Centre(label="a", x=0.5, y=0.5)])] * 3)
-    right, groups = (Found(label=0, x=28, y=20, score=9),), np.array(["one", "one", "two"])
+    right, groups = (FoundObject(label=0, x=28, y=20, score=9),), np.array(["one", "one", "two"])
     made = evaluate_found(texts, [right, right, ()], SPEC, groups, split_by="")
     assert [(row.group, row.samples, row.regression) for row in made.groups] == [
         ("two", 1, {"f1": 0.0}),

@@ -18,9 +18,9 @@ from joserfc.jwk import ECKey, RSAKey
 
 from cli_runner import Cli
 from edgewright.fleet.server.api import oidc
-from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import audit
+from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.schema.fleet_folder import OidcSettings
 from fleet_plane import Client, fleet_folder, plane_of
 from oidc_issuer import Issuer

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 from edgewright.schema.errors import DataWarning
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from support import shared_data
@@ -84,7 +84,7 @@ def test_a_folder_has_data_of_one_kind_and_says_what_it_leaves_out(ending: str, 
         found = look(OwnDataRequest(path="folder"))
     assert sorted(recording.name for recording in found.dataset.recordings) == sorted(f"{n}{ending}" for n in names)
     left_out = {".csv": "2 files", ".jsonl": "1 file", ".txt": "1 file"}[ending]
-    assert found.preview.told([]).startswith(f"without {left_out} of another kind (notes.")
+    assert found.preview.sentence([]).startswith(f"without {left_out} of another kind (notes.")
 
 
 def test_what_a_folder_leaves_out_is_said_once(cli: Cli) -> None:
@@ -103,7 +103,7 @@ def test_tables_beside_sounds_are_no_sounds(tmp_path: Path) -> None:
     beside(folder, ".wav")
     found = look(OwnDataRequest(path=str(folder)))
     assert [len(recording.values) for recording in found.dataset.recordings] == [8000] * 4
-    assert found.preview.told([]) == "without 2 files of another kind (notes.jsonl, notes.txt)"
+    assert found.preview.sentence([]) == "without 2 files of another kind (notes.jsonl, notes.txt)"
 
 
 def test_the_person_of_a_recording_stands_in_its_name(cli: Cli) -> None:

@@ -118,11 +118,11 @@ def test_the_watch_of_wisdm_measures_metres_per_second_squared(tmp_path: Path) -
 def test_the_phone_of_hapt_measures_g_and_radians(tmp_path: Path) -> None:
     for file in sorted(shared_data("har-hapt").glob("exp0*.csv.gz"))[:2]:
         shutil.copyfile(file, tmp_path / file.name)
-    found = {one.columns: one.unit for one in guess_units(proposal(tmp_path, "activity_id").found.dataset)}
+    found = {one.columns: one.unit for one in guess_units(proposal(tmp_path, "activity_id").data.dataset)}
     assert found == {("acc_x", "acc_y", "acc_z"): "g", ("gyro_x", "gyro_y", "gyro_z"): "rad/s"}
 
 
 def test_the_office_of_occupancy_has_degrees_and_per_cent(tmp_path: Path) -> None:
     shutil.copyfile(shared_data("occupancy") / "datatraining.txt", tmp_path / "room.txt")
-    found = {one.columns: one.unit for one in guess_units(proposal(tmp_path / "room.txt").found.dataset)}
+    found = {one.columns: one.unit for one in guess_units(proposal(tmp_path / "room.txt").data.dataset)}
     assert found == {("Temperature",): "°C", ("Humidity",): "%"}

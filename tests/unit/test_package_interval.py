@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from edgewright.core.archive import unpack
-from edgewright.core.intervals import around
-from edgewright.core.package import MANIFEST, package_bytes, parse_package, read_package, write_package
+from edgewright.core.package import MANIFEST, around, package_bytes, parse_package, read_package, write_package
 from edgewright.core.predictor import Predictor
 from edgewright.export.c99_host.host import compile_c99
 from edgewright.export.subject import read_subject

@@ -12,9 +12,9 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.core.pictures import pixels
+from edgewright.core.input.pictures import pixels
 from edgewright.core.predictor import Predictor, load
-from edgewright.data.stored_files import stored_files
+from edgewright.data.files import stored_files
 from picture_folder import SIDE, trained, write_pictures
 
 

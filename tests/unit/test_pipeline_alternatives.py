@@ -10,11 +10,11 @@ from benchmarks.estimate.draft import Draft
 from benchmarks.estimate.simple import simple_subjects
 
 from edgewright.export.contract import Stream, Subject
-from edgewright.pipeline.footprint import form_footprint, holder, integer_form
+from edgewright.pipeline.cost.footprint import form_footprint, holder, integer_form
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import over_budget
-from edgewright.schema.budget import Budget
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.footprint import Budget
 from edgewright.schema.package import WindowSpec
 from edgewright.workflows.estimation.workflow import estimate_subject
 
@@ -73,7 +73,7 @@ def test_a_latency_that_nobody_knows_fails_a_limit_that_was_asked_for_and_no_oth
     graph = Draft("odd", (3, 128), 3).conv(4, 9).pool("GlobalAveragePool").dense(3, "").finish()
     stream = Stream(WindowSpec(samples=128, step=10, rate=100.0), (), DecisionSpec())
     made = estimate_subject(Subject("odd", graph, stream=stream), SMALL, compiled=False)
-    assert (made.found.latency_us, made.over) == (None, ())
+    assert (made.footprint.latency_us, made.over) == (None, ())
     assert "an answer is due every 100.0 ms; whether it is in time is not known" in made.notes
     limits = Budget(latency_us=1e6)
     asked = estimate_subject(Subject("odd", graph, stream=stream), SMALL, budget=limits, compiled=False)

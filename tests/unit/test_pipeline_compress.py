@@ -19,9 +19,9 @@ from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.predictor import load
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.provenance import read_record
+from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.provenance import read_record
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.errors import InputError
 from edgewright.workflows.compression.forms import Maker
@@ -347,7 +347,7 @@ def test_words_of_the_command_line() -> None:
 
 def test_the_choice_is_made_on_validation() -> None:
     row = CompressRow(
-        name="float", made="", file="", drop=0.0, validation_drop=0.0, weight_bytes=9, file_bytes=90,
+        name="float", recipe="", file="", drop=0.0, validation_drop=0.0, weight_bytes=9, file_bytes=90,
         compressed_bytes=9, macs=9, latency_p50_us=1.0, latency_p99_us=1.0, engine="numpy",
     )  # fmt: skip
     better = msgspec.structs.replace(row, name="int8", file_bytes=30, validation_drop=0.004)

@@ -10,7 +10,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import read_package
-from edgewright.pipeline.provenance import Remembered, read_record, remembered
+from edgewright.pipeline.run_folder.provenance import Remembered, read_record, remembered
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.workflow import prove_place
 from small_pipeline import rows, write_rows, write_toml
@@ -88,6 +88,6 @@ def test_data_that_have_changed_are_said_to_be_others(folder: Path, tmp_path: Pa
 
 def test_a_folder_without_a_record_remembers_nothing(tmp_path: Path) -> None:
     known = remembered(tmp_path)
-    assert known == Remembered() and known.place() is None and not known.changed("abc")
+    assert known == Remembered() and known.data_location() is None and not known.changed("abc")
     with pytest.raises(InputError, match="no such file or folder"):
-        Remembered(str(tmp_path / "gone")).place()
+        Remembered(str(tmp_path / "gone")).data_location()

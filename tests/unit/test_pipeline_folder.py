@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from edgewright.pipeline import folder as folders
-from edgewright.pipeline.folder import free_name, new_run_folder, work_folder
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, last_stopped, remove_stopped, stopped_folders
+from edgewright.pipeline.run_folder import folder as folders
+from edgewright.pipeline.run_folder.folder import free_name, new_run_folder, work_folder
+from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, last_stopped, remove_stopped, stopped_folders
 from edgewright.schema.errors import InputError, OutputError
 from small_pipeline import names
 from support import ended_process
@@ -155,7 +155,7 @@ def test_a_run_that_goes_on_and_keeps_nothing_yet_is_not_swept(tmp_path: Path) -
 GO_ON = """
 import sys
 from pathlib import Path
-from edgewright.pipeline.folder import new_run_folder
+from edgewright.pipeline.run_folder.folder import new_run_folder
 from edgewright.schema.errors import InputError
 parent, stopped = map(Path, sys.argv[1:])
 print("ready", flush=True)

@@ -13,17 +13,17 @@ from benchmarks.estimate.simple import fitted_model, simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 
 from edgewright.export import contract
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.emulator import missing_tools
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.footprint import as_integers, footprint, form_footprint
+from edgewright.pipeline.cost.footprint import as_integers, footprint, form_footprint
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import over_budget
 from edgewright.profiles.misses import own
-from edgewright.schema.budget import Budget
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.schema.footprint import Spread
+from edgewright.schema.footprint import Budget, Spread
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.estimation.accelerators import accelerators
@@ -49,7 +49,7 @@ def test_tables_and_memory_are_those_that_the_header_states(subject: Subject, co
     graph = subject.small or subject.graph
     network = contract.Subject("m", graph).integers
     program = program_of(graph, network, core=core)
-    header = write_c99(graph, network, name="m", core=core)["m.h"]
+    header = write_c99(graph, CodeOptions("m", core=core), network)["m.h"]
     ram = re.search(r"Memory: (\d+) bytes of RAM", header)
     constants = re.search(r"(\d+) bytes of constants", header)
     assert ram is not None
@@ -134,12 +134,14 @@ def test_estimates_are_near_what_is_compiled_and_counted(core: str, sort: str, t
         path = tmp_path / f"{name}.onnx"
         path.write_bytes(to_onnx(SUBJECTS[name].small or SUBJECTS[name].graph))
         made, _ = estimate_place(path, load_profile(core), compiled=True)
-        assert made.found.flash.how == "compiled"
-        assert _known(made.found.instructions).how == "counted"
-        assert _known(made.found.latency_us).how == "modelled"
-        assert made.before.flash.value == pytest.approx(made.found.flash.value, rel=0.1)
-        assert made.before.ram.value == pytest.approx(made.found.ram.value, rel=0.05)
-        assert _known(made.before.instructions).value == pytest.approx(_known(made.found.instructions).value, rel=0.15)
+        assert made.footprint.flash.how == "compiled"
+        assert _known(made.footprint.instructions).how == "counted"
+        assert _known(made.footprint.latency_us).how == "modelled"
+        assert made.before.flash.value == pytest.approx(made.footprint.flash.value, rel=0.1)
+        assert made.before.ram.value == pytest.approx(made.footprint.ram.value, rel=0.05)
+        assert _known(made.before.instructions).value == pytest.approx(
+            _known(made.footprint.instructions).value, rel=0.15
+        )
     kept, text = own()
     assert text == ""
     assert {(m.kind, m.quantity) for m in kept} == {(f"{core} {sort}", q) for q in ("flash", "ram", "instructions")}
@@ -180,9 +182,9 @@ def test_programs_unlike_the_fitted_have_bars_of_their_own(tmp_path: Path) -> No
     path.write_bytes(to_onnx(rule))
     made, _ = estimate_place(path, profile, compiled=True)
     for before, found in (
-        (made.before.flash, made.found.flash),
-        (made.before.ram, made.found.ram),
-        (_known(made.before.instructions), _known(made.found.instructions)),
+        (made.before.flash, made.footprint.flash),
+        (made.before.ram, made.footprint.ram),
+        (_known(made.before.instructions), _known(made.footprint.instructions)),
     ):
         # The compiler keeps the four bytes of the comparison in a register.
         assert before.low - 4 <= found.value <= before.high
@@ -243,13 +245,13 @@ def test_a_measurement_from_a_board_is_kept(tmp_path: Path) -> None:
     path.write_bytes(to_onnx(SUBJECTS["5.3"].graph))
     profile = load_profile("nrf52840")
     first, _ = estimate_place(path, profile, compiled=False)
-    assert first.found == first.before
-    assert "latency and energy are modelled, unverified on silicon" in first.found.notes
+    assert first.footprint == first.before
+    assert "latency and energy are modelled, unverified on silicon" in first.footprint.notes
     made, _ = estimate_place(path, profile, compiled=False, measured={"latency": 9_000.0})
-    assert (_known(made.found.latency_us).value, _known(made.found.latency_us).how) == (9_000.0, "measured")
-    assert "energy is modelled, unverified on silicon" in made.found.notes
+    assert (_known(made.footprint.latency_us).value, _known(made.footprint.latency_us).how) == (9_000.0, "measured")
+    assert "energy is modelled, unverified on silicon" in made.footprint.notes
     kept = own()[0]
-    assert [(m.kind, m.quantity, m.found) for m in kept] == [("nrf52840", "latency", 9_000.0)]
+    assert [(m.kind, m.quantity, m.measured) for m in kept] == [("nrf52840", "latency", 9_000.0)]
 
 
 def test_compiling_is_refused_where_nothing_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +261,7 @@ def test_compiling_is_refused_where_nothing_is_compiled(tmp_path: Path, monkeypa
         estimate_place(path, load_profile("x86-64"), compiled=True)
     monkeypatch.setenv("PATH", str(tmp_path))
     made, _ = estimate_place(path, load_profile("cortex-m4"))
-    assert made.found == made.before
+    assert made.footprint == made.before
     assert "not installed" in made.notes[0]
     with pytest.raises(CheckFailedError, match="arm-none-eabi-gcc"):
         estimate_place(path, load_profile("cortex-m4"), compiled=True)

@@ -14,8 +14,9 @@ from edgewright import Pipeline
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
+from edgewright.pipeline.plan import data_plan
+from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.graph import Value
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def with_boundary(model: bytes, shape: tuple[int, ...]) -> bytes:
 def held_out(pipeline: Pipeline) -> tuple[NDArray[np.float32], NDArray[Any]]:
     config = pipeline.config
     assert config is not None
-    material = prepare(config, None)
+    material = prepare(data_plan(config), None)
     test = material.sides.test
     return np.ascontiguousarray(material.samples.X[test], np.float32), material.samples.y[test]
 

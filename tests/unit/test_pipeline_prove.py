@@ -14,7 +14,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.core.input_ranges import METADATA, flagged, outside, ranges_text, read_ranges
+from edgewright.core.input.input_ranges import METADATA, flagged, outside, ranges_text, read_ranges
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._extension.build import can_build
 from edgewright.export.emulator import missing_tools
@@ -22,7 +22,7 @@ from edgewright.graph.extract import integer_network
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof import workflow
+from edgewright.workflows.proof import comparison
 from edgewright.workflows.proof.workflow import prove_place
 from foreign import MODELS
 from integer_layers import need_litert, to_tflite
@@ -133,7 +133,7 @@ def test_stages_that_compute_much_are_proven_on_fewer_samples_of_all_data(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     whole = prove_place(str(folder))
-    monkeypatch.setattr(workflow, "_PERTURBED", 400)
+    monkeypatch.setattr(comparison, "_PERTURBED", 400)
     record = prove_place(str(folder))
     assert record.passed and 0 < record.samples < whole.samples and 0 < record.constructed < whole.constructed
     assert any("values to compute a sample" in note for note in record.notes)

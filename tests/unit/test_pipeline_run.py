@@ -11,8 +11,8 @@ import pytest
 from edgewright.core.predictor import load
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import parse, read_config
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.record import read_trace

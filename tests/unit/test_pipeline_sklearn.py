@@ -139,7 +139,7 @@ def test_a_pipeline_of_steps_exports_proves_and_estimates_itself(table: Table, t
     assert {path.name for path in files} >= {"motor.c", "motor.h"}
     assert [path.name for path in pipeline.export(tmp_path, "onnx")] == ["pipeline.onnx"]
     estimate = pipeline.estimate("cortex-m4")
-    assert estimate.found.flash is not None and estimate.found.flash.value > 0
+    assert estimate.footprint.flash is not None and estimate.footprint.flash.value > 0
     with pytest.raises(InputError, match="Add b"):
         pipeline.prove(frame[["a"]])
 

@@ -13,7 +13,7 @@ from edgewright.features.statistics import MEASURES
 from edgewright.pipeline import fitting
 from edgewright.pipeline.config import parse, read_config
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.plan import parts
+from edgewright.pipeline.plan import data_plan, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.data import Floats
 from small_pipeline import run_small
@@ -47,7 +47,7 @@ def test_streamed_and_kept_rows_train_the_same_weights(
 
 def test_streamed_rows_are_the_rows_that_would_be_kept(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = read_config(str(small), (WIDE,))
-    material = prepare(config, None)
+    material = prepare(data_plan(config), None)
     stages = parts(config.stages, "small.toml")
 
     def flow() -> fitting.Flow:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.models._plain import PlainModel
 from edgewright.models.boosting import Boosting
 from edgewright.models.extra_trees import ExtraTrees

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgewright.data.sensor_kinds import axis_pairs, kind_of, sensors_of
-from edgewright.pipeline.plausible_changes import plausible_changes
+from edgewright.pipeline.evaluation.plausible_changes import plausible_changes
 from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from edgewright.profiles.catalogue import FOLDER, figures, listing, load_profile
 from edgewright.profiles.cores import core
-from edgewright.profiles.estimate import estimate
-from edgewright.profiles.footprint import MICRO_CODE, SYSTEM_CODE, Load, on_system, takes_programs
+from edgewright.profiles.footprint import MICRO_CODE, SYSTEM_CODE, Load, estimate, on_system, takes_programs
 from edgewright.profiles.rules import load_rules
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.footprint import Footprint, Spread

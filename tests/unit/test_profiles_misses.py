@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.profiles.misses import ASSUMED, Miss, bar, own, own_file, place, remember, shipped
+from edgewright.profiles.misses import ASSUMED, Miss, bar, index_of, own, own_file, remember, shipped
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def miss(off: float, kind: str = "new-core", subject: str = "") -> Miss:
-    return Miss(kind=kind, quantity="flash", estimated=1000.0, found=1000.0 * (1 + off), subject=subject)
+    return Miss(kind=kind, quantity="flash", estimated=1000.0, measured=1000.0 * (1 + off), subject=subject)
 
 
 def test_a_kind_without_a_past_is_assumed() -> None:
@@ -36,12 +36,12 @@ def test_the_conformal_quantile() -> None:
     assert found.width == pytest.approx(0.19)
     assert found.source == "19 past estimates of a new-core"
     assert bar("new-core", "flash", [miss(0.1)] * 9).width == pytest.approx(0.1)
-    assert (place(21), place(63), place(64), place(100)) == (21, 63, 63, 97)
+    assert (index_of(21), index_of(63), index_of(64), index_of(100)) == (21, 63, 63, 97)
 
 
 def test_it_covers_nine_of_ten_in_99_of_100_pasts() -> None:
     rng = np.random.default_rng(0)
-    shares = [float(np.sort(rng.random(64))[place(64) - 1]) for _ in range(2000)]
+    shares = [float(np.sort(rng.random(64))[index_of(64) - 1]) for _ in range(2000)]
     assert np.mean(np.asarray(shares) >= 0.9) >= 0.98
 
 
@@ -97,7 +97,7 @@ def test_ones_own_misses_are_kept_and_bounded() -> None:
     assert own() == ((), "")
     assert remember([miss(0.3, subject="a")]) == ""
     remember([miss(0.1, subject="a"), miss(0.2, subject="b")])
-    assert [m.found for m in own()[0]] == pytest.approx([1100.0, 1200.0])
+    assert [m.measured for m in own()[0]] == pytest.approx([1100.0, 1200.0])
     remember([miss(0.1) for _ in range(500)])
     assert len(own()[0]) == 400
 

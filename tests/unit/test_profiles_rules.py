@@ -17,7 +17,7 @@ from edgewright.schema.errors import UnknownNameError
 
 
 def op(name: str, dtype: str = "int8", **more: object) -> Operator:
-    return Operator(name=name, place="v", dtype=dtype, **more)  # type: ignore[arg-type]
+    return Operator(name=name, value="v", dtype=dtype, **more)  # type: ignore[arg-type]
 
 
 def test_every_kind_has_its_rules() -> None:
@@ -88,14 +88,14 @@ int model_predict(const float *input) {
 
 
 def test_synthesis_refuses_recursion_heap_and_pointers() -> None:
-    found = {v.place: v for v in check_program(load_rules("hls"), PROGRAM)}
+    found = {v.value: v for v in check_program(load_rules("hls"), PROGRAM)}
     assert list(found) == ["model_square", "model_dense", "model_first", "model_second", "model_predict"]
     assert found["model_square"].supported
     assert found["model_dense"].supported
     assert "recursion" in found["model_first"].why
     assert not found["model_second"].supported
     assert found["model_predict"].why == "calls a function by its address"
-    heap = {v.place: v for v in check_program(load_rules("hls"), PROGRAM.replace("(*model_pointer)(2)", "0.0f"))}
+    heap = {v.value: v for v in check_program(load_rules("hls"), PROGRAM.replace("(*model_pointer)(2)", "0.0f"))}
     assert heap["model_predict"].why == "calls malloc, which the library for synthesis does not have"
 
 

@@ -13,12 +13,11 @@ from edgewright.export import contract
 from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.graph.cost import cost
-from edgewright.pipeline.footprint import form_footprint
+from edgewright.pipeline.cost.footprint import form_footprint
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
-from edgewright.profiles.estimate import estimate
-from edgewright.profiles.footprint import over_budget, program_footprint, strange
-from edgewright.schema.budget import Budget
+from edgewright.profiles.footprint import estimate, over_budget, program_footprint, strange
+from edgewright.schema.footprint import Budget
 from edgewright.schema.graph import Graph
 from edgewright.workflows.estimation.workflow import estimate_place
 from support import shared_data
@@ -178,5 +177,5 @@ def test_a_model_that_was_not_fitted_on_is_told_as_unknown(tmp_path: Path, monke
     path = tmp_path / "odd.onnx"
     path.write_bytes(to_onnx(_odd()))
     made, _ = estimate_place(path, CORE, compiled=False)
-    assert made.found.instructions is None
-    assert np.isfinite(made.found.flash.high)
+    assert made.footprint.instructions is None
+    assert np.isfinite(made.footprint.flash.high)

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewright.core.input_ranges import flagged
+from edgewright.core.input.input_ranges import flagged
 from edgewright.graph.mask import without_mask
 from edgewright.proof.form import ToleranceReference
 from edgewright.proof.tolerance import allowed, perturbed_synthetic_readings, wide_digits
-from edgewright.workflows.proof.adversarial import MOST, with_constructed
+from edgewright.workflows.proof.adversarial import MAX_ROWS, with_constructed
+from edgewright.workflows.proof.comparison import measure_tolerance_reference, prove_subject
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value
-from edgewright.workflows.proof.workflow import measure_tolerance_reference, prove_subject
 from proof_example import SHAPE, samples, subject
 
 RANGES = (("x", -2.0, 2.5), ("y", None, 1.0), ("z", None, None))
@@ -33,7 +33,7 @@ def test_they_are_the_same_every_time_and_stand_among_the_data() -> None:
     assert first.constructed is not None
     data = first.samples[~first.constructed]
     assert np.array_equal(data, samples().samples, equal_nan=True)
-    assert 40 < first.constructed.sum() <= MOST
+    assert 40 < first.constructed.sum() <= MAX_ROWS
     # A form that takes few samples meets some of them.
     share = first.constructed.mean()
     assert abs(first.constructed[:40].mean() - share) < 0.1

@@ -79,7 +79,7 @@ def test_a_difference_within_the_tolerance_is_told_and_not_broken() -> None:
     stages = base()
     record = pair(stages, changed(stages, scale=((3, 2), 2e-6)))
     assert record.verdict == "within tolerance" and record.exact_from_boundary
-    assert record.differs is not None and (record.differs.sample, record.differs.place) == (3, "w")
+    assert record.differs is not None and (record.differs.sample, record.differs.location) == (3, "w")
     (stage,) = [s for s in record.stages if s.differing]
     assert 0 < stage.share < 1 and stage.off == 1
 
@@ -89,7 +89,7 @@ def test_a_difference_beyond_it_names_stage_row_and_values() -> None:
     record = pair(stages, changed(stages, scale=((7, 4), 0.01)))
     assert record.verdict == "broken" and record.breaks is not None
     found = record.breaks
-    assert (found.stage, found.sample, found.origin, found.place) == ("scale", 7, "row 7", "y")
+    assert (found.stage, found.sample, found.origin, found.location) == ("scale", 7, "row 7", "y")
     assert found.first == pytest.approx(float(SCALE[7, 4])) and found.second - found.first == pytest.approx(0.01)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.features.spectral import Spectral
 from edgewright.graph.builder import Builder
 from edgewright.models.network import NetworkClassifier
@@ -16,15 +16,22 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.gravity import Gravity
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form
-from edgewright.proof.perturbed_graph import rounded, with_perturbed_results
-from edgewright.proof.tolerance import DRAWS, last_digits, perturbed_readings, perturbed_results, perturbed_sums
+from edgewright.proof.tolerance import (
+    DRAWS,
+    last_digits,
+    perturbed_readings,
+    perturbed_results,
+    perturbed_sums,
+    rounded,
+    with_perturbed_results,
+)
 from edgewright.schema.data import Floats
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.forms.c99 import Files, c_form
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
-from edgewright.workflows.proof.workflow import prove_subject
 
 WINDOWS, SAMPLES, RATE = 400, 200, 20.0
 AXES = ("x", "y", "z")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.features.statistics import MEASURES, Moments
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, largest, mean, reshape, sqrt
@@ -19,9 +19,10 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.proof.form import PREDICTION, Form, Samples, Stages
 from edgewright.schema.graph import Graph
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
-from edgewright.workflows.proof.workflow import prove_place, prove_subject
+from edgewright.workflows.proof.workflow import prove_place
 from support import ROOT, shared_data
 
 STAGE = "stage"

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
 from edgewright.trace.page import Page
-from edgewright.trace.proof_tables import matrix
-from edgewright.trace.proof_view import proof_parts
+from edgewright.trace.views.proof import matrix, proof_parts
 
 
 def test_pairs_of_many_forms_stand_below_each_other_with_their_names() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgewright.core import windows
+from edgewright.core.input import windows
 from edgewright.data.samples import cut
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording

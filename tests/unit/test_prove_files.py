@@ -15,13 +15,14 @@ from c99_language_example import model as language_model
 from c99_stages import use_one_compiler
 from cli_runner import Cli
 from denoiser_example import random_denoiser
-from detector_example import KINDS, SETTINGS, fitted, rows
+from detector_example import SETTINGS, fitted, rows
+from edgewright.core import catalogue
 from edgewright.graph.denoising import write_denoiser
 from edgewright.language.forecasting.selection import ForecastRequest as Wanted
 from edgewright.language.forecasting.selection import fit_forecaster
 from edgewright.language.texts.corpus import read_corpus
 from edgewright.language.texts.training import TextTraining, train_text
-from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.forecaster import write_forecaster
 from edgewright.nlp.texts.model_file import write_text_model
 from edgewright.nlp.utterance.model_file import write_language
@@ -29,8 +30,8 @@ from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.proof import Difference, ProofRecord
+from edgewright.workflows.proof.anomalies import reaching
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
-from edgewright.workflows.proof.provers._anomalies import reaching
 from text_example import write_texts
 
 Files = Mapping[str, str]
@@ -77,7 +78,7 @@ def detector(folder: Path, kind: str, window: WindowSpec | None = None, refracto
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", catalogue.listing("edgewright.export.c99_detectors", "WRITER"))
 def test_a_detector_is_proven(kind: str, tmp_path: Path) -> None:
     record = proof(detector(tmp_path, kind))
     assert record.passed and len(record.forms) > 1
@@ -162,13 +163,13 @@ def _first_number(table: str, factor: str) -> Change:
 @pytest.mark.slow
 def test_a_forecast_coefficient_and_a_width_are_named(forecaster: Path) -> None:
     file = "forecaster_forecast.c"
-    assert named(proof(forecaster, file, _first_number("weights", "* 1.00001f")), "forecast").place.endswith("ahead")
-    assert "%" in named(proof(forecaster, file, _first_number("widths", "* 1.01f")), "intervals").place
+    assert named(proof(forecaster, file, _first_number("weights", "* 1.00001f")), "forecast").location.endswith("ahead")
+    assert "%" in named(proof(forecaster, file, _first_number("widths", "* 1.01f")), "intervals").location
 
 
 def test_a_missing_value_that_is_taken_for_a_number_is_named(forecaster: Path) -> None:
     change: Change = lambda text: text.replace("wide <= 1e30", "wide <= 1e307")  # noqa: E731
-    assert named(proof(forecaster, "forecaster_forecast.c", change), "rows without a value").place == "rows"
+    assert named(proof(forecaster, "forecaster_forecast.c", change), "rows without a value").location == "rows"
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["tagger", "rules"])

@@ -19,8 +19,7 @@ import pytest
 
 from c99_examples import call, need
 from edgewright.cli.main import run
-from edgewright.device.boards.link import open_link
-from edgewright.device.boards.model_line import ANSWER, ModelLine
+from edgewright.device.boards.link import ANSWER, ModelLine, open_link
 from edgewright.export.contract import find_target
 from edgewright.export.emulator import board as board_of
 from edgewright.export.subject import read_subject
@@ -149,7 +148,7 @@ def test_what_goes_wrong_on_a_line_is_one_line(
     folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need("gcc")
-    monkeypatch.setattr("edgewright.device.boards.model_line._PATIENCE_S", 0.2)
+    monkeypatch.setattr("edgewright.device.boards.link._PATIENCE_S", 0.2)
 
     def told(port: str) -> tuple[int, str]:
         code = run(["prove", str(folder), "--rows", "5", "--serial", port])
@@ -181,7 +180,7 @@ def test_a_board_that_stops_in_the_middle_is_told(
     folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need("gcc")
-    monkeypatch.setattr("edgewright.device.boards.model_line._PATIENCE_S", 0.2)
+    monkeypatch.setattr("edgewright.device.boards.link._PATIENCE_S", 0.2)
     board = program(exported(folder, tmp_path))
     bounded = f"head -c 700 | {board}; sleep 60"
     with line_of("sh", "-c", bounded) as port:

@@ -17,16 +17,16 @@ from c99_stages import need_compiler, use_one_compiler
 from edgewright.compression.int8 import quantise
 from edgewright.core import engines
 from edgewright.core.engines import Engine
-from edgewright.core.executor import compile_graph
-from edgewright.core.input_ranges import METADATA, ranges_text
+from edgewright.core.input.input_ranges import METADATA, ranges_text
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, parse_package, vector_files, write_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_host.probe import struct_fields
 from edgewright.export.subject import package_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.monitor.detector_file import IN_PACKAGE, detector_bytes
+from edgewright.monitor.detector_stream import IN_PACKAGE, detector_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
@@ -145,7 +145,7 @@ def test_a_stream_of_a_package_is_proven(prove: Proof) -> None:
 @pytest.mark.slow
 def test_another_smoothing_count_is_named_at_the_means(prove: Proof) -> None:
     found = named(prove(edited("% 4", "% 3")), MEANS)
-    assert found.place in LABELS
+    assert found.location in LABELS
 
 
 @pytest.mark.slow
@@ -169,14 +169,14 @@ def test_windows_with_another_hop_are_named_at_the_means(prove: Proof) -> None:
 
 @pytest.mark.slow
 def test_another_debounce_is_named_at_the_events(prove: Proof) -> None:
-    assert named(prove(edited("context->row < 2 ||", "context->row < 1 ||")), EVENTS).place == "kind"
+    assert named(prove(edited("context->row < 2 ||", "context->row < 1 ||")), EVENTS).location == "kind"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("quiet", [99, 101])
 def test_a_refractory_time_that_is_a_row_off_is_named_at_the_events(prove: Proof, quiet: int) -> None:
     found = named(prove(edited("= 100u;", f"= {quiet}u;")), EVENTS)
-    assert found.place == "kind" and {found.first, found.second} == {1.0, 2.0}
+    assert found.location == "kind" and {found.first, found.second} == {1.0, 2.0}
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_a_threshold_that_is_a_last_digit_higher_is_named_at_the_anomalies(prove
         return {**files, name: files[name].replace("score >= 1.7", "score > 1.7")}
 
     found = named(prove(change), ODD)
-    assert found.place == "anomaly" and (found.first, found.second) == (1.0, 0.0)
+    assert found.location == "anomaly" and (found.first, found.second) == (1.0, 0.0)
     assert "the threshold" in found.origin
 
 
@@ -224,7 +224,7 @@ def test_every_field_of_an_event_is_compared(package: Package, prove: Proof) -> 
         return {**files, name: files[name].replace("    uint32_t row;", "    int news;\n    uint32_t row;")}
 
     # What C tells and Python does not is a difference until it is told by both.
-    assert named(prove(another), EVENTS).place == "news"
+    assert named(prove(another), EVENTS).location == "news"
 
 
 @pytest.mark.slow

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgewright.cli.race_output import shown_race
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.plan import parts
+from edgewright.pipeline.plan import data_plan, parts
 from edgewright.race import race as engine
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.heats import Heat, HeatFold, Heats
@@ -31,8 +30,9 @@ from edgewright.race.stages import is_series
 from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-from edgewright.schema.race import EntrantRecord, RaceRecord
-from edgewright.trace.race_view import race_lines
+from edgewright.schema.race import RaceRecord
+from edgewright.trace.sections.race import race_lines
+from edgewright.trace.views.race import shown_race
 from ladder_problems import table
 from support import shared_data
 
@@ -48,8 +48,8 @@ def config_of(path: Path) -> PipelineConfig:
 
 def problem_at(path: Path) -> tuple[Problem, PipelineConfig, Material]:
     config = config_of(path)
-    material = prepare(config, None)
-    return problem_of_training(config, material), config, material
+    material = prepare(data_plan(config), None)
+    return problem_of_training(material), config, material
 
 
 def race_of(path: Path, names: tuple[str, ...] = PLAIN, budget_s: float | None = None) -> Race:
@@ -91,12 +91,12 @@ def test_an_amount_has_a_race_too(tmp_path: Path) -> None:
 
 
 def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
-    seen: list[Sequence[EntrantRecord]] = []
+    seen: list[RaceRecord] = []
     race = race_of(table(tmp_path / "rows.csv"), budget_s=0.01)
     race.watch = seen.append
     record = race.run()
     assert record.ended == "its 0 CPU seconds were used"
-    assert seen[0][0].name == "majority"  # the first that was measured
+    assert seen[0].entrants[0].name == "majority"  # the first that was measured
     assert record.chosen != "majority"
     assert all(entrant.heats == 1 for entrant in record.entrants if entrant.score is not None)
 
@@ -178,8 +178,8 @@ def test_the_race_is_shown_on_a_terminal_while_it_goes_on(tmp_path: Path) -> Non
 def test_an_interrupted_race_keeps_what_it_measured(tmp_path: Path) -> None:
     race = race_of(table(tmp_path / "rows.csv"))
 
-    def interrupt(entrants: Sequence[EntrantRecord]) -> None:
-        if entrants[0].heats == 2:
+    def interrupt(race: RaceRecord) -> None:
+        if race.entrants[0].heats == 2:
             raise KeyboardInterrupt
 
     race.watch = interrupt
@@ -205,8 +205,8 @@ def test_folds_are_the_same_objects_where_all_samples_take_part(tmp_path: Path) 
     first, second = heats.of(Heat(1, 2_000)), heats.of(Heat(2, 6_000))
     assert first[0] is second[0]
     small = heats.of(Heat(1, 50))[0]
-    assert (len(small.train), len(small.asked)) == (50, 50)
-    asked = problem.samples.X[small.asked]
+    assert (len(small.train), len(small.queries)) == (50, 50)
+    asked = problem.samples.X[small.queries]
     assert (small.problem.samples.X[small.test] == asked).all()
     assert not {row.tobytes() for row in asked} & {row.tobytes() for row in small.problem.samples.X[small.train]}
 
@@ -282,11 +282,11 @@ def test_a_reading_that_only_a_test_sample_of_a_sound_misses_is_filled(columns: 
     )
     dataset = DataSet(name="d", columns=(Column(name="microphone"),), recordings=recordings, rate=8000.0)
     config = PipelineConfig(name="p", data={}, window=WindowConfig(samples=512), split=SplitConfig(by="session"))
-    before = prepare(config, None, dataset)
+    before = prepare(data_plan(config), None, dataset)
     tested = before.samples.sessions[before.sides.test[0]]
     next(recording for recording in recordings if recording.name == tested).values[7] = np.nan
-    material = prepare(config, None, dataset)
-    problem = problem_of_training(config, material)
+    material = prepare(data_plan(config), None, dataset)
+    problem = problem_of_training(material)
     assert np.isfinite(problem.samples.X).all() and not np.isfinite(material.samples.X).all()
 
     def sent(stages: Sequence[dict[str, Any]]) -> Flow:

@@ -71,7 +71,7 @@ def test_outputs_of_all_samples_stay_within_one_memory_and_equal_ones_are_kept_o
 
     def kept_bytes(most_bytes: int, **stages: object) -> int:
         first = StageOutputs(problems[0], most_bytes)
-        second = StageOutputs(problems[1], beside=first)
+        second = StageOutputs(problems[1], neighbour=first)
         for outputs in (first, second):
             for start in range(5):
                 train = np.arange(start, 40, 5, dtype=np.int64)

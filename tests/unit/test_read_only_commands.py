@@ -21,10 +21,11 @@ import pytest
 from starlette.routing import Route
 
 from cli_runner import Cli
+from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.main import run
 from edgewright.fleet.server.api.client import NO_DATABASE
 from edgewright.fleet.server.database import sqlite
-from edgewright.fleet.server.server_registry import SERVING
+from edgewright.fleet.server.database.serving import SERVING
 from edgewright.studio import pages
 from fleet_servers import Server
 from store_example import event, opened
@@ -47,7 +48,7 @@ WRITES = {
     "fleet device tag", "fleet device unblock", "fleet enroll", "fleet export", "fleet federation start",
     "fleet federation stop", "fleet finish", "fleet init", "fleet key new", "fleet key refresh", "fleet key revoke",
     "fleet key rotate", "fleet key sign", "fleet key stolen", "fleet lift", "fleet operator add",
-    "fleet operator remove",
+    "fleet operator remove", "fleet practice",
     "fleet operator revoke", "fleet publish", "fleet restore", "fleet rollout abort", "fleet rollout confirm",
     "fleet rollout pause", "fleet rollout promote", "fleet rollout resume", "fleet rollout start", "fleet serve",
     "fleet simulate", "fleet stick init", "fleet stick write", "fleet token new", "fleet token revoke", "fleet weights",
@@ -59,7 +60,11 @@ LACKING = {
     "fleet federation status", "fleet migrate",
 }  # fmt: skip
 """Commands that need a database, a device or a learning, and are refused without."""
-PAGES = ("/fleet", "/fleet/devices", f"/fleet/device/{DEVICE}", "/fleet/rollout/none", "/fleet/rollout/none/pause")
+PAGES = (
+    "/fleet", "/fleet/attention", "/fleet/versions", "/fleet/new", "/fleet/publish", "/fleet/roll-out",
+    "/fleet/devices", f"/fleet/device/{DEVICE}", f"/fleet/device/{DEVICE}/retry", "/fleet/rollout/none",
+    "/fleet/rollout/none/pause",
+)  # fmt: skip
 
 
 def commands(group: click.Command, path: str = "") -> Iterator[str]:
@@ -75,9 +80,8 @@ def commands(group: click.Command, path: str = "") -> Iterator[str]:
 
 
 def all_commands() -> set[str]:
-    from edgewright.cli.commands import device, fleet
-
-    return {*commands(fleet.command, "fleet"), *commands(device.command, "device")}
+    groups = {name: FolderOfCommands(f"edgewright.cli.commands.{name}") for name in ("fleet", "device")}
+    return {line for name, group in groups.items() for line in commands(group, name)}
 
 
 def test_every_command_is_listed_as_one_that_reads_or_one_that_writes() -> None:

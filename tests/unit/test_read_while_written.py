@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cli_runner import Cli
-from edgewright.cli.device.status import _word
+from edgewright.cli.commands.device.status import _word
 from edgewright.core import read_only_database
 from edgewright.device.bus.shadow_store import Register, ShadowStore
 from edgewright.device.store import purge, reader

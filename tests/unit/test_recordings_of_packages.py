@@ -14,13 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.input.recordings import Boundaries, names_of
+from edgewright.core.input.samples import to_samples
+from edgewright.core.input.windows import cut
 from edgewright.core.neighbours.examples import read_examples, read_samples
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
-from edgewright.core.recordings import Boundaries, names_of
-from edgewright.core.samples import to_samples
-from edgewright.core.windows import cut
 from edgewright.data.samples import cut as cut_as_in_training
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Recording, TimeUnit

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.engines import get
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.core.integer.qdq import integer_network
 from edgewright.core.kernels.gru import STATE_STEP
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.operators.recurrent import CELL, WINDOW
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.cost import cost
 from edgewright.graph.extract import float_network

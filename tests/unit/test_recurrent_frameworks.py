@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from c99_stages import need_compiler, use_one_compiler
 from edgewright.compression.int8 import quantise
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.core.integer.qdq import integer_network
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
@@ -27,9 +27,9 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.streaming import NetworkStream
 from edgewright.schema.errors import InputError
 from edgewright.workflows.compression.subject import open_model
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
-from edgewright.workflows.proof.workflow import prove_subject
 from foreign import absent_forms, answers
 
 MODELS = Path(__file__).resolve().parents[1] / "fixtures" / "recurrent"

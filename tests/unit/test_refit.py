@@ -18,15 +18,16 @@ from cli_runner import Cli
 from edgewright.core.package import read_package
 from edgewright.pipeline import refit as refitting
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.explained_prediction import explain_row
-from edgewright.pipeline.folder import JUDGED
-from edgewright.pipeline.job import Job
-from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.explanation.explained_prediction import explain_row
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.packaging import count_seen, fit_spec
+from edgewright.pipeline.package.packaging import choose_vectors, count_seen, fit_spec
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.plan import resolve
+from edgewright.pipeline.plan import data_plan, resolve
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run_folder.folder import EVALUATED
+from edgewright.pipeline.run_folder.job import Job
+from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.schema.data import Column, Samples
 from edgewright.schema.package import FitSpec
 from edgewright.trace.record import parse_trace
 from edgewright.workflows.compression.subject import open_run
@@ -58,7 +59,7 @@ def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_
     assert other.package is not None
     found, record = read_package(result.package).manifest, result.trace.refit
     assert record is not None
-    assert (record.samples, record.judged, record.kept) == (120, len(_material(small).sides.train), True)
+    assert (record.samples, record.judged_samples, record.kept) == (120, len(_material(small).sides.train), True)
     assert found.fit is not None
     assert (found.fit.samples, found.fit.refitted) == (120, True)
     assert result.trace.evaluation == other.trace.evaluation
@@ -76,7 +77,7 @@ def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_
 
 
 def _material(small: Path, *changes: str) -> Any:  # noqa: ANN401
-    return prepare(read_config(str(small), (*TREE, *changes)), None)
+    return prepare(data_plan(read_config(str(small), (*TREE, *changes))), None)
 
 
 @pytest.mark.slow
@@ -84,9 +85,9 @@ def test_the_judged_fit_lies_beside_it_as_if_nothing_had_been_refitted(small: Pa
     """Its bytes are those of a run without a refit, but for what the configuration is called by."""
     result = _tree(small, tmp_path / "runs")
     other = run_small(small, tmp_path / "runs", *TREE, "refit=false")
-    assert JUDGED in names(result.folder)
-    assert JUDGED not in names(other.folder)
-    judged, plain = (read_package(f / "small.edge") for f in (result.folder / JUDGED, other.folder))
+    assert EVALUATED in names(result.folder)
+    assert EVALUATED not in names(other.folder)
+    judged, plain = (read_package(f / "small.edge") for f in (result.folder / EVALUATED, other.folder))
     assert judged.files["model.onnx"] == plain.files["model.onnx"]
     assert judged.manifest.fit == plain.manifest.fit
     assert judged.manifest.fit is not None
@@ -96,11 +97,13 @@ def test_the_judged_fit_lies_beside_it_as_if_nothing_had_been_refitted(small: Pa
 @pytest.mark.slow
 def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, tmp_path: Path, cli: Cli) -> None:
     changes = [part for change in TREE for part in ("--set", change)]
-    shown = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs").split())
+    brief = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs").split())
+    shown = " ".join(cli("run", small, *changes, "--out", tmp_path / "runs", "--force", "--verbose").split())
     fitted = len(_material(small).sides.train)
     text = (
         f"he figures are of a fit on {fitted} samples; the package holds one on all 120, those that judged among them"
     )
+    assert brief.count(text) == 1
     assert shown.count(text) == 2  # card and end
     folder = tmp_path / "runs" / "small"
     assert text in " ".join((folder / "trace.html").read_text().split())
@@ -120,9 +123,8 @@ def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: P
     assert 0 < training.best_epoch < len(training.epochs) < 40
     assert record.epochs == training.best_epoch == heard.told["Refitting on all samples"]
     assert training.temperature != 1.0
-    fit = refitting.fit_all(
-        Job(resolve(read_config(str(small), more)), Listener()), prepare(read_config(str(small), more), None), training
-    )
+    plan = resolve(read_config(str(small), more))
+    fit = refitting.fit_all(Job(plan, Listener()), prepare(plan.data, None), training)
     assert fit.model.training_.temperature == training.temperature
     stored = Pipeline.load(result.folder).steps[-1][1]
     for ours, theirs in zip(fit.model.parameters_, stored.parameters_, strict=True):
@@ -181,7 +183,7 @@ def test_a_refit_that_answers_worse_than_before_is_not_packaged(
     fit = read_package(result.package).manifest.fit
     assert fit is not None
     assert not fit.refitted
-    assert JUDGED not in names(result.folder)
+    assert EVALUATED not in names(result.folder)
 
 
 @pytest.mark.slow
@@ -215,3 +217,14 @@ def test_a_package_knows_the_samples_of_its_fit() -> None:
     few = fit_spec(X, np.arange(10), refitted=False)
     assert count_seen(X[:20], few) == (10, 20)
     assert count_seen(X, None) == count_seen(X, FitSpec(samples=3)) == (0, 0)
+
+
+def test_test_vectors_have_every_class_in_turn() -> None:
+    y = np.array(["often"] * 90 + ["seldom"] * 8 + ["rare"] * 2)
+    samples = Samples(
+        X=np.arange(100, dtype=np.float32)[:, None], y=y, groups=None, sessions=np.full(100, "s"),
+        starts=np.arange(100), columns=(Column(name="a"),),
+    )  # fmt: skip
+    labels = y[choose_vectors(samples, np.arange(100), 3)[:, 0].astype(int)]
+    assert set(labels[:3]) == set(labels[3:6]) == {"often", "seldom", "rare"}
+    assert Counter(labels)["seldom"] == 8

@@ -17,17 +17,17 @@ from edgewright.cli.commands import advise, curve, ladder
 from edgewright.core.package import read_package
 from edgewright.data.samples import cut
 from edgewright.pipeline.config import parse
-from edgewright.pipeline.evaluate import evaluate_numbers
+from edgewright.pipeline.evaluation.evaluate import evaluate_numbers
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.store import INDEX, load_fitted
+from edgewright.pipeline.run_folder.store import INDEX, load_fitted
 from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.trace import EvaluationRecord
-from edgewright.trace.blocks_terminal import blocks_parts
-from edgewright.trace.facts import span
+from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.page import Page
 from edgewright.trace.record import parse_trace
 from edgewright.trace.sections.evaluation import evaluation_blocks
+from edgewright.trace.sentences.facts import span
 
 TEXT = """
 name = "wear"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.pipeline.leakage_inflation import Inflation, QuickAnswers, inflation, inflation_of
+from edgewright.pipeline.evaluation.leakage_inflation import Inflation, QuickAnswers, inflation, inflation_of
 from edgewright.schema.data import Column, Samples
 from edgewright.search.ladder.setup import _in_order
 

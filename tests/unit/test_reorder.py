@@ -119,6 +119,19 @@ def test_both_are_steps_of_a_job_with_a_chart_each(tmp_path: Path, cli: Cli) -> 
     assert {figure.name for figure in forecast.figures} >= {"ratio", "mae", "naive_mae", "mase", "covered_80"}
     assert "seasons of 12 and 84 rows" in forecast.says[0]
     assert {figure.name for figure in reorder.figures} == {"service", "gap", "stock", "demand", "left"}
+    shelf = reorder.timeline
+    assert shelf is not None
+    ((stock, point),) = shelf.signals
+    assert min(value for _, value in stock.points) >= 0
+    limits = dict(point.points)
+    orders = [mark for mark in shelf.marks if mark.kind == "event"]
+    assert orders
+    assert len(shelf.answers) == len(orders)
+    # What is ordered first brings the stock up one lead time later.
+    shown, step = dict(stock.points), shelf.seconds / len(stock.points)
+    before, after = (shown[orders[0].time + (DAY + rows) * step] for rows in (-1, 0))
+    assert after > before
+    assert shown[orders[0].time] <= limits[orders[0].time]
     assert [len(step.charts) for step in record.steps] == [1, 1]
     page = (made / "job.html").read_text()
     assert page.count("<figcaption>") == 2

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from cli_runner import Cli
 from edgewright.data.decision import choose_framing
 from edgewright.data.load import load_data
-from edgewright.data.rates import lowest_rate, one_rate
-from edgewright.data.resampling import at_one_rate, resampled
+from edgewright.data.resampling import at_one_rate, lowest_rate, one_rate, resampled
 from edgewright.data.samples import cut
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.core.decision import Decider, Decision, check_decision
-from edgewright.schema.device import DecisionSpec, Event
+from edgewright.core.prediction.decision import Decider, Decision, check_decision
+from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 
 LABELS = ("rest", "walk", "fall")
@@ -115,20 +115,6 @@ def test_nothing_is_averaged_or_counted_over_a_hole() -> None:
     decider.push(fall, 22.0)
     fourth = decider.push(fall, 23.0)
     assert fourth is not None and fourth.alarm
-
-
-def test_an_alarm_is_two_events_and_a_decision_one() -> None:
-    decider = Decider(DecisionSpec(alarms=("fall",)), LABELS)
-    made = decider.push(np.array(FALL, np.float32), 2.5)
-    assert made is not None
-    score = float(np.float32(0.8))
-    assert decider.events(made, stream="hip", wall=7.0, doubt=0.5) == (
-        Event(kind="decision", stream="hip", time=2.5, wall=7.0, doubt=0.5, label="fall", score=score),
-        Event(kind="alarm", stream="hip", time=2.5, wall=7.0, doubt=0.5, label="fall", score=score),
-    )
-    made = decider.push(np.array(REST, np.float32), 3.0)
-    assert made is not None
-    assert [event.kind for event in decider.events(made)] == ["decision"]
 
 
 SPECS = st.builds(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.executor import compile_graph
 from edgewright.core.operators import convolution
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError, UnknownNameError

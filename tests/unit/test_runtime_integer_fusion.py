@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.core import engines
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import to_integers, to_reals
 from edgewright.core.integer.qdq import integer_network
-from edgewright.core.integer.rounding import marked
+from edgewright.core.integer.reader import marked
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError

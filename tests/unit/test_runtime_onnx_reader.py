@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph

@@ -16,8 +16,8 @@ from onnx import helper
 from edgewright.compression.int8 import quantise
 from edgewright.core.engines import get
 from edgewright.core.engines import onnxruntime as engine
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import to_reals
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx

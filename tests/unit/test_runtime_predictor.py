@@ -18,8 +18,8 @@ import pytest
 from edgewright.core import engines
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.engines import Engine
-from edgewright.core.executor import compile_graph
 from edgewright.core.package import Package, package_bytes, parse_package, vector_files, write_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
 from edgewright.graph.builder import Builder
 from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError, UnknownNameError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.core import processor
 from edgewright.core.engines import onnxruntime
-from edgewright.core.native_modules import machine_tag
+from edgewright.core.prediction import processor
+from edgewright.core.prediction.native_modules import machine_tag
 from edgewright.export._extension.build import flags
 from processors import on_processor
 from support import left_out
@@ -21,10 +21,10 @@ pytestmark = pytest.mark.numbers
 @pytest.fixture(autouse=True)
 def found_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv(processor.VARIABLE, raising=False)
-    for cached in (processor._found, processor._shown):
+    for cached in (processor._features, processor._shown):
         cached.cache_clear()
     yield
-    for cached in (processor._found, processor._shown):
+    for cached in (processor._features, processor._shown):
         cached.cache_clear()
 
 
@@ -32,7 +32,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, shown: str, asked: di
     """Replace the features that Linux lists and those that NumPy detects."""
     (folder / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {shown}\nbugs\t\t: none\n")
     monkeypatch.setattr(processor, "_CPUINFO", folder / "cpuinfo")
-    monkeypatch.setattr(processor, "_asked", lambda: asked)
+    monkeypatch.setattr(processor, "_numpy_answers", lambda: asked)
 
 
 def test_named_features_replace_those_that_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_numpy_knows_nothing_here_that_linux_does_not_show() -> None:
     """NumPy's names are translated: a wrong name would take every real processor for an emulated one."""
     if not Path("/proc/cpuinfo").exists():
         left_out("Linux's list of features")
-    request = processor._asked()
+    request = processor._numpy_answers()
     if "sse2" in request and platform.machine() == "x86_64":
         # NumPy's own levels and groups (X86_V3, AVX512_ICL) are no features of Linux.
         groups = {name for name in request if name.startswith("x86_v") or name in {"avx512_skx", "avx512_clx"}}
@@ -81,5 +81,7 @@ def test_modules_are_compiled_for_the_features_that_are_named(monkeypatch: pytes
 
 @pytest.mark.parametrize(("name", "has", "lacks"), [("Haswell", "avx2", "avx512_vnni"), ("Nehalem", "sse4_2", "avx2")])
 def test_features_under_an_emulator_are_the_emulated_ones(name: str, has: str, lacks: str) -> None:
-    lines = on_processor(name, "from edgewright.core.processor import cpu_features; print(*cpu_features())").split()
+    lines = on_processor(
+        name, "from edgewright.core.prediction.processor import cpu_features; print(*cpu_features())"
+    ).split()
     assert has in lines and lacks not in lines

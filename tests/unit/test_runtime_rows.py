@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.core.csv import blocks
-from edgewright.core.csv.blocks import Block
 from edgewright.core.csv.cells import Plan, _exact, _fast
 from edgewright.core.csv.rows import Rows, iter_csv, read_csv
+from edgewright.core.csv.text import Block
 from edgewright.schema.errors import InputError
 from support import shared_data
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.core.windows import Windower, cut
+from edgewright.core.input.windows import Windower, cut
 from edgewright.schema.errors import InputError
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 from edgewright.data.load import load_data, simulated_title
 from edgewright.data.preview import guess_pattern
 from edgewright.data.simulated import PREFIX
@@ -62,7 +62,7 @@ def test_a_run_on_a_sample_begins_with_simulated_data(ending: str, cli: Cli, tmp
     cli("sample", "machine", "--out", tmp_path / f"my.{ending}")
     options = ("--target", "alarm", "--decision", "row", "--out", tmp_path / "runs")
     printed = cli("run", tmp_path / f"my.{ending}", *options)
-    assert "Simulated data" in printed.split("Data flow")[0]
+    assert "Simulated data" in printed.splitlines()[0]
     page = (tmp_path / "runs" / "my" / "trace.html").read_text()
     assert "The data are simulated: no sensor measured them." in page
     assert page.index("Simulated data") < page.index("Data flow")
@@ -170,7 +170,7 @@ def test_three_commands_lead_from_spoken_words_to_c(cli: Cli, tmp_path: Path, mo
     assert "edgewright init speech" in cli.out
     cli("init", "speech", "--yes")
     printed = cli("run", "pipeline.toml")
-    assert "Simulated data" in printed.split("Data flow")[0]
+    assert "Simulated data" in printed.splitlines()[0]
     assert "ready for cortex-m4: " in printed or "ready, with a weakness for cortex-m4: " in printed
     assert "not ready" not in printed
     cli("export", "runs/speech", "--to", "c99", "--out", "firmware")

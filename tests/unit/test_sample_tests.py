@@ -11,10 +11,9 @@ import pytest
 
 import trace_example
 from cli_runner import Cli
-from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
-from edgewright.schema.comparison import Comparison
+from edgewright.pipeline.evaluation.evaluate import evaluate_classes, evaluate_numbers
 from edgewright.schema.trace import EvaluationRecord
-from edgewright.trace.compare import Entry, compare
+from edgewright.trace.compare import Comparison, Entry, compare
 from edgewright.trace.record import read_trace
 from edgewright.training.metrics import paired_gain
 from edgewright.training.sample_tests import MOST_ERRORS, sample_gain

@@ -8,6 +8,7 @@ import pytest
 
 import trace_example as example
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.scaling import break_even, error_law, exponent_intervals, exponents, scaling_s
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
 from edgewright.schema.trace_flow import BreakEven
@@ -105,4 +106,4 @@ def test_the_shipped_comparison_makes_as_many_epochs_at_every_size_and_takes_a_m
     assert wanted is not None
     assert (min(wanted.rows), max(wanted.rows)) == (1_000, 100_000)
     assert wanted.looks == 0 and wanted.patience >= wanted.epochs
-    assert scaling_s(config, wanted, (230,)) < 60
+    assert scaling_s(resolve(config), wanted, (230,)) < 60

@@ -28,8 +28,7 @@ from edgewright.models.threshold import Threshold
 from edgewright.models.tree import Tree
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
-from edgewright.workflows.model import Model
-from edgewright.workflows.pipeline import Pipeline
+from edgewright.workflows.model import Model, Pipeline
 from stage_examples import KINDS
 
 pytestmark = pytest.mark.slow

@@ -137,4 +137,4 @@ def test_rows_for_which_the_line_is_too_slow_are_counted_and_known_to_be_lost(un
     health_events = [health for packet in packets for health in timeline.push(packet)[1]] + timeline.flush()[1]
     lost = int(np.sum(np.diff(count) - 1))
     assert lost > SECONDS * RATE * 0.3
-    assert sum(health.amount for health in health_events if health.what == "filled") == lost
+    assert sum(health.amount for health in health_events if health.kind == "filled") == lost

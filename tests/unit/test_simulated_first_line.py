@@ -10,7 +10,8 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.catalogue import find, listing
-from edgewright.data.load import SETS, SOURCES, load_data, simulated_title
+from edgewright.data.load import SOURCES, load_data, simulated_title
+from edgewright.data.public import loaders
 
 Capture = pytest.CaptureFixture[str]
 TOML = """name = "pump"
@@ -33,7 +34,7 @@ def _first(text: str) -> str:
 
 def test_sources_and_sets_that_nobody_measured_are_marked() -> None:
     marked = {name for name in listing(SOURCES, "SOURCE") if find(SOURCES, name, "SOURCE", "source").simulated}
-    marked |= {name for name in listing(SETS, "SET") if find(SETS, name, "SET", "set").simulated}
+    marked |= {name for name, part in loaders().items() if part.simulated}
     assert marked == {"machine", "plant", "room", "speech", "wearable", "ai4i2020", "cmapss"}
     assert load_data({"kind": "machine", "rows": 40}, seed=0).name == "machine (simulated)"
     assert simulated_title("A title", {"kind": "csv"}) == "A title"

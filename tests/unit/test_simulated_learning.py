@@ -13,7 +13,7 @@ from adaptation_example import blocks, factory
 from edgewright.core.adaptation.factory import State
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.federation.messages import Begin
-from edgewright.core.federation.suspicion import suspects
+from edgewright.core.federation.rounds import suspects
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.simulator.fault import check_days
 from edgewright.fleet.simulator.fleet import Settings
@@ -59,7 +59,7 @@ def settings(
 
 
 def held(result: Result) -> dict[str, bool]:
-    return {one.name: one.held for one in result.held}
+    return {one.name: one.holds for one in result.verdicts}
 
 
 def test_what_devices_learn_is_rolled_out() -> None:

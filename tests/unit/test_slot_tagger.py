@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.language.intents.integers import size_in_bytes
-from edgewright.language.slots.train import Iterations, Slotting, labels_of, score, train_tagger
+from edgewright.language.intents.network import size_in_bytes
+from edgewright.language.slots import Iterations, Slotting, labels_of, score, train_tagger
 from edgewright.language.utterances.read import read
 from edgewright.nlp.utterance.tagger import Tagger, attributes, joined, shape, tokens, viterbi
 from edgewright.schema.errors import InputError
@@ -37,7 +37,7 @@ def travels() -> list[Utterance]:
 def test_training_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pycrfsuite")
     lines: list[str] = []
-    monkeypatch.setattr("edgewright.language.slots.train._SILENT_S", 0.0)
+    monkeypatch.setattr("edgewright.language.slots._SILENT_S", 0.0)
     train_tagger(travels()[::2], Slotting(iterations=20), lines.append)
     assert lines[0].startswith("  slots: iteration 1 of 20, loss ")
     assert "iteration 20 of 20" in lines[-1]

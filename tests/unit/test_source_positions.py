@@ -21,7 +21,7 @@ import pytest
 
 from agent_example import recording, signal
 from edgewright.device.sources import Stream, http, opcua
-from edgewright.device.sources._polled import LinkError
+from edgewright.device.sources._polling import LinkError
 from edgewright.device.sources.opcua import OpcuaConfig, PolledVariables
 from mqtt_broker import Broker, broker_until
 from plant import OpcuaPlant, free_port

@@ -42,7 +42,7 @@ def test_the_first_row_that_fits_is_taken() -> None:
     assert door.push("push", {"force": 1.0}, 0.0) == []
     assert door.push("push", {}, 1.0) == []  # the force is still 1
     (step,) = door.push("push", {"force": 3.0}, 2.0)
-    assert (step.before, step.after, step.actions[0].event, step.place) == ("shut", "open", "opened", 0)
+    assert (step.before, step.after, step.actions[0].event, step.index) == ("shut", "open", "opened", 0)
     assert door.push("other", {}, 3.0) == []
 
 

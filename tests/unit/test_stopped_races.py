@@ -20,14 +20,13 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.listeners import Working
+from edgewright.core.archive import read_arrays, write_arrays
 from edgewright.core.files import write_atomic
-from edgewright.core.kept_arrays import read_arrays, write_arrays
-from edgewright.pipeline.config import read_config
-from edgewright.pipeline.folder import new_run_folder, work_folder
-from edgewright.pipeline.kept_trainings import _settings, kept_trainings
-from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.config import config_hash, read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, FINISHED_FITS, FITS, held, stopped_folders
+from edgewright.pipeline.run_folder.folder import new_run_folder, work_folder
+from edgewright.pipeline.run_folder.kept_trainings import _settings, kept_trainings
+from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, FINISHED_FITS, FITS, locked, stopped_folders
 from edgewright.race import finished_fits
 from edgewright.race.contract import Fitted, candidates
 from edgewright.race.heats import HeatFold, Heats
@@ -149,7 +148,7 @@ def test_a_race_that_was_stopped_goes_on(cli: Cli, rows: Path, tmp_path: Path, m
     (kept,) = stopped_folders(runs, "rows", FINISHED_FITS)
     stored = sorted(path for path in (kept / FITS).iterdir() if path.suffix != ".json")
     assert len(stored) == len(before) == 8
-    with held(kept):
+    with locked(kept):
         assert "got one that another process goes on with" in cli(*given, "--resume", code=2)
     stored[0].write_bytes(stored[0].read_bytes()[:-1])
     stored[1].write_bytes(b"")
@@ -358,7 +357,7 @@ def test_a_full_disk_ends_a_race_and_leaves_its_fits(
 
     written: list[Path] = []
     with monkeypatch.context() as patch:
-        patch.setattr("edgewright.core.kept_arrays.write_atomic", full)
+        patch.setattr("edgewright.core.archive.write_atomic", full)
         text = cli(*given, code=OUTPUT_FAILED)
     assert "got No space left on device" in text and "go on with --resume" in text
     with monkeypatch.context() as patch:

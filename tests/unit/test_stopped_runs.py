@@ -15,7 +15,7 @@ from cli_runner import Cli
 from edgewright.cli.listeners import Quiet
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, TRAININGS, held, stopped_folders
+from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, TRAININGS, locked, stopped_folders
 from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED, CheckFailedError, InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.training import kept_epochs
@@ -144,7 +144,7 @@ def test_a_run_that_was_stopped_goes_on(cli: Cli, small: Path, tmp_path: Path, m
     assert f"what was trained is kept. Go on with: edgewright run {small}" in text
     (kept,) = stopped_folders(runs, "small", FINISHED_EPOCHS)
     (kept / "model.onnx").write_text("half")
-    with held(kept):
+    with locked(kept):
         assert "got one that another process goes on with" in cli(*given, "--resume", code=2)
     other = "the version of Edgewright that were stopped, got another one"
     with monkeypatch.context() as patch:

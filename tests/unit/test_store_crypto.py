@@ -13,7 +13,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.device.store import reader
-from edgewright.device.store.crypto import read_key
+from edgewright.device.store.entries import read_key
 from edgewright.device.store.store import Store
 from edgewright.schema.errors import InputError, MissingExtraError
 from store_example import HandClock, config

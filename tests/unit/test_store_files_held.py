@@ -21,7 +21,7 @@ def test_reading_beside_the_writer_in_one_process_keeps_its_locks(tmp_path: Path
         database, index = tmp_path / STORE_FILE, tmp_path / f"{STORE_FILE}-shm"
         before = (locks(os.getpid(), database), locks(os.getpid(), index))
         assert all(before)
-        status.beside(tmp_path)
+        status.read_state(tmp_path)
         status.of(store)
         with reader.look(tmp_path) as seen:
             assert list(reader.rows(seen, store.device))

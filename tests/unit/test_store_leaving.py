@@ -15,14 +15,14 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.device.agent.startup import deliver
 from edgewright.device.sinks import Sink, SinkConfig, acknowledgement, kind
 from edgewright.device.store import reader, status
 from edgewright.device.store.purge import purge
-from edgewright.device.store.sender import deliver
 from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
-from edgewright.schema.store import Item, OutboxItem, Place
+from edgewright.schema.store import Item, OutboxItem, Position
 from store_example import HandClock, opened
 
 CANARY = "CANARY-7f3a"
@@ -188,8 +188,8 @@ def test_a_stick_that_is_not_there_is_no_error_of_the_store(tmp_path: Path) -> N
 
 def test_a_receiver_that_keeps_half_gets_the_rest_again(tmp_path: Path) -> None:
     class Half(Sink):
-        def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
-            return [item.place for item in batch[::2]]
+        def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
+            return [item.position for item in batch[::2]]
 
     clock = HandClock()
     with opened(tmp_path / "s", clock) as store:

@@ -98,7 +98,7 @@ def test_a_page_that_went_bad_after_an_orderly_end_is_met_when_it_is_read(tmp_pa
     with opened(tmp_path / "s") as store:
         (told,) = status.of(store).damage
         assert told.boot == 2
-        assert "malformed" in told.what
+        assert "malformed" in told.subject
         assert (tmp_path / "s" / told.file).read_bytes() == bad
         assert sum(told.rescued.values()) > 300
         store.append_events([event()])
@@ -166,7 +166,7 @@ def test_a_store_with_a_damaged_identity_goes_on(tmp_path: Path, copies: tuple[s
         store.append_events([event("alarm", "fall", 1)])
         known = status.of(store)
     assert known.tables["events"].entries >= 5
-    assert any("identity.sqlite" in one.what for one in known.damage) == ("identity.sqlite" in copies)
+    assert any("identity.sqlite" in one.subject for one in known.damage) == ("identity.sqlite" in copies)
 
 
 def test_boots_are_counted_over_restarts(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgewright.device.agent.startup import Delivered, deliver
 from edgewright.device.sinks import NotYetError, Sink
 from edgewright.device.store import status
-from edgewright.device.store.sender import Delivered, deliver
 from edgewright.device.store.store import Store
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.store import Item, Limits, OutboxItem, Place
+from edgewright.schema.store import Item, Limits, OutboxItem, Position
 from store_example import DAY, HandClock, event, opened, put_rows, stop
 
 
@@ -25,22 +25,22 @@ class Receiver(Sink):
         self.order: list[Item] = []
         self.times = 0
         self.down = False
-        self.refused: set[Place] = set()
+        self.refused: set[Position] = set()
         self.silent = False
 
-    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
         self.times += 1
         if self.down:
             raise OutputError("a receiver", "silence", "loopback")
         taken = []
         for leaving in batch:
             item = msgspec.json.decode(leaving.body, type=Item)
-            if leaving.place in self.refused:
+            if leaving.position in self.refused:
                 continue
             if (item.device, item.boot, item.sequence) not in self.items:
                 self.order.append(item)
             self.items[item.device, item.boot, item.sequence] = item
-            taken.append(leaving.place)
+            taken.append(leaving.position)
         return [] if self.silent else taken
 
 
@@ -69,26 +69,26 @@ def test_an_item_stays_until_it_is_durable_there(tmp_path: Path) -> None:
     store.append_events([event(number=n) for n in range(4)])
     store.commit()
     taken = take_all(store)
-    assert store.outbox.acknowledge([taken[0].place], durable=True) == 1
-    assert store.outbox.acknowledge([taken[1].place], durable=False) == 0
+    assert store.outbox.acknowledge([taken[0].position], durable=True) == 1
+    assert store.outbox.acknowledge([taken[1].position], durable=False) == 0
     clock.forward(1000.0)
-    assert [t.place for t in take_all(store)] == [taken[1].place]
+    assert [t.position for t in take_all(store)] == [taken[1].position]
     # Not yet durable here: after a power cut the acknowledged item comes again, under its old name.
     stop(store)
     store = opened(tmp_path / "s", clock)
-    assert [t.place for t in take_all(store)] == [t.place for t in taken]
-    store.outbox.acknowledge([taken[0].place], durable=True)
+    assert [t.position for t in take_all(store)] == [t.position for t in taken]
+    store.outbox.acknowledge([taken[0].position], durable=True)
     store.commit()
     stop(store)
     with opened(tmp_path / "s", clock) as again:
-        assert [t.place for t in take_all(again)] == [t.place for t in taken[1:]]
+        assert [t.position for t in take_all(again)] == [t.position for t in taken[1:]]
 
 
 def test_a_late_acknowledgement_of_a_former_boot_counts(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as store:
         store.append_events([event("alarm"), event("summary")])
         store.commit()
-        places = [t.place for t in take_all(store)]
+        places = [t.position for t in take_all(store)]
     with opened(tmp_path / "s") as store:
         store.outbox.acknowledge(places, durable=True)
         store.commit()
@@ -129,7 +129,7 @@ def test_failures_let_the_outbox_rest_longer_and_longer(tmp_path: Path) -> None:
 
 def test_what_is_handed_back_on_purpose_waits_and_is_no_problem(tmp_path: Path) -> None:
     class Later(Receiver):
-        def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
+        def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
             raise NotYetError
 
     with opened(tmp_path / "s", HandClock()) as store:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cli_runner import Cli
-from edgewright.core.pictures import resized
+from edgewright.core.input.pictures import resized
 from edgewright.core.predictor import load
 from edgewright.device.sources import short_source
 from edgewright.schema.data import Floats

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.device.sources import csv as csv_stream
+from edgewright.device.sources._columns import TimeColumn
 from edgewright.device.sources._csv_lines import LONGEST_LINE, LineReader
-from edgewright.device.sources._timestamps import ArrivalClock, TimeColumn
+from edgewright.device.sources._packet import ArrivalClock
 from edgewright.schema.errors import InputError, UnknownNameError
 from stream_rows import drain, notices, opened, times, until_notice, values
 
@@ -144,7 +145,7 @@ def test_standard_input_ends() -> None:
 def test_a_line_without_end_fills_no_memory() -> None:
     reader = LineReader(["x"], name="noise")
     lines = [text for _ in range(20) for text in reader.feed(b"1" * (LONGEST_LINE // 2)).notices]
-    assert len(reader._held) <= LONGEST_LINE
+    assert len(reader._partial) <= LONGEST_LINE
     assert len(lines) == 1
     assert reader.feed(b"\nx\n5\n").values.tolist() == [[5]]
 

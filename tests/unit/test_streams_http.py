@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.device.sources._http_server import _SLOW
 from edgewright.device.sources._payload import JsonReader, MessageSettings, PayloadReader
-from edgewright.device.sources.http import HttpConfig, HttpPush
+from edgewright.device.sources.http import _SLOW, HttpConfig, HttpPush
 from edgewright.schema.errors import InputError
 from frames_example import write_hello, write_rows
 from stream_rows import drain, notices, opened, times, until_notice, values

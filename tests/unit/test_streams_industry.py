@@ -74,7 +74,7 @@ def test_a_modbus_device_that_refuses_or_is_away_is_told_in_a_line() -> None:
 
 
 def test_a_slow_answer_counts_the_rows_that_it_cost() -> None:
-    from edgewright.device.sources._polled import Polled
+    from edgewright.device.sources._polling import Polled
 
     class Slow:
         asked = 0

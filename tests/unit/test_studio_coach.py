@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from coach_example import has_speech, random_coach
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 from edgewright.language.pronunciation.coach import write_coach
 from edgewright.schema.coach import PhoneVerdict, WordVerdict
-from edgewright.studio.view.waveform import waveform_svg
+from edgewright.studio.pages.coach import waveform_svg
 from studio_example import HOSTILE, Client, client
 from support import left_out
 

@@ -13,12 +13,10 @@ from edgewright.data.samples import cut
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-from edgewright.studio.view.data_cache import Opened, Shelf
+from edgewright.studio.view.data_cache import Opened, Shelf, lines, placed, windows
 from edgewright.studio.view.data_sources import DataRequest, Origin, at_path
 from edgewright.studio.view.drawing import clock, draw, path, round_marks, thin, view
-from edgewright.studio.view.feature_map import MOST, chosen, draw_map, plane, statistics
-from edgewright.studio.view.histogram import BINS, spreads
-from edgewright.studio.view.segments import lines, placed, windows
+from edgewright.studio.view.feature_map import BINS, MAX_SAMPLES, chosen, draw_map, plane, spreads, statistics
 from edgewright.studio.view.views import one_window
 from labelled_folder import HOSTILE, NAMES, ROWS, write_labels, write_recordings
 from studio_example import client
@@ -139,13 +137,13 @@ def test_distributions_count_every_row_once() -> None:
     assert first.outside == pytest.approx(float((np.abs(values) > 1).mean()))
     assert found[1].outside is None
     assert first.parts[0].d.count("M") <= BINS
-    assert first.least == float(values.min())
+    assert first.minimum == float(values.min())
 
 
 def test_the_map_is_the_same_every_time_and_no_class_is_lost() -> None:
     y = np.array(["many"] * 5000 + ["few"] * 12 + ["one"])
     picked = chosen(y)
-    assert len(picked) <= MOST
+    assert len(picked) <= MAX_SAMPLES
     assert {str(label) for label in y[picked]} == {"many", "few", "one"}
     assert (picked == chosen(y)).all()
     opened = _opened(_data(), WindowConfig(samples=20, step=5))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from edgewright.data.simulated import is_simulated
-from edgewright.studio import uploads
+from edgewright.studio import paths
 from edgewright.studio.pages.guided import PAGE
 from small_pipeline import rows, write_rows
 from studio_example import HOSTILE, Client, client
@@ -124,7 +124,7 @@ def places(page: str) -> list[str]:
 
 def test_nothing_is_replaced(tmp_path: Path) -> None:
     first, other = b"a,label\n1,x\n2,y\n", b"a,label\n1,x\n2,z\n"
-    names = [uploads.keep(tmp_path, "my.csv", io.BytesIO(content)) for content in (first, other, first, other)]
+    names = [paths.keep(tmp_path, "my.csv", io.BytesIO(content)) for content in (first, other, first, other)]
     assert names == ["data/my.csv", "data/my-2.csv", "data/my.csv", "data/my-2.csv"]
     assert (tmp_path / "data" / "my.csv").read_bytes() == first
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["my-2.csv", "my.csv"]

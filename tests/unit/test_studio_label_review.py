@@ -41,7 +41,7 @@ def form(text: str) -> dict[str, str]:
 
 def said(root: Path) -> list[tuple[int, str, str]]:
     with Project(root / "calls.labelling") as project:
-        return [(one.item, one.label, one.how) for one in project.said()]
+        return [(one.item, one.label, one.how) for one in project.reviews()]
 
 
 def test_a_form_labels_and_goes_on(root: Path, studio: Client) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.run_journal import Journalling
+from edgewright.pipeline.run_folder.journal import Journalling
 from edgewright.studio.summaries import Runs
 from studio_example import HOSTILE, client, record
 from trace_example import epochs, evaluation, trace
@@ -40,7 +40,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_a_line_has_what_the_record_says(runs: Path) -> None:
-    by_place = {run.place: run for run in Runs(runs).finished()}
+    by_place = {run.location: run for run in Runs(runs).finished()}
     assert set(by_place) == {*(f"run-{n}" for n in range(5)), "group/inner"}
     one = by_place["run-0"]
     assert (one.task, one.profile, one.int8, one.size) == ("classification", "phone-arm64", 0.8775, 31_400)
@@ -99,7 +99,7 @@ def test_a_record_is_read_again_when_it_changes(runs: Path) -> None:
     assert index.finished()[0] is before[0]
     path = runs / "run-1" / "trace.json"
     path.write_bytes(path.read_bytes().replace(b'"walks"', b'"strolls"'))
-    assert [run.title for run in index.finished() if run.place == "run-1"] == ["strolls"]
+    assert [run.title for run in index.finished() if run.location == "run-1"] == ["strolls"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.schema.errors import InputError
-from edgewright.studio.phone import network
+from edgewright.studio.phone import certificate
 from edgewright.studio.phone.access import LIFETIME_S, Access
 from edgewright.studio.phone.certificate import own_certificate
 from edgewright.studio.phone.server import phone_app
@@ -200,15 +200,15 @@ def test_the_certificate_is_made_once_and_its_key_is_private(tmp_path: Path) -> 
 
 
 def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "local_addresses", list)
+    monkeypatch.setattr(certificate, "local_addresses", list)
     with pytest.raises(InputError, match="an address on a local network"):
-        network.phone_address("")
+        certificate.phone_address("")
 
 
 @pytest.mark.parametrize("address", ["198.51.100.9", "phone", "255.255.255.255", "::1"])
 def test_an_address_of_another_machine_is_one_line(address: str) -> None:
     with pytest.raises(InputError, match="an IPv4 address of this machine"):
-        network.phone_address(address)
+        certificate.phone_address(address)
 
 
 def test_a_taken_port_and_options_without_phone_are_one_line(

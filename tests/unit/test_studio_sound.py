@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgewright.core.riff import read_wav
+from edgewright.core.input.riff import read_wav
 from labelled_folder import write_recordings
 from sound_folder import RATE, tone, write_sounds
 from studio_example import Client, client

@@ -236,7 +236,7 @@ def test_utility_is_measured_on_real_people_left_out(cli: Cli) -> None:
     assert found.windows == 96
     assert found.people == 6
     assert found.gain.low <= found.gain.value <= found.gain.high
-    assert found.beside.value - found.without.value == pytest.approx(found.gain.value)
+    assert found.with_synthetic.value - found.without.value == pytest.approx(found.gain.value)
     with pytest.raises(InputError, match="at least three people"):
         few = DataSet(name="two", columns=people().columns, recordings=people().recordings[:2], rate=50.0)
         measure_utility(windows_of(few, 25), "jitter", {})

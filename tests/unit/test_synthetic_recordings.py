@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
-from edgewright.core.riff import wav_bytes
-from edgewright.pipeline.config import parse, read_config
+from edgewright.core.input.riff import wav_bytes
+from edgewright.pipeline.config import config_hash, parse, read_config
 from edgewright.pipeline.material import prepare, with_sides
-from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
@@ -57,9 +58,9 @@ def configured(folder: object) -> PipelineConfig:
 
 
 def test_they_train_and_stand_on_no_side(tmp_path: Path) -> None:
-    plain = prepare(configured(""), None)
+    plain = prepare(data_plan(configured("")), None)
     config = configured(recordings(tmp_path / "made"))
-    material = prepare(config, None)
+    material = prepare(data_plan(config), None)
     assert plain.extra is None
     assert material.extra is not None
     assert material.extra.shape == (2, 1, 4000)
@@ -69,8 +70,7 @@ def test_they_train_and_stand_on_no_side(tmp_path: Path) -> None:
     assert np.array_equal(material.sides.test, plain.sides.test)
     # Another split of the same samples, as a fit on all of them takes it, has them too; copies of windows come before.
     augment = ({"kind": "gain"},)
-    both = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, augment=augment))
-    again = with_sides(both, material, material.sides)
+    again = with_sides(replace(material, plan=replace(material.plan, augment=augment)), material.sides)
     assert again.extra is not None
     assert len(again.extra) == len(material.sides.train) + 2
     assert np.array_equal(again.extra[-2:], material.extra)
@@ -85,9 +85,9 @@ def test_recordings_that_would_mislead_are_refused(tmp_path: Path) -> None:
     )):  # fmt: skip
         folder = recordings(tmp_path / str(number), **change)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=text):
-            prepare(configured(folder), None)
+            prepare(data_plan(configured(folder)), None)
     with pytest.raises(InputError, match="edgewright synth speech"):
-        prepare(configured(tmp_path / "absent"), None)
+        prepare(data_plan(configured(tmp_path / "absent")), None)
 
 
 def test_the_folder_is_sought_beside_the_file_and_its_place_changes_no_hash(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from scipy.io import savemat
 from cli_runner import Cli
 from edgewright.core.csv.formats import cell_text
 from edgewright.core.csv.rows import read_csv
-from edgewright.data.headers import read_columns
+from edgewright.data.files import read_columns
 from edgewright.data.load import load_data
 from edgewright.schema.errors import DataWarning, InputError
 from odd_files.containers import write_ods

@@ -17,15 +17,14 @@ from edgewright.language.texts.corpus import Article, joined, read_corpus
 from edgewright.language.texts.counting import count, count_bits, ngram_model
 from edgewright.language.texts.recurrent import GruTraining, train_gru
 from edgewright.language.texts.training import by_model, by_word_list, type_words, word_list
-from edgewright.nlp.texts.alphabet import SYMBOLS, decode, encode, fold
-from edgewright.nlp.texts.contract import TextModel
+from edgewright.nlp.texts.contract import SYMBOLS, TextModel, decode, encode, fold
 from edgewright.nlp.texts.model_file import read_text_model
 from edgewright.nlp.texts.ngram import NgramModel
 from edgewright.nlp.texts.suggest import suggest
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.search.curves.language_learners import TextLearner
 from edgewright.search.curves.measure import check_split, check_widths, trainings
-from edgewright.studio.chat.contract import Message, Sampling
+from edgewright.studio.chat.models import Message, Sampling
 from edgewright.studio.chat.models.text import ServedText
 from text_example import write_texts
 

@@ -110,7 +110,7 @@ def test_the_senders_count_says_what_is_lost_whatever_the_clock_says() -> None:
     got, _, gaps, _, health_events = play(values[kept], arrival, kept)
     assert got[:60, 0].tolist() == pytest.approx(list(range(60)))
     assert gaps == [0, 60]
-    assert [health.what for health in health_events] == ["filled", "gap"]
+    assert [health.kind for health in health_events] == ["filled", "gap"]
 
 
 @pytest.mark.parametrize("sequence", [None, True])
@@ -133,7 +133,7 @@ def test_late_rows_find_their_place_where_there_is_time_to_wait_and_are_left_out
     assert (gaps, health_events) == ([0], [])
     got, moments, _, _, health_events = play(values[order], time[order])
     assert (np.diff(moments) > 0).all()
-    assert {"late", "filled"} <= {health.what for health in health_events}
+    assert {"late", "filled"} <= {health.kind for health in health_events}
 
 
 def test_a_clock_that_jumps_by_four_hundred_days_costs_no_row_where_rows_are_counted() -> None:
@@ -145,7 +145,7 @@ def test_a_clock_that_jumps_by_four_hundred_days_costs_no_row_where_rows_are_cou
         assert np.array_equal(got, values)
         assert gaps == [0]
         assert np.diff(moments) == pytest.approx(np.full(299, 1 / RATE))
-        assert [health.what for health in health_events] == ["clock"]
+        assert [health.kind for health in health_events] == ["clock"]
         assert health_events[0].amount == pytest.approx(days * 86400.0)
 
 
@@ -158,7 +158,7 @@ def test_a_clock_that_jumps_is_a_gap_where_rows_are_not_counted_and_time_never_f
         assert np.array_equal(got, values)
         assert gaps == [0, 150]
         assert (np.diff(moments) > 0).all()
-        assert [health.what for health in health_events] == ["clock"]
+        assert [health.kind for health in health_events] == ["clock"]
 
 
 def test_one_row_with_a_wild_time_is_left_out_and_nothing_else_happens() -> None:
@@ -168,7 +168,7 @@ def test_one_row_with_a_wild_time_is_left_out_and_nothing_else_happens() -> None
     assert len(got) == 100
     assert np.array_equal(np.delete(got, 40, 0), np.delete(values, 40, 0))
     assert gaps == [0]
-    assert sorted(health.what for health in health_events) == ["filled", "stray"]
+    assert sorted(health.kind for health in health_events) == ["filled", "stray"]
 
 
 def test_a_board_that_starts_anew_is_a_gap_and_goes_on() -> None:
@@ -206,7 +206,7 @@ def test_a_channel_without_values_is_told_of_and_infinite_counts_as_none() -> No
 def test_another_rate_is_told_and_rows_keep_to_the_nominal_one(rate: float) -> None:
     values = moving(2000)
     got, moments, gaps, healthy, health_events = play(values, np.arange(2000) / rate)
-    said = next(health for health in health_events if health.what == "rate")
+    said = next(health for health in health_events if health.kind == "rate")
     assert said.text == f"rate {rate:.3g} instead of 50 Hz"
     assert len(got) / (moments[-1] - moments[0]) == pytest.approx(RATE, rel=0.08)
     assert gaps == [0]
@@ -216,7 +216,7 @@ def test_another_rate_is_told_and_rows_keep_to_the_nominal_one(rate: float) -> N
 def test_a_rate_that_is_right_again_is_told() -> None:
     time = np.r_[np.arange(400) / 40.0, 10.0 + np.arange(800) / RATE]
     _, _, _, healthy, health_events = play(moving(1200), time)
-    assert [health.what for health in health_events if health.what in ("rate", "well")] == ["rate", "well"]
+    assert [health.kind for health in health_events if health.kind in ("rate", "well")] == ["rate", "well"]
     assert healthy[-1]
 
 
@@ -313,9 +313,9 @@ def test_time_rises_and_a_stretch_keeps_about_to_the_rate(stream: Stream) -> Non
 def test_a_source_that_is_far_too_slow_is_one_wrong_rate_and_its_gaps_are_counted(rate: float, wait: float) -> None:
     time = np.arange(299) / rate
     _, _, gaps, healthy, health_events = play(moving(299), time, wait=wait)
-    assert [health.text for health in health_events if health.what == "rate"] == [f"rate {rate:.3g} instead of 50 Hz"]
+    assert [health.text for health in health_events if health.kind == "rate"] == [f"rate {rate:.3g} instead of 50 Hz"]
     assert len(gaps) == 299
-    counted = [health for health in health_events if health.what == "gap"]
+    counted = [health for health in health_events if health.kind == "gap"]
     # One at once, and then one in ten seconds; all of the time without rows is in them.
     assert len(counted) <= 2 + min(298, time[-1] / 10.0)
     assert sum(health.amount for health in counted) == pytest.approx(time[-1])
@@ -327,12 +327,12 @@ def test_a_source_that_is_far_too_slow_is_one_wrong_rate_and_its_gaps_are_counte
 
 def test_a_source_with_pauses_or_counted_losses_has_its_own_rate_and_a_slow_one_that_recovers_is_well() -> None:
     pauses = np.arange(600) / RATE + np.repeat(np.arange(60), 10) * 0.8
-    assert {health.what for health in play(moving(600), pauses)[4]} == {"gap"}
+    assert {health.kind for health in play(moving(600), pauses)[4]} == {"gap"}
     lost = np.arange(300) * 50
-    assert {health.what for health in play(moving(300), lost / RATE, lost)[4]} == {"gap"}
+    assert {health.kind for health in play(moving(300), lost / RATE, lost)[4]} == {"gap"}
     better = np.r_[np.arange(30), 30 + np.arange(400) / RATE]
     _, _, _, healthy, health_events = play(moving(430), better)
-    assert [health.what for health in health_events if health.what in ("rate", "well")] == ["rate", "well"]
+    assert [health.kind for health in health_events if health.kind in ("rate", "well")] == ["rate", "well"]
     assert healthy[-1]
 
 
@@ -340,7 +340,7 @@ def test_a_clock_that_is_set_again_and_again_is_told_now_and_then() -> None:
     time = np.arange(1000) * 3.0
     got, _, gaps, _, health_events = play(moving(1000), time, np.arange(1000))
     assert (len(got), gaps) == (1000, [0])
-    assert {health.what for health in health_events} == {"clock"}
+    assert {health.kind for health in health_events} == {"clock"}
     assert len(health_events) <= 4
     assert health_events[1].text.startswith("clock jumped ")
     assert " times, by +" in health_events[1].text
@@ -350,5 +350,5 @@ def test_counted_rows_that_are_lost_in_a_gap_are_no_wrong_rate() -> None:
     kept = np.r_[0:200, 225:425, 500:700]
     _, _, gaps, healthy, health_events = play(moving(len(kept)), kept / RATE, kept)
     assert gaps == [0, 200, 400]
-    assert {health.what for health in health_events} == {"gap"}
+    assert {health.kind for health in health_events} == {"gap"}
     assert healthy.all()

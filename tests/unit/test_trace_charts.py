@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.trace.charts import round_marks, running_axis
+from edgewright.trace.blocks.charts import round_marks, running_axis
 
 
 def test_marks_that_read_alike_are_written_once() -> None:

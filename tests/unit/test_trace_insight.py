@@ -10,9 +10,9 @@ import trace_example as example
 from edgewright.schema.trace import EvaluationRecord, Interval, LayerRecord, LeftOutRecord, SimplestRecord
 from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import page_html
-from edgewright.trace.insight import key_insight, reduction, trace_insight
 from edgewright.trace.modes import mode
-from edgewright.trace.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
+from edgewright.trace.sentences.insight import key_insight, reduction, trace_insight
+from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
 from edgewright.training.metrics import paired_gain, wilson
 from edgewright.training.sample_tests import sample_gain
 
@@ -87,10 +87,20 @@ def test_what_is_said_of_trees_is_about_trees() -> None:
     one = example.prediction()
     whole = msgspec.structs.replace(one.layers[-1], name="boosting", kind="boosting")
     trees = msgspec.structs.replace(trees, predictions=(msgspec.structs.replace(one, layers=(whole,)),))
-    texts = [page_html(trees), *map(repr, mode("steps").tell(trees))]
+    texts = [page_html(trees), *map(repr, mode("steps").blocks(trees))]
     assert not any("o the network" in text or "Inside the network" in text for text in texts)
     entries = [Entry(label=name, folder=name, trace=trees, config={}) for name in "ab"]
     assert not any(row.name.startswith("weights") for row in compare(entries, paired_gain, sample_gain).results)
+
+
+def test_a_text_is_compared_with_that_of_the_first_run() -> None:
+    first = example.trace()
+    other = msgspec.structs.replace(first, verdict="not ready: 45.0 % right")
+    runs = {"a": first, "b": first, "c": other}
+    entries = [Entry(label=name, folder=name, trace=trace, config={}) for name, trace in runs.items()]
+    row = next(row for row in compare(entries, paired_gain, sample_gain).results if row.name == "verdict")
+    assert row.texts == tuple(trace.verdict for trace in runs.values())
+    assert row.differences == ("", "same", "differs")
 
 
 def test_reduction_is_the_stage_that_drops_most() -> None:
@@ -207,6 +217,9 @@ def test_verdict_has_a_floor() -> None:
     worse = msgspec.structs.replace(gain, value=-0.01)
     never = msgspec.structs.replace(alone, simplest=SimplestRecord(score=0.87, gain=worse))
     assert "more test samples" not in verdict(evaluation=never)
+    wide = Interval(value=0.01, low=-0.09, high=0.11, method="")
+    far = msgspec.structs.replace(alone, simplest=SimplestRecord(score=0.87, gain=wide))
+    assert "more test sample" not in verdict(evaluation=far)
     for right, count, need in ((27, 30, 0.85), (99, 100, 0.97), (29, 30, 0.93)):
         accuracy = wilson(right, count)
         few = EvaluationRecord(samples=count, split_by="row", accuracy=accuracy, majority=0.6, need=need)

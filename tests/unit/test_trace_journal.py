@@ -15,12 +15,23 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_journal import TOLD, Journalling, Several, journalled
+from edgewright.pipeline.run_folder.journal import EVENTS, Journalling, Several, journalled
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.trace.journal import FOLDER, JOURNAL_VERSION, KEPT, alive, journals, start_ticks, sweep
-from edgewright.trace.partial import SILENT, parse_progress, read_journal, read_progress
+from edgewright.trace.journal import (
+    FOLDER,
+    JOURNAL_VERSION,
+    KEPT,
+    SILENT,
+    alive,
+    journals,
+    parse_progress,
+    read_journal,
+    read_progress,
+    start_ticks,
+    sweep,
+)
 from trace_example import compression, device, epochs, evaluation, layers, prediction, stages, training
 
 LISTENERS: list[Journalling] = []
@@ -84,15 +95,15 @@ def test_every_record_of_a_run_is_read_back(tmp_path: Path) -> None:
 
 
 def test_no_event_of_a_listener_is_forgotten() -> None:
-    assert set(TOLD) >= {"start", "stage", "epoch", "training", "finish", "insight", "scaling_point"}
-    for name in TOLD:
+    assert set(EVENTS) >= {"start", "stage", "epoch", "training", "finish", "insight", "scaling_point"}
+    for name in EVENTS:
         assert name in vars(Several)
         assert name in vars(Journalling)
 
 
 def test_a_finished_run_leaves_no_journal(small: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "runs", read_config(str(small))
-    with journalled(out, config, Listener(), "x") as heard:
+    with journalled(Journalling(out, config, "x"), Listener()) as heard:
         run_pipeline(config, out=out, listener=heard)
     assert sorted(path.name for path in out.iterdir()) == ["small"]
 
@@ -116,7 +127,7 @@ def test_how_a_run_broke_off_is_its_last_line(tmp_path: Path) -> None:
         (ValueError(), "failed", "ValueError"),
     ):
         runs = tmp_path / f"{state}-{reason[:3]}"
-        with pytest.raises(type(error)), journalled(runs, config, Listener()) as heard:
+        with pytest.raises(type(error)), journalled(Journalling(runs, config), Listener()) as heard:
             heard.start("activity", "", "")
             raise error
         partial = read_journal(only(runs))

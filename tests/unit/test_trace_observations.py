@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.schema.trace import EpochRecord
-from edgewright.trace.observations import is_event, notable, observe, observe_next
+from edgewright.trace.sentences.observations import is_event, notable, observe, observe_next
 from trace_example import epochs
 
 

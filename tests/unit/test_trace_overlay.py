@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from edgewright.schema.trace import Trace
-from edgewright.trace.overlay import overlaid
-from edgewright.trace.view_blocks import CURVES
+from edgewright.trace.blocks.view_blocks import CURVES
+from edgewright.trace.sections.training import overlaid
 from studio_example import client, record
 from trace_example import epochs, trace
 

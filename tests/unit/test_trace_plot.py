@@ -7,8 +7,8 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.trace.plot import plot, plot_text, spark
-from edgewright.trace.view_blocks import Curve
+from edgewright.trace.blocks.terminal import plot, plot_text, spark
+from edgewright.trace.blocks.view_blocks import Curve
 
 
 def test_falling_line_starts_at_the_top_and_ends_at_the_bottom() -> None:

@@ -15,15 +15,15 @@ from edgewright.schema.trace import (
     StageRecord,
     VariantRecord,
 )
-from edgewright.trace.blocks_terminal import blocks_parts
-from edgewright.trace.insight import key_insight
+from edgewright.trace.blocks.terminal import blocks_parts
+from edgewright.trace.blocks.view_blocks import ViewBlock
 from edgewright.trace.page import page_of, plain_lines
 from edgewright.trace.sections.compression import compression_blocks
 from edgewright.trace.sections.data_flow import stage_card
 from edgewright.trace.sections.evaluation import evaluation_blocks
 from edgewright.trace.sections.model import model_blocks
 from edgewright.trace.sections.prediction import prediction_card
-from edgewright.trace.view_blocks import ViewBlock
+from edgewright.trace.sentences.insight import key_insight
 
 
 def _text(*blocks: ViewBlock) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import trace_example as example
 from edgewright.schema.trace import EpochRecord, Insight, PredictionRecord, StageRecord, Trace
-from edgewright.trace.progress import progress
+from edgewright.trace.page import progress
 from edgewright.trace.terminal import TerminalTrace, print_trace
 
 

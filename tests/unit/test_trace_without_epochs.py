@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.trace.html import page_html
 from edgewright.trace.terminal import print_trace
 from small_pipeline import write_rows

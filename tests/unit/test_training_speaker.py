@@ -55,7 +55,7 @@ def test_a_microphone_tilts_and_lifts_all_bands() -> None:
 def test_every_epoch_sees_another_change() -> None:
     changes = Changes(({"kind": "speaker"},))
     rng = np.random.default_rng(4)
-    assert np.abs(changes.drawn(BANDS, rng) - changes.drawn(BANDS, rng)).max() > 0.1
+    assert np.abs(changes.changed(BANDS, rng) - changes.changed(BANDS, rng)).max() > 0.1
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, t
     last = len(first.points)
     named = msgspec.json.decode(cli(*requested, "--out", tmp_path / "named", "--point", last), type=TuneRecord)
     assert named.points == first.points
-    assert (named.chosen, named.taken) == (last - 1, "point")
+    assert (named.chosen, named.chosen_by) == (last - 1, "point")
     decision = read_package(tmp_path / "named" / "small.edge").manifest.decision
     assert decision == named.decision
     assert decision.thresholds["on"] == first.points[last - 1].threshold

@@ -10,11 +10,21 @@ from numpy.typing import NDArray
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
-from edgewright.trace.tuning_view import tuning_blocks, tuning_page
-from edgewright.workflows.tuning.grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
+from edgewright.trace.views.tuning import tuning_blocks, tuning_page
+from edgewright.workflows.tuning.grid import (
+    Grid,
+    GridScore,
+    Tally,
+    alarms_of,
+    decision,
+    decisions,
+    evaluated,
+    tally,
+    try_all,
+)
 from edgewright.workflows.tuning.recordings import Labelled, Tape
-from edgewright.workflows.tuning.request import TuningRequest, taken
 from edgewright.workflows.tuning.selection import AtMost, ByLabel, Cost, best, front, held_out, point
+from edgewright.workflows.tuning.workflow import TuningRequest, choice
 
 LABELS = ("calm", "fall")
 MINUTE, DAY = 60.0, 86400.0
@@ -39,7 +49,7 @@ def test_a_planted_rate_lies_within_its_interval() -> None:
     spec = decision(("fall",), 1, 1, 0.5, 0.0)
     inside = 0
     for seed in range(12):
-        one = judged([with_false_alarms(4, 6.0, seed)], spec, LABELS, MINUTE)
+        one = evaluated([with_false_alarms(4, 6.0, seed)], spec, LABELS, MINUTE)
         rate = point(one, Cost(), [str(seed)], DAY).false_rate
         assert rate.low <= rate.value <= rate.high
         inside += rate.low <= 6.0 <= rate.high
@@ -49,7 +59,7 @@ def test_a_planted_rate_lies_within_its_interval() -> None:
 
 def test_rates_of_many_people_lie_within_the_interval_too() -> None:
     people = [with_false_alarms(1, rate, seed) for seed, rate in enumerate((1.0, 3.0, 6.0, 9.0, 11.0))]
-    one = judged(people, decision(("fall",), 1, 1, 0.5, 0.0), LABELS, MINUTE)
+    one = evaluated(people, decision(("fall",), 1, 1, 0.5, 0.0), LABELS, MINUTE)
     rate = point(one, Cost(), [t.group for t in people], DAY).false_rate
     assert rate.low <= 6.0 <= rate.high
     assert rate.method == "poisson and t interval by person, 4 degrees of freedom, 95 %"
@@ -65,9 +75,9 @@ def test_smoothing_and_debounce_take_single_spikes_away_and_cost_delay() -> None
         spikes[start : start + 10] = 0.9
         events.append(Labelled("fall", start * MINUTE, (start + 10) * MINUTE))
     one = tape(spikes, tuple(events))
-    quick = judged([one], decision(("fall",), 1, 1, 0.5, 0.0), LABELS, MINUTE).tallies[0]
-    slow = judged([one], decision(("fall",), 1, 3, 0.5, 0.0), LABELS, MINUTE).tallies[0]
-    smooth = judged([one], decision(("fall",), 5, 1, 0.5, 0.0), LABELS, MINUTE).tallies[0]
+    quick = evaluated([one], decision(("fall",), 1, 1, 0.5, 0.0), LABELS, MINUTE).tallies[0]
+    slow = evaluated([one], decision(("fall",), 1, 3, 0.5, 0.0), LABELS, MINUTE).tallies[0]
+    smooth = evaluated([one], decision(("fall",), 5, 1, 0.5, 0.0), LABELS, MINUTE).tallies[0]
     assert quick.missed == slow.missed == smooth.missed == 0
     assert quick.false > 30
     assert slow.false == 0
@@ -107,10 +117,10 @@ def test_nothing_is_decided_over_a_gap() -> None:
     assert len(decisions(tape(spikes, cut=10), spec, LABELS)) == 1
 
 
-def tried(*counts: tuple[int, int], groups: int = 1, threshold: float = 0.5) -> Tried:
+def tried(*counts: tuple[int, int], groups: int = 1, threshold: float = 0.5) -> GridScore:
     """Return a decision with (missed, false) on each tape of ten events and a day."""
     tallies = tuple(Tally(10, missed, false, 0, DAY, (5.0,) * (10 - missed)) for missed, false in counts)
-    return Tried(DecisionSpec(thresholds={"fall": threshold}, alarms=("fall",)), tallies)
+    return GridScore(DecisionSpec(thresholds={"fall": threshold}, alarms=("fall",)), tallies)
 
 
 def test_the_front_holds_what_nothing_beats_and_costs_choose_on_it() -> None:
@@ -139,8 +149,8 @@ def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
     ("asked", "place"),
     [
         (TuningRequest(Cost(1, 20)), 0),
-        (TuningRequest(Cost(1, 20), most=4.0), 1),
-        (TuningRequest(Cost(1, 20), most=3.9), 2),
+        (TuningRequest(Cost(1, 20), maximum=4.0), 1),
+        (TuningRequest(Cost(1, 20), maximum=3.9), 2),
         (TuningRequest(Cost(1, 20), point=2), 1),
         (TuningRequest(Cost(1, 20), point=3), 2),
     ],
@@ -148,7 +158,7 @@ def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
 def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: TuningRequest, place: int) -> None:
     all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
     places = front(all_of)
-    rule, at = taken(all_of, places, asked, DAY)
+    rule, at = choice(all_of, places, asked, DAY)
     assert at == place
     # What judges it on others takes the same point from everyone.
     assert places[at] == best(all_of, rule, [0])
@@ -159,17 +169,17 @@ def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: Tun
     [
         (TuningRequest(Cost(), point=4), DAY, "a point of the curve, 1 to 3, got 4"),
         (
-            TuningRequest(Cost(), most=0.5),
+            TuningRequest(Cost(), maximum=0.5),
             DAY,
             r"at most 0.5 false alarms a day, got at least 1 \(point 3 of the curve\)",
         ),
-        (TuningRequest(Cost(), most=5.0), None, "recordings whose rate is known.*--point"),
+        (TuningRequest(Cost(), maximum=5.0), None, "recordings whose rate is known.*--point"),
     ],
 )
 def test_a_point_that_the_curve_does_not_have_is_refused(asked: TuningRequest, day: float | None, said: str) -> None:
     all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
     with pytest.raises(InputError, match=said):
-        taken(all_of, front(all_of), asked, day)
+        choice(all_of, front(all_of), asked, day)
 
 
 def test_each_person_is_judged_by_what_the_others_chose() -> None:
@@ -253,7 +263,7 @@ def test_the_whole_grid_is_tried(refractory: tuple[float, ...]) -> None:
     assert len(made) == len(grid) == 12 * len(refractory)
     assert sum(seen) == 12
     assert len({msgspec.json.encode(one.spec) for one in made}) == len(made)
-    direct = judged([with_false_alarms(1, 20.0, 5)], made[-1].spec, LABELS, MINUTE)
+    direct = evaluated([with_false_alarms(1, 20.0, 5)], made[-1].spec, LABELS, MINUTE)
     assert direct == made[-1]
 
 
@@ -265,8 +275,8 @@ def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
     shown = point(all_of[0], Cost(), groups, DAY, front=True)
     record = TuneRecord(
         name="falls", package_hash="0", form="float", engine="numpy", data="three people", people=("a", "b", "c"),
-        alarms=("fall",), false_alarm_cost=1, miss_cost=1, tolerance=60, per="day", exposure=3, windows=30, tried=2,
-        points=(shown,), chosen=0, held_out=point(others, Cost(), groups, DAY), before=shown,
+        alarms=("fall",), false_alarm_cost=1, miss_cost=1, tolerance=60, per="day", exposure=3, windows=30,
+        point_count=2, points=(shown,), chosen=0, held_out=point(others, Cost(), groups, DAY), before=shown,
         decision=all_of[0].spec, notes=("A note",),
     )  # fmt: skip
     text = " ".join(getattr(block, "text", "") for block in tuning_blocks(record))

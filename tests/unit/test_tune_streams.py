@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.decision import Decider
+from edgewright.core.input.windows import Windower
 from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.prediction.decision import Decider
 from edgewright.core.predictor import Predictor
-from edgewright.core.windows import Windower
 from edgewright.graph.builder import Builder
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError

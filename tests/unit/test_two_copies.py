@@ -44,7 +44,7 @@ def state(folder: Path) -> None:
     with closing(State.open(folder)) as made:
         made.enrol(Enrolled(device="d" * 32, tags=("north",), batch="b", at=1.0, nonce="first"))
         made.change(product="pump", active="a", counter=7, floors={"pump": 6}, burned=(5,))
-        made.change([made.tell("confirmed", 7, "plan", 2.0)])
+        made.change([made.outcome("confirmed", 7, "plan", 2.0)])
         for _ in range(20):
             made.next_sequence()
         made.set_nonce("second")
@@ -52,7 +52,7 @@ def state(folder: Path) -> None:
 
 def read_state(folder: Path, *, writable: bool = True) -> Any:
     with closing(State.open(folder, writable=writable)) as found:
-        return found.held, found.link, found.outcomes
+        return found.device_state, found.link, found.outcomes
 
 
 def trust(folder: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from agent_example import package
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.csv.units import is_same_unit
 from edgewright.core.package import read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
+from edgewright.core.units import is_same_unit
 from edgewright.data.load import load_data
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError

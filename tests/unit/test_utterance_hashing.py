@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.nlp.utterance import hashing
-from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.nlp.utterance import student as hashing
 from edgewright.nlp.utterance.normalise import LONGEST, checked, normalised
-from edgewright.nlp.utterance.student import FRACTION, Student
+from edgewright.nlp.utterance.student import FRACTION, Student, rows_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import StudentSpec
 

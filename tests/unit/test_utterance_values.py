@@ -6,8 +6,7 @@ from datetime import date
 
 import pytest
 
-from edgewright.nlp.utterance.gazetteer import Gazetteers
-from edgewright.nlp.utterance.values import _PARTS, LARGE, SMALL, number, values
+from edgewright.nlp.utterance.values import _PARTS, LARGE, SMALL, Gazetteers, number, values
 
 FRIDAY = date(2026, 11, 20)
 

@@ -10,7 +10,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.compression.int8 import quantise
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export import tflite_whole, vela
 from edgewright.export.contract import Subject
 from edgewright.export.targets import tflite

@@ -9,13 +9,12 @@ from benchmarks.estimate.subjects import fitted, windows
 
 from edgewright.export.contract import Subject
 from edgewright.export.program import program_of
-from edgewright.pipeline import budget
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.footprint import as_integers
+from edgewright.pipeline.cost.footprint import as_integers
+from edgewright.pipeline.package import budget
 from edgewright.pipeline.plan import resolve
 from edgewright.profiles.catalogue import load_profile
-from edgewright.profiles.estimate import estimate
-from edgewright.profiles.footprint import program_footprint
+from edgewright.profiles.footprint import estimate, program_footprint
 from edgewright.schema.footprint import Program
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord

@@ -15,20 +15,21 @@ from edgewright.cli.listeners import Quiet, Shown, Working
 from edgewright.cli.main import run
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.models.architecture import architecture
-from edgewright.pipeline import duration_estimate as estimates
 from edgewright.pipeline import run as running
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.duration_estimate import LONG_S, tell_ahead, told_by_first, training_s
+from edgewright.pipeline.cost import duration_estimate as estimates
+from edgewright.pipeline.cost.duration_estimate import LONG_S, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.learning import learn
-from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.pipeline.scaling import scaling_s
 from edgewright.search.advise.contract import AdviceRequest as AdviseAsked
 from edgewright.search.advise.workflow import advise
 from edgewright.workflows.compression.subject import Wanted, read_pruning
 from edgewright.workflows.compression.workflow import compress
-from edgewright.workflows.tuning.request import TuningRequest as TuneAsked
 from edgewright.workflows.tuning.selection import Cost
+from edgewright.workflows.tuning.workflow import TuningRequest as TuneAsked
 from edgewright.workflows.tuning.workflow import tune
 from ladder_problems import ladder, silent, table
 from small_pipeline import rows, write_rows, write_toml
@@ -59,7 +60,7 @@ def test_scalability_is_estimated_near_what_it_took() -> None:
     """21 CPU seconds were measured for the whole run."""
     config = read_config("scalability", ())
     assert config.scaling is not None
-    assert 21 / 2 < scaling_s(config, config.scaling, (230,)) < 21 * 3
+    assert 21 / 2 < scaling_s(resolve(config), config.scaling, (230,)) < 21 * 3
 
 
 CONVOLUTIONS = (
@@ -121,8 +122,8 @@ def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
 @pytest.fixture
 def all_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work of any length is long."""
-    monkeypatch.setattr("edgewright.pipeline.duration_estimate.LONG_S", 0.0)
-    monkeypatch.setattr("edgewright.pipeline.duration_estimate._MEASURED_S", 0.0)
+    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.LONG_S", 0.0)
+    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate._MEASURED_S", 0.0)
 
 
 class Named(Listener):
@@ -210,7 +211,7 @@ def test_the_line_is_on_standard_error_and_with_json_there_is_none(capsys: pytes
 
 def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 50.0, 53.0))
-    monkeypatch.setattr("edgewright.pipeline.duration_estimate.time.process_time", lambda: next(clock))
+    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", lambda: next(clock))
     heard = Heard()
     step = told_by_first(lambda _: None, heard.ahead, "Training", 10, skipped=1)
     for _ in range(3):
@@ -220,7 +221,7 @@ def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPat
 
 def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 3.0, 99.0))
-    monkeypatch.setattr("edgewright.pipeline.duration_estimate.time.process_time", lambda: next(clock))
+    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", lambda: next(clock))
     heard, moved = Heard(), list[int]()
     step = told_by_first(moved.append, heard.ahead, "The curve", 40)
     step(1)
@@ -232,7 +233,7 @@ def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPa
 def test_parts_are_measured_until_they_say_something_and_a_limit_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit_s, text in ((900.0, "15 min"), (600.0, "10 min")):
         clock = iter((0.0, 30.0, 30.2, 31.5, 99.0))
-        monkeypatch.setattr("edgewright.pipeline.duration_estimate.time.process_time", partial(next, clock))
+        monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", partial(next, clock))
         heard = Heard()
         step = told_by_first(lambda _: None, heard.ahead, "Training", 1_200, skipped=1, limit_s=limit_s)
         for _ in range(4):

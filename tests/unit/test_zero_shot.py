@@ -17,8 +17,16 @@ from PIL import Image
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.language.documents.media_encoder import MediaEncoder
-from edgewright.language.zero_shot.choice import NONE, Chooser, background, check_texts, text_chooser
-from edgewright.language.zero_shot.labels import Labels, labels_of, read_labels
+from edgewright.language.zero_shot.choice import (
+    NONE,
+    Chooser,
+    Labels,
+    background,
+    check_texts,
+    labels_of,
+    read_labels,
+    text_chooser,
+)
 from edgewright.language.zero_shot.media import media_chooser
 from edgewright.schema.errors import InputError
 from media_encoders import pictures, sounds, word_pair

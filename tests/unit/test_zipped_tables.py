@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.data import zipped_tables
+from edgewright.data import files
 from edgewright.data.load import guess, load_data
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
@@ -37,7 +37,11 @@ def test_a_zip_file_gives_what_its_folder_gives(tmp_path: Path, cli: Cli) -> Non
         archive = Path(shutil.make_archive(str(tmp_path / name), "zip", root, "both" if root == tmp_path else "."))
         found = look(OwnDataRequest(path=str(archive)))
         assert found.preview.table == {"kind": "folder", "path": str(archive)}
-        assert found.preview.told([]) == expected.preview.told([]) == "without 1 file of another kind (notes.jsonl)"
+        assert (
+            found.preview.sentence([])
+            == expected.preview.sentence([])
+            == "without 1 file of another kind (notes.jsonl)"
+        )
         assert [r.name for r in found.dataset.recordings] == [r.name for r in expected.dataset.recordings]
         assert found.dataset.origin == str(archive)
         for one, other in zip(found.dataset.recordings, expected.dataset.recordings, strict=True):
@@ -61,7 +65,7 @@ def test_a_zip_file_gives_what_its_folder_gives(tmp_path: Path, cli: Cli) -> Non
 def test_a_hostile_zip_file_is_a_line(
     members: tuple[tuple[str, str], ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zipped_tables, "LARGEST", 2000)
+    monkeypatch.setattr(files, "LARGEST", 2000)
     path = tmp_path / "data.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in members:

@@ -12,7 +12,7 @@ import polars as pl
 from PIL import Image
 
 from benchmarks.default.content import Array, DataSet, Items, stratified, whole_groups
-from edgewright.core.riff import read_wav
+from edgewright.core.input.riff import read_wav
 
 _GROCERY_CLASSES, _GROCERY_PICTURES = 15, 60
 

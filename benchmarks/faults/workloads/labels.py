@@ -8,7 +8,7 @@ from typing import NamedTuple
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from edgewright.language.labelling.agreement import decided
-from edgewright.language.labelling.audit import asked, audited, draw
+from edgewright.language.labelling.audit import audited, draw, unanswered
 from edgewright.language.labelling.project import Project
 
 _ITEMS, _SAID = 120, 90
@@ -22,7 +22,7 @@ class Promise(NamedTuple):
 
 
 def _told(project: Project) -> Promise:
-    humans = {(item, one.label) for item, one in decided(project.said()).items()}
+    humans = {(item, one.label) for item, one in decided(project.reviews()).items()}
     return Promise(frozenset(humans), audited(project).looks)
 
 
@@ -50,7 +50,7 @@ def use(folder: Path, recorder: Recorder) -> None:
         recorder.promise(_told(project))
         draw(project, 3, seed=1)
         recorder.promise(_told(project))
-        for number in asked(project):
+        for number in unanswered(project):
             project.say(number, "on", "ann", "blind")
             recorder.promise(_told(project))
 

@@ -7,8 +7,7 @@ from typing import TypeAlias
 
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
-from edgewright.device.bus.shadow_store import SHADOW_FILE, Key, Register, Shadow, ShadowStore
-from edgewright.device.bus.shadows import Message, Shadows
+from edgewright.device.bus.shadow_store import SHADOW_FILE, Key, Message, Register, Shadow, Shadows, ShadowStore
 
 _BATCHES, _DEVICES, _LATER = 1000, ("boiler", "hall", "room"), "later"
 Promise: TypeAlias = dict[str, dict[Key, Register]]

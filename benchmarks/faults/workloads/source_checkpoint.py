@@ -17,8 +17,8 @@ import numpy as np
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults.workloads.store import Clock
-from edgewright.core.executor import compile_graph
 from edgewright.core.package import vector_files, write_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.device.agent import loop
 from edgewright.device.agent.plan import make_plan, settle_rates
 from edgewright.device.agent.settings import check_settings
@@ -129,7 +129,7 @@ def _agent(
         ):  # fmt: skip
             plan = make_plan(configured.settings, folder / _STORE)
             settle_rates(plan, source, configured.timeline.tolerance)
-            keeper = StoreWriter(store, lambda _: None, tell, apart=False)
+            keeper = StoreWriter(store, lambda _: None, tell, threaded=False)
             yield loop.Agent(plan, configured, source, "csv rows.csv", keeper, recorded=False)
     finally:
         source.close()

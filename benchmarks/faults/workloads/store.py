@@ -127,7 +127,7 @@ def _turn(store: Store, turn: int, told: Callable[[Promise], None]) -> None:
         store.outbox.put("summary", {"count": turn}, 6, expires=60.0)
     if turn % 4 == 1:
         taken = store.outbox.take(2048)
-        store.outbox.settle(taken, [item.place for item in taken[::2]])
+        store.outbox.settle(taken, [item.position for item in taken[::2]])
     store.commit()
     told(promise(store))
 

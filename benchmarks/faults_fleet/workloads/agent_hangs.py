@@ -67,7 +67,9 @@ def promise(folder: Path, choice: AgentChoice, opener: Connect) -> Promise:
     state = State.open(folder, opener)
     state.close()
     record: LauncherRecord = choice.record
-    return Promise(state.held.environment, record.counter, record.ends, record.waited, state.held.burned)
+    return Promise(
+        state.device_state.environment, record.counter, record.ends, record.waited, state.device_state.burned
+    )
 
 
 def use(folder: Path, recorder: Recorder) -> None:
@@ -77,10 +79,10 @@ def use(folder: Path, recorder: Recorder) -> None:
         state = _state(folder, recorder.connect)
         trial = Trial(
             plan=f"plan-{counter}", stage=0, counter=counter, previous="", before=0, plan_before="", limits=_LIMITS,
-            environment=state.held.environment,
+            environment=state.device_state.environment,
         )  # fmt: skip
         state.change(
-            [state.tell("activated", counter, trial.plan, BORN)], begun=True, product=PRODUCT, active="a",
+            [state.outcome("activated", counter, trial.plan, BORN)], begun=True, product=PRODUCT, active="a",
             counter=counter, environment=_name(counter), trial=trial,
         )  # fmt: skip
         state.close()
@@ -92,7 +94,7 @@ def use(folder: Path, recorder: Recorder) -> None:
             choice.patient(trial, 61.0)
             recorder.promise(promise(folder, choice, recorder.connect))
             state = State.open(folder, recorder.connect)
-            state.acknowledge(Acknowledged(nonce=f"n{counter}-{number}", outcomes=state.held.outcome))
+            state.acknowledge(Acknowledged(nonce=f"n{counter}-{number}", outcomes=state.device_state.outcome))
             state.close()
             if counter == _CUT:  # nobody records how it ended
                 choice = _choice(folder, recorder.connect)
@@ -102,7 +104,7 @@ def use(folder: Path, recorder: Recorder) -> None:
         if counter == _CONFIRMED:
             choice.choose()
             state = State.open(folder, recorder.connect)
-            state.change([state.tell("confirmed", counter, trial.plan, BORN)], trial=None, floors={PRODUCT: counter})
+            state.change([state.outcome("confirmed", counter, trial.plan, BORN)], trial=None, floors={PRODUCT: counter})
             state.close()
             choice.ended("", "")
         choice.choose()
@@ -120,7 +122,7 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     """Return what is wrong: counts that fell, a release that was taken back and runs, an agent that never returns."""
     choice = _choice(folder, connect)
     state = _state(folder, connect)
-    held = state.held
+    held = state.device_state
     state.close()
     record = choice.record
     if before is not None and not set(before.burned) <= set(held.burned):
@@ -139,16 +141,16 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
             return f"{name} was taken back and runs"
         state = State.open(folder, connect)
         state.close()
-        if new_agent(state.held) is None:
+        if new_agent(state.device_state) is None:
             break
         choice.ended("hang", f"hangs: {start}")
     else:
         return "the new agent never returns"
     if trial is not None:
-        if state.held.environment != trial.environment or trial.counter not in state.held.burned:
-            return f"{state.held.environment!r} runs after release {trial.counter}"
+        if state.device_state.environment != trial.environment or trial.counter not in state.device_state.burned:
+            return f"{state.device_state.environment!r} runs after release {trial.counter}"
         outcome = state.outcomes[-1]
-        if (outcome.what, outcome.counter) != ("reverted", trial.counter):
+        if (outcome.result, outcome.counter) != ("reverted", trial.counter):
             return f"nobody is told: {json.loads(msgspec.json.encode(outcome))}"
         returned = _choice(folder, connect).record.returned
         if returned is None or returned.counter != trial.counter:

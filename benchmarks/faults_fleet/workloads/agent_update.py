@@ -72,18 +72,18 @@ class Updated(Device):
         """Go on, and start another agent where the state names one."""
         until = self.clock.now + seconds
         while self.clock.now < until:
-            before = self.state.held.environment
+            before = self.state.device_state.environment
             super().run(min(5.0, until - self.clock.now), rows, most)
-            if self.state.held.environment != before:
+            if self.state.device_state.environment != before:
                 self.restart()
             elif self.process.up:
                 nonce = f"n{int(self.clock.now)}"
-                self.state.acknowledge(Acknowledged(nonce=nonce, outcomes=self.state.held.outcome))
+                self.state.acknowledge(Acknowledged(nonce=nonce, outcomes=self.state.device_state.outcome))
 
 
 def promise(device: Device) -> Promise:
     """Return what the device holds now."""
-    held = device.state.held
+    held = device.state.device_state
     return Promise(held.counter, held.environment, held.floor)
 
 
@@ -93,7 +93,7 @@ def use(folder: Path, recorder: Recorder) -> None:
     recorder.promise(promise(device))
     for counter, old in _RELEASES:
         device.fleet.publish(plan(counter, old=old, trial=_QUICK))
-        while device.state.held.counter != counter:
+        while device.state.device_state.counter != counter:
             device.run(2.0)
         recorder.promise(promise(device))
         if counter == 3:
@@ -102,7 +102,7 @@ def use(folder: Path, recorder: Recorder) -> None:
         device.run(60.0)
         recorder.promise(promise(device))
         device.cut()
-    held = device.state.held
+    held = device.state.device_state
     Environments(folder).keep({held.environment, held.environment_before})
     recorder.promise(promise(device))
     device.state.close()
@@ -119,7 +119,7 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     """Return what is wrong: the agent that runs is whole, is that of the release, and takes the next release."""
     device = _again(folder, connect)
     try:
-        held, name = device.state.held, device.state.held.environment
+        held, name = device.state.device_state, device.state.device_state.environment
         if name and Environments(folder).python(name) is None:
             return f"environment {name} is to run and is not whole"
         allowed = {one.environment for one in (before, after) if one is not None} | {held.environment_before, ""}
@@ -132,11 +132,11 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
         if before is not None and held.floor < before.floor:
             return f"floor {held.floor} after {before.floor}"
         device.follow(plan(_LAST, trial=_QUICK), 150.0)
-        if (device.active(), device.state.held.floor) != (_LAST, _LAST):
+        if (device.active(), device.state.device_state.floor) != (_LAST, _LAST):
             return f"the next release was not taken: {device.agent.why}"
         # A trial that was cut off may have gone back before.
         kept = {name, held.trial.environment if held.trial is not None else name}
-        return "" if device.state.held.environment in kept else "a release without an agent changed the agent"
+        return "" if device.state.device_state.environment in kept else "a release without an agent changed the agent"
     finally:
         device.state.close()
 

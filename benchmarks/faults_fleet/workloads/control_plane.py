@@ -18,9 +18,9 @@ from benchmarks.faults_fleet.recorded_sqlite import through
 from edgewright.fleet.protocol.layout import RELEASES, TIMESTAMP, plan_target
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.rollout_rows import standing_of
 from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports, rollouts
 from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.rollouts.rows import standing_of
 
 
 class Promise(NamedTuple):
@@ -137,7 +137,7 @@ def _acts(connection: sa.Connection) -> tuple[tuple[str, str], ...]:
 def _held(control: Control, plans: set[str], enrolled: set[str], heard: set[tuple[str, int]]) -> Promise:
     with control.database.reading() as connection:
         rows, last, problem = audit_chain.verify(connection)
-        version = metadata.version(heads.held(connection), TIMESTAMP)
+        version = metadata.version(heads.role_files(connection), TIMESTAMP)
         acts = _acts(connection)
     if problem:
         raise AssertionError(problem)
@@ -168,7 +168,7 @@ def _kept(control: Control, before: Promise, after: Promise) -> str:
         lost |= {f"{one}" for one in before.heard - {(d, n) for d, n in connection.execute(query)}}
         if lost:
             return f"acknowledged and lost: {sorted(lost)}"
-        signed = metadata.read(heads.held(connection)[RELEASES], RELEASES).signed.targets
+        signed = metadata.read(heads.role_files(connection)[RELEASES], RELEASES).signed.targets
         missing = {name for name in before.plans if plan_target(name) not in signed}
     return f"plans {missing} were handed over and are lost" if missing else ""
 

@@ -141,7 +141,7 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     last = len(publications()) - 1
     client = _client(folder, max(0, before.seen))
     try:
-        held = client.held().standings
+        held = client.latest().standings
         known = [one.standings for one in publications()]
         newer = known[max(0, before.seen) :]
         if held not in newer and not (held is None and before.seen < 0):
@@ -161,11 +161,11 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
 def _refuses(folder: Path, number: int) -> str:
     """Return an attacker serves what was published before."""
     client = _client(folder, number)
-    held = client.held().standings
+    held = client.latest().standings
     try:
         client.refresh()
     except Refused:
-        after = client.held().standings
+        after = client.latest().standings
         return "" if after == held else f"a refusal of publication {number} changed what was held"
     finally:
         client.close()

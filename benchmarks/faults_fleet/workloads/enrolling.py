@@ -26,7 +26,7 @@ from edgewright.fleet.protocol.wire.signing import public_text
 from edgewright.fleet.protocol.wire.token import Token
 from edgewright.fleet.protocol.wire.transport import FolderTransport
 from edgewright.fleet.repository.metadata import sha256
-from edgewright.fleet.server import enrollments
+from edgewright.fleet.server import device_access
 from edgewright.fleet.server.database.tables import metadata, tokens
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_report import Enrolment
@@ -54,7 +54,7 @@ class Fleet:
         self._engine = sa.create_engine("sqlite://")
         metadata.create_all(self._engine)
         row = {
-            "hash": enrollments.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": 1,
+            "hash": device_access.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": 1,
             "made_at": 0.0, "made_by": "tester", "expires": 1e12,
         }  # fmt: skip
         with self._engine.begin() as connection:
@@ -86,7 +86,7 @@ class Fleet:
 
     def _enrol(self, asked: Enrolment) -> bytes:
         with self._engine.begin() as connection:
-            given = enrollments.enrol(connection, asked, now=1.0, device=_id(asked.key), nonce="n1")
+            given = device_access.enrol(connection, asked, now=1.0, device=_id(asked.key), nonce="n1")
             return msgspec.json.encode(given)
 
 

@@ -37,7 +37,7 @@ class Promise(NamedTuple):
 
 def promise(device: Device, acknowledged: int) -> Promise:
     """Return what the device holds now."""
-    held, link = device.state.held, device.state.link
+    held, link = device.state.device_state, device.state.link
     outcomes = frozenset(one.number for one in device.state.outcomes)
     return Promise(held.counter, held.floor, frozenset(held.burned), acknowledged, outcomes, link.nonce, link.sequence)
 
@@ -58,7 +58,7 @@ def use(folder: Path, recorder: Recorder) -> None:
             device.run(3.0)
             device.restart()
             device.fleet.broken_after = None
-        device.run(70.0 if device.state.held.floor else 10.0)
+        device.run(70.0 if device.state.device_state.floor else 10.0)
         told()
         if state == "crash":
             device.process.crash()
@@ -72,7 +72,7 @@ def use(folder: Path, recorder: Recorder) -> None:
             told()
         device.state.next_sequence()
         told()
-        last = device.state.held.outcome
+        last = device.state.device_state.outcome
         device.state.acknowledge(Acknowledged(nonce=f"n{counter}", outcomes=last))
         acknowledged = last
         told()
@@ -120,7 +120,7 @@ def _kept(found: Promise, before: Promise, after: Promise) -> str:
 
 def _alive(device: Device) -> str:
     """Check that the device runs signed bytes and installs the next release."""
-    held = device.state.held
+    held = device.state.device_state
     runs = device.active()
     if runs < 0 or runs < held.floor:
         return f"runs release {runs} at floor {held.floor}"
@@ -128,7 +128,7 @@ def _alive(device: Device) -> str:
     if device.slots.path(held.active).read_bytes() != signed:
         return "bytes that were not signed"
     device.follow(plan(_LAST, trial=_QUICK), 150.0)
-    if (device.active(), device.state.held.floor) != (_LAST, _LAST):
+    if (device.active(), device.state.device_state.floor) != (_LAST, _LAST):
         return f"the next release was not taken: {device.agent.why}"
     return ""
 

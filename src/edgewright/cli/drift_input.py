@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.cli.output import BadRows
+from edgewright.cli.command import BadRows
 from edgewright.core.clocks.reader import ClockReader, refuse_missing
 from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.input.recordings import Boundaries, RecordingWindower, Texts, columns_of, names_of
 from edgewright.core.predictor import Predictor
-from edgewright.core.recordings import Boundaries, RecordingWindower, Texts, columns_of, names_of
 from edgewright.monitor.drift.stream_monitor import DriftWatch
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -48,10 +48,10 @@ def rows_of(
     named = columns_of(manifest)
     clock = ClockReader(time_column, named.time_unit if time_column == named.time else "auto")
     boundaries = Boundaries(named)
-    done, tell = watch.rows, BadRows() if path == "-" else None
+    done, bad_rows = watch.rows, BadRows() if path == "-" else None
     for chunk in iter_csv(
         source, name=name, only_columns={*wanted, *extra}, text_columns=extra, time_columns={time_column} & extra,
-        float64_columns=wide, tell=tell, trained=manifest.columns,
+        float64_columns=wide, report=bad_rows, trained=manifest.columns,
     ):  # fmt: skip
         absent = [column for column in needed if column not in (*chunk.names, *chunk.text, *chunk.wide)]
         if absent:
@@ -71,7 +71,7 @@ def _times(clock: ClockReader, chunk: Rows, column: str, name: str) -> NDArray[n
     return times
 
 
-def told_time(seconds: float, watch: DriftWatch, dated: bool) -> str:
+def moment_text(seconds: float, watch: DriftWatch, dated: bool) -> str:
     """Return a date, or a count of seconds or rows."""
     if dated and abs(seconds) > _EPOCH:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -93,7 +93,7 @@ def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats, 
     def take(values: Floats, cells: Texts) -> None:
         samples = values
         if windower is not None:
-            samples = np.array([made for made, _ in windower.push(values, cells)], np.float32)
+            samples = np.array([sample for sample, _ in windower.push(values, cells)], np.float32)
         if len(samples):
             for confidence in predictor.predict(samples).confidence.tolist():
                 watch.answered(confidence)

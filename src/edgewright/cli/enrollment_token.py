@@ -26,10 +26,10 @@ def enrollment_token(token: str, file: str) -> str:
         text = sys.stdin.readline() if file == "-" else Path(file).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("a file with an enrolment token", str(error), file) from None
-    found = text.partition("\n")[0].strip()
-    if not found:
+    line = text.partition("\n")[0].strip()
+    if not line:
         where = "standard input" if file == "-" else file
         raise InputError(
             "an enrolment token in the first line", "nothing", where, "Make one: edgewright fleet token new"
         )
-    return found
+    return line

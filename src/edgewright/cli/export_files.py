@@ -6,18 +6,19 @@ import math
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.command import Result, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.output import print_json
 from edgewright.schema.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from edgewright.export.contract import Target
-    from edgewright.export.write import Written
     from edgewright.nlp.utterance.model_file import Arrays
     from edgewright.schema.language import LanguageSpec
 
@@ -25,47 +26,44 @@ _LARGEST_FILE = 1 << 24
 _LANGUAGE = "language model"
 
 
+@dataclass(frozen=True, kw_only=True)
+class OutOptions:
+    """Where an export goes, and under which name."""
+
+    name: str = option(help="Prefix of all names; the model's own by default.")
+    out: Path = option(default=Path("exported"), help="Output folder.")
+    force: bool = option(help="Replace existing files, and remove older ones of this export.")
+
+
 def write_export(
-    out: Path, files: Mapping[str, bytes], export: str, record: Mapping[str, Any], *, force: bool, as_json: bool,
-    title: str = "", notes: Sequence[str] = (),
-) -> None:  # fmt: skip
+    options: OutOptions, files: Mapping[str, bytes], export: str, record: Mapping[str, Any], *,
+    title: str = "", notes: Sequence[str] = (), hashed: bool = False,
+) -> Result:  # fmt: skip
     """Write files and list them.
 
     Args:
-        out: folder.
+        options: folder, and whether files are replaced: those of these names and of earlier exports of `export`.
         files: bytes by name.
         export: target and name.
         record: the JSON document; the list of files stands under its key 'files'.
-        force: replace files of these names, and those of earlier exports of this target and name.
-        as_json: print the document instead of lines.
-        title: first line, under which the files are indented.
+        title: first lines, under which the files are indented.
         notes: last lines.
+        hashed: the list has the SHA-256 of each file.
     """
     from edgewright.export.write import write_files
 
-    written = write_files(out, dict(files), export, force=force)
-    if as_json:
-        listed = [{"path": str(path), "bytes": len(data)} for path, data in written.files.items()]
-        print_json({**record, "files": listed, **earlier_files(written)})
-        return
-    indent = "  " if title else ""
-    lines = [f"wrote {click.format_filename(str(path))}, {len(data):,} bytes" for path, data in written.files.items()]
-    for line in ([title] if title else []) + [indent + line for line in (*lines, *earlier_lines(written), *notes)]:
-        click.echo(line)
-
-
-def earlier_files(written: Written) -> dict[str, list[str]]:
-    """Return what became of files of earlier exports, as JSON has it."""
-    return {"removed": list(map(str, written.removed)), "changed": list(map(str, written.changed))}
-
-
-def earlier_lines(written: Written) -> list[str]:
-    """Return lines about files of earlier exports: those removed, and those that stay because they were changed."""
-    shown = {key: ", ".join(map(click.format_filename, paths)) for key, paths in earlier_files(written).items()}
-    return [
-        *([f"removed {shown['removed']}, written by an earlier export"] if written.removed else []),
-        *([f"kept {shown['changed']}, changed since an earlier export wrote it"] if written.changed else []),
+    written = write_files(options.out, dict(files), export, force=options.force)
+    listed = [
+        {"path": str(path), "bytes": len(data), **({"sha256": sha256(data).hexdigest()} if hashed else {})}
+        for path, data in written.files.items()
     ]
+    lines = [f"wrote {click.format_filename(path)}, {len(data):,} bytes" for path, data in written.files.items()]
+    removed, changed = (", ".join(map(click.format_filename, paths)) for paths in (written.removed, written.changed))
+    lines += [f"removed {removed}, written by an earlier export"] if removed else []
+    lines += [f"kept {changed}, changed since an earlier export wrote it"] if changed else []
+    text = [title, *(f"  {line}" for line in (*lines, *notes))] if title else [*lines, *notes]
+    earlier = {"removed": list(map(str, written.removed)), "changed": list(map(str, written.changed))}
+    return Result({**record, "files": listed, **earlier}, text)
 
 
 def kind_of(path: Path) -> str:
@@ -82,7 +80,7 @@ def kind_of(path: Path) -> str:
     return "forecaster" if is_forecaster(data) else "denoiser" if is_denoiser(data) else ""
 
 
-def export_forecaster(path: Path, target: str, out: Path, *, name: str, force: bool, as_json: bool) -> None:
+def export_forecaster(path: Path, target: str, options: OutOptions) -> Result:
     """Export the file of a forecaster.
 
     Raises:
@@ -91,16 +89,16 @@ def export_forecaster(path: Path, target: str, out: Path, *, name: str, force: b
     from edgewright.export.contract import find_target
     from edgewright.monitor.forecaster import read_forecaster
 
-    made = read_forecaster(path)
+    forecaster = read_forecaster(path)
     writer = find_target(target, "forecaster", str(path)).writers["forecaster"]
-    word = name or path.name.split(".")[0]
-    spec, files = made.spec, writer(made, word).files
+    word = options.name or path.name.split(".")[0]
+    spec, files = forecaster.spec, writer(forecaster, word).files
     title = f"{spec.name} of {spec.column}, {spec.horizon} rows ahead"
     record = {"name": spec.name, "column": spec.column, "target": target, "files": ()}
-    write_export(out, files, f"{target} {word}", record, force=force, as_json=as_json, title=title)
+    return write_export(options, files, f"{target} {word}", record, title=title)
 
 
-def export_denoiser(path: Path, target: str, out: Path, *, form: str, name: str, force: bool, as_json: bool) -> None:
+def export_denoiser(path: Path, target: str, form: str, options: OutOptions) -> Result:
     """Export the file of a denoiser: the stream, or the network of one window where the target has no more.
 
     Raises:
@@ -111,17 +109,17 @@ def export_denoiser(path: Path, target: str, out: Path, *, form: str, name: str,
     from edgewright.export.contract import Exported, Subject, find_target
     from edgewright.graph.denoising import read_denoiser
 
-    made = read_denoiser(path)
-    spec = made.spec
-    word = name or re.sub(r"\W", "_", spec.name)
+    denoiser = read_denoiser(path)
+    spec = denoiser.spec
+    word = options.name or re.sub(r"\W", "_", spec.name)
     chosen = find_target(target, "denoiser", str(path), network=True)
     writer = chosen.writers.get("denoiser")
     if form not in ("", "int8", "float") or (form == "float" and writer is not None):
         raise InputError("int8, or float for onnx and tflite", repr(form), "--form")
     if writer is not None:
-        exported = writer(made, word)
+        exported = writer(denoiser, word)
     else:
-        graph = read_onnx(made.float_model if form == "float" else made.int8_model)
+        graph = read_onnx(denoiser.float_model if form == "float" else denoiser.int8_model)
         subject = Subject(word, graph, spec.rounding)
         note = (f"the window form: {len(spec.columns)} x {spec.window} in and out, {spec.delay} samples late, from a "
                 f"state of zeros; {chosen.notes(subject)}").rstrip("; ")  # fmt: skip
@@ -129,23 +127,17 @@ def export_denoiser(path: Path, target: str, out: Path, *, form: str, name: str,
     title = f"{spec.name}: {form or 'int8'}, {spec.rate:g} samples a second of {', '.join(spec.columns)}"
     note = "; ".join(exported.notes)
     record = {"name": spec.name, "target": target, "form": form or "int8", "files": (), "note": note}
-    export = f"{target} {word}"
-    write_export(out, exported.files, export, record, force=force, as_json=as_json, title=title, notes=[note])
+    return write_export(options, exported.files, f"{target} {word}", record, title=title, notes=[note])
 
 
-def export_language(
-    path: Path, target: str, options: Mapping[str, Any], *, name: str, out: Path, force: bool, as_json: bool
-) -> None:
+def export_language(path: Path, target: str, settings: Mapping[str, Any], options: OutOptions) -> Result:
     """Export a language model: all of it, or its network and in C what makes the network's input.
 
     Args:
         path: of the model.
         target: name of it.
-        options: --form and --rounding of a network; any other is refused.
-        name: of the files; the model's own when empty.
-        out: folder.
-        force: replace files.
-        as_json: print JSON.
+        settings: --form and --rounding of a network; any other is refused.
+        options: where the files go.
 
     Raises:
         UnknownNameError: for another target.
@@ -155,23 +147,25 @@ def export_language(
 
     chosen = find_target(target, _LANGUAGE, str(path), network=True)
     writer = chosen.writers.get(_LANGUAGE)
-    for option, value in options.items():
-        if value and option not in ("--form", "--rounding"):
-            raise InputError(f"{option} with a model of samples", str(value), str(path), f"Omit {option}")
+    for flag, value in settings.items():
+        if value and flag not in ("--form", "--rounding"):
+            raise InputError(f"{flag} with a model of samples", str(value), str(path), f"Omit {flag}")
         if value and writer is not None:
-            raise InputError(f"{option} with --to tflite or onnx", str(value), str(path), "C is int8, rounded once")
+            raise InputError(f"{flag} with --to tflite or onnx", str(value), str(path), "C is int8, rounded once")
     spec, arrays = read_for_device(path)
-    word = re.sub(r"\W", "_", name or spec.name, flags=re.ASCII)[:40]
-    word = name or (word if word[:1].isalpha() else f"m_{word}"[:40])
+    word = re.sub(r"\W", "_", options.name or spec.name, flags=re.ASCII)[:40]
+    word = options.name or (word if word[:1].isalpha() else f"m_{word}"[:40])
     if writer is not None:
         exported = writer((spec, arrays), word)
         files, notes = exported.files, list(exported.notes)
     else:
-        files, notes = _network(spec, arrays, word, chosen, options.get("--form") or "int8", options.get("--rounding"))
+        files, notes = _network(
+            spec, arrays, word, chosen, settings.get("--form") or "int8", settings.get("--rounding")
+        )
     intents, note = list(spec.intents), "; ".join(notes)
     record = {"name": spec.name, "target": target, "intents": intents, "files": (), "note": note}
     title = f"{spec.name}: {len(intents)} intents"
-    write_export(out, files, f"{target} {word}", record, force=force, as_json=as_json, title=title, notes=notes)
+    return write_export(options, files, f"{target} {word}", record, title=title, notes=notes)
 
 
 def read_for_device(path: Path) -> tuple[LanguageSpec, Arrays]:
@@ -198,11 +192,10 @@ def _network(
     """Return the student's network, and in C what makes its input."""
     with loading():
         from edgewright.export.c99_code.linkable import linkable
-        from edgewright.export.c99_language.features import write_features_c99
+        from edgewright.export.c99_language.student import write_features_c99
         from edgewright.export.contract import Subject
         from edgewright.language.intents.graph import float_graph, int8_graph
-        from edgewright.nlp.utterance.hashing import UNIT, ZERO
-        from edgewright.nlp.utterance.student import Student
+        from edgewright.nlp.utterance.student import UNIT, ZERO, Student
 
     if form not in ("float", "int8"):
         raise UnknownNameError("form of a language model", form, ("float", "int8"), "--form")
@@ -244,33 +237,30 @@ def is_text_model(path: Path) -> bool:
         return SPEC in archive.namelist()
 
 
-def export_text(path: Path, target: str, option: str, *, name: str, out: Path, force: bool, as_json: bool) -> None:
+def export_text(path: Path, target: str, setting: str, options: OutOptions) -> Result:
     """Export a model of text as C.
 
     Args:
         path: of the model.
         target: c99 alone.
-        option: of networks of intents, which a model of text has not.
-        name: of the files; the model's own when empty.
-        out: folder.
-        force: replace files.
-        as_json: print JSON.
+        setting: of networks of intents, which a model of text has not.
+        options: where the files go.
 
     Raises:
-        InputError: another target, or an option.
+        InputError: another target, or a setting.
     """
     from edgewright.export.c99_language.texts import text_files
     from edgewright.nlp.texts.model_file import read_text_arrays
 
     if target != "c99":
         raise InputError("--to c99, the form of a model of text", repr(target), str(path))
-    if option:
-        raise InputError("no --form or --rounding with a model of text", option, str(path))
+    if setting:
+        raise InputError("no --form or --rounding with a model of text", setting, str(path))
     spec, arrays = read_text_arrays(path)
-    word = re.sub(r"\W", "_", name or spec.name, flags=re.ASCII)[:40]
+    word = re.sub(r"\W", "_", options.name or spec.name, flags=re.ASCII)[:40]
     word = word if word[:1].isalpha() else f"m_{word}"[:40]
     files = text_files(spec.kind, arrays, word)
     size = sum(array.nbytes for array in arrays.values())
     record = {"name": spec.name, "target": target, "kind": spec.kind, "bytes": size, "files": ()}
     title = f"{spec.name}: {spec.kind}, {size:,} bytes"
-    write_export(out, files, f"{target} {word}", record, force=force, as_json=as_json, title=title)
+    return write_export(options, files, f"{target} {word}", record, title=title)

@@ -1,4 +1,4 @@
-"""A group of commands that are the files of a folder."""
+"""A group of commands that are the files and folders of a package."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ from edgewright.schema.errors import UnknownNameError
 
 
 class FolderOfCommands(click.Group):
-    """Modules of a package, imported when they are named; each offers `command`; an underscore in front hides one.
+    """Modules of a package, imported when they are named; an underscore in front hides one.
+
+    A file offers `command`; a folder without one is a group of commands.
 
     Args:
-        name: of the group, such as 'device'.
-        package: whose modules the commands are; `edgewright.cli.NAME` when left out.
-        before: words in front of a command's name in messages, such as 'fleet key'; the group's name when left out.
+        package: whose modules the commands are. Below `edgewright.cli.commands` its path is the command line of the
+            group, its docstring the help, and `EXAMPLE` what follows in the example of the help.
         settings: those of `click.Group`.
     """
 
-    def __init__(self, name: str, *, package: str = "", before: str | None = None, **settings: Any) -> None:  # noqa: ANN401
-        super().__init__(name, **settings)
-        self._package = package or f"edgewright.cli.{name.replace('-', '_')}"
-        self._before = f"{name} " if before is None else before
+    def __init__(self, package: str, **settings: Any) -> None:  # noqa: ANN401 - of `click.Group`
+        self._package, self._words = package, package.replace("_", "-").split(".")[3:]
+        module = importlib.import_module(package)
+        example = " ".join(["edgewright", *self._words, getattr(module, "EXAMPLE", "")])
+        usual = {"name": package.rpartition(".")[2].replace("_", "-"), "epilog": f"Example: {example}"}
+        super().__init__(**{"help": module.__doc__, **usual, **settings})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the files."""
+        """Return the names of the files and folders."""
         return [name.replace("_", "-") for name in names(self._package)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the file of that name.
+        """Import the file or folder of that name.
 
         Raises:
-            UnknownNameError: no such file.
+            UnknownNameError: there is none.
         """
         known = self.list_commands(ctx)
         if cmd_name not in known:
-            raise UnknownNameError("command", self._before + cmd_name, [self._before + name for name in known])
+            wrong, *right = (" ".join([*self._words, name]) for name in (cmd_name, *known))
+            raise UnknownNameError("command", wrong, right)
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
-        found: click.Command = module.command
-        return found
+        command: click.Command = getattr(module, "command", None) or FolderOfCommands(module.__name__)
+        return command

@@ -48,7 +48,7 @@ def ended_by(code: int) -> int:
 
 
 @contextmanager
-def heard() -> Iterator[None]:
+def signals_end_work() -> Iterator[None]:
     """Hear both until the block ends; where one is ignored (`nohup`, a job in the background) it stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -60,11 +60,11 @@ def heard() -> Iterator[None]:
         signal.signal(number, _INTERRUPTS.on_signal)
     before = sys.unraisablehook
 
-    def dropped(what: sys.UnraisableHookArgs) -> None:
-        if isinstance(what.exc_value, KeyboardInterrupt):
+    def dropped(unraisable: sys.UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
             _raise_again()
         else:
-            before(what)
+            before(unraisable)
 
     sys.unraisablehook = dropped
     try:
@@ -108,7 +108,7 @@ def answer() -> None:
         raise KeyboardInterrupt
 
 
-def taken() -> None:
+def finish_interrupted() -> None:
     """Forget Ctrl-C where it ended a part of the work and the rest goes on; a termination signal ends all of it.
 
     Raises:
@@ -123,12 +123,12 @@ class Ending:
     """Hears SIGTERM and SIGINT while the block lasts."""
 
     def __init__(self) -> None:
-        self._asked, self._first = 0, 0
+        self._count, self._first = 0, 0
         self._before: dict[int, Any] = {}
 
-    def asked(self) -> bool:
+    def is_requested(self) -> bool:
         """Return whether the end was asked for."""
-        return self._asked > 0
+        return self._count > 0
 
     def code(self) -> int:
         """Exit code of what ended in order: 130 where Ctrl-C asked for it, 0 for a signal to end or for none."""
@@ -148,7 +148,7 @@ class Ending:
             signal.signal(number, handler)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        self._asked += 1
+        self._count += 1
         self._first = self._first or number
-        if self._asked > 1 and number == signal.SIGINT:
+        if self._count > 1 and number == signal.SIGINT:
             raise KeyboardInterrupt

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, get_args
 
 import click
+import msgspec
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from edgewright.cli.listeners import Terminal
 from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Block, Heading, Question
-from edgewright.trace.blocks_terminal import LETTERS, blocks_parts, question_parts, source_note
+from edgewright.trace.blocks.terminal import LETTERS, blocks_parts, question_parts, source_note
+from edgewright.trace.blocks.view_blocks import ViewBlock
 from edgewright.trace.page import BAD, GOOD, QUIET, page_of, print_parts
 
+_BLOCKS = (msgspec.Struct, *get_args(ViewBlock))
 _KEYS = "a-d or 1-4: answer, q: quit"
 
 
-def show_blocks(console: Console, blocks: Sequence[Block]) -> None:
-    """Print a lesson with its answers."""
-    print_parts(blocks_parts(blocks, page_of(console)), console)
+def print_pages(items: Sequence[Any], console: Console | None = None) -> None:
+    """Print blocks of a lesson, with the answers, and renderables of rich."""
+    console = console or Terminal()
+    page = page_of(console)
+    parts: list[RenderableType] = []
+    for is_block, group in groupby(items, lambda item: isinstance(item, _BLOCKS)):
+        alike = list(group)
+        parts += blocks_parts(alike, page) if is_block else alike
+    print_parts(parts, console, page)
 
 
 def step_through(console: Console, blocks: Sequence[Block]) -> None:
@@ -26,7 +38,7 @@ def step_through(console: Console, blocks: Sequence[Block]) -> None:
     steps = _steps(blocks)
     index = 0
     while 0 <= index < len(steps):
-        show_blocks(console, steps[index])
+        print_pages(steps[index], console)
         if index + 1 == len(steps):
             return
         console.print(Text(f"{index + 1} of {len(steps)} - space: next, p: back, q: quit", style=QUIET))
@@ -37,12 +49,12 @@ def step_through(console: Console, blocks: Sequence[Block]) -> None:
 
 
 def _steps(blocks: Sequence[Block]) -> list[list[Block]]:
-    made: list[list[Block]] = []
+    steps: list[list[Block]] = []
     for block in blocks:
-        if isinstance(block, Heading) or not made:
-            made.append([])
-        made[-1].append(block)
-    return made
+        if isinstance(block, Heading) or not steps:
+            steps.append([])
+        steps[-1].append(block)
+    return steps
 
 
 def ask(console: Console, questions: Sequence[Question]) -> tuple[int, int]:
@@ -56,7 +68,7 @@ def ask(console: Console, questions: Sequence[Question]) -> tuple[int, int]:
             break
         answered += 1
         right += question.options[choice].right
-        print_parts(judged(question, choice), console)
+        print_parts(verdict(question, choice), console)
     return right, answered
 
 
@@ -71,12 +83,12 @@ def _key(options: int) -> int | None:
             return index
 
 
-def judged(question: Question, choice: int) -> list[RenderableType]:
+def verdict(question: Question, choice: int) -> list[RenderableType]:
     """Return whether the choice is right, why, and what would have been."""
     option = question.options[choice]
     if option.right:
         return [Text(f"{LETTERS[choice]}: right. {option.reason}", style=GOOD), source_note(question)]
-    right = next(i for i, one in enumerate(question.options) if one.right)
+    right = next(index for index, answer in enumerate(question.options) if answer.right)
     return [
         Text(f"{LETTERS[choice]}: wrong. {option.reason}", style=BAD),
         Text(f"Right is {LETTERS[right]}) {question.options[right].text}. {question.options[right].reason}"),
@@ -93,7 +105,7 @@ def read_answers(text: str, questions: Sequence[Question]) -> list[int]:
     given = [part.strip().lower() for part in text.split(",")]
     if len(given) > len(questions):
         raise InputError(f"at most {len(questions)} answers", str(len(given)), "--answers")
-    made = []
+    choices = []
     for number, (part, question) in enumerate(zip(given, questions, strict=False), 1):
         known = LETTERS[: len(question.options)]
         index = known.find(part) if len(part) == 1 and part in known else -1
@@ -101,5 +113,5 @@ def read_answers(text: str, questions: Sequence[Question]) -> list[int]:
             index = int(part) - 1
         if index < 0:
             raise InputError(f"a letter from a to {known[-1]}", repr(part), f"--answers, question {number}")
-        made.append(index)
-    return made
+        choices.append(index)
+    return choices

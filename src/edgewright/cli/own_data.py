@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.options import command_line, option
-from edgewright.core.formatting import some_of
+from edgewright.cli.command import option
+from edgewright.cli.options import command_line
+from edgewright.core.formatting import plural, some_of
 
 if TYPE_CHECKING:
+    from edgewright.pipeline.run_folder.listener import Listener
     from edgewright.race.finished_fits import Keeper
     from edgewright.schema.data import Labels
+    from edgewright.schema.race import RaceRecord
     from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal
 
 # Columns that are listed before the first question.
 _SHOWN = 40
+# Choices about one column that a brief run shows.
+_COLUMNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,26 +103,44 @@ def racing_on(request: OwnDataRequest, out: Path, resume: bool) -> Iterator[Keep
         yield kept
 
 
-def make_proposal(request: OwnDataRequest, leading: Callable[[Proposal], str] | None = None) -> Proposal:
+def make_proposal(
+    request: OwnDataRequest, leading: Callable[[Proposal], str] | None = None, journal: Listener | None = None
+) -> Proposal:
     """Choose a pipeline and show on stderr that work is going on, and how the race stands.
 
     Args:
         request: what a person says of the data.
         leading: receives pipelines that lead the race, and says what it made of them, empty for nothing.
+        journal: hears of the race, too.
     """
     from edgewright.cli.listeners import Terminal, Working
-    from edgewright.cli.race_output import shown_race
+    from edgewright.pipeline.run_folder.journal import Several
+    from edgewright.pipeline.run_folder.listener import Listener
+    from edgewright.trace.views.race import shown_race
     from edgewright.workflows.own_data.proposal import propose
 
     console = Terminal(stderr=True)
-    listener = Working(console)
+    running = journal or Listener()
+    listener = Several(running, Working(console))
+    running.start(request.pipeline, "", request.device)
+
+    @contextmanager
+    def racing() -> Iterator[Callable[[RaceRecord], None]]:
+        with shown_race(console) as show, running.doing("Racing models"):
+
+            def watch(race: RaceRecord) -> None:
+                running.race(race)
+                if show is not None:
+                    show(race)
+
+            yield watch
 
     def led(proposal: Proposal) -> None:
         if leading is not None and (line := leading(proposal)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     return propose(
-        request, listener.doing, racing=lambda: shown_race(console), interrupted=listener.interrupted,
+        request, listener.doing, racing=racing, interrupted=listener.interrupted,
         leading=led if leading is not None else None,
     )  # fmt: skip
 
@@ -147,12 +170,16 @@ def first_pipeline(options: OwnDataOptions, data: str, yes: bool, folder: Path) 
     return proposal, {file: text.encode(), folder / "data.md": data_document(proposal, data).encode()}
 
 
-def echo_choices(proposal: Proposal) -> None:
-    """Print each choice with its reason to stderr."""
-    from edgewright.workflows.own_data.document import choices
+def echo_choices(proposal: Proposal, *, whole: bool = True) -> None:
+    """Print each choice with its reason to stderr; of those about one column the first four where not `whole`."""
+    from edgewright.workflows.own_data.document import ONE_COLUMN, choices
 
-    for line in choices(proposal, loaded=True):
+    lines = choices(proposal, loaded=True)
+    folded = [] if whole else [line for line in lines if line.startswith(ONE_COLUMN)][_COLUMNS:]
+    for line in (line for line in lines if line not in folded):
         click.echo(f"  {line}", err=True)
+    if folded:
+        click.echo(f"  {plural(len(folded), 'more column')} read in another way or left out: see --verbose", err=True)
 
 
 def ask_all(request: OwnDataRequest) -> OwnDataRequest:
@@ -187,13 +214,13 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
         request = put(key, question, default, partial(_column, request=request, columns=columns, key=key))
     if request.target == NONE:
         request = replace(request, target="")
-    found = look(request)
-    usual = found.framing.kind if found.framing.window is None else f"{found.framing.window.samples} rows"
+    inspected = look(request)
+    usual = inspected.framing.kind if inspected.framing.window is None else f"{inspected.framing.window.samples} rows"
 
     def decision(text: str) -> str:
         if text == usual:
             return ""
-        choose_framing(found.dataset, text)
+        choose_framing(inspected.dataset, text)
         return text
 
     request = put("decision", "What is one decision about: row, recording, '2 s' or '100 rows'", usual, decision)

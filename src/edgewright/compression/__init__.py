@@ -1,1 +1,1 @@
-"""Smaller forms of a fitted network: int8 now."""
+"""Smaller forms of a fitted network: int8, pruned and distilled."""

@@ -38,8 +38,8 @@ from edgewright.graph.builder import prune
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node, StageMark
 
-# Attribute of an LSTM that says the exponent of its cell's step, and the least and largest: its tanh knows 0 to 6 bits
-# above the point.
+# Attribute of an LSTM with the exponent of the step of its cell, then the smallest and the largest exponent: the
+# integer tanh takes 0 to 6 bits before the binary point.
 STEP = "cell"
 _FINEST, _COARSEST = -15, -9
 
@@ -87,44 +87,44 @@ def _exponent(largest: float) -> int:
 def gates_to_integers(
     op: str, arrays: Sequence[Array], input_scale: np.float32, output_scale: np.float32, levels: int
 ) -> list[tuple[Array, Array]]:
-    """Round weights, weights of the state and bias of an operator; one scale a gate.
+    """Round the input weights, the state weights and the bias of a recurrent operator, with one scale a gate.
 
     Args:
         op: LSTM or GRU.
         arrays: as ONNX has them, one direction: (1, gates, inputs), (1, gates, units), (1, 2 gates).
-        input_scale: of the window.
-        output_scale: of what comes out, which is the state of an LSTM; a GRU's has 16 bits.
+        input_scale: scale of the input window.
+        output_scale: scale of the output. The output of an LSTM is its state; the state of a GRU has 16 bits.
         levels: see `quantise`.
 
     Returns:
-        Integers and scales of each, a scale for each row along axis 1.
+        Integers and scales of each array, with a scale for each row along axis 1.
     """
     weights, state, bias = (np.asarray(array, np.float32)[0] for array in arrays)
     units = state.shape[1]
     first, late = bias.reshape(2, -1).copy()
-    # The reset gate of a GRU lets the state's bias of the new state through; all others are added to the same sums.
-    apart = 2 * units if op == "GRU" else len(late)
-    first[:apart] += late[:apart]
-    late[:apart] = 0
+    # In a GRU the reset gate multiplies the state bias of the new state; the other biases are added to the sums.
+    split = 2 * units if op == "GRU" else len(late)
+    first[:split] += late[:split]
+    late[:split] = 0
     state_scale = np.float32(STATE_STEP) if op == "GRU" else output_scale
-    made: list[list[Array]] = [[], [], [], [], [], []]
+    parts: list[list[Array]] = [[], [], [], [], [], []]
     for start in range(0, len(weights), units):
         rows = slice(start, start + units)
         coming = to_integers(weights[rows], first[rows], 0, input_scale, "never", levels=levels)
-        held = to_integers(state[rows], late[rows], 0, state_scale, "never", levels=levels)
-        assert coming.bias is not None and held.bias is not None  # noqa: S101 - a bias went in
-        made[0].append(coming.weights)
-        made[1].append(held.weights)
-        made[2].append(coming.bias)
-        made[3].append(np.repeat(coming.scale, units))
-        made[4].append(np.repeat(held.scale, units))
-        made[5].append(held.bias)
-    scale, held_scale = np.concatenate(made[3]), np.concatenate(made[4])
-    both = np.concatenate([*made[2], *made[5]])
+        recurrent = to_integers(state[rows], late[rows], 0, state_scale, "never", levels=levels)
+        assert coming.bias is not None and recurrent.bias is not None  # noqa: S101 - a bias went in
+        parts[0].append(coming.weights)
+        parts[1].append(recurrent.weights)
+        parts[2].append(coming.bias)
+        parts[3].append(np.repeat(coming.scale, units))
+        parts[4].append(np.repeat(recurrent.scale, units))
+        parts[5].append(recurrent.bias)
+    scale, held_scale = np.concatenate(parts[3]), np.concatenate(parts[4])
+    both = np.concatenate([*parts[2], *parts[5]])
     bias_scale = np.concatenate([np.float32(input_scale) * scale, np.float32(state_scale) * held_scale])
     return [
-        (np.concatenate(made[0])[None], scale),
-        (np.concatenate(made[1])[None], held_scale),
+        (np.concatenate(parts[0])[None], scale),
+        (np.concatenate(parts[1])[None], held_scale),
         (both[None], bias_scale.astype(np.float32)),
     ]
 
@@ -133,7 +133,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def shorten(graph: Graph) -> Graph:
-    """Give every interior value and constant a name of one or two letters; inputs and outputs keep theirs."""
+    """Give every interior value and constant a name of one or two letters; inputs and outputs keep their names."""
     public = {v.name for v in (*graph.inputs, *graph.outputs)} | {""}
     fresh = (name for name in map(_name, count()) if name not in public)
     names = {name: name for name in public}
@@ -185,9 +185,10 @@ def quantise(
         calibration: raw training rows or windows, as they arrive at the graph's input.
         method: how ranges of activations are found, 'minmax' or 'percentile'.
         percentile: share of values inside the range for 'percentile', in per cent.
-        per_channel: a scale for each output channel of the weights 'always', 'never', or where it pays ('auto').
+        per_channel: when each output channel of the weights has a scale of its own: 'always', 'never', or 'auto' (where
+            it reduces the error).
         levels: the largest integer of the weights: 127, or 7 for weights of 4 bits kept in bytes.
-        known: ranges of values that a training with fake quantisation has used; only the others are watched.
+        known: ranges that quantisation-aware training has already used; only other values are measured.
 
     Raises:
         InputError: when there is no network after the boundary, an operator has no integer form, or ranges cannot
@@ -216,7 +217,7 @@ def values_of(section: Section) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _QuantisedValue:
-    """A value as integers: the name of its int8 form, of its float form, and its grid."""
+    """A quantised value: the name of its int8 form, the name of its float form, and its grid."""
 
     integers: str
     floats: str
@@ -224,7 +225,7 @@ class _QuantisedValue:
 
 
 class _Writer:
-    """Writes the nodes of the integer part; the float form of every value keeps its name."""
+    """Writes the nodes of the integer part; the float form of each value keeps its original name."""
 
     def __init__(
         self, graph: Graph, section: Section, ranges: dict[str, Range], per_channel: PerChannel, levels: int
@@ -234,7 +235,7 @@ class _Writer:
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._held: dict[str, _QuantisedValue] = {}
+        self._values: dict[str, _QuantisedValue] = {}
 
     def write(self) -> None:
         """Write all nodes from the start of the section to its end."""
@@ -242,7 +243,7 @@ class _Writer:
         self._round(start, start, grid(*self.ranges[start]), f"{start}.f")
         fused = self._fused()
         for node in self.section.inside:
-            source = self._held.get(node.inputs[0])
+            source = self._values.get(node.inputs[0])
             value = node.outputs[0]
             if node.op in RECURRENT:
                 self._recurrent(node, value)
@@ -255,17 +256,17 @@ class _Writer:
                 if value not in fused:
                     self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
             elif source is None:
-                # ReLU right after an operator with weights: one rounding for both, over the range after ReLU.
+                # A ReLU directly after an operator with weights is rounded with it, over the range after the ReLU.
                 self._node(node.op, node.inputs, f"{value}.r", node)
                 self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
             else:
-                # ONNX Runtime keeps integers over what moves them only where it is written between two roundings, too.
+                # ONNX Runtime moves numbers as integers only if the operator stands between two roundings.
                 self._node(node.op, (source.floats, *node.inputs[1:]), f"{value}.r", node)
                 chosen = SIGMOID if node.op in FIXED else source.grid if node.op in (*MOVES, *KEEPS) else None
                 self._round(f"{value}.r", value, chosen or grid(*self.ranges[value]), value)
 
     def _fused(self) -> frozenset[str]:
-        """Return outputs of operators with weights, and of sums, that go to one ReLU or ReLU6 and nowhere else."""
+        """Return the outputs of operators with weights and of sums whose only reader is one ReLU or ReLU6."""
         readers: dict[str, list[Node]] = {}
         for node in self.graph.nodes:
             for name in node.inputs:
@@ -274,17 +275,19 @@ class _Writer:
         inside = {node.outputs[0] for node in self.section.inside}
         after = {v: readers.get(v, []) for v in values}
         return frozenset(
-            v for v, found in after.items() if len(found) == 1 and found[0].op in ENDS and found[0].outputs[0] in inside
+            v
+            for v, following in after.items()
+            if len(following) == 1 and following[0].op in ENDS and following[0].outputs[0] in inside
         )
 
     def _add(self, node: Node, output: str) -> None:
-        missing = [name for name in node.inputs if name not in self._held]
+        missing = [name for name in node.inputs if name not in self._values]
         if missing:
             raise InputError("an Add of two values of the network", f"the value {missing[0]!r}", "int8")
-        self._node(node.op, tuple(self._held[name].floats for name in node.inputs), output, node)
+        self._node(node.op, tuple(self._values[name].floats for name in node.inputs), output, node)
 
     def _weighted(self, node: Node, output: str) -> None:
-        source = self._held[node.inputs[0]]
+        source = self._values[node.inputs[0]]
         constants = self.graph.constants
         for name in node.inputs[1:]:
             if name and name not in constants:
@@ -294,30 +297,38 @@ class _Writer:
         bias = constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
         turned = node.op == "Gemm" and not node.attributes.get("transB", 0)
         axis = 1 if turned else 0
-        apart = int(str(node.attributes.get("group", 1))) > 1
-        made = to_integers(
-            constants[node.inputs[1]], bias, axis, source.grid.scale, self.per_channel, apart=apart, levels=self.levels
+        depthwise = int(str(node.attributes.get("group", 1))) > 1
+        integers = to_integers(
+            constants[node.inputs[1]],
+            bias,
+            axis,
+            source.grid.scale,
+            self.per_channel,
+            depthwise=depthwise,
+            levels=self.levels,
         )
-        along = {"axis": axis} if made.per_channel and axis != 1 else {}
-        # ONNX Runtime takes a dense layer in as integers only where a zero point is written.
-        zero = self._constant(np.zeros(made.scale.shape, np.int8))
-        weights = self._dequantised(self._constant(made.weights), made.scale, f"{output}.w", along, (zero,))
+        along = {"axis": axis} if integers.per_channel and axis != 1 else {}
+        # ONNX Runtime runs a dense layer on integers only if a zero point is written.
+        zero = self._constant(np.zeros(integers.scale.shape, np.int8))
+        weights = self._dequantised(self._constant(integers.weights), integers.scale, f"{output}.w", along, (zero,))
         inputs = [source.floats, weights]
-        if made.bias is not None:
-            per_bias = {"axis": 0} if made.per_channel else {}
-            inputs.append(self._dequantised(self._constant(made.bias), made.bias_scale, f"{output}.b", per_bias))
+        if integers.bias is not None:
+            per_bias = {"axis": 0} if integers.per_channel else {}
+            inputs.append(
+                self._dequantised(self._constant(integers.bias), integers.bias_scale, f"{output}.b", per_bias)
+            )
         self._node(node.op, tuple(inputs), output, node)
 
     def _recurrent(self, node: Node, value: str) -> None:
-        """Write an operator with a state; of an LSTM it has the grid of what comes out."""
-        source, chosen = self._held[node.inputs[0]], grid(*self.ranges[value])
+        """Write a recurrent operator; the state of an LSTM has the same grid as its output."""
+        source, chosen = self._values[node.inputs[0]], grid(*self.ranges[value])
         missing = [name for name in node.inputs[1:] if name not in self.graph.constants]
         if missing:
             raise InputError("constant weights", f"the value {missing[0]!r}", f"operator {node.op}")
         arrays = tuple(self.graph.constants[name] for name in node.inputs[1:])
-        made = gates_to_integers(node.op, arrays, source.grid.scale, chosen.scale, self.levels)
+        quantised = gates_to_integers(node.op, arrays, source.grid.scale, chosen.scale, self.levels)
         names = [source.floats]
-        for index, (integers, scale) in enumerate(made):
+        for index, (integers, scale) in enumerate(quantised):
             zero = (self._constant(np.zeros(scale.shape, np.int8)),) if integers.dtype == np.int8 else ()
             names.append(
                 self._dequantised(
@@ -330,7 +341,7 @@ class _Writer:
     def _dequantised(
         self, integers: str, scale: Array, name: str, attributes: dict[str, int], zero: tuple[str, ...] = ()
     ) -> str:
-        """Read integers whose zero point is 0, which ONNX takes for granted when it is left out."""
+        """Write the conversion of integers to float without a zero point, which ONNX then takes as 0."""
         self.nodes.append(
             Node(
                 op="DequantizeLinear",
@@ -349,7 +360,7 @@ class _Writer:
     def _read(self, value: str, chosen: Grid, floats: str) -> None:
         inputs = (f"{value}.q", self._constant(np.asarray(chosen.scale, np.float32)), self._zero(chosen))
         self.nodes.append(Node(op="DequantizeLinear", inputs=inputs, outputs=(floats,)))
-        self._held[value] = _QuantisedValue(f"{value}.q", floats, chosen)
+        self._values[value] = _QuantisedValue(f"{value}.q", floats, chosen)
 
     def _zero(self, chosen: Grid) -> str:
         return self._constant(np.asarray(chosen.zero, np.int8))

@@ -1,4 +1,4 @@
-"""Leaving weights out: whole units, which makes a smaller network, or the smallest weights, which makes zeros."""
+"""Pruning: removal of whole units, which shrinks the network, or of the smallest weights, which become zeros."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ Kept = NDArray[np.int64]
 
 
 def macs(model: Network) -> int:
-    """Multiply-accumulates of the network an inference."""
+    """Return the number of multiply-accumulates of one inference of the network."""
     return sum(record.macs for record in model.layer_records())
 
 
 def structured(model: Network, share: float) -> Network:
-    """Return the network without its weakest units, at most (1 - share) of its multiply-accumulates left.
+    """Return the network without its weakest units; at most (1 - share) of its multiply-accumulates remain.
 
-    Every layer but the last loses the same share of its units. A unit's strength is the norm of the weights that come
-    in times the norm of those that go out (after Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017).
+    Every layer except the last loses the same share of its units. The strength of a unit is the norm of its input
+    weights times the norm of its output weights (after Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017).
 
     Args:
-        model: fitted; what is given back must be trained further.
-        share: of the multiply-accumulates to take away, above 0 and below 1.
+        model: fitted network; the returned network must be trained further.
+        share: share of the multiply-accumulates to remove, above 0 and below 1.
 
     Raises:
-        InputError: no layer has units to spare, or not so many.
+        InputError: no layer has units to spare, or too few of them.
     """
     network = model.network()
-    # What lies before a layer whose weights do not say which input they belong to keeps its units.
+    # A layer keeps all units if the weights of the next layer do not show which input they belong to.
     first = max((i for i in range(len(network.layers)) if _unmapped(network, model.parameters_, i)), default=-1)
     places = [i for i, layer in enumerate(network.layers[:-1]) if layer.outputs and i > first]
     if not places:
         raise InputError("a layer with units to leave out", "a network without hidden units", "--prune structured")
     limit = (1.0 - share) * macs(model)
     strengths = {i: _strengths(network, model.parameters_, i) for i in places}
-    maximum = max(len(found) for found in strengths.values())
-    # One unit less of the widest layer at a time: the first width that is small enough is the largest such.
+    maximum = max(len(strength) for strength in strengths.values())
+    # The widest layer loses one unit at a time: the first width that is small enough is the largest possible.
     for step in range(maximum, 0, -1):
-        counts = {i: max(1, math.ceil(len(found) * step / maximum)) for i, found in strengths.items()}
-        made = _cut(model, network, {i: _strongest(strengths[i], count) for i, count in counts.items()})
-        if macs(made) <= limit:
-            return made
+        counts = {i: max(1, math.ceil(len(strength) * step / maximum)) for i, strength in strengths.items()}
+        smaller = _cut(model, network, {i: _strongest(strengths[i], count) for i, count in counts.items()})
+        if macs(smaller) <= limit:
+            return smaller
     raise InputError(
         f"units to leave out for {share:.0%} fewer multiply-accumulates",
-        f"{macs(made):,} with one unit a layer, {macs(model):,} before",
+        f"{macs(smaller):,} with one unit a layer, {macs(model):,} before",
         "--prune structured",
         "Take a smaller share",
     )
@@ -68,15 +68,15 @@ def _strongest(strengths: NDArray[np.float64], count: int) -> Kept:
 
 
 def _strengths(network: Architecture, parameters: Sequence[Parameters], index: int) -> NDArray[np.float64]:
-    """Strength of each unit of a layer."""
+    """Return the strength of each unit of a layer."""
     layer, own = network.layers[index], parameters[index]
     units = network.shapes[index + 1][0]
     coming = np.sqrt(sum((_power(own[name], axis, units) for name, axis in layer.outputs.items()), np.zeros(units)))
     for later in range(index + 1, len(network.layers)):
-        found = network.layers[later].inputs
-        if found:
-            # Behind a flatten one unit is several inputs, one after the other.
-            return np.asarray(coming * np.sqrt(sum(_power(parameters[later][n], a, units) for n, a in found.items())))
+        inputs = network.layers[later].inputs
+        if inputs:
+            # After a flatten layer, one unit corresponds to several consecutive inputs.
+            return np.asarray(coming * np.sqrt(sum(_power(parameters[later][n], a, units) for n, a in inputs.items())))
     return np.asarray(coming)
 
 
@@ -92,10 +92,10 @@ def _cut(model: Network, network: Architecture, kept: dict[int, Kept]) -> Networ
     tables = [dict(table) for table in model.tables]
     parameters: list[Parameters] = []
     for index, layer in enumerate(network.layers):
-        own = _taken(layer.inputs, dict(model.parameters_[index]), coming)
+        own = _selected(layer.inputs, dict(model.parameters_[index]), coming)
         before, after = network.shapes[index][0], network.shapes[index + 1][0]
         if index in kept:
-            own = _taken(layer.outputs, own, kept[index])
+            own = _selected(layer.outputs, own, kept[index])
             tables[index][layer.width] = len(kept[index])
             coming = kept[index]
         elif layer.width or _unmapped(network, model.parameters_, index):
@@ -106,37 +106,37 @@ def _cut(model: Network, network: Architecture, kept: dict[int, Kept]) -> Networ
     return with_parameters(model, parameters, tables)
 
 
-def _taken(axes: Any, own: Parameters, places: Kept) -> Parameters:  # noqa: ANN401 - a mapping of the layer
+def _selected(axes: Any, own: Parameters, places: Kept) -> Parameters:  # noqa: ANN401 - a mapping of the layer
     return {name: np.take(a, places, axis=axes[name]) if name in axes else a for name, a in own.items()}
 
 
 def _through(coming: Kept, each: int) -> Kept:
-    """Channels behind a layer without weights: the same, or behind a flatten `each` features of every channel."""
+    """Return the channels after a layer without weights; a flatten layer turns each channel into `each` features."""
     return (coming[:, None] * each + np.arange(each)[None, :]).ravel()
 
 
 def weights_of(layer: Layer[Any], own: Parameters) -> tuple[str, ...]:
-    """Return names of a layer's weights, its biases left out."""
+    """Return the names of a layer's weights without its biases."""
     return tuple(name for name, array in own.items() if np.ndim(array) > 1)
 
 
 def smallest(model: Network, share: float) -> list[dict[str, NDArray[np.float32]]]:
-    """Masks without the smallest weights: zeros for `share` of all weights, and of each layer's as far as they go.
+    """Return masks that are zero for the smallest weights: a share `share` of each array of weights.
 
     Weights of different layers differ in size, so each array loses the same share of its own.
 
     Args:
-        model: fitted.
-        share: of the weights, above 0 and below 1.
+        model: fitted network.
+        share: share of the weights to set to zero, above 0 and below 1.
     """
     masks = []
     for layer, own in zip(model.network().layers, model.parameters_, strict=True):
-        made = {}
+        models = {}
         for name in weights_of(layer, own):
             sizes = np.abs(np.asarray(own[name]))
             order = np.argsort(sizes, axis=None, kind="stable")
             mask = np.ones(sizes.size, np.float32)
             mask[order[: round(share * sizes.size)]] = 0.0
-            made[name] = mask.reshape(sizes.shape)
-        masks.append(made)
+            models[name] = mask.reshape(sizes.shape)
+        masks.append(models)
     return masks

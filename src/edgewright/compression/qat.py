@@ -1,7 +1,7 @@
-"""Quantisation-aware training: the network learns with the rounding of its integer form, then takes that form.
+"""Quantisation-aware training: the network is trained with the rounding of its integer form, then converted to it.
 
-Fake quantisation as of Jacob et al., Quantization and Training of Neural Networks, CVPR 2018: the forward pass rounds,
-and the gradient passes through the rounding as if it were not there (Bengio et al., 2013), but not beyond a range.
+Fake quantisation follows Jacob et al., Quantization and Training of Neural Networks, CVPR 2018: the forward pass
+rounds. Within the range of a value, the gradient ignores the rounding (Bengio et al., 2013); outside, it is zero.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Masks = Sequence[Mapping[str, NDArray[np.float32]]]
 
 @dataclass(frozen=True)
 class Weighting:
-    """How one array of weights is rounded: `axis` of the channels that have a scale each, None for one scale."""
+    """How one array of weights is rounded: `axis` is that of the channels with a scale each, None for one scale."""
 
     axis: int | None
     levels: int
@@ -37,7 +37,7 @@ class Weighting:
 
 @dataclass(frozen=True)
 class LayerRounding:
-    """Where one layer rounds: its weights by name, the value between its halves, and what it gives."""
+    """Where one layer rounds: its weights by name, the value between its two operators, and its output."""
 
     weights: Mapping[str, Weighting]
     between: Grid | None
@@ -46,7 +46,7 @@ class LayerRounding:
 
 @dataclass(frozen=True)
 class Rounding:
-    """Where a network rounds: its input, and every layer."""
+    """Where a network rounds: its input and each layer."""
 
     start: Grid
     layers: tuple[LayerRounding, ...]
@@ -57,8 +57,8 @@ class Shaped:
 
     Args:
         network: its layers.
-        masks: for each layer arrays of zeros and ones by name of the parameter; all of a layer stay when it is empty.
-        rounding: where values are rounded; nowhere when None.
+        masks: arrays of zeros and ones by parameter name, for each layer; an empty entry keeps all weights of a layer.
+        rounding: where values are rounded; None for no rounding.
     """
 
     def __init__(self, network: Architecture, masks: Masks | None = None, rounding: Rounding | None = None) -> None:
@@ -67,11 +67,11 @@ class Shaped:
 
     @property
     def training(self) -> Callable[[list[Parameters], Any, Any], Any] | None:
-        """The network in a training step: (parameters, x, random key) -> outputs; None where it is no other."""
+        """The network in training: (parameters, x, random key) -> outputs; None if it equals the plain network."""
         return self._run if any(layer.training for layer, _ in self.parts) else None
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-        """Raw outputs for samples."""
+        """Return the raw outputs for samples."""
         return self._run(parameters, x, None)
 
     def _run(self, parameters: list[Parameters], x: Any, key: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
@@ -89,7 +89,7 @@ class Shaped:
         return x
 
     def _own(self, number: int, parameters: Parameters) -> Parameters:
-        """Return parameters of a layer, masked and rounded."""
+        """Return the masked and rounded parameters of a layer."""
         own = dict(parameters)
         if self.masks is not None:
             own.update({name: own[name] * mask for name, mask in self.masks[number].items()})
@@ -100,7 +100,7 @@ class Shaped:
 
 
 def masked(parameters: Sequence[Parameters], masks: Masks) -> list[Parameters]:
-    """Return parameters with the zeros of the masks."""
+    """Return the parameters multiplied by the masks."""
     return [
         {name: np.asarray(a * masks[i].get(name, np.float32(1.0)), np.float32) for name, a in own.items()}
         for i, own in enumerate(parameters)
@@ -108,7 +108,7 @@ def masked(parameters: Sequence[Parameters], masks: Masks) -> list[Parameters]:
 
 
 def rounded(grid: Grid, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """Return values on the grid; the gradient is 1 within its range and 0 beyond."""
+    """Return values rounded to the grid; the gradient is 1 within the range of the grid and 0 outside."""
     scale, zero = float(grid.scale), grid.zero
     inside = jnp.clip(x, (-128 - zero) * scale, (127 - zero) * scale)
     whole = jnp.round(inside / scale) * scale
@@ -116,7 +116,7 @@ def rounded(grid: Grid, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
 
 
 def rounded_weights(weights: Any, how: Weighting) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """Return weights as symmetric integers times a scale from the largest of them; the gradient passes through."""
+    """Return weights as symmetric integers times a scale from the largest; the gradient ignores the rounding."""
     axes = None if how.axis is None else tuple(a for a in range(weights.ndim) if a != how.axis)
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(weights), axis=axes, keepdims=True))
     scale = jnp.maximum(largest / how.levels, 1e-30)
@@ -132,12 +132,12 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ranges of a network's values on its training samples.
+    """Ranges of the values of a network on its training samples.
 
     Attributes:
         graph: the network alone, from features to raw outputs.
-        values: names in the order in which the quantiser asks.
-        ranges: of each of them.
+        values: names of the values, in the order in which the quantiser needs them.
+        ranges: range of each value.
     """
 
     graph: Graph
@@ -157,17 +157,17 @@ def alone(model: Network) -> tuple[Graph, tuple[tuple[Node, ...], ...]]:
         value = layer.to_graph(config, own, builder, value, shape)
         ends.append(value)
     graph = builder.finish({"raw": (value, "float32", tuple(network.shapes[-1]))})
-    places = {node.outputs[0]: place + 1 for place, node in enumerate(graph.nodes)}
+    places = {node.outputs[0]: index + 1 for index, node in enumerate(graph.nodes)}
     cuts = [0, *(places.get("raw" if end == value else end, 0) for end in ends)]
     return graph, tuple(graph.nodes[max(cuts[: i + 1]) : cuts[i + 1]] for i in range(len(ends)))
 
 
 def find_ranges(model: Network, features: Floats, *, method: Method = "minmax", percentile: float = 99.99) -> Ranges:
-    """Return ranges of every value the quantiser rounds.
+    """Return the range of every value that the quantiser rounds.
 
     Args:
-        model: fitted.
-        features: training samples as the network takes them.
+        model: fitted network.
+        features: training samples in the form that the network takes.
         method: see `quantise`.
         percentile: see `quantise`.
 
@@ -179,44 +179,44 @@ def find_ranges(model: Network, features: Floats, *, method: Method = "minmax", 
     return Ranges(graph, values, watch(graph, values, features, method, percentile))
 
 
-def rounding_of(model: Network, found: Ranges, *, per_channel: PerChannel = "auto", levels: int = LEVELS) -> Rounding:
-    """Where the quantiser will round, as the training sees it; raw outputs are left to the quantiser.
+def rounding_of(model: Network, ranges: Ranges, *, per_channel: PerChannel = "auto", levels: int = LEVELS) -> Rounding:
+    """Return where training must round to match the quantiser, which alone rounds the raw outputs.
 
     Args:
-        model: fitted.
-        found: its ranges.
+        model: fitted network.
+        ranges: ranges of its values.
         per_channel: see `quantise`.
         levels: see `quantise`.
     """
     network = model.network()
     _, nodes = alone(model)
-    made = []
+    grids = []
     for index, (layer, own) in enumerate(zip(network.layers, model.parameters_, strict=True)):
         last = index == len(nodes) - 1
-        made.append(
+        grids.append(
             LayerRounding(
                 weights=_weights(layer, own, per_channel, levels),
-                between=_between(layer, nodes[index], found.ranges),
-                after=None if last else _after(nodes[index], found.ranges),
+                between=_between(layer, nodes[index], ranges.ranges),
+                after=None if last else _after(nodes[index], ranges.ranges),
             )
         )
-    return Rounding(grid(*found.ranges[found.values[0]]), tuple(made))
+    return Rounding(grid(*ranges.ranges[ranges.values[0]]), tuple(grids))
 
 
 def _weights(layer: Layer[Any], own: Parameters, per_channel: PerChannel, levels: int) -> dict[str, Weighting]:
-    made = {}
+    grids = {}
     for name, array in own.items():
         if np.ndim(array) < 2:
             continue
-        # What has no axis of its own for outputs has one filter a channel: they stay apart.
-        axis, apart = layer.outputs.get(name, 0), name not in layer.outputs
-        chosen = to_integers(array, None, axis, np.float32(1.0), per_channel, apart=apart, levels=levels)
-        made[name] = Weighting(axis if chosen.per_channel else None, levels)
-    return made
+        # Weights without an axis for outputs have one filter a channel, with a scale each.
+        axis, depthwise = layer.outputs.get(name, 0), name not in layer.outputs
+        chosen = to_integers(array, None, axis, np.float32(1.0), per_channel, depthwise=depthwise, levels=levels)
+        grids[name] = Weighting(axis if chosen.per_channel else None, levels)
+    return grids
 
 
 def _after(nodes: tuple[Node, ...], ranges: Mapping[str, Range]) -> Grid | None:
-    """Return the grid of what a layer gives: that of its last node that does not keep the one before."""
+    """Return the grid of a layer's output: that of its last node that does not keep the grid of its input."""
     for node in reversed(nodes):
         if node.op not in (*MOVES, *KEEPS):
             return SIGMOID if node.op in FIXED else grid(*ranges[node.outputs[0]])
@@ -224,34 +224,34 @@ def _after(nodes: tuple[Node, ...], ranges: Mapping[str, Range]) -> Grid | None:
 
 
 def _between(layer: Layer[Any], nodes: tuple[Node, ...], ranges: Mapping[str, Range]) -> Grid | None:
-    """Return the grid of the value between a layer's two halves: what its last operator with weights reads."""
+    """Return the grid of the value between a layer's two operators, which the last operator with weights reads."""
     if layer.between is None:
         return None
-    second = [place for place, node in enumerate(nodes) if node.op in WEIGHTED][-1]
+    second = [index for index, node in enumerate(nodes) if node.op in WEIGHTED][-1]
     return _after(nodes[:second], ranges)
 
 
 def as_trained(
     graph: Graph,
-    found: Ranges,
+    observed: Ranges,
     features: Floats,
     model: Network,
     *,
     per_channel: PerChannel = "auto",
     levels: int = LEVELS,
 ) -> Graph:
-    """Return the int8 form over the ranges the training used.
+    """Return the int8 form with the ranges that training used.
 
     Args:
-        graph: the whole pipeline with the trained network in it.
-        found: ranges the training rounded over.
-        features: training samples as the network takes them; the raw outputs' range is found on them.
-        model: the trained network.
-        per_channel: as in training.
-        levels: as in training.
+        graph: graph of the whole pipeline with the trained network.
+        observed: ranges that training used.
+        features: training samples in the form that the network takes; they give the range of the raw outputs.
+        model: trained network.
+        per_channel: value used in training.
+        levels: value used in training.
     """
     raw, _ = alone(model)
     last = watch(raw, ("raw",), features, "minmax", 100.0)["raw"]
-    ranges = [*(found.ranges[name] for name in found.values[:-1]), last]
+    ranges = [*(observed.ranges[name] for name in observed.values[:-1]), last]
     known = dict(zip(values_of(network_section(graph)), ranges, strict=True))
     return quantise(graph, features, per_channel=per_channel, levels=levels, known=known)

@@ -1,4 +1,4 @@
-"""A large network to show what int8 saves where weights are nearly all of the file."""
+"""A large network that shows what int8 saves when a file consists almost only of weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ INPUTS, OUTPUTS, HIDDEN = 10, 3, 3
 
 
 def reference_graph(megabytes: float, seed: int = 0) -> Graph:
-    """Return a dense network with three hidden layers of equal width, normal weights, and about that many 10^6 bytes.
+    """Return a dense network of a given size with three hidden layers of equal width and normally distributed weights.
 
     Args:
-        megabytes: size of its float32 parameters.
-        seed: of the weights.
+        megabytes: approximate size of the float32 parameters in 10^6 bytes.
+        seed: seed of the random weights.
     """
-    # 4 bytes for each of 2 w² + (inputs + outputs + 3) w parameters, solved for the width w.
+    # The network has 2 w² + (inputs + outputs + 3) w parameters of 4 bytes each; this is solved for the width w.
     linear = INPUTS + OUTPUTS + HIDDEN
     width = max(1, round((math.sqrt(linear**2 + 8 * megabytes * 250_000) - linear) / 4))
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What a smaller form costs and changes."""
+"""Figures of a smaller form of a network: its size, its latency, and the answers that it changes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def weight_bytes(graph: Graph) -> int:
     reached = {graph.boundary} if graph.boundary else {v.name for v in graph.inputs}
     inside = []
     for node in graph.nodes:
-        # A node that reads constants only, as the one that reads integer weights does, belongs to who reads it.
+        # A node that reads only constants, such as a conversion of integer weights, counts with the nodes that read it.
         if reached.intersection(node.inputs) or all(name in graph.constants for name in node.inputs if name):
             reached.update(node.outputs)
             inside.append(node)
-    weighted = [place for place, node in enumerate(inside) if node.op in ("Gemm", "Conv", "MatMul")]
+    weighted = [index for index, node in enumerate(inside) if node.op in ("Gemm", "Conv", "MatMul")]
     if not weighted:
         return 0
     used: set[str] = set()
     needed = set(inside[weighted[-1]].outputs)
-    # The rounding of the raw outputs belongs to the network too.
+    # The rounding of the raw outputs counts as part of the network.
     for node in inside[weighted[-1] + 1 :]:
         if node.op in ("QuantizeLinear", "DequantizeLinear") and needed.intersection(node.inputs):
             needed.update(node.outputs)
@@ -44,12 +44,12 @@ def weight_bytes(graph: Graph) -> int:
 def flips_by_class(
     first: NDArray[np.integer[Any]], other: NDArray[np.integer[Any]], labels: Sequence[str]
 ) -> tuple[tuple[str, int], ...]:
-    """How many samples of each class, as the first form answers, get another answer from the other form.
+    """Count the samples of each class (by the first form's answer) that the other form answers differently.
 
     Args:
-        first: class numbers, shape (n,), of the form that is compared with (float).
-        other: class numbers of the other form.
-        labels: names of the classes.
+        first: class indices that the reference form (float) answers, shape (n,).
+        other: class indices that the other form answers, shape (n,).
+        labels: class names.
     """
     counts = np.bincount(np.asarray(first)[np.asarray(first) != np.asarray(other)], minlength=len(labels))
     return tuple((str(label), int(number)) for label, number in zip(labels, counts, strict=True))
@@ -71,14 +71,14 @@ def variant(
 
     Args:
         name: 'float', 'int8'.
-        accuracy: on the test samples, None for a regression.
-        flips: as `flips_by_class` gives them.
-        graph: of the form.
-        file_bytes: of its ONNX file.
+        accuracy: accuracy on the test samples; None for a regression.
+        flips: result of `flips_by_class`.
+        graph: graph of the form.
+        file_bytes: size of its ONNX file.
         latency_us: median and 99th percentile of one prediction, microseconds.
-        engine: that was timed.
+        engine: engine whose latency was measured.
         error: root mean squared error of a regression.
-        engine_flips: labels of other engines that differ from those of the integers.
+        engine_flips: number of labels for which other engines differ from integer arithmetic.
     """
     return VariantRecord(
         name=name,

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from edgewright.graph.layer import Parameters
 from edgewright.models.base import Network
 from edgewright.models.targets import class_weights, encode, numbers, sample_weights
+from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.training.loop import Result, Sampled, outputs, train
 from edgewright.training.losses import LOSSES, temperature
@@ -21,8 +22,11 @@ from edgewright.training.rows import as_rows
 
 Floats = NDArray[np.float32]
 OnEpoch = Callable[[EpochRecord], bool | None]
-# Weights that are good already are moved by smaller steps than new ones.
+# Learning rate for weights that were already trained: smaller than for new weights.
 GENTLE = 0.3
+# Temperature of the soft targets, at which wrong classes still differ, and the teacher's share of the loss.
+TEMPERATURE, SHARE = 3.0, 0.5
+_TINY = 1e-7
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,10 @@ class Lesson:
     """What a network is trained on.
 
     Attributes:
-        samples: with targets as the loss takes them: (n,), or with a teacher's answers (n, more).
-        validation: watched and calibrated on, never fitted on; None without any.
-        loss: a name of `LOSSES`; `plain` is the one without a teacher.
-        middle, spread: of a regression's target, which is trained on scaled.
+        samples: samples with targets in the form of the loss: (n,), or with the teacher's answers (n, more).
+        validation: samples for early stopping and calibration, never used for fitting; None if there are none.
+        loss: name of a loss in `LOSSES`; `plain` is the loss without a teacher.
+        middle, spread: mean and deviation by which the target of a regression is scaled for training.
     """
 
     samples: Sampled
@@ -45,13 +49,13 @@ class Lesson:
 
 
 def lesson(model: Network, X: Any, y: Any, validation: tuple[Any, Any] | None) -> Lesson:  # noqa: ANN401
-    """Return the samples a model was fitted on, encoded as its `fit` does.
+    """Return the samples on which a model was fitted, encoded as by its `fit`.
 
     Args:
-        model: a fitted network.
-        X: (n, ...) or an object that gives rows.
-        y: (n,) labels, or numbers for a regression.
-        validation: samples and targets that are never fitted on.
+        model: fitted network.
+        X: samples, shape (n, ...), or an object that yields rows.
+        y: labels, or numbers for a regression, shape (n,).
+        validation: samples and targets that are never used for fitting.
     """
     rows = as_rows(X)
     classes = getattr(model, "classes_", None)
@@ -64,8 +68,8 @@ def lesson(model: Network, X: Any, y: Any, validation: tuple[Any, Any] | None) -
         if others is not None and validation is not None:
             truth = ((numbers(validation[1], len(others)) - middle) / spread).astype(np.float32)
             watched = Sampled(others, truth, np.ones(len(others), np.float32))
-        made = Sampled(rows, targets, sample_weights(None, len(rows)))
-        return Lesson(made, watched, "mean_squared_error", "mean_squared_error", middle, spread)
+        sampled = Sampled(rows, targets, sample_weights(None, len(rows)))
+        return Lesson(sampled, watched, "mean_squared_error", "mean_squared_error", middle, spread)
     _, targets = encode(y, len(rows), classes)
     weights = class_weights(targets, model.class_weights)
     watched = None
@@ -86,23 +90,23 @@ def trained(
     gentle: bool = True,
     on_epoch: OnEpoch | None = None,
 ) -> Result:
-    """Train from the given weights, with the model's own settings.
+    """Train from given weights with the settings of a model.
 
     Args:
-        model: whose settings are taken.
-        lesson: what it learns.
-        apply: the network's function, perhaps with rounding or zeros in it.
-        start: weights as a fitted model holds them.
-        epochs: passes over the samples.
-        gentle: with smaller steps than at first.
-        on_epoch: told of every epoch; training ends when it answers True.
+        model: model whose settings are used.
+        lesson: training samples, targets and loss.
+        apply: function of the network, which may include rounding or masks.
+        start: weights of a fitted model.
+        epochs: number of passes over the samples.
+        gentle: whether to use a smaller learning rate than for new weights.
+        on_epoch: called after each epoch; training ends when it returns True.
 
     Returns:
-        The loop's result; its parameters answer on the scale of the loss (see `finished`).
+        Result of the training loop; its parameters give outputs on the scale of the loss (see `finished`).
     """
     settings = replace(model.settings(lesson.loss), epochs=epochs)
     if not optimiser_named(settings.optimiser).needs_learning_rate:
-        # An optimiser that finds its own steps would begin with those of new weights.
+        # An optimiser that adapts its steps would start with the large steps for new weights.
         settings = replace(settings, optimiser="adam", schedule="one_cycle", learning_rate=1e-3)
     if gentle:
         settings = replace(settings, learning_rate=settings.learning_rate * GENTLE)
@@ -113,7 +117,7 @@ def trained(
 
 
 def finished(model: Network, lesson: Lesson, apply: Apply, parameters: list[Parameters]) -> list[Parameters]:
-    """Parameters that answer: a classifier's calibrated on the validation samples, a regression's on its own scale."""
+    """Return parameters for prediction: calibrated for a classifier, on the original scale for a regression."""
     last = parameters[-1]
     if not hasattr(model, "classes_"):
         scaled = {"weights": last["weights"] * lesson.spread, "bias": last["bias"] * lesson.spread + lesson.middle}
@@ -131,8 +135,54 @@ def _labels(samples: Sampled) -> Floats:
 
 
 def with_parameters(model: Network, parameters: list[Parameters], layers: Sequence[dict[str, Any]]) -> Network:
-    """Return a fitted network of other layers and weights, its classes and settings those of `model`."""
-    made: Network = clone(model)
-    made.layers = tuple(layers)
-    made.fitted_ = {**{k: v for k, v in model.fitted_.items() if k != "layers"}, "parameters": parameters}
-    return made
+    """Return a fitted network with other layers and weights, but the classes and settings of `model`."""
+    trained: Network = clone(model)
+    trained.layers = tuple(layers)
+    trained.fitted_ = {**{k: v for k, v in model.fitted_.items() if k != "layers"}, "parameters": parameters}
+    return trained
+
+
+def softened(probabilities: Floats, heat: float) -> Floats:
+    """Return probabilities, shape (n, k), at another temperature: their logarithms are divided by it and normalised."""
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY)) / heat
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def taught(lesson: Lesson, teacher: Floats, *, heat: float = TEMPERATURE, share: float = SHARE) -> Lesson:
+    """Return the lesson with the answers of a teacher to its samples.
+
+    Args:
+        lesson: lesson with labels only.
+        teacher: the teacher's answers to the training samples in their order: probabilities, shape (n, classes), or for
+            a regression numbers on the scale of the target, shape (n, 1).
+        heat: temperature of the soft targets.
+        share: share of the loss that compares with the teacher.
+
+    Raises:
+        InputError: the number of answers differs from that of the samples, or an answer is not finite.
+    """
+    count = len(lesson.samples.rows)
+    if len(teacher) != count or not np.isfinite(teacher).all():
+        raise InputError(f"{count} finite answers", f"{len(teacher)}, or not finite", "the teacher")
+    if lesson.plain == "mean_squared_error":
+        soft = (np.asarray(teacher, np.float32) - lesson.middle) / lesson.spread
+    else:
+        soft = softened(teacher, heat)
+        soft = soft[:, 1:] if lesson.plain == "sigmoid_cross_entropy" else soft
+    watched = lesson.validation
+    if watched is not None:
+        # The loss on validation samples uses their labels alone.
+        watched = _with(watched, np.zeros((len(watched.rows), soft.shape[1]), np.float32), 1.0, 0.0)
+    return replace(
+        lesson,
+        samples=_with(lesson.samples, np.asarray(soft, np.float32), heat, share),
+        validation=watched,
+        loss=f"distilled_{lesson.plain}",
+    )
+
+
+def _with(samples: Sampled, soft: Floats, heat: float, share: float) -> Sampled:
+    columns = np.tile(np.asarray([heat, share], np.float32), (len(soft), 1))
+    targets = np.concatenate([samples.targets[:, None], columns, soft], axis=1).astype(np.float32)
+    return replace(samples, targets=targets)

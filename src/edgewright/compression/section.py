@@ -1,4 +1,4 @@
-"""Which part of a graph becomes integers: from the boundary to the raw outputs of the network."""
+"""Selection of the part of a graph that becomes integers: from the boundary to the raw outputs of the network."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 
 if TYPE_CHECKING:
-    # It brings JAX, which quantising does without.
+    # This module imports JAX, which quantisation does not need.
     from edgewright.models.architecture import Architecture
 
-# With a state: the integers of docs/adr/0073-recurrent-layers.md and docs/adr/0078-int8-gru.md.
+# Operators with a state; docs/adr/0073-recurrent-layers.md and docs/adr/0078-int8-gru.md define their integers.
 RECURRENT = ("LSTM", "GRU")
 WEIGHTED = ("Gemm", "Conv", *RECURRENT)
-# How the output's scale comes about, by operator; what is not here is refused by name.
+# How the scale of the output is set, by operator; an operator that is not listed is refused by name.
 MOVES = (
     "Flatten",
     "Reshape",
@@ -36,9 +36,9 @@ class Section:
     """A network within a graph.
 
     Attributes:
-        before, inside, after: nodes in their order.
-        start: value at which it begins.
-        end: value of the raw outputs.
+        before, inside, after: nodes before, in and after the network, in their order.
+        start: name of the value that enters the network.
+        end: name of the raw outputs.
     """
 
     before: tuple[Node, ...]
@@ -60,7 +60,7 @@ def network_section(graph: Graph) -> Section:
         if reached.intersection(node.inputs):
             reached.update(node.outputs)
             places.append(index)
-    weighted = [place for place in places if graph.nodes[place].op in WEIGHTED]
+    weighted = [position for position in places if graph.nodes[position].op in WEIGHTED]
     if not weighted:
         raise InputError("a graph with a network after its boundary", _without_network(graph), f"graph {graph.name}")
     last = graph.nodes[weighted[-1]]
@@ -88,7 +88,7 @@ def network_section(graph: Graph) -> Section:
 
 
 def missing_integer_form(graph: Graph) -> str:
-    """Why a graph has no int8 form; empty where it has one."""
+    """Return why a graph has no int8 form; empty if it has one."""
     try:
         network_section(graph)
     except InputError as error:
@@ -96,25 +96,15 @@ def missing_integer_form(graph: Graph) -> str:
     return ""
 
 
-def refuse_float_layers(network: Architecture) -> None:
-    """Refuse a network with a layer that has no integer form, before anybody trains it.
-
-    Raises:
-        InputError: naming the first such layer.
-    """
-    for name, layer, config in zip(network.names, network.layers, network.configs, strict=True):
-        if not layer.integer(config):
-            raise InputError(
-                "layers that have an integer form",
-                f"the layer {name}, which has none",
-                "model.layers",
-                "Leave the layer out, or make a float package: --set compression.int8=false",
-            )
+def float_layers(network: Architecture) -> list[str]:
+    """Return the names of layers that say they have no integer form: a network with one of them stays float."""
+    layers = zip(network.names, network.layers, network.configs, strict=True)
+    return [name for name, layer, config in layers if not layer.integer(config)]
 
 
 def _without_network(graph: Graph) -> str:
-    """Why a graph has no network after a boundary: no weights at all, or operators among them without integer form."""
-    places = [place for place, node in enumerate(graph.nodes) if node.op in WEIGHTED]
+    """Return why a graph has no network: it has no weights, or some of its operators have no integer form."""
+    places = [index for index, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     if not places:
         return f"no operator with weights ({', '.join(WEIGHTED)}): trees and formulas stay as they are"
     foreign = dict.fromkeys(n.op for n in graph.nodes[places[0] : places[-1]] if n.op not in KNOWN)

@@ -1,4 +1,4 @@
-"""Weights as symmetric signed bytes, and biases as 32-bit integers on the accumulator's grid."""
+"""Weights as symmetric signed bytes, and biases as 32-bit integers on the grid of the accumulator."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
-from edgewright.core.parts import parts
+from edgewright.core.input.windows import parts
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
 Method = Literal["minmax", "percentile"]
 Range = tuple[float, float]
-# Samples that run through the graph at a time, at most: a window's activations are hundreds of kilobytes.
+# Maximum number of samples in a batch: the activations of a window take hundreds of kilobytes.
 _PIECE = 512
 
 
@@ -32,7 +32,7 @@ SIGMOID = Grid(np.float32(1.0 / 256.0), -128)
 
 
 def grid(low: float, high: float) -> Grid:
-    """Return the grid that covers a range and holds zero exactly, as padding and ReLU need it.
+    """Return the grid that covers a range and contains zero exactly, which padding and ReLU need.
 
     The rule is that of Jacob et al., Quantization and Training of Neural Networks, CVPR 2018, for signed bytes.
     """
@@ -46,14 +46,14 @@ def grid(low: float, high: float) -> Grid:
 def watch(
     graph: Graph, names: tuple[str, ...], calibration: NDArray[Any], method: Method, percentile: float
 ) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value of each named value over the samples.
+    """Return the lowest and highest number of each named value over the samples.
 
     Args:
-        graph: the float graph.
-        names: of values.
-        calibration: samples as they arrive at the graph's input.
-        method: 'minmax' takes all values, 'percentile' leaves the rarest out.
-        percentile: share of the values kept inside, in per cent; what is left out is shared by both ends.
+        graph: float graph.
+        names: names of the values.
+        calibration: samples in the form of the graph's input.
+        method: 'minmax' covers all numbers, 'percentile' omits the most extreme ones.
+        percentile: share of the numbers inside the range, in per cent; both ends lose the same number.
 
     Raises:
         InputError: without samples, or when a value is not a number.
@@ -65,7 +65,7 @@ def watch(
     for part in parts(calibration.shape, _PIECE):
         for name, values in run(np.ascontiguousarray(calibration[part], np.float32)).items():
             kept[name].append(np.array([values.min(), values.max()]) if method == "minmax" else np.ravel(values))
-    found: dict[str, tuple[float, float]] = {}
+    ranges: dict[str, tuple[float, float]] = {}
     outside = (100.0 - percentile) / 200.0
     for name in names:
         values = np.concatenate(kept.pop(name))
@@ -73,13 +73,13 @@ def watch(
         low, high = (float(v) for v in edges)
         if not np.isfinite([low, high]).all():
             raise InputError("finite activations", f"{low} to {high}", f"int8 calibration of value {name}")
-        found[name] = (low, high)
-    return found
+        ranges[name] = (low, high)
+    return ranges
 
 
 PerChannel = Literal["auto", "always", "never"]
 Floats = NDArray[np.float32]
-# A bias beyond this on the accumulator's grid leaves the sum of products no room in 32 bits.
+# Largest bias on the grid of the accumulator: a larger one could overflow the 32-bit sum of products.
 BIAS_LIMIT = 2.0**30
 # Bytes a channel that scales of its own cost where they cost most: a .tflite holds for the weights and for the bias a
 # float32 scale and an int64 zero point; ONNX needs 9 of them.
@@ -99,8 +99,8 @@ class IntegerWeights:
     Attributes:
         weights: int8, same shape as the float weights, from -127 to 127.
         scale: float32, a scalar, or one for each output channel.
-        bias: int32 with scale `input scale * scale`; None where there is no bias.
-        bias_scale: float32, shaped as `scale`.
+        bias: int32 with scale `input scale * scale`; None if there is no bias.
+        bias_scale: float32, with the shape of `scale`.
     """
 
     weights: NDArray[np.int8]
@@ -121,29 +121,29 @@ def to_integers(
     input_scale: np.float32,
     per_channel: PerChannel,
     *,
-    apart: bool = False,
+    depthwise: bool = False,
     levels: int = LEVELS,
 ) -> IntegerWeights:
     """Round the weights of one operator.
 
     Args:
-        weights: of any shape.
-        bias: one value an output channel, or None.
-        axis: of the output channels.
-        input_scale: of the activations the weights meet.
-        per_channel: 'auto' decides by the error of the weights.
-        apart: whether each output channel stays a channel by itself (depthwise convolution), so that a small one
+        weights: weights of any shape.
+        bias: one value for each output channel, or None.
+        axis: axis of the output channels.
+        input_scale: scale of the activations that are multiplied by the weights.
+        per_channel: 'always', 'never', or 'auto' to decide by the error of the weights.
+        depthwise: whether each output channel stays a channel by itself (depthwise convolution), so that a small one
             is as important as a large one.
         levels: the largest integer: 127 for 8 bits, 7 for 4.
     """
     rows = np.moveaxis(np.asarray(weights, np.float32), axis, 0).reshape(weights.shape[axis], -1)
     largest = np.abs(rows).max(axis=1)
-    one = _floored(largest.max(), bias, input_scale, levels)
+    single = _floored(largest.max(), bias, input_scale, levels)
     many = _floored(largest, bias, input_scale, levels)
-    if per_channel == "always" or (per_channel == "auto" and pays(rows, one, many, apart, levels)):
+    if per_channel == "always" or (per_channel == "auto" and pays(rows, single, many, depthwise, levels)):
         scale = many
     else:
-        scale = np.asarray(one.max(), np.float32)
+        scale = np.asarray(single.max(), np.float32)
     shape = [1] * weights.ndim
     shape[axis] = -1
     spread = scale.reshape(shape) if scale.ndim else scale
@@ -156,7 +156,7 @@ def to_integers(
 
 
 def _floored(largest: Any, bias: Floats | None, input_scale: np.float32, levels: int) -> Floats:  # noqa: ANN401
-    """Scales for the largest weights, raised where the bias would leave 32 bits (a dead channel with a live bias)."""
+    """Return scales for the largest weights, raised if the bias would overflow 32 bits (tiny weights, a large bias)."""
     floor: Any = float(np.finfo(np.float32).tiny)
     if bias is not None:
         floor = np.maximum(floor, np.abs(bias.astype(np.float64)) / (float(input_scale) * BIAS_LIMIT))
@@ -165,8 +165,8 @@ def _floored(largest: Any, bias: Floats | None, input_scale: np.float32, levels:
     return np.asarray(np.maximum(np.asarray(largest, np.float64) / levels, floor), np.float32)
 
 
-def pays(rows: Floats, one: Floats, many: Floats, apart: bool, levels: int = LEVELS) -> bool:
-    """Return whether a scale a channel is worth its bytes.
+def pays(rows: Floats, whole: Floats, many: Floats, depthwise: bool, levels: int = LEVELS) -> bool:
+    """Return whether a scale for each channel is worth its bytes.
 
     It must halve the rounding error, and save more bits in every weight than it costs or rescue channels that would
     lose most of theirs. Channels that stay apart are too short for that sum: their error is compared relative to each
@@ -174,9 +174,9 @@ def pays(rows: Floats, one: Floats, many: Floats, apart: bool, levels: int = LEV
 
     Args:
         rows: weights of shape (channels, weights a channel).
-        one: scales of shape () or (channels,) of which the largest serves all.
+        whole: scales of shape () or (channels,); their largest is the common scale.
         many: a scale for each channel.
-        apart: see `to_integers`.
+        depthwise: see `to_integers`.
         levels: see `to_integers`.
     """
     signal = np.square(rows).sum(axis=1)
@@ -189,8 +189,8 @@ def pays(rows: Floats, one: Floats, many: Floats, apart: bool, levels: int = LEV
         power = np.square(rows - rounded).sum(axis=1)[alive]
         return float(power.sum()), float((power / signal[alive]).mean())
 
-    (coarse, poor), (fine, relative) = error(one.max()), error(many[:, None])
-    if apart:
+    (coarse, poor), (fine, relative) = error(whole.max()), error(many[:, None])
+    if depthwise:
         return poor > WORTH * relative
     if coarse <= WORTH * fine:
         return False

@@ -22,8 +22,42 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from edgewright.core.versioned_json import decode_versioned
+from edgewright.core.files import write_atomic
 from edgewright.schema.errors import InputError
+
+V = TypeVar("V")
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def decode_versioned(text: bytes, kind: type[V], newest: int, title: str, expected: str, where: str, do: str) -> V:
+    """JSON of a type whose field `version` says the format.
+
+    Args:
+        text: JSON.
+        kind: type.
+        newest: version that is read.
+        title: has that format, such as 'detector'.
+        expected: in messages, such as 'a file detector.json of a detector'.
+        where: name in messages.
+        do: about JSON that does not fit.
+
+    Raises:
+        InputError: no such JSON, or of a newer version.
+    """
+    try:
+        version = msgspec.json.decode(text, type=_Versioned).version
+        if version > newest:
+            raise InputError(
+                f"{title} format {newest} or older", str(version), where,
+                f"{title.capitalize()} format {version} is newer than this Edgewright reads ({newest}): upgrade",
+            )  # fmt: skip
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(expected, str(error), where, do) from None
+
 
 T = TypeVar("T")
 
@@ -113,12 +147,12 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     return body + _seal(body)
 
 
-def read_file(path: Path, what: str, *, absent: str, unread: str = "") -> bytes:
+def read_file(path: Path, title: str, *, absent: str, unread: str = "") -> bytes:
     """Return the bytes of a packed file; one that is too large is not read.
 
     Args:
-        path: of the file.
-        what: it should be, in messages.
+        path: path of the file.
+        title: it should be, in messages.
         absent: what to do where there is no such file.
         unread: what to do where it cannot be read.
 
@@ -131,9 +165,9 @@ def read_file(path: Path, what: str, *, absent: str, unread: str = "") -> bytes:
             raise InputError(f"at most {LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(what, "no such file", str(path), absent) from None
+        raise InputError(title, "no such file", str(path), absent) from None
     except OSError as error:
-        raise InputError(what, error.strerror or str(error), str(path), unread) from None
+        raise InputError(title, error.strerror or str(error), str(path), unread) from None
 
 
 def unpack(data: bytes, where: str) -> dict[str, bytes]:
@@ -174,7 +208,7 @@ def pack_parts(
 
 
 def unpack_parts(
-    data: bytes, where: str, name: str, kind: type[T], newest: int, what: str, do: str
+    data: bytes, where: str, name: str, kind: type[T], newest: int, title: str, do: str
 ) -> tuple[T, dict[str, bytes]]:
     """Unpack what `pack_parts` packed: the description, and the files beside it.
 
@@ -182,23 +216,23 @@ def unpack_parts(
         data: of the archive.
         where: it is, for messages.
         name: of the JSON.
-        kind: of the description.
+        kind: kind of the description.
         newest: version of its format that is read.
-        what: the archive holds, such as 'detector'.
+        title: the archive holds, such as 'detector'.
         do: about a damaged file.
 
     Raises:
         InputError: another or a damaged archive, or one of a newer format.
     """
-    named = f"an {what}" if what[0] in "aeiou" else f"a {what}"
+    named = f"an {title}" if title[0] in "aeiou" else f"a {title}"
     try:
         files = unpack(data, where)
     except InputError as error:
         expected = error.expected.replace("a package (a ZIP file)", f"{named}'s file").replace("a package", named)
-        expected = expected.replace("package", what)
+        expected = expected.replace("package", title)
         raise InputError(expected, error.got, where, do if error.do else "") from None
     expected = f"a file {name} of {named}"
-    return decode_versioned(files.pop(name, b""), kind, newest, what, expected, where, do), files
+    return decode_versioned(files.pop(name, b""), kind, newest, title, expected, where, do), files
 
 
 def unpack_arrays(files: Mapping[str, bytes], names: Collection[str], where: str, do: str) -> dict[str, NDArray[Any]]:
@@ -237,3 +271,33 @@ def _members(archive: zipfile.ZipFile, length: int, where: str) -> dict[str, byt
 def _check_name(name: str, where: str) -> None:
     if not _NAME.fullmatch(name):
         raise InputError("plain names of files inside the package", repr(name), where)
+
+
+Header = TypeVar("Header", bound=msgspec.Struct)
+_HEADER_NAME, _DIGEST_BYTES = "header", hashlib.sha256().digest_size
+
+
+def write_arrays(path: Path, header: msgspec.Struct, arrays: Mapping[str, Any]) -> None:
+    """Write arrays and their header.
+
+    Raises:
+        OutputError: naming the file and what failed; nothing is left behind.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, **{_HEADER_NAME: np.frombuffer(msgspec.msgpack.encode(header), np.uint8), **arrays})
+    content = buffer.getvalue()
+    write_atomic(path, hashlib.sha256(content).digest() + content)
+
+
+def read_arrays(path: Path, kind: type[Header]) -> tuple[Header, dict[str, NDArray[Any]]] | None:
+    """Return the header and the arrays; None for no file, a damaged one, or one with another kind of header."""
+    try:
+        stored = path.read_bytes()
+        digest, content = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            header = msgspec.msgpack.decode(file[_HEADER_NAME].tobytes(), type=kind)
+            return header, {name: file[name] for name in file.files if name != _HEADER_NAME}
+    except (OSError, msgspec.MsgspecError):
+        return None

@@ -23,13 +23,13 @@ class Registry(Generic[F]):
 
     def __init__(self, package: str) -> None:
         self._package = package
-        self._found: dict[str, F] = {}
+        self._parts: dict[str, F] = {}
 
     def __call__(self, *names: str) -> Callable[[F], F]:
         """Register what is decorated under these names."""
 
         def register(part: F) -> F:
-            self._found.update(dict.fromkeys(names, part))
+            self._parts.update(dict.fromkeys(names, part))
             return part
 
         return register
@@ -39,7 +39,7 @@ class Registry(Generic[F]):
         """All parts by name, from every family file."""
         for module in names(self._package):
             importlib.import_module(f"{self._package}.{module}")
-        return MappingProxyType(self._found)
+        return MappingProxyType(self._parts)
 
 
 @cache
@@ -49,7 +49,7 @@ def names(package: str) -> tuple[str, ...]:
     return tuple(sorted(m.name for m in pkgutil.iter_modules(module.__path__) if not m.name.startswith("_")))
 
 
-def find(package: str, name: str, attribute: str, what: str, where: str = "") -> Any:  # noqa: ANN401 - parts differ by room
+def find(package: str, name: str, attribute: str, title: str, where: str = "") -> Any:  # noqa: ANN401 - parts differ by room
     """Return the object `attribute` of the module `name` in `package`.
 
     Raises:
@@ -59,7 +59,7 @@ def find(package: str, name: str, attribute: str, what: str, where: str = "") ->
         part = getattr(importlib.import_module(f"{package}.{name}"), attribute, None)
         if part is not None:
             return part
-    raise UnknownNameError(what, name, listing(package, attribute), where)
+    raise UnknownNameError(title, name, listing(package, attribute), where)
 
 
 @cache

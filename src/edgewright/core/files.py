@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, files that a process keeps open, and folders of caches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> int:
     """Write a file under another name in the same folder, make it durable, rename it, and return its length.
 
     Args:
-        path: of the file.
+        path: path of the file.
         data: its bytes.
         mode: its permissions; never wider for a moment. A package is for others to read, a key is not.
 
@@ -127,10 +127,10 @@ def private_database(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
     except FileExistsError:
         for ending in ("", LOG, INDEX, JOURNAL):
-            beside = path.with_name(path.name + ending)
+            sibling = path.with_name(path.name + ending)
             with suppress(OSError):  # of another owner, on a disk that is read-only, or gone
-                if beside.stat().st_mode & 0o077:
-                    beside.chmod(PRIVATE)
+                if sibling.stat().st_mode & 0o077:
+                    sibling.chmod(PRIVATE)
 
 
 def sync(path: Path) -> None:
@@ -140,3 +140,86 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+class HeldFiles:
+    """The files of a database as they are now: the database, its write-ahead log and the log's index.
+
+    A process that writes into a file that was removed or replaced loses what it stores. The files are compared by path
+    alone: opening and closing the file of a database would drop all locks of this process on it (POSIX).
+
+    Args:
+        path: path of the database, of which a connection is open that has read in WAL mode and stays open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._files = {file: _identity(file) for file in (f"{self.path}{side}" for side in ("", LOG, INDEX))}
+
+    def gone(self) -> str:
+        """Return which file was removed or replaced since; empty if all are as they were, or cannot be looked at."""
+        for file, identity in self._files.items():
+            if (present := _identity(file)) != identity and present != _UNKNOWN and identity != _UNKNOWN:
+                return f"{os.path.basename(file)} was {'replaced' if present else 'removed'} while it is in use"  # noqa: PTH119 - a text
+        return ""
+
+
+_UNKNOWN = (-1, -1)
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    """Return device and inode; None for a file that is not there."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - a text, three times a commit
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:  # such as a folder whose permissions changed: open files stay as they are
+        return _UNKNOWN
+    return status.st_dev, status.st_ino
+
+
+def cache_folder(name: str, home: Path | None = None) -> Path:
+    """Return the folder of a kind of cache: `$XDG_CACHE_HOME/edgewright/NAME`, `~/.cache` where that is not set.
+
+    Args:
+        name: name of the kind.
+        home: instead of the environment's.
+    """
+    folder = home or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return folder / "edgewright" / name
+
+
+def is_own(folder: Path) -> bool:
+    """Return whether nobody else may have written what lies there: code is loaded from no other folder.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    status = folder.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def read_own(path: Path) -> bytes | None:
+    """Return a file of a folder that nobody else may write to; None where there is none."""
+    try:
+        return path.read_bytes() if hasattr(os, "getuid") and is_own(path.parent) else None
+    except OSError:
+        return None
+
+
+def write_own(path: Path, data: bytes) -> None:
+    """Write a file that others see whole; it need not outlive a power cut, and is left out where it cannot be kept."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not hasattr(os, "getuid") or not is_own(path.parent):
+            return
+        handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+    except OSError:
+        # No cache can be written here: it is made again in the next process.
+        return

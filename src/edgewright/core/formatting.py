@@ -88,7 +88,7 @@ def duration_text(seconds: float) -> str:
     if abs(seconds) < 60:
         return f"{seconds:.3g} s"
     whole = round(abs(seconds))
-    index = next(place for place, (size, _) in enumerate(_UNITS) if whole >= size)
+    index = next(number for number, (size, _) in enumerate(_UNITS) if whole >= size)
     (large, first), (small, second) = _UNITS[index : index + 2]
     rest = whole % large // small
     text = f"{whole // large:,} {first}" + (f" {rest} {second}" if rest else "")
@@ -145,9 +145,9 @@ def measure_word(measure: str) -> str:
     return known.get(measure, measure.replace("_", " "))
 
 
-def plural(count: int, one: str, many: str = "") -> str:
+def plural(count: int, singular: str, many: str = "") -> str:
     """'1 sample', '8,000 samples'."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {singular if count == 1 else many or singular + 's'}"
 
 
 def shorten(text: str, width: int, mark: str = "…") -> str:
@@ -167,7 +167,7 @@ def share_word(share: float) -> str:
         (0.2, "a fifth"),
         (0.1, "a tenth"),
     )
-    return next((word for least, word in words if share >= least - 1e-9), percent(share))
+    return next((word for minimum, word in words if share >= minimum - 1e-9), percent(share))
 
 
 def some_of(names: Sequence[str], count: int = 5) -> str:

@@ -7,19 +7,52 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.archive import from_npy, pack, read_file, to_npy, unpack
-from edgewright.core.decision import check_decision
+from edgewright.core.archive import decode_versioned, from_npy, pack, read_file, to_npy, unpack
 from edgewright.core.files import write_atomic
-from edgewright.core.intervals import check_interval
-from edgewright.core.objects import MAPPED, checked_objects
-from edgewright.core.versioned_json import decode_versioned
+from edgewright.core.prediction.decision import check_decision
+from edgewright.core.prediction.objects import MAPPED, checked_objects
 from edgewright.schema.errors import InputError
-from edgewright.schema.package import PACKAGE_VERSION, FileEntry, Manifest
+from edgewright.schema.package import PACKAGE_VERSION, FileEntry, IntervalSpec, Manifest
+
+F = TypeVar("F", bound=np.floating)
+
+
+def around(spec: IntervalSpec, predictions: NDArray[F]) -> tuple[NDArray[F], NDArray[F]]:
+    """Return both ends of the interval of each prediction, in the precision of the predictions; NaN gives NaN.
+
+    In float32 this is what NAME_interval of generated C computes, to the bit.
+
+    Args:
+        spec: of the package.
+        predictions: shape (n,).
+    """
+    edges, low, high = (np.asarray(values, predictions.dtype) for values in (spec.edges, spec.low, spec.high))
+    part = np.searchsorted(edges, predictions)
+    return predictions + low[part], predictions + high[part]
+
+
+def check_interval(spec: IntervalSpec, where: str) -> None:
+    """Refuse an interval that cannot be read.
+
+    Raises:
+        InputError: a level outside 0 to 1, edges out of order, or ends that are missing, not finite or crossed.
+    """
+    if not 0 < spec.level < 1:
+        raise InputError("a level between 0 and 1", f"{spec.level:g}", f"{where}.level")
+    parts = len(spec.edges) + 1
+    if len(spec.low) != parts or len(spec.high) != parts:
+        raise InputError(f"both ends of {parts} parts", f"{len(spec.low)} and {len(spec.high)}", where)
+    if not all(math.isfinite(value) for value in (*spec.edges, *spec.low, *spec.high)):
+        raise InputError("finite numbers", "others", where)
+    if list(spec.edges) != sorted(set(spec.edges)) or any(a > b for a, b in zip(spec.low, spec.high, strict=True)):
+        raise InputError("edges that rise, and lower ends below upper ones", "others", where)
+
 
 MANIFEST = "manifest.json"
 INPUT_VECTORS = "vectors/input.npy"
@@ -34,7 +67,7 @@ class Package:
     Attributes:
         manifest: what it is.
         files: its files by name, without the manifest.
-        sha256: of the whole package file.
+        sha256: SHA-256 of the whole package file.
     """
 
     manifest: Manifest
@@ -44,7 +77,7 @@ class Package:
     @property
     def learns(self) -> bool:
         """Whether its devices may learn."""
-        return any(not isinstance(one, msgspec.UnsetType) for one in (self.manifest.adapt, self.manifest.affine))
+        return any(not isinstance(spec, msgspec.UnsetType) for spec in (self.manifest.adapt, self.manifest.affine))
 
     def model(self, form: str) -> bytes:
         """Return the ONNX bytes of a form ('float', 'int8').
@@ -91,7 +124,7 @@ def write_package(path: Path, manifest: Manifest, files: Mapping[str, bytes]) ->
     """Write a package; the same manifest and files give the same bytes on the same platform.
 
     Args:
-        path: of the file, `NAME.edge`.
+        path: path of the file, `NAME.edge`.
         manifest: its `files` are filled in here.
         files: the models that `manifest.forms` names, the test vectors (`vector_files`), and any others.
 

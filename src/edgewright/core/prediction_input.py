@@ -10,17 +10,17 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.categories import column_name, fields, one_hot
-from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
+from edgewright.core.csv.categories import column_name, fields, one_hot
 from edgewright.core.csv.rows import Rows, iter_csv
-from edgewright.core.objects import probability
-from edgewright.core.parts import parts
+from edgewright.core.input.recordings import RecordingWindower, names_of, times_of
+from edgewright.core.input.samples import rows_of
+from edgewright.core.input.windows import parts
+from edgewright.core.prediction.objects import probability
 from edgewright.core.predictor import Predictor
-from edgewright.core.recordings import RecordingWindower, names_of, times_of
-from edgewright.core.samples import rows_of
+from edgewright.core.units import MISSING_NUMBERS, is_number
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
-from edgewright.schema.objects import Found
+from edgewright.schema.objects import FoundObject
 from edgewright.schema.package import Manifest
 
 Answer = dict[str, Any]
@@ -55,7 +55,7 @@ def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
 
 
 def answer_rows(
-    predictor: Predictor, source: Path | TextIO, name: str, tell: Callable[[str], None] | None = None
+    predictor: Predictor, source: Path | TextIO, name: str, report: Callable[[str], None] | None = None
 ) -> Iterator[Answer]:
     """Answer the rows or windows of CSV as they arrive.
 
@@ -64,8 +64,8 @@ def answer_rows(
     Args:
         predictor: that answers.
         source: a file or an open stream.
-        name: of the source, for messages.
-        tell: takes a line about a cell that is no number, or no known text, which then counts as missing; without it
+        name: name of the source, for messages.
+        report: takes a line about a cell that is no number, or no known text, which then counts as missing; without it
             such a cell is an error.
 
     Raises:
@@ -75,7 +75,7 @@ def answer_rows(
     wanted = [column.name for column in manifest.columns]
     extra, times = (names_of(manifest), times_of(manifest)) if manifest.window is not None else ((), ())
     chunks = iter_csv(
-        source, name=name, only_columns=[*wanted, *extra], text_columns=extra, time_columns=times, tell=tell,
+        source, name=name, only_columns=[*wanted, *extra], text_columns=extra, time_columns=times, report=report,
         trained=manifest.columns,
     )  # fmt: skip
     pieces = _rows(chunks, manifest) if manifest.window is None else _windows(chunks, predictor)
@@ -130,9 +130,9 @@ def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[st
             odd = () if absent else answers.objects[index]
             answer["alarm"] = None if absent else bool(odd)
             answer["score"] = None if absent else float(answers.predictions[index])
-            answer["odd_places"] = [{"x": one.x, "y": one.y} for one in odd]
+            answer["odd_places"] = [{"x": point.x, "y": point.y} for point in odd]
         elif answers.objects is not None:
-            answer["objects"] = None if absent else [_object(one, predictor) for one in answers.objects[index]]
+            answer["objects"] = None if absent else [_object(item, predictor) for item in answers.objects[index]]
         else:
             answer["prediction"] = None if absent else float(answers.predictions[index])
             if predictor.interval is not None and answers.interval is not None and not absent:
@@ -145,23 +145,23 @@ def answered(predictor: Predictor, samples: NDArray[np.float32], places: list[st
         yield answer
 
 
-def _object(one: Found, predictor: Predictor) -> Answer:
+def _object(item: FoundObject, predictor: Predictor) -> Answer:
     """Return an object as JSON knows it: its label, its centre in pixels of the sample, its probability."""
     labels = predictor.maps.labels if predictor.maps is not None else ()
-    return {"label": labels[one.label], "x": one.x, "y": one.y, "score": round(probability(one.score), 4)}
+    return {"label": labels[item.label], "x": item.x, "y": item.y, "score": round(probability(item.score), 4)}
 
 
 def _row(cells: list[str], start: int, places: Mapping[str, tuple[str, ...]], names: list[str]) -> Floats:
     """Return one row of numbers in the order of `names`; `start` is the number of the places before it."""
-    found: dict[str, float] = {}
-    for place, (cell, (name, texts)) in enumerate(zip(cells, places.items(), strict=True), start + 1):
-        where = f"--values place {place}, column {name}"
+    values: dict[str, float] = {}
+    for index, (cell, (name, texts)) in enumerate(zip(cells, places.items(), strict=True), start + 1):
+        where = f"--values place {index}, column {name}"
         if texts:
             coded = one_hot(np.array([cell]), texts, lambda row, where=where: where)[0]  # type: ignore[misc]
-            found |= {column_name(name, text): number for text, number in zip(texts, coded.tolist(), strict=True)}
+            values |= {column_name(name, text): number for text, number in zip(texts, coded.tolist(), strict=True)}
         else:
-            found[name] = _number(cell, where)
-    return np.asarray([found[name] for name in names], np.float32)
+            values[name] = _number(cell, where)
+    return np.asarray([values[name] for name in names], np.float32)
 
 
 def _number(cell: str, where: str) -> float:

@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 
 from edgewright.core import engines
 from edgewright.core.engines import MANY_ROWS
-from edgewright.core.intervals import around
-from edgewright.core.objects import GOOD, ODD, UNIT, find_objects, odd_chances, oddest
-from edgewright.core.package import Package, read_package
-from edgewright.core.parts import parts
-from edgewright.core.samples import to_samples
+from edgewright.core.input.samples import to_samples
+from edgewright.core.input.windows import parts
+from edgewright.core.package import Package, around, read_package
+from edgewright.core.prediction.objects import GOOD, ODD, UNIT, find_objects, odd_chances, oddest
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError, ProviderError
 from edgewright.schema.html_table import html_table
-from edgewright.schema.objects import Found
+from edgewright.schema.objects import FoundObject
 
 
 def package_path(file_path: str | Path) -> Path:
@@ -37,11 +36,11 @@ def package_path(file_path: str | Path) -> Path:
         )
     if path.is_file():
         return path
-    found = sorted(path.glob("*.edge"))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InputError("one package", f"{len(found)}", str(path), "Name the file directly")
+    packages = sorted(path.glob("*.edge"))
+    if len(packages) == 1:
+        return packages[0]
+    if packages:
+        raise InputError("one package", f"{len(packages)}", str(path), "Name the file directly")
     if (path / "trace.json").exists():
         raise InputError("a package in the run folder", "none: the run was refused", str(path), "See its trace.json")
     raise InputError("a run folder with a package", "a folder without one", str(path))
@@ -96,7 +95,7 @@ class Answers:
     unsure: NDArray[np.bool_]
     out_of_range: tuple[tuple[str, ...], ...]
     missing: NDArray[np.bool_]
-    objects: tuple[tuple[Found, ...], ...] | None = None
+    objects: tuple[tuple[FoundObject, ...], ...] | None = None
     interval: Floats | None = None
 
     def __len__(self) -> int:
@@ -203,14 +202,14 @@ class Predictor:
             # A package from before the rule answers a sample without any value like every other.
             missing |= ~np.isfinite(samples).reshape(n, -1).any(axis=1)
         if self._numbers:
-            found = None if self.maps is None else tuple(find_objects(values["prediction"], self.maps))
+            objects = None if self.maps is None else tuple(find_objects(values["prediction"], self.maps))
             missing |= ~np.isfinite(values["prediction"].reshape(n, -1)).all(axis=1)
             if self.anomaly:
-                return self._alarms(values["prediction"], found, ranges, missing)
-            if found is None:
+                return self._alarms(values["prediction"], objects, ranges, missing)
+            if objects is None:
                 predictions = values["prediction"].reshape(n)
             else:
-                predictions = np.array([len(some) for some in found], np.float32)
+                predictions = np.array([len(some) for some in objects], np.float32)
             predictions = np.where(missing, np.float32(np.nan), predictions)
             return Answers(
                 labels=np.full(n, "", np.str_),
@@ -220,7 +219,7 @@ class Predictor:
                 unsure=missing,
                 out_of_range=ranges,
                 missing=missing,
-                objects=found,
+                objects=objects,
                 interval=None if self.interval is None else np.stack(around(self.interval, predictions), axis=1),
             )
         confidence, probabilities = values["confidence"].reshape(n), self._columns(values["probabilities"])
@@ -243,7 +242,7 @@ class Predictor:
     def _alarms(
         self,
         maps: Floats,
-        found: tuple[tuple[Found, ...], ...] | None,
+        objects: tuple[tuple[FoundObject, ...], ...] | None,
         ranges: tuple[tuple[str, ...], ...],
         missing: NDArray[np.bool_],
     ) -> Answers:
@@ -261,7 +260,7 @@ class Predictor:
             unsure=missing,
             out_of_range=ranges,
             missing=missing,
-            objects=found,
+            objects=objects,
         )
 
     def check(self) -> float:
@@ -323,19 +322,19 @@ class Predictor:
                 self.check()
             except CheckFailedError:
                 raise error from None
-            self._tell(f"the engine {failed!r} does not pass the package's test vectors; {_EXACT!r} does and answers")
+            self._report(f"the engine {failed!r} does not pass the package's test vectors; {_EXACT!r} does and answers")
 
     def _fall_back(self, error: ProviderError, *, proven: bool) -> None:
         """Let ONNX Runtime's CPU answer in the place of an accelerator that failed, and say so in one line."""
         again = "the test vectors run again" if proven else "the test vectors are not run again"
-        self._tell(f"the engine {self.engine.name!r} failed: {error.why}; {_FALLBACK!r} answers instead, {again}")
+        self._report(f"the engine {self.engine.name!r} failed: {error.why}; {_FALLBACK!r} answers instead, {again}")
         self._load(_FALLBACK)
 
     def _load(self, name: str) -> None:
         self.engine = engines.get(name)
         self._run = self.engine.load(self.package.model(self.form))
 
-    def _tell(self, note: str) -> None:
+    def _report(self, note: str) -> None:
         self.note = note
         if sys.stderr is not None:
             sys.stderr.write(f"edgewright: {note}\n")

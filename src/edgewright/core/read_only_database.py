@@ -32,7 +32,7 @@ def connect_read_only(path: Path, **options: Any) -> sqlite3.Connection:  # noqa
       is recovered and read.
 
     Args:
-        path: of the database.
+        path: path of the database.
         options: of `sqlite3.connect`.
 
     Raises:
@@ -83,7 +83,7 @@ def read_unchanged(path: Path, work: Callable[[], T]) -> T:
     """Run work that reads a database, again if a writer changed it meanwhile without a log.
 
     Args:
-        path: of the database.
+        path: path of the database.
         work: opens the database, reads and closes it; repeatable.
 
     Raises:

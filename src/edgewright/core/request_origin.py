@@ -6,7 +6,12 @@ this machine (DNS rebinding) in the Host header, its address in Origin and Sec-F
 
 from __future__ import annotations
 
+import errno
+import getpass
+import socket
 from collections.abc import Iterable
+
+from edgewright.schema.errors import InputError
 
 
 def own_hosts(port: int) -> frozenset[bytes]:
@@ -17,10 +22,10 @@ def own_hosts(port: int) -> frozenset[bytes]:
 
 def values_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
     """Return the values of each header; names in lower case."""
-    found: dict[bytes, list[bytes]] = {}
+    values: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        found.setdefault(name.lower(), []).append(value)
-    return found
+        values.setdefault(name.lower(), []).append(value)
+    return values
 
 
 def is_foreign_host(headers: dict[bytes, list[bytes]], hosts: frozenset[bytes], *, programs: bool) -> bool:
@@ -51,3 +56,32 @@ def foreign_page(headers: dict[bytes, list[bytes]], hosts: frozenset[bytes], *, 
     if headers.get(b"sec-fetch-site", [b"same-origin"])[0] != b"same-origin":
         return "the request came from another site"
     return ""
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Return the port to listen on; 0 asks the system for one.
+
+    Raises:
+        InputError: another program listens there, or it may not be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        # As the server does, so that a port whose last connections are still closing is not refused.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, wanted))
+            listener.listen(1)
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            got = f"{wanted}, which another program uses" if in_use else error.strerror or str(error)
+            do = "Name another with --port, or --port 0 for any that is free"
+            raise InputError("a free port", got, f"{host}:{wanted}", do) from None
+        return int(listener.getsockname()[1])
+
+
+def account(otherwise: str) -> str:
+    """Name of the account; `otherwise` where the machine has none for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return otherwise

@@ -16,7 +16,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 T = TypeVar("T")
 
 _LARGEST = 1 << 20
-_PLACE = re.compile(r"^(?P<what>.*?) - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$", re.DOTALL)
+_MESSAGE = re.compile(r"^(?P<what>.*?) - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(.*)`$", re.DOTALL)
@@ -38,12 +38,12 @@ _LENGTH = re.compile(r"^ of length (?:(?P<sign>[<>]=?) )?(?P<length>\d+)$")
 _ENUM = re.compile(r"^Invalid enum value ")
 
 
-def read_toml(path: Path, what: str) -> dict[str, Any]:
+def read_toml(path: Path, title: str) -> dict[str, Any]:
     """Read a TOML file of at most 1 MB.
 
     Args:
-        path: of the file.
-        what: it should be, for messages.
+        path: path of the file.
+        title: it should be, for messages.
 
     Raises:
         InputError: it cannot be read, is larger, or is no TOML.
@@ -52,10 +52,10 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise InputError(f"{what} of at most {_LARGEST >> 20} MB", "more", str(path))
+            raise InputError(f"{title} of at most {_LARGEST >> 20} MB", "more", str(path))
         return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
-        raise InputError(what, error.strerror or str(error), str(path)) from None
+        raise InputError(title, error.strerror or str(error), str(path)) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError("TOML", str(error), str(path)) from None
 
@@ -88,23 +88,23 @@ def explain(error: msgspec.ValidationError, table: object, config_type: Any, whe
         where: the file and the table.
     """
     message = str(error)
-    found = _PLACE.match(message)
-    what, path = (found["what"], found["path"]) if found else (message, "")
+    parts = _MESSAGE.match(message)
+    problem, path = (parts["what"], parts["path"]) if parts else (message, "")
     steps = [name or index for name, index in _STEP.findall(path)]
-    location = _place(where, steps)
+    location = _path_text(where, steps)
     value, kind = _walk(table, config_type, steps)
-    if unknown := _UNKNOWN.match(what):
+    if unknown := _UNKNOWN.match(problem):
         return UnknownNameError("key", unknown[1], known_keys(kind), location)
-    if missing := _MISSING.match(what):
+    if missing := _MISSING.match(problem):
         return InputError(f"the key `{missing[1]}`", "none", location, f"Add {missing[1]} = ... there")
-    if _ENUM.match(what) and (known := _literals(kind)):
+    if _ENUM.match(problem) and (known := _literals(kind)):
         return UnknownNameError(f"value of `{steps[-1] if steps else 'it'}`", str(value), known, location)
-    if expected := _EXPECTED.match(what):
+    if expected := _EXPECTED.match(problem):
         # A key that is no text stands for all keys of its table; of a value that was not found its kind is known.
-        seen = value is not None and found is not None and not found["key"]
+        seen = value is not None and parts is not None and not parts["key"]
         got = _shown(value) if seen else _in_words(expected["got"] or "")
         return InputError(_in_words(expected["expected"]), got, location)
-    return InputError("a valid table", what, location)
+    return InputError("a valid table", problem, location)
 
 
 def known_keys(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
@@ -115,7 +115,7 @@ def known_keys(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
     return ()
 
 
-def _place(where: str, steps: list[str]) -> str:
+def _path_text(where: str, steps: list[str]) -> str:
     """`pipeline.toml [data]` and the steps `rows`, `1` give `pipeline.toml [data] rows[1]`."""
     key = ""
     for step in steps:
@@ -167,20 +167,20 @@ def _literals(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
 
 def _in_words(text: str) -> str:
     """Return what msgspec says, "`int` >= 1", as "a whole number of at least 1"; what is not known stays as it is."""
-    found = _TYPE.match(text)
-    if found is None:
+    parts = _TYPE.match(text)
+    if parts is None:
         return text
-    names = found["types"].split(" | ")
+    names = parts["types"].split(" | ")
     # A key that may be left out has no value that could be written.
     known = [_TYPES.get(name, name) for name in names if name != "null" or len(names) == 1]
     words = " or ".join(word for word in known if word != "a whole number" or "a number" not in known)
-    more = found["more"]
+    more = parts["more"]
     if bound := _BOUND.match(more):
         return f"{words} {_BOUNDS[bound['sign']]} {bound['bound'].removesuffix('.0')}"
     if length := _LENGTH.match(more):
         sign = _BOUNDS[length["sign"]].removeprefix("of ") + " " if length["sign"] else ""
-        what = "character" if names[0] == "str" else "value"
-        return f"{words} of {sign}{length['length']} {what}{'s' * (length['length'] != '1')}"
+        unit = "character" if names[0] == "str" else "value"
+        return f"{words} of {sign}{length['length']} {unit}{'s' * (length['length'] != '1')}"
     return words + more
 
 

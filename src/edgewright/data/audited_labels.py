@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.core.versioned_json import decode_versioned
-from edgewright.data.headers import read_columns, read_whole
+from edgewright.core.archive import decode_versioned
+from edgewright.data.files import read_columns, read_whole
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
 from edgewright.schema.labelling import LABEL_FROM, LABELS_VERSION, LabelRecord
 
@@ -39,7 +39,7 @@ def limit_of(table: Mapping[str, object], where: str = "[data]") -> float:
     return float(value)
 
 
-def beside(path: Path) -> Path:
+def record_path(path: Path) -> Path:
     """Where the record of a file's labels lies."""
     return path.with_name(path.name + ENDING)
 
@@ -67,7 +67,7 @@ def records(path: str | Path | None, limit: float) -> tuple[LabelRecord, ...]:
     """Return the records of a file's labels, or of all files of a folder; none where no machine had a hand in them.
 
     Args:
-        path: of the data; None or empty where they are made up or a public set's own.
+        path: path of the data; None or empty where they are made up or a public set's own.
         limit: error rate that the audit's upper bound must not exceed.
 
     Raises:
@@ -78,67 +78,67 @@ def records(path: str | Path | None, limit: float) -> tuple[LabelRecord, ...]:
         return ()
     file_path = Path(path)
     files = sorted(file_path.rglob("*")) if file_path.is_dir() else [file_path]
-    found = [
+    checked_records = [
         _checked(file, limit)
         for file in files
-        if file.name.lower().endswith(_TABLES) and (beside(file).is_file() or marked(file))
+        if file.name.lower().endswith(_TABLES) and (record_path(file).is_file() or marked(file))
     ]
-    return tuple(found)
+    return tuple(checked_records)
 
 
-def told(found: LabelRecord) -> str:
+def sentence_of(record: LabelRecord) -> str:
     """One sentence for the record of a run and for the package."""
-    if not found.machine:
-        return f"{found.human:,} labels by people"
-    audit = found.audit
+    if not record.machine:
+        return f"{record.human:,} labels by people"
+    audit = record.audit
     return (
-        f"{found.human:,} labels by people and {found.machine:,} by a machine, of which {audit.errors:,} of "
+        f"{record.human:,} labels by people and {record.machine:,} by a machine, of which {audit.errors:,} of "
         f"{audit.answered:,} drawn at random were wrong ({100 * audit.low:.1f} to {100 * audit.high:.1f} %)"
     )
 
 
 def _checked(file: Path, limit: float) -> LabelRecord:
     digest = hashlib.sha256(read_whole(file, str(file))).hexdigest()
-    found = _record(file, digest)
-    if found is None:
+    record = _record(file, digest)
+    if record is None:
         raise CheckFailedError(
-            f"labels by a machine without their audit: {file} has a column {LABEL_FROM!r} and no {beside(file).name} "
-            "beside it",
+            f"labels by a machine without their audit: {file} has a column {LABEL_FROM!r} and no "
+            f"{record_path(file).name} beside it",
             do="Put it back, or export the label project again",
         )
-    if found.sha256 != digest:
+    if record.sha256 != digest:
         raise CheckFailedError(
             f"the labels of {file} differ from the audited ones: the file was changed after the export",
             do="Correct labels in the project (edgewright label review) and export again",
         )
-    if not found.machine:
-        return found
-    audit = found.audit
+    if not record.machine:
+        return record
+    audit = record.audit
     reasons = {
         "none": "no audit of its machine labels",
-        "open": f"an audit with {audit.answered:,} of {audit.drawn:,} answers",
+        "open": f"an audit with {audit.answered:,} of {audit.sampled:,} answers",
         "stale": "an audit of different labels",
     }
     if audit.state in reasons:
-        raise CheckFailedError(f"{file} has {reasons[audit.state]} ({found.machine:,} of them)", do=_DO)
+        raise CheckFailedError(f"{file} has {reasons[audit.state]} ({record.machine:,} of them)", do=_DO)
     if audit.high > limit:
         raise CheckFailedError(
             f"{audit.errors:,} of {audit.answered:,} audited labels of {file} were wrong, up to {100 * audit.high:.1f} "
             f"% of the machine's labels may be wrong; the limit is {100 * limit:g} %",
             do=f"Audit more, improve suggestions, or raise {LIMIT_KEY} (language train: --label-errors)",
         )
-    return found
+    return record
 
 
 def _record(file: Path, digest: str) -> LabelRecord | None:
     """Return the record beside a file, or, of a file that was renamed, the one in its folder that has its hash."""
-    own = beside(file)
+    own = record_path(file)
     if own.is_file():
         return read_record(own)
     for other in sorted(file.parent.glob(f"*{ENDING}")):
-        found = read_record(other)
-        if found.sha256 == digest:
-            return found
+        record = read_record(other)
+        if record.sha256 == digest:
+            return record
     return None
 
 

@@ -1,9 +1,9 @@
-"""Boxes around objects in pictures: a COCO file, or a CSV with a box in each line."""
+"""Objects in pictures: boxes from a COCO or CSV file, and their labels and centres as the target of a sample."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.pictures import Fit
-from edgewright.data.headers import read_text, read_whole
+from edgewright.core.input.pictures import Fit
+from edgewright.data.files import read_text, read_whole
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.objects import Centre
 
@@ -30,7 +30,7 @@ class Box:
     top: float
     width: float
     height: float
-    place: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,18 @@ def _coco(path: Path) -> Boxes:
         raise InputError("a COCO file: images, categories, annotations", str(error), str(path)) from None
     names = {image.id: image.file_name for image in read.images}
     labels = {category.id: category.name for category in read.categories}
-    found: dict[str, list[Box]] = {name: [] for name in names.values()}
-    if len(found) < len(read.images):
-        raise InputError("each picture once", f"{len(read.images) - len(found)} ids or names twice", str(path))
-    for number, one in enumerate(read.annotations):
-        place = f"{path.name} annotations[{number}]"
-        if one.image_id not in names:
-            raise InputError("the id of a listed picture", str(one.image_id), place)
-        if one.category_id not in labels:
-            raise InputError("the id of a listed category", str(one.category_id), place)
-        found[names[one.image_id]].append(_checked(Box(labels[one.category_id], *one.bbox, place)))
+    boxes: dict[str, list[Box]] = {name: [] for name in names.values()}
+    if len(boxes) < len(read.images):
+        raise InputError("each picture once", f"{len(read.images) - len(boxes)} ids or names twice", str(path))
+    for number, annotation in enumerate(read.annotations):
+        where = f"{path.name} annotations[{number}]"
+        if annotation.image_id not in names:
+            raise InputError("the id of a listed picture", str(annotation.image_id), where)
+        if annotation.category_id not in labels:
+            raise InputError("the id of a listed category", str(annotation.category_id), where)
+        boxes[names[annotation.image_id]].append(_checked(Box(labels[annotation.category_id], *annotation.bbox, where)))
     sizes = {image.file_name: (image.width, image.height) for image in read.images if image.width and image.height}
-    return Boxes(found, path.name, sizes)
+    return Boxes(boxes, path.name, sizes)
 
 
 def _table(path: Path) -> Boxes:
@@ -111,34 +111,34 @@ def _table(path: Path) -> Boxes:
     for name, there in (("file", file), ("label", label), ("x, y, width, height", numbers)):
         if not there:
             raise UnknownNameError("column", name, list(columns), path.name)
-    found: dict[str, list[Box]] = {}
+    boxes: dict[str, list[Box]] = {}
     for row, line in enumerate(lines):
-        place = f"{path.name} line {line}"
+        where = f"{path.name} line {line}"
         cells = [str(columns[lower[name]][row]).strip() for name in numbers]
-        mine = found.setdefault(str(columns[file][row]), [])
+        mine = boxes.setdefault(str(columns[file][row]), [])
         # A line with a file alone lists a picture without objects.
         if str(columns[label][row]).strip() or any(cells):
-            mine.append(_checked(_box(str(columns[label][row]).strip(), cells, numbers == _CORNERS, place)))
-    return Boxes(found, path.name)
+            mine.append(_checked(_box(str(columns[label][row]).strip(), cells, numbers == _CORNERS, where)))
+    return Boxes(boxes, path.name)
 
 
-def _box(label: str, cells: Sequence[str], corners: bool, place: str) -> Box:
+def _box(label: str, cells: Sequence[str], corners: bool, where: str) -> Box:
     try:
         left, top, width, height = (float(cell) for cell in cells)
     except ValueError:
-        raise InputError("four numbers of a box", ", ".join(map(repr, cells)), place) from None
+        raise InputError("four numbers of a box", ", ".join(map(repr, cells)), where) from None
     if corners:
         width, height = width - left, height - top
-    return Box(label, left, top, width, height, place)
+    return Box(label, left, top, width, height, where)
 
 
 def _checked(box: Box) -> Box:
     numbers = (box.left, box.top, box.width, box.height)
     if not all(map(math.isfinite, numbers)) or box.width <= 0 or box.height <= 0:
-        raise InputError("a box with a width and a height", ", ".join(f"{n:g}" for n in numbers), box.place,
+        raise InputError("a box with a width and a height", ", ".join(f"{n:g}" for n in numbers), box.where,
                          "Correct or remove it")  # fmt: skip
     if not box.label:
-        raise InputError("the label of the box", "none", box.place)
+        raise InputError("the label of the box", "none", box.where)
     return box
 
 
@@ -172,29 +172,29 @@ class Placing:
         Raises:
             InputError: the file says another size.
         """
-        said = self.boxes.sizes.get(name, picture)
-        if said != picture:
+        listed_size = self.boxes.sizes.get(name, picture)
+        if listed_size != picture:
             raise InputError(
-                f"a picture of {said[0]} x {said[1]} pixels, as {self.boxes.where} says",
+                f"a picture of {listed_size[0]} x {listed_size[1]} pixels, as {self.boxes.where} says",
                 f"{picture[0]} x {picture[1]}", name, "Use the pictures that the boxes were drawn on",
             )  # fmt: skip
-        made, before = [], set()
+        objects, before = [], set()
         for box in self.boxes.of[name]:
             self._count += 1
             box_key = (box.label, box.left, box.top, box.width, box.height)
             if box_key in before:
-                self._twice.append(box.place)
+                self._twice.append(box.where)
             before.add(box_key)
             x, y = box.left + box.width / 2, box.top + box.height / 2
             if not (0 <= x < picture[0] and 0 <= y < picture[1]):
-                self._outside.append(box.place)
+                self._outside.append(box.where)
                 continue
             across, down = placed((x, y), picture, self._size, self._fit)
             if not (0 <= across < 1 and 0 <= down < 1):
-                self._cut.append(box.place)
+                self._cut.append(box.where)
                 continue
-            made.append(Centre(label=box.label, x=across, y=down))
-        return tuple(made)
+            objects.append(Centre(label=box.label, x=across, y=down))
+        return tuple(objects)
 
     def finish(self, seen: Sequence[str]) -> None:
         """Refuse what was not placed.
@@ -245,3 +245,42 @@ def placed(
     wide = np.array([size[1], size[0]], np.float64)
     x, y = ((np.array(point) - np.array(picture) / 2) * scale + wide / 2) / wide
     return float(x), float(y)
+
+
+TARGET = "objects"
+"""Name of such a target."""
+_DIGITS = 4
+_Centres = msgspec.json.Decoder(tuple[Centre, ...])
+
+
+def centres_text(centres: Iterable[Centre]) -> str:
+    """Return objects as text; '[]' for a picture without any."""
+    rounded = [(centre.label, round(centre.x, _DIGITS), round(centre.y, _DIGITS)) for centre in centres]
+    return msgspec.json.encode(rounded).decode()
+
+
+def read_centres(texts: Iterable[object]) -> list[tuple[Centre, ...]]:
+    """Return the objects of each picture.
+
+    Raises:
+        InputError: another kind of target.
+    """
+    try:
+        return [_Centres.decode(str(text)) for text in texts]
+    except msgspec.DecodeError:
+        raise InputError(
+            "objects with their centres", "another target", "task = 'detection'",
+            "Load pictures with boxes: [data] kind = 'pictures', boxes = 'FILE'",
+        ) from None  # fmt: skip
+
+
+def object_labels(centres: Sequence[Sequence[Centre]]) -> tuple[str, ...]:
+    """Return the labels of all objects, sorted.
+
+    Raises:
+        InputError: there is no object.
+    """
+    labels = tuple(sorted({centre.label for some in centres for centre in some}))
+    if not labels:
+        raise InputError("at least one object in the pictures", "none", "the target", "Check the file of boxes")
+    return labels

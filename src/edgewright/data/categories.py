@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.core.categories import MARK, made_columns
-from edgewright.core.csv.cell_words import MISSING_LABELS, MISSING_TEXTS, is_date, is_number
+from edgewright.core.csv.categories import MARK, made_columns
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.formatting import some_of
-from edgewright.data.headers import read_opening
+from edgewright.core.units import MISSING_LABELS, MISSING_TEXTS, is_date, is_number
+from edgewright.data.files import read_opening
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
@@ -51,7 +51,7 @@ def no_category(name: str, cells: Labels, known: Sequence[str], units: Labels | 
     """Return why a column of text is no category; empty for one that may be.
 
     Args:
-        name: of the column.
+        name: name of the column.
         cells: shape (rows,).
         known: all its texts.
         units: people, machines or recordings of the rows; None where there are none.
@@ -89,20 +89,20 @@ def find_categories(table: dict[str, object]) -> dict[str, list[str]]:
     if table.get("kind") != "csv" or not path.is_file():
         return {}
     ignored = table.get("ignore")
-    taken = {table.get(key) for key in ("target", "group", "session", "time")}
-    taken |= set(ignored) if isinstance(ignored, list | tuple) else set()
+    used = {table.get(key) for key in ("target", "group", "session", "time")}
+    used |= set(ignored) if isinstance(ignored, list | tuple) else set()
     try:
         opening = {name: np.array(cells, np.str_) for name, cells in read_opening(path).items()}
         units = opening.get(str(table.get("group") or table.get("session") or ""))
         likely = {
             name: cells for name, cells in opening.items()
-            if name not in taken and is_text(cells) and not no_category(name, cells, sorted(few_texts(cells)), units)
+            if name not in used and is_text(cells) and not no_category(name, cells, sorted(few_texts(cells)), units)
         }  # fmt: skip
         whole = read_csv(path, name=path.name, text_columns=likely, only_columns=likely).text if likely else {}
     except InputError:
         return {}
-    found = {name: sorted(few_texts(cells)) for name, cells in whole.items()}
-    return {name: texts for name, texts in found.items() if 1 < len(texts) <= MOST_CLASSES}
+    by_column = {name: sorted(few_texts(cells)) for name, cells in whole.items()}
+    return {name: texts for name, texts in by_column.items() if 1 < len(texts) <= MOST_CLASSES}
 
 
 def leave_out(table: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
@@ -114,7 +114,7 @@ def leave_out(table: Mapping[str, object], names: Iterable[str]) -> dict[str, ob
     """
     ignored, texts = table.get("ignore"), table.get("categories")
     kept = dict(texts) if isinstance(texts, dict) else {}
-    made = made_columns(kept)
-    columns = list(dict.fromkeys(made.get(name, name) for name in names))
-    found: dict[str, object] = {"ignore": [*(ignored if isinstance(ignored, list | tuple) else ()), *columns]}
-    return {**found, **({"categories": {c: t for c, t in kept.items() if c not in columns}} if kept else {})}
+    sources = made_columns(kept)
+    columns = list(dict.fromkeys(sources.get(name, name) for name in names))
+    keys: dict[str, object] = {"ignore": [*(ignored if isinstance(ignored, list | tuple) else ()), *columns]}
+    return {**keys, **({"categories": {c: t for c, t in kept.items() if c not in columns}} if kept else {})}

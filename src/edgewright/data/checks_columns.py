@@ -40,7 +40,7 @@ def runs(same: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     return starts, np.flatnonzero(edges == -1) - starts
 
 
-def place(dataset: DataSet, recording: Recording, row: int) -> str:
+def row_name(dataset: DataSet, recording: Recording, row: int) -> str:
     """Where a row stands, with its time where it has one."""
     time = f" ({recording.time[row]:.3f} s)" if recording.time is not None else ""
     name = f" of {recording.name}" if len(dataset.recordings) > 1 else ""
@@ -57,7 +57,7 @@ def missing(dataset: DataSet) -> Iterator[Finding]:
             count += int(absent.sum())
             if len(lengths) and lengths.max() > longest:
                 longest = int(lengths.max())
-                where = place(dataset, recording, int(starts[lengths.argmax()]))
+                where = row_name(dataset, recording, int(starts[lengths.argmax()]))
         if count:
             share = count / sum(len(r.values) for r in dataset.recordings)
             severity: Severity = "error" if share >= 0.5 else "warning" if share >= 0.05 else "note"
@@ -106,7 +106,7 @@ def stuck(dataset: DataSet) -> Iterator[Finding]:
             if len(equal) and equal.max() + 1 > longest:
                 longest = int(equal.max()) + 1
                 first = int(starts[equal.argmax()])
-                where, value = place(dataset, recording, first), float(values[first])
+                where, value = row_name(dataset, recording, first), float(values[first])
         if longest < SHORTEST_STUCK_RUN:
             continue
         usual = float(np.quantile(np.concatenate(lengths), 0.95))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -118,7 +118,7 @@ class Documented:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Published:
+class Facts:
     """Facts of a public set.
 
     Attributes:
@@ -132,6 +132,8 @@ class _Published:
         files: what is downloaded where it is more than one file.
         file: name of its one file, where it has one: a file of another name is read as this one.
         marks: files and folders that together no other data have, without .gz and .xz; '|' between patterns of one.
+        whole: whether no reading can be missing, as in sound.
+        simulated: whether no sensor measured the rows.
     """
 
     title: str
@@ -146,6 +148,8 @@ class _Published:
     files: tuple[RemoteFile, ...] = ()
     file: str = ""
     marks: tuple[str, ...] = ()
+    whole: bool = False
+    simulated: bool = False
 
     @property
     def downloads(self) -> tuple[RemoteFile, ...]:
@@ -161,22 +165,18 @@ class _Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublicSet(_Published, Generic[S]):
-    """The one object `SET` of a public set's file; the file name is its name.
+class PublicSet(Facts, Generic[S]):
+    """A public set of rows: an entry of `SETS` of a file of `data/sets`.
 
     Attributes:
         loader: (config, folder) -> data set without origin; reads the original layout and that of a plain copy.
         config: configuration of the loader, with `path` for a local folder.
         carried: folder of a copy that an installed package carries; None when there is none.
-        whole: whether no reading can be missing, as in sound.
-        simulated: whether no sensor measured the rows.
     """
 
     loader: Callable[[S, Path], DataSet]
     config: type[S] = SourceConfig  # type: ignore[assignment]  # where there is nothing to set but the path
     carried: Callable[[], Path] | None = None
-    whole: bool = False
-    simulated: bool = False
 
     def load(self, folder: Path, config: S | None = None) -> DataSet:
         """Load the set from a folder, with the loader's default configuration unless one is given."""
@@ -184,8 +184,8 @@ class PublicSet(_Published, Generic[S]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublicText(_Published):
-    """The one object `TEXT` of a public set of texts.
+class PublicText(Facts):
+    """A public set of texts: an entry of `SETS` of a file of `data/sets`.
 
     Attributes:
         loader: folder -> texts without origin.
@@ -196,3 +196,6 @@ class PublicText(_Published):
     def load(self, folder: Path) -> TextSet:
         """Load the texts from a folder."""
         return self.with_origin(self.loader(folder))
+
+
+Public = PublicSet[Any] | PublicText

@@ -12,11 +12,9 @@ import numpy as np
 from edgewright.core.clocks.rates import pace
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import target_of
-from edgewright.data.framing import sound_window, stretches
-from edgewright.data.rates import lowest_rate
-from edgewright.data.resampling import averaged, framing_rate
+from edgewright.data.resampling import averaged, framing_rate, lowest_rate
 from edgewright.data.series import SPECTRUM, ColumnSeries, find_series, numbered
-from edgewright.data.targets import labelled, task_of
+from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.errors import InputError
@@ -78,13 +76,13 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
     if sound is not None:
         return Framing("sound", why, sound, task)
     series = _series(dataset)
-    drawn = None if series is None else Framing(series.kind, f"each row is {series.told}", None, task)
+    series_framing = None if series is None else Framing(series.kind, f"each row is {series.description}", None, task)
     # Channels of a stream or of recordings may be like their neighbours, too.
-    if series is not None and drawn is not None and (series.kind == SPECTRUM or _stand_alone(dataset)):
-        return drawn
+    if series is not None and series_framing is not None and (series.kind == SPECTRUM or _stand_alone(dataset)):
+        return series_framing
     if task == "classification" and (whole := _recordings(dataset)) is not None:
         return whole
-    lone = drawn if dataset.rate is None else None
+    lone = series_framing if dataset.rate is None else None
     return _stream(dataset, task) or lone or Framing("row", _row_reason(dataset), None, task)
 
 
@@ -111,12 +109,12 @@ def _as_said(dataset: DataSet, decision: str, task: str) -> Framing:
     if decision == "recording":
         longest = max(stretches(dataset), default=0)
         return Framing("recording", "as you asked", _padded(longest), task)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|rows)", decision)
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|rows)", decision)
+    if not match:
         raise InputError("row, recording, '2 s' or '100 rows'", repr(decision), "--decision")
-    if found[2] == "s" and dataset.rate is None:
+    if match[2] == "s" and dataset.rate is None:
         raise InputError("a time column for a window in seconds", "none", "--decision", "Give a number of rows")
-    samples = round(float(found[1]) * ((dataset.rate or 1.0) if found[2] == "s" else 1.0))
+    samples = round(float(match[1]) * ((dataset.rate or 1.0) if match[2] == "s" else 1.0))
     if samples < 2:
         raise InputError("a window of two rows or more", decision, "--decision")
     sound = sound_window(dataset)[0] is not None
@@ -130,8 +128,8 @@ def _recordings(dataset: DataSet) -> Framing | None:
     if len(runs) < 20 or abs(sessions - len(runs)) > 0.05 * len(runs) or (len(np.unique(runs)) == 1 and runs[0] == 1):
         return None
     long = math.ceil(np.quantile(runs, 0.98))
-    most = _WHOLE_ROWS if dataset.rate is None else 2 * WINDOW_S * dataset.rate
-    if not 2 < long <= most:
+    limit = _WHOLE_ROWS if dataset.rate is None else 2 * WINDOW_S * dataset.rate
+    if not 2 < long <= limit:
         return None
     window = _padded(long)
     lengths = f"{long} rows"
@@ -191,7 +189,56 @@ def _row_reason(dataset: DataSet) -> str:
         return f"{pace(dataset.rate)}: each row is judged alone"
     rows = sum(len(recording.values) for recording in dataset.recordings)
     columns = [name for family in numbered([c.name for c in dataset.columns]).values() for name in family.values()]
-    apart = ""
+    columns_note = ""
     if columns:
-        apart = f"; {columns[0]} to {columns[-1]} are readings of their own, because neighbours are not alike"
-    return f"{plural(rows, 'row')} without a time that stand alone{apart}"
+        columns_note = f"; {columns[0]} to {columns[-1]} are readings of their own, because neighbours are not alike"
+    return f"{plural(rows, 'row')} without a time that stand alone{columns_note}"
+
+
+# From this rate on rows are samples of sound or vibration.
+SOUND = 4000.0
+# Stretches of one label that last no longer are whole sounds, such as a word; longer ones are cut into windows.
+_WHOLE_S, _SOUND_S = 2.5, 1.0
+# So many stretches are no longer than a window, and a window is a multiple of so many samples.
+_SHARE, _GRAIN = 0.9, 256
+
+
+def stretches(dataset: DataSet) -> list[int]:
+    """Return rows of each stretch of one label, session and person within a recording; empty for amounts."""
+    runs: list[int] = []
+    for recording in dataset.recordings:
+        if recording.target is None or not len(recording.values):
+            continue
+        y = np.asarray(recording.target)
+        known = labelled(y)
+        if not known.any():
+            continue
+        if task_of(y[known]) != "classification":
+            return []
+        names = as_text(y)
+        change = names[1:] != names[:-1]
+        for kept in (recording.sessions, recording.groups):
+            change = change if kept is None else change | (kept[1:] != kept[:-1])
+        turns = np.flatnonzero(change) + 1
+        edges = np.concatenate(([0], turns, [len(names)]))
+        runs += [int(n) for n, at in zip(np.diff(edges), edges[:-1], strict=True) if known[at]]
+    return runs
+
+
+def sound_window(dataset: DataSet) -> tuple[WindowConfig | None, str]:
+    """Return the window in which sound is cut where none is named, and why; None for what is no sound.
+
+    A window holds nine of ten stretches of one label whole; where they are longer than 2.5 s, it lasts a second.
+    Shorter ones are filled up with zeros.
+    """
+    rate = dataset.rate
+    if rate is None or rate < SOUND:
+        return None, ""
+    runs = stretches(dataset)
+    long = float(np.quantile(runs, _SHARE)) if runs else math.inf
+    if long <= _WHOLE_S * rate:
+        samples, reach = _GRAIN * math.ceil(long / _GRAIN), f"nine of ten of {len(runs):,} sounds fit in"
+    else:
+        samples, reach = _GRAIN * round(_SOUND_S * rate / _GRAIN), "sounds are longer than"
+    why = f"{rate:g} rows a second are sound: {reach} a window of {samples:,} samples, {samples / rate:.3g} s"
+    return WindowConfig(samples=samples, pad=True), f"{why}; shorter ones are padded with zeros"

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import GOOD
+from edgewright.core.prediction.objects import GOOD
 from edgewright.data.leakage import digests
 from edgewright.data.splits import split
 from edgewright.data.targets import as_text
@@ -36,8 +36,8 @@ def split_goods(samples: Samples, config: SplitConfig, seed: int) -> Split:
         raise InputError("pictures", f"samples of shape {samples.X.shape[1:]}", "task = 'anomaly'",
                          "Use: [data] kind = 'pictures'")  # fmt: skip
     if len(good) < FEWEST:
-        found = ", ".join(sorted({str(label) for label in samples.y})[:_SHOWN])
-        raise InputError(f"at least {FEWEST} pictures with the label 'good'", f"{len(good)} (labels: {found})",
+        labels = ", ".join(sorted({str(label) for label in samples.y})[:_SHOWN])
+        raise InputError(f"at least {FEWEST} pictures with the label 'good'", f"{len(good)} (labels: {labels})",
                          "the target", "Put good pictures in a folder 'good', odd ones in others")  # fmt: skip
     if len(np.unique(digests(np.asarray(samples.X[good])))) == 1:
         raise InputError("good pictures that differ", f"{len(good)} equal pictures", "the label 'good'")

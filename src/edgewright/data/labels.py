@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.cell_words import MISSING_LABELS
-from edgewright.data.headers import read_text
+from edgewright.core.units import MISSING_LABELS
+from edgewright.data.files import read_text
 from edgewright.schema.data import Labels, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -56,10 +56,10 @@ def read_name(file: str, pattern: str) -> Meaning:
     text = "/".join([*path.parent.parts, name_in(file)]) if "/" in pattern else name_in(file)
     pieces = _PART.split(pattern)
     form = "".join(re.escape(piece) if i % 2 == 0 else f"(?P<{piece}>[^/]+?)" for i, piece in enumerate(pieces))
-    found = re.fullmatch(form, text)
-    if not found:
+    match = re.fullmatch(form, text)
+    if not match:
         raise InputError(f"a name like {pattern}", repr(text), file)
-    parts = found.groupdict()
+    parts = match.groupdict()
     group = next((parts[name] for name in _GROUP if name in parts), "")
     return Meaning(label=parts.get("label", ""), group=group, session=parts.get("session", ""))
 
@@ -86,7 +86,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     end: str = ""
     group: str = ""
     session: str = ""
-    place: str = ""
+    where: str = ""
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,15 +105,15 @@ def read_marks(path: Path) -> Marks:
         InputError: for a file without a label column, or a start without an end.
     """
     columns, lines = read_text(path)
-    found = column_parts(tuple(columns), path.name)
+    parts = column_parts(tuple(columns), path.name)
     marks = tuple(
-        Mark(**{part: str(columns[name][i]) for part, name in found.items() if name}, place=f"{path.name} line {line}")
+        Mark(**{part: str(columns[name][i]) for part, name in parts.items() if name}, where=f"{path.name} line {line}")
         for i, line in enumerate(lines)
     )
     named: defaultdict[str, list[Mark]] = defaultdict(list)
     for mark in marks:
         named[name_in(mark.file)].append(mark)
-    return Marks(marks=marks, samples="sample" in found["start"].lower(), where=path.name, named=named)
+    return Marks(marks=marks, samples="sample" in parts["start"].lower(), where=path.name, named=named)
 
 
 def column_parts(columns: Sequence[str], where: str) -> dict[str, str]:
@@ -123,20 +123,20 @@ def column_parts(columns: Sequence[str], where: str) -> dict[str, str]:
         InputError: no label column, or a start without an end.
     """
     lower = {name.lower().strip(): name for name in columns}
-    found = {part: next((lower[a] for a in names if a in lower), "") for part, names in _ALIASES.items()}
-    if not found["label"]:
+    parts = {part: next((lower[a] for a in names if a in lower), "") for part, names in _ALIASES.items()}
+    if not parts["label"]:
         raise UnknownNameError("column", "label", columns, where)
-    if bool(found["start"]) != bool(found["end"]):
+    if bool(parts["start"]) != bool(parts["end"]):
         raise InputError("columns start and end, or neither", f"{', '.join(columns)}", where)
-    return found
+    return parts
 
 
 def with_meaning(recording: Recording, meaning: Meaning) -> Recording:
     """Return the recording with what its file's name means, where its own columns say nothing."""
     rows = len(recording.values)
     parts = {"target": meaning.label, "groups": meaning.group, "sessions": meaning.session}
-    found = {k: np.broadcast_to(np.array(v), rows) for k, v in parts.items() if v and getattr(recording, k) is None}
-    return msgspec.structs.replace(recording, **found)
+    columns = {k: np.broadcast_to(np.array(v), rows) for k, v in parts.items() if v and getattr(recording, k) is None}
+    return msgspec.structs.replace(recording, **columns)
 
 
 def marked(
@@ -160,8 +160,8 @@ def marked(
     chosen: Sequence[Mark] = marks.marks
     if any(marks.named):
         # Only marks of this name are compared: a folder may hold ten thousand recordings.
-        found = marks.named.get(name_in(recording.name), ())
-        chosen = [mark for mark in found if names_recording(mark.file, recording.name)]
+        named = marks.named.get(name_in(recording.name), ())
+        chosen = [mark for mark in named if names_recording(mark.file, recording.name)]
     elif not alone:
         raise InputError("a column file that names the labelled recording", "none", marks.where)
     return label_rows(recording, chosen, unit=unit, samples=marks.samples, rate=rate, origin=origin)
@@ -220,9 +220,9 @@ def _event_labels(
         start, end = (0.0, np.inf) if _whole(mark) else span_of(mark, origin, counted)
         inside = (places >= start) & (places < end)
         if not inside.any():
-            raise InputError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.place)
+            raise InputError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.where)
         if (target[inside] != "").any():
-            raise InputError("events that do not overlap", f"{mark.start}..{mark.end}", mark.place)
+            raise InputError("events that do not overlap", f"{mark.start}..{mark.end}", mark.where)
         target[inside] = _label(mark)
     return target
 
@@ -261,9 +261,9 @@ def span_of(mark: Mark, origin: float, counted: bool) -> tuple[float, float]:
     Raises:
         InputError: for what is no number or date, or an event that is turned round.
     """
-    start, end = (_moment(text, mark.place, origin, counted) for text in (mark.start, mark.end))
+    start, end = (_moment(text, mark.where, origin, counted) for text in (mark.start, mark.end))
     if not start < end:
-        raise InputError("an event that ends after its start", f"{mark.start}..{mark.end}", mark.place)
+        raise InputError("an event that ends after its start", f"{mark.start}..{mark.end}", mark.where)
     return start, end
 
 

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.parts import parts
+from edgewright.core.input.windows import parts
 from edgewright.data.findings import Finding, Severity, few, percent, worst_first
 from edgewright.data.samples import unit_of
 from edgewright.data.splits import touching
@@ -61,8 +61,8 @@ def _some(side: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _of_side(pictures: Floats, side: NDArray[np.int64]) -> Floats:
-    made = [_thumbnails(pictures[side[part]]) for part in parts((len(side), *pictures.shape[1:]))]
-    return np.concatenate(made)
+    thumbnails = [_thumbnails(pictures[side[part]]) for part in parts((len(side), *pictures.shape[1:]))]
+    return np.concatenate(thumbnails)
 
 
 def _thumbnails(pictures: Floats) -> Floats:
@@ -72,8 +72,8 @@ def _thumbnails(pictures: Floats) -> Floats:
     sums = np.add.reduceat(np.add.reduceat(pictures, rows, axis=2), columns, axis=3)
     tall, wide = np.diff(np.append(rows, height)), np.diff(np.append(columns, width))
     flat = np.asarray(sums / (tall[:, None] * wide[None]), np.float32).reshape(len(pictures), -1)
-    made: Floats = flat - flat.mean(axis=1, keepdims=True)
-    return made
+    centred: Floats = flat - flat.mean(axis=1, keepdims=True)
+    return centred
 
 
 def overlap(samples: Samples, split: Split, window: int | None) -> tuple[Finding, ...]:
@@ -120,14 +120,14 @@ def digests(X: Floats) -> NDArray[np.bytes_]:
     Returns:
         Shape (n,), bytes.
     """
-    found: list[str] = []
+    texts: list[str] = []
     # A part at a time: of pictures, a copy of all takes as much memory as they do.
     for part in parts(X.shape):
         clean = np.ascontiguousarray(X[part], dtype=np.float32) + np.float32(0.0)  # -0.0 becomes 0.0
         clean[np.isnan(clean)] = np.nan  # one bit pattern for every NaN
         # Hexadecimal: NumPy strips zero bytes at the end of raw bytes, which would make different digests equal.
-        found += [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in clean]
-    return np.array(found, dtype="S32")
+        texts += [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in clean]
+    return np.array(texts, dtype="S32")
 
 
 def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
@@ -179,12 +179,12 @@ def _windows(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]
 
 def _identical(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
     """Test samples that training holds value for value."""
-    found = digests(samples.X)
-    same = np.isin(found[test], found[known])
+    sample_digests = digests(samples.X)
+    same = np.isin(sample_digests[test], sample_digests[known])
     if not same.any():
         return []
-    what = f"{unit_of(samples.X)}s"
-    sentence = f"{int(same.sum())} of {len(test)} test {what} are also in training, identical ({percent(same.mean())})"
+    unit = f"{unit_of(samples.X)}s"
+    sentence = f"{int(same.sum())} of {len(test)} test {unit} are also in training, identical ({percent(same.mean())})"
     numbers = {"samples": float(same.sum()), "share": float(same.mean())}
     severity: Severity = "error" if same.mean() >= 0.01 else "warning"
     return [Finding("identical", severity, sentence, numbers=numbers)]

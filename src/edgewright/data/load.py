@@ -14,8 +14,8 @@ from edgewright.core.csv.formats.arrays import holds_columns
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
-from edgewright.data.folder_files import data_files, is_hidden, is_single
-from edgewright.data.public import folder_of, opened
+from edgewright.data.files import data_files, is_hidden, is_single
+from edgewright.data.public import folder_of, loaders, opened, set_at
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, resampled
 from edgewright.data.simulated import is_simulated
@@ -26,7 +26,7 @@ from edgewright.schema.labelling import LABEL_FROM
 
 WITHOUT = "without"
 """Key of [data]: labels that are left out, such as goods that come later."""
-SOURCES, SETS = "edgewright.data.sources", "edgewright.data.sets"
+SOURCES = "edgewright.data.sources"
 _PICTURES = "pictures"
 _OF_FILES = frozenset({"csv", "folder", "parquet", "wav"})
 
@@ -56,7 +56,7 @@ def load_data(
     if kind is None and path is not None:
         kind = guess(path)["kind"]
     if not isinstance(kind, str) or not kind:
-        known = ", ".join(sorted({*listing(SOURCES, "SOURCE"), *listing(SETS, "SET")}))
+        known = ", ".join(sorted({*listing(SOURCES, "SOURCE"), *loaders()}))
         raise InputError("a kind", "none" if kind is None else repr(kind), where, f"Known: {known}")
     if path is not None:
         keys["path"] = path
@@ -96,19 +96,19 @@ def _without(dataset: DataSet, labels: tuple[str, ...], where: str) -> DataSet:
         InputError: amounts instead of labels.
         UnknownNameError: a label that no row has.
     """
-    targets = [one.target for one in dataset.recordings if one.target is not None]
+    targets = [recording.target for recording in dataset.recordings if recording.target is not None]
     if not targets or any(target.dtype.kind == "f" for target in targets):
         raise InputError("labels that can be left out", "amounts" if targets else "none", f"{where} {WITHOUT}")
     known = {str(label) for target in targets for label in np.unique(as_text(target))}
     if unknown := [label for label in labels if label not in known]:
         raise UnknownNameError("label", unknown[0], known, f"{where} {WITHOUT}")
     recordings = tuple(
-        one
-        if one.target is None
+        recording
+        if recording.target is None
         else msgspec.structs.replace(
-            one, target=np.where(np.isin(as_text(one.target), labels), "", as_text(one.target))
+            recording, target=np.where(np.isin(as_text(recording.target), labels), "", as_text(recording.target))
         )
-        for one in dataset.recordings
+        for recording in dataset.recordings
     )
     return msgspec.structs.replace(dataset, recordings=recordings)
 
@@ -157,13 +157,12 @@ def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:
     Raises:
         UnknownNameError: with the names of both rooms.
     """
-    sources, sets = listing(SOURCES, "SOURCE"), listing(SETS, "SET")
+    sources, sets = listing(SOURCES, "SOURCE"), loaders()
     if kind in sources:
         source: Source[Any] = find(SOURCES, kind, "SOURCE", "source", where)
         return source
     if kind in sets:
-        public: PublicSet[Any] = find(SETS, kind, "SET", "public set", where)
-        return public
+        return sets[kind]
     raise UnknownNameError("kind of data", kind, {*sources, *sets}, where)
 
 
@@ -203,6 +202,25 @@ def guess(path: str) -> dict[str, object]:
     if nested or flat:
         return {"kind": "folder", "path": path}
     raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
+
+
+def table_of(path: str) -> dict[str, object]:
+    """Return the table [data] of a path of which nobody said what its columns are: a public set's folder by its loader.
+
+    Raises:
+        InputError: nothing reads the path.
+    """
+    file_path = Path(path)
+    known = set_at(file_path) if file_path.is_dir() else ""
+    if known in loaders():
+        return {"kind": known, "path": path}
+    try:
+        return guess(path)
+    except InputError as error:
+        if not known:
+            raise
+        raise InputError("readings of sensors", f"the public set {known}, which has texts", path,
+                         "Commands for texts read it: edgewright language --help") from error  # fmt: skip
 
 
 def _in_zip(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from edgewright.core.csv.units import spelled, unit_in
+from edgewright.core.units import spelled, unit_in
 from edgewright.schema.data import Column, Labels
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -54,15 +54,15 @@ def find_names(wanted: Sequence[str], there: Sequence[str], given: Mapping[str, 
     Raises:
         InputError: naming those that are not there.
     """
-    found = [find_name(name, there, given) for name in wanted]
-    absent = [name for name, other in zip(wanted, found, strict=True) if other is None]
+    matches = [find_name(name, there, given) for name in wanted]
+    absent = [name for name, other in zip(wanted, matches, strict=True) if other is None]
     if absent:
         shown = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
         raise InputError(
             f"the columns {', '.join(wanted[:20])}{' ...' if len(wanted) > 20 else ''}", shown, where,
             f"Map the column for {absent[0]!r}: --map 'COLUMN={absent[0]}'",
         )  # fmt: skip
-    return [name for name in found if name is not None]
+    return [name for name in matches if name is not None]
 
 
 def check_names(given: Mapping[str, str], there: Iterable[str], wanted: Iterable[str]) -> None:
@@ -94,23 +94,23 @@ def find_labels(wanted: Sequence[str], there: Iterable[str], given: Mapping[str,
     by_plain = {plain(label): label for label in reversed(wanted)}
     by_number = {number: label for label in reversed(wanted) if (number := _number(label)) is not None}
     no, yes = _no_and_yes(wanted)
-    found = {}
+    names = {}
     for label in there:
         low = label.strip().casefold()
         number = _number(label)
         if label in given:
-            found[label] = given[label]
+            names[label] = given[label]
         elif label in wanted:
-            found[label] = label
+            names[label] = label
         elif number is not None and number in by_number:
-            found[label] = by_number[number]
+            names[label] = by_number[number]
         elif plain(label) and plain(label) in by_plain:
-            found[label] = by_plain[plain(label)]
+            names[label] = by_plain[plain(label)]
         elif no and (low in _NO or number == 0):
-            found[label] = no
+            names[label] = no
         elif yes and (low in _YES or number == 1):
-            found[label] = yes
-    unknown = [label for label in there if label not in found or found[label] not in ("", *wanted)]
+            names[label] = yes
+    unknown = [label for label in there if label not in names or names[label] not in ("", *wanted)]
     if unknown:
         known = ", ".join(wanted[:20]) + (" ..." if len(wanted) > 20 else "")
         shown = ", ".join(repr(label) for label in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
@@ -118,7 +118,7 @@ def find_labels(wanted: Sequence[str], there: Iterable[str], given: Mapping[str,
             f"labels that the model knows ({known})", shown, where,
             f"Map it: --map '{unknown[0]}=LABEL', or exclude its samples: --map '{unknown[0]}='",
         )  # fmt: skip
-    return found
+    return names
 
 
 def renamed(labels: Labels, names: Mapping[str, str]) -> Labels:

@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from edgewright.core.parts import parts
-from edgewright.core.pictures import ENDINGS, fit_of, pixels, takes_pictures
+from edgewright.core.input.pictures import ENDINGS, fit_of, pixels, takes_pictures
+from edgewright.core.input.windows import parts
 from edgewright.core.prediction_input import Answer, answered
 from edgewright.core.predictor import Predictor
-from edgewright.data.stored_files import stored_files
+from edgewright.data.files import stored_files
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
@@ -22,7 +22,7 @@ def answer_pictures(predictor: Predictor, path: Path) -> Iterator[Answer]:
 
     Args:
         predictor: that answers, of a package for pictures.
-        path: of the file, folder or ZIP.
+        path: path of the file, folder or ZIP.
 
     Raises:
         InputError: the package takes no pictures, or a file is none.
@@ -35,7 +35,7 @@ def read_pictures(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
     """Return pictures as samples, shape (n, *manifest.shape), and the name of each file.
 
     Args:
-        path: of the file, folder or ZIP.
+        path: path of the file, folder or ZIP.
         manifest: of a package for pictures.
 
     Raises:
@@ -74,12 +74,12 @@ def _pieces(path: Path, manifest: Manifest) -> Iterator[tuple[Floats, list[str]]
     colour, (height, width) = len(manifest.columns) == 3, manifest.shape[1:]
     at_once = next(parts((4096, *manifest.shape))).stop
     names: list[str] = []
-    held = np.empty((at_once, *manifest.shape), np.float32)
+    buffer = np.empty((at_once, *manifest.shape), np.float32)
     for name, content in stored_files(path, ENDINGS, "picture"):
-        held[len(names)] = pixels(content, name, (height, width), colour=colour, fit=fit_of(manifest))
+        buffer[len(names)] = pixels(content, name, (height, width), colour=colour, fit=fit_of(manifest))
         names.append(name)
         if len(names) == at_once:
-            yield held.copy(), names
+            yield buffer.copy(), names
             names = []
     if names:
-        yield held[: len(names)].copy(), names
+        yield buffer[: len(names)].copy(), names

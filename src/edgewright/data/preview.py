@@ -10,27 +10,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from edgewright.core.clocks.joined import joined, joined_name
+from edgewright.core.clocks.texts import joined, joined_name
 from edgewright.core.csv.formats.arrays import is_table
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv
-from edgewright.core.pictures import ENDINGS, size_of
+from edgewright.core.input.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.clock import split_clock
 from edgewright.data.contract import LABELS_FILE
-from edgewright.data.folder_files import data_files, told_left_out
-from edgewright.data.known_sets import has_loader, table_of
+from edgewright.data.files import data_files, folder_of, stored_files, told_left_out
 from edgewright.data.labels import name_in
-from edgewright.data.load import guess
+from edgewright.data.load import guess, table_of
+from edgewright.data.public import loaders
 from edgewright.data.roles import GROUPS, SESSIONS
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import reader_of, tables_below
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
 from edgewright.data.sources.wav import wav_files
-from edgewright.data.stored_files import stored_files
-from edgewright.data.zipped_tables import folder_of
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
@@ -68,7 +66,7 @@ class Preview:
         """Units of columns, where a line below the header or the cells hold them."""
         return {name: unit for name in self.top.names if (unit := self.top.unit(name))}
 
-    def told(self, columns: Collection[str], *, loaded: bool = False) -> str:
+    def sentence(self, columns: Collection[str], *, loaded: bool = False) -> str:
         """Return what was understood that does not go without saying.
 
         Args:
@@ -76,7 +74,7 @@ class Preview:
             loaded: whether the data are loaded, too, which warns of tables that are not read; sounds warn of none.
         """
         left_out = "" if loaded and self.table["kind"] != "wav" else self.left_out
-        return ", ".join(part for part in (self.top.told(columns), self.note, left_out) if part)
+        return ", ".join(part for part in (self.top.assumptions(columns), self.note, left_out) if part)
 
     @property
     def is_folder(self) -> bool:
@@ -94,15 +92,15 @@ def read_preview(path: str, *, named: bool = True) -> Preview:
     Raises:
         InputError: nothing reads the path, the file is empty, or it is not a table.
     """
-    table, place = _table(path, named), Path(path)
-    if has_loader(str(table["kind"])):
+    table, file_path = _table(path, named), Path(path)
+    if str(table["kind"]) in loaders():
         return preview_of_set(table)
     if table["kind"] == "folder":
-        with folder_of(place, reader_of) as folder:
-            preview = _beside(_previewed(table, folder), folder)
+        with folder_of(file_path, reader_of) as folder:
+            preview = _with_left_out(_previewed(table, folder), folder)
             return replace(preview, table={**preview.table, "path": path})
-    preview = _previewed(table, place)
-    return _beside(preview, place) if place.is_dir() and table["kind"] in (*_TABLES, "wav") else preview
+    preview = _previewed(table, file_path)
+    return _with_left_out(preview, file_path) if file_path.is_dir() and table["kind"] in (*_TABLES, "wav") else preview
 
 
 def preview_of_set(table: dict[str, object]) -> Preview:
@@ -110,61 +108,61 @@ def preview_of_set(table: dict[str, object]) -> Preview:
     return Preview(table, note=f"the public set {table['kind']}, by its loader")
 
 
-def _beside(preview: Preview, folder: Path) -> Preview:
+def _with_left_out(preview: Preview, folder: Path) -> Preview:
     """Return a preview that says what is left out of a folder."""
     tables = [file for file in tables_below(folder) if file.name != LABELS_FILE]
     return replace(preview, left_out=told_left_out(tables, data_files(tables)))
 
 
-def _previewed(table: dict[str, object], place: Path) -> Preview:
+def _previewed(table: dict[str, object], file_path: Path) -> Preview:
     kind, path = str(table["kind"]), str(table["path"])
     if kind == "wav":
-        names = [name for name, _ in wav_files(place)]
+        names = [name for name, _ in wav_files(file_path)]
         pattern, values = guess_pattern(names)
         return Preview({**table, "pattern": pattern} if pattern else table, pattern_values=values)
     if kind == "pictures":
-        return Preview({**table, **_picture_size(place)})
+        return Preview({**table, **_picture_size(file_path)})
     if kind not in (*_TABLES, "folder"):
         raise InputError("a CSV, Parquet or WAV file, pictures, or a folder of them", f"data of kind {kind!r}", path,
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
-    files = _files(place, kind)
+    files = _files(file_path, kind)
     texts: dict[str, set[str]] = {}
     tops: list[Header] = []
     columns = _cells(files, texts, tops)
     top = tops[0] if tops else Header((), ",")
     if clock := split_clock({name: cells.tolist() for name, cells in columns.items()}):
         columns[joined_name(*clock)] = joined(*(columns[half].tolist() for half in clock))
-    if len(files) < 2 or (place / LABELS_FILE).is_file():
+    if len(files) < 2 or (file_path / LABELS_FILE).is_file():
         return Preview(table, columns, texts=texts, top=top)
-    pattern, values = guess_pattern([file.relative_to(place).as_posix() for file in files])
+    pattern, values = guess_pattern([file.relative_to(file_path).as_posix() for file in files])
     if kind in _TABLES and pattern:
         table = {"kind": "folder", "path": path}
     return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts, top)
 
 
-def _picture_size(place: Path) -> dict[str, int]:
+def _picture_size(folder: Path) -> dict[str, int]:
     """Return height and width of pictures that the usual size would scale up, but for one in twenty."""
-    sizes = np.array([size_of(content, name) for name, content in stored_files(place, ENDINGS, "picture")])
+    sizes = np.array([size_of(content, name) for name, content in stored_files(folder, ENDINGS, "picture")])
     width, height = np.quantile(sizes, _SMALLEST_SHARE, axis=0, method="lower").tolist()
     usual = PicturesConfig(path="")
-    found = {"height": (height, usual.height), "width": (width, usual.width)}
-    return {side: max(own, SMALLEST_SIDE) for side, (own, most) in found.items() if own < most}
+    edges = {"height": (height, usual.height), "width": (width, usual.width)}
+    return {side: max(own, SMALLEST_SIDE) for side, (own, smallest_side) in edges.items() if own < smallest_side}
 
 
 def _table(path: str, named: bool) -> dict[str, object]:
     """Return the table that reads a path; arrays that are columns are read as CSV."""
-    place = Path(path)
-    if place.suffix.lower() == ".npz" and is_table(place):
+    file_path = Path(path)
+    if file_path.suffix.lower() == ".npz" and is_table(file_path):
         return {"kind": "csv", "path": path}
     return guess(path) if named else table_of(path)
 
 
-def _files(place: Path, kind: str) -> list[Path]:
-    if place.is_file():
-        return [place]
+def _files(folder: Path, kind: str) -> list[Path]:
+    if folder.is_file():
+        return [folder]
     if kind == "csv":
-        return files_in(place)
-    return data_files(file for file in tables_below(place) if file.name != LABELS_FILE)
+        return files_in(folder)
+    return data_files(file for file in tables_below(folder) if file.name != LABELS_FILE)
 
 
 def _cells(files: list[Path], texts: dict[str, set[str]], tops: list[Header]) -> dict[str, Labels]:
@@ -254,15 +252,15 @@ def guess_pattern(files: Sequence[str]) -> tuple[str, dict[str, int]]:
         return "", {}
     parts = list(zip(*(stem.split(mark) for stem in stems), strict=True))
     values = [len(set(part)) for part in parts]
-    changing = [place for place, count in enumerate(values) if count > 1]
+    changing = [p for p, count in enumerate(values) if count > 1]
     heads = [_head(part) for part in parts]
-    person = next((place for place in changing if heads[place].lower() in _PERSONS), None)
-    counted = [place for place in changing if heads[place].lower() in _RECORDINGS]
-    numbers = [place for place in changing if place in counted or all(text.isdecimal() for text in parts[place])]
-    free = [place for place in changing if place != person]
-    index = max(numbers or (free[-1:] if person is None else []), key=lambda place: values[place], default=None)
-    most = min(_MOST_LABELS, len(stems) // _FILES)
-    named = [p for p in free if p != index and p not in counted and values[p] <= most]
+    person = next((p for p in changing if heads[p].lower() in _PERSONS), None)
+    counted = [p for p in changing if heads[p].lower() in _RECORDINGS]
+    numbers = [p for p in changing if p in counted or all(text.isdecimal() for text in parts[p])]
+    free = [p for p in changing if p != person]
+    index = max(numbers or (free[-1:] if person is None else []), key=lambda p: values[p], default=None)
+    maximum = min(_MOST_LABELS, len(stems) // _FILES)
+    named = [p for p in free if p != index and p not in counted and values[p] <= maximum]
     if not named and person is None:
         return "", {}
     meaning = dict(zip(named, ("label", "group") if person is None else ("label",), strict=False))
@@ -270,7 +268,7 @@ def guess_pattern(files: Sequence[str]) -> tuple[str, dict[str, int]]:
         meaning[person] = "group"
     if index is not None:
         meaning[index] = "index"
-    meaning |= {place: f"part{place}" for place in changing if place not in meaning}
+    meaning |= {p: f"part{p}" for p in changing if p not in meaning}
     before = [heads[p] if p == person or p in counted else "" for p in range(len(parts))]
     pattern = mark.join(before[p] + "{" + meaning[p] + "}" if p in meaning else parts[p][0] for p in range(len(parts)))
     return pattern, {meaning[p]: values[p] for p in sorted(meaning)}

@@ -1,10 +1,11 @@
-"""Public sets: finding them by name, getting them, and verifying that a copy is whole."""
+"""Public sets: finding them by name or by a copy of theirs, getting them, and verifying that a copy is whole."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import http.client
+import importlib
 import os
 import re
 import shutil
@@ -17,14 +18,16 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from edgewright.core.catalogue import find, listing
-from edgewright.data.contract import Documented, PublicSet, PublicText, RemoteFile
+from edgewright.core import catalogue
+from edgewright.data.contract import Documented, Public, PublicSet, RemoteFile
 from edgewright.schema.data import DataSet, TextSet
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 
@@ -69,11 +72,11 @@ def fetch(file: RemoteFile, folder: Path, *, progress: Progress | None = None, t
         if whole.is_file() and (not file.sha256 or sha256_of(whole) == file.sha256):
             return whole
         _receive_all(file, part, progress, timeout)
-        found = sha256_of(part)
-        if file.sha256 and found != file.sha256:
+        digest = sha256_of(part)
+        if file.sha256 and digest != file.sha256:
             part.unlink()
             raise InputError(
-                f"SHA-256 {file.sha256}", found, file.url,
+                f"SHA-256 {file.sha256}", digest, file.url,
                 "The file was removed. The origin may have changed it: get it another way and use --from PATH",
             )  # fmt: skip
         part.replace(whole)
@@ -136,7 +139,7 @@ def _receive(file: RemoteFile, part: Path, have: int, progress: Progress | None,
         part.unlink()
         return _receive(file, part, 0, progress, timeout)
     with answer:
-        have, total = _place(answer, have)
+        have, total = _range(answer, have)
         with part.open("ab" if have else "wb") as stream:
             while block := _read(answer):
                 stream.write(block)
@@ -148,7 +151,7 @@ def _receive(file: RemoteFile, part: Path, have: int, progress: Progress | None,
     return total is None or have >= total
 
 
-def _place(answer: Any, have: int) -> tuple[int, int | None]:  # noqa: ANN401 - http.client or a file's answer
+def _range(answer: Any, have: int) -> tuple[int, int | None]:  # noqa: ANN401 - http.client or a file's answer
     """Return bytes that precede this answer in the file, and the file's size; None when the server does not say.
 
     A server that does not know ranges answers 200 with the whole file, and then nothing precedes.
@@ -241,12 +244,23 @@ def _check_size(size: int, name: str) -> None:
 
 
 SETS = "edgewright.data.sets"
-Public = PublicSet[Any] | PublicText
+
+
+@cache
+def public_sets() -> dict[str, Public]:
+    """Return all public sets by name."""
+    modules = (importlib.import_module(f"{SETS}.{module}") for module in catalogue.names(SETS))
+    return dict(sorted(entry for module in modules for entry in module.SETS.items()))
 
 
 def names() -> tuple[str, ...]:
     """Return names of all public sets."""
-    return tuple(sorted({*listing(SETS, "SET"), *listing(SETS, "TEXT")}))
+    return tuple(public_sets())
+
+
+def loaders() -> dict[str, PublicSet[Any]]:
+    """Return the public sets that are read as rows; sets of texts are none."""
+    return {name: part for name, part in public_sets().items() if isinstance(part, PublicSet)}
 
 
 def public_set(name: str) -> Public:
@@ -255,11 +269,9 @@ def public_set(name: str) -> Public:
     Raises:
         UnknownNameError: with the known names.
     """
-    for attribute in ("SET", "TEXT"):
-        if name in listing(SETS, attribute):
-            found: Public = find(SETS, name, attribute, "public set")
-            return found
-    raise UnknownNameError("public set", name, names())
+    if name not in public_sets():
+        raise UnknownNameError("public set", name, names())
+    return public_sets()[name]
 
 
 def folder_of(name: str, part: Public, path: str = "") -> Path:
@@ -291,7 +303,7 @@ def download(name: str, part: Public, progress: Callable[[RemoteFile], Progress 
     """Fetch the files of a set into the folder of downloads and unpacks them.
 
     Args:
-        name: of the set.
+        name: name of the set.
         part: the set.
         progress: gives what `fetch` calls for a file, or None.
 
@@ -364,14 +376,53 @@ def counts(data: DataSet | TextSet) -> Documented:
     )
 
 
-def verify(part: Public, found: Documented) -> str:
+def verify(part: Public, counted: Documented) -> str:
     """Which documented copy a loaded set is equal to; empty when to none."""
     for known in part.documented:
-        mine = dict(found.classes)
+        mine = dict(counted.classes)
         if (
-            known.recordings in (None, found.recordings)
-            and known.rows in (None, found.rows)
+            known.recordings in (None, counted.recordings)
+            and known.rows in (None, counted.rows)
             and all(mine.get(label) == rows for label, rows in known.classes)
         ):
             return known.copy
     return ""
+
+
+def set_at(path: Path | None) -> str:
+    """Return the name of the public set that a folder or file is a copy of; empty where there is none."""
+    if path is None:
+        return ""
+    if path.is_dir():
+        return _of_folder(path)
+    home = path.resolve().parent.name
+    for name, known_set in public_sets().items():
+        if any(_is_file(path, file.name, file.sha256, home == known_set.folder) for file in known_set.files) or (
+            known_set.folder and home == known_set.folder and path.stem == known_set.folder
+        ):
+            return name
+    return ""
+
+
+def _of_folder(folder: Path) -> str:
+    """Return the set whose files lie in a folder; its name decides where files say nothing."""
+    home = folder.resolve().name
+    there = {path.name.removesuffix(".gz").removesuffix(".xz") for path in folder.rglob("*")}
+    packed = bool(there) and all(is_archive(Path(file)) for file in there)
+    for name, known_set in public_sets().items():
+        if known_set.marks and all(_lies_in(there, mark) for mark in known_set.marks):
+            return name
+        if home in (known_set.folder, name) and (packed or not known_set.marks):
+            return name
+    return ""
+
+
+def _lies_in(names_there: set[str], mark: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in mark.split("|") for name in names_there)
+
+
+def _is_file(path: Path, name: str, sha256: str, at_home: bool) -> bool:
+    """Return whether a file belongs to a set: its name matches, and so does its hash or the name of its folder."""
+    if path.name != name:
+        return False
+    return at_home or (bool(sha256) and sha256_of(path) == sha256)

@@ -18,9 +18,9 @@ from edgewright.data.checks_columns import (
     identifiers,
     missing,
     out_of_range,
-    place,
     predictors,
     repeated,
+    row_name,
     stuck,
     target_of,
 )
@@ -51,11 +51,11 @@ def axes(dataset: DataSet) -> list[tuple[str, tuple[int, int, int]]]:
 
     Columns named x, y and z alone are one where their usual magnitude is that of gravity.
     """
-    found: dict[str, dict[str, int]] = {}
+    by_stem: dict[str, dict[str, int]] = {}
     for index, column in enumerate(dataset.columns):
         if match := _AXIS.match(column.name):
-            found.setdefault(match["stem"].lower(), {})[match["axis"].lower()] = index
-    named = [(stem, (a["x"], a["y"], a["z"])) for stem, a in found.items() if len(a) == 3]
+            by_stem.setdefault(match["stem"].lower(), {})[match["axis"].lower()] = index
+    named = [(stem, (a["x"], a["y"], a["z"])) for stem, a in by_stem.items() if len(a) == 3]
     plain = {column.name.lower(): index for index, column in enumerate(dataset.columns)}
     if named or not {"x", "y", "z"} <= plain.keys():
         return named
@@ -119,7 +119,7 @@ def _unit_by_gravity(recording: Recording, triple: tuple[int, int, int]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all values missing: the median is NaN and fits nothing
         usual = float(np.nanmedian(magnitude)) if len(magnitude) else 0.0
-    return next((unit for unit, one in GRAVITY.items() if abs(usual / one - 1.0) < 0.25), "")
+    return next((unit for unit, gravity in GRAVITY.items() if abs(usual / gravity - 1.0) < 0.25), "")
 
 
 def _temperature(dataset: DataSet) -> Iterator[Finding]:
@@ -204,7 +204,7 @@ def _gaps(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
         lost += float(steps[jumps].sum() - usual * len(jumps))
         if len(jumps) and steps[jumps].max() > longest:
             longest = float(steps[jumps].max())
-            where = place(dataset, recording, int(jumps[steps[jumps].argmax()]))
+            where = row_name(dataset, recording, int(jumps[steps[jumps].argmax()]))
     if count:
         sentence = f"{count} gap{'s' if count > 1 else ''} in time"
         sentence += f", {duration_text(lost)} in all; the longest is {duration_text(longest)} after {where}"
@@ -223,7 +223,7 @@ def _order(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
         hits = [(r, np.flatnonzero(d == 0 if kind == "time-repeats" else d < 0)) for r, d in steps]
         if count := sum(len(rows) for _, rows in hits):
             first, rows = next((r, rows) for r, rows in hits if len(rows))
-            sentence = f"{count} {words}; the first is {place(dataset, first, int(rows[0]) + 1)}"
+            sentence = f"{count} {words}; the first is {row_name(dataset, first, int(rows[0]) + 1)}"
             yield Finding(kind, severity, sentence, numbers={"rows": float(count)})
 
 

@@ -1,4 +1,4 @@
-"""Recordings of several sampling rates become recordings of one: rows that come faster are averaged."""
+"""Sampling rates of recordings: one that they share, or several, which are averaged to the lowest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.categories import column_name, fields
-from edgewright.core.clocks.rates import GAP, STANDING, is_other_rate, pace, rate_of
+from edgewright.core.clocks.rates import GAP, STANDING, TOLERANCE, differs, is_other_rate, other_rate, pace, rate_of
+from edgewright.core.csv.categories import column_name, fields
 from edgewright.core.formatting import plural, some_of
-from edgewright.data.rates import OTHER_RATE, lowest_rate, sessions_of
+from edgewright.data.clock import tidy_rate
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import DataWarning, InputError
@@ -26,7 +26,6 @@ MOST_APART = 4.0
 # Share of steps within a tenth of the median, below which times are those of events: exponential steps have .07, a
 # recorder that loses seven rows of ten .21.
 _EVEN, _NEAR, _FEWEST = 0.15, 0.1, 20
-_Rows = NDArray[np.int64]
 
 
 def at_one_rate(dataset: DataSet) -> DataSet:
@@ -52,11 +51,11 @@ def averaged(dataset: DataSet, rate: float) -> DataSet:
         InputError: recordings of uneven times, which have no rate, or of a rate that is far above the lowest.
     """
     do = f"Set {KEY} in [data] to average rows to so many a second, or judge each row alone (init --decision row)"
-    for name, times in _times(dataset):
+    for names, times in _sessions(dataset.recordings):
         if (share := _even_share(times)) < _EVEN:
             raise InputError("times at even steps, to average recordings of several rates to one",
                              f"uneven times: {share:.0%} of the steps are within {_NEAR:.0%} of the median",
-                             f"{dataset.name}, {name}", do)  # fmt: skip
+                             f"{dataset.name}, {names[-1]}", do)  # fmt: skip
     rates = _rates(dataset, rate)
     slow, fast = min(rates, default=(rate, "")), max(rates, default=(rate, ""))
     if fast[0] > MOST_APART * (1 + OTHER_RATE) * rate:
@@ -72,17 +71,9 @@ def framing_rate(dataset: DataSet, rate: float) -> float:
     return rates[len(rates) // 2] if rates and rates[-1] > MOST_APART * (1 + OTHER_RATE) * rate else rate
 
 
-def _times(dataset: DataSet) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield the name and the times of each session of each person."""
-    for recording in dataset.recordings:
-        if recording.time is not None:
-            for names, rows in sessions_of(recording):
-                yield names[-1], np.asarray(recording.time[rows], np.float64)
-
-
 def _rates(dataset: DataSet, rate: float) -> list[tuple[float, str]]:
     """Return rate and name of the sessions that have `rate` or, by enough steps, another one."""
-    return [(own, name) for name, times in _times(dataset) if (own := rate_of(times)) is not None
+    return [(own, names[-1]) for names, times in _sessions(dataset.recordings) if (own := rate_of(times)) is not None
             and (abs(own / rate - 1) <= OTHER_RATE or is_other_rate(times, rate, OTHER_RATE))]  # fmt: skip
 
 
@@ -180,7 +171,7 @@ def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSe
     new = np.append(True, (steps[1:] != steps[:-1]) | (begins[1:] != begins[:-1]) | (steps[1:] < 0))
     new[np.cumsum([0, *map(len, order[:-1])])] = True
     first = np.flatnonzero(new)
-    taken = chosen[first]
+    first_rows = chosen[first]
     return msgspec.structs.replace(
         recording,
         values=_values(np.asarray(recording.values[:])[chosen], [c.name for c in dataset.columns], new, first),
@@ -189,9 +180,9 @@ def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSe
         else _labels(target[chosen], new, first)
         if classes
         else _means(target[chosen], first),
-        groups=None if recording.groups is None else recording.groups[taken],
-        sessions=None if recording.sessions is None else recording.sessions[taken],
-        time=np.where(steps[first] < 0, times[taken], begins[first] + steps[first] / rate),
+        groups=None if recording.groups is None else recording.groups[first_rows],
+        sessions=None if recording.sessions is None else recording.sessions[first_rows],
+        time=np.where(steps[first] < 0, times[first_rows], begins[first] + steps[first] / rate),
     )
 
 
@@ -225,10 +216,136 @@ def _means(values: NDArray[Any], first: _Rows) -> NDArray[np.float64]:
 
 def _labels(target: NDArray[Any], new: NDArray[np.bool_], first: _Rows) -> NDArray[Any]:
     """Return the label that most labelled rows of each step have, that of its first row among equals."""
-    place = np.cumsum(new) - 1
+    step_index = np.cumsum(new) - 1
     names, codes = np.unique(target, return_inverse=True)
-    pairs, counts = np.unique(place * len(names) + codes, return_counts=True)
+    pairs, counts = np.unique(step_index * len(names) + codes, return_counts=True)
     of, code = np.divmod(pairs, len(names))
     weight = (2 * counts + (code == codes[first][of])) * labelled(names)[code]
     best = np.lexsort((weight, of))[np.append(np.flatnonzero(np.diff(of)), len(of) - 1)]
     return np.asarray(names[code[best]])
+
+
+OTHER_RATE = 0.07
+"""Recordings whose rates differ by more have other sensors or settings. Less than what `predict` takes: a file that
+trains is one that is answered."""
+# Sessions of a file that are looked at, from its first to its last.
+_LOOKED_AT = 1000
+# Steps of a block, in which a rate that changes shows; and the share of them that are alike where a block has a rate.
+_STEPS, _ALIKE = 1000, 0.5
+_Times = NDArray[np.float64]
+_Rows = NDArray[np.int64]
+
+
+def one_rate(recordings: Sequence[Recording]) -> float | None:
+    """Return the rate that sessions share by their times; None where they have several, or carry no times."""
+    times = [time for _, time in _sessions(recordings, _LOOKED_AT)]
+    if all(len(time) < 2 for time in times):
+        # Sessions of one row each: the whole recording tells.
+        times = [recording.time for recording in recordings if recording.time is not None]
+    rates = [rate for time in times if (rate := rate_of(time)) is not None]
+    if not rates:
+        return None
+    middle = float(np.median(rates))
+    if any(is_other_rate(time, middle, OTHER_RATE) or _other_block(time, middle) is not None for time in times):
+        return None
+    return tidy_rate(middle)
+
+
+def lowest_rate(dataset: DataSet) -> float | None:
+    """Return the lowest of several rates of recordings; None where they share one, where it is given, or is unknown.
+
+    Rows that were lost one by one are no lower rate.
+
+    Raises:
+        InputError: a session whose rate changes, which has no rate that its rows could be averaged to.
+    """
+    if dataset.rate is not None or dataset.citation or one_rate(dataset.recordings) is not None:
+        return None
+    rates = []
+    for names, time in _sessions(dataset.recordings, _LOOKED_AT):
+        if (rate := rate_of(time)) is not None:
+            _refuse_change(time, rate, f"{dataset.name}, {', '.join(names)}")
+            rates.append((rate, time))
+    if not rates:
+        return None
+    fastest = max(rate for rate, _ in rates)
+    slower = [rate for rate, time in rates if is_other_rate(time, fastest, OTHER_RATE)]
+    lowest = min(slower, default=fastest)
+    return tidy_rate(float(np.median([rate for rate in slower if rate <= lowest * (1 + OTHER_RATE)] or [fastest])))
+
+
+def is_at_rate(dataset: DataSet, rate: float) -> bool:
+    """Return whether no session has another rate by its times, as `predict` judges it: lost rows are none."""
+    return not any(is_other_rate(time, rate, TOLERANCE) for _, time in _sessions(dataset.recordings, _LOOKED_AT))
+
+
+def refuse_other_rates(dataset: DataSet, rate: float | None) -> None:
+    """Refuse recordings at another rate than in training; rows that were lost one by one are none, as for `predict`.
+
+    Args:
+        dataset: recordings.
+        rate: rows a second in training; None refuses nothing.
+
+    Raises:
+        InputError: naming both rates.
+    """
+    if not rate or not dataset.rate or not differs(rate, dataset.rate):
+        return
+    by_times = one_rate(dataset.recordings)
+    is_stated = by_times is None or differs(by_times, dataset.rate)
+    if is_stated or not is_at_rate(dataset, rate):
+        raise other_rate(rate, dataset.rate, dataset.name)
+
+
+def sessions_of(recording: Recording, maximum: int | None = None) -> Iterator[tuple[tuple[str, ...], _Rows]]:
+    """Yield names and rows of each session of each person, in the order in which they begin.
+
+    Args:
+        recording: whose groups and sessions tell; one without them is a session of its own name.
+        maximum: so many between the first and the last one; all when None.
+    """
+    keys = [names for names in (recording.groups, recording.sessions) if names is not None]
+    if not keys:
+        yield (recording.name,), np.arange(len(recording.values))
+        return
+    codes = np.stack([np.unique(names, return_inverse=True)[1] for names in keys], axis=1)
+    _, begins, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    rows = np.split(np.argsort(inverse.ravel(), kind="stable"), np.cumsum(np.bincount(inverse.ravel()))[:-1])
+    order = np.argsort(begins)
+    if maximum is not None:
+        order = order[np.linspace(0, len(order) - 1, min(len(order), maximum)).astype(np.int64)]
+    for session in order:
+        yield tuple(str(names[begins[session]]) for names in keys), rows[session]
+
+
+def _sessions(recordings: Sequence[Recording], maximum: int | None = None) -> Iterator[tuple[tuple[str, ...], _Times]]:
+    """Yield names and times of each session of each person, or of so many between the first and the last one."""
+    for recording in recordings:
+        if recording.time is not None:
+            for names, rows in sessions_of(recording, maximum):
+                yield names, np.asarray(recording.time[rows], np.float64)
+
+
+def _other_block(time: _Times, rate: float) -> float | None:
+    """Return the rate of the first block of steps that has another one, as `predict` would refuse it; None for none."""
+    for end in range(_STEPS, len(time) + _STEPS - 1, _STEPS) if len(time) > _STEPS + 1 else ():
+        last = min(end, len(time) - 1)
+        block = time[last - _STEPS : last + 1]
+        own = rate_of(block)
+        if own is None or not is_other_rate(block, rate, TOLERANCE):
+            continue
+        # Events at random times have no rate that could change.
+        if np.mean(np.abs(np.diff(block) * own - 1) <= TOLERANCE) >= _ALIKE:
+            return own
+    return None
+
+
+def _refuse_change(time: _Times, rate: float, where: str) -> None:
+    """Refuse a session whose rate changes.
+
+    Raises:
+        InputError: naming both rates.
+    """
+    if (other := _other_block(time, rate)) is not None:
+        do = "Set session in [data] to a column that has another value where the rate changes, or remove those rows"
+        raise InputError("one sampling rate in each recording", f"{pace(rate)} and {pace(other)}", where, do)

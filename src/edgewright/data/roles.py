@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.clocks.joined import parts_of
-from edgewright.core.clocks.texts import ORDERS, day_order, needs_order
+from edgewright.core.clocks.texts import ORDERS, day_order, needs_order, parts_of
 from edgewright.core.clocks.units import (
     SCALE,
     WORDS,
@@ -32,8 +31,7 @@ from edgewright.data.categories import (
     no_category,
     values_of,
 )
-from edgewright.data.clock import find_time_column, is_clock
-from edgewright.data.clock_units import UnitChoice, choose_unit
+from edgewright.data.clock import UnitChoice, choose_unit, find_time_column, is_clock
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.series import ColumnSeries, find_series, numbered
 from edgewright.data.targets import as_text, labelled, read_target, task_of
@@ -173,7 +171,7 @@ def assign_roles(
     roles = replace(roles, series=_series({n: c for n, c in columns.items() if n not in {*given.values(), *ignore}}))
     for key, find in (("target", partial(_target, few=few)), ("group", _group), ("session", _session), ("time", _time)):
         name = given.get(key, "")
-        free = {one: cells for one, cells in columns.items() if one not in {*_taken(roles), *_values(roles)}}
+        free = {column: cells for column, cells in columns.items() if column not in {*_used(roles), *_values(roles)}}
         name, why = (name, NAMED) if name else find(free)
         if key == "time" and clock and why != NAMED:
             name, why = clock, "the day of a row in one column and the time of day in the other"
@@ -192,21 +190,21 @@ def _clock_of_two(
 
     It is none where a person says another time or what one of the two is, or where a third column is the time.
     """
-    name = next((name for name in columns if parts_of(name, [one for one in columns if one != name])), "")
+    name = next((name for name in columns if parts_of(name, [column for column in columns if column != name])), "")
     if not name:
         return columns, ""
-    plain = {one: cells for one, cells in columns.items() if one != name}
+    plain = {column: cells for column, cells in columns.items() if column != name}
     halves = parts_of(name, plain)
     if (time := given.get("time", "")) != name and (
         time
         or {*given.values(), *ignore} & {*halves}
-        or find_time_column({one: cells.tolist() for one, cells in plain.items()}) not in halves
+        or find_time_column({column: cells.tolist() for column, cells in plain.items()}) not in halves
     ):
         return plain, ""
-    return {one: cells for one, cells in columns.items() if one not in halves}, name
+    return {column: cells for column, cells in columns.items() if column not in halves}, name
 
 
-def _taken(roles: Roles) -> set[str]:
+def _used(roles: Roles) -> set[str]:
     return {roles.target, roles.group, roles.session, roles.time, *roles.ignored}
 
 
@@ -216,8 +214,8 @@ _MOST_COLUMNS = 0.5
 
 def _series(columns: Mapping[str, Labels]) -> ColumnSeries | None:
     """Return the columns that are values one after the other: they are inputs, whatever a few of them look like."""
-    found = numbered(list(columns), _MOST_COLUMNS)
-    names = [name for family in found.values() for name in family.values()]
+    families = numbered(list(columns), _MOST_COLUMNS)
+    names = [name for family in families.values() for name in family.values()]
     some = {name: columns[name][:_SERIES_ROWS] for name in names}
     if not names or any(is_text(cells) for cells in some.values()):
         return None
@@ -263,9 +261,9 @@ def _target(columns: Mapping[str, Labels], few: bool) -> tuple[str, str]:
 
 def find_target(columns: Mapping[str, Labels]) -> str:
     """Return the column whose name says that it is to be predicted, one of several values first; empty without."""
-    said = [name for word in _TARGETS for name in columns if _is_named(name, word)]
-    said += [name for name in columns if _is_ahead(name)]
-    return next((name for name in said if len(values_of(columns[name])) > 1), said[0] if said else "")
+    named = [name for word in _TARGETS for name in columns if _is_named(name, word)]
+    named += [name for name in columns if _is_ahead(name)]
+    return next((name for name in named if len(values_of(columns[name])) > 1), named[0] if named else "")
 
 
 def _only_classes(free: Sequence[str], columns: Mapping[str, Labels]) -> str:
@@ -309,7 +307,7 @@ def _is_free(name: str, families: Mapping[str, int]) -> bool:
     """Return whether a name is that of no person, recording, time, identifier, earlier value or numbered column.
 
     Args:
-        name: of the column.
+        name: name of the column.
         families: number of columns by name, where '#' stands for a number.
     """
     word, family = plain(name), _family(name)
@@ -378,7 +376,7 @@ def _named(columns: Mapping[str, Labels], words: Sequence[str], why: str) -> tup
 def _time(columns: Mapping[str, Labels]) -> tuple[str, str]:
     rising = [name for name, cells in columns.items() if without_unit(name) in ("", *_CLOCKS) and _rises(cells)]
     rising = [name for name in rising if without_unit(name) or unit_in_name(name)]
-    name = find_time_column({one: cells.tolist() for one, cells in columns.items()}) or next(iter(rising), "")
+    name = find_time_column({column: cells.tolist() for column, cells in columns.items()}) or next(iter(rising), "")
     if not name:
         return "", ""
     # A row without a time is an error when the rows are read: the column is no reading for it.
@@ -406,7 +404,7 @@ def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str, stated: s
         why = f"{why}, {ORDERS[order]}" if order else why
         unclear = None if order else UnitChoice("dmy", ("mdy",))
         return replace(roles, time_unit=order, unclear=unclear, why={**roles.why, "time": why})
-    measured = [name for name, column in columns.items() if name not in _taken(roles) and not is_text(column)]
+    measured = [name for name, column in columns.items() if name not in _used(roles) and not is_text(column)]
     numbers, behind = counted
     choice = UnitChoice(unit) if unit in SCALE else choose_unit(numbers, roles.time, measured, behind or stated)
     why = f"{roles.why['time']}: numbers of {WORDS[choice.unit]}"
@@ -428,7 +426,7 @@ def _rises(cells: Labels) -> bool:
 
 def _with_readings(roles: Roles, columns: Mapping[str, Labels], texts: Mapping[str, Collection[str]]) -> Roles:
     """Sort the remaining columns into readings, categories and those that are left out."""
-    free = {name: cells for name, cells in columns.items() if name not in _taken(roles)}
+    free = {name: cells for name, cells in columns.items() if name not in _used(roles)}
     ignored = dict(roles.ignored)
     units = columns.get(roles.group or roles.session)
     categories: dict[str, tuple[str, ...]] = {}
@@ -444,8 +442,8 @@ def _with_readings(roles: Roles, columns: Mapping[str, Labels], texts: Mapping[s
     if roles.target and task_of(_known(columns[roles.target])) == "classification":
         flags = {name: cells for name, cells in free.items() if name not in {*ignored, *_values(roles)}}
         ignored |= flags_of_target(flags, columns[roles.target], roles.target)
-        found = {name: cells for name, cells in flags.items() if name in categories and name not in ignored}
-        ignored |= texts_of_target(found, columns[roles.target], roles.target)
+        texts_left = {name: cells for name, cells in flags.items() if name in categories and name not in ignored}
+        ignored |= texts_of_target(texts_left, columns[roles.target], roles.target)
     readings = tuple(name for name in free if name not in ignored and name not in categories)
     categories = {name: known for name, known in categories.items() if name not in ignored}
     return replace(roles, readings=readings, categories=categories, ignored=ignored)
@@ -513,7 +511,7 @@ def flags_of_target(columns: Mapping[str, Labels], target: Labels, name: str) ->
     Args:
         columns: cells by column, in the order of the file.
         target: cells of the target.
-        name: of the target.
+        name: name of the target.
 
     Returns:
         Why a column is left out, by its name.
@@ -521,15 +519,21 @@ def flags_of_target(columns: Mapping[str, Labels], target: Labels, name: str) ->
     y = as_text(read_target(target))
     classes, counts = np.unique(y, return_counts=True)
     usual = str(classes[counts.argmax()])
-    flags = [one for one, cells in columns.items() if len(np.unique(cells)) == 2]
-    telling = [one for one in flags if _tells(columns[one], y, usual)]
-    if len(telling) < _FEWEST_FLAGS and not any(_is_all(columns[one], y, usual) for one in telling):
+    flags = [column for column, cells in columns.items() if len(np.unique(cells)) == 2]
+    telling = [column for column in flags if _gives_away(columns[column], y, usual)]
+    if len(telling) < _FEWEST_FLAGS and not any(_is_all(columns[column], y, usual) for column in telling):
         return {}
-    found = dict.fromkeys(telling, f"a flag that is never set without {name}: it gives the answer away")
+    reasons = dict.fromkeys(telling, f"a flag that is never set without {name}: it gives the answer away")
     order = list(columns)
-    beside = {order[p + s] for p, one in enumerate(order) if one in telling for s in (-1, 1) if 0 <= p + s < len(order)}
-    found |= {one: f"a flag beside flags that give {name} away" for one in flags if one in beside and one not in found}
-    return found
+    neighbours = {
+        order[p + s] for p, column in enumerate(order) if column in telling for s in (-1, 1) if 0 <= p + s < len(order)
+    }
+    reasons |= {
+        column: f"a flag beside flags that give {name} away"
+        for column in flags
+        if column in neighbours and column not in reasons
+    }
+    return reasons
 
 
 def texts_of_target(columns: Mapping[str, Labels], target: Labels, name: str) -> dict[str, str]:
@@ -538,7 +542,7 @@ def texts_of_target(columns: Mapping[str, Labels], target: Labels, name: str) ->
     Args:
         columns: cells by column.
         target: cells of the target.
-        name: of the target.
+        name: name of the target.
 
     Returns:
         Why a column is left out, by its name.
@@ -549,22 +553,22 @@ def texts_of_target(columns: Mapping[str, Labels], target: Labels, name: str) ->
     if not len(codes):
         return {}
     usual = len(codes) - int(np.bincount(codes).max())
-    found = {}
+    reasons = {}
     for column, cells in columns.items():
         _, texts = np.unique(cells[known], return_inverse=True)
         table = np.zeros((int(texts.max()) + 1, int(codes.max()) + 1), np.int64)
         np.add.at(table, (texts, codes), 1)
         if len(codes) - int(table.max(axis=1).sum()) <= _LEFT_OVER * usual:
-            found[column] = f"its texts say {name} in other words: it gives the answer away"
-    return found
+            reasons[column] = f"its texts say {name} in other words: it gives the answer away"
+    return reasons
 
 
-def _tells(cells: Labels, y: Labels, usual: str) -> bool:
+def _gives_away(cells: Labels, y: Labels, usual: str) -> bool:
     """Return whether the rarer value occurs in several rows, all of one class that is not the usual one."""
     values, counts = np.unique(cells, return_counts=True)
     rows = cells == values[counts.argmin()]
-    found = np.unique(y[rows])
-    return int(rows.sum()) >= _FEWEST_ROWS and len(found) == 1 and str(found[0]) not in ("", usual)
+    labels = np.unique(y[rows])
+    return int(rows.sum()) >= _FEWEST_ROWS and len(labels) == 1 and str(labels[0]) not in ("", usual)
 
 
 def _is_all(cells: Labels, y: Labels, usual: str) -> bool:

@@ -33,8 +33,8 @@ class _File:
     """A file without a name, closed (and its room on disk given back) with the last rows that refer to it."""
 
     def __init__(self, folder: Path) -> None:
-        with tempfile.TemporaryFile(dir=folder) as made:
-            self.number = os.dup(made.fileno())
+        with tempfile.TemporaryFile(dir=folder) as file:
+            self.number = os.dup(file.fileno())
         weakref.finalize(self, os.close, self.number)
 
 
@@ -112,8 +112,8 @@ class SpooledRows:
 
     def __getitem__(self, which: Any) -> Floats:  # noqa: ANN401 - as of an array: a row, a slice, indices or a mask
         if isinstance(which, int | np.integer):
-            one: Floats = self._read(self._places[int(which)][None])[0]
-            return one
+            row: Floats = self._read(self._places[int(which)][None])[0]
+            return row
         return self._read(self._places[which])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401
@@ -132,23 +132,23 @@ class SpooledRows:
 
     def _read(self, places: NDArray[np.int64]) -> Floats:
         """Return rows of the file in any order; what lies close together is read at once."""
-        found = np.empty((len(places), self._columns), np.float32)
+        rows = np.empty((len(places), self._columns), np.float32)
         if not len(places):
-            return found
+            return rows
         width = 4 * self._columns
         order = np.argsort(places, kind="stable")
         near = places[order]
-        apart = np.flatnonzero(np.diff(near) * width > _GAP_BYTES + width) + 1
+        borders = np.flatnonzero(np.diff(near) * width > _GAP_BYTES + width) + 1
         step = piece_rows(width)
-        for run in np.split(np.arange(len(near)), apart):
+        for run in np.split(np.arange(len(near)), borders):
             at = 0
             while at < len(run):
                 end = int(np.searchsorted(near[run], near[run[at]] + step))
                 part, at = run[at:end], end
                 first, last = int(near[part[0]]), int(near[part[-1]])
                 data = self._bytes(first * width, (last - first + 1) * width)
-                found[order[part]] = data.reshape(-1, self._columns)[near[part] - first]
-        return found
+                rows[order[part]] = data.reshape(-1, self._columns)[near[part] - first]
+        return rows
 
     def _bytes(self, offset: int, size: int) -> Floats:
         data = np.empty(size // 4, np.float32)
@@ -168,9 +168,9 @@ def in_file(X: object) -> SpooledRows | None:
 
 def joined(values: Sequence[Any], keep: Sequence[NDArray[np.bool_]]) -> Any:  # noqa: ANN401 - arrays or spooled rows
     """Return the kept rows of several recordings, in one array or still in their common file; one kept whole as is."""
-    if values and all(isinstance(one, SpooledRows) for one in values):
-        places = np.concatenate([one._places[kept] for one, kept in zip(values, keep, strict=True)])
+    if values and all(isinstance(rows, SpooledRows) for rows in values):
+        places = np.concatenate([rows._places[kept] for rows, kept in zip(values, keep, strict=True)])
         return SpooledRows(values[0]._file, values[0]._columns, places)
     if len(values) == 1 and keep[0].all():
         return values[0]
-    return np.concatenate([one[kept] for one, kept in zip(values, keep, strict=True)])
+    return np.concatenate([rows[kept] for rows, kept in zip(values, keep, strict=True)])

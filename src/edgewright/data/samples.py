@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import GAP
-from edgewright.core.windows import cut as cut_windows
+from edgewright.core.input.windows import cut as cut_windows
 from edgewright.data.resampling import at_one_rate
 from edgewright.data.row_spool import joined
 from edgewright.data.synthetic import is_synthetic
@@ -31,7 +31,7 @@ class _Rows(msgspec.Struct, frozen=True):
         labelled: which rows carry a label.
         groups: shape (rows,), or None.
         sessions: shape (rows,).
-        place: shape (rows,), index of the row within its session.
+        within: shape (rows,), index of the row within its session.
         time: shape (rows,), seconds; None without times.
         gap: shape (rows - 1,), whether time jumps after a row; None where the clock cannot tell.
         amounts: the target is a regression's.
@@ -42,7 +42,7 @@ class _Rows(msgspec.Struct, frozen=True):
     labelled: NDArray[np.bool_]
     groups: Labels | None
     sessions: Labels
-    place: NDArray[np.int64]
+    within: NDArray[np.int64]
     time: NDArray[np.float64] | None
     gap: NDArray[np.bool_] | None
     amounts: bool
@@ -121,8 +121,8 @@ def cut_in_parts(
     dataset = dataset if window is None else at_one_rate(dataset)
     recordings = _prepared(dataset)
     if window is not None:
-        found = _windows(recordings, dataset, window, last=last)
-        return (_filled(bunch, dataset) for bunch in _bunches(found, maximum))
+        cuts = _windows(recordings, dataset, window, last=last)
+        return (_filled(bunch, dataset) for bunch in _bunches(cuts, maximum))
     samples = _rows(recordings, dataset)
     ends = np.flatnonzero(np.append(samples.sessions[1:] != samples.sessions[:-1], True))
     chosen = ends if last else np.arange(len(samples.y))
@@ -182,10 +182,12 @@ def _prepared(dataset: DataSet) -> list[_Rows]:
         y = np.concatenate([np.unique(np.asarray(r.target)) for r in dataset.recordings if r.target is not None])
         amounts = task_of(y) == "regression"
     seen: defaultdict[str, int] = defaultdict(int)
-    return [_one(recording, text, grouped, amounts, seen) for recording in dataset.recordings]
+    return [_prepared_recording(recording, text, grouped, amounts, seen) for recording in dataset.recordings]
 
 
-def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: defaultdict[str, int]) -> _Rows:
+def _prepared_recording(
+    recording: Recording, text: bool, grouped: bool, amounts: bool, seen: defaultdict[str, int]
+) -> _Rows:
     """Return a recording with its names by row; `seen` counts the rows of each session so far."""
     rows = len(recording.values)
     if recording.target is None:
@@ -229,7 +231,7 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
         if recordings[0].groups is None
         else np.concatenate([r.groups[k] for r, k in zip(recordings, keep, strict=True) if r.groups is not None]),
         sessions=np.concatenate([r.sessions[k] for r, k in zip(recordings, keep, strict=True)]),
-        starts=np.concatenate([r.place[k] for r, k in zip(recordings, keep, strict=True)]),
+        starts=np.concatenate([r.within[k] for r, k in zip(recordings, keep, strict=True)]),
         columns=dataset.columns,
         rate=dataset.rate,
         seconds=_seconds(list(zip(recordings, keep, strict=True))),
@@ -239,7 +241,7 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
 def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *, last: bool = False) -> list[_Cut]:
     """Return windows of every recording, as views of its rows."""
     step = window.step or max(1, window.samples // 2)
-    found: list[_Cut] = []
+    cuts: list[_Cut] = []
     longest = 0
     for rows in recordings:
         # A stream has no labels: it is filled where a recording begins, or goes on after a gap.
@@ -259,24 +261,24 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
                 y, kept = _labels(rows, start + starts, (begin, end), window)
                 if kept.any():
                     whole = bool(kept.all())
-                    found.append(_Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept], begin))
-    if not found:
+                    cuts.append(_Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept], begin))
+    if not cuts:
         raise InputError(
             f"a stretch of at least {window.samples} labelled rows (window.samples)", f"at most {longest}",
             dataset.name, "Use shorter windows, window.within = 'recording', or window.pad = true",
         )  # fmt: skip
-    return found
+    return cuts
 
 
-def _bunches(found: list[_Cut], maximum: int) -> Iterator[list[_Cut]]:
+def _bunches(cuts: list[_Cut], maximum: int) -> Iterator[list[_Cut]]:
     """Yield the windows in their order, at most so many at a time."""
     bunch: list[_Cut] = []
     room = maximum
-    for one in found:
+    for whole in cuts:
         at = 0
-        while at < len(one.first):
+        while at < len(whole.first):
             part = slice(at, at + room)
-            bunch.append(_Cut(one.rows, one.windows[part], one.first[part], one.y[part], one.begin))
+            bunch.append(_Cut(whole.rows, whole.windows[part], whole.first[part], whole.y[part], whole.begin))
             at, room = at + len(bunch[-1].first), room - len(bunch[-1].first)
             if not room:
                 yield bunch
@@ -285,33 +287,35 @@ def _bunches(found: list[_Cut], maximum: int) -> Iterator[list[_Cut]]:
         yield bunch
 
 
-def _filled(found: list[_Cut], dataset: DataSet) -> Samples:
+def _filled(cuts: list[_Cut], dataset: DataSet) -> Samples:
     """Return windows as samples."""
     # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
-    X = np.empty((sum(len(one.first) for one in found), *found[0].windows.shape[1:]), dtype=np.float32)
+    X = np.empty((sum(len(own_cut.first) for own_cut in cuts), *cuts[0].windows.shape[1:]), dtype=np.float32)
     at = 0
-    for one in found:
-        X[at : at + len(one.windows)] = one.windows
-        at += len(one.windows)
+    for own_cut in cuts:
+        X[at : at + len(own_cut.windows)] = own_cut.windows
+        at += len(own_cut.windows)
     groups = None
-    if found[0].rows.groups is not None:
-        groups = np.concatenate([one.rows.groups[one.own] for one in found if one.rows.groups is not None])
+    if cuts[0].rows.groups is not None:
+        groups = np.concatenate(
+            [own_cut.rows.groups[own_cut.own] for own_cut in cuts if own_cut.rows.groups is not None]
+        )
     return Samples(
         X=X,
-        y=np.concatenate([one.y for one in found]),
+        y=np.concatenate([own_cut.y for own_cut in cuts]),
         groups=groups,
-        sessions=np.concatenate([one.rows.sessions[one.own] for one in found]),
-        starts=np.concatenate([one.rows.place[one.own] - one.own + one.first for one in found]),
+        sessions=np.concatenate([own_cut.rows.sessions[own_cut.own] for own_cut in cuts]),
+        starts=np.concatenate([own_cut.rows.within[own_cut.own] - own_cut.own + own_cut.first for own_cut in cuts]),
         columns=dataset.columns,
         rate=dataset.rate,
-        seconds=_seconds([(one.rows, one.own) for one in found]),
+        seconds=_seconds([(own_cut.rows, own_cut.own) for own_cut in cuts]),
     )
 
 
 def _seconds(parts: list[tuple[_Rows, NDArray[Any]]]) -> NDArray[np.float64] | None:
     """Return the times of some rows of each recording; None where one has no times."""
-    found = [rows.time[chosen] for rows, chosen in parts if rows.time is not None]
-    return np.concatenate(found) if len(found) == len(parts) else None
+    times = [rows.time[chosen] for rows, chosen in parts if rows.time is not None]
+    return np.concatenate(times) if len(times) == len(parts) else None
 
 
 def _stretches(rows: _Rows, *, by_label: bool) -> list[tuple[int, int]]:
@@ -368,10 +372,10 @@ def _counted(rows: NDArray[np.bool_], first: NDArray[np.int64], length: int) -> 
 def _amount(y: NDArray[np.float64], known: NDArray[np.bool_], target: WindowTarget) -> NDArray[np.float64]:
     """Return the amount of each window, shape (n,), from its labelled rows (n, samples); 0 without any."""
     if target == "mean":
-        made = np.where(known, y, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        amounts = np.where(known, y, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     elif target == "max":
-        made = np.where(known, y, -np.inf).max(axis=1)
+        amounts = np.where(known, y, -np.inf).max(axis=1)
     else:
         location = known.argmax(axis=1) if target == "first" else known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-        made = y[np.arange(len(y)), location]
-    return np.where(known.any(axis=1), made, 0.0).astype(np.float64)
+        amounts = y[np.arange(len(y)), location]
+    return np.where(known.any(axis=1), amounts, 0.0).astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edgewright.core.categories import MARK
+from edgewright.core.csv.categories import MARK
 from edgewright.schema.data import Column
 
 ACCELERATION, ROTATION, SIGNAL, TEMPERATURE, PRESSURE = "acceleration", "rotation", "signal", "temperature", "pressure"
@@ -70,11 +70,11 @@ def kinds_of(columns: tuple[Column, ...]) -> list[str]:
 
 def _triples(columns: tuple[Column, ...]) -> dict[str, list[int]]:
     """Return the numbers of columns whose names end in x, y and z by what comes before."""
-    found: dict[str, dict[str, int]] = {}
+    by_stem: dict[str, dict[str, int]] = {}
     for number, column in enumerate(columns):
         if match := _AXIS.match(column.name):
-            found.setdefault(match["stem"], {})[match["axis"].lower()] = number
-    return {stem: [axes[axis] for axis in "xyz"] for stem, axes in found.items() if len(axes) == 3}
+            by_stem.setdefault(match["stem"], {})[match["axis"].lower()] = number
+    return {stem: [axes[axis] for axis in "xyz"] for stem, axes in by_stem.items() if len(axes) == 3}
 
 
 def sensors_of(columns: tuple[Column, ...]) -> dict[str, list[int]]:
@@ -82,11 +82,11 @@ def sensors_of(columns: tuple[Column, ...]) -> dict[str, list[int]]:
 
     'acc_x', 'acc_y' and 'acc_z' are the sensor 'acc', every other column is one of its own.
     """
-    taken = {number: stem for stem, numbers in _triples(columns).items() for number in numbers}
+    stems = {number: stem for stem, numbers in _triples(columns).items() for number in numbers}
     sensors: dict[str, list[int]] = {}
     for number, column in enumerate(columns):
         if kind_of(column) not in NO_SENSOR:
-            stem = taken.get(number)
+            stem = stems.get(number)
             sensors.setdefault(column.name if stem is None else stem or "x, y, z", []).append(number)
     return sensors
 

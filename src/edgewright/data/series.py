@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.numbered_columns import FEWEST_VALUES, MARK, are_even, families
+from edgewright.core.csv.numbered_columns import FEWEST_VALUES, MARK, are_even, families
 from edgewright.schema.data import Floats
 
 SERIES, SPECTRUM = "series", "spectrum"
@@ -53,7 +53,7 @@ class ColumnSeries:
         return tuple(name for names in self.channels.values() for name in names)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """What they are, in words: 'a series of 150 values, t0 to t149'."""
         ranges = [f"{names[0]} to {names[-1]}" for names in self.channels.values()]
         count = f"{len(next(iter(self.channels.values()))):,} values"
@@ -72,8 +72,8 @@ def numbered(names: Sequence[str], share: float = SHARE) -> dict[str, dict[float
             chosen[family] = columns
     numbers = list(next(iter(chosen.values()), {}))
     count = len(chosen) * len(numbers)
-    most = count >= share * len(names) and not any(map(_PICTURE.search, chosen))
-    return chosen if most and are_even(numbers) else {}
+    covers_names = count >= share * len(names) and not any(map(_PICTURE.search, chosen))
+    return chosen if covers_names and are_even(numbers) else {}
 
 
 def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> ColumnSeries | None:
@@ -91,9 +91,9 @@ def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> C
     if not channels:
         return None
     kind = SPECTRUM if _is_light(channels) else SERIES
-    place = {name: index for index, name in enumerate(names)}
+    positions = {name: index for index, name in enumerate(names)}
     every = max(1, -(-len(values) // _LOOKED_AT))
-    parts = [_known(values[::every, [place[name] for name in columns.values()]]) for columns in channels.values()]
+    parts = [_known(values[::every, [positions[name] for name in columns.values()]]) for columns in channels.values()]
     smooth, steps = _are_smooth(parts), _steps(parts)
     unlike = float(np.mean([part.mean() for part in steps])) if steps else None
     if _are_times(channels):

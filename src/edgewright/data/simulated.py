@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from edgewright.core.csv.rows import iter_csv
-from edgewright.core.riff import comment_of
+from edgewright.core.input.riff import comment_of
 from edgewright.data.contract import LABELS_FILE
 from edgewright.data.sources.wav import wav_files
 from edgewright.schema.data import DataSet, Labels
@@ -27,7 +27,7 @@ _RECORDINGS = frozenset({".csv", ".gz", ".parquet", ".pq", ".tsv", ".wav", ".xz"
 
 def marked(data: DataSet) -> DataSet:
     """Return the data with recordings whose names say that no sensor measured them."""
-    named = tuple(msgspec.structs.replace(one, name=PREFIX + one.name) for one in data.recordings)
+    named = tuple(msgspec.structs.replace(recording, name=PREFIX + recording.name) for recording in data.recordings)
     return msgspec.structs.replace(data, recordings=named)
 
 
@@ -37,8 +37,10 @@ def is_simulated(path: Path) -> bool:
     False for what cannot be read or names no recordings. Of a folder the files that hold recordings count.
     """
     if path.is_dir():
-        files = [one for one in path.rglob("*") if one.suffix.lower() in _RECORDINGS and one.name != LABELS_FILE]
-        shown = [one for one in files if not one.name.startswith(".")]
+        files = [
+            entry for entry in path.rglob("*") if entry.suffix.lower() in _RECORDINGS and entry.name != LABELS_FILE
+        ]
+        shown = [entry for entry in files if not entry.name.startswith(".")]
         return bool(shown) and all(map(is_simulated, shown))
     try:
         if path.suffix.lower() == ".zip":

@@ -48,11 +48,11 @@ def choose(
         # The even deal comes first: for single rows it is the stratified shuffle itself.
         order = rng.permutation(count) if attempt % 2 else _even_deal(usual, rng)
         sums = table[order].cumsum(axis=0)
-        taken = int(np.abs(sums[:-1].sum(axis=1) - share * total.sum()).argmin())
-        score = _score(sums[taken], total, share)
+        count_taken = int(np.abs(sums[:-1].sum(axis=1) - share * total.sum()).argmin())
+        score = _score(sums[count_taken], total, share)
         if score < best_score:
             best_score, chosen = score, np.zeros(count, dtype=np.bool_)
-            chosen[order[: taken + 1]] = True
+            chosen[order[: count_taken + 1]] = True
             if score < 1e-9:
                 break
     return chosen
@@ -68,11 +68,11 @@ def _even_deal(usual: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np
     return np.asarray(by_class[np.argsort(key, kind="stable")], dtype=np.int64)
 
 
-def _score(taken: NDArray[np.float64], total: NDArray[np.float64], share: float) -> float:
+def _score(chosen: NDArray[np.float64], total: NDArray[np.float64], share: float) -> float:
     """Distance from the share plus distance between the mixes (total variation), plus classes on one side only."""
-    amount = abs(taken.sum() / total.sum() - share)
-    mix = 0.5 * np.abs(taken / taken.sum() - total / total.sum()).sum()
-    absent = int(((taken == 0) & (total > 0)).sum() + (taken == total)[total > 0].sum() * 3)
+    amount = abs(chosen.sum() / total.sum() - share)
+    mix = 0.5 * np.abs(chosen / chosen.sum() - total / total.sum()).sum()
+    absent = int(((chosen == 0) & (total > 0)).sum() + (chosen == total)[total > 0].sum() * 3)
     return float(amount + mix + _MISSING_CLASS * absent)
 
 
@@ -95,7 +95,7 @@ def split(samples: Samples, config: SplitConfig, *, seed: int, window: int | Non
     Args:
         samples: their target as the task needs it: text for classes, float64 for amounts.
         config: shares, or names of groups.
-        seed: of the choice.
+        seed: seed of the choice.
         window: rows in a window; None for single rows.
 
     Raises:
@@ -220,28 +220,28 @@ def _by_time(samples: Samples, among: Indices, share: float, length: int) -> tup
     return order[~leaves], order[leaves]
 
 
-def touching(samples: Samples, these: Indices, others: Indices, length: int) -> NDArray[np.bool_]:
-    """Which of `these` samples share a row with one of `others`: same session, starts nearer than `length`.
+def touching(samples: Samples, indices: Indices, others: Indices, length: int) -> NDArray[np.bool_]:
+    """Which of `indices` samples share a row with one of `others`: same session, starts nearer than `length`.
 
     Args:
         samples: all samples.
-        these: indices that are judged.
+        indices: indices that are judged.
         others: indices they are held against.
         length: rows in a window, 1 for single rows.
 
     Returns:
         Shape (len(these),).
     """
-    if not len(these) or not len(others):
-        return np.zeros(len(these), dtype=np.bool_)
+    if not len(indices) or not len(others):
+        return np.zeros(len(indices), dtype=np.bool_)
     session = np.unique(samples.sessions, return_inverse=True)[1].astype(np.int64)
     # One number line for all sessions: two of them are further apart than any window is long.
     room = int(samples.starts.max()) + 2 * length
     line = session * room + samples.starts
     sorted_others = np.sort(line[others])
-    right = np.searchsorted(sorted_others, line[these])
-    after = sorted_others[np.minimum(right, len(others) - 1)] - line[these]
-    before = line[these] - sorted_others[np.maximum(right - 1, 0)]
+    right = np.searchsorted(sorted_others, line[indices])
+    after = sorted_others[np.minimum(right, len(others) - 1)] - line[indices]
+    before = line[indices] - sorted_others[np.maximum(right - 1, 0)]
     return np.asarray((np.abs(after) < length) | (np.abs(before) < length))
 
 

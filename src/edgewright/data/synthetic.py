@@ -38,8 +38,8 @@ def origin(session: str) -> str:
 
 def is_synthetic(sessions: Labels) -> NDArray[np.bool_]:
     """Which rows were made, shape (n,)."""
-    found: NDArray[np.bool_] = np.strings.startswith(np.asarray(sessions, np.str_), PREFIX)
-    return found
+    mask: NDArray[np.bool_] = np.strings.startswith(np.asarray(sessions, np.str_), PREFIX)
+    return mask
 
 
 def measured_only(samples: Samples) -> tuple[Samples, NDArray[np.int64]]:
@@ -73,10 +73,10 @@ def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) ->
     trained = {str(name) for name in names[places[sides.train]]} - {
         str(name) for side in (sides.validation, sides.test) for name in names[places[side]]
     }
-    made = np.flatnonzero(is_synthetic(samples.sessions))
-    kept = [k for k in made.tolist() if _of(samples, k, sides.by) <= trained]
+    synthetic = np.flatnonzero(is_synthetic(samples.sessions))
+    kept = [k for k in synthetic.tolist() if _of(samples, k, sides.by) <= trained]
     if not kept:
-        raise InputError("synthetic samples of what trains", f"{len(made):,} of what does not", "[split]",
+        raise InputError("synthetic samples of what trains", f"{len(synthetic):,} of what does not", "[split]",
                          "Create them from people of the training data, or exclude them")  # fmt: skip
     train = np.sort(np.concatenate([places[sides.train], np.array(kept, np.int64)]))
     return Split(train=train, validation=places[sides.validation], test=places[sides.test], by=sides.by)

@@ -9,9 +9,9 @@ from pathlib import Path
 from edgewright.core.clocks.reader import unclear_order
 from edgewright.core.clocks.texts import ORDERS, needs_order
 from edgewright.data.categories import is_text, values_of
-from edgewright.data.known_sets import has_loader, table_of
-from edgewright.data.load import guess
+from edgewright.data.load import guess, table_of
 from edgewright.data.preview import Preview, preview_of_set, read_preview
+from edgewright.data.public import loaders
 from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -81,10 +81,10 @@ class ProposedTable:
         """What the file was read as, what its rows are, and what columns were taken for; warnings are not repeated."""
         parts = [f"{key} = {getattr(self.roles, key)}" for key in PARTS if self.roles.why.get(key, NAMED) != NAMED]
         parts += [f"{name} left out ({why})" for name, why in self.roles.ignored.items() if why != NAMED_IGNORED]
-        told = self.preview.told(self.roles.numbers, loaded=True) if self.preview is not None else ""
-        said = [f"read as {told}"] if told else []
-        said += [f"each row is {self.roles.series.told}"] if self.roles.series is not None else []
-        return (*said, *([f"columns: {'; '.join(parts)}"] if parts else []))
+        understood = self.preview.sentence(self.roles.numbers, loaded=True) if self.preview is not None else ""
+        parts_of_file = [f"read as {understood}"] if understood else []
+        parts_of_file += [f"each row is {self.roles.series.description}"] if self.roles.series is not None else []
+        return (*parts_of_file, *([f"columns: {'; '.join(parts)}"] if parts else []))
 
 
 def propose_table(
@@ -110,7 +110,7 @@ def propose_table(
     table: dict[str, object] = {"kind": kind, "path": path}
     if not kind:
         table = guess(path) if given else table_of(path)
-    if not kind and has_loader(str(table["kind"])):
+    if not kind and str(table["kind"]) in loaders():
         return ProposedTable(table, preview_of_set(table))
     if table["kind"] not in _TABLES or not Path(path).exists():
         return ProposedTable({**table, **given})

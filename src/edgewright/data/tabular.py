@@ -10,15 +10,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.categories import MARK, column_name, made_columns, one_hot
-from edgewright.core.clocks.joined import parts_of
-from edgewright.core.clocks.texts import ORDERS
+from edgewright.core.clocks.texts import ORDERS, parts_of
 from edgewright.core.clocks.units import WORDS, unit_spelled
-from edgewright.core.csv.cell_words import MISSING_TEXTS
-from edgewright.core.csv.units import refuse_other_unit, unit_in
+from edgewright.core.csv.categories import MARK, column_name, made_columns, one_hot
+from edgewright.core.units import MISSING_TEXTS, refuse_other_unit, unit_in
 from edgewright.data.clock import Clock, read_clock
 from edgewright.data.contract import SchemaConfig
-from edgewright.data.rates import one_rate
+from edgewright.data.resampling import one_rate
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -60,11 +58,11 @@ class Table:
     """Rows as a file gave them.
 
     Attributes:
-        name: of the recording.
+        name: name of the recording.
         names: columns of `values`.
         values: shape (rows, columns), float32, NaN where missing.
         text: the other columns by name, each of shape (rows,).
-        place: where a row stands ('rows.csv line 17'), for errors.
+        row_name: where a row stands ('rows.csv line 17'), for errors.
         units: of the columns whose cells, or a line below the header, say it.
         numerals: of the columns whose numbers are not written as a program reads them.
     """
@@ -73,7 +71,7 @@ class Table:
     names: tuple[str, ...]
     values: Floats
     text: dict[str, Labels] = field(default_factory=dict)
-    place: Callable[[int], str] = lambda row: f"row {row + 1}"
+    row_name: Callable[[int], str] = lambda row: f"row {row + 1}"
     units: Mapping[str, str] = field(default_factory=dict)
     numerals: Mapping[str, Numerals] = field(default_factory=dict)
 
@@ -86,27 +84,27 @@ def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tupl
         InputError: when no column of numbers or categories is left, a column has two parts, or categories are unclear.
     """
     parts = {key: getattr(config, key) for key in ("target", "group", "session", "time") if getattr(config, key)}
-    taken = {*parts.values(), *config.ignore, *parts_of(config.time, header)}
+    used = {*parts.values(), *config.ignore, *parts_of(config.time, header)}
     wanted = [*parts.values(), *config.columns, *config.ignore, *config.units, *config.ranges, *config.categories]
     halves = parts_of(config.time, header)
     for name in wanted:
         if name not in header and not (halves and name == config.time):
             raise UnknownNameError("column", name, header, where)
     for key, names in (("columns", config.columns), ("categories", config.categories)):
-        if clash := set(names) & taken:
+        if clash := set(names) & used:
             raise InputError("a column with one part", f"{min(clash)!r} with two", f"{where}, {key}")
     _check_categories(config.categories, header)
     for name, (low, high) in config.ranges.items():
         if not low < high:
             raise InputError("a range of a smaller and a larger number", f"[{low:g}, {high:g}]", f"ranges.{name}")
     if config.columns:
-        taken |= set(header) - set(config.columns)
-    taken |= set(config.categories)
-    if not set(header) - taken and not config.categories:
+        used |= set(header) - set(config.columns)
+    used |= set(config.categories)
+    if not set(header) - used and not config.categories:
         raise InputError(
             "at least one column of numbers besides target, group, session and time", f"{', '.join(header)}", where
         )
-    return tuple(name for name in header if name in taken)
+    return tuple(name for name in header if name in used)
 
 
 def _check_categories(categories: Mapping[str, Sequence[str]], header: Sequence[str]) -> None:
@@ -116,7 +114,7 @@ def _check_categories(categories: Mapping[str, Sequence[str]], header: Sequence[
         if len(values) < 2:
             do = f"Name every text of the column, or name {column!r} in ignore"
             raise InputError("at least two texts", str(len(values)), where, do)
-        if twice := [value for place, value in enumerate(values) if value in values[:place]]:
+        if twice := [value for index, value in enumerate(values) if value in values[:index]]:
             raise InputError("texts that differ", f"{twice[0]!r} twice", where, "Remove one of them")
         for value in values:
             if value != value.strip() or value.lower() in MISSING_TEXTS:
@@ -140,7 +138,7 @@ def with_categories(table: Table, config: TableConfig) -> Table:
     names, values = list(table.names), [table.values]
     for column, known in config.categories.items():
         names += [column_name(column, value) for value in known]
-        values.append(one_hot(table.text[column], known, lambda row, c=column: f"{table.place(row)}, column {c}"))  # type: ignore[misc]
+        values.append(one_hot(table.text[column], known, lambda row, c=column: f"{table.row_name(row)}, column {c}"))  # type: ignore[misc]
     return replace(table, names=tuple(names), values=np.concatenate(values, axis=1)) if config.categories else table
 
 
@@ -153,9 +151,11 @@ def input_names(config: TableConfig, names: Sequence[str]) -> tuple[str, ...]:
     """
     if not config.columns:
         return tuple(names)
-    made = {column: [column_name(column, value) for value in known] for column, known in config.categories.items()}
-    listed = [name for column in config.columns for name in made.get(column, [column])]
-    return (*listed, *(name for column, new in made.items() if column not in config.columns for name in new))
+    one_hot_names = {
+        column: [column_name(column, value) for value in known] for column, known in config.categories.items()
+    }
+    listed = [name for column in config.columns for name in one_hot_names.get(column, [column])]
+    return (*listed, *(name for column, new in one_hot_names.items() if column not in config.columns for name in new))
 
 
 def known_columns(names: Sequence[str], **tables: Mapping[str, object]) -> None:
@@ -184,7 +184,7 @@ def read_time(table: Table, config: TableConfig) -> Clock | None:
             do = "Correct the line of units, or time_unit in [data]"
             raise InputError(f"times in {WORDS[unit]}", f"{WORDS[stated]} by its line of units", table.name, do)
         unit = stated
-    return read_clock(table.text[config.time], column=config.time, unit=unit, place=table.place)
+    return read_clock(table.text[config.time], column=config.time, unit=unit, row_name=table.row_name)
 
 
 def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) -> Recording:
@@ -202,11 +202,11 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
         raise InputError("rows", "none", table.name)
     order = [table.names.index(name) for name in input_names(config, table.names)]
     values = np.ascontiguousarray(table.values[:, order], dtype=np.float32)
-    refuse_infinite(values, [table.names[i] for i in order], table.place)
+    refuse_infinite(values, [table.names[i] for i in order], table.row_name)
     target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
-        raise InputError("a finite number", "an infinite value", f"{table.place(bad)}, column {config.target}")
+        raise InputError("a finite number", "an infinite value", f"{table.row_name(bad)}, column {config.target}")
     return Recording(
         name=table.name,
         values=values,
@@ -246,7 +246,7 @@ def data_set(
         recordings: at least one.
         names: of the columns.
         config: what else is known of them.
-        name: of the set, its path.
+        name: name of the set, its path.
         target_name: of the target, where the configuration names no column.
         group_name: of the group, where the configuration names no column.
         seen: which columns hold a value, where somebody has looked already.
@@ -314,7 +314,7 @@ def _named(table: Table, column: str) -> Labels | None:
     names = np.char.strip(table.text[column])
     if (names == "").any():
         bad = int(np.flatnonzero(names == "")[0])
-        raise InputError("a name in every row", "an empty field", f"{table.place(bad)}, column {column}")
+        raise InputError("a name in every row", "an empty field", f"{table.row_name(bad)}, column {column}")
     return np.asarray(names)
 
 

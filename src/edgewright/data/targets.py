@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.cell_words import MISSING_LABELS
+from edgewright.core.units import MISSING_LABELS
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 

@@ -68,7 +68,7 @@ class FrameDecoder:
     def __init__(self, *, joined: bool = False) -> None:
         self.damaged = 0
         self._joined = joined
-        self._held = bytearray()
+        self._buffer = bytearray()
         self._skipping = False
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -77,23 +77,23 @@ class FrameDecoder:
         *whole, rest = data.split(b"\0")
         for piece in whole:
             self._hold(piece)
-            frame = None if self._skipping else read_frame(bytes(self._held))
+            frame = None if self._skipping else read_frame(bytes(self._buffer))
             if frame is not None:
                 frames.append(frame)
-            elif (self._held or self._skipping) and not self._joined:
+            elif (self._buffer or self._skipping) and not self._joined:
                 self.damaged += 1  # nothing between two zeros is no fault: senders may put extra ones
             self._joined = False
-            self._held.clear()
+            self._buffer.clear()
             self._skipping = False
         self._hold(rest)
         return frames
 
     def _hold(self, piece: bytes) -> None:
-        if self._skipping or len(self._held) + len(piece) > LONGEST:
+        if self._skipping or len(self._buffer) + len(piece) > LONGEST:
             self._skipping = True
-            self._held.clear()
+            self._buffer.clear()
         else:
-            self._held += piece
+            self._buffer += piece
 
 
 class Unwrapped:

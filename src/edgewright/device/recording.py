@@ -51,17 +51,17 @@ def probe_source(stream: Stream, rate: float | None, *, stream_name: str = "") -
         InputError: no rows came within ten seconds, or more than one stream where none is named.
     """
     packets: list[Packet] = []
-    heard = time.monotonic()
+    newest = time.monotonic()
     while True:
         new = [p for p in read_unstored(stream, LOOK) if not stream_name or p.stream == stream_name]
         packets += new
-        heard = time.monotonic() if any(len(p.values) for p in new) else heard
+        newest = time.monotonic() if any(len(p.values) for p in new) else newest
         moments = np.concatenate([np.empty(0), *(p.time for p in packets)])
         known = rate or stream.rate
         spans = len(moments) >= _FEWEST and moments[-1] - moments[0] >= _SPAN
         if len(moments) and (known or spans or stream.ended()):
             break
-        if stream.ended() or time.monotonic() - heard > SILENT:
+        if stream.ended() or time.monotonic() - newest > SILENT:
             text = next((p.notice for p in reversed(packets) if p.notice), "none")
             raise InputError("rows from the source", text, "--source", "Look at its name and settings")
     names = {p.stream for p in packets if len(p.values)}
@@ -166,9 +166,9 @@ class Recorder:
     """
 
     def __init__(self, folder: Path, *, label: str, person: str, columns: Sequence[str], rate: float) -> None:
-        for what, text in (("label", label), ("person", person)):
+        for option, text in (("label", label), ("person", person)):
             if not text.strip() or len(text) > 100 or any(ord(c) < 32 for c in text):
-                raise InputError(f"a {what} of 1 to 100 characters on one line", repr(text[:40]), f"--{what}")
+                raise InputError(f"a {option} of 1 to 100 characters on one line", repr(text[:40]), f"--{option}")
         if TIME in columns:
             raise InputError("channels of other names", TIME, "--columns", "It is the name of the column of times")
         self._folder, self._label, self._person = folder, label.strip(), person.strip()
@@ -214,7 +214,7 @@ class Recorder:
         return end < len(moments) or (seconds is not None and self.seconds >= seconds - 0.5 / self.rate)
 
     def keep(self) -> Take:
-        """Give the recording its name, the next number for its label and person, and notes it in labels.csv.
+        """Give the recording its name, the next number for its label and person, and note it in labels.csv.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -243,8 +243,8 @@ class Recorder:
             seconds=self.seconds,
             rate=measured,
             nominal=self.rate,
-            problems=tuple(h.text + self._at(h) for h in self._health if h.what in bad),
-            notes=tuple(h.text for h in self._health if h.what not in (*bad, "well")),
+            problems=tuple(h.text + self._at(h) for h in self._health if h.kind in bad),
+            notes=tuple(h.text for h in self._health if h.kind not in (*bad, "well")),
         )
 
     def drop(self) -> None:
@@ -274,10 +274,10 @@ class Recorder:
     def _linked(self) -> str:
         """Give the hidden file the next free name. A link, unlike a rename, never takes another file's place."""
         stem = f"{_plain(self._label)}_{_plain(self._person)}"
-        taken = [
+        numbers = [
             int(m[1]) for f in self._folder.iterdir() if (m := re.fullmatch(rf"{re.escape(stem)}_(\d+)\..+", f.name))
         ]
-        number = max(taken, default=0) + 1
+        number = max(numbers, default=0) + 1
         Path(self._hidden).chmod(0o644)
         while True:
             name = f"{stem}_{number:03d}.csv"
@@ -309,14 +309,14 @@ class Recorder:
 
 
 def take(
-    stream: Stream, recorder: Recorder, heard: SourceProbe, *, seconds: float | None, stream_name: str = ""
+    stream: Stream, recorder: Recorder, probe: SourceProbe, *, seconds: float | None, stream_name: str = ""
 ) -> Iterator[Packet]:
     """Record until it is as long as it shall be; every packet is given on, for whoever shows it.
 
     Args:
         stream: the source.
         recorder: takes the rows.
-        heard: its packets are recorded first; pass those of a live source without them.
+        probe: its packets are recorded first; pass those of a live source without them.
         seconds: None records until the source ends or the caller stops asking.
         stream_name: the one to record, in a source of many.
 
@@ -324,7 +324,7 @@ def take(
         CheckFailedError: the source ended or fell silent before the time was over.
     """
     came = time.monotonic()
-    waiting = list(heard.packets)
+    waiting = list(probe.packets)
     while True:
         for packet in waiting:
             if stream_name and packet.stream != stream_name:

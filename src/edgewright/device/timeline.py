@@ -22,64 +22,64 @@ from edgewright.schema.errors import InputError
 
 
 class RowNotices:
-    """What a timeline has to tell.
+    """Notices of a timeline, those of one kind at most every few seconds.
 
     Args:
         every: seconds between two notices of the same kind that are counted.
 
     Attributes:
-        found: notices that nobody has taken yet, in order.
+        notices: notices that nobody has taken yet, in order.
     """
 
     KEPT = ("_told", "_left")
     ADDED = ("_left",)
 
     def __init__(self, every: float) -> None:
-        self.found: list[Health] = []
+        self.notices: list[Health] = []
         self._every = every
         self._told: dict[str, float] = {}
         self._left: dict[str, tuple[int, float]] = {}
 
-    def tell(self, time: float, what: str, text: str, amount: float = 0.0) -> None:
-        """Something that is told at once, at `time` seconds of the stream."""
-        self.found.append(Health(time=time, what=what, text=text, amount=amount))
+    def add(self, time: float, kind: str, text: str, amount: float = 0.0) -> None:
+        """Add a notice at `time` seconds of the stream."""
+        self.notices.append(Health(time=time, kind=kind, text=text, amount=amount))
 
-    def count(self, what: str, time: float, due: float, *, times: int = 1, amount: float = 0.0) -> None:
-        """Something that is told at once where it is the first of its kind for a while, and counted else.
+    def count(self, kind: str, time: float, due: float, *, times: int = 1, amount: float = 0.0) -> None:
+        """Add a notice at once where it is the first of its kind for a while; else count it.
 
         Args:
-            what: 'gap', 'clock', or rows left out or made up: 'duplicate', 'late', 'surplus', 'stray', 'filled'.
+            kind: 'gap', 'clock', or rows left out or made up: 'duplicate', 'late', 'surplus', 'stray', 'filled'.
             time: seconds of the stream at the last row.
             due: seconds of the stream now.
             times: how many.
             amount: seconds that the gaps lasted, or that the clock jumped by.
         """
-        before, sum_before = self._left.get(what, (0, 0.0))
-        self._left[what] = before + times, sum_before + amount
-        if due - self._told.get(what, -math.inf) >= self._every:
-            self._report(what, time, due)
+        before, sum_before = self._left.get(kind, (0, 0.0))
+        self._left[kind] = before + times, sum_before + amount
+        if due - self._told.get(kind, -math.inf) >= self._every:
+            self._report(kind, time, due)
 
     def flush(self, time: float, due: float) -> None:
-        """Tell of all that was counted."""
-        for what in list(self._left):
-            self._report(what, time, due)
+        """Add notices of all that was counted."""
+        for kind in list(self._left):
+            self._report(kind, time, due)
 
     def given(self) -> list[Health]:
         """Return what was found since the last call."""
-        found, self.found = self.found, []
-        return found
+        notices, self.notices = self.notices, []
+        return notices
 
-    def _report(self, what: str, time: float, due: float) -> None:
-        times, amount = self._left.pop(what)
-        self._told[what] = due
-        if what == "gap":
+    def _report(self, kind: str, time: float, due: float) -> None:
+        times, amount = self._left.pop(kind)
+        self._told[kind] = due
+        if kind == "gap":
             text = f"gap of {duration_text(amount)}" if times == 1 else f"{times} gaps, {duration_text(amount)} in all"
-        elif what == "clock":
+        elif kind == "clock":
             by = f"{'+' if amount > 0 else ''}{duration_text(amount)}"
             text = f"clock jumped by {by}" if times == 1 else f"clock jumped {times} times, by {by} in all"
         else:
-            text, amount = f"{what}: {times} row{'s' if times > 1 else ''}", float(times)
-        self.tell(time, what, text, amount)
+            text, amount = f"{kind}: {times} row{'s' if times > 1 else ''}", float(times)
+        self.add(time, kind, text, amount)
 
 
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
@@ -186,9 +186,9 @@ class Timeline:
         if not self._begun and len(packet.time) and math.isfinite(packet.time[0]):
             self._first = float(packet.time[0])
         if packet.notice:
-            self._tell("source", packet.notice)
+            self._notice("source", packet.notice)
         if packet.lost and packet.sequence is None:
-            self._tell("lost", f"{packet.lost} rows lost by the source", amount=float(packet.lost))
+            self._notice("lost", f"{packet.lost} rows lost by the source", amount=float(packet.lost))
         if not len(packet.values):
             return self._given()
         values = packet.values
@@ -262,7 +262,7 @@ class Timeline:
                 if (health := self._speed.row(time, 1)) is not None:
                     self._emit(values[start : i + 1], run)
                     start, run = i + 1, []
-                    self._notices.found.append(health)
+                    self._notices.notices.append(health)
                 continue
             self._emit(values[start:i], run)
             start, run = i + 1, []
@@ -327,7 +327,7 @@ class Timeline:
         if ahead is None and off <= -_NEAR:
             self._leave("surplus")
             if (health := self._speed.row(time, 1)) is not None:
-                self._notices.found.append(health)
+                self._notices.notices.append(health)
                 # No row goes out here, so that those that come next must know by themselves, in any packet.
                 self._wrong_rate = self._speed.wrong
             return
@@ -338,7 +338,7 @@ class Timeline:
             self._notices.count("gap", self._time, time, amount=time - self._last)
             self._cut(gap=True)
             if (health := self._speed.gap(time, counted=ahead is not None)) is not None:
-                self._notices.found.append(health)
+                self._notices.notices.append(health)
         elif lost > 0:
             # The straight line from the row before to this one.
             part = np.arange(1, lost + 1, dtype=np.float32)[:, None] / np.float32(lost + 1)
@@ -354,7 +354,7 @@ class Timeline:
         off = time - self._due
         began = count is not None and self._count is not None and count <= self._count
         text = "the sender restarted, " if began else ""
-        self._tell("clock", f"{text}clock jumped by {off:+.3g} s, or rows are missing", amount=off)
+        self._notice("clock", f"{text}clock jumped by {off:+.3g} s, or rows are missing", amount=off)
         if time <= self._last:
             # Time within the timeline never falls back: from here on it is the sender's and an offset.
             self._offset -= off
@@ -371,12 +371,12 @@ class Timeline:
         health = self._speed.row(time, steps)
         self._emit(row, [time])
         if health is not None:
-            self._notices.found.append(health)
+            self._notices.notices.append(health)
 
     def _emit(self, values: Floats, times: list[float]) -> None:
         if not times:
             return
-        healthy = self._sensors.check(values, times, self._notices.found)
+        healthy = self._sensors.check(values, times, self._notices.notices)
         if self._wrong_rate:
             healthy = np.zeros(len(times), np.bool_)
         self._wrong_rate = self._speed.wrong
@@ -393,14 +393,14 @@ class Timeline:
             self._gap = False
         self._gap = self._gap or gap
 
-    def _leave(self, what: str, rows: int = 1) -> None:
+    def _leave(self, kind: str, rows: int = 1) -> None:
         """Count rows left out or made up."""
-        self._notices.count(what, self._time, self._due, times=rows)
+        self._notices.count(kind, self._time, self._due, times=rows)
 
     @property
     def _time(self) -> float:
         """When something happens that has no time of its own: at the newest row."""
         return self._last if self._begun else self._first
 
-    def _tell(self, what: str, text: str, amount: float = 0.0) -> None:
-        self._notices.tell(self._time, what, text, amount)
+    def _notice(self, kind: str, text: str, amount: float = 0.0) -> None:
+        self._notices.add(self._time, kind, text, amount)

@@ -63,9 +63,9 @@ class TfliteBuilder:
         variable: bool = False,
     ) -> int:
         """Add a value that an operator or the caller fills, or that stays from run to run; give its number."""
-        made = self._add(shape, dtype, 0, name, _grid(scale, zero))
-        self._tensors[made].isVariable = variable
-        return made
+        number = self._add(shape, dtype, 0, name, _grid(scale, zero))
+        self._tensors[number].isVariable = variable
+        return number
 
     def constant(self, array: Array, scale: Array | None = None, axis: int = 0, zero: int = 0) -> int:
         """Add a constant, with a scale for each entry along `axis` or one for all; give its number."""
@@ -109,10 +109,10 @@ class TfliteBuilder:
             intermediates: numbers of tensors that say the scales within an operator.
             fields: of the options.
         """
-        made = schema.OperatorT()
-        made.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
-        made.inputs, made.outputs = list(inputs), list(outputs)
-        made.intermediates = list(intermediates) or None
+        entry = schema.OperatorT()
+        entry.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
+        entry.inputs, entry.outputs = list(inputs), list(outputs)
+        entry.intermediates = list(intermediates) or None
         if options is None and name not in _BARE:
             table = _TABLES.get(name) or "".join(part.capitalize() for part in name.split("_"))
             kind = getattr(schema, f"{table}OptionsT", None)
@@ -120,9 +120,9 @@ class TfliteBuilder:
         if options is not None:
             for field, value in fields.items():
                 setattr(options, field, value)
-            made.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-            made.builtinOptions = options
-        self._operators.append(made)
+            entry.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+            entry.builtinOptions = options
+        self._operators.append(entry)
 
     def step(
         self,
@@ -134,9 +134,9 @@ class TfliteBuilder:
         **fields: object,
     ) -> int:
         """Add an operator and a tensor for its output, whose number is given."""
-        made = self.tensor(shape, kind)
-        self.operator(name, version, inputs, (made,), **fields)
-        return made
+        output = self.tensor(shape, kind)
+        self.operator(name, version, inputs, (output,), **fields)
+        return output
 
     def finish(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> bytes:
         """Return the file's bytes; the same calls give the same bytes."""
@@ -149,34 +149,34 @@ class TfliteBuilder:
         return bytes(writer.Output())
 
     def _add(self, shape: tuple[int, ...], dtype: str, buffer: int, name: str, grid: Any) -> int:  # noqa: ANN401
-        made = schema.TensorT()
-        made.shape, made.type, made.buffer = list(shape), _TYPES[dtype], buffer
-        made.quantization = grid
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.buffer = list(shape), _TYPES[dtype], buffer
+        tensor.quantization = grid
         # TFLM's interpreter reads the name of every tensor.
-        made.name = name
-        self._tensors.append(made)
+        tensor.name = name
+        self._tensors.append(tensor)
         return len(self._tensors) - 1
 
     def _entry(self, name: str, text: str) -> Any:  # noqa: ANN401
         """Return text that travels with the file: what .tflite has no field for."""
-        made = schema.MetadataT()
-        made.name, made.buffer = name, self._buffer(text.encode())
-        return made
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, self._buffer(text.encode())
+        return entry
 
     def _buffer(self, content: bytes) -> int:
         if content not in self._buffers:
-            made = schema.BufferT()
-            made.data = np.frombuffer(content, np.uint8)
-            self._model.buffers.append(made)
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(content, np.uint8)
+            self._model.buffers.append(buffer)
             self._buffers[content] = len(self._model.buffers) - 1
         return self._buffers[content]
 
     def _code(self, builtin: int, version: int) -> int:
         if (builtin, version) not in self._codes:
-            made = schema.OperatorCodeT()
+            code = schema.OperatorCodeT()
             # Readers from before the field grew to 32 bits look at the old one; 127 says 'see the new one'.
-            made.deprecatedBuiltinCode, made.builtinCode, made.version = min(builtin, 127), builtin, version
-            self._model.operatorCodes.append(made)
+            code.deprecatedBuiltinCode, code.builtinCode, code.version = min(builtin, 127), builtin, version
+            self._model.operatorCodes.append(code)
             self._codes[builtin, version] = len(self._model.operatorCodes) - 1
         return self._codes[builtin, version]
 

@@ -189,17 +189,21 @@ def find_target(name: str, kind: str = "", where: str = "", *, network: bool = F
         InputError: the name is of a tool that a target writes for, such as 'arduino'.
     """
 
-    def find(one: str) -> Target:
-        found: Target = catalogue.find(TARGETS, one, "TARGET", "export target")
-        return found
+    def find(target_name: str) -> Target:
+        known: Target = catalogue.find(TARGETS, target_name, "TARGET", "export target")
+        return known
 
-    for one in target_names() if name not in target_names() else ():
+    for other_name in target_names() if name not in target_names() else ():
         # A tool or system that a description names, such as Arduino, begins with a capital letter.
-        if name.lower() in (word.lower() for word in re.findall(r"\b[A-Z][\w-]*", find(one).description)):
-            raise InputError(f"--to {one}, which writes {find(one).description}", f"--to {name}", where)
+        if name.lower() in (word.lower() for word in re.findall(r"\b[A-Z][\w-]*", find(other_name).description)):
+            raise InputError(f"--to {other_name}, which writes {find(other_name).description}", f"--to {name}", where)
     target = find(name)
     if kind and kind not in target.writers and not (network and target.networks):
-        others = [one for one in target_names() if kind in find(one).writers or (network and find(one).networks)]
+        others = [
+            other_name
+            for other_name in target_names()
+            if kind in find(other_name).writers or (network and find(other_name).networks)
+        ]
         raise UnknownNameError(f"export target of a {kind}", name, others, where)
     return target
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from edgewright.export.c99_code.loops import FOR, SET, SHORT, Places, Turns
-from edgewright.export.c99_detectors._form import Form
+from edgewright.export.c99_detectors._source import Form
 from edgewright.export.contract import Subject
 from edgewright.export.program import LIBRARY, Tally, program_of
 from edgewright.schema.footprint import DETECTOR, Program
@@ -82,22 +82,22 @@ def _named(counts: Mapping[str, float]) -> dict[str, float]:
     return {kind if kind in shared else PREFIX + kind: count for kind, count in counts.items()}
 
 
-def _sum(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+def _sum(first: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
     """Return counts of two programs in one; a library function is there once."""
-    made = dict(one)
+    total = dict(first)
     for kind, count in other.items():
-        made[kind] = max(made.get(kind, 0.0), count) if kind.startswith("has ") else made.get(kind, 0.0) + count
-    return made
+        total[kind] = max(total.get(kind, 0.0), count) if kind.startswith("has ") else total.get(kind, 0.0) + count
+    return total
 
 
 def _functions(lines: Iterable[str], reader: _Reader) -> Iterator[tuple[str, list[str]]]:
     """Yield functions in a text, each with its body; numbers among their arguments become known."""
     name, body = "", list[str]()
     for line in lines:
-        found = _FUNCTION.match(line)
-        if found:
-            name, body = found[1], []
-            reader.declare(reader.tally, found[2])
+        head = _FUNCTION.match(line)
+        if head:
+            name, body = head[1], []
+            reader.declare(reader.tally, head[2])
         elif line == "}":
             yield name, body
         else:
@@ -154,18 +154,18 @@ class _Reader:
             chosen = SET.match(line)
             if chosen:
                 self._constants(places, chosen[1])
-            found = FOR.match(line)
-            if found or line.startswith("while ("):
-                length = self._said(line)
-                if length is None and found and self._counted(places, found):
-                    length = places.loop(found, now).length
+            loop = FOR.match(line)
+            if loop or line.startswith("while ("):
+                length = self._share(line)
+                if length is None and loop and self._counted(places, loop):
+                    length = places.loop(loop, now).length
                 stack.append(self._loop(tally, now, length, len(stack)))
-                if not found:
+                if not loop:
                     self._expression(tally, line[7:-3], stack[-1].total)
             elif line.startswith("if ("):
                 self._expression(tally, line[4:-3], now.total)
                 tally.add("branch", now.total)
-                share = self._said(line)
+                share = self._share(line)
                 if share is None:
                     share = 0.0 if _leaves(lines[number + 1 :]) else 1.0
                 stack.append(Turns(now.each, now.total * share))
@@ -174,7 +174,7 @@ class _Reader:
             else:
                 self._statement(tally, line, now.total)
 
-    def _said(self, line: str) -> float | None:
+    def _share(self, line: str) -> float | None:
         """How often a branch is entered or a loop turns, where the detector says so."""
         return next((share for text, share in self.often.items() if text in line), None)
 
@@ -184,9 +184,9 @@ class _Reader:
             name, _, text = part.partition(" = ")
             places.known[name] = places.number(text)
 
-    def _counted(self, places: Places, found: re.Match[str]) -> bool:
+    def _counted(self, places: Places, loop: re.Match[str]) -> bool:
         """Return whether a loop begins and ends at numbers that are known."""
-        names = set(_NAME.findall(f"{found[2].split(',')[0]} {found[3]}")) - {found[1]}
+        names = set(_NAME.findall(f"{loop[2].split(',')[0]} {loop[3]}")) - {loop[1]}
         return names <= places.known.keys()
 
     def _loop(self, tally: Tally, outer: Turns, length: float | None, depth: int) -> Turns:
@@ -215,21 +215,21 @@ class _Reader:
             value = line
         elif "[" in target and not target.startswith(("const", "float", "int", "uint")):
             tally.add("store", times)
-        share = self._said(line)
+        share = self._share(line)
         calls = times if share is None else times * share
-        for one in value.split(", ") if target.startswith(("float ", "int ", "const int ")) else (value,):
-            self._expression(tally, one, times, target.split("[")[0].split()[-1] if equals else "", calls)
+        for part in value.split(", ") if target.startswith(("float ", "int ", "const int ")) else (value,):
+            self._expression(tally, part, times, target.split("[")[0].split()[-1] if equals else "", calls)
 
     def _expression(self, tally: Tally, text: str, times: float, target: str = "", calls: float | None = None) -> None:
         """Count loads, call and operators; those of whole numbers apart from those of floats."""
         text = _TYPES.sub("", _FIELD.sub(r"\1[0]", text))
-        found = next((one for one in _CALL.finditer(text) if one[1] not in _WORDS), None)
-        while found is not None:
-            end = _closing(text, found.end())
-            name, given = found[1], text[found.end() : end]
+        call = next((match for match in _CALL.finditer(text) if match[1] not in _WORDS), None)
+        while call is not None:
+            end = _closing(text, call.end())
+            name, given = call[1], text[call.end() : end]
             self._call(tally, name, given, times if calls is None else calls)
-            text = f"{text[: found.start()]}{_RESULT}{text[end + 1 :]}"
-            found = next((one for one in _CALL.finditer(text) if one[1] not in _WORDS), None)
+            text = f"{text[: call.start()]}{_RESULT}{text[end + 1 :]}"
+            call = next((match for match in _CALL.finditer(text) if match[1] not in _WORDS), None)
         names = {name for name in _NAME.findall(text) if name not in ("context", "return")}
         names |= {target} if target else set()
         whole = bool(names) and not re.search(r"\d\.|\d[ef]", text) and names <= self.whole
@@ -243,8 +243,8 @@ class _Reader:
             return
         if short == "net_predict":  # the network's own program is counted
             return
-        for one in given.split(", "):
-            self._expression(tally, one, times)
+        for argument in given.split(", "):
+            self._expression(tally, argument, times)
         if name in self.routines:
             tally.add("call function", times)
             for kind, count in self.routines[name].run.items():

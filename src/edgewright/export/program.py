@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
-from edgewright.export._program_work import WORK
+from edgewright.export._program_work import FUNCTIONS, WORK, assembly_lines, channels_of, dual_counts, lane_counts
 from edgewright.export.c99_code.files import STEPS
-from edgewright.export.c99_code.header import Interface
+from edgewright.export.c99_code.header import CodeOptions, Interface
 from edgewright.export.c99_code.loops import FOR, SET, SHORT, Places, Turns
 from edgewright.export.c99_code.pipeline import lay_out
 from edgewright.export.c99_code.unit import UNREAD, Arena, Unit
 from edgewright.export.c99_dual import PREFIX as DUAL
-from edgewright.export.c99_dual._counts import assembly_lines, dual_counts
 from edgewright.export.c99_graph.frames import Grid, cuts_of
 from edgewright.export.c99_rvv import PREFIX as LANES
-from edgewright.export.c99_rvv._counts import FUNCTIONS, channels_of, lane_counts
 from edgewright.export.cores import counted_as
 from edgewright.schema.footprint import OWN_FLOATS, Program
 from edgewright.schema.graph import Graph
@@ -43,14 +41,14 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str
     Returns:
         Tables and static memory to the byte; code and instructions as counts, which a core's coefficients weigh.
     """
-    lay = partial(lay_out, graph, network, name="model", core=counted_as(core), flash=flash)
-    written, face = lay()
+    options = CodeOptions("model", core=counted_as(core), flash=flash)
+    written, face = lay_out(graph, options, network)
     borders, inside, arena = _memory(written, face, network)
     unit = written
     if written.floats:
         # Float operators are counted as they stand in portable C, by kinds of their own: coefficients know what the
         # core's own code takes for them. Memory and tables are those of the code that is written.
-        unit, face = lay(floats=False)
+        unit, face = lay_out(graph, replace(options, floats=False), network)
         borders, inside, _ = _memory(unit, face, network)
     tally = Tally(unit.name, unit.table_sizes, unit.unrolled, assembly=LANES if unit.vectors else DUAL)
     around = Tally(unit.name, unit.table_sizes) if written.floats else tally
@@ -88,7 +86,7 @@ def grid_of(graph: Graph, network: IntegerNetwork | None = None, *, core: str = 
     """
     if not cuts_of(graph):
         return None
-    frames = lay_out(graph, network, name="model", core=counted_as(core), flash=flash)[1].frames
+    frames = lay_out(graph, CodeOptions("model", core=counted_as(core), flash=flash), network)[1].frames
     return None if frames is None else frames.grid
 
 
@@ -103,7 +101,7 @@ def _memory(unit: Unit, face: Interface, network: IntegerNetwork | None) -> tupl
 
 def _tables_of(unit: Unit, inside: range) -> int:
     """Return bytes of the tables that some steps name."""
-    text = " ".join(line for place in inside for line in unit.steps[place].text)
+    text = " ".join(line for index in inside for line in unit.steps[index].text)
     words = set(re.findall(r"\w+", text))
     return sum(array.nbytes for name, array in unit.contents().items() if name in words)
 
@@ -113,7 +111,7 @@ _LANE = re.compile(r"s\d \+?= .*\[")
 # Copies of a state, which lie on the stack.
 _LOCAL = re.compile(r"int(\d+)_t (?:held|next)\[(\d+)\];$")
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
-_PLACE = re.compile(r"\[[^\[\]]*\]")
+_INDEX = re.compile(r"\[[^\[\]]*\]")
 # Those that set the error number, which lies in memory of the library.
 LIBRARY = ("expf", "logf", "sqrtf", "powf", "sinf", "cosf", "tanhf", "log1pf", "expm1f", "atan2f", "erff")
 _LIBRARY = re.compile(rf"\b({'|'.join(LIBRARY)})\(")
@@ -204,9 +202,9 @@ class Tally:
             if line.startswith("}"):
                 stack.pop()
                 continue
-            found = FOR.match(line)
-            if found:
-                stack.append(self.loop(places, found, now, shaped, len(stack)))
+            loop = FOR.match(line)
+            if loop:
+                stack.append(self.loop(places, loop, now, shaped, len(stack)))
                 continue
             if line.endswith("{"):
                 opened = line.startswith("if (")
@@ -251,18 +249,18 @@ class Tally:
                 mean.run[kind] = mean.run.get(kind, 0.0) + amount * count / rows
         self.routines[name.removeprefix(self.prefix)] = mean
 
-    def loop(self, places: Places, found: re.Match[str], outer: Turns, shaped: str, depth: int) -> Turns:
+    def loop(self, places: Places, head: re.Match[str], outer: Turns, shaped: str, depth: int) -> Turns:
         """Count a loop; give its body."""
-        made = places.loop(found, outer)
+        body = places.loop(head, outer)
         if shaped:
-            if made.path != outer.path:
-                self.add(f"{shaped} {made.path}", made.total)
-            return made
+            if body.path != outer.path:
+                self.add(f"{shaped} {body.path}", body.total)
+            return body
         self.add(f"loop{min(depth, 3)}", outer.total)
-        kind = "turn" if made.length > SHORT else "short turn"
-        self.run[kind] = self.run.get(kind, 0.0) + made.total
+        kind = "turn" if body.length > SHORT else "short turn"
+        self.run[kind] = self.run.get(kind, 0.0) + body.total
         self.written[kind] = self.written.get(kind, 0.0) + 1.0
-        return made
+        return body
 
     def shaped(self, line: str, now: Turns, sort: str, places: Places) -> None:
         """Count a statement in the loops of an operator that are counted by their shape."""
@@ -291,7 +289,7 @@ class Tally:
             value = value + " + " if equals else line
         if equals and "[" in target and not target.startswith(("int32_t", "const", "float")):
             self.add("store", times)
-            self.add("load", times, _PLACE.sub("", target).count("["))
+            self.add("load", times, _INDEX.sub("", target).count("["))
         for name, arguments in _calls(value):
             self.call(name, arguments, Turns(np.asarray(times), times), places)
         self.expression(value, times, "")
@@ -330,7 +328,7 @@ class Tally:
         """Count loads and operators."""
         loads = 0
         while "[" in text:
-            shorter, count = _PLACE.subn("", text)
+            shorter, count = _INDEX.subn("", text)
             if not count:
                 break
             loads, text = loads + count, shorter
@@ -344,7 +342,7 @@ class Tally:
 
 def _calls(text: str) -> list[tuple[str, list[str]]]:
     """Return functions that are called, with their arguments, the outer ones first."""
-    found = []
+    calls = []
     for match in _CALL.finditer(text):
         if match[1] in _WORDS or match[1].endswith("_C"):
             continue
@@ -361,5 +359,5 @@ def _calls(text: str) -> list[tuple[str, list[str]]]:
             elif character == "," and not depth:
                 arguments.append(text[start:index])
                 start = index + 1
-        found.append((match[1], [argument.strip() for argument in arguments]))
-    return found
+        calls.append((match[1], [argument.strip() for argument in arguments]))
+    return calls

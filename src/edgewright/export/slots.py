@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import msgspec
 import numpy as np
 
+from edgewright.core.archive import decode_versioned
 from edgewright.core.package import Package
-from edgewright.core.versioned_json import decode_versioned
 from edgewright.device.boards.weights import HEADER, SIGNATURE, body_of
 from edgewright.export.c99_code.files import files
 from edgewright.export.c99_code.linkable import linkable
@@ -18,7 +18,7 @@ from edgewright.export.c99_code.pipeline import lay_out
 from edgewright.export.c99_code.text import slot_bytes
 from edgewright.export.c99_graph.graph import image_channels, pixels
 from edgewright.export.contract import Subject
-from edgewright.export.targets.c99 import around, limits_of
+from edgewright.export.targets.c99 import around, options_of
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.integer import Rounding
@@ -81,11 +81,7 @@ def slot_code(subject: Subject) -> SlotCode:
     Raises:
         InputError, UnknownNameError: as `write_c99`; for a model whose answer is several arrays.
     """
-    names, units = [c.name for c in subject.columns], [c.unit for c in subject.columns]
-    unit, face = lay_out(
-        subject.graph, subject.integers, name=subject.word, columns=names, units=units, ranges=limits_of(subject),
-        slots=True, confidence=subject.confidence,
-    )  # fmt: skip
+    unit, face = lay_out(subject.graph, replace(options_of(subject), slots=True), subject.integers)
     text = files(unit, face)
     text |= around(subject, text[f"{subject.word}.h"])
     field = next((n for n in face.outputs if n not in ("label", "confidence")), "")
@@ -97,7 +93,7 @@ def slot_code(subject: Subject) -> SlotCode:
         "generator": GENERATOR,
         "code": {name: body for name, body in sorted(text.items()) if name.endswith(".c")},
         "labels": subject.graph.labels,
-        "columns": list(zip(names, units, strict=True)),
+        "columns": [(column.name, column.unit) for column in subject.columns],
         "input": subject.graph.inputs[0].shape,
     }
     return SlotCode(
@@ -120,7 +116,7 @@ def slot_files(subject: Subject, key: bytes) -> dict[str, bytes]:
     code, word = slot_code(subject), subject.word
     vectors = _room(code)
     length = HEADER + len(code.constants) + 4 * vectors * (code.inputs + code.outputs) + 32 + SIGNATURE
-    made = dict(code.files)
+    texts = dict(code.files)
     for part in _PARTS:
         for ending in ("h", "c"):
             text = (resources.files("edgewright.export") / "board" / f"{part}.{ending}").read_text("utf-8")
@@ -129,13 +125,13 @@ def slot_files(subject: Subject, key: bytes) -> dict[str, bytes]:
                 ("@VALUES@", code.values), ("@@", word.upper()), ("@", word),
             ):  # fmt: skip
                 text = text.replace(mark, value)
-            made[f"{word}_{part}.{ending}"] = text
+            texts[f"{word}_{part}.{ending}"] = text
     layout = Layout(
         name=subject.word, form=subject.form, rounding=subject.rounding, hash=code.layout.hex(),
         constants=len(code.constants), vectors=vectors, key=key.hex(),
     )  # fmt: skip
-    made[f"{word}_layout.json"] = msgspec.json.format(msgspec.json.encode(layout), indent=1).decode() + "\n"
-    return {name: text.encode() for name, text in linkable(made, word).items()}
+    texts[f"{word}_layout.json"] = msgspec.json.format(msgspec.json.encode(layout), indent=1).decode() + "\n"
+    return {name: text.encode() for name, text in linkable(texts, word).items()}
 
 
 def read_layout(data: bytes, where: str) -> Layout:

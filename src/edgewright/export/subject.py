@@ -9,8 +9,8 @@ from msgspec import UnsetType
 from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
 from edgewright.core.adaptation.predictor import FORM, origin_of
-from edgewright.core.input_ranges import read_ranges
-from edgewright.core.integer.rounding import rounding_of
+from edgewright.core.input.input_ranges import read_ranges
+from edgewright.core.integer.reader import rounding_of
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import package_path
@@ -19,7 +19,7 @@ from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.monitor.detector_file import detectors_in
+from edgewright.monitor.detector_stream import detectors_in
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import Rounding

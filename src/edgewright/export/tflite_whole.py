@@ -40,7 +40,7 @@ def integer_labels(
     if not last.scale or len(last.shape) != 1:
         return frozenset()
     steps, ordered, masked = {end: float(last.scale)}, set[str](), set[str]()
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for node in nodes:
         source, name = (node.inputs or ("",))[0], node.outputs[0]
         if node.op in ("Mul", "Div") and source in steps:
@@ -53,8 +53,8 @@ def integer_labels(
         elif node.op == "Where" and node.inputs[1] in ordered and node.inputs[2] in constants:
             masked.add(name)
         elif node.op == "ArgMax" and source in {*steps, *ordered, *masked} and _is_plain(node):
-            found[name] = source
-    return frozenset(name for name, source in found.items() if source not in masked or _replaced(nodes, name, source))
+            labels[name] = source
+    return frozenset(name for name, source in labels.items() if source not in masked or _replaced(nodes, name, source))
 
 
 def _is_plain(node: Node) -> bool:
@@ -65,12 +65,12 @@ def _is_plain(node: Node) -> bool:
 
 def _replaced(nodes: Sequence[Node], label: str, source: str) -> bool:
     """Return whether a label only lives on where its probabilities were not masked: see `graph.mask`."""
-    made = {name: node for node in nodes for name in node.outputs}
+    producer = {name: node for node in nodes for name in node.outputs}
     for node in nodes:
         if label not in node.inputs:
             continue
-        sure = made.get(node.inputs[0])
-        top = None if sure is None or sure.op != "Greater" else made.get(sure.inputs[0])
+        sure = producer.get(node.inputs[0])
+        top = None if sure is None or sure.op != "Greater" else producer.get(sure.inputs[0])
         if node.op != "Where" or node.inputs[1] != label or top is None or top.inputs[0] != source:
             return False
     return label in {name for node in nodes for name in node.inputs}
@@ -159,15 +159,15 @@ def _reached(nodes: list[Node], end: str) -> set[str]:
 
 def _missing(nodes: Sequence[Node], source: str) -> frozenset[str]:
     """Return values that a missing number of the input reaches: a Where that asks for it is where it ends."""
-    found, requested = {source}, {}
+    names, requested = {source}, {}
     for node in nodes:
         if node.op == "IsNaN":
             requested[node.outputs[0]] = node.inputs[0]
         elif node.op == "Where" and requested.get(node.inputs[0]) == node.inputs[2]:
-            found.update(node.outputs if node.inputs[1] in found else ())
-        elif found.intersection(node.inputs):
-            found.update(node.outputs)
-    return frozenset(found)
+            names.update(node.outputs if node.inputs[1] in names else ())
+        elif names.intersection(node.inputs):
+            names.update(node.outputs)
+    return frozenset(names)
 
 
 # Metadata of a graph that a file carries too.
@@ -258,8 +258,8 @@ class _Writer:
         """Write ARG_MAX over the network's bytes: compilers for integers refuse it over floats."""
         shape = tuple(self.plan.sample[node.outputs[0]].shape)
         axis = self.builder.constant(np.asarray(1, np.int32))
-        made = self.builder.step("ARG_MAX", (raw, axis), shape, "int32", outputType=schema.TensorType.INT32)
-        self.tensors[node.outputs[0]] = made
+        number = self.builder.step("ARG_MAX", (raw, axis), shape, "int32", outputType=schema.TensorType.INT32)
+        self.tensors[node.outputs[0]] = number
 
     def _network(self, network: IntegerNetwork) -> None:
         """Write the network, between QUANTIZE and DEQUANTIZE where it is an integer one."""
@@ -267,8 +267,8 @@ class _Writer:
         first, last = network.values[network.input], network.values[network.output]
         if first.scale:
             self.layers[network.input] = value_tensor(self.builder, first)
-            held = self._held(boundary, first)
-            self.builder.operator("QUANTIZE", 1, (held,), (self.layers[network.input],), schema.QuantizeOptionsT())
+            limited = self._limited(boundary, first)
+            self.builder.operator("QUANTIZE", 1, (limited,), (self.layers[network.input],), schema.QuantizeOptionsT())
         else:
             self.layers[network.input] = boundary
         append_network(self.builder, network, self.layers)
@@ -277,7 +277,7 @@ class _Writer:
             raw = self.builder.step("DEQUANTIZE", (raw,), (1, *last.shape), version=2)
         self.tensors[self.plan.end] = self._graph_layout(raw, last)
 
-    def _held(self, value: int, grid: IntegerValue) -> int:
+    def _limited(self, value: int, grid: IntegerValue) -> int:
         """Clip a value so that QUANTIZE rounds it as the reference does; missing values become 0."""
         shape = (1, *grid.shape)
         if self._boundary in self.plan.missing:
@@ -307,7 +307,7 @@ class _Writer:
 
 def _metadata(graph: Graph) -> dict[str, str]:
     """Label, and what the graph carries under its own prefix: declared input ranges, the rounding."""
-    made = {key: text for key, text in graph.metadata.items() if key.startswith(_PREFIX)}
+    entries = {key: text for key, text in graph.metadata.items() if key.startswith(_PREFIX)}
     if graph.labels:
-        made[f"{_PREFIX}labels"] = json.dumps(graph.labels, ensure_ascii=False)
-    return dict(sorted(made.items()))
+        entries[f"{_PREFIX}labels"] = json.dumps(graph.labels, ensure_ascii=False)
+    return dict(sorted(entries.items()))

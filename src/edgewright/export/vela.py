@@ -61,7 +61,7 @@ class VelaReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def npu(self) -> int:
         """How many operators the NPU runs."""
-        return sum(one.npu for one in self.operators)
+        return sum(operator.npu for operator in self.operators)
 
     @property
     def cpu(self) -> int:
@@ -101,30 +101,30 @@ def compile_vela(model: bytes, configuration: str = DEFAULT) -> VelaReport:
         room = Path(folder)
         (room / "model.tflite").write_bytes(model)
         _run(room, configuration)
-        made = (room / "model_vela.tflite").read_bytes()
+        compiled = (room / "model_vela.tflite").read_bytes()
         figures = _figures(room)
     return VelaReport(
         configuration=configuration,
-        operators=place_operators(before, parse_tflite(made)),
+        operators=place_operators(before, parse_tflite(compiled)),
         sram=_bytes(figures, "sram_memory_used"),
         flash=_bytes(figures, "off_chip_flash_memory_used") + _bytes(figures, "on_chip_flash_memory_used"),
         cycles=round(float(figures["cycles_total"])),
         clock=float(figures["core_clock"]),
         macs=round(float(figures["nn_macs"])),
-        model=made,
+        model=compiled,
     )
 
 
 def place_operators(before: TfliteFile, after: TfliteFile) -> tuple[Placement, ...]:
     """Return the operators of a file; those that stand in the compiled file too are left to the CPU."""
     left = Counter(_key(after, number) for number in range(len(after.operators)))
-    made = []
+    placements = []
     for number, operator in enumerate(before.operators):
         key = _key(before, number)
         on_cpu = left[key] > 0
         left[key] -= on_cpu
-        made.append(Placement(operator=operator.name, shape=key[1], npu=not on_cpu))
-    return tuple(made)
+        placements.append(Placement(operator=operator.name, shape=key[1], npu=not on_cpu))
+    return tuple(placements)
 
 
 def _key(file: TfliteFile, number: int) -> tuple[str, tuple[int, ...]]:

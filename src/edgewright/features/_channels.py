@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, take
 from edgewright.graph.stage import Context, StageConfig
-from edgewright.graph.transformer import CHUNK_VALUES, E, SampleTransformer, made, named, positions
+from edgewright.graph.transformer import CHUNK_VALUES, E, SampleTransformer, from_config, named, positions
 from edgewright.schema.errors import InputError
 
 Noise = float | tuple[float, ...] | None
@@ -40,7 +40,7 @@ class ChosenChannels(SampleTransformer):
         return int(self.shape_[0]) if self.channels is None else len(self.channels)
 
     def _chosen_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return names if self.channels is None else tuple(names[place] for place in self.channels)
+        return names if self.channels is None else tuple(names[index] for index in self.channels)
 
 
 @dataclass(eq=False, repr=False)
@@ -79,7 +79,7 @@ def made_of_channels(kind: type[E], config: StageConfig, context: Context, **giv
     chosen: tuple[str, ...] = getattr(config, "channels", ())
     used = positions(chosen, context.names, kind.kind)
     noise = _of_channels(getattr(config, "noise", None), len(used), f"stage {kind.kind}, key noise")
-    return made(kind, config, context, channels=used if chosen else None, noise=noise, **given)
+    return from_config(kind, config, context, channels=used if chosen else None, noise=noise, **given)
 
 
 def used_channels(given: Mapping[str, Any], context: Context) -> dict[str, Any]:

@@ -30,11 +30,11 @@ def fast_length(samples: int) -> int:
     own = _steps(samples // 2) if samples % 2 == 0 else None
     if own is not None and own <= _MOST_STEPS * (samples // 2):
         return samples
-    found = {length: _steps(length // 2) for length in range(samples + samples % 2, 2 * samples + 2, 2)}
-    near = [length for length, steps in found.items() if steps is not None and length <= _LONGER * samples]
+    steps_of = {length: _steps(length // 2) for length in range(samples + samples % 2, 2 * samples + 2, 2)}
+    near = [length for length, steps in steps_of.items() if steps is not None and length <= _LONGER * samples]
     # Powers of 2 lie less than a factor of 2 apart: there is always one.
-    near = near or [length for length, steps in found.items() if steps is not None][:1]
-    return min(near, key=lambda length: found[length] or 0)
+    near = near or [length for length, steps in steps_of.items() if steps is not None][:1]
+    return min(near, key=lambda length: steps_of[length] or 0)
 
 
 def cheaper_length(samples: int) -> int | None:
@@ -42,8 +42,8 @@ def cheaper_length(samples: int) -> int | None:
     used = _steps(fast_length(samples) // 2) or 0
     near = range(round(samples / _LONGER), round(samples * _LONGER) + 1)
     steps = {length: _steps(length // 2) for length in near if length % 2 == 0}
-    found = [length for length, count in steps.items() if count is not None and 2 * count <= used]
-    return min(found, key=lambda length: abs(length - samples), default=None)
+    lengths = [length for length, count in steps.items() if count is not None and 2 * count <= used]
+    return min(lengths, key=lambda length: abs(length - samples), default=None)
 
 
 def _steps(half: int) -> int | None:
@@ -72,7 +72,7 @@ def matrices(
     Args:
         samples: of a frame.
         window: taper of a frame, 'hann' or 'none'.
-        length: of the transform, the frame padded with zeros; the frame itself when None.
+        length: length of the transform, the frame padded with zeros; the frame itself when None.
     """
     length = samples if length is None else length
     taper = hann(samples) if window == "hann" else np.ones(samples)

@@ -14,7 +14,7 @@ from edgewright.features import _dft
 from edgewright.features._channels import audible, chunks
 from edgewright.graph.formula import Value, log, matmul, reshape, take, transpose
 from edgewright.graph.stage import Context, StageConfig
-from edgewright.graph.transformer import E, SampleTransformer, made, require, require_rate
+from edgewright.graph.transformer import E, SampleTransformer, from_config, require, require_rate
 from edgewright.schema.errors import InputError
 
 
@@ -213,7 +213,7 @@ def made_of_sound(estimator: type[E], config: MelConfig, context: Context) -> E:
         raise InputError(f"low < high <= {rate / 2:g} Hz", f"low {config.low:g}, high {high:g}", where)
     edges = mel_edges(config.mels, config.low, high, config.scale)
     mel_matrix(_dft.frequencies(fft, rate), edges, where)
-    return made(estimator, config, context, frame=frame, hop=hop, fft=fft, high=high)
+    return from_config(estimator, config, context, frame=frame, hop=hop, fft=fft, high=high)
 
 
 def in_seconds(given: Mapping[str, Any], context: Context) -> dict[str, float]:

@@ -55,9 +55,11 @@ class Colours(SampleTransformer):
             x = take(take(x, rows, 2), columns, 3)
         # Channel by channel, generated C adds up what it works out from a pixel and keeps nothing else.
         each = [reshape(cut(x, n, n + 1, 1), (0, 1, -1)) for n in range(channels)]
-        apart = [y - each[(n + 1) % channels] + np.float32(_MIDDLE) for n, y in enumerate(each)] if channels > 1 else []
-        pixels, one = [clip(y * part, 0.0, last) for y in (*each, *apart)], np.float32(1)
-        near = [relu(one - absolute(z - np.float32(level))) for level in range(last + 1) for z in pixels]
+        differences = (
+            [y - each[(n + 1) % channels] + np.float32(_MIDDLE) for n, y in enumerate(each)] if channels > 1 else []
+        )
+        pixels, unit = [clip(y * part, 0.0, last) for y in (*each, *differences)], np.float32(1)
+        near = [relu(unit - absolute(z - np.float32(level))) for level in range(last + 1) for z in pixels]
         share = np.float32(1 / (len(rows) * len(columns)))
         return join([total(y, 2) for y in near], 1) * share
 
@@ -66,21 +68,21 @@ class Colours(SampleTransformer):
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
         after = (*names[1:], *names[:1])
-        apart = [f"{name}-{other}" for name, other in zip(names, after, strict=True)] if len(names) > 1 else []
+        differences = [f"{name}-{other}" for name, other in zip(names, after, strict=True)] if len(names) > 1 else []
         levels = range(0, _WHITE + 1, self.step)
         return [
             text
             for level in levels
-            for text in (*(f"{name} {level}" for name in names), *(f"{pair} {level - _MIDDLE}" for pair in apart))
+            for text in (*(f"{name} {level}" for name in names), *(f"{pair} {level - _MIDDLE}" for pair in differences))
         ]
 
 
 def _why(estimator: Colours) -> str:
     channels = int(estimator.shape_[0])
-    apart = "and of its difference from the next one " if channels > 1 else ""
+    differences = "and of its difference from the next one " if channels > 1 else ""
     return (
-        f"How much of a picture has which colour, wherever it is: {estimator._levels()} levels of each channel {apart}"
-        f"take the place of {estimator.shape_[1]} x {estimator.shape_[2]} pixels."
+        f"How much of a picture has which colour, wherever it is: {estimator._levels()} levels of each channel "
+        f"{differences}take the place of {estimator.shape_[1]} x {estimator.shape_[2]} pixels."
     )
 
 

@@ -46,7 +46,7 @@ class Compress(SampleTransformer):
 
     def formula(self, x: Value) -> Value:
         """Return the positive part's logarithm minus the negative part's: no operator for the sign is needed."""
-        scaled = x * self._beside(self.inverse_)
+        scaled = x * self._broadcastable(self.inverse_)
         return log(relu(scaled) + 1.0) - log(relu(-scaled) + 1.0)
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused

@@ -31,7 +31,7 @@ class Flatten(SampleTransformer):
         return reshape(x, (0, int(self.shape_[0]) * int(self.shape_[1])))
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
-        return [f"{name} {place}" for name in names for place in range(int(self.shape_[1]))]
+        return [f"{name} {index}" for name in names for index in range(int(self.shape_[1]))]
 
 
 def _why(estimator: Flatten) -> str:

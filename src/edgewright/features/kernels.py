@@ -78,7 +78,7 @@ class Kernels(ChosenChannels):
         pool: number of random features.
         samples: largest number of training windows that the choice is made on.
         task: 'classification' or 'regression'.
-        seed: of the random number generator.
+        seed: seed of the random number generator.
         channels: places of the channels used, None for all.
         names: of the channels that arrive.
 
@@ -115,8 +115,8 @@ class Kernels(ChosenChannels):
     def _rounded(self, x: Value) -> Value:
         """Return whole numbers up to the limit, in float32 in every form; 0 where a value is missing."""
         # Nothing that an engine can join or put in another order: a last digit would be another whole number.
-        away = fill(x - self._beside(self.offset_), np.float32(0.0))
-        return clip(nearest(away * self._beside(self.factor_)), -LIMIT, LIMIT)
+        away = fill(x - self._broadcastable(self.offset_), np.float32(0.0))
+        return clip(nearest(away * self._broadcastable(self.factor_)), -LIMIT, LIMIT)
 
     def _signals(self, x: NDArray[Any]) -> Halves:
         """(n, channels, samples) -> (n, 2 * channels, samples): channels as integers, then their differences."""
@@ -146,8 +146,8 @@ class Kernels(ChosenChannels):
         step = max(1, _CHUNK // signals.shape[2])
         for start in range(0, len(signals), step):
             part = signals[start : start + step]
-            for place, sums in _sums(part, kernels):
-                counts[start : start + step, place] = np.count_nonzero(sums > kernels[place, 6], axis=1)
+            for index, sums in _sums(part, kernels):
+                counts[start : start + step, index] = np.count_nonzero(sums > kernels[index, 6], axis=1)
         return counts
 
     def _learn(self, X: Floats, y: Any) -> None:  # noqa: ANN401 - labels or numbers
@@ -165,7 +165,7 @@ class Kernels(ChosenChannels):
         X = self._chosen(X)
         self._learn_range(X)
         signals = self._signals(X)
-        pool = self._drawn(signals, rng)
+        pool = self._thresholds(signals, rng)
         counts = self._counts(signals, pool)
         kept = eliminate(counts, _targets(labels, self.task), self.keep)
         self.kernels_, counts = pool[kept], counts[:, kept].astype(np.float64)
@@ -183,7 +183,7 @@ class Kernels(ChosenChannels):
         constant = away <= np.abs(level) * 1e-6
         self.factor_ = np.where(constant, 0.0, LIMIT / np.where(constant, 1.0, away)).astype(np.float32)
 
-    def _drawn(self, signals: Halves, rng: np.random.Generator) -> Integers:
+    def _thresholds(self, signals: Halves, rng: np.random.Generator) -> Integers:
         """Draw the pool: rows, dilations and places of kernels, and biases that some windows give; sorted."""
         channels, samples = signals.shape[1] // 2, signals.shape[2]
         pairs = [(a, b) for a in range(channels) for b in range(a, channels)]
@@ -199,9 +199,9 @@ class Kernels(ChosenChannels):
         pool = pool[np.lexsort(pool[:, 5::-1].T)]
         shares = rng.uniform(size=self.pool)
         windows = np.sort(rng.choice(len(signals), min(len(signals), _BIAS_POOL), replace=False))
-        for place, sums in _sums(signals[windows], pool):
+        for index, sums in _sums(signals[windows], pool):
             chosen = sums[rng.integers(len(windows), size=_BIAS_WINDOWS)]
-            pool[place, 6] = np.floor(np.quantile(chosen, shares[place]))
+            pool[index, 6] = np.floor(np.quantile(chosen, shares[index]))
         return pool
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
@@ -230,7 +230,7 @@ def _sums(signals: Halves, kernels: Integers) -> Iterator[tuple[int, Halves]]:
     samples = signals.shape[2]
     known: list[int] = []
     row = nine = signals[:, 0]
-    for place, kernel in enumerate(kernels.tolist()):
+    for index, kernel in enumerate(kernels.tolist()):
         dilation, first, second = kernel[:3]
         if kernel[:3] != known:
             known, wide = kernel[:3], HALF * dilation
@@ -240,7 +240,7 @@ def _sums(signals: Halves, kernels: Integers) -> Iterator[tuple[int, Halves]]:
             for tap in range(1, LENGTH):
                 nine += row[:, tap * dilation : tap * dilation + samples]
         a, b, c = (row[:, tap * dilation : tap * dilation + samples] for tap in kernel[3:6])
-        yield place, (a + b + c) * np.int16(3) - nine
+        yield index, (a + b + c) * np.int16(3) - nine
 
 
 def _targets(y: NDArray[Any], task: str) -> NDArray[np.float64]:

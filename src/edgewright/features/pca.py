@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, matmul
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleError, SampleTransformer, made
+from edgewright.graph.transformer import SampleError, SampleTransformer, from_config
 from edgewright.schema.errors import InputError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -87,7 +87,7 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 
 
 def _build(config: PcaConfig, context: Context) -> Pca:
-    stage = made(Pca, config, context)
+    stage = from_config(Pca, config, context)
     if isinstance(config.components, int) and config.components > context.shape[0]:
         raise InputError(f"at most {context.shape[0]} components", str(config.components), "stage pca")
     return stage

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewright.graph.formula import Value, join, level, reshape, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made, named, positions, require
+from edgewright.graph.transformer import SampleTransformer, from_config, named, positions, require
 from edgewright.schema.errors import InputError
 
 # Added to a squared length: in free fall the direction tends to 0 instead of jumping with the rounding.
@@ -20,7 +20,7 @@ class PostureConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         of: names of the vector's channels, an accelerometer's three axes, say.
-        name: of the vector, for the feature of its length; the channels' names when empty.
+        name: name of the vector, for the feature of its length; the channels' names when empty.
     """
 
     of: tuple[str, ...]
@@ -53,7 +53,7 @@ class Posture(SampleTransformer):
         return join([means, means / length, length], 1)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
-        used = [names[place] for place in self.of]
+        used = [names[index] for index in self.of]
         return [f"{n} level" for n in used] + [f"{n} direction" for n in used] + [f"{self.label} level length"]
 
 
@@ -62,7 +62,7 @@ def _build(config: PostureConfig, context: Context) -> Posture:
     if len(config.of) < 2 or len(set(config.of)) != len(config.of):
         raise InputError("two or more different channels", f"{list(config.of)}", "stage posture, key of")
     of = positions(config.of, context.names, "posture, key of")
-    return made(Posture, config, context, of=of, label=config.name or "+".join(config.of))
+    return from_config(Posture, config, context, of=of, label=config.name or "+".join(config.of))
 
 
 def _why(estimator: Posture) -> str:

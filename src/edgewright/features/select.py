@@ -22,7 +22,7 @@ from sklearn.feature_selection import (
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, take
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleError, SampleTransformer, made
+from edgewright.graph.transformer import SampleError, SampleTransformer, from_config
 from edgewright.schema.errors import InputError
 
 
@@ -46,7 +46,7 @@ class Select(SampleTransformer):
         k: columns that are kept; all, with a warning, where fewer arrive.
         criterion: 'mutual_information' or 'anova', the `score` of the configuration.
         task: 'classification' or 'regression'.
-        seed: of the neighbour search of mutual information.
+        seed: seed of the neighbour search of mutual information.
         names: of the columns.
 
     Attributes:
@@ -68,9 +68,15 @@ class Select(SampleTransformer):
     names: tuple[str, ...] = ()
 
     @property
+    def column_scores_(self) -> tuple[tuple[str, float], ...]:
+        """Name and score of each column that came in, to six digits."""
+        names = tuple(self.names) or tuple(f"x{i}" for i in range(len(self.scores_)))
+        return tuple((name, float(f"{score:.6g}")) for name, score in zip(names, self.scores_, strict=True))
+
+    @property
     def dropped_(self) -> tuple[tuple[str, str], ...]:
         """Name of each column left out, with its score as text, best first."""
-        names = tuple(self.names) or tuple(f"x{i}" for i in range(len(self.scores_)))
+        names = [name for name, _ in self.column_scores_]
         scores = np.asarray(self.scores_, np.float64)
         minimum = float(scores[np.asarray(self.kept_)].min())
         out = sorted(set(range(len(scores))) - {int(i) for i in self.kept_}, key=lambda i: -scores[i])
@@ -113,7 +119,7 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 
 
 def _build(config: SelectConfig, context: Context) -> Select:
-    stage = made(Select, config, context, criterion=config.score, task=context.task, seed=context.seed)
+    stage = from_config(Select, config, context, criterion=config.score, task=context.task, seed=context.seed)
     if config.k > context.shape[0]:
         raise InputError(f"k of at most {context.shape[0]}, the columns that arrive", str(config.k), "stage select")
     return stage

@@ -147,7 +147,7 @@ class Spectral(ChannelFeatures):
         detrend: take off the mean first.
         log: logarithms of powers.
         rate: samples a second, None where it is not known.
-        length: of the transform, the window followed by zeros; the window itself when None.
+        length: length of the transform, the window followed by zeros; the window itself when None.
 
     Attributes:
         guard_: power added before a division, for each channel used.

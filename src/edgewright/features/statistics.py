@@ -340,7 +340,7 @@ def _why(estimator: Statistics) -> str:
 
 def _read_back(given: Mapping[str, Any], context: Context) -> dict[str, Any]:
     used = named(given["channels"], context) or context.names
-    pairs = [tuple(used[place] for place in pair if place < len(used)) for pair in given["pairs"]]
+    pairs = [tuple(used[index] for index in pair if index < len(used)) for pair in given["pairs"]]
     return {**used_channels(given, context), "correlations": pairs or "none", "autocorrelation": given["lags"]}
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, join, largest, matmul, reshape, smallest, take, total, transpose
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleError, SampleTransformer, made
+from edgewright.graph.transformer import SampleError, SampleTransformer, from_config
 from edgewright.schema.errors import InputError
 
 # Fewer give no distance between takes; more make a detector that a network does better.
-_LEAST, _MOST = 3, 60
+_MIN_TAKES, _MAX_TAKES = 3, 60
 # A take lasts while coefficient 0 is above this share of the way from its lowest to its highest frame.
 _LOUD = 0.3
 # A word is longer than this many frames: shorter ones are like any sound.
@@ -89,15 +89,15 @@ class Takes(SampleTransformer):
         matrix = np.ascontiguousarray(-2.0 / length * takes.reshape(count, length * size).T, np.float32)
         own = np.square(takes.astype(np.float64)).sum(axis=(1, 2)) / length
         sound = take(x, np.arange(1, size + 1), 1)
-        found = []
+        distances = []
         for before, after, share in self._places():
             z = take(sound, before, 2)
             z = transpose(z + (take(sound, after, 2) - z) * share, (0, 2, 1))
             places = np.arange(len(before) - length + 1)[:, None] + np.arange(length)
             parts = reshape(take(z, places, 1), (0, len(places), length * size))
             power = total(parts * parts, 2, keep=True) * np.float32(1.0 / length)
-            found.append(smallest(matmul(parts, matrix) + power, 1, keep=True))
-        return smallest(join(found, 1), 1) + own.astype(np.float32)
+            distances.append(smallest(matmul(parts, matrix) + power, 1, keep=True))
+        return smallest(join(distances, 1), 1) + own.astype(np.float32)
 
     def _places(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
         """For each tempo the frames before and after each point in time, and the share of the later one."""
@@ -111,20 +111,21 @@ class Takes(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels
         if y is None:
             raise SampleError("labels that say which windows are takes", "none", self._where())
-        taken = np.asarray(y).astype(str) == self.label
-        if not _LEAST <= taken.sum() <= _MOST or taken.all():
+        labelled = np.asarray(y).astype(str) == self.label
+        if not _MIN_TAKES <= labelled.sum() <= _MAX_TAKES or labelled.all():
             raise SampleError(
-                f"{_LEAST} to {_MOST} training windows of {self.label!r}, and windows of other sound",
-                f"{int(taken.sum())} of {len(taken)} windows", self._where(), "Say the class of the takes in `label`",
+                f"{_MIN_TAKES} to {_MAX_TAKES} training windows of {self.label!r}, and windows of other sound",
+                f"{int(labelled.sum())} of {len(labelled)} windows", self._where(),
+                "Say the class of the takes in `label`",
             )  # fmt: skip
-        words = [_word(window) for window in X[taken]]
+        words = [_word(window) for window in X[labelled]]
         length = max(_FRAMES, round(float(np.median([len(word) for word in words])) / self.every))
         self.takes_ = np.stack([_stretched(word, length) for word in words]).astype(np.float32)
-        apart = self._apart(X[taken])
-        np.fill_diagonal(apart, np.inf)
-        order = np.argsort(apart, axis=0, kind="stable")[: _LEAST - 1]
-        self.near_ = np.take_along_axis(apart, order, 0).mean(axis=0).astype(np.float32)
-        self.far_ = self._apart(X[~taken]).mean(axis=0).astype(np.float32)
+        distances = self._pairwise(X[labelled])
+        np.fill_diagonal(distances, np.inf)
+        order = np.argsort(distances, axis=0, kind="stable")[: _MIN_TAKES - 1]
+        self.near_ = np.take_along_axis(distances, order, 0).mean(axis=0).astype(np.float32)
+        self.far_ = self._pairwise(X[~labelled]).mean(axis=0).astype(np.float32)
         if not (self.far_ > self.near_).all():
             raise SampleError(
                 "takes that are more like each other than like other sound",
@@ -133,7 +134,7 @@ class Takes(SampleTransformer):
         groups = np.sort(np.vstack([np.arange(len(words)), order]), axis=0).T
         self.groups_ = np.unique(groups, axis=0).astype(np.int64)
 
-    def _apart(self, windows: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _pairwise(self, windows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Distance of each window from each take."""
         step = 256
         parts = [self._distances(windows[i : i + step].astype(np.float64)) for i in range(0, len(windows), step)]
@@ -146,8 +147,8 @@ class Takes(SampleTransformer):
 def _word(window: NDArray[np.float32]) -> NDArray[np.float64]:
     """Frames of the word in a window of coefficients, without the first coefficient: (frames, coefficients - 1)."""
     loud = window[0].astype(np.float64)
-    heard = np.flatnonzero(loud >= loud.min() + _LOUD * (loud.max() - loud.min()))
-    return window[1:, heard[0] : heard[-1] + 1].T.astype(np.float64)
+    loud_frames = np.flatnonzero(loud >= loud.min() + _LOUD * (loud.max() - loud.min()))
+    return window[1:, loud_frames[0] : loud_frames[-1] + 1].T.astype(np.float64)
 
 
 def _stretched(word: NDArray[np.float64], length: int) -> NDArray[np.float64]:
@@ -157,7 +158,7 @@ def _stretched(word: NDArray[np.float64], length: int) -> NDArray[np.float64]:
 
 
 def _build(config: TakesConfig, context: Context) -> Takes:
-    stage = made(Takes, config, context)
+    stage = from_config(Takes, config, context)
     if context.shape[0] < 2 or context.shape[1] < 2 * _FRAMES:
         raise InputError(
             f"at least 2 coefficients by {2 * _FRAMES} frames", f"{context.shape[0]} by {context.shape[1]}",

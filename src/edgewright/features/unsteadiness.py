@@ -56,8 +56,8 @@ class Unsteadiness(ChannelFeatures):
     def formula(self, x: Value) -> Value:
         """Logarithm of the power of each part, then its deviation over the parts."""
         powers = log(self._powers(x) + np.asarray(self.guard_, np.float32)[:, None])
-        apart = powers - mean(powers, 2, keep=True)
-        return sqrt(mean(apart * apart, 2) + _GUARD)
+        deviations = powers - mean(powers, 2, keep=True)
+        return sqrt(mean(deviations * deviations, 2) + _GUARD)
 
     def _powers(self, x: Value) -> Value:
         """Return mean square of each part about the mean of the window, (n, channels, parts)."""

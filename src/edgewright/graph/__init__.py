@@ -1,1 +1,1 @@
-"""The ONNX dialect: building a graph from fitted stages, passes over it, and what it costs."""
+"""The ONNX dialect: building a graph from fitted stages, passes over the graph, and its cost."""

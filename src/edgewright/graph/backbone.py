@@ -22,7 +22,7 @@ from edgewright.schema.graph import Array, Graph, Node
 
 START = "input"
 TRAINED = ("Conv", "Gemm")
-# Operators of a network that training has a form of.
+# Operators of a network that can be trained.
 KNOWN = frozenset({*TRAINED, "Relu", "Clip", "Sigmoid", "Add", "MaxPool", "AveragePool", "GlobalAveragePool",
                    "GlobalMaxPool", "Pad", "Reshape", "Flatten"})  # fmt: skip
 _POOLS = ("GlobalAveragePool", "GlobalMaxPool", "AveragePool", "MaxPool")
@@ -36,7 +36,7 @@ class Step:
 
     Attributes:
         node: inputs are `START`, outputs of earlier nodes, names of constants, or empty.
-        integers: the inputs that are shapes, widths or axes, by their place.
+        integers: the inputs that are shapes, widths or axes, by their index.
     """
 
     node: Node
@@ -45,13 +45,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Backbone:
-    """What a file gives to a network that is trained further.
+    """Operators and weights of a model file, for a network that is trained further.
 
     Attributes:
-        sha256: of the file.
-        shape, out: of one sample that enters and of the features that leave, channels first.
-        range: the numbers that the smallest and the largest byte of an int8 file's input stand for; None for floats.
-        steps: in order; layer N with weights reads 'layerN.weights' and 'layerN.bias'.
+        sha256: SHA-256 of the file.
+        shape, out: shapes of one input sample and of its features, channels first.
+        range: numbers that the smallest and the largest byte of an int8 file's input represent; None for floats.
+        steps: operators in their order; layer N with weights reads 'layerN.weights' and 'layerN.bias'.
         constants: float32 arrays by name.
     """
 
@@ -78,14 +78,14 @@ def file_hash(path: Path) -> str:
 
 
 def read_backbone(path: Path, depth: float = 1.0) -> Backbone:
-    """Read a file without what follows its last global pooling, or without its last layer where it pools nowhere.
+    """Read a model file without the part after its last global pooling, or without its last layer if it does not pool.
 
     Args:
-        path: of the file.
-        depth: share of the layers with weights before that place which are kept, from the first on.
+        path: path of the file.
+        depth: share of the layers with weights that are kept, counted from the first.
 
     Raises:
-        InputError: no file, no model, an operator that training has no form of, or nothing before the classifier.
+        InputError: no file, no model, an operator that cannot be trained, or no layer before the classifier.
     """
     return _read(path, file_hash(path), depth)
 
@@ -96,21 +96,21 @@ def _read(path: Path, sha256: str, depth: float) -> Backbone:
     return backbone(graph, sha256, f"model.backbone {path.name}", depth)
 
 
-def backbone(graph: Graph, sha256: str, place: str, depth: float = 1.0) -> Backbone:
-    """Cut off the classifier of a graph, and what stands before its network.
+def backbone(graph: Graph, sha256: str, file: str, depth: float = 1.0) -> Backbone:
+    """Return the network of a graph without its preprocessing and its classifier.
 
     Args:
-        graph: float or quantised.
-        sha256: of its file.
-        place: of the file, for messages.
+        graph: float or quantised graph.
+        sha256: SHA-256 of its file.
+        file: name of the file for messages.
         depth: share of the layers before the classifier that are kept.
 
     Raises:
-        InputError: naming the operator that training has no form of, or that nothing stands before the classifier.
+        InputError: an operator cannot be trained, or no layer precedes the classifier.
     """
     begin = graph.boundary
     if not begin:
-        raise InputError("a model whose layers are one network", obstacle(graph), place)
+        raise InputError("a model whose layers are one network", obstacle(graph), file)
     shapes = Reader(graph).shapes
     nodes, constants, limits = _unrounded(graph)
     end = _end(nodes, begin, shapes)
@@ -121,14 +121,14 @@ def backbone(graph: Graph, sha256: str, place: str, depth: float = 1.0) -> Backb
         end = layers[count].inputs[0]
         kept = _between(nodes, begin, end)
     if not any(node.op in TRAINED for node in kept):
-        raise InputError("layers with weights before the classifier", "a classifier alone", place)
+        raise InputError("layers with weights before the classifier", "a classifier alone", file)
     unknown = next((node for node in kept if node.op not in KNOWN), None)
     if unknown is not None:
         known = f"operators that can be trained ({', '.join(sorted(KNOWN))})"
-        raise InputError(known, unknown.op, f"{place}, {where(unknown)}")
+        raise InputError(known, unknown.op, f"{file}, {where(unknown)}")
     if any(graph.inputs[0].name in node.inputs for node in kept) and begin != graph.inputs[0].name:
-        raise InputError("a network that reads its input once", "a second reader before its first layer", place)
-    steps, arrays = _named(kept, begin, constants, place)
+        raise InputError("a network that reads its input once", "a second reader before its first layer", file)
+    steps, arrays = _named(kept, begin, constants, file)
     out = shapes[end]
     if len(out) > 1 and set(out[1:]) == {1}:
         steps.append(Step(Node(op="Flatten", inputs=(end,), outputs=("features",), attributes={"axis": 1})))
@@ -137,7 +137,7 @@ def backbone(graph: Graph, sha256: str, place: str, depth: float = 1.0) -> Backb
 
 
 def _unrounded(graph: Graph) -> tuple[list[Node], dict[str, Array], tuple[float, float] | None]:
-    """Return nodes without rounding, constants as the numbers they stand for, and the range of the network's input."""
+    """Return the nodes without rounding, the constants as float numbers, and the range of the network's input."""
     constants, alias, nodes = dict(graph.constants), dict[str, str](), []
     limits: tuple[float, float] | None = None
     for node in graph.nodes:
@@ -154,14 +154,14 @@ def _unrounded(graph: Graph) -> tuple[list[Node], dict[str, Array], tuple[float,
         else:
             inputs = tuple(alias.get(name, name) for name in node.inputs)
             if node.op == "Pad" and len(inputs) > 2 and inputs[2] in constants:
-                # The zero point of bytes stands for 0.
+                # The zero point of bytes represents 0.
                 constants[inputs[2]] = np.zeros((), np.float32)
             nodes.append(msgspec.structs.replace(node, inputs=inputs))
     return nodes, constants, limits
 
 
 def _between(nodes: Sequence[Node], begin: str, end: str, without: str = "") -> list[Node]:
-    """Return the nodes that `end` needs, back to `begin`; not those behind the value `without`."""
+    """Return the nodes that `end` needs, back to `begin`, without the nodes before the value `without`."""
     needed, kept = {end}, []
     for node in reversed(nodes):
         if node.outputs[0] in needed - {begin, without}:
@@ -171,7 +171,7 @@ def _between(nodes: Sequence[Node], begin: str, end: str, without: str = "") -> 
 
 
 def _end(nodes: Sequence[Node], begin: str, shapes: dict[str, Shape]) -> str:
-    """Return the value that the classifier takes: the last global pool that all values pass before the last weights."""
+    """Return the input of the classifier: the last global pooling through which all values reach the last weights."""
     reached, last = {begin}, 0
     for index, node in enumerate(nodes):
         if reached.intersection(node.inputs):
@@ -182,22 +182,22 @@ def _end(nodes: Sequence[Node], begin: str, shapes: dict[str, Shape]) -> str:
         value, source = node.outputs[0], node.inputs[0]
         whole = node.op in _POOLS and set(shapes[value][1:]) == {1} and set(shapes[source][1:]) != {1}
         around = _between(nodes, begin, final.outputs[0], without=value)
-        if whole and value in reached and not any(begin in one.inputs for one in around):
+        if whole and value in reached and not any(begin in other.inputs for other in around):
             return value
     return final.inputs[0]
 
 
 def _named(
-    nodes: Sequence[Node], begin: str, constants: dict[str, Array], place: str
+    nodes: Sequence[Node], begin: str, constants: dict[str, Array], file: str
 ) -> tuple[list[Step], dict[str, Array]]:
-    """Return the nodes with names of weights of their own, and these weights."""
+    """Return the nodes with new names for their weights, and the weights by these names."""
     steps, arrays, layers = [], dict[str, Array](), 0
     for node in nodes:
         inputs, attributes = [START if name == begin else name for name in node.inputs], node.attributes
         integers: dict[int, tuple[int, ...]] = {}
         if node.op in TRAINED:
             layers += 1
-            weights, bias = _weights(node, constants, place)
+            weights, bias = _weights(node, constants, file)
             inputs = [inputs[0], f"layer{layers}.weights", f"layer{layers}.bias"]
             arrays |= {inputs[1]: weights, inputs[2]: bias}
             attributes = {} if node.op == "Gemm" else attributes
@@ -214,16 +214,16 @@ def _named(
     return steps, arrays
 
 
-def _weights(node: Node, constants: dict[str, Array], place: str) -> tuple[Array, Array]:
-    """Return weights and bias as convolutions and dense layers of ours have them: no factors, not turned."""
+def _weights(node: Node, constants: dict[str, Array], file: str) -> tuple[Array, Array]:
+    """Return weights and bias in the layout of our own layers: without factors and not transposed."""
     if any(name and name not in constants for name in node.inputs[1:]):
-        raise InputError("constant weights", "computed ones", f"{place}, {where(node)}")
-    found = [np.asarray(constants[name], np.float32) for name in node.inputs[1:] if name]
-    weights, axis = found[0], 0
+        raise InputError("constant weights", "computed ones", f"{file}, {where(node)}")
+    arrays = [np.asarray(constants[name], np.float32) for name in node.inputs[1:] if name]
+    weights, axis = arrays[0], 0
     if node.op == "Gemm":
         weights = weights.T if node.attributes.get("transB") else weights
         weights, axis = np.asarray(weights * number(node, "alpha", 1.0), np.float32), 1
     bias = np.zeros(weights.shape[axis], np.float32)
-    if len(found) > 1:
-        bias = np.asarray(found[1].reshape(-1) * number(node, "beta", 1.0), np.float32)
+    if len(arrays) > 1:
+        bias = np.asarray(arrays[1].reshape(-1) * number(node, "beta", 1.0), np.float32)
     return weights, np.broadcast_to(bias, weights.shape[axis]).copy()

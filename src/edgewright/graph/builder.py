@@ -1,4 +1,4 @@
-"""Building a graph node by node, constants shared by content."""
+"""Building a graph node by node; equal constants are shared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgewright.schema.graph import Array, Attribute, Graph, Node, StageMark, Va
 
 
 def leading_to(graph: Graph, values: Iterable[str]) -> tuple[Node, ...]:
-    """Return the nodes on the way to some values, in order."""
+    """Return the nodes on which some values depend, in their order."""
     needed, kept = set(values), list[Node]()
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):
@@ -21,7 +21,7 @@ def leading_to(graph: Graph, values: Iterable[str]) -> tuple[Node, ...]:
 
 
 def prune(graph: Graph) -> Graph:
-    """Leave out nodes and constants that no output and no stage end depends on."""
+    """Remove nodes and constants on which no output and no stage end depends."""
     ends = {v.name for v in graph.outputs} | {mark.value for mark in graph.stages} | {graph.boundary}
     nodes = leading_to(graph, ends)
     needed = ends.union(*(node.inputs for node in nodes))
@@ -33,7 +33,7 @@ class Builder:
     """Collects nodes and constants; `finish` gives the frozen graph.
 
     Args:
-        name: of the graph.
+        name: name of the graph.
         input_name: name of its one input.
         shape: shape of one sample, without the batch axis: (columns,) or (channels, samples).
         labels: names of the classes, in the order of the probabilities.
@@ -54,7 +54,7 @@ class Builder:
         self._count = 0
 
     def constant(self, array: Array) -> str:
-        """Return names a constant; equal arrays (dtype, shape and bytes) share one name."""
+        """Return the name of a constant; equal arrays (dtype, shape and bytes) share one name."""
         array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._by_content:
@@ -68,18 +68,18 @@ class Builder:
         return self.constant(np.asarray(value, np.float32))
 
     def integers(self, *values: int) -> str:
-        """Return an int64 vector constant, as Reshape, Slice and the reductions take it."""
+        """Return an int64 vector constant, for Reshape, Slice and the reductions."""
         return self.constant(np.asarray(values, np.int64))
 
     def op(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        """Append an operator with one output and give the output's name."""
+        """Append an operator with one output and return the name of the output."""
         self._count += 1
         output = f"v{self._count}"
         self._nodes.append(Node(op=op, inputs=inputs, outputs=(output,), attributes=attributes))
         return output
 
     def shared(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        """Append a node as `op` does, or return the output of an equal one."""
+        """Append a node as `op` does, or return the output of an equal node."""
         for node in self._nodes:
             if node.op == op and node.inputs == inputs and node.attributes == attributes:
                 return node.outputs[0]
@@ -90,7 +90,7 @@ class Builder:
         self._stages.append(StageMark(stage=name, value=value))
 
     def boundary(self, value: str) -> None:
-        """Mark `value` as the end of float preprocessing: int8 may begin here."""
+        """Mark `value` as the end of float preprocessing, after which the int8 network may begin."""
         self._boundary = value
 
     def finish(
@@ -100,7 +100,7 @@ class Builder:
 
         Args:
             outputs: public name -> (value, dtype, shape without the batch axis).
-            metadata: text that travels with the model.
+            metadata: text that is stored in the model.
         """
         public = {value: name for name, (value, _, _) in outputs.items()}
         rename = {value: public.get(value, value) for node in self._nodes for value in node.outputs}

@@ -1,4 +1,4 @@
-"""What a graph costs: parameters, bytes, multiply-accumulates and peak memory, from its exact shapes."""
+"""Cost of a graph: parameters, bytes, multiply-accumulates and peak memory, from its exact shapes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.operators.recurrent import WINDOW
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 
-# Operators whose output is their input's memory under another shape.
+# Operators whose output is the memory of their input with another shape.
 _SAME_MEMORY = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 _QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
-# A sample beyond this many values is no sensor's window but a damaged file.
+# A graph whose sample has more values than this is taken as a damaged file.
 _LARGEST_SAMPLE = 1 << 26
 
 
 class NodeCost(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator: `shape` is its output's with the batch axis of 1; `live` the bytes of values while it runs."""
+    """One operator: `shape` is that of its output for a batch of 1, `live` the bytes of live values while it runs."""
 
     op: str
     output: str
@@ -40,9 +40,9 @@ class PartCost(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         parameters: numbers learned or fitted: constants with at least one axis, without shapes, indices, scales of
             quantisation and zero points.
-        weight_bytes: bytes of all constants the part uses, each counted once.
-        macs: multiply-accumulates an inference, of MatMul, Gemm, Conv, LSTM and GRU.
-        peak_bytes: largest sum of the values alive at a time, constants not counted.
+        weight_bytes: bytes of all constants that the part uses, each counted once.
+        macs: multiply-accumulates per inference, of MatMul, Gemm, Conv, LSTM and GRU.
+        peak_bytes: largest total size of the values that are live at the same time, without constants.
         nodes: number of operators.
     """
 
@@ -57,10 +57,11 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Cost of one inference of one sample.
 
     Attributes:
-        total: of the whole graph.
-        network: from the graph's boundary on; preprocessing: before it. A constant both use counts as the network's.
-        stages: by name of the stage; operators after the last one are under 'answer'.
-        nodes: one entry an operator, in order.
+        total: cost of the whole graph.
+        network: cost after the boundary of the graph; preprocessing: cost before it. A constant that both use counts
+            for the network.
+        stages: cost by name of the stage; operators after the last stage are under 'answer'.
+        nodes: cost of each operator, in order.
     """
 
     total: PartCost
@@ -71,10 +72,10 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cost(graph: Graph) -> Cost:
-    """Count, running the graph once on one sample of zeros to get every shape.
+    """Compute the cost of a graph by running it once on a sample of zeros, which gives every shape.
 
     Raises:
-        InputError: for a graph that cannot run.
+        InputError: the graph cannot run.
     """
     values = _values(graph)
     network = _after(graph)
@@ -116,7 +117,7 @@ def _of_stage(name: str) -> Callable[[NodeCost], bool]:
 
 
 def _values(graph: Graph) -> dict[str, Array]:
-    """Every value of the graph for one sample of zeros, constants included."""
+    """Return every value of the graph for a sample of zeros, constants included."""
     source = graph.inputs[0] if graph.inputs else None
     if source is None or any(length < 1 for length in source.shape) or math.prod(source.shape) > _LARGEST_SAMPLE:
         raise InputError("an input of fixed shape", str(source.shape if source else None), f"graph {graph.name}")
@@ -127,9 +128,9 @@ def _values(graph: Graph) -> dict[str, Array]:
 
 
 def _after(graph: Graph) -> list[bool]:
-    """For each node whether it depends on the boundary; none does when there is no boundary.
+    """Return for each node whether it depends on the boundary; none does if there is no boundary.
 
-    A node of constants only (weights that are dequantised) belongs where its output is used.
+    A node that reads only constants (such as dequantised weights) counts where its output is used.
     """
     reached = {graph.boundary} if graph.boundary else set()
     inside = []
@@ -148,7 +149,7 @@ def _after(graph: Graph) -> list[bool]:
 
 
 def _stages(graph: Graph) -> list[str]:
-    """Return the stage of each node: the first whose end has not been passed."""
+    """Return the stage of each node: the first stage whose end comes at the node or later."""
     location = {output: i for i, node in enumerate(graph.nodes) for output in node.outputs}
     names, last = [], -1
     for mark in graph.stages:
@@ -159,7 +160,7 @@ def _stages(graph: Graph) -> list[str]:
 
 
 def _live(graph: Graph, values: dict[str, Array]) -> list[int]:
-    """Return bytes of values alive while each node runs: its inputs, its output and what later nodes still need."""
+    """Return the bytes of live values while each node runs: inputs, output, and values that later nodes need."""
     owner = {v.name: v.name for v in graph.inputs}
     for node in graph.nodes:
         source = owner.get(node.inputs[0]) if node.inputs and node.op in _SAME_MEMORY else None
@@ -180,7 +181,7 @@ def _live(graph: Graph, values: dict[str, Array]) -> list[int]:
 
 
 def _constant(node: Node, graph: Graph) -> bool:
-    """Whether a node only reshapes or dequantises constants: such values are stored, not computed at run time."""
+    """Return whether a node only reshapes or dequantises constants: such values are stored in advance."""
     return bool(node.inputs) and all(name == "" or name in graph.constants for name in node.inputs)
 
 

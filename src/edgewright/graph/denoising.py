@@ -1,4 +1,4 @@
-"""The file of a denoiser, and a denoiser at work on a stream; with the base install."""
+"""The file of a denoiser, and its use on a stream; both need the base install alone."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 
 SPEC, FLOAT, INT8 = "denoiser.json", "model.onnx", "model.int8.onnx"
-_GIVEN, _TAKEN = "arrays/test_in.npy", "arrays/test_out.npy"
+_GIVEN, _EXPECTED = "arrays/test_in.npy", "arrays/test_out.npy"
 _DAMAGED = "Create it again with: edgewright denoise train CLEAN --noise white --out FILE"
-# Steps of a whole recording that are in memory at once.
+# Maximum number of steps of a recording in memory.
 _PIECE = 8192
 _MOST_CHANNELS, _MOST_HOP, _MOST_REACH = 64, 4096, 1 << 20
 
 
 @dataclass(frozen=True)
 class DenoiserFile:
-    """What was read and checked.
+    """Checked content of the file of a denoiser.
 
     Attributes:
-        spec: as `denoiser.json` says it.
-        network: integers, read from the int8 model.
-        float_model: ONNX of the window form.
-        int8_model: the same in int8.
-        test_in: (rows, channels), float32.
-        test_out: what must come out of it, bit by bit.
+        spec: content of `denoiser.json`.
+        network: integer network, read from the int8 model.
+        float_model: float model for windows, as ONNX bytes.
+        int8_model: int8 model for windows, as ONNX bytes.
+        test_in: input of the test, shape (rows, channels), float32.
+        test_out: exact output of the test.
     """
 
     spec: DenoiserSpec
@@ -48,19 +48,19 @@ class DenoiserFile:
     test_out: Floats
 
     def start(self) -> Denoiser:
-        """At work, at the beginning of a stream."""
+        """Return the denoiser at the beginning of a stream."""
         return Denoiser(self.spec, self.network)
 
 
 class Denoiser:
-    """Takes rows as they come and gives them back with less noise, `delay` rows later.
+    """Receives rows of a stream and returns them with less noise, `delay` rows later.
 
     Args:
-        spec: of the file.
-        network: its integers.
+        spec: specification from the file.
+        network: integer network from the file.
 
     Raises:
-        InputError: a network that is no stream, or another than the spec says.
+        InputError: the network cannot run on a stream, or does not match the specification.
     """
 
     def __init__(self, spec: DenoiserSpec, network: IntegerNetwork) -> None:
@@ -79,20 +79,20 @@ class Denoiser:
 
     @property
     def remembered(self) -> int:
-        """Bytes of the memories of the network's layers."""
+        """Bytes of the buffers of the network's layers."""
         return self._stream.steps.remembered
 
     def reset(self) -> None:
-        """Begin anew: as if zeros had come before."""
+        """Reset to the beginning of a stream, as after rows of zeros."""
         self._stream.reset()
         channels = len(self.spec.columns)
         self._late = np.zeros((self.spec.delay, channels), np.float32)
         self._rest = np.zeros((0, channels), np.float32)
 
     def push(self, rows: Floats) -> Floats:
-        """Take rows, of any number, and gives those that are finished; whole steps only.
+        """Take any number of rows and return the finished ones, in whole steps.
 
-        A missing value (NaN) stays one; the network sees the mean of its channel there.
+        A missing value (NaN) stays missing; the network receives the mean of the channel instead.
 
         Args:
             rows: shape (n, channels).
@@ -107,54 +107,54 @@ class Denoiser:
         channels = len(self.spec.columns)
         if rows.ndim != 2 or rows.shape[1] != channels:
             raise InputError(f"rows of {channels} channels", f"shape {rows.shape}", self.spec.name)
-        taken = np.concatenate([self._rest, np.asarray(rows, np.float32)])
-        whole = len(taken) // self.spec.hop * self.spec.hop
-        taken, self._rest = taken[:whole], taken[whole:].copy()
+        waiting_rows = np.concatenate([self._rest, np.asarray(rows, np.float32)])
+        whole = len(waiting_rows) // self.spec.hop * self.spec.hop
+        waiting_rows, self._rest = waiting_rows[:whole], waiting_rows[whole:].copy()
         limit = np.float32(self.spec.limit)
         with np.errstate(invalid="ignore", over="ignore"):
-            scaled = np.minimum(np.maximum((taken - self._mean) * self._unit, -limit), limit)
+            scaled = np.minimum(np.maximum((waiting_rows - self._mean) * self._unit, -limit), limit)
         answer = self._stream.push(to_integers(self._ends[0], scaled))
         noise = to_reals(self._ends[1], answer).reshape(whole, channels) * self._deviation
-        waiting = np.concatenate([self._late, taken])
+        waiting = np.concatenate([self._late, waiting_rows])
         self._late = waiting[whole:].copy()
         return np.asarray(waiting[:whole] - noise, np.float32)
 
     def whole(self, rows: Floats) -> Floats:
-        """Return a recording from its beginning to its end, each row in its place: shape (n, channels)."""
+        """Return a whole denoised recording without delay, shape (n, channels)."""
         self.reset()
         late = self.spec.delay + (-len(rows)) % self.spec.hop
         every = np.concatenate([np.asarray(rows, np.float32), np.zeros((late, rows.shape[1]), np.float32)])
         piece = _PIECE * self.spec.hop
-        made = [self.push(every[at : at + piece]) for at in range(0, max(len(every), 1), piece)]
-        return np.concatenate(made)[self.spec.delay : self.spec.delay + len(rows)]
+        pieces = [self.push(every[at : at + piece]) for at in range(0, max(len(every), 1), piece)]
+        return np.concatenate(pieces)[self.spec.delay : self.spec.delay + len(rows)]
 
 
 def with_test(spec: DenoiserSpec, float_model: bytes, int8_model: bytes, rows: Floats) -> DenoiserFile:
-    """Return a denoiser with the vectors of its test.
+    """Return a denoiser with its test vectors.
 
     Args:
-        spec: of the file.
-        float_model: ONNX of the window form.
-        int8_model: the same in int8.
-        rows: that are pushed, (n, channels).
+        spec: specification of the file.
+        float_model: float model for windows, as ONNX bytes.
+        int8_model: int8 model for windows, as ONNX bytes.
+        rows: input rows of the test, shape (n, channels).
     """
     network = integer_network(read_onnx(int8_model), spec.rounding)
     return DenoiserFile(spec, network, float_model, int8_model, rows, Denoiser(spec, network).push(rows))
 
 
-def denoiser_bytes(made: DenoiserFile) -> bytes:
-    """Return the bytes of its file; the same denoiser gives the same bytes."""
-    test = {_GIVEN: to_npy(made.test_in), _TAKEN: to_npy(made.test_out)}
-    return pack_parts(SPEC, made.spec, {}, {FLOAT: made.float_model, INT8: made.int8_model, **test})
+def denoiser_bytes(denoiser: DenoiserFile) -> bytes:
+    """Return the bytes of the file of a denoiser; equal denoisers give equal bytes."""
+    test = {_GIVEN: to_npy(denoiser.test_in), _EXPECTED: to_npy(denoiser.test_out)}
+    return pack_parts(SPEC, denoiser.spec, {}, {FLOAT: denoiser.float_model, INT8: denoiser.int8_model, **test})
 
 
-def write_denoiser(path: Path, made: DenoiserFile) -> int:
-    """Write the file and give its length in bytes.
+def write_denoiser(path: Path, denoiser: DenoiserFile) -> int:
+    """Write the file and return its length in bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    return write_atomic(path, denoiser_bytes(made))
+    return write_atomic(path, denoiser_bytes(denoiser))
 
 
 def is_denoiser(data: bytes) -> bool:
@@ -166,7 +166,7 @@ def read_denoiser(path: Path) -> DenoiserFile:
     """Read a file, check it and run its test.
 
     Raises:
-        InputError: missing, damaged, altered, of a newer format, or it does not answer as it did where it was made.
+        InputError: the file is missing, damaged, altered or of a newer format, or its test fails.
     """
     return parse_denoiser(read_file(path, "a denoiser's file", absent=_DAMAGED), str(path))
 
@@ -175,18 +175,20 @@ def parse_denoiser(data: bytes, where: str) -> DenoiserFile:
     """Read a denoiser from bytes; `where` names them in messages."""
     spec, files = unpack_parts(data, where, SPEC, DenoiserSpec, DENOISER_VERSION, "denoiser", _DAMAGED)
     _check(spec, where)
-    if files.keys() != {FLOAT, INT8, _GIVEN, _TAKEN}:
+    if files.keys() != {FLOAT, INT8, _GIVEN, _EXPECTED}:
         raise InputError("two models and the vectors of a test", ", ".join(sorted(files)) or "none", where, _DAMAGED)
-    given, taken = (from_npy(files[name], f"{where}, {name}") for name in (_GIVEN, _TAKEN))
+    given, expected = (from_npy(files[name], f"{where}, {name}") for name in (_GIVEN, _EXPECTED))
     shape = (len(given) // spec.hop * spec.hop, len(spec.columns))
-    if given.dtype != np.float32 or given.ndim != 2 or taken.dtype != np.float32 or taken.shape != shape:
-        raise InputError(f"float32 of shape {shape}", f"{taken.dtype} {taken.shape}", f"{where}, {_TAKEN}", _DAMAGED)
+    if given.dtype != np.float32 or given.ndim != 2 or expected.dtype != np.float32 or expected.shape != shape:
+        raise InputError(
+            f"float32 of shape {shape}", f"{expected.dtype} {expected.shape}", f"{where}, {_EXPECTED}", _DAMAGED
+        )
     network = integer_network(read_onnx(files[INT8]), spec.rounding)
     read_onnx(files[FLOAT])
-    made = DenoiserFile(spec, network, files[FLOAT], files[INT8], given, taken)
-    if not np.array_equal(made.start().push(given), taken, equal_nan=True):
+    denoiser = DenoiserFile(spec, network, files[FLOAT], files[INT8], given, expected)
+    if not np.array_equal(denoiser.start().push(given), expected, equal_nan=True):
         raise InputError("the answers of its own test", "others", where, _DAMAGED)
-    return made
+    return denoiser
 
 
 def _check(spec: DenoiserSpec, where: str) -> None:

@@ -1,7 +1,7 @@
-"""A formula written once, which NumPy computes and ONNX says: the two cannot drift apart.
+"""Formulas that are written once: NumPy computes them and ONNX expresses them, so that the two cannot differ.
 
-The functions take either a NumPy array (and compute) or a `Term` (and append operators to a graph). Arrays are meant
-to be float64, constants float32: the constants are then the same numbers in both, and only rounding differs.
+The functions take either a NumPy array, and compute, or a `Term`, and append operators to a graph. Arrays should be
+float64 and constants float32: the constants are then the same numbers in both, and only rounding differs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
 
-# A NumPy array or a Term. The functions below accept both, which the type system cannot say without losing +, - and *.
+# A NumPy array or a Term. No type of Python expresses both and keeps +, - and *.
 Value = Any
 # The largest number of float32; number of float32 among the types of ONNX (TensorProto.DataType).
 _LARGEST, _FLOAT = float(np.finfo(np.float32).max), 1
@@ -36,11 +36,11 @@ class Term:
     """A value of a graph under construction; arithmetic appends operators.
 
     Args:
-        builder: the graph.
-        name: of the value.
+        builder: builder of the graph.
+        name: name of the value.
     """
 
-    # NumPy arrays on the left of an operator leave the work to the reflected methods below.
+    # With this, NumPy arrays on the left of an operator use the reflected methods below.
     __array_ufunc__ = None
 
     def __init__(self, builder: Builder, name: str) -> None:
@@ -74,7 +74,7 @@ sqrt = _of_one("Sqrt", np.sqrt)
 log = _of_one("Log", np.log)
 exp = _of_one("Exp", np.exp)
 absolute = _of_one("Abs", np.abs)
-# Halves go to the even neighbour.
+# Halves are rounded to the even neighbour.
 nearest = _of_one("Round", np.rint)
 # The larger of x and 0.
 relu = _of_one("Relu", lambda x: np.maximum(x, 0.0))
@@ -88,24 +88,24 @@ def clip(x: Value, low: float, high: float) -> Value:
 
 
 def present(x: Value) -> Value:
-    """Where a value is there: what is not finite (NaN, infinite) is missing."""
+    """Return where values are present; NaN and infinite values are missing."""
     if isinstance(x, Term):
         size = x.builder.shared("Abs", x.name)
         return Term(x.builder, x.builder.shared("LessOrEqual", size, x.builder.number(_LARGEST)))
     return np.isfinite(x)
 
 
-def counted(found: Value, axis: int) -> Value:
-    """How many are true along an axis, as a float; the axis stays with length 1 where it is not the only one."""
-    if isinstance(found, Term):
-        builder = found.builder
-        numbers = builder.shared("Cast", found.name, to=_FLOAT)
+def counted(length: Value, axis: int) -> Value:
+    """Return the number of true values along an axis as a float; the axis is kept unless it is the only one."""
+    if isinstance(length, Term):
+        builder = length.builder
+        numbers = builder.shared("Cast", length.name, to=_FLOAT)
         return Term(builder, builder.shared("ReduceSum", numbers, builder.integers(axis), keepdims=1))
-    return found.sum(axis=axis, keepdims=True, dtype=np.float64)
+    return length.sum(axis=axis, keepdims=True, dtype=np.float64)
 
 
 def choose(condition: Value, yes: Value, no: Value) -> Value:
-    """One of two values by a condition; they broadcast."""
+    """Return one of two values by a condition, with broadcasting."""
     if isinstance(condition, Term):
         return Term(condition.builder, condition.builder.op("Where", *map(condition.named, (condition, yes, no))))
     return np.where(condition, yes, no)
@@ -122,7 +122,7 @@ def fill(x: Value, values: Value) -> Value:
 
 
 def matmul(x: Value, matrix: NDArray[np.float32]) -> Value:
-    """Product over the last axis: (..., a) x (a, b) -> (..., b)."""
+    """Return the matrix product over the last axis: (..., a) x (a, b) -> (..., b)."""
     if isinstance(x, Term):
         return x.op("MatMul", x.named(matrix))
     # One large product is far faster than NumPy's loop over many small ones.
@@ -131,7 +131,7 @@ def matmul(x: Value, matrix: NDArray[np.float32]) -> Value:
 
 
 def take(x: Value, indices: NDArray[np.int64], axis: int) -> Value:
-    """Pick along an axis; two-dimensional `indices` put two axes in its place."""
+    """Select along an axis; two-dimensional `indices` replace the axis by two axes."""
     if isinstance(x, Term):
         return x.op("Gather", x.builder.constant(np.asarray(indices, np.int64)), axis=axis)
     return np.take(x, indices, axis=axis)
@@ -158,12 +158,12 @@ def join(parts: Sequence[Value], axis: int) -> Value:
 
 
 def reshape(x: Value, shape: tuple[int, ...]) -> Value:
-    """Reshapes; 0 keeps the axis at that place (the batch, first), -1 is what remains of a sample."""
+    """Reshape; 0 keeps an axis (the batch axis comes first), and -1 takes the remaining values of a sample."""
     if isinstance(x, Term):
         return x.op("Reshape", x.builder.integers(*shape))
     kept = [x.shape[i] if size == 0 else size for i, size in enumerate(shape)]
     if -1 in kept:
-        # NumPy cannot tell what remains of an empty batch; the axes of one sample always can
+        # NumPy cannot infer -1 for an empty batch, so it is computed from the axes of one sample.
         rest = int(np.prod([size for size in kept[1:] if size != -1]))
         kept[kept.index(-1)] = int(np.prod(x.shape[1:])) // rest
     return x.reshape(kept)
@@ -192,9 +192,9 @@ smallest = _reduction("ReduceMin", "min")
 
 
 def level(x: Value, axis: int) -> Value:
-    """Mean over an axis, which is kept, right to the last digit where the values lie close together on a large level.
+    """Return the mean over an axis, which is kept; it is exact also for small differences on a large level.
 
-    The mean of what the first mean leaves over is added to it: float32 loses digits of a long sum.
+    The mean of the remainders is added to the first mean, because float32 loses digits in a long sum.
     """
     once = mean(x, axis, keep=True)
     return once + mean(x - once, axis, keep=True)
@@ -203,13 +203,13 @@ def level(x: Value, axis: int) -> Value:
 def centre(x: Value, axis: int) -> Value:
     """Return a value minus its mean over an axis.
 
-    The mean is taken off twice: float32 leaves about 1e-7 of the mean behind the first time, which is much where a
-    signal is a small change on a large level (gravity, pressure); the second pass removes that remainder.
+    The mean is subtracted twice: in float32, the first pass leaves an error of about 1e-7 of the mean, which matters
+    if a signal is a small change on a large level (gravity, pressure); the second pass removes it.
     """
     once = x - mean(x, axis, keep=True)
     return once - mean(once, axis, keep=True)
 
 
 def difference(x: Value, axis: int) -> Value:
-    """Next value minus this one; one value fewer along the axis."""
+    """Return the differences of neighbouring values; the axis becomes shorter by one."""
     return cut(x, 1, np.iinfo(np.int32).max, axis) - cut(x, 0, -1, axis)

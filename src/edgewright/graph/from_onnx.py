@@ -1,4 +1,4 @@
-"""Any ONNX model to a graph in the dialect, and files of LightGBM and XGBoost. See docs/adr/0014."""
+"""Conversion of ONNX models and of files of LightGBM and XGBoost to a graph in the dialect. See docs/adr/0014."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.ensembles import read_ensemble
 from edgewright.graph.from_onnx_answers import WEIGHTED, finished
 from edgewright.graph.from_onnx_parse import Declared, Parsed, parse
 from edgewright.graph.normalise import normalise
-from edgewright.graph.normalise._draft import Draft, DraftNode
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Value
 
-# A model beyond this is none for a device; a length is compared before a file is read.
+# Largest model in bytes; the size is checked before a file is read.
 LARGEST_FILE = 1 << 30
 _TYPES = ("float32", "int64", "int32", "int8", "bool")
 
@@ -29,12 +29,12 @@ def read_model(
     shape: tuple[int, ...] | None = None,
     labels: tuple[str, ...] = (),
 ) -> Graph:
-    """Read an ONNX model, or boosted trees, and brings it into the dialect; one of our own is given as it is.
+    """Read an ONNX model or boosted trees, and convert them to the dialect; our own models stay unchanged.
 
     Args:
         source: path of the file, or its bytes.
-        name: of the model in messages and in the graph; the file's name when empty.
-        shape: of one sample, without the batch axis, for a model that leaves its axes open.
+        name: name of the model in messages and in the graph; the file's name when empty.
+        shape: shape of one sample, without the batch axis, for a model that leaves its axes open.
         labels: names of the classes; a network that ends without Softmax then gets one.
 
     Returns:
@@ -54,7 +54,7 @@ def read_model(
     _refuse_nan(draft)
     normalise(draft)
     _refuse_text(draft)
-    # Factors of huge or negative numbers may have made others that are none.
+    # Factors of huge or negative numbers may have produced numbers that are not finite.
     _refuse_nan(draft)
     _refuse_infinite(draft)
     text = {"source": json.dumps({"format": "onnx", "opset": parsed.opset, "producer": parsed.producer})}
@@ -71,13 +71,13 @@ def _file(path: Path) -> tuple[bytes, Path]:
 
 
 def _outside(entries: dict[str, str], folder: Path | None) -> bytes:
-    """Return values of a constant in a file beside the model; its name may lead nowhere else."""
+    """Return the values of a constant from a file next to the model; its name must not point to another folder."""
     name = entries.get("location", "")
     if folder is None or not name or Path(name).name != name:
         raise InputError("constants inside the model or in a file next to it", repr(name), "external data")
     try:
         start, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
-        # A length is compared with the file's before so much memory is asked for.
+        # The length is compared with that of the file before memory is allocated.
         there = (folder / name).stat().st_size - start
         with (folder / name).open("rb") as file:
             file.seek(start)
@@ -102,22 +102,22 @@ def _draft(parsed: Parsed, title: str, shape: tuple[int, ...] | None) -> Draft:
         inputs, extra = _joined(inputs, title, constants)
     if len(inputs) != 1:
         raise InputError("a model with one input", "none", f"model {title}")
-    one = inputs[0]
-    given = _sample(one, title, shape)
-    if one.dtype not in _TYPES:
+    source = inputs[0]
+    given = _sample(source, title, shape)
+    if source.dtype not in _TYPES:
         raise InputError(
-            f"an input of type {', '.join(_TYPES)}", one.dtype or "no tensor", f"model {title}, input {one.name!r}",
-            "Export the model with float32 inputs",
+            f"an input of type {', '.join(_TYPES)}", source.dtype or "no tensor",
+            f"model {title}, input {source.name!r}", "Export the model with float32 inputs",
         )  # fmt: skip
-    made = {one.name, *constants, *(output for node in nodes for output in node.outputs)}
-    absent = [output for output in parsed.outputs if output not in made]
+    known = {source.name, *constants, *(output for node in nodes for output in node.outputs)}
+    absent = [output for output in parsed.outputs if output not in known]
     if absent:
         raise InputError("outputs that a node gives", repr(absent[0]), f"model {title}")
-    fixed = one.shape[0] if one.shape and one.shape[0] > 0 else 0
+    fixed = source.shape[0] if source.shape and source.shape[0] > 0 else 0
     return Draft(
         name=title,
         opset=parsed.opset,
-        source=Value(name=one.name, dtype=one.dtype, shape=given),
+        source=Value(name=source.name, dtype=source.dtype, shape=given),
         outputs=list(parsed.outputs),
         nodes=[*extra, *nodes],
         constants=constants,
@@ -125,20 +125,20 @@ def _draft(parsed: Parsed, title: str, shape: tuple[int, ...] | None) -> Draft:
     )
 
 
-def _sample(one: Declared, title: str, shape: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Shape of one sample: what the model says, with open axes from `shape`.
+def _sample(source: Declared, title: str, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the shape of one sample as the model declares it, with open axes from `shape`.
 
     Raises:
-        InputError: for an axis that stays open, or a shape that contradicts the model.
+        InputError: an axis stays open, or `shape` contradicts the model.
     """
-    where = f"model {title}, input {one.name!r}"
-    text = one.shape[1:]
-    if len(one.shape) > 8 or any(length == 0 or length > 1 << 24 for length in one.shape):
-        raise InputError("axes of sensible length", str(one.shape), where)
-    if not one.shape and shape is None:
+    where = f"model {title}, input {source.name!r}"
+    text = source.shape[1:]
+    if len(source.shape) > 8 or any(length == 0 or length > 1 << 24 for length in source.shape):
+        raise InputError("axes of sensible length", str(source.shape), where)
+    if not source.shape and shape is None:
         raise InputError("an input with a batch axis and a fixed shape", "no shape", where, "Say it with --shape")
     if shape is not None:
-        fits = not one.shape or (
+        fits = not source.shape or (
             len(text) == len(shape) and all(a in (-1, b) for a, b in zip(text, shape, strict=True))
         )
         if not fits or any(length < 1 for length in shape):
@@ -146,29 +146,29 @@ def _sample(one: Declared, title: str, shape: tuple[int, ...] | None) -> tuple[i
             raise InputError(f"a shape of one sample that fits ({got})", ",".join(map(str, shape)), where)
         return shape
     if any(length < 0 for length in text):
-        names = [axis or "?" for axis in one.axes[1:]]
+        names = [axis or "?" for axis in source.axes[1:]]
         got = ",".join(str(n) if n > 0 else name for n, name in zip(text, names, strict=True))
         do = "Give the shape of one sample, such as --shape " + ",".join(str(n) if n > 0 else "100" for n in text)
-        if len(text) == 2 and one.shape[0] > 1:
+        if len(text) == 2 and source.shape[0] > 1:
             do += "; if the open axis is the batch, export the model with batch_first=True"
         raise InputError("a sample of fixed shape", f"open axes ({got})", where, do)
     return text
 
 
 def _joined(inputs: list[Declared], title: str, constants: dict[str, Array]) -> tuple[list[Declared], list[DraftNode]]:
-    """Several inputs of columns, as scikit-learn exports tables, as one input of all columns in their order."""
+    """Merge several inputs of columns, as scikit-learn exports tables, into one input of all columns in their order."""
     columns = all(len(i.shape) == 2 and i.shape[1] > 0 and i.dtype == inputs[0].dtype for i in inputs)
     if not columns:
         got = ", ".join(f"{i.name} {i.shape}" for i in inputs[:4])
         raise InputError("one input, or several of columns of one type", got, f"model {title}")
     at, nodes = 0, []
-    for one in inputs:
+    for source in inputs:
         ends = []
-        for number in (at, at + one.shape[1], 1):
+        for number in (at, at + source.shape[1], 1):
             ends.append(f"~cut{len(constants)}")
             constants[ends[-1]] = np.asarray([number], np.int64)
-        nodes.append(DraftNode("Slice", ["~columns", *ends], [one.name]))
-        at += one.shape[1]
+        nodes.append(DraftNode("Slice", ["~columns", *ends], [source.name]))
+        at += source.shape[1]
     whole = Declared("~columns", inputs[0].dtype, (inputs[0].shape[0], at), ("", ""))
     return [whole], nodes
 
@@ -183,7 +183,7 @@ def _refuse_nan(draft: Draft) -> None:
 
 
 def _refuse_infinite(draft: Draft) -> None:
-    """Bounds and thresholds may be infinite, weights may not."""
+    """Refuse infinite weights; bounds and thresholds may be infinite."""
     for node in draft.nodes:
         for key in node.inputs[1:] if node.kind in WEIGHTED else ():
             array = draft.constants.get(key)

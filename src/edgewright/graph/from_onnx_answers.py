@@ -1,12 +1,12 @@
-"""The last part of reading a foreign model: its outputs by the names ours have, its boundary, and its rows apart."""
+"""Last step of an import: standard names of outputs, the boundary, and a check that rows are independent."""
 
 from __future__ import annotations
 
 import msgspec
 import numpy as np
 
-from edgewright.core.executor import compile_graph
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.graph.draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import everything
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node, Value
@@ -19,10 +19,10 @@ _TOLERANCE = 1e-3
 
 
 def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) -> Graph:
-    """Give the outputs their names and freezes the graph.
+    """Name the outputs and freeze the graph.
 
     Raises:
-        InputError: for names of classes that do not fit, or samples that are not independent of each other.
+        InputError: the names of classes do not fit, or samples are not independent of each other.
     """
     outputs = _outputs(draft, labels)
     shapes = everything(draft)[0]
@@ -32,7 +32,7 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
     graph = draft.graph()
     if "input" in outputs:
         raise InputError("outputs that are not called 'input'", "one that is", f"model {draft.name}")
-    # A model with several outputs may call one of them v1 too.
+    # A model with several outputs may also use the name v1 for one of them.
     mark = "~" if any(name[:1] in "vc" and name[1:].isdigit() for name in outputs) else ""
     short = {name: f"{mark}v{n}" for n, name in enumerate(o for node in graph.nodes for o in node.outputs)}
     short |= {name: f"{mark}c{n}" for n, name in enumerate(draft.constants)}
@@ -46,7 +46,7 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
         )
         for node in graph.nodes
     )
-    made = msgspec.structs.replace(
+    complete = msgspec.structs.replace(
         graph,
         inputs=(msgspec.structs.replace(draft.source, name="input"),),
         outputs=tuple(
@@ -57,31 +57,31 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
         constants={short[name]: array for name, array in draft.constants.items()},
         metadata=metadata,
     )
-    one = len(shapes[draft.source.name])
-    rows = {short[name] for name, value in shapes.items() if name in short and value.shape[:1] == (one,)}
-    made = msgspec.structs.replace(made, boundary=_boundary(made, rows))
-    _independent(made)
-    return made
+    rank = len(shapes[draft.source.name])
+    rows = {short[name] for name, value in shapes.items() if name in short and value.shape[:1] == (rank,)}
+    complete = msgspec.structs.replace(complete, boundary=_boundary(complete, rows))
+    _independent(complete)
+    return complete
 
 
 def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
-    """Public name -> value. Adds what a classifier answers."""
+    """Return the values by public name, with label and confidence of a classifier."""
     values = everything(draft)[0]
     absent = [name for name in draft.outputs if name not in values]
     if absent:
         raise InputError("outputs that a node gives first", repr(absent[0]), f"model {draft.name}")
     if len(draft.outputs) > 1:
         return {name: name for name in draft.outputs}
-    value, made = draft.outputs[0], values[draft.outputs[0]]
+    value, array = draft.outputs[0], values[draft.outputs[0]]
     last = _last(draft, value)
-    ends = last is not None and last.kind == "Softmax" and int(last.attributes.get("axis", -1)) in (-1, made.ndim - 1)
-    classifier = bool(labels or draft.probabilities or ends) and made.ndim == 2 and made.dtype.kind == "f"
+    ends = last is not None and last.kind == "Softmax" and int(last.attributes.get("axis", -1)) in (-1, array.ndim - 1)
+    classifier = bool(labels or draft.probabilities or ends) and array.ndim == 2 and array.dtype.kind == "f"
     if labels and not classifier:
-        raise InputError("a classifier for names of classes", f"an output of shape {made.shape[1:]}", draft.name)
+        raise InputError("a classifier for names of classes", f"an output of shape {array.shape[1:]}", draft.name)
     if not classifier:
         draft.labels = ()
         return {"prediction": value}
-    width = made.shape[1]
+    width = array.shape[1]
     fitting = [names for names in draft.names if len(names) == width]
     if draft.votes and values[draft.votes].shape[1:] != (width,):
         got = f"{width} scores of {values[draft.votes].shape[-1]} classes"
@@ -103,20 +103,20 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
 
 
 def _last(draft: Draft, value: str) -> DraftNode | None:
-    """Return the node that gives a value, before it is rounded onto a grid."""
-    made = draft.producers()
-    node = made.get(value)
+    """Return the node that computes a value, before rounding to a grid."""
+    producers = draft.producers()
+    node = producers.get(value)
     while node is not None and node.kind in ("DequantizeLinear", "QuantizeLinear"):
-        node = made.get(node.inputs[0])
+        node = producers.get(node.inputs[0])
     return node
 
 
 def _boundary(graph: Graph, rows: set[str]) -> str:
-    """Return the first input of the first weights, when nothing but a network follows up to the last ones; else empty.
+    """Return the input of the first weights if only operators of a network follow up to the last weights; else empty.
 
     Args:
-        graph: with its nodes named.
-        rows: values that have one row a sample; a network has no others.
+        graph: graph whose nodes have names.
+        rows: values with one row for each sample; a network has no others.
     """
     weighted = [i for i, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     if not weighted:
@@ -139,31 +139,31 @@ def _boundary(graph: Graph, rows: set[str]) -> str:
 
 
 def _unrounded(graph: Graph, name: str) -> str:
-    """Return the float value before the first rounding that leads to a value: integers begin there."""
-    made = {node.outputs[0]: node for node in graph.nodes}
-    found, node = name, made.get(name)
+    """Return the float value before the first rounding on the path to a value, where the integers begin."""
+    producers = {node.outputs[0]: node for node in graph.nodes}
+    current, node = name, producers.get(name)
     while node is not None and node.op in _NETWORK:
-        found = node.inputs[0] if node.op == "QuantizeLinear" else found
-        node = made.get(node.inputs[0])
-    return found
+        current = node.inputs[0] if node.op == "QuantizeLinear" else current
+        node = producers.get(node.inputs[0])
+    return current
 
 
 def _independent(graph: Graph) -> None:
     """Refuse a graph whose answer to a row depends on its neighbours, or on their number.
 
     Raises:
-        InputError: naming the output.
+        InputError: an output depends on other rows; the message names it.
     """
     source = graph.inputs[0]
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3, *source.shape)) if source.dtype == "float32" else rng.integers(0, 2, (3, *source.shape))
     run = compile_graph(graph)
     x = x.astype(source.dtype)
-    together, apart = run(x), [run(x[i : i + 1]) for i in range(3)]
+    together, alone = run(x), [run(x[i : i + 1]) for i in range(3)]
     for value in graph.outputs:
-        each = [one[value.name] for one in apart]
+        each = [rows[value.name] for rows in alone]
         whole = together[value.name]
-        same = all(one.shape == (1, *value.shape) for one in each) and whole.shape == (3, *value.shape)
+        same = all(rows.shape == (1, *value.shape) for rows in each) and whole.shape == (3, *value.shape)
         if not same or not _close(whole, np.concatenate(each), value.dtype):
             raise InputError(
                 "answers to rows that do not depend on each other", f"output {value.name!r} that does",
@@ -173,7 +173,7 @@ def _independent(graph: Graph) -> None:
 
 def _close(a: Array, b: Array, dtype: str) -> bool:
     if dtype != "float32":
-        # The place of the largest of two equal scores may depend on the last digit.
+        # The index of the largest of two equal scores may depend on the last digit.
         return True
     spread = float(np.abs(b[np.isfinite(b)]).max(initial=1.0))
     return bool(np.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE * spread, equal_nan=True))

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.integer.network import with_rounding
-from edgewright.core.operators._windows import same_padding
+from edgewright.core.operators._attributes import same_padding
 from edgewright.graph.from_tflite_file import Operator, parse_tflite
 from edgewright.graph.from_tflite_recurrent import last_state
 from edgewright.graph.from_tflite_walk import Walk, reads
@@ -33,7 +33,7 @@ def read_tflite(source: Path | str | bytes, name: str = "", *, rounding: Roundin
 
     Args:
         source: path of the file, or its bytes.
-        name: of the model; the file's name when empty.
+        name: name of the model; the file's name when empty.
         rounding: which kernels an int8 network equals, 'litert' or 'tflm'; a float one has 'none'.
 
     Returns:
@@ -135,10 +135,10 @@ def depthwise(walk: Walk, operator: Operator) -> None:
     """Weights (1, height, width, filters)."""
     source = walk.value(operator.inputs[0])
     shape, arrays = walk.shape(source), walk.weights(operator, 4, 3)
-    one, kh, kw, filters = arrays["weights"].shape
+    batch, kh, kw, filters = arrays["weights"].shape
     steps = (operator.option(2), operator.option(1), operator.option(6, default=1), operator.option(5, default=1))
     numbers = _placed(operator, shape, (kh, kw), steps)
-    if one != 1 or not shape[2] or filters % shape[2]:
+    if batch != 1 or not shape[2] or filters % shape[2]:
         raise InputError(f"filters for each of {shape[2]} channels", f"{filters}", operator.name)
     arrays["weights"] = arrays["weights"][0]
     activation, out = _activation(operator, 4), (*_positions(shape, numbers), filters)
@@ -169,7 +169,7 @@ def places(walk: Walk, operator: Operator) -> None:
     """
     source = walk.value(operator.inputs[0])
     before = walk.operators[-1] if walk.operators else None
-    begin, end, steps = (_integers(walk, operator, place) for place in (1, 2, 3))
+    begin, end, steps = (_integers(walk, operator, index) for index in (1, 2, 3))
     masks = [operator.option(field) for field in range(5)]
     if last_state(walk, operator, begin, masks):
         return
@@ -339,9 +339,9 @@ def dequantise(walk: Walk, operator: Operator) -> None:
 
 
 def _integers(walk: Walk, operator: Operator, index: int) -> tuple[int, ...]:
-    found: Array | None = None
+    integers: Array | None = None
     if len(operator.inputs) > index and operator.inputs[index] >= 0:
-        found = walk.file.tensors[operator.inputs[index]].array
-    if found is None or found.dtype.kind != "i" or found.size > 64:
+        integers = walk.file.tensors[operator.inputs[index]].array
+    if integers is None or integers.dtype.kind != "i" or integers.size > 64:
         raise InputError("constant integers", "computed ones", f"{operator.name}, input {index}")
-    return tuple(int(n) for n in found.ravel())
+    return tuple(int(n) for n in integers.ravel())

@@ -33,7 +33,7 @@ class Table:
         self._length = number(data, self._fields, "u16")
         number(data, at, "u8")
 
-    def _place(self, field: int) -> int:
+    def _position(self, field: int) -> int:
         """Where a field is, 0 when it is left out."""
         if 4 + 2 * field + 2 > self._length:
             return 0
@@ -42,7 +42,7 @@ class Table:
 
     def value(self, field: int, kind: str, default: float = 0) -> float:
         """Return a number; the default when it is left out."""
-        index = self._place(field)
+        index = self._position(field)
         return number(self._data, index, kind) if index else default
 
     def integer(self, field: int, kind: str = "i32", default: int = 0) -> int:
@@ -51,7 +51,7 @@ class Table:
 
     def table(self, field: int) -> Table | None:
         """Return a table, None when it is left out."""
-        index = self._place(field)
+        index = self._position(field)
         return Table(self._data, index + number(self._data, index, "u32")) if index else None
 
     def text(self, field: int) -> str:
@@ -74,11 +74,11 @@ class Table:
         if count > maximum:
             raise damaged(f"a list has {count} entries, more than {maximum}")
         places = (start + 4 * i for i in range(count))
-        return [Table(self._data, place + number(self._data, place, "u32")) for place in places]
+        return [Table(self._data, offset + number(self._data, offset, "u32")) for offset in places]
 
     def _vector(self, field: int, size: int) -> tuple[int, int]:
         """Where the entries of a vector begin, and how many there are."""
-        index = self._place(field)
+        index = self._position(field)
         if not index:
             return 0, 0
         start = index + number(self._data, index, "u32")
@@ -208,13 +208,13 @@ def parse_tflite(data: bytes) -> TfliteFile:
 
 
 def _metadata(model: Table, buffers: list[Table]) -> dict[str, bytes]:
-    made = {}
+    metadata = {}
     for entry in model.tables(6, 1_000):
         index = entry.integer(1, "u32")
         if index >= len(buffers):
             raise damaged("metadata lie in no buffer")
-        made[entry.text(0)] = buffers[index].numbers(0, "u1").tobytes()
-    return made
+        metadata[entry.text(0)] = buffers[index].numbers(0, "u1").tobytes()
+    return metadata
 
 
 def _code(table: Table) -> str:
@@ -226,10 +226,10 @@ def _code(table: Table) -> str:
 
 
 def _places(table: Table, field: int, count: int) -> tuple[int, ...]:
-    found = table.numbers(field, "<i4")
-    if len(found) > _MOST_INPUTS or (len(found) and not (found.min() >= -1 and found.max() < count)):
+    numbers = table.numbers(field, "<i4")
+    if len(numbers) > _MOST_INPUTS or (len(numbers) and not (numbers.min() >= -1 and numbers.max() < count)):
         raise damaged("an operator reads a tensor that is not there")
-    return tuple(int(n) for n in found)
+    return tuple(int(n) for n in numbers)
 
 
 def _operator(table: Table, codes: list[str], count: int) -> Operator:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
+from edgewright.graph.draft import Chain, Draft
 from edgewright.graph.from_onnx_answers import finished
 from edgewright.graph.normalise import normalise
-from edgewright.graph.normalise._draft import Chain, Draft
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import OPSET, Array, Graph, Value
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
@@ -169,9 +169,9 @@ class _Writer:
         parts = [arrays["weights"], arrays["recurrent"], bias]
         if "weight_scale" in arrays:
             units = arrays["recurrent"].shape[1]
-            coming, held = (np.repeat(arrays[f"{name}_scale"], units) for name in ("weight", "recurrent"))
+            coming, recurrent = (np.repeat(arrays[f"{name}_scale"], units) for name in ("weight", "recurrent"))
             grids = np.float32(self.network.values[operator.inputs[0]].scale), np.float32(target.scale)
-            scales = [coming, held, np.concatenate([grids[0] * coming, grids[1] * held]).astype(np.float32)]
+            scales = [coming, recurrent, np.concatenate([grids[0] * coming, grids[1] * recurrent]).astype(np.float32)]
             names = [
                 self.chain.op("DequantizeLinear", constant(part[None]), constant(scale),
                               constant(np.zeros(len(scale), part.dtype)), axis=1)

@@ -65,22 +65,22 @@ def last_state(walk: Walk, operator: Operator, starts: tuple[int, ...], masks: l
     Returns:
         Whether it was such a slice.
     """
-    tensor, made = operator.inputs[0], walk.operators[-2:]
-    if [one.kind for one in made] != ["lstm", "reshape"] or made[1].output != walk.value(tensor):
+    tensor, last = operator.inputs[0], walk.operators[-2:]
+    if [part.kind for part in last] != ["lstm", "reshape"] or last[1].output != walk.value(tensor):
         return False
-    samples, units = walk.shape(made[1].output)
+    samples, units = walk.shape(last[1].output)
     alone = sum(tensor in other.inputs for other in walk.file.operators) == 1 and tensor not in walk.file.outputs
     if not alone or masks != [5, 5, 0, 0, 2] or len(starts) != 3 or starts[1] not in (-1, samples - 1):
         return False
     grids = [
-        (one.scale.tolist(), one.zero.tolist())
-        for one in (walk.file.tensors[tensor], walk.file.tensors[operator.outputs[0]])
+        (part.scale.tolist(), part.zero.tolist())
+        for part in (walk.file.tensors[tensor], walk.file.tensors[operator.outputs[0]])
     ]
     if grids[0] != grids[1]:
         return False
     walk.operators.pop()
-    numbers = {**made[0].numbers, "sequence": (0,)}
-    walk.replace(operator, msgspec.structs.replace(made[0], numbers=numbers), (units,))
+    numbers = {**last[0].numbers, "sequence": (0,)}
+    walk.replace(operator, msgspec.structs.replace(last[0], numbers=numbers), (units,))
     return True
 
 
@@ -125,7 +125,7 @@ def _exponent(walk: Walk, operator: Operator) -> int:
     if cell.dtype != "int16" or 2.0**exponent != step or not -15 <= exponent <= -9:
         raise InputError("cells of 16 bits in steps of 2**-15 to 2**-9", f"{cell.dtype}, {step:g}", operator.name)
     alike = [state, *(walk.file.tensors[i] for i in operator.between[4:5])]
-    if any((_scale(one), _zero(one)) != (_scale(given), _zero(given)) for one in alike):
+    if any((_scale(part), _zero(part)) != (_scale(given), _zero(given)) for part in alike):
         raise InputError("one scale and zero point of state and output", "two", operator.name)
     return exponent
 

@@ -134,9 +134,9 @@ class Walk:
     def reshaped(self, value: int, shape: tuple[int, ...]) -> int:
         """Return a value in another shape."""
         self.values.append(msgspec.structs.replace(self.values[value], shape=shape))
-        made = len(self.values) - 1
-        self.operators.append(IntegerOperator(kind="reshape", inputs=(value,), output=made))
-        return made
+        number = len(self.values) - 1
+        self.operators.append(IntegerOperator(kind="reshape", inputs=(value,), output=number))
+        return number
 
     def add(
         self,

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.missing_values import needed
+from edgewright.core.input.input_ranges import needed
 from edgewright.graph.builder import Builder, prune
 from edgewright.graph.formula import Term, counted, present
 from edgewright.schema.graph import Graph, Node
@@ -67,39 +67,39 @@ def without_mask(graph: Graph) -> tuple[Graph, Mask | None]:
     Returns:
         The graph as it is and None where the answers do not end in these choices.
     """
-    made = {name: node for node in graph.nodes for name in node.outputs}
-    found: Mask | None = None
+    producers = {name: node for node in graph.nodes for name in node.outputs}
+    masked: Mask | None = None
     replaced: dict[str, str] = {}
     for node in graph.nodes:
         if node.op != "Where" or node.inputs[2] not in graph.constants:
             continue
-        requested = made.get(node.inputs[0])
+        requested = producers.get(node.inputs[0])
         if requested is None or len(requested.inputs) != 2 or requested.inputs[1] not in graph.constants:
             continue
         if requested.op == "GreaterOrEqual":
-            mask = _mask(requested, made, graph)
-            if mask is not None and found in (None, mask):
-                found = mask
+            mask = _mask(requested, producers, graph)
+            if mask is not None and masked in (None, mask):
+                masked = mask
                 replaced[node.outputs[0]] = node.inputs[1]
         elif requested.op == "Greater" and node.outputs[0] == "label":
             replaced[node.outputs[0]] = node.inputs[1]
-    return (graph, None) if found is None else (_replace(graph, replaced), found)
+    return (graph, None) if masked is None else (_replace(graph, replaced), masked)
 
 
-def _mask(asked: Node, made: dict[str, Node], graph: Graph) -> Mask | None:
+def _mask(reader: Node, producers: dict[str, Node], graph: Graph) -> Mask | None:
     """Return what a comparison of counted values asks, where it is one of the input."""
     shape = graph.inputs[0].shape
     names = ["ReduceSum", "Cast", "LessOrEqual", "Abs"]
     if len(shape) > 1:
         names.insert(0, "ReduceMin")
-    node: Node | None = asked
+    node: Node | None = reader
     for name in names:
-        node = made.get(node.inputs[0]) if node is not None else None
+        node = producers.get(node.inputs[0]) if node is not None else None
         if node is None or node.op != name:
             return None
     if node is None or node.inputs[0] != graph.inputs[0].name:
         return None
-    count = graph.constants[asked.inputs[1]]
+    count = graph.constants[reader.inputs[1]]
     return Mask(int(np.prod(shape[:-1])), shape[-1], int(count.ravel()[0])) if count.size == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""What every stage file offers: its configuration, how it is built, stored, explained and said in ONNX."""
+"""Interface of a stage file: its configuration, and how a stage is built, stored, explained and written as ONNX."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage may know when it is built.
+    """Facts about the data that are available when a stage is built.
 
     Attributes:
-        shape: shape of one sample that arrives: (columns,), or (channels, samples) for windows.
-        names: names of the columns or channels that arrive.
-        units: unit of each of them, empty where unknown.
-        rate: samples a second, None for a table.
+        shape: shape of one input sample: (columns,), or (channels, samples) for windows.
+        names: names of the input columns or channels.
+        units: unit of each column or channel; empty if unknown.
+        rate: samples per second; None for a table.
         task: 'classification' or 'regression'.
-        seed: of the run.
+        seed: seed of the run.
     """
 
     shape: Shape
@@ -50,11 +50,11 @@ class Stage(Generic[C]):
         config: the configuration's struct; its docstring and fields become the reference in `docs/`.
         build: makes the unfitted scikit-learn estimator.
         state: fitted attributes that are stored (arrays, numbers, text, lists and dicts of these) and restored.
-        why: one sentence for the trace: what this stage is for, with the numbers of the fitted estimator.
+        why: one sentence for the trace: the purpose of this stage, with the numbers of the fitted estimator.
         formula: how an output is computed, in plain text.
-        title: of its card where the file name does not read well ('PCA'); empty makes one from the file name.
-        equivalent: table of the stage -> import and call of scikit-learn that do the same; None where none does.
-        read_back: arguments of an estimator and its context -> keys of the table that other arguments say; None where
+        title: title of its card, such as 'PCA'; empty derives it from the file name.
+        equivalent: table of the stage -> equivalent import and call of scikit-learn; None if there is none.
+        read_back: arguments of an estimator and its context -> keys of the table for other arguments; None if
             the arguments are the keys. What a table cannot say is found by building it again.
         taught: learns the target as a model does, from training samples without those that validate.
     """
@@ -72,17 +72,17 @@ class Stage(Generic[C]):
 
 @runtime_checkable
 class Emitting(Protocol):
-    """A stage of one's own that can say itself in ONNX."""
+    """A stage that can write itself as ONNX."""
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """Append this stage's operators after `value` and give the name of its output."""
+        """Append the operators of this stage after `value` and return the name of its output."""
 
 
 _EMITTERS: dict[type, Callable[[Any, Builder, str], str]] = {}
 
 
 def emits(kind: type) -> Callable[[Callable[[Any, Builder, str], str]], Callable[[Any, Builder, str], str]]:
-    """Register the emitter of an estimator that is not ours (scikit-learn's own, say)."""
+    """Register the emitter of an estimator of another library, such as scikit-learn."""
 
     def register(function: Callable[[Any, Builder, str], str]) -> Callable[[Any, Builder, str], str]:
         _EMITTERS[kind] = function
@@ -92,7 +92,7 @@ def emits(kind: type) -> Callable[[Callable[[Any, Builder, str], str]], Callable
 
 
 def emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - any estimator may come
-    """Say a fitted estimator in ONNX after `value`.
+    """Append the operators of a fitted estimator after `value`.
 
     Raises:
         InputError: when the estimator has neither a `to_graph` method nor a registered emitter.

@@ -1,10 +1,10 @@
-"""A network of integers sample by sample: what each layer has to remember, and nothing else.
+"""Execution of an integer network sample by sample, with the minimum memory for each layer.
 
-A causal convolution over (1, samples, channels) sees, at each step, `stride` new samples and the samples before them
-that its kernel still covers. Kept in memory, which begins as the padding of the window form does (the integer of the
-real number 0), they make every byte that of the window form: the same kernels run on the same numbers. An LSTM or GRU
-keeps its state; one that gives its last state gives it after every step, and dense layers may follow it. So they may
-the last sample behind convolutions.
+At each step, a causal convolution over (1, samples, channels) needs `stride` new samples and the earlier samples that
+its kernel still covers. These are kept in memory, which initially holds the padding of the window form (the integer for
+the real number 0). The same kernels then run on the same numbers, so every byte equals that of the window form. An LSTM
+or GRU keeps its state. If it gives its last state, it gives that after every step, and dense layers may follow. Dense
+layers may also follow the last sample of convolutions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 Int8 = NDArray[np.int8]
-# Kinds that look at one sample at a time, and those whose kernel moves over samples.
+# Kinds of operators that use one sample at a time, and kinds whose kernel moves over samples.
 _POINTS, _KERNELS = ("add", "relu", "quantise", "logistic"), ("conv", "depthwise")
 _ROWS = ("dense", "softmax")
 _TURNS = ("reshape", "transpose")
@@ -32,10 +32,10 @@ class Moment:
     """An operator at one step of a stream.
 
     Attributes:
-        operator: without padding.
-        values: of its inputs and, last, its output; shapes are those of a step.
-        kept: samples of its input that it remembers; an operator with a state remembers that instead.
-        fresh: samples that come in a step.
+        operator: the operator without padding.
+        values: its inputs and, last, its output, with the shapes of a step.
+        kept: number of input samples in its memory; an operator with a state keeps the state instead.
+        fresh: number of new samples per step.
     """
 
     operator: IntegerOperator
@@ -46,16 +46,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class Steps:
-    """A network as a stream sees it.
+    """A network in the form for a stream.
 
     Attributes:
         moments: operators in order; their values are numbered as in the network.
-        source: number of the value that comes in, (1, hop, channels).
-        target: number of the value that goes out.
-        hop: samples of a step.
-        channels: of the signal.
-        outputs: bytes that a step gives.
-        remembered: bytes of all memories.
+        source: number of the input value, of shape (1, hop, channels).
+        target: number of the output value.
+        hop: number of samples per step.
+        channels: number of channels of the signal.
+        outputs: number of output bytes per step.
+        remembered: total bytes of memory.
     """
 
     moments: tuple[Moment, ...]
@@ -74,7 +74,7 @@ class Steps:
 
 
 def has_state(operator: IntegerOperator) -> bool:
-    """Return whether an operator remembers more than samples."""
+    """Return whether an operator has a state besides kept samples."""
     return kernel(operator.kind).recurrence is not None
 
 
@@ -94,13 +94,13 @@ def _recurrence(moment: Moment) -> Recurrence | None:
 
 
 def steps_of(network: IntegerNetwork) -> Steps:
-    """How a network over windows runs step by step; a step is as long as all strides together.
+    """Return how a network over windows runs in steps; the length of a step is the product of all strides.
 
     Args:
-        network: with a rounding; from (channels, samples), causal convolutions and what works on single samples.
+        network: integer network on (channels, samples) of causal convolutions and operators on single samples.
 
     Raises:
-        InputError: naming the operator that needs later samples, or the whole window.
+        InputError: an operator needs later samples or the whole window; the message names it.
     """
     if network.rounding == "none":
         raise InputError("an integer network", "a float one", f"network {network.name}")
@@ -120,7 +120,7 @@ def steps_of(network: IntegerNetwork) -> Steps:
 
 
 def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[int, int]) -> Moment:
-    """Return the operator at a step; notes in `lengths` how many samples of its output a step gives."""
+    """Return the operator for one step, and store in `lengths` the number of output samples per step."""
     fresh = lengths[operator.inputs[0]]
     kept, given, channels = 0, fresh, network.values[operator.inputs[0]].shape[-1:]
     if operator.kind in _KERNELS:
@@ -140,7 +140,7 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
     elif operator.kind == "reshape" and fresh == 1 and network.values[operator.output].shape == channels:
         given = 1
     elif operator.kind in _ROWS and len(network.values[operator.inputs[0]].shape) == 1:
-        # Behind a last state: what comes in is features of one step.
+        # After a last state, the input is the features of one step.
         given = 1
     elif operator.kind not in _POINTS or any(lengths[i] != fresh for i in operator.inputs):
         raise InputError("convolutions and what works on single samples", operator.kind, "a network as a stream",
@@ -151,21 +151,21 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
         for value in (network.values[i] for i in operator.inputs)
     )
     output = network.values[operator.output]
-    made = msgspec.structs.replace(output, shape=(1, given, output.shape[-1]))
-    return Moment(operator, (*inputs, made), kept, fresh)
+    moment = msgspec.structs.replace(output, shape=(1, given, output.shape[-1]))
+    return Moment(operator, (*inputs, moment), kept, fresh)
 
 
 def _takes_last(network: IntegerNetwork, operator: IntegerOperator) -> bool:
-    """Return whether an operator gives the last sample of a window alone."""
+    """Return whether an operator gives only the last sample of a window."""
     samples = network.values[operator.inputs[0]].shape[1]
     return operator.numbers == {"axis": (1,), "begin": (samples - 1,), "end": (samples,)}
 
 
 class NetworkStream:
-    """A network at work on a stream of bytes.
+    """A network that runs on a stream of bytes.
 
     Args:
-        network: as `steps_of` takes it.
+        network: network that `steps_of` accepts.
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
@@ -175,20 +175,20 @@ class NetworkStream:
         ]
         self._memory: list[Int8] = []
         self._states: dict[int, State] = {}
-        found = enumerate(map(_recurrence, self.steps.moments))
-        self._recurrences = {index: made for index, made in found if made is not None}
+        recurrences = enumerate(map(_recurrence, self.steps.moments))
+        self._recurrences = {index: recurrence for index, recurrence in recurrences if recurrence is not None}
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: every memory holds the real number 0."""
+        """Reset every memory to the real number 0."""
         self._memory = [
             np.full((1, 1, moment.kept, moment.values[0].shape[-1]), moment.values[0].zero, np.int8)
             for moment in self.steps.moments
         ]
-        self._states = {index: made.first(1) for index, made in self._recurrences.items()}
+        self._states = {index: recurrence.first(1) for index, recurrence in self._recurrences.items()}
 
     def push(self, x: Int8) -> Int8:
-        """Take samples and give what the network answers.
+        """Take samples and return the outputs of the network.
 
         Args:
             x: int8, shape (samples, channels), a whole number of steps.
@@ -224,10 +224,10 @@ class NetworkStream:
         return np.asarray(values[steps.target].reshape(count, steps.outputs), np.int8)
 
     def _stepped(self, index: int, x: Int8) -> Int8:
-        """Take samples (1, 1, count, channels) into a state; give it after every sample, or after every step."""
+        """Update a state with samples (1, 1, count, channels); return it after every sample, or after every step."""
         moment, every = self.steps.moments[index], []
         for sample in x[0, 0]:
             given, self._states[index] = self._recurrences[index].step(sample[None], self._states[index])
             every.append(given)
-        made = np.stack(every, axis=1)[:, None]
-        return made if moment.operator.numbers["sequence"][0] else made[:, :, moment.fresh - 1 :: moment.fresh]
+        window = np.stack(every, axis=1)[:, None]
+        return window if moment.operator.numbers["sequence"][0] else window[:, :, moment.fresh - 1 :: moment.fresh]

@@ -1,4 +1,4 @@
-"""The base of the transformers of `preprocessing` and `features`: one formula, computed in NumPy and said in ONNX."""
+"""Base of the transformers in `preprocessing` and `features`: one formula for NumPy and for ONNX."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from edgewright.core.samples import Frame, require_columns
+from edgewright.core.input.samples import Frame, require_columns
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value
 from edgewright.graph.stage import Context, StageConfig
@@ -20,7 +20,7 @@ from edgewright.schema.errors import InputError
 
 
 def column_names(X: Any) -> NDArray[np.object_] | None:  # noqa: ANN401 - arrays and frames
-    """Names of the columns of a frame, shape (columns,); None for anything without a text name for every column."""
+    """Return the names of the columns of a frame, shape (columns,); None if a column has no text name."""
     if not isinstance(X, Frame):
         return None
     names = list(X.columns)
@@ -36,11 +36,11 @@ def select_fitted_columns(estimator: Any, X: Any) -> Any:  # noqa: ANN401 - arra
     """Select the columns that an estimator was fitted on, in that order; return anything but a named frame unchanged.
 
     Args:
-        estimator: with `feature_names_in_` where it was fitted on a frame.
+        estimator: estimator, which has `feature_names_in_` if it was fitted on a frame.
         X: samples.
 
     Raises:
-        InputError: naming the columns that are not there.
+        InputError: columns are missing; the message names them.
     """
     fitted, given = getattr(estimator, "feature_names_in_", None), column_names(X)
     if fitted is None or given is None or np.array_equal(fitted, given):
@@ -51,12 +51,12 @@ def select_fitted_columns(estimator: Any, X: Any) -> Any:  # noqa: ANN401 - arra
 
 
 class SampleError(InputError, ValueError, TypeError):
-    """Samples that a stage cannot take; also the errors of Python that scikit-learn's tools expect then."""
+    """Samples that a stage does not accept; it is also one of the Python errors that scikit-learn expects."""
 
 
 Floats = NDArray[np.float32]
 E = TypeVar("E", bound="SampleTransformer")
-# Values of the input computed at a time in float64: bounds the memory of intermediate results.
+# Number of input values that are computed at a time in float64, which limits the memory of intermediate results.
 CHUNK_VALUES = 1 << 18
 
 
@@ -101,7 +101,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         return self
 
     def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
-        """Compute in float64, a few samples at a time, and gives float32. Columns of a frame are taken by name.
+        """Compute in float64, a few samples at a time, and return float32. Columns of a frame are taken by name.
 
         Raises:
             InputError: when the samples do not have the shape of those fitted.
@@ -122,13 +122,13 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         raise NotImplementedError
 
     def to_graph(self, builder: Builder, value: str) -> str:
-        """Append the operators of `formula` and give the name of the output."""
+        """Append the operators of `formula` and return the name of the output."""
         check_is_fitted(self, "shape_")
         result = self.formula(Term(builder, value))
         return str(result.name)
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[np.object_]:
-        """Return names of the columns, features or channels that come out."""
+        """Return the names of the output columns, features or channels."""
         check_is_fitted(self, "shape_")
         known = tuple(getattr(self, "names", None) or ()) if input_features is None else tuple(input_features)
         if not known:
@@ -139,7 +139,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
 
     @property
     def n_features_in_(self) -> int:
-        """Columns or channels that arrive."""
+        """Number of input columns or channels."""
         check_is_fitted(self, "shape_")
         return int(self.shape_[0])
 
@@ -153,13 +153,13 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         return tags
 
     def _learn(self, X: Floats, y: Any) -> None:  # noqa: ANN401 - labels or numbers
-        """Nothing is learned unless a subclass says so."""
+        """Learn nothing; a subclass may override this."""
 
     def _names(self, names: tuple[str, ...]) -> Sequence[str]:
         return names
 
-    def _beside(self, values: Any) -> Floats:  # noqa: ANN401 - numbers
-        """Return one value a column (rows) or a channel (windows), shaped to broadcast."""
+    def _broadcastable(self, values: Any) -> Floats:  # noqa: ANN401 - numbers
+        """Return one value for each column (rows) or channel (windows), shaped for broadcasting."""
         return np.asarray(values, np.float32).reshape(-1, *([1] * (len(self.shape_) - 1)))
 
     def _where(self) -> str:
@@ -188,7 +188,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         if samples.ndim - 1 not in self.takes:
             do = "Reshape your data if it is one sample: X[None]" if samples.ndim in self.takes else ""
             raise SampleError(_shapes(self.takes), f"an array of shape {_text(samples.shape)}", self._where(), do)
-        # A sum is missing or infinite when any value is: one pass in the common case, without a copy.
+        # The sum is not finite if any value is not finite, so the common case takes one pass without a copy.
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(samples.sum(dtype=np.float64))
         if finite:
@@ -196,27 +196,27 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         infinite = np.isinf(samples)
         if infinite.any():
             if not self.missing:
-                raise SampleError("finite values", "an infinite one", self._place(infinite))
+                raise SampleError("finite values", "an infinite one", self._channel(infinite))
             # A reading that is not finite is missing.
             samples = np.where(infinite, np.float32(np.nan), samples)
         if not self.missing:
             do = f"Put a stage of kind '{'fill' if samples.ndim == 3 else 'impute'}' before it"
-            raise SampleError("no missing value", "NaN", self._place(np.isnan(samples)), do)
+            raise SampleError("no missing value", "NaN", self._channel(np.isnan(samples)), do)
         return samples
 
-    def _place(self, found: NDArray[np.bool_]) -> str:
-        """Stage and the first column or channel in which something was found."""
-        column = int(np.argmax(found.reshape(*found.shape[:2], -1).any(axis=(0, 2))))
+    def _channel(self, rows: NDArray[np.bool_]) -> str:
+        """Return the stage and the first column or channel with a problem."""
+        column = int(np.argmax(rows.reshape(*rows.shape[:2], -1).any(axis=(0, 2))))
         names = getattr(self, "names", None) or ()
         label = str(names[column]) if column < len(names) else str(column)
-        return f"{self._where()}, {'column' if found.ndim == 2 else 'channel'} {label}"
+        return f"{self._where()}, {'column' if rows.ndim == 2 else 'channel'} {label}"
 
 
 def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
-    """Refuse to build a stage on samples of a shape it cannot take.
+    """Refuse to build a stage for samples of a shape that it does not accept.
 
     Raises:
-        InputError: naming the stage and what arrives at it.
+        InputError: the shape does not fit; the message names the stage and the shape.
     """
     if len(context.shape) not in takes:
         needs = {2: "Add a [window] table, or leave the stage out", 3: "Load pictures, or leave the stage out"}
@@ -225,14 +225,14 @@ def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
         raise InputError(_shapes(takes), f"samples of shape {_text(context.shape)}", f"stage {kind}", do)
 
 
-def made(kind: type[E], config: StageConfig, context: Context, **given: Any) -> E:  # noqa: ANN401 - its arguments
-    """Return an estimator with the settings of its configuration, and what it takes of the context.
+def from_config(kind: type[E], config: StageConfig, context: Context, **given: Any) -> E:  # noqa: ANN401 - its arguments
+    """Return an estimator with the settings of its configuration and the arguments that it needs of the context.
 
     Args:
-        kind: of the estimator; each of its arguments is a key of the configuration, `names` or `rate`, or `given`.
-        config: of the stage.
-        context: in which it is built.
-        given: arguments that are worked out.
+        kind: kind of the estimator; each of its arguments is a key of the configuration, `names` or `rate`, or `given`.
+        config: configuration of the stage.
+        context: context in which it is built.
+        given: computed arguments.
 
     Raises:
         InputError: for samples of a shape that it cannot take.
@@ -243,15 +243,15 @@ def made(kind: type[E], config: StageConfig, context: Context, **given: Any) -> 
 
 
 def directly(kind: type[E]) -> Callable[[StageConfig, Context], E]:
-    """Return what builds a stage whose settings are those of its estimator."""
-    return partial(made, kind)
+    """Return the build function of a stage whose settings are those of its estimator."""
+    return partial(from_config, kind)
 
 
 def require_rate(context: Context, kind: str) -> float:
     """Return the sampling rate in Hz.
 
     Raises:
-        InputError: when it is not known.
+        InputError: the rate is unknown.
     """
     if not context.rate:
         raise InputError("a sampling rate", "none", f"stage {kind}", "Give `rate` in the [data] table")
@@ -259,7 +259,7 @@ def require_rate(context: Context, kind: str) -> float:
 
 
 def positions(wanted: Sequence[str], names: Sequence[str], kind: str) -> tuple[int, ...]:
-    """Return places of named columns or channels; all of them when `wanted` is empty.
+    """Return the indices of named columns or channels; all indices when `wanted` is empty.
 
     Raises:
         InputError: for a name that does not arrive at the stage.
@@ -271,8 +271,8 @@ def positions(wanted: Sequence[str], names: Sequence[str], kind: str) -> tuple[i
 
 
 def named(places: Sequence[int] | None, context: Context) -> tuple[str, ...]:
-    """Return names of places, the inverse of `positions`; a place beyond the names is left out."""
-    return tuple(context.names[place] for place in places or () if place < len(context.names))
+    """Return the names at indices, the inverse of `positions`; indices beyond the names are ignored."""
+    return tuple(context.names[index] for index in places or () if index < len(context.names))
 
 
 def _shapes(takes: tuple[int, ...]) -> str:

@@ -22,7 +22,7 @@ class GroupAnswers:
     """Answers to the samples of some groups.
 
     Attributes:
-        labels: of the classes; an answer that is missing has a column of its own behind them.
+        labels: names of the classes; an answer that is missing has a column of its own behind them.
         groups: names.
         matrices: counts, rows the truth and columns the answer, shape (groups, n, n) with n at least the labels.
     """
@@ -48,22 +48,22 @@ def judged_of(labels: Sequence[str], rows: Sequence[GroupRow], samples: int) -> 
     return GroupAnswers(tuple(labels), tuple(row.group for row in known), matrices)
 
 
-def share_figures(judged: GroupAnswers, names: Sequence[str], prefix: str = "", title: str = "") -> list[JobFigure]:
+def share_figures(answers: GroupAnswers, names: Sequence[str], prefix: str = "", title: str = "") -> list[JobFigure]:
     """Return figures over all groups, and each without the group that has the lowest accuracy.
 
     Args:
-        judged: two groups at least.
+        answers: two groups at least.
         names: 'accuracy', 'macro_f1', and 'f1_LABEL'.
         prefix: of the figures' names.
         title: what stands before their titles.
     """
-    worst = int(judged.accuracies.argmin())
-    made = []
+    worst = int(answers.accuracies.argmin())
+    figures = []
     for name in names:
         words = {"accuracy": "accuracy", "macro_f1": "macro F1"}.get(name, f"F1 of {name.removeprefix('f1_')}")
-        statistic = _statistic(judged, name)
-        made += with_and_without(f"{prefix}{name}", f"{title}{words}", judged.groups, worst, statistic, SHARE)
-    return made
+        statistic = _statistic(answers, name)
+        figures += with_and_without(f"{prefix}{name}", f"{title}{words}", answers.groups, worst, statistic, SHARE)
+    return figures
 
 
 def with_and_without(
@@ -79,7 +79,7 @@ def with_and_without(
     """Return a figure over all groups, and where there are several the same without the worst of them.
 
     Args:
-        name: of the figure.
+        name: name of the figure.
         title: in words.
         groups: their names.
         worst: number of the group that the second figure leaves out.
@@ -89,11 +89,11 @@ def with_and_without(
         joint: between the title and 'without the worst'.
     """
     everybody = np.arange(len(groups))
-    made = [over_groups(name, title, everybody, statistic, within, unit)]
+    figures = [over_groups(name, title, everybody, statistic, within, unit)]
     if len(groups) > 1:
         kept, behind = everybody[everybody != worst], f"{title}{joint}without the worst, {groups[worst]}"
-        made.append(over_groups(f"{name}{WITHOUT}", behind, kept, statistic, within, unit))
-    return made
+        figures.append(over_groups(f"{name}{WITHOUT}", behind, kept, statistic, within, unit))
+    return figures
 
 
 def class_names(labels: Sequence[str], classes: Sequence[str], where: str) -> list[str]:
@@ -119,11 +119,11 @@ def error_figures(rows: Sequence[GroupRow]) -> list[JobFigure]:
     absolute = np.array([row.regression["mae"] for row in kept]) * counts
     squared = np.array([row.regression["rmse"] for row in kept]) ** 2 * counts
 
-    def mae(drawn: Numbers) -> float:
-        return float(absolute[drawn].sum() / counts[drawn].sum())
+    def mae(rows: Numbers) -> float:
+        return float(absolute[rows].sum() / counts[rows].sum())
 
-    def rmse(drawn: Numbers) -> float:
-        return math.sqrt(float(squared[drawn].sum() / counts[drawn].sum()))
+    def rmse(rows: Numbers) -> float:
+        return math.sqrt(float(squared[rows].sum() / counts[rows].sum()))
 
     behind = f"without the worst, {known[worst].group}"
     everybody = np.arange(len(kept))
@@ -144,7 +144,7 @@ def over_groups(
     """Return a figure with its interval over groups; one group alone has none.
 
     Args:
-        name: of the figure.
+        name: name of the figure.
         title: in words.
         groups: that count, as numbers.
         statistic: from the numbers of groups to the figure.
@@ -153,12 +153,12 @@ def over_groups(
     """
     if len(groups) < 2:
         return JobFigure(name=name, title=title, value=statistic(groups), unit=unit)
-    found = group_interval(groups, lambda rows: statistic(groups[rows]), within=within)
-    return JobFigure(name=name, title=title, value=found.value, interval=found, unit=unit)
+    interval = group_interval(groups, lambda rows: statistic(groups[rows]), within=within)
+    return JobFigure.of_interval(name, title, interval, unit)
 
 
-def _statistic(judged: GroupAnswers, name: str) -> Callable[[Numbers], float]:
-    matrices, labels = judged.matrices, len(judged.labels)
+def _statistic(answers: GroupAnswers, name: str) -> Callable[[Numbers], float]:
+    matrices, labels = answers.matrices, len(answers.labels)
 
     def accuracy(rows: Numbers) -> float:
         whole = matrices[rows].sum(axis=0)
@@ -170,7 +170,7 @@ def _statistic(judged: GroupAnswers, name: str) -> Callable[[Numbers], float]:
         return float(class_scores(whole)[2][:labels][present].mean())
 
     def of_class(rows: Numbers) -> float:
-        place = judged.labels.index(name.removeprefix("f1_"))
-        return float(class_scores(matrices[rows].sum(axis=0))[2][place])
+        index = answers.labels.index(name.removeprefix("f1_"))
+        return float(class_scores(matrices[rows].sum(axis=0))[2][index])
 
     return {"accuracy": accuracy, "macro_f1": macro_f1}.get(name, of_class)

@@ -12,7 +12,9 @@ from edgewright.workflows.own_data.proposal import Proposal
 _JOB = """# Steps of this job, in order. `edgewright jobs run {folder}` does them and writes one page.
 title = "{title}"
 shows = "From {data} to a package that is proven on {device}."
-# What the figures do not show: say it before others ask.
+# What the page begins with: a sentence with figures of steps, and the step whose picture comes first.
+answer = "{answer}"
+{picture}# What the figures do not show: say it before others ask.
 limits = []
 
 # The simplest model that works, by folds.
@@ -50,6 +52,8 @@ device = "{name}"
 _WAKE = """# A wake word of your own. `edgewright jobs run {folder}` does these steps and writes one page.
 title = {title}
 shows = "A wake word by voices of espeak-ng, without data: recordings, a network, alarms, a stream through the agent."
+answer = "When voices say it, {{alarms.missed}} is missed, at {{alarms.false_alarms}} false alarms an hour."
+picture = "replay"
 minutes = 5
 limits = [
     "Voices of espeak-ng that did not train judge: how people do is not known.",
@@ -153,9 +157,12 @@ def job_files(proposal: Proposal, folder: str, data: str, labels: tuple[str, ...
         labels: classes, the rarest last; empty for amounts.
     """
     config: PipelineConfig = proposal.config
-    replayed = bool(labels) and len(proposal.found.dataset.columns) > 0 and config.split.by != "row"
+    replayed = bool(labels) and len(proposal.data.dataset.columns) > 0 and config.split.by != "row"
     table = _JOB.format(
         folder=folder, title=f"What do {data} tell?", data=data, device=config.device.profile,
+        answer="{run.accuracy} of the samples that judge are answered right." if labels
+        else "Amounts are off by {run.rmse}, as the root of the mean squared error.",
+        picture='picture = "replay"\n' if replayed else "",
         more=_REPLAY.format(label=labels[-1]) if replayed else "", figure="accuracy" if labels else "rmse",
         bound="minimum = 0.9" if labels else "maximum = 1.0",
     )  # fmt: skip

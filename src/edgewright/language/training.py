@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.language.intents.material import Teacher
 from edgewright.language.intents.parts import held_sentences, parted
-from edgewright.language.intents.teacher import Teacher
-from edgewright.language.intents.train import How, Made, train_head, train_student
-from edgewright.language.slots.train import SlotScore, Slotting, score, train_tagger
+from edgewright.language.intents.train import How, TrainedHead, train_head, train_student
+from edgewright.language.slots import SlotScore, Slotting, score, train_tagger
 from edgewright.language.utterances import Labelled, check_validation, findings
 from edgewright.nlp.utterance.head import Head
 from edgewright.nlp.utterance.normalise import checked
@@ -27,11 +27,11 @@ from edgewright.training.metrics import calibration_error, class_scores, confusi
 _CONFUSED, _WORST = 5, 5
 
 
-def measures(made: Made, slots: SlotScore | None, utterances: int) -> dict[str, Any]:
+def measures(trained: TrainedHead, slots: SlotScore | None, utterances: int) -> dict[str, Any]:
     """Count, and shares with intervals of 95 %, on utterances that the judged model was not fitted on."""
-    judged, names = made.judged, made.intents
-    right = judged.truth == judged.answer
-    matrix = confusion(judged.truth, judged.answer, len(names))
+    evaluation, names = trained.evaluation, trained.intents
+    right = evaluation.truth == evaluation.answer
+    matrix = confusion(evaluation.truth, evaluation.answer, len(names))
     recall = class_scores(matrix)[1]
     each = []
     for number, name in enumerate(names):
@@ -44,28 +44,28 @@ def measures(made: Made, slots: SlotScore | None, utterances: int) -> dict[str, 
         for row, column in np.argwhere(matrix * (1 - np.eye(len(names), dtype=np.int64)) > 0)
     ]
     all_right = wilson(int(right.sum()), len(right))
-    answered = wilson(int(judged.answered.sum()), len(right))
-    area = auroc_interval(judged.scores, judged.outside)
+    answered = wilson(int(evaluation.answered.sum()), len(right))
+    area = auroc_interval(evaluation.scores, evaluation.outside)
     return {
         "utterances": utterances,
         "judged": len(right),
         "accuracy": {"value": all_right.value, "low": all_right.low, "high": all_right.high},
         "as_answered": {"value": answered.value, "low": answered.low, "high": answered.high},
-        "reject": judged.reject,
-        "calibration_error": calibration_error(judged.confidence, right),
-        "kept_in_scope": float(np.mean(~judged.refused)),
-        "refused_right": float(np.mean(judged.refused[right])) if right.any() else 0.0,
+        "reject": evaluation.reject,
+        "calibration_error": calibration_error(evaluation.confidence, right),
+        "kept_in_scope": float(np.mean(~evaluation.refused)),
+        "refused_right": float(np.mean(evaluation.refused[right])) if right.any() else 0.0,
         "out_of_scope": None
-        if not len(judged.outside)
+        if not len(evaluation.outside)
         else {
-            "judged": len(judged.outside), "auroc": area.value, "low": area.low, "high": area.high,
-            "refused": float(np.mean(judged.refused_outside)),
+            "judged": len(evaluation.outside), "auroc": area.value, "low": area.low, "high": area.high,
+            "refused": float(np.mean(evaluation.refused_outside)),
         },
         "intents": each,
-        "confused": sorted(wrong, key=lambda one: (-one["times"], str(one["said"]))),
-        "bytes": made.bytes,
-        "ladder": msgspec.to_builtins(made.ladder),
-        "slots": None if slots is None else {"f1": slots.f1, "right": slots.right, "found": slots.found,
+        "confused": sorted(wrong, key=lambda pair: (-pair["times"], str(pair["said"]))),
+        "bytes": trained.bytes,
+        "ladder": msgspec.to_builtins(trained.ladder),
+        "slots": None if slots is None else {"f1": slots.f1, "right": slots.right, "found": slots.predicted,
                                              "true": slots.true},
     }  # fmt: skip
 
@@ -98,15 +98,15 @@ def lines(record: dict[str, Any]) -> Iterator[str]:
 
 def mistakes(record: dict[str, Any]) -> Iterator[str]:
     """Yield the worst intents, and what is confused with what."""
-    worst = sorted(record["intents"], key=lambda one: (one["right"], one["intent"]))[:_WORST]
-    for one in worst if worst[0]["right"] < 1 else ():
+    worst = sorted(record["intents"], key=lambda row: (row["right"], row["intent"]))[:_WORST]
+    for row in worst if worst[0]["right"] < 1 else ():
         yield (
-            f"  {one['intent']:<28} {100 * one['right']:.0f} % ({100 * one['low']:.0f} to {100 * one['high']:.0f}) "
-            f"of {one['judged']}"
+            f"  {row['intent']:<28} {100 * row['right']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f}) "
+            f"of {row['judged']}"
         )
-    for one in record["confused"][:_CONFUSED]:
-        times = "once" if one["times"] == 1 else f"{one['times']} times"
-        yield f"  {one['said']} was answered as {one['answered']} {times}"
+    for row in record["confused"][:_CONFUSED]:
+        times = "once" if row["times"] == 1 else f"{row['times']} times"
+        yield f"  {row['said']} was answered as {row['answered']} {times}"
 
 
 Arrays = dict[str, NDArray[Any]]
@@ -126,7 +126,7 @@ class Understood(msgspec.Struct, frozen=True):
 
     spec: LanguageSpec
     arrays: Arrays
-    made: Made
+    trained: TrainedHead
     slots: SlotScore | None
     findings: list[str]
 
@@ -148,7 +148,7 @@ def train(
     Args:
         labelled: utterances, those set apart to judge by, and gazetteers.
         how: of the student.
-        name: of the model.
+        name: name of the model.
         slots: whether a tagger is trained, too.
         slotting: how.
         teacher: see `train_student`.
@@ -162,7 +162,7 @@ def train(
     """
     for text in unlabelled:
         checked(text, "the texts without labels")
-    marked = any(one.slots for one in labelled.utterances)
+    marked = any(utterance.slots for utterance in labelled.utterances)
     if slots and not marked:
         raise InputError("utterances with slots marked", "none", "--slots", "Mark them as [words](slot_name)")
     odd = check_validation(labelled.utterances, labelled.validation)
@@ -170,36 +170,43 @@ def train(
     if say:
         say(f"{len(parts.texts) + len(parts.truth):,} utterances of {len(parts.intents)} intents")
     if gateway and teacher is not None:
-        made = train_head(parts, how, teacher, unlabelled)
+        trained = train_head(parts, how, teacher, unlabelled)
     else:
-        made = train_student(parts, how, teacher=teacher, unlabelled=unlabelled, say=say)
-    arrays, tagger, judged = dict(made.arrays), None, None
+        trained = train_student(parts, how, teacher=teacher, unlabelled=unlabelled, say=say)
+    arrays, tagger, slot_score = dict(trained.arrays), None, None
     if slots:
-        tagger, weights, judged = _tagger(labelled, slotting or Slotting(), how.seed, say)
+        tagger, weights, slot_score = _tagger(labelled, slotting or Slotting(), how.seed, say)
         arrays |= {f"tagger_{key}": value for key, value in weights.items()}
-        if labelled.validation and not any(one.slots for one in labelled.validation):
+        if labelled.validation and not any(utterance.slots for utterance in labelled.validation):
             odd.append("the validation has no slots; a fifth of the training tested them")
     odd += findings(labelled.utterances)
     if marked and not slots:
         odd.append("marked slots were not trained; train them with --slots")
     spec = LanguageSpec(
-        name=name, intents=made.intents, student=made.spec if isinstance(made.spec, StudentSpec) else None,
-        head=made.spec if isinstance(made.spec, HeadSpec) else None, tagger=tagger, gazetteers=labelled.gazetteers,
-        vectors=vectors(made, labelled.utterances, teacher), trained=measures(made, judged, len(labelled.utterances)),
-    )  # fmt: skip
-    return Understood(spec, arrays, made, judged, odd)
+        name=name,
+        intents=trained.intents,
+        student=trained.spec if isinstance(trained.spec, StudentSpec) else None,
+        head=trained.spec if isinstance(trained.spec, HeadSpec) else None,
+        tagger=tagger,
+        gazetteers=labelled.gazetteers,
+        vectors=vectors(trained, labelled.utterances, teacher),
+        trained=measures(trained, slot_score, len(labelled.utterances)),
+    )
+    return Understood(spec, arrays, trained, slot_score, odd)
 
 
-def vectors(made: Made, utterances: Sequence[Utterance], teacher: Teacher | None = None) -> tuple[Vector, ...]:
+def vectors(
+    trained: TrainedHead, utterances: Sequence[Utterance], teacher: Teacher | None = None
+) -> tuple[Vector, ...]:
     """Test vectors: utterances from all over the training, and odd ones."""
     form: Student | Head
-    if isinstance(made.spec, StudentSpec):
-        form = Student(made.spec, made.arrays, len(made.intents), "the student")
+    if isinstance(trained.spec, StudentSpec):
+        form = Student(trained.spec, trained.arrays, len(trained.intents), "the student")
     elif teacher is None:
         raise InputError("the encoder of a head", "none")
     else:
-        form = Head(made.spec, made.arrays, len(made.intents), teacher.encoder, "the head")
-    texts = [one.text for one in utterances[:: max(1, len(utterances) // _VECTORS)]][:_VECTORS]
+        form = Head(trained.spec, trained.arrays, len(trained.intents), teacher.encoder, "the head")
+    texts = [utterance.text for utterance in utterances[:: max(1, len(utterances) // _VECTORS)]][:_VECTORS]
     return tuple(Vector(text=text, logits=tuple(form.logits(text).tolist())) for text in (*texts, *_ODD))
 
 
@@ -210,26 +217,32 @@ def _tagger(
     say: Any,  # noqa: ANN401 - a function of text, or None
 ) -> tuple[TaggerSpec, Arrays, SlotScore]:
     """Judged on the validation, or on a fifth and then trained on all; the intent is given, as it is in training."""
-    inside = [one for one in labelled.utterances if one.intent != OUT_OF_SCOPE]
+    inside = [utterance for utterance in labelled.utterances if utterance.intent != OUT_OF_SCOPE]
     if say:
-        say(f"slots from {sum(len(one.slots) for one in inside):,} marks of {len(inside):,} utterances")
-    judges = [one for one in labelled.validation if one.intent != OUT_OF_SCOPE and not one.synthetic]
-    if any(one.slots for one in judges):
+        say(f"slots from {sum(len(utterance.slots) for utterance in inside):,} marks of {len(inside):,} utterances")
+    judges = [
+        utterance for utterance in labelled.validation if utterance.intent != OUT_OF_SCOPE and not utterance.synthetic
+    ]
+    if any(utterance.slots for utterance in judges):
         spec, arrays = train_tagger(inside, how, say)
-        return spec, arrays, _judged(spec, arrays, judges)
-    kinds = np.unique([one.intent for one in inside], return_inverse=True)[1]
-    values = np.array([not one.synthetic for one in inside], np.bool_)
-    held = held_sentences([one.text for one in inside], np.asarray(kinds, np.int64), seed) & values
-    spec, arrays = train_tagger([one for one, out in zip(inside, held, strict=True) if not out], how, say)
-    found = _judged(spec, arrays, [one for one, out in zip(inside, held, strict=True) if out])
+        return spec, arrays, _slot_score(spec, arrays, judges)
+    kinds = np.unique([utterance.intent for utterance in inside], return_inverse=True)[1]
+    values = np.array([not utterance.synthetic for utterance in inside], np.bool_)
+    held_out = held_sentences([utterance.text for utterance in inside], np.asarray(kinds, np.int64), seed) & values
+    spec, arrays = train_tagger(
+        [utterance for utterance, out in zip(inside, held_out, strict=True) if not out], how, say
+    )
+    slot_score = _slot_score(spec, arrays, [utterance for utterance, out in zip(inside, held_out, strict=True) if out])
     if say:
-        say(f"slots: F1 {100 * found.f1:.1f} on a fifth held out; fitting on all of them")
-    return *train_tagger(inside, how, say), found
+        say(f"slots: F1 {100 * slot_score.f1:.1f} on a fifth held out; fitting on all of them")
+    return *train_tagger(inside, how, say), slot_score
 
 
-def _judged(spec: TaggerSpec, arrays: Arrays, judges: Sequence[Utterance]) -> SlotScore:
+def _slot_score(spec: TaggerSpec, arrays: Arrays, judges: Sequence[Utterance]) -> SlotScore:
     tagger = Tagger(spec, arrays, "the tagger")
-    return score((one.text, one.slots, tagger.slots(one.text, one.intent)) for one in judges)
+    return score(
+        (utterance.text, utterance.slots, tagger.slots(utterance.text, utterance.intent)) for utterance in judges
+    )
 
 
 def name_of(path: Path) -> str:

@@ -18,7 +18,7 @@ def draw_rows(target: NDArray[Any], classes: int, count: int, seed: int) -> NDAr
         target: (n,) class numbers, or amounts where `classes` is 0.
         classes: number of classes.
         count: how many; all are taken where there are not more.
-        seed: of the generator.
+        seed: seed of the generator.
     """
     if len(target) <= count:
         return np.arange(len(target))

@@ -25,7 +25,7 @@ from edgewright.training.losses import LOSSES, temperature
 
 Floats = NDArray[np.float32]
 # A text on a card is read, not studied.
-_TOLD = 400
+_MAX_FORMULA = 400
 # A probability counts as at least this where its logarithm is taken.
 _FLOOR = 1e-6
 # A temperature weighs as the validation samples that it was found on, and a temperature of 1 as so many. Chosen from 0,
@@ -289,7 +289,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
                 comparisons=self.comparisons(),
                 activation_bytes=4 * self._out,
                 activation=self.function,
-                formula=self.says(names)[:_TOLD],
+                formula=self.says(names)[:_MAX_FORMULA],
             ),
         )
 

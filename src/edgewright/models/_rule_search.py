@@ -43,9 +43,9 @@ class Terms:
     values: Floats
     order: NDArray[np.int64]
 
-    def price(self, held: int) -> float:
+    def price(self, conditions: int) -> float:
         """Bits that say one condition: which term, which side, which of the thresholds between the samples held."""
-        return math.log2(len(self.named)) + 1.0 + math.log2(max(2, held))
+        return math.log2(len(self.named)) + 1.0 + math.log2(max(2, conditions))
 
 
 def terms_of(X: Floats, columns: NDArray[np.int64], pairs: bool = True) -> Terms:
@@ -99,25 +99,25 @@ def grow(terms: Terms, wanted: Flags, rest: Flags) -> tuple[list[Condition], Fla
     Returns:
         Its conditions, none where nothing is worth saying, and the samples of `rest` it holds for.
     """
-    held, conditions = rest.copy(), []
+    covered, conditions = rest.copy(), []
     for _ in range(MOST_CONDITIONS):
-        found = _best(terms, wanted, held)
-        if found is None:
+        best = _best(terms, wanted, covered)
+        if best is None:
             break
-        gain, condition, index = found
-        if gain <= terms.price(int(held.sum())):
+        gain, condition, index = best
+        if gain <= terms.price(int(covered.sum())):
             break
         value = terms.values[index]
-        held &= (value >= condition.threshold) if condition.at_least else (value <= condition.threshold)
+        covered &= (value >= condition.threshold) if condition.at_least else (value <= condition.threshold)
         conditions.append(condition)
-        if wanted[held].all():
+        if wanted[covered].all():
             break
-    return conditions, held
+    return conditions, covered
 
 
-def _best(terms: Terms, wanted: Flags, held: Flags) -> tuple[float, Condition, int] | None:
+def _best(terms: Terms, wanted: Flags, covered: Flags) -> tuple[float, Condition, int] | None:
     """Return the condition of largest gain among the samples held: bits saved in saying which of them are wanted."""
-    inside = held[terms.order]
+    inside = covered[terms.order]
     yes = inside & wanted[terms.order]
     known = np.isfinite(terms.values)
     ordered = np.take_along_axis(terms.values, terms.order, axis=1)
@@ -125,7 +125,7 @@ def _best(terms: Terms, wanted: Flags, held: Flags) -> tuple[float, Condition, i
     yes &= inside
     below, below_yes = np.cumsum(inside, axis=1), np.cumsum(yes, axis=1)
     total, total_yes = below[:, -1:], below_yes[:, -1:]
-    count, right = int(held.sum()), int((held & wanted).sum())
+    count, right = int(covered.sum()), int((covered & wanted).sum())
     if not right or right == count:
         return None
     # A cut lies between two samples held of different value.

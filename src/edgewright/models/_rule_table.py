@@ -27,8 +27,8 @@ def combined(X: Floats, kind: int, left: int, right: int) -> Floats:
         return a
     b = X[:, right]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        made: Floats = (a * b if kind == PRODUCT else a - b if kind == DIFFERENCE else a / b).astype(np.float32)
-    return made
+        column: Floats = (a * b if kind == PRODUCT else a - b if kind == DIFFERENCE else a / b).astype(np.float32)
+    return column
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.ensembles._operator import float32_limits
+from edgewright.graph.ensembles import float32_limits
 from edgewright.models._plain import Floats, PlainModel
 
 _FLOAT32 = np.float32
@@ -50,7 +50,7 @@ class Trees(PlainModel):
             fitted: trees of scikit-learn.
             size_bytes: of the tables in generated C, into which the trees are pruned; None keeps every split.
         """
-        trees = [one.tree_ for one in fitted]
+        trees = [estimator.tree_ for estimator in fitted]
         outputs = self._out if self.task == "classification" else 1
         worth = [_worth(tree) for tree in trees]
         limit = -math.inf
@@ -115,15 +115,15 @@ class Trees(PlainModel):
         at = ""
         for _ in range(max(1, self.depth_)):
             if at:
-                found = builder.op("GatherElements", value, builder.op("Gather", feature, at, axis=0), axis=1)
+                feature_value = builder.op("GatherElements", value, builder.op("Gather", feature, at, axis=0), axis=1)
                 limit = builder.op("Gather", threshold, at, axis=0)
                 after = [builder.op("Gather", table, at, axis=0) for table in (yes, no)]
             else:
                 first = self.nodes_["feature"][self.roots_].astype(np.int64)
-                found = builder.op("Gather", value, builder.constant(first), axis=1)
+                feature_value = builder.op("Gather", value, builder.constant(first), axis=1)
                 limit = builder.constant(self.nodes_["threshold"][self.roots_])
                 after = [builder.constant(self.nodes_[name][self.roots_]) for name in ("yes", "no")]
-            at = builder.op("Where", builder.op("LessOrEqual", found, limit), *after)
+            at = builder.op("Where", builder.op("LessOrEqual", feature_value, limit), *after)
         return at
 
     def to_graph(self, builder: Builder, value: str) -> str:

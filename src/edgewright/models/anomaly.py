@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 
-from edgewright.core.objects import HIGHEST, ODD, oddest
+from edgewright.core.prediction.objects import HIGHEST, ODD, oddest
 from edgewright.data.goods import is_odd
 from edgewright.models.base import OnEpoch
 from edgewright.models.detection import NetworkDetector
@@ -60,14 +60,14 @@ class NetworkAnomaly(NetworkDetector):
         """
         if sample_weight is not None:
             raise InputError("good pictures that count alike", "weights of samples", "task = 'anomaly'")
-        made = self._composed(X, y, _COPIES, fitting=True)
+        composed = self._composed(X, y, _COPIES, fitting=True)
         self._refuse_moving()
         self.objects_ = self._map_of((ODD,))
         watched = None
         if validation is not None and len(validation[1]):
             others = self._composed(*validation, 1)
             watched = (others, self._covered(others))
-        return super().fit(made, self._covered(made), validation=watched, on_epoch=on_epoch)
+        return super().fit(composed, self._covered(composed), validation=watched, on_epoch=on_epoch)
 
     def _composed(self, X: Any, y: Any, copies: int, *, fitting: bool = False) -> ComposedRows:  # noqa: ANN401
         rows = self._rows(X, fitting=fitting)

@@ -14,15 +14,13 @@ import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import find
-from edgewright.core.toml_tables import convert_table
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.models.layer_table import PACKAGE, read_layer
 from edgewright.models.nn.conv2d import Conv2dConfig
 from edgewright.models.nn.dense import DenseConfig
-from edgewright.schema.errors import InputError
 from edgewright.schema.trace import LayerRecord
 
-PACKAGE = "edgewright.models.nn"
 Head = Literal["dense", "conv2d"]
 
 
@@ -132,30 +130,14 @@ def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int, *
     return Architecture(kinds=tuple(kinds), configs=tuple(configs), shapes=tuple(shapes))
 
 
-def read_layer(table: dict[str, Any], number: int, within: str = "model.layers") -> tuple[str, LayerConfig, Layer[Any]]:
-    """Kind, configuration and definition of the layer a table describes; `number`, from 1, is for messages.
-
-    Raises:
-        InputError: no kind, an unknown kind or key, or a wrong value.
-    """
-    where = f"{within} {number}"
-    rest = dict(table)
-    if "kind" not in rest:
-        raise InputError("a key 'kind'", ", ".join(rest) or "an empty table", where)
-    kind = str(rest.pop("kind"))
-    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer", where)
-    config: LayerConfig = convert_table(rest, layer.config, f"{where} ({kind})")
-    return kind, config, layer
-
-
 def settled(tables: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """Return the tables as a fitted network keeps them: they name no file that it is built from."""
-    made = []
+    settled_tables = []
     for number, table in enumerate(tables, start=1):
         kind, config, layer = read_layer(table, number)
         given = None if layer.settled is None else msgspec.to_builtins(layer.settled(config))
-        made.append(dict(table) if given is None else {"kind": kind, **given})
-    return tuple(made)
+        settled_tables.append(dict(table) if given is None else {"kind": kind, **given})
+    return tuple(settled_tables)
 
 
 def layer_of(table: Mapping[str, Any]) -> Layer[Any]:
@@ -164,8 +146,8 @@ def layer_of(table: Mapping[str, Any]) -> Layer[Any]:
     Raises:
         UnknownNameError: listing the known ones.
     """
-    found: Layer[Any] = find(PACKAGE, str(table.get("kind", "")), "LAYER", "layer", "model.layers")
-    return found
+    layer: Layer[Any] = find(PACKAGE, str(table.get("kind", "")), "LAYER", "layer", "model.layers")
+    return layer
 
 
 def width_of(table: Mapping[str, Any]) -> int | None:
@@ -217,14 +199,14 @@ class _Function:
         return self._measure if any(layer.normalisation for layer, _ in self.parts) else None
 
     def _measure(self, parameters: list[Parameters], x: Any) -> list[Parameters]:  # noqa: ANN401 - JAX arrays
-        made = []
+        measures = []
         for (layer, config), own in zip(self.parts, parameters, strict=True):
             if layer.normalisation is None:
                 x = layer.apply(config, own, x)
             else:
                 x, own = layer.normalisation.measure(config, own, x)
-            made.append(own)
-        return made
+            measures.append(own)
+        return measures
 
     def folded(self, parameters: list[Parameters]) -> list[Parameters]:
         """Return parameters without normalisation that give the same."""

@@ -112,7 +112,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
 
     def settings(self, loss: str) -> Settings:
         """How the training loop is told to train; `loss` is a name of `LOSSES`."""
-        given = (one.name for one in fields(Settings) if one.name not in ("loss", "chunk_rows"))
+        given = (field.name for field in fields(Settings) if field.name not in ("loss", "chunk_rows"))
         return Settings(loss=loss, **{name: getattr(self, name) for name in given})
 
     def _rows(self, X: Any, fitting: bool = False) -> Rows:  # noqa: ANN401 - arrays, frames and Rows

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.ensembles._operator import float32_limits
+from edgewright.graph.ensembles import float32_limits
 from edgewright.models._plain import Floats
 from edgewright.models._trees import EXACT, TWO_BYTES, Trees, whole_numbers
 from edgewright.models.contract import Model
@@ -60,13 +60,13 @@ class Boosting(Trees):
         """
         if not hasattr(model, "_predictors"):
             raise InputError("a fitted HistGradientBoosting model", type(model).__name__, "Boosting.from_fitted")
-        made = cls("classification" if hasattr(model, "classes_") else "regression")
-        made.n_features_in_ = int(model.n_features_in_)
-        made.shape_ = [made.n_features_in_]
+        boosting = cls("classification" if hasattr(model, "classes_") else "regression")
+        boosting.n_features_in_ = int(model.n_features_in_)
+        boosting.shape_ = [boosting.n_features_in_]
         if hasattr(model, "classes_"):
-            made.classes_ = model.classes_
-        made._take(model, EXACT)
-        return made
+            boosting.classes_ = model.classes_
+        boosting._take(model, EXACT)
+        return boosting
 
     def _take(self, fitted: Any, largest: int = TWO_BYTES) -> None:  # noqa: ANN401 - scikit-learn carries no types
         trees = [tree.nodes for trees in fitted._predictors for tree in trees]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
-from edgewright.models.architecture import read_layer
+from edgewright.models.layer_table import read_layer
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -84,7 +84,7 @@ class Denoising:
             {"kind": "conv1d", "filters": self.outputs, "kernel": 1, "activation": "linear"},
         ]  # fmt: skip
         read = [read_layer({**table, "padding": "causal"}, number) for number, table in enumerate(tables, start=1)]
-        self._parts: list[tuple[LayerConfig, Layer[Any]]] = [(found, layer) for _, found, layer in read]
+        self._parts: list[tuple[LayerConfig, Layer[Any]]] = [(layer_config, layer) for _, layer_config, layer in read]
 
     def __eq__(self, other: object) -> bool:
         mine = self.config, self.channels, self.outputs
@@ -101,20 +101,20 @@ class Denoising:
         """
         if samples < self.config.hop or samples % self.config.hop:
             raise InputError(f"a window of whole frames of {self.config.hop} samples", str(samples), "the denoiser")
-        made: list[Shape] = [(self.channels, samples)]
+        stage_shapes: list[Shape] = [(self.channels, samples)]
         for config, layer in self._parts:
-            made.append(layer.out_shape(config, made[-1]))
-        return made
+            stage_shapes.append(layer.out_shape(config, stage_shapes[-1]))
+        return stage_shapes
 
     def initialise(self, rng: np.random.Generator) -> list[Parameters]:
         """Return parameters of every layer; what a layer adds, and the noise at the end, begin small."""
         shapes = self.shapes(self.config.hop)
         parts = zip(self._parts, shapes, strict=False)
-        made = [layer.initialise(config, shape, rng) for (config, layer), shape in parts]
-        for own in made[1:-1]:
+        parameters = [layer.initialise(config, shape, rng) for (config, layer), shape in parts]
+        for own in parameters[1:-1]:
             own["pointwise"] *= np.float32(_ADDED)
-        made[-1]["weights"] *= np.float32(_FIRST_NOISE)
-        return made
+        parameters[-1]["weights"] *= np.float32(_FIRST_NOISE)
+        return parameters
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         """(batch, channels, samples) -> the noise in frames, (batch, hop * channels, frames)."""
@@ -127,8 +127,8 @@ class Denoising:
         """Return the same in the dialect, after `value`."""
         shapes = self.shapes(samples)
         for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
-            made = layer.to_graph(config, own, builder, value, shapes[index])
-            value = builder.op("Add", value, made) if self._adds(index) else made
+            value_name = layer.to_graph(config, own, builder, value, shapes[index])
+            value = builder.op("Add", value, value_name) if self._adds(index) else value_name
         return value
 
     def macs(self) -> int:
@@ -168,11 +168,11 @@ class RoundedDenoising(Denoising):
         grids = iter(self.grids)
         x = _rounded(x, next(grids))
         for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
-            held = {name: _rounded_weights(name, value) for name, value in own.items()}
+            rounded = {name: _rounded_weights(name, value) for name, value in own.items()}
             if layer.between is None:
-                x = _rounded(layer.apply(config, held, x), next(grids))
+                x = _rounded(layer.apply(config, rounded, x), next(grids))
                 continue
-            y = layer.between(config, held, x, partial(_rounded, grid=next(grids)))
+            y = layer.between(config, rounded, x, partial(_rounded, grid=next(grids)))
             y = _rounded(y, next(grids))
             x = _rounded(x + y, next(grids)) if self._adds(index) else y
         return x
@@ -180,8 +180,8 @@ class RoundedDenoising(Denoising):
 
 def _rounded(x: Any, grid: tuple[float, int]) -> Any:  # noqa: ANN401 - a JAX array or tracer
     scale, zero = grid
-    held = jnp.clip(x, (-128 - zero) * scale, (127 - zero) * scale)
-    return held + lax.stop_gradient(jnp.round(held / scale) * scale - held)
+    clipped = jnp.clip(x, (-128 - zero) * scale, (127 - zero) * scale)
+    return clipped + lax.stop_gradient(jnp.round(clipped / scale) * scale - clipped)
 
 
 def _rounded_weights(name: str, value: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
@@ -221,7 +221,7 @@ def graph_of(
         mean: of the channels, shape (channels,).
         deviation: of the channels, shape (channels,).
         samples: of the window.
-        name: of the graph.
+        name: name of the graph.
 
     Raises:
         InputError: as `Denoising`.

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import METADATA
-from edgewright.data.centres import object_labels, read_centres
+from edgewright.core.prediction.objects import METADATA
+from edgewright.data.boxes import object_labels, read_centres
 from edgewright.graph.builder import Builder
 from edgewright.models.architecture import Head, function
 from edgewright.models.base import Network
@@ -132,9 +132,9 @@ def _cells(centres: Sequence[Sequence[Centre]], spec: ObjectMap) -> NDArray[np.i
     """Return the class of each cell, shape (n, rows, columns); of two objects in a cell the last one."""
     cells = np.zeros((len(centres), spec.rows, spec.columns), np.int64)
     for picture, objects in enumerate(centres):
-        for one in objects:
-            if one.label not in spec.labels:
-                raise InputError("validation labels that also occur in training", repr(one.label), "the target")
-            row, column = (min(int(share * n), n - 1) for share, n in ((one.y, spec.rows), (one.x, spec.columns)))
-            cells[picture, row, column] = 1 + spec.labels.index(one.label)
+        for centre in objects:
+            if centre.label not in spec.labels:
+                raise InputError("validation labels that also occur in training", repr(centre.label), "the target")
+            row, column = (min(int(share * n), n - 1) for share, n in ((centre.y, spec.rows), (centre.x, spec.columns)))
+            cells[picture, row, column] = 1 + spec.labels.index(centre.label)
     return cells

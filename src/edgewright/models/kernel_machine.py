@@ -21,7 +21,7 @@ from edgewright.models.outputs import softmax
 
 Wide = NDArray[np.float64]
 # More centres than these take minutes to fit and gain little; the samples that choose gamma.
-_MOST, _CHOOSING = 300, 2000
+_MAX_CENTRES, _CHOOSING = 300, 2000
 # Gammas that are compared, as shares of one over the median squared distance to a centre; penalties behind each.
 _GAMMAS, _PENALTIES = (0.25, 0.5, 1.0, 2.0, 4.0), np.logspace(-4.0, 3.0, 15)
 # Directions among the centres of a smaller share of the largest variance are left out: they are rounding.
@@ -60,7 +60,7 @@ class KernelMachine(PlainModel):
 
     def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
         fitting = self.size_bytes // (4 * (X.shape[1] + max(classes, 1) + 1))
-        self.centres_ = X[draw_rows(target, classes, max(2, min(_MOST, fitting)), self.seed)]
+        self.centres_ = X[draw_rows(target, classes, max(2, min(_MAX_CENTRES, fitting)), self.seed)]
         rows = draw_rows(target, classes, _CHOOSING, self.seed)
         goal = np.eye(classes)[target] if classes else np.asarray(target, np.float64)[:, None]
         goal = (goal - goal.mean(axis=0))[rows]

@@ -74,8 +74,8 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
 
     def _answer(self, raw: Floats) -> Floats:
         if raw.shape[1] == 1:
-            made: Floats = (1.0 / (1.0 + np.exp(-np.clip(raw, -80.0, 80.0)))).astype(np.float32)
-            return made
+            probabilities: Floats = (1.0 / (1.0 + np.exp(-np.clip(raw, -80.0, 80.0)))).astype(np.float32)
+            return probabilities
         return softmax(raw)
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows

@@ -29,7 +29,7 @@ class Rules(PlainModel):
     missing = True
     learned = ("table_",)
     pairs = True
-    most = MOST_RULES
+    max_rules = MOST_RULES
 
     table_: dict[str, NDArray[Any]]
 
@@ -44,36 +44,36 @@ class Rules(PlainModel):
             rows = np.sort(np.random.default_rng(self.seed).choice(rows, _MOST_SAMPLES, replace=False))
         wide = np.eye(classes)[target] if classes else np.asarray(target, np.float64)[:, None]
         columns = best_columns(X[rows], wide[rows])
-        found = self._found(X[rows], wide[rows], columns, classes) if len(columns) else []
-        self.table_ = answered(found, X, wide, classes).arrays
+        rules = self._best_rule(X[rows], wide[rows], columns, classes) if len(columns) else []
+        self.table_ = answered(rules, X, wide, classes).arrays
 
-    def _found(
+    def _best_rule(
         self, X: Floats, wide: NDArray[np.float64], columns: NDArray[np.int64], classes: int
     ) -> list[list[Condition]]:
         """Rules for the classes, rarest first (Cohen, 1995), or for the ends of an amount."""
         terms, rest = terms_of(X, columns, self.pairs), np.ones(len(X), bool)
         if classes:
             order = np.argsort(wide.sum(axis=0), kind="stable")[:-1]
-            return [rule for c in order for rule in self._covering(terms, wide[:, c] > 0, rest)][: self.most]
-        found: list[list[Condition]] = []
+            return [rule for c in order for rule in self._covering(terms, wide[:, c] > 0, rest)][: self.max_rules]
+        class_rules: list[list[Condition]] = []
         for level in _LEVELS:
             amount = wide[:, 0]
             cut = np.quantile(amount, level)
-            found += self._covering(terms, amount > cut if level > 0.5 else amount < cut, rest, 1)
-        return found[: self.most]
+            class_rules += self._covering(terms, amount > cut if level > 0.5 else amount < cut, rest, 1)
+        return class_rules[: self.max_rules]
 
     def _covering(self, terms: Terms, wanted: Flags, rest: Flags, maximum: int = MOST_RULES) -> list[list[Condition]]:
         """Rules one after the other; takes what they hold for out of `rest`."""
-        found = []
+        covering = []
         for _ in range(maximum):
             if (wanted & rest).sum() < FEWEST:
                 break
-            conditions, held = grow(terms, wanted, rest)
+            conditions, covered = grow(terms, wanted, rest)
             if not conditions:
                 break
-            found.append(conditions)
-            rest &= ~held
-        return found
+            covering.append(conditions)
+            rest &= ~covered
+        return covering
 
     def _answers(self, X: Floats) -> Floats:
         return self.table.answers[self.table.fires(X)]

@@ -14,7 +14,7 @@ from edgewright.models._rule_table import COLUMN
 from edgewright.models.rules import Rules, answered
 
 # Columns that are tried with all thresholds: the best with one.
-_TRIED = 12
+_COLUMNS = 12
 # Pieces that an amount is cut into.
 _PIECES = 4
 
@@ -33,7 +33,7 @@ class Threshold(Rules):
         wide = np.eye(classes)[target] if classes else np.asarray(target, np.float64)[:, None]
         alike = wide / wide.sum(axis=0) if classes else wide
         best: tuple[float, int, NDArray[np.float64]] | None = None
-        for column in best_columns(X, alike)[:_TRIED]:
+        for column in best_columns(X, alike)[:_COLUMNS]:
             left, cuts = _cut(X[:, [int(column)]], target, classes)
             if len(cuts) and (best is None or left < best[0]):
                 best = (left, int(column), cuts)
@@ -48,9 +48,9 @@ def _cut(column: Floats, target: NDArray[Any], classes: int) -> tuple[float, NDA
         tree = DecisionTreeClassifier(max_leaf_nodes=max(2, classes), min_samples_leaf=5, class_weight="balanced")
     else:
         tree = DecisionTreeRegressor(max_leaf_nodes=_PIECES, min_samples_leaf=5)
-    found = tree.fit(column, target).tree_
-    leaves, weight = found.children_left < 0, found.weighted_n_node_samples
-    return float((found.impurity * weight)[leaves].sum()), np.sort(found.threshold[~leaves])
+    tree_structure = tree.fit(column, target).tree_
+    leaves, weight = tree_structure.children_left < 0, tree_structure.weighted_n_node_samples
+    return float((tree_structure.impurity * weight)[leaves].sum()), np.sort(tree_structure.threshold[~leaves])
 
 
 def _pieces(column: int, cuts: NDArray[np.float64], wide: NDArray[np.float64], X: Floats) -> list[list[Condition]]:

@@ -1,20 +1,102 @@
-"""A fitted detector on a stream: rows in; for each row (or window) its score, whether it is odd, the channel."""
+"""A detector file, and its detector on a stream: for each row or window its score, whether it is odd, the channel."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
 from edgewright.core.clocks.rates import GAP
-from edgewright.monitor.detector_file import DetectorFile
+from edgewright.core.files import write_atomic
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Floats
+from edgewright.schema.detector import DETECTOR_VERSION, DetectorSpec
 from edgewright.schema.errors import InputError
+
+SPEC = "detector.json"
+IN_PACKAGE = "detectors/{name}.detector"
+_DAMAGED = "Download the file again; it was damaged or changed"
+
+
+@dataclass(frozen=True)
+class DetectorFile:
+    """A detector that was read and checked: what it says of itself, and what it learnt as arrays and JSON."""
+
+    spec: DetectorSpec
+    learnt: dict[str, Any]
+
+
+def detector_bytes(spec: DetectorSpec, learnt: dict[str, Any]) -> bytes:
+    """Return the bytes of a detector's file; the same detector gives the same bytes.
+
+    Args:
+        spec: its `learnt` and `arrays` are filled in here.
+        learnt: what `DetectorKind.fit` gave.
+    """
+    arrays = {name: value for name, value in learnt.items() if isinstance(value, np.ndarray)}
+    whole = msgspec.structs.replace(
+        spec,
+        learnt={name: value for name, value in learnt.items() if name not in arrays},
+        arrays=tuple(sorted(arrays)),
+    )
+    return pack_parts(SPEC, whole, arrays)
+
+
+def write_detector(path: Path, spec: DetectorSpec, learnt: dict[str, Any]) -> int:
+    """Write a detector's file and give its length in bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    return write_atomic(path, detector_bytes(spec, learnt))
+
+
+def read_detector(path: Path) -> DetectorFile:
+    """Read and check a detector's file.
+
+    Raises:
+        InputError: missing, damaged, altered, too large, or of a newer format.
+    """
+    return parse_detector(
+        read_file(path, "a detector's file", absent="Make one with: edgewright detect fit"), str(path)
+    )
+
+
+def parse_detector(data: bytes, where: str) -> DetectorFile:
+    """Read a detector from bytes; `where` names them in messages."""
+    spec, files = unpack_parts(data, where, SPEC, DetectorSpec, DETECTOR_VERSION, "detector", _DAMAGED)
+    _check(spec, where)
+    arrays = unpack_arrays(files, spec.arrays, where, _DAMAGED)
+    return DetectorFile(spec, {**spec.learnt, **arrays})
+
+
+def detectors_in(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of the detectors that travel in a package, by name; `parse_detector` reads them."""
+    begin, _, end = IN_PACKAGE.partition("{name}")
+    return {
+        name[len(begin) : -len(end)]: content
+        for name, content in files.items()
+        if name.startswith(begin) and name.endswith(end)
+    }
+
+
+def _check(spec: DetectorSpec, where: str) -> None:
+    window = spec.window
+    if window is not None and not (0 < window.samples <= 1 << 20 and 0 < window.step <= 1 << 20):
+        raise InputError("a window of sensible size", f"{window.samples}, {window.step}", f"{where}, {SPEC}")
+    if not 0 <= spec.refractory <= 1 << 31 or (window is not None and 0 < spec.refractory < 1):
+        raise InputError("rows (or windows) without another alarm, or a share of rows", f"{spec.refractory:g}", where)
+    if not spec.columns or len(spec.columns) > 1 << 16 or not math.isfinite(spec.threshold.value):
+        raise InputError("columns and a threshold", "none", f"{where}, {SPEC}")
+
 
 # What stands for a channel of a window, in this order.
 FEATURES = ("mean", "deviation", "step", "range")
@@ -72,11 +154,11 @@ class Watch:
             raise InputError(f"what a detector {file.spec.kind} learns", text, "the detector's file") from None
         self._channels = len(file.spec.columns)
         window = file.spec.window
-        self._held: deque[NDArray[np.float32]] = deque(maxlen=window.samples if window else 1)
+        self._recent: deque[NDArray[np.float32]] = deque(maxlen=window.samples if window else 1)
         self._rows, self._quiet, self._was_odd = 0, 0, False
         self._begun, self._time = 0, math.nan
         if state is not None:
-            self._held.extend(np.asarray(state["held"], np.float32).reshape(-1, self._channels))
+            self._recent.extend(np.asarray(state["held"], np.float32).reshape(-1, self._channels))
             self._rows, self._quiet, self._was_odd = int(state["rows"]), int(state["quiet"]), bool(state["odd"])
             self._begun, self._time = int(state["begun"]), math.nan if state["time"] is None else float(state["time"])
 
@@ -95,13 +177,13 @@ class Watch:
         """
         if values.ndim != 2 or values.shape[1] != self._channels:
             raise InputError(f"rows of {self._channels} columns", f"shape {values.shape}", "the detector")
-        judged = []
+        verdicts = []
         for index in range(len(values)):
             seen = self._seen(np.asarray(values[index : index + 1], np.float32), float(time[index]))
             self._rows += 1
             if seen is not None:
-                judged.append(self._judge(seen, float(time[index])))
-        return judged
+                verdicts.append(self._judge(seen, float(time[index])))
+        return verdicts
 
     def _seen(self, row: Floats, time: float) -> Floats | None:
         """Return what the detector looks at when this row has come: the row, a window's features, or nothing yet."""
@@ -109,14 +191,14 @@ class Watch:
         if window is None:
             return row
         if self.spec.rate is not None and time - self._time > GAP / self.spec.rate:
-            self._held.clear()
+            self._recent.clear()
             self._begun = self._rows
         self._time = time
-        self._held.append(row[0].copy())
+        self._recent.append(row[0].copy())
         complete = self._rows + 1 - self._begun - window.samples
         if complete < 0 or complete % window.step:
             return None
-        return window_features(np.stack(self._held, 1)[None])
+        return window_features(np.stack(self._recent, 1)[None])
 
     def _score(self, seen: Floats, time: float) -> float:
         """Return the score of a row, or of a window's features."""
@@ -139,9 +221,9 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """All it remembers, as arrays and JSON."""
-        held = np.stack(self._held) if self._held else np.zeros((0, self._channels), np.float32)
+        rows = np.stack(self._recent) if self._recent else np.zeros((0, self._channels), np.float32)
         return {
-            "detector": self._running.state(), "held": held, "rows": self._rows, "quiet": self._quiet,
+            "detector": self._running.state(), "held": rows, "rows": self._rows, "quiet": self._quiet,
             "odd": self._was_odd, "begun": self._begun, "time": None if math.isnan(self._time) else self._time,
         }  # fmt: skip
 

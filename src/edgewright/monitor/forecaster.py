@@ -178,24 +178,24 @@ def with_test(spec: ForecasterSpec, state: Singles, widths: Singles, rows: Float
     """Return a forecaster with its test vectors: these rows pushed, one of them missing, then the whole horizon."""
     given = np.array(rows, np.float64)
     given[len(given) // 2 : len(given) // 2 + 1] = np.nan
-    made = Forecaster(spec.model, state, widths)
+    forecaster = Forecaster(spec.model, state, widths)
     for value in given:
-        made.push(float(value))
-    return ForecasterFile(spec, state, widths, given, made.forecast(spec.horizon).middle)
+        forecaster.push(float(value))
+    return ForecasterFile(spec, state, widths, given, forecaster.forecast(spec.horizon).middle)
 
 
-def forecaster_bytes(made: ForecasterFile) -> bytes:
+def forecaster_bytes(forecaster: ForecasterFile) -> bytes:
     """Return the bytes of its file; the same forecaster gives the same bytes."""
-    return pack_parts(SPEC, made.spec, {name: getattr(made, name) for name in _ARRAYS})
+    return pack_parts(SPEC, forecaster.spec, {name: getattr(forecaster, name) for name in _ARRAYS})
 
 
-def write_forecaster(path: Path, made: ForecasterFile) -> int:
+def write_forecaster(path: Path, forecaster: ForecasterFile) -> int:
     """Write the file and give its length in bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    return write_atomic(path, forecaster_bytes(made))
+    return write_atomic(path, forecaster_bytes(forecaster))
 
 
 def read_forecaster(path: Path) -> ForecasterFile:
@@ -232,22 +232,22 @@ def parse_forecaster(data: bytes, where: str) -> ForecasterFile:
             raise InputError(f"floats of shape {shapes.get(name)}", f"{array.dtype} {array.shape}", f"{where}, {name}")
     if arrays["test_rows"].ndim != 1 or not all(np.isfinite(arrays[n]).all() for n in shapes):
         raise InputError("finite numbers", "others", where, _DAMAGED)
-    made = ForecasterFile(
+    forecaster = ForecasterFile(
         spec, arrays["state"].astype(np.float32), arrays["widths"].astype(np.float32), arrays["test_rows"],
         arrays["test_forecast"],
     )  # fmt: skip
-    _prove(made, where)
-    return made
+    _prove(forecaster, where)
+    return forecaster
 
 
-def _prove(made: ForecasterFile, where: str) -> None:
-    running = made.start()
-    for value in made.test_rows:
+def _prove(forecaster: ForecasterFile, where: str) -> None:
+    running = forecaster.start()
+    for value in forecaster.test_rows:
         running.push(float(value))
-    found = running.forecast(made.spec.horizon).middle
+    forecast = running.forecast(forecaster.spec.horizon).middle
     # What the numbers are relative to: a constant series lies at its centre.
-    unit = float(np.abs(made.test_forecast).max()) + abs(made.spec.model.spread)
-    if not np.abs(found - made.test_forecast).max() <= _TOLERANCE * unit:
+    unit = float(np.abs(forecaster.test_forecast).max()) + abs(forecaster.spec.model.spread)
+    if not np.abs(forecast - forecaster.test_forecast).max() <= _TOLERANCE * unit:
         raise InputError("the forecasts of its own test", "others", where, _DAMAGED)
 
 

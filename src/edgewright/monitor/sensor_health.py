@@ -23,7 +23,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         time: seconds of the stream at the row that showed it.
-        what: 'source', 'gap', 'clock', 'rate', 'stuck', 'missing', 'well', or of rows that were left out or made up:
+        kind: 'source', 'gap', 'clock', 'rate', 'stuck', 'missing', 'well', or of rows that were left out or made up:
             'duplicate', 'late', 'surplus', 'stray', 'filled', 'lost'.
         text: for people: 'gap of 1.2 s', 'stuck: acc_x 30 s', 'rate 41.3 instead of 50 Hz'.
         channel: whose, where it is one's.
@@ -31,7 +31,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     time: float
-    what: str
+    kind: str
     text: str
     channel: str = ""
     amount: float = 0.0
@@ -66,13 +66,13 @@ class SensorHealth:
         self._absent = np.zeros(len(self._names), np.int64)
         self._unwell = False
 
-    def check(self, values: Floats, times: Sequence[float], found: list[Health]) -> NDArray[np.bool_]:
+    def check(self, values: Floats, times: Sequence[float], notices: list[Health]) -> NDArray[np.bool_]:
         """Follow rows, in order; what is found is appended.
 
         Args:
             values: shape (n, channels), n at least 1.
             times: of the rows, seconds.
-            found: receives stuck, missing and well.
+            notices: receives stuck, missing and well.
 
         Returns:
             Shape (n,): whether all channels were well at that row.
@@ -88,7 +88,7 @@ class SensorHealth:
         absent = location - np.maximum.accumulate(np.where(known, location, -1 - self._absent), axis=0)
         bad = (still >= self._limit) | (absent >= self._missing_rows)
         if self._unwell or bad.any():
-            self._tell(still, absent, times, found)
+            self._report(still, absent, times, notices)
         self.last, self._same, self._absent = values[-1].copy(), still[-1], absent[-1]
         self._unwell = bool(bad[-1].any())
         return np.asarray(~bad.any(axis=1), np.bool_)
@@ -102,8 +102,8 @@ class SensorHealth:
         self.last, self._same, self._absent = row.copy(), same, absent
         return True
 
-    def _tell(
-        self, still: NDArray[np.int64], absent: NDArray[np.int64], times: Sequence[float], found: list[Health]
+    def _report(
+        self, still: NDArray[np.int64], absent: NDArray[np.int64], times: Sequence[float], notices: list[Health]
     ) -> None:
         changes: list[tuple[int, int, Health]] = []
         before_still = np.concatenate([self._same[None], still[:-1]])
@@ -111,21 +111,25 @@ class SensorHealth:
         limits = np.broadcast_to(self._limit, still.shape)
         for row, c in np.argwhere(still == limits).tolist():
             seconds = int(limits[row, c]) / self._rate
-            changes.append((row, c, self._one(times[row], "stuck", c, seconds)))
+            changes.append((row, c, self._health(times[row], "stuck", c, seconds)))
         for row, c in np.argwhere(absent == self._missing_rows).tolist():
-            changes.append((row, c, self._one(times[row], "missing", c, self._missing_rows / self._rate)))
+            changes.append((row, c, self._health(times[row], "missing", c, self._missing_rows / self._rate)))
         for row, c in np.argwhere((before_still >= limits) & (still < limits)).tolist():
-            changes.append((row, c, self._one(times[row], "well", c, int(before_still[row, c]) / self._rate, "stuck")))
+            changes.append(
+                (row, c, self._health(times[row], "well", c, int(before_still[row, c]) / self._rate, "stuck"))
+            )
         for row, c in np.argwhere((before_absent >= self._missing_rows) & (absent == 0)).tolist():
             changes.append(
-                (row, c, self._one(times[row], "well", c, int(before_absent[row, c]) / self._rate, "missing"))
+                (row, c, self._health(times[row], "well", c, int(before_absent[row, c]) / self._rate, "missing"))
             )
-        found += [health for _, _, health in sorted(changes, key=lambda one: (one[0], one[1], one[2].what))]
+        notices += [
+            health for _, _, health in sorted(changes, key=lambda change: (change[0], change[1], change[2].kind))
+        ]
 
-    def _one(self, time: float, what: str, channel: int, seconds: float, after: str = "") -> Health:
+    def _health(self, time: float, kind: str, channel: int, seconds: float, after: str = "") -> Health:
         name = self._names[channel]
-        text = f"well: {name} after {seconds:.3g} s {after}" if after else f"{what}: {name} {seconds:.3g} s"
-        return Health(time=time, what=what, text=text, channel=name, amount=seconds)
+        text = f"well: {name} after {seconds:.3g} s {after}" if after else f"{kind}: {name} {seconds:.3g} s"
+        return Health(time=time, kind=kind, text=text, channel=name, amount=seconds)
 
 
 class RateCheck:
@@ -155,7 +159,7 @@ class RateCheck:
         self._begin, self._count = time, 0
 
     def row(self, time: float, steps: int) -> Health | None:
-        """One more row, `steps` by the sender's count, 0 for the first of a stretch; what is to be told after it."""
+        """Take a row, `steps` by the sender's count (0 begins a stretch); return a notice where the rate changed."""
         if self._begin is None:
             self.restart(time)
             return None
@@ -168,7 +172,7 @@ class RateCheck:
         return self._measured(time, measured)
 
     def gap(self, time: float, *, counted: bool) -> Health | None:
-        """Return a row behind a gap; what is to be told of it.
+        """Take a row behind a gap; return a notice where the rate is wrong.
 
         A source far slower than is expected leaves a gap at every row, and no stretch that could be measured. Where
         `_GAPS` of them follow one another with no more than `_ALONE` rows to each, what came meanwhile is the rate.
@@ -197,4 +201,4 @@ class RateCheck:
         if not changed:
             return None
         text = f"rate {measured:.3g} instead of {self._rate:g} Hz" if wrong else f"well: rate {measured:.3g} Hz"
-        return Health(time=time, what="rate" if wrong else "well", text=text, amount=measured)
+        return Health(time=time, kind="rate" if wrong else "well", text=text, amount=measured)

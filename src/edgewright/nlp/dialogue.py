@@ -37,7 +37,7 @@ class DialogueOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         before, after: states.
         answers: what is said, in order, with slots filled in.
         does: labels of events, alarms and commands, in order.
-        place: of the step in the table, from 0.
+        step: its index in the table, from 0.
         retrieved: what the index said, of 'found' and 'not_found'.
     """
 
@@ -47,7 +47,7 @@ class DialogueOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     after: str
     answers: tuple[str, ...]
     does: tuple[str, ...]
-    place: int
+    step: int = msgspec.field(name="place")
     retrieved: Answer | None = None
 
 
@@ -80,21 +80,21 @@ class Dialogue:
         if not self._takes_start:
             self.machine.tick(time)
             return []
-        return self._said(self.machine.push(START, {}, time))
+        return self._outputs(self.machine.push(START, {}, time))
 
     def hear(self, parsed: Parsed, time: float) -> list[DialogueOutput]:
         """Somebody said something: an utterance as `nlp.utterance.parse` understood it."""
-        heard: dict[str, Value] = {QUESTION: parsed.text} if self.table.retrieve else {}
-        heard[CONFIDENCE] = parsed.confidence
+        slots: dict[str, Value] = {QUESTION: parsed.text} if self.table.retrieve else {}
+        slots[CONFIDENCE] = parsed.confidence
         if parsed.intent == OUT_OF_SCOPE:
-            return self.event(UNCLEAR, heard, time)
-        return self.event(event_name(parsed.intent), {**slots_of(parsed), **heard}, time)
+            return self.event(UNCLEAR, slots, time)
+        return self.event(event_name(parsed.intent), {**slots_of(parsed), **slots}, time)
 
     def event(self, name: str, slots: Mapping[str, Value], time: float) -> list[DialogueOutput]:
         """Return an intent with its slots.
 
         Args:
-            name: of the event.
+            name: name of the event.
             slots: numbers and words that are known from now on.
             time: seconds; never back.
 
@@ -102,19 +102,19 @@ class Dialogue:
             Time-outs that were due before, and what the event did.
         """
         dialogue_outputs = self.wait(time)
-        return [*dialogue_outputs, *self._said(self.machine.push(name, slots, time))]
+        return [*dialogue_outputs, *self._outputs(self.machine.push(name, slots, time))]
 
     def wait(self, time: float) -> list[DialogueOutput]:
         """Return time goes on without a word."""
-        return self._said(self.machine.tick(time))
+        return self._outputs(self.machine.tick(time))
 
     @property
     def due(self) -> float:
         """When something is said without a word of the person; infinite where nothing is."""
         return self.machine.due()
 
-    def _said(self, steps: Sequence[Transition]) -> list[DialogueOutput]:
-        outputs = [self._one(step) for step in steps]
+    def _outputs(self, steps: Sequence[Transition]) -> list[DialogueOutput]:
+        outputs = [self._output(step) for step in steps]
         # A time-out leads to no retrieval, and a retrieval to no other round: `language.dialogue.validation`.
         while outputs and self._look is not None and self.machine.state in self.table.retrieve:
             outputs += self._retrieved(self._look, outputs[-1].time)
@@ -125,9 +125,9 @@ class Dialogue:
         names = names_of(answer)
         self.machine.forget(*(RETRIEVED - {QUESTION} - names.keys()))
         steps = self.machine.push(FOUND if answer.answered else NOT_FOUND, names, time)
-        return [self._one(step, answer) for step in steps]
+        return [self._output(step, answer) for step in steps]
 
-    def _one(self, step: Transition, retrieved: Answer | None = None) -> DialogueOutput:
+    def _output(self, step: Transition, retrieved: Answer | None = None) -> DialogueOutput:
         answers: list[str] = []
         does: list[str] = []
         for action in step.actions:
@@ -139,15 +139,15 @@ class Dialogue:
                 does.append(action.alarm or action.event or action.command)
         return DialogueOutput(
             time=step.time, event=step.event, before=step.before, after=step.after, answers=tuple(answers),
-            does=tuple(does), place=step.place, retrieved=retrieved,
+            does=tuple(does), step=step.index, retrieved=retrieved,
         )  # fmt: skip
 
 
 def names_of(answer: Answer) -> dict[str, Value]:
     """Return what guards and answers know of a retrieval: of the best passage, also where it is not sure enough."""
     names: dict[str, Value] = {"probability": answer.confidence}
-    if answer.found:
-        best = answer.found[0]
+    if answer.passages:
+        best = answer.passages[0]
         names |= {"answer": best.sentence, "passage": best.text, "document": best.document}
         names |= {"section": " > ".join(best.path)} if best.path else {}
         names |= {"page": float(best.page)} if best.page else {}
@@ -167,12 +167,12 @@ def event_name(intent: str) -> str:
 
 def slots_of(parsed: Parsed) -> dict[str, Value]:
     """Return values of slots by name, the words where there is no value; the first of two slots of one name counts."""
-    found: dict[str, Value] = {}
+    slots: dict[str, Value] = {}
     for slot in parsed.slots:
         value = slot.text if slot.value is None else slot.value
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        found.setdefault(event_name(slot.name), float(value) if number else str(value))
-    return found
+        slots.setdefault(event_name(slot.name), float(value) if number else str(value))
+    return slots
 
 
 def filled(text: str, names: Mapping[str, Value]) -> str:

@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.decision import sound_window
 from edgewright.data.findings import Finding, Quality, percent
-from edgewright.data.framing import sound_window
 from edgewright.data.leakage import overlap
 from edgewright.data.load import load_data
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import encode_target, task_of
-from edgewright.pipeline.leakage_inflation import Inflation, QuickAnswers, inflation_of, quick_answers
+from edgewright.pipeline.evaluation.leakage_inflation import Inflation, QuickAnswers, inflation_of, quick_answers
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Samples, Split
 from edgewright.schema.errors import InputError
@@ -35,7 +35,7 @@ def swapped_labels(answers: QuickAnswers) -> tuple[Finding, ...]:
     """
     if not answers.classify or answers.by != "group":
         return ()
-    found = []
+    candidates = []
     for group in np.unique(answers.units):
         own = answers.units == group
         classes, counts = np.unique(answers.y[own], return_counts=True)
@@ -43,8 +43,8 @@ def swapped_labels(answers: QuickAnswers) -> tuple[Finding, ...]:
             swapped = min(_share(answers, own, a, b), _share(answers, own, b, a))
             elsewhere = max(_share(answers, ~own, a, b), _share(answers, ~own, b, a))
             if swapped > _SWAPPED and elsewhere <= _ELSEWHERE:
-                found.append((swapped, elsewhere, group, a, b))
-    return tuple(_finding(*one) for one in sorted(found, key=lambda one: -one[0]))
+                candidates.append((swapped, elsewhere, group, a, b))
+    return tuple(_finding(*candidate) for candidate in sorted(candidates, key=lambda candidate: -candidate[0]))
 
 
 def _share(answers: QuickAnswers, rows: NDArray[np.bool_], given: Any, other: Any) -> float:  # noqa: ANN401 - classes

@@ -13,17 +13,28 @@ import msgspec
 
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind
+from edgewright.data.sources import csv, parquet
 from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError, located
 
 # Kinds of stages that fill missing values, and those of sound, which seldom misses any.
 _FILLING, _SOUND = frozenset({"fill", "impute"}), frozenset({"log_mel", "mfcc"})
+# Endings of rows that a pipeline may be chosen for.
+_ROWS = (*csv.SUFFIXES, *parquet.SUFFIXES, ".wav", ".npz", ".zip")
 
 
 def shipped() -> tuple[str, ...]:
     """Return names of the pipelines that come with Edgewright."""
     folder = resources.files("edgewright.pipeline").joinpath("shipped")
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def is_own_data(name: str) -> bool:
+    """Return whether a name is a file or folder of rows where a pipeline may stand too."""
+    path = Path(name)
+    if name in shipped() or path.suffix == ".toml":
+        return False
+    return path.is_dir() or path.name.lower().endswith(_ROWS)
 
 
 def source_text(name: str) -> tuple[str, str]:
@@ -72,10 +83,10 @@ def names_pipeline(name: str, data: str | None = None) -> bool:
     if name in shipped() and path.exists():
         if data is not None:
             return True
-        what = "folder" if path.is_dir() else "file"
+        kind = "folder" if path.is_dir() else "file"
         raise InputError(
-            f"either the pipeline {name!r} or the {what} './{name}'", "a name that matches both", name,
-            f"For the {what} write ./{name}; for the included pipeline set its data with --data",
+            f"either the pipeline {name!r} or the {kind} './{name}'", "a name that matches both", name,
+            f"For the {kind} write ./{name}; for the included pipeline set its data with --data",
         )  # fmt: skip
     return path.suffix == ".toml" or not (path.exists() or path.suffix or len(path.parts) > 1)
 
@@ -97,8 +108,8 @@ def parse(text: str, where: str, changes: tuple[str, ...] = (), folder: Path | N
         _apply(table, change)
     model = table.get("model")
     if folder is not None and isinstance(model, dict) and isinstance(model.get("backbone"), str):
-        beside = folder / model["backbone"]
-        model["backbone"] = str(beside) if beside.exists() else model["backbone"]
+        backbone_path = folder / model["backbone"]
+        model["backbone"] = str(backbone_path) if backbone_path.exists() else model["backbone"]
     return checked(table, where)
 
 
@@ -117,7 +128,7 @@ def checked(table: Mapping[str, Any], where: str) -> PipelineConfig:
     with located(where):
         model = with_backbone(config.model, isinstance(given, Mapping) and "layers" in given)
     config = msgspec.structs.replace(config, model=model)
-    kinds = {stage.get("kind") for stage in config.stages}
+    kinds = {kind for stage in config.stages if isinstance(kind := stage.get("kind"), str)}
     if config.window is None or kinds & (_FILLING | _SOUND) or _never_missing(config.data.get("kind")):
         return config
     title = config.stages[0].get("title") if config.stages else None
@@ -178,6 +189,19 @@ def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
         training = msgspec.structs.replace(config.training, synthetic=str(folder / synthetic))
         config = msgspec.structs.replace(config, training=training)
     return config
+
+
+def config_hash(config: PipelineConfig) -> str:
+    """SHA-256 of the checked configuration, defaults included, without the place its data and its backbone lie at.
+
+    They have hashes of their own, and the same run in another folder must give the same package.
+    """
+    data = {key: value for key, value in config.data.items() if key != "path"}
+    layers = tuple({**t, "file": Path(t["file"]).name} if "file" in t else t for t in config.model.layers)
+    training = msgspec.structs.replace(config.training, synthetic=Path(config.training.synthetic).name)
+    model = msgspec.structs.replace(config.model, layers=layers)
+    placeless = msgspec.structs.replace(config, data=data, model=model, training=training)
+    return hashlib.sha256(msgspec.json.encode(placeless, order="deterministic")).hexdigest()
 
 
 def with_changes(config: PipelineConfig, changes: tuple[str, ...]) -> PipelineConfig:

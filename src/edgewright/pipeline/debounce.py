@@ -17,18 +17,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.decision import Decider
 from edgewright.core.formatting import plural
+from edgewright.core.prediction.decision import Decider
 from edgewright.data.samples import StreamWindows
-from edgewright.pipeline.job import Job
+from edgewright.pipeline.evaluation.streams import answer_streams, units_of
+from edgewright.pipeline.plan import Plan
 from edgewright.pipeline.refit import Fit
-from edgewright.pipeline.streams import AnsweredStream, answer_streams, units_of
-from edgewright.schema.config import DecisionConfig, PipelineConfig, WindowConfig
-from edgewright.schema.debounce import DebounceRecord, DebounceRow
+from edgewright.pipeline.run_folder.job import AnsweredStream, Job
+from edgewright.schema.config import DecisionConfig, WindowConfig
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
+from edgewright.schema.trace_flow import DebounceRecord, DebounceRow
 
-TRIED = (1, 2, 3, 4)
+COUNTS = (1, 2, 3, 4)
 # Of the changes to a label that single answers decide, a number may hide such a share.
 MOST_HIDDEN = 0.25
 _HOUR = 3600.0
@@ -70,28 +71,28 @@ class _Tally:
         )
 
 
-def is_chosen(config: PipelineConfig) -> bool:
+def is_chosen(decision: DecisionConfig | msgspec.UnsetType) -> bool:
     """Return whether a run is to choose the number of windows."""
-    return isinstance(config.decision, DecisionConfig) and config.decision.debounce == "auto"
+    return isinstance(decision, DecisionConfig) and decision.debounce == "auto"
 
 
-def debounce_of(config: PipelineConfig, record: DebounceRecord | None) -> int:
+def debounce_of(decision: DecisionConfig | msgspec.UnsetType, record: DebounceRecord | None) -> int:
     """Return the number that the package gets: the chosen one, or that of the configuration."""
     if record is not None:
         return record.chosen
-    decision = config.decision
     return decision.debounce if isinstance(decision, DecisionConfig) and decision.debounce != "auto" else 1
 
 
-def refuse_decision(config: PipelineConfig, task: str) -> None:
+def refuse_decision(plan: Plan, task: str) -> None:
     """Refuse `[decision]` where no stream of windows is classified.
 
     Raises:
         InputError: rows, pictures or amounts.
     """
-    if isinstance(config.decision, DecisionConfig) and (config.window is None or task != "classification"):
-        got = "samples without a window" if config.window is None else f"a {task}"
-        raise InputError("classes of windows", got, f"{config.name} [decision]", "Leave [decision] out")
+    windowed = plan.data.window is not None
+    if isinstance(plan.config.decision, DecisionConfig) and not (windowed and task == "classification"):
+        got = f"a {task}" if windowed else "samples without a window"
+        raise InputError("classes of windows", got, f"{plan.data.name} [decision]", "Leave [decision] out")
 
 
 def choose_debounce(job: Job, fit: Fit) -> DebounceRecord | None:
@@ -105,7 +106,7 @@ def choose_debounce(job: Job, fit: Fit) -> DebounceRecord | None:
         fit: judged.
     """
     decision, window = job.config.decision, job.config.window
-    if not is_chosen(job.config) or not isinstance(decision, DecisionConfig) or window is None:
+    if not is_chosen(decision) or not isinstance(decision, DecisionConfig) or window is None:
         return None
     with job.listener.doing("Choosing when a decision changes"):
         return _chosen(job, fit, decision, window)
@@ -129,42 +130,44 @@ def _chosen(job: Job, fit: Fit, decision: DecisionConfig, window: WindowConfig) 
     price = decision.false_switch_s
     false_switch_s = window.samples / rate if isinstance(price, msgspec.UnsetType) else price
     scale = _Scale(step / rate, rate, false_switch_s)
-    tallies = {number: _tally(streams, number) for number in TRIED}
+    tallies = {number: _tally(streams, number) for number in COUNTS}
     changes = len(tallies[1].delays)
     if not changes:
         return _unchosen("no recording that chooses holds a change of label, so that a delay has no weight")
-    tried = tuple(scale.row(number, tally, tallies[1]) for number, tally in tallies.items())
-    best = min((row for row in tried if not row.hidden), key=lambda row: (row.cost_s, row.debounce))
+    rows = tuple(scale.row(number, tally, tallies[1]) for number, tally in tallies.items())
+    best = min((row for row in rows if not row.hidden), key=lambda row: (row.cost_s, row.debounce))
     units = units_of(material, material.sides.test)
     others = answer_streams(fit.steps, material, window, units)
     each = _tally(others, 1)
-    judged = tuple(scale.row(number, _tally(others, number), each) for number in dict.fromkeys((1, best.debounce)))
+    scored = tuple(scale.row(number, _tally(others, number), each) for number in dict.fromkeys((1, best.debounce)))
     record = DebounceRecord(
         chosen=best.debounce,
-        why=_why(best, tried, false_switch_s),
+        why=_why(best, rows, false_switch_s),
         false_switch_s=false_switch_s,
         chosen_on=chosen_on,
         hours=tallies[1].labelled * scale.step_s / _HOUR,
         changes=changes,
-        tried=tried,
+        rows=rows,
     )
     if not others:
         return record
-    return msgspec.structs.replace(record, judged_on=f"{plural(len(units), unit)} that tested the run", judged=judged)
+    return msgspec.structs.replace(
+        record, judged_on=f"{plural(len(units), unit)} that tested the run", judged_rows=scored
+    )
 
 
 def _unchosen(why: str) -> DebounceRecord:
     return DebounceRecord(chosen=1, why=f"Each answer is a decision (decision.debounce 1 was not compared): {why}")
 
 
-def _why(best: DebounceRow, tried: Sequence[DebounceRow], false_switch_s: float) -> str:
+def _why(best: DebounceRow, rows: Sequence[DebounceRow], false_switch_s: float) -> str:
     price = f"where a false switch costs {false_switch_s:.3g} s of wrong decision (decision.false_switch_s)"
-    cheapest = min(tried, key=lambda row: (row.cost_s, row.debounce))
+    cheapest = min(rows, key=lambda row: (row.cost_s, row.debounce))
     text = f"Each answer is a decision: waiting for more windows that agree costs more, {price}"
     if best.debounce > 1:
         text = (
             f"{best.debounce} windows in a row must agree before a decision changes: that costs {best.cost_s:,.0f} s "
-            f"an hour instead of {tried[0].cost_s:,.0f} {price}"
+            f"an hour instead of {rows[0].cost_s:,.0f} {price}"
         )
     elif cheapest is not best:
         text = f"Each answer is a decision, which costs {best.cost_s:,.0f} s an hour {price}"
@@ -206,20 +209,20 @@ def _of_stream(stream: AnsweredStream, debounce: int) -> _Tally:
     y, last = stream.windows.y, stream.windows.last
     decider = Decider(DecisionSpec(debounce=debounce), stream.classes)
     decisions = decider.push_all(stream.probabilities, list(range(len(last))))
-    at = np.array([int(one.time) for one in decisions], np.int64)
-    labels = np.array(["", *(stream.classes[one.label] for one in decisions)], np.str_)
+    at = np.array([int(decision.time) for decision in decisions], np.int64)
+    labels = np.array(["", *(stream.classes[decision.label] for decision in decisions)], np.str_)
     decided = labels[np.searchsorted(at, np.arange(len(last)), side="right")]
     return _Tally(
         labelled=int((y[last] != "").sum()),
         wrong=int(((decided != y[last]) & (y[last] != "")).sum()),
-        false=sum(_is_false(stream.windows, place, label) for place, label in zip(at, labels[1:], strict=True)),
+        false=sum(_is_false(stream.windows, index, label) for index, label in zip(at, labels[1:], strict=True)),
         delays=_delays(stream.windows, decided),
     )
 
 
-def _is_false(windows: StreamWindows, place: int, label: Any) -> bool:  # noqa: ANN401 - text of NumPy
+def _is_false(windows: StreamWindows, index: int, label: Any) -> bool:  # noqa: ANN401 - text of NumPy
     """Return whether a switch is to a label that no row of its window has; unlabelled windows tell nothing."""
-    last = int(windows.last[place])
+    last = int(windows.last[index])
     inside = windows.y[max(0, last + 1 - windows.windows.shape[2]) : last + 1]
     inside = inside[inside != ""]
     return bool(len(inside)) and label not in inside

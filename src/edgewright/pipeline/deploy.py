@@ -9,33 +9,31 @@ import msgspec
 
 from edgewright.compression.report import weight_bytes
 from edgewright.compression.section import missing_integer_form
-from edgewright.core.objects import MAPPED
 from edgewright.core.package import model_file
-from edgewright.data.audited_labels import told
-from edgewright.pipeline.budget import budgets, package_card, with_estimates
-from edgewright.pipeline.class_samples import class_samples
+from edgewright.core.prediction.objects import MAPPED
+from edgewright.data.audited_labels import sentence_of
+from edgewright.pipeline.cost.footprint import fill_bytes, holder
+from edgewright.pipeline.cost.measure import measured
 from edgewright.pipeline.debounce import debounce_of
-from edgewright.pipeline.folder import JUDGED
-from edgewright.pipeline.footprint import fill_bytes, holder
-from edgewright.pipeline.int8_repair import FLOAT, Fitted, Repair, repaired_forms
-from edgewright.pipeline.job import Job
+from edgewright.pipeline.evaluation.class_samples import class_samples
 from edgewright.pipeline.learning import Evaluated
-from edgewright.pipeline.measure import measured
-from edgewright.pipeline.packaging import build_package, recording_columns
-from edgewright.pipeline.provenance import config_hash, loader_text
+from edgewright.pipeline.package.budget import budgets, package_card, with_estimates
+from edgewright.pipeline.package.int8_repair import FLOAT, Fitted, Repair, repaired_forms
+from edgewright.pipeline.package.packaging import build_package, recording_columns
+from edgewright.pipeline.package.variants import Form, compare
 from edgewright.pipeline.refit import Fit, agreement, refit
-from edgewright.pipeline.store import save_fitted
-from edgewright.pipeline.variants import Form, compare
+from edgewright.pipeline.run_folder.folder import EVALUATED
+from edgewright.pipeline.run_folder.job import Job
+from edgewright.pipeline.run_folder.provenance import loader_text
+from edgewright.pipeline.run_folder.store import save_fitted
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.profiles.estimate import refusal
-from edgewright.profiles.footprint import takes_programs
-from edgewright.schema.budget import Budget
-from edgewright.schema.debounce import DebounceRecord
+from edgewright.profiles.footprint import refusal, takes_programs
+from edgewright.schema.footprint import Budget
 from edgewright.schema.package import PictureSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
-from edgewright.schema.trace_samples import ClassSamples
-from edgewright.trace.facts import refit_text, scores_text
-from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY, is_chance
+from edgewright.schema.trace_flow import ClassSamples, DebounceRecord
+from edgewright.trace.sentences.facts import refit_text, scores_text
+from edgewright.trace.sentences.readiness import NO_MODEL, NOTHING, REMEDY, is_chance
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ class Deployed:
         package: its path; `sha256` its hash, empty where there is none.
         refused: why there is no package; empty when there is one.
         refit: the fit that is packaged; None where that is the judged one.
+        debounce: how the windows that must agree before a decision changes were chosen; None where they were not.
         samples: one of each class, answered by the float form that is left behind.
     """
 
@@ -55,11 +54,12 @@ class Deployed:
     package: Path
     sha256: str
     refused: str
-    refit: RefitRecord | None = None
-    samples: ClassSamples | None = None
+    refit: RefitRecord | None
+    debounce: DebounceRecord | None
+    samples: ClassSamples | None
 
 
-def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path, debounce: DebounceRecord | None = None) -> Deployed:
+def deploy(job: Job, fit: Fit, evaluated: Evaluated, folder: Path, debounce: DebounceRecord | None) -> Deployed:
     """Write the fitted stages, the models and the package into a run folder; refitted ones where that is asked for.
 
     A package is refused, and not left behind, when nothing beats chance, when the exported model does not give the
@@ -69,29 +69,29 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path, debounce: Deboun
     Args:
         job: configuration and listener.
         fit: judged.
-        judged: what the test samples say of it.
+        evaluated: what the test samples say of it.
         folder: of the run.
         debounce: how the windows that must agree before a decision changes were chosen; None where they were not.
     """
     config, material = job.config, fit.material
-    path, agreeing = folder / f"{config.name}.edge", debounce_of(config, debounce)
+    path, agreeing = folder / f"{config.name}.edge", debounce_of(config.decision, debounce)
     with job.listener.doing("Compressing and packaging"):
-        packed = measured(lambda: _forms(job, fit, judged))
+        packed = measured(lambda: _forms(job, fit, evaluated))
     forms, compression, repair = packed.value
     refused = compression.disagreement
-    if not refused and is_chance(judged.evaluation):
+    if not refused and is_chance(evaluated.evaluation):
         refused = f"{NO_MODEL}: {NOTHING}. {REMEDY}"
     if not refused and not compression.within:
         refused = f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
     again, final = None, fit
     if config.refit and not refused:
-        again, found, made = refit(job, fit, judged.evaluation, repair)
-        if found is None:
+        again, refitted, refitted_forms = refit(job, fit, evaluated.evaluation, repair)
+        if refitted is None:
             job.warnings.append(f"the package has the tested fit, not the one on all samples: {again.why}")
         else:
-            (folder / JUDGED).mkdir()
-            _write(job, fit, forms, compression, folder / JUDGED, None, agreeing)
-            final, forms, compression = found, made, _resized(compression, made)
+            (folder / EVALUATED).mkdir()
+            _write(job, fit, forms, compression, folder / EVALUATED, None, agreeing)
+            final, forms, compression = refitted, refitted_forms, _resized(compression, refitted_forms)
     digest = _write(job, final, forms, compression, folder, again, agreeing, packaged=not refused)
     compression = with_estimates(job.plan, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
@@ -101,8 +101,8 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path, debounce: Deboun
         refused += f"; {holder(graph, Budget(), fill_bytes(job.plan.profile, graph, config.window))}"
     job.listener.compression(compression)
     if config.cards.package:
-        names = judged.predictions[0].feature_names
-        record = package_card(config, material, forms, compression, packed.cost, path, names)
+        names = evaluated.predictions[0].feature_names
+        record = package_card(job.plan, material, forms, compression, packed.cost, path, names)
         reported = (*(() if again is None else (refit_text(again),)), *(() if debounce is None else (debounce.why,)))
         job.card(msgspec.structs.replace(record, notes=reported))
     job.listener.device(device)
@@ -110,21 +110,21 @@ def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path, debounce: Deboun
         path.unlink(missing_ok=True)
         digest = ""
     shown = class_samples(material, forms[0].graph, tuple(final.flow.context.names))
-    return Deployed(compression, device, path, digest, refused, again, shown)
+    return Deployed(compression, device, path, digest, refused, again, debounce, shown)
 
 
-def _forms(job: Job, fit: Fit, judged: Evaluated) -> tuple[list[Form], CompressionRecord, str]:
+def _forms(job: Job, fit: Fit, evaluated: Evaluated) -> tuple[list[Form], CompressionRecord, str]:
     """Return the forms of a fit, how they compare on the test samples, and how int8 was repaired."""
     config, material = job.config, fit.material
     graph = graph_of(fit.steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)
     forms, repair = repaired_forms(job, Fitted(graph, material, fit.flow, fit.model))
-    compression = compare(config, forms, material)
+    compression = compare(config.compression, forms, material)
     if config.compression.repair and not compression.within and material.task not in MAPPED:
         lost = f"int8 loses {100 * compression.drop:.1f} points on the test samples; the package stays float"
         forms, repair = forms[:1], Repair(FLOAT, "; ".join(filter(None, (repair.note, lost))))
-        compression = compare(config, forms, material)
+        compression = compare(config.compression, forms, material)
     X = material.samples.X[material.compared]
-    same = agreement(forms[0], X, judged.features, judged.answers)
+    same = agreement(forms[0], X, evaluated.features, evaluated.answers)
     missing = missing_integer_form(graph) if config.compression.int8 else ""
     notes = (same.sentence, f"no int8 form: {missing}" if missing else "", repair.note, *compression.notes)
     compression = msgspec.structs.replace(
@@ -176,16 +176,16 @@ def _write(
         default=forms[-1].name,
         confidence=config.device.confidence,
         provenance={
-            "config": config_hash(config),
+            "config": job.plan.sha256,
             "data": material.sha256,
-            "loader": loader_text(config),
+            "loader": loader_text(config.data),
             "seed": str(config.seed),
             "result": _result(job, compression) + (f"; {refit_text(again)}" if again is not None and refitted else ""),
-            **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),
+            **({"labels": "; ".join(map(sentence_of, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
         adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
-        recordings=recording_columns(config, material.samples.rate, material.dataset.recordings),
+        recordings=recording_columns(material.plan, material.samples.rate, material.dataset.recordings),
         debounce=debounce,
     )
 

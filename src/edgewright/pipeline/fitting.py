@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from edgewright.data.row_spool import SpooledRows, piece_rows
 from edgewright.graph.stage import Context
-from edgewright.pipeline.cards import card
-from edgewright.pipeline.measure import Cost, measured, together
+from edgewright.pipeline.cost.measure import Cost, measured, together
 from edgewright.pipeline.plan import Part, build
+from edgewright.pipeline.run_folder.cards import card
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.trace import StageRecord
@@ -141,8 +141,8 @@ class Flow:
             places, step = np.arange(len(indices), dtype=np.int64), self.piece()
             pieces = [rows.take(places[i : i + step]) for i in range(0, len(places), step)]
             return np.concatenate(pieces) if pieces else np.empty((0, *self.context.shape), np.float32)
-        made: Floats = rows
-        return made
+        values: Floats = rows
+        return values
 
     def move(self, estimator: Any, shape: tuple[int, ...]) -> Cost | None:  # noqa: ANN401 - any transformer
         """Send the samples through a fitted stage, or note it as pending where what it gives is too large to keep.
@@ -201,6 +201,7 @@ def fit_stages(
         costs, whys, formulas = [], [], []
         settings: dict[str, object] = {}
         dropped: tuple[tuple[str, str], ...] = ()
+        scores: tuple[tuple[str, float], ...] = ()
         for part in members:
             cost, estimator = _fit_one(part, flow, samples.y, train, alone)
             costs.append(cost)
@@ -208,6 +209,7 @@ def fit_stages(
             formulas.append(part.stage.formula)
             settings.update({f"{part.name}.{key}": value for key, value in part.table.items() if key != "title"})
             dropped += tuple(getattr(estimator, "dropped_", ()))
+            scores = tuple(getattr(estimator, "column_scores_", scores))
         after = flow.array(first) if flow.streams else np.asarray(flow.X)
         columns = tuple(Column(name=n, unit=u) for n, u in zip(flow.context.names, flow.context.units, strict=True))
         on_card(
@@ -223,6 +225,7 @@ def fit_stages(
                 cost=together(*costs),
                 fitted_on=len(train),
                 dropped=dropped,
+                scores=scores,
                 settings=settings,
                 notes=("computed in batches during training, too large to keep",) if flow.pending else (),
                 formula=" then ".join(formula for formula in formulas if formula),

@@ -11,31 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
-from edgewright.core.objects import MAPPED
+from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.leakage import same_recordings
 from edgewright.data.samples import unit_of
 from edgewright.models._plain import PlainModel
 from edgewright.models.base import Network
-from edgewright.pipeline.anomaly import evaluate_anomalies
-from edgewright.pipeline.cards import sample_rows
-from edgewright.pipeline.detection import evaluate_objects, sample_map
-from edgewright.pipeline.duration_estimate import told_by_first
-from edgewright.pipeline.evaluate import crossed_evaluation, evaluate_classes, evaluate_numbers
-from edgewright.pipeline.explain import explain, one_right_one_wrong
+from edgewright.pipeline.cost.duration_estimate import told_by_first
+from edgewright.pipeline.cost.measure import Cost, measured
+from edgewright.pipeline.evaluation.anomaly import evaluate_anomalies
+from edgewright.pipeline.evaluation.detection import evaluate_objects, sample_map
+from edgewright.pipeline.evaluation.evaluate import crossed_evaluation, evaluate_classes, evaluate_numbers
+from edgewright.pipeline.evaluation.simplest import against_simplest
+from edgewright.pipeline.explanation.explain import explain, one_right_one_wrong
 from edgewright.pipeline.fitting import Flow
-from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
-from edgewright.pipeline.measure import Cost, measured
-from edgewright.pipeline.simplest import against_simplest
-from edgewright.schema.config import PipelineConfig
+from edgewright.pipeline.run_folder.cards import sample_rows
+from edgewright.pipeline.run_folder.job import Job
+from edgewright.schema.config import TrainingConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
-from edgewright.trace.observations import observe
+from edgewright.trace.sentences.observations import observe
 from edgewright.training.augment import changing, copying
 
 # Rules are told up to so many characters on their card.
-_SAID = 300
+_MAX_TEXT = 300
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,12 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     predictions = tuple(
         explain(
             samples,
-            int(sides.test[place]),
-            flow.array(sides.test[place : place + 1]),
+            int(sides.test[index]),
+            flow.array(sides.test[index : index + 1]),
             model,
             feature_names=flow.context.names,
         )
-        for place in places
+        for index in places
     )
     compared = material.compared
     return Evaluated(evaluation, predictions, flow.array(compared), answers[np.searchsorted(sides.test, compared)])
@@ -191,9 +191,9 @@ def _answered(answer: Callable[[Any], Any], flow: Flow, rows: NDArray[np.int64])
 
 def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cost: Cost) -> StageRecord:  # noqa: ANN401
     config, sides = job.config, material.sides
-    one = flow.array(sides.train[:3])
+    rows = flow.array(sides.train[:3])
     classify = material.task == "classification"
-    answer = np.asarray(model.predict_proba(one) if classify else model.predict(one)).reshape(len(one), -1)
+    answer = np.asarray(model.predict_proba(rows) if classify else model.predict(rows)).reshape(len(rows), -1)
     seen = len(sides.train) + len(sides.validation)
     return StageRecord(
         name=config.cards.training,
@@ -202,7 +202,7 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
         shape_out=(seen, 1 if answer.shape[1] == 2 else int(answer.shape[1])),
         why=_why(job, material, flow, model),
         names_after=tuple(str(c) for c in getattr(model, "classes_", (material.dataset.target_name or "prediction",))),
-        sample_before=sample_rows(one),
+        sample_before=sample_rows(rows),
         sample_after=sample_rows(answer),
         fitted_on=fitted,
         settings={"optimiser": config.training.optimiser, "epochs": config.training.epochs}
@@ -230,25 +230,26 @@ def _kind_of_extra(job: Job) -> str:
 
 def _why(job: Job, material: Material, flow: Flow, model: Any) -> str:  # noqa: ANN401
     """Who learns from which samples, or what a model without epochs found in them."""
-    sides, classify = material.sides, material.task == "classification"
+    sides = material.sides
     if not model.training_.epochs and hasattr(model, "says"):
         says = str(model.says(tuple(flow.context.names)))
-        text = says if len(says) <= _SAID else f"{says[:_SAID]} ..."
+        text = says if len(says) <= _MAX_TEXT else f"{says[:_MAX_TEXT]} ..."
         return f"Found in {len(sides.train):,} training samples: {text}. {len(sides.test):,} others evaluate it."
     count = sum(layer.parameters for layer in model.layer_records())
+    validation = _validation_text(job.config.training, len(sides.validation), material.task)
     return (
         f"A network of {count:,} parameters learns from {len(sides.train):,} of the training samples; "
-        f"{_validation_told(job.config, len(sides.validation), classify)}{len(sides.test):,} others evaluate it."
+        f"{validation}{len(sides.test):,} others evaluate it."
     )
 
 
-def _validation_told(config: PipelineConfig, count: int, classify: bool) -> str:
+def _validation_text(training: TrainingConfig, count: int, task: str) -> str:
     """Return what the validation samples do: they stop training only with patience, and calibrate only a classifier."""
     if not count:
         return ""
-    uses = ["select the epoch" if config.training.patience else "monitor it"]
-    if classify and config.training.calibrate:
+    uses = ["select the epoch" if training.patience else "monitor it"]
+    if task == "classification" and training.calibrate:
         uses.append("calibrate confidence")
-    if config.task in MAPPED:
+    if task in MAPPED:
         uses.append("choose the threshold")
     return f"{count:,} validation samples {' and '.join(uses)}; "

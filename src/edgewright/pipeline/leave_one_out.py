@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import duration_text
-from edgewright.core.objects import MAPPED
+from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
+from edgewright.pipeline.cost.duration_estimate import told_by_first
 from edgewright.pipeline.debounce import is_chosen
-from edgewright.pipeline.duration_estimate import told_by_first
+from edgewright.pipeline.evaluation.simplest import is_simplest, score_of, simplest_answers
+from edgewright.pipeline.evaluation.streams import answer_streams, units_of
 from edgewright.pipeline.fitting import fit_stages
-from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of, as_target, learn
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, with_sides
-from edgewright.pipeline.simplest import is_simplest, score_of, simplest_answers
-from edgewright.pipeline.streams import answer_streams, units_of
+from edgewright.pipeline.run_folder.job import Job
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.data import Split
 from edgewright.schema.trace import GroupRow, LeftOutRecord, SimplestRecord
 from edgewright.training.metrics import SHARE, errors, mean_interval
@@ -78,7 +78,7 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     names = np.unique(groups[~is_synthetic(material.samples.sessions)])
     if not 2 <= len(names) < FEW or job.listener.cancelled():
         return None
-    found: list[_Left] = []
+    left_out: list[_Left] = []
     why, started, longest = "", time.perf_counter(), fit_s
     try:
         with job.listener.doing(_SHOWN, len(names)) as advance:
@@ -89,19 +89,19 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
                 if left is None:
                     why = f"a fit takes {duration_text(longest)}, and split.leave_one_out_s is {limit:g}"
                     break
-                found.append(left)
+                left_out.append(left)
                 longest = max(longest, time.perf_counter() - begun)
                 advance(1)
     except KeyboardInterrupt:
         job.listener.interrupted()
         why = "Ctrl-C came, and the run went on without the others"
     if why:
-        job.warnings.append(f"{len(found)} of {len(names)} groups were left out in turn: {why}")
-    if len(found) < 2:
+        job.warnings.append(f"{len(left_out)} of {len(names)} groups were left out in turn: {why}")
+    if len(left_out) < 2:
         return None
     by = str(job.config.data.get("group") or "group")
     return msgspec.structs.replace(
-        _record(found, material.task, len(names), by, is_simplest(job)), seconds=time.perf_counter() - started
+        _record(left_out, material.task, len(names), by, is_simplest(job)), seconds=time.perf_counter() - started
     )
 
 
@@ -115,7 +115,7 @@ def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
     always = np.full(len(sides.test), usual)
     answers, simplest = always, always
     if task == "regression" or len(classes) > 1:
-        part = with_sides(job.config, material, sides)
+        part = with_sides(material, sides)
         flow = fit_stages(
             part.samples,
             part.fitted_on,
@@ -147,10 +147,11 @@ def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
 
 def _keep_streams(job: Job, material: Material, steps: list[tuple[str, Any]], name: str) -> None:
     """Answer the whole recordings of a group that does not test, where they are to choose how a device decides."""
-    if not is_chosen(job.config) or job.config.window is None:
+    window = material.plan.window
+    if not is_chosen(job.config.decision) or window is None:
         return
     if name not in units_of(material, material.sides.test):
-        job.streams += answer_streams(steps, material, job.config.window, (name,))
+        job.streams += answer_streams(steps, material, window, (name,))
         job.streamed.append(name)
 
 
@@ -172,19 +173,19 @@ def _sides(job: Job, material: Material, name: str) -> Split:
     return Split(train=rest, validation=validation, test=test, by="group")
 
 
-def _record(found: list[_Left], task: str, known: int, by: str, simplest: bool) -> LeftOutRecord:
+def _record(left_out: list[_Left], task: str, known: int, by: str, simplest: bool) -> LeftOutRecord:
     sign = 1.0 if task == "classification" else -1.0
-    model = np.array([left.model for left in found])
-    of_column = np.array([left.simplest for left in found])
+    model = np.array([left.model for left in left_out])
+    of_column = np.array([left.simplest for left in left_out])
     truth, answers = (
-        np.concatenate(parts) for parts in zip(*((left.truth, left.answers) for left in found), strict=True)
+        np.concatenate(parts) for parts in zip(*((left.truth, left.answers) for left in left_out), strict=True)
     )
     return LeftOutRecord(
-        groups=tuple(sorted((left.row for left in found), key=lambda row: row.group)),
+        groups=tuple(sorted((left.row for left in left_out), key=lambda row: row.group)),
         known=known,
         by=by,
         score=mean_interval(model, by, SHARE if task == "classification" else (0.0, math.inf), len(truth)),
-        majority=mean_interval(sign * (model - [left.majority for left in found]), by),
+        majority=mean_interval(sign * (model - [left.majority for left in left_out]), by),
         simplest=None if simplest else SimplestRecord(
             score=float(of_column.mean()), gain=mean_interval(sign * (model - of_column), by)
         ),

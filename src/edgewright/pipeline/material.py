@@ -14,23 +14,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import MAPPED
-from edgewright.data.audited_labels import limit_of, records, told
-from edgewright.data.centres import TARGET as OBJECTS
-from edgewright.data.centres import read_centres
+from edgewright.core.prediction.objects import MAPPED
+from edgewright.data.audited_labels import limit_of, records, sentence_of
+from edgewright.data.boxes import TARGET as OBJECTS
+from edgewright.data.boxes import read_centres
 from edgewright.data.goods import is_odd, split_goods
 from edgewright.data.load import load_data
-from edgewright.data.rates import lowest_rate
 from edgewright.data.resampling import KEY as RESAMPLE
-from edgewright.data.resampling import at_one_rate, resampled_text
+from edgewright.data.resampling import at_one_rate, lowest_rate, resampled_text
 from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import class_names, encode_target, task_of
-from edgewright.pipeline.cards import card
-from edgewright.pipeline.measure import measured
-from edgewright.schema.config import PipelineConfig
+from edgewright.pipeline.cost.measure import measured
+from edgewright.pipeline.plan import DataPlan
+from edgewright.pipeline.run_folder.cards import card
+from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Floats, Samples, Split
 from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import LabelRecord
@@ -40,11 +40,11 @@ from edgewright.training.augment import augmented, copying
 _KEY = "[training] synthetic"
 
 
-def synthetic_samples(config: PipelineConfig, samples: Samples, task: str) -> tuple[Floats, Any]:
+def synthetic_samples(plan: DataPlan, samples: Samples, task: str) -> tuple[Floats, Any]:
     """Read the folder, and cut it as the data were cut.
 
     Args:
-        config: its `training.synthetic` names a folder.
+        plan: its `synthetic` names a folder.
         samples: of the data.
         task: as the data are understood.
 
@@ -54,34 +54,34 @@ def synthetic_samples(config: PipelineConfig, samples: Samples, task: str) -> tu
     Raises:
         InputError: no such folder, recordings that nobody made, another rate, other channels, or another label.
     """
-    path = config.training.synthetic
+    path = plan.synthetic
     if not Path(path).is_dir():
         raise InputError("a folder of synthetic recordings", f"no folder {path!r}", _KEY,
                          "Make it, for words with `edgewright synth speech`")  # fmt: skip
-    dataset = load_data({"kind": "folder"}, seed=config.seed, path=path, where=_KEY)
+    dataset = load_data({"kind": "folder"}, seed=plan.seed, path=path, where=_KEY)
     # They may have one label: the data have the others.
-    [made] = cut_in_parts(dataset, config.window, sys.maxsize)
-    measured = np.flatnonzero(~is_synthetic(made.sessions))
+    [more] = cut_in_parts(dataset, plan.window, sys.maxsize)
+    measured = np.flatnonzero(~is_synthetic(more.sessions))
     if len(measured):
-        raise InputError("synthetic recordings alone", f"the measured {made.sessions[measured[0]]!r}", f"{_KEY} {path}",
+        raise InputError("synthetic recordings alone", f"the measured {more.sessions[measured[0]]!r}", f"{_KEY} {path}",
                          "Put measured recordings into [data]: a split keeps them from the test")  # fmt: skip
-    if samples.groups is not None and made.groups is not None:
-        for person in np.intersect1d(samples.groups, made.groups):
+    if samples.groups is not None and more.groups is not None:
+        for person in np.intersect1d(samples.groups, more.groups):
             raise InputError("recordings of nobody in the data", f"some of {str(person)!r}", f"{_KEY} {path}",
                              "Copies of people belong into [data]: a split keeps them from the test")  # fmt: skip
-    if made.rate != samples.rate or made.X.shape[1:] != samples.X.shape[1:]:
-        wanted, got = (f"{s.X.shape[1]} channels at {s.rate or 0:g} Hz" for s in (samples, made))
+    if more.rate != samples.rate or more.X.shape[1:] != samples.X.shape[1:]:
+        wanted, got = (f"{s.X.shape[1]} channels at {s.rate or 0:g} Hz" for s in (samples, more))
         raise InputError(wanted, got, f"{_KEY} {path}", "Make them at the rate of the data (--rate)")
-    y = encode_target(made.y, task)
+    y = encode_target(more.y, task)
     if task == "classification":
         for label in np.setdiff1d(y, samples.y):
             raise InputError("labels of the data", repr(str(label)), f"{_KEY} {path}", "Label them as the data are")
-    return np.asarray(made.X, np.float32), y
+    return np.asarray(more.X, np.float32), y
 
 
 _CLASSES_SHOWN = 20
 # Of rows that are read in parts so many are drawn for figures, and to compare the forms of a model.
-_DRAWN, _DRAWN_BYTES, _FEWEST = 20_000, 8 * 2**20, 2000
+_SAMPLED_ROWS, _SAMPLED_BYTES, _FEWEST = 20_000, 8 * 2**20, 2000
 # More whole numbers than this are taken for an amount without a word.
 _CLASSES_ASKED = 200
 
@@ -91,8 +91,9 @@ class Material:
     """What a run works on.
 
     Attributes:
+        plan: what the configuration says of the samples.
         dataset, samples, sides, task: as they were read, cut, split and understood.
-        y: target as the model takes it: text labels or float64.
+        extra_y: target as the model takes it: text labels or float64.
         extra: augmented copies of training windows, then synthetic samples, None for none; `extra_y` their targets.
         fitted_on: samples the stages are fitted on: all but the test samples.
         card: the first card of the data flow.
@@ -100,6 +101,7 @@ class Material:
         labels: records of labels that a machine had a hand in, audited; none where it had not.
     """
 
+    plan: DataPlan
     dataset: DataSet
     samples: Samples
     sides: Split
@@ -114,13 +116,13 @@ class Material:
     @property
     def compared(self) -> NDArray[np.int64]:
         """Test samples that the forms of a model are compared on: all, or as many as fit in memory, drawn by seed 0."""
-        return drawn(self.samples, self.sides.test)
+        return subset_rows(self.samples, self.sides.test)
 
 
-def every_sample(config: PipelineConfig, material: Material) -> Material:
+def every_sample(material: Material) -> Material:
     """Return the material with all samples to fit on, but for odd ones, and none to validate or judge."""
     every, none = every_row(material), np.empty(0, np.int64)
-    return with_sides(config, material, Split(train=every, validation=none, test=none, by=material.sides.by))
+    return with_sides(material, Split(train=every, validation=none, test=none, by=material.sides.by))
 
 
 def every_row(material: Material) -> NDArray[np.int64]:
@@ -129,28 +131,26 @@ def every_row(material: Material) -> NDArray[np.int64]:
     return every[~is_odd(material.samples.y)] if material.task == "anomaly" else every
 
 
-def with_sides(config: PipelineConfig, material: Material, sides: Split) -> Material:
+def with_sides(material: Material, sides: Split) -> Material:
     """Return the material with another split, and copies of its training windows."""
     fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
-    extra, extra_y = _augment(config, material.samples, sides, material.task)
+    extra, extra_y = _augment(material.plan, material.samples, sides, material.task)
     return replace(material, sides=sides, fitted_on=fitted_on, extra=extra, extra_y=extra_y)
 
 
-def drawn(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def subset_rows(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return some of the rows where samples are read in parts, in order; all of them otherwise."""
-    maximum = min(_DRAWN, max(_FEWEST, _DRAWN_BYTES // (4 * samples.X.shape[1])))
+    maximum = min(_SAMPLED_ROWS, max(_FEWEST, _SAMPLED_BYTES // (4 * samples.X.shape[1])))
     if in_file(samples.X) is None or len(rows) <= maximum:
         return rows
     return np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))
 
 
-def prepare(
-    config: PipelineConfig, data: str | None, dataset: DataSet | None = None, spool: Path | None = None
-) -> Material:
+def prepare(plan: DataPlan, data: str | None, dataset: DataSet | None = None, spool: Path | None = None) -> Material:
     """Read, cut and split.
 
     Args:
-        config: of the pipeline.
+        plan: how.
         data: path that overrides the one in `[data]`.
         dataset: recordings that were read already; then nothing is read.
         spool: folder for values that are too large for memory.
@@ -159,11 +159,11 @@ def prepare(
         InputError: whatever is wrong with the data, with its place.
         CheckFailedError: labels by a machine whose audit is missing, of other labels, or above `[data] label_errors`.
     """
-    location = data or config.data.get("path")
-    labels = records(location, limit_of(config.data)) if dataset is None and isinstance(location, str) else ()
-    read = measured(lambda: _read(config, data, dataset, spool))
+    location = data or plan.table.get("path")
+    labels = records(location, limit_of(plan.table)) if dataset is None and isinstance(location, str) else ()
+    read = measured(lambda: _read(plan, data, dataset, spool))
     dataset, samples, task, resample = read.value
-    _check_objects(config, dataset, task)
+    _check_objects(plan, dataset, task)
     if task == "classification" and len(np.unique(samples.y)) < 2:
         raise InputError(
             "at least two classes",
@@ -171,77 +171,76 @@ def prepare(
             f"target {dataset.target_name or 'of the data'}",
             "A classifier needs samples of another class",
         )
-    sides = _sides(config, samples, task)
-    extra, extra_y = _augment(config, samples, sides, task)
+    sides = _sides(plan, samples, task)
+    extra, extra_y = _augment(plan, samples, sides, task)
     missing = sum(int(np.isnan(piece).sum()) for piece in _pieces(samples.X))
     counts = f"{len(dataset.recordings)} recordings" if len(dataset.recordings) > 1 else "one recording"
     groups = "" if samples.groups is None else f", {len(np.unique(samples.groups))} groups"
     record = card(
-        name=config.cards.data,
+        name=plan.card,
         kind="data",
         why=f"Raw samples: {counts}{groups}, {missing:,} missing values.",
         before=None,
-        after=np.asarray(samples.X[drawn(samples, np.arange(len(samples.X)))])
+        after=np.asarray(samples.X[subset_rows(samples, np.arange(len(samples.X)))])
         if in_file(samples.X) is not None
         else samples.X,
         shape_in=(),
         shape_out=tuple(samples.X.shape),
         columns=samples.columns,
         cost=read.cost,
-        settings=dict(config.data),
+        settings=dict(plan.table),
         notes=(
-            _target_told(config, dataset, samples, task),
-            _told(sides),
-            *map(told, labels),
-            *_spooled_told(samples),
+            _target_text(plan.task, dataset, samples, task),
+            _split_text(sides),
+            *map(sentence_of, labels),
+            *_spooled_text(samples),
             *([] if resample is None else [resampled_text(resample)]),
-            *_left_out(config, dataset, samples),
+            *_left_out(plan.window, dataset, samples),
         ),
     )
     fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
     digest = sha256(samples)
-    return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, digest, labels)
+    return Material(plan, dataset, samples, sides, task, extra, extra_y, fitted_on, record, digest, labels)
 
 
-def cut_and_split(config: PipelineConfig, dataset: DataSet) -> tuple[Samples, Split]:
+def cut_and_split(plan: DataPlan, dataset: DataSet) -> tuple[Samples, Split]:
     """Cut and split recordings as `prepare` does, and nothing else.
 
     Raises:
         InputError: whatever is wrong with the data, with its place.
     """
-    _, samples, task, _ = _read(config, None, dataset, None)
-    return samples, _sides(config, samples, task)
+    _, samples, task, _ = _read(plan, None, dataset, None)
+    return samples, _sides(plan, samples, task)
 
 
-def _sides(config: PipelineConfig, samples: Samples, task: str) -> Split:
+def _sides(plan: DataPlan, samples: Samples, task: str) -> Split:
     if task == "anomaly":
-        return split_goods(samples, config.split, seed=config.seed)
+        return split_goods(samples, plan.split, seed=plan.seed)
     mixed = samples
     if task == "detection":
         # Sides have the same mix of numbers of objects: no two pictures have the same ones.
         numbers = np.array([len(some) for some in read_centres(samples.y)], np.float64)
         mixed = msgspec.structs.replace(samples, y=numbers)
-    return split(mixed, config.split, seed=config.seed, window=config.window.samples if config.window else None)
+    return split(mixed, plan.split, seed=plan.seed, window=plan.window.samples if plan.window else None)
 
 
 def _read(
-    config: PipelineConfig, data: str | None, dataset: DataSet | None, spool: Path | None
+    plan: DataPlan, data: str | None, dataset: DataSet | None, spool: Path | None
 ) -> tuple[DataSet, Samples, str, float | None]:
     """Return recordings, their samples, the task, and the rate that recordings of several were averaged to."""
-    whole = _whole(config)
-    if whole and config.data.get("in_parts") == "always":
-        raise InputError("rows that can be read in parts", whole, "[data] in_parts", "Omit in_parts")
-    spool = None if whole else spool
-    dataset = dataset or load_data(config.data, seed=config.seed, path=data, spool=spool, mixed_rates=True)
-    resample: Any = config.data.get(RESAMPLE)
-    if config.window is not None and (lowest := lowest_rate(dataset)) is not None:
+    if plan.whole and plan.table.get("in_parts") == "always":
+        raise InputError("rows that can be read in parts", plan.whole, "[data] in_parts", "Omit in_parts")
+    spool = None if plan.whole else spool
+    dataset = dataset or load_data(plan.table, seed=plan.seed, path=data, spool=spool, mixed_rates=True)
+    resample: Any = plan.table.get(RESAMPLE)
+    if plan.window is not None and (lowest := lowest_rate(dataset)) is not None:
         dataset, resample = at_one_rate(dataset), lowest
-    samples = cut(dataset, config.window)
-    task = task_of(samples.y, config.task)
+    samples = cut(dataset, plan.window)
+    task = task_of(samples.y, plan.task)
     return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task, resample
 
 
-def _check_objects(config: PipelineConfig, dataset: DataSet, task: str) -> None:
+def _check_objects(plan: DataPlan, dataset: DataSet, task: str) -> None:
     """Refuse objects without the task that finds them, and the task without objects or with another model.
 
     Raises:
@@ -249,31 +248,23 @@ def _check_objects(config: PipelineConfig, dataset: DataSet, task: str) -> None:
     """
     has = dataset.target_name == OBJECTS
     if has and task != "detection":
-        raise InputError("task = 'detection' for boxes", f"task = {config.task!r}", f"{config.name} task")
+        raise InputError("task = 'detection' for boxes", f"task = {plan.task!r}", f"{plan.name} task")
     if task == "detection" and not has:
         do = "Load pictures with boxes: [data] kind = 'pictures', boxes = 'FILE'"
-        raise InputError("boxes around objects", f"the target {dataset.target_name!r}", f"{config.name} [data]", do)
-    if task in MAPPED and config.model.kind != "network":
-        raise InputError(f"model.kind = 'network' for {task}", repr(config.model.kind), f"{config.name} [model]")
-
-
-def _whole(config: PipelineConfig) -> str:
-    """Return what of a pipeline needs all samples in memory; empty where nothing does."""
-    training = {"training.augment": config.training.augment, "training.synthetic": config.training.synthetic}
-    record = {"[window]": config.window, **training, "[scaling]": config.scaling}
-    network = {"a model that is no network": config.model.kind != "network"}
-    return next((name for name, given in {**record, **network}.items() if given), "")
+        raise InputError("boxes around objects", f"the target {dataset.target_name!r}", f"{plan.name} [data]", do)
+    if task in MAPPED and plan.model != "network":
+        raise InputError(f"model.kind = 'network' for {task}", repr(plan.model), f"{plan.name} [model]")
 
 
 def _pieces(X: Any) -> Iterable[NDArray[Any]]:  # noqa: ANN401 - an array or spooled rows
     return X.pieces() if isinstance(X, SpooledRows) else (X,)
 
 
-def _spooled_told(samples: Samples) -> tuple[str, ...]:
+def _spooled_text(samples: Samples) -> tuple[str, ...]:
     if in_file(samples.X) is None:
         return ()
     size = 4 * len(samples.X) * samples.X.shape[1] / 1e9
-    shown = len(drawn(samples, np.arange(len(samples.X))))
+    shown = len(subset_rows(samples, np.arange(len(samples.X))))
     return (f"read in parts: the run uses {size:.2f} GB of disk; column statistics come from {shown:,} rows",)
 
 
@@ -302,29 +293,29 @@ class SamplesHash:
 
 def sha256(samples: Samples) -> str:
     """Hash of the samples: shape, values and targets."""
-    made = SamplesHash(samples.X.shape)
+    samples_hash = SamplesHash(samples.X.shape)
     for piece in _pieces(samples.X):
-        made.add(piece, ())
-    made.add(np.empty(0, np.float32), samples.y)
-    return made.hexdigest()
+        samples_hash.add(piece, ())
+    samples_hash.add(np.empty(0, np.float32), samples.y)
+    return samples_hash.hexdigest()
 
 
-def _augment(config: PipelineConfig, samples: Samples, sides: Split, task: str) -> tuple[Floats | None, Any]:
+def _augment(plan: DataPlan, samples: Samples, sides: Split, task: str) -> tuple[Floats | None, Any]:
     """Return changed copies of the training windows and synthetic samples, and their targets; None without any."""
     parts: list[tuple[Floats, Any]] = []
-    if copying(config.training.augment):
+    if copying(plan.augment):
         given = np.asarray(samples.X[sides.train], np.float32)
-        windows, origin = augmented(config.training.augment, given, config.seed)
+        windows, origin = augmented(plan.augment, given, plan.seed)
         parts.append((windows[len(given) :], samples.y[sides.train][origin[len(given) :]]))
-    if config.training.synthetic:
-        parts.append(synthetic_samples(config, samples, task))
+    if plan.synthetic:
+        parts.append(synthetic_samples(plan, samples, task))
     if not parts:
         return None, None
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, task: str) -> str:
-    """Return what is learned: classes with their counts, or the span of an amount."""
+def _target_text(wanted: str, dataset: DataSet, samples: Samples, task: str) -> str:
+    """Return what is learned: classes with their counts, or the span of an amount; `wanted` is the configured task."""
     head = f"target {dataset.target_name}: " if dataset.target_name else "target: "
     if task == "classification":
         names, counts = np.unique(samples.y, return_counts=True)
@@ -335,7 +326,7 @@ def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, tas
         return f"{head}{len(order):,} classes, {shown}{more}"
     if task == "detection":
         centres = read_centres(samples.y)
-        of_label = Counter(one.label for some in centres for one in some)
+        of_label = Counter(centre.label for some in centres for centre in some)
         shown = ", ".join(f"{name} ({count:,})" for name, count in sorted(of_label.items())[:_CLASSES_SHOWN])
         empty = sum(not some for some in centres)
         return f"{head}{sum(of_label.values()):,} centres, {shown}; {empty:,} pictures without any"
@@ -344,13 +335,13 @@ def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, tas
         return f"{head}{len(samples.y) - odd:,} good pictures, {odd:,} odd ones that evaluate"
     y = np.asarray(samples.y, np.float64)
     text = f"{head}a number from {y.min():.6g} to {y.max():.6g}"
-    whole = config.task == "auto" and bool((y == np.round(y)).all()) and len(np.unique(y)) <= _CLASSES_ASKED
+    whole = wanted == "auto" and bool((y == np.round(y)).all()) and len(np.unique(y)) <= _CLASSES_ASKED
     return text + ("; if its whole numbers are classes, set task = 'classification'" if whole else "")
 
 
-def _left_out(config: PipelineConfig, dataset: DataSet, samples: Samples) -> tuple[str, ...]:
+def _left_out(window: WindowConfig | None, dataset: DataSet, samples: Samples) -> tuple[str, ...]:
     """How many labelled recordings (or sessions) gave no window: a reader would believe they were learned from."""
-    if config.window is None:
+    if window is None:
         return ()
     names: set[str] = set()
     for recording in dataset.recordings:
@@ -364,11 +355,11 @@ def _left_out(config: PipelineConfig, dataset: DataSet, samples: Samples) -> tup
     absent = len(names - {str(name) for name in np.unique(samples.sessions)})
     if not absent:
         return ()
-    short = f"{absent:,} of {len(names):,} recordings or sessions hold no window of {config.window.samples:,} samples"
-    return (f"{short} and are left out" + ("" if config.window.pad else "; window.pad = true pads them"),)
+    short = f"{absent:,} of {len(names):,} recordings or sessions hold no window of {window.samples:,} samples"
+    return (f"{short} and are left out" + ("" if window.pad else "; window.pad = true pads them"),)
 
 
-def _told(sides: Split) -> str:
+def _split_text(sides: Split) -> str:
     return (
         f"split by {sides.by}: {len(sides.train):,} samples fit, {len(sides.validation):,} validate, "
         f"{len(sides.test):,} evaluate"

@@ -12,27 +12,27 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline as SklearnPipeline
 from sklearn.utils.metaestimators import available_if
 
-from edgewright.core.missing_values import unanswered
+from edgewright.core.input.input_ranges import unanswered
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import task_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import checked, read_config
-from edgewright.pipeline.explained_prediction import Explanation, explain_sample
+from edgewright.pipeline.explanation.explained_prediction import Explanation, explain_sample
+from edgewright.pipeline.explanation.notebook import pipeline_html
 from edgewright.pipeline.fitting import first_context, next_context
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.notebook import pipeline_html
-from edgewright.pipeline.plan import build, build_model, parts
+from edgewright.pipeline.plan import build, build_model, data_plan, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.store import load_fitted
 from edgewright.pipeline.step_tables import refuse_other
-from edgewright.pipeline.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of, limit_of, takes_missing
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.trace.possible_changes import alone
+from edgewright.trace.modes.what_if import alone
 
 # Stages are shaped by a look at this many samples before the real fit.
 _PROBE = 2000
@@ -101,22 +101,22 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
             context = next_context(context, fitted, X.shape[1:])
             shapes.append(context.shape)
         steps.append(("model", build_model(config, task)))
-        made = cls(steps)
-        made.config, made.data, made.shapes = config, data, tuple(shapes)
-        made.configured = tuple(clone(step) for _, step in steps)
-        return made
+        pipeline = cls(steps)
+        pipeline.config, pipeline.data, pipeline.shapes = config, data, tuple(shapes)
+        pipeline.configured = tuple(clone(step) for _, step in steps)
+        return pipeline
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Return the fitted pipeline of a run folder."""
         index, steps = load_fitted(Path(folder) / "pipeline")
-        made = cls(steps)
-        made.config, made.columns = index.config, index.columns
-        made.configured = tuple(clone(step) for _, step in steps)
-        made.shapes = (*(tuple(stage.context.shape) for stage in index.stages), tuple(steps[-1][1].shape_))
-        if len(made.shapes[0]) == 1:
+        pipeline = cls(steps)
+        pipeline.config, pipeline.columns = index.config, index.columns
+        pipeline.configured = tuple(clone(step) for _, step in steps)
+        pipeline.shapes = (*(tuple(stage.context.shape) for stage in index.stages), tuple(steps[-1][1].shape_))
+        if len(pipeline.shapes[0]) == 1:
             steps[0][1].feature_names_in_ = np.asarray([column.name for column in index.columns], dtype=object)
-        return made
+        return pipeline
 
     def run(self, *, out: str | Path = "runs", force: bool = False, listener: Listener | None = None) -> RunResult:
         """Run the configuration from its data to a run folder, as `edgewright run` does.
@@ -149,7 +149,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         Raises:
             InputError: the pipeline was not read from a TOML file, or whatever is wrong with the data.
         """
-        return prepare(self._configured(), self.data)
+        return prepare(data_plan(self._configured()), self.data)
 
     def alone(self) -> Self:
         """Return the same pipeline without its comparison over data sizes; the chosen architecture stays.

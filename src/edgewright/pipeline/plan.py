@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from edgewright.core.catalogue import find, listing
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind, simulated_title
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.models.architecture import read_layer
 from edgewright.models.contract import Model
-from edgewright.pipeline.config import with_backbone
+from edgewright.models.layer_table import read_layer
+from edgewright.pipeline.config import config_hash, with_backbone
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
+from edgewright.schema.config import ModelConfig, PipelineConfig, SplitConfig, TrainingConfig, WindowConfig
 from edgewright.schema.errors import InputError, UnknownNameError, located
 from edgewright.schema.profile import Profile
 from edgewright.training.augment import prepare
@@ -44,8 +45,8 @@ def find_stage(kind: str, where: str) -> Stage[Any]:
     """
     for room in ROOMS:
         if kind in listing(room, "STAGE"):
-            found: Stage[Any] = find(room, kind, "STAGE", "stage", where)
-            return found
+            stage: Stage[Any] = find(room, kind, "STAGE", "stage", where)
+            return stage
     raise UnknownNameError("stage", kind, [name for room in ROOMS for name in listing(room, "STAGE")], where)
 
 
@@ -55,7 +56,7 @@ def parts(tables: Sequence[dict[str, Any]], where: str) -> tuple[Part, ...]:
     Raises:
         InputError: a stage without a kind, an unknown kind or key, a wrong value; each with its place.
     """
-    made: list[Part] = []
+    stages: list[Part] = []
     for number, table in enumerate(tables):
         rest = dict(table)
         kind = rest.pop("kind", None)
@@ -72,12 +73,12 @@ def parts(tables: Sequence[dict[str, Any]], where: str) -> tuple[Part, ...]:
             raise InputError("text", repr(title), f"{location} title")
         stage = find_stage(kind, location)
         config = convert_table(rest, stage.config, f"{location} ({kind})")
-        taken = sum(part.kind == kind for part in made)
-        name = kind if not taken else f"{kind}-{taken + 1}"
-        made.append(
+        same_kind = sum(part.kind == kind for part in stages)
+        name = kind if not same_kind else f"{kind}-{same_kind + 1}"
+        stages.append(
             Part(name, kind, title or stage.title or kind.replace("_", " ").capitalize(), stage, config, dict(table))
         )
-    return tuple(made)
+    return tuple(stages)
 
 
 def build(part: Part, context: Context) -> Any:  # noqa: ANN401 - any scikit-learn estimator
@@ -91,8 +92,8 @@ def model_of(config: PipelineConfig) -> Model:
 
 
 def _model(kind: str, where: str = "") -> Model:
-    found: Model = find(MODELS, kind, "MODEL", "model", where)
-    return found
+    model: Model = find(MODELS, kind, "MODEL", "model", where)
+    return model
 
 
 def build_model(config: PipelineConfig, task: str) -> Any:  # noqa: ANN401 - any model of the room
@@ -127,11 +128,60 @@ def _model_table(config: PipelineConfig) -> ModelConfig:
 
 
 @dataclass(frozen=True)
+class DataPlan:
+    """What a configuration says of its samples: how they are read, cut, split and copied.
+
+    Attributes:
+        name: of the pipeline.
+        table: of `[data]`.
+        task, seed: as they were written.
+        window, split: the tables of these names; `window` is None for rows.
+        augment, synthetic: of `[training]`: tables of augmentations, and a folder of synthetic recordings.
+        model: kind of the model that learns from the samples.
+        whole: what needs all samples in memory; empty where nothing does.
+        card: name of the card of the raw samples.
+    """
+
+    name: str
+    table: dict[str, Any]
+    task: str
+    seed: int
+    window: WindowConfig | None
+    split: SplitConfig
+    augment: tuple[dict[str, Any], ...]
+    synthetic: str
+    model: str
+    whole: str
+    card: str
+
+
+def data_plan(config: PipelineConfig) -> DataPlan:
+    """Return what a configuration says of its samples."""
+    training = {"training.augment": config.training.augment, "training.synthetic": config.training.synthetic}
+    given = {"[window]": config.window, **training, "[scaling]": config.scaling}
+    network = {"a model that is no network": config.model.kind != "network"}
+    return DataPlan(
+        name=config.name,
+        table=config.data,
+        task=config.task,
+        seed=config.seed,
+        window=config.window,
+        split=config.split,
+        augment=config.training.augment,
+        synthetic=config.training.synthetic,
+        model=config.model.kind,
+        whole=next((name for name, value in {**given, **network}.items() if value), ""),
+        card=config.cards.data,
+    )
+
+
+@dataclass(frozen=True)
 class Plan:
     """A checked configuration with the parts that it names.
 
     Attributes:
         config: as it was written.
+        data: what it says of the samples.
         title: of the run; it begins with "Simulated data" where no sensor measured the rows.
         stages: in order.
         model: definition of the model, and `table` its settings with the layers of the chosen architecture.
@@ -139,11 +189,17 @@ class Plan:
     """
 
     config: PipelineConfig
+    data: DataPlan
     title: str
     stages: tuple[Part, ...]
     model: Model
     table: ModelConfig
     profile: Profile
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the configuration, see `config_hash`."""
+        return config_hash(self.config)
 
     def build_model(self, task: str, training: TrainingConfig | None = None, table: ModelConfig | None = None) -> Any:  # noqa: ANN401
         """Return the unfitted model, with another training or other layers where they are given."""
@@ -183,4 +239,4 @@ def resolve(config: PipelineConfig) -> Plan:
     optimiser_named(config.training.optimiser)
     _check_augmentations(config)
     title = simulated_title(config.title, config.data)
-    return Plan(config, title, stages, model, table, load_profile(config.device.profile))
+    return Plan(config, data_plan(config), title, stages, model, table, load_profile(config.device.profile))

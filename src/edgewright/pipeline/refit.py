@@ -11,24 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import choose
-from edgewright.core.executor import compile_graph
-from edgewright.core.parts import parts
+from edgewright.core.input.windows import parts
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.data.targets import as_text
 from edgewright.graph.builder import prune
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.detection import NetworkDetector
-from edgewright.pipeline.detection import F1, graph_f1
-from edgewright.pipeline.duration_estimate import tell_ahead
+from edgewright.pipeline.cost.duration_estimate import tell_ahead
+from edgewright.pipeline.cost.measure import measured
+from edgewright.pipeline.evaluation.detection import F1, graph_f1
 from edgewright.pipeline.fitting import Flow, fit_stages
-from edgewright.pipeline.int8_repair import Fitted, forms_as_repaired
-from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of
-from edgewright.pipeline.material import Material, drawn, every_row, every_sample
-from edgewright.pipeline.measure import measured
-from edgewright.pipeline.variants import Form, alarm_accuracy, asked
+from edgewright.pipeline.material import Material, every_row, every_sample, subset_rows
+from edgewright.pipeline.package.int8_repair import Fitted, forms_as_repaired
+from edgewright.pipeline.package.variants import Form, alarm_accuracy, answering
+from edgewright.pipeline.run_folder.job import Job
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.proof.perturbed_graph import rounded
-from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, perturbed_readings
+from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, perturbed_readings, rounded
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
@@ -77,7 +76,7 @@ def agreement(form: Form, X: Floats, features: Floats, answers: Floats) -> Agree
         answers: what the Python model answers, shape (n, k).
     """
     share = feature_shares(form.graph, X, features)
-    ask = asked(form.model)
+    ask = answering(form.model)
     given = ask(X)
     moved = [{_VALUES: ask(samples)} for samples in perturbed_readings(X)]
     scale = 1.0 if form.graph.labels else float(np.ptp(answers)) or 1.0
@@ -158,10 +157,9 @@ def fit_all(job: Job, material: Material, trained: TrainingRecord) -> Fit:
         material: of the judged fit.
         trained: record of the judged model: how many epochs were kept, and its temperature.
     """
-    config = job.config
-    whole = every_sample(config, material)
+    whole = every_sample(material)
     flow = fit_stages(
-        whole.samples, whole.fitted_on, job.plan.stages, whole.task, config.seed, whole.extra,
+        whole.samples, whole.fitted_on, job.plan.stages, whole.task, whole.plan.seed, whole.extra,
         lambda card: None,
     )  # fmt: skip
     model = job.plan.build_model(whole.task)
@@ -190,7 +188,7 @@ def _until(epochs: int, job: Job, advance: Callable[[int], None]) -> Callable[[E
 
 
 def refit(
-    job: Job, judged: Fit, evaluation: EvaluationRecord, repair: str = ""
+    job: Job, judged_fit: Fit, evaluation: EvaluationRecord, repair: str = ""
 ) -> tuple[RefitRecord, Fit | None, list[Form]]:
     """Return the refitted stages and model with their forms; None and a reason where the judged fit is to stay.
 
@@ -198,34 +196,34 @@ def refit(
     where it answers them worse than a fit that had not seen them, or where its exported forms differ from it. Its int8
     form is repaired as that of the judged fit was, `repair`.
     """
-    had = len(judged.material.sides.train)
+    had = len(judged_fit.material.sides.train)
     crossed = job.crossed is not None and job.crossed.evaluates
     record = RefitRecord(
-        samples=len(every_row(judged.material)), judged=had, epochs=judged.model.training_.best_epoch,
+        samples=len(every_row(judged_fit.material)), judged_samples=had, epochs=judged_fit.model.training_.best_epoch,
         folds=job.crossed.folds if job.crossed is not None and crossed else 0,
     )  # fmt: skip
     if job.listener.cancelled():
         return _kept(record, "training was cancelled"), None, []
-    trained = judged.model.training_
+    trained = judged_fit.model.training_
     # A model without epochs is fitted once more as it was; a network for the epochs that were kept.
     share = trained.best_epoch / len(trained.epochs) if trained.epochs else 1.0
     stages = sum(card.cpu_seconds for card in job.cards[1:] if card.kind != "model")
     seconds = (stages + share * trained.cpu_seconds) * record.samples / max(1, had)
     tell_ahead(job.listener.ahead, "Refitting on all samples", seconds)
     try:
-        done = measured(lambda: fit_all(job, judged.material, trained))
+        done = measured(lambda: fit_all(job, judged_fit.material, trained))
     except Cancelled:
         return _kept(record, "refitting was cancelled"), None, []
     except InputError as error:
         return _kept(record, str(error)), None, []
     fit = done.value
     if isinstance(fit.model, NetworkDetector):
-        fit.model.apply_threshold(judged.model.objects_)
+        fit.model.apply_threshold(judged_fit.model.objects_)
     samples = fit.material.samples
     shape = tuple(samples.X.shape[1:])
     graph = graph_of(fit.steps, shape, job.config.name, samples.columns)
     forms = forms_as_repaired(job, Fitted(graph, fit.material, fit.flow, fit.model), repair)
-    rows = drawn(samples, np.arange(len(samples.X))) if crossed else judged.material.compared
+    rows = subset_rows(samples, np.arange(len(samples.X))) if crossed else judged_fit.material.compared
     answers = answers_of(fit.model, fit.flow, rows, fit.material.task)
     same = agreement(forms[0], samples.X[rows], fit.flow.array(rows), answers)
     why = "" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}"
@@ -243,7 +241,7 @@ def _worse(
 ) -> str:
     """Why the forms cannot be trusted though they have seen the test samples; empty where they can."""
     X, y = material.samples.X[rows], material.samples.y[rows]
-    answers = [asked(form.model)(X) for form in forms]
+    answers = [answering(form.model)(X) for form in forms]
     if evaluation.anomalies is not msgspec.UNSET and evaluation.accuracy is not None:
         first, *rest = (alarm_accuracy(y, answer, form) for answer, form in zip(answers, forms, strict=True))
         limit, drop = evaluation.accuracy.low, first - min([first, *rest])

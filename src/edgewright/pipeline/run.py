@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,41 +11,41 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.section import refuse_float_layers
-from edgewright.core.missing_values import unanswered
-from edgewright.core.objects import MAPPED
+from edgewright.compression.section import float_layers
+from edgewright.core.input.input_ranges import unanswered
+from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.leakage import shared
 from edgewright.data.row_spool import SpooledRows
 from edgewright.models.base import Network
-from edgewright.pipeline.budget import prediction_card
+from edgewright.pipeline.cost.duration_estimate import tell_ahead
+from edgewright.pipeline.cost.measure import Cost, measured
 from edgewright.pipeline.debounce import choose_debounce, refuse_decision
-from edgewright.pipeline.deploy import deploy
-from edgewright.pipeline.duration_estimate import tell_ahead
-from edgewright.pipeline.evaluate import Crossed
+from edgewright.pipeline.deploy import Deployed, deploy
+from edgewright.pipeline.evaluation.leakage_inflation import inflation
+from edgewright.pipeline.explanation.notebook import run_html
+from edgewright.pipeline.explanation.trainable import trainable_network
 from edgewright.pipeline.fitting import Flow, fit_stages
-from edgewright.pipeline.folder import new_run_folder
-from edgewright.pipeline.job import Job
-from edgewright.pipeline.kept_trainings import kept_trainings, stopped_run
-from edgewright.pipeline.leakage_inflation import inflation
-from edgewright.pipeline.learning import judge, learn, training_record
+from edgewright.pipeline.learning import Evaluated, judge, learn, training_record
 from edgewright.pipeline.leave_one_out import leave_one_out
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.measure import Cost, measured
-from edgewright.pipeline.notebook import run_html
+from edgewright.pipeline.package.budget import prediction_card
 from edgewright.pipeline.plan import Plan, resolve
-from edgewright.pipeline.provenance import config_hash, provenance
 from edgewright.pipeline.refit import Fit
+from edgewright.pipeline.run_folder.folder import new_run_folder
+from edgewright.pipeline.run_folder.job import Crossed, Job
+from edgewright.pipeline.run_folder.kept_trainings import kept_trainings, stopped_run
+from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.provenance import provenance
+from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, remove_stopped
 from edgewright.pipeline.scaling import scale, scaling_s
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, remove_stopped
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError, InputError, located
 from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
-from edgewright.trace.insight import key_insight
-from edgewright.trace.readiness import verdict
+from edgewright.schema.trace import Insight, Provenance, ScalingPoint, ScalingRecord, StageRecord, Trace
 from edgewright.trace.record import leave_page, write_trace
+from edgewright.trace.sentences.insight import trace_insight
+from edgewright.trace.sentences.readiness import verdict
 
 _PIECE = 65_536
 
@@ -77,8 +76,8 @@ def answerable(job: Job, material: Material, flow: Flow) -> Material:
 def _unanswered(material: Material, rows: NDArray[np.int64], limit: float) -> NDArray[np.bool_]:
     X: Any = material.samples.X  # an array, or rows in a file
     step = _PIECE if isinstance(X, SpooledRows) else max(1, len(rows))
-    found = [unanswered(np.asarray(X[rows[i : i + step]], np.float32), limit) for i in range(0, len(rows), step)]
-    return np.concatenate(found) if found else np.zeros(0, np.bool_)
+    masks = [unanswered(np.asarray(X[rows[i : i + step]], np.float32), limit) for i in range(0, len(rows), step)]
+    return np.concatenate(masks) if masks else np.zeros(0, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -140,74 +139,93 @@ def run_pipeline(
     """
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     plan = resolve(config)
-    job = Job(plan, listener or Listener(), crossed=crossed)
-    of = config_hash(config)
-    stopped = stopped_run(Path(out), config.name, of) if resume else None
-    with (
-        new_run_folder(Path(out), config.name, force=force, replaces=replaces, stopped=stopped) as location,
-        ExitStack() as until_done,
-    ):
+    name, job = plan.data.name, Job(plan, listener or Listener(), crossed=crossed)
+    stopped = stopped_run(Path(out), name, plan.sha256) if resume else None
+    with new_run_folder(Path(out), name, force=force, replaces=replaces, stopped=stopped) as location:
         folder = location.work
-        job.listener.start(config.name, plan.title, config.device.profile)
+        job.listener.start(name, plan.title, plan.config.device.profile)
         with job.listener.doing("Reading data"):
-            material = prepare(config, data, spool=folder)
-        until_done.enter_context(kept_trainings(folder, of, material.sha256, resumed=resume))
-        refuse_decision(config, material.task)
-        _refuse_leaks(job, material)
-        job.card(material.card)
-        began = time.perf_counter()
-        flow = _fitted(job, material)
-        material = answerable(job, material, flow)
-        fit_s, scaling = time.perf_counter() - began, _grow(job, flow, data)
-        began = time.perf_counter()
-        model = learn(job, material, flow)
-        if job.crossed is None:
-            job.left_out = leave_one_out(job, material, fit_s + time.perf_counter() - began)
-        judged = judge(job, material, flow, model)
-        fit = Fit(material, flow, model)
-        debounce = choose_debounce(job, fit)
-        deployed = deploy(job, fit, judged, folder, debounce)
-        if config.cards.prediction:
-            job.card(prediction_card(config, material, judged.predictions[0], deployed.package))
-        for prediction in judged.predictions:
-            job.listener.prediction(prediction)
-        layers, evaluation = model.layer_records(), judged.evaluation
-        compression, device = deployed.compression, deployed.device
-        trace = Trace(
-            name=config.name,
-            title=plan.title,
-            task=material.task,
-            verdict=verdict(evaluation=evaluation, compression=compression, device=device),
-            insight=key_insight(
-                stages=job.cards, layers=layers, evaluation=evaluation, compression=compression, scaling=scaling
-            ),
-            stages=tuple(job.cards),
-            layers=layers,
-            training=training_record(model),
-            evaluation=evaluation,
-            predictions=judged.predictions,
-            compression=compression,
-            device=device,
-            scaling=scaling,
-            race=race,
-            refit=deployed.refit,
-            debounce=debounce,
-            samples=deployed.samples,
-            provenance=provenance(
-                config, material, command=command, started=started, package=deployed.sha256, data=data
-            ),
-            warnings=tuple(job.warnings),
-            config=msgspec.json.decode(msgspec.json.encode(config)),
-        )
-        write_trace(trace, folder / "trace.json")
-        job.listener.insight(trace.insight)
+            material = prepare(plan.data, data, spool=folder)
+        with kept_trainings(folder, plan.sha256, material.sha256, resumed=resume):
+            fit, evaluated, scaling = _learned(job, material, data)
+            deployed = deploy(job, fit, evaluated, folder, choose_debounce(job, fit))
+            _show_predictions(job, fit.material, evaluated, deployed)
+            source = provenance(
+                plan, material.dataset, samples=material.sha256, labels=material.labels, command=command,
+                started=started, package=deployed.sha256, data=data,
+            )  # fmt: skip
+            trace = _record(job, fit, evaluated, deployed, scaling, race, source)
+            write_trace(trace, folder / "trace.json")
+            job.listener.insight(trace.insight)
     if not leads:
-        remove_stopped(Path(out), config.name, FINISHED_EPOCHS)
+        remove_stopped(Path(out), name, FINISHED_EPOCHS)
     # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
     page = leave_page(trace, location.final)
     job.listener.finish(trace, location.final)
     package = None if deployed.refused else location.final / deployed.package.name
     return RunResult(location.final, trace, package, deployed.refused, page)
+
+
+def _learned(job: Job, material: Material, data: str | None) -> tuple[Fit, Evaluated, ScalingRecord | None]:
+    """Return stages and model fitted on the training samples, what the test samples say, and the growth of data."""
+    refuse_decision(job.plan, material.task)
+    _refuse_leaks(job, material)
+    job.card(material.card)
+    began = time.perf_counter()
+    flow = _fitted(job, material)
+    material = answerable(job, material, flow)
+    fit_s, scaling = time.perf_counter() - began, _grow(job, flow, data)
+    began = time.perf_counter()
+    model = learn(job, material, flow)
+    if job.crossed is None:
+        job.left_out = leave_one_out(job, material, fit_s + time.perf_counter() - began)
+    return Fit(material, flow, model), judge(job, material, flow, model), scaling
+
+
+def _show_predictions(job: Job, material: Material, evaluated: Evaluated, deployed: Deployed) -> None:
+    """Add the card of a prediction, answered by the package, and give the traced predictions to the listener."""
+    if title := job.config.cards.prediction:
+        job.card(prediction_card(title, material, evaluated.predictions[0], deployed.package))
+    for prediction in evaluated.predictions:
+        job.listener.prediction(prediction)
+
+
+def _record(
+    job: Job,
+    fit: Fit,
+    evaluated: Evaluated,
+    deployed: Deployed,
+    scaling: ScalingRecord | None,
+    race: RaceRecord | None,
+    source: Provenance,
+) -> Trace:
+    """Return the whole record of a run, with its verdict and key insight."""
+    layers, evaluation = fit.model.layer_records(), evaluated.evaluation
+    compression, device = deployed.compression, deployed.device
+    trace = Trace(
+        name=job.plan.data.name,
+        title=job.plan.title,
+        task=fit.material.task,
+        verdict=verdict(evaluation=evaluation, compression=compression, device=device),
+        insight=Insight(sentence="", numbers={}),
+        stages=tuple(job.cards),
+        layers=layers,
+        training=training_record(fit.model),
+        evaluation=evaluation,
+        predictions=evaluated.predictions,
+        compression=compression,
+        device=device,
+        scaling=scaling,
+        race=race,
+        refit=deployed.refit,
+        debounce=deployed.debounce,
+        samples=deployed.samples,
+        trainable=None if job.config.keep_samples is False else trainable_network(fit.material, fit.flow, fit.model),
+        provenance=source,
+        warnings=tuple(job.warnings),
+        config=msgspec.json.decode(msgspec.json.encode(job.config)),
+    )
+    return msgspec.structs.replace(trace, insight=trace_insight(trace))
 
 
 def _fitted(job: Job, material: Material) -> Flow:
@@ -218,7 +236,7 @@ def _fitted(job: Job, material: Material) -> Flow:
             material.samples, material.fitted_on, plan.stages, material.task, job.config.seed, material.extra, job.card,
             material.sides.train,
         )  # fmt: skip
-    _check_layers(plan, material.task, flow)
+    job.warnings.extend(_check_layers(plan, material.task, flow))
     return flow
 
 
@@ -228,15 +246,15 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     Raises:
         CheckFailedError: unless `split.allow_leakage` is set.
     """
-    window = job.config.window.samples if job.config.window else None
-    found = shared(material.samples, material.sides, window)
-    if not found:
+    window = material.plan.window
+    findings = shared(material.samples, material.sides, window.samples if window else None)
+    if not findings:
         return
-    text = "the split leaks: " + "; ".join(finding.sentence for finding in found)
+    text = "the split leaks: " + "; ".join(finding.sentence for finding in findings)
     measured_gain = None
     if material.task not in MAPPED:
         with job.listener.doing("Measuring the effect of the leak"):
-            measured_gain = inflation(material.samples, material.task, job.config.seed)
+            measured_gain = inflation(material.samples, material.task, material.plan.seed)
     if measured_gain is not None:
         gain = measured_gain.difference
         text += (
@@ -248,20 +266,20 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     job.warnings.append(text)
 
 
-def _check_layers(plan: Plan, task: str, flow: Flow) -> None:
-    """Refuse layers that do not fit the features, or cannot become int8 where that is asked for, before training.
+def _check_layers(plan: Plan, task: str, flow: Flow) -> list[str]:
+    """Refuse layers that do not fit the features before training; return what keeps the network from becoming int8.
 
     Raises:
         InputError: naming the file and the layer.
     """
     model, config = plan.build_model(task), plan.config
     if not isinstance(model, Network):
-        return
+        return []
     with located(f"{config.name}.toml"):
         network = model.planned(flow.context.shape, 2)
-        if config.compression.int8:
-            refuse_float_layers(network)
         network.initialise(np.random.default_rng(config.seed))  # too little memory for the weights ends the run here
+    names = float_layers(network) if config.compression.int8 else []
+    return [f"the package stays float: {', '.join(names)} has no integer form"] if names else []
 
 
 def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:
@@ -270,7 +288,7 @@ def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:
     if wanted is None:
         return None
     total = len(wanted.rows) * len(wanted.architectures)
-    tell_ahead(job.listener.ahead, "Training at growing sizes", scaling_s(job.config, wanted, flow.context.shape))
+    tell_ahead(job.listener.ahead, "Training at growing sizes", scaling_s(job.plan, wanted, flow.context.shape))
     with job.listener.doing("Training at growing sizes", total) as advance:
 
         def point(record: ScalingPoint, done: int, of: int) -> None:

@@ -19,12 +19,12 @@ from edgewright.data.targets import task_of
 from edgewright.graph.layer import Shape
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.architecture import architecture
-from edgewright.pipeline.duration_estimate import training_s
+from edgewright.pipeline.cost.duration_estimate import training_s
+from edgewright.pipeline.cost.measure import latency, measured
 from edgewright.pipeline.fitting import Flow, fit_stages
-from edgewright.pipeline.measure import latency, measured
-from edgewright.pipeline.plan import Plan
+from edgewright.pipeline.plan import DataPlan, Plan
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
+from edgewright.schema.config import ModelConfig, ScalingConfig
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
@@ -54,7 +54,7 @@ def exponent_intervals(points: Sequence[ScalingPoint]) -> dict[str, Interval]:
     x = np.log([p.rows for p in points])
     centred = x - x.mean()
     freedom = len(points) - 2
-    made: dict[str, Interval] = {}
+    intervals: dict[str, Interval] = {}
     for cost, values in _positive(points).items():
         y = np.log(values)
         slope = float(centred @ y / (centred @ centred))
@@ -62,13 +62,13 @@ def exponent_intervals(points: Sequence[ScalingPoint]) -> dict[str, Interval]:
         error = math.sqrt(float(left @ left) / freedom / float(centred @ centred))
         half = float(student.ppf(0.5 + _LEVEL / 2, freedom)) * error
         method = f"least squares of logarithms, t with {freedom} degrees of freedom, 90 %"
-        made[cost] = Interval(value=slope, low=slope - half, high=slope + half, method=method)
-    return made
+        intervals[cost] = Interval(value=slope, low=slope - half, high=slope + half, method=method)
+    return intervals
 
 
 def _positive(points: Sequence[ScalingPoint]) -> dict[str, Floats]:
-    found = {cost: np.asarray([getattr(p, cost) for p in points], np.float64) for cost in _COSTS}
-    return {cost: values for cost, values in found.items() if (values > 0).all()}
+    costs = {cost: np.asarray([getattr(p, cost) for p in points], np.float64) for cost in _COSTS}
+    return {cost: values for cost, values in costs.items() if (values > 0).all()}
 
 
 def error_law(sizes: Sequence[int], right: Sequence[Floats]) -> ErrorLaw | None:
@@ -78,13 +78,13 @@ def error_law(sizes: Sequence[int], right: Sequence[Floats]) -> ErrorLaw | None:
         sizes: rows, ascending.
         right: of each size, shape (test samples,): whether an answer is right, or the negative squared error.
     """
-    share = all(float(one.min()) >= 0 for one in right)
-    wrong = [1 - one if share else -one for one in right]
-    errors = np.array([float(one.mean()) for one in wrong])
+    share = all(float(answers.min()) >= 0 for answers in right)
+    wrong = [1 - answers if share else -answers for answers in right]
+    errors = np.array([float(answers.mean()) for answers in wrong])
     if len(sizes) < _FEWEST or not (errors > 0).all():
         return None
     # Every size is judged by the same samples, but trained once: another training would differ by about as much.
-    deviations = np.array([float(one.std(ddof=1)) / math.sqrt(len(one)) for one in wrong])
+    deviations = np.array([float(answers.std(ddof=1)) / math.sqrt(len(answers)) for answers in wrong])
     law = fit_power_law(np.asarray(sizes, np.float64), errors, deviations)
     prediction = law.at(2.0 * law.last, _LEVEL)
     low, high = law.exponents(_LEVEL)
@@ -106,11 +106,11 @@ def break_even(sizes: Sequence[int], gains: Sequence[Floats], seed: int) -> Brea
         seed: of the draws about each gain that make the interval.
     """
     x = np.log(np.asarray(sizes, np.float64))
-    means = np.array([float(one.mean()) for one in gains])
-    errors = np.array([float(one.std(ddof=1)) / math.sqrt(len(one)) if len(one) > 1 else 0.0 for one in gains])
-    drawn = means + errors * np.random.default_rng(seed).standard_normal((_DRAWS, len(sizes)))
-    found = np.array([_crossing(x, row) for row in drawn])
-    low, high = np.quantile(found, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], method="nearest")
+    means = np.array([float(gain.mean()) for gain in gains])
+    errors = np.array([float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else 0.0 for gain in gains])
+    draws = means + errors * np.random.default_rng(seed).standard_normal((_DRAWS, len(sizes)))
+    crossings = np.array([_crossing(x, row) for row in draws])
+    low, high = np.quantile(crossings, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], method="nearest")
     return BreakEven(rows=_rows(_crossing(x, means)), low=_rows(low), high=_rows(high))
 
 
@@ -149,7 +149,7 @@ def scale(
         InputError: fewer samples than the smallest size.
     """
     config = plan.config
-    samples, train, watch, test = _material(config, wanted, data)
+    samples, train, watch, test = _material(plan.data, wanted, data)
     sizes = sorted({size for size in wanted.rows if size <= len(samples.X)})
     if not sizes:
         raise InputError(
@@ -175,7 +175,7 @@ def scale(
         exponents={name: exponents(of[name]) for name in names},
         pays_from=pays,
         sentence=_sentence(names, sizes, points, pays),
-        intervals={name: found for name in names if (found := exponent_intervals(of[name]))},
+        intervals={name: intervals for name in names if (intervals := exponent_intervals(of[name]))},
         laws={name: law for name in names if (law := error_law(sizes, [right[name, size] for size in sizes]))},
         break_even=break_even(sizes, [right[names[-1], s] - right[names[0], s] for s in sizes], config.seed)
         if len(names) > 1
@@ -183,33 +183,33 @@ def scale(
     )
 
 
-def scaling_s(config: PipelineConfig, wanted: ScalingConfig, shape: Shape) -> float:
+def scaling_s(plan: Plan, wanted: ScalingConfig, shape: Shape) -> float:
     """CPU seconds that all of it takes at most: trainings end sooner where their validation loss stops falling.
 
     Args:
-        config: the pipeline.
+        plan: of the pipeline.
         wanted: its `scaling` table.
         shape: of one sample as the network takes it.
     """
     networks = [architecture(layers, shape, 1) for layers in wanted.architectures.values()]
-    share = 1.0 - config.split.test - config.split.validation
+    share = 1.0 - plan.data.split.test - plan.data.split.validation
     looks = [share * size * _epochs(wanted, size) for size in wanted.rows]
-    return sum(training_s(network, seen, config.training.batch) for network in networks for seen in looks)
+    return sum(training_s(network, seen, plan.config.training.batch) for network in networks for seen in looks)
 
 
 def _epochs(wanted: ScalingConfig, size: int) -> int:
     return wanted.epochs if not wanted.looks else min(wanted.epochs, max(1, wanted.looks // size))
 
 
-def _material(config: PipelineConfig, wanted: ScalingConfig, data: str | None) -> tuple[Samples, Rows, Rows, Rows]:
+def _material(plan: DataPlan, wanted: ScalingConfig, data: str | None) -> tuple[Samples, Rows, Rows, Rows]:
     """Enough samples for the largest size; training and validation shuffled by the seed, so any first part is fair."""
-    table = dict(config.data)
+    table = dict(plan.table)
     if "rows" in table:
         table["rows"] = max(wanted.rows)
-    samples = cut(load_data(table, seed=config.seed, path=data, mixed_rates=True), config.window)
-    window = config.window.samples if config.window else None
-    sides = split(samples, config.split, seed=config.seed, window=window)
-    generator = np.random.default_rng(config.seed)
+    samples = cut(load_data(table, seed=plan.seed, path=data, mixed_rates=True), plan.window)
+    window = plan.window.samples if plan.window else None
+    sides = split(samples, plan.split, seed=plan.seed, window=window)
+    generator = np.random.default_rng(plan.seed)
     train, watch = generator.permutation(sides.train), generator.permutation(sides.validation)
     test = (
         sides.test
@@ -234,14 +234,14 @@ def _point(
     config, task = plan.config, task_of(samples.y, plan.config.task)
     kept = np.unique(np.concatenate([train, watch, test]))
     part = part_of(samples, kept)
-    inside, beside = np.searchsorted(kept, train), np.searchsorted(kept, watch)
+    inside, watched = np.searchsorted(kept, train), np.searchsorted(kept, watch)
     epochs = _epochs(wanted, size)
     training = msgspec.structs.replace(config.training, epochs=epochs, patience=wanted.patience)
     model = plan.build_model(task, training, layers)
 
     def work() -> Flow:
         flow = fit_stages(part, inside, plan.stages, task, config.seed, None, lambda _: None)
-        validation = (flow.rows(beside), part.y[beside]) if wanted.patience and len(beside) else None
+        validation = (flow.rows(watched), part.y[watched]) if wanted.patience and len(watched) else None
         model.fit(flow.rows(inside), part.y[inside], validation=validation)
         return flow
 
@@ -253,8 +253,8 @@ def _point(
     steps = [*flow.steps, ("model", model)]
     graph = graph_of(steps, tuple(samples.X.shape[1:]), name)
     ask = choose(None).load(to_onnx(graph))
-    one = np.ascontiguousarray(samples.X[test[:1]], np.float32)
-    p50, _ = latency(lambda: ask(one), seconds=0.1)
+    sample = np.ascontiguousarray(samples.X[test[:1]], np.float32)
+    p50, _ = latency(lambda: ask(sample), seconds=0.1)
     # The median epoch: starting and compiling cost the same at every size and would hide how training grows.
     epoch_s = max(float(np.median([epoch.seconds for epoch in spent.epochs])), 1e-6)
     shares = (spent.cpu_seconds - spent.compile_cpu_seconds) / max(spent.seconds - spent.compile_seconds, 1e-6)

@@ -42,13 +42,13 @@ def step_tables(steps: Sequence[tuple[str, Any]], samples: Samples) -> dict[str,
     tables = _model_tables(name, model, task)
     rows = np.random.default_rng(0).permutation(len(samples.X))[:_PROBE]
     X, y = samples.X[rows], encode_target(samples.y[rows], task)
-    context, made = first_context(samples, task, tables["seed"]), []
+    context, tables_of_steps = first_context(samples, task, tables["seed"]), []
     for name, step in stages:
-        made.append(stage_table(name, step, context))
+        tables_of_steps.append(stage_table(name, step, context))
         fitted = clone(step).fit(X, y)
         X = fitted.transform(X)
         context = next_context(context, fitted, X.shape[1:])
-    return {**tables, "stages": made}
+    return {**tables, "stages": tables_of_steps}
 
 
 def stage_table(name: str, step: Any, context: Context) -> dict[str, Any]:  # noqa: ANN401 - any step of a pipeline
@@ -86,8 +86,8 @@ def _settings(kind: str, step: BaseEstimator, context: Context) -> dict[str, Any
         return {"parts": [{"kind": of, **_settings(of, part, context)} for of, part, _ in given["parts"]]}
     read = {**given, **(stage.read_back(given, context) if stage.read_back is not None else {})}
     fields = msgspec.structs.fields(stage.config)
-    said = ((one.name, read[one.name], one.default) for one in fields if one.name in read)
-    return {key: value for key, value, default in said if value is not None and value != default}
+    pairs = ((field.name, read[field.name], field.default) for field in fields if field.name in read)
+    return {key: value for key, value, default in pairs if value is not None and value != default}
 
 
 def _model_tables(name: str, model: Any, task: str) -> dict[str, Any]:  # noqa: ANN401 - the last step of a pipeline
@@ -132,24 +132,26 @@ def refuse_other(step: Any, built: Any, where: str, do: str) -> None:  # noqa: A
     """
     if type(step) is not type(built):
         raise InputError(type(built).__name__, type(step).__name__, where, do)
-    wanted, made = _given(step), _given(built)
-    other = [key for key in wanted if not _same(key, wanted[key], made[key])]
+    wanted, actual = _given(step), _given(built)
+    other = [key for key in wanted if not _same(key, wanted[key], actual[key])]
     if other:
         raise InputError(
-            "; ".join(f"{key} = {made[key]!r}" for key in other) + " as a configuration gives it for these data",
+            "; ".join(f"{key} = {actual[key]!r}" for key in other) + " as a configuration gives it for these data",
             "; ".join(f"{key} = {wanted[key]!r}" for key in other), where, do,
         )  # fmt: skip
 
 
-def _same(key: str, wanted: Any, made: Any) -> bool:  # noqa: ANN401 - arguments of estimators
+def _same(key: str, wanted: Any, actual: Any) -> bool:  # noqa: ANN401 - arguments of estimators
     """Return whether two arguments are equal; names that were left out become those of the data."""
     if key == "names" and not wanted:
         return True
     if isinstance(wanted, BaseEstimator):
         given = _given(wanted)
-        return type(wanted) is type(made) and all(_same(name, given[name], _given(made)[name]) for name in given)
-    if isinstance(wanted, Mapping) and isinstance(made, Mapping):
-        return wanted.keys() == made.keys() and all(_same("", wanted[name], made[name]) for name in wanted)
-    if isinstance(wanted, list | tuple) and isinstance(made, list | tuple):
-        return len(wanted) == len(made) and all(_same("", one, other) for one, other in zip(wanted, made, strict=True))
-    return isinstance(wanted, bool) == isinstance(made, bool) and bool(wanted == made)
+        return type(wanted) is type(actual) and all(_same(name, given[name], _given(actual)[name]) for name in given)
+    if isinstance(wanted, Mapping) and isinstance(actual, Mapping):
+        return wanted.keys() == actual.keys() and all(_same("", wanted[name], actual[name]) for name in wanted)
+    if isinstance(wanted, list | tuple) and isinstance(actual, list | tuple):
+        return len(wanted) == len(actual) and all(
+            _same("", first, other) for first, other in zip(wanted, actual, strict=True)
+        )
+    return isinstance(wanted, bool) == isinstance(actual, bool) and bool(wanted == actual)

@@ -12,7 +12,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
-    """Return the table with its tables below it; None is left out. Lists of tables are written inline.
+    """Return the table with its tables below it; None is left out. A list of tables has a line for each.
 
     Raises:
         TypeError: a value that TOML does not know.
@@ -26,10 +26,14 @@ def _table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) ->
     plain = {key: value for key, value in table.items() if value is not None and not isinstance(value, Mapping)}
     if path and (plain or not table):
         lines += ["", f"[{'.'.join(map(key_text, path))}]"]
-    lines += [f"{key_text(key)} = {value_text(value)}" for key, value in plain.items()]
+    lines += [f"{key_text(key)} = {value_text(value, lines=_is_tables(value))}" for key, value in plain.items()]
     for key, value in table.items():
         if isinstance(value, Mapping):
             _table(value, (*path, key), lines)
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(entry, Mapping) for entry in value)
 
 
 def key_text(key: str) -> str:

@@ -8,10 +8,9 @@ import numpy as np
 from sklearn.impute import SimpleImputer
 from sklearn.utils import get_tags
 
-from edgewright.core.input_ranges import METADATA as RANGES
-from edgewright.core.input_ranges import ranges_text
-from edgewright.core.missing_values import METADATA as LIMIT
-from edgewright.core.missing_values import ROW_LIMIT
+from edgewright.core.input.input_ranges import METADATA as RANGES
+from edgewright.core.input.input_ranges import MISSING_METADATA as LIMIT
+from edgewright.core.input.input_ranges import ROW_LIMIT, ranges_text
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, choose, present
 from edgewright.graph.mask import answerable, masked_label, masked_value

@@ -13,7 +13,7 @@ from scipy import signal
 
 from edgewright.graph.formula import Value, centre, cut, difference, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made, require, require_rate
+from edgewright.graph.transformer import SampleTransformer, from_config, require, require_rate
 from edgewright.preprocessing.filter import filter_matrix
 from edgewright.schema.errors import InputError
 
@@ -25,16 +25,16 @@ class Derived(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One step: new channels from channels that arrive or were made by a step before.
 
     Attributes:
-        what: 'split' makes 'NAME gravity' (slow) and 'NAME body' (the rest) of each channel; 'jerk' makes the change
+        kind: 'split' makes 'NAME gravity' (slow) and 'NAME body' (the rest) of each channel; 'jerk' makes the change
             a second of each; 'magnitude' makes the length of the vector `of`; 'vertical' makes the part of the
             vector's movement about its mean that lies along the mean, and the length of the rest ('horizontal').
         of: channels; all that arrive when left out.
-        name: of the vector, for 'magnitude' and 'vertical'.
+        name: name of the vector, for 'magnitude' and 'vertical'.
         cutoff: Hz below which a change is gravity, for 'split'.
         order: of the zero-phase Butterworth filter of 'split'.
     """
 
-    what: Literal["split", "jerk", "magnitude", "vertical"]
+    kind: Literal["split", "jerk", "magnitude", "vertical"] = msgspec.field(name="what")
     of: tuple[str, ...] = ()
     name: str = ""
     cutoff: Annotated[float, msgspec.Meta(gt=0.0)] = 0.3
@@ -55,7 +55,7 @@ class ChannelsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
 
 @dataclass(frozen=True)
 class _Step:
-    what: str
+    kind: str
     of: tuple[int, ...]
     cutoff: float
     order: int
@@ -92,14 +92,14 @@ class Channels(SampleTransformer):
         splits = iter(self.matrices_)
         for step in (_Step(*values) for values in self.steps):
             part = take(x, np.asarray(step.of, np.int64), 1)
-            if step.what == "split":
+            if step.kind == "split":
                 # On deviations from the mean, of which the body is the size: float32 then keeps its digits.
                 level = mean(part, 2, keep=True)
                 moved = part - level
                 slow = matmul(moved, np.asarray(next(splits), np.float32))
                 new = join([level + slow, moved - slow], 1)
             else:
-                new = _VECTORS[step.what](part, self.rate)
+                new = _VECTORS[step.kind](part, self.rate)
             x = join([x, new], 1)
         if tuple(self.kept) == tuple(range(len(self.labels))):
             return x
@@ -108,12 +108,12 @@ class Channels(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         self.matrices_ = []
         for step in (_Step(*values) for values in self.steps):
-            if step.what == "split":
+            if step.kind == "split":
                 sections = signal.butter(step.order, step.cutoff, "lowpass", fs=self.rate, output="sos")
                 self.matrices_.append(filter_matrix(sections, X.shape[2], zero_phase=True, mirrored=True))
 
     def _names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(self.labels[place] for place in self.kept)
+        return tuple(self.labels[index] for index in self.kept)
 
 
 def _jerk(x: Value, rate: float) -> Value:
@@ -145,12 +145,12 @@ _VECTORS: dict[str, Callable[[Value, float], Value]] = {
 
 
 def _new_names(step: Derived, of: tuple[str, ...]) -> list[str]:
-    if step.what == "split":
+    if step.kind == "split":
         return [f"{name} gravity" for name in of] + [f"{name} body" for name in of]
-    if step.what == "jerk":
+    if step.kind == "jerk":
         return [f"{name} jerk" for name in of]
     vector = step.name or "+".join(of)
-    return [f"{vector} {part}" for part in (["magnitude"] if step.what == "magnitude" else ["vertical", "horizontal"])]
+    return [f"{vector} {part}" for part in (["magnitude"] if step.kind == "magnitude" else ["vertical", "horizontal"])]
 
 
 def _build(config: ChannelsConfig, context: Context) -> Channels:
@@ -158,17 +158,17 @@ def _build(config: ChannelsConfig, context: Context) -> Channels:
     labels = list(context.names)
     steps = []
     for number, step in enumerate(config.add, 1):
-        where = f"stage channels, step {number} ({step.what})"
+        where = f"stage channels, step {number} ({step.kind})"
         of = step.of or context.names
         for name in of:
             if name not in labels:
                 raise InputError(f"one of {', '.join(labels)}", repr(name), where)
-        rate = require_rate(context, "channels") if step.what in ("split", "jerk") else context.rate or 1.0
-        if step.what == "split" and step.cutoff >= rate / 2:
+        rate = require_rate(context, "channels") if step.kind in ("split", "jerk") else context.rate or 1.0
+        if step.kind == "split" and step.cutoff >= rate / 2:
             raise InputError(f"a cutoff below half the rate ({rate / 2:g} Hz)", f"{step.cutoff:g}", where)
-        if step.what == "jerk" and context.shape[1] < 2:
+        if step.kind == "jerk" and context.shape[1] < 2:
             raise InputError("windows of at least 2 samples", str(context.shape[1]), where)
-        steps.append((step.what, tuple(labels.index(name) for name in of), step.cutoff, step.order))
+        steps.append((step.kind, tuple(labels.index(name) for name in of), step.cutoff, step.order))
         new = _new_names(step, of)
         if set(new) & set(labels):
             raise InputError("new names of channels", f"{new[0]!r} twice", where, "Give the step another `name`")
@@ -182,7 +182,7 @@ def _build(config: ChannelsConfig, context: Context) -> Channels:
         kept = [labels.index(name) for name in config.keep]
     if not kept:
         raise InputError("at least one channel to keep", "none", "stage channels")
-    return made(Channels, config, context, steps=tuple(steps), kept=tuple(kept), labels=tuple(labels))
+    return from_config(Channels, config, context, steps=tuple(steps), kept=tuple(kept), labels=tuple(labels))
 
 
 def _why(estimator: Channels) -> str:

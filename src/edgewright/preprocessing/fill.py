@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from edgewright.core.missing_values import WINDOW_LIMIT
+from edgewright.core.input.input_ranges import WINDOW_LIMIT
 from edgewright.graph.formula import Value, at_least, choose, counted, fill, present, total
 from edgewright.graph.stage import Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, directly

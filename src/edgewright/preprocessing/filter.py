@@ -12,7 +12,7 @@ from scipy import signal
 
 from edgewright.graph.formula import Value, matmul, mean
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made, require, require_rate
+from edgewright.graph.transformer import SampleTransformer, from_config, require, require_rate
 from edgewright.schema.errors import InputError
 
 
@@ -123,7 +123,7 @@ def _build(config: FilterConfig, context: Context) -> Filter:
         raise InputError(
             f"cutoff frequencies rising between 0 and half the rate ({rate / 2:g} Hz)", f"{list(edges)}", "stage filter"
         )
-    return made(Filter, config, context, cutoff=edges if wanted > 1 else edges[0])
+    return from_config(Filter, config, context, cutoff=edges if wanted > 1 else edges[0])
 
 
 def _why(estimator: Filter) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, centre, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made, named, positions, require, require_rate
+from edgewright.graph.transformer import SampleTransformer, from_config, named, positions, require, require_rate
 from edgewright.schema.errors import InputError
 
 # Added to a squared length: keeps its root smooth at 0, far below what a sensor resolves (1e-4 g, 1e-4 rad/s).
@@ -89,7 +89,7 @@ class Gravity(SampleTransformer):
         self.smoother_ = smoother(X.shape[2], self.cutoff / self.rate)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
-        used = [names[place] for place in self.acceleration]
+        used = [names[index] for index in self.acceleration]
         out = list(names) if self.keep_arriving else []
         out += [f"{name} drift" for name in used] + [f"{name} body" for name in used]
         vectors = ["body", "rotation"] if self.rotation else ["body"]
@@ -137,7 +137,7 @@ def _build(config: GravityConfig, context: Context) -> Gravity:
             raise InputError("three different axes", ", ".join(axes), f"stage gravity, key {key}")
     acceleration = positions(config.acceleration, context.names, "gravity, key acceleration")
     rotation = positions(config.rotation, context.names, "gravity, key rotation") if config.rotation else ()
-    return made(Gravity, config, context, acceleration=acceleration, rotation=rotation)
+    return from_config(Gravity, config, context, acceleration=acceleration, rotation=rotation)
 
 
 def _why(estimator: Gravity) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 
-from edgewright.core.missing_values import ROW_LIMIT
+from edgewright.core.input.input_ranges import ROW_LIMIT
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, fill
 from edgewright.graph.stage import Stage, StageConfig, emits
@@ -63,7 +63,7 @@ class Impute(SampleTransformer):
 
     def formula(self, x: Value) -> Value:
         """Return the fill value where x is missing, else x."""
-        return fill(x, self._beside(self.fill_))
+        return fill(x, self._broadcastable(self.fill_))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         missing = np.isnan(X)
@@ -72,7 +72,10 @@ class Impute(SampleTransformer):
         whole = (self.filled_ == len(table))[None, :]
         if self.strategy != "constant" and whole.any():
             raise InputError(
-                "at least one value", "only missing ones", self._place(whole), "Leave the column out or use 'constant'"
+                "at least one value",
+                "only missing ones",
+                self._channel(whole),
+                "Leave the column out or use 'constant'",
             )
         if self.strategy == "constant":
             self.fill_ = np.full(X.shape[1], self.value, np.float32)
@@ -115,7 +118,10 @@ class Impute(SampleTransformer):
             return self
         if whole.any():
             raise InputError(
-                "at least one value", "only missing ones", self._place(whole), "Leave the column out or use 'constant'"
+                "at least one value",
+                "only missing ones",
+                self._channel(whole),
+                "Leave the column out or use 'constant'",
             )
         self.fill_ = (total / (count - self.filled_)).astype(np.float32)
         return self

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, centre, largest, mean, sqrt
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made
+from edgewright.graph.transformer import SampleTransformer, from_config
 from edgewright.schema.errors import InputError
 
 _LEVELS: dict[str, Callable[[Value], Value]] = {
@@ -71,7 +71,7 @@ class Normalise(SampleTransformer):
         moved = _LEVELS[self.level](x)
         if not self.spread:
             return moved
-        return moved / sqrt(mean(moved * moved, 2, keep=True) + self._beside(self.floor_))
+        return moved / sqrt(mean(moved * moved, 2, keep=True) + self._broadcastable(self.floor_))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         powers = [np.square(_LEVELS[self.level](window[None].astype(np.float64))).mean(axis=2)[0] for window in X]
@@ -83,7 +83,7 @@ class Normalise(SampleTransformer):
 def _build(config: NormaliseConfig, context: Context) -> Normalise:
     if config.level == "keep" and not config.spread:
         raise InputError("a level or the spread to normalise", "neither", "stage normalise", "Leave the stage out")
-    return made(Normalise, config, context)
+    return from_config(Normalise, config, context)
 
 
 def _why(estimator: Normalise) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, take
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made, require, require_rate
+from edgewright.graph.transformer import SampleTransformer, from_config, require, require_rate
 from edgewright.schema.errors import InputError
 
 
@@ -82,7 +82,7 @@ class Resample(SampleTransformer):
 
 def _build(config: ResampleConfig, context: Context) -> Resample:
     require(context, "resample", (2,))
-    return made(Resample, config, context, rate_in=require_rate(context, "resample"), rate_out=config.rate)
+    return from_config(Resample, config, context, rate_in=require_rate(context, "resample"), rate_out=config.rate)
 
 
 def _why(estimator: Resample) -> str:

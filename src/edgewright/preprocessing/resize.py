@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, take
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made
+from edgewright.graph.transformer import SampleTransformer, from_config
 
 # Weights are multiples of 1/128. Two axes make multiples of 1/16,384, so that a mean of bytes is exact in float32, in
 # whatever order it is added up: every form gives the same number.
@@ -95,7 +95,7 @@ def _taps(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.float3
 
 
 def _build(config: ResizeConfig, context: Context) -> Resize:
-    return made(Resize, config, context)
+    return from_config(Resize, config, context)
 
 
 def _why(estimator: Resize) -> str:

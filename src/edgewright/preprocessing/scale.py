@@ -14,7 +14,7 @@ from edgewright.core.formatting import number
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, clip
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, made
+from edgewright.graph.transformer import SampleTransformer, from_config
 from edgewright.schema.errors import InputError
 
 # Spread of a column, as a share of its largest value, below which it is constant: eight float32 roundings.
@@ -64,14 +64,14 @@ class Scale(SampleTransformer):
 
     def formula(self, x: Value) -> Value:
         """(x - offset) * factor, limited where asked."""
-        y = (x - self._beside(self.offset_)) * self._beside(self.factor_)
+        y = (x - self._broadcastable(self.offset_)) * self._broadcastable(self.factor_)
         return y if self.clip is None else clip(y, *self.clip)
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         table = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
         whole = np.asarray(np.isnan(table).all(axis=0, keepdims=True))
         if whole.any():
-            raise InputError("at least one value", "only missing ones", self._place(whole), "Leave the column out")
+            raise InputError("at least one value", "only missing ones", self._channel(whole), "Leave the column out")
         scaler = {"minmax": MinMaxScaler, "standard": StandardScaler, "robust": RobustScaler}[self.method]()
         scaler.fit(table.astype(np.float64))
         self.offset_, self.factor_ = _constants(scaler)
@@ -104,7 +104,7 @@ class Scale(SampleTransformer):
         self.shape_ = [len(low)]
         whole = np.isnan(low)[None, :]
         if whole.any():
-            raise InputError("at least one value", "only missing ones", self._place(whole), "Leave the column out")
+            raise InputError("at least one value", "only missing ones", self._channel(whole), "Leave the column out")
         self.offset_, self.factor_ = _constants(scaler)
         self._settle(np.maximum(np.abs(low), np.abs(high)), low == high)
         return self
@@ -150,7 +150,7 @@ def _build(config: ScaleConfig, context: Context) -> Scale:
         limits = (-float(limits), float(limits) + (1.0 if config.method == "minmax" else 0.0))
     if limits is not None and limits[0] >= limits[1]:
         raise InputError("clip as [low, high] with low below high", f"{list(limits)}", "stage scale")
-    return made(Scale, config, context, clip=limits)
+    return from_config(Scale, config, context, clip=limits)
 
 
 # Spreads within this ratio count alike already.
@@ -158,7 +158,7 @@ _ALIKE = 1.5
 
 
 def _why(estimator: Scale) -> str:
-    what = {
+    reasons = {
         "minmax": "0 to 1",
         "standard": "mean 0 and deviation 1",
         "robust": "median 0 and quartile range 1",
@@ -169,11 +169,11 @@ def _why(estimator: Scale) -> str:
     if spans.max() < _ALIKE * spans.min():
         return (
             f"Training is fastest on values near 1: column ranges are alike ({smallest} to {largest}); "
-            f"each column is scaled to {what}, fitted on the training samples only."
+            f"each column is scaled to {reasons}, fitted on the training samples only."
         )
     return (
         f"Column ranges differ from {smallest} to {largest}; large ranges would dominate: each column "
-        f"is scaled to {what}, fitted on the training samples only."
+        f"is scaled to {reasons}, fitted on the training samples only."
     )
 
 

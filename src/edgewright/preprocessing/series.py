@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.numbered_columns import families
+from edgewright.core.csv.numbered_columns import families
 from edgewright.graph.formula import Value, reshape, take
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, made
+from edgewright.graph.transformer import SampleTransformer, from_config
 from edgewright.schema.errors import InputError, UnknownNameError
 
 CHANNEL = "series"
@@ -61,10 +61,10 @@ def _build(config: SeriesConfig, context: Context) -> Series:
             raise UnknownNameError("channel", channel, known, "stage series, key channels")
     lengths = {channel: len(known[channel]) for channel in config.channels}
     if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{count} of {channel}" for channel, count in lengths.items())
-        raise InputError("as many columns in every channel", found, "stage series, key channels")
+        lengths_text = ", ".join(f"{count} of {channel}" for channel, count in lengths.items())
+        raise InputError("as many columns in every channel", lengths_text, "stage series, key channels")
     places = tuple(tuple(context.names.index(name) for name in known[channel]) for channel in config.channels)
-    return made(Series, config, context, places=places)
+    return from_config(Series, config, context, places=places)
 
 
 def _why(estimator: Series) -> str:

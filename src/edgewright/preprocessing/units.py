@@ -89,7 +89,7 @@ class Units(SampleTransformer):
         """(x[order] - offset) * scale."""
         if tuple(self.order) != tuple(range(len(self.order))):
             x = take(x, np.asarray(self.order, np.int64), 1)
-        offset, scale = (self._beside(values) for values in (self.offset, self.scale))
+        offset, scale = (self._broadcastable(values) for values in (self.offset, self.scale))
         return (x - offset) * scale if offset.any() else x * scale
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused

@@ -16,9 +16,9 @@ import msgspec
 
 from edgewright.profiles.cores import Core, core, weighed
 from edgewright.profiles.misses import Miss, bar
-from edgewright.schema.budget import Budget
-from edgewright.schema.footprint import DETECTOR, DUAL, LANES, OWN_FLOATS, Footprint, How, Program, Spread
+from edgewright.schema.footprint import DETECTOR, DUAL, LANES, OWN_FLOATS, Budget, Footprint, How, Program, Spread
 from edgewright.schema.profile import Profile
+from edgewright.schema.trace import BudgetRow, DeviceRecord
 
 # Networks with LSTM or GRU layers, whose loops have kinds of their own.
 RECURRENT = "recurrent network"
@@ -104,7 +104,7 @@ SYSTEM_STACK = (65_536.0, 16_384.0, 1_048_576.0)
 # Where a profile does not say how long an instruction takes.
 CYCLES, CYCLES_ERROR = 1.5, 0.5
 # A rule alone takes some dozens of bytes and instructions, of which no share says much.
-_LEAST = 64.0
+_MIN_SPREAD = 64.0
 UNVERIFIED = "latency and energy are modelled, unverified on silicon"
 
 
@@ -182,14 +182,14 @@ def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, w
     count = "" if of_detector(program) else "; `edgewright estimate --compile` counts them"
     source = f"tables and values alone; code and stack are unknown: {why}"
 
-    def beside(exact: int, maximum: float) -> Spread:
+    def bound(exact: int, maximum: float) -> Spread:
         return Spread(value=exact, low=exact, high=exact + maximum, unit="B", how="at least", source=source)
 
     return Footprint(
         profile=profile.name,
         form=form,
-        flash=beside(program.constants, MICRO_CODE[2]),
-        ram=beside(program.values + buffer_bytes, MICRO_STACK[2]),
+        flash=bound(program.constants, MICRO_CODE[2]),
+        ram=bound(program.values + buffer_bytes, MICRO_STACK[2]),
         instructions=None,
         latency_us=None,
         notes=(f"instructions and latency are unknown: {why}{count}",),
@@ -250,8 +250,8 @@ def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0,
     return Footprint(
         profile=profile.name,
         form=form,
-        flash=_beside(load.weights, code, "assumed code in addition to the weights"),
-        ram=_beside(load.values + buffer_bytes, stack, "assumed memory in addition to the values"),
+        flash=_estimated(load.weights, code, "assumed code in addition to the weights"),
+        ram=_estimated(load.values + buffer_bytes, stack, "assumed memory in addition to the values"),
         instructions=_around(cycles, error.width, "instructions", "modelled", "cycles; one instruction each assumed"),
         latency_us=latency,
         energy_uj=energy(profile, latency),
@@ -262,24 +262,24 @@ def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0,
     )
 
 
-def over_budget(found: Footprint, budget: Budget) -> tuple[str, ...]:
+def over_budget(footprint: Footprint, budget: Budget) -> tuple[str, ...]:
     """By how much a footprint is beyond its limits, a sentence each; empty where it is within all of them.
 
     A quantity whose value is within its limit counts as within, however far its bar reaches.
     """
     pairs = (
-        ("flash", found.flash, budget.flash),
-        ("RAM", found.ram, budget.ram),
-        ("latency", found.latency_us, budget.latency_us),
-        ("energy", found.energy_uj, budget.energy_uj),
-        ("logic cells", found.cells, None if found.cells is None else budget.cells),
+        ("flash", footprint.flash, budget.flash),
+        ("RAM", footprint.ram, budget.ram),
+        ("latency", footprint.latency_us, budget.latency_us),
+        ("energy", footprint.energy_uj, budget.energy_uj),
+        ("logic cells", footprint.cells, None if footprint.cells is None else budget.cells),
     )
     text = []
     for name, spread, limit in pairs:
         if limit is None:
             continue
         if spread is None:
-            why = f"the profile {found.profile} has no active power" if found.latency_us else found.notes[0]
+            why = f"the profile {footprint.profile} has no active power" if footprint.latency_us else footprint.notes[0]
             text.append(f"{name} is not known: {why}")
         elif spread.value > limit:
             beyond = amount(spread.value - limit, spread.unit)
@@ -309,11 +309,11 @@ def amount(value: float, unit: str) -> str:
 
 
 def _spread(value: float, past: Population, quantity: str, unit: str, own: Sequence[Miss], exact: int = 0) -> Spread:
-    found = bar(past.kind, quantity, own)
-    around = max(_LEAST, found.width * (value - exact))
+    errors = bar(past.kind, quantity, own)
+    around = max(_MIN_SPREAD, errors.width * (value - exact))
     return Spread(
         value=value, low=max(exact, value - around, 0.0), high=value + around, unit=unit, how="estimated",
-        source=found.source,
+        source=errors.source,
     )  # fmt: skip
 
 
@@ -323,6 +323,79 @@ def _around(value: float, width: float, unit: str, how: How, source: str) -> Spr
     )
 
 
-def _beside(known: int, added: tuple[float, float, float], source: str) -> Spread:
+def _estimated(known: int, added: tuple[float, float, float], source: str) -> Spread:
     value, low, high = (known + part for part in added)
     return Spread(value=value, low=low, high=high, unit="B", how="estimated", source=source)
+
+
+def estimate(
+    profile: Profile,
+    footprint: Footprint,
+    *,
+    package_bytes: int = 0,
+    deadline_us: float = 0.0,
+    measured_latency_us: float | None = None,
+) -> DeviceRecord:
+    """Return the model against the budgets of a profile.
+
+    Args:
+        profile: of the device.
+        footprint: flash, RAM and latency with their error bars.
+        package_bytes: of the whole package file, measured; 0 leaves the row out, as does a device that runs a program.
+        deadline_us: time between two answers, in microseconds; 0 sets no limit.
+        measured_latency_us: p50 on the device itself, which takes the place of the estimate.
+    """
+    small = takes_programs(profile)
+    rows = [
+        _row("flash" if small else "storage", footprint.flash, profile.flash.value),
+        _row("RAM", footprint.ram, profile.ram.value),
+    ]
+    if footprint.cells is not None and profile.cells is not None:
+        rows.append(_row("logic cells", footprint.cells, profile.cells.value))
+    if package_bytes and profile.package is not None:
+        rows.append(_measured("package", float(package_bytes), profile.package.value, "B"))
+    if measured_latency_us is not None:
+        rows.append(_measured("latency", measured_latency_us, deadline_us, "us"))
+    elif footprint.latency_us is not None:
+        rows.append(_row("latency", footprint.latency_us, deadline_us))
+    over = [row for row in rows if 0 < row.available < row.used]
+    beyond = [
+        f"{row.name} may exceed its budget: the error bar reaches beyond it"
+        for row in rows
+        if 0 < row.available < row.high and row.used <= row.available
+    ]
+    text = () if measured_latency_us is not None else (_latency_note(profile, footprint),)
+    return DeviceRecord(
+        profile=profile.name,
+        description=profile.description,
+        rows=tuple(rows),
+        fits=not over,
+        notes=(*beyond, *(footprint.notes[:-1] if small else ()), *text),
+    )
+
+
+def refusal(device: DeviceRecord) -> str:
+    """By how much a model is surely beyond the budget of its device, error bars included; empty where it is not."""
+    over = [
+        f"{row.name} {amount(row.used - row.available, row.unit)}" for row in device.rows if 0 < row.available < row.low
+    ]
+    return f"{', '.join(over)} beyond the budget of {device.profile}" if over else ""
+
+
+def _row(name: str, spread: Spread, available: float) -> BudgetRow:
+    return BudgetRow(
+        name=name, used=spread.value, low=spread.low, high=spread.high, available=available, unit=spread.unit,
+        how="estimated",
+    )  # fmt: skip
+
+
+def _measured(name: str, value: float, available: float, unit: str) -> BudgetRow:
+    return BudgetRow(name=name, used=value, low=value, high=value, available=available, unit=unit, how="measured")
+
+
+def _latency_note(profile: Profile, footprint: Footprint) -> str:
+    """Return what the latency is made of."""
+    counted = footprint.instructions is not None and footprint.instructions.how != "modelled"
+    if takes_programs(profile) and counted and footprint.latency_us is not None:
+        return f"latency is modelled, unverified on silicon: {footprint.latency_us.source}"
+    return footprint.notes[-1]

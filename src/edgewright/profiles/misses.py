@@ -36,20 +36,20 @@ class Miss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kind: str
     quantity: str
     estimated: float
-    found: float
+    measured: float = msgspec.field(name="found")
     subject: str = ""
 
     @property
     def relative(self) -> float:
         """How far off, relative to the estimate."""
-        return abs(self.found - self.estimated) / self.estimated if self.estimated > 0 else math.inf
+        return abs(self.measured - self.estimated) / self.estimated if self.estimated > 0 else math.inf
 
 
 class Misses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of past misses.
 
     Attributes:
-        version: of the format.
+        version: version of the format.
         misses: the oldest first.
         made_with: what estimated, compiled and counted.
     """
@@ -80,12 +80,12 @@ def own() -> tuple[tuple[Miss, ...], str]:
     except OSError as error:
         return (), f"past misses in {path} are ignored: {error.strerror or error}"
     try:
-        found = msgspec.json.decode(data, type=Misses)
+        misses = msgspec.json.decode(data, type=Misses)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return (), f"past misses in {path} are ignored: the file is damaged ({str(error).replace('`', chr(39))})"
-    if found.version > VERSION:
-        return (), f"past misses in {path} are ignored: they are of a newer format, {found.version}"
-    sound = tuple(m for m in found.misses if math.isfinite(m.found) and 0 < m.estimated < math.inf and m.found > 0)
+    if misses.version > VERSION:
+        return (), f"past misses in {path} are ignored: they are of a newer format, {misses.version}"
+    sound = tuple(m for m in misses.misses if 0 < m.estimated < math.inf and 0 < m.measured < math.inf)
     return sound, ""
 
 
@@ -93,10 +93,10 @@ def remember(new: Sequence[Miss]) -> str:
     """Append misses to the user's own; a word where they cannot be kept. A damaged file is replaced."""
     kept, text = own()
     repeated = {(m.kind, m.quantity, m.subject) for m in new if m.subject}
-    found = [m for m in kept if (m.kind, m.quantity, m.subject) not in repeated] + list(new)
+    kept_misses = [m for m in kept if (m.kind, m.quantity, m.subject) not in repeated] + list(new)
     counts: dict[tuple[str, str], int] = {}
     chosen = []
-    for miss in reversed(found):
+    for miss in reversed(kept_misses):
         key = (miss.kind, miss.quantity)
         counts[key] = counts.get(key, 0) + 1
         if counts[key] <= _KEPT:
@@ -134,11 +134,11 @@ def bar(kind: str, quantity: str, also: Sequence[Miss] = (), assumed: float = AS
     largest, count = max(every), len(every)
     if count < FEWEST:
         return Bar(width=max(assumed, largest), source=f"assumed: only {count} past {quantity} of a {kind} known")
-    return Bar(width=sorted(every)[place(count) - 1], source=f"{count} past estimates of a {kind}")
+    return Bar(width=sorted(every)[index_of(count) - 1], source=f"{count} past estimates of a {kind}")
 
 
 @cache
-def place(count: int) -> int:
+def index_of(count: int) -> int:
     """Which of so many past misses, the smallest first, is the half-width; from 1.
 
     The share of new misses within the k-th of n is at least `COVERED` with the probability that a binomial variable
@@ -154,8 +154,8 @@ def place(count: int) -> int:
 
 @cache
 def _by_kind() -> dict[tuple[str, str], tuple[float, ...]]:
-    found: dict[tuple[str, str], tuple[float, ...]] = {}
+    ratios: dict[tuple[str, str], tuple[float, ...]] = {}
     for miss in shipped():
         key = (miss.kind, miss.quantity)
-        found[key] = (*found.get(key, ()), miss.relative)
-    return found
+        ratios[key] = (*ratios.get(key, ()), miss.relative)
+    return ratios

@@ -19,8 +19,7 @@ from edgewright.core.toml_tables import convert_table
 from edgewright.profiles.catalogue import listing as devices
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.profile import Profile
-from edgewright.schema.small_model import Fit, Need, SmallModel
+from edgewright.schema.profile import Fit, Need, Profile, SmallModel
 
 FOLDER = Path(__file__).resolve().parent / "small_models"
 BITS = {16: 16.0, 8: 8.5, 4: 4.5}
@@ -107,10 +106,10 @@ def fit(model: SmallModel, context: int, names: Sequence[str] = ()) -> Fit:
 
 def _need(model: SmallModel, bits: int, tokens: int, profiles: Sequence[Profile]) -> Need:
     weights, cached = weight_bytes(model, bits), cache_bytes(model, tokens)
-    held = [
+    candidates = [
         profile
         for profile in profiles
         if (weights + cached) * _SYSTEM <= profile.ram.value and weights <= profile.flash.value
     ]
-    speeds = {p.name: p.bandwidth.value / (weights + cached) for p in held if p.bandwidth is not None}
-    return Need(bits=bits, weights=weights, cache=cached, devices=tuple(p.name for p in held), tokens=speeds)
+    speeds = {p.name: p.bandwidth.value / (weights + cached) for p in candidates if p.bandwidth is not None}
+    return Need(bits=bits, weights=weights, cache=cached, devices=tuple(p.name for p in candidates), tokens=speeds)

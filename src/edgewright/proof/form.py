@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.stages import BYTES, OUTPUT
+from edgewright.graph.extract import BYTES, OUTPUT
 from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import Numbers
 

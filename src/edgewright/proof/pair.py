@@ -171,21 +171,21 @@ class _Pair:
         difference = distance(a, b)
         limit, words = tolerance.allowed(stage, a, self.tolerance_reference)
         ends = stage in (PROBABILITIES, PREDICTION)
-        judged = self.alive if ends else self.alive & ~self.none
+        compared = self.alive if ends else self.alive & ~self.none
         if stage in (PROBABILITIES, PREDICTION) and self.unseen:
             limit, words = tolerance.int8_form_tolerance(stage, a, self.tolerance_reference)
             if not self.ours and self._hidden_are_ours():
-                judged, words = np.zeros_like(self.alive), tolerance.ELSEWHERE
+                compared, words = np.zeros_like(self.alive), tolerance.ELSEWHERE
         elif stage in (PROBABILITIES, PREDICTION) and self.integers:
-            judged = self.alive & (self.same | self.none)
+            compared = self.alive & (self.same | self.none)
             if not self.ours:
                 # The inner stages of such an engine come from a copy of the model with additional outputs. If it fuses
                 # operators differently in this copy, equal inner bytes do not guarantee equal results.
                 limit, words = tolerance.int8_form_tolerance(stage, a, self.tolerance_reference)
             if self.blind:
-                judged = self.alive
+                compared = self.alive
         self.exact[:] = ~(difference.reshape(len(a), -1) > 0).any(axis=1)
-        self._keep(judge(stage, "float", difference, limit, judged, words), a, b)
+        self._keep(judge(stage, "float", difference, limit, compared, words), a, b)
 
     def _bytes(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         self.integers = True
@@ -205,34 +205,34 @@ class _Pair:
         elif self.blind:
             limit[:] = np.inf
             words = "reported only: an earlier layer is hidden, so the probabilities are compared instead"
-        found = judge(stage, "int8", difference, limit, self.alive & self.same & ~self.none, words)
+        comparison = judge(stage, "int8", difference, limit, self.alive & self.same & ~self.none, words)
         if stage == BYTES:
-            self.moved = found.differing & ~found.beyond & (~self.exact | (not self.ours))
-            self._show_moves(found, a, b)
+            self.moved = comparison.differing & ~comparison.beyond & (~self.exact | (not self.ours))
+            self._show_moves(comparison, a, b)
         else:
-            self.inside_off += found.verdict.off
-        self._keep(found, a, b)
-        self.same &= ~found.differing
+            self.inside_off += comparison.verdict.off
+        self._keep(comparison, a, b)
+        self.same &= ~comparison.differing
 
     def _reals_apart(self, a: NDArray[Any]) -> NDArray[np.float64]:
         """Return the distance in steps between the floats before the boundary for synthetic samples; 0 elsewhere."""
-        apart = np.zeros(a.shape)
+        differences = np.zeros(a.shape)
         odd = ~self.tolerance_reference.data(len(a))
         if self.last is None or not self.tolerance_reference.step or self.last[0].size != a.size or not odd.any():
-            return apart
+            return differences
         steps = np.ceil(distance(*(values[odd] for values in self.last)) / self.tolerance_reference.step)
-        apart[odd] = np.nan_to_num(steps, posinf=0.0).reshape(apart[odd].shape)
-        return apart
+        differences[odd] = np.nan_to_num(steps, posinf=0.0).reshape(differences[odd].shape)
+        return differences
 
-    def _show_moves(self, found: StageComparison, a: NDArray[Any], b: NDArray[Any]) -> None:
-        made = []
+    def _show_moves(self, comparison: StageComparison, a: NDArray[Any], b: NDArray[Any]) -> None:
+        shares = []
         for row in np.flatnonzero(self.moved)[:_SHOWN]:
-            one = np.zeros(len(a), np.bool_)
-            one[row] = True
-            difference = shown(found, a, b, one, self.tolerance_reference)
+            sample = np.zeros(len(a), np.bool_)
+            sample[row] = True
+            difference = shown(comparison, a, b, sample, self.tolerance_reference)
             if difference is not None:
-                made.append(msgspec.structs.replace(difference, reals=self._rounded(a, b, int(row))))
-        self.moves = tuple(made)
+                shares.append(msgspec.structs.replace(difference, reals=self._rounded(a, b, int(row))))
+        self.moves = tuple(shares)
 
     def _rounded(self, a: NDArray[Any], b: NDArray[Any], row: int) -> tuple[float, ...]:
         """Return the two floats before rounding at the byte of a sample that differs most."""
@@ -245,14 +245,14 @@ class _Pair:
         if np.array_equal(a, b):
             self._keep(equal(LABEL, "label", a, tolerance.SAME), a, b)
             return
-        judged = self.alive & (self.same & (self.ours or not self.integers) & (not self.unseen) | self.none)
+        compared = self.alive & (self.same & (self.ours or not self.integers) & (not self.unseen) | self.none)
         if self.forms[0].numbers == "float" and PROBABILITIES in self.a:
             # If two classes are equally likely within the tolerance, both answers are correct.
             top = np.sort(self.a[PROBABILITIES].reshape(len(a), -1), axis=1)[:, -2:]
             limit, _ = tolerance.allowed(PROBABILITIES, self.a[PROBABILITIES], self.tolerance_reference)
-            judged = judged & ((top[:, -1] - top[:, 0] > 2 * limit.reshape(len(a), -1).max(axis=1)) | self.none)
+            compared = compared & ((top[:, -1] - top[:, 0] > 2 * limit.reshape(len(a), -1).max(axis=1)) | self.none)
         difference = (a != b).astype(np.float64)
-        self._keep(judge(LABEL, "label", difference, np.zeros(a.shape), judged, tolerance.SAME), a, b)
+        self._keep(judge(LABEL, "label", difference, np.zeros(a.shape), compared, tolerance.SAME), a, b)
 
     def _objects(self, a: NDArray[Any], b: NDArray[Any]) -> None:
         """Compare the objects of samples whose maps are bit-exact: others differ by what was judged before."""
@@ -261,13 +261,13 @@ class _Pair:
         words = "the same objects from the same map"
         self._keep(judge(OBJECTS, "label", distance(a, b), np.zeros(a.shape), self.alive & alike, words), a, b)
 
-    def _keep(self, found: StageComparison, a: NDArray[Any], b: NDArray[Any]) -> None:
-        self.verdicts.append(found.verdict)
+    def _keep(self, comparison: StageComparison, a: NDArray[Any], b: NDArray[Any]) -> None:
+        self.verdicts.append(comparison.verdict)
         if self.differs is None:
-            self.differs = shown(found, a, b, found.differing, self.tolerance_reference)
+            self.differs = shown(comparison, a, b, comparison.differing, self.tolerance_reference)
         if self.breaks is None:
-            self.breaks = shown(found, a, b, found.beyond, self.tolerance_reference)
-        self.alive &= ~found.beyond
+            self.breaks = shown(comparison, a, b, comparison.beyond, self.tolerance_reference)
+        self.alive &= ~comparison.beyond
 
     def _another_shape(self, stage: str) -> None:
         a, b = self.a[stage], self.b[stage]
@@ -276,11 +276,11 @@ class _Pair:
             largest=float(abs(a[0].size - b[0].size)), share=0.0, tolerance="the same number of values",
         )  # fmt: skip
         self.verdicts.append(verdict)
-        made = Difference(
-            stage=stage, sample=0, origin=self.tolerance_reference.origins[0], place="number of values",
+        difference = Difference(
+            stage=stage, sample=0, origin=self.tolerance_reference.origins[0], location="number of values",
             first=float(a[0].size), second=float(b[0].size), allowed=0.0,
         )  # fmt: skip
-        self.differs, self.breaks = self.differs or made, self.breaks or made
+        self.differs, self.breaks = self.differs or difference, self.breaks or difference
         self.alive[:] = False
 
     def _flips(self) -> tuple[int | None, tuple[tuple[str, int], ...]]:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import find_objects
+from edgewright.core.prediction.objects import find_objects
 from edgewright.proof.form import (
     CLASSES,
     LABEL,
@@ -67,7 +67,7 @@ def earliest(forms: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> PairRe
         return None
     # Forms of the network alone start later, so the order is that of the forms that show the most stages.
     longest = sorted((form.stages for form in forms), key=len, reverse=True)
-    order = {stage: place for place, stage in enumerate(dict.fromkeys(s for stages in longest for s in stages))}
+    order = {stage: index for index, stage in enumerate(dict.fromkeys(s for stages in longest for s in stages))}
     return min(broken, key=lambda entry: order[entry[1]])[0]
 
 
@@ -82,7 +82,7 @@ def prove(
         boundary: inputs at the quantisation boundary, for forms of the network alone.
         tolerance_reference: reference data for tolerances.
     """
-    made: list[tuple[Form, Stages]] = []
+    results: list[tuple[Form, Stages]] = []
     records: list[FormRecord] = []
     absent: list[AbsentForm] = []
     for form in forms:
@@ -102,10 +102,10 @@ def prove(
                 **stages,
                 CLASSES: class_indices(form.labels, tolerance_reference.labels, len(next(iter(stages.values())))),
             }
-        made.append((form, stages))
+        results.append((form, stages))
         records.append(_record(form, stages, seconds, tolerance_reference))
-    wished = [(p, q) for p, q in combinations(made, 2) if is_comparable(p[0], q[0])]
-    reference = _reference(made)
+    wished = [(p, q) for p, q in combinations(results, 2) if is_comparable(p[0], q[0])]
+    reference = _reference(results)
     # NumPy releases the GIL for large arrays, so threads help.
     with ThreadPoolExecutor(max_workers=min(_THREADS, os.cpu_count() or 1)) as pool:
         pairs = tuple(
@@ -119,11 +119,11 @@ def prove(
     return ProofResult(_with_hidden(records), tuple(absent), pairs, tuple(_uncompared(records, pairs)))
 
 
-def _reference(made: Sequence[tuple[Form, Stages]]) -> Stages:
+def _reference(results: Sequence[tuple[Form, Stages]]) -> Stages:
     """Return the layers of the int8 form with reference rounding that shows the most; the first one of equals."""
     layers = [
         {stage: values for stage, values in stages.items() if values.dtype == np.int8}
-        for form, stages in made
+        for form, stages in results
         if form.numbers == "int8" and form.ours
     ]
     return max(layers, key=len, default={})
@@ -137,27 +137,27 @@ def _order(records: Sequence[FormRecord], numbers: str) -> list[str]:
 
 def _with_hidden(records: Sequence[FormRecord]) -> tuple[FormRecord, ...]:
     """Return the records with `hidden`: stages that other forms of the same number type show and this form does not."""
-    made = []
+    results = []
     for form in records:
         order = _order(records, form.numbers)
         first = min((order.index(stage) for stage in form.stages if stage in order), default=len(order))
         start = first if form.begins == "the boundary" else 0
-        made.append(
+        results.append(
             msgspec.structs.replace(form, hidden=tuple(stage for stage in order[start:] if stage not in form.stages))
         )
-    return tuple(made)
+    return tuple(results)
 
 
 def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> Iterator[UncomparedStage]:
     """Yield the stages of a form that no pair compared on any sample, with the reason."""
-    judged: dict[str, set[str]] = {}
+    compared: dict[str, set[str]] = {}
     for pair in pairs:
         for name in (pair.first, pair.second):
-            judged.setdefault(name, set()).update(stage.stage for stage in pair.stages if stage.samples)
+            compared.setdefault(name, set()).update(stage.stage for stage in pair.stages if stage.samples)
     shown = Counter((form.numbers, stage) for form in records for stage in form.stages)
     for form in records:
         for stage in form.stages:
-            done = judged.get(form.name, set())
+            done = compared.get(form.name, set())
             # For an engine with its own rounding, probabilities are compared and label changes are only counted.
             if stage not in done and not (stage == LABEL and PROBABILITIES in done):
                 alone = shown[form.numbers, stage] == 1
@@ -167,16 +167,16 @@ def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> I
 
 def class_indices(own: Sequence[str], labels: Sequence[str], count: int) -> NDArray[np.int64]:
     """Return the index in `labels` of each class name, -1 for an unknown name; shape (count, len(own))."""
-    places = {label: place for place, label in enumerate(labels)}
+    places = {label: index for index, label in enumerate(labels)}
     return np.tile(np.asarray([places.get(label, -1) for label in own], np.int64), (count, 1))
 
 
 def objects_listed(maps: NDArray[np.float32], spec: ObjectMap) -> NDArray[np.int64]:
     """Return the objects of each map as `core.objects` finds them: label, x, y and score, -1 behind the last one."""
-    listed = np.full((len(maps), spec.most, 4), -1, np.int64)
-    for own, found in zip(listed, find_objects(maps, spec), strict=True):
-        for place, one in enumerate(found):
-            own[place] = one.label, one.x, one.y, one.score
+    listed = np.full((len(maps), spec.max_objects, 4), -1, np.int64)
+    for own, objects in zip(listed, find_objects(maps, spec), strict=True):
+        for index, instance in enumerate(objects):
+            own[index] = instance.label, instance.x, instance.y, instance.score
     return listed
 
 

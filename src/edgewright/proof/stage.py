@@ -57,13 +57,13 @@ def same_bits(first: NDArray[Any], second: NDArray[Any]) -> bool:
 def distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     """Compute |first - second|: 0 between two NaN or equal infinities, infinite between a number and NaN."""
     with np.errstate(all="ignore"):
-        made: NDArray[np.float64] = np.subtract(first, second, dtype=np.float64)
-        np.abs(made, out=made)
+        difference: NDArray[np.float64] = np.subtract(first, second, dtype=np.float64)
+        np.abs(difference, out=difference)
         # Fast path: without NaN and infinities no special cases are needed.
-        if np.isfinite(made.sum()):
-            return made
+        if np.isfinite(difference.sum()):
+            return difference
         alike = (first == second) | ((first != first) & (second != second))
-    return np.asarray(np.where(alike, 0.0, np.where(np.isnan(made), np.inf, made)))
+    return np.asarray(np.where(alike, 0.0, np.where(np.isnan(difference), np.inf, difference)))
 
 
 def judge(
@@ -71,7 +71,7 @@ def judge(
     numbers: Literal["float", "int8", "label"],
     difference: NDArray[np.float64],
     allowed: NDArray[np.float64],
-    judged: Mask,
+    compared: Mask,
     words: str,
 ) -> StageComparison:
     """Compare the differences of a stage with the tolerance.
@@ -81,13 +81,13 @@ def judge(
         numbers: kind of comparison.
         difference: absolute differences, shape (n, ...).
         allowed: tolerances, shape (n, ...).
-        judged: mask of samples to compare, shape (n,).
+        compared: mask of samples to compare, shape (n,).
         words: tolerance and its reason in words.
     """
     n = len(difference)
     flat, limit = difference.reshape(n, -1), allowed.reshape(n, -1)
-    if not judged.all():
-        flat = np.where(judged[:, None], flat, 0.0)
+    if not compared.all():
+        flat = np.where(compared[:, None], flat, 0.0)
     off = flat > 0
     share = np.zeros(flat.shape)
     with np.errstate(all="ignore"):
@@ -97,13 +97,13 @@ def judge(
     verdict = StageVerdict(
         stage=stage,
         numbers=numbers,
-        samples=int(judged.sum()),
+        samples=int(compared.sum()),
         differing=int(differing.sum()),
         beyond=int(beyond.sum()),
         largest=_finite(flat.max(initial=0.0)),
         share=_finite(share.max(initial=0.0)),
         tolerance=words,
-        values=int(judged.sum()) * flat.shape[1],
+        values=int(compared.sum()) * flat.shape[1],
         off=int(off.sum()),
     )
     return StageComparison(verdict, differing, beyond, flat.reshape(difference.shape), allowed)
@@ -130,7 +130,7 @@ def shown(
         stage=stage,
         sample=row,
         origin=tolerance_reference.origins[row],
-        place=place_text(stage, tuple(int(i) for i in location), tolerance_reference),
+        location=place_text(stage, tuple(int(i) for i in location), tolerance_reference),
         first=_finite(float(first[row][location])),
         second=_finite(float(second[row][location])),
         allowed=_finite(float(compared.allowed[row][location])),

@@ -72,7 +72,7 @@ class StreamSubject:
 
     Attributes:
         name: name of the artefact.
-        place: path as given by the user.
+        path: path as given by the user.
         source: description of the source of the rows.
         origins: description of the origin of each row.
         reference: name of the form that all others are compared with.
@@ -86,7 +86,7 @@ class StreamSubject:
     """
 
     name: str
-    place: str
+    path: str
     source: str
     origins: Sequence[str]
     reference: str
@@ -115,21 +115,21 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
     for form in forms:
         begun = time.perf_counter()
         try:
-            expected, found = form.run()
+            expected, actual = form.run()
         except (InputError, CheckFailedError) as error:
             absent.append(AbsentForm(name=form.name, reason=str(error), needed=isinstance(error, StoppedError)))
             continue
         seconds = time.perf_counter() - begun
         if not records:
             records.append(_record(subject, subject.reference, expected, 0.0, ""))
-        records.append(_record(subject, form.name, found, seconds, form.note))
-        pairs.append(compare_streams((subject.reference, form.name), (expected, found), subject, tolerance_reference))
-        judged = {stage.stage for stage in pairs[-1].stages if stage.samples}
+        records.append(_record(subject, form.name, actual, seconds, form.note))
+        pairs.append(compare_streams((subject.reference, form.name), (expected, actual), subject, tolerance_reference))
+        compared = {stage.stage for stage in pairs[-1].stages if stage.samples}
         uncompared += [
             UncomparedStage(form=form.name, stage=stage, reason="every row differs at an earlier stage"
                             if stage in subject.rules else "no rule compares it")
-            for stage in dict.fromkeys((*expected, *found))
-            if stage not in judged
+            for stage in dict.fromkeys((*expected, *actual))
+            if stage not in compared
         ]  # fmt: skip
     if not pairs:
         uncompared = [
@@ -139,7 +139,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
     failed = tuple(form.name for form in absent if form.needed)
     return ProofRecord(
         name=subject.name,
-        subject=subject.place,
+        subject=subject.path,
         source=subject.source,
         samples=len(subject.origins),
         shape=subject.shape,
@@ -165,21 +165,21 @@ def compare_streams(
     tolerance_reference: ToleranceReference,
 ) -> PairRecord:
     """Compare a form with the reference; from the first row that breaks a rule on, no later stage is compared."""
-    expected, found = values
-    judged = np.ones(len(subject.origins), np.bool_)
+    expected, actual = values
+    every = np.ones(len(subject.origins), np.bool_)
     verdicts: list[StageVerdict] = []
     differs: Difference | None = None
     breaks: Difference | None = None
     for stage, rule in subject.rules.items():
-        if stage not in expected and stage not in found:
+        if stage not in expected and stage not in actual:
             continue
-        a, b = _broadcast(expected.get(stage), found.get(stage))
-        compared = _judge(stage, rule, a, b, judged)
+        a, b = _broadcast(expected.get(stage), actual.get(stage))
+        compared = _judge(stage, rule, a, b, every)
         verdicts.append(compared.verdict)
         differs = differs or shown(compared, a, b, compared.differing, tolerance_reference)
         breaks = breaks or shown(compared, a, b, compared.beyond, tolerance_reference)
         if compared.beyond.any():
-            judged[int(np.argmax(compared.beyond)) :] = False
+            every[int(np.argmax(compared.beyond)) :] = False
     verdict: Literal["bit-exact", "within tolerance", "broken", "nothing shared"] = "nothing shared"
     if verdicts:
         verdict = "broken" if breaks is not None else "bit-exact" if differs is None else "within tolerance"
@@ -189,22 +189,22 @@ def compare_streams(
     )  # fmt: skip
 
 
-def _judge(stage: str, rule: Rule, a: NDArray[Any], b: NDArray[Any], judged: NDArray[np.bool_]) -> StageComparison:
-    apart = distance(a, b)
+def _judge(stage: str, rule: Rule, a: NDArray[Any], b: NDArray[Any], compared: NDArray[np.bool_]) -> StageComparison:
+    difference = distance(a, b)
     allowed = rule.absolute + rule.relative * np.abs(np.nan_to_num(a.astype(np.float64)))
     if rule.kinds:
         # Where the kinds differ, the remaining values of the row are not comparable.
-        apart[..., 1:] = np.where(apart[..., :1] > 0, 0.0, apart[..., 1:])
-    return judge(stage, rule.numbers, apart, np.broadcast_to(allowed, apart.shape), judged, rule.words)
+        difference[..., 1:] = np.where(difference[..., :1] > 0, 0.0, difference[..., 1:])
+    return judge(stage, rule.numbers, difference, np.broadcast_to(allowed, difference.shape), compared, rule.words)
 
 
 def _broadcast(a: NDArray[Any] | None, b: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return both arrays with one shape; an absent array or one of another shape becomes infinite."""
     if a is None or b is None or a.shape != b.shape:
-        one = np.zeros(1) if a is None and b is None else a if a is not None else b
-        one = np.asarray(one)
-        other = np.full(one.shape, np.inf)
-        return (one, other) if a is not None else (other, one)
+        like = np.zeros(1) if a is None and b is None else a if a is not None else b
+        like = np.asarray(like)
+        other = np.full(like.shape, np.inf)
+        return (like, other) if a is not None else (other, like)
     return a, b
 
 

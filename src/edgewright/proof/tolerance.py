@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.operators import Function
+from edgewright.core.prediction.executor import Run, compile_graph
+from edgewright.graph.builder import leading_to
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Stages, ToleranceReference
+from edgewright.schema.graph import Graph, Node
 
 # Engines round float32 in different orders of operations: a value may differ by this fraction of itself plus this
 # fraction of its spread, because a difference of large numbers loses relative precision.
@@ -50,6 +55,9 @@ _STATES = (" lstm", " gru")
 ELSEWHERE = "reported only: this form is compared with the reference"
 ENDS = "different rounding in every layer: {:g} of a probability, or of the prediction range"
 SAME = "the same label"
+# Operator that moves a result, and that of a sum with the sum of its terms' sizes and one of its terms' arrays.
+_MOVE, _MOVE_SUM = "MovedResult", "MovedSum"
+_SUMS = ("ReduceSum", "ReduceMean")
 
 
 def has_state(stage: str) -> bool:
@@ -59,7 +67,7 @@ def has_state(stage: str) -> bool:
 
 def spreads(stages: Stages) -> Stages:
     """Return the standard deviation of every value over the samples, shape (1, ...), float64."""
-    made: Stages = {}
+    spread: Stages = {}
     for stage, values in stages.items():
         if values.dtype.kind != "f" or not len(values):
             continue
@@ -67,9 +75,9 @@ def spreads(stages: Stages) -> Stages:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             # A value that is NaN in every sample has no spread.
             warnings.simplefilter("ignore", RuntimeWarning)
-            found = np.nanstd(values, axis=axis, dtype=np.float64, keepdims=True) if values.size else np.zeros(1)
-        made[stage] = np.nan_to_num(found)
-    return made
+            deviation = np.nanstd(values, axis=axis, dtype=np.float64, keepdims=True) if values.size else np.zeros(1)
+        spread[stage] = np.nan_to_num(deviation)
+    return spread
 
 
 def perturbed_results(generator: np.random.Generator) -> Callable[[NDArray[Any]], NDArray[Any]]:
@@ -98,7 +106,7 @@ def perturbed_sums(number: int) -> Callable[..., NDArray[Any]]:
     reference kernels come near the bound where small terms follow a large one, because each is rounded the same way.
 
     Args:
-        number: of the sum in its graph, from 0.
+        number: number of the sum in its graph, from 0.
     """
     generator, runs = np.random.default_rng(number), count()
     plain, first = perturbed_results(generator), generator.integers(2**32)
@@ -151,7 +159,7 @@ def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stag
 
     A value that depends mainly on the perturbation, such as the skewness of a constant channel, has no limit.
     """
-    made: Stages = {}
+    digits: Stages = {}
     for stage, values in given.items():
         if values.dtype.kind != "f":
             continue
@@ -159,8 +167,8 @@ def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stag
             changes = [np.abs(other[stage].astype(np.float64) - values) for other in shaken]
             change = np.nan_to_num(np.max(changes, axis=0), nan=np.inf)
             size = np.abs(values.astype(np.float64)) + spread.get(stage, np.zeros(1))
-            made[stage] = np.where(change > _DECIDED * size, np.inf, CONSTRUCTED * change)
-    return made
+            digits[stage] = np.where(change > _DECIDED * size, np.inf, CONSTRUCTED * change)
+    return digits
 
 
 def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
@@ -170,7 +178,7 @@ def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
         given: stages of the unperturbed samples.
         moved: stages, all or some, of runs perturbed by `DIGIT_STEP` ulp.
     """
-    made: Stages = {}
+    digits: Stages = {}
     for stage, values in given.items():
         if values.dtype.kind != "f":
             continue
@@ -181,8 +189,8 @@ def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
             with np.errstate(all="ignore"):
                 change = np.abs(other[stage].astype(np.float64) - values) * (LAST_DIGITS / DIGIT_STEP)
             upper = np.maximum(upper, np.nan_to_num(change, posinf=0.0))
-        made[stage] = upper
-    return made
+        digits[stage] = upper
+    return digits
 
 
 def allowed(
@@ -196,22 +204,22 @@ def allowed(
     expected = np.abs(values.astype(np.float64))
     spread = _shaped_as(tolerance_reference.spread.get(stage, np.zeros(1)), values)
     if stage == PROBABILITIES:
-        made, words = np.full(values.shape, PROBABILITY), CHANCE
+        limits, words = np.full(values.shape, PROBABILITY), CHANCE
     elif stage == PREDICTION:
         unit = _range(values[tolerance_reference.data(len(values))]) or 1.0
-        made, words = RELATIVE * expected + PROBABILITY * unit, CHANCE_OF_RANGE
+        limits, words = RELATIVE * expected + PROBABILITY * unit, CHANCE_OF_RANGE
     elif stage in tolerance_reference.before:
-        made, words = RELATIVE * expected + SPREAD * spread, PREPROCESSING
+        limits, words = RELATIVE * expected + SPREAD * spread, PREPROCESSING
     else:
-        made = RELATIVE * expected + NETWORK_SPREAD * np.maximum(
+        limits = RELATIVE * expected + NETWORK_SPREAD * np.maximum(
             spread, _sizes(expected, tolerance_reference.data(len(values)))
         )
         words = NETWORK
     digits = tolerance_reference.digits.get(stage)
     digits = None if digits is None else _shaped_as(digits, values)
     if digits is not None and digits.shape[1:] == values.shape[1:]:
-        made = made + digits[: len(values)]
-    return np.broadcast_to(np.nan_to_num(made, posinf=np.inf), values.shape), words
+        limits = limits + digits[: len(values)]
+    return np.broadcast_to(np.nan_to_num(limits, posinf=np.inf), values.shape), words
 
 
 def _shaped_as(reference: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
@@ -250,3 +258,60 @@ def _size(values: NDArray[np.float64]) -> float:
 
 def _range(values: NDArray[Any]) -> float:
     return float(np.ptp(values)) if values.size else 0.0
+
+
+def rounded(
+    graph: Graph, values: Sequence[str], samples: NDArray[np.float32], *, until: Sequence[str] = ()
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield some values of a graph `DRAWS` times, with other rounding of every result on the way each time.
+
+    Args:
+        graph: with one input.
+        values: that are given.
+        samples: of the input, shape (n, ...).
+        until: as of `with_perturbed_results`.
+    """
+    generator = np.random.default_rng(0)
+    run = with_perturbed_results(graph, values, perturbed_results(generator), perturbed_sums, until=until)
+    return (run(samples) for _ in range(DRAWS))
+
+
+def with_perturbed_results(
+    graph: Graph,
+    values: Sequence[str],
+    move: Function,
+    move_sum: Callable[[int], Function],
+    *,
+    until: Sequence[str] = (),
+) -> Run:
+    """Prepare a graph in which every result on the way to some of its values goes through a function.
+
+    Args:
+        graph: with one input.
+        values: that are given.
+        move: of a result, such as `perturbed_results` of `proof.tolerance`.
+        move_sum: returns, for the number of a sum or mean, a function of the sum, the same of its terms' sizes, and its
+            terms, such as `perturbed_sums`.
+        until: values on whose way results go through a function, and none behind them; `values` when empty.
+    """
+    moved = {name for node in leading_to(graph, until or values) for name in node.outputs}
+    nodes: list[Node] = []
+    moving = {_MOVE: move}
+    for node in graph.nodes:
+        if moved.isdisjoint(node.outputs):
+            nodes.append(node)
+            continue
+        exact = tuple(name and f"{name} exact" for name in node.outputs)
+        nodes.append(msgspec.structs.replace(node, outputs=exact))
+        if node.op in _SUMS:
+            (name,), (terms, *axes) = node.outputs, node.inputs
+            sizes, total = f"{name} sizes", f"{name} total"
+            nodes.append(Node(op="Abs", inputs=(terms,), outputs=(sizes,)))
+            nodes.append(msgspec.structs.replace(node, inputs=(sizes, *axes), outputs=(total,)))
+            operator = f"{_MOVE_SUM}{len(moving)}"
+            moving[operator] = move_sum(len(moving) - 1)
+            nodes.append(Node(op=operator, inputs=(exact[0], total, terms), outputs=(name,)))
+            continue
+        pairs = zip(exact, node.outputs, strict=True)
+        nodes += [Node(op=_MOVE, inputs=(inside,), outputs=(name,)) for inside, name in pairs if name]
+    return compile_graph(msgspec.structs.replace(graph, nodes=tuple(nodes)), tuple(values), own=moving)

@@ -68,8 +68,8 @@ class Part:
     @property
     def y(self) -> NDArray[Any]:
         """Targets of all samples."""
-        found: NDArray[Any] = np.asarray(self.problem.y)
-        return found
+        targets: NDArray[Any] = np.asarray(self.problem.y)
+        return targets
 
     @property
     def training(self) -> tuple[Floats, NDArray[Any]]:

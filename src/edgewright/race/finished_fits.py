@@ -1,4 +1,4 @@
-"""Fits of races that are finished, in a folder: a race that was stopped goes on behind them."""
+"""Folder with the finished fits of races: a race that was stopped resumes after them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
+from edgewright._version import __version__
+from edgewright.core.archive import read_arrays, write_arrays
 from edgewright.core.files import write_atomic
-from edgewright.core.kept_arrays import read_arrays, write_arrays
-from edgewright.pipeline.folder import work_folder
-from edgewright.pipeline.stopped_work import (
+from edgewright.pipeline.run_folder.folder import work_folder
+from edgewright.pipeline.run_folder.stopped_work import (
     FINISHED_EPOCHS,
     FINISHED_FITS,
     FITS,
@@ -34,7 +34,7 @@ from edgewright.race.stage_outputs import digest
 from edgewright.schema.data import Floats
 from edgewright.schema.footprint import Footprint
 
-# What ends before is not kept: to begin again is as fast.
+# Shorter races are not kept, because a new start is as fast.
 WORTH_S = 5.0
 
 
@@ -42,8 +42,8 @@ class FinishedFit(msgspec.Struct, frozen=True, kw_only=True):
     """A pipeline that was fitted on a fold.
 
     Attributes:
-        cpu_seconds: that it took.
-        says, footprint, unpriced: as of `EntrantRecord`; of the last fold of a heat alone.
+        cpu_seconds: CPU seconds of the fit.
+        says, footprint, unpriced: see `EntrantRecord`; known for the last fold of a heat only.
     """
 
     cpu_seconds: float = 0.0
@@ -57,11 +57,11 @@ class Keeper:
     """Keeps the fits of races.
 
     Attributes:
-        work: folder of work, which stays for them.
-        on_anew: called where the kept fits are of other races.
-        anew: whether they were.
-        begun: races that did, as `FinishedFits.of`.
-        started: when the block did.
+        work: work folder, which is kept together with the fits.
+        on_anew: called if the kept fits belong to other races.
+        anew: whether the kept fits belonged to other races.
+        begun: `FinishedFits.of` of each race that began.
+        started: time at which the block began.
     """
 
     work: Path
@@ -72,7 +72,7 @@ class Keeper:
 
     @property
     def folder(self) -> Path:
-        """Folder of the fits, and for what else only the stopped block needs."""
+        """Folder of the fits and of other files that only a stopped block needs."""
         return self.work / FITS
 
 
@@ -81,15 +81,15 @@ class FinishedFits:
     """The fits of one race.
 
     Attributes:
-        keeper: of all races.
-        of: what decides the answers besides pipeline and fold.
+        keeper: keeper of all races.
+        of: everything that determines the answers besides pipeline and fold.
     """
 
     keeper: Keeper
     of: str
 
     def read(self, entrant: Entrant, fold: HeatFold, *, priced: bool) -> tuple[Floats, FinishedFit] | None:
-        """Return the answers of a pipeline to a fold, and what they cost; None where they are not kept.
+        """Return the kept answers of a pipeline to a fold, with their cost; None if they are not kept.
 
         Args:
             entrant: the pipeline.
@@ -100,7 +100,7 @@ class FinishedFits:
         return None if kept is None else (kept[1]["answers"], kept[0])
 
     def write(self, entrant: Entrant, fold: HeatFold, answers: Floats, fit: FinishedFit, *, priced: bool) -> None:
-        """Keep the answers of a pipeline to a fold, where that is worth it.
+        """Keep the answers of a pipeline to a fold if they took long enough.
 
         Raises:
             OutputError: the disk is full or failed.
@@ -110,7 +110,7 @@ class FinishedFits:
         mark = self.keeper.work / FINISHED_FITS
         races = _races(mark)
         if self.of not in races:
-            # Races that kept nothing, too: by the first one a race that goes on is known.
+            # Races that kept nothing are listed as well, because the first one identifies a race that is resumed.
             write_atomic(mark, "\n".join(dict.fromkeys([*races, *self.keeper.begun])).encode())
         write_arrays(self._path(entrant, fold, priced), fit, {"answers": answers})
 
@@ -124,17 +124,17 @@ _KEEPER: ContextVar[Keeper | None] = ContextVar("keeper", default=None)
 
 
 def begin(problem: Problem, *settings: object) -> FinishedFits | None:
-    """Return what is kept of a race that begins; None where nobody keeps any.
+    """Return the kept fits of a race that begins; None outside of a block that keeps fits.
 
     Args:
-        problem: samples that take part.
-        settings: of the race, as far as answers and footprints depend on them.
+        problem: samples of the race.
+        settings: settings of the race on which answers and footprints depend.
     """
     keeper = _KEEPER.get()
     if keeper is None:
         return None
     samples = msgspec.structs.asdict(problem.samples)
-    of = digest([version("edgewright"), samples, problem.units, problem.task, problem.window, settings])
+    of = digest([__version__, samples, problem.units, problem.task, problem.window, settings])
     races = _races(keeper.work / FINISHED_FITS)
     if races and not keeper.begun and of not in races:
         keeper.on_anew()
@@ -148,26 +148,26 @@ def begin(problem: Problem, *settings: object) -> FinishedFits | None:
 
 @contextmanager
 def finished_fits(parent: Path, name: str, *, resume: bool, on_anew: Callable[[], None]) -> Iterator[Keeper]:
-    """Keep the fits of the races in a block that is stopped: by Ctrl-C, a kill or a full disk.
+    """Keep the fits of the races if the block is stopped by Ctrl-C, a kill or a full disk.
 
     Args:
         parent: folder of runs.
-        name: of what the races choose.
-        resume: go on with the races of this name that were stopped.
-        on_anew: called where the data, what is known of them or Edgewright is another one by now.
+        name: name of the pipeline that the races choose.
+        resume: whether to resume the stopped races of this name.
+        on_anew: called if the data, their description or the version of Edgewright changed since.
 
     Yields:
-        What keeps them.
+        The keeper of the fits.
 
     Raises:
-        InputError: no races of this name were stopped, or another process goes on with them.
+        InputError: no races of this name were stopped, or another process resumes them.
     """
     stopped = last_stopped(parent, name, FINISHED_FITS, "models whose race was stopped") if resume else None
     with work_folder(parent, name, stopped) as work:
         keeper = Keeper(work, on_anew)
         token = _KEEPER.set(keeper)
         try:
-            # What was kept before outlives a wrong option.
+            # A wrong option must not delete fits that were kept before.
             with nullcontext() if resume else kept_when_stopped(work / FINISHED_FITS):
                 yield keeper
             finish(work)
@@ -177,10 +177,10 @@ def finished_fits(parent: Path, name: str, *, resume: bool, on_anew: Callable[[]
 
 
 def raced(parent: Path, name: str) -> bool:
-    """Return whether a race of a name was stopped; a run of it that trained may have been in its place.
+    """Return whether a race of a name was stopped; a stopped training of that name counts, too.
 
     Raises:
-        InputError: neither was stopped, or another process goes on with them.
+        InputError: neither was stopped, or another process resumes it.
     """
     if stopped_folders(parent, name, FINISHED_EPOCHS) and not stopped_folders(parent, name, FINISHED_FITS):
         return False

@@ -31,29 +31,29 @@ class HeatFold:
     """One fold of a heat.
 
     Attributes:
-        outputs: what stages give of the samples that train and of those that are asked.
-        train, test: indices into them.
-        asked: indices of the asked samples in the whole problem.
-        key: number of the fold, -1 for all samples, and how many samples train at most.
+        outputs: outputs of the stages for the training samples and the test samples.
+        train, test: indices into `outputs`.
+        queries: indices of the test samples in the whole problem.
+        key: number of the fold, -1 for all samples, and the maximum number of training samples.
     """
 
     outputs: StageOutputs
     train: Indices
     test: Indices
-    asked: Indices
+    queries: Indices
     key: tuple[int, int]
 
     @property
     def problem(self) -> Problem:
-        """The samples that train and those that are asked."""
+        """The training samples and the test samples."""
         return self.outputs.problem
 
 
 class Heats:
-    """Folds of a problem at growing size; what stages give of them is shared by all pipelines.
+    """Folds of a problem at growing size; all pipelines share the outputs of their stages.
 
     Args:
-        outputs: what stages give of the samples that take part.
+        outputs: outputs of the stages for the samples of the race.
         seed: random seed.
         count: number of folds; fewer where there are fewer units.
         leave_one_out: whether each unit is a fold of its own.
@@ -63,7 +63,7 @@ class Heats:
         self.problem, self._outputs, self._seed = outputs.problem, outputs, seed
         self.folds = folds(self.problem, count, seed=seed, leave_one_out=leave_one_out)
         every = np.arange(len(self.problem.y), dtype=np.int64)
-        # All samples train, and none is asked: for the model that a package gets.
+        # Fold for the model of the package: all samples train the model, and none tests it.
         self.whole = HeatFold(outputs, every, every[:0], every[:0], (-1, len(every)))
         self._folds: dict[tuple[int, int], HeatFold] = {}
 
@@ -85,32 +85,32 @@ class Heats:
         return fit_candidate(entrant.candidate, self.part(fold, entrant.config), entrant.config)
 
     def forget(self) -> None:
-        """Drop what stages gave, which later heats do not need."""
+        """Drop the outputs of stages that later heats do not need."""
         for fold in (self.whole, *self._folds.values()):
             fold.outputs.forget()
 
     def part(self, fold: HeatFold, config: PipelineConfig) -> Part:
-        """Return what the stages of a pipeline, fitted on a fold, give of its samples."""
+        """Return the outputs of the stages of a pipeline, fitted on a fold, for the samples of that fold."""
         return fold.outputs.part(config, fold.train)
 
-    def _fold(self, number: int, most: int) -> HeatFold:
+    def _fold(self, number: int, maximum: int) -> HeatFold:
         fold = self.folds[number]
         largest = max(len(fold.train), len(fold.test))
-        key = number, min(most, largest)
+        key = number, min(maximum, largest)
         if key not in self._folds:
             rng = np.random.default_rng((self._seed, number))
-            train, asked = (_some(rows, most, rng) for rows in (fold.train, fold.test))
-            rows = np.sort(np.concatenate([train, asked]))
+            train, queries = (_some(rows, maximum, rng) for rows in (fold.train, fold.test))
+            rows = np.sort(np.concatenate([train, queries]))
             self._folds[key] = (
-                HeatFold(self._outputs, train, asked, asked, key)
-                if most >= largest
+                HeatFold(self._outputs, train, queries, queries, key)
+                if maximum >= largest
                 else HeatFold(
-                    StageOutputs(self.problem.subset(rows), beside=self._outputs),
-                    np.searchsorted(rows, train), np.searchsorted(rows, asked), asked, key,
+                    StageOutputs(self.problem.subset(rows), neighbour=self._outputs),
+                    np.searchsorted(rows, train), np.searchsorted(rows, queries), queries, key,
                 )
             )  # fmt: skip
         return self._folds[key]
 
 
-def _some(rows: Indices, most: int, rng: np.random.Generator) -> Indices:
-    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
+def _some(rows: Indices, maximum: int, rng: np.random.Generator) -> Indices:
+    return rows if len(rows) <= maximum else np.sort(rng.choice(rows, maximum, replace=False))

@@ -1,4 +1,4 @@
-"""How answers of pipelines to the same samples are compared: a score, a gain with its interval, a standard error."""
+"""Comparison of the answers of pipelines to the same samples: scores, gains with intervals, standard errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.race.metrics import Metric
 from edgewright.schema.data import Floats
 from edgewright.schema.trace import Interval
-from edgewright.trace.readiness import agrees, explains
+from edgewright.trace.sentences.readiness import agrees, explains
 from edgewright.training.metrics import FEW_GROUPS, SHARE, Numbers, confusion, group_interval, jackknife
 from edgewright.training.permutation_test import ERROR
 
@@ -66,8 +66,8 @@ class ComparisonCriteria:
             return self.metric.score(y, answers[rows])
         shares, counts = np.bincount(self.y), np.bincount(y, minlength=len(np.bincount(self.y)))
         right = np.bincount(y, weights=np.argmax(answers[rows], axis=1) == y, minlength=len(shares))
-        held = counts > 0
-        return float((shares[held] * right[held] / counts[held]).sum() / shares[held].sum())
+        present = counts > 0
+        return float((shares[present] * right[present] / counts[present]).sum() / shares[present].sum())
 
     def score(self, answers: Floats) -> Interval:
         """Return the score of predictions for all samples with its 95 % CI."""
@@ -76,11 +76,11 @@ class ComparisonCriteria:
 
     def gain(self, answers: Floats, before: Floats, level: float | None = None) -> Interval:
         """Return the gain of `answers` over `before` with its interval; positive is better for every metric."""
-        found = group_interval(
+        interval = group_interval(
             self.groups, lambda rows: self.change(rows, answers, before), by=self.by, level=level or self.level
         )
         if not self.metric.higher:
-            return found
+            return interval
         base, reached = self.scored(self.every, before), self.scored(self.every, answers)
 
         def shifted(change: float) -> float:
@@ -88,8 +88,8 @@ class ComparisonCriteria:
             # The result keeps the sign of the change, so rounding cannot produce a gain.
             return math.copysign(abs(moved), change) if change else 0.0
 
-        method = f"log odds, {found.method}"
-        return Interval(value=reached - base, low=shifted(found.low), high=shifted(found.high), method=method)
+        method = f"log odds, {interval.method}"
+        return Interval(value=reached - base, low=shifted(interval.low), high=shifted(interval.high), method=method)
 
     def worth(self, rows: Numbers, answers: Floats) -> float:
         """Return the score on a subset of the samples as log odds, or the negative logarithm of an error."""
@@ -103,7 +103,7 @@ class ComparisonCriteria:
         return self._odds(self.scored(rows, answers)) - self._odds(self.scored(rows, before))
 
     def is_beyond_chance(self, answers: Floats, comparisons: int) -> bool:
-        """Return whether answers agree with the truth more than noise would, as the best of so many."""
+        """Return whether answers agree with the truth better than the best of that many random ones would."""
         if answers.ndim > 1 and answers.shape[1] > 1:
             matrix = confusion(self.y, np.argmax(answers, axis=1), answers.shape[1])
             return agrees(matrix.tolist(), comparisons)
@@ -113,7 +113,7 @@ class ComparisonCriteria:
         return explains(r2, len(truth), comparisons)
 
     def behind(self, answers: Floats, best: Floats) -> tuple[float, float]:
-        """Return by how much answers are worse than others, in log odds or logarithms of errors, and the error of it.
+        """Return how much worse answers are than others, in log odds or logarithms of errors, and its standard error.
 
         The error is a jackknife standard error over the groups.
         """
@@ -123,5 +123,5 @@ class ComparisonCriteria:
     def _odds(self, share: float) -> float:
         """Return the log odds of a score in 0..1, clipped half a sample away from both ends."""
         end = 0.5 / len(self.y)
-        held = min(max(share, end), 1.0 - end)
-        return math.log(held / (1.0 - held))
+        clipped = min(max(share, end), 1.0 - end)
+        return math.log(clipped / (1.0 - clipped))

@@ -1,4 +1,4 @@
-"""Features of windows of sensors: of the body's movement where gravity shows in an accelerometer, of channels else."""
+"""Features of sensor windows: of body movement if an accelerometer shows gravity, else of channels."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from edgewright.schema.data import DataSet, Floats
 
 Table = dict[str, Any]
 Noise = float | list[float]
-# A window is compared with itself so many rows later: from a fifth of a second on at 20 Hz, half of that at 50 Hz.
+# Lags in rows of the autocorrelation of a window: the shortest is 0.2 s at 20 Hz and half of that at 50 Hz.
 _LAGS = (4, 6, 8, 10, 12, 16, 20, 24, 32)
-# Noise of a sensor: of gravity (0.02 m/s², as of watches and phones), and of the spread of any other channel.
+# Noise of a sensor: as a share of gravity (0.02 m/s², typical of watches and phones), and of the spread of any other
+# channel.
 _OF_GRAVITY, _OF_SPREAD = 0.002, 0.01
-# Fewest rows of a window whose parts and spectrum say something, and rows a second for a filter at 0.8 Hz.
+# Minimum rows of a window for features of its parts and spectrum, and minimum rows a second for a filter at 0.8 Hz.
 _FEWEST_ROWS, _FEWEST_HZ = 32, 4.0
-# Edges of bands in Hz in which people move, as of the pipelines `hapt` and `watch`; fewer are equal bands. So many
-# equal bands where no rate is known.
+# Edges in Hz of the bands of human movement, from the pipelines `hapt` and `watch`, and the number of equal bands if
+# the rate is unknown or too low.
 _EDGES_HZ, _FEWEST_BANDS = (0.3, 0.6, 1.0, 1.4, 1.8, 2.2, 3.0, 3.8, 5.0, 6.5, 8.8, 12.7, 25.0), 4
 _EQUAL_BANDS = 8
-# Median deviation, as a share of the spread, below which a few giants make the spread; and what float32 can tell.
+# Median deviation, as a share of the spread, below which a few outliers dominate the spread; resolution of float32.
 # A median deviation of normal values is 1 / 1.4826 of their spread.
 _GIANTS, _SMALLEST, _NORMAL = 0.1, 1e-4, 1.4826
-# Channels whose pairs are compared.
+# Maximum number of channels for features of pairs.
 _CORRELATED = 6
-# Words of channel names that say what a sensor measures; what is left says where it is worn.
+# Words in channel names for the measured quantity; the other words name the position of the sensor.
 _ACCELERATION = re.compile(r"acc[a-z]*")
-# Angles and rotation vectors are no rates: a turned board turns them otherwise.
+# Angles and rotation vectors are not rates, so turning a board changes them in another way.
 _ROTATION = re.compile(
     r"(?<![a-z])(?:gyr[a-z]*|rot(?!ation[_\-. ]?vec)[a-z]*|ang(?!le)[a-z]*|omega)[_\-. ]?(?:vel[a-z]*|rate|speed)?"
 )
@@ -47,7 +48,7 @@ def motion_stages(
         dataset: recordings that windows are cut from.
         samples: rows in a window.
         kept: names of the columns that windows have; all columns when empty.
-        level: names of columns whose mean is the same in every window, so that it says nothing.
+        level: names of columns whose mean is the same in every window and therefore is no feature.
     """
     names = [column.name for column in dataset.columns]
     noise = {name: _noise(column_of(dataset, index)) for index, name in enumerate(names) if not kept or name in kept}
@@ -71,24 +72,24 @@ def motion_stages(
 
 
 def series_stages(names: Sequence[str], X: Floats, level: Collection[str] = ()) -> list[Table]:
-    """Return the stages that turn rows that are series, as windows X, into features; other arguments as above."""
+    """Return the stages that turn rows that are series, given as windows X, into features; see `window_features`."""
     noise = {name: _noise(X[:, channel]) for channel, name in enumerate(names)}
     return [{"kind": "union", "parts": _of_channels(noise, X.shape[2], None, level)}]
 
 
 def gravity_axes(dataset: DataSet, samples: int) -> tuple[int, int, int] | None:
-    """Return the channels x, y, z of an accelerometer, where windows are long and fast enough to find gravity in."""
-    found = axes(dataset)
-    if not found or dataset.rate is None or dataset.rate < _FEWEST_HZ or samples < _FEWEST_ROWS:
+    """Return the channels x, y, z of an accelerometer if the windows are long and fast enough to separate gravity."""
+    groups = axes(dataset)
+    if not groups or dataset.rate is None or dataset.rate < _FEWEST_HZ or samples < _FEWEST_ROWS:
         return None
-    return found[0][1]
+    return groups[0][1]
 
 
 def body_axes(dataset: DataSet, samples: int) -> list[list[int]]:
-    """Return the channels x, y, z of the accelerometer that gravity shows in, then those of gyroscopes on its board.
+    """Return the channels x, y, z of the accelerometer that shows gravity, then those of gyroscopes on its board.
 
-    A board that is turned turns all of its sensors. A gyroscope belongs to the accelerometer whose name is the same but
-    for the word of what is measured: `wrist_acc_x` and `wrist_gyro_x`.
+    Turning a board turns all of its sensors. A gyroscope belongs to the accelerometer whose name differs only in the
+    word for the measured quantity: `wrist_acc_x` and `wrist_gyro_x`.
     """
     indices = gravity_axes(dataset, samples)
     if indices is None:
@@ -111,23 +112,23 @@ def body_axes(dataset: DataSet, samples: int) -> list[list[int]]:
 
 
 def _board(stem: str, measured: re.Pattern[str]) -> str:
-    """Return the letters and digits of a name without the word of what is measured."""
+    """Return the letters and digits of a name without the word for the measured quantity."""
     return re.sub(r"[^a-z0-9]", "", measured.sub("", stem, count=1))
 
 
 def _of_channels(noise: dict[str, float], samples: int, rate: float | None, level: Collection[str]) -> list[Table]:
-    """Return features of channels: how strong, how often, how steady, and at what level."""
+    """Return features of channels: strength, frequency, steadiness and level."""
     sizes = list(noise.values())
     size = sizes[0] if len(set(sizes)) == 1 else sizes
-    made = [_strength(list(noise), size, samples), *_rhythm(list(noise), size, samples, rate)]
+    columns = [_strength(list(noise), size, samples), *_rhythm(list(noise), size, samples, rate)]
     for features, names in ((["mean", "slope"], [name for name in noise if name not in level]),
                             (["slope"], [name for name in noise if name in level])):  # fmt: skip
         sizes = [noise[name] for name in names]
         if names:
             size = sizes[0] if len(set(sizes)) == 1 else sizes
-            made.append({"kind": "statistics", "features": features, "signed_log": True, "channels": names,
+            columns.append({"kind": "statistics", "features": features, "signed_log": True, "channels": names,
                          "noise": size})  # fmt: skip
-    return made
+    return columns
 
 
 def _strength(channels: list[str], noise: Noise, samples: int) -> Table:
@@ -154,7 +155,7 @@ def _rhythm(channels: list[str], noise: Noise, samples: int, rate: float | None)
 
 
 def _noise(values: Floats) -> float:
-    """Return the noise of a channel: a share of its spread, which a few giants do not make."""
+    """Return the noise of a channel as a share of its spread, robust against a few outliers."""
     values = values.astype(np.float64)
     deviation = float(np.nanstd(values))
     usual = _NORMAL * float(np.nanmedian(np.abs(values - np.nanmedian(values))))

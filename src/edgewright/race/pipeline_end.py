@@ -1,4 +1,4 @@
-"""Pipelines of the race: candidates that end with a model, as whole pipelines for a problem, and what they cost."""
+"""Pipelines of the race: candidates that end with a model, their whole pipelines for a problem, and their cost."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import msgspec
 import numpy as np
 
 from edgewright.graph.stage import Emitting
-from edgewright.pipeline.footprint import fill_bytes, footprint
+from edgewright.pipeline.cost.footprint import fill_bytes, footprint
 from edgewright.pipeline.plan import build_model
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import Footprint
 from edgewright.race.contract import Candidate, Fitted, Part, candidates
 from edgewright.race.problem import Indices, Problem
 from edgewright.race.stages import config_of, is_series
-from edgewright.schema.budget import Budget
 from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.footprint import Budget
 from edgewright.schema.profile import Profile
 
 # Axes of windows: samples, channels, values; pictures have one more, rows one less.
@@ -34,7 +34,7 @@ class PipelineEnd:
     """A fitted pipeline.
 
     Attributes:
-        part: samples that it was fitted on, as the model takes them.
+        part: samples of the fit, in the form that the model takes.
         model: fitted model.
     """
 
@@ -48,13 +48,13 @@ class PipelineEnd:
             return np.asarray(self.model.predict(X), np.float32).reshape(len(rows), 1)
         return self.in_order(np.asarray(self.model.predict_proba(X), np.float32))
 
-    def in_order(self, found: Floats) -> Floats:
+    def in_order(self, answers: Floats) -> Floats:
         """Return probabilities of the model's classes in the problem's class order."""
         classes = np.asarray(self.part.problem.classes)
         if len(self.model.classes_) == len(classes):
-            return found
-        wide = np.zeros((len(found), len(classes)), np.float32)
-        wide[:, np.searchsorted(classes, np.asarray(self.model.classes_, dtype=classes.dtype))] = found
+            return answers
+        wide = np.zeros((len(answers), len(classes)), np.float32)
+        wide[:, np.searchsorted(classes, np.asarray(self.model.classes_, dtype=classes.dtype))] = answers
         return wide
 
     def says(self) -> str:
@@ -83,7 +83,7 @@ def needs_windows(problem: Problem) -> str:
 
 
 def needs_shapes(problem: Problem) -> str:
-    """Return why the shape of a signal says nothing; empty for windows and for rows that are series."""
+    """Return why samples have no shape of a signal; empty for windows and for rows that are series."""
     return "" if is_series(problem) else needs_windows(problem)
 
 
@@ -136,7 +136,7 @@ def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
 
 
 def fit_candidate(candidate: Candidate, part: Part, config: PipelineConfig) -> Fitted:
-    """Fit a candidate; where all training samples have one class, that class is always the answer."""
+    """Fit a candidate; if all training samples have one class, the fitted pipeline always answers with that class."""
     if part.problem.task == "classification" and len(np.unique(part.y[part.train])) == 1:
         return fit_end(part, msgspec.structs.replace(config, model=ModelConfig(kind="majority")))
     return candidate.fit(part, config)
@@ -177,7 +177,7 @@ def entrants_of(
 
 
 def beyond(footprint: Footprint | None, limits: Budget) -> str:
-    """Return what ('flash', 'RAM', 'latency') a footprint exceeds even at its lower bound; empty where it may fit."""
+    """Return the limits ('flash', 'RAM', 'latency') that even the lower bound of a footprint exceeds."""
     if footprint is None:
         return ""
     pairs = (

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import refuse_objects
+from edgewright.core.prediction.objects import refuse_objects
 from edgewright.data.audited_labels import limit_of, records
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -130,11 +130,10 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
     )
 
 
-def problem_of_training(config: PipelineConfig, material: Material) -> Problem:
+def problem_of_training(material: Material) -> Problem:
     """Return the evaluation problem of the training and validation samples of a run.
 
     Args:
-        config: pipeline configuration.
         material: samples of the run and their split.
     """
     rows = np.sort(np.concatenate([material.sides.train, material.sides.validation]))
@@ -144,7 +143,7 @@ def problem_of_training(config: PipelineConfig, material: Material) -> Problem:
         samples=material.samples,
         y=material.samples.y,
         task=material.task,
-        window=config.window,
+        window=material.plan.window,
         by="row",
         units=np.arange(len(material.samples.y), dtype=np.int64),
     )
@@ -152,7 +151,7 @@ def problem_of_training(config: PipelineConfig, material: Material) -> Problem:
     by, units = (
         ("row", np.arange(len(rows), dtype=np.int64))
         if material.sides.by == "row"
-        else fold_units(part.samples, config.window)
+        else fold_units(part.samples, material.plan.window)
     )
     return replace(part, by=by, units=units)
 
@@ -228,13 +227,13 @@ def folds(problem: Problem, count: int, *, seed: int = 0, leave_one_out: bool = 
             dealt[unit], totals[smallest] = smallest, totals[smallest] + sizes[unit]
         location = dealt[units]
     length = problem.window.samples if problem.window else 1
-    made = []
+    parts = []
     for fold in range(number):
         test, train = np.flatnonzero(location == fold), np.flatnonzero(location != fold)
         if length > 1:
             train = train[~touching(problem.samples, train, test, length)]
-        made.append(Fold(train, test))
-    return tuple(made)
+        parts.append(Fold(train, test))
+    return tuple(parts)
 
 
 def stratified_folds(problem: Problem, number: int, rng: np.random.Generator) -> Indices:

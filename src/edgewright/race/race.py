@@ -1,6 +1,6 @@
-"""The race: whole pipelines compete on training samples alone, those that fall behind leave, the rest get more samples.
+"""The race: whole pipelines compete on training samples; those that fall behind leave, the others get more samples.
 
-Every heat asks each pipeline for samples that it was not fitted on, with people, machines, recordings or days kept
+Every heat tests each pipeline on samples that it was not fitted on, with people, machines, recordings or days kept
 whole (successive halving: Jamieson and Talwalkar, 2016). The simplest pipeline within one standard error of the best
 that fits the device is chosen.
 """
@@ -29,25 +29,25 @@ from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_o
 from edgewright.race.pipeline_end import Entrant, beyond, price
 from edgewright.race.problem import Indices, Problem
 from edgewright.race.stage_outputs import StageOutputs
-from edgewright.schema.budget import Budget
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.footprint import Budget
 from edgewright.schema.race import EntrantRecord, RaceRecord
 
-Watch = Callable[[Sequence[EntrantRecord]], None]
+Watch = Callable[[RaceRecord], None]
 Lead = Callable[[RaceRecord], None]
 INTERRUPTED = "it was interrupted"
-"""How a race ended that Ctrl-C ended."""
-# CPU seconds of a race up to so many samples, and above.
+"""Reason in the record of a race that Ctrl-C ended."""
+# CPU seconds of a race: up to this number of samples, and above.
 BUDGET_S, LARGE_BUDGET_S, LARGE = 60.0, 180.0, 10_000
-# What other data sets taught of a pipeline holds for this one with such a deviation, in log odds.
+# Standard deviation, in log odds, with which the results of a pipeline on other data sets apply to this one.
 PRIOR_DEVIATION = 0.5
-# So many are measured whatever they cost. After a heat as many go on, and those that are not behind the best by so many
-# standard errors.
+# Number of pipelines that are measured at any cost and that continue after each heat. Others continue if they are at
+# most this number of standard errors behind the best.
 _FEWEST, _SURELY = 4, 2.0
-# Who leads is told of where a fit on all samples takes at most this share of the budget.
+# The leader is reported if its fit on all samples takes at most this share of the budget.
 _CHEAP = 0.1
-# A pipeline that never looks at the samples is no model to begin with.
+# A pipeline that ignores the samples is never reported as the leader.
 _NO_MODEL = "majority"
 
 
@@ -57,10 +57,10 @@ class Standing:
 
     Attributes:
         entrant: the pipeline.
-        record: what is known of it so far.
-        answers: to the asked samples of each fold.
-        per_sample_s: CPU seconds for a training sample.
-        fitted: on all samples; None where the race fits on folds only.
+        record: results so far.
+        answers: answers to the test samples of each fold.
+        per_sample_s: CPU seconds per training sample.
+        fitted: pipeline fitted on all samples; None if the race fits on folds only.
     """
 
     entrant: Entrant
@@ -71,7 +71,7 @@ class Standing:
 
     @classmethod
     def of(cls, entrant: Entrant) -> Standing:
-        """Return an entrant of which nothing is known."""
+        """Return an entrant without results."""
         candidate = entrant.candidate
         return cls(entrant, EntrantRecord(name=entrant.name, title=candidate.title, strength=candidate.why))
 
@@ -85,7 +85,7 @@ class Standing:
         self.record = msgspec.structs.replace(self.record, **changes)
 
     def joined(self, folds: Sequence[HeatFold]) -> Floats:
-        """Return the answers to the asked samples of folds, one fold after the other."""
+        """Return the answers to the test samples of all folds, one fold after the other."""
         return np.concatenate([self.answers[fold] for fold in folds])
 
 
@@ -93,14 +93,14 @@ class Race:
     """A race of pipelines on one problem.
 
     Args:
-        problem: samples that take part; nobody sees the samples that judge the run.
+        problem: samples of the race; it does not contain the test samples of the run.
         entrants: pipelines that take part.
         profile: name or file of the device.
-        budget_s: CPU seconds; by the number of samples when None.
+        budget_s: limit in CPU seconds; None derives it from the number of samples.
         seed: random seed.
         metric: name of the metric; chosen from the target when empty.
-        watch: receives the entrants, best first, after every measurement.
-        lead: receives the race so far once the cheapest are measured and after a heat, where another one would win.
+        watch: receives the race, without a choice, after every measurement.
+        lead: receives the race once the cheapest pipelines are measured, and after each heat that changes the leader.
         leave_one_out: whether each person, machine or recording is a fold of its own.
         whole: whether each pipeline is also fitted on all samples.
     """
@@ -126,15 +126,15 @@ class Race:
         self.metric, self.metric_why = choose(problem, metric)
         self.heats = Heats(StageOutputs(problem), seed, leave_one_out=leave_one_out)
         self._finished = begin(problem, self.profile, seed, leave_one_out)
-        self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda one: one.candidate.rank)]
+        self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda other: other.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
         self._targets, self._groups = codes(problem), groups_of(problem)
-        # The last heat that had no time for all, 0 for none; the last one that compared; who led.
+        # The last heat without time for all (0 for none), the last heat that compared, and the leader.
         self._spent, self._late, self._compared, self._led = 0.0, 0, 1, ""
         self._interrupted = False
 
     def run(self) -> RaceRecord:
-        """Hold the race; Ctrl-C ends it with what was measured so far.
+        """Run the race; Ctrl-C ends it with the results so far.
 
         Raises:
             KeyboardInterrupt: before any pipeline was measured.
@@ -166,31 +166,31 @@ class Race:
             raise InputError("samples that some pipeline accepts", why or "none", self.problem.name)
 
     def _heat(self, heat: Heat, racing: list[Standing], number: int) -> list[Standing]:
-        """Hold a heat and return the entrants that go on, best first.
+        """Run a heat and return the entrants that continue, best first.
 
-        The first heat leaves half of the budget, so that its best are compared on more folds. From the second heat on
-        the best come first, and none is measured in the place of one before it that has no time left. Such a heat
-        compares only if the best had theirs.
+        The first heat uses at most half of the budget, so that its best are compared on more folds. From the second
+        heat on, the best are measured first, and if the time is too short for one, the worse ones are not measured
+        instead. A heat without time for all compares only if the best was measured.
         """
         folds, limit_s = self.heats.of(heat), self.budget_s if number > 1 else self.budget_s / 2
         finished: list[Standing] = []
-        for place, standing in enumerate(racing):
+        for index, standing in enumerate(racing):
             fresh = [fold for fold in folds if fold not in standing.answers]
             expected = standing.per_sample_s * sum(len(fold.train) for fold in fresh)
             if self._spent + expected > limit_s and (standing.record.heats or len(finished) >= _FEWEST):
                 self._late = number
-                for other in racing[place:]:
+                for other in racing[index:]:
                     other.note(verdict="no time was left for it")
                 break
             if self.measure(standing, folds):
                 finished.append(standing)
                 if self.watch is not None:
-                    self.watch([standing.record for standing in self._ranked()])
+                    self.watch(self._recorded(tuple(standing.record for standing in self._ranked())))
                 if number == 1 and len(finished) == _FEWEST:
                     self._tell_lead()
         else:
-            place = len(racing)
-        if place >= min(_FEWEST, len(racing)):
+            index = len(racing)
+        if index >= min(_FEWEST, len(racing)):
             self._compared = number
         self.heats.forget()
         finished.sort(key=lambda standing: (bool(standing.record.beyond), -self._sign * standing.worth))
@@ -206,7 +206,7 @@ class Race:
         return staying
 
     def _tell_lead(self) -> None:
-        """Tell who leads, where that is another one than before and a model of it is made soon."""
+        """Report the leader if it changed and its fit on all samples is cheap enough."""
         if self.lead is None:
             return
         leader = self._choose()[0]
@@ -218,11 +218,11 @@ class Race:
     def measure(
         self, standing: Standing, folds: Sequence[HeatFold], advance: Callable[[int], None] = lambda _: None
     ) -> bool:
-        """Let an entrant answer folds; return whether it could.
+        """Fit and test an entrant on folds; return whether that succeeded.
 
         Args:
             standing: the entrant.
-            folds: of a heat; those that it has answered are not asked again.
+            folds: folds of a heat; folds that the entrant has answered are skipped.
             advance: called with 1 after each fit.
         """
         began, kept_s, entrant = time.process_time(), 0.0, standing.entrant
@@ -251,13 +251,13 @@ class Race:
             standing.note(cpu_seconds=standing.record.cpu_seconds + spent)
         if fresh:
             standing.per_sample_s = spent / sum(len(fold.train) for fold in fresh)
-        rows = np.concatenate([fold.asked for fold in folds])
+        rows = np.concatenate([fold.queries for fold in folds])
         score = self.judge_of(rows).score(standing.joined(folds))
         standing.note(heats=standing.record.heats + 1, samples=len(rows), score=score)
         return True
 
     def _fit(self, entrant: Entrant, fold: HeatFold, *, price_it: bool) -> tuple[Floats, FinishedFit, float]:
-        """Return answers to a fold, what became of the fit, and CPU seconds of it that a stopped race has spent."""
+        """Return the answers to a fold, the fit, and the CPU seconds that a stopped race has already spent on it."""
         priced = price_it and not self._whole
         kept = self._finished and self._finished.read(entrant, fold, priced=priced)
         if kept:
@@ -276,7 +276,7 @@ class Race:
         return FinishedFit(says=fitted.says(), footprint=footprint, unpriced=unpriced)
 
     def judge_of(self, rows: Indices, comparisons: int = 1) -> ComparisonCriteria:
-        """Return the criteria on samples, such as those that a heat asked, for a number of comparisons."""
+        """Return the criteria on samples, such as the test samples of a heat, for a number of comparisons."""
         groups = np.unique(self._groups[rows], return_inverse=True)[1].astype(np.int64)
         if groups.max() == 0:
             groups = np.arange(len(rows), dtype=np.int64) * min(MOST_UNITS, len(rows)) // len(rows)
@@ -284,19 +284,19 @@ class Race:
 
     def _behind(self, standing: Standing, other: Standing, folds: Sequence[HeatFold]) -> tuple[float, float]:
         """Return by how much an entrant is behind another on the samples of a heat, and the standard error."""
-        judge = self.judge_of(np.concatenate([fold.asked for fold in folds]))
+        judge = self.judge_of(np.concatenate([fold.queries for fold in folds]))
         lost, error = judge.behind(standing.joined(folds), other.joined(folds))
         return shrunk(lost, error, other.entrant.candidate.prior - standing.entrant.candidate.prior)
 
     def _choose(self) -> tuple[Standing, str, str]:
-        """Return the chosen entrant, why, and the ceiling in a sentence."""
+        """Return the chosen entrant, the reason, and a sentence about the best entrant regardless of the device."""
         measured = [standing for standing in self.standings if standing.record.heats >= self._compared]
         folds = self.heats.of(HEATS[self._compared - 1])
         able = [standing for standing in measured if not standing.record.beyond] or measured
         best = able[0]
         for standing in able[1:]:
             best = standing if self._behind(best, standing, folds)[0] > 0 else best
-        chosen = next(one for one in able if one is best or operator.le(*self._behind(one, best, folds)))
+        chosen = next(entry for entry in able if entry is best or operator.le(*self._behind(entry, best, folds)))
         why = f"{chosen.record.title} is the best of what fits {self.profile_name}"
         if chosen is not best:
             why = f"{chosen.record.title} is the simplest within a standard error of the best, {best.record.title}"
@@ -305,24 +305,27 @@ class Race:
         return chosen, why, ceiling
 
     def _ranked(self) -> list[Standing]:
-        return sorted(self.standings, key=lambda one: (-one.record.heats, -self._sign * one.worth))
+        return sorted(self.standings, key=lambda standing: (-standing.record.heats, -self._sign * standing.worth))
 
     def record(self) -> RaceRecord:
-        """Return what is known so far."""
+        """Return the record of the race so far."""
         chosen, why, ceiling = self._choose()
-        return RaceRecord(
-            **self.facts(),
-            entrants=tuple(
-                msgspec.structs.replace(one.record, verdict="chosen") if one is chosen else one.record
-                for one in self._ranked()
-            ),
-            chosen=chosen.entrant.name,
-            why=why,
-            ceiling=ceiling,
-            ended=self._how_it_ended(),
-            budget_s=self.budget_s,
-            cpu_seconds=self._spent,
+        entrants = tuple(
+            msgspec.structs.replace(standing.record, verdict="chosen") if standing is chosen else standing.record
+            for standing in self._ranked()
         )
+        return self._recorded(
+            entrants, chosen=chosen.entrant.name, why=why, ceiling=ceiling, ended=self._how_it_ended()
+        )
+
+    def _recorded(
+        self, entrants: tuple[EntrantRecord, ...], *, chosen: str = "", why: str = "", ceiling: str = "",
+        ended: str = "",
+    ) -> RaceRecord:  # fmt: skip
+        return RaceRecord(
+            **self.facts(), entrants=entrants, chosen=chosen, why=why, ceiling=ceiling, ended=ended,
+            flash=self.limits.flash or 0, budget_s=self.budget_s, cpu_seconds=self._spent,
+        )  # fmt: skip
 
     def _how_it_ended(self) -> str:
         if self._interrupted:
@@ -333,7 +336,7 @@ class Race:
         return f"its {used}" if self._late > 1 else f"half of its {used} before all were measured"
 
     def facts(self) -> dict[str, Any]:
-        """Return what a record of any race says of its metric, its samples and its device."""
+        """Return the fields about metric, samples and device that every record of a race has."""
         return {
             "metric": self.metric.name, "metric_title": self.metric.title, "metric_why": self.metric_why,
             "higher": self.metric.higher, "kept": self.problem.by, "units": int(self.problem.units.max()) + 1,
@@ -342,12 +345,12 @@ class Race:
 
 
 def shrunk(lost: float, error: float, prior: float) -> tuple[float, float]:
-    """Return by how much a pipeline is behind another and the standard error, with what other data sets taught.
+    """Combine the measured loss of a pipeline against another with the results on other data sets.
 
     Args:
-        lost: measured on these samples, in log odds.
-        error: standard error of it; infinite or 0 where the samples say nothing.
-        prior: on other data sets.
+        lost: loss measured on these samples, in log odds.
+        error: standard error of the loss; infinite or 0 if the samples give no estimate.
+        prior: loss on other data sets, in log odds.
     """
     if not math.isfinite(error) or error <= 0.0:
         return (lost, 0.0) if lost else (prior, PRIOR_DEVIATION)

@@ -1,8 +1,8 @@
-"""What stages give of the samples of a problem, worked out once for what they have learned.
+"""Outputs of fitted stages for the samples of a problem, computed once for each learned state.
 
-A stage is fitted on the training samples of a fold. Where it gives what it gave when fitted on those of another fold
-(filters and spectra learn nothing from samples), its output is taken from there; augmented copies differ from fold to
-fold. Parts of a union are kept one by one, so that pipelines with some of the same parts share them.
+A stage is fitted on the training samples of a fold. If it learned the same as on another fold (filters and spectra
+learn nothing from samples), the output from that fold is reused; augmented copies differ from fold to fold. The
+outputs of the parts of a union are kept separately, so that pipelines with common parts share them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.training.augment import augmented, copying
 
-# Outputs that are kept; one of more than half of it is worked out again.
+# Bytes of outputs that are kept; an output of more than half of this is computed again.
 MOST_BYTES = 512 * 2**20
-# Fitted stages that are kept.
+# Number of fitted stages that are kept.
 _MOST_FITS = 512
 Key = tuple[Any, ...]
 Rows = Callable[[], Floats]
@@ -39,15 +39,15 @@ class StageOutputs:
 
     Args:
         problem: samples.
-        most_bytes: memory for outputs.
-        beside: outputs of other samples, which share their memory with these.
+        most_bytes: maximum memory for outputs in bytes.
+        neighbour: outputs of other samples, whose memory these outputs share.
     """
 
-    def __init__(self, problem: Problem, most_bytes: int = MOST_BYTES, beside: StageOutputs | None = None) -> None:
+    def __init__(self, problem: Problem, most_bytes: int = MOST_BYTES, neighbour: StageOutputs | None = None) -> None:
         self.problem = problem
-        self._most_bytes: int = beside._most_bytes if beside else most_bytes
-        self._kept: OrderedDict[Key, Floats] = beside._kept if beside else OrderedDict()
-        # Where a stage that was fitted on other samples gives the same, as one that fills where nothing is missing.
+        self._most_bytes: int = neighbour._most_bytes if neighbour else most_bytes
+        self._kept: OrderedDict[Key, Floats] = neighbour._kept if neighbour else OrderedDict()
+        # Stages that were fitted on other samples and give the same output, such as an imputer without missing values.
         self._first: dict[Key, Key] = {}
         self._fits: OrderedDict[Key, tuple[Key, Any, tuple[int, ...]]] = OrderedDict()
 
@@ -63,19 +63,19 @@ class StageOutputs:
         samples, y = problem.samples, np.asarray(problem.y)
         key: Key = (self,)
         rows: Rows = lambda: samples.X  # noqa: E731
-        # Made of the training samples alone, as in a run: some changes depend on all samples that they are given.
+        # As in a run, copies are made from the training samples only: some changes depend on all given samples.
         own = (self, config.seed, msgspec.json.encode(augment), digest(train))
         copies = _once(self._keeping(own, lambda: augmented(augment, samples.X[train], config.seed)[0][len(train) :]))
         context, steps, name = first_context(samples, problem.task, config.seed), [], ""
         try:
             for stage in plan.parts(config.stages, config.name):
                 name = stage.name
-                fitted, shape, made = self._after(stage, context, key, rows, train)
+                fitted, shape, outputs = self._after(stage, context, key, rows, train)
                 context = next_context(context, fitted, shape)
                 steps.append((name, fitted))
-                key = tuple(given for given, _ in made)
-                rows = self._joined(made, rows)
-                copies = self._joined([((own, given), part) for given, part in made], copies)
+                key = tuple(given for given, _ in outputs)
+                rows = self._joined(outputs, rows)
+                copies = self._joined([((own, given), part) for given, part in outputs], copies)
             X, extra = rows(), copies() if copying(augment) else None
         except EdgewrightError:
             raise
@@ -102,19 +102,19 @@ class StageOutputs:
         if stage.kind != "union":
             key, fitted, shape = self._fitted(estimator, stage.stage.state, key, stage.table, rows, train, context.seed)
             return fitted, shape, [(key, fitted)]
-        made = [
+        outputs = [
             self._fitted(part, state, key, table, rows, train, context.seed)
             for (_, part, state), table in zip(estimator.parts, stage.table["parts"], strict=True)
         ]
-        if any(len(shape) != 1 for *_, shape in made):
+        if any(len(shape) != 1 for *_, shape in outputs):
             estimator.fit(rows()[:1])  # says which part gives windows
-        # As it is read from a package: its state, without fitting its parts again.
-        estimator.shape_, estimator.parts_ = list(context.shape), [fitted for _, fitted, _ in made]
-        return estimator, (sum(shape[0] for *_, shape in made),), [(own, fitted) for own, fitted, _ in made]
+        # Restored as from a package: from its state, without fitting its parts again.
+        estimator.shape_, estimator.parts_ = list(context.shape), [fitted for _, fitted, _ in outputs]
+        return estimator, (sum(shape[0] for *_, shape in outputs),), [(own, fitted) for own, fitted, _ in outputs]
 
-    def _joined(self, made: list[tuple[Key, Any]], rows: Rows) -> Rows:
-        """Return the outputs of the parts of a stage beside each other."""
-        columns = [self._keeping(key, _transforming(fitted, rows)) for key, fitted in made]
+    def _joined(self, outputs: list[tuple[Key, Any]], rows: Rows) -> Rows:
+        """Return the outputs of the parts of a stage, concatenated."""
+        columns = [self._keeping(key, _transforming(fitted, rows)) for key, fitted in outputs]
         return _once(columns[0] if len(columns) == 1 else lambda: np.concatenate([get() for get in columns], axis=1))
 
     def _fitted(
@@ -127,70 +127,70 @@ class StageOutputs:
         train: Indices,
         seed: int,
     ) -> tuple[Key, Any, tuple[int, ...]]:
-        """Return the key of what a stage gives, the stage fitted on `train`, and the shape of what it gives."""
+        """Return the key of the output of a stage, the stage fitted on `train`, and the shape of the output."""
         own = msgspec.json.encode(table)
-        asked = key, own, digest(train), seed
-        if asked not in self._fits:
+        request_key = key, own, digest(train), seed
+        if request_key not in self._fits:
             X = rows()
             fitted = clone(estimator).fit(X[train], np.asarray(self.problem.y)[train])
             learned = digest({name: getattr(fitted, name, None) for name in state})
             shape = tuple(int(n) for n in np.shape(fitted.transform(X[:1]))[1:])
-            made = key, own, learned
-            before = self._first.setdefault((key, own), made)
+            entry = key, own, learned
+            before = self._first.setdefault((key, own), entry)
             known = self._kept.get(before)
-            if before != made and known is not None:
+            if before != entry and known is not None:
                 again = _transformed(fitted, X)
                 if np.array_equal(again, known, equal_nan=True):
-                    made = before
+                    entry = before
                 else:
-                    self._keeping(made, lambda: again)()
-            self._fits[asked] = made, fitted, shape
+                    self._keeping(entry, lambda: again)()
+            self._fits[request_key] = entry, fitted, shape
             if len(self._fits) > _MOST_FITS:
                 self._fits.popitem(last=False)
-        return self._fits[asked]
+        return self._fits[request_key]
 
     def _keeping(self, key: Key, make: Rows) -> Rows:
-        """Return a function that gives what `make` gives, once for a key where there is room for it."""
+        """Return a function that returns the result of `make`, computed once per key if the memory suffices."""
 
         def rows() -> Floats:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-            made = make()
-            if 2 * made.nbytes <= self._most_bytes:
-                self._kept[key] = made
-                while sum(one.nbytes for one in self._kept.values()) > self._most_bytes:
+            array = make()
+            if 2 * array.nbytes <= self._most_bytes:
+                self._kept[key] = array
+                while sum(kept.nbytes for kept in self._kept.values()) > self._most_bytes:
                     self._kept.popitem(last=False)
-            return made
+            return array
 
         return rows
 
 
 def digest(state: object) -> str:
     """Return a hash of arrays by their bytes and of other values by their repr, in dicts and lists of any depth."""
-    found = hashlib.sha256()
-    _add(found, state)
-    return found.hexdigest()
+    sha256 = hashlib.sha256()
+    _add(sha256, state)
+    return sha256.hexdigest()
 
 
-def _add(found: hashlib._Hash, value: object) -> None:
+def _add(sha256: hashlib._Hash, value: object) -> None:
     if isinstance(value, np.ndarray):
-        found.update(f"{value.dtype.str}{value.shape}".encode())
-        found.update(np.ascontiguousarray(value).tobytes() if value.dtype != object else repr(value.tolist()).encode())
+        sha256.update(f"{value.dtype.str}{value.shape}".encode())
+        sha256.update(np.ascontiguousarray(value).tobytes() if value.dtype != object else repr(value.tolist()).encode())
     elif isinstance(value, dict):
         for key in sorted(value, key=str):
-            found.update(f"k{key}".encode())
-            _add(found, value[key])
+            sha256.update(f"k{key}".encode())
+            _add(sha256, value[key])
     elif isinstance(value, list | tuple):
-        found.update(f"l{len(value)}".encode())
+        sha256.update(f"l{len(value)}".encode())
         for entry in value:
-            _add(found, entry)
+            _add(sha256, entry)
     else:
-        found.update(repr(value).encode())
+        sha256.update(repr(value).encode())
 
 
 def _once(make: Rows) -> Rows:
-    """Return a function that calls `make` once, and then lets go of it with the samples that it was made of."""
+    """Return a function that calls `make` once and then releases it together with the samples that it refers to."""
     waiting: list[Rows] = [make]
     given: list[Floats] = []
 

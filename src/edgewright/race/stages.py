@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import listing
-from edgewright.data.framing import SOUND
+from edgewright.data.decision import SOUND
 from edgewright.data.series import ColumnSeries, find_series
 from edgewright.preprocessing.series import CHANNEL
 from edgewright.race.contract import FEATURES, WINDOWS, Columns

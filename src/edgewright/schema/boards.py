@@ -25,7 +25,7 @@ FAILED: tuple[BoardState, ...] = ("refused", "reverted")
 """What says that the release is not well on a board."""
 SETTLED: tuple[BoardState, ...] = ("confirmed", "idle", "refused", "reverted", "firmware")
 """What stays until the next release, or until somebody does something."""
-MOST = 64
+MAX_BOARDS = 64
 
 
 class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,10 +53,10 @@ class BoardSeen(msgspec.Struct, frozen=True, kw_only=True):
     """How a board is, as its device saw it last.
 
     Attributes:
-        name: of the entry.
+        name: name of the entry.
         state: as `BoardState`.
         release: of the device, whose weights it should have.
-        counter: of the weights at work there; 0 for none, or where the board was never heard.
+        counter: counter of the weights at work there; 0 for none, or where the board was never heard.
         wanted: counter of the weights that it should have; 0 for none.
         floor: the board takes only higher ones.
         layout: first 16 digits of the hash of its code.

@@ -40,8 +40,8 @@ class CoachSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`coach.json`.
 
     Attributes:
-        version: of the format.
-        name: of the coach.
+        version: version of the format.
+        name: name of the coach.
         phones: that the network tells apart; silence follows them.
         mean, deviation: of the bands of sound.
         offsets: added to the logit of each phone and of silence: half of how rare it is, in logarithms.
@@ -75,7 +75,7 @@ class CoachScore(msgspec.Struct, frozen=True, kw_only=True):
     """A measurement on speakers that took no part; intervals draw whole speakers anew.
 
     Attributes:
-        name: of the coach.
+        name: name of the coach.
         speakers: who judged.
         recordings: theirs.
         phones: right and changed phones of all changed prompts.
@@ -151,7 +151,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """A prompt that was read aloud; a line of a log.
 
     Attributes:
-        text: of the prompt.
+        text: text of the prompt.
         moment: when, in ISO 8601; empty outside a log.
         recording: file of the sound beside the log; empty for none.
         words: that were heard, in order.

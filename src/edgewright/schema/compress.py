@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from edgewright.schema.trace import BudgetRow, EngineFlips, Part
 from edgewright.schema.trace_flow import Interval
 
@@ -13,7 +15,7 @@ class CompressRow(Part, frozen=True, kw_only=True):
 
     Attributes:
         name: 'float', 'int8', 'qat', 'structured-50-int8', ...
-        made: how, in words.
+        recipe: how, in words.
         file: of the form in the folder.
         validation: accuracy on the validation samples, on which was chosen; `validation_error` of a regression.
         accuracy: on the test samples, looked at once, with the interval by group; `error` of a regression.
@@ -33,7 +35,7 @@ class CompressRow(Part, frozen=True, kw_only=True):
     """
 
     name: str
-    made: str
+    recipe: str = msgspec.field(name="made")
     file: str
     validation: Interval | None = None
     validation_error: float | None = None
@@ -62,10 +64,10 @@ class CompressRecord(Part, frozen=True, kw_only=True):
     """A compression.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
         source: 'run' or 'model'.
         task: 'classification' or 'regression'.
-        asked: what was asked for, as on the command line.
+        options: what was asked for, as on the command line.
         rows: of the table, float first.
         chosen: name of the form in the package; the best there was when `refused` is not empty.
         max_drop: largest loss of accuracy allowed, as a fraction.
@@ -81,7 +83,7 @@ class CompressRecord(Part, frozen=True, kw_only=True):
     name: str
     source: str
     task: str
-    asked: tuple[str, ...]
+    options: tuple[str, ...] = msgspec.field(name="asked")
     rows: tuple[CompressRow, ...]
     chosen: str
     max_drop: float

@@ -28,8 +28,8 @@ class WindowConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
         fill_start: put copies of the first row before a recording, and likewise after a gap, so that windows are
             complete and answered from that row on; otherwise the first answer waits for `samples` rows. Copies look
             like a sensor at rest.
-        target: which of its rows' amounts a window is to tell: 'last' is the amount now, when the window is complete;
-            'first', 'max', or their 'mean'. Of labelled rows; classes have a label a window, by `within`.
+        target: the amount that a window predicts, from the amounts of its labelled rows: 'last' (the current amount),
+            'first', 'max' or 'mean'. For classes, `within` decides the label of a window.
     """
 
     samples: Positive
@@ -44,15 +44,15 @@ class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which samples train, validate and test.
 
     Attributes:
-        by: what is kept whole on one side; 'auto' takes 'group' where a group is known, then 'time' where rows have a
-            time, then 'row'.
+        by: unit that is never divided between the parts of the split; 'auto' takes 'group' if a group is known, else
+            'time' if rows have a time, else 'row'.
         test: share of the samples (of the groups, when split by group) that evaluate.
         validation: share of the training samples that stop training and calibrate probabilities.
         test_groups: names of the groups that evaluate; overrides `test`.
         validation_groups: names of the groups that validate; overrides `validation`.
         allow_leakage: go on although the same person or overlapping windows stand on both sides; the record warns.
-        leave_one_out_s: with fewer than 12 groups, fit the pipeline once more for each of them, without it, and score
-            it on that group, for at most so many seconds; 0 does not.
+        leave_one_out_s: time limit in seconds for a further evaluation with fewer than 12 groups: the pipeline is
+            fitted without each group in turn and scored on that group. 0 turns this off.
     """
 
     by: Literal["auto", "group", "session", "time", "row"] = "auto"
@@ -68,12 +68,12 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How the network is trained.
 
     Attributes:
-        epochs: at most this many passes over the training samples.
-        batch: samples a step.
+        epochs: maximum number of passes over the training samples.
+        batch: number of samples per step.
         optimiser: a file of `training/optimisers`; `prodigy` needs no learning rate.
         learning_rate: step size; ignored by `prodigy`.
-        schedule: of the learning rate; 'auto' is what the optimiser does by itself, 'one_cycle' rises and falls along
-            a cosine; not for `prodigy` and `schedule_free_adamw`.
+        schedule: schedule of the learning rate; 'auto' is the usual one of the optimiser, 'one_cycle' rises and falls
+            along a cosine; not for `prodigy` and `schedule_free_adamw`.
         warm_up: share of all steps in which 'constant' and 'one_cycle' rise.
         weight_decay: decoupled weight decay (AdamW).
         patience: epochs without a better validation loss before training stops; 0 never stops early.
@@ -113,18 +113,19 @@ class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         kind: a file of `models`.
-        layers: of a network, in order, without the output layer, which the target decides: each a table with its
-            `kind`, a file of `models/nn`.
-        backbone: of a network, a .tflite (int8 or float) or .onnx file whose layers, without its classifier, come
-            first; without `layers` the output layer follows it.
+        layers: layers of a network, in their order, without the output layer, which follows from the target. Each is a
+            table with its `kind`, a file of `models/nn`.
+        backbone: for a network, a .tflite (int8 or float) or .onnx file whose layers, without its classifier, come
+            first. Without `layers`, the output layer follows directly.
         depth: share of the backbone's layers that are kept, from the first on; below 1, without `layers`, the mean over
             all pixels follows it.
         freeze: share of the kept layers, from the first on, that are not trained; 1 (the default) trains what follows
             them alone.
-        pixels: numbers that black and white were when the backbone was trained; an int8 file says them itself.
-        rounds: of boosted trees; each adds a tree for each class, or one tree for two classes or an amount.
+        pixels: values of black and white in the training of the backbone; an int8 file contains them.
+        rounds: number of rounds of boosted trees; each adds a tree for each class, or one tree for two classes or an
+            amount.
         leaves: largest number of leaves of a boosted tree; 30 trees of 16 leaves take about 5 kB of flash.
-        trees: of a forest or of extra trees.
+        trees: number of trees of a forest or of extra trees.
         size_bytes: flash that the tables of a forest, of extra trees or of a kernel machine take at most: the splits
             that help least are pruned, and there are as many centres as fit, up to 300.
     """
@@ -150,9 +151,9 @@ class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=
         percentile: share of values inside the range for 'percentile', in per cent.
         per_channel: 'auto' uses a scale a channel only where that lowers the error by enough to pay for its bytes.
         max_drop: largest loss of accuracy, as a fraction, or growth of a regression's error.
-        repair: where int8 loses more on samples that do not test, try a scale per channel and training with its
-            rounding; where neither helps, or int8 loses more on the test samples, the package is float. Without it
-            such a run leaves no package and exits with 1.
+        repair: if int8 loses more than allowed on samples other than the test samples, try a scale per channel and
+            quantisation-aware training. If neither helps, or int8 loses more on the test samples, the package is
+            float. Without `repair`, such a run leaves no package and exits with 1.
         reference_megabytes: also quantise a dense network of this size (float32) and show bytes and time; 0 does not.
     """
 
@@ -184,8 +185,8 @@ class DecisionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         debounce: windows in a row that must agree before a decision changes, or 'auto': of 1 to 4 the number that costs
             least on whole recordings of people, machines or sessions that the answering fit has not seen and that do
             not test; none that hides a short label.
-        false_switch_s: with 'auto', seconds of wrong decision that a false switch costs as much as, and a change that
-            is never decided; the length of a window when left out.
+        false_switch_s: with 'auto', the cost of a false switch or a missed change, in seconds of a wrong decision; by
+            default the length of a window.
     """
 
     debounce: Annotated[int, msgspec.Meta(ge=1, le=1000)] | Literal["auto"] = 1
@@ -198,7 +199,7 @@ class ScalingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         rows: data sizes.
         architectures: layers by name, as in `model.layers`.
-        epochs: at most this many passes at each size.
+        epochs: maximum number of passes over the samples at each size.
         patience: epochs without a better validation loss before a training stops, so that a small data size is not
             judged on a network that saw too few steps; 0 makes all passes.
         looks: rows that a training looks at in all its passes together, so that a large data size makes fewer of them;
@@ -221,12 +222,13 @@ class SearchConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
             pipeline's own is used when this is left out.
         inputs: 'features' is what the stages give, 'windows' leaves the stages of `features` out and gives the network
             windows.
-        layers: of a network on windows, files of `models/nn` that declare it; 'gru' and 'lstm' give their last state.
-            Without a window, of a network over pictures: 'conv2d', 'inverted_residual'.
+        layers: kinds of layers of a network on windows: files of `models/nn` that allow a search; 'gru' and 'lstm' give
+            their last state. Without a window, kinds of layers of a network on pictures: 'conv2d',
+            'inverted_residual'.
         depth: fewest and most hidden layers of a network of dense layers, or layers of one on windows or pictures.
         widths: fewest and most units or filters of a layer.
-        bits: of the network's weights: 8 for int8, 32 for float32. Weights of 4 bits would be kept in bytes by every
-            form that is written, so they would save nothing.
+        bits: bits of each weight of the network: 8 for int8, 32 for float32. Weights of 4 bits would save nothing,
+            because every exported form stores them in bytes.
         learning_rate, weight_decay: smallest and largest, tried on a logarithmic scale.
         epochs: fewest and most.
         copies: numbers of copies that each table of `training.augment` makes, where it makes any.
@@ -300,32 +302,35 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A pipeline.
 
     Attributes:
-        name: of the run folder and the package.
-        title: one line that says what it is for.
+        name: name of the run folder and of the package.
+        title: purpose of the pipeline in one line.
         task: 'auto' takes classification for text, true/false or few whole numbers in the target. 'detection' finds
             objects in pictures that have boxes. 'anomaly' learns from pictures labelled 'good' alone how odd a picture
             is, and where.
-        seed: of everything random.
+        seed: seed of the random number generators.
         refit: once the test samples have judged a fit, fit again on all samples, as many epochs and with the same
             temperature, and package that; the figures stay those of the judged fit. Training takes twice the time.
         need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
-        data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`. Data with labels by a machine
-            are refused unless an audit holds their error rate at `label_errors` (0.05) or below. `without` lists labels
-            that are left out; recordings of more rows a second than `resample` are averaged to it.
-        window: leave out for a table of rows.
-        split: training, validation and test samples.
-        stages: in order, each a table with its `kind`, a file of `preprocessing` or `features`, and an optional
-            `title`: neighbours of one title share a card of the data flow.
-        model: the network.
-        training: how it is trained.
-        compression: the int8 form.
-        device: what the package is for.
+        keep_samples: `false` leaves training samples out of `trace.json` and of the page. Otherwise these hold up to
+            2,000, as a network of dense layers takes them, and the page trains it again.
+        data: data source: `kind` is csv, parquet, wav or another file of `data/sources`, or a family of public sets of
+            `data/sets`. Data with labels by a machine are refused unless an audit shows an error rate of at most
+            `label_errors` (0.05). `without` lists labels to omit. Recordings with more rows per second than `resample`
+            are averaged to that rate.
+        window: length and step of windows; omit it for a table of rows.
+        split: shares of training, validation and test samples.
+        stages: preprocessing and features, in their order. Each is a table with its `kind`, a file of `preprocessing`
+            or `features`, and an optional `title`: adjacent stages with the same title share a card of the data flow.
+        model: kind of the model, and its settings.
+        training: settings of the training of a network.
+        compression: settings of the int8 form.
+        device: device for which the package is built.
         scaling: an optional comparison over data sizes.
         architecture: the entry of `scaling.architectures` that is trained and packaged; empty uses `model.layers`.
         cards: names of the cards of the data flow.
         search: what `edgewright search` may change.
-        adapt: what devices may learn; leave out for a model that stays as it is.
-        decision: how a device decides over a stream of windows; leave out to take each answer for a decision.
+        adapt: settings of learning on devices; omit it for a model that does not change.
+        decision: how a device decides over a stream of windows; omit it to take each answer as a decision.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -348,3 +353,4 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     adapt: AdaptConfig | msgspec.UnsetType = msgspec.UNSET
     decision: DecisionConfig | msgspec.UnsetType = msgspec.UNSET
     need: Fraction | msgspec.UnsetType = msgspec.UNSET
+    keep_samples: bool | msgspec.UnsetType = msgspec.UNSET

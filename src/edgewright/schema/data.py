@@ -66,7 +66,7 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     """Recordings of one schema.
 
     Attributes:
-        name: of the set.
+        name: name of the set.
         columns: schema of the columns of `values`, in order.
         recordings: at least one.
         rate: samples a second, None for a table without time.
@@ -90,18 +90,20 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def groups(self) -> list[str]:
         """People or machines of all recordings."""
-        found: set[str] = set()
-        for names in (one.groups for one in self.recordings if one.groups is not None and len(one.groups)):
+        names_known: set[str] = set()
+        for names in (
+            recording.groups for recording in self.recordings if recording.groups is not None and len(recording.groups)
+        ):
             # A name stands for many rows: those at which it changes name all of them.
-            found.update(map(str, names[np.append(True, names[1:] != names[:-1])].tolist()))
-        return sorted(found)
+            names_known.update(map(str, names[np.append(True, names[1:] != names[:-1])].tolist()))
+        return sorted(names_known)
 
 
 class TextSet(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of text: sentences with their labels, questions with their answers.
 
     Attributes:
-        name: of the set.
+        name: name of the set.
         columns: names of the columns, in order.
         rows: each as long as `columns`.
         origin, licence, citation: as in `DataSet`.

@@ -50,8 +50,8 @@ class DenoiserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`denoiser.json`.
 
     Attributes:
-        version: of the format.
-        name: of the denoiser.
+        version: version of the format.
+        name: name of the denoiser.
         rate: samples a second.
         columns: channels in order.
         hop: samples that come and leave together.
@@ -109,7 +109,7 @@ class DenoiseScore(msgspec.Struct, frozen=True, kw_only=True):
     """A measurement.
 
     Attributes:
-        name: of the denoiser.
+        name: name of the denoiser.
         recordings, groups: held out.
         snr_low, snr_high: ratio at which noise was mixed in.
         rows: by noise and method.

@@ -36,7 +36,7 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     """How well one detector did where `auto` compared them.
 
     Attributes:
-        kind: of the detector.
+        kind: kind of the detector.
         skill: mean over the parts that were held out, 0 to 1.
         low, high: interval of 95 % of that mean.
         bytes: of what it learnt and what it remembers.
@@ -56,14 +56,14 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     measure: str
     reason: str
-    tried: tuple[Skill, ...]
+    candidates: tuple[Skill, ...] = msgspec.field(name="tried")
 
 
 class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`detector.json` of a detector's file; the arrays lie beside it.
 
     Attributes:
-        version: of the format; a newer one is refused by name.
+        version: version of the format; a newer one is refused by name.
         kind: a file of `monitor/detectors`.
         config: its settings.
         columns: channels in the order of a row.

@@ -61,7 +61,7 @@ class PackageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Table `[[packages]]`: one that answers.
 
     Attributes:
-        path: of the package or run folder, as seen from the configuration's folder.
+        path: path of the package or run folder, as seen from the configuration's folder.
         name: in events, and of the folder that keeps proven copies; the file's name without its ending when empty.
         streams: patterns (`*`, `?`, `[ab]`) of the streams it answers.
         form, engine: as `edgewright predict` takes them; empty: the package's default, the fastest present.
@@ -82,7 +82,7 @@ class DetectorEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Table `[[detectors]]`: a detector's file and the streams it watches.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         name: in events; the file's name without its ending when empty.
         streams: patterns of streams.
         gate: a sample of a package with rows that the detector calls odd decides nothing, as with a sensor that is not
@@ -99,7 +99,7 @@ class RuleEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Table `[[rules]]`: a state table, the streams it follows (a machine each), and the package whose answers it sees.
 
     Attributes:
-        path: of the table.
+        path: path of the table.
         streams: patterns of streams.
         package: name of the package; where there is only one it need not be said, '-' for none.
         columns: further columns that guards ask for, beside those of the package.

@@ -29,9 +29,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A document that was read.
 
     Attributes:
-        name: of the file.
+        name: name of the file.
         kind: 'pdf', 'markdown', 'html' or 'text'.
-        sha256: of the file's bytes.
+        sha256: SHA-256 of the file's bytes.
         pages: their number; 0 where it has none.
         notes: what the reader could not read, for the user.
     """
@@ -63,14 +63,14 @@ class Indexed(msgspec.Struct, frozen=True, kw_only=True):
     media: str = ""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class FoundPassage(msgspec.Struct, frozen=True, kw_only=True):
     """A passage that may answer.
 
     Attributes:
         document: name of the file.
         path: headings above the passage.
         page: counted from 1; 0 without pages.
-        text: of the passage.
+        text: text of the passage.
         begin, end: of the sentence in `text` that answers best.
         score: of that sentence; higher is better, comparable within one question.
     """
@@ -94,7 +94,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         question: as it was asked.
-        found: passages, the best first; each section once.
+        passages: passages, the best first; each section once.
         confidence: 0 to 1, that the answer is in the documents at all.
         threshold: below it the answer is 'not in this document'.
         unknown: words of the question that stand nowhere in the documents.
@@ -102,7 +102,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     question: str
-    found: tuple[Found, ...]
+    passages: tuple[FoundPassage, ...] = msgspec.field(name="found")
     confidence: float
     threshold: float
     unknown: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def answered(self) -> bool:
         """Whether the documents hold an answer, as far as can be told."""
-        return bool(self.found) and self.confidence >= self.threshold
+        return bool(self.passages) and self.confidence >= self.threshold
 
 
 class Phrased(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,15 +54,15 @@ def located(where: str) -> Iterator[None]:
 class UnknownNameError(InputError):
     """A name that is not among the known ones: the message lists them and guesses what was meant."""
 
-    def __init__(self, what: str, name: str, known: Iterable[str], where: str = "") -> None:
-        self.what, self.name, self.known = what, name, tuple(sorted(known))
-        message = f"no {what} {name!r}. Known: {', '.join(self.known) or 'none'}"
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        self.kind, self.name, self.known = kind, name, tuple(sorted(known))
+        message = f"no {kind} {name!r}. Known: {', '.join(self.known) or 'none'}"
         close = difflib.get_close_matches(name, self.known, n=1)
         if close:
             message += f". Did you mean {close[0]!r}?"
         if where:
             message += f" - at {where}"
-        super().__init__(f"a known {what}", repr(name), where)
+        super().__init__(f"a known {kind}", repr(name), where)
         self.args = (message,)
 
 

@@ -77,10 +77,10 @@ class FederationSimulation(msgspec.Struct, frozen=True, kw_only=True):
     """What a fleet would learn together, before deployment.
 
     Attributes:
-        name: of the package; `data` is what was read.
+        name: name of the package; `data` is what was read.
         settings: of the learning.
         devices: people who took part; `examples` of them in all.
-        judged: people who are neither among the devices nor among those that the model was fitted on.
+        test_people: people who are neither among the devices nor among those that the model was fitted on.
         dropouts, poisoners: shares of the devices; `attack` is what poisoners do.
         figures: of the factory's layer, of a fit on all examples together, and of what the fleet learned.
         rounds: what became of each.
@@ -94,7 +94,7 @@ class FederationSimulation(msgspec.Struct, frozen=True, kw_only=True):
     settings: FederationSettings
     devices: int
     examples: int
-    judged: tuple[str, ...]
+    test_people: tuple[str, ...] = msgspec.field(name="judged")
     dropouts: float
     poisoners: float
     attack: str

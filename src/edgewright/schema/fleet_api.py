@@ -229,7 +229,7 @@ class OutcomeSeen(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     plan: str
     counter: int
-    what: str
+    result: str = msgspec.field(name="what")
     because: str
     detail: str
     clock: float
@@ -275,12 +275,12 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         counters: devices by product and the release that they run.
         phases: devices by phase.
-        heard: devices that reported within the last hour.
+        reporting: devices that reported within the last hour.
         history_due: seconds of history beyond the retention time, which the server deletes bit by bit.
     """
 
     devices: int
-    heard: int
+    reporting: int = msgspec.field(name="heard")
     quarantined: int
     counters: dict[str, dict[int, int]]
     phases: dict[str, int]
@@ -293,7 +293,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     at: float
     who: str
-    what: str
+    action: str = msgspec.field(name="what")
     subject: str
     detail: Any
     before: str

@@ -157,7 +157,7 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
         folder: of the fleet.
         root: SHA-256 of the root's bytes, which devices are told at enrolment.
         roles: with thresholds.
-        made: every key file.
+        keys: every key file.
         steps: what a person does next, in order.
         warnings: what is not safe yet.
         stick: it is the repository for sticks of a fleet.
@@ -166,7 +166,7 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     root: str
     roles: tuple[RoleKeys, ...]
-    made: tuple[KeyMade, ...]
+    keys: tuple[KeyMade, ...] = msgspec.field(name="made")
     steps: tuple[str, ...]
     warnings: tuple[str, ...]
     stick: bool = False

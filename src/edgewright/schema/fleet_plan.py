@@ -26,14 +26,14 @@ class Release(Signed, frozen=True, kw_only=True):
     """One package under one number.
 
     Attributes:
-        product: which line of packages; a device follows one.
+        product: product, which is a line of packages; a device follows one product.
         counter: rises with every release of the product; a device never activates one below its floor, nor one that
             failed there before.
         target: path of the package among the signed targets.
-        sha256, length: of its bytes.
+        sha256, length: SHA-256 and length of the package in bytes.
         package: the package's own name and the first 16 digits of its hash, for people.
         profiles: hardware profiles that it is for; empty for all.
-        least: version of Edgewright on the device from which it runs; empty for any.
+        minimum_version: version of Edgewright on the device from which it runs; empty for any.
     """
 
     product: Id
@@ -43,7 +43,7 @@ class Release(Signed, frozen=True, kw_only=True):
     length: Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
     package: str = ""
     profiles: tuple[str, ...] = ()
-    least: str = ""
+    minimum_version: str = msgspec.field(default="", name="least")
 
 
 class Cohort(Signed, frozen=True, kw_only=True):
@@ -84,10 +84,10 @@ class Gate(Signed, frozen=True, kw_only=True):
     """A limit on what the devices of a stage report, before the next stage and during the whole rollout.
 
     Attributes:
-        measure: as `Measure`.
-        limit: the largest value allowed of `quantile` over the devices; of `gates.SHARES` the share.
-        ratio: instead, the largest value relative to devices at the same time that have the old release; 0: not asked.
-        quantile: which one of the devices' values; .5 is the median, robust to false reports.
+        measure: name of the measure.
+        limit: largest allowed value of `quantile` over the devices; for a measure of `gates.SHARES`, the largest share.
+        ratio: largest allowed value relative to devices that have the old release at the same time; 0 turns this off.
+        quantile: quantile of the devices' values; .5 is the median, which is robust to false reports.
         quorum: devices that must have reported before the gate says anything but 'hold'.
         batch: largest share of the votes that devices of one enrolment batch may have.
     """
@@ -112,11 +112,12 @@ class TrialLimits(Signed, frozen=True, kw_only=True):
     """What a device asks of a new package before it confirms it; beyond any of them it goes back by itself.
 
     Attributes:
-        seconds: of running with rows that arrive, for which the trial lasts.
-        patience: seconds of wall time after which a trial without enough rows goes back; 0: waits for ever.
+        seconds: duration of the trial in seconds; only time with arriving rows counts.
+        patience: seconds after which a trial without enough rows is reverted; 0 waits without a limit.
         crashes: ends of the model's process that were not asked for; one more and the device goes back.
         boots: starts after a power loss during the trial, counted apart from crashes.
-        latency: seconds, p99 from the last row to the answer; 0: not asked. So with all below.
+        latency: largest 99th percentile of the time from the last row to the answer, in seconds; 0 turns this limit
+            off, as for all limits below.
         memory: resident bytes of the model's process; the hard limit that it runs under too.
         unsure: share of answers below the package's confidence threshold.
         drift: share of channels that drift.
@@ -141,14 +142,14 @@ class Plan(Signed, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: unique for ever; also the name of the target `plans/ID.json`.
-        release: what is rolled out; `revert` is the same device's way back under the next counter: the old bytes, which
-            an aborted rollout may name. Its counter is `release.counter + 1`; None for a product's first release.
-        salt: 32 random bytes, hexadecimal, of this plan alone.
-        cohorts: by name.
-        stages: in order; percents of stages over the same cohorts never fall.
+        release: the new release; `revert` contains the old bytes under the counter `release.counter + 1`, to which an
+            aborted rollout may return. It is None for the first release of a product.
+        salt: 32 random bytes in hexadecimal, unique to this plan.
+        cohorts: cohorts by name.
+        stages: stages in their order; percents of stages over the same cohorts never fall.
         holdout: percent of the devices that stay with the old release until the last stage, to compare with.
         gates: asked in every stage, `trial` by every device.
-        windows: of maintenance; empty for any time.
+        windows: maintenance windows; empty for any time.
         starts, expires: seconds since 1970, by the signed clock; before and after them nobody activates.
         enrolled: seconds since 1970; devices enrolled later take part but do not count in gates.
         silence: seconds after an acknowledged intent in which a device must have reported, else it counts as failed.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edgewright.schema.boards import MOST, BoardSeen
+from edgewright.schema.boards import MAX_BOARDS, BoardSeen
 from edgewright.schema.fleet_plan import Id
 
 DeviceId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
@@ -94,15 +94,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a release on the device; kept there until it is acknowledged.
 
     Attributes:
-        number: of the device's own, rising; given once.
-        what: 'tested', 'activated', 'confirmed', 'reverted', 'refused'.
+        number: rising number that the device assigns once.
+        result: 'tested', 'activated', 'confirmed', 'reverted', 'refused'.
         at: seconds since 1970 of the device's clock, as wrong as that is.
     """
 
     number: int
     plan: str
     counter: int
-    what: Literal["tested", "activated", "confirmed", "reverted", "refused"]
+    result: Literal["tested", "activated", "confirmed", "reverted", "refused"] = msgspec.field(name="what")
     because: Because = ""
     detail: Text = ""
     at: float = 0.0
@@ -145,7 +145,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
     profile: str = ""
     version: Text = ""
-    boards: Annotated[tuple[BoardSeen, ...], msgspec.Meta(max_length=MOST)] = ()
+    boards: Annotated[tuple[BoardSeen, ...], msgspec.Meta(max_length=MAX_BOARDS)] = ()
     signed: float = 0.0
     transport_faults: Annotated[int, msgspec.Meta(ge=0)] = 0
     transport_fault: Text = ""

@@ -43,22 +43,34 @@ class GateSeen(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         measure: of the gate.
-        said: 'pass', 'hold' or 'fail'.
+        verdict: 'pass', 'hold' or 'fail'.
         value, low, high: of the new release, and its bounds; None below the quorum.
         allowed: the limit that held; None where it cannot be said.
-        heard, needed: devices that counted, and that are needed for a word.
+        counted, needed: devices that counted, and that are needed for a word.
         why: one line for people.
     """
 
     measure: str
-    said: str
+    verdict: str = msgspec.field(name="said")
     value: float | None = None
     low: float | None = None
     high: float | None = None
     allowed: float | None = None
-    heard: int = 0
+    counted: int = msgspec.field(default=0, name="heard")
     needed: int = 0
     why: str = ""
+
+
+class GatePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates said at one moment.
+
+    Attributes:
+        at: seconds since 1970.
+        values: by measure, the value of the new release and the limit that applied; None where there was none.
+    """
+
+    at: float
+    values: dict[str, tuple[float, float | None]]
 
 
 class StageDetection(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +111,7 @@ class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
         signer: why nothing can be signed now; empty where it can, and where nobody asked.
         watch: seconds for which its gates watch it after its end.
         detection: what each stage finds; empty for a plan with cohorts, whose devices nobody counts here.
+        history: what the gates said so far, oldest first; empty in the list of all rollouts.
     """
 
     plan: str
@@ -125,11 +138,36 @@ class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
     signer: str = ""
     watch: float = 0.0
     detection: tuple[StageDetection, ...] = ()
+    history: tuple[GatePoint, ...] = ()
 
     @property
     def under_way(self) -> bool:
         """Whether it may still go on."""
         return self.state in ("running", "paused")
+
+
+MapState = Literal["healthy", "trial", "allowed", "waiting", "silent", "failed", "returned"]
+"""State of a device in a rollout: it confirmed the release, tries it, may begin, was not offered it yet, is silent,
+reverted or refused it, or went back because the rollout was aborted."""
+
+
+class StageDevices(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices that a stage adds to those before it, by state."""
+
+    name: str
+    states: dict[MapState, int]
+
+
+class RolloutMap(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices of a rollout.
+
+    Attributes:
+        stages: in order.
+        outside: devices of its product that no stage includes, or that are in quarantine or enrolled later.
+    """
+
+    stages: tuple[StageDevices, ...]
+    outside: int
 
 
 class RolloutsSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +210,7 @@ class RolloutWord(msgspec.Struct, frozen=True, kw_only=True):
     """What a rollout says to one device, worked out as the device itself does it.
 
     Attributes:
-        place: percent from 0 up to 100 where the device stands in it.
+        position: percent from 0 up to 100 where the device stands in it.
         stage: such as "1 of 3 'canary'"; empty where the plan has no such stage.
         go: the device may begin.
         why: one line.
@@ -181,7 +219,7 @@ class RolloutWord(msgspec.Struct, frozen=True, kw_only=True):
     plan: str
     counter: int
     state: State
-    place: float
+    position: float = msgspec.field(name="place")
     stage: str
     go: bool
     why: str
@@ -214,7 +252,7 @@ class Noticed(msgspec.Struct, frozen=True, kw_only=True):
     counter: int
     at: float
     value: float
-    what: str = ""
+    subject: str = msgspec.field(default="", name="what")
 
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,13 +1,94 @@
-"""What a model takes of a device, each figure with its interval; its estimate, and the C that it was counted on."""
+"""What a model takes of a device, each figure with its interval; and limits as a person writes them (`flash=64kB`)."""
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Literal
 
 import msgspec
 
-from edgewright.schema.budget import Budget
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.html_table import html_table
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits; None sets none.
+
+    Attributes:
+        flash, ram: bytes.
+        latency_us: microseconds an answer.
+        energy_uj: microjoules an answer.
+        cells: logic cells of an FPGA.
+    """
+
+    flash: int | None = None
+    ram: int | None = None
+    latency_us: float | None = None
+    energy_uj: float | None = None
+    cells: int | None = None
+
+
+_BYTES = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_TIMES = {"us": 1.0, "µs": 1.0, "ms": 1e3, "s": 1e6}
+_ENERGIES = {"nJ": 1e-3, "uJ": 1.0, "µJ": 1.0, "mJ": 1e3, "J": 1e6}
+_KEYS: dict[str, tuple[str, dict[str, int] | dict[str, float]]] = {
+    "flash": ("flash", _BYTES),
+    "ram": ("ram", _BYTES),
+    "latency": ("latency_us", _TIMES),
+    "energy": ("energy_uj", _ENERGIES),
+}
+_AMOUNT = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Zµ]*)")
+_EXAMPLE = "Write it as flash=64kB,ram=16kB,latency=10ms,energy=2mJ"
+
+
+def parse_budget(text: str, where: str = "--budget") -> Budget:
+    """Read limits separated by commas; kB is 1000 bytes, KiB 1024.
+
+    Args:
+        text: such as 'flash=64kB,ram=16kB,latency=10ms'.
+        where: for messages.
+
+    Raises:
+        InputError: for something that is no limit, has no unit or another's, is not above zero, or is said twice.
+        UnknownNameError: for a quantity that is not known.
+    """
+    limits: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, equals, amount = (word.strip() for word in part.partition("="))
+        if not equals:
+            raise InputError("limits such as flash=64kB", repr(part), where, _EXAMPLE)
+        if key not in _KEYS:
+            raise UnknownNameError("limit", key, _KEYS, where)
+        field, units = _KEYS[key]
+        if field in limits:
+            raise InputError(f"one limit for {key}", "two", where)
+        limits[field] = _amount(amount, units, f"{where} {key}")
+    if not limits:
+        raise InputError("limits such as flash=64kB", repr(text), where, _EXAMPLE)
+    whole = {field: int(limits[field]) for field in ("flash", "ram") if field in limits}
+    return Budget(**whole, latency_us=limits.get("latency_us"), energy_uj=limits.get("energy_uj"))
+
+
+def parse_amount(key: str, amount: str, where: str) -> float:
+    """One amount of a quantity in bytes, microseconds or microjoules; raises as `parse_budget`."""
+    if key not in _KEYS:
+        raise UnknownNameError("quantity", key, _KEYS, where)
+    return _amount(amount, _KEYS[key][1], where)
+
+
+def _amount(text: str, units: dict[str, int] | dict[str, float], where: str) -> float:
+    match = _AMOUNT.fullmatch(text)
+    known = ", ".join(units)
+    if match is None:
+        raise InputError(f"a number and one of {known}", repr(text), where)
+    number, unit = match.groups()
+    if unit not in units:
+        raise InputError(f"one of the units {known}", repr(unit) if unit else "none", where)
+    value = float(number) * units[unit]
+    if not 0 < value < math.inf:
+        raise InputError("an amount above zero", repr(text), where)
+    return value
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,10 +104,10 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A model on a device.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
         device: name of the profile; description: of it.
-        found: with compiled sizes and counted instructions where there are any.
-        before: the estimate that they replaced; equal to `found` where nothing was compiled.
+        footprint: with compiled sizes and counted instructions where there are any.
+        before: the estimate that they replaced; equal to `footprint` where nothing was compiled.
         limits: of the device and of the budget asked for, the smaller of both.
         over: by how much it is beyond them, a sentence each.
         helps: what would help, where something is beyond.
@@ -37,7 +118,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     device: str
     description: str
-    found: Footprint
+    footprint: Footprint = msgspec.field(name="found")
     before: Footprint
     limits: Budget
     over: tuple[str, ...]
@@ -47,17 +128,19 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         """Show each figure with its interval and limit in a notebook."""
-        found, limits = self.found, self.limits
+        footprint, limits = self.footprint, self.limits
         figures = (
-            ("flash", found.flash, limits.flash),
-            ("RAM", found.ram, limits.ram),
-            ("instructions", found.instructions, None),
-            ("latency", found.latency_us, limits.latency_us),
-            ("energy", found.energy_uj, limits.energy_uj),
+            ("flash", footprint.flash, limits.flash),
+            ("RAM", footprint.ram, limits.ram),
+            ("instructions", footprint.instructions, None),
+            ("latency", footprint.latency_us, limits.latency_us),
+            ("energy", footprint.energy_uj, limits.energy_uj),
         )
         rows = [_row(name, spread, limit) for name, spread, limit in figures]
         return html_table(
-            f"{self.name}, {found.form}, on {self.device}", ("figure", "value", "90 % interval", "limit", "how"), rows
+            f"{self.name}, {footprint.form}, on {self.device}",
+            ("figure", "value", "90 % interval", "limit", "how"),
+            rows,
         )
 
 
@@ -75,7 +158,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """Generated C, counted before it is compiled.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
         constants: bytes of its tables, exact.
         values: bytes of static memory for values, exact.
         written: how often each kind of expression, loop or call stands in the code.
@@ -145,7 +228,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
 def _row(name: str, spread: Spread | None, limit: float | None) -> tuple[str, ...]:
     if spread is None:
         return (name, "not known", "", "", "")
-    value, low, high = (_digits(one) for one in (spread.value, spread.low, spread.high))
+    value, low, high = (_digits(figure) for figure in (spread.value, spread.low, spread.high))
     unit = "" if spread.unit == name else f" {spread.unit}"
     interval = f"{low} to {high}{unit}" if spread.low < spread.high else "exact"
     return (name, f"{value}{unit}", interval, "none" if limit is None else f"{_digits(limit)}{unit}", spread.how)

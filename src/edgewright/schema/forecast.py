@@ -34,7 +34,7 @@ class ForecastPool(msgspec.Struct, frozen=True, kw_only=True):
     """What `edgewright forecast pool` writes.
 
     Attributes:
-        version: of the format; a newer one is refused by name.
+        version: version of the format; a newer one is refused by name.
         name: for people.
         seasons: rows after which the series repeat, ascending; a new series must come at the same steps.
         horizon: rows ahead that the series were told apart by.
@@ -133,12 +133,12 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         level: that was asked for, in per cent.
-        held: values within it.
+        inside: values within it.
         of: values looked at; 0 where there were too few folds to check.
     """
 
     level: float
-    held: int
+    inside: int = msgspec.field(name="held")
     of: int
 
 
@@ -146,8 +146,8 @@ class ForecasterSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`forecaster.json` of a forecaster's file; `arrays/` holds its state, the widths of its intervals and its test.
 
     Attributes:
-        version: of the format; a newer one is refused by name.
-        name: of the candidate that was chosen.
+        version: version of the format; a newer one is refused by name.
+        name: name of the candidate that was chosen.
         column: whose values it forecasts.
         time: column with the time of a row; empty for none.
         time_unit: of a time in numbers, as [data] has it.
@@ -159,7 +159,7 @@ class ForecasterSpec(msgspec.Struct, frozen=True, kw_only=True):
         model: the recursion.
         rows: that it was fitted on; `missing` of them had no value.
         missing: rows without a value.
-        tried: the candidates.
+        candidates: the candidates.
         coverage: one a level.
         reason: why this one was chosen.
         naive: mean absolute in-sample error of the seasonal naive forecast, the unit of MASE.
@@ -178,7 +178,7 @@ class ForecasterSpec(msgspec.Struct, frozen=True, kw_only=True):
     model: LinearModel
     rows: int = 0
     missing: int = 0
-    tried: tuple[CandidateScore, ...] = ()
+    candidates: tuple[CandidateScore, ...] = msgspec.field(default=(), name="tried")
     coverage: tuple[Coverage, ...] = ()
     reason: str = ""
     naive: float = 1.0

@@ -40,7 +40,7 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """A whole pipeline or a network, batch axis first in every value.
 
     Attributes:
-        name: of the pipeline.
+        name: name of the pipeline.
         inputs: one for our own pipelines.
         outputs: `label` (int64 index), `probabilities` and `confidence` for a classifier; `prediction` otherwise.
         nodes: in an order in which they can run.

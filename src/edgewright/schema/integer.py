@@ -53,7 +53,7 @@ class IntegerNetwork(msgspec.Struct, frozen=True, kw_only=True):
     """A network from the boundary to its raw outputs.
 
     Attributes:
-        name: of the pipeline.
+        name: name of the pipeline.
         rounding: which kernels the integers equal.
         values: by number.
         operators: in an order in which they can run.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -33,6 +33,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         title: a question that the job answers.
         shows: what of the product it uses, in a sentence.
+        answer: to the question, with figures as `{step.figure}`; empty for none.
+        picture: step whose time line, lane view or first chart comes first on the page; empty for none.
         minutes: of CPU time that it takes; 0 where nobody measured it: then its steps tell what they take.
         limits: what the figures do not show.
         steps: each a table with `kind`, a file of `jobs/steps`, optionally `name`, and that step's own keys.
@@ -42,6 +44,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     title: Text
     shows: Text
     steps: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
+    answer: str = ""
+    picture: str = ""
     minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     limits: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
@@ -64,6 +68,11 @@ class JobFigure(Part, frozen=True, kw_only=True):
     interval: Interval | None = None
     unit: str = ""
 
+    @classmethod
+    def of_interval(cls, name: str, title: str, interval: Interval, unit: str = "") -> JobFigure:
+        """Return a figure that is known with an interval."""
+        return cls(name=name, title=title, value=interval.value, interval=interval, unit=unit)
+
 
 class Stretch(Part, frozen=True, kw_only=True):
     """Seconds from `start` to `end` with one label."""
@@ -81,6 +90,13 @@ class Mark(Part, frozen=True, kw_only=True):
     text: str
 
 
+class JobCurve(Part, frozen=True, kw_only=True):
+    """One curve of a chart: points (x, y) in order of x."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
 class Timeline(Part, frozen=True, kw_only=True):
     """A replayed recording.
 
@@ -93,6 +109,8 @@ class Timeline(Part, frozen=True, kw_only=True):
         marks: alarms and other events.
         keys: what `truth`, `answers` and `states` are called.
         note: what the marks mean; empty where they are alarms.
+        signals: lanes above the others, each with up to two curves over the seconds on one scale.
+        unit: of `seconds` where they count something else, such as cycles; empty for seconds.
     """
 
     title: str
@@ -104,13 +122,34 @@ class Timeline(Part, frozen=True, kw_only=True):
     marks: tuple[Mark, ...] = ()
     keys: tuple[str, str, str] = ("truth", "answer", "states")
     note: str = ""
+    signals: tuple[tuple[JobCurve, ...], ...] = ()
+    unit: str = ""
 
 
-class JobCurve(Part, frozen=True, kw_only=True):
-    """One curve of a chart: points (x, y) in order of x."""
+class LaneFrame(Part, frozen=True, kw_only=True):
+    """A moment on a road: what the own car does, and others by metres ahead of it and to its right."""
 
-    name: str
-    points: tuple[tuple[float, float], ...]
+    time: float
+    action: str
+    others: tuple[tuple[float, float], ...]
+
+
+class LaneView(Part, frozen=True, kw_only=True):
+    """The road around a car, from above.
+
+    Attributes:
+        title: what is shown.
+        lanes: how many.
+        lane: of the own car, from the left, counted from 0.
+        width: of a lane, in metres.
+        frames: in order of time.
+    """
+
+    title: str
+    lanes: int
+    lane: int
+    width: float
+    frames: tuple[LaneFrame, ...]
 
 
 class JobChart(Part, frozen=True, kw_only=True):
@@ -156,6 +195,7 @@ class StepRecord(Part, frozen=True, kw_only=True):
         says: what came of it, in sentences.
         figures: measured.
         timeline: of a replay.
+        lane_view: of a drive.
         charts: line charts.
         choice: what it decided; None for nothing.
         folder: of what it left, within the job's folder; empty for nothing.
@@ -170,6 +210,7 @@ class StepRecord(Part, frozen=True, kw_only=True):
     says: tuple[str, ...] = ()
     figures: tuple[JobFigure, ...] = ()
     timeline: Timeline | None = None
+    lane_view: LaneView | None = None
     charts: tuple[JobChart, ...] = ()
     choice: Choice | None = None
     folder: str = ""
@@ -177,8 +218,17 @@ class StepRecord(Part, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class StepProgress(Part, frozen=True):
+    """A step of a job that goes on: its name, title and state, and the seconds it took."""
+
+    name: str
+    title: str
+    state: Literal["waiting", "running", "finished", "failed"]
+    seconds: float = 0.0
+
+
 class JobRecord(Part, frozen=True, kw_only=True):
-    """A job that ran: its table and the record of each step."""
+    """A job that ran: its table, its answer with the figures that were measured, and the record of each step."""
 
     version: int = JOB_VERSION
     name: str
@@ -187,6 +237,8 @@ class JobRecord(Part, frozen=True, kw_only=True):
     limits: tuple[str, ...]
     targets: tuple[Target, ...]
     steps: tuple[StepRecord, ...]
+    answer: str = ""
+    picture: str = ""
 
     @property
     def passed(self) -> bool:

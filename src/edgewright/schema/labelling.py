@@ -37,7 +37,7 @@ class LabelAudit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         state: 'none' was drawn, 'open' lacks answers, 'stale' is of other labels than there are now, 'done'.
         population: machine labels that the sample was drawn from.
-        drawn, answered, errors: of the simple random sample.
+        sampled, answered, errors: of the simple random sample.
         low, high: Clopper-Pearson interval of the error rate, as a fraction, two-sided at `level`.
         level: 0.95 at the first look, closer to 1 at each further one, so that all looks together keep 0.95.
         looks: samples that were drawn in this project so far.
@@ -47,7 +47,7 @@ class LabelAudit(msgspec.Struct, frozen=True, kw_only=True):
 
     state: State = "none"
     population: int = 0
-    drawn: int = 0
+    sampled: int = msgspec.field(default=0, name="drawn")
     answered: int = 0
     errors: int = 0
     low: float = 0.0
@@ -66,7 +66,7 @@ class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
         file: name of the data file; sha256: of its bytes.
         sources: labels by whom they are from, such as {'machine/neighbours': 900, 'human/ann': 100}.
         audit: of the machine labels.
-        made: time in UTC, ISO 8601.
+        created: time in UTC, ISO 8601.
     """
 
     version: int = LABELS_VERSION
@@ -75,7 +75,7 @@ class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     sources: dict[str, int]
     audit: LabelAudit = LabelAudit()
-    made: str = ""
+    created: str = msgspec.field(default="", name="made")
 
     @property
     def machine(self) -> int:

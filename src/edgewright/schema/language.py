@@ -1,4 +1,4 @@
-"""Utterances with intents and slots, what is made of one, and the file of a model that does it."""
+"""Utterances with intents and slots, what is made of one, and the files of models of language and of text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """A part of an utterance that has a name.
 
     Attributes:
-        name: of the slot.
+        name: name of the slot.
         begin, end: code points of the text, the end not included.
         text: as it was said.
         value: what it stands for: the entry of a gazetteer, a number, seconds, an ISO date; None where it is the text.
@@ -132,7 +132,7 @@ class LanguageSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`language.json` of a model's file; the arrays lie beside it.
 
     Attributes:
-        version: of the format; a newer one is refused by name.
+        version: version of the format; a newer one is refused by name.
         intents: in the order of the logits.
         student: for devices; None where there is a `head`, for gateways that hold an encoder.
         tagger: None for one without slots.
@@ -151,4 +151,33 @@ class LanguageSpec(msgspec.Struct, frozen=True, kw_only=True):
     gazetteers: dict[str, dict[str, str]] = {}
     arrays: tuple[str, ...] = ()
     vectors: tuple[Vector, ...] = ()
+    trained: dict[str, Any] = {}
+
+
+TEXT_VERSION = 1
+
+
+class TextVector(msgspec.Struct, frozen=True, kw_only=True):
+    """A text and the bits per byte that the model gives it."""
+
+    text: str
+    bits: float
+
+
+class TextSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of text.
+
+    Attributes:
+        name: name of the file.
+        kind: 'ngram' or 'gru'.
+        arrays: names of its arrays.
+        vectors: that prove it.
+        trained: on what, and how well, for people.
+    """
+
+    version: int = TEXT_VERSION
+    name: str
+    kind: str
+    arrays: tuple[str, ...] = ()
+    vectors: tuple[TextVector, ...] = ()
     trained: dict[str, Any] = {}

@@ -70,7 +70,7 @@ class Question(Block, frozen=True, kw_only=True, tag="question"):
     """A question of the quiz: four options, one of them right.
 
     Attributes:
-        name: of the rule that made it, registered in `trace/questions`.
+        name: name of the rule that made it, registered in `trace/questions`.
         text: the question.
         options: in the order shown, which follows from the run and is always the same.
         rests_on: the row of the record that the answer rests on, as a reader finds it: 'Compression, int8: 6,420 B'.

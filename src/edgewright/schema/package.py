@@ -1,11 +1,12 @@
-"""The manifest of a package: the one file a device takes."""
+"""The manifest of a package, the one file a device takes; and the description of a package with stored examples."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-from edgewright.schema.adapt import AdaptSpec
-from edgewright.schema.affine import AffineSpec
+from edgewright.schema.adapt import AdaptSpec, AffineSpec
 from edgewright.schema.data import Column, TimeUnit
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
@@ -126,7 +127,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`manifest.json` of a package.
 
     Attributes:
-        version: of the format; a newer one is refused by name.
+        version: version of the format; a newer one is refused by name.
         task: 'classification', 'regression' or 'detection'.
         shape: of one sample at the input: (columns,) or (channels, samples).
         window: None for rows.
@@ -175,3 +176,45 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     affine: AffineSpec | msgspec.UnsetType = msgspec.UNSET
     interval: IntervalSpec | msgspec.UnsetType = msgspec.UNSET
     recordings: RecordingColumns | msgspec.UnsetType = msgspec.UNSET
+
+
+NEIGHBOURS_VERSION = 1
+Space = Literal["network", "features"]
+
+
+class NeighboursSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """`neighbours.json` of an index; beside it `package.edge` and `arrays/`.
+
+    Attributes:
+        version: version of the format; a newer one is refused by name.
+        name: name of the package.
+        space: 'features' are what arrives at the network, 'network' what its last hidden layer gives.
+        labels: in the order they were first added.
+        limit: times the usual distance between examples of a label, beyond which a sample is none of them.
+    """
+
+    version: int = NEIGHBOURS_VERSION
+    name: str
+    space: Space
+    labels: tuple[str, ...]
+    limit: float
+
+
+class Nearest(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer to one sample.
+
+    Attributes:
+        origin: of the sample in its source.
+        label: or 'none of these'.
+        confidence: probability of it.
+        nearest: the label of the nearest example, also where it is none of these.
+        distance: to that example, 1 less the cosine.
+        limit: distance beyond which this would have been none of these.
+    """
+
+    origin: str = msgspec.field(name="place")
+    label: str
+    confidence: float
+    nearest: str
+    distance: float
+    limit: float

@@ -1,6 +1,8 @@
-"""What a device can do."""
+"""What a device can do, and what a small language model needs of it."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import msgspec
 
@@ -28,7 +30,7 @@ class Accelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Hardware or a library that runs a network instead of generated code.
 
     Attributes:
-        name: of the accelerator.
+        name: name of the accelerator.
         serves: execution provider of ONNX Runtime, delegate of LiteRT or compiler that reaches it.
         rules: name of a file of `profiles/rules` by which a model is checked.
         source: where what is said is from.
@@ -46,7 +48,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One device.
 
     Attributes:
-        version: of the format; a file of one's own may leave it out. A newer one is refused by name.
+        version: version of the format; a file of one's own may leave it out. A newer one is refused by name.
         name: as in the file name.
         description: in a sentence.
         flash: bytes for program and model; ram: bytes for data.
@@ -95,3 +97,69 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sleep: Figure | None = None
     price: Figure | None = None
     cells: Figure | None = None
+
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A published figure: of what, in percent, and where it stands. Figures of other tasks cannot be compared."""
+
+    task: str
+    value: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
+    source: str
+
+
+class SmallModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One language model.
+
+    Attributes:
+        name: as in the file name.
+        title: as its makers call it.
+        licence: of the weights.
+        parameters: all of them, embeddings included, shared ones once.
+        layers, hidden: blocks and width.
+        heads, kv_heads, head: query heads, key-value heads, and the width of one.
+        context: tokens at most.
+        source: of the figures above, and what was not looked up again.
+        score: published.
+    """
+
+    name: str
+    title: str
+    licence: str
+    parameters: Count
+    layers: Count
+    hidden: Count
+    heads: Count
+    kv_heads: Count
+    head: Count
+    context: Count
+    source: str
+    score: Score
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model needs in one form.
+
+    Attributes:
+        bits: of a weight.
+        weights, cache: bytes.
+        devices: profiles whose RAM holds both.
+        tokens: a second at most, by profile that says its bandwidth and holds the model.
+    """
+
+    bits: int
+    weights: int
+    cache: int
+    devices: tuple[str, ...]
+    tokens: dict[str, float]
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """A model with its needs at a context of so many tokens; `bandwidths` are the figures the tokens rest on."""
+
+    model: SmallModel
+    context: int
+    needs: tuple[Need, ...]
+    bandwidths: dict[str, Figure] = {}

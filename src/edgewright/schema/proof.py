@@ -46,7 +46,7 @@ class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
     """A form that did not run, and why.
 
     Attributes:
-        name: of the form.
+        name: name of the form.
         reason: why it did not.
         needed: whether nothing is proven without it: it was asked for by name, or its code stopped while it answered.
     """
@@ -90,7 +90,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         stage: at which it stands.
         sample: number of the row or window, from 0.
         origin: where that sample came from, such as 'test sample 17'.
-        place: which value of the stage, by name where it has one.
+        location: which value of the stage, by name where it has one.
         first, second: the value in either form; of int8 stages the integers.
         allowed: how far apart they may be, in the unit of the values.
         reals: of bytes at the boundary the two real numbers that were rounded.
@@ -99,7 +99,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
     sample: int
     origin: str
-    place: str
+    location: str = msgspec.field(name="place")
     first: float
     second: float
     allowed: float
@@ -175,7 +175,7 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
         samples: rows or windows of the data that went through every form.
         constructed: further ones, made by construction: limits, saturation, ties, zeros, single channels.
         shape: of one of them.
-        labels: of the classes; empty for amounts.
+        labels: names of the classes; empty for amounts.
         files: that were read from disk, proven or not.
         failed: files that hold a model and of which no form could run, and forms that are needed and did not run:
             nothing is proven of them, and so of the whole.

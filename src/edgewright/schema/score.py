@@ -41,7 +41,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: a file of `cli/scoring`.
-        name: of the model.
+        name: name of the model.
         data: file, folder or public set; `part` of it, empty for all.
         samples: that were judged, in `unit`s.
         figures: by name, such as 'accuracy', 'rmse', 'recall'; the names are those of `--need`.

@@ -73,7 +73,7 @@ class StateTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A state machine.
 
     Attributes:
-        name: of the table.
+        name: name of the table.
         states: all of them.
         initial: the first.
         final: states that are meant to be left no more.

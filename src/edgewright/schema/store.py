@@ -23,14 +23,14 @@ DETAIL = (
 )  # fmt: skip
 
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """(boot, sequence): with the device's name an item's own name for ever."""
 
 
 class OutboxItem(NamedTuple):
     """An item on its way: its place, its priority, and its bytes as they leave (JSON of `Item`)."""
 
-    place: Place
+    position: Position
     priority: int
     body: bytes
 
@@ -39,8 +39,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long and how much of one table is kept; the older goes first.
 
     Attributes:
-        days: of running time, so that a clock that jumps neither keeps nor deletes anything.
-        bytes: of content, without the database's own pages.
+        days: maximum age in days of running time, so that a jump of the clock neither keeps nor deletes data.
+        bytes: maximum size of the content in bytes, without the database's own pages.
     """
 
     days: float = 30.0
@@ -51,12 +51,12 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Settings of the store: the table `[store]` of device.toml.
 
     Attributes:
-        quota: bytes of database, its log, what the agent has learnt and the ballast together; files set aside as
-            damaged are not counted.
-        ballast: bytes held by a file that is given up when the disk is full, so that deleting works.
-        events, rows, outbox: limits a table.
-        group_seconds: how long something may wait for others before all are made durable together.
-        group_items: so many waiting are made durable at once.
+        quota: maximum bytes of the database, its log, the learned state and the ballast together; files that were set
+            aside as damaged are not counted.
+        ballast: bytes of a reserve file that is deleted when the disk is full, so that deleting rows works.
+        events, rows, outbox: limits of each table.
+        group_seconds: longest time that an item waits to be made durable together with others.
+        group_items: number of waiting items that are made durable immediately.
         at_once: kinds of events that do not wait.
         send: kinds of events that are put into the outbox.
         send_columns: raw columns, by name, that may leave; none by default.
@@ -138,7 +138,7 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
     boot: int
     wall: float
-    what: str
+    subject: str = msgspec.field(name="what")
     file: str
     rescued: dict[str, int]
 
@@ -173,7 +173,7 @@ class SourcePlace(msgspec.Struct, frozen=True, kw_only=True):
     reached: str = ""
     loses: str = ""
     wall: float = 0.0
-    at: Place = (0, 0)
+    at: Position = (0, 0)
     ended: bool = False
     starts: int = 0
 

@@ -6,12 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from edgewright.schema.debounce import DebounceRecord
 from edgewright.schema.html_table import html_table
 from edgewright.schema.labelling import LabelRecord
+from edgewright.schema.objects import AnomaliesRecord, ObjectsRecord
 from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace_anomalies import AnomaliesRecord
 from edgewright.schema.trace_flow import (
+    ClassSamples,
+    DebounceRecord,
     EpochRecord,
     How,
     Interval,
@@ -21,10 +22,9 @@ from edgewright.schema.trace_flow import (
     ScalingRecord,
     StageRecord,
     Statistics,
+    TrainableNetwork,
     TrainingRecord,
 )
-from edgewright.schema.trace_objects import ObjectsRecord
-from edgewright.schema.trace_samples import ClassSamples
 
 # 2: the configuration, and how the run ended. Records of version 1 are read; both are then empty or "finished".
 TRACE_VERSION = 2
@@ -169,7 +169,7 @@ class RefitRecord(Part, frozen=True, kw_only=True):
     """The fit on all samples that was made once another one was judged; the figures of a record are of that other one.
 
     Attributes:
-        samples: it was fitted on, those that judged among them; `judged` those of the fit that was judged.
+        samples: it was fitted on, those that judged among them; `judged_samples` those of the fit that was judged.
         epochs: as many as the judged fit kept; 0 for a model without.
         folds: that gave the figures, where those are of folds; 0 otherwise.
         kept: whether the package holds it; `why` not.
@@ -177,7 +177,7 @@ class RefitRecord(Part, frozen=True, kw_only=True):
     """
 
     samples: int
-    judged: int
+    judged_samples: int = msgspec.field(name="judged")
     epochs: int = 0
     folds: int = 0
     kept: bool = True
@@ -228,14 +228,14 @@ class Explained(Part, frozen=True, kw_only=True):
 
     Attributes:
         run: name of the pipeline that answers.
-        place: 'row 17 of the data', 'new.csv line 18'; rows and windows are counted from 1.
+        origin: 'row 17 of the data', 'new.csv line 18'; rows and windows are counted from 1.
         prediction: layer by layer; its own `row` counts from 0.
         outside: columns with a value outside the declared range, each as a sentence.
         notes: what a reader must know.
     """
 
     run: str
-    place: str
+    origin: str = msgspec.field(name="place")
     prediction: PredictionRecord
     outside: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -374,6 +374,7 @@ class Trace(Part, frozen=True, kw_only=True):
         refit: the fit that is packaged where it is not the one that was judged; None where nothing was refitted.
         debounce: how the windows that must agree were chosen; None where that was not asked for.
         samples: one of each class with what its answer rests on; None where they are too large to be shown.
+        trainable: the network with samples of the run; None where no page can train it.
         config: the checked configuration as tables, defaults included; empty in records of version 1.
         state: a record that is not 'finished' was put together from the journal of a run that goes on or broke off.
         reason: why it broke off.
@@ -397,6 +398,7 @@ class Trace(Part, frozen=True, kw_only=True):
     refit: RefitRecord | None = None
     debounce: DebounceRecord | None = None
     samples: ClassSamples | None = None
+    trainable: TrainableNetwork | None = None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
     config: dict[str, object] = msgspec.field(default_factory=dict)
@@ -406,13 +408,13 @@ class Trace(Part, frozen=True, kw_only=True):
     def _repr_html_(self) -> str:
         """Show verdict, insight and accuracy in a notebook."""
         rows = [("verdict", self.verdict), ("key insight", self.insight.sentence)]
-        judged = self.evaluation
-        if judged is not None:
-            rows.append(("test samples", f"{judged.samples:,}, split by {judged.split_by}"))
-            if judged.accuracy is not None:
-                found = judged.accuracy
-                rows.append(("accuracy", f"{found.value:.3f} (95 % CI {found.low:.3f} to {found.high:.3f})"))
-            rows += [(name, f"{value:.4g}") for name, value in judged.regression.items()]
+        evaluation = self.evaluation
+        if evaluation is not None:
+            rows.append(("test samples", f"{evaluation.samples:,}, split by {evaluation.split_by}"))
+            if evaluation.accuracy is not None:
+                accuracy = evaluation.accuracy
+                rows.append(("accuracy", f"{accuracy.value:.3f} (95 % CI {accuracy.low:.3f} to {accuracy.high:.3f})"))
+            rows += [(name, f"{value:.4g}") for name, value in evaluation.regression.items()]
         return html_table(f"Run {self.name}: {self.title or self.task}", ("record", ""), rows)
 
 

@@ -1,4 +1,4 @@
-"""Parts of the record of a run: cards of the data flow, layers, epochs, and the comparison over data sizes."""
+"""Parts of the record of a run: data flow, layers, epochs, data sizes, samples of each class, windows that agree."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ class StageRecord(Part, frozen=True, kw_only=True):
 
     Attributes:
         name: as shown: 'Raw data collection', 'Normalise', ...
-        kind: of the stage, as in the configuration; 'data', 'split', 'model', 'package', 'predict' for the ends.
+        kind: kind of the stage, as in the configuration; 'data', 'split', 'model', 'package', 'predict' for the ends.
         shape_in, shape_out: with the number of samples first; empty when nothing comes in.
         why: one sentence.
         fitted_on: number of training samples the stage was fitted on; 0 when it is not fitted.
         filled: missing values filled; dropped: names of columns dropped, with a reason each.
         sample_before, sample_after: three samples (rows; of a window the first channel's first values).
         columns_after: statistics of the columns that come out (first 32).
+        scores: of each column that came in, by which a stage chose among them; left out where none did.
         seconds: of wall clock; cpu_seconds; peak_bytes: rise of the process's peak memory in this stage.
     """
 
@@ -71,6 +72,7 @@ class StageRecord(Part, frozen=True, kw_only=True):
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
+    scores: tuple[tuple[str, float], ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class LayerRecord(Part, frozen=True, kw_only=True):
@@ -189,3 +191,184 @@ class ScalingRecord(Part, frozen=True, kw_only=True):
 
 
 How = Literal["measured", "estimated"]
+
+
+Score = Literal["log-odds", "probability", "prediction"]
+
+
+class Effect(Part, frozen=True, kw_only=True):
+    """A column or feature of one sample: its value, and how much the answer's lead falls with its mean instead."""
+
+    name: str
+    value: float
+    drop: float
+
+
+class ClassSample(Part, frozen=True, kw_only=True):
+    """One sample of a class (of a regression: of a part of its span) that was not used for testing.
+
+    Attributes:
+        row: number of the sample in the data, from 0.
+        truth: its class or amount; `answer` that of the exported float model, `confidence` its probability.
+        values: float32, little-endian, row by row: every `step`-th of each channel's values.
+        step: 1 where `values` is the whole sample.
+        drops: of a window, for each channel and part of it, how much the answer's lead falls when the channel's mean
+            stands there instead; one row where all channels were replaced together; empty for rows.
+        effects: the columns, or of windows the features, that matter most to this answer.
+    """
+
+    row: int
+    truth: str
+    answer: str
+    confidence: float
+    values: bytes
+    step: int = 1
+    drops: tuple[tuple[float, ...], ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+class Channel(Part, frozen=True, kw_only=True):
+    """A column or channel as the samples that may be looked at have it: its finite range, mean and deviation."""
+
+    name: str
+    unit: str = ""
+    low: float
+    high: float
+    mean: float
+    deviation: float
+
+
+class ClassSamples(Part, frozen=True, kw_only=True):
+    """A sample of each class.
+
+    Attributes:
+        side: where they are from: never the test samples.
+        shape: of one sample: (columns,) or (channels, samples).
+        channels: the columns, in order.
+        samples: in the order of the classes.
+        classes: how many there are; more than samples where some are not shown.
+        score: what a lead over the next class is measured in; of a regression its prediction.
+    """
+
+    side: Literal["validation", "training"]
+    shape: tuple[int, ...]
+    channels: tuple[Channel, ...]
+    samples: tuple[ClassSample, ...]
+    classes: int
+    score: Score = "probability"
+
+
+class TrainableLayer(Part, frozen=True, kw_only=True):
+    """A dense layer: its units, its activation, and the share of its outputs that a training step drops."""
+
+    units: int
+    activation: str
+    dropout: float = 0.0
+
+
+class TrainableNetwork(Part, frozen=True, kw_only=True):
+    """A network of dense layers with samples to train it on, for a page that trains it again.
+
+    Attributes:
+        names: of the columns; `left` and `right` are the columns of each product that follows them as a feature.
+        encoding: of `values`, training samples and then validation samples, row by row, little-endian. A number of
+            'uint8' stands for `low` + `step` times it, by column.
+        low, step: empty for other encodings.
+        targets: of the same samples: class numbers as uint8, or amounts as float32, of mean 0 and deviation 1.
+        classes: in the order of their numbers; empty where an amount is predicted.
+        training, validation: samples of each; `training_samples` and `validation_samples` those of the run.
+        layers: the output layer last.
+        balanced: whether classes weigh alike however many samples they have.
+        differences: what the run does that a page does not; empty where the same samples give the same network.
+    """
+
+    names: tuple[str, ...]
+    left: tuple[int, ...] = ()
+    right: tuple[int, ...] = ()
+    encoding: Literal["float32", "float16", "uint8"]
+    low: tuple[float, ...] = ()
+    step: tuple[float, ...] = ()
+    values: bytes
+    targets: bytes
+    classes: tuple[str, ...] = ()
+    training: int
+    validation: int
+    training_samples: int
+    validation_samples: int
+    layers: tuple[TrainableLayer, ...]
+    loss: str
+    optimiser: str
+    learning_rate: float
+    schedule: str
+    warm_up: float
+    weight_decay: float
+    batch: int
+    epochs: int
+    label_smoothing: float
+    dropout: float
+    balanced: bool
+    seed: int
+    differences: tuple[str, ...] = ()
+
+
+class DebounceRow(Part, frozen=True, kw_only=True):
+    """Whole recordings under one number of windows that must agree.
+
+    Attributes:
+        debounce: the number.
+        wrong: share of the labelled time in which the decision is not the label, delays included.
+        false_per_hour: decisions for a label that no row of their window has.
+        delay_s: median time from a change of label to the decision for it; None where none was found.
+        missed: changes of label that were never decided.
+        cost_s: wrong seconds an hour, with the price of each false switch and of each change that was never decided.
+        hidden: labels of which it hides so many changes that it is not taken.
+    """
+
+    debounce: int
+    wrong: float
+    false_per_hour: float
+    delay_s: float | None
+    missed: int
+    cost_s: float
+    hidden: tuple[str, ...] = ()
+
+
+class DebounceRecord(Part, frozen=True, kw_only=True):
+    """The choice of `decision.debounce`.
+
+    Attributes:
+        chosen: number of windows that must agree; 1 where none could be chosen.
+        why: the choice, or why there was none, in a sentence.
+        false_switch_s: price of a false switch, and of a missed one: so many seconds of wrong decision.
+        chosen_on: whose recordings chose.
+        hours, changes: labelled hours of them, and changes of label within.
+        rows: all numbers on these recordings.
+        judged_on: whose recordings took no part in the choice; empty where there are none.
+        judged_rows: 1 and the chosen number on those.
+    """
+
+    chosen: int
+    why: str
+    false_switch_s: float = 0.0
+    chosen_on: str = ""
+    hours: float = 0.0
+    changes: int = 0
+    rows: tuple[DebounceRow, ...] = msgspec.field(default=(), name="tried")
+    judged_on: str = ""
+    judged_rows: tuple[DebounceRow, ...] = msgspec.field(default=(), name="judged")
+
+
+class SampleGain(Part, frozen=True, kw_only=True):
+    """What one model answers better than another to the same samples.
+
+    Attributes:
+        better: samples that the second alone answers right.
+        worse: samples that the first alone answers right.
+        p: of the exact test of McNemar, two-sided.
+        changes: of amounts: change of 'mae' and 'rmse' from the first to the second, with intervals.
+    """
+
+    better: int = 0
+    worse: int = 0
+    p: float = 1.0
+    changes: dict[str, Interval] = msgspec.field(default_factory=dict)

@@ -55,18 +55,18 @@ class TuneRecord(Part, frozen=True, kw_only=True):
     """A tuning.
 
     Attributes:
-        name: of the package.
+        name: name of the package.
         package_hash: SHA-256 of the package that answered.
         form: of the model, and the engine it ran on.
         data: what was looked at, in words; `people` the groups or recordings it was judged by.
         alarms: labels that call for somebody.
         false_alarm_cost, miss_cost: of one.
-        taken: by what the point was chosen: its cost, its number, or `most`, the false alarms a day that are accepted.
+        chosen_by: its cost, its number, or `most`, the false alarms a day that are accepted.
         tolerance: seconds after the end of an event in which an alarm still belongs to it.
         per: 'day', or '1000 windows' where nobody knows the rate.
         exposure: days (1,000 windows) outside of events.
         windows: answers that were judged.
-        tried: number of points that were compared.
+        point_count: number of points that were compared.
         points: of the front, from the fewest missed on; they are numbered from 1.
         chosen: place of the chosen point.
         held_out: the choice, thresholds of labels included, made without a person and judged on that person, over all
@@ -87,13 +87,13 @@ class TuneRecord(Part, frozen=True, kw_only=True):
     alarms: tuple[str, ...]
     false_alarm_cost: float
     miss_cost: float
-    taken: Literal["cost", "point", "most"] = "cost"
-    most: float | None = None
+    chosen_by: Literal["cost", "point", "most"] = msgspec.field(default="cost", name="taken")
+    maximum: float | None = msgspec.field(default=None, name="most")
     tolerance: float
     per: Literal["day", "1000 windows"]
     exposure: float
     windows: int
-    tried: int
+    point_count: int = msgspec.field(name="tried")
     points: tuple[TunePoint, ...]
     chosen: int
     held_out: TunePoint | None

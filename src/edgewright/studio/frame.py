@@ -19,21 +19,47 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute
 
-from edgewright.core.formatting import bytes_text, elapsed_text, number, percent, plural, seconds_text
+from edgewright.core.formatting import (
+    amount,
+    bytes_text,
+    duration_text,
+    elapsed_text,
+    number,
+    percent,
+    plural,
+    seconds_text,
+)
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import Trace
 from edgewright.studio.jobs import Jobs
-from edgewright.studio.pages import Page
+from edgewright.studio.local_server import TooLargeError
 from edgewright.studio.paths import RECORD, run_folder
-from edgewright.studio.request_guard import TooLargeError
 from edgewright.studio.summaries import Runs
-from edgewright.trace.readiness import state_of
 from edgewright.trace.record import read_trace
+from edgewright.trace.sentences.readiness import state_of
 
 HERE = Path(str(resources.files("edgewright.studio")))
 # A form of the pipeline's settings has about a hundred fields.
 MOST_FIELDS = 2000
+
+
+@dataclass(frozen=True)
+class Page:
+    """The one object `PAGE` of a page's file.
+
+    Attributes:
+        routes: addresses and what answers them; they find the studio's folder and shared parts in `request.app.state`.
+        tab: word in the navigation; empty for pages that are reached from others.
+        rank: place in the navigation and before which pages its routes are tried.
+        address: where the tab leads.
+    """
+
+    routes: tuple[BaseRoute, ...]
+    tab: str = ""
+    rank: int = 50
+    address: str = ""
 
 
 @dataclass
@@ -69,7 +95,7 @@ def studio_of(request: Request) -> Studio:
 
 def environment() -> Environment:
     """Templates of the frame and of the pages; everything from data is escaped, and what is not given is an error."""
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader([HERE / "pages", HERE / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -77,22 +103,24 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    made.filters.update(
+    templates.filters.update(
         path=lambda text: quote(text, safe="/"),
         percent=percent,
         figure=number,
+        unit=lambda value, unit: amount(value, unit.replace("uJ", "µJ")),
         bytes=bytes_text,
         seconds=seconds_text,
-        count=lambda value, one, many="": plural(value, one, many),
+        count=lambda value, singular, many="": plural(value, singular, many),
         when=when_text,
         after_state=_after_state,
         change=_change,
         ago=lambda seconds: f"{elapsed_text(time.time() - seconds)} ago",
         lasts=elapsed_text,
+        duration=duration_text,
         utc=utc_text,
         clock=lambda seconds: when_text(utc_text(seconds)),
     )
-    return made
+    return templates
 
 
 def when_text(started: str) -> str:
@@ -192,24 +220,25 @@ async def not_found(request: Request, error: Exception) -> Response:
     known = error if isinstance(error, HTTPException) else HTTPException(404)
     # An address without a route has the standard phrase, which the title says already.
     text = known.detail if known.detail not in ("", "Not Found") else "The studio has no page at this address."
-    titles = {404: "Not found", 405: "Method not allowed"}
-    return render(request, "error.html", status=known.status_code, title=titles.get(known.status_code, "No"), told=text)
+    titles = {404: "Not found", 405: "Method not allowed", 409: "Conflict"}
+    title = titles.get(known.status_code, "No")
+    return render(request, "error.html", status=known.status_code, title=title, message=text)
 
 
 async def mistaken(request: Request, error: Exception) -> Response:
     """Return the page of a user's mistake: the one line that the command would print."""
     status = 413 if isinstance(error, TooLargeError) else 400
-    return render(request, "error.html", status=status, title="Request failed", told=told(error))
+    return render(request, "error.html", status=status, title="Request failed", message=error_text(error))
 
 
 async def broken(request: Request, error: Exception) -> Response:
     """Return the page of a defect of ours; what it was stands on the terminal."""
     traceback.print_exception(error, file=sys.stderr)
     text = f"The studio failed ({type(error).__name__}); the terminal that runs it has the traceback."
-    return render(request, "error.html", status=500, title="Internal error", told=text)
+    return render(request, "error.html", status=500, title="Internal error", message=text)
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error as a line of a page."""
     text = " ".join(str(error).split())
     return text[:1].upper() + text[1:] if isinstance(error, EdgewrightError) else text

@@ -20,7 +20,7 @@ from edgewright.schema.errors import InputError
 from edgewright.trace.journal import FOLDER, Opening, alive, journals, start_ticks
 
 # Pages whose address may be offered again: the file could have been written by another.
-_FORMS = ("/new/", "/start?")
+_FORMS = ("/new/", "/start?", "/jobs", "/coach")
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -33,10 +33,10 @@ class Waiting(msgspec.Struct, frozen=True):
 def read(runs: Path) -> list[Waiting]:
     """Return what waited; nothing where the file is absent or is not ours."""
     try:
-        found = msgspec.json.decode(_file(runs).read_bytes(), type=list[Waiting])
+        waiting = msgspec.json.decode(_file(runs).read_bytes(), type=list[Waiting])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return []
-    return [one for one in found if one.back.startswith(_FORMS)]
+    return [run for run in waiting if run.back.startswith(_FORMS)]
 
 
 def write(runs: Path, waiting: Sequence[Waiting]) -> None:
@@ -73,22 +73,24 @@ class Job:
     """A run that was started here.
 
     Attributes:
-        asked: arguments of `edgewright run`.
+        arguments: arguments of `command`.
         name: for the list.
         back: address of the form that started it.
         log: where its errors go.
         process: None while it waits, and when it could not begin.
         trouble: why it could not begin.
+        command: of Edgewright with where it writes; empty for `run` into the folder of runs.
     """
 
-    asked: Sequence[str]
+    arguments: Sequence[str]
     name: str
     back: str
     log: Path
     process: subprocess.Popen[bytes] | None = None
     trouble: str = ""
+    command: Sequence[str] = ()
 
-    def said(self) -> str:
+    def last_error_line(self) -> str:
         """Return the last line it printed to standard error, without the command's name."""
         try:
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -120,23 +122,26 @@ class Jobs:
         self._stopping = threading.Event()
         self._pump: threading.Thread | None = None
 
-    def start(self, asked: Sequence[str], name: str, back: str) -> int:
-        """Start `edgewright run`, or let it wait until another has ended, and give the number of the job.
+    def start(self, arguments: Sequence[str], name: str, back: str, command: Sequence[str] = ()) -> int:
+        """Start a command, or let it wait until another has ended, and give the number of the job.
 
         Args:
-            asked: arguments of the command: the pipeline or the data after '--', options before it.
-            name: of the run, for the list.
+            arguments: arguments of the command: the pipeline or the data after '--', options before it.
+            name: name of the run, for the list.
             back: address of the form.
+            command: of Edgewright with where it writes; empty for `run` into the folder of runs.
 
         Raises:
             InputError: too many wait already.
         """
         with self._lock:
             if len(self._queue) >= MOST_WAITING:
-                found = str(len(self._queue))
-                raise InputError(f"at most {MOST_WAITING} waiting runs", found, "", "Wait for one to end, or cancel it")
+                count = str(len(self._queue))
+                raise InputError(f"at most {MOST_WAITING} waiting runs", count, "", "Wait for one to end, or cancel it")
             number = max(time.time_ns() // 1_000_000, max(self.started, default=0) + 1)
-            self.started[number] = Job(asked, name, back, self.runs / FOLDER / "started" / f"{number}.log")
+            self.started[number] = Job(
+                arguments, name, back, self.runs / FOLDER / "started" / f"{number}.log", command=command
+            )
             self._queue.append(number)
             self._begin_waiting()
             if self._queue and (self._pump is None or not self._pump.is_alive()):
@@ -162,7 +167,8 @@ class Jobs:
         self._keep()
 
     def _begin(self, job: Job) -> None:
-        arguments = [sys.executable, "-c", _START, "run", "--out", str(self.runs), *job.asked]
+        command = job.command or ("run", "--out", str(self.runs))
+        arguments = [sys.executable, "-c", _START, *command, *job.arguments]
         try:
             job.log.parent.mkdir(parents=True, exist_ok=True)
             with job.log.open("wb") as errors:
@@ -211,6 +217,11 @@ class Jobs:
             return ""
         return next((path.stem for path in journals(self.runs).glob(f"*-{job.process.pid}-*.jsonl")), "")
 
+    def back_of(self, process: int) -> str:
+        """Return the address of the form that started a process; empty for one that was started elsewhere."""
+        jobs = self.started.values()
+        return next((job.back for job in jobs if job.process is not None and job.process.pid == process), "")
+
     def stop(self) -> None:
         """End what was started here, as Ctrl-C does; what has not ended after seconds is killed."""
         self._stopping.set()
@@ -240,15 +251,15 @@ def cancel(begun: Opening) -> bool:
     if begun.process <= 1 or begun.process == os.getpid():
         return False
     try:
-        held = os.pidfd_open(begun.process)
+        descriptor = os.pidfd_open(begun.process)
     except OSError:
         return False
     try:
         if not begun.ticks or start_ticks(begun.process) != begun.ticks or not alive(begun.process, begun.ticks):
             return False
-        signal.pidfd_send_signal(held, signal.SIGINT)
+        signal.pidfd_send_signal(descriptor, signal.SIGINT)
     except ProcessLookupError:
         return False
     finally:
-        os.close(held)
+        os.close(descriptor)
     return True

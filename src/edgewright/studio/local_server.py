@@ -1,4 +1,9 @@
-"""An application served in this process, on this machine only, until Ctrl-C or a termination signal."""
+"""An application served in this process, on this machine only, and what every request passes first.
+
+Only this machine's own pages may read, and only they may change anything. A page of another site is kept out three
+times: by the Host header, by Origin and Sec-Fetch-Site (`core/request_origin.py`), and what the studio answers may be
+neither framed nor read by it. See docs/adr/0019-the-studio.md.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +12,123 @@ import os
 import signal
 import ssl
 import webbrowser
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgewright.core.request_origin import foreign_page, is_foreign_host, own_hosts, values_of
 from edgewright.fleet.server.connection_limits import OpenConnections
 from edgewright.fleet.server.http_listener import HttpListener
+from edgewright.schema.errors import InputError
+
+LARGEST_BODY = 32 * 1024 * 1024
+"""Bytes of a form with its file."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"x-frame-options": b"DENY",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=(self)",
+}
+_READING = ("GET", "HEAD")
+
+
+class TooLargeError(InputError):
+    """A body that is larger than the server takes."""
+
+
+class Guard:
+    """Refuses what does not come from the studio's own pages, and says on every answer what a browser may do with it.
+
+    Args:
+        app: what answers.
+        port: the studio's; only `127.0.0.1:PORT` and `localhost:PORT` are its names.
+        largest: bytes of a body.
+
+    Attributes:
+        programs: whether programs may ask, too, which send no Origin.
+        name: name of the server in messages.
+        thing, changes: what is posted to it, in messages.
+    """
+
+    programs = False
+    name, thing, changes = "The studio", "forms", "changes"
+
+    def __init__(self, app: ASGIApp, port: int, largest: int = LARGEST_BODY) -> None:
+        self.app, self.largest = app, largest
+        self.hosts = own_hosts(port)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or refuses it; there are no web sockets."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        refused = self.refusal(scope["method"], scope["headers"])
+        if refused is not None:
+            await self.refuse(send, *refused)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.largest:
+                raise TooLargeError(f"{self.thing} of at most {self.largest // 1_048_576} MiB", "more")
+            return message
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = list(message.get("headers", []))
+                present = {name.lower() for name, _ in given}
+                policy = POLICY.encode()
+                extra = {b"cache-control": b"no-store", b"content-security-policy": policy, **_HEADERS}
+                message["headers"] = given + [(k, v) for k, v in extra.items() if k not in present]
+            await send(message)
+
+        await self.app(scope, limited, marked)
+
+    def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+        """Return status and sentence where a request is refused, None where it may pass."""
+        values = values_of(headers)
+        if is_foreign_host(values, self.hosts, programs=self.programs):
+            return 421, f"{self.name} only accepts 127.0.0.1 and localhost with its own port as host."
+        if method in _READING:
+            return None
+        if method != "POST":
+            return 405, f"{self.name} supports GET, HEAD and POST."
+        if why := foreign_page(values, self.hosts, programs=self.programs):
+            return 403, f"{self.name} accepts {self.changes} only from its own pages: {why}."
+        length = values.get(b"content-length", [b"0"])[0]
+        if not length.isdigit() or int(length) > self.largest:
+            return 413, f"{self.name} accepts {self.thing} of at most {self.largest // 1_048_576} MiB."
+        return None
+
+    async def refuse(self, send: Send, status: int, sentence: str) -> None:
+        """Answer a request that may not pass."""
+        await refuse(send, status, sentence.encode() + b"\n", b"text/plain; charset=utf-8")
+
+
+async def refuse(send: Send, status: int, body: bytes, media_type: bytes) -> None:
+    """Answer with a status and a body that nobody may keep or show in a frame."""
+    headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
+    more = [(b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'"), *_HEADERS.items()]
+    await send({"type": "http.response.start", "status": status, "headers": headers + more})
+    await send({"type": "http.response.body", "body": body})
+
 
 ADDRESS = "127.0.0.1"
 _PATIENCE_S = 2.0
-_MOST = 400
+_MAX_CONNECTIONS = 400
 """Largest number of open connections, below the 1,024 files that a process may open by default."""
 
 
@@ -72,7 +183,7 @@ async def listening(app: ASGIApp, address: str, port: int, tls: ssl.SSLContext |
         InputError: the address cannot be used.
     """
     # A browser opens several connections, and all browsers of this machine have one address.
-    listener = HttpListener(app, address, port, OpenConnections(_MOST, shared=True), tls)
+    listener = HttpListener(app, address, port, OpenConnections(_MAX_CONNECTIONS, shared=True), tls)
     try:
         yield
     finally:

@@ -1,12 +1,23 @@
-"""Paths that come from addresses and forms: below the studio's folder, links resolved, or not found."""
+"""Files of the studio's folder: paths that come from addresses and forms, and data files that a browser uploads."""
 
 from __future__ import annotations
 
+import filecmp
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from starlette.exceptions import HTTPException
 
-RECORD = "trace.json"
+from edgewright.data.preview import read_preview
+from edgewright.data.sources.folder import reader_of
+from edgewright.schema.errors import InputError
+
+RECORD, JOB_RECORD = "trace.json", "job.json"
 
 
 def below(root: Path, relative: str) -> Path:
@@ -19,13 +30,13 @@ def below(root: Path, relative: str) -> Path:
     if "\0" in relative or "\\" in relative or any(part in ("", ".", "..") or part.startswith(".") for part in parts):
         raise HTTPException(404, "Path not found in the studio's folder.")
     try:
-        found = (root / relative).resolve(strict=True)
-        inside = found.is_relative_to(root.resolve(strict=True))
+        path = (root / relative).resolve(strict=True)
+        inside = path.is_relative_to(root.resolve(strict=True))
     except (OSError, RuntimeError, ValueError):
         inside = False
     if not inside:
         raise HTTPException(404, "Path not found in the studio's folder.")
-    return found
+    return path
 
 
 def run_folder(root: Path, name: str) -> Path:
@@ -38,3 +49,79 @@ def run_folder(root: Path, name: str) -> Path:
     if not (folder / RECORD).is_file() or not (folder / RECORD).resolve().is_relative_to(folder):
         raise HTTPException(404, "The studio's folder has no run with that name.")
     return folder
+
+
+FOLDER = "data"
+"""Folder below the studio's that files are kept in."""
+_LONGEST = 80
+_MOST_ALIKE = 1000
+
+
+def keep(root: Path, name: str, content: BinaryIO) -> str:
+    """Keep an uploaded file.
+
+    Args:
+        root: the studio's folder.
+        name: as the browser names the file.
+        content: of the file, from its beginning.
+
+    Returns:
+        Where it lies below `root`, with '/'. The same content under the same name is kept once; other content gets
+        the next free number.
+
+    Raises:
+        InputError: a name with folders or of a kind that is not read, an empty file, or one that is no table.
+    """
+    plain = plain_name(name)
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
+
+    return keep_written(root, plain, write)
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name in letters that need no quoting.
+
+    Raises:
+        InputError: a name with folders, or of a kind that is not read.
+    """
+    if not name or name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in name):
+        raise InputError("a file name without folders", repr(name[:_LONGEST]), "", "Rename the file")
+    if not reader_of(name) and not name.lower().endswith(".zip"):
+        raise InputError("a CSV, TSV, Parquet or WAV file, or a ZIP of pictures or tables", repr(name[:_LONGEST]))
+    stem, dot, ending = name.partition(".")
+    return (re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:_LONGEST] or "my-data") + (
+        dot + re.sub(r"[^A-Za-z0-9_.-]+", "-", ending)[-_LONGEST:]
+    )
+
+
+def keep_written(root: Path, name: str, write: Callable[[Path], None]) -> str:
+    """Keep what a function writes, under a plain name; it is looked at before it is kept. As `keep`."""
+    folder = root / FOLDER
+    if folder.is_symlink():
+        raise InputError("a folder of the studio", "a link", str(folder), "Remove the link")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".upload-", dir=folder) as room:
+        path = Path(room) / name
+        write(path)
+        if not path.stat().st_size:
+            raise InputError("rows", "an empty file", name)
+        read_preview(str(path))
+        return f"{FOLDER}/{_placed(path, folder)}"
+
+
+def _placed(path: Path, folder: Path) -> str:
+    """Link a file to the first name that is free, and return that name; a link replaces nothing."""
+    stem, dot, ending = path.name.partition(".")
+    for number in range(1, _MOST_ALIKE):
+        name = path.name if number == 1 else f"{stem}-{number}{dot}{ending}"
+        try:
+            os.link(path, folder / name)
+        except FileExistsError:
+            if not (folder / name).is_symlink() and filecmp.cmp(path, folder / name, shallow=False):
+                return name
+        else:
+            return name
+    raise InputError("another file name", f"{_MOST_ALIKE - 1} files of this name", path.name, "Rename the file")

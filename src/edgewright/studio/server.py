@@ -16,9 +16,8 @@ from starlette.staticfiles import StaticFiles
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import HERE, Studio, broken, environment, mistaken, not_found
 from edgewright.studio.jobs import Jobs
-from edgewright.studio.local_server import open_browser, serve_until_signal
+from edgewright.studio.local_server import LARGEST_BODY, Guard, open_browser, serve_until_signal
 from edgewright.studio.pages import pages
-from edgewright.studio.request_guard import LARGEST_BODY, Guard
 from edgewright.studio.summaries import Runs
 
 
@@ -42,16 +41,16 @@ def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: P
         fleet: folder of a fleet to look at; None where nobody named one.
     """
     folder = folder.resolve()
-    found = pages()
+    known = pages()
     app = Starlette(
-        routes=[route for page in found for route in page.routes]
+        routes=[route for page in known for route in page.routes]
         + [Mount("/static", _Files(directory=HERE / "static"), name="static")],
         middleware=[Middleware(Guard, port=port, largest=largest)],
         exception_handlers={HTTPException: not_found, EdgewrightError: mistaken, Exception: broken},
     )
     runs = Runs(folder)
     app.state.studio = Studio(
-        folder=folder, port=port, tabs=found, runs=runs, jobs=Jobs(folder, runs.running), templates=environment(),
+        folder=folder, port=port, tabs=known, runs=runs, jobs=Jobs(folder, runs.running), templates=environment(),
         fleet=None if fleet is None else fleet.resolve(),
     )  # fmt: skip
     return app
@@ -64,7 +63,7 @@ def serve(
     *,
     browser: bool,
     fleet: Path | None = None,
-    beside: AbstractAsyncContextManager[None] | None = None,
+    second_server: AbstractAsyncContextManager[None] | None = None,
 ) -> int:
     """Serve until Ctrl-C or a termination signal; what was started here ends with it.
 
@@ -74,14 +73,14 @@ def serve(
         ready: called with the address once it answers.
         browser: show the address in the user's browser.
         fleet: folder of a fleet to look at.
-        beside: another server, which runs as long.
+        second_server: another server, which runs as long.
 
     Returns:
         The signal that ended it.
     """
 
     async def both() -> int:
-        async with beside or nullcontext():
+        async with second_server or nullcontext():
             return await _serve(folder, port, ready, browser, fleet)
 
     return asyncio.run(both())

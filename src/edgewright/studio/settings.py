@@ -1,32 +1,37 @@
-"""The form of a pipeline's settings, made from the schema that its TOML is checked against."""
+"""The settings of a pipeline as fields, each with the control that its type in the schema asks for."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Literal
 
 import msgspec
 
 from edgewright.core import catalogue
-from edgewright.pipeline.config import checked
+from edgewright.data.load import SOURCES
+from edgewright.data.public import public_sets
+from edgewright.pipeline.plan import ROOMS
 from edgewright.pipeline.toml_text import value_text
 from edgewright.profiles.catalogue import listing as profiles
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import InputError
-from edgewright.studio.frame import told
 
 Table = dict[str, Any]
-Kind = Literal["text", "choice", "flag", "toml"]
-# Where the kinds of a key are files, their names are offered.
-_FOLDERS = {
-    "data.kind": ("edgewright.data.sources", "edgewright.data.sets"),
-    "model.kind": ("edgewright.models",),
-    "training.optimiser": ("edgewright.training.optimisers",),
+Kind = Literal["text", "choice", "flag", "number", "range", "set", "words", "tables"]
+# Where a key names a file, and where the kinds of a list of tables are files: rooms, and what their files offer.
+_FILES = {"model.kind": ("edgewright.models", "MODEL"), "training.optimiser": ("edgewright.training.optimisers", "")}
+_ROOMS = {
+    "stages": (ROOMS, "STAGE"),
+    "parts": (("edgewright.features",), "STAGE"),
+    "layers": (("edgewright.models.nn",), "LAYER"),
+    "augment": (("edgewright.training.augmentations",), "AUGMENTATION"),
 }
+# A slider of more values than this cannot be set to one of them.
+_MOST_VALUES, _NEAR = 10_000, 1e-9
+_BOUNDS = (("ge", 0), ("gt", 1), ("le", 0), ("lt", -1))
 
 
 @dataclass(frozen=True)
@@ -34,295 +39,277 @@ class Field:
     """One setting.
 
     Attributes:
-        key: as `--set` takes it, 'training.epochs'.
+        key: where its value stands in the table, 'stages.1.k'.
         label: its last word.
-        kind: 'toml' is a value of any type in TOML's own writing.
+        kind: of its control; 'words' are separated by commas, 'set' is a checkbox for each choice.
         meaning: from the schema's docstring.
-        hint: type and limits, with the default.
         value: text of the control; for a flag 'true' or empty.
-        choices: of a 'choice'; of a 'text' the names that are offered.
+        choices: what a choice or a set offers, and a text suggests.
+        low, high, step: of a number; None for no limit, 'any' for any number between, and 'text' for no number.
         error: what is wrong with the value, empty where nothing is.
+        entries: tables of a list, in order.
+        basic: shown at once, not among further settings.
     """
 
     key: str
     label: str
     kind: Kind
     meaning: str
-    hint: str
     value: str = ""
     choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    step: str = "any"
     error: str = ""
+    entries: tuple[Entry, ...] = ()
+    basic: bool = False
 
     @property
     def name(self) -> str:
-        """Of the control: dots would do, but an id without them is easier to name in styles."""
+        """Of the control: an id without dots is easier to name in styles."""
         return self.key.replace(".", "-")
 
     @property
-    def rows(self) -> int:
-        """Height of a text box."""
-        return max(2, min(12, self.value.count("\n") + 1))
+    def chosen(self) -> tuple[str, ...]:
+        """What is checked of a set."""
+        return tuple(filter(None, self.value.split(", ")))
+
+    def typed(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - TOML values of any type
+        """Return what a browser sent for this field as a value of TOML; None leaves the key out."""
+        text = ", ".join(texts).replace("\r\n", "\n").strip()
+        if self.kind == "flag":
+            return bool(text)
+        if not text:
+            return None
+        if self.kind in ("set", "words"):
+            return [word for word in (part.strip() for part in text.split(",")) if word]
+        if self.step == "text":
+            return text
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except (ValueError, RecursionError):
+            return text
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table of a list: its kind, what it says in short, and its fields."""
+
+    kind: str
+    summary: str
+    fields: tuple[Field, ...]
+    error: str = ""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A table of the pipeline: its fields, and whether it is shown opened."""
+    """A table of the pipeline under a title, unfolded or not."""
 
-    key: str
     title: str
-    meaning: str
     fields: tuple[Field, ...]
-    opened: bool = False
+    opened: bool = True
+
+    @property
+    def wrong(self) -> bool:
+        """Whether one of its fields has a problem."""
+        entries = (entry for field in self.fields for entry in field.entries)
+        return any(f.error for f in self.fields) or any(e.error or Group("", e.fields).wrong for e in entries)
+
+    def shown(self, basic: bool) -> list[Field]:
+        """Return the fields that are shown at once, or the others; those with a problem are shown at once."""
+        return [field for field in self.fields if (field.basic or bool(field.error)) == basic]
 
 
-def data_fields(data: Table) -> Iterator[Field]:
-    """Yield the fields of [data]: what every kind has, and one for the rest of its keys."""
-    kinds = tuple(sorted(name for folder in _FOLDERS["data.kind"] for name in catalogue.names(folder)))
-    yield Field("data.kind", "kind", "choice", "source of the rows", "text", str(data.get("kind", "")), kinds)
-    path = str(data.get("path", "") or "")
-    yield Field("data.path", "path", "text", "file or folder, if the kind reads one", "text", path)
-    rest = {key: value for key, value in data.items() if key not in ("kind", "path")}
-    shown = value_text(rest) if rest else ""
-    yield Field("data.more", "further keys", "toml", "of this kind, as a TOML table", "table", shown)
+def kinds_of(list_name: str) -> tuple[str, ...]:
+    """Return the kinds of tables that a list holds, by the list's name: 'stages', 'parts', 'layers', 'augment'."""
+    packages, attribute = _ROOMS[list_name]
+    return tuple(name for package in packages for name in catalogue.listing(package, attribute))
 
 
-def fields_of(struct: type, prefix: str, table: Table) -> Iterator[Field]:
-    """Yield the fields of a table's struct; `prefix` is the table's name with a dot."""
+def config_of(list_name: str, kind: object) -> type | None:
+    """Return the struct of a kind of table in a list; None for a kind that is not known."""
+    packages, attribute = _ROOMS[list_name]
+    for package in packages:
+        if isinstance(kind, str) and kind in catalogue.listing(package, attribute):
+            config: type = catalogue.find(package, kind, attribute, list_name).config
+            return config
+    return None
+
+
+def first_table(list_name: str, kind: str) -> Table:
+    """Return the table of a new entry of a list: its kind, and what must be said in any case where it is a number."""
+    table: Table = {"kind": kind}
+    for info, _ in described(config_of(list_name, kind) or object):
+        number = next(filter(_is_number, _alternatives(info.type)), None)
+        if info.required and number is not None:
+            low, high, _ = _limits(number)
+            table[info.encode_name] = int(max(low or 1, min(high or 8, 8)))
+    return {"kind": "union", "parts": [{"kind": "statistics"}]} if kind == "union" else table
+
+
+def data_kinds() -> tuple[str, ...]:
+    """Return what [data] may name as its kind: sources and public sets."""
+    return tuple(sorted({*catalogue.names(SOURCES), *public_sets()}))
+
+
+def fields_of(
+    struct: type, prefix: str, table: Table, basic: Iterable[str] = (), ends: Mapping[str, int] | None = None
+) -> tuple[Field, ...]:
+    """Return the fields of a table's struct.
+
+    Args:
+        struct: that the table is checked against.
+        prefix: the table's name with a dot.
+        table: as it stands; what it lacks shows its default.
+        basic: keys that are shown at once, beside those that the table has.
+        ends: largest numbers that make sense here, by key.
+    """
+    shown = set(basic)
+    fields = []
     for info, meaning in described(struct):
-        yield field_of(info, meaning, prefix, table)
+        field = _field(info, meaning, prefix, table)
+        if field is not None:
+            if info.encode_name == "features" and field.kind == "words":
+                # Their names are the keys of a table of formulas; those of the file come first, in its order.
+                measures = getattr(import_module(struct.__module__), "MEASURES", ())
+                names = dict.fromkeys([*field.chosen, *info.default, *measures])
+                field = replace(field, kind="set", choices=tuple(names)) if measures else field
+            high = (ends or {}).get(info.encode_name)
+            if high is not None and field.kind == "number" and high > (field.low or 0):
+                field = replace(field, kind="range", high=high)
+            fields.append(replace(field, basic=info.required or info.encode_name in (*shown, *table)))
+    return tuple(fields)
 
 
-def field_of(info: msgspec.inspect.Field, meaning: str, prefix: str, table: Table) -> Field:
-    """Return the field of one key; what the table lacks shows its default."""
+def _field(info: msgspec.inspect.Field, meaning: str, prefix: str, table: Table) -> Field | None:
+    """Return the field of one key; None for a table of its own."""
     default = info.default if info.default is not msgspec.NODEFAULT else None
     if info.default_factory is not msgspec.NODEFAULT:
         default = info.default_factory()
-    value = table.get(info.encode_name, default)
+    value = table.get(info.encode_name, None if default is msgspec.UNSET else default)
     key, kinds = f"{prefix}{info.encode_name}", _alternatives(info.type)
-    hint = " or ".join(word for word in map(_word, kinds) if word)
-    if default not in (None, "", (), {}) and not isinstance(default, tuple | dict | list | msgspec.Struct):
-        hint += f"; default {value_text(default)}"
-    made = Field(key, info.encode_name.replace("_", " "), "text", meaning, hint)
-    if any(isinstance(kind, msgspec.inspect.BoolType) for kind in kinds):
-        return replace(made, kind="flag", value="true" if value else "")
-    literal = next((kind for kind in kinds if isinstance(kind, msgspec.inspect.LiteralType)), None)
-    if literal is not None:
-        return replace(made, kind="choice", value=str(value), hint="text", choices=tuple(map(str, literal.values)))
-    if all(isinstance(kind, msgspec.inspect.StrType | msgspec.inspect.NoneType) for kind in kinds):
-        return replace(made, value=str(value or ""), choices=_offered(key), hint=f"text{hint.removeprefix('text')}")
-    if isinstance(value, list | tuple | dict):
-        return replace(made, kind="toml", value=value_text(value, lines=True) if value else "")
-    if any(isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType) for kind in kinds):
-        return replace(made, value="" if value is None else value_text(value))
-    return replace(made, kind="toml", value="" if value is None else value_text(value))
+    field = Field(key, label_of(info.encode_name), "text", meaning)
+    if struct_of(info.type) is not None:
+        return None
+    if info.encode_name in _ROOMS and any(_is_tables(kind) for kind in kinds):
+        return replace(field, kind="tables", entries=entries_of(key, value or ()), choices=kinds_of(info.encode_name))
+    if len(kinds) == 1:
+        return _plain(field, kinds[0], value)
+    words = tuple(str(v) for kind in kinds if isinstance(kind, msgspec.inspect.LiteralType) for v in kind.values)
+    return replace(field, value=_text(value), choices=words)
+
+
+def label_of(key: str) -> str:
+    """Return a key as a label: 'learning_rate' as 'Learning rate'."""
+    return f"{key[:1].upper()}{key[1:]}".replace("_", " ")
+
+
+def _plain(field: Field, kind: msgspec.inspect.Type, value: Any) -> Field:  # noqa: ANN401 - TOML values of any type
+    """Return the control of a key of one type; a value of another type is shown as text."""
+    if isinstance(kind, msgspec.inspect.BoolType):
+        return replace(field, kind="flag", value="true" if value else "")
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        step = "text" if all(isinstance(word, str) for word in kind.values) else "any"
+        return replace(field, kind="choice", value=str(value), choices=tuple(map(str, kind.values)), step=step)
+    if isinstance(kind, msgspec.inspect.StrType):
+        offered = _offered(field.key)
+        return replace(field, kind="choice" if offered else "text", value=str(value or ""), choices=offered,
+                       step="text")  # fmt: skip
+    if _is_number(kind) and (value is None or (isinstance(value, int | float) and not isinstance(value, bool))):
+        low, high, step = _limits(kind)
+        number = replace(field, kind="number", value=_text(value), low=low, high=high)
+        if value is None or step == "any":
+            return number
+        steps = [(end - (low or 0)) / float(step) for end in (value, high or 0)]
+        # A slider would move a value that lies between two steps.
+        even = abs(steps[0] - round(steps[0])) < _NEAR
+        fits = low is not None and high is not None and low <= value <= high and steps[1] <= _MOST_VALUES
+        return replace(number, kind="range" if fits else "number", step=step if even else "any")
+    if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.TupleType | msgspec.inspect.ListType):
+        inner = kind.item_types if isinstance(kind, msgspec.inspect.TupleType) else (kind.item_type,)
+        texts = isinstance(value, list | tuple) and all(isinstance(v, str) and "," not in v for v in value)
+        if isinstance(inner[0], msgspec.inspect.StrType) and (texts or not value):
+            return replace(field, kind="words", value=", ".join(value or ()))
+    return replace(field, value=_text(value))
+
+
+def entries_of(key: str, tables: Any) -> tuple[Entry, ...]:  # noqa: ANN401 - TOML values of any type
+    """Return the tables of a list with their fields; `key` ends with the list's name or that of an architecture."""
+    if not isinstance(tables, list | tuple):
+        return ()
+    name = key.rpartition(".")[2]
+    name = name if name in _ROOMS else "layers"
+    entries = []
+    for index, table in enumerate(table if isinstance(table, dict) else {} for table in tables):
+        struct = config_of(name, table.get("kind"))
+        rest = {k: v for k, v in table.items() if k != "kind"}
+        fields = fields_of(struct, f"{key}.{index}.", rest) if struct else ()
+        summary = ", ".join(_text(v) if isinstance(v, str | float) else f"{k} {_text(v)}"
+                         for k, v in rest.items() if isinstance(v, str | int | float))  # fmt: skip
+        entries.append(Entry(str(table.get("kind", "")), summary, fields))
+    return tuple(entries)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - TOML values of any type
+    """Return a value as a control shows it; text without quotes."""
+    if value in (None, (), [], {}):
+        return ""
+    return value if isinstance(value, str) else value_text(value)
 
 
 def _offered(key: str) -> tuple[str, ...]:
     """Return names of the files that a key's value may name."""
     if key == "device.profile":
         return profiles()
-    return tuple(name for folder in _FOLDERS.get(key, ()) for name in catalogue.names(folder))
+    package, attribute = _FILES.get(key, ("", ""))
+    return catalogue.listing(package, attribute) if attribute else catalogue.names(package) if package else ()
 
 
 def _alternatives(kind: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, ...]:
+    """Return the types that a value may have; one that may be left out has the others."""
     if isinstance(kind, msgspec.inspect.Metadata):
         return _alternatives(kind.type)
     if isinstance(kind, msgspec.inspect.UnionType):
-        return tuple(t for one in kind.types for t in _alternatives(one))
-    return (kind,)
+        return tuple(t for alternative in kind.types for t in _alternatives(alternative))
+    return () if type(kind).__name__ in ("NoneType", "UnsetType") else (kind,)
 
 
-def _word(kind: msgspec.inspect.Type) -> str:
-    """Return a type in the words of a reader, with its limits."""
-    if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
-        word = "whole number" if isinstance(kind, msgspec.inspect.IntType) else "number"
-        limits = (("above", kind.gt), ("at least", kind.ge), ("below", kind.lt), ("at most", kind.le))
-        return word + "".join(f", {said} {value:g}" for said, value in limits if value is not None)
-    if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
-        return "TOML list"
-    names = {msgspec.inspect.StrType: "text", msgspec.inspect.DictType: "TOML table"}
-    return next((word for one, word in names.items() if isinstance(kind, one)), "")
+def _is_number(kind: msgspec.inspect.Type) -> bool:
+    return isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType)
+
+
+def _is_tables(kind: msgspec.inspect.Type) -> bool:
+    return isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(kind.item_type, msgspec.inspect.DictType)
+
+
+def _limits(kind: Any) -> tuple[float | None, float | None, str]:  # noqa: ANN401 - of whole or any numbers
+    """Return the smallest and largest value of a number, and the step between two values of its slider."""
+    whole = isinstance(kind, msgspec.inspect.IntType)
+    span = (kind.le or kind.lt or 0) - (kind.ge or kind.gt or 0)
+    step = 1.0 if whole else 0.01 if span <= 2 else 0.1 if span <= 20 else 1.0
+    ends = [None if (bound := getattr(kind, name)) is None else bound + sign * step for name, sign in _BOUNDS]
+    low, high = (next((end for end in ends[i : i + 2] if end is not None), None) for i in (0, 2))
+    if high is None and not whole:
+        return kind.ge if low is not None else None, None, "any"
+    return low, high, f"{step:g}"
 
 
 def struct_of(kind: msgspec.inspect.Type) -> type | None:
     """Return the struct that a key of this type holds; None for a plain value."""
-    return next((one.cls for one in _alternatives(kind) if isinstance(one, msgspec.inspect.StructType)), None)
+    structs = (alt.cls for alt in _alternatives(kind) if isinstance(alt, msgspec.inspect.StructType))
+    return next(structs, None)
 
 
 def described(struct: type) -> Iterator[tuple[msgspec.inspect.Field, str]]:
-    """Yield fields of a struct with what its docstring says of them."""
+    """Yield fields of a struct with what its docstring, or that of a struct it extends, says of them."""
     info = msgspec.inspect.type_info(struct)
     if not isinstance(info, msgspec.inspect.StructType):
         return
-    record: dict[str, str] = {}
-    block = inspect.cleandoc(struct.__doc__ or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
-    for entry in re.split(r"\n(?=    \S)", "\n" + block):
-        name, _, text = " ".join(entry.split()).partition(": ")
-        record[name] = text
-    for one in info.fields:
-        yield one, record.get(one.name, "").replace("`", "'")
-
-
-_HIDDEN = ("cards", "search")
-
-
-@dataclass
-class Settings:
-    """A filled form: its groups, the table it stands for, and the config where nothing is wrong."""
-
-    groups: tuple[Group, ...]
-    table: Table
-    config: PipelineConfig | None = None
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-def form(table: Table, errors: Mapping[str, str] | None = None, raw: Mapping[str, str] | None = None) -> list[Group]:
-    """Return the groups of fields for a table.
-
-    Args:
-        table: as read from TOML.
-        errors: by key.
-        raw: what was typed, by key, where it is shown instead of the table's value.
-    """
-    errors, raw = errors or {}, raw or {}
-    groups = []
-    top: list[Field] = []
-    for info, meaning in described(PipelineConfig):
-        struct = struct_of(info.type)
-        if info.name in _HIDDEN:
-            continue
-        if info.name == "data":
-            groups.append(Group("data", "Data", meaning, tuple(data_fields(table.get("data", {}))), opened=True))
-        elif struct is not None:
-            inner = table.get(info.name)
-            fields = tuple(fields_of(struct, f"{info.name}.", inner if isinstance(inner, dict) else {}))
-            opened = info.name in ("training", "model", "device") or (info.name == "window" and bool(inner))
-            groups.append(Group(info.name, info.name.capitalize(), meaning, fields, opened))
-        else:
-            top.append(field_of(info, meaning, "", table))
-    top.sort(key=lambda one: one.kind == "toml")
-    groups.insert(0, Group("", "Pipeline", "", tuple(top), opened=True))
-    return [_filled(group, errors, raw) for group in groups]
-
-
-def _filled(group: Group, errors: Mapping[str, str], raw: Mapping[str, str]) -> Group:
-    fields = tuple(replace(f, value=raw.get(f.key, f.value), error=errors.get(f.key, "")) for f in group.fields)
-    return replace(group, fields=fields, opened=group.opened or any(f.error for f in fields))
-
-
-def read(table: Table, ask: Callable[[str], str | None], where: str) -> Settings:
-    """Return what a form says, checked: every field by itself, so that all mistakes are told at once.
-
-    Args:
-        table: that the form was made from; keys that have no field stay as they are.
-        ask: text of a control by its name; None where it is absent.
-        where: name of the pipeline in messages.
-    """
-    raw: dict[str, str] = {}
-    errors: dict[str, str] = {}
-    made = _copy(table)
-    for one in (f for group in form(table) for f in group.fields):
-        text = ask(one.name)
-        if one.kind == "flag":
-            raw[one.key] = "true" if text else ""
-        elif text is None:
-            continue
-        else:
-            raw[one.key] = text.replace("\r\n", "\n").strip()
-        if raw[one.key] == one.value:
-            continue
-        try:
-            _set(made, one.key, _typed(one, raw[one.key], where))
-        except InputError as error:
-            errors[one.key] = told(error)
-    _without_empty(made)
-    config = _checked(made, table, where, raw, errors)
-    return Settings(tuple(form(table, errors, raw)), made, config, errors)
-
-
-def _checked(
-    made: Table, base: Table, where: str, raw: Mapping[str, str], errors: dict[str, str]
-) -> PipelineConfig | None:
-    """Return the configuration, or None where `errors` has an entry. A wrong key is reset to find the next error."""
-    tried = _copy(made)
-    for _ in range(len(raw) + 1):
-        try:
-            config = checked(tried, where)
-        except InputError as error:
-            key = _blamed(error, where, raw)
-            if key in errors or not key:
-                errors.setdefault(key, told(error))
-                return None
-            errors[key] = told(error)
-            _set(tried, key, _value(base, key))
-            _without_empty(tried)
-        else:
-            return None if errors else config
-    return None
-
-
-def _value(table: Table, key: str) -> Any:  # noqa: ANN401 - TOML values of any type
-    """Return the value at a key; None where there is none."""
-    location: Any = table
-    for name in key.split("."):
-        location = location.get(name) if isinstance(location, dict) else None
-    return location
-
-
-def _blamed(error: InputError, where: str, raw: Mapping[str, str]) -> str:
-    """Return the field that a message is about: the longest key that its place begins with; empty for none."""
-    location = error.where.removeprefix(where).strip()
-    missing = re.match(r"the key `(\w+)`", error.expected)
-    if missing:
-        location = f"{location}.{missing[1]}".strip(".")
-    fitting = [key for key in raw if re.match(rf"{re.escape(key)}(?![\w])", location)]
-    return max(fitting, key=len, default="")
-
-
-def _typed(one: Field, text: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any type
-    """Return a control's text as the value that `--set` would make of it; None leaves the key out.
-
-    Raises:
-        InputError: a list or a table that is no TOML.
-    """
-    if one.kind == "flag":
-        return text == "true"
-    if not text:
-        return None
-    if one.kind == "choice" or one.hint.startswith("text"):
-        return text
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError) as error:
-        if one.kind != "toml":
-            return text
-        raise InputError("valid TOML", " ".join(str(error).split()), f"{where} {one.key}") from None
-
-
-def _set(table: Table, key: str, value: Any) -> None:  # noqa: ANN401 - TOML values of any type
-    """Set or (None) removes a key; `data.more` stands for all keys of [data] that have no field."""
-    if key == "data.more":
-        data = table.setdefault("data", {})
-        for old in [k for k in data if k not in ("kind", "path")]:
-            del data[old]
-        if isinstance(value, dict):
-            data.update(value)
-        return
-    *parents, last = key.split(".")
-    for name in parents:
-        table = table.setdefault(name, {})
-    if value is None:
-        table.pop(last, None)
-    else:
-        table[last] = value
-
-
-def _without_empty(table: Table) -> None:
-    """Remove a table without entries, such as [window] of a table of rows."""
-    for key in ("window", "scaling"):
-        if table.get(key) == {}:
-            del table[key]
-
-
-def _copy(table: Table) -> Table:
-    return {key: _copy(value) if isinstance(value, dict) else value for key, value in table.items()}
+    meanings: dict[str, str] = {}
+    for of in reversed(struct.__mro__):
+        block = inspect.cleandoc(of.__dict__.get("__doc__") or "").partition("\nAttributes:\n")[2].split("\n\n")[0]
+        for entry in re.split(r"\n(?=    \S)", "\n" + block):
+            names, _, text = " ".join(entry.split()).partition(": ")
+            meanings.update(dict.fromkeys(names.split(", "), text))
+    for info_of in info.fields:
+        yield info_of, meanings.get(info_of.name, "").replace("`", "'")

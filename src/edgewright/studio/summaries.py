@@ -13,10 +13,9 @@ import msgspec
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import TRACE_VERSION, Interval, LeftOutRecord
 from edgewright.studio.paths import RECORD
-from edgewright.trace.headline import Headline, headline
-from edgewright.trace.journal import journals
-from edgewright.trace.partial import Progress, read_progress
-from edgewright.trace.readiness import state_of
+from edgewright.trace.journal import Progress, journals, read_progress
+from edgewright.trace.sentences.opening import Headline, headline
+from edgewright.trace.sentences.readiness import state_of
 
 
 class _Evaluation(msgspec.Struct, frozen=True):
@@ -72,7 +71,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run in the list.
 
     Attributes:
-        place: path of its folder in the folder of runs, with '/'.
+        location: path of its folder in the folder of runs, with '/'.
         started: as in the record, UTC; empty where the record does not say.
         headline: the figure that leads the run's page; None for an amount without groups left out.
         r2: of an amount, of the samples that the headline is of.
@@ -82,7 +81,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         unreadable: why the record could not be read; all else is then empty.
     """
 
-    place: str
+    location: str
     name: str
     title: str = ""
     task: str = ""
@@ -111,10 +110,10 @@ def summarise(content: bytes, location: str) -> Summary:
         version = msgspec.json.decode(content, type=_Version).version
         if version > TRACE_VERSION:
             text = f"expected a record of version {TRACE_VERSION} or older, got version {version}. Update edgewright"
-            return Summary(place=location, name=name, unreadable=text)
+            return Summary(location=location, name=name, unreadable=text)
         brief = msgspec.json.decode(content, type=_Brief)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Summary(place=location, name=name, unreadable=f"no whole record: {error}")
+        return Summary(location=location, name=name, unreadable=f"no whole record: {error}")
     evaluation, compression = brief.evaluation or _Evaluation(), brief.compression
     left = evaluation.left_out
     variants = {variant.name: variant for variant in compression.variants} if compression else {}
@@ -123,7 +122,7 @@ def summarise(content: bytes, location: str) -> Summary:
     if not sizes and "float" in variants:
         sizes = [variants["float"].file_bytes]
     return Summary(
-        place=location,
+        location=location,
         name=brief.name,
         title=brief.title,
         task=brief.task,
@@ -142,14 +141,14 @@ def summarise(content: bytes, location: str) -> Summary:
 def _folders(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield runs in a folder and in the folders in it that are no runs themselves: place and state of the record."""
     for entry in _visible(root):
-        found = _record(entry)
-        if found is not None:
-            yield entry.name, found
+        record = _record(entry)
+        if record is not None:
+            yield entry.name, record
             continue
         for inner in _visible(Path(entry.path)):
-            found = _record(inner)
-            if found is not None:
-                yield f"{entry.name}/{inner.name}", found
+            record = _record(inner)
+            if record is not None:
+                yield f"{entry.name}/{inner.name}", record
 
 
 def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -165,10 +164,10 @@ def _record(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
         entry.name.encode()
         # No link is followed: it could lead out of the folder.
-        found = os.stat(os.path.join(entry.path, RECORD), follow_symlinks=False)  # noqa: PTH116, PTH118 - 1,000 of them
+        status = os.stat(os.path.join(entry.path, RECORD), follow_symlinks=False)  # noqa: PTH116, PTH118 - 1,000 of them
     except (OSError, UnicodeEncodeError):
         return None
-    return found if stat.S_ISREG(found.st_mode) else None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 class Runs:
@@ -195,17 +194,17 @@ class Runs:
                         kept[location] = (mark, summarise(file.read(), location))
                 except OSError as error:
                     text = error.strerror or str(error)
-                    kept[location] = (mark, Summary(place=location, name=location, unreadable=text))
+                    kept[location] = (mark, Summary(location=location, name=location, unreadable=text))
             self._kept = kept
             return [summary for _, summary in kept.values()]
 
     def running(self) -> int:
         """Return how many runs go on, wherever they were started."""
-        return sum(one.state == "running" for one in self.unfinished())
+        return sum(progress.state == "running" for progress in self.unfinished())
 
     def unfinished(self) -> list[Progress]:
         """Return running and interrupted runs from their journals: running ones first, then the latest."""
-        found: list[Progress] = []
+        runs: list[Progress] = []
         for path in journals(self.root).glob("*.jsonl"):
             try:
                 state = path.stat()
@@ -217,5 +216,5 @@ class Runs:
             if progress.state in ("cancelled", "failed"):
                 self._ended[path.stem] = (mark, progress)
             if progress.state != "finished":
-                found.append(progress)
-        return sorted(found, key=lambda p: (p.state != "running", -p.begun))
+                runs.append(progress)
+        return sorted(runs, key=lambda p: (p.state != "running", -p.begun))

@@ -1,49 +1,74 @@
-"""A run in at most five lines of text: what answers what, how well, how large, and the verdict."""
+"""A finished run in a few lines of the terminal: verdict, flow, curve, insight, and what to do next."""
 
 from __future__ import annotations
 
-from edgewright.core.formatting import bytes_text, microseconds_text, number, some_of
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgewright.core.formatting import plural
 from edgewright.schema.trace import Trace
-from edgewright.trace.headline import headline
-from edgewright.trace.opening import MODELS
+from edgewright.trace.blocks.flow_picture import tiles
+from edgewright.trace.blocks.terminal import blocks_parts
+from edgewright.trace.blocks.view_blocks import Charts
+from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Listing, Page
+from edgewright.trace.record import HINT, PAGE_FILE
+from edgewright.trace.sections.training import charts
+from edgewright.trace.sentences.facts import refit_text
+from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, WEAK, state_of
+
+STYLES = {NO_MODEL: BAD, NOT_READY: BAD, WEAK: WARN}
+# Warnings and tiles that a terminal shows; the page has all.
+_WARNINGS, _TILES = 2, 6
+# The loss is a curve of its own.
+_CURVE = "training"
 
 
-def brief(trace: Trace, target: str) -> str:
-    """Return the lines.
+def brief_parts(trace: Trace, folder: Path, following: Sequence[tuple[str, str]], page: Page) -> list[RenderableType]:
+    """Return the parts, at most forty lines of eighty columns.
 
     Args:
         trace: of a finished run.
-        target: column that is predicted; empty where it has no name.
+        folder: of the run.
+        following: commands that come next, each with what it does.
+        page: what the terminal can show.
     """
-    judged = trace.evaluation
-    labels = () if judged is None else judged.labels
-    of = f"{len(labels)} classes ({some_of(labels, 4)})" if labels else "an amount"
-    lines = [f"Model {trace.name}: {_kind(trace)}", f"target {target or 'unnamed'}: {of}"]
-    return "\n".join([*lines, f"score {_score(trace)}", f"size {_size(trace)}", f"verdict {trace.verdict}"])
+    device = f"for {trace.device.profile}" if trace.device is not None else ""
+    parts: list[RenderableType] = [
+        Text(page.facts(trace.name, trace.title or trace.task, device), style=ACCENT),
+        Text(trace.verdict, style=STYLES.get(state_of(trace.verdict), GOOD)),
+        *([] if trace.refit is None else [Text(refit_text(trace.refit), style=QUIET)]),
+        *(Text(f"warning: {text}", style=WARN) for text in trace.warnings[:_WARNINGS]),
+    ]
+    left = len(trace.warnings) - _WARNINGS
+    if left > 0:
+        parts.append(Text(f"{plural(left, 'more warning')} in the page", style=WARN))
+    parts += [Text(""), _flow(trace, page)]
+    curves = charts(trace.training.epochs)[:1] if trace.training is not None else []
+    if curves:
+        parts += [Text(""), *blocks_parts([Charts(curves)], page)]
+    if trace.insight.sentence:
+        parts += [Text(""), Text(trace.insight.sentence, style="bold")]
+    location = folder / PAGE_FILE
+    longest = max((len(command) for command, _ in following), default=0)
+    commands = [f"{command.ljust(longest)}  {purpose}" for command, purpose in following]
+    end = f"page {location}" if location.exists() else HINT
+    # Paths are copied, so their lines are never broken.
+    return [*parts, Text(""), *(Listing(line) for line in (*commands, end))]
 
 
-def _kind(trace: Trace) -> str:
-    model = trace.config.get("model")
-    kind = str(model.get("kind", "")) if isinstance(model, dict) else ""
-    return MODELS.get(kind, kind.replace("_", " ") or trace.task)
-
-
-def _score(trace: Trace) -> str:
-    judged = trace.evaluation
-    if judged is None:
-        return "not measured"
-    leading = headline(judged.accuracy, judged.left_out)
-    if leading is not None:
-        return f"{leading.figure} (95 % CI {leading.span}), {leading.name}"
-    name = next((name for name in ("rmse", "mae") if name in judged.intervals), "")
-    if name:
-        interval = judged.intervals[name]
-        return f"{name} {number(interval.value)} (95 % CI {number(interval.low)} to {number(interval.high)}), test"
-    return ", ".join(f"{name} {number(value)}" for name, value in judged.regression.items()) or "not measured"
-
-
-def _size(trace: Trace) -> str:
-    rows = () if trace.device is None else trace.device.rows
-    texts = {"B": bytes_text, "us": microseconds_text}
-    said = [f"{row.name} {texts[row.unit](row.used)}" for row in rows if row.unit in texts]
-    return f"{', '.join(said)} on {trace.device.profile}" if said and trace.device is not None else "not estimated"
+def _flow(trace: Trace, page: Page) -> Table:
+    """Return a line for each stage of the data flow: title, shape, and the words of its drawing."""
+    known = [tile for tile in tiles(trace) if tile.anchor != _CURVE][:_TILES]
+    title = min(page.width // 3, max((len(tile.title) for tile in known), default=0))
+    shape = min(page.width // 3, max((len(tile.shape) for tile in known), default=0))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for width in (title, shape, max(0, page.width - title - shape - 6)):
+        grid.add_column(width=width, no_wrap=True, overflow="ellipsis" if page.unicode else "crop")
+    for tile in known:
+        shown, words = (text if page.unicode else text.replace("→", "->") for text in (tile.shape, tile.words))
+        grid.add_row(Text(tile.title), Text(shown), Text(words, style=QUIET))
+    return grid

@@ -10,15 +10,66 @@ from typing import Any
 import msgspec
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, points, shape_text, shorten
-from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, SampleGain, Setting
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import EvaluationRecord, GroupRow, How, Interval, StageRecord, Trace, VariantRecord
-from edgewright.trace.facts import layer_costs
-from edgewright.trace.headline import headline
+from edgewright.schema.trace_flow import Part, SampleGain
+from edgewright.trace.sentences.facts import layer_costs
+from edgewright.trace.sentences.opening import headline
+
+COMPARISON_VERSION = 1
+
+
+class ComparedRun(Part, frozen=True, kw_only=True):
+    """One of the runs; `label` tells it from the others, `folder` is where it lies."""
+
+    label: str
+    folder: str
+    name: str
+    state: str
+    started: str
+    verdict: str
+    insight: str
+
+
+class Setting(Part, frozen=True, kw_only=True):
+    """A key of the configuration that is not the same in all runs; '-' where a run does not have it."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+class ResultRow(Part, frozen=True, kw_only=True):
+    """A figure of the results.
+
+    Attributes:
+        name: 'accuracy', 'weights, int8', ...
+        texts: as a reader is told, a run each; '-' where a run lacks it.
+        values: the figures, None where a run lacks one or it is no number.
+        differences: against the first run, in words; the first is empty.
+        how: None where runs differ in that, or it is no figure.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    values: tuple[float | None, ...] = ()
+    differences: tuple[str, ...] = ()
+    how: How | None = None
+
+
+class Comparison(Part, frozen=True, kw_only=True):
+    """Two runs or more; the first is what the others are compared with."""
+
+    version: int = COMPARISON_VERSION
+    runs: tuple[ComparedRun, ...]
+    settings: tuple[Setting, ...]
+    data: tuple[ResultRow, ...]
+    results: tuple[ResultRow, ...]
+    notes: tuple[str, ...] = msgspec.field(default_factory=tuple)
+
 
 NONE = "-"
 # Columns of runs beside the first one in a table of the terminal.
-_BESIDE = 2
+_COLUMNS = 2
 _VALUE = 48
 # A smaller p is no chance.
 _CHANCE = 0.05
@@ -85,7 +136,7 @@ def _unpaired(entries: Sequence[Entry], others: Sequence[str]) -> Iterator[str]:
             continue
         if not (first.accuracy or first.regression) or not (evaluation.accuracy or evaluation.regression):
             continue
-        without = [one.label for one, record in ((entries[0], first), (entry, evaluation)) if not record.answers]
+        without = [run.label for run, record in ((entries[0], first), (entry, evaluation)) if not record.answers]
         if without:
             yield f"{' and '.join(without)}: no answers by sample are kept, so the scores are compared without pairs"
         elif _kept(first) != _kept(evaluation):
@@ -98,12 +149,16 @@ def _kept(evaluation: EvaluationRecord) -> str:
 
 def _other(first: Entry, entry: Entry) -> str:
     """Return why scores of two runs say nothing of each other, 'data' or 'targets'; empty where they do."""
-    one, two = (dict(flat_settings(run.config)) for run in (first, entry))
+    settings, two = (dict(flat_settings(run.config)) for run in (first, entry))
     target = "data.target"
-    if first.trace.task != entry.trace.task or one.get(target, two.get(target)) != two.get(target, one.get(target)):
+    if first.trace.task != entry.trace.task or settings.get(target, two.get(target)) != two.get(
+        target, settings.get(target)
+    ):
         return "targets"
     known, other = first.trace.provenance, entry.trace.provenance
-    changed = [key for key in one.keys() | two.keys() if one.get(key) != two.get(key) and key.startswith(_SAMPLES)]
+    changed = [
+        key for key in settings.keys() | two.keys() if settings.get(key) != two.get(key) and key.startswith(_SAMPLES)
+    ]
     # Samples of one source that are cut otherwise, or have other columns, are still of the same people.
     cut = changed and known.data_path == other.data_path and all(key.startswith(_CUT) for key in changed)
     return "" if known.data_hash == other.data_hash or cut else "data"
@@ -121,12 +176,12 @@ def _settings(entries: Sequence[Entry]) -> tuple[Setting, ...]:
     """Return keys whose values differ among the runs that carry a configuration."""
     flat = [dict(flat_settings(entry.config)) if entry.config is not None else None for entry in entries]
     keys = dict.fromkeys(key for table in flat if table is not None for key in table)
-    made = []
+    changed = []
     for key in keys:
         values = tuple(NONE if table is None else table.get(key, NONE) for table in flat)
         if len({value for value, table in zip(values, flat, strict=True) if table is not None}) > 1:
-            made.append(Setting(key=key, values=values))
-    return tuple(made)
+            changed.append(Setting(key=key, values=values))
+    return tuple(changed)
 
 
 def flat_settings(table: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - tables of any shape
@@ -161,30 +216,45 @@ def _results(
 ) -> Iterator[ResultRow]:
     """Yield figures that at least one run has; scores of `others`, data or targets, are not compared."""
     traces = [entry.trace for entry in entries]
-    found = [t.evaluation for t in traces]
-    leading = [None if one is None else headline(one.accuracy, one.left_out) for one in found]
+    evaluations = [t.evaluation for t in traces]
+    leading = [
+        None if evaluation is None else headline(evaluation.accuracy, evaluation.left_out) for evaluation in evaluations
+    ]
     # Where groups were left out in turn, those figures lead, and the others are of one split.
     in_turn = {first.name: first.measure for first in leading if first is not None and first.by}
     split = ", one split" if in_turn else ""
     for name, measure in in_turn.items():
         same = [first.interval if first is not None and first.name == name else None for first in leading]
-        rows = [() if one is None or one.left_out is None else one.left_out.groups for one in found]
+        rows = [
+            () if evaluation is None or evaluation.left_out is None else evaluation.left_out.groups
+            for evaluation in evaluations
+        ]
         gains = [paired(rows[0], groups, True) for groups in rows]
         yield from _intervals(name, same, others, gains, share=measure == "accuracy")
     # Only the worst of many groups are in the record.
-    rows = [() if one is None or sum(row.samples for row in one.groups) != one.samples else one.groups for one in found]
-    if any(one is not None and one.split_by != "group" for one in found):
+    rows = [
+        ()
+        if evaluation is None or sum(row.samples for row in evaluation.groups) != evaluation.samples
+        else evaluation.groups
+        for evaluation in evaluations
+    ]
+    if any(evaluation is not None and evaluation.split_by != "group" for evaluation in evaluations):
         rows = [()] * len(rows)  # other samples of the same groups may have been drawn
     gains = [paired(rows[0], groups, False) for groups in rows]
     # Samples of one group are alike: they are no pairs of their own.
-    first = None if found[0] is None or found[0].groups else found[0]
-    samples = [None if one is None or one.groups or first is None else by_sample(first, one) for one in found]
-    accuracies = [None if one is None else one.accuracy for one in found]
+    first = None if evaluations[0] is None or evaluations[0].groups else evaluations[0]
+    samples = [
+        None if evaluation is None or evaluation.groups or first is None else by_sample(first, evaluation)
+        for evaluation in evaluations
+    ]
+    accuracies = [None if evaluation is None else evaluation.accuracy for evaluation in evaluations]
     yield from _intervals(f"accuracy{split}", accuracies, others, gains, samples)
-    yield from _intervals(f"macro-F1{split}", [None if one is None else one.macro_f1 for one in found], others)
-    measures = sorted({name for one in found if one is not None for name in one.regression})
+    yield from _intervals(
+        f"macro-F1{split}", [None if evaluation is None else evaluation.macro_f1 for evaluation in evaluations], others
+    )
+    measures = sorted({name for evaluation in evaluations if evaluation is not None for name in evaluation.regression})
     for name in measures:
-        values = [None if one is None else one.regression.get(name) for one in found]
+        values = [None if evaluation is None else evaluation.regression.get(name) for evaluation in evaluations]
         row = _figures(f"{name}{split}", values, number)
         pairs = zip(row.differences, samples, strict=True)
         changes = tuple(
@@ -207,8 +277,8 @@ def _results(
 
 
 def _variant(trace: Trace, name: str) -> VariantRecord | None:
-    found = trace.compression.variants if trace.compression is not None else ()
-    return next((form for form in found if form.name == name), None)
+    forms = trace.compression.variants if trace.compression is not None else ()
+    return next((form for form in forms if form.name == name), None)
 
 
 def _form(forms: Sequence[VariantRecord | None], name: str, split: str, others: Sequence[str]) -> Iterator[ResultRow]:
@@ -264,7 +334,7 @@ def _scored(row: ResultRow, others: Sequence[str]) -> ResultRow:
 
 def _intervals(
     name: str,
-    found: Sequence[Interval | None],
+    intervals: Sequence[Interval | None],
     others: Sequence[str],
     gains: Sequence[Interval | None] = (),
     samples: Sequence[SampleGain | None] = (),
@@ -275,13 +345,13 @@ def _intervals(
 
     Nothing where no run has one.
     """
-    if all(interval is None for interval in found):
+    if all(interval is None for interval in intervals):
         return
     text = partial(percent, digits=1) if share else number
-    texts = [NONE if i is None else f"{text(i.value)} ({text(i.low)} to {text(i.high)})" for i in found]
-    pairs = zip(found, gains or [None] * len(found), samples or [None] * len(found), strict=True)
-    differences = ("", *(_moved(found[0], one, gain, by, share=share) for one, gain, by in list(pairs)[1:]))
-    values = tuple(None if interval is None else interval.value for interval in found)
+    texts = [NONE if i is None else f"{text(i.value)} ({text(i.low)} to {text(i.high)})" for i in intervals]
+    pairs = zip(intervals, gains or [None] * len(intervals), samples or [None] * len(intervals), strict=True)
+    differences = ("", *(_moved(intervals[0], other, gain, by, share=share) for other, gain, by in list(pairs)[1:]))
+    values = tuple(None if interval is None else interval.value for interval in intervals)
     row = ResultRow(name=name, texts=tuple(texts), values=values, differences=differences, how="measured")
     yield _scored(row, others)
 
@@ -300,18 +370,18 @@ def _moved(
     if first is None or other is None:
         return "not comparable"
     change = other.value - first.value
-    apart = other.low > first.high or other.high < first.low
-    text = "intervals apart" if apart else "intervals overlap: may be chance"
+    significant = other.low > first.high or other.high < first.low
+    text = "intervals apart" if significant else "intervals overlap: may be chance"
     if gain is not None:
-        apart = gain.low > 0 or gain.high < 0
+        significant = gain.low > 0 or gain.high < 0
         text = f"paired by group, 95 % CI {100 * gain.low:+.1f} to {100 * gain.high:+.1f} points"
-        text += "" if apart else ", may be chance"
+        text += "" if significant else ", may be chance"
     elif samples is not None:
-        apart = samples.p < _CHANCE
+        significant = samples.p < _CHANCE
         text = f"paired by sample, {samples.better:,} newly right, {samples.worse:,} newly wrong, p = {samples.p:.2g}"
-        text += "" if apart else ", may be chance"
+        text += "" if significant else ", may be chance"
     if round(1000 * abs(change)) == 0 if share else not change:
-        return f"same; {text}" if apart else "same"
+        return f"same; {text}" if significant else "same"
     if not share:
         return f"{_change(first.value, other.value)}; {text}"
     return f"{'up' if change > 0 else 'down'} {points(change)}; {text}"
@@ -330,7 +400,7 @@ def comparison_blocks(record: Comparison) -> tuple[Block, ...]:
     blocks += [Heading(text="Verdict"), Facts(rows=tuple((run.label, run.verdict or NONE) for run in record.runs))]
     blocks += [Heading(text="Configuration")]
     if record.settings:
-        rows = [(one.key, *(shorten(value, _VALUE) for value in one.values)) for one in record.settings]
+        rows = [(setting.key, *(shorten(value, _VALUE) for value in setting.values)) for setting in record.settings]
         blocks += _tables(["key", *labels], rows)
     else:
         blocks.append(Paragraph(text="No key differs."))
@@ -344,10 +414,10 @@ def _name(row: ResultRow) -> str:
 
 
 def _tables(headers: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[Block]:
-    made: list[Block] = []
-    for start in range(2, len(headers), _BESIDE):
-        kept = [0, 1, *range(start, min(start + _BESIDE, len(headers)))]
-        made.append(
+    grids: list[Block] = []
+    for start in range(2, len(headers), _COLUMNS):
+        kept = [0, 1, *range(start, min(start + _COLUMNS, len(headers)))]
+        grids.append(
             Grid(headers=tuple(headers[i] for i in kept), rows=tuple(tuple(row[i] for i in kept) for row in rows))
         )
-    return made
+    return grids

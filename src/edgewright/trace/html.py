@@ -7,42 +7,67 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from importlib import metadata, resources
+from importlib import resources
+from itertools import pairwise
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from edgewright._version import __version__
 from edgewright.core import formatting
-from edgewright.schema.comparison import Comparison
 from edgewright.schema.graph import Graph
-from edgewright.schema.lesson import Block, Heading
+from edgewright.schema.lesson import Block, Facts, Heading
 from edgewright.schema.trace import Explained, Trace
-from edgewright.trace.blocks_terminal import LETTERS
-from edgewright.trace.charts import bars, budget_bar, draw
-from edgewright.trace.compare import comparison_blocks
+from edgewright.trace.blocks.charts import bars, budget_bar, draw
+from edgewright.trace.blocks.terminal import LETTERS
+from edgewright.trace.blocks.view_blocks import Items, Line, Template, ViewBlock, line
+from edgewright.trace.compare import Comparison, comparison_blocks
+from edgewright.trace.modes import modes
 from edgewright.trace.record import PAGE_VERSION
-from edgewright.trace.sample_plots import window_plot
 from edgewright.trace.sections import Exported, sections
 from edgewright.trace.sections.prediction import explained_blocks
-from edgewright.trace.view_blocks import Template, ViewBlock, line
+from edgewright.trace.sections.samples import window_plot
 
-PAGE_LIMIT = 300_000
-"""Bytes of a page that runs its model; a model that does not fit is left out."""
+PAGE_LIMIT = 400_000
+"""Bytes of a page that runs or trains its model; what does not fit is left out."""
 # Frame of the document around its sections: head, list of sections, footer.
 _FRAME = 6_000
+# Scripts that an element of the page needs.
+_SCRIPTS = {"what-if-model": ("unpack.js", "what_if.js"), "train-data": ("unpack.js", "learner.js", "train.js")}
+# Names with their meaning that a panel shows before the rest is unfolded.
+_SHOWN_FACTS = 14
+
+
 Shown = tuple[str, str, Markup]
 """Anchor, heading and HTML of a section."""
+
+
+class PagePart(msgspec.Struct, frozen=True):
+    """A section of a page, or a panel of it.
+
+    Attributes:
+        anchor: its address.
+        title: heading; html: what is below it.
+        gist: first sentence, which is read while the section is folded; None for none.
+        folds: whether it is folded until it is opened.
+    """
+
+    anchor: str
+    title: str
+    html: Markup
+    gist: Line | None = None
+    folds: bool = False
 
 
 class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     """A page in parts, for a frame of another's making, such as the studio's.
 
     Attributes:
-        title: of the document.
+        title: title of the document.
         styles, script: without their elements.
         body: header, list of sections and `main`.
         csp: Content-Security-Policy that allows these styles and this script, and nothing from anywhere.
@@ -74,27 +99,92 @@ def page_parts(trace: Trace, graph: Graph | None = None, sample_address: str = "
         sample_address: where a sample of the data is shown; its number is appended. Empty for a page without links.
     """
     known = sections()
-    made: dict[str, Markup] = {}
-    styles, script = run_styles(), assets()[1]
+    parts: dict[str, PagePart] = {}
+    styles = run_styles()
+    tabs = trace.state == "finished" and bool(trace.stages)
+
+    def room(others: Iterable[PagePart]) -> int:
+        used = sum(len(part.html.encode()) for part in others)
+        return PAGE_LIMIT - _FRAME - len(styles) - len(run_script()) - used
+
+    def part_of(anchor: str, others: Iterable[PagePart]) -> PagePart | None:
+        section = known[anchor]
+        blocks = section.page_blocks(trace, Exported(graph, room(others) if section.last else 0, _size)) or ()
+        if not blocks and section.missing:
+            blocks = (line(section.missing),)
+        if not blocks:
+            return None
+        gist, below = _gist(blocks) if section.folds and tabs else (None, blocks)
+        return PagePart(anchor, section.title, sections_html(below, sample_address), gist, section.folds)
+
     for anchor, section in sorted(known.items(), key=lambda item: item[1].last):
-        taken = sum(len(html.encode()) for html in made.values()) + len(styles) + len(what_if_script()) + _FRAME
-        blocks = section.page_blocks(trace, Exported(graph, PAGE_LIMIT - taken if section.last else 0, _size))
-        if blocks or section.missing:
-            made[anchor] = sections_html(blocks or (line(section.missing),), sample_address)
-    shown: list[Shown] = [
-        (anchor, section.title, made[anchor])
-        for anchor, section in known.items()
-        if anchor in made and anchor != "header"
-    ]
-    script = what_if_script() if 'id="what-if-model"' in made.get("what_if", "") else script
-    return _parts(f"{trace.name}: {trace.title or trace.task}", made["header"], shown, styles, script)
+        if not section.tab and (part := part_of(anchor, parts.values())):
+            parts[anchor] = part
+    shown = [parts[anchor] for anchor in known if anchor in parts and anchor != "header"]
+    panels = _panels(trace, shown, room(parts.values())) if tabs else []
+    for anchor, section in known.items():
+        if tabs and section.tab and (part := part_of(anchor, (parts["header"], *panels))):
+            panels.insert([panel.anchor for panel in panels].index(section.tab) + 1, part)
+    script = run_script("".join(part.html for part in (*parts.values(), *panels)))
+    return _parts(f"{trace.name}: {trace.title or trace.task}", parts["header"].html, shown, styles, script, panels)
+
+
+def _gist(blocks: Sequence[ViewBlock]) -> tuple[Line | None, Sequence[ViewBlock]]:
+    """Return what a folded section says, its first sentence or facts, and the blocks without it."""
+    for i, block in enumerate(blocks[:2] if len(blocks) > 1 else ()):
+        content = line(", ".join(fact for fact in block.facts if fact)) if isinstance(block, Items) else block
+        if isinstance(content, Line):
+            return content, [*blocks[:i], *blocks[i + 1 :]]
+    return None, blocks
+
+
+def _panels(trace: Trace, shown: Sequence[PagePart], room: int) -> list[PagePart]:
+    """Return a panel for each mode: a section of its name, the other sections, or the mode's blocks where they fit."""
+    known = modes()
+    own = {part.anchor.replace("_", "-"): part for part in shown if part.anchor.replace("_", "-") in known}
+    panels = []
+    for name, mode in known.items():
+        if name == "trace":
+            html = _rendered(
+                "parts.html", parts=[part for part in shown if part not in own.values()], above="", purpose=""
+            )
+        elif name in own:
+            gist = own[name].gist
+            html = (sections_html([gist]) if gist is not None else Markup("")) + own[name].html
+        else:
+            html = sections_html(mode.page(trace)) if mode.page is not None else Markup("")
+            html = _rendered(
+                "parts.html", above=html, parts=list(_folded(name, mode.blocks(trace))), purpose=mode.purpose
+            )
+            if len(html.encode()) > room:
+                command = f"edgewright learn runs/{trace.name} --mode {name}"
+                html = Markup("<p>This is too large for the page. <code>{}</code> prints it.</p>").format(command)
+            room -= len(html.encode())
+        panels.append(PagePart(name, mode.title, html))
+    return panels
+
+
+def _folded(name: str, blocks: Sequence[Block]) -> Iterator[PagePart]:
+    """Yield what is below each heading, folded, and first what is above them all."""
+    starts = [i for i, block in enumerate(blocks) if isinstance(block, Heading)]
+    for start, end in pairwise([-1, *starts, len(blocks)]):
+        head, inner = blocks[start] if start >= 0 else None, blocks[start + 1 : end]
+        if isinstance(head, Heading):
+            yield PagePart(f"{name}-{start}", head.text, blocks_html(inner, level=4), folds=True)
+        for block in inner if head is None else ():
+            rows = block.rows if isinstance(block, Facts) else ()
+            shown = Facts(rows=rows[:_SHOWN_FACTS]) if rows else block
+            yield PagePart("", "", blocks_html([shown], level=3))
+            if len(rows) > _SHOWN_FACTS:
+                rest = blocks_html([Facts(rows=rows[_SHOWN_FACTS:])], level=3)
+                yield PagePart(f"{name}-more", f"{len(rows) - _SHOWN_FACTS:,} more", rest, folds=True)
 
 
 def explained_page(records: Sequence[Explained], title: str) -> str:
     """Return a page with a section for each prediction: its way through the network, and notes."""
     shown = [
-        (f"prediction-of-{place}", record.place, sections_html(explained_blocks(record)))
-        for place, record in enumerate(records, 1)
+        (f"prediction-of-{number}", record.origin, sections_html(explained_blocks(record)))
+        for number, record in enumerate(records, 1)
     ]
     return sections_page(title, "Every layer of the answers, from the values of the sensors on.", shown, recorded=True)
 
@@ -107,29 +197,30 @@ def comparison_page(record: Comparison) -> str:
 def lesson_page(title: str, blocks: Sequence[Block], lead: str = "") -> str:
     """Return a page of a lesson: a section for each heading."""
     shown: list[Shown] = []
-    name, held = "Overview", list[Block]()
+    name, section = "Overview", list[Block]()
     for block in (*blocks, Heading(text="")):
         if not isinstance(block, Heading):
-            held.append(block)
+            section.append(block)
             continue
-        if held:
-            shown.append((f"part-{len(shown) + 1}", name, blocks_html(held, level=3)))
-        name, held = block.text, []
+        if section:
+            shown.append((f"part-{len(shown) + 1}", name, blocks_html(section, level=3)))
+        name, section = block.text, []
     return sections_page(title, lead, shown, recorded=True)
 
 
-def sections_page(title: str, lead: str, shown: Sequence[Shown], *, recorded: bool = False) -> str:
+def sections_page(title: str, lead: str, shown: Sequence[Shown], *, recorded: bool = False, mood: str = "") -> str:
     """Return a page of sections.
 
     Args:
-        title: of the page.
+        title: title of the page.
         lead: sentence below it; empty for none.
         shown: the sections.
         recorded: whether a `trace.json` holds all its figures, which the page then says.
+        mood: 'good', 'weak' or 'bad' where the sentence is a verdict.
     """
     head = Markup("<h1>{}</h1>").format(title)
-    head += Markup('<p class="lead">{}</p>').format(lead) if lead else ""
-    return _document(_parts(title, head, shown, run_styles()), recorded=recorded)
+    head += Markup('<p class="{}">{}</p>').format(f"verdict {mood}" if mood else "lead", lead) if lead else ""
+    return _document(_parts(title, head, [PagePart(*part) for part in shown], run_styles()), recorded=recorded)
 
 
 def blocks_html(blocks: Sequence[Block], *, level: int = 2, page: str = "") -> Markup:
@@ -170,11 +261,16 @@ def run_styles() -> Markup:
     return assets()[0] + _styles("lesson.css")
 
 
+def run_script(html: str | None = None) -> Markup:
+    """Return the script of the page of a run: what every page has, and what these sections need; None for all."""
+    used = [files for mark, files in _SCRIPTS.items() if html is None or f'id="{mark}"' in html]
+    return _joined(tuple(dict.fromkeys(name for files in used for name in files)))
+
+
 @cache
-def what_if_script() -> Markup:
-    """Return the script of a page that runs its model: that of every page and the interpreter."""
-    lines = (text.strip() for text in _file("what_if.js").splitlines())
-    return assets()[1] + Markup(";\n" + "\n".join(lines))  # noqa: S704 - a file of this package
+def _joined(names: tuple[str, ...]) -> Markup:
+    parts = ["\n".join(text.strip() for text in _file(name).splitlines()) for name in names]
+    return Markup(";\n").join([assets()[1], *map(Markup, parts)])  # files of this package
 
 
 def _size(blocks: Sequence[ViewBlock]) -> int:
@@ -182,17 +278,23 @@ def _size(blocks: Sequence[ViewBlock]) -> int:
 
 
 def _document(parts: PageParts, *, recorded: bool = True) -> str:
-    made_by = metadata.version("edgewright")
-    return _rendered("page.html", parts=parts, made_by=made_by, page_version=PAGE_VERSION, recorded=recorded)
+    return _rendered("page.html", parts=parts, made_by=__version__, page_version=PAGE_VERSION, recorded=recorded)
 
 
-def _parts(title: str, head: Markup, shown: Sequence[Shown], styles: Markup, script: Markup | None = None) -> PageParts:
+def _parts(
+    title: str,
+    head: Markup,
+    shown: Sequence[PagePart],
+    styles: Markup,
+    script: Markup | None = None,
+    panels: Sequence[PagePart] = (),
+) -> PageParts:
     script = assets()[1] if script is None else script
     csp = (
         f"default-src 'none'; style-src '{_digest(styles)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    body = _rendered("body.html", shown=shown, head=head)
+    body = _rendered("body.html", shown=shown, head=head, panels=panels)
     return PageParts(title=title, styles=styles, body=body, script=script, csp=csp)
 
 
@@ -214,7 +316,7 @@ def _rendered(template: str, **context: object) -> Markup:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("edgewright.trace", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -222,8 +324,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals["letters"] = LETTERS
-    made.filters.update(
+    environment.globals["letters"] = LETTERS
+    environment.filters.update(
         kind=_kind,
         percent=formatting.percent,
         plural=formatting.plural,
@@ -231,11 +333,11 @@ def _environment() -> Environment:
         when=_when,
         bar=budget_bar,
         bars=lambda step: bars(step.values, step.label),
-        drawn=draw,
+        svg=draw,
         filled=_filled,
         window=window_plot,
     )
-    return made
+    return environment
 
 
 def _kind(block: Block | ViewBlock) -> str:

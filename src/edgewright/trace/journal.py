@@ -1,16 +1,36 @@
-"""The journal of a run that goes on: one JSON line an event, from which a page can be made before the run ends."""
+"""The journal of a run that goes on: one JSON line an event; its record can be read before the run ends."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from edgewright.schema.errors import InputError
+from edgewright.schema.job import StepProgress
+from edgewright.schema.race import RaceRecord
+from edgewright.schema.trace import (
+    CompressionRecord,
+    DeviceRecord,
+    EpochRecord,
+    EvaluationRecord,
+    Insight,
+    LayerRecord,
+    PredictionRecord,
+    Provenance,
+    ScalingRecord,
+    StageRecord,
+    Trace,
+    TrainingRecord,
+)
 from edgewright.schema.trace_flow import Part
+from edgewright.trace.sentences.observations import observe
 
 JOURNAL_VERSION = 1
 FOLDER = ".edgewright"
@@ -39,9 +59,9 @@ class Opening(Part, frozen=True, kw_only=True):
     """What the first line says.
 
     Attributes:
-        version: of the journal's format.
+        version: version of the journal's format.
         process: number of the process, and `ticks`, when it started: both together name one process.
-        name: of the pipeline; `title`, `command` and `config` as in the record; `profile` of the device.
+        name: name of the pipeline; `title`, `command` and `config` as in the record; `profile` of the device.
         started: as in the record's provenance.
         edgewright: version of the program.
     """
@@ -62,7 +82,7 @@ class Journal:
     """Appends events to a file; a line is whole or, where a process was killed, the last one is cut and not read.
 
     Args:
-        path: of the file, which must not exist; its folder is made.
+        path: path of the file, which must not exist; its folder is made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,12 +129,12 @@ def opening(line: bytes) -> Opening | None:
 
 def sweep(runs: Path, kept: int = KEPT) -> None:
     """Remove the oldest journals beyond `kept`; never that of a process that lives, never a newer version's."""
-    found: list[tuple[float, Path]] = []
+    files: list[tuple[float, Path]] = []
     for path in journals(runs).glob("*.jsonl"):
         with suppress(OSError):
-            found.append((path.stat().st_mtime, path))
-    surplus = len(found) - kept
-    for _, path in sorted(found):
+            files.append((path.stat().st_mtime, path))
+    surplus = len(files) - kept
+    for _, path in sorted(files):
         if surplus <= 0:
             return
         with suppress(OSError):
@@ -154,3 +174,258 @@ def alive(process: int, ticks: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+SILENT = "the process exited unexpectedly"
+T = TypeVar("T")
+
+
+@dataclass
+class Progress:
+    """A run as far as its journal tells.
+
+    Attributes:
+        identity: name of the journal without its ending.
+        opening: its first line.
+        state, reason: 'running' only while its process lives.
+        folder: of the finished run, beside the journals' folder.
+        begun, latest: when the first and the last event happened, seconds since 1970.
+        doing: what it does now, in a few words.
+        total_epochs: as configured; 0 before training.
+        classes: number of classes; 0 for regression and before training.
+        steps: of a job, with what the one that runs has told so far; none for a run.
+        points: trainings of the comparison over data sizes: done and of how many.
+    """
+
+    identity: str
+    opening: Opening
+    state: Literal["finished", "running", "cancelled", "failed"] = "running"
+    reason: str = ""
+    folder: str = ""
+    begun: float = 0.0
+    latest: float = 0.0
+    doing: str = ""
+    total_epochs: int = 0
+    classes: int = 0
+    points: tuple[int, int] = (0, 0)
+    steps: tuple[StepProgress, ...] = ()
+    race: RaceRecord | None = None
+    stages: list[StageRecord] = field(default_factory=list)
+    epochs: list[EpochRecord] = field(default_factory=list)
+    layers: tuple[LayerRecord, ...] = ()
+    trained: TrainingRecord | None = None
+    evaluation: EvaluationRecord | None = None
+    compression: CompressionRecord | None = None
+    device: DeviceRecord | None = None
+    scaling: ScalingRecord | None = None
+    predictions: list[PredictionRecord] = field(default_factory=list)
+    insight: Insight | None = None
+
+    def trace(self) -> Trace:
+        """Return the record with the parts that stand."""
+        begun = self.opening
+        return Trace(
+            name=begun.name,
+            title=begun.title,
+            task=_task(self),
+            verdict=self.reason,
+            insight=self.insight or Insight(sentence="", numbers={}),
+            stages=tuple(self.stages),
+            layers=self.layers,
+            training=self.trained or _training(self),
+            evaluation=self.evaluation,
+            predictions=tuple(self.predictions),
+            compression=self.compression,
+            device=self.device,
+            race=self.race,
+            scaling=self.scaling,
+            provenance=Provenance(
+                command=begun.command,
+                seed=int(seed) if isinstance(seed := begun.config.get("seed"), int) else 0,
+                config_hash="",
+                data_hash="",
+                versions={"edgewright": begun.edgewright} if begun.edgewright else {},
+                platform="",
+                licences=(),
+                started=begun.started,
+            ),
+            config=begun.config,
+            state=self.state,
+            reason=self.reason,
+        )
+
+
+def read_journal(path: Path) -> Trace:
+    """Return the partial record of a run.
+
+    Raises:
+        InputError: absent, no journal, or of a newer version.
+    """
+    return read_progress(path).trace()
+
+
+def read_progress(path: Path) -> Progress:
+    """Return what a journal tells; as `read_journal`, with what only a page of the running run needs."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError("the journal of a run", error.strerror or str(error), str(path)) from None
+    return parse_progress(content, path)
+
+
+def parse_progress(content: bytes, path: Path) -> Progress:
+    """Return what the lines in `content` tell; a last line that is cut off is not read.
+
+    Raises:
+        InputError: as `read_journal`.
+    """
+    lines = content.split(b"\n")[:-1]
+    first = opening(lines[0]) if lines else None
+    if first is None:
+        raise InputError("a journal that begins with its run", "none", str(path), "Remove the file")
+    if first.version > JOURNAL_VERSION:
+        raise InputError(
+            f"a journal of version {JOURNAL_VERSION} or older", f"version {first.version}", str(path),
+            "Update edgewright",
+        )  # fmt: skip
+    progress = Progress(path.stem, first)
+    ended = False
+    for event in _events(lines):
+        progress.begun = progress.begun or event.time
+        progress.latest = event.time
+        note = _NOTES.get(event.event)
+        if note is not None:
+            note(progress, event.data)
+        ended = ended or event.event == "end"
+    if not ended and not alive(first.process, first.ticks):
+        progress.state, progress.reason = "failed", SILENT
+    return progress
+
+
+def _events(lines: list[bytes]) -> Iterator[Event]:
+    """Yield events in order; a line that is none is left out."""
+    for line in lines:
+        try:
+            yield msgspec.json.decode(line, type=Event)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+
+
+Data = dict[str, msgspec.Raw]
+
+
+def _read(data: Data, key: str, kind: type[T]) -> T | None:
+    """One argument; None where it is absent or another version's."""
+    try:
+        return msgspec.json.decode(data[key], type=kind)
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _kept(attribute: str, kind: Any, key: str = "record") -> Callable[[Progress, Data], None]:  # noqa: ANN401 - a type form
+    """Keep one argument as an attribute."""
+
+    def note(progress: Progress, data: Data) -> None:
+        value = _read(data, key, kind)
+        if value is not None:
+            setattr(progress, attribute, value)
+
+    return note
+
+
+def _added(attribute: str, kind: type[Any]) -> Callable[[Progress, Data], None]:
+    """Add a record to a list."""
+
+    def note(progress: Progress, data: Data) -> None:
+        value = _read(data, "record", kind)
+        if value is not None:
+            getattr(progress, attribute).append(value)
+
+    return note
+
+
+def _started(progress: Progress, data: Data) -> None:
+    with suppress(msgspec.DecodeError):
+        progress.opening = msgspec.json.decode(msgspec.json.encode(data), type=Opening)
+
+
+def _steps(progress: Progress, data: Data) -> None:
+    """Begin anew with what only the step that runs now told."""
+    progress.steps = _read(data, "record", tuple[StepProgress, ...]) or progress.steps
+    progress.race, progress.trained, progress.total_epochs = None, None, 0
+    progress.stages.clear()
+    progress.epochs.clear()
+
+
+def _training_started(progress: Progress, data: Data) -> None:
+    progress.total_epochs = _read(data, "total_epochs", int) or 0
+    progress.classes = _read(data, "classes", int) or 0
+    progress.epochs.clear()
+
+
+def _point(progress: Progress, data: Data) -> None:
+    progress.points = (_read(data, "done", int) or 0, _read(data, "total", int) or 0)
+
+
+def _end(progress: Progress, data: Data) -> None:
+    states: dict[str, Literal["finished", "cancelled", "failed"]] = {
+        "finished": "finished", "cancelled": "cancelled", "failed": "failed",
+    }  # fmt: skip
+    progress.state = states.get(_read(data, "state", str) or "", "failed")
+    progress.reason = _read(data, "reason", str) or ""
+    progress.folder = _read(data, "folder", str) or ""
+
+
+_NOTES: dict[str, Callable[[Progress, Data], None]] = {
+    "start": _started,
+    "steps": _steps,
+    "race": _kept("race", RaceRecord),
+    "stage": _added("stages", StageRecord),
+    "layers": _kept("layers", tuple[LayerRecord, ...], "records"),
+    "doing": _kept("doing", str, "label"),
+    "training_started": _training_started,
+    "epoch": _added("epochs", EpochRecord),
+    "training": _kept("trained", TrainingRecord),
+    "evaluation": _kept("evaluation", EvaluationRecord),
+    "compression": _kept("compression", CompressionRecord),
+    "device": _kept("device", DeviceRecord),
+    "scaling_point": _point,
+    "scaling": _kept("scaling", ScalingRecord),
+    "prediction": _added("predictions", PredictionRecord),
+    "insight": _kept("insight", Insight),
+    "end": _end,
+}
+
+
+def _task(progress: Progress) -> str:
+    """Return what the configuration says, else what training was begun with; empty before that."""
+    record = progress.opening.config.get("task")
+    if isinstance(record, str) and record != "auto":
+        return record
+    if progress.classes:
+        return "classification"
+    # Without classes and epochs, training has not begun, or the model has no epochs.
+    return "regression" if progress.total_epochs else ""
+
+
+def _training(progress: Progress) -> TrainingRecord | None:
+    """Return a record of the epochs so far, where training has not ended."""
+    if not progress.epochs:
+        return None
+    table = progress.opening.config.get("training")
+    settings = table if isinstance(table, dict) else {}
+    epochs = observe(progress.epochs, progress.classes)
+    best = min(epochs, key=lambda e: e.loss if e.validation_loss is None else e.validation_loss)
+    return TrainingRecord(
+        samples=0,
+        validation_samples=0,
+        batch=int(settings.get("batch", 0)),
+        optimiser=str(settings.get("optimiser", "")),
+        loss_name="",
+        epochs=epochs,
+        best_epoch=best.epoch,
+        stopped="" if progress.state == "running" else f"interrupted after epoch {epochs[-1].epoch}",
+        temperature=1.0,
+        seconds=sum(epoch.seconds for epoch in epochs),
+        cpu_seconds=0.0,
+    )

@@ -1,15 +1,18 @@
-"""What every view of the terminal shares: width, characters, colours, tables and cards."""
+"""What every view of the terminal shares: width, characters, colours, tables, cards and progress bars."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -108,19 +111,52 @@ def print_plain(lines: Iterable[str], console: Console) -> None:
 def table(headers: Sequence[str], right: Iterable[int] = (), *, gap: int = 2) -> Table:
     """Return a table without lines; the columns named in `right` hold figures and stand to the right."""
     figures = set(right)
-    made = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, show_header=any(headers), header_style=QUIET)
+    grid = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, show_header=any(headers), header_style=QUIET)
     for i, header in enumerate(headers):
-        made.add_column(
+        grid.add_column(
             Text(header), justify="right" if i in figures else "left", overflow="fold", no_wrap=i in figures
         )
-    return made
+    return grid
 
 
-def add(made: Table, *cells: RenderableType, style: str = "") -> None:
+def add(grid: Table, *cells: RenderableType, style: str = "") -> None:
     """Add a row of plain text: square brackets in names are no markup."""
-    made.add_row(*(Text(cell, style=style) if isinstance(cell, str) else cell for cell in cells))
+    grid.add_row(*(Text(cell, style=style) if isinstance(cell, str) else cell for cell in cells))
 
 
 def note(text: str, style: str = QUIET) -> Text:
     """Return a line beside the main thing."""
     return Text(text, style=style)
+
+
+DELAY_SECONDS = 1.0
+
+
+@contextmanager
+def progress(console: Console, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with the amount of work done since the last call.
+
+    The bar appears when the work has lasted over a second, so that quick work leaves no trace of it, and goes when
+    the work ends. Nothing is drawn when the console is no terminal. `total` None: the amount is not known.
+    """
+    if not console.is_terminal:
+        yield lambda amount: None
+        return
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=32),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(label, total=total)
+    timer = threading.Timer(DELAY_SECONDS, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda amount: bar.advance(task, amount)
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()

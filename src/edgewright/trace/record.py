@@ -18,7 +18,7 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.trace import TRACE_VERSION, Trace
 
 PAGE_FILE = "trace.html"
-PAGE_VERSION = 3
+PAGE_VERSION = 4
 """Raised when the page changes: `edgewright show` makes pages of another version anew."""
 HINT = "no page of this run: pip install 'edgewright[trace]'"
 _MARK = re.compile(rb'<meta name="generator" content="edgewright [^"]*, page (\d+)">')
@@ -67,10 +67,10 @@ def page_version(path: Path) -> int:
     """Version of the page in a file; 0 where it is no page, or not there."""
     try:
         with path.open("rb") as file:
-            found = _MARK.search(file.read(4096))
+            mark = _MARK.search(file.read(4096))
     except OSError:
         return 0
-    return int(found[1]) if found else 0
+    return int(mark[1]) if mark else 0
 
 
 def _room(name: str) -> Any:  # noqa: ANN401 - a module
@@ -102,8 +102,8 @@ def write_trace(trace: Trace, path: Path) -> None:
     write_whole(path, trace_bytes(trace), "the trace")
 
 
-def write_whole(path: Path, content: bytes, what: str) -> None:
-    """Write a file whole or not at all; `what` names it in messages.
+def write_whole(path: Path, content: bytes, subject: str) -> None:
+    """Write a file whole or not at all; `subject` names it in messages.
 
     Raises:
         OutputError: as `write_trace`.
@@ -120,7 +120,7 @@ def write_whole(path: Path, content: bytes, what: str) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"to write {what}", error.strerror or str(error), str(path)) from error
+        raise OutputError(f"to write {subject}", error.strerror or str(error), str(path)) from error
 
 
 def as_it_was(config: dict[str, Any]) -> None:

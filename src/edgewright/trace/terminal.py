@@ -26,12 +26,11 @@ from edgewright.schema.trace import (
     Trace,
     TrainingRecord,
 )
-from edgewright.trace.blocks_terminal import blocks_parts
-from edgewright.trace.facts import refit_text, training_facts
-from edgewright.trace.observations import FOLD_ABOVE, is_event, notable, observe, observe_next
+from edgewright.trace.blocks.terminal import blocks_parts
+from edgewright.trace.blocks.view_blocks import Charts, Items, ViewBlock, line
+from edgewright.trace.brief import STYLES
 from edgewright.trace.page import (
     ACCENT,
-    BAD,
     GOOD,
     QUIET,
     WARN,
@@ -40,9 +39,8 @@ from edgewright.trace.page import (
     plain_lines,
     print_parts,
     print_plain,
+    progress,
 )
-from edgewright.trace.progress import progress
-from edgewright.trace.readiness import NO_MODEL, NOT_READY, WEAK, state_of
 from edgewright.trace.record import HINT, PAGE_FILE
 from edgewright.trace.sections.compression import compression_blocks
 from edgewright.trace.sections.data_flow import stage_card
@@ -52,7 +50,9 @@ from edgewright.trace.sections.model import model_blocks
 from edgewright.trace.sections.prediction import prediction_card
 from edgewright.trace.sections.scaling import point_text, scaling_blocks
 from edgewright.trace.sections.training import charts
-from edgewright.trace.view_blocks import Charts, Items, ViewBlock, line
+from edgewright.trace.sentences.facts import refit_text, training_facts
+from edgewright.trace.sentences.observations import FOLD_ABOVE, is_event, notable, observe, observe_next
+from edgewright.trace.sentences.readiness import state_of
 
 
 def _figures(epoch: EpochRecord) -> list[tuple[str, str]]:
@@ -112,9 +112,6 @@ def epoch_table(epochs: Sequence[EpochRecord], page: Page) -> list[RenderableTyp
         parts.append(epoch_row(epoch, page))
         last = location[epoch.epoch]
     return parts
-
-
-_STYLES = {NO_MODEL: BAD, NOT_READY: BAD, WEAK: WARN}
 
 
 class TerminalTrace:
@@ -251,7 +248,7 @@ class TerminalTrace:
         self._enter("Verdict")
         lines: list[RenderableType] = []
         if trace.verdict:
-            lines.append(Text(trace.verdict, style=_STYLES.get(state_of(trace.verdict), GOOD)))
+            lines.append(Text(trace.verdict, style=STYLES.get(state_of(trace.verdict), GOOD)))
         if trace.refit is not None:
             lines.append(Text(refit_text(trace.refit)))
         lines += [Text(f"warning: {text}", style=WARN) for text in trace.warnings]

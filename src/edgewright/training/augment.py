@@ -41,8 +41,8 @@ def copying(tables: tuple[dict[str, Any], ...]) -> list[tuple[Augmentation[Any],
 
 def with_copies(tables: tuple[dict[str, Any], ...], copies: int) -> tuple[dict[str, Any], ...]:
     """Return the tables with another number of copies, where they make any."""
-    made = zip(tables, prepare(tables), strict=True)
-    return tuple({**table, "copies": copies} if kind.copies else table for table, (kind, _) in made)
+    augmentations = zip(tables, prepare(tables), strict=True)
+    return tuple({**table, "copies": copies} if kind.copies else table for table, (kind, _) in augmentations)
 
 
 def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -51,7 +51,7 @@ def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) ->
     Args:
         tables: each with its `kind`, a file of `augmentations`; those that change samples in every epoch make none.
         windows: shape (n, channels, samples).
-        seed: of everything random.
+        seed: seed of the random number generators.
 
     Returns:
         Windows of shape (n + copies, channels, samples), and of each the number of the window it was made from.
@@ -60,14 +60,14 @@ def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) ->
         InputError: for rows that are not windows.
     """
     origin = np.arange(len(windows), dtype=np.int64)
-    made = copying(tables)
-    if not made:
+    copies = copying(tables)
+    if not copies:
         return windows, origin
     if windows.ndim != 3:
         raise InputError("windows of shape (channels, samples)", f"shape {windows.shape[1:]}", "training.augment")
     rng = np.random.default_rng([seed, 0xA6])
     parts, origins = [windows], [origin]
-    for augmentation, config in made:
+    for augmentation, config in copies:
         for _ in range(config.copies):
             parts.append(np.asarray(augmentation.apply(config, windows, rng), np.float32))
             origins.append(origin)
@@ -89,7 +89,7 @@ class Changes:
     def __init__(self, tables: tuple[dict[str, Any], ...]) -> None:
         self._prepared = [(kind, config) for kind, config in prepare(tables) if not kind.copies]
 
-    def drawn(self, samples: Floats, rng: np.random.Generator) -> Floats:
+    def changed(self, samples: Floats, rng: np.random.Generator) -> Floats:
         """Return samples of shape (n, channels, ...), each changed by what is drawn."""
         for augmentation, config in self._prepared:
             samples = np.asarray(augmentation.apply(config, samples, rng), np.float32)

@@ -40,12 +40,12 @@ def auroc_interval(inside: Scores, outside: Scores) -> Interval:
         return msgspec.structs.replace(alone, value=area)
     if few > FEW_GROUPS:
         random = np.random.default_rng(0)
-        found = [
+        areas = [
             auroc(inside[random.integers(len(inside), size=len(inside))],
                   outside[random.integers(len(outside), size=len(outside))])
             for _ in range(_DRAWS)
         ]  # fmt: skip
-        low, high = np.quantile(found, [0.025, 0.975])
+        low, high = np.quantile(areas, [0.025, 0.975])
         return Interval(value=area, low=float(low), high=float(high), method="bootstrap of both sides")
     _, own, _ = jackknife(lambda rows: auroc(inside[rows], outside), np.arange(len(inside)))
     _, other, _ = jackknife(lambda rows: auroc(inside, outside[rows]), np.arange(len(outside)))

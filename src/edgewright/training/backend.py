@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from edgewright.core import caches
+from edgewright.core import files
 
 _DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
@@ -33,7 +33,7 @@ _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 def cache_folder() -> Path:
     """Folder of the compiled programs."""
-    return caches.cache_folder("jax")
+    return files.cache_folder("jax")
 
 
 def prepare() -> None:

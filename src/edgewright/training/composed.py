@@ -45,15 +45,15 @@ class ComposedRows:
 
     def take(self, indices: NDArray[np.int64]) -> Floats:
         """Return the pictures at `indices`, in that order."""
-        return np.stack([self._one(int(index))[0] for index in indices])
+        return np.stack([self._sample(int(index))[0] for index in indices])
 
     def covered(self, rows: int, columns: int) -> Floats:
         """Return the odd share of each cell of all pictures, shape (n, rows, columns)."""
         _, height, width = self.pictures.shape[1:]
         shape = (rows, height // rows, columns, width // columns)
-        return np.stack([self._one(index)[1].reshape(shape).mean(axis=(1, 3)) for index in range(len(self))])
+        return np.stack([self._sample(index)[1].reshape(shape).mean(axis=(1, 3)) for index in range(len(self))])
 
-    def _one(self, index: int) -> tuple[Floats, Floats]:
+    def _sample(self, index: int) -> tuple[Floats, Floats]:
         """Return a picture, and how odd each of its pixels is: 0 to 1."""
         rng = np.random.default_rng([self._seed, index])
         picture = self.pictures[index % len(self.pictures)]
@@ -74,8 +74,8 @@ class ComposedRows:
             moved = moved[:, ::-1]
         mean = (moved * cover).sum(axis=(1, 2), keepdims=True) / max(float(cover.sum()), 1e-3)
         shift = _BRIGHTNESS * rng.normal() + _COLOUR * rng.normal(size=(channels, 1, 1))
-        made = (moved - mean) * rng.uniform(0, 1.3) + mean + (self._high - self._low) * shift
-        return np.asarray(made, np.float32)
+        piece = (moved - mean) * rng.uniform(0, 1.3) + mean + (self._high - self._low) * shift
+        return np.asarray(piece, np.float32)
 
 
 def _shape(rng: np.random.Generator, height: int, width: int) -> Floats:
@@ -90,5 +90,5 @@ def _shape(rng: np.random.Generator, height: int, width: int) -> Floats:
     across = (down - y) * np.cos(angle) - (right - x) * np.sin(angle)
     across = across + rng.uniform(-0.3, 0.3) * half * np.sin(along / half * rng.uniform(1, 4))
     power = int(rng.choice([2, 4]))
-    apart = (np.abs(along / half) ** power + np.abs(across / thin) ** power) ** (1 / power)
-    return np.asarray(np.clip((1 - apart) * min(thin, 4.0) + 0.5, 0, 1), np.float32)
+    radius = (np.abs(along / half) ** power + np.abs(across / thin) ** power) ** (1 / power)
+    return np.asarray(np.clip((1 - radius) * min(thin, 4.0) + 0.5, 0, 1), np.float32)

@@ -19,7 +19,7 @@ import jax
 import msgspec
 import numpy as np
 
-from edgewright.core.kept_arrays import read_arrays, write_arrays
+from edgewright.core.archive import read_arrays, write_arrays
 from edgewright.schema.trace import EpochRecord
 from edgewright.training.contract import Tree
 
@@ -53,7 +53,7 @@ class Epochs:
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
     """What is written besides arrays."""
 
-    what: str
+    label: str = msgspec.field(name="what")
     history: list[EpochRecord]
     best_epoch: int
     best_loss: float
@@ -76,10 +76,10 @@ class Keeper:
     trainings: int = 0
     began: float = field(default_factory=time.perf_counter)
 
-    def begin(self, what: str) -> KeptTraining:
+    def begin(self, label: str) -> KeptTraining:
         """Return what is kept of the next training."""
         self.trainings += 1
-        return KeptTraining(self, self.folder / f"training-{self.trainings:03d}.kept", what)
+        return KeptTraining(self, self.folder / f"training-{self.trainings:03d}.kept", label)
 
 
 @dataclass
@@ -88,14 +88,14 @@ class KeptTraining:
 
     Attributes:
         keeper: of all trainings.
-        path: of the file.
-        what: which training this is.
+        path: path of the file.
+        label: which training this is.
         written: when the file was.
     """
 
     keeper: Keeper
     path: Path
-    what: str
+    label: str
     written: float = field(default_factory=time.perf_counter)
 
     def read(self, start: Tree, answering: Callable[[Tree], Tree]) -> Epochs | None:
@@ -106,28 +106,32 @@ class KeptTraining:
             answering: gives the parameters that answer.
         """
         stored = read_arrays(self.path, _Header)
-        if stored is None or stored[0].what != self.what:
+        if stored is None or stored[0].label != self.label:
             return None
-        told, arrays = stored
+        header, arrays = stored
         carry, best = ([arrays[f"{name}-{i}"] for i in range(int(arrays[name]))] for name in ("carry", "best"))
         carried = jax.tree.unflatten(jax.tree.structure(start), carry)
         parameters = jax.tree.unflatten(jax.tree.structure(answering(carried)), best) if best else None
-        return Epochs(carried, told.history, parameters, told.best_epoch, told.best_loss, told.ended)
+        return Epochs(carried, header.history, parameters, header.best_epoch, header.best_loss, header.ended)
 
     def write(self, done: Epochs) -> None:
         """Keep an epoch, where that is worth it."""
         now = time.perf_counter()
         if now - self.keeper.began < WORTH_S or (not done.ended and now - self.written < _EVERY_S):
             return
-        told = _Header(
-            what=self.what, history=done.history, best_epoch=done.best_epoch, best_loss=done.best_loss, ended=done.ended
+        header = _Header(
+            label=self.label,
+            history=done.history,
+            best_epoch=done.best_epoch,
+            best_loss=done.best_loss,
+            ended=done.ended,
         )
         arrays: dict[str, Any] = {}
         for name, tree in (("carry", done.carry), ("best", done.best)):
             leaves = jax.tree.leaves(tree)
             arrays |= {name: len(leaves), **{f"{name}-{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}}
         self.keeper.mark()
-        write_arrays(self.path, told, arrays)
+        write_arrays(self.path, header, arrays)
         self.written = now
 
 
@@ -145,7 +149,7 @@ def keeping(folder: Path, mark: Callable[[], object]) -> Iterator[None]:
         _KEEPER.reset(token)
 
 
-def begin(what: str) -> KeptTraining | None:
+def begin(label: str) -> KeptTraining | None:
     """Return what is kept of a training that begins; None where nobody keeps any."""
     keeper = _KEEPER.get()
-    return None if keeper is None else keeper.begin(what)
+    return None if keeper is None else keeper.begin(label)

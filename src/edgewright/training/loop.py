@@ -168,17 +168,17 @@ def _answering(
     chosen = rng.permutation(len(samples.rows))[: _MEASURED * settings.batch]
     parts = [chosen[start : start + settings.batch] for start in range(0, len(chosen), settings.batch)]
     whole = [part for part in parts if len(part) == len(parts[0])]
-    found = [measured(measure, answering, changes.drawn(samples.rows.take(part), rng)) for part in whole]
-    return jax.tree.map(lambda *arrays: np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32), *found)
+    losses = [measured(measure, answering, changes.changed(samples.rows.take(part), rng)) for part in whole]
+    return jax.tree.map(lambda *arrays: np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32), *losses)
 
 
 def _done(kept: KeptTraining | None, program: StepProgram, start: Tree, on_epoch: OnEpoch | None) -> Epochs:
     """Return where the training begins: behind the epochs that are kept, which are told of again."""
-    found = None if kept is None else kept.read(start, lambda carry: program.answering(carry[0], carry[1]))
-    if found is not None and on_epoch is not None:
-        for record in found.history:
+    restored = None if kept is None else kept.read(start, lambda carry: program.answering(carry[0], carry[1]))
+    if restored is not None and on_epoch is not None:
+        for record in restored.history:
             on_epoch(record)
-    return found or Epochs(start)
+    return restored or Epochs(start)
 
 
 def _ended(settings: Settings, epoch: int, worse: int, *, cancelled: bool) -> str:
@@ -253,7 +253,7 @@ def _chunks(
     extra = np.random.default_rng([settings.seed, epoch, 1])
     for start in range(0, total, capacity * batch):
         indices = order[start : start + capacity * batch]
-        values = changes.drawn(samples.rows.take(indices), extra)
+        values = changes.changed(samples.rows.take(indices), extra)
         if settings.dropout > 0:
             kept = extra.random(values.shape, dtype=np.float32) >= settings.dropout
             values = values * kept / np.float32(1.0 - settings.dropout)

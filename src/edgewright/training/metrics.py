@@ -184,8 +184,8 @@ def ends(
     if within != SHARE:
         return max(within[0], value - point * error), min(within[1], value + point * error)
     spread = max(0.0, value * (1 - value))
-    found = score_interval(value, spread / error**2 if spread and error else samples, point)
-    return found.low, found.high
+    interval = score_interval(value, spread / error**2 if spread and error else samples, point)
+    return interval.low, interval.high
 
 
 def accuracy_interval(truth: Numbers, answer: Numbers, groups: NDArray[np.generic] | None) -> Interval:
@@ -248,9 +248,9 @@ def widened(
     return wider(group_interval(groups, statistic, within=within, samples=len(groups)), alone)
 
 
-def wider(one: Interval, other: Interval) -> Interval:
+def wider(first: Interval, other: Interval) -> Interval:
     """Return the first interval, with the outer ends of both."""
-    return msgspec.structs.replace(one, low=min(one.low, other.low), high=max(one.high, other.high))
+    return msgspec.structs.replace(first, low=min(first.low, other.low), high=max(first.high, other.high))
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> float:

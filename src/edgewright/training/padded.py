@@ -61,12 +61,12 @@ def filled_width(width: int) -> int:
 
 def filled_up(parameters: Layers, sizes: Sequence[int]) -> list[dict[str, Floats]]:
     """Return the parameters of a network with zeros around them."""
-    made = []
+    arrays = []
     for layer, (inputs, units) in zip(parameters, pairwise(sizes), strict=True):
         (a, b), missing = layer["weights"].shape, units - len(layer["bias"])
         weights = np.pad(layer["weights"], ((0, inputs - a), (0, units - b)))
-        made.append({"weights": weights, "bias": np.pad(layer["bias"], (0, missing))})
-    return made
+        arrays.append({"weights": weights, "bias": np.pad(layer["bias"], (0, missing))})
+    return arrays
 
 
 def cropped(parameters: Tree, sizes: Sequence[int]) -> list[dict[str, Floats]]:

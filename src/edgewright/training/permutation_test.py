@@ -42,7 +42,7 @@ def probabilities(differences: Mapping[str, Difference], groups: int) -> dict[st
     Returns:
         How often chance makes so large a difference, by name.
     """
-    spread = {name: exchange(one, groups) for name, one in differences.items()}
+    spread = {name: exchange(difference, groups) for name, difference in differences.items()}
     scaled = {name: np.abs(x) / max(math.sqrt(float((x**2).mean())), 1e-12) for name, x in spread.items()}
     if not scaled:
         return {}

@@ -137,8 +137,8 @@ def fit_power_law(sizes: Floats, errors: Floats, deviations: Floats, noise: floa
 
 def _misfit(ratio: Floats) -> Floats:
     """Variance of the logarithm of the error about any power law, shape (misfits, ratios)."""
-    made: Floats = MISFITS[:, None] ** 2 * np.abs(np.log2(ratio))
-    return made
+    misfit: Floats = MISFITS[:, None] ** 2 * np.abs(np.log2(ratio))
+    return misfit
 
 
 def _shape(ratio: Floats) -> Floats:
@@ -153,10 +153,10 @@ def _prior() -> Floats:
     Published exponents are likelier, and so are floors near the error of the largest size: measured curves bend upwards
     more often than a straight line through their steep beginning would have it.
     """
-    made: Floats = (
+    prior: Floats = (
         np.log(_LIKELY)[:, None, None] - 1.5 * np.log1p(-FLOORS)[:, None] - 0.5 * ((EXPONENTS - _TYPICAL) / _WIDTH) ** 2
     )
-    return made
+    return prior
 
 
 def _normal(z: Floats) -> Floats:

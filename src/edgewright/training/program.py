@@ -161,8 +161,10 @@ class StepProgram:
 
     def answering(self, parameters: Tree, state: Tree) -> Tree:
         """Return the parameters that answer."""
-        found, changes = self.optimiser.evaluation_params(state, parameters), self.trainable(parameters)
-        return found if changes is None else jax.tree.map(lambda on, a, p: a if on else p, changes, found, parameters)
+        current, changes = self.optimiser.evaluation_params(state, parameters), self.trainable(parameters)
+        return (
+            current if changes is None else jax.tree.map(lambda on, a, p: a if on else p, changes, current, parameters)
+        )
 
     def _compiled(self, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> Callable[..., Any]:
         """Return the program for batches of this shape."""
@@ -254,8 +256,8 @@ def _forward(apply: Apply) -> _Forward:
 
 @lru_cache(maxsize=64)
 def _measuring(measure: Apply) -> Callable[[Tree, Floats], Tree]:
-    made: Callable[[Tree, Floats], Tree] = jax.jit(measure, compiler_options=options())
-    return made
+    compiled: Callable[[Tree, Floats], Tree] = jax.jit(measure, compiler_options=options())
+    return compiled
 
 
 def measured(measure: Apply, parameters: Tree, inputs: Floats) -> Tree:

@@ -41,8 +41,8 @@ def shuffled(rows: Rows, generator: np.random.Generator, chunk: int) -> NDArray[
         chunk: so many rows are asked for at once.
     """
     order = getattr(rows, "order", None)
-    made: NDArray[np.int64] = generator.permutation(len(rows)) if order is None else order(generator, chunk)
-    return made
+    order_: NDArray[np.int64] = generator.permutation(len(rows)) if order is None else order(generator, chunk)
+    return order_
 
 
 def by_blocks(count: int, generator: np.random.Generator, chunk: int) -> NDArray[np.int64]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from edgewright.schema.comparison import SampleGain
 from edgewright.schema.trace import EvaluationRecord, Interval, SampleAnswers
+from edgewright.schema.trace_flow import SampleGain
 
 # Amounts take four bytes a sample, and a record is read by people, too.
 MOST_ERRORS = 10_000
@@ -60,20 +60,20 @@ def sample_gain(first: EvaluationRecord, other: EvaluationRecord) -> SampleGain 
     Returns:
         None where one record keeps no answers, or of other samples.
     """
-    one, two = first.answers, other.answers
-    if isinstance(one, msgspec.UnsetType) or isinstance(two, msgspec.UnsetType) or one.samples != two.samples:
+    ours, theirs = first.answers, other.answers
+    if isinstance(ours, msgspec.UnsetType) or isinstance(theirs, msgspec.UnsetType) or ours.samples != theirs.samples:
         return None
-    if one.right and two.right:
+    if ours.right and theirs.right:
         before, after = (
             np.unpackbits(np.frombuffer(answers.right, np.uint8), count=first.samples).astype(bool)
-            for answers in (one, two)
+            for answers in (ours, theirs)
         )
         better, worse = int((after & ~before).sum()), int((before & ~after).sum())
         p = min(1.0, 2.0 * float(bdtr(min(better, worse), better + worse, 0.5))) if better + worse else 1.0
         return SampleGain(better=better, worse=worse, p=p)
-    if not one.errors or not two.errors:
+    if not ours.errors or not theirs.errors:
         return None
-    errors = [np.frombuffer(answers.errors, "<f4").astype(np.float64) for answers in (one, two)]
+    errors = [np.frombuffer(answers.errors, "<f4").astype(np.float64) for answers in (ours, theirs)]
     return SampleGain(changes=_bootstrapped(*errors))
 
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from edgewright.core.csv.number_forms import number_forms, plain_cells
 from edgewright.core.files import write_atomic
-from edgewright.core.samples import Frame, refuse_repeated
+from edgewright.core.input.samples import Frame, refuse_repeated
 from edgewright.data.targets import MOST_WHOLE_CLASSES, as_text, read_target, task_of
 from edgewright.graph.transformer import SampleError, axes_of, column_names
 from edgewright.schema.errors import InputError
@@ -158,7 +158,7 @@ def samples_of(X: Any, *, missing: bool) -> Any:  # noqa: ANN401 - arrays, lists
 
 def array_names(count: int) -> tuple[str, ...]:
     """Return the names that so many columns of an array are given."""
-    return tuple(f"x{place}" for place in range(count))
+    return tuple(f"x{index}" for index in range(count))
 
 
 def by_name(X: NDArray[np.float64], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:

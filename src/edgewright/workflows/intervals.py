@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.package import around
 from edgewright.pipeline.fitting import fit_stages
-from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of, as_target, learn
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.plan import resolve
+from edgewright.pipeline.plan import data_plan, resolve
+from edgewright.pipeline.run_folder.job import Job
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import IntervalSpec
@@ -118,7 +119,7 @@ def forecast_folds(config: PipelineConfig, data: str | None, request: FoldReques
         InputError: classes, no groups, or too few of them.
         UnknownNameError: a group that is not in the data.
     """
-    material = prepare(config, data)
+    material = prepare(data_plan(config), data)
     if material.task != "regression" or material.samples.groups is None:
         raise InputError("amounts with groups", f"{material.task} without groups", config.name, "Set [data] group")
     known = np.unique(material.samples.groups)
@@ -128,7 +129,7 @@ def forecast_folds(config: PipelineConfig, data: str | None, request: FoldReques
     judges = np.array(request.judge) if request.judge else known
     if len(judges) < request.folds or len(known) - len(judges) // request.folds < 2 * request.inner:
         raise InputError(f"more groups than {request.folds} folds need", str(len(known)), config.name, "Set folds")
-    rng, made = np.random.default_rng(config.seed), []
+    rng, folds = np.random.default_rng(config.seed), []
     dealt = np.array_split(rng.permutation(judges), request.folds)
     with listener.doing("Forecasting groups left out", len(dealt) * (1 + request.inner)) as advance:
         for test in dealt:
@@ -137,31 +138,31 @@ def forecast_folds(config: PipelineConfig, data: str | None, request: FoldReques
             for part in parts:
                 sides.append(_forecast(config, material, data, part, test))
                 advance(1)
-            made.append(Fold(calibration=_together(sides), test=_forecast(config, material, data, test, test[:0])))
+            folds.append(Fold(calibration=_together(sides), test=_forecast(config, material, data, test, test[:0])))
             advance(1)
-    every = [one.groups for one in material.dataset.recordings if one.groups is not None]
+    every = [recording.groups for recording in material.dataset.recordings if recording.groups is not None]
     lengths = zip(*np.unique(np.concatenate(every), return_counts=True), strict=True)
-    word, found, _ = material.dataset.target_name.rpartition("_left")
+    word, column, _ = material.dataset.target_name.rpartition("_left")
     return Folds(
-        folds=tuple(made),
+        folds=tuple(folds),
         rows={str(name): int(count) for name, count in lengths},
         rate=material.dataset.rate,
-        unit=word if found else "rows",
+        unit=word if column else "rows",
     )
 
 
 def _together(sides: Sequence[Side]) -> Side:
     """Return the samples of several sides, which share no group, as one."""
-    return Side(**{key: tuple(x for one in sides for x in getattr(one, key)) for key in Side.__struct_fields__})
+    return Side(**{key: tuple(x for side in sides for x in getattr(side, key)) for key in Side.__struct_fields__})
 
 
 def _forecast(
-    config: PipelineConfig, whole: Material, data: str | None, asked: NDArray[np.str_], unseen: NDArray[np.str_]
+    config: PipelineConfig, whole: Material, data: str | None, recent: NDArray[np.str_], unseen: NDArray[np.str_]
 ) -> Side:
-    """Return what a fit forecasts of the groups `asked` that saw neither them nor those `unseen`."""
-    names = tuple(np.union1d(asked, unseen).tolist())
+    """Return what a fit forecasts of the groups `recent` that saw neither them nor those `unseen`."""
+    names = tuple(np.union1d(recent, unseen).tolist())
     split = msgspec.structs.replace(config.split, by="group", test_groups=names)
-    part = prepare(msgspec.structs.replace(config, split=split), data, whole.dataset)
+    part = prepare(replace(whole.plan, split=split), data, whole.dataset)
     plan = resolve(config)
     quiet = Job(plan, Listener())
     flow = fit_stages(
@@ -170,15 +171,92 @@ def _forecast(
     model = learn(quiet, part, flow)
     groups, starts = part.samples.groups, part.samples.starts
     assert groups is not None  # noqa: S101 - asked before
-    rows = part.sides.test[np.isin(groups[part.sides.test], asked)]
+    rows = part.sides.test[np.isin(groups[part.sides.test], recent)]
     rows = rows[np.lexsort((starts[rows], groups[rows]))]
-    found = as_target(model, answers_of(model, flow, rows, part.task), part.task)
+    predicted = as_target(model, answers_of(model, flow, rows, part.task), part.task)
     # The first sample of a group ends with this row of it.
     ends = config.window.samples - 1 if config.window and not config.window.fill_start else 0
-    begun = {name: int(starts[groups == name].min()) for name in asked.tolist()}
+    begun = {name: int(starts[groups == name].min()) for name in recent.tolist()}
     return Side(
         groups=tuple(groups[rows].tolist()),
         rows=tuple(int(start) - begun[name] + ends for start, name in zip(starts[rows], groups[rows], strict=True)),
         truth=tuple(part.samples.y[rows].astype(np.float64).tolist()),
-        forecasts=tuple(np.asarray(found, np.float64).ravel().tolist()),
+        forecasts=tuple(np.asarray(predicted, np.float64).ravel().tolist()),
     )
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a plan has to keep to, in rows (cycles, hours, whatever a row is).
+
+    Attributes:
+        risk: share of machines that may fail before their window closes.
+        notice: from the decision until parts and people are there.
+        length: length of the window.
+    """
+
+    risk: float
+    notice: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was planned for a machine, in rows since its first one, and what would have come of it.
+
+    Attributes:
+        group: machine.
+        decided: row of the decision; None where it failed before there was one.
+        opens, closes: earliest and latest row of the maintenance; `closes` is before `opens` where it was too late.
+        failed: row of its failure.
+    """
+
+    group: str
+    decided: int | None
+    opens: int
+    closes: int
+    failed: int
+
+    @property
+    def too_late(self) -> bool:
+        """Whether the machine fails before its window closes."""
+        return self.closes >= self.failed
+
+    @property
+    def unused(self) -> int:
+        """Rows of life that a maintenance at the last moment gives away."""
+        return max(0, self.failed - self.closes)
+
+
+def plans_of(fold: Fold, rows: dict[str, int], policy: Policy) -> list[Plan]:
+    """Plan the maintenance of each machine that judges, once, as its forecasts come in.
+
+    The decision falls when the life that is left with all but the accepted risk no longer exceeds notice and window.
+
+    Args:
+        fold: forecasts of the rows left until failure.
+        rows: of each machine until it failed.
+        policy: risk, notice and length.
+    """
+    given = fold.calibration
+    band = band_of(np.array(given.forecasts), np.array(given.truth), policy.risk, 0.0)
+    sure, _ = around(band, np.array(fold.test.forecasts))
+    groups, when, plans = np.array(fold.test.groups), np.array(fold.test.rows), []
+    for group in np.unique(groups).tolist():
+        mine = groups == group
+        failed = rows[group] - 1
+        due = np.flatnonzero(sure[mine] <= policy.notice + policy.length)
+        if not len(due):
+            plans.append(Plan(group, None, failed, failed, failed))
+            continue
+        decided, left = int(when[mine][due[0]]), int(max(0.0, np.floor(sure[mine][due[0]])))
+        plans.append(Plan(group, decided, decided + policy.notice, decided + left, failed))
+    return plans
+
+
+def by_age(fold: Fold, rows: dict[str, int], risk: float) -> list[Plan]:
+    """Return the plans of somebody without a forecast: maintenance at an age that few of the other machines miss."""
+    ends = np.sort([rows[group] - 1 for group in set(fold.calibration.groups)])
+    age = int(ends[int(np.floor(len(ends) * risk))]) - 1
+    groups: Sequence[str] = sorted(set(fold.test.groups))
+    return [Plan(group, age, age, age, rows[group] - 1) for group in groups]

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import msgspec
 import numpy as np
@@ -20,21 +20,21 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from edgewright.core.categories import fields
+from edgewright.core.csv.categories import fields
 from edgewright.core.files import write_atomic
+from edgewright.core.input.samples import Frame
 from edgewright.core.predictor import Answers, package_path
-from edgewright.core.samples import Frame
 from edgewright.export.contract import find_target
 from edgewright.export.subject import package_subject
 from edgewright.export.write import write_files
 from edgewright.graph.transformer import SampleError
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
-from edgewright.trace.brief import brief
 from edgewright.trace.record import PAGE_FILE, read_trace
+from edgewright.trace.sentences.opening import brief
 from edgewright.workflows.frames import (
     array_names,
     at_data,
@@ -49,6 +49,7 @@ from edgewright.workflows.frames import (
 )
 from edgewright.workflows.own_data.document import choices
 from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, propose
+from edgewright.workflows.pipeline import StagedPipeline
 from edgewright.workflows.proof.workflow import prove_place
 from edgewright.workflows.run_folder import RunFolder
 from edgewright.workflows.scoring.rows import ScoreRequest
@@ -370,12 +371,10 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             names = ("target", "group", "session", "time")
             settings = {name: data[name] for name in names if isinstance(data.get(name), str)}
             stored = _Stored(settings=settings, steps=True, choices=(), classes=run.labels())
-        made = cls(**{**stored.settings, "ignore": tuple(stored.settings.get("ignore", ()))}, name=trace.name)
+        model = cls(**{**stored.settings, "ignore": tuple(stored.settings.get("ignore", ()))}, name=trace.name)
         if stored.steps:
-            from edgewright.workflows.pipeline import Pipeline  # noqa: PLC0415 - it imports this module
-
-            made.pipeline = Pipeline.load(path)
-        return made._set(run, stored)
+            model.pipeline = Pipeline.load(path)
+        return model._set(run, stored)
 
     @property
     def result(self) -> RunResult:
@@ -428,3 +427,81 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
 
 # Parameters of one run, which a stored model does not take over.
 _OF_A_RUN = ("pipeline", "out", "name", "force")
+
+
+class Pipeline(StagedPipeline):
+    """Stages in order, the model last: read from a TOML file, or made of steps as in scikit-learn.
+
+    X is (n, columns) for rows or (n, channels, samples) for windows, float32, NaN where a value is missing; a Polars
+    or pandas frame is accepted for rows, and its columns are taken by name. A fitted pipeline exports its float form;
+    an int8 form and a package come from `run`.
+    """
+
+    @overload
+    def run(
+        self, data: None = None, *, out: str | Path = "runs", force: bool = False, listener: Listener | None = None
+    ) -> RunResult: ...
+
+    @overload
+    def run(
+        self, data: str | Path | Frame, target: str = "", *, group: str = "", session: str = "", time: str = "",
+        ignore: tuple[str, ...] = (), window: str = "", device: str = "", name: str = "", need: float | None = None,
+        out: str | Path = "runs", force: bool = False, listener: Listener | None = None,
+    ) -> Model: ...  # fmt: skip
+
+    def run(
+        self,
+        data: str | Path | Frame | None = None,
+        target: str = "",
+        *,
+        group: str = "",
+        session: str = "",
+        time: str = "",
+        ignore: tuple[str, ...] = (),
+        window: str = "",
+        device: str = "",
+        name: str = "",
+        need: float | None = None,
+        out: str | Path = "runs",
+        force: bool = False,
+        listener: Listener | None = None,
+    ) -> RunResult | Model:
+        """Split, train, evaluate, quantise and package, as `edgewright run` does: with the TOML file, or these steps.
+
+        The record holds a configuration that builds the steps again. A step that no configuration describes is
+        refused: its arguments count samples or places that do not fit these data, or it is not Edgewright's.
+
+        Args:
+            data: file, folder or frame for a pipeline of steps; None for one with a configuration.
+            target: column to predict.
+            group: column with the person or machine of a row; splits keep each one whole.
+            session: column with the recording of a row.
+            time: column with the time of a row.
+            ignore: columns that are not measurements.
+            window: what one decision is about: 'row', 'recording', '2 s' or '100 rows'; when empty a row, or chosen
+                from the data where a step is for windows.
+            device: profile or TOML file of the device.
+            name: name of the run; that of the file, or 'model' for a frame, when empty.
+            need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
+            out: folder of runs.
+            force: replace a run folder of this name.
+            listener: hears every part of the record, `TerminalTrace` for example.
+
+        Returns:
+            A `RunResult` for a pipeline with a configuration, a `Model` for one of steps.
+
+        Raises:
+            InputError: a step that no configuration describes, or whatever is wrong with the data.
+        """
+        if data is None:
+            return super().run(out=out, force=force, listener=listener)
+        if self.config is not None:
+            raise InputError(
+                "no data for a pipeline with a configuration", "data", "Pipeline.run",
+                "Use Pipeline.from_toml(..., data=...), or sklearn.base.clone(pipeline).run(...) for its steps alone",
+            )  # fmt: skip
+        model = Model(
+            target, group=group, session=session, time=time, ignore=ignore, window=window, device=device, name=name,
+            need=need, pipeline=self, out=out, force=force,
+        )  # fmt: skip
+        return model.fit(data, listener=listener)

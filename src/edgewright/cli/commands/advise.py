@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import ProblemOptions, argument, declare, listed, option
-from edgewright.cli.output import print_json
+from edgewright.cli.options import ProblemOptions, listed
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgewright.search.advise.contract import AdviceRequest
-
-_EPILOG = (
-    "Example: edgewright advise readings.csv --target occupied --time date --device nrf52840 --need offline,battery=1y"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,32 +48,26 @@ class AdviceOptions(ProblemOptions):
     )
     interactive: bool = option(help="Ask for what is not given; Enter takes the default.")
     out: Path | None = option(metavar="DIR", help="New folder. [default: advice/NAME]")
-    as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@declare("advise", epilog=_EPILOG)
-def command(options: AdviceOptions) -> int:
+@declare(example="readings.csv --target occupied --time date --device nrf52840 --need offline,battery=1y")
+def command(options: AdviceOptions) -> Result:
     """Recommend the simplest approach for DATA (a file, a folder, a pipeline) and where a model should run.
 
     Writes a decision record (advice.md, advice.html, advice.json) into a new folder. Exits with 1 if the needs cannot
     be met; the record then says by how much and names the nearest option.
     """
     with loading():
-        from edgewright.cli.advice_output import advice_lines, stored
         from edgewright.cli.listeners import working
+        from edgewright.search.advise.document import advice_blocks, stored
         from edgewright.search.advise.workflow import advise
 
     request = _request(_answered(options) if options.interactive else options)
-    listener = working(options.as_json, stderr=True)
+    listener = working(stderr=True)
     record = advise(request, listener.doing, listener.ahead)
     path = stored(options.out, record)
-    if options.as_json:
-        print_json(record)
-    else:
-        for line in advice_lines(record):
-            click.echo(line)
-        click.echo(f"\nwrote {click.format_filename(path)}: advice.md, advice.html, advice.json")
-    return DONE if record.met else CHECK_SAID_NO
+    files = f"wrote {click.format_filename(path)}: advice.md, advice.html, advice.json"
+    return Result(record, [*advice_blocks(record), files], code=DONE if record.met else CHECK_SAID_NO)
 
 
 def _request(options: AdviceOptions) -> AdviceRequest:

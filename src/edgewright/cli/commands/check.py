@@ -10,11 +10,14 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from edgewright.cli.options import Columns, argument, declare, option
-from edgewright.cli.output import print_json
+from edgewright.cli.command import Result, argument, declare, option
+from edgewright.cli.options import Columns
 from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgewright.data.findings import Finding
     from edgewright.pipeline.check import Checked
 
 _MARKS = {"error": "x", "warning": "!", "note": "-"}
@@ -31,11 +34,10 @@ class CheckOptions(Columns):
         type=click.IntRange(min=0), default=0, help="Rows in a window; 0 checks rows, and the windows of sound files."
     )
     seed: int = option(default=0, help="Seed of the random split and the quick model.")
-    as_json: bool = option("--json", help="Print the findings as JSON.")
 
 
-@declare("check", epilog="Example: edgewright check my.csv --target label --group person")
-def command(options: CheckOptions) -> int:
+@declare(example="my.csv --target label --group person")
+def command(options: CheckOptions) -> Result:
     """Check the quality of DATA (a file or a folder) before you build on it.
 
     Reports missing values, constant columns, ranges and units, sampling rate and gaps, duplicate rows, class balance,
@@ -45,69 +47,62 @@ def command(options: CheckOptions) -> int:
     from edgewright.pipeline.check import check_data
 
     given = asdict(options)
-    as_json = given.pop("as_json")
-    found = check_data(given.pop("data"), **given)
-    if as_json:
-        print_json(found)
-    else:
-        for line in _lines(found):
-            click.echo(line)
-        if found.task == "classification" and (further := _studio_line(options)):
-            click.echo(further)
-    return CHECK_SAID_NO if found.failed else DONE
+    report = check_data(given.pop("data"), **given)
+    return Result(report, _lines(report, options), code=CHECK_SAID_NO if report.failed else DONE)
 
 
-def _studio_line(options: CheckOptions) -> str:
-    """Return how labels that are likely wrong are found in these data; empty for data that are no file or folder."""
+def _studio_line(options: CheckOptions) -> Iterator[str]:
+    """Yield how to find labels of these data that are likely wrong; nothing for data that are no file or folder."""
     path = Path(options.data)
     if not path.exists():
-        return ""
+        return
     folder, name = (path, "") if path.is_dir() else (path.parent, path.name)
-    asked = {"target": options.target, "group": options.group, "session": options.session, "time": options.time,
+    columns = {"target": options.target, "group": options.group, "session": options.session, "time": options.time,
              "ignore": ",".join(options.ignore), "pattern": options.pattern, "window": options.window}  # fmt: skip
-    query = urlencode({**{key: value for key, value in asked.items() if value}, "view": "map", "errors": 1})
-    return (
+    query = urlencode({**{key: value for key, value in columns.items() if value}, "view": "map", "errors": 1})
+    yield (
         f"\nfind labels that are likely wrong: edgewright studio {shlex.quote(str(folder))}, then open "
         f"/data/at/{quote(name)}?{query} there"
     )
 
 
-def _lines(found: Checked) -> list[str]:
+def _lines(report: Checked, options: CheckOptions) -> Iterator[str]:
     from edgewright.core.clocks.rates import pace
+    from edgewright.core.formatting import plural
     from edgewright.data.findings import by_column
 
-    quality = found.quality
+    def marked(findings: Sequence[Finding], otherwise: str) -> Iterator[str]:
+        yield from [f"  {_MARKS[finding.severity]} {finding.sentence}" for finding in findings] or [f"  {otherwise}"]
+
+    quality = report.quality
     counts = {
         "row": quality.rows, "column": quality.columns, "recording": quality.recordings, "group": quality.groups
     }  # fmt: skip
-    head = f"{found.name}: " + ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for what, n in counts.items() if n)
-    if quality.rate:
-        head += f", {pace(quality.rate)}"
-    lines = [head]
+    facts = [plural(count, name) for name, count in counts.items() if count]
+    yield f"{report.name}: {', '.join([*facts, *([pace(quality.rate)] if quality.rate else [])])}"
     if quality.classes:
-        lines.append("classes: " + ", ".join(f"{name} {count:,}" for name, count in quality.classes.items()))
-    lines += [found.columns] if found.columns else []
-    lines += ["", "data"]
-    lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in by_column(quality.findings)] or ["  nothing found"]
-    if not found.task:
-        return [*lines, "", "no target is set, so leakage was not checked (--target COLUMN)"]
-    if found.labels:
-        lines += ["", "labels", *(f"  {_MARKS[f.severity]} {f.sentence}" for f in found.labels)]
-    lines += ["", found.framed] if found.framed else []
-    lines += ["", f"leakage in {found.split}"]
-    lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in found.leakage] or ["  no sample is on both sides"]
-    measured = found.inflation
-    if measured is None:
-        return [*lines, "", "no group, session or time is known, so the effect of the split cannot be measured"]
-    points = measured.difference
-    what = "accuracy" if found.task == "classification" else "R²"
-    lines += [
-        "",
-        "inflation by a random split",
-        f"  random split: {what} {measured.random:.3f}; split by {measured.by}: {measured.kept:.3f}",
-        f"  {100 * points.value:+.1f} points (95 %: {100 * points.low:+.1f} to {100 * points.high:+.1f}), measured on "
-        f"{measured.samples:,} samples with {measured.model}",
-    ]
-    if points.low > 0:
-        lines.append(f"  split by {measured.by}, because a random split overstates accuracy on the device")
-    return lines
+        yield "classes: " + ", ".join(f"{name} {count:,}" for name, count in quality.classes.items())
+    yield from (report.columns,) if report.columns else ()
+    yield from ("", "data", *marked(by_column(quality.findings), "nothing found"))
+    if not report.task:
+        yield from ("", "no target is set, so leakage was not checked (--target COLUMN)")
+        return
+    yield from ("", "labels", *marked(report.labels, "")) if report.labels else ()
+    yield from ("", report.framed) if report.framed else ()
+    yield from ("", f"leakage in {report.split}", *marked(report.leakage, "no sample is on both sides"))
+    inflation = report.inflation
+    if inflation is None:
+        yield from ("", "no group, session or time is known, so the effect of the split cannot be measured")
+    else:
+        points = inflation.difference
+        score = "accuracy" if report.task == "classification" else "R²"
+        yield from ("", "inflation by a random split")
+        yield f"  random split: {score} {inflation.random:.3f}; split by {inflation.by}: {inflation.kept:.3f}"
+        yield (
+            f"  {100 * points.value:+.1f} points (95 %: {100 * points.low:+.1f} to {100 * points.high:+.1f}), "
+            f"measured on {inflation.samples:,} samples with {inflation.model}"
+        )
+        if points.low > 0:
+            yield f"  split by {inflation.by}, because a random split overstates accuracy on the device"
+    if report.task == "classification":
+        yield from _studio_line(options)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option
-from edgewright.cli.output import print_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Iterator
 
     from edgewright.schema.compress import CompressRecord
     from edgewright.workflows.compression.subject import Wanted
@@ -46,13 +45,10 @@ class CompressOptions:
     out: Path | None = option(help="Folder to write. [default: runs/NAME-compressed]")
     force: bool = option(help="Replace the folder instead of using the next free number.")
     resume: bool = option(help="Go on with the compression that was stopped while it trained.")
-    as_json: bool = option("--json", help="Print the record as JSON instead of the table.")
 
 
-@declare(
-    "compress", epilog="Example: edgewright compress runs/activity --int8 --qat --prune structured:0.5 --max-drop 0.5%"
-)
-def command(options: CompressOptions) -> None:
+@declare(example="runs/activity --int8 --qat --prune structured:0.5 --max-drop 0.5%")
+def command(options: CompressOptions) -> Result:
     """Make smaller forms of RUN (a run folder) or of MODEL.onnx and compare them.
 
     The network of the run and each one that you ask for (pruned, distilled) is measured as float and, with --int8 or
@@ -63,7 +59,7 @@ def command(options: CompressOptions) -> None:
     An imported model needs --data and --target, and supports --int8 only.
     """
     with loading():
-        from edgewright.cli.listeners import Terminal, refuse, says_what_is_kept, shown
+        from edgewright.cli.listeners import refusal, says_what_is_kept, shown
         from edgewright.workflows.compression.workflow import compress
 
     name = options.source.resolve().name.removesuffix(".onnx")
@@ -71,13 +67,9 @@ def command(options: CompressOptions) -> None:
     with says_what_is_kept(out.parent, out.name):
         done = compress(
             options.source, _wanted(options), out=out, data=options.data, target=options.target, group=options.group,
-            force=options.force, resume=options.resume, listener=shown(options.as_json),
+            force=options.force, resume=options.resume, listener=shown(),
         )  # fmt: skip
-    if options.as_json:
-        print_json(done.record)
-    else:
-        _print(Terminal(), done.record, done.folder)
-    refuse(done.record.refused, done.folder)
+    return Result(done.record, _view(done.record, done.folder), failure=refusal(done.record.refused, done.folder))
 
 
 def _wanted(options: CompressOptions) -> Wanted:
@@ -96,11 +88,11 @@ def _wanted(options: CompressOptions) -> Wanted:
     )
 
 
-def _print(console: Console, record: CompressRecord, folder: Path) -> None:
-    """Print the table, what was chosen, and what a reader must know."""
-    from edgewright.trace.compress_view import compress_parts
-    from edgewright.trace.page import page_of, print_parts
+def _view(record: CompressRecord, folder: Path) -> Iterator[Any]:
+    """Yield the table, what was chosen, and what a reader must know."""
+    from edgewright.cli.listeners import Terminal
+    from edgewright.trace.page import page_of
+    from edgewright.trace.views.compress import compress_parts
 
-    page = page_of(console)
-    print_parts(compress_parts(record, page), console, page)
-    click.echo(f"{click.format_filename(folder)}: every form, compress.json" + ("" if record.refused else ", package"))
+    yield from compress_parts(record, page_of(Terminal()))
+    yield f"{click.format_filename(folder)}: every form, compress.json" + ("" if record.refused else ", package")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import ProblemOptions, argument, declare, option
-from edgewright.cli.output import print_json
+from edgewright.cli.options import ProblemOptions
+from edgewright.cli.text import wrote
 from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
 if TYPE_CHECKING:
@@ -34,11 +35,10 @@ class CurveOptions(ProblemOptions):
         "--parameters/--no-parameters", default=True, help="Also vary the size of the model, if it has a width."
     )
     out: Path | None = option(metavar="DIR", help="New folder for curve.json and the page curve.html.")
-    as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@declare("curve", epilog="Example: edgewright curve readings.csv --target label --group person --out curve")
-def command(options: CurveOptions) -> int:
+@declare(example="readings.csv --target label --group person --out curve")
+def command(options: CurveOptions) -> Result:
     """Measure a learning curve of DATA (a file, a folder, a pipeline) and extrapolate it with a power law.
 
     All sizes are evaluated on the same samples; parts keep people, machines or stretches of time whole. With --check,
@@ -46,7 +46,6 @@ def command(options: CurveOptions) -> int:
     predicted interval.
     """
     with loading():
-        from edgewright.cli.curve_output import curve_lines, stored
         from edgewright.cli.listeners import working
         from edgewright.search.curves.measure import (
             CurveRequest,
@@ -56,9 +55,10 @@ def command(options: CurveOptions) -> int:
             read_curves,
             shares_of,
         )
+        from edgewright.search.curves.page import curve_blocks, stored
 
     before = read_curves(options.against) if options.against is not None else None
-    listener = working(options.as_json, stderr=True)
+    listener = working(stderr=True)
     with listener.doing("Reading data"):
         learner = _learner(options)
     request = CurveRequest(
@@ -69,15 +69,9 @@ def command(options: CurveOptions) -> int:
         comparable(before, learner.fingerprint, shares_of(learner, request.pool)[-1][0] * learner.samples)
     record = measure(learner, request, listener.doing, listener.ahead)
     later = compare_with_prediction(before, record) if before is not None else None
-    path = stored(options.out, record, later) if options.out is not None else None
-    if options.as_json:
-        print_json(record if later is None else later)
-    else:
-        for line in curve_lines(record, later):
-            click.echo(line)
-        if path is not None:
-            click.echo(f"wrote {click.format_filename(path)}")
-    return CHECK_SAID_NO if (later or record).data.broken else DONE
+    files = [wrote(stored(options.out, record, later))] if options.out is not None else []
+    code = CHECK_SAID_NO if (later or record).data.broken else DONE
+    return Result(later or record, [*curve_blocks(record, later), *files], code)
 
 
 def _learner(options: CurveOptions) -> Learner:
@@ -87,8 +81,8 @@ def _learner(options: CurveOptions) -> Learner:
         from edgewright.search.curves.language_learners import IntentLearner
 
         path = Path(options.data)
-        found = read(path)
-        return IntentLearner(path.stem, found.utterances, found.validation, seed=options.seed)
+        corpus = read(path)
+        return IntentLearner(path.stem, corpus.utterances, corpus.validation, seed=options.seed)
     if options.texts:
         from edgewright.language.texts.corpus import read_corpus
         from edgewright.search.curves.language_learners import TextLearner

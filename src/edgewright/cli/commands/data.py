@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.options import FILE, argument, declare, option
-from edgewright.cli.output import print_json
+from edgewright.cli.command import Result, argument, declare, option
+from edgewright.cli.options import FILE
+from edgewright.cli.text import describe
 from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
-    from edgewright.data.contract import Documented, RemoteFile
-    from edgewright.data.public import Progress, Public
+    from collections.abc import Iterator
+
+    from edgewright.data.contract import Documented, Public, RemoteFile
+    from edgewright.data.public import Progress
     from edgewright.schema.data import DataSet, TextSet
 
 
@@ -23,33 +27,33 @@ def command() -> None:
     """List public data sets, or load one from its origin or from a folder."""
 
 
-@declare("list", of=command, epilog="Example: edgewright data list")
-def list_sets(as_json: bool = option("--json", help="Print JSON, one object per set.")) -> None:
+@declare(name="list", of=command)
+def list_sets() -> Result:
     """List the public sets with their task and licence."""
     from edgewright.data.public import names, public_set
 
     sets = {name: public_set(name) for name in names()}
-    if as_json:
-        rows = [
-            {
-                "name": name,
-                "title": part.title,
-                "task": part.task,
-                "licence": part.licence,
-                "citation": part.citation,
-                "homepage": part.homepage,
-                "files": [file.url for file in part.downloads],
-                "documented": [_told(known) for known in part.documented],
-            }
-            for name, part in sets.items()
-        ]
-        print_json(rows)
-        return
+    rows = [
+        {
+            "name": name,
+            "title": part.title,
+            "task": part.task,
+            "licence": part.licence,
+            "citation": part.citation,
+            "homepage": part.homepage,
+            "files": [file.url for file in part.downloads],
+            "documented": [{**asdict(known), "classes": dict(known.classes)} for known in part.documented],
+        }
+        for name, part in sets.items()
+    ]
+    return Result(rows, _set_lines(sets))
+
+
+def _set_lines(sets: dict[str, Public]) -> Iterator[str]:
     width = max(len(name) for name in sets)
     for name, part in sets.items():
-        click.echo(f"{name:<{width}}  {part.task}")
-        sizes = part.documented[0] if part.documented else None
-        click.echo(f"{'':<{width}}  {_size(sizes)}licence: {part.licence}")
+        yield f"{name:<{width}}  {part.task}"
+        yield f"{'':<{width}}  {_size(part.documented[0] if part.documented else None)}licence: {part.licence}"
 
 
 def _size(known: Documented | None) -> str:
@@ -62,22 +66,12 @@ def _size(known: Documented | None) -> str:
     return f"{known.copy}: {', '.join(parts)}; " if parts else ""
 
 
-def _told(known: Documented) -> dict[str, object]:
-    return {
-        "copy": known.copy,
-        "recordings": known.recordings,
-        "rows": known.rows,
-        "classes": dict(known.classes),
-    }
-
-
-@declare("get", of=command, epilog="Example: edgewright data get occupancy --from Downloads/occupancy")
+@declare(example="occupancy --from Downloads/occupancy", name="get", of=command)
 def get(
     name: str = argument(),
     source: Path | None = option("--from", help="Folder or archive with a copy; nothing is downloaded."),
     out: Path | None = option(type=FILE, help="Also write the rows: FILE.parquet or .csv."),
-    as_json: bool = option("--json", help="Print the summary as JSON."),
-) -> None:
+) -> Result:
     """Load the public data set NAME, verify it, and summarise it.
 
     Without --from, the set is downloaded from its origin into $EDGEWRIGHT_DATA (or ~/.local/share/edgewright/data),
@@ -94,24 +88,23 @@ def get(
     folder = source if source is not None else download(name, part, _bar)
     with opened(folder) as path:
         data = part.load(path)
-    found = counts(data)
-    copy = verify(part, found)
+    counted = counts(data)
+    copy = verify(part, counted)
     if out is not None:
         write_table_file(data, out)
-    summary = _summary(name, part, data, found, copy, folder)
-    if as_json:
-        print_json(summary)
-    else:
-        for key, value in summary.items():
-            click.echo(f"{key:<10}  {value if isinstance(value, str) else _words(value)}")
-        if out is not None:
-            click.echo(f"{'written':<10}  {click.format_filename(out)}")
+    summary = _summary(name, part, data, counted, copy, folder)
+    failure = None
     if source is None and not copy and part.documented:
-        raise CheckFailedError(
+        failure = CheckFailedError(
             f"what came from {part.homepage} differs from the documented counts "
-            f"({found.recordings} recordings, {found.rows} rows)",
+            f"({counted.recordings} recordings, {counted.rows} rows)",
             do="The origin may have changed; check the data before you use it",
         )
+    shown = summary if out is None else {**summary, "written": out}
+    if "classes" in shown:
+        labels = (f"{label or 'unlabelled'} {rows:,}" for label, rows in counted.classes)
+        shown = {**shown, "classes": ", ".join(labels) or "none"}
+    return Result(summary, describe(shown), failure=failure)
 
 
 def _bar(file: RemoteFile) -> Progress:
@@ -132,7 +125,7 @@ def _bar(file: RemoteFile) -> Progress:
 
 
 def _summary(
-    name: str, part: Public, data: DataSet | TextSet, found: Documented, copy: str, folder: Path
+    name: str, part: Public, data: DataSet | TextSet, counted: Documented, copy: str, folder: Path
 ) -> dict[str, object]:
     """Return what `get` prints: text, numbers, lists and maps by heading."""
     from edgewright.schema.data import TextSet
@@ -145,7 +138,7 @@ def _summary(
         "citation": part.citation,
     }
     if isinstance(data, TextSet):
-        return {**head, "rows": found.rows, "columns": list(data.columns), **tail}
+        return {**head, "rows": counted.rows, "columns": list(data.columns), **tail}
     groups = data.groups
     shown = data.columns if len(data.columns) <= 30 else data.columns[:3]
     listed = [f"{c.name} ({c.unit})" if c.unit else c.name for c in shown]
@@ -153,21 +146,12 @@ def _summary(
         listed.append(f"... {len(data.columns)} in all")
     return {
         **head,
-        "recordings": found.recordings,
-        "rows": found.rows,
+        "recordings": counted.recordings,
+        "rows": counted.rows,
         "columns": listed,
         "rate": f"{data.rate:g} a second" if data.rate else "none: a table of rows",
         "target": data.target_name or "none",
-        "classes": dict(found.classes),
+        "classes": dict(counted.classes),
         "groups": f"{len(groups)} by {data.group_name}" if groups else "unknown",
         **tail,
     }
-
-
-def _words(value: object) -> str:
-    """Return a number, list or map as text for the terminal."""
-    if isinstance(value, dict):
-        return ", ".join(f"{label or 'unlabelled'} {rows:,}" for label, rows in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(str(v) for v in value)
-    return f"{value:,}"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgewright.cli.command import Result, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import declare, option
+from edgewright.cli.options import VERBOSE
 
 
-@declare("demo", epilog="Example: edgewright demo --out runs")
+@declare(example="--out runs")
 def command(
     data: str | None = option(
         metavar="PATH", help="Folder with BasicMotions_TRAIN.ts instead of the one in the sktime wheel."
     ),
     out: Path = option(default=Path("runs"), help="Folder for runs."),
-    as_json: bool = option("--json", help="Print the record as JSON instead of the trace."),
-) -> None:
+    verbose: bool = option(help=VERBOSE),
+) -> Result:
     """Train on real recordings of a watch, package the model, and predict offline.
 
     BasicMotions (standing, running, walking, badminton) comes with the sktime wheel: pip install 'edgewright[demo]'.
@@ -23,4 +24,4 @@ def command(
     with loading():
         from edgewright.cli.listeners import run_and_show
 
-    run_and_show("demo", data=data, changes=(), out=out, force=False, as_json=as_json)
+    return run_and_show("demo", data=data, changes=(), out=out, force=False, verbose=verbose)

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from edgewright.cli.options import FILE, argument, declare, option
+from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.cli.options import FILE
+from edgewright.cli.text import table
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edgewright.monitor.drift.stream_monitor import DriftWatch
     from edgewright.schema.device import Event
 
@@ -37,11 +40,13 @@ class DriftOptions:
         metavar="FILE",
         help="File to resume from, and to save the state to.",
     )
-    as_json: bool = option("--json", help="Print JSON: one line per event as it happens, then one per channel.")
 
 
-@declare("drift", epilog="Example: edgewright drift runs/activity --csv month.csv --rhythm 1d --state drift.bin")
-def command(options: DriftOptions) -> int:
+@declare(
+    example="runs/activity --csv month.csv --rhythm 1d --state drift.bin",
+    json="Print JSON: one line per event as it happens, then one per channel.",
+)
+def command(options: DriftOptions) -> Stream:
     """Compare a stream with the reference statistics in a package, channel by channel.
 
     Blocks of an eighth of --rhythm are compared with the training data: mean, deviation, shape (population stability
@@ -70,22 +75,19 @@ def command(options: DriftOptions) -> int:
             predict(values, cells)
         for event in watch.push(values, times):
             events.append(event)
-            if options.as_json:
-                click.echo(msgspec.json.encode(event).decode())
+            yield Result(event, (), compact=True)  # people read the events below the channels
     if state is not None:
         write_atomic(state, watch.state())
-    drifted = any(channel.drifted for channel in watch.channels) or (watch.joint is not None and watch.joint.told)
-    if options.as_json:
-        for row in _rows(watch):
-            click.echo(msgspec.json.encode(row).decode())
-    else:
-        _print(watch, events, dated=bool(options.time))
+    drifted = any(channel.drifted for channel in watch.channels) or (watch.joint is not None and watch.joint.reported)
+    for row in _rows(watch):
+        yield Result(row, (), compact=True)
+    yield Result(text=_lines(watch, events, dated=bool(options.time)))
     return CHECK_SAID_NO if events or drifted else DONE
 
 
 def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
     """Return a line a channel, as JSON knows it."""
-    made = []
+    rows = []
     for channel in watch.channels:
         finding = channel.finding
         row: dict[str, Any] = {"channel": channel.column.name, "drifted": channel.drifted, "rows": channel.total.rows}
@@ -96,41 +98,37 @@ def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
             row |= {"shift": finding.shift, "ratio": finding.ratio}
         if channel.drifted:
             row["since"] = channel.since
-        made.append(row)
+        rows.append(row)
     if watch.joint is not None:
         joint = watch.joint
-        made.append({"channel": "together", "drifted": joint.told, "score": joint.score, "test": "together"})
-    return made
+        rows.append({"channel": "together", "drifted": joint.reported, "score": joint.score, "test": "together"})
+    return rows
 
 
-def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
-    from edgewright.cli.drift_input import told_time
-    from edgewright.cli.fleet._table import table
+def _lines(watch: DriftWatch, events: list[Event], *, dated: bool) -> Iterator[str]:
+    from edgewright.cli.drift_input import moment_text
     from edgewright.core.formatting import number, plural
     from edgewright.monitor.drift.reference_test import LENGTHS
 
     if watch.blocks < LENGTHS[0]:
         need = watch.block * LENGTHS[0]
-        click.echo(f"not tested yet: {watch.rows:,} of the {need:,} rows of one rhythm (set it with --rhythm)")
+        yield f"not tested yet: {watch.rows:,} of the {need:,} rows of one rhythm (set it with --rhythm)"
         return
-    click.echo(f"{plural(watch.rows, 'row')} in {plural(watch.blocks, 'block')} of {watch.block:,}")
-    head = ("channel", "mean", "trained", "deviation", "trained", "psi", "score", "")
+    yield f"{plural(watch.rows, 'row')} in {plural(watch.blocks, 'block')} of {watch.block:,}"
+    heads = ("channel", "mean", "trained", "deviation", "trained", "psi", "score", "")
     cells = []
     for row in _rows(watch)[: len(watch.channels)]:
         text = "as trained"
         if "since" in row:
-            text = f"drifts since {told_time(row['since'], watch, dated)} ({row['test']})"
-        cells.append((
-            row["channel"], number(row["mean"]), number(row["trained_mean"]), number(row["deviation"]),
-            number(row["trained_deviation"]), f"{row.get('psi', 0.0):.2f}", f"{row.get('score', 0.0):.2f}", text,
-        ))  # fmt: skip
-    for line in table(head, cells, frozenset(range(1, 7))):
-        click.echo(line)
+            text = f"drifts since {moment_text(row['since'], watch, dated)} ({row['test']})"
+        figures = [number(row[name]) for name in ("mean", "trained_mean", "deviation", "trained_deviation")]
+        cells.append((row["channel"], *figures, f"{row.get('psi', 0.0):.2f}", f"{row.get('score', 0.0):.2f}", text))
+    yield from table(heads, cells, frozenset(range(1, 7)))
     if watch.joint is not None:
-        click.echo(f"together: {'drifts' if watch.joint.told else 'as trained'}, score {watch.joint.score:.2f}")
+        yield f"together: {'drifts' if watch.joint.reported else 'as trained'}, score {watch.joint.score:.2f}"
     for event in events:
-        began = told_time(event.detail["since"], watch, dated)
-        click.echo(
-            f"{told_time(event.time, watch, dated)}: {event.label} drifts, "
-            f"{event.detail.get('change', event.detail['test'])}, score {event.score:.2f}, since {began}"
+        yield (
+            f"{moment_text(event.time, watch, dated)}: {event.label} drifts, "
+            f"{event.detail.get('change', event.detail['test'])}, score {event.score:.2f}, "
+            f"since {moment_text(event.detail['since'], watch, dated)}"
         )

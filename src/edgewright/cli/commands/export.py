@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from edgewright.cli import export_files
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option, sample_shape
-from edgewright.cli.output import print_json
+from edgewright.cli.options import sample_shape
 from edgewright.core.catalogue import names
+from edgewright.core.formatting import amount, some_of
 from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edgewright.export.contract import Subject
     from edgewright.schema.trace import DeviceRecord
 
@@ -24,10 +27,10 @@ _TARGETS = names("edgewright.export.targets")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions:
+class ExportOptions(export_files.OutOptions):
     """Options of the command."""
 
-    place: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER")
+    model: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER")
     target: str = option("--to", required=True, metavar="TARGET", help=f"One of {', '.join(_TARGETS)}.")
     form: str = option(metavar="NAME", help="Form of a package: float or int8; its default form by default.")
     device: str = option(
@@ -47,48 +50,43 @@ class ExportOptions:
         metavar="NAME,...",
         help="Systems that --to native builds for, as linux-aarch64,windows-amd64; all it knows by default.",
     )
-    name: str = option(help="Name of the files; the model's own by default.")
-    out: Path = option(default=Path("exported"), help="Output folder.")
-    force: bool = option(help="Replace existing files, and remove older ones of this export.")
-    as_json: bool = option("--json", help="Print what was written as JSON.")
 
 
-@declare("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
-def command(options: ExportOptions) -> None:
+@declare(example="runs/activity --to c99 --device cortex-m4 --out firmware", json="Print what was written as JSON.")
+def command(options: ExportOptions) -> Result:
     """Export a model for a device or another tool.
 
     A run or a package is exported in its own form; an imported model is converted first, or refused with the name of
     the unsupported operator. Prints the files with their sizes, and the shapes and units of inputs and outputs.
     """
-    from edgewright.cli import export_files
-
-    path, target, out, slots = options.place, options.target, options.out, options.slots
-    name, force, as_json = options.name, options.force, options.as_json
+    path, target, slots = options.model, options.target, options.slots
     kind = export_files.kind_of(path)
     if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser")):
         raise InputError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")
     if options.systems and target != "native":
         raise InputError("--system with --to native", target, str(path), "Omit --system")
     if kind == "forecaster":
-        export_files.export_forecaster(path, target, out, name=name, force=force, as_json=as_json)
-        return
+        return export_files.export_forecaster(path, target, options)
     if kind == "denoiser":
-        export_files.export_denoiser(path, target, out, form=options.form, name=name, force=force, as_json=as_json)
-        return
+        return export_files.export_denoiser(path, target, options.form, options)
     if kind:
-        others = {f"--{one}": getattr(options, one) for one in ("slots", "form", "device", "rounding", "shape")}
-        export_files.export_language(path, target, others, name=name, out=out, force=force, as_json=as_json)
-        return
+        settings = {f"--{name}": getattr(options, name) for name in ("slots", "form", "device", "rounding", "shape")}
+        return export_files.export_language(path, target, settings, options)
+    return _export_graph(options)
+
+
+def _export_graph(options: ExportOptions) -> Result:
+    """Export a run, a package or an imported model."""
     with loading():
         from edgewright.export.contract import find_target
         from edgewright.export.slots import slot_files
         from edgewright.export.subject import read_subject
-        from edgewright.export.write import write_files
-        from edgewright.pipeline.footprint import SETS
+        from edgewright.pipeline.cost.footprint import SETS
         from edgewright.profiles.catalogue import load_profile
-        from edgewright.profiles.estimate import estimate
+        from edgewright.profiles.footprint import estimate
         from edgewright.workflows.estimation.workflow import estimate_subject
 
+    target, slots = options.target, options.slots
     chosen = find_target(target)
     profile = load_profile(options.device) if options.device else None
     if profile is not None and profile.instruction_set in SETS and target != "verilog":
@@ -97,40 +95,42 @@ def command(options: ExportOptions) -> None:
             "Use --to verilog, or the profile of a microcontroller",
         )  # fmt: skip
     rounding: Any = options.rounding  # one of two words, which click has checked
-    subject = read_subject(path, form=options.form, rounding=rounding, shape=sample_shape(options.shape))
-    if "/" in name:
-        raise InputError("a plain name for the files", repr(name), "--name")
-    if name:
-        subject = replace(subject, name=name)
+    shape = sample_shape(options.shape)
+    subject = read_subject(options.model, form=options.form, rounding=rounding, shape=shape)
+    if "/" in options.name:
+        raise InputError("a plain name for the files", repr(options.name), "--name")
+    if options.name:
+        subject = replace(subject, name=options.name)
     if options.systems:
-        subject = replace(subject, systems=tuple(one.strip() for one in options.systems.split(",")))
+        subject = replace(subject, systems=tuple(system.strip() for system in options.systems.split(",")))
     if profile is not None:
         subject = replace(subject, core=profile.core, flash=profile.flash.value)
     if slots is None:
-        made = chosen.files(subject)
+        files = chosen.files(subject)
     else:
         from edgewright.fleet.protocol.keys.files import read_public  # of the extra `device`
 
-        made = slot_files(subject, bytes.fromhex(str(read_public(slots).keyval["public"])))
+        files = slot_files(subject, bytes.fromhex(str(read_public(slots).keyval["public"])))
     if profile is not None and slots is not None:
         # Code that reads its weights from a slot is portable.
         profile = msgspec.structs.replace(profile, core="", estimated_as=profile.estimated_as or profile.core)
-    found = None if profile is None else estimate_subject(subject, profile, compiled=False, whole=slots is not None)
-    fit = None
-    if profile is not None and found is not None:
-        fit = estimate(profile, found.found, deadline_us=found.limits.latency_us or 0.0)
-    written = write_files(out, made, f"{target} {subject.name}", force=force)
-    record = {**_told(subject, target, written.files, fit), "note": chosen.notes(subject)}
-    if as_json:
-        print_json({**record, **export_files.earlier_files(written)})
-    else:
-        _print(record, subject, fit, export_files.earlier_lines(written))
-    if found is not None and found.over:
-        raise CheckFailedError(f"{subject.name} on {found.device}: {'; '.join(found.over)}", "; ".join(found.helps))
+    estimated = None if profile is None else estimate_subject(subject, profile, compiled=False, whole=slots is not None)
+    fit, failure = None, None
+    if profile is not None and estimated is not None:
+        fit = estimate(profile, estimated.footprint, deadline_us=estimated.limits.latency_us or 0.0)
+    if estimated is not None and estimated.over:
+        text = f"{subject.name} on {estimated.device}: {'; '.join(estimated.over)}"
+        failure = CheckFailedError(text, "; ".join(estimated.helps))
+    note = chosen.notes(subject)
+    result = export_files.write_export(
+        options, files, f"{target} {subject.name}", {**_record(subject, target, fit), "note": note},
+        title="\n".join(_title(subject)), notes=[note] if note else [], hashed=True,
+    )  # fmt: skip
+    return replace(result, text=[*(result.text or ()), *([] if fit is None else _fit_lines(fit))], failure=failure)
 
 
-def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: DeviceRecord | None) -> dict[str, Any]:
-    """Return what was written, as JSON has it."""
+def _record(subject: Subject, target: str, fit: DeviceRecord | None) -> dict[str, Any]:
+    """Return what is exported, as JSON has it."""
     source = subject.graph.inputs[0]
     columns = [{"name": c.name, "unit": c.unit, "minimum": c.minimum, "maximum": c.maximum} for c in subject.columns]
     return {
@@ -141,39 +141,29 @@ def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: Device
         "input": {"shape": list(source.shape), "dtype": source.dtype, "columns": columns},
         "outputs": [{"name": v.name, "shape": list(v.shape), "dtype": v.dtype} for v in subject.graph.outputs],
         "labels": list(subject.graph.labels),
-        "files": [
-            {"path": str(path), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for path, data in written.items()
-        ],
+        "files": (),
         "device": None if fit is None else msgspec.to_builtins(fit),
     }
 
 
-def _print(record: dict[str, Any], subject: Subject, fit: DeviceRecord | None, earlier: list[str]) -> None:
-    rounding = f", rounded as {subject.rounding}" if record["rounding"] else ""
-    click.echo(f"{subject.name}: {subject.form}{rounding}")
+def _title(subject: Subject) -> Iterator[str]:
+    """Yield the name of the model, and its inputs and outputs with shapes and units."""
+    yield f"{subject.name}: {subject.form}{f', rounded as {subject.rounding}' if subject.form == 'int8' else ''}"
     source = subject.graph.inputs[0]
-    columns = ", ".join(f"{c.name} [{c.unit}]" if c.unit else c.name for c in subject.columns[:12])
-    more = f" and {len(subject.columns) - 12} more" if len(subject.columns) > 12 else ""
-    click.echo(f"  in   {source.dtype} {_axes(source.shape)}{f': {columns}{more}' if columns else ''}")
+    columns = some_of([f"{c.name} [{c.unit}]" if c.unit else c.name for c in subject.columns], 12)
+    yield f"  in   {source.dtype} {_axes(source.shape)}{f': {columns}' if columns else ''}"
     for value in subject.graph.outputs:
-        names = ", ".join(subject.graph.labels) if value.name == "label" else ""
-        click.echo(f"  out  {value.name}: {value.dtype} {_axes(value.shape)}{f', one of {names}' if names else ''}")
-    for file in record["files"]:
-        click.echo(f"  wrote {click.format_filename(file['path'])}, {file['bytes']:,} bytes")
-    for line in [*earlier, *filter(None, [record["note"]])]:
-        click.echo(f"  {line}")
-    if fit is None:
-        return
-    from edgewright.core.formatting import amount
+        labels = ", ".join(subject.graph.labels) if value.name == "label" else ""
+        yield f"  out  {value.name}: {value.dtype} {_axes(value.shape)}{f', one of {labels}' if labels else ''}"
 
-    click.echo(f"{fit.profile}: {fit.description}")
+
+def _fit_lines(fit: DeviceRecord) -> Iterator[str]:
+    yield f"{fit.profile}: {fit.description}"
     for row in fit.rows:
         limit = f" of {amount(row.available, row.unit)}" if row.available > 0 else ""
         span = f" ({amount(row.low, row.unit)} to {amount(row.high, row.unit)})"
-        click.echo(f"  {row.name}: {amount(row.used, row.unit)}{span}{limit}, {row.how}")
-    for note in fit.notes:
-        click.echo(f"  {note}")
+        yield f"  {row.name}: {amount(row.used, row.unit)}{span}{limit}, {row.how}"
+    yield from (f"  {note}" for note in fit.notes)
 
 
 def _axes(shape: tuple[int, ...]) -> str:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option, refuse_existing
+from edgewright.cli.options import refuse_existing
 from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline, racing_on
+from edgewright.cli.text import wrote
 
 
-@declare("init", epilog="Example: edgewright init my.csv --target label --group person")
+@declare(example="my.csv --target label --group person")
 def command(
     options: OwnDataOptions,
     data: str = argument(),
@@ -19,7 +21,7 @@ def command(
     out: Path = option(metavar="DIR", default=Path(), help="Folder for pipeline.toml and data.md; made if missing."),
     force: bool = option(help="Replace pipeline.toml and data.md."),
     resume: bool = option(help="Go on with the race of models that was stopped."),
-) -> None:
+) -> Result:
     """Write a first pipeline for DATA (a CSV, Parquet or WAV file, or a folder of them).
 
     Looks at the data, asks at most five questions on a terminal, compares models on validation samples, and writes a
@@ -37,7 +39,10 @@ def command(
         proposal, files = first_pipeline(options, data, yes, out)
         write_together(files)
     echo_choices(proposal)
-    name = proposal.table["name"]
-    click.echo(f"wrote {click.format_filename(pipeline)} and {click.format_filename(document)}")
-    click.echo(f"next: edgewright run {click.format_filename(pipeline)}")
-    click.echo(f"then: edgewright export runs/{name} --to c99")
+    following = [
+        f"edgewright run {click.format_filename(pipeline)}", f"edgewright export runs/{proposal.table['name']} --to c99"
+    ]  # fmt: skip
+    return Result(
+        {"pipeline": str(pipeline), "document": str(document), "next": following},
+        [wrote(pipeline, document), f"next: {following[0]}", f"then: {following[1]}"],
+    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.command import Result, Stream, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import ProblemOptions, argument, command_line, declare, listed, option
-from edgewright.cli.output import print_json
+from edgewright.cli.options import ProblemOptions, command_line, listed
 from edgewright.schema.errors import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ class LadderOptions(ProblemOptions):
     rung: str = option("--run", metavar="RUNG", help="Make a run of this rung, or of the 'chosen' one.")
     out: Path = option(default=Path("runs"), help="Folder for runs.")
     force: bool = option(help="Replace the run folder instead of using the next free number.")
-    as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@declare("ladder", epilog="Example: edgewright ladder readings.csv --target occupied --time date")
-def command(options: LadderOptions) -> int:
+@declare(example="readings.csv --target occupied --time date")
+def command(options: LadderOptions) -> Stream:
     """Compare models on DATA (a file, a folder, a pipeline), from the majority class to a large network.
 
     Each rung is cross-validated by group, or by blocks of time. The gain of a rung over the best so far has a
@@ -49,34 +48,29 @@ def command(options: LadderOptions) -> int:
     """
     with loading():
         import edgewright.search.ladder.measurement  # noqa: F401
-        from edgewright.cli.ladder_output import ladder_lines
-        from edgewright.cli.listeners import refuse, shown
+        from edgewright.cli.listeners import refusal, shown
+        from edgewright.search.ladder.document import ladder_blocks
         from edgewright.search.ladder.measurement import run_rung
 
     ladder, left = _ladder(options)
     record, rung = None, options.rung
     if rung in ("", CHOSEN):
         record = ladder.climb()
-        if options.as_json:
-            print_json(record)
-        else:
-            for name in left:
-                click.echo(f"left out (constant or empty): {name}")
-            for line in ladder_lines(record):
-                click.echo(line)
-            if record.chosen and not rung and not record.interrupted:
-                click.echo(f"create a run from it: {command_line(rung=record.chosen)}")
+        lines: list[Any] = [*(f"left out (constant or empty): {name}" for name in left), *ladder_blocks(record)]
+        if record.chosen and not rung and not record.interrupted:
+            lines.append(f"create a run from it: {command_line(rung=record.chosen)}")
+        yield Result(record, lines)
         if record.interrupted:
             return INTERRUPTED
         if not rung:
             return DONE
         rung = record.chosen
     line = command_line(rung=rung, as_json=False)
-    listener = shown(options.as_json)
+    listener = shown()
     result = run_rung(
         ladder, rung, out=options.out, force=options.force, listener=listener, command=line, record=record
     )
-    refuse(result.refused, result.folder)
+    yield Result(failure=refusal(result.refused, result.folder))
     return DONE
 
 
@@ -86,7 +80,7 @@ def _ladder(options: LadderOptions) -> tuple[Ladder, tuple[str, ...]]:
     from edgewright.search.ladder.measurement import Ladder
     from edgewright.search.ladder.setup import problem_and_config
 
-    listener = working(options.as_json, stderr=True)
+    listener = working(stderr=True)
     with listener.doing("Reading data"):
         problem, config, left = problem_and_config(
             options.data,
@@ -99,5 +93,5 @@ def _ladder(options: LadderOptions) -> tuple[Ladder, tuple[str, ...]]:
             path=options.path,
             seed=options.seed,
         )
-    made = Ladder(problem, config, listener.doing, listener.ahead, metric=options.metric, patience=options.patience)
-    return made, left
+    ladder = Ladder(problem, config, listener.doing, listener.ahead, metric=options.metric, patience=options.patience)
+    return ladder, left

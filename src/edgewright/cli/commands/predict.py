@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from edgewright.cli.options import argument, declare, option
-from edgewright.cli.output import BadRows
+from edgewright.cli.command import BadRows, Result, Stream, argument, declare, json_line, option
 from edgewright.core.formatting import percent
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DONE, InputError
 
 
-@declare("predict", epilog="Example: edgewright predict runs/activity --csv new.csv --json")
+def _sentence(answer: dict[str, Any]) -> str:
+    """Return an answer as text: 'walking, 85 %'."""
+    location = f"{answer['place']}: " if answer.get("place") else ""
+    if answer.get("missing"):
+        return f"{location}no answer, because too many values are missing"
+    if "alarm" in answer:
+        at = ", ".join(f"{one['x']},{one['y']}" for one in answer["odd_places"])
+        return f"{location}{f'odd at {at}' if at else 'good'} ({answer['score']:+.2f} from the threshold)"
+    if "objects" in answer:
+        objects = (f"{one['label']} at {one['x']},{one['y']}, {percent(one['score'])}" for one in answer["objects"])
+        return f"{location}{'; '.join(objects) or 'no object'}"
+    if "label" not in answer:
+        ends = answer.get("interval")
+        within = f" ({percent(ends['level'])}: {ends['low']:.6g} to {ends['high']:.6g})" if ends else ""
+        return f"{location}{answer['prediction']:.6g}{within}"
+    text = f"{location}{answer['label']}, {percent(answer['confidence'])}"
+    if answer.get("unsure"):
+        text += " (unsure)"
+    if answer.get("out_of_range"):
+        text += f" (out of the declared range: {', '.join(answer['out_of_range'])})"
+    return text
+
+
+@declare(example="runs/activity --csv new.csv --json", view=_sentence, json="Print JSON lines, one per answer.")
 def command(
     model: str = argument(metavar="RUN|PACKAGE"),
     standard_input: str | None = argument(metavar="[-]", required=False, type=click.Choice(["-"])),
@@ -31,8 +51,7 @@ def command(
     form: str | None = option(
         metavar="NAME", help="Form of the model: float or int8; the package's default form by default."
     ),
-    as_json: bool = option("--json", help="Print JSON lines, one per answer."),
-) -> None:
+) -> Stream:
     """Predict label and confidence, or amount and interval, for samples with a run folder or a package.
 
     With '-', rows of CSV come from standard input and each answer is a line of JSON; a cell that is not a finite number
@@ -53,40 +72,13 @@ def command(
     if pictures is not None:
         from edgewright.data.picture_samples import answer_pictures
 
-        _print(answer_pictures(predictor, Path(pictures)), as_json)
+        yield from answer_pictures(predictor, Path(pictures))
     elif values is not None:
-        _print(answer_values(predictor, values), as_json)
+        yield from answer_values(predictor, values)
     elif standard_input or csv_path == "-":
-        _print(answer_rows(predictor, sys.stdin, "standard input", BadRows()), True)
+        for answer in answer_rows(predictor, sys.stdin, "standard input", BadRows()):
+            yield Result(answer, [json_line(answer)], compact=True)
     else:
         path = Path(str(csv_path))
-        _print(answer_rows(predictor, path, path.name), as_json)
-
-
-def _print(answers: Iterator[dict[str, Any]], as_json: bool) -> None:
-
-    for answer in answers:
-        click.echo(msgspec.json.encode(answer).decode() if as_json else _sentence(answer))
-
-
-def _sentence(answer: dict[str, Any]) -> str:
-    """Return an answer as text: 'walking, 85 %'."""
-    location = f"{answer['place']}: " if answer.get("place") else ""
-    if answer.get("missing"):
-        return f"{location}no answer, because too many values are missing"
-    if "alarm" in answer:
-        at = ", ".join(f"{one['x']},{one['y']}" for one in answer["odd_places"])
-        return f"{location}{f'odd at {at}' if at else 'good'} ({answer['score']:+.2f} from the threshold)"
-    if "objects" in answer:
-        found = (f"{one['label']} at {one['x']},{one['y']}, {percent(one['score'])}" for one in answer["objects"])
-        return f"{location}{'; '.join(found) or 'no object'}"
-    if "label" not in answer:
-        ends = answer.get("interval")
-        within = f" ({percent(ends['level'])}: {ends['low']:.6g} to {ends['high']:.6g})" if ends else ""
-        return f"{location}{answer['prediction']:.6g}{within}"
-    text = f"{location}{answer['label']}, {percent(answer['confidence'])}"
-    if answer.get("unsure"):
-        text += " (unsure)"
-    if answer.get("out_of_range"):
-        text += f" (out of the declared range: {', '.join(answer['out_of_range'])})"
-    return text
+        yield from answer_rows(predictor, path, path.name)
+    return DONE

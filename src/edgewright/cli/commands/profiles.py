@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.options import argument, declare, option
-from edgewright.cli.output import print_json
+from edgewright.cli.command import Result, argument, declare, option
+from edgewright.cli.text import table
 from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.schema.profile import Profile
-    from edgewright.schema.small_model import Fit
+    from collections.abc import Iterator
+
+    from edgewright.schema.profile import Fit, Profile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,10 @@ class ProfilesOptions:
         "--device", metavar="PROFILE", help="Only this profile or TOML file; may be repeated."
     )
     context: int = option(type=click.IntRange(1), default=2048, help="With --llm: tokens of context.")
-    as_json: bool = option("--json", help="Print everything, with the source of every figure, as JSON.")
 
 
-@declare("profiles", epilog="Example: edgewright profiles nrf52840")
-def command(options: ProfilesOptions) -> None:
+@declare(example="nrf52840", json="Print everything, with the source of every figure, as JSON.")
+def command(options: ProfilesOptions) -> Result:
     """List device profiles, show those named, or with --llm the small language models that fit them.
 
     NAME is a profile, or the path of your own TOML file. Every figure comes with its source. Memory is weights and
@@ -47,54 +47,39 @@ def command(options: ProfilesOptions) -> None:
     devices = (*options.names, *options.devices)
     if not options.llm:
         profiles = [load_profile(name) for name in devices or listing()]
-        if options.as_json:
-            print_json(profiles)
-            return
-        for profile in profiles:
-            _whole(profile) if options.names else _device(profile)
-        return
+        lines = _whole if options.names else _device
+        return Result(profiles, (line for profile in profiles for line in lines(profile)))
     models = options.models or small_models.listing()
     fits = [small_models.fit(small_models.load(name), options.context, devices) for name in models]
-    if options.as_json:
-        print_json(fits)
-        return
-    _table(fits, options.context)
+    return Result(fits, _models(fits, options.context))
 
 
-def _device(profile: Profile) -> None:
-    click.echo(f"{profile.name:<19}  {profile.description}")
+def _device(profile: Profile) -> Iterator[str]:
+    yield f"{profile.name:<19}  {profile.description}"
     parts = [f"{name} {bytes_text(getattr(profile, name).value)}" for name in ("flash", "ram")]
     parts.append(f"{profile.clock.value / 1e6:,.0f} MHz")
     if profile.bandwidth is not None:
         parts.append(f"memory {profile.bandwidth.value / 1e9:.1f} GB/s")
-    click.echo(f"{'':<19}  {', '.join(parts)}, {profile.instruction_set}")
+    yield f"{'':<19}  {', '.join(parts)}, {profile.instruction_set}"
 
 
-def _whole(profile: Profile) -> None:
-    """Everything of a profile, with sources."""
+def _whole(profile: Profile) -> Iterator[str]:
+    """Yield everything of a profile, with sources."""
     from edgewright.profiles.catalogue import figures
 
-    click.echo(f"{profile.name}: {profile.description}")
-    for key, text in (
-        ("instruction set", profile.instruction_set),
-        ("inherits", profile.inherits),
-        ("core", profile.core),
-        ("estimated as", profile.estimated_as),
-    ):
-        if text:
-            click.echo(f"  {key:<15} {text}")
+    yield f"{profile.name}: {profile.description}"
+    rows = {name: getattr(profile, name) for name in ("instruction_set", "inherits", "core", "estimated_as")}
+    yield from (f"  {name.replace('_', ' '):<15} {text}" for name, text in rows.items() if text)
     for key, figure in figures(profile).items():
-        click.echo(f"  {key.replace('_', ' '):<15} {_value(figure.value, figure.unit)}")
-        click.echo(f"  {'':<15}   {figure.source}")
+        yield f"  {key.replace('_', ' '):<15} {_value(figure.value, figure.unit)}"
+        yield f"  {'':<15}   {figure.source}"
     for region in profile.regions:
         wait = f", a read waits {region.wait:g} cycles" if region.wait else ""
-        click.echo(f"  region {region.name:<8} {_value(region.bytes, 'B')}{wait}")
-        click.echo(f"  {'':<15}   {region.source}")
+        yield f"  region {region.name:<8} {_value(region.bytes, 'B')}{wait}"
+        yield f"  {'':<15}   {region.source}"
     for one in profile.accelerators:
-        click.echo(
-            f"  accelerator     {one.name}: {one.serves}; models are checked by the rules {one.rules!r}, not run"
-        )
-        click.echo(f"  {'':<15}   {one.source}")
+        yield f"  accelerator     {one.name}: {one.serves}; models are checked by the rules {one.rules!r}, not run"
+        yield f"  {'':<15}   {one.source}"
 
 
 def _value(value: float, unit: str) -> str:
@@ -111,27 +96,27 @@ def _value(value: float, unit: str) -> str:
     return f"{value:,.4g} {unit}"
 
 
-def _table(fits: list[Fit], context: int) -> None:
-    names = list(dict.fromkeys(name for fit in fits for need in fit.needs for name in need.devices))
-    click.echo(f"memory with {context:,} tokens of context; tokens/s: upper bound from memory bandwidth")
-    click.echo(
-        f"{'model':<19} {'params':>8} {'cache':>8} {'16 bit':>8} {'8 bit':>8} {'4 bit':>8}  held by (bits: tokens/s)"
-    )
+def _models(fits: list[Fit], context: int) -> Iterator[str]:
+    yield f"memory with {context:,} tokens of context; tokens/s: upper bound from memory bandwidth"
+    rows, notes = [], []
     for fit in fits:
-        needs = {need.bits: need for need in fit.needs}
-        cells = [bytes_text(need.weights + need.cache) for need in fit.needs]
-        held = []
-        for name in names:
-            fitting = [need for need in fit.needs if name in need.devices]
-            if fitting:
-                # The widest weights that fit come first in the list of needs.
-                lines = [
-                    f"{need.bits}: {need.tokens[name]:.1f}" if name in need.tokens else str(need.bits)
-                    for need in fitting
-                ]
-                held.append(f"{name} ({', '.join(lines)})")
+        devices: dict[str, list[str]] = {}
+        for need in fit.needs:  # the widest weights first
+            for name in need.devices:
+                speed = f": {need.tokens[name]:.1f}" if name in need.tokens else ""
+                devices.setdefault(name, []).append(f"{need.bits}{speed}")
         model = fit.model
-        line = f"{model.name:<19} {model.parameters / 1e6:>7,.0f}M {bytes_text(needs[16].cache):>8}"
-        click.echo(f"{line} {cells[0]:>8} {cells[1]:>8} {cells[2]:>8}  {'; '.join(held) or 'none of these'}")
+        rows.append((
+            model.name, f"{model.parameters / 1e6:,.0f}M",
+            bytes_text(next(need.cache for need in fit.needs if need.bits == 16)),
+            *(bytes_text(need.weights + need.cache) for need in fit.needs),
+            "; ".join(f"{name} ({', '.join(speeds)})" for name, speeds in devices.items()) or "none of these",
+        ))  # fmt: skip
         shorter = f"context at most {fit.context:,}; " if fit.context < context else ""
-        click.echo(f"{'':<19}  {shorter}{model.score.task}: {model.score.value:g} % ({model.score.source})")
+        notes.append(f"  {shorter}{model.score.task}: {model.score.value:g} % ({model.score.source})")
+    heads = ("model", "params", "cache", "16 bit", "8 bit", "4 bit", "held by (bits: tokens/s)")
+    head, *lines = table(heads, rows, frozenset(range(1, 6)))
+    yield head
+    width = max(len(row[0]) for row in rows) if rows else 0
+    for line, note in zip(lines, notes, strict=True):
+        yield from (line, f"{'':<{width}}{note}")

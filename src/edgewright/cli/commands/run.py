@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, command_line, declare, option
+from edgewright.cli.options import VERBOSE, command_line
 from edgewright.cli.own_data import OwnDataOptions, echo_choices, make_proposal, racing_on
 from edgewright.schema.errors import EdgewrightError, InputError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LEADERS = "leaders.json"
 
 
-@declare("run", epilog="Example: edgewright run activity --set training.epochs=30 --out runs")
+@declare(example="activity --set training.epochs=30 --out runs")
 def command(
     options: OwnDataOptions,
     pipeline: str = argument(),
@@ -33,41 +34,43 @@ def command(
     out: Path = option(default=Path("runs"), help="Folder for runs."),
     force: bool = option(help="Replace the run folder instead of using the next free number."),
     resume: bool = option(help="Go on with the run of this name that was stopped while models raced or one trained."),
-    as_json: bool = option("--json", help="Print the record as JSON instead of the trace."),
-) -> None:
+    verbose: bool = option(help=VERBOSE),
+) -> Result:
     """Run PIPELINE (activity, latency, scalability, another shipped name, a TOML file, or a file of your own).
 
-    Prints the trace while it runs and writes a run folder: trace.json, the fitted pipeline, model.onnx, model.int8.onnx
-    and the package. For a CSV, Parquet or WAV file or a folder of them, the pipeline is chosen as by `edgewright init`,
-    and a first package stands within seconds, replaced while better ones come in. --target, --group, --session, --time,
-    --ignore, --decision and --device say what you know of the data. --need is the share of right answers below which
-    the verdict is 'not ready'.
+    Prints verdict, data flow, curve and insight in at most forty lines, and writes a run folder: trace.json, its page,
+    the fitted pipeline, model.onnx, model.int8.onnx and the package. For a CSV, Parquet or WAV file or a folder of
+    them, the pipeline is chosen as by `edgewright init`, and a first package stands within seconds, replaced while
+    better ones come in. --target, --group, --session, --time, --ignore, --decision and --device say what you know of
+    the data. --need is the share of right answers below which the verdict is 'not ready'.
     """
     with loading():
         from edgewright.cli.listeners import run_and_show
-        from edgewright.pipeline.config import with_changes
+        from edgewright.pipeline.config import is_own_data, with_changes
+        from edgewright.pipeline.run_folder.journal import Journalling, journalled
+        from edgewright.pipeline.run_folder.listener import Listener
         from edgewright.race.finished_fits import raced
-        from edgewright.workflows.own_data.files import is_own_data
-
     if not is_own_data(pipeline):
         if options.given:
             raise InputError("a file of your own", repr(pipeline), ", ".join(options.given),
                              "These options are for data; change a pipeline with --set")  # fmt: skip
         if options.need is not None:
             changes = (*changes, f"need={options.need}")
-        run_and_show(pipeline, data=data, changes=changes, out=out, force=force, as_json=as_json, resume=resume)
-        return
+        return run_and_show(pipeline, data=data, changes=changes, out=out, force=force, resume=resume,
+                            verbose=verbose)  # fmt: skip
     if data is not None:
         raise InputError("one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data")
     request = options.request(pipeline)
-    with racing_on(request, out, resume and raced(out, request.pipeline)) as kept:
+    journal = Journalling(out, None, command_line())
+    with racing_on(request, out, resume and raced(out, request.pipeline)) as kept, journalled(journal, Listener()):
         packages = _Packages(changes, out, force, kept, resume)
-        proposal = make_proposal(request, packages.make)
-        echo_choices(proposal)
+        proposal = make_proposal(request, packages.make, journal)
+        echo_choices(proposal, whole=verbose)
         config = with_changes(proposal.config, changes)
-        run_and_show(
-            pipeline, config=config, command=command_line(), data=None, changes=(), out=out, force=force,
-            as_json=as_json, race=proposal.race, replaces=packages.folder(config), resume=packages.trained(config),
+        return run_and_show(
+            pipeline, config=config, command=command_line(verbose=False), data=None, changes=(), out=out, force=force,
+            race=proposal.race, replaces=packages.folder(config), resume=packages.trained(config),
+            verbose=verbose, journal=journal,
         )  # fmt: skip
 
 
@@ -100,7 +103,7 @@ class _Packages:
         Args:
             config: of a pipeline that races.
         """
-        from edgewright.pipeline.provenance import data_path
+        from edgewright.pipeline.run_folder.provenance import data_path
         from edgewright.trace.record import read_trace
 
         folder = self.out / self._leaders.folder
@@ -108,7 +111,7 @@ class _Packages:
             trace = read_trace(folder / "trace.json")
         except InputError:
             return None
-        same = trace.race is not None and trace.provenance.data_path == data_path(config, None)
+        same = trace.race is not None and trace.provenance.data_path == data_path(config.data, None)
         return folder if self._leaders.folder and same else None
 
     @property
@@ -120,8 +123,8 @@ class _Packages:
 
     def trained(self, config: PipelineConfig) -> bool:
         """Return whether a run of the pipeline was stopped and is to go on."""
-        from edgewright.pipeline.kept_trainings import goes_on
-        from edgewright.pipeline.provenance import config_hash
+        from edgewright.pipeline.config import config_hash
+        from edgewright.pipeline.run_folder.kept_trainings import goes_on
 
         return self.resume and not self.kept.anew and goes_on(self.out, config.name, config_hash(config))
 
@@ -129,8 +132,7 @@ class _Packages:
         """Run a pipeline that leads, and return a line that says so; empty where no package came of it."""
         from edgewright.cli.listeners import Quiet
         from edgewright.core.files import write_atomic
-        from edgewright.pipeline.config import with_changes
-        from edgewright.pipeline.provenance import config_hash
+        from edgewright.pipeline.config import config_hash, with_changes
         from edgewright.pipeline.run import run_pipeline
 
         config = with_changes(proposal.config, self.changes)
@@ -139,8 +141,8 @@ class _Packages:
             return ""
         try:
             result = run_pipeline(
-                config, out=self.out, force=self.force, listener=Quiet(), command=command_line(), race=proposal.race,
-                replaces=before, resume=self.trained(config), leads=True,
+                config, out=self.out, force=self.force, listener=Quiet(), command=command_line(verbose=False),
+                race=proposal.race, replaces=before, resume=self.trained(config), leads=True,
             )  # fmt: skip
         except EdgewrightError:  # the winner may be another, and if not, its own run says it
             return ""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.options import argument, declare, option, refuse_existing
+from edgewright.cli.command import Result, argument, declare, option
+from edgewright.cli.options import refuse_existing
 from edgewright.core.formatting import plural
 from edgewright.data.small_tables import SAMPLES, SPEECH
 from edgewright.schema.errors import InputError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SPEECH_SAMPLE, UTTERANCES, _SENTENCES = "speech", "utterances", 150
 
 
-@declare("sample", epilog="Example: edgewright sample motion --out my.csv")
+@declare(example="motion --out my.csv")
 def command(
     *,
     kind: str = argument(type=click.Choice(sorted((*SAMPLES, SPEECH_SAMPLE, UTTERANCES)))),
@@ -28,7 +29,7 @@ def command(
     ),
     seed: int = option(type=click.IntRange(min=0), default=0, help="Random seed."),
     force: bool = option(help="Replace the file, or the recordings of the folder."),
-) -> None:
+) -> Result:
     """Write small data for a first try: motion, machine, room, speech or utterances.
 
     `motion` has wearables of 20 people, `machine` pumps with an alarm, `room` offices with and without people,
@@ -41,35 +42,41 @@ def command(
     from edgewright.data.table_file import check_table_file, write_table_file
 
     if kind == SPEECH_SAMPLE:
-        _write_speech(out or Path(kind), seed, force)
-        return
+        folder = out or Path(kind)
+        count = _write_speech(folder, seed, force)
+        return _written(folder, f"{count:,} recordings of 4 words, simulated by a synthesiser: nobody said them")
     path = out or Path(f"{kind}.csv")
     check_table_file(path)
     if kind == UTTERANCES and path.suffix != ".csv":
         raise InputError("a name that ends in .csv", path.name, "--out", "Sentences are read from CSV files")
     refuse_existing(path, force)
-    shown = click.format_filename(path)
     if kind == UTTERANCES:
-        made = _utterances(seed)
-        write_table_file(made, path)
-        click.echo(f"wrote {shown}: {len(made.rows):,} sentences, simulated by a grammar: nobody said them")
-        click.echo(f"next: edgewright language train {shown} --out {click.format_filename(path.stem)}.language")
-        return
+        sentences = _utterances(seed)
+        write_table_file(sentences, path)
+        train = f"language train {click.format_filename(path)} --out {click.format_filename(path.stem)}.language"
+        return _written(path, f"{len(sentences.rows):,} sentences, simulated by a grammar: nobody said them", train)
     data = marked(load_data(dict(SAMPLES[kind]), seed=seed))
     write_table_file(data, path)
     rows = sum(len(recording.values) for recording in data.recordings)
-    click.echo(f"wrote {shown}: {rows:,} rows, {len(data.columns)} readings, simulated: no sensor measured them")
-    click.echo(f"next: edgewright init {shown}")
+    return _written(path, f"{rows:,} rows, {len(data.columns)} readings, simulated: no sensor measured them")
 
 
-def _write_speech(folder: Path, seed: int, force: bool) -> None:
-    """Write a WAV file a recording; the folder holds nothing else, so that its names have one pattern.
+def _written(path: Path, contents: str, following: str = "") -> Result:
+    """Return what was written, and the command that follows: `init` by default."""
+    shown = click.format_filename(path)
+    following = f"edgewright {following or f'init {shown}'}"
+    record = {"path": str(path), "contents": contents, "next": following}
+    return Result(record, [f"wrote {shown}: {contents}", f"next: {following}"])
+
+
+def _write_speech(folder: Path, seed: int, force: bool) -> int:
+    """Write a WAV file a recording and return how many; the folder holds nothing else: its names have one pattern.
 
     Raises:
         InputError: the folder holds other files, or recordings without `force`.
     """
     from edgewright.core.files import os_errors, write_together
-    from edgewright.core.riff import wav_bytes
+    from edgewright.core.input.riff import wav_bytes
     from edgewright.data.load import load_data
     from edgewright.data.simulated import PREFIX
 
@@ -80,14 +87,12 @@ def _write_speech(folder: Path, seed: int, force: bool) -> None:
     }
     with os_errors(InputError, "a new folder", folder, "Choose another --out"):
         folder.mkdir(exist_ok=True)
-        found = set(folder.iterdir())
-    if found and not (force and found <= files.keys()):
+        existing = set(folder.iterdir())
+    if existing and not (force and existing <= files.keys()):
         do = "Choose another --out, or replace an earlier sample with --force"
-        raise InputError("an empty folder", f"{plural(len(found), 'file')} in it", str(folder), do)
+        raise InputError("an empty folder", f"{plural(len(existing), 'file')} in it", str(folder), do)
     write_together(files)
-    shown = click.format_filename(folder)
-    click.echo(f"wrote {shown}: {len(files):,} recordings of 4 words, simulated by a synthesiser: nobody said them")
-    click.echo(f"next: edgewright init {shown}")
+    return len(files)
 
 
 def _utterances(seed: int) -> TextSet:
@@ -96,5 +101,7 @@ def _utterances(seed: int) -> TextSet:
     from edgewright.schema.data import TextSet
 
     with resources.as_file(resources.files("edgewright.language.synthesis").joinpath("sample.toml")) as file:
-        made, _ = sentences(read_grammar(file), _SENTENCES, seed, file.name)
-    return TextSet(name=UTTERANCES, columns=("text", "intent"), rows=tuple((one.text, one.intent) for one in made))
+        utterances, _ = sentences(read_grammar(file), _SENTENCES, seed, file.name)
+    return TextSet(
+        name=UTTERANCES, columns=("text", "intent"), rows=tuple((item.text, item.intent) for item in utterances)
+    )

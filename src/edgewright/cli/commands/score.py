@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
 
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option, settings_of
-from edgewright.cli.output import print_json
+from edgewright.cli.options import settings_of
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgewright.cli.scoring import Scored
     from edgewright.schema.score import Score
 
 
@@ -45,11 +47,10 @@ class ScoreOptions:
         metavar="FIGURE>=X",
         help="Required metric; exits with 1 if missed. METRIC.low and .high are the ends of its interval.",
     )
-    as_json: bool = option("--json", help="Print the score as JSON.")
 
 
-@declare("score", epilog="Example: edgewright score runs/hapt --data hapt --part test --need 'accuracy>=0.95'")
-def command(options: ScoreOptions) -> int:
+@declare(example="runs/hapt --data hapt --part test --need 'accuracy>=0.95'")
+def command(options: ScoreOptions) -> Result:
     """Score a package, detector, forecaster, language model or document index on labelled DATA.
 
     The metrics are those that run, detect, forecast and language report, with 95 % intervals (by group if groups are
@@ -68,18 +69,10 @@ def command(options: ScoreOptions) -> int:
         **{name: getattr(options, name) for name in same},
     )  # fmt: skip
     refuse_options(scored, request)
-    found = scored.score(options.model, request)
-    found = msgspec.structs.replace(found, needs=check_needs(options.needs, found.figures))
-    if options.as_json:
-        print_json({**msgspec.to_builtins(found), "file": str(options.model)})
-    else:
-        _print(found)
-        if scored.show is not None:
-            from edgewright.cli.listeners import Terminal
-
-            scored.show(Terminal(), found)
-        _tell(found)
-    return DONE if all(row.met for row in found.needs) else CHECK_SAID_NO
+    score = scored.score(options.model, request)
+    score = msgspec.structs.replace(score, needs=check_needs(options.needs, score.figures))
+    code = DONE if all(need.met for need in score.needs) else CHECK_SAID_NO
+    return Result({**msgspec.to_builtins(score), "file": str(options.model)}, _view(score, scored), code)
 
 
 def _names(maps: tuple[str, ...]) -> dict[str, str]:
@@ -88,29 +81,25 @@ def _names(maps: tuple[str, ...]) -> dict[str, str]:
     Raises:
         InputError: one without a '='.
     """
-    made = {}
+    names = {}
     for text in maps:
         name, mark, other = text.rpartition("=")
         if not mark or not name:
             raise InputError("OURS=THEIRS", repr(text), "--map")
-        made[name] = other
-    return made
+        names[name] = other
+    return names
 
 
-def _print(score: Score) -> None:
-    """Print what was scored on which data, and the overall figures."""
+def _view(score: Score, scored: Scored) -> Iterator[Any]:
+    """Yield what was scored on which data, the figures, and last the notes and needs."""
     part = f", part {score.part}" if score.part else ""
-    click.echo(f"{score.name} ({score.kind}) on {score.data}{part}: {score.samples:,} {score.unit}s")
-    if score.evaluation is not None:
-        return  # the evaluation shows them, with all classes
-    for name, figure in score.figures.items():
-        ends = f" ({figure.low:.4g} to {figure.high:.4g})" if figure.method else ""
-        click.echo(f"  {name:<22} {figure.value:.4g}{ends}")
-
-
-def _tell(score: Score) -> None:
-    """Note and needs, which stand last."""
-    for one in score.notes:
-        click.echo(f"note: {one}")
-    for row in score.needs:
-        click.echo(f"need {row.text}: {'met' if row.met else 'missed'}, {row.figure:.4g}")
+    yield f"{score.name} ({score.kind}) on {score.data}{part}: {score.samples:,} {score.unit}s"
+    if score.evaluation is None:  # the evaluation shows them, with all classes
+        for name, figure in score.figures.items():
+            ends = f" ({figure.low:.4g} to {figure.high:.4g})" if figure.method else ""
+            yield f"  {name:<22} {figure.value:.4g}{ends}"
+    if scored.view is not None:
+        yield from scored.view(score)
+    yield from (f"note: {note}" for note in score.notes)
+    for need in score.needs:
+        yield f"need {need.text}: {'met' if need.met else 'missed'}, {need.figure:.4g}"

@@ -6,12 +6,12 @@ import signal
 
 import click
 
+from edgewright.cli.command import argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import INTERRUPTED
 
 
-@declare("serve", epilog="Example: edgewright serve manual.index docs/examples/vending.toml,vending.language")
+@declare(example="manual.index docs/examples/vending.toml,vending.language")
 def command(
     models: tuple[str, ...] = argument(metavar="[NAME=]PATH[,PATH]...", nargs=-1, required=True),
     port: int = option(type=click.IntRange(0, 65535), default=8799, help="Port on 127.0.0.1; 0 takes a free one."),
@@ -24,7 +24,7 @@ def command(
     the server; it needs no key. Ctrl-C stops it.
     """
     with loading():
-        from edgewright.core.server_port import free_port
+        from edgewright.core.request_origin import free_port
         from edgewright.studio.chat.models import parse_model
         from edgewright.studio.chat.server import opened, serve
         from edgewright.studio.local_server import ADDRESS

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
+from edgewright.cli.command import Result, argument, declare, option, wants_json
 from edgewright.schema.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _DO = "Give a run folder, its trace.json or trace.html, or a journal"
 
 
-@click.command("show", epilog="Example: edgewright show runs/activity")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Write the page to this file instead.")
-@click.option("--open/--no-open", "opened", default=True, show_default=True, help="Open the page in a browser.")
-@click.option("--json", "as_json", is_flag=True, help="Print the page's location, size and version as JSON.")
-def command(run: Path, out: Path | None, opened: bool, as_json: bool) -> None:
+@declare(example="runs/activity", json="Print the page's location, size and version as JSON.")
+def command(
+    run: Path = argument(),
+    out: Path | None = option(help="Write the page to this file instead."),
+    opened: bool = option("--open/--no-open", default=True, show_default=True, help="Open the page in a browser."),
+) -> Result:
     """Open the page of RUN in a browser.
 
     RUN is a run folder, a trace.json, a trace.html, or the journal of a run that is in progress or was interrupted
@@ -36,14 +36,13 @@ def command(run: Path, out: Path | None, opened: bool, as_json: bool) -> None:
 
     path = _page_of(run, out)
     url = path.resolve().as_uri()
-    shown = opened and not as_json and _open(url)
-    if as_json:
-        record = {"page": str(path), "url": url, "bytes": path.stat().st_size, "version": PAGE_VERSION}
-        sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
-        return
-    click.echo(f"page {click.format_filename(path)}")
-    if not shown:
-        click.echo(f"open {url}" if not opened else f"no browser was found; open {url}")
+    record = {"page": str(path), "url": url, "bytes": path.stat().st_size, "version": PAGE_VERSION}
+    lines = [f"page {click.format_filename(path)}"]
+    if not opened:
+        lines.append(f"open {url}")
+    elif not wants_json() and not _open(url):
+        lines.append(f"no browser was found; open {url}")
+    return Result(record, lines, compact=True)
 
 
 def _page_of(run: Path, out: Path | None) -> Path:
@@ -56,24 +55,22 @@ def _page_of(run: Path, out: Path | None) -> Path:
     """
     from edgewright.trace.record import PAGE_FILE, PAGE_VERSION, page_version, render_page, write_whole
 
-    record, beside = _source(run)
+    record, page = _source(run)
     if out is not None and out.is_dir():
         out = out / PAGE_FILE
     if out is not None and record is not None and out.resolve() == record.resolve():
         raise InputError("a page file other than its record", str(out), "--out")
     if record is None:
         if out is not None:
-            write_whole(out, beside.read_bytes(), "the page")
-        return out or beside
-    fresh = (
-        beside.exists() and page_version(beside) == PAGE_VERSION and beside.stat().st_mtime >= record.stat().st_mtime
-    )
+            write_whole(out, page.read_bytes(), "the page")
+        return out or page
+    fresh = page.exists() and page_version(page) == PAGE_VERSION and page.stat().st_mtime >= record.stat().st_mtime
     if fresh and out is None:
-        return beside
+        return page
     html = render_page(_read(record), record.parent)
     if html is None:
         raise MissingExtraError("trace", "what draws the page")
-    path = out or (beside if os.access(beside.parent, os.W_OK) else _elsewhere(record))
+    path = out or (page if os.access(page.parent, os.W_OK) else _elsewhere(record))
     write_whole(path, html, "the page")
     return path
 
@@ -111,7 +108,7 @@ def _source(run: Path) -> tuple[Path | None, Path]:
 
 def _read(record: Path) -> Trace:
     if record.suffix == ".jsonl":
-        from edgewright.trace.partial import read_journal
+        from edgewright.trace.journal import read_journal
 
         return read_journal(record)
     from edgewright.trace.record import read_trace

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.command import argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, option
 from edgewright.schema.errors import INTERRUPTED, InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PHONE_PORT = 8798
 
 
-@declare("studio", epilog="Example: edgewright studio runs --port 8900 --no-open")
+@declare(example="runs --port 8900 --no-open")
 def command(
     folder: Path = argument(metavar="[DIR]", default=Path("runs")),
     port: int = option(type=click.IntRange(0, 65535), default=8797, help="Port on 127.0.0.1; 0 takes a free one."),
@@ -36,7 +36,7 @@ def command(
     with loading():
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
 
-        from edgewright.core.server_port import free_port
+        from edgewright.core.request_origin import free_port
         from edgewright.studio.local_server import ADDRESS
         from edgewright.studio.server import serve
 
@@ -59,12 +59,12 @@ def command(
         if pages is not None:
             _show_code(pages)
 
-    beside = None
+    second = None
     if pages is not None:
         from edgewright.studio.phone.server import phone_server
 
-        beside = phone_server(folder, pages)
-    ended = serve(folder, chosen, ready, browser=not no_open, fleet=fleet, beside=beside)
+        second = phone_server(folder, pages)
+    ended = serve(folder, chosen, ready, browser=not no_open, fleet=fleet, second_server=second)
     return INTERRUPTED if ended == signal.SIGINT else 0
 
 
@@ -80,10 +80,9 @@ def _phone_pages(address: str, port: int) -> PhonePages:
     for name in ("segno", "cryptography", "ziglang"):
         if find_spec(name) is None:
             raise MissingExtraError("phone", name)
-    from edgewright.core.server_port import free_port
+    from edgewright.core.request_origin import free_port
     from edgewright.studio.phone.access import Access
-    from edgewright.studio.phone.certificate import own_certificate
-    from edgewright.studio.phone.network import local_addresses, phone_address
+    from edgewright.studio.phone.certificate import local_addresses, own_certificate, phone_address
     from edgewright.studio.phone.server import PhonePages
 
     chosen = phone_address(address)

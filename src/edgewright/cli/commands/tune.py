@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import argument, declare, listed, option
-from edgewright.cli.output import print_json
+from edgewright.cli.options import listed
+from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.workflows.tuning.request import TuningRequest
+    from edgewright.workflows.tuning.grid import Grid
+    from edgewright.workflows.tuning.selection import Cost
+    from edgewright.workflows.tuning.workflow import TuningRequest
+
+_MAX_COUNT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +55,10 @@ class TuneOptions:
     form: str | None = option(metavar="NAME", help="float or int8; the package's default form by default.")
     device: str = option(metavar="PROFILE", help="Device whose memory limits the smoothing.")
     out: Path | None = option(help="New folder. [default: RUN-tuned, the next free number]")
-    as_json: bool = option("--json", help="Print the record as JSON.")
 
 
-@declare(
-    "tune", epilog="Example: edgewright tune runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20"
-)
-def command(options: TuneOptions) -> None:
+@declare(example="runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20")
+def command(options: TuneOptions) -> Result:
     """Choose how answers become alarms: trade false alarms a day against missed events.
 
     Whole recordings are answered window by window as on the device; every combination of smoothing, debounce, threshold
@@ -64,9 +67,8 @@ def command(options: TuneOptions) -> None:
     tune.html). The old package does not change.
     """
     with loading():
-        from edgewright.cli.lessons import show_blocks
-        from edgewright.cli.listeners import Terminal, working
-        from edgewright.trace.tuning_view import tuning_blocks
+        from edgewright.cli.listeners import working
+        from edgewright.trace.views.tuning import tuning_blocks
         from edgewright.workflows.tuning.workflow import tune
 
     done = tune(
@@ -77,13 +79,10 @@ def command(options: TuneOptions) -> None:
         kind=options.kind,
         target=options.target,
         group=options.group,
-        listener=working(options.as_json),
+        listener=working(),
     )
-    if options.as_json:
-        print_json(done.record)
-        return
-    show_blocks(Terminal(), tuning_blocks(done.record))
-    click.echo(f"{click.format_filename(done.folder)}: {done.package.name}, tune.json, tune.html")
+    files = f"{click.format_filename(done.folder)}: {done.package.name}, tune.json, tune.html"
+    return Result(done.record, [*tuning_blocks(done.record), files])
 
 
 def _request(options: TuneOptions) -> TuningRequest:
@@ -93,17 +92,66 @@ def _request(options: TuneOptions) -> TuningRequest:
         InputError: an option that does not say what it should, or two that take another point each.
     """
     from edgewright.cli.durations import seconds_of
-    from edgewright.cli.tuning_options import grid_of, read_cost
-    from edgewright.workflows.tuning.request import TuningRequest
+    from edgewright.workflows.tuning.workflow import TuningRequest
 
     return TuningRequest(
-        cost=read_cost(options.cost),
+        cost=_cost(options.cost),
         point=options.point,
-        most=options.alarms_per_day,
+        maximum=options.alarms_per_day,
         alarms=options.alarm,
         people=listed(options.people),
         tolerance=None if options.tolerance is None else seconds_of(options.tolerance, "--tolerance", zero=True),
         form=options.form,
         device=options.device,
-        grid=grid_of(options.smoothing, options.debounce, options.refractory),
+        grid=_grid(options.smoothing, options.debounce, options.refractory),
     )
+
+
+def _cost(text: str) -> Cost:
+    """'false-alarm=1,miss=20'.
+
+    Raises:
+        InputError: anything else, or a cost that is not above 0.
+    """
+    from edgewright.workflows.tuning.selection import Cost
+
+    costs = {"false-alarm": 1.0, "miss": 1.0}
+    for part in text.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if name not in costs or not (0 < amount < math.inf):
+            raise InputError("costs such as false-alarm=1,miss=20, each above 0", repr(part.strip()), "--cost")
+        costs[name] = amount
+    return Cost(costs["false-alarm"], costs["miss"])
+
+
+def _grid(smoothing: str, debounce: str, refractory: str) -> Grid:
+    """Return the grid with what was named of it.
+
+    Raises:
+        InputError: no number, or one that a decision cannot have.
+    """
+    from edgewright.cli.durations import seconds_of
+    from edgewright.workflows.tuning.grid import Grid
+
+    usual = Grid()
+    return Grid(
+        smoothing=_counts(smoothing, "--smoothing") or usual.smoothing,
+        debounce=_counts(debounce, "--debounce") or usual.debounce,
+        refractory=tuple(seconds_of(part, "--refractory", zero=True) for part in refractory.split(",") if part)
+        or usual.refractory,
+    )
+
+
+def _counts(text: str, where: str) -> tuple[int, ...]:
+    counts = []
+    for part in text.split(","):
+        if not part:
+            continue
+        if not part.strip().isdecimal() or not 1 <= int(part) <= _MAX_COUNT:
+            raise InputError(f"numbers of windows from 1 to {_MAX_COUNT}", repr(part.strip()), where)
+        counts.append(int(part))
+    return tuple(dict.fromkeys(counts))

@@ -12,7 +12,7 @@ from edgewright.core.catalogue import find, listing
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.cli.listeners import Terminal
+    from edgewright.cli.command import Text
     from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
 
@@ -30,19 +30,19 @@ class Scored:
     """The one object `SCORED` of a file.
 
     Attributes:
-        what: for messages, such as 'a detector'.
+        kind: for messages, such as 'a detector'.
         holds: a name in the archives that are read, or the first bytes of the files; a name such as `.edge` is that
             of a file, or of one in a folder.
         takes: options that it uses, beside `--data`; any other is refused.
         score: on labelled data.
-        show: prints more than the figures; None where there is no more.
+        view: what people read besides the figures; None where there is no more.
     """
 
-    what: str
+    kind: str
     holds: str
     takes: frozenset[str]
     score: Callable[[Path, ScoreRequest], Score]
-    show: Callable[[Terminal, Score], None] | None = None
+    view: Callable[[Score], Text] | None = None
 
 
 def kind_of(path: Path) -> tuple[str, Scored]:
@@ -58,7 +58,7 @@ def kind_of(path: Path) -> tuple[str, Scored]:
     for name, scored in known.items():
         if scored.holds in marks:
             return name, scored
-    whats = ", ".join(scored.what for scored in known.values())
+    whats = ", ".join(scored.kind for scored in known.values())
     got = f"a {path.suffix or 'file'} of another kind" if path.is_file() else "a folder without a package"
     raise InputError(f"one of: {whats}", got, str(path), "A model alone has no labels; package it first")
 
@@ -71,8 +71,8 @@ def refuse_options(scored: Scored, request: ScoreRequest) -> None:
     """
     for key, option in OPTIONS.items():
         if getattr(request, key) and key not in scored.takes:
-            known = ", ".join(name for one, name in OPTIONS.items() if one in scored.takes)
-            raise InputError(f"options of {scored.what} (--data, {known})", option, "edgewright score", "Omit it")
+            known = ", ".join(name for setting, name in OPTIONS.items() if setting in scored.takes)
+            raise InputError(f"options of {scored.kind} (--data, {known})", option, "edgewright score", "Omit it")
 
 
 def _marks(path: Path) -> Iterator[str]:

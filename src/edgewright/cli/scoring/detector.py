@@ -20,7 +20,7 @@ _METHODS = {
 
 def _score(path: Path, request: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
-    from edgewright.monitor.detector_file import read_detector
+    from edgewright.monitor.detector_stream import read_detector
     from edgewright.schema.score import Score
     from edgewright.workflows.detection.fit import judge
     from edgewright.workflows.scoring.rows import set_of
@@ -28,25 +28,25 @@ def _score(path: Path, request: ScoreRequest) -> Score:
     if not request.data:
         raise InputError("rows with labels", "none", "--data", "Pass a file, folder or public set: --data DATA")
     named = set_of(request)
-    found = judge(
+    score = judge(
         read_detector(path),
         str(folder_of_set(request)),
         target=request.target,
         normal=request.normal,
         kind=named or request.kind,
     )
-    figures = {name: _interval(found[name], method) for name, method in _METHODS.items()}
+    figures = {name: _interval(score[name], method) for name, method in _METHODS.items()}
     for name in ("row_f1", "row_false"):
-        figures[name] = _interval({"value": found[name], "low": found[name], "high": found[name]}, "")
-    per = "a day" if found["false_alarms"]["per"] == "day" else f"in 1,000 {found['judged']}"
+        figures[name] = _interval({"value": score[name], "low": score[name], "high": score[name]}, "")
+    per = "a day" if score["false_alarms"]["per"] == "day" else f"in 1,000 {score['judged']}"
     return Score(
-        kind="detector", name=found["kind"], data=request.data, samples=found["rows"],
-        unit=found["judged"].removesuffix("s"), figures=figures,
+        kind="detector", name=score["kind"], data=request.data, samples=score["rows"],
+        unit=score["judged"].removesuffix("s"), figures=figures,
         notes=(
-            f"{found['events']:,} events, {found['found']:,} found; {found['alarms']:,} alarms, {found['false']:,} "
-            f"false; false_alarms are {per}, row_false is the share of flagged normal {found['judged']}",
+            f"{score['events']:,} events, {score['found']:,} found; {score['alarms']:,} alarms, {score['false']:,} "
+            f"false; false_alarms are {per}, row_false is the share of flagged normal {score['judged']}",
         ),
-        details=found,
+        details=score,
     )  # fmt: skip
 
 

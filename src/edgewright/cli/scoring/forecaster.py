@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 def _score(file_path: Path, request: ScoreRequest) -> Score:
     import numpy as np
 
-    from edgewright.cli.forecasting._rows import coming_rows
-    from edgewright.data.headers import read_columns
+    from edgewright.cli.forecast_rows import coming_rows
+    from edgewright.data.files import read_columns
     from edgewright.data.matching import check_names, find_name, find_names
     from edgewright.language.forecasting.backtest import score_forecaster
     from edgewright.monitor.forecaster import read_forecaster
     from edgewright.schema.score import Score
     from edgewright.schema.trace import Interval
 
-    made = read_forecaster(file_path)
-    spec, path = made.spec, Path(request.data)
+    forecaster = read_forecaster(file_path)
+    spec, path = forecaster.spec, Path(request.data)
     if not path.is_file():
         got = "none" if not request.data else "no file"
         raise InputError(
@@ -41,20 +41,20 @@ def _score(file_path: Path, request: ScoreRequest) -> Score:
         raise InputError(f"a column {column!r}", ", ".join(header), path.name, "Set it with --target COLUMN")
     renamed = msgspec.structs.replace(spec, column=column, time=time)
     values = np.array([value for value, _ in coming_rows(renamed, path, path.name)])
-    found = score_forecaster(made, values, path.name)
-    figures = {"mase": Interval(value=found["mase"], low=found["low"], high=found["high"], method="origin bootstrap")}
+    score = score_forecaster(forecaster, values, path.name)
+    figures = {"mase": Interval(value=score["mase"], low=score["low"], high=score["high"], method="origin bootstrap")}
     for name in ("smape", "mae"):
-        figures[name] = Interval(value=found[name], low=found[name], high=found[name], method="")
-    for row in found["coverage"]:
+        figures[name] = Interval(value=score[name], low=score[name], high=score[name], method="")
+    for row in score["coverage"]:
         share = row["held"] / row["of"]
         figures[f"coverage.{row['level']:g}"] = Interval(value=share, low=share, high=share, method="")
     return Score(
-        kind="forecaster", name=spec.name, data=request.data, samples=found["origins"], unit="origin", figures=figures,
+        kind="forecaster", name=spec.name, data=request.data, samples=score["origins"], unit="origin", figures=figures,
         notes=(
-            f"a forecast of {spec.horizon:,} rows from each of {found['origins']:,} rows; MASE is in units of the "
+            f"a forecast of {spec.horizon:,} rows from each of {score['origins']:,} rows; MASE is in units of the "
             "seasonal naive error of the rows it was fitted on, sMAPE is in per cent",
         ),
-        details=found,
+        details=score,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from edgewright.cli.scoring import Scored
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.cli.listeners import Terminal
+    from edgewright.cli.command import Text
     from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
 
@@ -28,15 +28,14 @@ def _score(path: Path, request: ScoreRequest) -> Score:
         raise InputError("labelled utterances", "none", "--data", "Pass a file, folder or public set: --data DATA")
     utterances, part = read_judged(folder_of_set(request), request.part)
     understanding = Understanding.load(path, load(Path(request.encoder)) if request.encoder else None)
-    found = score_language(understanding, utterances, request.names, request.data)
-    return msgspec.structs.replace(found, part=part)
+    score = score_language(understanding, utterances, request.names, request.data)
+    return msgspec.structs.replace(score, part=part)
 
 
-def _show(console: Terminal, score: Score) -> None:
+def _view(score: Score) -> Text:
     from edgewright.language.training import mistakes
 
-    for line in mistakes(score.details):
-        console.print(line, markup=False, highlight=False)
+    return mistakes(score.details)
 
 
-SCORED = Scored("a language model", "language.json", frozenset({"kind", "part", "names", "encoder"}), _score, _show)
+SCORED = Scored("a language model", "language.json", frozenset({"kind", "part", "names", "encoder"}), _score, _view)

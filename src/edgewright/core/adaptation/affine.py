@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.adaptation.slots import state_bytes
 from edgewright.core.archive import from_npy, to_npy
-from edgewright.schema.affine import AffineSpec
+from edgewright.schema.adapt import AffineSpec
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -25,9 +25,9 @@ Numbers = NDArray[np.int64]
 PREFIX = "affine/"
 ARRAYS = ("means", "logs", "mean_scales", "log_scales")
 PERMUTATIONS = tuple(itertools.permutations(range(3)))
-PARITIES = tuple(round(float(np.linalg.det(np.eye(3)[list(one)]))) for one in PERMUTATIONS)
+PARITIES = tuple(round(float(np.linalg.det(np.eye(3)[list(axes)]))) for axes in PERMUTATIONS)
 WAYS = 8 * len(PERMUTATIONS)
-MOST = 4095
+LIMIT = 4095
 """Largest integer of a sample: a sum of 16,384 squares and 128 variances stay within their bits."""
 MEAN_BITS, LOG_BITS, EPSILON = 4, 8, 8
 # Counts are halved with their sums before a sum could leave 32 bits.
@@ -120,7 +120,7 @@ def read_affine(spec: AffineSpec, files: Mapping[str, bytes], where: str) -> Aff
         InputError: channels or limits that no device keeps, or arrays that are missing or of another shape or type.
     """
     _check(spec, where)
-    made: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     shape = (spec.classes, len(axes_of(spec)))
     for name in ARRAYS:
         file = f"{PREFIX}{name}.npy"
@@ -131,8 +131,8 @@ def read_affine(spec: AffineSpec, files: Mapping[str, bytes], where: str) -> Aff
             raise InputError(f"int32 of shape {shape}", f"{array.dtype} of shape {array.shape}", f"{where}, {file}")
         if np.abs(array.astype(np.int64)).max() >= 1 << 30 or ("scales" in name and array.min() < 0):
             raise InputError("numbers below 2**30", "others", f"{where}, {file}")
-        made[name] = array
-    return AffineFactory(spec=spec, **made)
+        arrays[name] = array
+    return AffineFactory(spec=spec, **arrays)
 
 
 def _check(spec: AffineSpec, where: str) -> None:
@@ -142,9 +142,9 @@ def _check(spec: AffineSpec, where: str) -> None:
     ranges = {
         "classes": (2, _MOST_CLASSES), "samples": (1, _MOST_SAMPLES), "gain": (0, 100), "limit": (0, 1 << 40),
     }  # fmt: skip
-    found = [*((name, getattr(spec, name), *ends) for name, ends in ranges.items())]
-    found += [("bits", bits, -60, 60) for bits in spec.bits]
-    for name, value, low, high in found:
+    limits = [*((name, getattr(spec, name), *ends) for name, ends in ranges.items())]
+    limits += [("bits", bits, -60, 60) for bits in spec.bits]
+    for name, value, low, high in limits:
         if not low <= value <= high:
             raise InputError(f"{name} from {low} to {high}", str(value), f"{where}, affine")
 
@@ -198,9 +198,9 @@ class AffineLearner:
         """Choose the nearest way; it is used where it is clearly nearer than the axes as they are, and near enough."""
         spec, state = self.factory.spec, self.state
         seen = int((state.counts > 0).sum())
-        found = distances(self.factory, state.counts, state.sums, state.powers)
-        state.way = int(found.argmin())
-        nearest, own = int(found[state.way]), int(found[0])
+        costs = distances(self.factory, state.counts, state.sums, state.powers)
+        state.way = int(costs.argmin())
+        nearest, own = int(costs[state.way]), int(costs[0])
         enough = seen >= 2 and int(state.counts.sum()) >= FEWEST and state.way > 0
         state.used = int(enough and nearest * 100 <= own * (100 - spec.gain) and nearest <= spec.limit * seen)
 
@@ -208,12 +208,12 @@ class AffineLearner:
 def way_matrix(spec: AffineSpec, way: int) -> Numbers:
     """Return the signed permutation of the watched axes, shape (channels, channels)."""
     order, signs = PERMUTATIONS[way // 8], [-1 if way >> axis & 1 else 1 for axis in range(3)]
-    one = np.zeros((3, 3), np.int64)
-    one[range(3), order] = signs
+    sensor = np.zeros((3, 3), np.int64)
+    sensor[range(3), order] = signs
     if not spec.rotation:
-        return one
+        return sensor
     whole = np.zeros((6, 6), np.int64)
-    whole[:3, :3], whole[3:, 3:] = one, one * (PARITIES[way // 8] * int(np.prod(signs)))
+    whole[:3, :3], whole[3:, 3:] = sensor, sensor * (PARITIES[way // 8] * int(np.prod(signs)))
     return whole
 
 
@@ -226,9 +226,9 @@ def turned(spec: AffineSpec, samples: Floats, way: int) -> Floats:
     """Return windows whose axes are swapped and mirrored, shape (n, channels, samples)."""
     matrix, axes = way_matrix(spec, way), np.array(axes_of(spec))
     order = np.abs(matrix).argmax(axis=1)
-    made = samples.copy()
-    made[:, axes] = samples[:, axes[order]] * matrix.sum(axis=1).astype(np.float32)[:, None]
-    return made
+    rotated = samples.copy()
+    rotated[:, axes] = samples[:, axes[order]] * matrix.sum(axis=1).astype(np.float32)[:, None]
+    return rotated
 
 
 def moments(spec: AffineSpec, windows: Floats) -> tuple[Numbers, Numbers]:
@@ -242,7 +242,7 @@ def moments(spec: AffineSpec, windows: Floats) -> tuple[Numbers, Numbers]:
         raise InputError("finite numbers", "missing ones", "labelled window")
     scales = np.repeat(np.array([2.0**bits for bits in spec.bits], np.float32), 3)[: used.shape[1], None]
     with np.errstate(over="ignore"):
-        q = np.trunc(np.clip(used * scales, -MOST, MOST)).astype(np.int64)
+        q = np.trunc(np.clip(used * scales, -LIMIT, LIMIT)).astype(np.int64)
     sums, squares, count = q.sum(axis=2), (q * q).sum(axis=2), q.shape[2]
     return _divided(sums << MEAN_BITS, count), (squares * count - sums * sums) // (count * count)
 
@@ -268,12 +268,12 @@ def distances(factory: AffineFactory, counts: Numbers, sums: Numbers, powers: Nu
         for mirrored, sign in enumerate((1, -1)):
             shift = _squares(sign * means[:, source] - factory.means, factory.mean_scales)
             costs[mirrored, :, axis] = (shift + spread)[seen].sum(axis=0)
-    made = np.zeros(WAYS, np.int64)
+    totals = np.zeros(WAYS, np.int64)
     for way in range(WAYS):
         matrix = way_matrix(factory.spec, way)
         order, sign = np.abs(matrix).argmax(axis=1) % 3, matrix.sum(axis=1)
-        made[way] = costs[(sign < 0).astype(np.int64), np.arange(len(order)), order].sum()
-    return made
+        totals[way] = costs[(sign < 0).astype(np.int64), np.arange(len(order)), order].sum()
+    return totals
 
 
 def _squares(differences: Numbers, scales: NDArray[np.int32]) -> Numbers:
@@ -290,5 +290,5 @@ def _divided(values: Numbers, by: Numbers | int) -> Numbers:
 def _log2(values: Numbers) -> Numbers:
     """Return logarithms to base 2 of positive integers in 1/256, straight between powers of two."""
     exponents: Numbers = np.frexp(values.astype(np.float64))[1].astype(np.int64) - 1
-    made: Numbers = (exponents << LOG_BITS) + (((values << LOG_BITS) >> exponents) & ((1 << LOG_BITS) - 1))
-    return made
+    logarithms: Numbers = (exponents << LOG_BITS) + (((values << LOG_BITS) >> exponents) & ((1 << LOG_BITS) - 1))
+    return logarithms

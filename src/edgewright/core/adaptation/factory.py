@@ -93,12 +93,12 @@ class Factory:
     def fresh(self) -> State:
         """Return the state of a device that has learned nothing."""
         spec = self.spec
-        held = spec.classes if spec.layer == "prototypes" else 0
+        classes = spec.classes if spec.layer == "prototypes" else 0
         return State(
             weights=self.weights.astype(np.int64),
             bias=self.bias.astype(np.int64),
             counts=np.zeros(spec.classes, np.int64),
-            sums=np.zeros((held, spec.width), np.int64),
+            sums=np.zeros((classes, spec.width), np.int64),
             owners=np.zeros(spec.pool, np.int64),
             pool=np.zeros((spec.pool, spec.width), np.int64),
         )
@@ -127,7 +127,7 @@ def read_factory(spec: AdaptSpec, files: Mapping[str, bytes], where: str) -> Fac
         InputError: limits that no device keeps, or arrays that are missing or of another shape or type.
     """
     _check(spec, where)
-    made: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for name, (dtype, shape) in _shapes(spec).items():
         file = f"{_PREFIX}{name}.npy"
         if file not in files:
@@ -136,8 +136,8 @@ def read_factory(spec: AdaptSpec, files: Mapping[str, bytes], where: str) -> Fac
         fits = len(array.shape) == len(shape) and all(n in (-1, m) for n, m in zip(shape, array.shape, strict=True))
         if array.dtype != dtype or not fits:
             raise InputError(f"{dtype} of shape {shape}", f"{array.dtype} of shape {array.shape}", f"{where}, {file}")
-        made[name] = array
-    factory = Factory(spec=spec, **made)
+        arrays[name] = array
+    factory = Factory(spec=spec, **arrays)
     if (
         not len(factory.vectors)
         or len(factory.vectors) != len(factory.expected)

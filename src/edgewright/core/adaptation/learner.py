@@ -138,21 +138,21 @@ class Learner:
         """Put an example into the pool: in the place of one of the largest class, or of its own by reservoir."""
         state = self.state
         if state.kept < self.factory.spec.pool:
-            place = state.kept
+            index = state.kept
             state.kept += 1
         else:
             owners = state.owners & 127
             counts = np.bincount(owners, minlength=self.factory.spec.classes)
             largest = int(counts.argmax())
             if counts[label] < counts[largest]:
-                place = self._member(largest, self._draw(int(counts[largest])))
+                index = self._member(largest, self._draw(int(counts[largest])))
             else:
-                drawn = self._draw(int(state.counts[label]))
-                if drawn >= counts[label]:
+                number = self._draw(int(state.counts[label]))
+                if number >= counts[label]:
                     return
-                place = self._member(label, drawn)
-        state.owners[place] = label + (128 if right else 0)
-        state.pool[place] = hidden
+                index = self._member(label, number)
+        state.owners[index] = label + (128 if right else 0)
+        state.pool[index] = hidden
 
     def _replay(self) -> None:
         """Descend for a kept example of the next class, or for one of its test vectors where it was missing long."""
@@ -166,8 +166,8 @@ class Learner:
         if kept[label]:
             self.step(state.pool[self._member(label, self._draw(int(kept[label])))], label)
         else:
-            place = np.flatnonzero(factory.expected == label)[self._draw(int(shown[label]))]
-            self.step(factory.vectors[place].astype(np.int64), label)
+            index = np.flatnonzero(factory.expected == label)[self._draw(int(shown[label]))]
+            self.step(factory.vectors[index].astype(np.int64), label)
 
     def _member(self, label: int, number: int) -> int:
         return int(np.flatnonzero((self.state.owners[: self.state.kept] & 127) == label)[number])

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from edgewright.core.adaptation.affine import AffineFactory, AffineLearner, AffineState, axes_of, read_affine
 from edgewright.core.adaptation.factory import Factory, Numbers, State, read_factory
 from edgewright.core.adaptation.learner import Learner
-from edgewright.core.executor import Run
+from edgewright.core.input.samples import to_samples
+from edgewright.core.input.windows import parts
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import Int8, NetworkFunction
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
-from edgewright.core.parts import parts
+from edgewright.core.prediction.executor import Run
 from edgewright.core.predictor import Answers, Predictor
-from edgewright.core.samples import to_samples
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph
@@ -86,12 +86,12 @@ def hidden_of(graph: Graph, samples: Any) -> tuple[Numbers, Int8]:  # noqa: ANN4
         parts.append(SplitNetwork(network))
         return parts[0]
 
-    run, made = compile_fused(graph, make), []
+    run, pairs = compile_fused(graph, make), []
     for start in range(0, len(samples), CHUNK):
         run(samples[start : start + CHUNK])
         assert parts[0].seen is not None  # noqa: S101 - the run has set it
-        made.append(parts[0].seen)
-    return np.concatenate([one[0] for one in made]), np.concatenate([one[1] for one in made])
+        pairs.append(parts[0].seen)
+    return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,12 @@ class AdaptedPredictor(Predictor):
 
     Args:
         package: with a table `adapt` or `affine` in its manifest.
-        state: of the device; a fresh one when None.
 
     Raises:
         InputError: a package that does not learn.
     """
 
-    def __init__(self, package: Package, state: State | AffineState | None = None) -> None:
+    def __init__(self, package: Package) -> None:
         factory = origin_of(package)
         self.factory = factory
         super().__init__(package, form=None if isinstance(factory, AffineFactory) else FORM, engine="numpy")
@@ -196,13 +195,13 @@ class AdaptedPredictor(Predictor):
             AxesLayer(self._run) if isinstance(factory, AffineFactory) else OutputLayer(package, factory)
         )
         self._run = self.layer.run
-        self.restore(state)
+        self.restore(None)
 
     @property
     def learner(self) -> Learner | AffineLearner:
         """What the device has learned, at work."""
-        found: Learner | AffineLearner = self.layer.learner
-        return found
+        current: Learner | AffineLearner = self.layer.learner
+        return current
 
     @property
     def state(self) -> State | AffineState:

@@ -68,10 +68,8 @@ class Files:
     def read(self, slot: int) -> bytes:
         """Return the bytes of a slot; none where there is no file."""
         path = self.path(slot)
-        try:
+        with os_errors(InputError, "a learned state", str(path)):
             return path.read_bytes() if path.is_file() else b""
-        except OSError as error:
-            raise InputError("a learned state", error.strerror or str(error), str(path)) from None
 
     def write(self, slot: int, data: bytes) -> None:
         """Replace the file of a slot once the new one is durable."""
@@ -112,9 +110,9 @@ class Slots(Generic[S]):
 
     def __init__(self, medium: Medium, factory: Origin[S]) -> None:
         self._medium, self._factory = medium, factory
-        found = [(self._parse(medium.read(slot)), slot) for slot in (0, 1)]
-        valid = [(sequence, slot, state) for (sequence, state), slot in found if state is not None]
-        newest: tuple[int, int, S | None] = max(valid, key=lambda one: one[0], default=(0, 1, None))
+        states = [(self._parse(medium.read(slot)), slot) for slot in (0, 1)]
+        valid = [(sequence, slot, state) for (sequence, state), slot in states if state is not None]
+        newest: tuple[int, int, S | None] = max(valid, key=lambda entry: entry[0], default=(0, 1, None))
         self._sequence, self._slot, self._state = newest
 
     def load(self) -> S:
@@ -170,8 +168,8 @@ def _parsed(body: bytes, factory: Origin[S]) -> S | None:
     if len(body) != len(state_bytes(state)):
         return None
     for name, kind in state.KINDS:
-        held = getattr(state, name)
-        array = np.frombuffer(body, kind, np.size(held), at).astype(np.int64)
-        setattr(state, name, int(array[0]) if isinstance(held, int) else array.reshape(held.shape))
-        at += np.size(held) * np.dtype(kind).itemsize
+        value = getattr(state, name)
+        array = np.frombuffer(body, kind, np.size(value), at).astype(np.int64)
+        setattr(state, name, int(array[0]) if isinstance(value, int) else array.reshape(value.shape))
+        at += np.size(value) * np.dtype(kind).itemsize
     return state if factory.holds(state) else None

@@ -58,11 +58,11 @@ def _other_rate(steps: Times, standing: int, rate: float, tolerance: float = TOL
 
     Rows that were lost one by one leave steps of the right length between them, and are no lower rate.
     """
-    found = _rate_of_steps(steps, standing)
-    if found is None or abs(found / rate - 1) <= tolerance:
+    measured = _rate_of_steps(steps, standing)
+    if measured is None or abs(measured / rate - 1) <= tolerance:
         return None
-    usual = _USUAL if found < rate else _USUAL_FASTER
-    return found if np.mean(np.abs(steps * rate - 1) <= tolerance) < usual else None
+    usual = _USUAL if measured < rate else _USUAL_FASTER
+    return measured if np.mean(np.abs(steps * rate - 1) <= tolerance) < usual else None
 
 
 def pace(rate: float) -> str:
@@ -75,17 +75,17 @@ def differs(rate: float, other: float) -> bool:
     return abs(other / rate - 1) > TOLERANCE
 
 
-def other_rate(rate: float, found: float, where: str, by: str = "") -> InputError:
+def other_rate(rate: float, measured: float, where: str, by: str = "") -> InputError:
     """Return the error for rows at another rate than in training; `by` is the column that says so."""
-    faster = round(found / rate)
+    faster = round(measured / rate)
     do = "Resample the rows"
-    if faster > 1 and abs(found / rate / faster - 1) <= _WHOLE:
+    if faster > 1 and abs(measured / rate / faster - 1) <= _WHOLE:
         do = f"Average every {faster} rows into one"
-    if not by and found > rate:
+    if not by and measured > rate:
         do += f" (resample = {rate:g} in [data], or score --set resample={rate:g})"
-    do += f", or train on recordings of {pace(found)}"
+    do += f", or train on recordings of {pace(measured)}"
     do += f". If the times are wrong, remove the column {by!r}" if by else ""
-    return InputError(f"{pace(rate)}, as in training", pace(found) + (f" by {by!r}" if by else ""), where, do)
+    return InputError(f"{pace(rate)}, as in training", pace(measured) + (f" by {by!r}" if by else ""), where, do)
 
 
 class RateGuard:
@@ -120,7 +120,7 @@ class RateGuard:
             return
         self._steps = np.concatenate([self._steps, steps[steps > 0]])[:_STEPS]
         self._standing += int((steps == 0).sum())
-        found = _other_rate(self._steps, self._standing, self._rate) if len(self._steps) >= FEWEST else None
-        if found is not None:
+        measured = _other_rate(self._steps, self._standing, self._rate) if len(self._steps) >= FEWEST else None
+        if measured is not None:
             where = ", ".join([self.where, *names] if self.where else names)
-            raise other_rate(self._rate, found, where, self._column)
+            raise other_rate(self._rate, measured, where, self._column)

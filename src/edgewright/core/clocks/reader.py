@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.texts import DAY_S, ORDERS, day_order, is_time_of_day, needs_order, seconds_of
 from edgewright.core.clocks.units import SCALE, number_and_unit, numbers_and_unit, unit_of_numbers
-from edgewright.core.csv.cell_words import MISSING_NUMBERS
+from edgewright.core.units import MISSING_NUMBERS
 from edgewright.schema.data import TimeUnit
 from edgewright.schema.errors import InputError
 
@@ -181,7 +181,7 @@ def unreadable(cells: Sequence[str], column: str, order: str, where: str) -> Inp
 
 
 def refuse_missing(
-    times: NDArray[np.float64], cells: Sequence[str] | NDArray[np.str_], column: str, place: Callable[[int], str]
+    times: NDArray[np.float64], cells: Sequence[str] | NDArray[np.str_], column: str, position: Callable[[int], str]
 ) -> None:
     """Refuse a cell that is no time.
 
@@ -196,12 +196,12 @@ def refuse_missing(
         if order := day_order([cell]):
             do = f"Here it is {order}, {ORDERS[order]}: say so (time_unit in [data], score --set time_unit={order})"
             expected = "dates in one order of day and month, that of time_unit"
-            raise InputError(expected, repr(cell), f"{place(bad)}, column {column}", do)
-        raise unclear_order(column, cell, place(bad))
+            raise InputError(expected, repr(cell), f"{position(bad)}, column {column}", do)
+        raise unclear_order(column, cell, position(bad))
     expected = (
         "a time such as 2024-05-01T12:00:00, 12:00:00.5 or a number of seconds" if cell else "a time in every row"
     )
-    raise InputError(expected, repr(cell), f"{place(bad)}, column {column}", _NO_TIME)
+    raise InputError(expected, repr(cell), f"{position(bad)}, column {column}", _NO_TIME)
 
 
 def _second(cell: str, order: str) -> float:

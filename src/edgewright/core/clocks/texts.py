@@ -1,11 +1,14 @@
-"""Times that are text: ISO 8601, the time of a day, and days with points, slashes or dashes."""
+"""Times that are text: ISO 8601, the time of a day, and days with points, slashes or dashes, in one column or two."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
 
 _OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:[.,]\d+)?))?(?:\s*([ap])\.?m\.?)?", re.IGNORECASE)
 # Points stand behind the day; before slashes and dashes it is the day or the month.
@@ -112,3 +115,31 @@ def _midnight(year: str, month: str, day: str) -> float:
 def _seconds_of_iso(cell: str) -> float:
     moment = datetime.fromisoformat(cell)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_MARK = " + "
+
+
+def joined_name(day: str, time: str) -> str:
+    """Return the name of the column that two columns are together."""
+    return f"{day}{_MARK}{time}"
+
+
+def parts_of(name: str, columns: Collection[str]) -> tuple[str, ...]:
+    """Return the two columns that a name stands for; none for a name that a column has, or that no two have."""
+    day, mark, time = name.partition(_MARK)
+    return (day, time) if mark and name not in columns and day in columns and time in columns else ()
+
+
+def joined(days: Iterable[str], times: Iterable[str]) -> NDArray[np.str_]:
+    """Return day and time of each row in one text; empty where one of them is."""
+    pairs = ((day.strip(), time.strip()) for day, time in zip(days, times, strict=True))
+    # A spreadsheet writes a day with its midnight.
+    cells = [f"{day.replace('T', ' ').split(' ')[0]} {time}" if day and time else "" for day, time in pairs]
+    return np.array(cells, np.str_)
+
+
+def text_of(name: str, columns: Collection[str], cells: Callable[[str], NDArray[np.str_]]) -> NDArray[np.str_]:
+    """Return the cells of a column, or of the two that it stands for."""
+    parts = parts_of(name, columns)
+    return joined(*(cells(part).tolist() for part in parts)) if parts else cells(name)

@@ -1,52 +1,22 @@
-"""A CSV source as blocks of whole lines: opening, decompressing, line ends, encoding."""
+"""A CSV source as blocks of whole lines: opening, decompressing, line ends."""
 
 from __future__ import annotations
 
-import codecs
 import gzip
-import itertools
 import lzma
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from edgewright.core.csv.formats import csv_pieces
+from edgewright.core.csv.text import Block, TextDecoder
 from edgewright.schema.errors import InputError
 
 BLOCK_BYTES = 1 << 18  # a megabyte takes 22 MB more at work, on a board that has 512, and is no faster
 # A quoted cell may hold line breaks, so a block ends where quotes are balanced. A stray quote would make the whole
 # file one block: beyond this length it is an error instead.
 LONGEST_LINE = 1 << 24
-WINDOWS = "cp1252"
-"""Encoding of Western Windows, which is taken where bytes are no UTF-8."""
-# Bytes at the beginning that show whether every second one is 0.
-_LOOKED_AT = 1000
-# How files begin that people hand over for CSV.
-_OTHERS = {
-    b"RIFF": "a sound file (WAV)",
-    b"PK\x03\x04": "a ZIP file or a spreadsheet",
-    b"PAR1": "a Parquet file",
-    b"\x1f\x8b": "a gzip file without the ending .gz",
-    b"\xfd7zXZ": "an xz file without the ending .xz",
-    b"\x93NUMPY": "a NumPy file",
-}
-
-
-@dataclass(frozen=True)
-class Block:
-    """Whole lines, each ended by a line feed.
-
-    Attributes:
-        data: in UTF-8.
-        line: number of the first one, counted from 1.
-        encoding: of the file.
-    """
-
-    data: bytes
-    line: int
-    encoding: str = "utf-8"
 
 
 def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
@@ -59,130 +29,36 @@ def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
     Raises:
         InputError: missing or damaged file, an encoding that is not known, NUL bytes, or a quote that is never closed.
     """
-    held, line, text = b"", 1, _Text(name)
+    pending, line, text = b"", 1, TextDecoder(name)
     for piece in text.plain(_pieces(source, name)):
-        held += piece
-        cut = _cut(held)
+        pending += piece
+        cut = _cut(pending)
         if cut:
-            block = text.clean(held[:cut], line)
+            block = text.clean(pending[:cut], line)
             yield block
             line += block.data.count(b"\n")
-            held = held[cut:]
-        elif len(held) > LONGEST_LINE:
+            pending = pending[cut:]
+        elif len(pending) > LONGEST_LINE:
             raise InputError(
                 "a line end or a closing quote",
-                f"{len(held)} bytes without",
+                f"{len(pending)} bytes without",
                 f"{name} line {line}",
                 "Close the quote, or check that this is a CSV file",
             )
-    if held:
-        yield text.clean(held + b"\n", line)
+    if pending:
+        yield text.clean(pending + b"\n", line)
 
 
-def whole_text(path: Path, name: str) -> str:
-    """Return the text of a file of one of the formats, in any encoding that a CSV file may have.
-
-    Raises:
-        InputError: bytes of no known encoding, or NUL bytes.
-        OSError: the file cannot be read.
-    """
-    text = _Text(name)
-    return text.clean(b"".join(text.plain(iter([path.read_bytes()]))), 1).data.decode()
-
-
-def _cut(held: bytes) -> int:
-    """Return length of the whole lines at the start of `held`: up to the last line end outside quotes."""
-    cut = held.rfind(b"\n") + 1
-    if cut and held.count(b'"', 0, cut) % 2:
+def _cut(pending: bytes) -> int:
+    """Return length of the whole lines at the start of `pending`: up to the last line end outside quotes."""
+    cut = pending.rfind(b"\n") + 1
+    if cut and pending.count(b'"', 0, cut) % 2:
         # The last line end is inside a quoted cell: the cell began after an even number of quotes.
-        opened = held.rfind(b'"', 0, cut)
-        cut = held.rfind(b"\n", 0, opened) + 1
-        if held.count(b'"', 0, cut) % 2:
+        opened = pending.rfind(b'"', 0, cut)
+        cut = pending.rfind(b"\n", 0, opened) + 1
+        if pending.count(b'"', 0, cut) % 2:
             return 0
     return cut
-
-
-class _Text:
-    """The text of a file as UTF-8: from UTF-16, or from the encoding of Western Windows where no letter was UTF-8."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._encoding = ""
-
-    def plain(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield pieces of UTF-16 as UTF-8, and others as they are.
-
-        Raises:
-            InputError: the text ends within a letter.
-        """
-        first = next(pieces, b"")
-        while 0 < len(first) < 2 and (more := next(pieces, b"")):
-            first += more
-        wide = _wide_encoding(first)
-        if not wide:
-            yield from itertools.chain([first], pieces)
-            return
-        self._encoding, decoder = "utf-16", codecs.getincrementaldecoder(wide)()
-        try:
-            for piece in itertools.chain([first], pieces):
-                yield decoder.decode(piece).encode()
-            decoder.decode(b"", final=True)
-        except UnicodeError as error:
-            raise InputError("whole text in UTF-16", str(error), self._name, "Fetch or write the file again") from None
-
-    def clean(self, data: bytes, line: int) -> Block:
-        """Return a block with line feeds at its line ends.
-
-        Raises:
-            InputError: another kind of file, bytes of no known encoding, or NUL bytes.
-        """
-        if line == 1:
-            other = next((kind for start, kind in _OTHERS.items() if data.startswith(start)), "")
-            if other:
-                raise InputError("a CSV file", other, self._name, "Write its rows as CSV, a column a channel")
-            data = data.removeprefix(codecs.BOM_UTF8)
-        if not data.isascii():
-            data = self._utf8(data, line)
-        at = data.find(b"\0")
-        if at >= 0:
-            do = "This is not a CSV file, or writing it was interrupted"
-            raise InputError("text", "a NUL byte", _where(data, at, line, self._name), do)
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return Block(data, line, self._encoding or "utf-8")
-
-    def _utf8(self, data: bytes, line: int) -> bytes:
-        at = 0
-        # Text from UTF-16 is UTF-8 by now.
-        own = WINDOWS if self._encoding == WINDOWS else "utf-8"
-        for encoding in (own,) if self._encoding else (own, WINDOWS):
-            try:
-                text = data.decode(encoding)
-            except UnicodeDecodeError as error:
-                at = at or error.start
-                continue
-            self._encoding = self._encoding or encoding
-            return data if encoding == "utf-8" else text.encode()
-        raise InputError(
-            f"text in UTF-8, UTF-16 or {WINDOWS}", f"the byte 0x{data[at]:02x}", _where(data, at, line, self._name),
-            "Save the file as UTF-8",
-        )  # fmt: skip
-
-
-def _wide_encoding(first: bytes) -> str:
-    """Return the encoding whose letters have two bytes: by its mark, or by the halves that are 0; empty for others."""
-    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    few = first[:_LOOKED_AT]
-    for encoding, half in (("utf-16-le", few[1::2]), ("utf-16-be", few[::2])):
-        if len(few) > 1 and half.count(0) > 0.8 * len(half):
-            return encoding
-    return ""
-
-
-def _where(data: bytes, at: int, line: int, name: str) -> str:
-    before = data.count(b"\n", 0, at)
-    return f"{name} line {line + before}"
 
 
 def _pieces(source: Path | TextIO, name: str) -> Iterator[bytes]:

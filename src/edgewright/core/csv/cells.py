@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.blocks import Block
-from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
 from edgewright.core.csv.header import records
 from edgewright.core.csv.number_forms import PLAIN, NumberForm
+from edgewright.core.csv.text import Block
+from edgewright.core.units import MISSING_NUMBERS, is_number
 from edgewright.schema.errors import InputError
 
 _NAN = float("nan")
@@ -27,7 +27,7 @@ class Plan:
     """Which columns become what, as places in the file's order.
 
     Attributes:
-        name: of the source, for messages.
+        name: name of the source, for messages.
         delimiter: between cells.
         columns: names of all columns.
         numbers: places of the float32 columns; wide: of the float64 ones; text: of the text ones.
@@ -53,7 +53,7 @@ class Cells:
     lines: NDArray[np.int64]
 
 
-def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -> Cells:
+def parse(block: Block, plan: Plan, report: Callable[[str], None] | None = None) -> Cells:
     """Turn a block into arrays.
 
     Numbers are read as float64, correctly rounded, and then rounded to float32.
@@ -61,12 +61,12 @@ def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -
     Args:
         block: whole lines.
         plan: which columns become what.
-        tell: is told of every cell that is not a finite number and of every ragged line, which then count as missing.
+        report: is told of every cell that is not a finite number and of every ragged line, which then count as missing.
 
     Raises:
-        InputError: without `tell`, naming line and column of the first such cell, or the ragged line.
+        InputError: without `report`, naming line and column of the first such cell, or the ragged line.
     """
-    return _fast(block, plan) or _exact(block, plan, tell)
+    return _fast(block, plan) or _exact(block, plan, report)
 
 
 def _fast(block: Block, plan: Plan) -> Cells | None:
@@ -78,10 +78,10 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
         # A line of blanks is no row; only the exact way knows it from a missing cell.
         return None
     raw = np.frombuffer(data, np.uint8)
-    found = np.flatnonzero((raw == ord(plan.delimiter)) | (raw == 10))
-    if found.size % width:
+    separators = np.flatnonzero((raw == ord(plan.delimiter)) | (raw == 10))
+    if separators.size % width:
         return None
-    ends = found.reshape(-1, width)
+    ends = separators.reshape(-1, width)
     if not np.array_equal(raw[ends] == 10, np.broadcast_to(np.arange(width) == width - 1, ends.shape)):
         return None
     starts = np.empty_like(ends)
@@ -205,7 +205,7 @@ def narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
         return numbers.astype(np.float32)
 
 
-def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -> Cells:
+def _exact(block: Block, plan: Plan, report: Callable[[str], None] | None = None) -> Cells:
     width, lines, rows = len(plan.columns), [], []
     for line, cells in records(block, plan.delimiter, plan.name):
         if len(cells) != width:
@@ -215,9 +215,9 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
                 f"{plan.name} line {line}",
                 "Give every row as many cells as the header has names",
             )
-            if tell is None:
+            if report is None:
                 raise ragged
-            tell(str(ragged))
+            report(str(ragged))
             cells = [""] * width
         lines.append(line)
         rows.append(cells)
@@ -227,9 +227,9 @@ def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) 
     for row, index in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
         where = f"{plan.name} line {lines[row]}, column {plan.columns[index]}"
         error = _error(rows[row][index], where, plan.forms.get(index))
-        if tell is None:
+        if report is None:
             raise error
-        tell(str(error))
+        report(str(error))
     return Cells(
         narrow(_stack([parsed[c][0] for c in plan.numbers], len(rows))),
         _stack([parsed[c][0] for c in plan.wide], len(rows)),

@@ -7,12 +7,11 @@ import io
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from edgewright.core.csv.blocks import Block
-from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
 from edgewright.core.csv.number_forms import NumberForm
-from edgewright.core.csv.units import is_unit_line, refuse_other_unit, unit_in, unit_of
+from edgewright.core.csv.numbered_columns import are_even
+from edgewright.core.csv.text import Block
 from edgewright.core.formatting import some_of
-from edgewright.core.numbered_columns import are_even
+from edgewright.core.units import MISSING_NUMBERS, is_number, is_unit_line, refuse_other_unit, unit_in, unit_of
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 
@@ -54,7 +53,7 @@ class Header:
 
         Args:
             columns: of the model; those whose unit either side does not know are passed over.
-            name: of the file.
+            name: name of the file.
 
         Raises:
             InputError: naming column and units.
@@ -63,7 +62,7 @@ class Header:
             unit = column.unit or unit_in(column.name)
             refuse_other_unit(column.name, unit, self.unit(column.name), "as in the training", name)
 
-    def told(self, columns: Collection[str]) -> str:
+    def assumptions(self, columns: Collection[str]) -> str:
         """Return what was understood that does not go without saying; empty for a plain file.
 
         Args:
@@ -125,7 +124,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
 
     Args:
         block: the first block, with at least one row after the header where there is one.
-        name: of the source, for messages.
+        name: name of the source, for messages.
         delimiter: None finds it: the one that cuts the first lines into equally many cells.
         columns: names, when the file has no header line.
 
@@ -142,11 +141,11 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     ):
         raise InputError("a delimiter of one character", repr(delimiter), name, "Take one of , ; | or tab")
     if columns is not None:
-        found = delimiter or _sniff(block, name, headless=True)
+        delimiters = delimiter or _sniff(block, name, headless=True)
         _check(tuple(columns), name, 1, ())
-        return Header(tuple(columns), found, encoding=block.encoding), block
-    block, found = _without_comments(block, name, delimiter)
-    first = _first(block, found, name, 3)
+        return Header(tuple(columns), delimiters, encoding=block.encoding), block
+    block, delimiters = _without_comments(block, name, delimiter)
+    first = _first(block, delimiters, name, 3)
     if not first:
         raise InputError("a header line and rows", "blank lines", name)
     line, cells = first.pop(0)
@@ -162,7 +161,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     if len(first) > 1 and is_unit_line(first[0][1], first[1][1]):
         units = {column: unit for column, cell in zip(names, first.pop(0)[1], strict=False) if (unit := unit_of(cell))}
     rest = _rest(block, first[0][0] if first else None)
-    return Header(names, found, units, repeated, encoding=block.encoding), rest
+    return Header(names, delimiters, units, repeated, encoding=block.encoding), rest
 
 
 def first_cells(block: Block, header: Header, name: str) -> dict[str, tuple[str, ...]]:
@@ -171,7 +170,7 @@ def first_cells(block: Block, header: Header, name: str) -> dict[str, tuple[str,
     Args:
         block: what follows the header.
         header: of the file.
-        name: of the source, for messages.
+        name: name of the source, for messages.
     """
     rows = [cells for _, cells in _first(block, header.delimiter, name, _SEEN_ROWS) if len(cells) == len(header.names)]
     columns = zip(header.names, zip(*rows, strict=True), strict=True) if rows else ()
@@ -188,14 +187,14 @@ def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[B
     if not block.data[end:].strip():
         return block, delimiter or _sniff(block, name, headless=False)
     table = replace(block, data=block.data[end:], line=block.line + block.data.count(b"\n", 0, end))
-    found = delimiter or _sniff(table, name, headless=False)
+    delimiters = delimiter or _sniff(table, name, headless=False)
     start = block.data[:end].rstrip(b"\n").rfind(b"\n") + 1
-    comment, rows = (_first(part, found, name, 2) for part in (Block(block.data[start:end], 1), table))
+    comment, rows = (_first(part, delimiters, name, 2) for part in (Block(block.data[start:end], 1), table))
     above, *below = [cells for _, cells in rows]
     is_row = any(map(is_number, above)) or (bool(below) and is_unit_line(above, below[0]))
     if not comment or not is_row or len(comment[0][1]) != len(above):
-        return table, found
-    return replace(block, data=block.data[start:], line=block.line + block.data.count(b"\n", 0, start)), found
+        return table, delimiters
+    return replace(block, data=block.data[start:], line=block.line + block.data.count(b"\n", 0, start)), delimiters
 
 
 def _numbered(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,8 +248,8 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
     if len(best) == 1 or "," in best:
         return "," if "," in best else best[0]
     if best:
-        found = " and ".join(_SPOKEN[d] for d in best)
-        raise InputError("one delimiter", f"{found}, which both fit", f"{name} line 1", "Name the delimiter")
+        candidates = " and ".join(_SPOKEN[d] for d in best)
+        raise InputError("one delimiter", f"{candidates}, which both fit", f"{name} line 1", "Name the delimiter")
     # None fits: a single column, or rows of unequal length, which the row itself is blamed for.
     return max(largest, key=lambda d: largest[d]) if largest else ","
 

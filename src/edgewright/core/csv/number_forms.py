@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from edgewright.core.csv.cell_words import MISSING_NUMBERS
-from edgewright.core.csv.units import UNITS, is_one_quantity, is_same_unit
+from edgewright.core.units import MISSING_NUMBERS, UNITS, is_one_quantity, is_same_unit
 from edgewright.schema.data import Column, Labels, Numerals
 from edgewright.schema.errors import InputError
 
@@ -58,10 +57,6 @@ class NumberForm(NamedTuple):
         if self.thousands:
             bare = bare.replace(self.thousands, "")
         return bare.replace(self.decimal, ".")
-
-    def is_form_of(self, text: str) -> bool:
-        """Return whether a text is a number of this form, with its unit or without."""
-        return self.fits(self._bare(text))
 
     def _bare(self, text: str) -> str:
         """Return a text without its unit, however that is spelled."""
@@ -136,12 +131,12 @@ def _beside_commas(
     whole = {name for name, texts in numbers.items() if not any("." in text for text in texts)}
     thousands = {name for name, texts in numbers.items() if name not in whole and all(map(_GERMAN.fits, texts))}
     mixed = len(whole) + len(thousands) < len(numbers) or any(decimal == "." for decimal, _ in decided)
-    found: dict[str, tuple[NumberForm, ...]] = {}
+    by_name: dict[str, tuple[NumberForm, ...]] = {}
     for name in [name for name in numbers if name in whole or name in thousands]:
         other = NumberForm(",", "" if mixed and name in whole else ".", forms[name].unit)
         sure = name in thousands and not mixed and _GERMAN[:2] in decided
-        found[name] = (other,) if sure else (forms[name], other)
-    return found
+        by_name[name] = (other,) if sure else (forms[name], other)
+    return by_name
 
 
 def only_form(forms: Sequence[NumberForm], cells: Iterable[str], where: str) -> NumberForm:
@@ -205,7 +200,7 @@ def _without_unit(text: str, units: Sequence[str]) -> str:
 def _fitting(bare: Sequence[str], units: Sequence[str]) -> tuple[NumberForm, ...]:
     """Return the forms that fit all numbers of a column, whose separators are there; spellings of one unit are one."""
     signs = {sign for text in bare for sign in text}
-    different = [unit for place, unit in enumerate(units) if not any(map(partial(is_same_unit, unit), units[:place]))]
+    different = [unit for index, unit in enumerate(units) if not any(map(partial(is_same_unit, unit), units[:index]))]
     return tuple(
         NumberForm(decimal, thousands, unit)
         for unit in different

@@ -12,13 +12,14 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from edgewright.core.categories import column_name, made_columns, one_hot, text_inputs
-from edgewright.core.clocks.joined import joined, parts_of
-from edgewright.core.csv.blocks import Block, blocks
+from edgewright.core.clocks.texts import joined, parts_of
+from edgewright.core.csv.blocks import blocks
+from edgewright.core.csv.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.cells import Cells, Plan, narrow, parse
 from edgewright.core.csv.header import Header, first_cells, opening_of, read_header
 from edgewright.core.csv.number_forms import PLAIN, NumberForm, number_forms, only_form
-from edgewright.core.csv.units import refuse_other_unit
+from edgewright.core.csv.text import Block
+from edgewright.core.units import refuse_other_unit
 from edgewright.schema.data import Column, Numerals
 from edgewright.schema.errors import DataWarning, InputError
 
@@ -34,7 +35,7 @@ class Rows:
         wide: the columns read as float64 (times, say, that float32 would round), each of shape (rows,).
         lines: shape (rows,), the line of the file at which each row begins, counted from 1.
         header: of the file, with the forms of numbers of all its columns.
-        name: of the file.
+        name: name of the file.
     """
 
     names: tuple[str, ...]
@@ -112,7 +113,7 @@ def read_csv(
 
     Args:
         source: a file (also .gz and .xz), an open stream, or one whose header was read with its delimiter and columns.
-        name: of the source, for messages: 'rows.csv'.
+        name: name of the source, for messages: 'rows.csv'.
         text_columns: read as text, as it stands.
         time_columns: read as text, but for numbers, which become as a program writes them. `Date + Time` stands for
             two columns, the day and the time of day.
@@ -170,11 +171,11 @@ def iter_csv(
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
     trained: Sequence[Column] = (),
-    tell: Callable[[str], None] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> Iterator[Rows]:
     """Read rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
 
-    With `tell` a cell that is no number, or no known text, is missing instead of an error, and so is every cell of a
+    With `report` a cell that is no number, or no known text, is missing instead of an error, and so is every cell of a
     line with too few or too many; each is told of in one line. A stream goes on behind it.
 
     Yields:
@@ -186,8 +187,8 @@ def iter_csv(
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
     if only_columns is not None:
         _tell_repeated(header, only_columns, name)
-        made = set(made_columns(categories))
-        ignored |= set(header.names) - (set(only_columns) - made) - set(categories)
+        coded = set(made_columns(categories))
+        ignored |= set(header.names) - (set(only_columns) - coded) - set(categories)
     clocks = {c: parts for c in (*text_columns, *time_columns) if (parts := parts_of(c, header.names))}
     halves = {part for parts in clocks.values() for part in parts}
     ignored -= halves
@@ -198,10 +199,10 @@ def iter_csv(
     plan = replace(plan, forms=_forms(plan, header, first, time_columns, trained))
     seen = False
     for block in _chain(rest, opened.stream):
-        cells = parse(block, plan, tell)
+        cells = parse(block, plan, report)
         if cells.lines.size:
             seen = True
-            rows = _coded(_rows(cells, plan, header), categories, name, tell)
+            rows = _coded(_rows(cells, plan, header), categories, name, report)
             yield _clocked(rows, clocks, halves - {*text_columns, *time_columns}) if clocks else rows
     if not seen:
         raise InputError("at least one row", "only a header line", name, "Add rows below the header")
@@ -248,20 +249,20 @@ def _forms(
         InputError: numbers with two units, or that can be read in two ways.
     """
     known = {column.name: column for column in trained}
-    times = [place for place in plan.text if plan.columns[place] in time_columns]
-    read = [(place, plan.columns[place]) for place in sorted((*plan.numbers, *plan.wide, *times))]
+    times = [index for index in plan.text if plan.columns[index] in time_columns]
+    read = [(index, plan.columns[index]) for index in sorted((*plan.numbers, *plan.wide, *times))]
     chosen = {}
-    for place, column in read:
+    for index, column in read:
         where = f"{plan.name}, column {column}"
         form = NumberForm.of(known[column]) if column in known else None
         own = column in header.forms and (form is None or form.decimal == PLAIN.decimal)
         if form is not None and form.decimal != plan.delimiter and not own:
-            chosen[place] = _as_trained(form, header.forms.get(column, ()), first.get(column, ()), where)
+            chosen[index] = _as_trained(form, header.forms.get(column, ()), first.get(column, ()), where)
         elif column in header.forms:
-            chosen[place] = only_form(header.forms[column], first[column], where)
+            chosen[index] = only_form(header.forms[column], first[column], where)
             unit = header.units.get(column, "")
-            refuse_other_unit(column, unit, chosen[place].unit, "as below the header", plan.name)
-    return {place: form for place, form in chosen.items() if form != PLAIN}
+            refuse_other_unit(column, unit, chosen[index].unit, "as below the header", plan.name)
+    return {index: form for index, form in chosen.items() if form != PLAIN}
 
 
 def _as_trained(trained: NumberForm, own: Sequence[NumberForm], cells: Sequence[str], where: str) -> NumberForm:
@@ -287,7 +288,9 @@ def _as_trained(trained: NumberForm, own: Sequence[NumberForm], cells: Sequence[
     return trained if None in as_pointed else pointed
 
 
-def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell: Callable[[str], None] | None) -> Rows:
+def _coded(
+    rows: Rows, categories: Mapping[str, Sequence[str]], name: str, report: Callable[[str], None] | None
+) -> Rows:
     """Return rows with their text columns as numbers behind the others."""
     if not categories:
         return rows
@@ -298,7 +301,7 @@ def _coded(rows: Rows, categories: Mapping[str, Sequence[str]], name: str, tell:
             return f"{name} line {rows.lines[row]}, column {text}"
 
         names += [column_name(text, value) for value in known]
-        values.append(one_hot(rows.text[text], known, where, tell))
+        values.append(one_hot(rows.text[text], known, where, report))
     kept = {column: cells for column, cells in rows.text.items() if column not in categories}
     return replace(rows, names=tuple(names), values=np.concatenate(values, axis=1), text=kept)
 

@@ -12,20 +12,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core import caches, catalogue
-from edgewright.core.native_modules import machine_tag, model_key
+from edgewright.core import catalogue, files
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.native_modules import machine_tag, model_key
 from edgewright.schema.errors import EdgewrightError, InputError, MissingExtraError
 
 # Calls are repeated for this long, and the shortest counts: whatever else runs here only makes one longer.
-_SECONDS, _LEAST, _MOST = 0.002, 3, 200
+_SECONDS, _MIN_CALLS, _MAX_CALLS = 0.002, 3, 200
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of an engine over a model.
 
     Attributes:
-        version: of the engine, or of what was compiled for it.
+        version: version of the engine, or of what was compiled for it.
         start: to load the model and answer for the first time, imports included.
         row: to answer one row; None where the engine cannot run the model.
     """
@@ -61,7 +61,7 @@ def fastest(engines: Sequence[Engine], model: bytes, rows: float) -> Engine:
     if len(engines) == 1:
         return engines[0]
     key = model_key(model)
-    path = caches.cache_folder("engines") / machine_tag() / f"{key}.json"
+    path = files.cache_folder("engines") / machine_tag() / f"{key}.json"
     times = _times(path)
     versions = {engine.name: engine.version(key) for engine in engines}
     known = {name for name, version in versions.items() if name in times and times[name].version == version}
@@ -72,11 +72,11 @@ def fastest(engines: Sequence[Engine], model: bytes, rows: float) -> Engine:
             continue
         if engine.name not in known:
             times[engine.name], new = measure(engine, model, versions[engine.name]), True
-        found = times[engine.name]
-        if found.row is not None and max(found.start, engine.start) + rows * found.row < minimum:
-            best, minimum = engine, max(found.start, engine.start) + rows * found.row
+        seconds = times[engine.name]
+        if seconds.row is not None and max(seconds.start, engine.start) + rows * seconds.row < minimum:
+            best, minimum = engine, max(seconds.start, engine.start) + rows * seconds.row
     if new:
-        caches.write_own(path, msgspec.json.encode(_Record(engines=times)))
+        files.write_own(path, msgspec.json.encode(_Record(engines=times)))
     return best
 
 
@@ -91,8 +91,8 @@ def measure(engine: Engine, model: bytes, version: str) -> Times:
         return Times(version=version, start=0.0, row=None)
     begun = last = time.perf_counter()
     start, shortest = begun - started, float("inf")
-    for count in range(_MOST):
-        if count >= _LEAST and last - begun > _SECONDS:
+    for count in range(_MAX_CALLS):
+        if count >= _MIN_CALLS and last - begun > _SECONDS:
             break
         answer(row)
         now = time.perf_counter()
@@ -110,7 +110,7 @@ def _times(path: Path) -> dict[str, Times]:
     """Return what is known; nothing where the file is damaged or could be somebody else's."""
     key = str(path)
     if key not in _known:
-        data = caches.read_own(path)
+        data = files.read_own(path)
         try:
             _known[key] = dict(msgspec.json.decode(data, type=_Record).engines) if data else {}
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -27,7 +27,7 @@ def provider_engine(name: str, provider: str, *, library: str = "", platform: st
     """Return the engine of an execution provider.
 
     Args:
-        name: of the file, and so of the engine.
+        name: name of the file, and so of the engine.
         provider: as ONNX Runtime calls it.
         library: part of the file name of the provider's own library; present where that lies beside ONNX Runtime.
         platform: beginning of `sys.platform` where builds have it inside; they are asked only there, or once ONNX
@@ -36,10 +36,10 @@ def provider_engine(name: str, provider: str, *, library: str = "", platform: st
     """
 
     def available() -> bool:
-        found = importlib.util.find_spec(_LIBRARY)
-        if found is None or not found.origin:
+        spec = importlib.util.find_spec(_LIBRARY)
+        if spec is None or not spec.origin:
             return False
-        if library and not any((Path(found.origin).parent / "capi").glob(f"*onnxruntime_providers_{library}*")):
+        if library and not any((Path(spec.origin).parent / "capi").glob(f"*onnxruntime_providers_{library}*")):
             return False
         if platform and not sys.platform.startswith(platform) and _LIBRARY not in sys.modules:
             return False

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
-from edgewright.core.native_modules import delivered_module, find_module, load_module, model_key, module_of
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.native_modules import delivered_module, find_module, load_module, model_key, module_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Value
 
@@ -89,13 +89,13 @@ def answer_of(module: ModuleType) -> Answer:
         if x.dtype is not single or not x.flags.c_contiguous:
             x = np.ascontiguousarray(x, single)
         n = len(x)
-        found = {values: empty((n, *width), single)}
+        arrays = {values: empty((n, *width), single)}
         if not classifies:
-            batch(x, found[values])
-            return found
-        found["label"], found["confidence"] = empty(n, np.int64), empty(n, single)
-        batch(x, found[values], found["label"], found["confidence"])
-        return {name: found[name] for name in names}
+            batch(x, arrays[values])
+            return arrays
+        arrays["label"], arrays["confidence"] = empty(n, np.int64), empty(n, single)
+        batch(x, arrays[values], arrays["label"], arrays["confidence"])
+        return {name: arrays[name] for name in names}
 
     return answer
 

@@ -39,22 +39,22 @@ def without_notes() -> Iterator[list[str]]:
         try:
             kept = os.dup(_STDERR)
             stack.callback(os.close, kept)
-            held = stack.enter_context(tempfile.TemporaryFile())
+            captured = stack.enter_context(tempfile.TemporaryFile())
         except OSError:
             kept = -1
         if kept >= 0:
             _flush()
-            os.dup2(held.fileno(), _STDERR)
-            stack.callback(_back, kept, held, notes)
+            os.dup2(captured.fileno(), _STDERR)
+            stack.callback(_back, kept, captured, notes)
         yield notes
 
 
-def _back(kept: int, held: IO[bytes], notes: list[str]) -> None:
-    """Give descriptor 2 back, and writes there what was held but is no note."""
+def _back(kept: int, captured: IO[bytes], notes: list[str]) -> None:
+    """Restore descriptor 2 and write there what was captured and is no note."""
     _flush()
     os.dup2(kept, _STDERR)
-    held.seek(0)
-    lines = held.read().splitlines(keepends=True)
+    captured.seek(0)
+    lines = captured.read().splitlines(keepends=True)
     notes += [line.decode(errors="replace").strip() for line in lines if line.startswith(_NOTE)]
     rest = b"".join(line for line in lines if not line.startswith(_NOTE))
     while rest:
@@ -70,7 +70,7 @@ _LIBRARY = "ai_edge_litert"
 # File identifier of a .tflite, bytes 4 to 7 of the flatbuffer.
 _MARK = b"TFL3"
 # What LiteRT has told already; it tells it once.
-_said: list[str] = []
+_reported: list[str] = []
 
 
 def _available() -> bool:
@@ -98,15 +98,15 @@ def _load(model: bytes) -> Answer:
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         if x.shape[1:] != shape[1:]:
             raise InputError(f"input of shape (n, {', '.join(map(str, shape[1:]))})", f"shape {x.shape}")
-        made: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in places}
+        outputs: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in places}
         for row in _quantised(np.asarray(x), source):
             interpreter.set_tensor(location, row[None])
             forget()
             interpreter.invoke()
             for name, index, target in places:
-                made[name].append(_real(interpreter.get_tensor(index), target))
+                outputs[name].append(_real(interpreter.get_tensor(index), target))
         empty = {name: np.empty((0, *t["shape"][1:]), np.float32) for name, _, t in places}
-        return {name: np.concatenate(parts) if parts else empty[name] for name, parts in made.items()}
+        return {name: np.concatenate(parts) if parts else empty[name] for name, parts in outputs.items()}
 
     return answer
 
@@ -124,20 +124,20 @@ def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT i
         InputError: when LiteRT does not take the model.
     """
     library = importlib.import_module(f"{_LIBRARY}.interpreter")
-    with nullcontext() if _said else without_notes() as notes:
+    with nullcontext() if _reported else without_notes() as notes:
         try:
-            made = library.Interpreter(model_content=model, num_threads=1, **settings)
-            made.allocate_tensors()
+            interpreter = library.Interpreter(model_content=model, num_threads=1, **settings)
+            interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise InputError("a model that LiteRT can run", _short(error)) from None
-    _said.extend(notes or ())
-    return made
+    _reported.extend(notes or ())
+    return interpreter
 
 
 def forgetting(interpreter: Any) -> Callable[[], None]:  # noqa: ANN401 - LiteRT is untyped
     """Return what sets the states of a model back before a run: LiteRT keeps them; nothing where it has none."""
     # There is no public way to ask for it.
-    has_state = any(str(one["op_name"]).endswith("_LSTM") for one in interpreter._get_ops_details())
+    has_state = any(str(operator["op_name"]).endswith("_LSTM") for operator in interpreter._get_ops_details())
     reset: Callable[[], None] = interpreter.reset_all_variables
     return reset if has_state else lambda: None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.engines import Answer, Engine
-from edgewright.core.executor import Run, compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import Run, compile_graph
 from edgewright.schema.errors import InputError
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
-from edgewright.core.processor import cpu_features
+from edgewright.core.prediction.processor import cpu_features
 from edgewright.schema.errors import InputError, MissingExtraError
 
 _LIBRARY = "onnxruntime"
@@ -24,7 +24,7 @@ _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 # VNNI instructions pairs of products saturate at 16 bits. With this entry weights are made unsigned: exact products.
 _EXACT = ("session.x64quantprecision", "1")
 # Integer layers computed in float32: exact as well, and slower.
-_APART = ("session.disable_quant_qdq", "1")
+_FLOAT_LAYERS = ("session.disable_quant_qdq", "1")
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -43,8 +43,8 @@ def _available() -> bool:
 
 def _version(key: str) -> str:
     """When it was installed: importing it to ask its version would take longer than answering."""
-    found = importlib.util.find_spec(_LIBRARY)
-    return str(Path(found.origin).stat().st_mtime_ns) if found and found.origin else ""
+    spec = importlib.util.find_spec(_LIBRARY)
+    return str(Path(spec.origin).stat().st_mtime_ns) if spec and spec.origin else ""
 
 
 def open_session(model: bytes | Path, *, threads: int = 1, where: str = "") -> Any:  # noqa: ANN401 - untyped library
@@ -68,15 +68,15 @@ def open_session(model: bytes | Path, *, threads: int = 1, where: str = "") -> A
         exact = _opened(model, _options(threads, _EXACT, quiet=True), where)
     except InputError:
         # ONNX Runtime 1.31 fails over signed weights that share a zero point.
-        return _opened(model, _options(threads, _APART), where)
+        return _opened(model, _options(threads, _FLOAT_LAYERS), where)
     if _answers(exact):
         return exact
     # It fails when it runs over scales a channel without any zero point; or zeros are no input of this model at all.
-    apart = _opened(model, _options(threads, _APART, quiet=True), where)
-    return apart if _answers(apart) else exact
+    separate = _opened(model, _options(threads, _FLOAT_LAYERS, quiet=True), where)
+    return separate if _answers(separate) else exact
 
 
-def open_plain(model: bytes | Path, *, where: str = "") -> Any:  # noqa: ANN401 - untyped library
+def open_plain(model: bytes | Path) -> Any:  # noqa: ANN401 - untyped library
     """Open a session as somebody does who knows nothing of this product: with default options, but without notes.
 
     Raises:
@@ -85,7 +85,7 @@ def open_plain(model: bytes | Path, *, where: str = "") -> Any:  # noqa: ANN401 
     """
     options = _library().SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    return _opened(model, options, where)
+    return _opened(model, options)
 
 
 def open_on(model: bytes, providers: list[str], entry: tuple[str, str] | None = None) -> Any:  # noqa: ANN401
@@ -148,14 +148,14 @@ def _opened(model: bytes | Path, options: Any, where: str = "", *, providers: Se
 
 def _options(threads: int, entry: tuple[str, str] | None = None, *, quiet: bool = False) -> Any:  # noqa: ANN401
     library = _library()
-    made = library.SessionOptions()
-    made.intra_op_num_threads, made.inter_op_num_threads = threads, 1
-    made.execution_mode = library.ExecutionMode.ORT_SEQUENTIAL
+    options = library.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.execution_mode = library.ExecutionMode.ORT_SEQUENTIAL
     # Where another session is tried after this one, its errors are nobody's.
-    made.log_severity_level = _FATAL_ONLY if quiet else _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY if quiet else _ERRORS_ONLY
     if entry:
-        made.add_session_config_entry(*entry)
-    return made
+        options.add_session_config_entry(*entry)
+    return options
 
 
 def _answers(session: Any) -> bool:  # noqa: ANN401 - of ONNX Runtime

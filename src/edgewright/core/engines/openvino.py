@@ -29,7 +29,7 @@ _SETTINGS = {
 }
 # Without VNNI its sums of products of bytes saturate at 16 bits, where weights are signed.
 _FLOATS = {"LP_TRANSFORMS_MODE": False}
-_APART = re.compile("Reduce|Subtract")
+_KEPT_FLOAT = re.compile("Reduce|Subtract")
 _FACTORS, _ROUNDS = re.compile("Multiply|Divide|Clamp|Maximum|Minimum"), "FakeQuantize"
 _lock = threading.Lock()
 
@@ -57,20 +57,20 @@ def _available() -> bool:
 
 def _version(key: str) -> str:
     """When it was installed: importing it takes a second."""
-    found = importlib.util.find_spec(_LIBRARY)
-    return str(Path(found.origin).stat().st_mtime_ns) if found and found.origin else ""
+    spec = importlib.util.find_spec(_LIBRARY)
+    return str(Path(spec.origin).stat().st_mtime_ns) if spec and spec.origin else ""
 
 
 def _load(model: bytes) -> Answer:
-    made = library()
+    openvino = library()
     try:
-        core = made.Core()
+        core = openvino.Core()
         read = core.read_model(model)
         source = read.input(0)
-        shape = [made.Dimension(-1), *list(source.partial_shape)[1:]]
-        read.reshape({source: made.PartialShape(shape)})
+        shape = [openvino.Dimension(-1), *list(source.partial_shape)[1:]]
+        read.reshape({source: openvino.PartialShape(shape)})
         outputs = len(read.outputs)
-        read.add_outputs(_apart(read))
+        read.add_outputs(_separated(read))
         settings = _SETTINGS | (_FLOATS if saturates() or _has_state(read) else {})
         request = core.compile_model(read, "CPU", settings).create_infer_request()
     except RuntimeError as error:
@@ -96,21 +96,21 @@ def _has_state(model: Any) -> bool:  # noqa: ANN401 - of OpenVINO
     return any(op.get_type_name().startswith(("LSTM", "GRU")) for op in model.get_ordered_ops())
 
 
-def _apart(model: Any) -> list[Any]:  # noqa: ANN401 - of OpenVINO
+def _separated(model: Any) -> list[Any]:  # noqa: ANN401 - of OpenVINO
     """Return what must be kept apart from what follows it.
 
     Within one kernel 2026.4.1 adds garbage to a largest value, takes a large mean off only after the factor, where
     digits are gone, and with AVX2 quantises by wrong factors where each channel has its own.
     """
-    found = {}
+    outputs = {}
     for op in model.get_ordered_ops():
-        if _APART.match(op.get_type_name()):
-            found[op.get_friendly_name()] = op.output(0)
+        if _KEPT_FLOAT.match(op.get_type_name()):
+            outputs[op.get_friendly_name()] = op.output(0)
         elif op.get_type_name() == _ROUNDS:
             source = op.input_value(0)
             if _FACTORS.match(source.get_node().get_type_name()):
-                found[source.get_node().get_friendly_name()] = source
-    return list(found.values())
+                outputs[source.get_node().get_friendly_name()] = source
+    return list(outputs.values())
 
 
 def _short(error: Exception) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgewright.core.adaptation.factory import Numbers
 from edgewright.core.federation import masks
+from edgewright.core.federation.masks import SHARE_BYTES, recover
 from edgewright.core.federation.member import FEWEST, MASK_PURPOSE
 from edgewright.core.federation.messages import (
     Advertise,
@@ -29,7 +30,6 @@ from edgewright.core.federation.messages import (
     Shares,
     Wait,
 )
-from edgewright.core.federation.secret_sharing import SHARE_BYTES, recover
 
 Step = Literal["keys", "shares", "masked", "reveal", "done", "failed"]
 OVER = ("done", "failed")
@@ -80,7 +80,7 @@ def threshold_of(size: int) -> int:
     return max(2, size // 2 + 1)
 
 
-def received(group: Group, member: int, message: Request, now: float, *, more: bool = True) -> Reply:
+def received(group: Group, member: int, message: Request, now: float) -> Reply:
     """Take a message of a member and return the answer.
 
     Args:
@@ -88,13 +88,12 @@ def received(group: Group, member: int, message: Request, now: float, *, more: b
         member: who sent it, as the transport authenticated.
         message: what it sent.
         now: seconds since 1970.
-        more: whether another round follows this one.
     """
     advance(group, now)
-    if reason := _taken(group, member, message):
+    if reason := _store(group, member, message):
         return refused(group, reason)
     advance(group, now)
-    return _reply(group, member, now, more=more)
+    return _reply(group, member, now)
 
 
 def refused(group: Group, reason: str) -> Refused:
@@ -106,7 +105,7 @@ def refused(group: Group, reason: str) -> Refused:
 def advance(group: Group, now: float) -> None:
     """Go on to the next step where everybody has answered, or the deadline has passed."""
     while group.step not in OVER:
-        if not _expected(group) <= set(_held(group, group.step)) and now < group.deadline:
+        if not _expected(group) <= set(_messages(group, group.step)) and now < group.deadline:
             return
         _close(group, now)
 
@@ -138,7 +137,7 @@ def is_beyond(group: Group) -> bool:
     return odd or bool((np.abs(total) > reach).any())
 
 
-def _taken(group: Group, member: int, message: Request) -> str:
+def _store(group: Group, member: int, message: Request) -> str:
     """Store a message; return why it does not count, empty where it does."""
     if isinstance(message, Join):
         return ""
@@ -147,20 +146,20 @@ def _taken(group: Group, member: int, message: Request) -> str:
     if isinstance(message, Poll):
         return ""
     step = _STEPS[type(message)]
-    held, content = _held(group, step), _content(message)
-    if member in held:
-        return "" if held[member] == content else "duplicate"
+    messages, content = _messages(group, step), _content(message)
+    if member in messages:
+        return "" if messages[member] == content else "duplicate"
     if group.step in OVER or _ORDER.index(step) < _ORDER.index(group.step):
         return "late"
     if step != group.step or member not in _expected(group):
         return "out of order"
     if wrong := _misfit(group, member, message):
         return wrong
-    held[member] = content
+    messages[member] = content
     return ""
 
 
-def _held(group: Group, step: str) -> dict[int, Any]:
+def _messages(group: Group, step: str) -> dict[int, Any]:
     tables: dict[str, dict[int, Any]] = {
         "keys": group.adverts, "shares": group.shares, "masked": group.masked, "reveal": group.revealed,
     }  # fmt: skip
@@ -177,14 +176,14 @@ def _expected(group: Group) -> set[int]:
     """Return the members whose message the step waits for."""
     if group.step == "keys":
         return set(range(group.begin.size))
-    return set(_held(group, _ORDER[_ORDER.index(group.step) - 1]))
+    return set(_messages(group, _ORDER[_ORDER.index(group.step) - 1]))
 
 
 def _misfit(group: Group, member: int, message: Request) -> str:
     """Return what is wrong in the content of a message, empty for nothing."""
     if isinstance(message, Advertise):
         # One member with such keys would make all others leave.
-        known = {key for one in group.adverts.values() for key in (one.cipher_key, one.mask_key)}
+        known = {key for part in group.adverts.values() for key in (part.cipher_key, part.mask_key)}
         own = {message.cipher_key, message.mask_key}
         return "" if len(own) == 2 and not own & known and all(map(masks.is_public_key, own)) else "wrong keys"
     if isinstance(message, Shares):
@@ -194,15 +193,17 @@ def _misfit(group: Group, member: int, message: Request) -> str:
     if isinstance(message, Masked):
         return "" if len(message.values) == 4 * group.length else "wrong length"
     if isinstance(message, Revealed):
-        asked = set(message.seeds) <= set(group.masked) and set(message.keys) <= set(group.shares) - set(group.masked)
-        whole = all(len(one) == SHARE_BYTES for one in (*message.seeds.values(), *message.keys.values()))
-        return "" if asked and whole else "wrong shares"
+        members_fit = set(message.seeds) <= set(group.masked) and set(message.keys) <= set(group.shares) - set(
+            group.masked
+        )
+        whole = all(len(part) == SHARE_BYTES for part in (*message.seeds.values(), *message.keys.values()))
+        return "" if members_fit and whole else "wrong shares"
     return ""
 
 
 def _close(group: Group, now: float) -> None:
     """Go on with those who answered; too few of them end the group."""
-    came, needed = len(_held(group, group.step)), max(group.begin.threshold, FEWEST)
+    came, needed = len(_messages(group, group.step)), max(group.begin.threshold, FEWEST)
     # Shares are enough from `threshold` members, but changes of two would tell each member the other's.
     if came < (group.begin.threshold if group.step == "reveal" else needed):
         _end(group, "failed", f"{came} of {group.begin.size} members at the step {group.step!r}, {needed} needed")
@@ -217,14 +218,16 @@ def _unmask(group: Group) -> None:
     """Take out of the sum the masks that do not cancel: own seeds of survivors, pairs with those who dropped out."""
     begin, total = group.begin, np.zeros(group.length, np.uint32)
     for member, values in group.masked.items():
-        shares = {one: message.seeds[member] for one, message in group.revealed.items() if member in message.seeds}
+        shares = {
+            holder: message.seeds[member] for holder, message in group.revealed.items() if member in message.seeds
+        }
         seed = _recovered(group, member, shares, masks.commitment, group.adverts[member].seed_hash)
         if not seed:
             return
         total += np.frombuffer(values, "<u4")
         total -= masks.self_mask(seed, begin.context, group.length)
     for member in set(group.shares) - set(group.masked):
-        shares = {one: message.keys[member] for one, message in group.revealed.items() if member in message.keys}
+        shares = {holder: message.keys[member] for holder, message in group.revealed.items() if member in message.keys}
         secret = _recovered(group, member, shares, masks.public_key, group.adverts[member].mask_key)
         if not secret:
             return
@@ -240,15 +243,15 @@ def _recovered(
     group: Group, dealer: int, shares: dict[int, bytes], public: Callable[[bytes], bytes], known: bytes
 ) -> bytes:  # fmt: skip
     """Return a secret that is known by what is public of it; empty where too few shares are true: the group failed."""
-    found = recover(shares, group.begin.threshold, lambda secret: public(secret) == known)
-    if found is None:
+    recovered = recover(shares, group.begin.threshold, lambda secret: public(secret) == known)
+    if recovered is None:
         group.blamed += (tuple(sorted({dealer, *group.masked})),)
         _end(group, "failed", "too few true shares to unmask the sum")
         return b""
-    if found[1]:
-        group.refused["false share"] = group.refused.get("false share", 0) + len(found[1])
-        group.blamed += tuple(tuple(sorted({dealer, holder})) for holder in sorted(found[1]))
-    return found[0]
+    if recovered[1]:
+        group.refused["false share"] = group.refused.get("false share", 0) + len(recovered[1])
+        group.blamed += tuple(tuple(sorted({dealer, holder})) for holder in sorted(recovered[1]))
+    return recovered[0]
 
 
 def _end(group: Group, step: Literal["done", "failed"], why: str) -> None:
@@ -257,14 +260,14 @@ def _end(group: Group, step: Literal["done", "failed"], why: str) -> None:
     group.adverts, group.shares, group.masked, group.revealed = {}, {}, {}, {}
 
 
-def _reply(group: Group, member: int, now: float, *, more: bool) -> Reply:
+def _reply(group: Group, member: int, now: float) -> Reply:
     begin = group.begin
     if group.step in OVER:
-        return Finished(more)
-    if member in _held(group, group.step):
+        return Finished(more=True)
+    if member in _messages(group, group.step):
         return Wait(wait_s(now, group.deadline, group.answer_s, _POLL_S))
     if member not in _expected(group):
-        return Finished(more)
+        return Finished(more=True)
     if group.step == "keys":
         return msgspec.structs.replace(begin, member=member)
     if group.step == "shares":

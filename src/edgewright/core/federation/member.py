@@ -15,6 +15,7 @@ import numpy as np
 
 from edgewright.core.adaptation.factory import Numbers
 from edgewright.core.federation import masks
+from edgewright.core.federation.masks import SHARE_BYTES, split
 from edgewright.core.federation.messages import (
     Advertise,
     Begin,
@@ -34,7 +35,6 @@ from edgewright.core.federation.messages import (
     encode,
     parse_reply,
 )
-from edgewright.core.federation.secret_sharing import SHARE_BYTES, split
 from edgewright.schema.errors import CheckFailedError, InputError
 
 _CIPHER = "cipher"
@@ -146,7 +146,7 @@ class Member:
             return self._sent
         if not isinstance(self._sent, Advertise):
             raise _unexpected("the step after this device's last message", "an earlier one")
-        keys = {key for one in roster.members.values() for key in (one.cipher_key, one.mask_key)}
+        keys = {key for keys_of in roster.members.values() for key in (keys_of.cipher_key, keys_of.mask_key)}
         if len(keys) != 2 * len(roster.members) or roster.members.get(begin.member) != self._sent:
             raise _unexpected("a list of members with keys of their own", "another")
         if len(roster.members) < max(begin.threshold, self._fewest) or max(roster.members) >= begin.size:
@@ -185,26 +185,26 @@ class Member:
         self._among = {begin.member, *inbox.sealed}
         return Masked(begin.context, total.astype("<u4").tobytes())
 
-    def _reveal(self, begin: Begin, asked: Reveal) -> Request:
+    def _reveal(self, begin: Begin, question: Reveal) -> Request:
         if isinstance(self._sent, Revealed):
-            if asked != self._revealed:
+            if question != self._revealed:
                 raise _unexpected("one question about each member", "another one, which would open a change")
             return self._sent
         if not isinstance(self._sent, Masked):
             raise _unexpected("the step after this device's last message", "another")
-        survivors, dropped = set(asked.survivors), set(asked.dropped)
+        survivors, dropped = set(question.survivors), set(question.dropped)
         if survivors & dropped:
             raise _unexpected("shares of the seed or of the key of a member", "both, which would open its change")
         if survivors | dropped != self._among or begin.member not in survivors:
             raise _unexpected("all members of the sum, this one among those who answered", "others")
         if len(survivors) < max(begin.threshold, self._fewest):
             raise _unexpected(f"{max(begin.threshold, self._fewest)} or more survivors", str(len(survivors)))
-        self._revealed = asked
-        held = self._shares
+        self._revealed = question
+        shares = self._shares
         return Revealed(
             begin.context,
-            {one: held[one][0] for one in asked.survivors if one in held},
-            {one: held[one][1] for one in asked.dropped if one in held},
+            {member: shares[member][0] for member in question.survivors if member in shares},
+            {member: shares[member][1] for member in question.dropped if member in shares},
         )
 
     def _cipher(self, begin: Begin, roster: Roster, sender: int, receiver: int) -> bytes:

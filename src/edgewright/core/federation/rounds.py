@@ -11,19 +11,97 @@ import math
 import random
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.adaptation.factory import Factory, Numbers
 from edgewright.core.federation.group import Group, is_beyond, threshold_of, total_of
-from edgewright.core.federation.layer import Layer, apply_change, layer_bytes, local_change, parse_layer
+from edgewright.core.federation.layer import (
+    Layer,
+    Rotation,
+    apply_change,
+    layer_bytes,
+    local_change,
+    parse_layer,
+    rotated_length,
+)
 from edgewright.core.federation.member import FEWEST
 from edgewright.core.federation.messages import Begin
-from edgewright.core.federation.rotation import Rotation, rotated_length
-from edgewright.core.federation.suspicion import drawn_together
+from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.federation import FederationSettings, RoundOutcome
+
+
+def epsilon_of(noise: float, rounds: int, delta: float) -> float:
+    """Return epsilon of the Gaussian mechanism repeated in each round, against whoever sees the sums of the groups.
+
+    Renyi divergences of the discrete Gaussian are at most those of the continuous one (Canonne, Kamath and Steinke,
+    2020), so the accountant's bound holds. Neighbours differ by one device that takes part or sends zeros.
+
+    Args:
+        noise: deviation of the noise in a group's sum, as a multiple of the largest norm of a change.
+        rounds: that one device takes part in, at most.
+        delta: probability that the bound does not hold.
+
+    Raises:
+        InputError: no noise, or a delta outside 0 to 1.
+        MissingExtraError: `dp-accounting` is absent.
+    """
+    if not noise > 0 or not 0 < delta < 1:
+        raise InputError("noise above 0 and a delta between 0 and 1", f"noise {noise:g}, delta {delta:g}", "epsilon")
+    try:
+        from dp_accounting import GaussianDpEvent, SelfComposedDpEvent, rdp  # noqa: PLC0415 - in the extra `privacy`
+    except ImportError:
+        raise MissingExtraError("privacy", "dp-accounting, which computes epsilon,") from None
+    accountant = rdp.RdpAccountant()
+    accountant.compose(SelfComposedDpEvent(GaussianDpEvent(noise), rounds))
+    return float(accountant.get_epsilon(delta))
+
+
+_FEWEST = 2
+
+
+def suspicion(before: Mapping[str, int], groups: Iterable[tuple[Group, Sequence[str]]]) -> dict[str, int]:
+    """Return a count for each device that is under suspicion after a round, from the groups alone.
+
+    A sum that honest members cannot have proves that one of them cheats, and does not say who. A false share proves it
+    of who dealt it or who held it; shares that open nothing, of all members. Groups are drawn again in each round, so
+    that a cheater is in a refused sum each time and an honest device in some (group testing; Dorfman, 1943).
+
+    A refused sum, or a false share, adds one for those of its members who have the highest count before: they explain
+    it. A sum that counts halves the count of each other member.
+
+    Args:
+        before: counts before the round.
+        groups: that are over, each with the devices of its members.
+    """
+    after = dict(before)
+    for group, devices in groups:
+        sets = [*group.blamed, *([group.survivors] if is_beyond(group) else [])]
+        suspected = [[devices[number] for number in members] for members in sets]
+        raised = {name for names in suspected for name in _most_suspected(names, before)}
+        after |= {name: before.get(name, 0) + 1 for name in raised}
+        if not is_beyond(group):
+            free = {devices[number] for number in group.survivors}.difference(*suspected)
+            after |= {name: before.get(name, 0) // 2 for name in free}
+    return {device: count for device, count in after.items() if count > 0}
+
+
+def _most_suspected(names: Collection[str], counts: Mapping[str, int]) -> set[str]:
+    highest = max((counts.get(name, 0) for name in names), default=0)
+    return {name for name in names if counts.get(name, 0) == highest}
+
+
+def suspects(counts: Mapping[str, int]) -> set[str]:
+    """Return the devices with a count of two or more, and of half of the highest one."""
+    limit = max(_FEWEST, max(counts.values(), default=0) / 2)
+    return {device for device, count in counts.items() if count >= limit}
+
+
+def drawn_together(counts: Mapping[str, int], chance: random.Random) -> set[str]:
+    """Return the suspects that share groups in a round: each but once in four times, which frees an honest one."""
+    return {device for device in sorted(suspects(counts)) if chance.randrange(4)}
 
 
 def noised(signs: Numbers, deviation: int) -> Numbers:
@@ -45,11 +123,11 @@ def _gaussian(deviation: int) -> int:
     """Draw from the discrete Gaussian without floating point (Canonne, Kamath and Steinke, 2020, algorithm 3)."""
     scale = deviation + 1
     while True:
-        drawn = _laplace(scale)
+        candidate = _laplace(scale)
         # exp(-(|x| - deviation**2 / scale)**2 / (2 deviation**2)), as a fraction
-        top = (abs(drawn) * scale - deviation * deviation) ** 2
+        top = (abs(candidate) * scale - deviation * deviation) ** 2
         if _is_exponential(top, 2 * deviation * deviation * scale * scale):
-            return drawn
+            return candidate
 
 
 def _laplace(scale: int) -> int:
@@ -111,17 +189,17 @@ def new_groups(
         counts: of suspicion. Suspects share groups, so that their sums are refused and those of others count.
         chance: draws the groups; one that no device foresees, where devices are not simulated.
     """
-    drawn = list(devices)
-    chance.shuffle(drawn)
+    shuffled = list(devices)
+    chance.shuffle(shuffled)
     suspected = drawn_together(counts, chance)
-    drawn.sort(key=lambda device: device not in suspected)
-    count = max(1, len(drawn) // settings.group)
-    if len(drawn) < FEWEST:
+    shuffled.sort(key=lambda device: device not in suspected)
+    count = max(1, len(shuffled) // settings.group)
+    if len(shuffled) < FEWEST:
         return []
-    bounds = [len(drawn) * number // count for number in range(count + 1)]
+    bounds = [len(shuffled) * number // count for number in range(count + 1)]
     length = rotated_length(layer.weights.size + layer.bias.size)
     groups = []
-    for members in (drawn[start:end] for start, end in itertools.pairwise(bounds)):
+    for members in (shuffled[start:end] for start, end in itertools.pairwise(bounds)):
         begin = Begin(
             context=secrets.token_bytes(16), identity=factory.identity, member=0, size=len(members),
             threshold=threshold_of(len(members)), layer=layer_bytes(layer), passes=settings.passes,
@@ -159,7 +237,7 @@ def next_layer(
         layer: before the round.
         groups: all of the round.
         settings: of the learning.
-        number: of the round.
+        number: number of the round.
     """
     done = [group for group in groups if group.step == "done"]
     used = [group for group in done if not is_beyond(group)]

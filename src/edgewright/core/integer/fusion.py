@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from edgewright.core.executor import Run, compile_graph
 from edgewright.core.integer.network import Int8, NetworkFunction, to_integers, with_rounding
 from edgewright.core.integer.qdq import Integers
-from edgewright.core.integer.rounding import rounding_of
+from edgewright.core.integer.reader import rounding_of
 from edgewright.core.operators import Function, where
+from edgewright.core.prediction.executor import Run, compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 from edgewright.schema.integer import IntegerNetwork
@@ -74,8 +74,8 @@ def _function(network: IntegerNetwork, shape: tuple[int, ...], make: Maker) -> F
     turned = len(network.values[network.output].shape) == 3
 
     def run(x: Array) -> Array:
-        made = ask(to_integers(source, x))
-        return (made.transpose(0, 3, 1, 2) if turned else made).reshape(len(x), *shape)
+        outputs = ask(to_integers(source, x))
+        return (outputs.transpose(0, 3, 1, 2) if turned else outputs).reshape(len(x), *shape)
 
     return run
 

@@ -60,10 +60,10 @@ class NetworkFunction:
             (kernel(o.kind).build(o, [values[i] for i in o.inputs], values[o.output]), o.inputs, o.output)
             for o in network.operators
         )
-        last = {number: place for place, (_, inputs, _) in enumerate(self._steps) for number in inputs}
+        last = {number: index for index, (_, inputs, _) in enumerate(self._steps) for number in inputs}
         self._frees = tuple(
-            tuple(n for n in inputs if last[n] == place and n != network.output)
-            for place, (_, inputs, _) in enumerate(self._steps)
+            tuple(n for n in inputs if last[n] == index and n != network.output)
+            for index, (_, inputs, _) in enumerate(self._steps)
         )
         self.samples_at_once = max(
             1, _PART_BYTES // max((_bytes_at_once(network, o) for o in network.operators), default=1)
@@ -87,13 +87,13 @@ class NetworkFunction:
             yield x[start : start + self.samples_at_once]
 
     def _run(self, x: Int8, *, free: bool = True) -> dict[int, Array]:
-        made: dict[int, Array] = {self.network.input: x}
+        arrays: dict[int, Array] = {self.network.input: x}
         for (function, inputs, output), freed in zip(self._steps, self._frees, strict=True):
-            made[output] = function(*[made[i] for i in inputs])
+            arrays[output] = function(*[arrays[i] for i in inputs])
             if free:
                 for number in freed:
-                    made.pop(number, None)
-        return made
+                    arrays.pop(number, None)
+        return arrays
 
 
 def _bytes_at_once(network: IntegerNetwork, operator: IntegerOperator) -> int:

@@ -166,10 +166,10 @@ class Integers(Reader):
         Raises:
             InputError: for another type, or a zero point other than 0.
         """
-        made = self.producers.get(name)
-        if made is None or made.op != "DequantizeLinear" or made.inputs[0] not in self.constants:
+        producer = self.producers.get(name)
+        if producer is None or producer.op != "DequantizeLinear" or producer.inputs[0] not in self.constants:
             raise InputError("weights and bias as constants with a scale", repr(name), where(node))
-        array, scale, zero = self.constants[made.inputs[0]], self.constant(made, 1), self.zero(made)
+        array, scale, zero = self.constants[producer.inputs[0]], self.constant(producer, 1), self.zero(producer)
         if array.dtype != dtype or (zero is not None and np.any(zero)):
             raise InputError(f"{np.dtype(dtype).name} with zero point 0", array.dtype.name, where(node))
         return array, scale

@@ -9,12 +9,25 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.kernels import Site, Weights, kinds, read_node
 from edgewright.core.operators import where
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
+
+KEY = "edgewright.rounding"
+
+
+def rounding_of(graph: Graph) -> Rounding:
+    """Return what the graph says of itself; LiteRT's reference kernels where it says nothing."""
+    return "tflm" if graph.metadata.get(KEY) == "tflm" else "litert"
+
+
+def marked(graph: Graph, rounding: Rounding) -> Graph:
+    """Return the graph with its rounding written down."""
+    return msgspec.structs.replace(graph, metadata={**graph.metadata, KEY: rounding})
+
 
 # With weights of a state as the third input, and its bias behind that of the input.
 RECURRENT = ("LSTM", "GRU")
@@ -177,7 +190,7 @@ class Reader:
 
 def obstacle(graph: Graph) -> str:
     """Name the operators without an integer form that lie between layers with weights."""
-    places = [place for place, node in enumerate(graph.nodes) if node.op in WEIGHTED]
+    places = [index for index, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     known = {*kinds(), *FLAT, "Clip", "QuantizeLinear", "DequantizeLinear"}
     between = graph.nodes[places[0] : places[-1]] if places and not graph.boundary else ()
     other = {node.op: node.outputs[0] for node in reversed(between) if node.op not in known}
@@ -191,8 +204,8 @@ def _shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     if any(length < 1 for length in source.shape):
         raise InputError("an input of fixed shape", f"shape {source.shape}", f"graph {graph.name}")
     names = tuple(node.outputs[0] for node in graph.nodes)
-    made = compile_graph(graph, names)(np.zeros((1, *source.shape), source.dtype))
-    return {source.name: tuple(source.shape), **{name: tuple(array.shape[1:]) for name, array in made.items()}}
+    arrays = compile_graph(graph, names)(np.zeros((1, *source.shape), source.dtype))
+    return {source.name: tuple(source.shape), **{name: tuple(array.shape[1:]) for name, array in arrays.items()}}
 
 
 def _move(kind: str, order: tuple[int, ...] = ()) -> IntegerOperator:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
-from edgewright.core.integer.requantise import half_away
+from edgewright.core.arithmetic.requantise import half_away
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Node
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -199,20 +199,20 @@ class Sums:
     """What the sums of products of each output channel can be.
 
     Attributes:
-        least, most: smallest and largest, bias included.
+        lowest, highest: smallest and largest, bias included.
         offset: bias less the weights times the zero point of the input: what is added to the sums of the bytes.
         dtype: the float type in which sums of bytes times weights are exact in any order; BLAS has both.
     """
 
-    least: NDArray[np.int64]
-    most: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    highest: NDArray[np.int64]
     offset: NDArray[np.int64]
     dtype: type[np.float32] | type[np.float64]
 
     @property
     def furthest(self) -> NDArray[np.int64]:
         """How far from 0 they can be."""
-        return np.maximum(np.abs(self.least), np.abs(self.most))
+        return np.maximum(np.abs(self.lowest), np.abs(self.highest))
 
 
 def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> Sums:
@@ -242,8 +242,8 @@ def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> Sums:
         )
     above, below = (size + total) // 2, (size - total) // 2
     return Sums(
-        least=above * low - below * high + bias,
-        most=above * high - below * low + bias,
+        lowest=above * low - below * high + bias,
+        highest=above * high - below * low + bias,
         offset=bias - source.zero * total,
         dtype=np.float32 if 128 * size.max(initial=0) < 2**24 else np.float64,
     )

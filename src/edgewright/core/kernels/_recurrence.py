@@ -20,16 +20,16 @@ def over_window(
     """Return the `build` of a kernel: (n, 1, samples, channels) -> (n, units), or (n, 1, samples, units)."""
 
     def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-        made = recurrence(operator, output)
+        recurrent = recurrence(operator, output)
         units, sequence = operator.arrays["recurrent"].shape[1], operator.numbers["sequence"][0]
         samples = inputs[0].shape[1]
 
         def run(x: Array) -> Array:
-            state, given = made.first(len(x)), np.empty((len(x), units), np.int8)
+            state, given = recurrent.first(len(x)), np.empty((len(x), units), np.int8)
             every = np.empty((len(x), 1, samples, units), np.int8)
-            for place in range(samples):
-                given, state = made.step(x[:, 0, place], state)
-                every[:, 0, place] = given
+            for index in range(samples):
+                given, state = recurrent.step(x[:, 0, index], state)
+                every[:, 0, index] = given
             return every if sequence else given
 
         return run

@@ -7,10 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from edgewright.core.integer.requantise import quantise_multiplier
+from edgewright.core.arithmetic.requantise import quantise_multiplier
 from edgewright.core.kernels import Function, Kernel, Site, clamped, extended, register, sums
-from edgewright.core.kernels._rounding import rounded_twice
-from edgewright.core.kernels._windows import padded, placement, spans, taps, windows
+from edgewright.core.kernels._rounding import padded, placement, rounded_twice, spans, taps, windows
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -59,11 +58,11 @@ def _with_multipliers(
     """
     del rounding
     source = inputs[0]
-    found = sums(operator, source, axis)
-    scale = np.broadcast_to(operator.arrays["weight_scale"].astype(np.float32).astype(np.float64), found.least.shape)
+    limits = sums(operator, source, axis)
+    scale = np.broadcast_to(operator.arrays["weight_scale"].astype(np.float32).astype(np.float64), limits.lowest.shape)
     factors = np.float64(np.float32(source.scale)) * scale / np.float64(np.float32(output.scale))
     multiplier, shift = quantise_multiplier(factors)
-    if (found.furthest << np.maximum(shift, 0)).max() >= 2**31:
+    if (limits.furthest << np.maximum(shift, 0)).max() >= 2**31:
         raise InputError("sums within 32 bits after the shift to the left", f"shift {shift.max()}", operator.kind)
     return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
 
@@ -72,16 +71,16 @@ def _build_conv(operator: IntegerOperator, inputs: Sequence[IntegerValue], outpu
     """(n, h, w, c) -> (n, rows, columns, filters); padding stands for the real number 0."""
     weights, groups, zero = operator.arrays["weights"], operator.numbers["groups"][0], inputs[0].zero
     size, width = len(weights) // groups, weights.shape[3]
-    found = sums(operator, inputs[0], 0)
-    filters = np.ascontiguousarray(weights.reshape(len(weights), -1).T, found.dtype)
-    finish = rounded_twice(operator, output, found.offset, found.furthest)
+    limits = sums(operator, inputs[0], 0)
+    filters = np.ascontiguousarray(weights.reshape(len(weights), -1).T, limits.dtype)
+    finish = rounded_twice(operator, output, limits.offset, limits.furthest)
 
     def run(x: Array) -> Array:
-        seen = windows(operator, padded(operator, x, zero, found.dtype))
+        seen = windows(operator, padded(operator, x, zero, limits.dtype))
         shape = seen.shape[:3]
         if groups == 1:
             return finish(seen.reshape(-1, len(filters)) @ filters).reshape(*shape, len(weights))
-        summed = np.empty((int(np.prod(shape)), len(weights)), found.dtype)
+        summed = np.empty((int(np.prod(shape)), len(weights)), limits.dtype)
         for first in range(groups):
             columns = seen[..., first * width : (first + 1) * width].reshape(-1, len(filters))
             own = slice(first * size, (first + 1) * size)
@@ -100,19 +99,21 @@ register("conv")(Kernel(_build_conv, prepare=partial(_with_multipliers, 0), read
 def _build_depthwise(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, rows, columns, filters); padding stands for the real number 0."""
     zero, channels, filters = inputs[0].zero, inputs[0].shape[2], operator.arrays["weights"].shape[2]
-    found = sums(operator, inputs[0], 2)
-    weights = operator.arrays["weights"].astype(found.dtype)
-    finish = rounded_twice(operator, output, found.offset, found.furthest)
+    limits = sums(operator, inputs[0], 2)
+    weights = operator.arrays["weights"].astype(limits.dtype)
+    finish = rounded_twice(operator, output, limits.offset, limits.furthest)
 
     # A row of the image beside a row of weights: NumPy's inner loop is then longer than the channels.
     usual = np.tile(weights, output.shape[1])
 
     def run(x: Array) -> Array:
-        x = padded(operator, x if filters == channels else np.repeat(x, filters // channels, axis=3), zero, found.dtype)
+        x = padded(
+            operator, x if filters == channels else np.repeat(x, filters // channels, axis=3), zero, limits.dtype
+        )
         rows, columns = spans(operator, x)
         wide = usual if columns == output.shape[1] else np.tile(weights, columns)
         wide = wide.reshape(*weights.shape[:2], columns, filters)
-        summed = np.zeros((len(x), rows, columns, filters), found.dtype)
+        summed = np.zeros((len(x), rows, columns, filters), limits.dtype)
         product = np.empty_like(summed)
         for position, tap in taps(operator, x):
             np.multiply(tap, wide[position], out=product)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.core.integer.requantise import exact_once, quantise_multiplier
+from edgewright.core.arithmetic.requantise import exact_once, quantise_multiplier
 from edgewright.core.kernels import Function, Kernel, Site, clamped, extended, register, sums
 from edgewright.core.kernels._rounding import rounded_once, rounded_twice
 from edgewright.schema.errors import InputError
@@ -38,32 +38,32 @@ def _prepare_dense(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """Multipliers: exact for LiteRT's float64 factor; for TFLM from float64, of a float32 product when one scale."""
-    made, scale = clamped(operator, output), operator.arrays["weight_scale"].astype(np.float32)
-    found = sums(operator, inputs[0], 0)
+    prepared, scale = clamped(operator, output), operator.arrays["weight_scale"].astype(np.float32)
+    limits = sums(operator, inputs[0], 0)
     source, target = np.float64(np.float32(inputs[0].scale)), np.float64(np.float32(output.scale))
     if rounding == "litert":
-        factors = np.broadcast_to(source * scale.astype(np.float64) / target, found.least.shape)
+        factors = np.broadcast_to(source * scale.astype(np.float64) / target, limits.lowest.shape)
         multiplier, shift = exact_once(
-            factors, found.least, found.most, made.low - output.zero, made.high - output.zero
+            factors, limits.lowest, limits.highest, prepared.low - output.zero, prepared.high - output.zero
         )
     elif scale.size > 1:
         multiplier, shift = quantise_multiplier(source * scale.astype(np.float64) / target)
     else:
         product = np.float64(np.float32(inputs[0].scale) * scale[0])
         multiplier, shift = quantise_multiplier(product / target)
-    return extended(made, single=rounding == "litert", multiplier=multiplier, shift=shift)
+    return extended(prepared, single=rounding == "litert", multiplier=multiplier, shift=shift)
 
 
 def _build_dense(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, inputs) -> (n, outputs)."""
     weights = operator.arrays["weights"]
-    found = sums(operator, inputs[0], 0)
-    columns = np.ascontiguousarray(weights.T, found.dtype)
+    limits = sums(operator, inputs[0], 0)
+    columns = np.ascontiguousarray(weights.T, limits.dtype)
     if operator.numbers["single"][0]:
-        finish = rounded_once(operator, output, found.offset)
+        finish = rounded_once(operator, output, limits.offset)
     else:
-        finish = rounded_twice(operator, output, found.offset, found.furthest)
-    return lambda x: finish(x.astype(found.dtype) @ columns)
+        finish = rounded_twice(operator, output, limits.offset, limits.furthest)
+    return lambda x: finish(x.astype(limits.dtype) @ columns)
 
 
 register("dense")(Kernel(_build_dense, prepare=_prepare_dense, read=_read_dense, onnx=("Gemm",)))

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from edgewright.core.integer.fixed_point import exp_of_negative, logistic, one_over_one_plus
-from edgewright.core.integer.requantise import (
+from edgewright.core.arithmetic.fixed_point import exp_of_negative, logistic, one_over_one_plus
+from edgewright.core.arithmetic.requantise import (
     INT32_MAX,
     divide_by_power,
     half_away,
@@ -81,7 +81,7 @@ def _read_relu(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
 def _prepare_relu(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
-    """Return the multiplier is of the float32 quotient of the scales; TFLM's ReLU6 has none and keeps the scale."""
+    """Return the multiplier of the float32 quotient of the scales; TFLM's ReLU6 has none and keeps the scale."""
     if rounding == "tflm" and operator.activation == "relu6":
         same_grid(inputs, output, "relu6")
     multiplier, shift = quantise_multiplier(np.float64(np.float32(inputs[0].scale) / np.float32(output.scale)))
@@ -139,8 +139,8 @@ def _floats(x: Array, scale: np.float32) -> Array:
     # The C library's expf is right to the last digit nearly always; NumPy's float32 exp is not.
     with np.errstate(over="ignore"):
         power = np.exp(-real.astype(np.float64)).astype(np.float32)
-    one = np.float32(1)
-    return half_away(one / (one + power) * np.float32(256)).astype(np.int64)
+    unit = np.float32(1)
+    return half_away(unit / (unit + power) * np.float32(256)).astype(np.int64)
 
 
 def _fixed(x: Array, scale: np.float32) -> Array:

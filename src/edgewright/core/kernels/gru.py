@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from edgewright.core.integer.gates import saturated, sigmoid_of_sum, tanh_of_sum
-from edgewright.core.integer.requantise import divide_by_power, quantise_multiplier, short_multiplier, twice
+from edgewright.core.arithmetic.gates import saturated, sigmoid_of_sum, tanh_of_sum
+from edgewright.core.arithmetic.requantise import divide_by_power, quantise_multiplier, short_multiplier, twice
 from edgewright.core.kernels import Kernel, Recurrence, Site, State, register
 from edgewright.core.kernels._recurrence import over_window, read_window, refuse_wide
 from edgewright.schema.graph import Array
@@ -45,26 +45,31 @@ def _prepare_gru(
     """
     arrays = operator.arrays
     coming = arrays["weight_scale"].astype(np.float64) * np.float64(np.float32(inputs[0].scale)) / GATE_STEP
-    held = arrays["recurrent_scale"].astype(np.float64) * STATE_STEP / GATE_STEP
-    multiplier, shift = short_multiplier(np.concatenate([coming, held]))
+    recurrent = arrays["recurrent_scale"].astype(np.float64) * STATE_STEP / GATE_STEP
+    multiplier, shift = short_multiplier(np.concatenate([coming, recurrent]))
     bias, late = arrays["bias"].astype(np.int64).reshape(2, -1)
-    for name, one, furthest, few in (("weights", bias, 255, slice(0, 3)), ("recurrent", late, 2**15, slice(3, 6))):
-        rows = np.abs(arrays[name].astype(np.int64)).sum(axis=1) * furthest + np.abs(one)
+    for name, biases, furthest, few in (("weights", bias, 255, slice(0, 3)), ("recurrent", late, 2**15, slice(3, 6))):
+        rows = np.abs(arrays[name].astype(np.int64)).sum(axis=1) * furthest + np.abs(biases)
         largest = rows.reshape(GATES, -1).max(axis=1)
         refuse_wide(operator, np.maximum(largest, (largest * multiplier[few]) >> np.maximum(shift[few], 1)))
     start = bias - inputs[0].zero * arrays["weights"].sum(axis=1, dtype=np.int64)
     given = np.concatenate(quantise_multiplier(STATE_STEP / np.float64(np.float32(output.scale))))
     refuse_wide(operator, np.where(np.append(1 - shift, given[1] - 15) > 0, 2**31, 0))
-    made = {"multiplier": multiplier, "shift": shift, "start": start.astype(np.int32), "late": late.astype(np.int32)}
+    constants = {
+        "multiplier": multiplier,
+        "shift": shift,
+        "start": start.astype(np.int32),
+        "late": late.astype(np.int32),
+    }
     numbers = {**operator.numbers, "upwards": (int(rounding == "tflm"),)}
-    return msgspec.structs.replace(operator, arrays={**arrays, **made, "given": given}, numbers=numbers)
+    return msgspec.structs.replace(operator, arrays={**arrays, **constants, "given": given}, numbers=numbers)
 
 
 def _recurrence_gru(operator: IntegerOperator, output: IntegerValue) -> Recurrence:
     """Return the state of 16 bits; what comes out is the state on the output's grid."""
     arrays, units = operator.arrays, operator.arrays["recurrent"].shape[1]
     multiplier, shift = (np.repeat(arrays[name], units) for name in ("multiplier", "shift"))
-    coming, held = (np.ascontiguousarray(arrays[name].T, np.float64) for name in ("weights", "recurrent"))
+    coming, recurrent = (np.ascontiguousarray(arrays[name].T, np.float64) for name in ("weights", "recurrent"))
     away, rows, both = not operator.numbers["upwards"][0], GATES * units, 2 * units
     before = bool(operator.numbers.get("before", (0,))[0])
 
@@ -80,11 +85,11 @@ def _recurrence_gru(operator: IntegerOperator, output: IntegerValue) -> Recurren
     def step(x: Array, state: State) -> tuple[Array, State]:
         (hidden,) = state
         every = gates(x, coming, arrays["start"], slice(0, rows))
-        own = gates(hidden, held[:, :both], arrays["late"][:both], slice(rows, rows + both))
+        own = gates(hidden, recurrent[:, :both], arrays["late"][:both], slice(rows, rows + both))
         opened = sigmoid_of_sum(saturated(every[:, :both] + own))
         kept, seen = opened[:, :units], opened[:, units:]
         reached = product(seen, hidden) if before else hidden
-        own = gates(reached, held[:, both:], arrays["late"][both:], slice(rows + both, 2 * rows))
+        own = gates(reached, recurrent[:, both:], arrays["late"][both:], slice(rows + both, 2 * rows))
         fresh = tanh_of_sum(saturated(every[:, both:] + (own if before else product(seen, own))))
         hidden = saturated(fresh - product(kept, fresh) + product(kept, hidden))
         return np.asarray(np.clip(twice(hidden, *arrays["given"]) + output.zero, -128, 127), np.int8), (hidden,)

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from edgewright.core.integer.gates import GATE_BITS, saturated, sigmoid, sigmoid_of_table, tanh, tanh_of_table
-from edgewright.core.integer.requantise import divide_by_power, quantise_multiplier, twice
+from edgewright.core.arithmetic.gates import GATE_BITS, saturated, sigmoid, sigmoid_of_table, tanh, tanh_of_table
+from edgewright.core.arithmetic.requantise import divide_by_power, quantise_multiplier, twice
 from edgewright.core.kernels import Kernel, Recurrence, Site, State, register
 from edgewright.core.kernels._recurrence import over_window, read_window, refuse_wide
 from edgewright.core.operators import where
@@ -56,17 +56,22 @@ def _prepare_lstm(
     arrays = operator.arrays
     step = np.float32(2.0 ** -(15 - GATE_BITS))
     coming = arrays["weight_scale"].astype(np.float32) * np.float32(inputs[0].scale) / step
-    held = arrays["recurrent_scale"].astype(np.float32) * np.float32(output.scale) / step
+    recurrent = arrays["recurrent_scale"].astype(np.float32) * np.float32(output.scale) / step
     given = 2.0**-15 / np.float64(np.float32(output.scale)) * 2.0**-15
     if rounding == "litert":
         given = np.float64(np.float32(given))
-    multiplier, shift = quantise_multiplier(np.append(np.concatenate([coming, held]).astype(np.float64), given))
+    multiplier, shift = quantise_multiplier(np.append(np.concatenate([coming, recurrent]).astype(np.float64), given))
     _refuse_overflow(operator, shift)
     bias = arrays["bias"].astype(np.int64) - inputs[0].zero * arrays["weights"].sum(axis=1, dtype=np.int64)
     late = -output.zero * arrays["recurrent"].sum(axis=1, dtype=np.int64)
-    made = {"multiplier": multiplier, "shift": shift, "start": bias.astype(np.int32), "late": late.astype(np.int32)}
+    constants = {
+        "multiplier": multiplier,
+        "shift": shift,
+        "start": bias.astype(np.int32),
+        "late": late.astype(np.int32),
+    }
     numbers = {**operator.numbers, "table": (int(rounding == "tflm"),)}
-    return msgspec.structs.replace(operator, arrays={**arrays, **made}, numbers=numbers)
+    return msgspec.structs.replace(operator, arrays={**arrays, **constants}, numbers=numbers)
 
 
 def _refuse_overflow(operator: IntegerOperator, shift: Array) -> None:
@@ -87,7 +92,7 @@ def _recurrence_lstm(operator: IntegerOperator, output: IntegerValue) -> Recurre
     exponent, units = operator.numbers["cell"][0], arrays["recurrent"].shape[1]
     multiplier, shift = arrays["multiplier"], arrays["shift"]
     factors = [np.repeat(part[start : start + GATES], units) for start in (0, GATES) for part in (multiplier, shift)]
-    coming, held = (np.ascontiguousarray(arrays[name].T, np.float64) for name in ("weights", "recurrent"))
+    coming, recurrent = (np.ascontiguousarray(arrays[name].T, np.float64) for name in ("weights", "recurrent"))
     table, clip = bool(operator.numbers["table"][0]), operator.numbers.get("clip", (0,))[0]
     opens, bends = (sigmoid_of_table, tanh_of_table) if table else (sigmoid, tanh)
 
@@ -98,7 +103,7 @@ def _recurrence_lstm(operator: IntegerOperator, output: IntegerValue) -> Recurre
     def step(x: Array, state: State) -> tuple[Array, State]:
         hidden, cell = state
         gates = saturated(twice((x.astype(np.float64) @ coming).astype(np.int64) + arrays["start"], *factors[:2]))
-        own = twice((hidden.astype(np.float64) @ held).astype(np.int64) + arrays["late"], *factors[2:])
+        own = twice((hidden.astype(np.float64) @ recurrent).astype(np.int64) + arrays["late"], *factors[2:])
         gates = saturated(gates + (saturated(own) if table else own))
         opened, shown, kept = (opens(gates[:, n * units : (n + 1) * units]) for n in range(3))
         fresh = bends(gates[:, 3 * units :], GATE_BITS)

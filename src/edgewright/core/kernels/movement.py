@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.core.kernels import Function, Kernel, Site, on_one_grid, register
-from edgewright.core.kernels._windows import padded
+from edgewright.core.kernels._rounding import padded
 from edgewright.core.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerOperator, IntegerValue
@@ -47,7 +47,7 @@ def _read_slice(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     Raises:
         InputError: for computed ends, several axes, or other steps.
     """
-    parts = [site.constants.get(place) for place in (1, 2, 3)]
+    parts = [site.constants.get(slot) for slot in (1, 2, 3)]
     steps = site.constants.get(4)
     if any(part is None or part.size != 1 for part in parts) or (steps is not None and steps.tolist() != [1]):
         raise InputError("a Slice along one axis in steps of 1", "another", where(site.node))

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.core.integer.requantise import quantise_multiplier
+from edgewright.core.arithmetic.requantise import quantise_multiplier
 from edgewright.core.kernels import Function, Kernel, Site, clamped_on_one_grid, extended, register
-from edgewright.core.kernels._rounding import rounded_twice
-from edgewright.core.kernels._windows import padded, placement, taps
+from edgewright.core.kernels._rounding import padded, placement, rounded_twice, taps
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding

@@ -78,7 +78,7 @@ def meaning(name: str) -> str:
 @cache
 def added() -> tuple[str, ...]:
     """Return the columns that only `Vitals.measured` has."""
-    return tuple(one.column for one in measures().values() if one.read and one.column not in COUNTS)
+    return tuple(measure.column for measure in measures().values() if measure.read and measure.column not in COUNTS)
 
 
 def columns(vitals: Vitals) -> dict[str, float]:

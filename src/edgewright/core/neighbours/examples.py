@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.recordings import columns_of, names_of, stretches, times_of
-from edgewright.core.windows import cut
+from edgewright.core.input.recordings import columns_of, names_of, stretches, times_of
+from edgewright.core.input.windows import cut
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 
@@ -25,7 +25,9 @@ def read_samples(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
         InputError: no such file, columns that are missing, missing or infinite values, or less than one window.
     """
     parts = list(_stretches(path, manifest, ""))
-    return np.concatenate([samples for _, samples, _ in parts]), [place for _, _, places in parts for place in places]
+    return np.concatenate([samples for _, samples, _ in parts]), [
+        position for _, _, places in parts for position in places
+    ]
 
 
 def read_examples(path: Path, manifest: Manifest, column: str = "") -> dict[str, Floats]:
@@ -39,13 +41,13 @@ def read_examples(path: Path, manifest: Manifest, column: str = "") -> dict[str,
     Raises:
         InputError: as `read_samples`; no examples, no column of labels, or rows without a label alone.
     """
-    found: dict[str, list[Floats]] = {}
+    by_label: dict[str, list[Floats]] = {}
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(_SUFFIXES) and p.is_file())
         for file in files:
             inner = file.relative_to(path).parts
             label = inner[0] if len(inner) > 1 else inner[0].lower().split(".csv")[0]
-            found.setdefault(label, []).append(read_samples(file, manifest)[0])
+            by_label.setdefault(label, []).append(read_samples(file, manifest)[0])
     elif not path.exists():
         raise InputError("a folder or a file of examples", "no such file", str(path))
     elif not column:
@@ -53,16 +55,16 @@ def read_examples(path: Path, manifest: Manifest, column: str = "") -> dict[str,
     else:
         for label, samples, _ in _stretches(path, manifest, column):
             if label:
-                found.setdefault(label, []).append(samples)
-    made = {label: np.concatenate(parts) for label, parts in found.items()}
-    made = {label: samples for label, samples in made.items() if len(samples)}
-    if not made:
+                by_label.setdefault(label, []).append(samples)
+    joined = {label: np.concatenate(parts) for label, parts in by_label.items()}
+    joined = {label: samples for label, samples in joined.items() if len(samples)}
+    if not joined:
         raise InputError(f"examples, {_unit(manifest)} each at least", "none", str(path))
-    return made
+    return joined
 
 
 def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[str, Floats, list[str]]]:
-    names = [one.name for one in manifest.columns]
+    names = [entry.name for entry in manifest.columns]
     if not path.is_file():
         raise InputError("a CSV file", "no such file" if not path.exists() else "a folder", str(path))
     wanted = {*names, column} if column else set(names)

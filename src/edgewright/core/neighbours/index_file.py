@@ -1,4 +1,4 @@
-"""The file of an index: a sealed archive with the package, the examples' vectors, and a test of them."""
+"""The file of an index: the package, the vectors that its graph makes of the examples, and a test of them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,75 @@ from numpy.typing import NDArray
 
 from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
 from edgewright.core.files import write_atomic
-from edgewright.core.neighbours.space import SampleSpace
+from edgewright.core.input.windows import parts
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, parse_package
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.schema.errors import InputError
-from edgewright.schema.neighbours import NEIGHBOURS_VERSION, Nearest, NeighboursSpec, Space
+from edgewright.schema.graph import Graph
+from edgewright.schema.package import NEIGHBOURS_VERSION, Nearest, NeighboursSpec, Space
+
+_PART_SAMPLES = 512
+
+
+class SampleSpace:
+    """A package's graph without its answer.
+
+    Args:
+        package: with the form 'float'.
+        space: 'features' or 'network'.
+
+    Raises:
+        InputError: a package whose graph has no such place.
+    """
+
+    def __init__(self, package: Package, space: Space) -> None:
+        graph = read_onnx(package.model("float"))
+        self._value = place_of(graph, space, package.manifest.name)
+        self._run = compile_graph(graph, [self._value])
+
+    def vectors(self, samples: Floats) -> Floats:
+        """Return unit vectors, shape (n, d), of samples as the package takes them.
+
+        Raises:
+            InputError: a sample whose features are not finite.
+        """
+        outputs = [self._run(samples[part])[self._value] for part in parts(samples.shape, _PART_SAMPLES)]
+        wide = np.concatenate([values.reshape(len(values), -1) for values in outputs]).astype(np.float32)
+        if not np.isfinite(wide).all():
+            number = int(np.argmin(np.isfinite(wide).all(axis=1)))
+            raise InputError("features that are numbers", "others", f"sample {number}", "Leave out missing values")
+        return unit_rows(wide)
+
+
+def unit_rows(wide: NDArray[np.float32]) -> Floats:
+    """Return samples of any shape as rows of length 1, shape (n, d)."""
+    flat = wide.reshape(len(wide), -1)
+    length = np.sqrt(np.sum(np.square(flat), axis=1, keepdims=True))
+    return np.asarray(flat / np.maximum(length, np.float32(1e-12)), np.float32)
+
+
+def place_of(graph: Graph, space: Space, name: str) -> str:
+    """Return the value of a graph that a space is; `name` in messages.
+
+    Raises:
+        InputError: the graph has none such.
+    """
+    features = graph.boundary or (graph.stages[-2].value if len(graph.stages) > 1 else "")
+    if not features:
+        raise InputError("a package with stages before its model", "none", f"package {name}")
+    if space == "features":
+        return features
+    reached, hidden = {features}, ""
+    for node in graph.nodes:
+        if reached.intersection(node.inputs):
+            reached.update(node.outputs)
+            if node.op in ("Gemm", "MatMul") and graph.boundary:
+                hidden = node.inputs[0]
+    if not hidden or hidden == features:
+        raise InputError("a network with a hidden layer", "none", f"package {name}", "Use --space features")
+    return hidden
+
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -25,7 +90,7 @@ NONE = "none of these"
 # Chosen on people of the public set HAPT who do not evaluate (docs/adr/0037-zero-shot.md).
 LIMITS: dict[Space, float] = {"network": 1.5, "features": 1.0}
 HEAT = 0.4
-_LEAST = 1e-4
+_MIN_SCALE = 1e-4
 _PART = 1024
 
 
@@ -51,19 +116,19 @@ class Examples:
         Labels with one example take the median of the others; where none has two, the median distance
         between labels stands for it.
         """
-        made = np.full(self.count, np.nan)
+        medians = np.full(self.count, np.nan)
         for number in range(self.count):
             own = self._vectors[self._owners == number]
             if len(own) > 1:
-                apart = 1 - own @ own.T
-                made[number] = np.median(apart[np.triu_indices(len(own), 1)])
-        known = made[np.isfinite(made)]
+                gaps = 1 - own @ own.T
+                medians[number] = np.median(gaps[np.triu_indices(len(own), 1)])
+        known = medians[np.isfinite(medians)]
         if not len(known):
-            apart = 1 - self._vectors @ self._vectors.T
-            apart[self._owners[:, None] == self._owners[None]] = np.inf
-            known = apart.min(axis=1, keepdims=True) if self.count > 1 else np.ones((1, 1))
-        made[~np.isfinite(made)] = np.median(known)
-        return np.asarray(np.maximum(made, _LEAST), np.float32)
+            gaps = 1 - self._vectors @ self._vectors.T
+            gaps[self._owners[:, None] == self._owners[None]] = np.inf
+            known = gaps.min(axis=1, keepdims=True) if self.count > 1 else np.ones((1, 1))
+        medians[~np.isfinite(medians)] = np.median(known)
+        return np.asarray(np.maximum(medians, _MIN_SCALE), np.float32)
 
     def distances(self, things: Floats) -> Floats:
         """To the nearest example of each label: shape (n, k)."""
@@ -79,7 +144,7 @@ class Examples:
         The logarithm of a distance in usual ones falls off linearly; the limit stands for one label more.
         """
         nearest = distances.argmin(axis=1)
-        powers = -np.log(np.maximum(distances, _LEAST))
+        powers = -np.log(np.maximum(distances, _MIN_SCALE))
         none = -np.log(self._limit * self.usual[nearest])
         wide = np.concatenate([powers, none[:, None]], axis=1) / HEAT
         wide = np.exp(wide - wide.max(axis=1, keepdims=True))
@@ -89,23 +154,23 @@ class Examples:
         """Return an answer to each of the samples' vectors, shape (n, d)."""
         distances = self.distances(things)
         chances = self.chances(distances)
-        made = []
-        for location, apart, chance in zip(places, distances, chances, strict=True):
-            nearest, chosen = int(apart.argmin()), int(chance.argmax())
-            made.append(
+        replies = []
+        for location, gaps, chance in zip(places, distances, chances, strict=True):
+            nearest, chosen = int(gaps.argmin()), int(chance.argmax())
+            replies.append(
                 Nearest(
-                    place=location, label=NONE if chosen == len(labels) else labels[chosen],
-                    confidence=float(chance[chosen]), nearest=labels[nearest], distance=float(apart[nearest]),
+                    origin=location, label=NONE if chosen == len(labels) else labels[chosen],
+                    confidence=float(chance[chosen]), nearest=labels[nearest], distance=float(gaps[nearest]),
                     limit=float(self._limit * self.usual[nearest]),
                 )
             )  # fmt: skip
-        return made
+        return replies
 
 
 SPEC, PACKAGE = "neighbours.json", "package.edge"
 _ARRAYS = ("vectors", "owners", "test")
 _DAMAGED = "Create it again with: edgewright few-shot learn PACKAGE --examples FOLDER --out FILE"
-_MOST, _MOST_LABELS, _LONGEST = 100_000, 10_000, 200
+_MAX_EXAMPLES, _MOST_LABELS, _LONGEST = 100_000, 10_000, 200
 # Of a unit vector's numbers: sums in another order, on another machine.
 _TOLERANCE = 1e-3
 
@@ -150,8 +215,8 @@ class Neighbours:
         if not name or len(name) > _LONGEST or name == NONE or not name.isprintable():
             raise InputError(f"a label of 1 to {_LONGEST} characters, not {NONE!r}", repr(label)[:60], "label")
         labels = self.spec.labels if name in self.spec.labels else (*self.spec.labels, name)
-        if len(labels) > _MOST_LABELS or len(self.owners) + len(things) > _MOST:
-            raise InputError(f"at most {_MOST:,} examples of {_MOST_LABELS:,} labels", "more", "index")
+        if len(labels) > _MOST_LABELS or len(self.owners) + len(things) > _MAX_EXAMPLES:
+            raise InputError(f"at most {_MAX_EXAMPLES:,} examples of {_MOST_LABELS:,} labels", "more", "index")
         owners = np.concatenate([self.owners, np.full(len(things), labels.index(name))])
         spec = msgspec.structs.replace(self.spec, labels=labels)
         return Neighbours(spec, self.package, self.data, np.concatenate([self.vectors, things]), owners)
@@ -175,25 +240,25 @@ def begin(package: bytes, where: str, space: Space, limit: float | None = None) 
     return Neighbours(spec, parsed, package, np.empty((0, width), np.float32), np.empty(0, np.int64))
 
 
-def index_bytes(made: Neighbours) -> bytes:
+def index_bytes(index: Neighbours) -> bytes:
     """Return the bytes of its file; the same index gives the same bytes."""
-    test = made.space().vectors(made.package.vectors()[:4])
-    owners = made.owners.astype(np.int32)
-    arrays: dict[str, NDArray[Any]] = {"vectors": made.vectors.astype(np.float16), "owners": owners, "test": test}
-    return pack_parts(SPEC, made.spec, arrays, {PACKAGE: made.data})
+    test = index.space().vectors(index.package.vectors()[:4])
+    owners = index.owners.astype(np.int32)
+    arrays: dict[str, NDArray[Any]] = {"vectors": index.vectors.astype(np.float16), "owners": owners, "test": test}
+    return pack_parts(SPEC, index.spec, arrays, {PACKAGE: index.data})
 
 
-def write_index(path: Path, made: Neighbours) -> int:
+def write_index(path: Path, index: Neighbours) -> int:
     """Write the file and give its length in bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    return write_atomic(path, index_bytes(made))
+    return write_atomic(path, index_bytes(index))
 
 
 def read_index(path: Path) -> Neighbours:
-    """Read a file, check it, and compares what its package makes of its test vectors.
+    """Read a file, check it, and compare what its package makes of its test vectors.
 
     Raises:
         InputError: missing, damaged, altered, of a newer format, or its features are others here.
@@ -206,23 +271,28 @@ def parse_index(data: bytes, where: str) -> Neighbours:
     spec, files = unpack_parts(data, where, SPEC, NeighboursSpec, NEIGHBOURS_VERSION, "index", _DAMAGED)
     package = files.pop(PACKAGE, b"")
     vectors, owners, test = unpack_arrays(files, _ARRAYS, where, _DAMAGED).values()
-    made = Neighbours(spec, parse_package(package, f"{where}, {PACKAGE}"), package, vectors.astype(np.float32), owners)
-    _check(made, where)
-    found = made.space().vectors(made.package.vectors()[: len(test)])
-    if found.shape != test.shape or vectors.shape[1:] != test.shape[1:]:
-        raise InputError(f"vectors of length {found.shape[-1]}", str(vectors.shape[-1]), where, _DAMAGED)
-    if not np.abs(found - test).max(initial=0.0) <= _TOLERANCE:
+    index = Neighbours(spec, parse_package(package, f"{where}, {PACKAGE}"), package, vectors.astype(np.float32), owners)
+    _check(index, where)
+    features = index.space().vectors(index.package.vectors()[: len(test)])
+    if features.shape != test.shape or vectors.shape[1:] != test.shape[1:]:
+        raise InputError(f"vectors of length {features.shape[-1]}", str(vectors.shape[-1]), where, _DAMAGED)
+    if not np.abs(features - test).max(initial=0.0) <= _TOLERANCE:
         raise InputError("the features of its own test", "others", where, _DAMAGED)
-    return made
+    return index
 
 
-def _check(made: Neighbours, where: str) -> None:
-    vectors, owners, labels = made.vectors, made.owners, made.spec.labels
-    fits = vectors.ndim == 2 and owners.ndim == 1 and len(vectors) == len(owners) <= _MOST and owners.dtype.kind == "i"
+def _check(index: Neighbours, where: str) -> None:
+    vectors, owners, labels = index.vectors, index.owners, index.spec.labels
+    fits = (
+        vectors.ndim == 2
+        and owners.ndim == 1
+        and len(vectors) == len(owners) <= _MAX_EXAMPLES
+        and owners.dtype.kind == "i"
+    )
     if not fits or not np.isfinite(vectors).all():
         raise InputError("a finite vector and a label for each example", "others", where, _DAMAGED)
     named = len(set(labels)) == len(labels) <= _MOST_LABELS
     if not named or set(np.unique(owners).tolist()) != set(range(len(labels))):
         raise InputError("examples of every label", "others", where, _DAMAGED)
-    if not (math.isfinite(made.spec.limit) and made.spec.limit > 0):
-        raise InputError("a limit above 0", str(made.spec.limit), where, _DAMAGED)
+    if not (math.isfinite(index.spec.limit) and index.spec.limit > 0):
+        raise InputError("a limit above 0", str(index.spec.limit), where, _DAMAGED)

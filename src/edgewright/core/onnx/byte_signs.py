@@ -61,16 +61,16 @@ def _turned(graph: Graph, source: np.dtype[Any], target: np.dtype[Any]) -> Graph
     if not any(slots):
         return graph
     reads = Counter(name for node in full.nodes for name in node.inputs)
-    turned = Counter(node.inputs[slot] for node, found in zip(full.nodes, slots, strict=True) for slot in found)
+    turned = Counter(node.inputs[slot] for node, uses in zip(full.nodes, slots, strict=True) for slot in uses)
     constants, nodes = dict(full.constants), []
-    for node, found in zip(full.nodes, slots, strict=True):
+    for node, uses in zip(full.nodes, slots, strict=True):
         inputs = list(node.inputs)
-        for slot in found:
+        for slot in uses:
             # What other nodes read as well keeps its bytes under its name.
             inputs[slot] += "" if reads[inputs[slot]] == turned[inputs[slot]] else "'"
             constants[inputs[slot]] = _other(full.constants[node.inputs[slot]], target)
-        kept = {key: value for key, value in node.attributes.items() if not found or key != "output_dtype"}
-        nodes.append(msgspec.structs.replace(node, inputs=tuple(inputs), attributes=kept) if found else node)
+        kept = {key: value for key, value in node.attributes.items() if not uses or key != "output_dtype"}
+        nodes.append(msgspec.structs.replace(node, inputs=tuple(inputs), attributes=kept) if uses else node)
     return msgspec.structs.replace(full, nodes=tuple(nodes), constants=constants)
 
 
@@ -128,14 +128,14 @@ class _Bytes:
 
     def _activations(self) -> frozenset[str]:
         """Return values that are such bytes; none where one of them is read as what it is."""
-        found: set[str] = set()
+        names: set[str] = set()
         for node in self.graph.nodes:
             data = _data(node)
-            if (data and found.issuperset(data)) or (node.op == _ROUNDS and self._has_zero(node)):
-                found.add(node.outputs[0])
-        takes = all(self._takes(node, name) for name in found for node in self.readers.get(name, []))
-        whole = all(found.issuperset(data) for node in self.graph.nodes if found.intersection(data := _data(node)))
-        return frozenset(found) if takes and whole and not found & self.public else frozenset()
+            if (data and names.issuperset(data)) or (node.op == _ROUNDS and self._has_zero(node)):
+                names.add(node.outputs[0])
+        takes = all(self._takes(node, name) for name in names for node in self.readers.get(name, []))
+        whole = all(names.issuperset(data) for node in self.graph.nodes if names.intersection(data := _data(node)))
+        return frozenset(names) if takes and whole and not names & self.public else frozenset()
 
     def _takes(self, node: Node, name: str) -> bool:
         """Return whether a node gives the same numbers when the bytes it reads under a name are of the other kind."""

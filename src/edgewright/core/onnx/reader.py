@@ -10,9 +10,8 @@ import math
 from typing import Any
 
 from edgewright.core.onnx.byte_signs import to_signed
-from edgewright.core.onnx.protobuf import Field, collect, joined, last
+from edgewright.core.onnx.protobuf import DTYPES, Field, collect, joined, last, tensor
 from edgewright.core.onnx.recurrent import over_windows
-from edgewright.core.onnx.tensors import DTYPES, tensor
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Attribute, Graph, Node, StageMark, Value
 
@@ -48,9 +47,9 @@ def read_onnx(data: bytes) -> Graph:
     Raises:
         InputError: for damaged bytes, another opset, operators of other domains, and what the dialect has no word for.
     """
-    found = collect(memoryview(data), {7: Field.message, 8: domain_version, 14: entry})
-    body, metadata = last(found, 7, None), dict(found.get(14, []))
-    opset = next((version for domain, version in reversed(found.get(8, [])) if domain in _OUR_DOMAINS), 0)
+    fields = collect(memoryview(data), {7: Field.message, 8: domain_version, 14: entry})
+    body, metadata = last(fields, 7, None), dict(fields.get(14, []))
+    opset = next((version for domain, version in reversed(fields.get(8, [])) if domain in _OUR_DOMAINS), 0)
     if body is None:
         raise InputError("an ONNX model", "bytes without a graph", do="The file is damaged or of another kind")
     if opset not in _OPSETS:
@@ -60,18 +59,18 @@ def read_onnx(data: bytes) -> Graph:
 
 def domain_version(field: Field) -> tuple[str, int]:
     """Return an OperatorSetIdProto: domain and version."""
-    found = collect(field.message(), {1: Field.text, 2: Field.integer})
-    return last(found, 1, ""), last(found, 2, 0)
+    fields = collect(field.message(), {1: Field.text, 2: Field.integer})
+    return last(fields, 1, ""), last(fields, 2, 0)
 
 
 def entry(field: Field) -> tuple[str, str]:
     """Return a StringStringEntryProto: key and value."""
-    found = collect(field.message(), {1: Field.text, 2: Field.text})
-    return last(found, 1, ""), last(found, 2, "")
+    fields = collect(field.message(), {1: Field.text, 2: Field.text})
+    return last(fields, 1, ""), last(fields, 2, "")
 
 
 def _graph(data: memoryview, metadata: dict[str, str]) -> Graph:
-    held = {
+    readers = {
         1: _node,
         2: Field.text,
         5: lambda field: tensor(field.message()),
@@ -79,18 +78,18 @@ def _graph(data: memoryview, metadata: dict[str, str]) -> Graph:
         12: _value,
         15: Field.message,
     }
-    found = collect(data, held)
-    name, nodes = last(found, 2, ""), [node for node in found.get(1, []) if isinstance(node, Node)]
-    if 15 in found:
+    fields = collect(data, readers)
+    name, nodes = last(fields, 2, ""), [node for node in fields.get(1, []) if isinstance(node, Node)]
+    if 15 in fields:
         raise InputError("dense constants", "sparse ones", f"graph {name!r}")
-    constants = {key: array for node in found.get(1, []) if isinstance(node, dict) for key, array in node.items()}
-    constants.update(found.get(5, []))
+    constants = {key: array for node in fields.get(1, []) if isinstance(node, dict) for key, array in node.items()}
+    constants.update(fields.get(5, []))
     stages, boundary, labels = _ours(metadata)
     return Graph(
         name=name,
         # Old writers list constants among the inputs.
-        inputs=tuple(v for v in found.get(11, []) if v.name not in constants),
-        outputs=tuple(found.get(12, [])),
+        inputs=tuple(v for v in fields.get(11, []) if v.name not in constants),
+        outputs=tuple(fields.get(12, [])),
         nodes=tuple(nodes),
         constants=constants,
         stages=stages,
@@ -129,12 +128,12 @@ def _tensor(field: Field) -> tuple[str, Array]:
 
 def _node(field: Field) -> Node | dict[str, Array]:
     """Return a node, or what a node of the operator Constant holds."""
-    found = collect(field.message(), NODE)
-    inputs, outputs = found.get(1, []), found.get(2, [])
-    op, domain = last(found, 4, ""), last(found, 7, "")
+    fields = collect(field.message(), NODE)
+    inputs, outputs = fields.get(1, []), fields.get(2, [])
+    op, domain = last(fields, 4, ""), last(fields, 7, "")
     if domain not in _OUR_DOMAINS:
         raise InputError("operators of ai.onnx", f"{domain}.{op}", f"the node that gives {outputs[:1]}")
-    read = dict(_attribute(part, op) for part in found.get(5, []))
+    read = dict(_attribute(part, op) for part in fields.get(5, []))
     if op == "Constant":
         value = read.get("value")
         if len(outputs) != 1 or value is None or not hasattr(value, "dtype"):
@@ -147,18 +146,18 @@ def _node(field: Field) -> Node | dict[str, Array]:
 
 
 def _attribute(data: memoryview, op: str) -> tuple[str, Any]:
-    found = collect(data, ATTRIBUTE)
-    name, kind = last(found, 1, ""), last(found, 20, 0)
+    fields = collect(data, ATTRIBUTE)
+    name, kind = last(fields, 1, ""), last(fields, 20, 0)
     # proto3 leaves out what is zero or empty.
     read: dict[int, Any] = {
-        _FLOAT: last(found, 2, 0.0),
-        _INT: last(found, 3, 0),
-        _STRING: last(found, 4, ""),
-        _FLOATS: tuple(joined(found, 7)),
-        _INTS: tuple(joined(found, 8)),
+        _FLOAT: last(fields, 2, 0.0),
+        _INT: last(fields, 3, 0),
+        _STRING: last(fields, 4, ""),
+        _FLOATS: tuple(joined(fields, 7)),
+        _INTS: tuple(joined(fields, 8)),
     }
-    if 5 in found:
-        read[_TENSOR] = tensor(found[5][-1])[1]
+    if 5 in fields:
+        read[_TENSOR] = tensor(fields[5][-1])[1]
     if kind not in read:
         raise InputError(
             "an attribute that is a number, text, a list of numbers or a tensor", repr(name), f"operator {op}"
@@ -171,17 +170,17 @@ def _attribute(data: memoryview, op: str) -> tuple[str, Any]:
 
 def _value(field: Field) -> Value:
     """Return a ValueInfoProto; the first axis, the batch, is left out, and an axis without a fixed length is -1."""
-    found = collect(field.message(), {1: Field.text, 2: tensor_type})
-    number, dims = last(found, 2, None) or (_FLOAT, [])
+    fields = collect(field.message(), {1: Field.text, 2: tensor_type})
+    number, dims = last(fields, 2, None) or (_FLOAT, [])
     if number not in DTYPES:
         raise InputError("inputs and outputs of a known type", f"ONNX type {number}")
-    return Value(name=last(found, 1, ""), dtype=DTYPES[number].name, shape=tuple(length for length, _ in dims[1:]))
+    return Value(name=last(fields, 1, ""), dtype=DTYPES[number].name, shape=tuple(length for length, _ in dims[1:]))
 
 
 def tensor_type(field: Field) -> tuple[int, list[tuple[int, str]]] | None:
     """Return a TypeProto of a tensor: number of the type and, of each axis, the length (-1 where open) and its name."""
-    found = collect(field.message(), {1: lambda part: collect(part.message(), {1: Field.integer, 2: _dims})})
-    kind = last(found, 1, None)
+    fields = collect(field.message(), {1: lambda part: collect(part.message(), {1: Field.integer, 2: _dims})})
+    kind = last(fields, 1, None)
     return None if kind is None else (last(kind, 1, _FLOAT), last(kind, 2, []))
 
 

@@ -66,7 +66,7 @@ def over_windows(graph: Graph) -> Graph:
         for name in node.inputs:
             readers.setdefault(name, []).append(node)
     own = json.loads(graph.metadata.get(KEY, "{}"))
-    made: dict[int, Node] = {}
+    replaced: dict[int, Node] = {}
     for node in graph.nodes:
         before = producers.get(node.inputs[0]) if node.op in _OPERATORS else None
         if before is None or before.op != "Transpose" or before.attributes.get("perm") != _TIME_FIRST:
@@ -77,9 +77,9 @@ def over_windows(graph: Graph) -> Graph:
         window, output = (LAST if len(behind) == 3 else SEQUENCE), behind[-1].outputs[0]
         attributes = {**node.attributes, WINDOW: window, **own.get(output, {})}
         inputs = (*before.inputs[:1], *node.inputs[1:])
-        made |= dict.fromkeys(map(id, behind), Node(op="", inputs=(), outputs=()))
-        made[id(behind[-1])] = Node(op=node.op, inputs=inputs, outputs=(output,), attributes=attributes)
-    nodes = (made.get(id(node), node) for node in graph.nodes)
+        replaced |= dict.fromkeys(map(id, behind), Node(op="", inputs=(), outputs=()))
+        replaced[id(behind[-1])] = Node(op=node.op, inputs=inputs, outputs=(output,), attributes=attributes)
+    nodes = (replaced.get(id(node), node) for node in graph.nodes)
     kept = tuple(node for node in nodes if node.op)
     read = {name for node in kept for name in node.inputs}
     axes = {name for name, _ in _AXES.values()}
@@ -91,13 +91,15 @@ def over_windows(graph: Graph) -> Graph:
 def _behind(graph: Graph, readers: dict[str, list[Node]], node: Node) -> list[Node]:
     """Return the Squeeze behind an operator that gives its last state, or Squeeze and Transpose behind all of them."""
     last = len(node.outputs) == 2 and not node.outputs[0]
-    found = readers.get(node.outputs[-1], []) if last or len(node.outputs) == 1 else []
-    axis = graph.constants.get(found[0].inputs[1]) if len(found) == 1 and len(found[0].inputs) == 2 else None
-    if axis is None or found[0].op != "Squeeze" or axis.ravel().tolist() != [0 if last else 1]:
+    consumers = readers.get(node.outputs[-1], []) if last or len(node.outputs) == 1 else []
+    axis = (
+        graph.constants.get(consumers[0].inputs[1]) if len(consumers) == 1 and len(consumers[0].inputs) == 2 else None
+    )
+    if axis is None or consumers[0].op != "Squeeze" or axis.ravel().tolist() != [0 if last else 1]:
         return []
     if last:
-        return found
-    turned = readers.get(found[0].outputs[0], [])
+        return consumers
+    turned = readers.get(consumers[0].outputs[0], [])
     if len(turned) != 1 or turned[0].op != "Transpose" or turned[0].attributes.get("perm") != _TIME_LAST:
         return []
-    return [*found, *turned]
+    return [*consumers, *turned]

@@ -11,7 +11,7 @@ from edgewright.core.operators._attributes import integer, number
 from edgewright.schema.graph import Array, Node
 
 _ZERO = np.zeros((), np.float32)
-_ONE = np.ones((), np.float32)
+_UNIT = np.ones((), np.float32)
 _FLOAT32 = np.dtype(np.float32)
 # (array, axis, dtype, out, keepdims): the ufuncs themselves, a third of the time of the methods of an array.
 _add: Callable[..., Array] = np.add.reduce
@@ -27,8 +27,8 @@ def _relu(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x))."""
     # exp overflows to infinity for very negative x, and 1 / infinity is the 0 wanted.
-    one = _ONE if x.dtype is _FLOAT32 else x.dtype.type(1)
-    return np.asarray(one / (one + np.exp(-x)))
+    unit = _UNIT if x.dtype is _FLOAT32 else x.dtype.type(1)
+    return np.asarray(unit / (unit + np.exp(-x)))
 
 
 operator("Relu")(plain(_relu))

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.core.operators import Function, operator, where
-from edgewright.core.operators._attributes import integer, integers
-from edgewright.core.operators._windows import Geometry, geometry, padded
+from edgewright.core.operators._attributes import Geometry, geometry, integer, integers, padded
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.core.operators import Function, operator, plain, where
-from edgewright.core.operators._attributes import integer, integers
-from edgewright.core.operators._windows import Geometry, geometry, padded
+from edgewright.core.operators._attributes import Geometry, geometry, integer, integers, padded
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 
@@ -49,9 +48,9 @@ def average_pool(node: Node, constants: Sequence[Array | None]) -> Function:
     def run(x: Array) -> Array:
         if even:
             return np.asarray(plan.windows(x).mean(last))
-        ones = np.ones((1, 1, *x.shape[2:]), x.dtype)
+        mask = np.ones((1, 1, *x.shape[2:]), x.dtype)
         total = plan.windows(_spread(plan, x, 0, 0)).sum(last)
-        return np.asarray(total / plan.windows(_spread(plan, ones, counted, 0)).sum(last))
+        return np.asarray(total / plan.windows(_spread(plan, mask, counted, 0)).sum(last))
 
     return run
 

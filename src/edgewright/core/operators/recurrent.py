@@ -36,7 +36,7 @@ def refusal(node: Node) -> str:
         return "clip, input_forget or other activations"
     if integer(node, "layout", 0):
         return "layout = 1"
-    if any(name for place, name in enumerate(node.inputs) if place >= _PLAIN_INPUTS):
+    if any(name for index, name in enumerate(node.inputs) if index >= _PLAIN_INPUTS):
         return "lengths of sequences, first states or peepholes"
     return ""
 
@@ -75,9 +75,9 @@ GRU_STEPS: dict[int, Step] = {1: _gru, 0: _gru_before}
 
 
 def _factory(step: Step, count: int, node: Node) -> Function:
-    found = refusal(node)
-    if found:
-        raise InputError(f"{node.op} forward in time, from a state of 0", found, where(node))
+    reason = refusal(node)
+    if reason:
+        raise InputError(f"{node.op} forward in time, from a state of 0", reason, where(node))
     window = text(node, WINDOW, "")
     first = 1 if not node.outputs[0] else 0
 
@@ -89,9 +89,9 @@ def _factory(step: Step, count: int, node: Node) -> Function:
         turned = np.ascontiguousarray(recurrent[0].T)
         states: tuple[Array, ...] = tuple(np.zeros((x.shape[1], units), x.dtype) for _ in range(count))
         every = np.empty((len(x), x.shape[1], units), x.dtype)
-        for place, gate in enumerate(coming):
+        for index, gate in enumerate(coming):
             states = step(gate, turned, late[gates:], states)
-            every[place] = states[-1 if window == CELL else 0]
+            every[index] = states[-1 if window == CELL else 0]
         if window:
             return np.ascontiguousarray(every.transpose(1, 2, 0)) if window != LAST else states[0]
         return states[0][None] if first else every[:, None]

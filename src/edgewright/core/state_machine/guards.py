@@ -46,7 +46,7 @@ class Rate(NamedTuple):
 class _Token(NamedTuple):
     kind: str
     text: str
-    place: int
+    position: int
 
 
 class Parser:
@@ -74,17 +74,17 @@ class Parser:
         tokens, index = [], 0
         end = len(self._text.rstrip())
         while index < end:
-            found = _TOKEN.match(self._text, index)
-            if found is None or found.lastgroup is None:
+            match = _TOKEN.match(self._text, index)
+            if match is None or match.lastgroup is None:
                 left = self._text[index:].strip()
                 raise InputError("a number, a name or a comparison", repr(left[:20]), f"{self._where}, {self._text!r}")
-            tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
-            index = found.end()
+            tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+            index = match.end()
         return tokens
 
     def _wrong(self, expected: str) -> InputError:
         got = repr(self._tokens[self._at].text) if self._at < len(self._tokens) else "the end"
-        index = self._tokens[self._at].place + 1 if self._at < len(self._tokens) else len(self._text) + 1
+        index = self._tokens[self._at].position + 1 if self._at < len(self._tokens) else len(self._text) + 1
         return InputError(expected, got, f"{self._where}, {self._text!r} character {index}")
 
     def _next_is(self, *texts: str) -> bool:
@@ -255,10 +255,10 @@ def _truth(tree: Tree) -> _Truth:
         return _joined(_truth(tree[1]), _truth(tree[2]), settles=kind == "or")
     if kind == "not":
         inner = _truth(tree[1])
-        return lambda names: None if (found := inner(names)) is None else not found
+        return lambda names: None if (truth := inner(names)) is None else not truth
     if kind == "true":
         value = _value(tree[1])
-        return lambda names: None if (found := value(names)) is None or found != found else bool(found)
+        return lambda names: None if (truth := value(names)) is None or truth != truth else bool(truth)
     return _comparison(kind, _value(tree[1]), _value(tree[2]))
 
 
@@ -269,7 +269,7 @@ def _value(tree: Tree) -> _Operand:
         return lambda names: names.get(content)
     if kind == "abs":
         inner = _value(content)
-        return lambda names: None if (found := inner(names)) is None or isinstance(found, str) else abs(found)
+        return lambda names: None if (value := inner(names)) is None or isinstance(value, str) else abs(value)
     return lambda _: content
 
 

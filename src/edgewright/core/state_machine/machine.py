@@ -24,7 +24,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         event: that was the reason.
         before, after: states; the same where it stayed.
         actions: what is to be done.
-        place: of the step among the table's, from 0; -1 for the watchdog where the table has no step for it.
+        index: of the step among the table's, from 0; -1 for the watchdog where the table has no step for it.
     """
 
     time: float
@@ -32,7 +32,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     before: str
     after: str
     actions: tuple[Action, ...]
-    place: int
+    index: int
 
 
 class Machine:
@@ -74,12 +74,12 @@ class Machine:
         Returns:
             The steps that were taken: time-outs that were due before, and at most one for the event.
         """
-        taken = self.tick(time)
+        steps = self.tick(time)
         self._names.update(names)
         row = self._row(event)
         if row is not None:
-            taken.append(self._go(row.step.to, event, row.step.actions, row.place, self._now))
-        return taken
+            steps.append(self._go(row.step.to, event, row.step.actions, row.index, self._now))
+        return steps
 
     def values(self, names: Mapping[str, Value], time: float) -> None:
         """Tell numbers of a row without an event; rates of change follow them."""
@@ -119,37 +119,37 @@ class Machine:
         Returns:
             What was due before.
         """
-        taken = self.tick(time)
+        steps = self.tick(time)
         self._sure, self._calm = self._now, True
-        return taken
+        return steps
 
     def due(self) -> float:
         """When something happens by itself; infinite where nothing will."""
         return min(self._timeout(), self._watchdog())
 
     def tick(self, time: float) -> list[Transition]:
-        """Return time goes on to `time`: time-outs and the watchdog, in the order in which they are due."""
+        """Let time go on; return the steps of time-outs and of the watchdog, in the order in which they were due."""
         if math.isnan(self.since):
             self.since = self._sure = time
         self._now = max(self._now, time)
-        taken: list[Transition] = []
+        steps: list[Transition] = []
         # A ring of time-outs takes as many turns as fit into the time that has passed, but not for ever.
         for _ in range(1000):
             due = self.due()
             if due > self._now:
-                return taken
+                return steps
             if self._watchdog() <= self._timeout():
                 self._calm = False
                 if self.state != self.table.safe:
                     row = self._row(LATE)
-                    actions, index = (row.step.actions, row.place) if row else ((), -1)
-                    taken.append(self._go(self.table.safe, LATE, actions, index, due))
+                    actions, index = (row.step.actions, row.index) if row else ((), -1)
+                    steps.append(self._go(self.table.safe, LATE, actions, index, due))
                 continue
             row = self.checked.timeouts[self.state]
             to = row.step.to or self.state
-            taken.append(self._go(to, TIMEOUT, row.step.actions, row.place, due))
+            steps.append(self._go(to, TIMEOUT, row.step.actions, row.index, due))
         self.since = self._now
-        return taken
+        return steps
 
     def _timeout(self) -> float:
         row = self.checked.timeouts.get(self.state)
@@ -171,7 +171,7 @@ class Machine:
         before = self.state
         if to:
             self.state, self.since = to, time
-        return Transition(time=time, event=event, before=before, after=self.state, actions=actions, place=index)
+        return Transition(time=time, event=event, before=before, after=self.state, actions=actions, index=index)
 
 
 class _Change:

@@ -14,9 +14,9 @@ from edgewright.schema.state_table import EVERY, LATE, TIMEOUT, Action, StateTab
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A step with its guard as it was read; `place` counts the steps of the table from 0."""
+    """A step with its guard as it was read; `index` counts the steps of the table from 0."""
 
-    place: int
+    index: int
     step: Step
     guard: Guard
 
@@ -174,22 +174,22 @@ def _sorted(
                 raise InputError(f"one time-out for state {state!r}", "two", f"{at}.event")
             else:
                 timeouts[state] = row
-    guards = tuple(row.guard for found in rows.values() for row in found)
-    return {key: tuple(found) for key, found in rows.items()}, timeouts, guards
+    guards = tuple(row.guard for rows_of in rows.values() for row in rows_of)
+    return {key: tuple(rows_of) for key, rows_of in rows.items()}, timeouts, guards
 
 
 def _shadows(checked: CheckedTable, where: str) -> Iterator[InputError]:
-    taken: dict[int, bool] = {}
+    reachable: dict[int, bool] = {}
     before: dict[int, int] = {}
-    for found in checked.rows.values():
+    for rows in checked.rows.values():
         always: Row | None = None
-        for row in found:
-            taken[row.place] = taken.get(row.place, False) or always is None
+        for row in rows:
+            reachable[row.index] = reachable.get(row.index, False) or always is None
             if always is not None:
-                before[row.place] = always.place
+                before[row.index] = always.index
             elif not row.step.when.strip():
                 always = row
-    for index, once in taken.items():
+    for index, once in reachable.items():
         if not once:
             text = f"steps[{before[index]}], which has no guard, comes first"
             yield InputError("a step that can be taken", text, f"{where} steps[{index}]", "Change their order")
@@ -203,8 +203,8 @@ def _fallbacks(checked: CheckedTable, where: str) -> Iterator[InputError]:
         # A retrieval is answered at once: no other event comes.
         if state in table.final or state in table.retrieve:
             continue
-        found = checked.rows.get((state, EVERY), ())
-        if not any(not row.step.when.strip() for row in found):
+        rows = checked.rows.get((state, EVERY), ())
+        if not any(not row.step.when.strip() for row in rows):
             yield InputError(
                 f"a fallback in state {state!r}", "none", where,
                 "Add a step with event = '*' and no guard; rules of a device (no dialogues) may set fallback = 'stay'",
@@ -214,9 +214,9 @@ def _fallbacks(checked: CheckedTable, where: str) -> Iterator[InputError]:
 def _reached(checked: CheckedTable, where: str) -> Iterator[InputError]:
     table = checked.table
     ways: dict[str, set[str]] = {state: set() for state in table.states}
-    for (state, event), found in checked.rows.items():
+    for (state, event), rows in checked.rows.items():
         if event != LATE:
-            ways[state] |= {row.step.to for row in found if row.step.to}
+            ways[state] |= {row.step.to for row in rows if row.step.to}
     for state, row in checked.timeouts.items():
         ways[state] |= {row.step.to} - {""}
     # The watchdog reaches the safe state from everywhere, but nobody is meant to wait for it as the only way out.

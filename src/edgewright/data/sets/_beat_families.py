@@ -18,7 +18,7 @@ from edgewright.schema.data import Floats
 
 Array = NDArray[np.float64]
 # Families of a record at most, and the likeness to its mean from which on a beat belongs to one.
-_MOST, _ALIKE = 6, 0.9
+_MAX_FAMILIES, _ALIKE = 6, 0.9
 # Weight of a beat in its family's mean at least, and the share of a family's size that each beat of the record takes.
 _RATE, _FORGOTTEN = 0.02, 1 / 500
 # Beats over which an interval is compared with the median, its deviation at least, and the largest value.
@@ -94,8 +94,11 @@ def members(level: Array, rhythm: Array) -> Members:
     own, usual = np.empty_like(level), np.empty_like(level)
     shares, likeness, rhythms = np.empty((count, 2)), np.zeros(count), np.empty_like(rhythm)
     same = np.empty(count)
-    means, middles = np.zeros((_MOST, level.shape[1])), np.zeros((_MOST, level[:, habits.WIDE].shape[1]))
-    sizes, sums, used = np.zeros(_MOST), np.zeros((_MOST, rhythm.shape[1])), 0
+    means, middles = (
+        np.zeros((_MAX_FAMILIES, level.shape[1])),
+        np.zeros((_MAX_FAMILIES, level[:, habits.WIDE].shape[1])),
+    )
+    sizes, sums, used = np.zeros(_MAX_FAMILIES), np.zeros((_MAX_FAMILIES, rhythm.shape[1])), 0
     peaks = level[:, habits.WIDE] - level[:, habits.WIDE].mean(axis=1, keepdims=True)
     for number, beat in enumerate(level):
         family, best = 0, 0.0
@@ -104,7 +107,7 @@ def members(level: Array, rhythm: Array) -> Members:
             family = int(alike.argmax())
             best = float(alike[family])
         if best < _ALIKE:
-            family = used if used < _MOST else int(sizes.argmin())
+            family = used if used < _MAX_FAMILIES else int(sizes.argmin())
             used = max(used, family + 1)
             means[family], sizes[family], sums[family] = beat, 0.0, 0.0
         largest, total = int(sizes[:used].argmax()), sizes.sum() + 1

@@ -46,16 +46,16 @@ def habits(beats: Floats, seconds: Array) -> Floats:
     before, after = columns.intervals(seconds)
     beat = rhythm(before, after)
     compared = np.concatenate([beat, _form(level, columns.usual(level))], axis=1)
-    made: Floats = np.concatenate([beat, _irregular(before), _unusual(compared)], axis=1).astype(np.float32)
-    return made
+    table: Floats = np.concatenate([beat, _irregular(before), _unusual(compared)], axis=1).astype(np.float32)
+    return table
 
 
 def rhythm(before: Array, after: Array) -> Array:
     """Return the columns of `RHYTHM`: logarithms, so that twice and half are equally far from the same."""
     lately, long = (columns.shares(before, after, count) for count in (columns.LATELY, columns.LONG))
     earlier = np.concatenate([before[:1], before[:-1]])
-    made = np.stack([before, *lately.T, *long.T, before / earlier, after / before], axis=1)
-    logs: Array = np.log(np.maximum(made, 1e-3))
+    ratios = np.stack([before, *lately.T, *long.T, before / earlier, after / before], axis=1)
+    logs: Array = np.log(np.maximum(ratios, 1e-3))
     return logs
 
 
@@ -75,8 +75,8 @@ def _form(beats: Array, usual: Array) -> Array:
     main = size(usual, _QRS)
     for part in (P, _QRS, _T):
         parts += [np.log(size(beats, part) / size(usual, part)), np.log(size(beats - usual, part) / main)]
-    for measure, least in ((width, 0.1), (area, 0.1)):
-        mine, other = measure(beats) + least, measure(usual) + least
+    for measure, floor in ((width, 0.1), (area, 0.1)):
+        mine, other = measure(beats) + floor, measure(usual) + floor
         parts += [np.log(mine), np.log(mine / other)]
     parts.append(np.log((np.ptp(beats, axis=1) + 0.05) / (np.ptp(usual, axis=1) + 0.05)))
     return np.stack(parts, axis=1)
@@ -84,15 +84,15 @@ def _form(beats: Array, usual: Array) -> Array:
 
 def likeness(beats: Array, usual: Array, part: slice) -> Array:
     """Return the correlation of a part of each beat with the usual one."""
-    mine, other = (one[:, part] - one[:, part].mean(axis=1, keepdims=True) for one in (beats, usual))
-    found: Array = (mine * other).sum(axis=1) / np.sqrt((mine**2).sum(axis=1) * (other**2).sum(axis=1) + 1e-6)
-    return found
+    mine, other = (signals[:, part] - signals[:, part].mean(axis=1, keepdims=True) for signals in (beats, usual))
+    correlation: Array = (mine * other).sum(axis=1) / np.sqrt((mine**2).sum(axis=1) * (other**2).sum(axis=1) + 1e-6)
+    return correlation
 
 
 def size(beats: Array, part: slice) -> Array:
     """Return the standard deviation of a part of each beat, in mV."""
-    found: Array = np.sqrt(beats[:, part].var(axis=1) + 1e-4)
-    return found
+    deviation: Array = np.sqrt(beats[:, part].var(axis=1) + 1e-4)
+    return deviation
 
 
 def width(beats: Array) -> Array:
@@ -100,24 +100,24 @@ def width(beats: Array) -> Array:
     steep = np.abs(np.diff(beats[:, 12:36], axis=1))
     places, total = np.arange(steep.shape[1]), steep.sum(axis=1) + 1e-6
     middle = (steep * places).sum(axis=1) / total
-    found: Array = np.sqrt((steep * (places - middle[:, None]) ** 2).sum(axis=1) / total)
-    return found
+    deviation: Array = np.sqrt((steep * (places - middle[:, None]) ** 2).sum(axis=1) / total)
+    return deviation
 
 
 def area(beats: Array) -> Array:
     """Return the area around the R peak as a multiple of the largest height."""
     heights = np.abs(beats[:, WIDE] - np.median(beats, axis=1)[:, None])
-    found: Array = heights.sum(axis=1) / (heights.max(axis=1) + 1e-3)
-    return found
+    ratio: Array = heights.sum(axis=1) / (heights.max(axis=1) + 1e-3)
+    return ratio
 
 
 def _unusual(values: Array) -> Array:
     """Return values less their running mean, as multiples of their running mean deviation; the first row is 0."""
     mean, spread = values[0].copy(), np.full(values.shape[1], 3 * _FLOOR)
-    made = np.empty_like(values)
+    deviations = np.empty_like(values)
     for number, row in enumerate(values):
-        made[number] = (row - mean) / (spread + _FLOOR)
+        deviations[number] = (row - mean) / (spread + _FLOOR)
         changed = np.clip(row - mean, -_CLIP * (spread + _FLOOR), _CLIP * (spread + _FLOOR))
         mean = mean + max(_RATE, 1 / (number + 2)) * changed
         spread = spread + max(_RATE, 1 / (number + 10)) * (np.abs(changed) - spread)
-    return np.clip(made, -_FARTHEST, _FARTHEST)
+    return np.clip(deviations, -_FARTHEST, _FARTHEST)

@@ -27,11 +27,11 @@ def level(beats: Floats) -> Floats:
 
 def usual(beats: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the running mean of the beats before each one in the record, shape (n, samples); the first is its own."""
-    mean, made = beats[0].astype(np.float64), np.empty(beats.shape)
+    mean, running = beats[0].astype(np.float64), np.empty(beats.shape)
     for number, beat in enumerate(beats):
-        made[number] = mean
+        running[number] = mean
         mean = mean + max(_RATE, 1 / (number + 1)) * (beat - mean)
-    return made
+    return running
 
 
 def compared(beats: Floats) -> Floats:
@@ -42,8 +42,8 @@ def compared(beats: Floats) -> Floats:
     """
     before = usual(beats)
     sizes = np.sqrt((before**2).mean(axis=1, keepdims=True)) + 0.02
-    made: Floats = (np.concatenate([beats, beats - before], axis=1) / sizes).astype(np.float32)
-    return made
+    scaled: Floats = (np.concatenate([beats, beats - before], axis=1) / sizes).astype(np.float32)
+    return scaled
 
 
 def intervals(seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

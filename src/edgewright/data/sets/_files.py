@@ -31,8 +31,8 @@ def find_files(folder: Path, *patterns: str) -> list[Path]:
     A pattern such as `*.csv` also finds `*.csv.gz` and `*.csv.xz`. Only the name is matched, so that the layout of
     an archive (a folder in a folder) does not matter.
     """
-    found = {p for pattern in patterns for end in ("", ".gz", ".xz") for p in folder.rglob(pattern + end)}
-    return sorted(p for p in found if p.is_file())
+    paths = {p for pattern in patterns for end in ("", ".gz", ".xz") for p in folder.rglob(pattern + end)}
+    return sorted(p for p in paths if p.is_file())
 
 
 def need_files(folder: Path, *patterns: str) -> list[Path]:
@@ -46,10 +46,10 @@ def need_files(folder: Path, *patterns: str) -> list[Path]:
         raise InputError(
             "a folder of a public set", got, str(folder), "Name its folder, or the kind of rows of your own"
         )
-    found = find_files(folder, *patterns)
-    if not found:
+    paths = find_files(folder, *patterns)
+    if not paths:
         raise InputError(f"files named {' or '.join(patterns)}", "none", str(folder), "Is it the folder of this set?")
-    return found
+    return paths
 
 
 def stem(path: Path) -> str:
@@ -111,12 +111,12 @@ def read_arrays(path: Path, *keys: str) -> dict[str, Any]:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            found = {key: archive[key] for key in archive.files}
+            arrays = {key: archive[key] for key in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"arrays {', '.join(keys)}", str(error), str(path), "Fetch it again") from None
-    if absent := [key for key in keys if key not in found]:
+    if absent := [key for key in keys if key not in arrays]:
         raise InputError(f"arrays {', '.join(keys)}", f"no {absent[0]}", str(path), "Fetch it again")
-    return found
+    return arrays
 
 
 def read_table(
@@ -185,10 +185,10 @@ def column(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
     Raises:
         InputError: it is not there, or more than one could be meant.
     """
-    found = find_name(name, table.columns, {})
-    if found is None:
+    known_name = find_name(name, table.columns, {})
+    if known_name is None:
         raise InputError(f"a column {name!r}", ", ".join(table.columns), str(path))
-    return table[found]
+    return table[known_name]
 
 
 def texts(table: pl.DataFrame, name: str, path: Path) -> Labels:

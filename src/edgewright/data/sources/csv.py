@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.clocks.rates import rate_of
-from edgewright.core.csv.cell_words import is_date
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import open_csv, read_csv
+from edgewright.core.units import is_date
 from edgewright.data.contract import PARQUET, Source, need_path
-from edgewright.data.folder_files import files_of
+from edgewright.data.files import files_of
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.tabular import (
     Table,
@@ -102,7 +102,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         names=rows.names,
         values=rows.values,
         text=text_cells,
-        place=lambda row: f"{name} line {int(rows.lines[row])}",
+        row_name=lambda row: f"{name} line {int(rows.lines[row])}",
         units={**rows.header.units, **{column: unit for column in numbers if (unit := rows.header.unit(column))}},
         numerals={column: own for column in rows.names if isinstance(own := rows.numerals(column), Numerals)},
     )

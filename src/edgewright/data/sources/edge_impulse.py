@@ -10,10 +10,10 @@ import cbor2
 import msgspec
 import numpy as np
 
-from edgewright.core.riff import channel_names, read_wav
+from edgewright.core.input.riff import channel_names, read_wav
 from edgewright.core.toml_tables import explain
 from edgewright.data.contract import SchemaConfig, Source, need_path
-from edgewright.data.headers import read_whole
+from edgewright.data.files import read_whole
 from edgewright.data.labels import Mark, label_rows
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.schema.data import DataSet, Floats, Recording
@@ -128,14 +128,14 @@ def _files(root: Path) -> list[_File]:
     if info is not None:
         table = _json(read_whole(info, info.name), info.name)
         try:
-            found = msgspec.convert(table, _Info).files
+            listed = msgspec.convert(table, _Info).files
         except msgspec.ValidationError as error:
             raise explain(error, table, _Info, info.name) from error
         base = info.parent.relative_to(root)
-        for file in found:
+        for file in listed:
             if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
                 raise InputError("a path inside the export", repr(file.path), info.name)
-        return [msgspec.structs.replace(f, path=(base / f.path).as_posix()) for f in found]
+        return [msgspec.structs.replace(f, path=(base / f.path).as_posix()) for f in listed]
     paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in (".json", ".cbor"))
     if not paths:
         raise InputError("info.labels, or .json and .cbor files", "none", str(root))
@@ -187,14 +187,14 @@ def _matrix(values: Any, sensors: int, where: str) -> Floats:  # noqa: ANN401 - 
         return np.array([[np.nan if v is None else float(v) for v in row] for row in rows], dtype=np.float32)
 
 
-def _same(first: str, one: _Read, other: str, two: _Read) -> None:
+def _same(first: str, first_read: _Read, other: str, two: _Read) -> None:
     """Refuse another set of sensors or another rate than the first file's."""
-    names = [[s.name for s in read.sensors] for read in (one, two)]
+    names = [[s.name for s in read.sensors] for read in (first_read, two)]
     if names[0] != names[1]:
         raise InputError(f"the sensors {', '.join(names[0])} of {first}", ", ".join(names[1]), other)
-    if abs(one.rate - two.rate) > 1e-6 * one.rate:
+    if abs(first_read.rate - two.rate) > 1e-6 * first_read.rate:
         raise InputError(
-            "recordings of one sampling rate", f"{one.rate:g} Hz and {two.rate:g} Hz", f"{first} and {other}"
+            "recordings of one sampling rate", f"{first_read.rate:g} Hz and {two.rate:g} Hz", f"{first} and {other}"
         )
 
 
@@ -210,7 +210,7 @@ def _recording(file: _File, read: _Read, config: EdgeImpulseConfig) -> Recording
         return msgspec.structs.replace(recording, target=np.broadcast_to(np.array(file.label.label), rows))
     if file.label.type == "multi-label":
         marks = [
-            Mark(label=s.label, start=str(s.start), end=str(s.end + 1), place=f"info.labels, {file.path}")
+            Mark(label=s.label, start=str(s.start), end=str(s.end + 1), where=f"info.labels, {file.path}")
             for s in file.label.labels
         ]
         return label_rows(recording, marks, unit="samples", samples=True, rate=read.rate, origin=0.0)

@@ -119,8 +119,8 @@ def _loaded(stream: BinaryIO, kind: type) -> Any:  # noqa: ANN401 - an array or 
     """
     content = np.load(stream, allow_pickle=False)
     if not isinstance(content, kind):
-        one, other = ("several arrays", ".npz") if kind is np.ndarray else ("one array", ".npy")
-        raise ValueError(f"{one}, as a file has that is called {other}")
+        expected, other = ("several arrays", ".npz") if kind is np.ndarray else ("one array", ".npy")
+        raise ValueError(f"{expected}, as a file has that is called {other}")
     return content
 
 

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from edgewright.core.clocks.joined import parts_of
-from edgewright.core.clocks.joined import text_of as joined_text
+from edgewright.core.clocks.texts import parts_of
+from edgewright.core.clocks.texts import text_of as joined_text
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.row_spool import Spool, piece_rows
@@ -62,7 +62,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         names=tuple(numbers),
         values=_values(frame, numbers),
         text={column: _text(frame, column) for column in _texts(config)},
-        place=lambda row: f"{name} row {row + 1}",
+        row_name=lambda row: f"{name} row {row + 1}",
     )
     return with_categories(table, config)
 
@@ -174,7 +174,7 @@ def _shape(files: list[Path], config: ParquetConfig) -> tuple[list[int], tuple[s
     return lengths, input_names(config, tables[0].names)
 
 
-def _place(name: str, before: int, row: int) -> str:
+def _row_name(name: str, before: int, row: int) -> str:
     """Where a row stands, for errors."""
     return f"{name} row {before + row + 1}"
 
@@ -194,9 +194,9 @@ def _spooled(file: Path, length: int, names: tuple[str, ...], config: ParquetCon
             frame = scan.slice(start, step).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _broken(error, file.name) from error
-        where = partial(_place, file.name, start)
+        where = partial(_row_name, file.name, start)
         texts = {column: text_of(frame[column]) for column in config.categories}
-        piece = Table(name=file.name, names=tuple(numbers), values=_values(frame, numbers), text=texts, place=where)
+        piece = Table(name=file.name, names=tuple(numbers), values=_values(frame, numbers), text=texts, row_name=where)
         piece = with_categories(piece, config)
         values = piece.values[:, [piece.names.index(name) for name in names]]
         refuse_infinite(values, names, where)
@@ -208,7 +208,7 @@ def _spooled(file: Path, length: int, names: tuple[str, ...], config: ParquetCon
         names=(),
         values=np.empty((length, 0), np.float32),
         text={part: np.concatenate(pieces) for part, pieces in text.items()},
-        place=partial(_place, file.name, 0),
+        row_name=partial(_row_name, file.name, 0),
     )
 
 

@@ -9,13 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.pictures import ENDINGS, Fit, measured_pixels
-from edgewright.data.boxes import Placing, read_boxes
-from edgewright.data.centres import TARGET as OBJECTS
-from edgewright.data.centres import centres_text
+from edgewright.core.input.pictures import ENDINGS, Fit, measured_pixels
+from edgewright.data.boxes import TARGET as OBJECTS
+from edgewright.data.boxes import Placing, centres_text, read_boxes
 from edgewright.data.contract import Source, SourceConfig, need_path
+from edgewright.data.files import stored_files
 from edgewright.data.labels import Marks, Meaning, read_marks, read_name
-from edgewright.data.stored_files import stored_files
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
@@ -54,24 +53,24 @@ def picture_columns(colour: bool) -> tuple[Column, ...]:
 
 
 def _by_file(marks: Marks) -> dict[str, Meaning]:
-    found: dict[str, Meaning] = {}
+    meanings: dict[str, Meaning] = {}
     for mark in marks.marks:
         if not mark.file or mark.start:
-            raise InputError("a file and its label in each line", "a line without file, or with a start", mark.place)
-        before = found.get(mark.file)
+            raise InputError("a file and its label in each line", "a line without file, or with a start", mark.where)
+        before = meanings.get(mark.file)
         if before is not None and before.label != mark.label:
-            raise InputError(f"one label of {mark.file}", f"{before.label!r} and {mark.label!r}", mark.place)
-        found[mark.file] = Meaning(label=mark.label, group=mark.group, session=mark.session)
-    return found
+            raise InputError(f"one label of {mark.file}", f"{before.label!r} and {mark.label!r}", mark.where)
+        meanings[mark.file] = Meaning(label=mark.label, group=mark.group, session=mark.session)
+    return meanings
 
 
 def _floats(pictures: list[NDArray[np.uint8]]) -> Floats:
     """Return pictures as one array; the list is emptied meanwhile, so that none is held twice."""
-    made = np.empty((len(pictures), *pictures[0].shape), np.float32)
+    array = np.empty((len(pictures), *pictures[0].shape), np.float32)
     while pictures:
         last = pictures.pop()
-        made[len(pictures)] = last
-    return made
+        array[len(pictures)] = last
+    return array
 
 
 def load(config: PicturesConfig, seed: int) -> DataSet:

@@ -98,12 +98,12 @@ def _load(config: Config, seed: int) -> DataSet:
     values = np.empty((total, len(COLUMNS)), dtype=np.float32)
     good = np.empty(total, dtype=np.bool_)
     for first in range(0, batches, _CHUNK):
-        drawn = [_batch(seed, b, config) for b in range(first, min(first + _CHUNK, batches))]
-        z = np.concatenate([readings for readings, _ in drawn])
+        parts = [_batch(seed, b, config) for b in range(first, min(first + _CHUNK, batches))]
+        z = np.concatenate([readings for readings, _ in parts])
         at = slice(first * config.batch_rows, first * config.batch_rows + len(z))
         # The sensors report what the inspector sees; clipping touches readings beyond the declared range only.
         values[at] = np.clip(_MEAN + _SPREAD * z, *_RANGE)
-        good[at] = _score(z, config) + np.concatenate([noise for _, noise in drawn]) > 0
+        good[at] = _score(z, config) + np.concatenate([noise for _, noise in parts]) > 0
     width = max(3, len(str(batches)))
     names = np.array([f"batch-{b + 1:0{width}d}" for b in range(batches)])
     groups = np.repeat(names, config.batch_rows)[: config.rows]

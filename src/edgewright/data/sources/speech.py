@@ -92,7 +92,9 @@ def _word(rng: np.random.Generator, phones: tuple[_Phone, ...], speaker: _Speake
         return np.convolve(np.repeat(values, counts), shape / shape.sum(), mode="same")
 
     targets = np.array([phone.formants for phone in phones]) * speaker.tract * speaker.accent
-    formants = [np.interp(time, middles, one) for one in (targets * np.exp(0.03 * rng.normal(size=targets.shape))).T]
+    formants = [
+        np.interp(time, middles, track) for track in (targets * np.exp(0.03 * rng.normal(size=targets.shape))).T
+    ]
     pitch = speaker.pitch * np.exp(0.05 * rng.normal()) * np.linspace(1.1, 0.85, len(time))
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     number = np.arange(1, int(RATE / 2 / pitch.min()) + 1)[:, None]
@@ -103,18 +105,18 @@ def _word(rng: np.random.Generator, phones: tuple[_Phone, ...], speaker: _Speake
         size = size * formant**2 / np.hypot(formant**2 - hertz**2, width * hertz)
     voice = (size * np.sin(number * phase)).sum(axis=0)
     sound = level([phone.voice for phone in phones]) * voice / np.abs(voice).max()
-    for place, phone in enumerate(phones):
+    for index, phone in enumerate(phones):
         if phone.noise:
             hiss = _coloured(rng, len(time), phone.centre * speaker.tract, 600.0)
-            sound += level([phone.noise * (other == place) for other in range(len(phones))]) * hiss / 3
+            sound += level([phone.noise * (other == index) for other in range(len(phones))]) * hiss / 3
     return np.asarray(sound / np.abs(sound).max())
 
 
 def _coloured(rng: np.random.Generator, count: int, centre: float, width: float) -> Signal:
     """Return noise of deviation 1 around a frequency."""
     hertz = np.fft.rfftfreq(count, 1 / RATE)
-    made = np.fft.irfft(np.fft.rfft(rng.normal(size=count)) * np.exp(-0.5 * ((hertz - centre) / width) ** 2), count)
-    return np.asarray(made / made.std())
+    noise = np.fft.irfft(np.fft.rfft(rng.normal(size=count)) * np.exp(-0.5 * ((hertz - centre) / width) ** 2), count)
+    return np.asarray(noise / noise.std())
 
 
 def _recorded(rng: np.random.Generator, word: Signal, noise: float) -> Signal:

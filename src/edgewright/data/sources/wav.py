@@ -7,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.core.riff import channel_names, read_wav
+from edgewright.core.input.riff import channel_names, read_wav
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import Source, SourceConfig, need_path
-from edgewright.data.headers import read_whole
+from edgewright.data.files import read_whole, stored_files
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
-from edgewright.data.stored_files import stored_files
 from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -58,7 +57,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float
         name=name,
         names=names,
         values=sound.values,
-        place=lambda row: f"{name} sample {row}",
+        row_name=lambda row: f"{name} sample {row}",
     )
     return table, float(sound.rate)
 

@@ -192,9 +192,9 @@ def _faults(rng: np.random.Generator, values: Array, config: Config) -> None:
     people, seconds, _ = values.shape
     for sensor in dict.fromkeys(SENSORS):
         columns = [i for i, s in enumerate(SENSORS) if s == sensor]
-        held = _bursts(rng, (people, seconds), config.stuck, 15.0)
-        held[:, 0] = False  # nothing to repeat yet
-        last = np.maximum.accumulate(np.where(held, 0, np.arange(seconds)), axis=1)
+        stuck = _bursts(rng, (people, seconds), config.stuck, 15.0)
+        stuck[:, 0] = False  # nothing to repeat yet
+        last = np.maximum.accumulate(np.where(stuck, 0, np.arange(seconds)), axis=1)
         lost = _bursts(rng, (people, seconds), config.missing, 6.0)
         for c in columns:
             values[:, :, c] = np.take_along_axis(values[:, :, c], last, axis=1)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from edgewright.device.agent.batch_prediction import Answerer
+from edgewright.device.agent.packages import Answerer
 from edgewright.device.agent.plan import DetectorPlan
 from edgewright.device.sources import Stream
 from edgewright.device.store import startup, stream_state
@@ -55,7 +55,7 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
 
     version: int
     # Boot and number of the last event that was stored before.
-    place: tuple[int, int]
+    last_event: tuple[int, int]
     kept: dict[str, SavedState]
 
 
@@ -78,33 +78,33 @@ class Checkpoint:
         recorded: whether it is a recording, whose states are apart from those of live streams.
 
     Attributes:
-        place: of the last run in the same source; None for another source.
+        position: of the last run in the same source; None for another source.
         exact: whether the rows that come go on at the place: then the states go on whatever the times of the rows.
     """
 
     def __init__(self, store: Store, source: str, *, recorded: bool = False) -> None:
         self._store, self._source, self.exact = store, source, False
         self._scope = f"recording{_SEPARATOR}" if recorded else ""
-        self._most = stream_state.share(store.config, startup.LEAST)
+        self._max_bytes = stream_state.share(store.config, startup.MIN_BYTES)
         self._states: dict[str, bytes | None] = {}
         self._old = not recorded and (store.folder / STATE_FILE).exists()
         with store.guard:
-            known, place = stream_state.load(store.database), stream_state.place(store.database, self._scope)
+            known, position = stream_state.load(store.database), stream_state.source_place(store.database, self._scope)
         own = {key.removeprefix(self._scope): data for key, data in known.items() if self._own(key)}
         self._kept = {key: kept for key, data in own.items() if (kept := self._opened(key, data)) is not None}
         self._sizes: OrderedDict[str, int] = OrderedDict((key, len(data)) for key, data in own.items())
         # What cannot be read, or lies in clear where columns are encrypted from now on, goes with the first save.
         self._states = dict.fromkeys(own.keys() - self._kept.keys())
         if self._old:
-            older = _read(store.folder / STATE_FILE, 2 * self._most)
-            if place is None or older.place > place.at:
+            older = _read(store.folder / STATE_FILE, 2 * self._max_bytes)
+            if position is None or older.last_event > position.at:
                 # An older version ran last: its states are newer, and nobody knows its place.
                 self._states |= dict.fromkeys(own)
-                place, self._kept, self._sizes = None, dict(older.kept), OrderedDict()
+                position, self._kept, self._sizes = None, dict(older.kept), OrderedDict()
         self._before: dict[str, set[str]] = {}
         for key in self._sizes:
             self._before.setdefault(_stream(key), set()).add(key)
-        self.place = place if place is not None and place.source == source else None
+        self.position = position if position is not None and position.source == source else None
 
     def take(self, key: str) -> SavedState | None:
         """Return what was kept under this name; it is this run's from now on."""
@@ -142,10 +142,10 @@ class Checkpoint:
             self._sizes[key] = len(data) + len(key) + 32
             self._sizes.move_to_end(key)
         total = sum(self._sizes.values())
-        while total > self._most and self._sizes:
+        while total > self._max_bytes and self._sizes:
             key, size = self._sizes.popitem(last=False)
             self._states[key], total = None, total - size
-        place = SourcePlace(
+        source_place = SourcePlace(
             version=PLACE_VERSION, source=self._source, position=position, reached=source.reached, loses=source.loses,
             wall=time.time(), ended=ended, starts=starts,
         )  # fmt: skip
@@ -158,7 +158,7 @@ class Checkpoint:
                 stream_state.remove(self._store.folder)
 
         scoped = {self._scope + key: data for key, data in changed.items()}
-        return Remembered(scoped, place, self._scope, durable, at_once)
+        return Remembered(scoped, source_place, self._scope, durable, at_once)
 
     def over(self, source: Stream) -> Remembered:
         """Return what forgets a recording that was played to its end: the next start plays it again."""
@@ -266,7 +266,7 @@ def _read(path: Path, maximum: int) -> _File:
     if len(data) < 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
         return nothing
     try:
-        found = msgspec.msgpack.decode(data[:-4], type=_File)
+        content = msgspec.msgpack.decode(data[:-4], type=_File)
     except _OURS:
         return nothing
-    return found if found.version == _FILE_VERSION else nothing
+    return content if content.version == _FILE_VERSION else nothing

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.windows import Windower
+from edgewright.core.input.windows import Windower
 from edgewright.device.timeline import Ready, Timeline, TimelineConfig
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.data import Floats
@@ -55,7 +55,7 @@ class Feed:
         self._hole = True
 
     def push(self, packet: Packet) -> tuple[list[Ready], list[Health]]:
-        """Return rows that are ready, and what is to be told of them.
+        """Return rows that are ready, and notices about them.
 
         Raises:
             InputError: the packet has other columns than the source said.
@@ -75,17 +75,17 @@ class Feed:
         return self._timeline.push(packet)
 
     def flush(self) -> tuple[list[Ready], list[Health]]:
-        """Return what is still held back."""
+        """Return rows that were still held back, and notices about them."""
         return self._timeline.flush() if self._timeline is not None else ([], [])
 
     def _untimed(self, packet: Packet, values: Floats) -> tuple[list[Ready], list[Health]]:
         last = float(packet.time[-1]) if len(packet.time) else 0.0
         health = []
         if packet.notice:
-            health.append(Health(time=last, what="source", text=packet.notice))
+            health.append(Health(time=last, kind="source", text=packet.notice))
         if packet.lost:
             text = f"{packet.lost} rows lost by the source"
-            health.append(Health(time=last, what="lost", text=text, amount=float(packet.lost)))
+            health.append(Health(time=last, kind="lost", text=text, amount=float(packet.lost)))
         hole = self._hole or packet.lost > 0
         if not len(values):
             self._hole = hole

@@ -19,9 +19,8 @@ import numpy as np
 from edgewright.core.adaptation.slots import Files, Origin, Slots
 from edgewright.core.files import PRIVATE, private_folder, write_atomic
 from edgewright.core.package import read_package
-from edgewright.device.agent.batch_prediction import Answered, Answerer
-from edgewright.device.agent.package_slots import CURRENT
-from edgewright.device.agent.package_slots import FOLDER as PACKAGES
+from edgewright.device.agent.packages import CURRENT, Answered, Answerer
+from edgewright.device.agent.packages import FOLDER as PACKAGES
 from edgewright.device.store.status import FACTORY, LEARNED
 from edgewright.device.store.stream_state import LEARNED_FOLDER
 from edgewright.schema.data import Floats
@@ -98,7 +97,7 @@ class LearnedPackage:
             return []
         self._looked = now
         events = self._request()
-        first, stamps = not self._stamps, self._found()
+        first, stamps = not self._stamps, self._file_stamps()
         if stamps == self._stamps:
             return events
         self._stamps = stamps
@@ -133,10 +132,10 @@ class LearnedPackage:
             self._waiting.append(cut.samples[whole].copy())
         over = bool(cut.times[-1] >= begin + request.seconds)
         if self._waiting:
-            found = self._learn(np.concatenate(self._waiting), request.label, done)
+            reply = self._learn(np.concatenate(self._waiting), request.label, done)
             # Windows of a stream do not wait for another command, and are not lost by it.
-            if found.text != _BUSY or over:
-                done = found
+            if reply.text != _BUSY or over:
+                done = reply
                 self._waiting.clear()
         self._open = (request, stream, begin, done)
         if not over and not done.text:
@@ -168,8 +167,8 @@ class LearnedPackage:
         if request.label not in self.answerer.manifest.labels:
             return LabelReply(text=f"expected a label of {self.answerer.name}, got {request.label!r}")
         if stream not in self._last:
-            found = ", ".join(known[:8]) or "no window yet"
-            return LabelReply(text=f"expected a stream that was answered, got {request.stream!r}. Known: {found}")
+            names = ", ".join(known[:8]) or "no window yet"
+            return LabelReply(text=f"expected a stream that was answered, got {request.stream!r}. Known: {names}")
         moment, sample = self._last[stream]
         if not request.seconds:
             return self._learn(sample[None], request.label, LabelReply())
@@ -186,12 +185,14 @@ class LearnedPackage:
                     return msgspec.structs.replace(done, text=_BUSY)
                 slots = self._restore()
                 assert self._predictor is not None  # noqa: S101 - just restored
-                found = self._predictor.learn(samples, [label] * len(samples))
+                report = self._predictor.learn(samples, [label] * len(samples))
                 slots.save(self._predictor.state)
         except EdgewrightError as error:
             return msgspec.structs.replace(done, text=f"a label was not learned: {error}")
         self._looked = -_LOOK
-        return LabelReply(learned=done.learned + found.learned, refused=done.refused + found.refused, used=found.used)
+        return LabelReply(
+            learned=done.learned + report.learned, refused=done.refused + report.refused, used=report.used
+        )
 
     def _restore(self) -> Slots[Any]:
         """Take the state that lies in the slots.
@@ -210,17 +211,17 @@ class LearnedPackage:
         self._predictor.restore(slots.load())
         return slots
 
-    def _found(self) -> tuple[tuple[int, ...], ...]:
+    def _file_stamps(self) -> tuple[tuple[int, ...], ...]:
         """Return what tells the files of the slots from others; nothing where there are none."""
-        found: list[tuple[int, ...]] = []
+        stamps: list[tuple[int, ...]] = []
         for slot in (0, 1):
             try:
                 stat = Files(self.folder).path(slot).stat()
             except OSError:
-                found.append(())
+                stamps.append(())
             else:
-                found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        return tuple(found)
+                stamps.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        return tuple(stamps)
 
     def _event(self, label: str, text: str) -> Event:
         name = self.answerer.name

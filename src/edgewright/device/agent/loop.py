@@ -11,13 +11,12 @@ from contextlib import suppress
 import msgspec
 import numpy as np
 
-from edgewright.device.agent.batch_prediction import Answerer
 from edgewright.device.agent.checkpoint import MOST_STARTS, Checkpoint, Remembered, SavedState
-from edgewright.device.agent.commands import Commands
 from edgewright.device.agent.learned import LearnedPackage, learned_packages
-from edgewright.device.agent.notices import Notices
+from edgewright.device.agent.packages import Answerer
 from edgewright.device.agent.plan import Plan
-from edgewright.device.agent.process_status import Report, StatusReporter, VitalsReporter
+from edgewright.device.agent.process_status import Notices, Report, StatusReporter, VitalsReporter
+from edgewright.device.agent.rules import Commands
 from edgewright.device.agent.settings import Configured
 from edgewright.device.agent.store_writer import RawRows, StoreWriter
 from edgewright.device.agent.stream import StreamState, health_event
@@ -33,14 +32,14 @@ from edgewright.schema.store import SourcePlace
 _WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
 _SLOW_AGAIN = 60.0
 _COMMANDS_END = 5.0  # seconds that programs of rules have to end by themselves when the agent does
-_HELD = 1.0  # seconds that what comes of rows may wait in memory for the rows behind them
+_MAX_WAIT_S = 1.0  # seconds that what comes of rows may wait in memory for the rows behind them
 _SAVE = 60.0  # seconds between two saves of streams of which nothing comes
 _CAREFUL = 60.0  # seconds after a start that follows a kill in which every turn is saved: what kills again is found
 _NAMES = 1000  # streams that nothing follows and that were told of
 
 
 class Agent:
-    """Everything at work.
+    """The agent: its source, streams, rules and way into the store.
 
     Args:
         plan: what to do; its rates are settled.
@@ -82,8 +81,8 @@ class Agent:
         # A recording that cannot tell its place is played from its start: nothing goes on.
         goes_on = self._live or source.position() is not None
         self._remembered = Checkpoint(keeper.store, name, recorded=recorded) if goes_on else None
-        if self._remembered is not None and self._remembered.place is not None:
-            self._resume(self._remembered, self._remembered.place)
+        if self._remembered is not None and self._remembered.position is not None:
+            self._resume(self._remembered, self._remembered.position)
 
     def run(self, stop: Callable[[], bool]) -> Report:
         """Go on until the source ends or `stop` says so; then everything is stored.
@@ -102,25 +101,25 @@ class Agent:
             self._end()
         return self.report
 
-    def _resume(self, remembered: Checkpoint, place: SourcePlace) -> None:
+    def _resume(self, remembered: Checkpoint, position: SourcePlace) -> None:
         """Take up the place of the last run."""
-        if place.position is None:
+        if position.position is None:
             return
         with suppress(ValueError, TypeError, KeyError, AttributeError, IndexError):  # one that another version gave
-            remembered.exact = self._source.resume(place.position)
-        self.resumed = place.reached if remembered.exact else ""
-        if not place.ended:
+            remembered.exact = self._source.resume(position.position)
+        self.resumed = position.reached if remembered.exact else ""
+        if not position.ended:
             self._careful = self._began + _CAREFUL
-        if place.starts >= MOST_STARTS:
+        if position.starts >= MOST_STARTS:
             self._left_out, remembered.exact = True, False
             remembered.forget()
-        self._starts = place.starts + 1
+        self._starts = position.starts + 1
         self._keeper.now(
-            remembered.saved({}, place.position, self._source, done=_nothing, at_once=True, starts=self._starts)
+            remembered.saved({}, position.position, self._source, done=_nothing, at_once=True, starts=self._starts)
         )
 
     def turn(self, wait: float) -> None:
-        """One look at the source and all that follows from it."""
+        """Read the source once and do all that follows from it."""
         packets = self._source.read(wait)
         self._torn = True
         arrived = time.monotonic()
@@ -153,15 +152,15 @@ class Agent:
         if state.silent and len(packet.values):
             state.silent = False
             text = f"returned after {arrived - state.arrived:.3g} s"
-            state.tell(Health(time=_moment(packet), what="back", text=text, amount=arrived - state.arrived))
+            state.report(Health(time=_moment(packet), kind="back", text=text, amount=arrived - state.arrived))
         try:
             state.take(packet, arrived)
         except InputError as error:
-            state.tell(Health(time=_moment(packet), what="source", text=str(error)))
+            state.report(Health(time=_moment(packet), kind="source", text=str(error)))
         self.report.rows += len(packet.values)
 
     def _of(self, packet: Packet, events: list[Event]) -> StreamState | None:
-        """Return the stream of a packet, made where it is new."""
+        """Return the stream of a packet, created where it is new; None where nothing follows it."""
         name = packet.stream
         state = self._streams.get(name)
         if state is not None:
@@ -169,7 +168,7 @@ class Agent:
             return state
         if not len(packet.values):
             if packet.notice:
-                event = health_event(Health(time=0.0, what="source", text=packet.notice))
+                event = health_event(Health(time=0.0, kind="source", text=packet.notice))
                 events.append(self._stamped(event, name, None, 0.0))
             return None
         state = StreamState(
@@ -179,7 +178,7 @@ class Agent:
             if name not in self._unknown and len(self._unknown) < _NAMES:
                 self._unknown.add(name)
                 text = "nothing follows this stream"
-                event = health_event(Health(time=_moment(packet), what="unknown", text=text))
+                event = health_event(Health(time=_moment(packet), kind="unknown", text=text))
                 events.append(self._stamped(event, name, packet.wall, 0.0))
             return None
         if len(self._streams) >= self._config.streams:
@@ -189,37 +188,39 @@ class Agent:
             timed = gone.summaries()
             text = f"forgotten: more than {self._config.streams} streams"
             if text := self._notices.take("", text, time.monotonic()) if self._live else text:
-                timed.append((gone.last, 0, health_event(Health(time=gone.last, what="evicted", text=text))))
+                timed.append((gone.last, 0, health_event(Health(time=gone.last, kind="evicted", text=text))))
             wall = self._ended_at(gone)
             events += [self._stamped(event, old, wall, gone.last - moment) for moment, _, event in timed]
         self._streams[name] = state
         return state
 
     def _answer(self, states: Sequence[StreamState], arrived: float) -> None:
-        """Answer what became ready, all streams of a package in one batch, and stores what comes of it."""
+        """Answer what became ready, all streams of a package in one batch, and store what comes of it."""
         for answerer in self._plan.answerers:
-            pending_samples_list = [one for state in states for one in state.asked if one.unit.answerer is answerer]
+            pending_samples_list = [
+                pending for state in states for pending in state.pending if pending.unit.answerer is answerer
+            ]
             if not pending_samples_list:
                 continue
             try:
-                answered = answerer.answer([one.cut for one in pending_samples_list])
+                answered = answerer.answer([pending.cut for pending in pending_samples_list])
                 self._pulse.answered(answered)
-                for one, found in zip(pending_samples_list, answered, strict=True):
-                    one.answered = found
+                for pending, part in zip(pending_samples_list, answered, strict=True):
+                    pending.answered = part
                 self._teach(answerer, states)
             except Exception as error:  # noqa: BLE001 - an engine that fails must not end what still works
-                for one in pending_samples_list:
-                    one.failed = type(error).__name__
-            count = sum(len(one.cut.times) for one in pending_samples_list)
-            taken = time.monotonic() - arrived
-            self.report.latency.add(taken, count)
+                for pending in pending_samples_list:
+                    pending.failed = type(error).__name__
+            count = sum(len(pending.cut.times) for pending in pending_samples_list)
+            seconds = time.monotonic() - arrived
+            self.report.latency.add(seconds, count)
             self.report.windows += count
             if self.report.first is None:
                 self.report.first = time.monotonic() - self._began
-            if self._live and taken > self._config.slow and time.monotonic() - self._slow >= _SLOW_AGAIN:
+            if self._live and seconds > self._config.slow and time.monotonic() - self._slow >= _SLOW_AGAIN:
                 self._slow = time.monotonic()
-                text = f"engine slow: {answerer.name} took {taken:.3g} s"
-                states[0].tell(Health(time=states[0].last, what="slow", text=text, amount=taken))
+                text = f"engine slow: {answerer.name} took {seconds:.3g} s"
+                states[0].report(Health(time=states[0].last, kind="slow", text=text, amount=seconds))
         for state in states:
             self._finish(state)
 
@@ -238,10 +239,10 @@ class Agent:
             if learned.answerer is not answerer:
                 continue
             for state in states:
-                for one in state.asked:
-                    if one.unit.answerer is answerer and one.answered is not None:
-                        found = learned.take(state.name, one.answered)
-                        self._keep([self._stamped(event, state.name, None, 0.0) for event in found])
+                for pending in state.pending:
+                    if pending.unit.answerer is answerer and pending.answered is not None:
+                        events = learned.take(state.name, pending.answered)
+                        self._keep([self._stamped(event, state.name, None, 0.0) for event in events])
 
     def _finish(self, state: StreamState) -> None:
         wall, newest = state.wall, state.last
@@ -261,7 +262,7 @@ class Agent:
         self._keep([self._stamped(event, state.name, wall, newest - moment) for moment, _, event in timed])
 
     def _time_goes_on(self, now: float, events: list[Event]) -> None:
-        """Streams that say nothing, time-outs and watchdogs of tables, and how the process is."""
+        """Add events of silent streams, of time-outs and watchdogs of tables, of the process and of its clock."""
         for name, state in self._streams.items():
             if math.isnan(state.last):
                 continue
@@ -272,7 +273,7 @@ class Agent:
             if away > self._config.silent and not state.silent:
                 state.silent = True
                 text = f"silent for {away:.3g} s"
-                silence = Health(time=state.last, what="silent", text=text, amount=away)
+                silence = Health(time=state.last, kind="silent", text=text, amount=away)
                 timed.append((state.last, 0, health_event(silence)))
             events += [self._stamped(event, name, None, 0.0) for _, _, event in timed]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
@@ -280,7 +281,7 @@ class Agent:
         moved = self._now.jumped
         if moved:
             text = f"the clock of this device was set by {moved:+.3g} s"
-            event = health_event(Health(time=0.0, what="clock", text=text, amount=moved))
+            event = health_event(Health(time=0.0, kind="clock", text=text, amount=moved))
             events.append(self._stamped(event, "", None, 0.0))
 
     def _leave_out(self, packets: Sequence[Packet], events: list[Event]) -> Sequence[Packet]:
@@ -289,7 +290,7 @@ class Agent:
         if rows:
             self._left_out = False
             text = f"{rows} rows were left out: the agent ended at them {MOST_STARTS} times"
-            health = Health(time=_moment(packets[0]), what="source", text=text, amount=float(rows))
+            health = Health(time=_moment(packets[0]), kind="source", text=text, amount=float(rows))
             events.append(self._stamped(health_event(health), packets[0].stream, None, 0.0))
         return [packet for packet in packets if not len(packet.values)]
 
@@ -299,7 +300,7 @@ class Agent:
         if self._remembered is not None:
             waited = now - self._kept
             awaited = self._source.awaited()
-            due = awaited or self._urgent or waited >= (_HELD if self._events or self._rows else _SAVE)
+            due = awaited or self._urgent or waited >= (_MAX_WAIT_S if self._events or self._rows else _SAVE)
             first = not self._saved
             if not (ended or first or due or (self._moved and now < self._careful)):
                 return
@@ -342,7 +343,7 @@ class Agent:
         if not self._config.decisions:
             events = [event for event in events if event.kind != "decision"]
         if events:
-            self._urgent |= self._keeper.tell(events)
+            self._urgent |= self._keeper.publish_calm(events)
             self._events += events
             self.report.events += len(events)
 

@@ -1,4 +1,4 @@
-"""What an agent has to do: packages that proved themselves, detectors, tables, and the columns all of them ask for."""
+"""What an agent runs: verified packages, detectors and state tables, and the columns that they need."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.core.recordings import columns_of
+from edgewright.core.input.recordings import columns_of
 from edgewright.core.state_machine.validation import check_names, read_table
-from edgewright.device.agent.batch_prediction import Answerer, wanted
-from edgewright.device.agent.package_slots import VerifiedPackage, entry_name, keep, prove
+from edgewright.device.agent.packages import Answerer, VerifiedPackage, entry_name, keep, prove, wanted
 from edgewright.device.agent.rules import EVENTS, NAMES, Rule
 from edgewright.device.sources import Stream
-from edgewright.monitor.detector_file import IN_PACKAGE, DetectorFile, detectors_in, parse_detector, read_detector
+from edgewright.monitor.detector_stream import IN_PACKAGE, DetectorFile, detectors_in, parse_detector, read_detector
 from edgewright.schema.data import Column
 from edgewright.schema.device_config import AgentSettings, DetectorEntry, PackageEntry, RuleEntry
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -99,7 +98,7 @@ def keep_copies(plan: Plan, store: Path) -> None:
 
 
 def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
-    """Take the source's rate where nobody else says one, and refuses a source that says another.
+    """Take the rate of the source where nothing else says one, and refuse a source that says another.
 
     Raises:
         InputError: the source gives rows at another rate than a package was made for, or is a recording whose rows
@@ -217,10 +216,10 @@ def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) 
                              "Run them in separate processes")  # fmt: skip
 
 
-def _unique(names: Sequence[str], what: str) -> None:
+def _unique(names: Sequence[str], table: str) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise InputError(f"every name among {what} once", f"{name!r} twice", f"[[{what}]]", "Give one a `name`")
+            raise InputError(f"every name among {table} once", f"{name!r} twice", f"[[{table}]]", "Give one a `name`")
 
 
 Say = Callable[[str], None]

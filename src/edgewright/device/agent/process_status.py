@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,19 +15,19 @@ import numpy as np
 
 from edgewright.core.measures import measures
 from edgewright.core.measures.memory import resident
-from edgewright.device.agent.batch_prediction import Answered, Answerer
-from edgewright.device.agent.commands import Commands
+from edgewright.device.agent.packages import Answered, Answerer
 from edgewright.device.agent.plan import Plan
+from edgewright.device.agent.rules import Commands
 from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.agent.stream import health_event
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.device.store.status import INSTEAD, REFUSED, START
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.device import Event
+from edgewright.schema.device import Event, Packet
 from edgewright.schema.device_config import AgentConfig
 from edgewright.schema.fleet_report import Vitals
 
-_LEAST, _DECADES, _A_DECADE = 1e-6, 8, 20  # 1 µs to 100 s, a bin is 12 %
+_SHORTEST_S, _DECADES, _A_DECADE = 1e-6, 8, 20  # 1 µs to 100 s, a bin is 12 %
 
 
 class Latency:
@@ -37,7 +38,7 @@ class Latency:
 
     def add(self, seconds: float, times: int = 1) -> None:
         """Count a time."""
-        index = math.ceil(_A_DECADE * math.log10(max(seconds, _LEAST) / _LEAST))
+        index = math.ceil(_A_DECADE * math.log10(max(seconds, _SHORTEST_S) / _SHORTEST_S))
         self.bins[min(index, len(self.bins) - 1)] += times
 
     def quantile(self, share: float) -> float:
@@ -46,16 +47,16 @@ class Latency:
         if not total[-1]:
             return 0.0
         index = int(np.searchsorted(total, share * total[-1]))
-        return float(f"{_LEAST * 10 ** (index / _A_DECADE):.3g}")
+        return float(f"{_SHORTEST_S * 10 ** (index / _A_DECADE):.3g}")
 
     def since(self, before: Latency) -> Latency:
         """Return what was counted after a `copy`."""
-        found = Latency()
-        found.bins = self.bins - before.bins
-        return found
+        difference = Latency()
+        difference.bins = self.bins - before.bins
+        return difference
 
     def copy(self) -> Latency:
-        """Return the current status."""
+        """Return a copy of the counts."""
         return self.since(Latency())
 
 
@@ -78,16 +79,16 @@ class Report(msgspec.Struct, kw_only=True):
 
 _ARRIVING = 10.0  # seconds without a row that still count as time with rows
 _LABELS, _CHANNELS = 100, 200
-_READ = {one.column: (one.total, one.read) for one in measures().values() if one.read}
+_READ = {measure.column: (measure.total, measure.read) for measure in measures().values() if measure.read}
 
 
 class VitalsReporter:
     """Counts since the start.
 
     Args:
-        supervisor: who hears it.
+        supervisor: receives the reports.
         answerers: packages at work; their columns are the channels that may drift.
-        every: seconds between two words; `EDGEWRIGHT_VITALS` when left out, and silent where that is not set.
+        every: seconds between two reports; `EDGEWRIGHT_VITALS` when left out, and none where that is not set.
     """
 
     def __init__(self, supervisor: Supervisor, answerers: Sequence[Answerer], every: float | None = None) -> None:
@@ -100,16 +101,16 @@ class VitalsReporter:
         self._drifting: set[str] = set()
         self._unsure, self._seconds = 0, 0.0
         self._amounts, self._readings = dict.fromkeys(_READ, 0.0), dict.fromkeys(_READ, 0.0)
-        self._rows = self._last = self._said = -1e9
+        self._rows = self._last = self._reported = -1e9
 
-    def answered(self, found: Sequence[Answered]) -> None:
+    def answered(self, batch: Sequence[Answered]) -> None:
         """Count answers."""
         if not self._every:
             return
-        for one in found:
-            self._unsure += int(one.answers.unsure.sum())
-            if one.answers.predictions is None:
-                self._classes.update(one.answers.labels[~one.answers.missing].tolist())
+        for measure in batch:
+            self._unsure += int(measure.answers.unsure.sum())
+            if measure.answers.predictions is None:
+                self._classes.update(measure.answers.labels[~measure.answers.missing].tolist())
 
     def events(self, events: Sequence[Event]) -> None:
         """Count events."""
@@ -136,7 +137,7 @@ class VitalsReporter:
         counting = now - self._rows < _ARRIVING and self._last > 0.0
         if counting:
             self._seconds += min(now - self._last, _ARRIVING)
-        due = now - self._said >= self._every
+        due = now - self._reported >= self._every
         for name, (total, read) in _READ.items():
             if total == "sum":  # of the process, such as its processor time
                 before, self._readings[name] = self._readings[name], read()
@@ -146,7 +147,7 @@ class VitalsReporter:
         self._last = now
         if not due:
             return
-        self._said = now
+        self._reported = now
         amounts = {name: round(amount, 3) for name, amount in self._amounts.items() if math.isfinite(amount)}
         vitals = Vitals(
             seconds=round(self._seconds, 3), windows=windows, unsure=self._unsure, alarms=self._kinds["alarm"],
@@ -163,7 +164,7 @@ _LOOK = 60.0
 
 
 class StatusReporter:
-    """Looks after the process.
+    """Reports how the process is, as events.
 
     Args:
         config: limits.
@@ -191,7 +192,7 @@ class StatusReporter:
         return events
 
     def look(self, now: float, streams: int) -> list[Event]:
-        """Commands that failed; at the start and once a minute what else is not well; after each stretch a summary."""
+        """Return commands that failed; at the start and once a minute other problems; after each stretch a summary."""
         failed_commands = [_health("command", f"command {name}: {how}") for name, how in self._commands.look()]
         if now - self._looked < _LOOK:
             return failed_commands
@@ -206,7 +207,7 @@ class StatusReporter:
         return events
 
     def summary(self, streams: int) -> Sequence[Event]:
-        """Of the process since the last one."""
+        """Return the summary of the process since the last one."""
         report = self._report
         latency = report.latency.since(self._latency)
         detail = {
@@ -239,14 +240,64 @@ class StatusReporter:
         return [_health("memory" if large else "well", text, float(used))] if changed else []
 
 
-def _health(what: str, text: str, amount: float = 0.0) -> Event:
-    return health_event(Health(time=0.0, what=what, text=text, amount=amount))
+def _health(kind: str, text: str, amount: float = 0.0) -> Event:
+    return health_event(Health(time=0.0, kind=kind, text=text, amount=amount))
 
 
 def free_bytes(folder: str) -> int | None:
     """Return bytes that are free for this user where a folder lies; None where nobody knows."""
     try:
-        found = os.statvfs(folder)
+        status = os.statvfs(folder)
     except OSError:
         return None
-    return found.f_bavail * found.f_frsize
+    return status.f_bavail * status.f_frsize
+
+
+# What differs between two lines that are the same trouble: what was read, and numbers.
+_OWN = re.compile(r"""['"].*['"]|\d+""", re.DOTALL)
+_KINDS, _STREAMS = 64, 8
+_OTHERS = "\0"
+
+
+class Notices:
+    """Lets the first notice of a kind through and counts those that follow it closely.
+
+    A line at the wrong speed, a sender without a header or a gateway with too many streams makes a notice of every
+    packet; the store, the outbox and the terminal must not fill with them. Of one kind, eight streams have a notice
+    each, and all others share one.
+
+    Args:
+        seconds: in which a kind of notice is reported once.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._kinds: dict[str, dict[str, tuple[float, int]]] = {}
+
+    def passed(self, packet: Packet, now: float) -> Packet:
+        """Return the packet, without its notice where one of that kind was reported shortly before.
+
+        Args:
+            packet: as it came.
+            now: seconds of a clock that never falls back.
+        """
+        text = self.take(packet.stream, packet.notice, now) if packet.notice else ""
+        return packet if text == packet.notice else msgspec.structs.replace(packet, notice=text)
+
+    def take(self, stream: str, text: str, now: float) -> str:
+        """Return the notice with the number of those left out before it; empty where this one is left out."""
+        kind = _OWN.sub("#", text)
+        if kind not in self._kinds and len(self._kinds) >= _KINDS:
+            self._kinds.clear()
+        reported = self._kinds.setdefault(kind, {})
+        if stream not in reported and len(reported) >= _STREAMS:
+            for name in [name for name, (then, _) in reported.items() if now - then >= self._seconds]:
+                if name != _OTHERS:
+                    del reported[name]
+            stream = stream if len(reported) < _STREAMS else _OTHERS
+        then, left = reported.get(stream, (-self._seconds, 0))
+        if stream in reported and now - then < self._seconds:
+            reported[stream] = (then, left + 1)
+            return ""
+        reported[stream] = (now, 0)
+        return f"{text} (and {left} more like it before)" if left else text

@@ -99,13 +99,13 @@ def _named(find: Callable[[str], T], kind: str, where: str) -> T:
     try:
         return find(kind)
     except UnknownNameError as error:
-        raise UnknownNameError(error.what, error.name, error.known, where) from None
+        raise UnknownNameError(error.kind, error.name, error.known, where) from None
 
 
-def _kind(table: dict[str, Any], where: str, what: str) -> tuple[str, dict[str, Any]]:
+def _kind(table: dict[str, Any], where: str, part: str) -> tuple[str, dict[str, Any]]:
     kind = table.get("kind")
     if not isinstance(kind, str) or not kind:
-        raise InputError(f"the `kind` of {what}", "none" if kind is None else repr(kind), where)
+        raise InputError(f"the `kind` of {part}", "none" if kind is None else repr(kind), where)
     return kind, {key: value for key, value in table.items() if key != "kind"}
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -15,20 +16,77 @@ from edgewright.device.agent.plan import Say, keep_copies, make_plan, settle_rat
 from edgewright.device.agent.process_status import Report
 from edgewright.device.agent.settings import Configured, SinkEntry, read_settings
 from edgewright.device.agent.store_writer import StoreWriter
-from edgewright.device.sinks import Sink
+from edgewright.device.sinks import NeverError, NotYetError, Sink
 from edgewright.device.sources import Source, short_source
-from edgewright.device.store.sender import deliver
 from edgewright.device.store.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import EdgewrightError, InputError
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Items that were sent and items that arrived, and why the last batch did not arrive whole.
+
+    Attributes:
+        sent, arrived: items.
+        problem: empty where it arrived whole, or was handed back on purpose.
+    """
+
+    sent: int = 0
+    arrived: int = 0
+    problem: str = ""
+
+
+def deliver(store: Store, sink: Sink, limit: int = 64 << 10, batches: int = 16) -> Delivered:
+    """Send what may be sent now.
+
+    Args:
+        store: whose outbox.
+        sink: where to.
+        limit: bytes a batch.
+        batches: at most so many, so that the caller gets its turn.
+
+    Returns:
+        What happened; a sink's failure is no error: the outbox rests and what was sent is sent again.
+
+    Raises:
+        OutputError: the going of arrived items could not be made durable; they may be sent twice.
+    """
+    sent = arrived = 0  # what is set aside is neither
+    for _ in range(batches):
+        batch = store.outbox.take(limit)
+        if not batch:
+            break
+        problem, later = "", False
+        places: list[tuple[int, int]] = []
+        try:
+            places = list(sink.send(store.device, batch))
+        except NotYetError:
+            later = True
+        except NeverError as error:
+            store.outbox.set_aside(batch, error.refused)
+            store.commit()
+            continue
+        except (EdgewrightError, OSError) as error:
+            problem = str(error)
+        gone = store.outbox.settle(batch, places)
+        sent, arrived = sent + len(batch), arrived + gone
+        if gone < len(batch):
+            store.commit()
+            if not later:
+                problem = problem or f"{len(batch) - gone} of {len(batch)} were not acknowledged"
+            return Delivered(sent, arrived, problem)
+    store.commit()
+    return Delivered(sent, arrived)
+
 
 _LOOK = 1.0  # seconds between two looks at an outbox that was empty
 _REMIND = 600.0
 
 
 class Delivery:
-    """Sends what waits, through the first way that works.
+    """Sends the items of the outbox, through the first sink that works.
 
     Args:
         store: whose outbox.
@@ -44,28 +102,28 @@ class Delivery:
         self._sinks: list[tuple[str, Sink]] = [(way.kind, way.open()) for way in ways]
         self._at = 0
         self._stop = threading.Event()
-        self._said = -_REMIND
+        self._reminded = -_REMIND
         self.sent = 0
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
 
     def start(self) -> None:
-        """Begin to send; nothing happens where there is no sink."""
+        """Start the thread that sends, where there is a sink."""
         if self._sinks:
             self._thread.start()
 
-    def before(self, tell: Callable[[Sequence[Event]], None]) -> Callable[[Sequence[Event]], None]:
-        """Wrap `tell`, called when events are durable, so that an alarm does not wait for uploads."""
+    def before(self, publish: Callable[[Sequence[Event]], None]) -> Callable[[Sequence[Event]], None]:
+        """Wrap `publish`, called when events are durable, so that an alarm does not wait for uploads."""
 
-        def told(events: Sequence[Event]) -> None:
+        def hurrying(events: Sequence[Event]) -> None:
             if any(event.kind == "alarm" for event in events):
                 for _, sink in self._sinks:
                     sink.hurry()
-            tell(events)
+            publish(events)
 
-        return told
+        return hurrying
 
     def close(self, drain: float) -> None:
-        """End; what waits is sent for at most so many seconds, the rest stays in the outbox."""
+        """Stop; items are sent for at most `drain` seconds more, the rest stays in the outbox."""
         if not self._sinks:
             return
         self._stop.set()
@@ -88,18 +146,18 @@ class Delivery:
         try:
             done = deliver(self._store, sink)
         except EdgewrightError as error:
-            self._tell(f"{error}. Items may be sent twice")
+            self._remind(f"{error}. Items may be sent twice")
             return False
         self.sent += done.arrived
         if done.problem:
             self._at = (self._at + 1) % len(self._sinks)
-            self._tell(f"sink {kind}: {done.problem}. Items stay in the outbox and are sent later")
+            self._remind(f"sink {kind}: {done.problem}. Items stay in the outbox and are sent later")
         return done.arrived > 0 and not done.problem
 
-    def _tell(self, text: str) -> None:
+    def _remind(self, text: str) -> None:
         now = time.monotonic()
-        if now - self._said >= _REMIND:
-            self._said = now
+        if now - self._reminded >= _REMIND:
+            self._reminded = now
             self._say(text)
 
 
@@ -142,17 +200,17 @@ def configure(package: str, source: str, config: Path | None) -> tuple[Configure
 
 def run_agent(
     configured: Configured, source: Source, folder: Path, *, stop: Callable[[], bool], say: Say,
-    tell: Callable[[Sequence[Event]], None], begin: Callable[[Started], None],
+    publish: Callable[[Sequence[Event]], None], begin: Callable[[Started], None],
 ) -> Report:  # fmt: skip
     """Run until the source ends or `stop` says so.
 
     Args:
         configured: settings.
-        source: where rows come from.
+        source: source of rows.
         folder: of the store.
         stop: asked several times a second.
         say: takes a line about trouble.
-        tell: takes events: alarms after they are durable, others of a live source as they come.
+        publish: takes events: alarms after they are durable, others of a live source as they come.
         begin: called once, before the first row.
 
     Raises:
@@ -175,7 +233,7 @@ def run_agent(
             settle_rates(plan, opened, configured.timeline.tolerance)
             recorded = not getattr(opened, "live", True)
             delivery = Delivery(store, configured.ways, say)
-            keeper = StoreWriter(store, say, delivery.before(tell), apart=not recorded)
+            keeper = StoreWriter(store, say, delivery.before(publish), threaded=not recorded)
             name = f"{source.kind} {opened.origin}".strip()
             agent = Agent(plan, configured, opened, name, keeper, recorded=recorded)
             begin(

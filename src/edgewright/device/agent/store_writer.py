@@ -1,4 +1,4 @@
-"""Into the store, whatever its disk does: trouble is told and lived with, and what waits is tried again."""
+"""Writes into the store while its disk may fail: a failure is reported, and what waits is tried again."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ class StoreWriter:
     Args:
         store: open.
         say: takes a line for people.
-        tell: takes events; those that the store makes durable at once (alarms) after they are, the others at once.
-        apart: write in a thread of its own, so that no decision waits for a disk to flush. Without it everything is
+        publish: takes events; those that the store makes durable at once (alarms) after they are, the others at once.
+        threaded: write in a thread of its own, so that no decision waits for a disk to flush. Without it everything is
             stored before the call returns.
     """
 
     def __init__(
-        self, store: Store, say: Callable[[str], None], tell: Callable[[Sequence[Event]], None], *, apart: bool
+        self, store: Store, say: Callable[[str], None], publish: Callable[[Sequence[Event]], None], *, threaded: bool
     ) -> None:
-        self.store, self._say, self._tell = store, say, tell
+        self.store, self._say, self._publish = store, say, publish
         self.failed = 0
-        self._said = -_REMIND
+        self._reminded = -_REMIND
         # Raised by telling or storing, and by storing: a place behind what was not stored must not become durable.
         self._broken: BaseException | None = None
         self._unstored: BaseException | None = None
-        self._work: queue.Queue[Callable[[], object] | None] | None = queue.Queue(_WAITING) if apart else None
+        self._work: queue.Queue[Callable[[], object] | None] | None = queue.Queue(_WAITING) if threaded else None
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-        if apart:
+        if threaded:
             self._thread.start()
 
-    def tell(self, events: Sequence[Event]) -> bool:
+    def publish_calm(self, events: Sequence[Event]) -> bool:
         """Tell events that need not be durable before; return whether there are others.
 
         Raises what telling raised before.
@@ -61,14 +61,14 @@ class StoreWriter:
             raise self._broken
         urgent = [event for event in events if event.kind in self.store.config.at_once]
         if self._work is not None and (calm := [event for event in events if event not in urgent]):
-            self._tell(calm)
+            self._publish(calm)
         return bool(urgent)
 
     def put(self, events: Sequence[Event], rows: Sequence[RawRows] = (), remembered: Remembered | None = None) -> None:
         """Store events, raw rows and what goes on at the next start together, and tell the events that waited for it.
 
         Args:
-            events: that went through `tell`.
+            events: that went through `publish_calm`.
             rows: in order.
             remembered: of the streams after these events and rows; None where nothing is.
 
@@ -81,11 +81,11 @@ class StoreWriter:
         work = partial(self._append, events, rows, remembered)
         if self._work is None:
             self._try(work)
-            self._tell(events)
+            self._publish(events)
             return
         self._work.put(work)
         if urgent := [event for event in events if event.kind in self.store.config.at_once]:
-            self._work.put(partial(self._tell, urgent))
+            self._work.put(partial(self._publish, urgent))
 
     def now(self, remembered: Remembered) -> None:
         """Store what goes on at the next start before the call returns."""
@@ -105,7 +105,7 @@ class StoreWriter:
         self._try(self.store.commit)
 
     def recovered(self) -> int:
-        """So many tries failed before the one that has now worked; 0 where nothing was wrong or still is."""
+        """Return how many attempts failed before one that has worked now; 0 without failures, or while they go on."""
         failed = self.failed
         if not failed:
             return 0
@@ -160,6 +160,6 @@ class StoreWriter:
         except OutputError as error:
             self.failed += 1
             now = time.monotonic()
-            if now - self._said >= _REMIND:
-                self._said = now
+            if now - self._reminded >= _REMIND:
+                self._reminded = now
                 self._say(f"{error}. Measurements wait in memory and are retried")

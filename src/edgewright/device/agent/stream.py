@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.device.agent.batch_prediction import Answered, matches
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState, drift_key, stream_key, watch_key
-from edgewright.device.agent.commands import Commands
 from edgewright.device.agent.feed import Feed, SampleBatch, WindowCutter
+from edgewright.device.agent.packages import Answered, matches
 from edgewright.device.agent.plan import DetectorPlan, Plan
-from edgewright.device.agent.rules import Anomaly, RuleRunner
+from edgewright.device.agent.rules import Anomaly, Commands, RuleRunner
 from edgewright.device.agent.settings import Configured
 from edgewright.device.agent.stream_checkpoint import StreamCheckpoint, Unit
 from edgewright.device.agent.stream_decisions import DecisionStream, StreamAnswer
@@ -44,7 +43,7 @@ class StreamState:
     """A stream and all that follows it; bounded by its windows.
 
     Args:
-        name: of the stream.
+        name: name of the stream.
         plan: packages, detectors and rules.
         configured: settings.
         commands: that rules may start.
@@ -128,19 +127,19 @@ class StreamState:
     def keep(self, *, whole: bool) -> dict[str, SavedState]:
         """Return what is known of the stream so far, by name; without rows that wait where a hole follows them."""
         kept = self._resuming.keep(self.last, self.feeds.values(), self.units, self._ruling, whole=whole)
-        found = {stream_key(self.name): kept}
-        found |= {
+        states = {stream_key(self.name): kept}
+        states |= {
             drift_key(self.name, unit.answerer): unit.drift.keep() for unit in self.units if unit.drift is not None
         }
-        found |= {watch_key(self.name, watched): watch.keep() for _, watched, watch in self._watches}
-        return {key: kept for key, kept in found.items() if kept is not None}
+        states |= {watch_key(self.name, watched): watch.keep() for _, watched, watch in self._watches}
+        return {key: kept for key, kept in states.items() if kept is not None}
 
-    def tell(self, health: Health) -> None:
-        """Something that is not well with the stream, as the agent found it."""
-        self._health[health.what, health.text, health.time] = health
+    def report(self, health: Health) -> None:
+        """Take a problem of the stream that the agent found; `finish` returns its event."""
+        self._health[health.kind, health.text, health.time] = health
 
     def finish(self) -> tuple[list[_TimedEvent], list[tuple[Feed, Ready]], list[tuple[Unit, StreamAnswer]]]:
-        """After `asked` was answered: what came of everything that was taken since the last call.
+        """Return what came of everything that was taken since the last call, once `asked` was answered.
 
         Returns:
             Events in order, with their time and rank; the rows; and alarms of packages.
@@ -148,14 +147,14 @@ class StreamState:
         events: list[_TimedEvent] = []
         seen: dict[str, list[StreamAnswer]] = {}
         alarms: list[tuple[Unit, StreamAnswer]] = []
-        for pending_samples in self.asked:
-            self._judged(pending_samples, seen, events, alarms)
+        for pending_samples in self.pending:
+            self._decisions(pending_samples, seen, events, alarms)
         for unit in self.units:
             if unit.drift is not None:
                 # Those of a recording that fill no block say nothing any more.
                 self._drifts += unit.drift.look(everything=self._ends and not self._recorded)
-        health = sorted(self._health.values(), key=lambda one: one.time)
-        events += [(one.time, _HEALTH, health_event(one)) for one in health]
+        health = sorted(self._health.values(), key=lambda entry: entry.time)
+        events += [(entry.time, _HEALTH, health_event(entry)) for entry in health]
         events += [(event.time, _ANOMALY, event) for event in self._drifts]
         for odd in self._odd:
             detail = {"channel": odd.channel, "detector": odd.detector}
@@ -167,15 +166,15 @@ class StreamState:
             events += [(moment, _STATE, event) for moment, event in steps]
         rows_taken = self._rows
         self._begin()
-        events.sort(key=lambda one: one[:2])
+        events.sort(key=lambda entry: entry[:2])
         return events, rows_taken, alarms
 
     def tick(self, moment: float) -> list[_TimedEvent]:
-        """Return time goes on without rows."""
+        """Return what time-outs and watchdogs of tables do while time goes on without rows."""
         return [(at, _STATE, event) for _, ruler in self._rulers for at, event in ruler.tick(moment)]
 
     def summaries(self) -> list[_TimedEvent]:
-        """Return stretches that are not over yet, at the end."""
+        """Return the summaries of stretches that are not over yet."""
         if math.isnan(self.last):
             return []
         units = [unit for unit in self.units if unit.judge.tally.windows]
@@ -186,7 +185,7 @@ class StreamState:
         return [ruler for _, ruler in self._rulers]
 
     def _begin(self) -> None:
-        self.asked: list[PendingSamples] = []
+        self.pending: list[PendingSamples] = []
         self.wall = None
         self._health: dict[tuple[str, str, float], Health] = {}
         self._odd: list[Anomaly] = []
@@ -200,8 +199,8 @@ class StreamState:
         return self.feeds[key]
 
     def _take(self, feed: Feed, blocks: Sequence[Ready], health: Sequence[Health]) -> None:
-        for one in health:
-            self.tell(one)
+        for problem in health:
+            self.report(problem)
         for ready in blocks:
             self._rows.append((feed, ready))
             newest = float(ready.time[-1])
@@ -213,11 +212,11 @@ class StreamState:
                 if unit.feed is not feed:
                     continue
                 if (cut := unit.cutter.push(ready)) is not None:
-                    self.asked.append(PendingSamples(unit, cut))
+                    self.pending.append(PendingSamples(unit, cut))
                 if unit.drift is not None:
                     unit.drift.push(ready)
 
-    def _judged(
+    def _decisions(
         self,
         pending_samples: PendingSamples,
         seen: dict[str, list[StreamAnswer]],
@@ -229,26 +228,26 @@ class StreamState:
         if pending_samples.answered is None:
             unit.judge.gap()
             text = f"model: {unit.answerer.name} does not respond: {pending_samples.failed}"
-            self.tell(Health(time=moment, what="model", text=text))
+            self.report(Health(time=moment, kind="model", text=text))
             return
-        found, health, summaries = unit.judge.take(self._gated(unit, pending_samples.answered))
+        answers, health, summaries = unit.judge.take(self._gated(unit, pending_samples.answered))
         for sick in health:
-            self.tell(sick)
+            self.report(sick)
         if unit.drift is not None:
             unit.drift.answered(pending_samples.cut.times, pending_samples.answered.answers.confidence)
-        seen.setdefault(unit.answerer.name, []).extend(found)
+        seen.setdefault(unit.answerer.name, []).extend(answers)
         events += [self._summary(unit, at, detail) for at, detail in summaries]
-        for one in found:
-            if one.decided:
+        for answer in answers:
+            if answer.decided:
                 detail: dict[str, Any] = {"package": unit.answerer.name}
-                if one.places:
-                    detail["places"] = [list(place) for place in one.places]
-                kinds = ("decision", "alarm") if one.alarm else ("decision",)
+                if answer.places:
+                    detail["places"] = [list(point) for point in answer.places]
+                kinds = ("decision", "alarm") if answer.alarm else ("decision",)
                 for kind in kinds:
-                    event = Event(kind=kind, time=one.time, label=one.decided, score=one.score, detail=detail)  # type: ignore[arg-type]
-                    events.append((one.time, _DECISION, event))
-            if one.alarm:
-                alarms.append((unit, one))
+                    event = Event(kind=kind, time=answer.time, label=answer.decided, score=answer.score, detail=detail)  # type: ignore[arg-type]
+                    events.append((answer.time, _DECISION, event))
+            if answer.alarm:
+                alarms.append((unit, answer))
 
     def _gated(self, unit: Unit, answered: Answered) -> Answered:
         """Return the answers, those to samples that a gate refuses as of a sensor that is not well."""
@@ -271,9 +270,9 @@ class StreamState:
 def health_event(health: Health) -> Event:
     """Return what is not well, as an event."""
     # What a source says may quote what it read: 'notice' is no key that may leave.
-    detail: dict[str, Any] = {"notice" if health.what in _OWN_WORDS else "reason": health.text}
+    detail: dict[str, Any] = {"notice" if health.kind in _OWN_WORDS else "reason": health.text}
     if health.channel:
         detail["channel"] = health.channel
     if health.amount:
         detail["amount"] = health.amount
-    return Event(kind="health", time=health.time, label=health.what, detail=detail)
+    return Event(kind="health", time=health.time, label=health.kind, detail=detail)

@@ -9,22 +9,22 @@ and they get the event `gap`.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import msgspec
 import numpy as np
 
 from edgewright.core.clocks.rates import GAP
-from edgewright.core.snapshot import Part, go_on, prepared, state_of
 from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on, seal
 from edgewright.device.timeline import TimelineConfig
 from edgewright.schema.device import Packet
 
 if TYPE_CHECKING:
-    from edgewright.device.agent.batch_prediction import Answerer
     from edgewright.device.agent.feed import Feed, WindowCutter
+    from edgewright.device.agent.packages import Answerer
     from edgewright.device.agent.rules import RuleRunner
     from edgewright.device.agent.stream_decisions import DecisionStream
     from edgewright.device.agent.stream_drift import StreamDrift
@@ -108,19 +108,19 @@ class StreamCheckpoint:
         }
         if not any(follows.values()) and not goes_on(kept, first):
             return
-        found: list[Part] = []
+        snapshot: list[Part] = []
         for feed in feeds:
             if follows[id(feed)]:
-                found += prepared(feed, parts[self._feed(feed)])
+                snapshot += prepared(feed, parts[self._feed(feed)])
         at_work = [unit for unit in units if _unit(unit.answerer) in parts]
         for unit in at_work:
-            found += prepared(unit.judge, parts[_unit(unit.answerer)]["judge"])
+            snapshot += prepared(unit.judge, parts[_unit(unit.answerer)]["judge"])
             if follows[id(unit.feed)]:
-                found += prepared(unit.cutter, parts[_unit(unit.answerer)]["cutter"])
+                snapshot += prepared(unit.cutter, parts[_unit(unit.answerer)]["cutter"])
         tables = [ruler for ruler in rulers if _ruler(ruler, units) in parts]
         for ruler in tables:
-            found += prepared(ruler, parts[_ruler(ruler, units)])
-        go_on(found)
+            snapshot += prepared(ruler, parts[_ruler(ruler, units)])
+        go_on(snapshot)
         if all(follows.values()):
             self._newest, self._step = state["newest"], step
             return
@@ -149,3 +149,81 @@ def _ruler(ruler: RuleRunner, units: Sequence[Unit]) -> str:
     rule = ruler.rule
     seen = [_unit(unit.answerer) for unit in units if unit.answerer.name == rule.package]
     return seal("rule", rule.checked.table, rule.columns, rule.rate, seen)
+
+
+Part = tuple[Any, str, Any]
+"""An attribute of something that is to be set."""
+
+
+class Resumable(Protocol):
+    """Something whose attributes `KEPT` are all that it remembers; parts that are resumable themselves included.
+
+    `ADDED`, where it has them, are those that states of older versions lack.
+    """
+
+    @property
+    def KEPT(self) -> tuple[str, ...]:  # noqa: N802 - a constant of each class
+        """Names of attributes."""
+        raise NotImplementedError
+
+
+def state_of(thing: Resumable) -> dict[str, Any]:
+    """Return what it remembers now; arrays are not copied."""
+    return {name: _plain(getattr(thing, name)) for name in thing.KEPT}
+
+
+def prepared(thing: Resumable, state: dict[str, Any]) -> list[Part]:
+    """Return what `go_on` has to set for a new thing to go on from a state; nothing is changed yet.
+
+    Raises:
+        KeyError, TypeError, ValueError: the state of something else.
+    """
+    parts: list[Part] = []
+    for name in thing.KEPT:
+        if name not in state and name in getattr(thing, "ADDED", ()):
+            continue
+        fresh, value = getattr(thing, name), state[name]
+        if _resumable(fresh):
+            parts += prepared(fresh, value)
+        elif isinstance(fresh, dict) and fresh and all(_resumable(part) for part in fresh.values()):
+            for part, inner in zip(fresh.values(), value, strict=True):
+                parts += prepared(part, inner)
+        else:
+            parts.append((thing, name, _fitting(fresh, value, name)))
+    return parts
+
+
+def go_on(parts: list[Part]) -> None:
+    """Set what was prepared: of several things, all or nothing."""
+    for thing, name, value in parts:
+        setattr(thing, name, value)
+
+
+def _resumable(value: Any) -> TypeGuard[Resumable]:  # noqa: ANN401 - an attribute of any type
+    return hasattr(value, "KEPT")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - an attribute of any type
+    if _resumable(value):
+        return state_of(value)
+    if isinstance(value, dict) and value and all(_resumable(part) for part in value.values()):
+        return [state_of(part) for part in value.values()]
+    return list(value) if isinstance(value, deque) else value
+
+
+def _fitting(fresh: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - an attribute of any type
+    """Return the value as the attribute takes it."""
+    if fresh is None:
+        return value
+    if isinstance(fresh, deque | list) and isinstance(value, list):
+        entries = [tuple(entry) if isinstance(entry, list) else entry for entry in value]
+        return deque(entries, fresh.maxlen) if isinstance(fresh, deque) else entries
+    if isinstance(fresh, np.ndarray):
+        if not isinstance(value, np.ndarray) or (value.dtype, value.shape[1:]) != (fresh.dtype, fresh.shape[1:]):
+            raise TypeError(name)
+        return value
+    if isinstance(fresh, float) and isinstance(value, float | int):
+        return float(value)
+    if not isinstance(value, type(fresh)):
+        raise TypeError(name)
+    return value

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.decision import Decider
+from edgewright.core.prediction.decision import Decider
 from edgewright.core.state_machine.guards import Value
-from edgewright.device.agent.batch_prediction import Answered, Answerer
+from edgewright.device.agent.packages import Answered, Answerer
 from edgewright.monitor.sensor_health import Health
 from edgewright.schema.data import Floats
 from edgewright.schema.package import ReferenceColumn
@@ -31,13 +31,13 @@ class RangeWatch:
         self._outside: dict[str, int] = {}
 
     def look(self, outside: Sequence[tuple[str, ...]], times: Sequence[float]) -> list[Health]:
-        """Return columns outside, sample by sample, with the time of each."""
-        found = []
+        """Return where columns begin and end to be out of range; `outside` has the names of each sample."""
+        changes = []
         for columns, time in zip(outside, times, strict=True):
             for name in columns:
                 if not self._outside.get(name):
                     text = f"range: {name} has values that its sensor cannot give"
-                    found.append(Health(time=time, what="range", text=text, channel=name))
+                    changes.append(Health(time=time, kind="range", text=text, channel=name))
                 self._outside[name] = _WINDOWS
             if not self._outside:
                 continue
@@ -45,8 +45,8 @@ class RangeWatch:
                 self._outside[name] -= 1
                 if not self._outside[name]:
                     del self._outside[name]
-                    found.append(Health(time=time, what="well", text=f"well: {name} after range", channel=name))
-        return found
+                    changes.append(Health(time=time, kind="well", text=f"well: {name} after range", channel=name))
+        return changes
 
 
 class ScaleWatch:
@@ -68,12 +68,12 @@ class ScaleWatch:
         self._row = np.zeros(len(reference), np.int64)
         self._told = np.zeros(len(reference), np.bool_)
         ends = [(column.quantiles[0], column.quantiles[-1]) for column in reference]
-        self._most = np.array([max(abs(low), abs(high)) for low, high in ends])
+        self._largest = np.array([max(abs(low), abs(high)) for low, high in ends])
         # A column that was near zero now and then has no least size: a sensor at rest is no other unit.
-        self._least = np.array([min(abs(low), abs(high)) if low * high > 0 else 0.0 for low, high in ends])
+        self._smallest = np.array([min(abs(low), abs(high)) if low * high > 0 else 0.0 for low, high in ends])
 
     def look(self, samples: Floats, times: Sequence[float]) -> list[Health]:
-        """Return samples of shape (n, channels, samples), or (n, columns), with the time of each."""
+        """Return where values begin and end to have another size; samples: (n, channels, samples) or (n, columns)."""
         if not len(self._names) or samples.shape[1] != len(self._names):
             return []
         wide = samples.reshape(len(samples), len(self._names), -1).astype(np.float64)
@@ -81,31 +81,31 @@ class ScaleWatch:
         count = np.maximum(present.sum(2), 1)
         size = np.sqrt((np.where(present, wide, 0.0) ** 2).sum(2) / count)
         # On the whole larger than anything was once in training, or smaller than it ever was.
-        odd = self._compared & present.any(2) & ((size > _BEYOND * self._most) | (size * _BEYOND < self._least))
+        odd = self._compared & present.any(2) & ((size > _BEYOND * self._largest) | (size * _BEYOND < self._smallest))
         if not odd.any() and not self._told.any():
             self._row[:] = 0
             return []
-        found: list[Health] = []
+        changes: list[Health] = []
         for index, time in enumerate(times):
             self._row = np.where(odd[index], self._row + 1, 0)
             begins = (self._row >= _WINDOWS) & ~self._told
             for channel in np.flatnonzero(begins).tolist():
-                one = self._tell(channel, float(size[index, channel]), time)
-                found.append(one)
+                begun = self._unit_notice(channel, float(size[index, channel]), time)
+                changes.append(begun)
             self._told |= begins
             for channel in np.flatnonzero(self._told & ~odd[index]).tolist():
                 name = self._names[channel]
-                found.append(Health(time=time, what="well", text=f"well: {name} after unit", channel=name))
+                changes.append(Health(time=time, kind="well", text=f"well: {name} after unit", channel=name))
             self._told &= odd[index]
-        return found
+        return changes
 
-    def _tell(self, channel: int, size: float, time: float) -> Health:
+    def _unit_notice(self, channel: int, size: float, time: float) -> Health:
         name, ratio = self._names[channel], size / float(self._size[channel])
         guess = next(
             (words for factor, words in _FACTORS.items() if 1 / _NEAR < max(ratio, 1 / ratio) / factor < _NEAR), ""
         )
         text = f"unit: {name} is {ratio:.3g} times as large as in training" + (f": {guess}?" if guess else "")
-        return Health(time=time, what="unit", text=text, channel=name, amount=ratio)
+        return Health(time=time, kind="unit", text=text, channel=name, amount=ratio)
 
 
 OWN_NAMES = (
@@ -172,7 +172,7 @@ class Tally:
             self._low, self._high = min(self._low, float(known.min())), max(self._high, float(known.max()))
 
     def detail(self, end: float) -> dict[str, Any]:
-        """Return the summary up to a time, and a new stretch begins."""
+        """Return the summary up to a time, and begin a new stretch."""
         record: dict[str, Any] = {"windows": self.windows, "seconds": round(end - self.begin, 3)}
         counted = {name: int(n) for name, n in zip(self._labels, self._counts.tolist(), strict=True) if n}
         if counted:
@@ -200,7 +200,7 @@ class DecisionStream:
     Args:
         answerer: the package.
         summary: seconds of a stretch.
-        ruled: whether rules look on: names are made for them.
+        ruled: whether rules see the answers; names are then made for them.
     """
 
     # Not the tally: a summary ends with the process.
@@ -210,7 +210,7 @@ class DecisionStream:
         self.package = answerer.name
         manifest = answerer.manifest
         self._labels, self._summary, self._ruled = answerer.predictor.labels, summary, ruled
-        self._places = {label: place for place, label in enumerate(self._labels)}
+        self._places = {label: index for index, label in enumerate(self._labels)}
         self._decider = Decider(answerer.decision, self._labels) if self._labels else None
         self.tally = Tally(self._labels)
         self._range, self._scale = RangeWatch(), ScaleWatch(manifest.reference)
@@ -219,7 +219,7 @@ class DecisionStream:
         """Take the answers to successive samples.
 
         Returns:
-            One `Seen` for each where rules look on, else one for each that changed the decision; what is not well; and
+            One answer for each where rules look on, else one for each that changed the decision; what is not well; and
             summaries with the time at which their stretch ended.
         """
         cut = answered.cut
@@ -238,9 +238,9 @@ class DecisionStream:
                 self._count(answered, well, start, index)
                 start = index
                 summaries.append((time, self.tally.detail(time)))
-            one = self._one(answered, index, time, bool(well[index]))
-            if one is not None:
-                seen.append(one)
+            answer = self._answer_at(answered, index, time, bool(well[index]))
+            if answer is not None:
+                seen.append(answer)
         self._count(answered, well, start, len(times))
         return seen, health, summaries
 
@@ -250,11 +250,11 @@ class DecisionStream:
         return np.zeros(0, np.float32) if self._decider is None else self._decider.means
 
     def gap(self) -> None:
-        """Rows are missing: nothing is averaged over a hole."""
+        """Start over after missing rows: nothing is averaged over a hole."""
         if self._decider is not None:
             self._decider.gap()
 
-    def _one(self, answered: Answered, index: int, time: float, well: bool) -> StreamAnswer | None:
+    def _answer_at(self, answered: Answered, index: int, time: float, well: bool) -> StreamAnswer | None:
         if answered.cut.gap and index == 0:
             self.gap()
         decision = None

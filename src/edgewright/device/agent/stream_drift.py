@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.device.agent.batch_prediction import Answerer
 from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on
+from edgewright.device.agent.packages import Answerer
 from edgewright.device.agent.plan import DetectorPlan
 from edgewright.device.agent.rules import Anomaly
 from edgewright.device.timeline import Ready
@@ -47,7 +47,7 @@ class StreamDetector:
         self._watch = Watch(watched.file)
         self._time = math.nan
         # Of a gate: times of its newest judgements, and whether each was odd.
-        self._judged: deque[tuple[float, bool]] = deque(maxlen=_GATED)
+        self._verdicts: deque[tuple[float, bool]] = deque(maxlen=_GATED)
 
     def refuses(self, start: float, end: float) -> bool:
         """Return whether rows from after `start` up to `end` are odd: a judgement in between, or else the last before.
@@ -55,7 +55,7 @@ class StreamDetector:
         What is judged later is left out, so that the same rows give the same answers however they come.
         """
         within = False
-        for time, odd in reversed(self._judged):
+        for time, odd in reversed(self._verdicts):
             if time > end:
                 continue
             if time <= start:
@@ -75,25 +75,25 @@ class StreamDetector:
         columns, name = self._watched.columns, self._watched.name
         verdicts = self._watch.push(ready.values, ready.time)
         if self._watched.gate:
-            self._judged.extend((one.time, one.odd) for one in verdicts)
+            self._verdicts.extend((verdict.time, verdict.odd) for verdict in verdicts)
         return [
-            Anomaly(one.time, one.score, columns[one.channel] if one.channel >= 0 else "", name)
-            for one in verdicts
-            if one.alarm
+            Anomaly(verdict.time, verdict.score, columns[verdict.channel] if verdict.channel >= 0 else "", name)
+            for verdict in verdicts
+            if verdict.alarm
         ]
 
     def keep(self) -> SavedState | None:
         """Return its state now; what was kept before where no row has come since."""
         if math.isnan(self._time):
             return self._kept
-        judged = encoded(list(self._judged)[-_GATED_KEPT:]) if self._judged else b""
-        return SavedState(self._time, encoded(self._watch.state()), judged)
+        verdicts = encoded(list(self._verdicts)[-_GATED_KEPT:]) if self._verdicts else b""
+        return SavedState(self._time, encoded(self._watch.state()), verdicts)
 
     def _resume(self, kept: SavedState) -> None:
         try:
             self._watch = Watch(self._watched.file, decoded(kept.state))
             if self._exact and kept.rest:
-                self._judged.extend((float(time), bool(odd)) for time, odd in decoded(kept.rest))
+                self._verdicts.extend((float(time), bool(odd)) for time, odd in decoded(kept.rest))
         except _MISFIT:
             self._watch = Watch(self._watched.file)
 
@@ -119,7 +119,7 @@ class StreamDrift:
         self._answerer, self._kept, self._time = answerer, kept, math.nan
         self._watch = watch_of(answerer.manifest, self._config, answerer.rate)
         self._package, self._sync = answerer.name, settings.sync
-        self._held: list[Ready] = []
+        self._batches: list[Ready] = []
         self._answers: deque[tuple[float, float]] = deque()
         self._rows = 0
 
@@ -129,7 +129,7 @@ class StreamDrift:
             if self._exact or goes_on(self._kept, float(ready.time[0])):
                 self._resume(self._kept)
             self._kept = None
-        self._held.append(ready)
+        self._batches.append(ready)
         self._rows += len(ready.values)
 
     def answered(self, times: NDArray[np.float64], confidence: Floats) -> None:
@@ -142,11 +142,11 @@ class StreamDrift:
         Returns:
             An event for each channel, and for the confidence, that has begun to drift.
         """
-        if not self._held or (self._rows < _ROWS and not everything):
+        if not self._batches or (self._rows < _ROWS and not everything):
             return []
-        values = np.concatenate([block.values for block in self._held])
-        times = np.concatenate([block.time for block in self._held])
-        self._held, self._rows, self._time = [], 0, float(times[-1])
+        values = np.concatenate([block.values for block in self._batches])
+        times = np.concatenate([block.time for block in self._batches])
+        self._batches, self._rows, self._time = [], 0, float(times[-1])
         events: list[Event] = []
         start = 0
         while start < len(values):
@@ -162,12 +162,12 @@ class StreamDrift:
 
     def keep(self) -> SavedState | None:
         """Return the state after the rows that were looked at, and what waits; what was kept before where none came."""
-        if math.isnan(self._time) and not self._held:
+        if math.isnan(self._time) and not self._batches:
             return self._kept
         rest = b""
-        if self._held or self._answers:
-            values = np.concatenate([block.values for block in self._held]) if self._held else None
-            times = np.concatenate([block.time for block in self._held]) if self._held else None
+        if self._batches or self._answers:
+            values = np.concatenate([block.values for block in self._batches]) if self._batches else None
+            times = np.concatenate([block.time for block in self._batches]) if self._batches else None
             rest = encoded((values, times, list(self._answers)))
         return SavedState(self._time, self._watch.state(), rest)
 
@@ -192,7 +192,7 @@ class StreamDrift:
             self._answers.extend((float(time), float(confidence)) for time, confidence in answers)
             if values is not None:
                 healthy = np.ones(len(times), np.bool_)
-                self._held.append(Ready(values=values, time=times, gap_before=False, healthy=healthy))
+                self._batches.append(Ready(values=values, time=times, gap_before=False, healthy=healthy))
                 self._rows = len(values)
         except _MISFIT:
             self._watch = watch_of(self._answerer.manifest, self._config, self._answerer.rate)

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from pathlib import Path
 
 
 class Supervisor:
@@ -40,3 +41,14 @@ class Supervisor:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as plug:
             # Who does not listen for a while must not hold up the loop: what finds no room is not said.
             plug.sendto(text.encode(), socket.MSG_DONTWAIT, path)
+
+
+def store_folder(named: Path | None) -> Path:
+    """Return the folder of the store: as named, else what systemd gives (`STATE_DIRECTORY`), else one of this user."""
+    if named is not None:
+        return named
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "edgewright" / "device"

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.toml_tables import convert_table, read_toml
-from edgewright.schema.boards import MOST, BoardEntry
+from edgewright.schema.boards import MAX_BOARDS, BoardEntry
 from edgewright.schema.errors import InputError
 
 BAUD = 115200
@@ -24,10 +24,10 @@ def checked_link(link: str, where: str) -> tuple[str, str, int]:
     Raises:
         InputError: not of a form that is known.
     """
-    if found := re.fullmatch(r"tcp:(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+):(\d{1,5})", link):
-        return "tcp", found[1].strip("[]"), int(found[2])
-    if found := re.fullmatch(r"serial:([^@\s]+)(?:@(\d{2,8}))?", link):
-        return "serial", found[1], int(found[2] or BAUD)
+    if parts := re.fullmatch(r"tcp:(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+):(\d{1,5})", link):
+        return "tcp", parts[1].strip("[]"), int(parts[2])
+    if parts := re.fullmatch(r"serial:([^@\s]+)(?:@(\d{2,8}))?", link):
+        return "serial", parts[1], int(parts[2] or BAUD)
     raise InputError(f"a line as {_FORMS}", repr(link), where)
 
 
@@ -39,7 +39,7 @@ def read_boards(path: Path | None, source: str = "") -> tuple[BoardEntry, ...]:
     """Return the boards of a configuration; none without a file.
 
     Args:
-        path: of the configuration; None for none.
+        path: path of the configuration; None for none.
         source: of the command line, which comes before the configuration's; empty for none.
 
     Raises:
@@ -49,14 +49,14 @@ def read_boards(path: Path | None, source: str = "") -> tuple[BoardEntry, ...]:
     if path is None:
         return ()
     table = read_toml(path, "a configuration")
-    found = convert_table({"boards": table.get("boards", [])}, _Boards, path.name).boards
-    check_boards(found, path.name)
+    boards = convert_table({"boards": table.get("boards", [])}, _Boards, path.name).boards
+    check_boards(boards, path.name)
     rows = source.removeprefix("serial:").partition("?")[0].partition("@")[0] if source.startswith("serial:") else ""
     record = table.get("source", {})
     if not source and isinstance(record, dict) and record.get("kind") == "serial":
         rows = str(record.get("port", ""))
-    check_apart(found, rows, path.name)
-    return found
+    check_apart(boards, rows, path.name)
+    return boards
 
 
 def check_apart(entries: Sequence[BoardEntry], rows: str, where: str) -> None:
@@ -87,11 +87,11 @@ def check_boards(entries: Sequence[BoardEntry], where: str) -> None:
     Raises:
         InputError: not so.
     """
-    if len(entries) > MOST:
-        raise InputError(f"at most {MOST} boards", str(len(entries)), f"{where} boards")
+    if len(entries) > MAX_BOARDS:
+        raise InputError(f"at most {MAX_BOARDS} boards", str(len(entries)), f"{where} boards")
     for index, entry in enumerate(entries):
         checked_link(entry.link, f"{where} boards[{index}].link")
-    for what in ("name", "link"):
-        largest = Counter(getattr(entry, what) for entry in entries).most_common(1)
+    for key in ("name", "link"):
+        largest = Counter(getattr(entry, key) for entry in entries).most_common(1)
         if largest and largest[0][1] > 1:
-            raise InputError(f"a {what} of its own for every board", f"{largest[0][0]!r} twice", f"{where} boards")
+            raise InputError(f"a {key} of its own for every board", f"{largest[0][0]!r} twice", f"{where} boards")

@@ -132,7 +132,7 @@ class BoardCheck:
         ways: folder of ways back.
         confirm: the trial of the board is over.
         send: weights may be sent; not where it has refused these before.
-        tell: takes how the board is while weights are on their way, with the part of them that arrived.
+        progress: takes how the board is while weights are on their way, with the part of them that arrived.
     """
 
     entry: BoardEntry
@@ -141,7 +141,7 @@ class BoardCheck:
     ways: Path
     confirm: bool = False
     send: bool = True
-    tell: Callable[[BoardSeen], None] = lambda seen: None
+    progress: Callable[[BoardSeen], None] = lambda seen: None
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,12 @@ class _Choice:
 
     def newest_above(self, floor: int) -> tuple[bytes, int, bytes] | None:
         """Return what it would take; the release's own where it does."""
-        fit = [one for one in self.all if one[1] > floor]
-        return fit[0] if fit and fit[0] == self.all[0] else max(fit, key=lambda one: one[1], default=None)
+        fit = [weights for weights in self.all if weights[1] > floor]
+        return fit[0] if fit and fit[0] == self.all[0] else max(fit, key=lambda weights: weights[1], default=None)
 
 
 def look(line: BoardLine, check: BoardCheck) -> BoardSeen:
-    """Ask the board and takes one step.
+    """Ask the board for its state and take one step towards the release.
 
     Raises:
         OutputError: no answer, or the line is gone.
@@ -176,10 +176,10 @@ def look(line: BoardLine, check: BoardCheck) -> BoardSeen:
         return _board_seen(check, status, "idle", "the release has no weights for it")
     if status.state == 0 and status.active is not None and status.name in names:
         return _there(line, check, status)
-    found = choice.newest_above(status.floor)
-    if found is None:
+    chosen = choice.newest_above(status.floor)
+    if chosen is None:
         return _too_old(check, status, parse_weights(choice.target, "the package").counter)
-    _, counter, data = found
+    _, counter, data = chosen
     wanted = msgspec.structs.replace(_board_seen(check, status, "sending", ""), wanted=counter)
     if check.entry.key and not _signed(data, check.entry.key):
         return _with(wanted, "refused", "the release's weights are not signed with the key that is configured for it")
@@ -226,7 +226,7 @@ def _sent(line: BoardLine, check: BoardCheck, wanted: BoardSeen, data: bytes, *,
         nonlocal last
         if (part := 20 * at // whole) != last:
             last = part
-            check.tell(_with(wanted, "sending", f"{5 * part} % of weights {wanted.wanted}"))
+            check.progress(_with(wanted, "sending", f"{5 * part} % of weights {wanted.wanted}"))
 
     try:
         # The way back was at work there before, so it needs no trial.

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.core.files import PRIVATE, private_folder, sync, write_atomic
+from edgewright.core.files import PRIVATE, os_errors, private_folder, sync, write_atomic
 from edgewright.core.package import Package, package_bytes, parse_package
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -37,9 +37,9 @@ def renumbered(data: bytes, counter: int) -> bytes:
     return bytes(body)
 
 
-def same_content(one: bytes, other: bytes) -> bool:
+def same_content(first: bytes, other: bytes) -> bool:
     """Return whether two files differ in nothing but number and signature."""
-    return renumbered(one, 0) == renumbered(other, 0)
+    return renumbered(first, 0) == renumbered(other, 0)
 
 
 def weights_at(path: Path, layout: bytes) -> bytes:
@@ -49,14 +49,14 @@ def weights_at(path: Path, layout: bytes) -> bytes:
         InputError: it has none for that layout.
     """
     data = read_weights(path)
-    found: bytes | None = data
+    weights: bytes | None = data
     if data[:2] == b"PK":
-        found = weights_for(parse_package(data, str(path)), layout)
+        weights = weights_for(parse_package(data, str(path)), layout)
     elif parse_weights(data, str(path)).layout != layout:
-        found = None
-    if found is None:
+        weights = None
+    if weights is None:
         raise InputError(f"weights for layout {layout.hex()[:16]}", "none", str(path), "Boards had others, or none yet")
-    return found
+    return weights
 
 
 def keep(package: Package, folder: Path) -> None:
@@ -106,7 +106,7 @@ class Weights:
     """What a file of weights says of itself.
 
     Attributes:
-        name: of the pipeline.
+        name: name of the pipeline.
         layout: SHA-256 of the code that reads the constants.
         counter: a board takes only higher ones than it had.
         constants: bytes of them.
@@ -130,7 +130,7 @@ def body_of(
     """Return everything but the signature.
 
     Args:
-        name: of the pipeline.
+        name: name of the pipeline.
         layout: SHA-256 of the code.
         counter: from 1 on.
         constants: as the code finds them.
@@ -173,12 +173,10 @@ def read_weights(path: Path) -> bytes:
     Raises:
         InputError: there is none, or it is too large.
     """
-    try:
+    with os_errors(InputError, "a file of weights", str(path)):
         if path.stat().st_size > LARGEST:
             raise InputError(f"at most {LARGEST >> 20} MB", "more", str(path))
         return path.read_bytes()
-    except OSError as error:
-        raise InputError("a file of weights", error.strerror or str(error), str(path)) from None
 
 
 def weights_for(package: Package, layout: bytes) -> bytes | None:
@@ -187,13 +185,13 @@ def weights_for(package: Package, layout: bytes) -> bytes | None:
     Raises:
         InputError: for weights in it that are damaged.
     """
-    found: dict[int, bytes] = {}
+    by_counter: dict[int, bytes] = {}
     for name, data in package.files.items():
         if name.startswith(FOLDER) and name.endswith(ENDING):
             weights = parse_weights(data, f"{package.manifest.name}, {name}")
             if weights.layout == layout:
-                found[weights.counter] = data
-    return found[max(found)] if found else None
+                by_counter[weights.counter] = data
+    return by_counter[max(by_counter)] if by_counter else None
 
 
 def with_weights(package: Package, name: str, data: bytes, back: bytes | None = None) -> bytes:
@@ -201,7 +199,7 @@ def with_weights(package: Package, name: str, data: bytes, back: bytes | None = 
 
     Args:
         package: that takes them.
-        name: of the code that they are for.
+        name: name of the code that they are for.
         data: of the file.
         back: the weights before them, signed with a higher number; a package without them has no way back.
     """

@@ -23,16 +23,16 @@ _HEADER = "# Made by `edgewright bus rights` from bus.toml; changes here are los
 
 def users(settings: BusSettings) -> dict[str, Service]:
     """Return all users of the broker with their rights: services as written, devices and the shadow service."""
-    found = dict(settings.services)
+    services = dict(settings.services)
     for name in settings.devices:
-        found[name] = Service(
+        services[name] = Service(
             publish=(settings.of(name, "reported"), f"{settings.events}/{name}/items"),
             subscribe=(settings.of(name, "state"), settings.of(name, "delta"), f"{settings.events}/{name}/durable"),
         )
-    told = tuple(settings.of("+", what) for what in ("state", "delta"))
-    found[SHADOW_USER] = Service(
+    topics = tuple(settings.of("+", part) for part in ("state", "delta"))
+    services[SHADOW_USER] = Service(
         publish=(
-            *told, settings.of("+", "copy/+"), settings.status_topic, f"{settings.events}/+/durable",
+            *topics, settings.of("+", "copy/+"), settings.status_topic, f"{settings.events}/+/durable",
             *([f"{settings.discovery}/device/+/config"] if settings.discovery else []),
         ),
         subscribe=(
@@ -40,7 +40,7 @@ def users(settings: BusSettings) -> dict[str, Service]:
             f"{settings.events}/+/items",
         ),
     )  # fmt: skip
-    return found
+    return services
 
 
 def access_list(settings: BusSettings) -> str:
@@ -106,5 +106,5 @@ def write_rights(settings: BusSettings, folder: Path, owner: str = "") -> list[s
 def password_hash(password: str, salt: bytes = b"") -> str:
     """Return a password as mosquitto_passwd writes it; a new salt by default."""
     salt = salt or os.urandom(_SALT_BYTES)
-    made = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS, _HASH_BYTES)
-    return f"$7${_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(made).decode()}"
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS, _HASH_BYTES)
+    return f"$7${_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

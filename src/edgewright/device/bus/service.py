@@ -5,19 +5,17 @@ One retained message a device, https://www.home-assistant.io/integrations/mqtt/#
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from edgewright.device.broker import new_client, paho
 from edgewright.device.bus.settings import BATCH, SHADOW_USER, BusDevice, BusSettings, Entity
-from edgewright.device.bus.shadow_store import ShadowStore
-from edgewright.device.bus.shadows import Kind, Message, Shadows, state_of
+from edgewright.device.bus.shadow_store import Kind, Message, Shadows, ShadowStore, state_of
 from edgewright.device.sinks import require_loopback_or_tls
-from edgewright.device.sources._login import first_line
-from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+from edgewright.schema.errors import InputError, OutputError
 
 SUPPORT_URL = "https://www.home-assistant.io/integrations/mqtt/"
 AGENT_ENTITIES = {
@@ -36,7 +34,7 @@ def discovery_message(settings: BusSettings, name: str, version: str) -> tuple[s
 
     Args:
         settings: of the bus.
-        name: of the device.
+        name: name of the device.
         version: of Edgewright.
     """
     device = settings.devices[name]
@@ -60,31 +58,31 @@ def entities(device: BusDevice) -> dict[str, Entity]:
 def _component(settings: BusSettings, name: str, key: str, entity: Entity, identity: str) -> dict[str, Any]:
     """Return one entity: it shows the reported value, before the first report the desired one."""
     shown = f"value_json.reported.get('{key}', value_json.desired.get('{key}'))"
-    found: dict[str, Any] = {
+    component: dict[str, Any] = {
         "platform": entity.kind, "unique_id": f"{identity}_{key}", "name": entity.name or key,
         "state_topic": settings.of(name, "state"), "value_template": f"{{{{ {shown} }}}}",
     }  # fmt: skip
     if entity.unit:
-        found["unit_of_measurement"] = entity.unit
+        component["unit_of_measurement"] = entity.unit
     if entity.device_class:
-        found["device_class"] = entity.device_class
+        component["device_class"] = entity.device_class
     if entity.kind in ("binary_sensor", "switch"):
         # 'None' is unknown.
-        found["value_template"] = f"{{{{ 'ON' if {shown} == true else 'OFF' if {shown} == false else 'None' }}}}"
+        component["value_template"] = f"{{{{ 'ON' if {shown} == true else 'OFF' if {shown} == false else 'None' }}}}"
     if entity.kind in WRITTEN:
-        found["command_topic"] = settings.of(name, "desired")
+        component["command_topic"] = settings.of(name, "desired")
     if entity.kind == "switch":
-        found |= {
+        component |= {
             "payload_on": f'{{"{key}": true}}', "payload_off": f'{{"{key}": false}}', "state_on": "ON",
             "state_off": "OFF",
         }  # fmt: skip
     elif entity.kind in WRITTEN:
-        found["command_template"] = f'{{"{key}": {{{{ value | to_json }}}}}}'
+        component["command_template"] = f'{{"{key}": {{{{ value | to_json }}}}}}'
     if entity.kind == "number":
-        found |= {"min": entity.minimum, "max": entity.maximum, "step": entity.step}
+        component |= {"min": entity.minimum, "max": entity.maximum, "step": entity.step}
     if entity.kind == "select":
-        found["options"] = list(entity.options)
-    return found
+        component["options"] = list(entity.options)
+    return component
 
 
 _PATIENCE_S, _AGAIN_S, _KEEPALIVE_S = 10.0, 5.0, 30
@@ -103,7 +101,7 @@ class ShadowService:
         say: receives lines for people.
 
     Attributes:
-        taken: number of messages so far.
+        received: number of messages so far.
 
     Raises:
         MissingExtraError: without paho-mqtt.
@@ -115,16 +113,13 @@ class ShadowService:
     ) -> None:
         broker = settings.broker
         require_loopback_or_tls(broker.host, bool(broker.ca_file), "[broker] host")
-        try:
-            self._library: Any = importlib.import_module("paho.mqtt.client")
-        except ModuleNotFoundError:
-            raise MissingExtraError("device", "paho-mqtt, which speaks to the broker,") from None
+        self._library: Any = paho()
         self._settings, self._version, self._say = settings, version, say
         self._shadows = Shadows(store, say)
         self._inbox: list[tuple[Message | None, int, int]] = []
         self._connected = self._ready = self._silent = False
-        self.taken = 0
-        self._client = self._made()
+        self.received = 0
+        self._client = self._new_client()
 
     def run(self, stop: Callable[[], bool], ready: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop` returns true; a broker that is away is asked again.
@@ -137,15 +132,15 @@ class ShadowService:
             InputError: the broker refuses the password.
             OutputError: the disk refuses a change.
         """
-        told = False
+        announced = False
         while not stop():
             if not self._connected and not self._connect():
                 self._rest(stop)
                 continue
             self._receive()
             self._take()
-            if self._ready and not told:
-                told = True
+            if self._ready and not announced:
+                announced = True
                 ready()
         if self._connected:
             self._publish(self._settings.status_topic, b"offline")
@@ -170,15 +165,15 @@ class ShadowService:
         if not inbox:
             return
         try:
-            told = self._shadows.take([message for message, _, _ in inbox if message is not None])
+            result = self._shadows.take([message for message, _, _ in inbox if message is not None])
         except Exception as error:
             if isinstance(error, InputError):
                 raise
             raise OutputError("to make shadows durable", str(error), "the store of shadows") from error
-        self.taken += len(inbox)
-        for device in told.changed:
-            self._tell(device)
-        for device, places in told.durable.items():
+        self.received += len(inbox)
+        for device in result.changed:
+            self._announce(device)
+        for device, places in result.durable.items():
             self._publish(
                 f"{self._settings.events}/{device}/durable", msgspec.json.encode({"durable": places}), keep=False
             )
@@ -186,7 +181,7 @@ class ShadowService:
             if quality:
                 self._client.ack(number, quality)
 
-    def _tell(self, device: str) -> None:
+    def _announce(self, device: str) -> None:
         shadow = self._shadows.shadows[device]
         self._publish(self._settings.of(device, "state"), state_of(shadow))
         self._publish(self._settings.of(device, "delta"), msgspec.json.encode(shadow.delta()))
@@ -196,21 +191,14 @@ class ShadowService:
         # What is retained is told again at every start; a message that is lost before is only late.
         self._client.publish(topic, content, qos=0 if keep else 1, retain=keep)
 
-    def _made(self) -> Any:  # noqa: ANN401 - paho is loaded late
-        settings, library = self._settings, self._library
-        client = library.Client(
-            library.CallbackAPIVersion.VERSION2, client_id=f"edgewright-shadow-{self._shadows.origin}",
-            clean_session=False, manual_ack=True,
+    def _new_client(self) -> Any:  # noqa: ANN401 - paho is loaded late
+        broker = self._settings.broker
+        client = new_client(
+            f"edgewright-shadow-{self._shadows.origin}", user=SHADOW_USER if broker.password_file else "",
+            password_file=broker.password_file, ca_file=broker.ca_file, clean_session=False, manual_ack=True,
         )  # fmt: skip
         client.connect_timeout = _PATIENCE_S
-        if settings.broker.password_file:
-            client.username_pw_set(SHADOW_USER, first_line(settings.broker.password_file))
-        if settings.broker.ca_file:
-            try:
-                client.tls_set(ca_certs=settings.broker.ca_file)
-            except OSError as error:
-                raise InputError("a file of certificates", str(error), settings.broker.ca_file) from None
-        client.will_set(settings.status_topic, b"offline", qos=1, retain=True)
+        client.will_set(self._settings.status_topic, b"offline", qos=1, retain=True)
         client.on_connect, client.on_message = self._on_connect, self._on_message
         client.on_subscribe, client.on_disconnect = self._on_subscribe, self._on_disconnect
         return client
@@ -243,7 +231,7 @@ class ShadowService:
             do = "edgewright bus rights writes its files; restart it with them"
             raise InputError("a broker that knows this password", str(code), where, do)
         settings = self._settings
-        topics = [settings.of("+", what) for what in ("desired", "reported", "copy/+")]
+        topics = [settings.of("+", part) for part in ("desired", "reported", "copy/+")]
         client.subscribe([(topic, 1) for topic in (*topics, f"{settings.events}/+/items")])
 
     def _on_subscribe(self, *_: Any) -> None:  # noqa: ANN401
@@ -251,7 +239,7 @@ class ShadowService:
         settings = self._settings
         self._publish(settings.status_topic, b"online")
         for device in self._shadows.shadows:
-            self._tell(device)
+            self._announce(device)
         if settings.discovery:
             for name in settings.devices:
                 topic, content = discovery_message(settings, name, self._version)
@@ -272,8 +260,8 @@ class ShadowService:
         topic, settings = message.topic, self._settings
         if topic.startswith(f"{settings.events}/") and topic.endswith("/items"):
             return Message("items", topic[len(settings.events) + 1 : -len("/items")], message.payload)
-        device, _, what = topic[len(settings.of("", "")) - 1 :].partition("/")
-        kind, _, origin = what.partition("/")
+        device, _, rest = topic[len(settings.of("", "")) - 1 :].partition("/")
+        kind, _, origin = rest.partition("/")
         known: dict[str, Kind] = {"desired": "desired", "reported": "reported", "copy": "copy"}
         # An order that the broker kept from some earlier time would be given again at every connection.
         if kind not in known or origin == self._shadows.origin or (message.retain and kind != "copy"):

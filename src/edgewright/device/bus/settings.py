@@ -50,7 +50,8 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A key of a shadow as Home Assistant shows it.
 
     Attributes:
-        kind: of the entity; number, switch and select write the key's desired value, the others show the reported one.
+        kind: kind of the entity; number, switch and select write the desired value of the key,
+            the others show its reported value.
         name: for people; the key by default.
         unit, device_class: as Home Assistant has them; empty for none.
         minimum, maximum, step: of a number.
@@ -102,9 +103,9 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     services: dict[str, Service] = {}
     devices: dict[str, BusDevice] = {}
 
-    def of(self, device: str, what: str) -> str:
+    def of(self, device: str, part: str) -> str:
         """Return the topic of something of a shadow."""
-        return f"{self.topic}/{SHADOW_USER}/{device}/{what}"
+        return f"{self.topic}/{SHADOW_USER}/{device}/{part}"
 
     @property
     def status_topic(self) -> str:
@@ -146,7 +147,10 @@ def check_pattern(pattern: str, where: str) -> None:
         InputError: naming it.
     """
     levels = pattern.split("/")
-    wrong = any(("+" in one and one != "+") or ("#" in one and (one != "#" or one is not levels[-1])) for one in levels)
+    wrong = any(
+        ("+" in level and level != "+") or ("#" in level and (level != "#" or level is not levels[-1]))
+        for level in levels
+    )
     if not pattern or wrong or pattern.startswith("$") or not pattern.isprintable() or pattern != pattern.strip():
         raise InputError("a topic of MQTT, + for one level and # for the rest", repr(pattern), where)
 

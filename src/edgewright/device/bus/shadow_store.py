@@ -7,8 +7,9 @@ register without a value, so that a copy that was away cannot bring it back.
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -17,7 +18,9 @@ import msgspec
 from edgewright.core.files import private_folder
 from edgewright.device.store.database import Connect, connect
 from edgewright.device.store.guarded_database import open_guarded
+from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
+from edgewright.schema.store import Item
 
 Part = Literal["desired", "reported"]
 Key = tuple[Part, str]
@@ -33,7 +36,7 @@ class Register(NamedTuple):
     """The last known write of one key.
 
     Attributes:
-        counter: of the write; greater than that of every write that its writer knew of.
+        counter: counter of the write; greater than that of every write that its writer knew of.
         origin: copy that wrote it.
         value: as JSON with sorted keys; empty where the key was deleted.
     """
@@ -63,7 +66,7 @@ class Shadow:
 
     def __init__(self, registers: Mapping[Key, Register] | None = None) -> None:
         self.registers: dict[Key, Register] = dict(registers or {})
-        self.version = max((one.counter for one in self.registers.values()), default=0)
+        self.version = max((register.counter for register in self.registers.values()), default=0)
 
     def write(self, part: Part, patch: Mapping[str, Any], origin: str) -> dict[Key, Register]:
         """Take new values of some keys, null for a key to delete; return the registers that changed.
@@ -92,33 +95,35 @@ class Shadow:
         The order of merges does not matter, nor how often one is repeated: of two registers the greater one stays, by
         counter, then origin, then value (a copy that was restored from a backup may give a counter twice).
         """
-        changed = {key: one for key, one in other.items() if one > self.registers.get(key, _LEAST)}
+        changed = {
+            key: register for key, register in other.items() if register > self.registers.get(key, _NEVER_WRITTEN)
+        }
         self._take(changed)
         return changed
 
     def values(self, part: Part) -> dict[str, msgspec.Raw]:
         """Return the values of a part, without deleted keys."""
         known = sorted(self.registers.items())
-        return {name: msgspec.Raw(one.value) for (of, name), one in known if of == part and one.value}
+        return {name: msgspec.Raw(register.value) for (of, name), register in known if of == part and register.value}
 
     def delta(self) -> dict[str, msgspec.Raw]:
         """Return what is desired and not reported: what the device has still to do."""
-        reported = {name: one.value for (part, name), one in self.registers.items() if part == "reported"}
+        reported = {name: register.value for (part, name), register in self.registers.items() if part == "reported"}
         return {name: value for name, value in self.values("desired").items() if bytes(value) != reported.get(name)}
 
     def encode(self) -> bytes:
         """Return all registers for other copies."""
         parts: dict[str, dict[str, tuple[int, str, msgspec.Raw]]] = {"desired": {}, "reported": {}}
-        for (part, name), one in sorted(self.registers.items()):
-            parts[part][name] = one.counter, one.origin, msgspec.Raw(one.value or b"null")
+        for (part, name), register in sorted(self.registers.items()):
+            parts[part][name] = register.counter, register.origin, msgspec.Raw(register.value or b"null")
         return _ENCODER.encode(parts)
 
     def _take(self, changed: Mapping[Key, Register]) -> None:
         self.registers.update(changed)
-        self.version = max((self.version, *(one.counter for one in changed.values())))
+        self.version = max((self.version, *(register.counter for register in changed.values())))
 
 
-_LEAST = Register(0, "", b"")
+_NEVER_WRITTEN = Register(0, "", b"")
 
 
 def decode_copy(data: bytes, where: str) -> dict[Key, Register]:
@@ -150,12 +155,12 @@ def decode_patch(data: bytes, where: str) -> dict[str, Any]:
         raise InputError('a JSON object such as {"setpoint": 21}', str(error)[:200], where) from None
 
 
-def _registers(part: Part, found: Mapping[str, tuple[int, str, msgspec.Raw]]) -> dict[Key, Register]:
-    made = {}
-    for name, (counter, origin, raw) in found.items():
+def _registers(part: Part, entries: Mapping[str, tuple[int, str, msgspec.Raw]]) -> dict[Key, Register]:
+    registers = {}
+    for name, (counter, origin, raw) in entries.items():
         value = _ENCODER.encode(msgspec.json.decode(raw))
-        made[part, name] = Register(counter, origin, b"" if value == b"null" else value)
-    return made
+        registers[part, name] = Register(counter, origin, b"" if value == b"null" else value)
+    return registers
 
 
 def _check(name: str, value: bytes) -> None:
@@ -198,20 +203,20 @@ class ShadowStore:
             private_folder(folder)
         elif not (folder / SHADOW_FILE).exists():
             raise InputError("a store of shadows", "none", str(folder), "edgewright bus run makes one")
-        drawn = ("INSERT INTO copy VALUES (?)", (origin or os.urandom(6).hex(),))
+        identity = ("INSERT INTO copy VALUES (?)", (origin or os.urandom(6).hex(),))
         self._database = open_guarded(
             folder / SHADOW_FILE, _VERSION, _TABLES, "shadows", _DO, opener=opener, writable=writable, ahead=True,
-            rows=[drawn],
+            rows=[identity],
         )  # fmt: skip
         self.origin = str(self._database.value("SELECT origin FROM copy"))
 
     def load(self) -> dict[str, Shadow]:
         """Return all shadows by device."""
-        found: dict[str, dict[Key, Register]] = {}
+        by_device: dict[str, dict[Key, Register]] = {}
         parts: dict[str, Part] = {name: name for name in get_args(Part)}
         for device, part, name, counter, origin, value in self._database.execute("SELECT * FROM registers"):
-            found.setdefault(device, {})[parts[part], name] = Register(counter, origin, bytes(value))
-        return {device: Shadow(registers) for device, registers in found.items()}
+            by_device.setdefault(device, {})[parts[part], name] = Register(counter, origin, bytes(value))
+        return {device: Shadow(registers) for device, registers in by_device.items()}
 
     def save(self, changed: Mapping[str, Mapping[Key, Register]]) -> None:
         """Make changed registers durable, all or none of them."""
@@ -219,9 +224,116 @@ class ShadowStore:
             return
         with self._database.transaction():
             for device, registers in changed.items():
-                for (part, name), one in registers.items():
-                    self._database.execute(_PUT, (device, part, name, one.counter, one.origin, one.value))
+                for (part, name), register in registers.items():
+                    self._database.execute(
+                        _PUT, (device, part, name, register.counter, register.origin, register.value)
+                    )
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+Kind = Literal["desired", "reported", "copy", "items"]
+_SHOWN = ("decision", "alarm", "state")
+_MOST_DEVICES = 10_000
+
+
+class Message(NamedTuple):
+    """A message about a device: new values, another copy's registers, or items of an agent's outbox."""
+
+    kind: Kind
+    device: str
+    content: bytes
+
+
+class BatchResult(NamedTuple):
+    """What came of a batch.
+
+    Attributes:
+        changed: devices whose shadow changed.
+        durable: (boot, sequence) of an agent's items, by device.
+    """
+
+    changed: tuple[str, ...]
+    durable: dict[str, list[tuple[int, int]]]
+
+
+class Shadows:
+    """All shadows of a gateway.
+
+    Args:
+        store: where they are kept.
+        say: receives one line for each message that does not count.
+    """
+
+    def __init__(self, store: ShadowStore, say: Callable[[str], None] = lambda _: None) -> None:
+        self._store, self._say = store, say
+        self.shadows: dict[str, Shadow] = store.load()
+        self.origin = store.origin
+
+    def take(self, messages: Sequence[Message]) -> BatchResult:
+        """Take messages in their order, and make what they change durable together.
+
+        Raises:
+            Exception: the disk refuses; nothing of the batch is durable, and this object is of no more use.
+        """
+        changed: dict[str, dict[Key, Register]] = {}
+        durable: dict[str, list[tuple[int, int]]] = {}
+        for message in messages:
+            try:
+                shadow = self._of(message.device)
+                new = self._change(shadow, message, durable)
+            except InputError as error:
+                self._say(f"{message.device}: {error}")
+                continue
+            if new:
+                changed.setdefault(message.device, {}).update(new)
+        self._store.save(changed)
+        return BatchResult(tuple(changed), durable)
+
+    def _of(self, device: str) -> Shadow:
+        if device not in self.shadows:
+            if len(self.shadows) >= _MOST_DEVICES:
+                raise InputError(f"at most {_MOST_DEVICES:,} shadows", "more", "shadows")
+            self.shadows[device] = Shadow()
+        return self.shadows[device]
+
+    def _change(
+        self, shadow: Shadow, message: Message, durable: dict[str, list[tuple[int, int]]]
+    ) -> dict[Key, Register]:
+        kind, where = message.kind, f"{message.device}, {message.kind}"
+        if kind == "copy":
+            return shadow.merge(decode_copy(message.content, where))
+        if kind == "items":
+            return self._items(shadow, message, durable)
+        return shadow.write(kind, decode_patch(message.content, where), self.origin)
+
+    def _items(
+        self, shadow: Shadow, message: Message, durable: dict[str, list[tuple[int, int]]]
+    ) -> dict[Key, Register]:
+        """Take the latest decision, alarm and state of an agent; all its items count as taken."""
+        values, places = dict[str, object](), list[tuple[int, int]]()
+        for line in message.content.splitlines():
+            try:
+                item = msgspec.json.decode(line, type=Item)
+                event = msgspec.convert(item.body, Event) if item.kind == "event" else None
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise InputError("items of an agent, one JSON object a line", str(error)[:200], "items") from None
+            places.append((item.boot, item.sequence))
+            if event is not None and event.kind in _SHOWN:
+                values[event.kind] = event.label
+                if event.kind == "alarm":
+                    wall = item.put if event.wall is None else event.wall
+                    values["alarm_at"] = datetime.datetime.fromtimestamp(wall, datetime.UTC).isoformat()
+        new = shadow.write("reported", values, self.origin)
+        durable.setdefault(message.device, []).extend(places)
+        return new
+
+
+def state_of(shadow: Shadow) -> bytes:
+    """Return what everybody may read of a shadow: desired, reported, the difference, and a number that grows."""
+    return msgspec.json.encode({
+        "desired": shadow.values("desired"), "reported": shadow.values("reported"), "delta": shadow.delta(),
+        "version": shadow.version,
+    })  # fmt: skip

@@ -14,14 +14,14 @@ from edgewright.core import catalogue
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:  # it needs NumPy, which the agent of a fleet does without
-    from edgewright.schema.store import OutboxItem, Place
+    from edgewright.schema.store import OutboxItem, Position
 
 
 class Sink(ABC):
     """An open way out. One thread uses it."""
 
     @abstractmethod
-    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
         """Send items and give the places of those that the receiver acknowledged as durable.
 
         Raises:
@@ -52,7 +52,7 @@ class NeverError(Exception):
         refused: places, and why in the receiver's words.
     """
 
-    def __init__(self, refused: Mapping[Place, str]) -> None:
+    def __init__(self, refused: Mapping[Position, str]) -> None:
         super().__init__(f"{len(refused)} refused")
         self.refused = dict(refused)
 
@@ -95,8 +95,8 @@ def kind(name: str) -> SinkKind[SinkConfig]:
     Raises:
         UnknownNameError: listing the known kinds.
     """
-    found: SinkKind[SinkConfig] = catalogue.find(__name__, name, "SINK", "kind of sink", "[[sink]] kind")
-    return found
+    sink: SinkKind[SinkConfig] = catalogue.find(__name__, name, "SINK", "kind of sink", "[[sink]] kind")
+    return sink
 
 
 def lines(batch: Sequence[OutboxItem]) -> bytes:

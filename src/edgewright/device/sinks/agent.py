@@ -11,7 +11,7 @@ import msgspec
 
 from edgewright.device.sinks import NeverError, NotYetError, Sink, SinkConfig, SinkKind, acknowledgement, lines
 from edgewright.schema.errors import OutputError
-from edgewright.schema.store import OutboxItem, Place
+from edgewright.schema.store import OutboxItem, Position
 
 _LARGEST_ANSWER = 1 << 20
 _ALARM = b'"kind":"alarm"'
@@ -21,7 +21,7 @@ class AgentConfig(SinkConfig, frozen=True, kw_only=True):
     """Settings.
 
     Attributes:
-        path: of the socket, which the agent makes and names.
+        path: path of the socket, which the agent makes and names.
         timeout: seconds; the agent answers when a report with these items was acknowledged, or that it waits.
     """
 
@@ -41,14 +41,14 @@ class _Agent(Sink):
         self._waiting: socket.socket | None = None
         self._hurried = False
 
-    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
         """One connection a batch.
 
         Raises:
             NeverError: the fleet refused an item by itself, or one is no item that could be sent at all.
             NotYetError: the agent hands it back, since it or this process is about to end, or `hurry` was called.
         """
-        if wrong := {item.place: why for item in batch if (why := _wrong(item))}:
+        if wrong := {item.position: why for item in batch if (why := _wrong(item))}:
             raise NeverError(wrong)
         parts: list[bytes] = []
         length = 0
@@ -69,12 +69,12 @@ class _Agent(Sink):
             hurried = self._wait(None, alarm)
         if hurried and not parts:
             raise NotYetError
-        said = acknowledgement(b"".join(parts), self._config.path)
-        if said.refused:
-            raise NeverError({(boot, sequence): why for boot, sequence, why in said.refused})
-        if said.later and not said.durable:
+        reply = acknowledgement(b"".join(parts), self._config.path)
+        if reply.refused:
+            raise NeverError({(boot, sequence): why for boot, sequence, why in reply.refused})
+        if reply.later and not reply.durable:
             raise NotYetError
-        return said.durable
+        return reply.durable
 
     def hurry(self) -> None:
         """From another thread: a batch without an alarm that waits for the next report is taken back."""
@@ -102,10 +102,10 @@ class _Agent(Sink):
 def _wrong(item: OutboxItem) -> str:
     """Why the agent could not say which item this is; empty where it can. One such line would spoil a whole report."""
     try:
-        found = msgspec.json.decode(item.body, type=_ItemKey)
+        key = msgspec.json.decode(item.body, type=_ItemKey)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"expected an item as JSON, got {error}"[:200]
-    if (found.boot, found.sequence) != tuple(item.place) or b"\n" in item.body:
+    if (key.boot, key.sequence) != tuple(item.position) or b"\n" in item.body:
         return "expected an item of one line with its own position, got another"
     return ""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgewright.device.sinks import Sink, SinkConfig, SinkKind, acknowledgement, lines, require_loopback_or_tls
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.store import OutboxItem, Place
+from edgewright.schema.store import OutboxItem, Position
 
 _LARGEST_ANSWER = 1 << 20
 
@@ -53,7 +53,7 @@ class _Http(Sink):
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
 
-    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
         """One POST."""
         headers = {"Content-Type": "application/jsonl", "Edgewright-Device": device}
         if self._config.token_file:

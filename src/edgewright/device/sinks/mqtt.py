@@ -7,15 +7,14 @@ topic, after its own commit, and only that counts.
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from edgewright.device.broker import new_client, paho
 from edgewright.device.sinks import Sink, SinkConfig, SinkKind, acknowledgement, lines, require_loopback_or_tls
-from edgewright.schema.errors import InputError, MissingExtraError, OutputError
-from edgewright.schema.store import OutboxItem, Place
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.store import OutboxItem, Position
 
 
 class MqttConfig(SinkConfig, frozen=True, kw_only=True):
@@ -45,27 +44,24 @@ class _Mqtt(Sink):
         require_loopback_or_tls(config.host, config.tls, "[[sink]] host")
         if "#" in config.topic or "+" in config.topic:
             raise InputError("a topic without wildcards", repr(config.topic), "[[sink]] topic")
-        try:
-            self._library: Any = importlib.import_module("paho.mqtt.client")
-        except ModuleNotFoundError:
-            raise MissingExtraError("device", "paho-mqtt, which speaks to the broker,") from None
+        self._library: Any = paho()
         self._config = config
         self._client: Any = None
         self._device = ""
-        self._heard = threading.Condition()
-        self._durable: set[Place] = set()
+        self._changed = threading.Condition()
+        self._durable: set[Position] = set()
         self._ready = False
 
-    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
         """Publish a batch and wait until all of it is acknowledged, or as long as the timeout."""
         self._connect(device)
-        wanted = {item.place for item in batch}
-        with self._heard:
+        wanted = {item.position for item in batch}
+        with self._changed:
             self._durable &= wanted
             record = self._client.publish(f"{self._config.topic}/{device}/items", lines(batch), qos=1)
             if record.rc != self._library.MQTT_ERR_SUCCESS:
                 raise OutputError("the broker to take a batch", self._library.error_string(record.rc), self._where())
-            self._heard.wait_for(lambda: wanted <= self._durable or not self._ready, self._config.timeout)
+            self._changed.wait_for(lambda: wanted <= self._durable or not self._ready, self._config.timeout)
             arrived = sorted(wanted & self._durable)
             lost = not self._ready
         if lost or not arrived:
@@ -85,14 +81,14 @@ class _Mqtt(Sink):
         if self._client is not None and self._ready and device == self._device:
             return
         self.close()
-        library, config = self._library, self._config
-        client = library.Client(library.CallbackAPIVersion.VERSION2, client_id=f"edgewright-{device}"[:60])
+        config = self._config
+        client = new_client(
+            f"edgewright-{device}"[:60], user=config.user, password_file=config.password_file,
+            ca_file=config.ca_file if config.tls else "",
+        )  # fmt: skip
         client.reconnect_delay_set(1, 60)
-        if config.user:
-            password = Path(config.password_file).read_text(encoding="utf-8").strip() if config.password_file else None
-            client.username_pw_set(config.user, password)
-        if config.tls:
-            client.tls_set(ca_certs=config.ca_file or None)
+        if config.tls and not config.ca_file:
+            client.tls_set()
         client.on_connect = lambda *_: client.subscribe(f"{config.topic}/{device}/durable", qos=1)
         client.on_subscribe = lambda *_: self._set_ready(True)
         client.on_disconnect = lambda *_: self._set_ready(False)
@@ -104,24 +100,24 @@ class _Mqtt(Sink):
             self._client = None
             raise OutputError("a broker", error.strerror or str(error), self._where()) from None
         client.loop_start()
-        with self._heard:
-            if not self._heard.wait_for(lambda: self._ready, config.timeout):
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ready, config.timeout):
                 self.close()
                 raise OutputError("the broker to answer", f"silence for {config.timeout:g} s", self._where())
 
     def _set_ready(self, ready: bool) -> None:
-        with self._heard:
+        with self._changed:
             self._ready = ready
-            self._heard.notify_all()
+            self._changed.notify_all()
 
     def _take(self, content: bytes) -> None:
         try:
             places = acknowledgement(content, self._where()).durable
         except InputError:
             return  # whoever sent that: it acknowledges nothing
-        with self._heard:
+        with self._changed:
             self._durable.update(places)
-            self._heard.notify_all()
+            self._changed.notify_all()
 
     def _where(self) -> str:
         return f"{self._config.host}:{self._config.port}"

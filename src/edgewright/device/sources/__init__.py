@@ -100,14 +100,14 @@ class StreamKind(Generic[C]):
         open: (settings, channels wanted, in order) -> the open source. Raises `InputError` for what will never work (a
             wrong setting, a column that is not there) and waits for what may come.
         example: of the short form, for messages and `--help`.
-        place: what stands before the question mark of `--source KIND:PLACE?settings`, as settings: either the name of
-            one, or a function such as from '/dev/ttyUSB0@115200' to {'port': ..., 'baud': ...}.
+        location_settings: what stands before the question mark of `--source KIND:PLACE?settings`, as settings:
+            either the name of one, or a function such as from '/dev/ttyUSB0@115200' to {'port': ..., 'baud': ...}.
     """
 
     config: type[C]
     open: Callable[[C, tuple[str, ...]], Stream]
     example: str
-    place: str | Callable[[str], dict[str, str]] = "path"
+    location_settings: str | Callable[[str], dict[str, str]] = "path"
 
     def short(self, rest: str) -> C:
         """Read what stands behind the colon of `--source KIND:PLACE?settings`, such as `x.csv?rate=50&time=t`.
@@ -117,7 +117,11 @@ class StreamKind(Generic[C]):
             InputError: for a setting without a value, or a value that is none of its kind.
         """
         location, _, query = rest.partition("?")
-        given = {self.place: location} if isinstance(self.place, str) else self.place(location)
+        given = (
+            {self.location_settings: location}
+            if isinstance(self.location_settings, str)
+            else self.location_settings(location)
+        )
         for part in query.split("&") if query else ():
             name, equals, value = part.partition("=")
             if not equals or not name:
@@ -180,5 +184,5 @@ def kind(name: str) -> StreamKind[StreamConfig]:
     Raises:
         UnknownNameError: listing the known kinds.
     """
-    found: StreamKind[StreamConfig] = catalogue.find(__name__, name, "STREAM", "kind of source", "--source")
-    return found
+    source: StreamKind[StreamConfig] = catalogue.find(__name__, name, "STREAM", "kind of source", "--source")
+    return source

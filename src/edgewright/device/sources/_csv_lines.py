@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.categories import column_name, one_hot, text_inputs
-from edgewright.core.csv.blocks import Block
-from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
+from edgewright.core.csv.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.cells import Cells, Plan, parse
 from edgewright.core.csv.header import DELIMITERS
 from edgewright.core.csv.number_forms import NumberForm
+from edgewright.core.csv.text import Block
+from edgewright.core.units import MISSING_NUMBERS, is_number
 from edgewright.device.sources import RowSettings
 from edgewright.device.sources._columns import (
     Match,
+    TimeColumn,
     bare,
     clock_named,
     clock_unit,
@@ -29,7 +30,6 @@ from edgewright.device.sources._columns import (
     with_categories,
 )
 from edgewright.device.sources._packet import Arrived, joined
-from edgewright.device.sources._timestamps import TimeColumn
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.errors import InputError
 
@@ -68,7 +68,7 @@ class LineReader:
 
     Args:
         wanted: channels that come out, in order; none: all there are.
-        name: of the source, for messages.
+        name: name of the source, for messages.
         columns: names of the cells, for lines without a header.
         time: column with the time of a row, as `match` takes it.
         sequence: column with the sender's count.
@@ -101,8 +101,8 @@ class LineReader:
         self.strict = False
         self._forms: dict[str, NumberForm] = {}
         self._texts: dict[str, tuple[str, ...]] = {}
-        self._made: dict[int, str] = {}
-        self._held = self._header = b""
+        self._renamed: dict[int, str] = {}
+        self._partial = self._header = b""
         self._refused = False
         self._plan: Plan | None = None
         self._dates: bool | None = None
@@ -120,17 +120,17 @@ class LineReader:
 
     def _with_forms(self, plan: Plan) -> Plan:
         """Return a plan with the forms of its numbers; a comma between cells leaves no decimal comma."""
-        forms = {place: form for place in plan.numbers if (form := self._forms.get(bare(plan.columns[place])))}
-        return replace(plan, forms={place: form for place, form in forms.items() if form.decimal != plan.delimiter})
+        forms = {index: form for index in plan.numbers if (form := self._forms.get(bare(plan.columns[index])))}
+        return replace(plan, forms={index: form for index, form in forms.items() if form.decimal != plan.delimiter})
 
     def restart(self, *, joined: bool | None = None) -> None:
         """Forget what is held: the file was rotated, the line was unplugged. Columns are kept until a header comes."""
-        self._held, self._skip = b"", self._joined if joined is None else joined
+        self._partial, self._skip = b"", self._joined if joined is None else joined
 
     @property
-    def held(self) -> int:
+    def pending_bytes(self) -> int:
         """Bytes of a line that is not whole yet."""
-        return len(self._held)
+        return len(self._partial)
 
     def state(self) -> dict[str, Any]:
         """Return what the next line is read with: the header, and a counter of time."""
@@ -149,21 +149,21 @@ class LineReader:
     def feed(self, data: bytes) -> Arrived:
         """Return the rows that these bytes complete."""
         if self._skip:
-            _, found, data = data.partition(b"\n")
-            if not found:
+            _, newline, data = data.partition(b"\n")
+            if not newline:
                 return self._arrived([])
             self._skip = False
-        held = self._held + data
-        cut = held.rfind(b"\n") + 1
-        self._held = held[cut:]
-        if len(self._held) > LONGEST_LINE:
+        pending = self._partial + data
+        cut = pending.rfind(b"\n") + 1
+        self._partial = pending[cut:]
+        if len(self._partial) > LONGEST_LINE:
             self._notices.append(f"a line of more than {LONGEST_LINE} bytes was skipped")
-            self._held, self._skip = b"", True
-        return self._arrived(self._parts(_tidy(held[:cut])) if cut else [])
+            self._partial, self._skip = b"", True
+        return self._arrived(self._parts(_tidy(pending[:cut])) if cut else [])
 
     def finish(self) -> Arrived:
         """Return the row of a last line without a line end."""
-        return self.feed(b"\n") if self._held else self._arrived([])
+        return self.feed(b"\n") if self._partial else self._arrived([])
 
     def _parts(self, data: bytes) -> list[Arrived]:
         parts: list[Arrived] = []
@@ -187,15 +187,15 @@ class LineReader:
 
     def _decide(self, data: bytes) -> None:
         """Whether times are numbers or dates, which the first row shows."""
-        plan, found = self._plan, self.match
-        if self._dates is not None or plan is None or found is None or found.time < 0:
+        plan, known = self._plan, self.match
+        if self._dates is not None or plan is None or known is None or known.time < 0:
             return
         cells = _cells(data.lstrip(b"\n").partition(b"\n")[0], plan.delimiter)
         if len(cells) == len(plan.columns):
-            self._dates = not _number(cells[found.time], ())
+            self._dates = not _number(cells[known.time], ())
             if self._dates:
-                wide = tuple(place for place in plan.wide if place != found.time)
-                text = (*plan.text, found.time)
+                wide = tuple(index for index in plan.wide if index != known.time)
+                text = (*plan.text, known.time)
                 self._plan = replace(plan, wide=wide, text=text)
 
     def _single(self, line: bytes) -> list[Arrived]:
@@ -232,8 +232,10 @@ class LineReader:
         """Return the header, or a row that shows that there is none."""
         # The delimiter that cuts the line into most cells; a comma where none does, but not one of decimals.
         decimals = {form.decimal for form in self._forms.values()}
-        may = [one for one in DELIMITERS if one.encode() in line and one not in decimals]
-        delimiter = self._delimiter or max(may or DELIMITERS, key=lambda one: (line.count(one.encode()), one == ","))
+        may = [candidate for candidate in DELIMITERS if candidate.encode() in line and candidate not in decimals]
+        delimiter = self._delimiter or max(
+            may or DELIMITERS, key=lambda candidate: (line.count(candidate.encode()), candidate == ",")
+        )
         cells = _cells(line, delimiter)
         if not cells or (len(set(cells)) < len(cells) and not self._has_number(cells)):
             self._notices.append(f"a line that is no header: {_shown(line)}")
@@ -283,19 +285,19 @@ class LineReader:
         return match(given, self._wanted, self._name, time=time, sequence=self._sequence_name)
 
     def _planned(self, given: tuple[str, ...], delimiter: str) -> None:
-        self.match = found = self._named(given)
-        self.columns = found.names
-        if found.missing and self.strict:
-            refuse_missing(found, given, self._name)
-        elif found.missing:
-            self._notices.append(found.notice)
+        self.match = columns = self._named(given)
+        self.columns = columns.names
+        if columns.missing and self.strict:
+            refuse_missing(columns, given, self._name)
+        elif columns.missing:
+            self._notices.append(columns.notice)
         self._texts = text_inputs(self._wanted, given)
-        made = with_categories(given, self._wanted)[len(given) :]
-        self._made = {len(given) + place: name for place, name in enumerate(made)}
-        numbers = tuple(dict.fromkeys(place for place in found.places if 0 <= place < len(given)))
-        wide = tuple(place for place in (found.time, found.sequence) if place >= 0)
-        if found.time >= 0:
-            name = given[found.time]
+        coded = with_categories(given, self._wanted)[len(given) :]
+        self._renamed = {len(given) + index: name for index, name in enumerate(coded)}
+        numbers = tuple(dict.fromkeys(index for index in columns.places if 0 <= index < len(given)))
+        wide = tuple(index for index in (columns.time, columns.sequence) if index >= 0)
+        if columns.time >= 0:
+            name = given[columns.time]
             self._clock = TimeColumn(name, clock_unit(self._trained, self._wanted, name))
         self._dates = None
         texts = tuple(given.index(text) for text in self._texts)
@@ -311,36 +313,36 @@ class LineReader:
         Raises:
             InputError: for a line that is no row.
         """
-        cells, found = parse(block, plan), self.match
-        if found is None or not len(cells.lines):
+        cells, columns = parse(block, plan), self.match
+        if columns is None or not len(cells.lines):
             return []
-        made = self._coded(cells, plan)
-        values = found.chosen(
+        coded = self._coded(cells, plan)
+        values = columns.chosen(
             len(cells.lines),
-            lambda place: made[place] if place in made else cells.values[:, plan.numbers.index(place)],
+            lambda index: coded[index] if index in coded else cells.values[:, plan.numbers.index(index)],
         )
         times: NDArray[np.float64] | None = None
         counts: NDArray[np.int64] | None = None
-        if found.time in plan.wide:
-            times = self._clock.seconds(cells.wide[:, plan.wide.index(found.time)])
-        elif found.time >= 0:
-            times, notice = self._clock.of_texts(cells.text[found.time].tolist())
+        if columns.time in plan.wide:
+            times = self._clock.seconds(cells.wide[:, plan.wide.index(columns.time)])
+        elif columns.time >= 0:
+            times, notice = self._clock.of_texts(cells.text[columns.time].tolist())
             self._notices += [notice] if notice else []
-        if found.sequence in plan.wide:
-            numbers = cells.wide[:, plan.wide.index(found.sequence)]
+        if columns.sequence in plan.wide:
+            numbers = cells.wide[:, plan.wide.index(columns.sequence)]
             if np.isfinite(numbers).all() and (np.abs(numbers) < 2.0**53).all():
                 counts = numbers.astype(np.int64)
         return [Arrived(values, times, counts)]
 
     def _coded(self, cells: Cells, plan: Plan) -> dict[int, Floats]:
         """Return the columns that are made of text columns, by their place; an unknown text is missing and told of."""
-        found: dict[str, Floats] = {}
+        by_name: dict[str, Floats] = {}
         for text, values in self._texts.items():
             where = f"{self._name}, column {text}"
             texts = cells.text[plan.columns.index(text)]
             coded = one_hot(texts, values, partial(_at, where), self._notices.append)
-            found |= {column_name(text, value): coded[:, place] for place, value in enumerate(values)}
-        return {place: found[name] for place, name in self._made.items()}
+            by_name |= {column_name(text, value): coded[:, index] for index, value in enumerate(values)}
+        return {index: by_name[name] for index, name in self._renamed.items()}
 
 
 def _at(where: str, row: int) -> str:

@@ -53,7 +53,7 @@ class ReadBytes:
         self._head += data[: _HEAD - len(self._head)]
         self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
 
-    def place(self, handle: int, offset: int) -> FilePlace:
+    def position(self, handle: int, offset: int) -> FilePlace:
         """Return the place behind them."""
         status = os.fstat(handle)
         return FilePlace((status.st_dev, status.st_ino), offset, _digest(self._head), _digest(self._tail))
@@ -61,35 +61,41 @@ class ReadBytes:
 
 def place_in(handle: int, offset: int) -> FilePlace:
     """Return the place behind so many bytes of an open file."""
-    place = ReadBytes(handle, offset).place(handle, offset)
-    return msgspec.structs.replace(place, mtime=os.fstat(handle).st_mtime_ns)
+    position = ReadBytes(handle, offset).position(handle, offset)
+    return msgspec.structs.replace(position, mtime=os.fstat(handle).st_mtime_ns)
 
 
-def file_with(path: Path, place: FilePlace) -> int | None:
+def file_with(path: Path, position: FilePlace) -> int | None:
     """Open the file that holds the bytes before a place: of this name, or one beside it whose name begins so.
 
     Returns:
         Its handle, at the place; None where no file is left that holds them.
     """
-    entries = sorted(_beside(path, place), key=lambda entry: (entry.inode() != place.inode[1], entry.name != path.name))
+    entries = sorted(
+        _siblings(path, position), key=lambda entry: (entry.inode() != position.inode[1], entry.name != path.name)
+    )
     holders: list[tuple[str, int]] = []
     for entry in entries:
         with suppress(OSError):
             handle = os.open(entry, _READ)
-            if _holds(handle, place):
+            if _holds(handle, position):
                 holders.append((entry.name, handle))
             else:
                 os.close(handle)
     chosen = holders[0][1] if holders else None
-    if chosen is not None and holders[0][0] == path.name and place.mtime:
+    if chosen is not None and holders[0][0] == path.name and position.mtime:
         # A file that was copied and truncated begins again with the same header: the copy has what was written since.
-        later = [(os.fstat(one).st_mtime_ns, one) for _, one in holders if not _begins_with(chosen, one)]
-        chosen = min((pair for pair in later if pair[0] > place.mtime), default=(0, chosen))[1]
+        later = [
+            (os.fstat(handle_of).st_mtime_ns, handle_of)
+            for _, handle_of in holders
+            if not _begins_with(chosen, handle_of)
+        ]
+        chosen = min((pair for pair in later if pair[0] > position.mtime), default=(0, chosen))[1]
     for _, handle in holders:
         if handle != chosen:
             os.close(handle)
     if chosen is not None:
-        os.lseek(chosen, place.offset, os.SEEK_SET)
+        os.lseek(chosen, position.offset, os.SEEK_SET)
     return chosen
 
 
@@ -99,14 +105,14 @@ def next_file(path: Path, handle: int) -> int | None:
     later: list[tuple[int, int]] = []
     with suppress(OSError):
         newest = os.open(path, _READ)
-    for entry in _beside(path, None):
+    for entry in _siblings(path, None):
         if entry.name == path.name or entry.name.endswith(_COMPRESSED):
             continue
         with suppress(OSError):
             file = os.open(entry, _READ)
             changed = os.fstat(file).st_mtime_ns
             # A copy of either is none of them.
-            if changed <= old.st_mtime_ns or any(_begins_with(one, file) for one in (handle, newest) if one >= 0):
+            if changed <= old.st_mtime_ns or any(_begins_with(other, file) for other in (handle, newest) if other >= 0):
                 os.close(file)
             else:
                 later.append((changed, file))
@@ -126,22 +132,24 @@ def ends_of(path: Path) -> str:
     return ""
 
 
-def _beside(path: Path, place: FilePlace | None) -> Iterator[os.DirEntry[str]]:
+def _siblings(path: Path, position: FilePlace | None) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(path.parent) as entries:
             for entry in entries:
-                named = entry.name.startswith(path.name) or (place is not None and entry.inode() == place.inode[1])
+                named = entry.name.startswith(path.name) or (
+                    position is not None and entry.inode() == position.inode[1]
+                )
                 if named and entry.is_file():
                     yield entry
     except OSError:
         return
 
 
-def _holds(handle: int, place: FilePlace) -> bool:
+def _holds(handle: int, position: FilePlace) -> bool:
     return (
-        os.fstat(handle).st_size >= place.offset
-        and _digest(_head(handle, place.offset)) == place.head
-        and _digest(_tail(handle, place.offset)) == place.tail
+        os.fstat(handle).st_size >= position.offset
+        and _digest(_head(handle, position.offset)) == position.head
+        and _digest(_tail(handle, position.offset)) == position.tail
     )
 
 

@@ -2,17 +2,87 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.device.sources._timestamps import EPOCH, ArrivalClock
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
+
+Seconds = NDArray[np.float64]
+
+EPOCH = 1e8
+"""Seconds beyond this (1973) are a date; a device's clock since its start is not."""
+# How fast rows without a clock of their own follow their arrival, and from which distance on they jump to it.
+_GAIN, _JUMP = 0.02, 0.5
+
+
+class ArrivalClock:
+    """Times for rows that carry none: when they came, evenly spaced where a rate is known.
+
+    With a rate a row comes one period after the one before, and the whole follows the arrival slowly (a fiftieth of
+    the difference a packet), so that what the system delays or bundles does not shake the times. Half a second off,
+    they jump to the arrival: rows were lost, or the source was away. Rows of a backlog follow each other however fast
+    they are read, and the arrival of those behind them is seen from their end.
+
+    Args:
+        rate: rows a second; None where nobody knows.
+    """
+
+    def __init__(self, rate: float | None) -> None:
+        self._period = 1.0 / rate if rate else 0.0
+        self._last: float | None = None
+        self._ahead = 0.0
+
+    @property
+    def last(self) -> float | None:
+        """Time of the last row."""
+        return self._last
+
+    def go_on(self, last: float, away: float, now: float) -> None:
+        """Go on from the last row before a restart.
+
+        Args:
+            last: its time.
+            away: seconds since then.
+            now: of the monotonic clock, seconds.
+        """
+        self._last, self._ahead = last, last + away - now
+
+    def stamp(self, rows: int, now: float, *, backlog: bool = False) -> Seconds:
+        """Return times of so many rows that arrived together.
+
+        Args:
+            rows: at least 1.
+            now: of the monotonic clock, seconds.
+            backlog: whether they were there before anybody listened.
+        """
+        now += self._ahead
+        count = np.arange(1, rows + 1, dtype=np.float64)
+        if backlog and self._period:
+            times: Seconds = (now if self._last is None else self._last) + self._period * count
+            self._ahead += float(times[-1]) - now
+        elif not self._period:
+            # Without a rate they are spread over the time since the packet before; the first ones lie close together.
+            since = now - 1e-3 * rows if self._last is None else min(self._last, now)
+            times = since + (now - since) * count / rows
+        elif self._last is None:
+            times = now + self._period * (count - rows)
+        else:
+            times = self._last + self._period * count
+            late = now - times[-1]
+            times = times + (late if abs(late) > max(_JUMP, 5 * self._period) else _GAIN * late)
+            if times[0] <= self._last:  # a jump back still goes forwards, only closer together
+                times = self._last + (max(now, self._last + 1e-6) - self._last) * count / rows
+        self._last = float(times[-1])
+        return times
+
 
 _FIRST, _LONGEST = 0.2, 30.0  # seconds to the second attempt, which double, and between attempts at last
 
@@ -132,3 +202,47 @@ class Stamper:
 def notice_of(text: str, channels: int, stream: str = "") -> Packet:
     """Return a packet of no rows that says what went wrong."""
     return Packet(stream=stream, values=np.empty((0, channels), np.float32), time=np.empty(0, np.float64), notice=text)
+
+
+def digest_of(*parts: str | bytes) -> str:
+    """Return a short name of a message."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:20]
+
+
+class Repeats:
+    """Names of the last messages, the oldest forgotten first.
+
+    Args:
+        each: messages of a sender that stay known.
+    """
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._names: OrderedDict[str, deque[str]] = OrderedDict()
+
+    def add(self, sender: str, name: str, maximum: int) -> None:
+        """Take the newest message of a sender; at most so many of all senders stay known."""
+        self._names.setdefault(sender, deque(maxlen=self._each)).append(name)
+        self._names.move_to_end(sender)
+        while sum(map(len, self._names.values())) > maximum:
+            oldest, names = next(iter(self._names.items()))
+            names.popleft()
+            if not names:
+                del self._names[oldest]
+
+    def known(self, sender: str, name: str) -> bool:
+        """Return whether this is one of the last messages of the sender."""
+        return name in self._names.get(sender, ())
+
+    def state(self) -> list[list[str]]:
+        """Return all of it for `go_on`."""
+        return [[sender, name] for sender, names in self._names.items() for name in names]
+
+    def go_on(self, state: Sequence[list[str]]) -> None:
+        """Know what an earlier run knew."""
+        for sender, name in state:
+            self.add(sender, name, len(state))

@@ -12,10 +12,17 @@ from numpy.typing import NDArray
 
 from edgewright.device.frames import FrameDecoder, Hello, Unwrapped
 from edgewright.device.sources import RowSettings
-from edgewright.device.sources._columns import NO_COLUMN, Match, clock_named, clock_unit, match, refuse_missing
+from edgewright.device.sources._columns import (
+    NO_COLUMN,
+    Match,
+    TimeColumn,
+    clock_named,
+    clock_unit,
+    match,
+    refuse_missing,
+)
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.device.sources._packet import Arrived, joined
-from edgewright.device.sources._timestamps import TimeColumn
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.errors import InputError
 
@@ -27,7 +34,7 @@ class FrameReader:
 
     Args:
         wanted: channels that come out, in order; none: all there are.
-        name: of the source, for messages.
+        name: name of the source, for messages.
         names: of the channels, for a sender that does not name them.
         joined: whether the first frame may have begun before it was listened to.
 
@@ -99,15 +106,15 @@ class FrameReader:
                 return None
             self._named(self._wanted or tuple(f"c{i + 1}" for i in range(channels)))
             self._given = ()
-        found = self._match
-        if found is None:
+        columns = self._match
+        if columns is None:
             return None
-        if channels <= max(found.places, default=0):
+        if channels <= max(columns.places, default=0):
             if channels != self._width:
                 self._notices.append(f"frames of {channels} channels, which are fewer than the columns")
             self._width = channels
             return None
-        return found.chosen(len(values), lambda place: values[:, place])
+        return columns.chosen(len(values), lambda index: values[:, index])
 
 
 _FORMS = 'an object {"acc_x": 1}, a list of them, {"acc_x": [1, 2]} or {"columns": [...], "rows": [[...]]}'
@@ -120,7 +127,7 @@ class JsonReader:
 
     Args:
         wanted: channels that come out, in order; none: those of the first text.
-        name: of the source, for messages.
+        name: name of the source, for messages.
         names: of the numbers, for lists without names.
         time, sequence: columns with time and count, as `match` takes them.
 
@@ -153,18 +160,18 @@ class JsonReader:
             raise InputError("JSON", str(error), self._name) from None
         names, rows = self._table(given)
         time = self._time or clock_named(self._trained, self._wanted, names)
-        found = match(names, self._wanted, self._name, time=time, sequence=self._sequence)
-        if len(found.missing) == len(found.names):
-            refuse_missing(found, names, self._name)
+        columns = match(names, self._wanted, self._name, time=time, sequence=self._sequence)
+        if len(columns.missing) == len(columns.names):
+            refuse_missing(columns, names, self._name)
         if not self._wanted:
             # What the first text calls its columns holds for all: a channel does not change its place.
-            self._wanted = self.columns = found.names
-        values = found.chosen(
-            len(rows), lambda place: [self._number(row[place], names[place], _LARGEST) for row in rows]
+            self._wanted = self.columns = columns.names
+        values = columns.chosen(
+            len(rows), lambda index: [self._number(row[index], names[index], _LARGEST) for row in rows]
         )
-        times, odd = self._moments(rows, names, found.time)
-        notices = tuple(notice for notice in (found.notice, odd) if notice)
-        return Arrived(values, times, self._counts(rows, found.sequence), notices)
+        times, odd = self._moments(rows, names, columns.time)
+        notices = tuple(notice for notice in (columns.notice, odd) if notice)
+        return Arrived(values, times, self._counts(rows, columns.sequence), notices)
 
     def _table(self, given: Any) -> tuple[list[str], list[list[Any]]]:  # noqa: ANN401 - whatever JSON holds
         """Return names and rows of cells, None where a row lacks one."""
@@ -258,7 +265,7 @@ class PayloadReader:
 
     Args:
         wanted: channels that come out, in order; none: all there are.
-        name: of the source, for messages.
+        name: name of the source, for messages.
         config: of the source.
     """
 

@@ -60,7 +60,7 @@ class _Time(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("microseconds", ctypes.c_long))
 
 
-class _Place(ctypes.Union):
+class _PayloadUnion(ctypes.Union):
     _fields_ = (("offset", _u32), ("pointer", ctypes.c_ulong), ("fd", ctypes.c_int32))
 
 
@@ -69,7 +69,7 @@ class Buffer(ctypes.Structure):
 
     _fields_ = (
         ("index", _u32), ("type", _u32), ("bytesused", _u32), ("flags", _u32), ("field", _u32), ("time", _Time),
-        ("timecode", _u32 * 4), ("sequence", _u32), ("memory", _u32), ("m", _Place), ("length", _u32),
+        ("timecode", _u32 * 4), ("sequence", _u32), ("memory", _u32), ("m", _PayloadUnion), ("length", _u32),
         ("reserved2", _u32), ("request", ctypes.c_int32),
     )  # fmt: skip
 
@@ -158,25 +158,25 @@ class Camera:
         self._fd = -1
 
     def _check(self) -> None:
-        found = Capability()
+        capability = Capability()
         try:
-            fcntl.ioctl(self._fd, QUERYCAP, found)
+            fcntl.ioctl(self._fd, QUERYCAP, capability)
         except OSError as error:
             if error.errno == errno.ENOTTY:
                 raise Gone("no camera") from None
             raise
-        able = found.device_caps if found.capabilities & _OWN_CAPABILITIES else found.capabilities
+        able = capability.device_caps if capability.capabilities & _OWN_CAPABILITIES else capability.capabilities
         if not (able & _CAN_CAPTURE and able & _CAN_STREAM):
             raise Gone("it gives no stream of pictures")
 
     def _settle(self, width: int, height: int, formats: tuple[str, ...]) -> None:
         for wanted in formats:
-            asked = Format(type=_CAPTURE)
-            pix = asked.fmt.pix
+            request = Format(type=_CAPTURE)
+            pix = request.fmt.pix
             pix.width, pix.height, pix.field = width, height, _ANY_FIELD
             pix.pixelformat = int.from_bytes(wanted.encode(), "little")
             with suppress(OSError):  # some drivers refuse a format that they do not have, others give another one
-                fcntl.ioctl(self._fd, S_FMT, asked)
+                fcntl.ioctl(self._fd, S_FMT, request)
                 if pix.pixelformat == int.from_bytes(wanted.encode(), "little"):
                     self.format, self.width, self.height, self.line = wanted, pix.width, pix.height, pix.bytesperline
                     return

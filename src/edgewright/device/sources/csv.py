@@ -19,7 +19,7 @@ from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._csv_lines import LineSettings, line_reader
 from edgewright.device.sources._csv_place import FilePlace, ReadBytes, file_with, next_file, place_in
 from edgewright.device.sources._packet import Arrived, Stamper
-from edgewright.device.sources._polling import PolledSource
+from edgewright.device.sources._polling import AwaitedSource
 from edgewright.schema.data import Column
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
@@ -36,7 +36,7 @@ class Watch:
     """Waits for changes of one file.
 
     Args:
-        path: of the file, which is there.
+        path: path of the file, which is there.
     """
 
     def __init__(self, path: str) -> None:
@@ -82,7 +82,7 @@ class CsvConfig(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Settings of a CSV file that grows.
 
     Attributes:
-        path: of the file; '-' for standard input.
+        path: path of the file; '-' for standard input.
         begin: for the first start: 'end' reads what is appended from now on, 'start' what is there as well. A file
             that is not there yet is read from its start. Later starts go on where the one before was.
     """
@@ -91,7 +91,7 @@ class CsvConfig(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     begin: Literal["end", "start"] = "end"
 
 
-class CsvTail(PolledSource):
+class CsvTail(AwaitedSource):
     """An open CSV file; rotation (another file under the name) and truncation are noticed, and a place is found again.
 
     Args:
@@ -127,25 +127,25 @@ class CsvTail(PolledSource):
 
     def position(self) -> dict[str, Any]:
         """Return the place behind the last whole line in its file; no file where the next one of the name is new."""
-        offset = self._position - self._lines.held
+        offset = self._position - self._lines.pending_bytes
         self.reached = f"byte {offset:,} of {self._path.name}" if self._handle is not None else "the end of a file"
-        place = self._sought if self._handle is None else place_in(self._handle, offset)
-        file = None if place is None else msgspec.to_builtins(place)
+        known = self._sought if self._handle is None else place_in(self._handle, offset)
+        file = None if known is None else msgspec.to_builtins(known)
         return {"file": file, "lines": self._lines.state(), "stamp": self._stamper.state()}
 
     def resume(self, position: dict[str, Any]) -> bool:
         """Go on behind the last line that was taken, wherever its file is now."""
         file = position["file"]
-        place = None if file is None else msgspec.convert(file, FilePlace)
+        file_place = None if file is None else msgspec.convert(file, FilePlace)
         self._lines.go_on(position["lines"])
         self._stamper.go_on(position["stamp"])
         self.close()
-        self._catching_up, self._sought = True, place
-        found = place is None or self._find(place)
+        self._catching_up, self._sought = True, file_place
+        exact = file_place is None or self._find(file_place)
         if self._handle is None:
             self._open()
         self.columns = self._lines.columns
-        return found
+        return exact
 
     def close(self) -> None:
         """Close the file."""
@@ -162,7 +162,7 @@ class CsvTail(PolledSource):
         else:
             super()._pause(left)
 
-    def _taken(self, wait: float) -> Arrived:
+    def _arrived(self, wait: float) -> Arrived:
         data = self._next() if self._handle is not None or self._open() else b""
         try:
             arrived = self._lines.feed(data)
@@ -173,16 +173,16 @@ class CsvTail(PolledSource):
         self.columns = self._lines.columns
         return arrived
 
-    def _find(self, place: FilePlace) -> bool:
+    def _find(self, position: FilePlace) -> bool:
         """Open the file of an earlier run at its place; whether it is there."""
-        handle = file_with(self._path, place)
+        handle = file_with(self._path, position)
         if handle is None:
             if self._path.exists():
                 self._notice = f"{self._path.name} is another file than before: read from its start"
                 self._sought = None
             return False
         self._sought = None
-        self._take_up(handle, place.offset)
+        self._take_up(handle, position.offset)
         return True
 
     def _take_up(self, handle: int, offset: int) -> None:
@@ -205,7 +205,7 @@ class CsvTail(PolledSource):
         """Read the rest of a copy that was made before the truncation; without one, read from the start."""
         copy = None
         if self._bytes is not None:
-            copy = file_with(self._path, self._bytes.place(self._handle, self._position))
+            copy = file_with(self._path, self._bytes.position(self._handle, self._position))
         if copy is not None:
             os.close(self._handle)
             self._take_up(copy, self._position)

@@ -5,22 +5,139 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SHUT_RD, socket
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 
-from edgewright.core.request_origin import foreign_page, is_foreign_host, own_hosts
+from edgewright.core.files import os_errors
+from edgewright.core.request_origin import foreign_page, is_foreign_host, own_hosts, values_of
 from edgewright.device.sources import Stream, StreamKind
-from edgewright.device.sources._http_server import Handler, Server
-from edgewright.device.sources._packet import Stamper, notice_of
+from edgewright.device.sources._packet import Repeats, Stamper, digest_of, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
-from edgewright.device.sources._repeats import Repeats, digest_of
 from edgewright.schema.data import Column
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
+
+_SLOW = 10.0  # seconds after which a sender that says nothing is let go
+_MOST_CONNECTIONS = 32
+_NAME = 200  # characters of a stream's name
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "edgewright"
+    sys_version = ""
+    timeout = _SLOW
+    # Head and body of an answer go in two packets: Nagle's algorithm would hold the second one back for 40 ms.
+    disable_nagle_algorithm = True
+    source: HttpPush
+
+    def do_POST(self) -> None:
+        """Take rows."""
+        until = time.monotonic() + _SLOW
+        length = self.headers.get("Content-Length", "")
+        given = values_of((name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items())
+        if refused := self.source.refusal(given):
+            self._answer(refused[0], {"error": refused[1]})
+        elif self.headers.get("Transfer-Encoding") or not length.isascii() or not length.isdigit():
+            self._answer(411, {"error": "expected a Content-Length"})
+        elif len(length) > 12 or int(length) > self.source.largest:
+            self._answer(413, {"error": f"expected at most {self.source.largest} bytes"})
+        elif len(stream := unquote(self.path.partition("?")[0].strip("/"))) > _NAME:
+            self._answer(414, {"error": f"expected a name of at most {_NAME} characters"})
+        elif (body := self._body(int(length), until)) is None:
+            self._answer(408, {"error": "expected the whole body within ten seconds"})
+        else:
+            status, record = self.source.take(stream, body)
+            self._answer(status, record, keep=True)
+
+    def do_GET(self) -> None:
+        """Say what this is."""
+        self._answer(405, {"error": "POST rows to /NAME as JSON, CSV or frames"})
+
+    def _body(self, length: int, until: float) -> bytes | None:
+        body = bytearray()
+        while len(body) < length:
+            if time.monotonic() > until:  # a sender that gives a byte now and then holds a connection no longer
+                return None
+            piece = self.rfile.read1(min(length - len(body), 1 << 16))
+            if not piece:
+                return None
+            body += piece
+        return bytes(body)
+
+    def _answer(self, status: int, record: dict[str, Any], *, keep: bool = False) -> None:
+        # A body that was not read would be taken for the next request: the connection ends.
+        self.close_connection = self.close_connection or not keep
+        body = msgspec.json.encode(record)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status in (429, 503):
+            self.send_header("Retry-After", "1")
+        if status == 401:
+            self.send_header("WWW-Authenticate", "Bearer")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Nothing: what matters is in the answer and in `Packet.notice`."""
+
+
+class Server(ThreadingHTTPServer):
+    """At most so many connections at once, one thread each."""
+
+    daemon_threads = False  # so that closing waits for them
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._room = threading.Semaphore(_MOST_CONNECTIONS)
+        self._open: set[socket] = set()
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has it
+        """Start a connection, or end it at once where there are too many."""
+        if not self._room.acquire(blocking=False):
+            with suppress(OSError):
+                request.settimeout(0.2)
+                request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
+            self.shutdown_request(request)
+            return
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Serve one connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._open.discard(request)
+            self._room.release()
+
+    def drop(self) -> None:
+        """Read no more of any connection, so that no thread waits for a sender; answers still go out."""
+        with self._lock:
+            for request in self._open:
+                with suppress(OSError):
+                    request.shutdown(SHUT_RD)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Ignore a sender that closed the connection early."""
 
 
 class HttpConfig(MessageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +182,7 @@ class HttpPush(Stream):
         self._trained: Sequence[Column] = ()
         self._packets: deque[tuple[Packet, str, str]] = deque()
         # Bodies: taken, read, behind which the last position is, and stored.
-        self._taken = self._read = self._placed = self._durable = 0
+        self._accepted = self._read = self._placed = self._durable = 0
         self._repeats = Repeats(_REPEATS)
         self.loses = "" if config.acknowledge else "rows are answered before they are stored: set acknowledge=true"
         self._rows = 0
@@ -196,12 +313,12 @@ class HttpPush(Stream):
             unread = name and any(name == other for _, _, other in self._packets)
             if not unread and (rows or arrived.notices):
                 self._packets.append((stamper.packet(arrived), stream, name))
-                self._taken += 1
+                self._accepted += 1
                 self._rows += max(1, rows)
                 self._ready.notify_all()
             if arrived.notices and not rows:
                 return 400, {"error": "; ".join(arrived.notices)}
-            return self._answer(self._taken, rows)
+            return self._answer(self._accepted, rows)
 
     def _answer(self, number: int, rows: int) -> tuple[int, dict[str, Any]]:
         """Wait until so many bodies are stored, where that is what the sender is told."""
@@ -222,10 +339,8 @@ def _token(config: HttpConfig) -> bytes | None:
         if not _only_here(config.host):
             raise InputError("a token on a reachable host", "none", f"http:{config.host}", "Set token_file")
         return None
-    try:
+    with os_errors(InputError, "a file with a token", config.token_file):
         token = Path(config.token_file).read_bytes().partition(b"\n")[0].strip()
-    except OSError as error:
-        raise InputError("a file with a token", error.strerror or str(error), config.token_file) from None
     if len(token) < 8:
         raise InputError("a token of at least 8 characters", f"{len(token)}", config.token_file)
     return token
@@ -238,9 +353,11 @@ def _only_here(host: str) -> bool:
         return host == "localhost"
 
 
-def _place(text: str) -> dict[str, str]:
+def _settings_of(text: str) -> dict[str, str]:
     host, colon, port = text.rpartition(":")
     return {key: value for key, value in (("host", host if colon else text), ("port", port if colon else "")) if value}
 
 
-STREAM = StreamKind(config=HttpConfig, open=HttpPush, example="http:127.0.0.1:8181?token_file=token", place=_place)
+STREAM = StreamKind(
+    config=HttpConfig, open=HttpPush, example="http:127.0.0.1:8181?token_file=token", location_settings=_settings_of
+)

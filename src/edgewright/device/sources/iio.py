@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._columns import NO_COLUMN, match, refuse_missing
 from edgewright.device.sources._packet import Arrived
-from edgewright.device.sources._polling import PolledSource
+from edgewright.device.sources._polling import AwaitedSource
 from edgewright.schema.errors import InputError
 
 _TYPE = re.compile(r"(be|le):([su])(\d+)/(\d+)(?:X(\d+))?(?:>>(\d+))?")
@@ -86,7 +86,7 @@ def elements(folder: Path) -> list[Element]:
     Raises:
         InputError: for a type that is none.
     """
-    found = []
+    channels = []
     scan = folder / "scan_elements"
     for file in sorted(scan.glob("in_*_type")):
         name = file.name[len("in_") : -len("_type")]
@@ -102,8 +102,8 @@ def elements(folder: Path) -> list[Element]:
         fits = 1 <= element.bits <= element.storage and element.shift + element.bits <= element.storage
         if element.storage not in (8, 16, 32, 64) or not fits or repeat not in (None, "1"):
             raise InputError("a sample of 8, 16, 32 or 64 bits", repr(text), str(file), "Leave this channel out")
-        found.append(element)
-    return sorted(found, key=lambda element: element.index)
+        channels.append(element)
+    return sorted(channels, key=lambda element: element.index)
 
 
 def layout(scan: Sequence[Element]) -> tuple[list[int], int]:
@@ -118,7 +118,7 @@ def layout(scan: Sequence[Element]) -> tuple[list[int], int]:
     return places, (at + largest - 1) // largest * largest
 
 
-def number(folder: Path, channel: str, what: str, default: float) -> float:
+def number(folder: Path, channel: str, attribute: str, default: float) -> float:
     """in_accel_x_scale, or what all of its kind share: in_accel_scale.
 
     Raises:
@@ -126,7 +126,7 @@ def number(folder: Path, channel: str, what: str, default: float) -> float:
     """
     kind = re.sub(r"(?:\d+)?(?:_[a-z0-9&]+)?$", "", channel)
     for name in (channel, kind):
-        file = folder / f"in_{name}_{what}"
+        file = folder / f"in_{name}_{attribute}"
         if file.is_file():
             text = read(file)
             try:
@@ -170,7 +170,7 @@ class IioConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
     dev: str = "/dev"
 
 
-class IioBuffer(PolledSource):
+class IioBuffer(AwaitedSource):
     """The buffer of a device; one that vanishes is set up again when it comes back.
 
     Raises:
@@ -188,7 +188,7 @@ class IioBuffer(PolledSource):
         self._places: list[int] = []
         self._starts: list[int] = []
         self._size = 1
-        self._held = b""
+        self._buffer = b""
         if self._find() is None:
             self._failed(f"no IIO device {config.device}: retrying")
         else:
@@ -220,13 +220,13 @@ class IioBuffer(PolledSource):
         if not given:
             raise InputError("a device with a buffer (scan_elements)", "none", where, "Its driver has no buffer")
         names = [f"{e.name} [{e.unit}]" if e.unit else e.name for e in given]
-        found = match(names, self._wanted, where, time=NO_COLUMN, sequence=NO_COLUMN)
-        refuse_missing(found, [e.name for e in given], where)
-        wanted = {given[place].name for place in found.places}
-        self.columns = self._wanted or tuple(given[place].name for place in found.places)
+        columns = match(names, self._wanted, where, time=NO_COLUMN, sequence=NO_COLUMN)
+        refuse_missing(columns, [e.name for e in given], where)
+        wanted = {given[index].name for index in columns.places}
+        self.columns = self._wanted or tuple(given[index].name for index in columns.places)
         self._scan = [e for e in known if e.name in wanted or e.name == TIMESTAMP]
         self._starts, self._size = layout(self._scan)
-        self._places = [next(i for i, e in enumerate(self._scan) if e.name == given[p].name) for p in found.places]
+        self._places = [next(i for i, e in enumerate(self._scan) if e.name == given[p].name) for p in columns.places]
         self._enable(folder, known)
         self._folder = folder
         try:
@@ -236,10 +236,10 @@ class IioBuffer(PolledSource):
             raise InputError(
                 "a buffer that can be read", error.strerror or str(error), f"{self._config.dev}/{where}", do
             ) from None
-        self._held = b""
+        self._buffer = b""
 
     def _enable(self, folder: Path, known: Sequence[Element]) -> None:
-        """Put the wanted channels into the buffer and turns it on."""
+        """Put the wanted channels into the buffer and turn it on."""
         self._write(folder / "buffer" / "enable", "0")
         for element in known:
             self._write(folder / "scan_elements" / f"in_{element.name}_en", "1" if element in self._scan else "0")
@@ -273,7 +273,7 @@ class IioBuffer(PolledSource):
                 do = "Run as a user who can write it (udev rule or group)"
                 raise InputError("to set up the device", error.strerror or str(error), str(file), do) from None
 
-    def _taken(self, wait: float) -> Arrived | None:
+    def _arrived(self, wait: float) -> Arrived | None:
         if self._handle is None and not self._again():
             return None
         if not select.select([self._handle], [], [], wait)[0]:
@@ -288,10 +288,10 @@ class IioBuffer(PolledSource):
         if not data:
             self._gone("its buffer ended")
             return None
-        held = self._held + data
-        whole = len(held) // self._size * self._size
-        self._held = held[whole:]
-        return self._decoded(np.frombuffer(held[:whole], np.uint8).reshape(-1, self._size)) if whole else None
+        pending = self._buffer + data
+        whole = len(pending) // self._size * self._size
+        self._buffer = pending[whole:]
+        return self._decoded(np.frombuffer(pending[:whole], np.uint8).reshape(-1, self._size)) if whole else None
 
     def _decoded(self, raw: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Arrived:
         values = np.empty((len(raw), len(self._places)), np.float32)
@@ -329,4 +329,4 @@ def _open(config: IioConfig, columns: tuple[str, ...]) -> Stream:
     return IioBuffer(config, columns)
 
 
-STREAM = StreamKind(config=IioConfig, open=_open, example="iio:lsm6dsl_accel?rate=104", place="device")
+STREAM = StreamKind(config=IioConfig, open=_open, example="iio:lsm6dsl_accel?rate=104", location_settings="device")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from edgewright.device.sources import Stream, StreamKind
-from edgewright.device.sources._polled import LinkError, Polled, PolledConfig, named
+from edgewright.device.sources._polling import LinkError, Polled, PolledConfig, named
 from edgewright.schema.errors import InputError, MissingExtraError, UnknownNameError
 
 _PATIENCE = 3.0  # seconds for an answer
@@ -75,35 +75,35 @@ def read_register(text: str) -> Register:
         InputError: it is none, or beyond the last register.
         UnknownNameError: a bank or type that is not known.
     """
-    found = _REGISTER.fullmatch(text)
-    if found is None:
+    parts = _REGISTER.fullmatch(text)
+    if parts is None:
         raise InputError(f"a register such as {EXAMPLE}", repr(text), "[source] registers")
-    bank, kind = found["bank"] or "holding", found["type"] or "uint16"
+    bank, kind = parts["bank"] or "holding", parts["type"] or "uint16"
     if bank not in _BANKS:
         raise UnknownNameError("bank of registers", bank, _BANKS, "[source] registers")
     if kind not in _TYPES:
         raise UnknownNameError("type of a register", kind, _TYPES, "[source] registers")
     try:
-        scale = float(found["scale"] or 1)
+        scale = float(parts["scale"] or 1)
     except ValueError:
-        raise InputError("a number to multiply by", repr(found["scale"]), "[source] registers") from None
-    made = Register(bank, int(found["number"]), kind, scale)
-    if made.number + made.size > 65536:
+        raise InputError("a number to multiply by", repr(parts["scale"]), "[source] registers") from None
+    register = Register(bank, int(parts["number"]), kind, scale)
+    if register.number + register.size > 65536:
         raise InputError("registers from 0 to 65535", text, "[source] registers")
-    return made
+    return register
 
 
 def blocks(registers: Sequence[Register]) -> list[tuple[str, int, int]]:
     """Return requests that reach all registers: bank, first and count; neighbours share one."""
-    made: list[tuple[str, int, int]] = []
-    for one in sorted(registers, key=lambda one: (one.bank, one.number)):
-        end = one.number + one.size
-        bank, first, count = made[-1] if made else ("", 0, 0)
-        if bank == one.bank and one.number <= first + count and end - first <= _LARGEST:
-            made[-1] = (bank, first, max(count, end - first))
+    requests: list[tuple[str, int, int]] = []
+    for register in sorted(registers, key=lambda register: (register.bank, register.number)):
+        end = register.number + register.size
+        bank, first, count = requests[-1] if requests else ("", 0, 0)
+        if bank == register.bank and register.number <= first + count and end - first <= _LARGEST:
+            requests[-1] = (bank, first, max(count, end - first))
         else:
-            made.append((one.bank, one.number, one.size))
-    return made
+            requests.append((register.bank, register.number, register.size))
+    return requests
 
 
 class _Registers:
@@ -138,11 +138,13 @@ class _Registers:
                 raise LinkError(str(error)[:80]) from None
             if answer.isError() or len(answer.registers) < count:
                 raise LinkError(f"unit {self._config.unit} refuses {bank} registers {first} to {first + count - 1}")
-            words |= {(bank, first + place): word for place, word in enumerate(answer.registers)}
+            words |= {(bank, first + offset): word for offset, word in enumerate(answer.registers)}
         low_first = self._config.words == "low"
         return [
-            one.value([words[one.bank, one.number + place] for place in range(one.size)], low_first)
-            for one in self._registers
+            register.value(
+                [words[register.bank, register.number + offset] for offset in range(register.size)], low_first
+            )
+            for register in self._registers
         ]
 
     def close(self) -> None:
@@ -151,7 +153,7 @@ class _Registers:
         self._client = None
 
 
-def _place(text: str) -> dict[str, str]:
+def _settings_of(text: str) -> dict[str, str]:
     if text.startswith("/"):
         return {"serial": text}
     host, colon, port = text.rpartition(":")
@@ -171,5 +173,5 @@ STREAM = StreamKind(
     config=ModbusConfig,
     open=_open,
     example="modbus:127.0.0.1:502?rate=10&registers=speed@0,heat@2:float32",
-    place=_place,
+    location_settings=_settings_of,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -10,14 +9,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgewright.device.broker import new_client, paho
 from edgewright.device.sources import Stream, StreamKind
-from edgewright.device.sources._login import first_line
-from edgewright.device.sources._packet import Backoff, Stamper, notice_of
+from edgewright.device.sources._packet import Backoff, Repeats, Stamper, digest_of, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
-from edgewright.device.sources._repeats import Repeats, digest_of
 from edgewright.schema.data import Column
 from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.schema.errors import InputError
 
 _PATIENCE = 5.0  # seconds to reach the broker
 _MOST_PACKETS = 256  # taken in one read; what comes after waits in the socket, so the broker feels it
@@ -67,11 +65,7 @@ class MqttTopics(Stream):
     """
 
     def __init__(self, config: MqttConfig, columns: tuple[str, ...]) -> None:
-        try:
-            self._library: Any = importlib.import_module("paho.mqtt.client")
-            self._versions: Any = importlib.import_module("paho.mqtt.enums").CallbackAPIVersion
-        except ModuleNotFoundError:
-            raise MissingExtraError("device", "paho-mqtt") from None
+        self._library: Any = paho()
         self.rate = config.rate
         self.columns = columns
         self._config, self._wanted = config, columns
@@ -84,7 +78,7 @@ class MqttTopics(Stream):
             )
         # Taken and not acknowledged: the number of each, its name at the broker and its qos.
         self._unacknowledged: deque[tuple[int, int, int]] = deque()
-        self._taken = self._placed = self._durable = 0
+        self._accepted = self._placed = self._durable = 0
         self._since = 0.0
         self._repeats = Repeats(1)
         self._readers: OrderedDict[str, tuple[PayloadReader, Stamper]] = OrderedDict()
@@ -92,7 +86,7 @@ class MqttTopics(Stream):
         self._packets: list[Packet] = []
         self._backoff = Backoff()
         self._connected = self._subscribed = self._was_there = False
-        self._client = self._made()
+        self._client = self._new_client()
 
     def read_as(self, columns: Sequence[Column]) -> None:
         """Take how numbers of columns are written in lines."""
@@ -102,8 +96,8 @@ class MqttTopics(Stream):
         """Return how many messages were taken, and the names of those that the broker may send again."""
         if not self._keeps:
             return None
-        self._placed, self._since = self._taken, 0.0
-        return {"taken": self._taken, "repeats": self._repeats.state()}
+        self._placed, self._since = self._accepted, 0.0
+        return {"taken": self._accepted, "repeats": self._repeats.state()}
 
     def resume(self, position: dict[str, Any]) -> bool:
         """Know the messages whose acknowledgement the broker may not have got; it sends all others."""
@@ -112,7 +106,7 @@ class MqttTopics(Stream):
 
     def awaited(self) -> bool:
         """Return whether the broker waits for acknowledgements."""
-        return self._taken - self._placed >= _UNACKNOWLEDGED or (
+        return self._accepted - self._placed >= _UNACKNOWLEDGED or (
             self._since > 0.0 and time.monotonic() - self._since >= _PATIENT
         )
 
@@ -150,19 +144,13 @@ class MqttTopics(Stream):
             self._client.loop(0.0)
         self._connected = False
 
-    def _made(self) -> Any:  # noqa: ANN401 - paho is loaded late
+    def _new_client(self) -> Any:  # noqa: ANN401 - paho is loaded late
         config = self._config
-        client = self._library.Client(
-            self._versions.VERSION2, client_id=config.client, clean_session=not config.client, manual_ack=self._keeps
-        )
+        client = new_client(
+            config.client, user=config.user, password_file=config.password_file, ca_file=config.ca,
+            clean_session=not config.client, manual_ack=self._keeps,
+        )  # fmt: skip
         client.connect_timeout = _PATIENCE
-        if config.user:
-            client.username_pw_set(config.user, first_line(config.password_file) if config.password_file else None)
-        if config.ca:
-            try:
-                client.tls_set(ca_certs=config.ca)
-            except OSError as error:
-                raise InputError("a file of certificates", error.strerror or str(error), config.ca) from None
         client.on_connect, client.on_message = self._on_connect, self._on_message
         client.on_subscribe, client.on_disconnect = self._on_subscribe, self._on_disconnect
         return client
@@ -181,9 +169,9 @@ class MqttTopics(Stream):
             if all(mid != message.mid for _, mid, _ in self._unacknowledged):
                 self._client.ack(message.mid, message.qos)
             return False
-        self._taken += 1
+        self._accepted += 1
         self._since = self._since or time.monotonic()
-        self._unacknowledged.append((self._taken, message.mid, message.qos))
+        self._unacknowledged.append((self._accepted, message.mid, message.qos))
         self._repeats.add(str(message.mid), name, max(_REPEATS, 2 * len(self._unacknowledged)))
         return True
 
@@ -279,10 +267,10 @@ def stream_of(topics: Sequence[str], topic: str) -> str:
     if len(topics) > 1:
         return topic
     pattern, levels = topics[0].split("/"), topic.split("/")
-    found = [level for want, level in zip(pattern, levels, strict=False) if want == "+"]
+    matched = [level for want, level in zip(pattern, levels, strict=False) if want == "+"]
     if pattern[-1] == "#":
-        found += levels[len(pattern) - 1 :]
-    return "/".join(found)
+        matched += levels[len(pattern) - 1 :]
+    return "/".join(matched)
 
 
 def _reason(error: Exception) -> str:
@@ -293,12 +281,12 @@ def _reason(error: Exception) -> str:
 def _check_topic(topic: str) -> None:
     levels = topic.split("/")
     wrong = any("+" in level and level != "+" for level in levels)
-    wrong |= any("#" in level and (level != "#" or place < len(levels) - 1) for place, level in enumerate(levels))
+    wrong |= any("#" in level and (level != "#" or index < len(levels) - 1) for index, level in enumerate(levels))
     if not topic or wrong or "\0" in topic or len(topic.encode()) > 65535:
         raise InputError("a topic of MQTT, + for one level and # for the rest", repr(topic), "--source mqtt:")
 
 
-def _place(text: str) -> dict[str, str]:
+def _settings_of(text: str) -> dict[str, str]:
     broker, _, topic = text.partition("/")
     host, colon, port = broker.rpartition(":")
     given = {"host": host if colon else broker, "port": port if colon else "", "topics": topic}
@@ -313,4 +301,6 @@ def _open(config: MqttConfig, columns: tuple[str, ...]) -> Stream:
     return MqttTopics(config, columns)
 
 
-STREAM = StreamKind(config=MqttConfig, open=_open, example="mqtt:127.0.0.1:1883/sensors/+/imu", place=_place)
+STREAM = StreamKind(
+    config=MqttConfig, open=_open, example="mqtt:127.0.0.1:1883/sensors/+/imu", location_settings=_settings_of
+)

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.device.broker import first_line
 from edgewright.device.sources import Stream, StreamKind
-from edgewright.device.sources._login import first_line
 from edgewright.device.sources._packet import Arrived, notice_of
-from edgewright.device.sources._polled import LinkError, Polled, PolledConfig, named
+from edgewright.device.sources._polling import LinkError, Polled, PolledConfig, named
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError, MissingExtraError
@@ -85,10 +85,10 @@ class _Variables:
 
     def values(self) -> Sequence[float]:
         try:
-            found = self._client.read_values(self._nodes)
+            readings = self._client.read_values(self._nodes)
         except self._problems as error:
             raise LinkError(_reason(error)) from None
-        return [_number(value) for value in found]
+        return [_number(value) for value in readings]
 
     def history(self, start: float, end: float) -> list[tuple[Times, Floats]]:
         """Return times and values of each column from its last change before `start` up to `end`.
@@ -209,9 +209,9 @@ class PolledVariables(Polled):
             return [notice_of(f"{self._where}: {error}; {then}", len(self.columns))]
         self._failures = 0
         values = np.full((rows, len(columns)), np.nan, np.float32)
-        for place, (times, known) in enumerate(columns):
+        for index, (times, known) in enumerate(columns):
             at = np.searchsorted(times, due, side="right") - 1
-            values[at >= 0, place] = known[at[at >= 0]]
+            values[at >= 0, index] = known[at[at >= 0]]
         self._newest = float(due[-1])
         self._stamper.backlog = True
         packet = self._stamper.packet(Arrived(values[:, self._places]))
@@ -242,5 +242,5 @@ STREAM = StreamKind(
     config=OpcuaConfig,
     open=_open,
     example="opcua:opc.tcp://127.0.0.1:4840?rate=2&nodes=speed@ns=2;s=Pump.Speed",
-    place="url",
+    location_settings="url",
 )

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.blocks import blocks
-from edgewright.core.csv.cell_words import is_number
 from edgewright.core.csv.header import opening_of, read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.units import is_number
 from edgewright.device.sources import RowSettings, Stream, StreamKind
 from edgewright.device.sources._columns import (
     Match,
+    TimeColumn,
     clock_among,
     clock_named,
     clock_unit,
@@ -27,8 +28,7 @@ from edgewright.device.sources._columns import (
     with_categories,
 )
 from edgewright.device.sources._csv_place import ends_of
-from edgewright.device.sources._repeats import digest_of
-from edgewright.device.sources._timestamps import EPOCH, TimeColumn
+from edgewright.device.sources._packet import EPOCH, digest_of
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
@@ -84,7 +84,7 @@ class Replay(Stream):
         self._whole = [[file.name, file.stat().st_size] for file in files]
         self._ends = digest_of(*map(ends_of, files))
         self._packets = self._play(files * config.repeat)
-        self._held: Packet | None = None
+        self._next_packet: Packet | None = None
         self._start: tuple[float, float] | None = None
         self._done = False
         self._end: float | None = None
@@ -121,19 +121,19 @@ class Replay(Stream):
             passed = min(len(packet.values), self._skipped - self._given)
             self._given += passed
             if passed < len(packet.values):
-                self._held = _part(packet, passed, len(packet.values))
-        if self._held is None:
-            self._held = next(self._packets, None)
-            if self._held is None:
+                self._next_packet = _part(packet, passed, len(packet.values))
+        if self._next_packet is None:
+            self._next_packet = next(self._packets, None)
+            if self._next_packet is None:
                 self._done = True
                 return []
         if not self._config.speed:
-            packet, self._held = self._held, None
+            packet, self._next_packet = self._next_packet, None
             return [packet]
         return self._due(timeout)
 
     def _due(self, timeout: float) -> Sequence[Packet]:
-        packet = self._held
+        packet = self._next_packet
         if packet is None:
             return []
         until = time.monotonic() + timeout
@@ -145,7 +145,7 @@ class Replay(Stream):
             now = time.monotonic()
             rows = int(np.searchsorted(moments, now, side="right"))
             if rows:
-                self._held = _part(packet, rows, len(moments)) if rows < len(moments) else None
+                self._next_packet = _part(packet, rows, len(moments)) if rows < len(moments) else None
                 return [_part(packet, 0, rows)]
             if now >= until:
                 return []
@@ -157,16 +157,16 @@ class Replay(Stream):
 
     def close(self) -> None:
         """Close the file that is being read."""
-        self._done, self._held = True, None
+        self._done, self._next_packet = True, None
         self._packets.close()
 
     def _play(self, files: Sequence[Path]) -> Generator[Packet, None, None]:
         for number, file in enumerate(files):
-            rows, found = self._first if not number else self._opened(file)
+            rows, columns = self._first if not number else self._opened(file)
             try:
-                yield from self._recording(rows, found, file)
+                yield from self._recording(rows, columns, file)
             except InputError as error:
-                raise _of_replay(error, file, found) from None
+                raise _of_replay(error, file, columns) from None
 
     def _opened(self, file: Path) -> tuple[Iterator[Rows], Match]:
         """Return the rows of a file, and where its columns stand."""
@@ -174,30 +174,30 @@ class Replay(Stream):
         cells = len(given)
         given = with_categories(given, self._wanted)
         time = self._config.time or clock_named(self._trained, self._wanted, given)
-        found = match(given, self._wanted, file.name, time=time, sequence=self._config.sequence)
-        refuse_missing(found, given, file.name)
-        special = [given[place] for place in (found.time, found.sequence) if place >= 0]
-        as_read = found.time >= 0 and found.time not in found.places and len(row) == cells
-        dates = as_read and bool(row[found.time]) and not is_number(row[found.time])
+        columns = match(given, self._wanted, file.name, time=time, sequence=self._config.sequence)
+        refuse_missing(columns, given, file.name)
+        special = [given[index] for index in (columns.time, columns.sequence) if index >= 0]
+        as_read = columns.time >= 0 and columns.time not in columns.places and len(row) == cells
+        dates = as_read and bool(row[columns.time]) and not is_number(row[columns.time])
         rows = iter_csv(
             file,
             name=file.name,
-            only_columns=[*(given[place] for place in found.places), *special],
+            only_columns=[*(given[index] for index in columns.places), *special],
             text_columns=special[:1] if dates else (),
             float64_columns=special[1:] if dates else special,
             trained=[column for column in self._trained if column != clock_among(self._trained, self._wanted)],
         )
-        return rows, found
+        return rows, columns
 
-    def _recording(self, rows: Iterator[Rows], found: Match, file: Path) -> Iterator[Packet]:
+    def _recording(self, rows: Iterator[Rows], chosen: Match, file: Path) -> Iterator[Packet]:
         clock: TimeColumn | None = None
         offset: float | None = None
         count = 0
         for block in rows:
             columns = with_categories(block.columns, self._wanted)
-            given = [columns[place] for place in found.places]
+            given = [columns[index] for index in chosen.places]
             values = block.matrix(given)
-            name = block.columns[found.time] if found.time >= 0 else ""
+            name = block.columns[chosen.time] if chosen.time >= 0 else ""
             stated = unit_spelled(block.header.units.get(name, ""))
             clock = clock or TimeColumn(name, stated or clock_unit(self._trained, self._wanted, name))
             if name in block.text:
@@ -220,18 +220,18 @@ class Replay(Stream):
                 # The first recording keeps its own time; the next ones follow it, so that time never falls back.
                 offset = 0.0 if self._end is None or times[0] > self._end + PAUSE else self._end + PAUSE - times[0]
             counts = None
-            if found.sequence >= 0:
-                counts = block.wide[block.columns[found.sequence]].astype(np.int64)
+            if chosen.sequence >= 0:
+                counts = block.wide[block.columns[chosen.sequence]].astype(np.int64)
             self._end = float(times.max()) + offset
             yield from _cut(values, times + offset, counts)
 
 
-def _of_replay(error: InputError, file: Path, found: Match) -> InputError:
+def _of_replay(error: InputError, file: Path, columns: Match) -> InputError:
     """Return a cell that is no number, with what a replay can do about it."""
     if error.expected != "a number" or not error.do.startswith("Correct or empty"):
         return error
     column = error.where.rpartition("column ")[2]
-    if found.time >= 0 and column == _beginning(file)[0][found.time]:
+    if columns.time >= 0 and column == _beginning(file)[0][columns.time]:
         return InputError("seconds in every row, or dates in every row", error.got, error.where)
     if np.isfinite(TimeColumn("").of_texts([error.got.strip("'")])[0]).all():
         do = f"If it is the time of the rows, set time={column}; a column of dates is not a channel"
@@ -264,17 +264,17 @@ def _beginning(file: Path) -> tuple[tuple[str, ...], list[str]]:
     """Return names of a file's columns, without the one of row numbers, and the cells of its first row."""
     header, rest = read_header(opening_of(blocks(file, file.name)), file.name, None, None)
     _, cells = next(records(rest, header.delimiter, file.name), (0, [""] * len(header.names)))
-    named = [place for place, name in enumerate(header.names) if name]
-    return tuple(header.names[place] for place in named), [cells[place] for place in named if place < len(cells)]
+    named = [index for index, name in enumerate(header.names) if name]
+    return tuple(header.names[index] for index in named), [cells[index] for index in named if index < len(cells)]
 
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.name != _LABELS and p.is_file())
-    if not found:
+    recordings = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.name != _LABELS and p.is_file())
+    if not recordings:
         raise InputError("at least one CSV file", "none", str(path))
-    return found
+    return recordings
 
 
 def _open(config: ReplayConfig, columns: tuple[str, ...]) -> Stream:

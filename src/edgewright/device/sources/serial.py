@@ -13,7 +13,7 @@ from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._csv_lines import LineReader, LineSettings, line_reader
 from edgewright.device.sources._packet import Arrived
 from edgewright.device.sources._payload import FrameReader
-from edgewright.device.sources._polling import PolledSource
+from edgewright.device.sources._polling import CapturedSource, Gone
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError, MissingExtraError
 
@@ -41,7 +41,7 @@ class SerialConfig(LineSettings, frozen=True, kw_only=True, forbid_unknown_field
     form: Literal["csv", "framed"] = "csv"
 
 
-class SerialLine(PolledSource):
+class SerialLine(CapturedSource):
     """An open serial line; one that vanishes is opened again when it comes back.
 
     Args:
@@ -55,7 +55,7 @@ class SerialLine(PolledSource):
     loses = "rows that the board sends while the agent is away are lost"
 
     def __init__(self, config: SerialConfig, columns: tuple[str, ...]) -> None:
-        super().__init__(config.rate, columns)
+        super().__init__(config.port, self._port, config.rate, columns)
         self.origin = config.port
         self._config = config
         try:
@@ -64,8 +64,7 @@ class SerialLine(PolledSource):
             raise MissingExtraError("device", "pyserial") from None
         self._reader = _reader(config, columns)
         self.columns = self._reader.columns
-        self._was_there = False
-        self._opened = 0.0  # when the port was, while nothing has come
+        self._since = 0.0  # when the port was opened, while nothing has come
         self._without = 0.0  # seconds since which bytes come and no rows do; 0: not now
         self._doubted = False
 
@@ -74,13 +73,7 @@ class SerialLine(PolledSource):
         if isinstance(self._reader, LineReader):
             self._reader.read_as(columns)
 
-    def close(self) -> None:
-        """Close the port."""
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
-
-    def _taken(self, wait: float) -> Arrived:
+    def _arrived(self, wait: float) -> Arrived:
         data = self._bytes(min(_LOOK, wait))
         arrived = self._reader.feed(data)
         self.rate, self.columns = self._config.rate or self._reader.rate, self._reader.columns
@@ -88,43 +81,34 @@ class SerialLine(PolledSource):
         return arrived
 
     def _bytes(self, wait: float) -> bytes:
-        if self._handle is None and not self._open():
+        if not self._opened():
             return b""
         try:
             self._handle.timeout = wait
             first: bytes = self._handle.read(1)
-            if first and self._opened:
-                if isinstance(self._reader, LineReader) and time.monotonic() - self._opened > _QUIET:
+            if first and self._since:
+                if isinstance(self._reader, LineReader) and time.monotonic() - self._since > _QUIET:
                     self._reader.restart(joined=False)
-                self._opened = 0.0
+                self._since = 0.0
             waiting = min(_BYTES, self._handle.in_waiting) if first else 0
             return first + (self._handle.read(waiting) if waiting else b"")
         except (OSError, TypeError, self._library.SerialException) as error:
             # pyserial says TypeError where the port was closed under it.
-            self.close()
-            self._failed(f"{self._config.port} is gone ({_reason(error)}): retrying")
+            self._gone(Gone(_reason(error)))
             return b""
 
-    def _open(self) -> bool:
-        if self._backoff.wait():
-            return False
+    def _port(self) -> Any:  # noqa: ANN401 - pyserial has no types
         try:
-            self._handle = self._library.Serial(self._config.port, self._config.baud, timeout=0, exclusive=True)
+            port = self._library.Serial(self._config.port, self._config.baud, timeout=0, exclusive=True)
         except (OSError, self._library.SerialException) as error:
-            reported, self._was_there = self._was_there, True
-            self._failed("" if reported else f"{self._config.port} cannot be opened ({_reason(error)}): retrying")
-            return False
+            raise Gone(_reason(error)) from None
         except ValueError as error:
             raise InputError(
                 "a baud rate that the port takes", str(error), f"--source serial:{self._config.port}"
             ) from None
-        if self._was_there:
-            self._notice = f"{self._config.port} is there"
-        self._was_there = True
-        self._backoff.worked()
         self._reader.restart()
-        self._opened = time.monotonic()
-        return True
+        self._since = time.monotonic()
+        return port
 
     def _doubt(self, bytes_came: bool, rows_came: bool) -> None:
         """Say once that the baud rate or the form looks wrong: bytes come, and nothing in them is a row."""
@@ -153,7 +137,7 @@ def _reason(error: BaseException) -> str:
     return text if len(text) < 60 else "it does not answer"
 
 
-def _place(text: str) -> dict[str, str]:
+def _settings_of(text: str) -> dict[str, str]:
     port, at, baud = text.rpartition("@")
     return {"port": port, "baud": baud} if at else {"port": text}
 
@@ -164,4 +148,6 @@ def _open(config: SerialConfig, columns: tuple[str, ...]) -> Stream:
     return SerialLine(config, columns)
 
 
-STREAM = StreamKind(config=SerialConfig, open=_open, example="serial:/dev/ttyUSB0@115200?form=framed", place=_place)
+STREAM = StreamKind(
+    config=SerialConfig, open=_open, example="serial:/dev/ttyUSB0@115200?form=framed", location_settings=_settings_of
+)

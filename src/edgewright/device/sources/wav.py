@@ -18,7 +18,8 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from edgewright.core.riff import channel_names, open_wav
+from edgewright.core.files import os_errors
+from edgewright.core.input.riff import channel_names, open_wav
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._columns import match, refuse_missing
 from edgewright.device.sources._csv_place import ends_of
@@ -104,26 +105,26 @@ def library() -> Any:  # noqa: ANN401 - a C library
         InputError: it is not on this machine.
     """
     try:
-        found = ctypes.CDLL("libasound.so.2")
+        alsa = ctypes.CDLL("libasound.so.2")
     except OSError:
         do = "Install it (Debian: libasound2), or name a WAV file"
         raise InputError("ALSA's library libasound.so.2", "none", "--source wav:alsa", do) from None
-    found.snd_strerror.restype = ctypes.c_char_p
-    found.snd_pcm_open.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+    alsa.snd_strerror.restype = ctypes.c_char_p
+    alsa.snd_pcm_open.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
     unsigned = ctypes.c_uint
-    found.snd_pcm_set_params.argtypes = [
+    alsa.snd_pcm_set_params.argtypes = [
         ctypes.c_void_p, ctypes.c_int, ctypes.c_int, unsigned, unsigned, ctypes.c_int, unsigned
     ]  # fmt: skip
-    found.snd_pcm_readi.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong]
-    found.snd_pcm_readi.restype = ctypes.c_long
-    found.snd_pcm_recover.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
-    found.snd_pcm_wait.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    alsa.snd_pcm_readi.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong]
+    alsa.snd_pcm_readi.restype = ctypes.c_long
+    alsa.snd_pcm_recover.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
+    alsa.snd_pcm_wait.argtypes = [ctypes.c_void_p, ctypes.c_int]
     for name in ("snd_pcm_start", "snd_pcm_close"):
-        getattr(found, name).argtypes = [ctypes.c_void_p]
+        getattr(alsa, name).argtypes = [ctypes.c_void_p]
     # Its own messages stay off standard error: what failed is told in `Packet.notice`.
-    found.snd_lib_error_set_handler.argtypes = [ctypes.c_void_p]
-    found.snd_lib_error_set_handler(ctypes.cast(_SILENT, ctypes.c_void_p))
-    return found
+    alsa.snd_lib_error_set_handler.argtypes = [ctypes.c_void_p]
+    alsa.snd_lib_error_set_handler(ctypes.cast(_SILENT, ctypes.c_void_p))
+    return alsa
 
 
 # Kept for as long as the library may call it.
@@ -166,10 +167,8 @@ class WavFile(Stream):
 
     def __init__(self, config: WavConfig, columns: tuple[str, ...]) -> None:
         path = Path(config.path)
-        try:
+        with os_errors(InputError, "a WAV file", config.path):
             self._file = path.open("rb")
-        except OSError as error:
-            raise InputError("a WAV file", error.strerror or str(error), config.path) from None
         try:
             self._form, size = open_wav(self._file, path.name)
             self._left = path.stat().st_size - self._file.tell() if size is None else size
@@ -178,13 +177,13 @@ class WavFile(Stream):
             if config.rate and config.rate != self._form.rate:
                 raise InputError(f"sound of {config.rate} Hz", f"{self._form.rate} Hz", path.name, "Resample it")
             names = channel_names(self._form.channels)
-            found = match(names, columns, path.name)
-            refuse_missing(found, names, path.name)
+            chosen = match(names, columns, path.name)
+            refuse_missing(chosen, names, path.name)
         except InputError:
             self._file.close()
             raise
         self.rate: float | None = float(self._form.rate)
-        self.columns, self._places = found.names, list(found.places)
+        self.columns, self._places = chosen.names, list(chosen.places)
         self._speed, self._given, self._start = config.speed, 0, 0.0
         self._before, self._whole = 0, self._left
         self.live = bool(config.speed)
@@ -259,12 +258,12 @@ class Microphone(CapturedSource):
         library()
         rate, name = config.rate or 16000, f"alsa {config.device}"
         names = channel_names(config.channels)
-        found = match(names, columns, name)
-        refuse_missing(found, names, name)
-        super().__init__(name, lambda: Capture(config.device, config.channels, rate), float(rate), found.names)
-        self._places = list(found.places)
+        chosen = match(names, columns, name)
+        refuse_missing(chosen, names, name)
+        super().__init__(name, lambda: Capture(config.device, config.channels, rate), float(rate), chosen.names)
+        self._places = list(chosen.places)
 
-    def _taken(self, wait: float) -> Arrived | None:
+    def _arrived(self, wait: float) -> Arrived | None:
         if not self._opened():
             return None
         try:
@@ -277,7 +276,7 @@ class Microphone(CapturedSource):
         return None
 
 
-def _place(text: str) -> dict[str, str]:
+def _settings_of(text: str) -> dict[str, str]:
     kind, _, device = text.partition(":")
     if kind != _ALSA:
         return {"path": text}
@@ -288,4 +287,4 @@ def _open(config: WavConfig, columns: tuple[str, ...]) -> Stream:
     return WavFile(config, columns) if config.path else Microphone(config, columns)
 
 
-STREAM = StreamKind(config=WavConfig, open=_open, example="wav:alsa:default?rate=16000", place=_place)
+STREAM = StreamKind(config=WavConfig, open=_open, example="wav:alsa:default?rate=16000", location_settings=_settings_of)

@@ -1,20 +1,85 @@
-"""What a store writes: statements that wait for a commit, events, packed rows, and items that leave."""
+"""What a store writes: statements that wait for a commit, events, packed and encrypted rows, items that may leave."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import json
+import math
+import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.device.store.crypto import Key
+from edgewright.core.files import os_errors
 from edgewright.schema.data import Floats
 from edgewright.schema.device import PRIORITY, Event
+from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.store import RAW_PRIORITY, Item
+
+_BYTES, _NONCE = 32, 12
+
+
+class Key:
+    """A key and its short name, by which a stretch of rows says which key it needs.
+
+    Nonces are random: 96 bits, so that a lost boot counter cannot repeat one; NIST SP 800-38D allows 2**32 of them a
+    key, which is 136 years of one a second.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        try:
+            aead = importlib.import_module("cryptography.hazmat.primitives.ciphers.aead")
+        except ModuleNotFoundError:
+            raise MissingExtraError("device", "cryptography, which encrypts raw columns,") from None
+        self._aes: Any = aead.AESGCM(secret)
+        self.name = hashlib.sha256(b"edgewright key name" + secret).hexdigest()[:8]
+
+    def seal(self, plain: bytes, bound: bytes) -> bytes:
+        """Nonce, ciphertext and tag; `bound` must be given again to open it."""
+        nonce = os.urandom(_NONCE)
+        sealed: bytes = self._aes.encrypt(nonce, plain, bound)
+        return nonce + sealed
+
+    def open(self, sealed: bytes, bound: bytes) -> bytes | None:
+        """Return what was sealed; None where it was changed, moved to another place or sealed with another key."""
+        try:
+            plain: bytes = self._aes.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
+        except Exception as error:
+            if type(error).__name__ not in {"InvalidTag", "ValueError"}:
+                raise
+            return None
+        return plain
+
+
+def read_key(path: Path) -> Key:
+    """Return the key in a file of 32 bytes or 64 hexadecimal digits.
+
+    Raises:
+        InputError: there is no such file, others may read it, or it holds something else.
+        MissingExtraError: `cryptography` is absent.
+    """
+    with os_errors(InputError, "a file with a key", str(path)):
+        content = path.read_bytes()
+        mode = path.stat().st_mode
+    if mode & 0o077:
+        raise InputError("a key that only its owner reads", f"mode {mode & 0o777:o}", str(path), "chmod 600 the file")
+    text = content.strip()
+    if len(content) != _BYTES and len(text) == 2 * _BYTES:
+        try:
+            content = bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            content = b""
+    if len(content) != _BYTES:
+        raise InputError("32 bytes or 64 hexadecimal digits", f"{len(text)} characters", str(path),
+                         "Make one: head -c 32 /dev/urandom > FILE")  # fmt: skip
+    return Key(content)
+
 
 ALL_COLUMNS = "*"
 _LEVEL = 1
@@ -96,13 +161,13 @@ def _loosen(data: bytes, count: int, kinds: Sequence[str]) -> list[NDArray[np.fl
     content = unpacker.decompress(data, _LARGEST)
     if not unpacker.eof or len(content) != count * sum(np.dtype(kind).itemsize for kind in kinds):
         raise ValueError("not the length that was packed")
-    found, start = [], 0
+    arrays, start = [], 0
     for kind in kinds:
         width = np.dtype(kind).itemsize
         part = np.frombuffer(content, np.uint8, count * width, start).reshape(width, count)
-        found.append(np.ascontiguousarray(part.T).view(kind).reshape(count))
+        arrays.append(np.ascontiguousarray(part.T).view(kind).reshape(count))
         start += count * width
-    return found
+    return arrays
 
 
 # Where commits fail for good (a disk that is full of other things), so much is kept in memory and no more.
@@ -143,7 +208,7 @@ class Pending:
         """Called after the commit of `kept`."""
 
     def add(self, write: Write, now: float) -> None:
-        """Add one, and gives up the least urgent, the oldest first, where there is too much."""
+        """Add one, and give up the least urgent, the oldest first, where there is too much."""
         self.writes.append(write)
         self.bytes += write.size
         self.begin(now)
@@ -168,12 +233,12 @@ class Pending:
         self.begin(now)
 
     def begin(self, now: float) -> None:
-        """Something waits from now, if nothing did."""
+        """Note that something waits from now on, if nothing did."""
         if self.since is None:
             self.since = now
 
     def clear(self) -> None:
-        """All of it is durable."""
+        """Forget what waited: all of it is durable."""
         self.writes, self.bytes, self.since, self.given_up = [], 0, None, {}
         self.kept, self.done = {}, []
 
@@ -185,24 +250,24 @@ _ITEM = "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OVERHEAD = 64
 
 
-def event(told: Event, boot: int, number: int, age: float, wall: float) -> Write:
+def event(source: Event, boot: int, number: int, age: float, wall: float) -> Write:
     """Return an event with its whole detail."""
-    detail = json.dumps(told.detail, separators=(",", ":"), default=str) if told.detail else ""
-    size = _OVERHEAD + len(detail) + len(told.label) + len(told.stream)
-    values = (boot, number, age, wall, size, told.kind, told.stream, told.time, told.wall, told.doubt, told.label,
-              told.score, detail)  # fmt: skip
-    return Write(PRIORITY[told.kind], "events", _EVENT, values, size)
+    detail = json.dumps(source.detail, separators=(",", ":"), default=str) if source.detail else ""
+    size = _OVERHEAD + len(detail) + len(source.label) + len(source.stream)
+    own = (source.kind, source.stream, source.time, source.wall, source.doubt, source.label, source.score)
+    values = (boot, number, age, wall, size, *own, detail)
+    return Write(PRIORITY[source.kind], "events", _EVENT, values, size)
 
 
-def item(told: Item, priority: int, age: float, expires: float | None = None) -> Write:
+def item(message: Item, priority: int, age: float, expires: float | None = None) -> Write:
     """Return an item; `expires` seconds from now."""
-    content = msgspec.json.encode(told)
+    content = msgspec.json.encode(message)
     size = len(content) + _OVERHEAD
     ends = None if expires is None else age + expires
-    return Write(priority, "outbox", _ITEM, (priority, told.boot, told.sequence, age, ends, size, content), size)
+    return Write(priority, "outbox", _ITEM, (priority, message.boot, message.sequence, age, ends, size, content), size)
 
 
-def place(device: str, boot: int, number: int, stream: str) -> str:
+def sealed_name(device: str, boot: int, number: int, stream: str) -> str:
     """Return what the encrypted part of a stretch is bound to: moved elsewhere it does not open."""
     return f"{device}|{boot}|{number}|{stream}"
 
@@ -212,7 +277,7 @@ def rows(
     encrypt: Sequence[str], key: Key | None,
 ) -> Write:  # fmt: skip
     """Pack a stretch of rows, times of shape (rows,) and values of shape (rows, columns), numbered as an item is."""
-    where = place(item.device, item.boot, item.sequence, stream)
+    where = sealed_name(item.device, item.boot, item.sequence, stream)
     block = pack(names, times, values, encrypt, key, where)
     size = _OVERHEAD + len(block.plain) + len(block.sealed) + len(block.names)
     row = (item.boot, item.sequence, age, item.put, size, stream, block.names, float(times[0]), float(times[-1]),
@@ -226,3 +291,70 @@ def raw_body(
     """Return rows as they may leave: the columns at the places `allowed`, null where missing."""
     kept = [[float(v) if np.isfinite(v) else None for v in row] for row in values[:, list(allowed)]]
     return {"stream": stream, "names": [names[i] for i in allowed], "times": times.tolist(), "values": kept}
+
+
+_LONGEST_TEXT, _LONGEST_LIST = 256, 512
+_OWN_FIELDS = ("kind", "stream", "time", "wall", "doubt", "label", "score")
+
+
+class AllowList:
+    """The one gate through which everything passes that leaves a device: what is not named stays.
+
+    Args:
+        detail: keys of events and items that may leave.
+        columns: raw columns that may leave.
+    """
+
+    def __init__(self, detail: Collection[str], columns: Collection[str]) -> None:
+        self._detail, self._columns = frozenset(detail), frozenset(columns)
+        self.withheld = 0
+        """So many keys were kept back."""
+
+    def event(self, event: Event) -> dict[str, Any]:
+        """Return an event as it may leave: its own fields, and of its detail what is named."""
+        record: dict[str, Any] = {name: _plain(getattr(event, name)) for name in _OWN_FIELDS}
+        detail = self.body(event.detail)
+        return {**record, "detail": detail} if detail else record
+
+    def body(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Named keys with values that are numbers, short texts, lists of them, or tables of the same kind."""
+        kept = {}
+        for name, value in body.items():
+            allowed = name in self._detail and _small(value)
+            if isinstance(value, Mapping) and name in self._detail:
+                # Counts by label: their keys are labels, their values must be single numbers.
+                allowed = len(value) <= _LONGEST_LIST and all(_number(v) for v in value.values())
+            if allowed:
+                kept[name] = _plain(value)
+            else:
+                self.withheld += 1
+        return kept
+
+    def columns(self, names: Sequence[str]) -> list[int]:
+        """Return places of the raw columns that may leave."""
+        return [index for index, name in enumerate(names) if name in self._columns]
+
+
+def _number(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float)
+
+
+def _small(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_TEXT
+    if isinstance(value, list | tuple):
+        return len(value) <= _LONGEST_LIST and all(
+            _number(v) or (isinstance(v, str) and len(v) <= _LONGEST_TEXT) for v in value
+        )
+    return _number(value)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """JSON knows no NaN and no infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return value

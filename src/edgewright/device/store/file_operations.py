@@ -67,7 +67,7 @@ def lock_folder(folder: Path, name: str, expected: str) -> IO[str]:
 
     Args:
         folder: of a store.
-        name: of the lock file.
+        name: name of the lock file.
         expected: in the error where another process has it.
 
     Raises:

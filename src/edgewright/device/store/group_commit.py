@@ -7,14 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgewright.core.held_files import HeldFiles
+from edgewright.core.files import HeldFiles
 from edgewright.device.store import entries, startup, stream_state, write_counter
-from edgewright.device.store.allow_list import AllowList
-from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Database, trouble
-from edgewright.device.store.entries import Pending
+from edgewright.device.store.entries import AllowList, Pending
 from edgewright.device.store.recovery import set_aside
 from edgewright.device.store.retention import Ballast, TableSizes
+from edgewright.device.store.startup import Clock
 from edgewright.device.store.write_counter import WriteCounter
 from edgewright.schema.device import PRIORITY
 from edgewright.schema.errors import OutputError
@@ -51,7 +50,7 @@ class Committer:
         self._folder, self._config, self._boot, self._clock, self._gate = folder, config, boot, clock, gate
         self._new_item = new_item
         self.database, self.pending, self.ballast = database, Pending(), Ballast(folder, config.ballast)
-        self._told: tuple[int, int] | None = None
+        self._loss: tuple[int, int] | None = None
         self._version = 0
         try:
             self._begin()
@@ -76,7 +75,7 @@ class Committer:
         return waited or len(self.pending.writes) >= self._config.group_items
 
     def commit(self) -> None:
-        """All or nothing.
+        """Make all that waits durable, or nothing of it.
 
         Raises:
             OutputError: not now; everything still waits.
@@ -85,7 +84,7 @@ class Committer:
             return
         try:
             self._check()
-            self._told, made_room = self.mended(self._write)
+            self._loss, made_room = self.mended(self._write)
             self._check()
         except Exception as error:
             raise OutputError("to store what was measured", str(error), str(self._folder)) from error
@@ -160,7 +159,7 @@ class Committer:
     def _write(self) -> tuple[int, int] | None:
         """One transaction: what waits, retention where it is due, and a word about what was dropped."""
         self.refresh()
-        room, kept, reported = self.room, self.room.copy(), self._told
+        room, kept, reported = self.room, self.room.copy(), self._loss
         now = self.age()
         saved, trimmed = self._saved, self._trimmed
         try:
@@ -189,34 +188,34 @@ class Committer:
         return reported
 
     def _tell_dropped(self) -> tuple[int, int]:
-        """Return an item with the counters of all that was dropped takes the place of the last such item."""
+        """Queue the counters of all that was dropped, in place of the last such item; return the item's numbers."""
         lost = self.database.execute("SELECT priority, reason, items, bytes FROM dropped ORDER BY priority, reason")
         body = {"dropped": [{"priority": p, "reason": r, "items": n, "bytes": size} for p, r, n, size in lost]}
-        if self._told is not None:
-            self.forget((_TOLD_PRIORITY, *self._told))
+        if self._loss is not None:
+            self.forget((_TOLD_PRIORITY, *self._loss))
         item = self._new_item("dropped", body)
         write = entries.item(item, _TOLD_PRIORITY, self.age())
         self.database.execute(write.sql, write.arguments)
         self.room.added("outbox", write.size)
         return item.boot, item.sequence
 
-    def _mend(self, what: str) -> bool:
-        """After a failed commit: room is made, or a damaged file set aside; whether it is worth another try."""
-        if what == "full":
+    def _mend(self, problem: str) -> bool:
+        """Make room or set a damaged file aside after a failed commit; return whether another attempt may succeed."""
+        if problem == "full":
             try:
                 return self.room.make(self.pending.bytes)
             except Exception:  # noqa: BLE001 - the error of the commit is the one that is told
                 return False
-        if what != "corrupt":
+        if problem != "corrupt":
             return False
         self._set_aside("found while writing")
         return True
 
-    def _set_aside(self, what: str) -> None:
+    def _set_aside(self, reason: str) -> None:
         """Rename a damaged file and continue in a new one with what could be read."""
         with suppress(Exception):
             self.database.close()
-        set_aside(self._folder, self._boot, self._clock.wall(), what, self.database.opener)
+        set_aside(self._folder, self._boot, self._clock.wall(), reason, self.database.opener)
         self.database = startup.database(self._folder, self._config, self.database.opener)
         self._begin()
 

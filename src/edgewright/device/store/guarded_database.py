@@ -40,8 +40,8 @@ class LostError(OutputError):
 class NewerError(InputError):
     """A newer version wrote the file or its copy: they are whole, and stay as they are."""
 
-    def __init__(self, what: str, version: int, got: str, path: Path) -> None:
-        super().__init__(f"{what} of version {version} or older", got, str(path), "Update Edgewright on this device")
+    def __init__(self, title: str, version: int, got: str, path: Path) -> None:
+        super().__init__(f"{title} of version {version} or older", got, str(path), "Update Edgewright on this device")
 
 
 class _DamagedError(OutputError):
@@ -143,17 +143,17 @@ def copy_of(path: Path) -> Path:
 
 
 def open_guarded(
-    path: Path, version: int, statements: Sequence[str], what: str, do: str, *,
+    path: Path, version: int, statements: Sequence[str], title: str, do: str, *,
     opener: Connect = connect, writable: bool = True, ahead: bool = False, rows: Rows = (), tables: Sequence[str] = (),
     check: Callable[[Database], object] = lambda database: None,
 ) -> Database:  # fmt: skip
-    """Open such a file with a rollback journal and `synchronous=EXTRA`, or makes it.
+    """Open such a file with a rollback journal and `synchronous=EXTRA`, or create it.
 
     Args:
-        path: of the file; its folder is there.
+        path: path of the file; its folder is there.
         version: newest that this program reads.
         statements: that make its tables.
-        what: it is, and what to do where it cannot be read, for messages.
+        title: it is, and what to do where it cannot be read, for messages.
         do: as above.
         opener: of databases.
         writable: without it an absent file is an error.
@@ -171,42 +171,42 @@ def open_guarded(
     content, newer = _read_copy(copy_of(path), version) if tables else (None, False)
 
     def opened(rows: Rows) -> Database:
-        return _opened(path, version, statements, what, do, opener, writable, ahead, rows, tables, content, check)
+        return _opened(path, version, statements, title, do, opener, writable, ahead, rows, tables, content, check)
 
     def read_or_made() -> Database:
         return opened(rows) if writable else read_unchanged(path, lambda: opened(rows))
 
     if tables and copy_of(path).exists() and not path.exists():
-        damage = LostError(what, "no file", str(path), do)
+        damage = LostError(title, "no file", str(path), do)
     else:
         try:
             return read_or_made()
         except LostError as error:
             damage = error
     if newer:
-        raise NewerError(what, version, "a copy by a newer version", copy_of(path))
+        raise NewerError(title, version, "a copy by a newer version", copy_of(path))
     if content is None:
         raise damage
-    filled = [(_insert(table, row), row) for table, held in content.tables.items() for row in held]
+    filled = [(_insert(table, row), row) for table, contents in content.tables.items() for row in contents]
     try:
         database = _in_memory(path, statements, filled)
         check(database)
     except MemoryError:
         raise
     except Exception as error:
-        raise NewerError(what, version, f"a copy by a newer version: {error}", copy_of(path)) from error
+        raise NewerError(title, version, f"a copy by a newer version: {error}", copy_of(path)) from error
     if not writable:
         return database
     database.close()
     try:
-        _make(path, version, [(one, ()) for one in statements], filled, opener, aside=True)
+        _make(path, version, [(statement, ()) for statement in statements], filled, opener, aside=True)
     except Exception:  # noqa: BLE001 - the disk is full or read-only: that the file is damaged comes first
         raise damage from None
     _note(path, damage, content)
     return opened(())
 
 
-def start_over(path: Path, what: str, also: Sequence[Path] = ()) -> None:
+def start_over(path: Path, title: str, also: Sequence[Path] = ()) -> None:
     """Set both copies of a lost file aside, and files that go with them; the next `open_guarded` makes it anew."""
     for ending in ENDINGS:
         file_operations.remove(path.with_name(path.name + ending))
@@ -214,7 +214,7 @@ def start_over(path: Path, what: str, also: Sequence[Path] = ()) -> None:
         with suppress(FileNotFoundError):
             file_operations.rename(old, old.with_name(old.name + DAMAGED))
     file_operations.sync_folder(path.parent)
-    _note(path, OutputError(what, "both copies are damaged", str(path)), None)
+    _note(path, OutputError(title, "both copies are damaged", str(path)), None)
 
 
 def _read_copy(path: Path, version: int) -> tuple[_Content | None, bool]:
@@ -231,13 +231,13 @@ def _read_copy(path: Path, version: int) -> tuple[_Content | None, bool]:
 
 
 def _opened(
-    path: Path, version: int, statements: Sequence[str], what: str, do: str, opener: Connect, writable: bool,
+    path: Path, version: int, statements: Sequence[str], title: str, do: str, opener: Connect, writable: bool,
     ahead: bool, rows: Rows, tables: Sequence[str], content: _Content | None, check: Callable[[Database], object],
 ) -> Database:  # fmt: skip
     database: Database | None = None
     try:
         if writable and not path.exists():
-            _make(path, version, [(one, ()) for one in statements], rows, opener)
+            _make(path, version, [(statement, ()) for statement in statements], rows, opener)
         if tables:
             database = CopiedDatabase(path, opener, writable, version, tables)
         else:
@@ -245,33 +245,33 @@ def _opened(
         if writable:
             database.execute(f"PRAGMA journal_mode={'WAL' if ahead else 'DELETE'}")
             database.execute(f"PRAGMA synchronous={'FULL' if ahead else 'EXTRA'}")
-        found = int(database.value("PRAGMA user_version"))
-        if found > version:
+        known = int(database.value("PRAGMA user_version"))
+        if known > version:
             try:
                 # Only a flipped bit leaves the checksum of this version behind.
                 flipped = content is not None and isinstance(database, CopiedDatabase) and database.verify()
             except Exception:  # noqa: BLE001 - other tables, too
                 flipped = False
             if flipped:
-                raise _DamagedError(f"version {version} or older", f"version {found}", str(path))
-            raise NewerError(what, version, f"version {found}", path)
+                raise _DamagedError(f"version {version} or older", f"version {known}", str(path))
+            raise NewerError(title, version, f"version {known}", path)
         record = database.value("PRAGMA quick_check(1)")
         if record != "ok":
-            raise LostError(what, f"a damaged file: {record}", str(path), do)
+            raise LostError(title, f"a damaged file: {record}", str(path), do)
         newest = content.number if content is not None else 0
         sealed = isinstance(database, CopiedDatabase) and _compare(database, newest)
         try:
             check(database)
         except _UNREADABLE as error:
             if sealed:
-                raise NewerError(what, version, f"rows by a newer version: {error}", path) from error
+                raise NewerError(title, version, f"rows by a newer version: {error}", path) from error
             raise
         if isinstance(database, CopiedDatabase) and writable:
             database.settle(newest)
         return database
     except _DamagedError as error:
         _close(database)
-        raise LostError(what, f"a damaged file: {error.got}", str(path), do) from error
+        raise LostError(title, f"a damaged file: {error.got}", str(path), do) from error
     except (InputError, OutputError, MemoryError):
         _close(database)
         raise
@@ -279,7 +279,7 @@ def _opened(
         _close(database)
         # A folder that cannot be entered and a full disk say nothing about the file.
         lost = not isinstance(error, OSError) and trouble(error) not in ("full", "busy")
-        raise (LostError if lost else OutputError)(what, f"{trouble(error)}: {error}", str(path), do) from error
+        raise (LostError if lost else OutputError)(title, f"{trouble(error)}: {error}", str(path), do) from error
 
 
 def _compare(database: CopiedDatabase, newest: int) -> bool:
@@ -321,7 +321,7 @@ def _make(
 
 def _in_memory(path: Path, statements: Sequence[str], rows: Rows) -> Database:
     database = Database(path, lambda _path, _writable: memory())
-    for statement, arguments in (*((one, ()) for one in statements), *rows):
+    for statement, arguments in (*((sql, ()) for sql in statements), *rows):
         database.execute(statement, arguments)
     return database
 
@@ -338,4 +338,4 @@ def _note(path: Path, damage: OutputError, content: _Content | None) -> None:
     rescued = {name: len(rows) for name, rows in content.tables.items()} if content is not None else {}
     text, aside = f"{path.name}: {damage.got}", path.name + DAMAGED
     with suppress(OSError):
-        recovery.note(path.parent, Damage(boot=0, wall=time.time(), what=text, file=aside, rescued=rescued))
+        recovery.note(path.parent, Damage(boot=0, wall=time.time(), subject=text, file=aside, rescued=rescued))

@@ -20,7 +20,7 @@ from edgewright.schema.errors import InputError
 IDENTITY_FILE = "identity.sqlite"
 _VERSION = 1
 _PUT = "INSERT OR REPLACE INTO identity(key, value) VALUES (?, ?)"
-_WHAT = "the identity of this device"
+_SUBJECT = "the identity of this device"
 _DO = "Start `edgewright device run`, which repairs it"
 _FAR = 1 << 40
 
@@ -34,22 +34,22 @@ class Identity:
 
     @classmethod
     def open(cls, folder: Path, device: str = "", opener: Connect = connect, writable: bool = True) -> Identity:
-        """Open the file, or makes it with this name of a device (a random one when empty).
+        """Open the file, or create it with this name of a device (a random one when empty).
 
         Raises:
             InputError: the folder belongs to another device, or the file is of a newer version.
             OutputError: the file cannot be read or written; it is left as it is.
         """
         try:
-            found = cls._opened(folder, device, opener, writable)
+            identity = cls._opened(folder, device, opener, writable)
         except LostError:
             if not writable:
                 raise
-            start_over(folder / IDENTITY_FILE, _WHAT)
-            found = cls._opened(folder, device, opener, writable)
-        if device and device != found.device:
-            raise InputError(f"the store of device {device!r}", f"that of {found.device!r}", str(folder))
-        return found
+            start_over(folder / IDENTITY_FILE, _SUBJECT)
+            identity = cls._opened(folder, device, opener, writable)
+        if device and device != identity.device:
+            raise InputError(f"the store of device {device!r}", f"that of {identity.device!r}", str(folder))
+        return identity
 
     @classmethod
     def _opened(cls, folder: Path, device: str, opener: Connect, writable: bool) -> Identity:
@@ -57,12 +57,12 @@ class Identity:
         # that none had before.
         lost = any((folder / name).exists() for name in (STORE_FILE, f"{IDENTITY_FILE}{DAMAGED}"))
         boot = _FAR + secrets.randbelow(_FAR) if lost else 0
-        made = ("device", device or f"edge-{os.urandom(8).hex()}"), ("boot", str(boot))
+        rows = ("device", device or f"edge-{os.urandom(8).hex()}"), ("boot", str(boot))
         statements = ("CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",)
         return cls(
             open_guarded(
-                folder / IDENTITY_FILE, _VERSION, statements, _WHAT, _DO, opener=opener, writable=writable,
-                rows=[(_PUT, row) for row in made], tables=("identity",), check=lambda database: cls(database).boot,
+                folder / IDENTITY_FILE, _VERSION, statements, _SUBJECT, _DO, opener=opener, writable=writable,
+                rows=[(_PUT, row) for row in rows], tables=("identity",), check=lambda database: cls(database).boot,
             )
         )  # fmt: skip
 

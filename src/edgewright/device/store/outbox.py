@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any
 
 from edgewright.device.store import entries
-from edgewright.device.store.allow_list import AllowList
-from edgewright.device.store.entries import Write
+from edgewright.device.store.entries import AllowList, Write
 from edgewright.device.store.group_commit import Committer, NewItem
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
-from edgewright.schema.store import ASIDE, LOWEST_PRIORITY, OutboxItem, Place
+from edgewright.schema.store import ASIDE, LOWEST_PRIORITY, OutboxItem, Position
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 120.0
 """Seconds after a failure, doubling, and at most: so soon after an outage every device has begun to send."""
@@ -38,9 +37,9 @@ class Outbox:
     ) -> None:  # fmt: skip
         self._committer, self._gate, self._guard, self._new_item = committer, gate, guard, new_item
         self._append_events, self._tick = append_events, tick
-        self._leaving: set[Place] = set()
-        self._away: dict[Place, int] = {}
-        self._refused: dict[Place, tuple[int, float]] = {}
+        self._leaving: set[Position] = set()
+        self._away: dict[Position, int] = {}
+        self._refused: dict[Position, tuple[int, float]] = {}
         self._failures = 0
         self._again = 0.0
 
@@ -82,10 +81,10 @@ class Outbox:
             now = self._committer.age()
             if now < self._again:
                 return []
-            found: list[OutboxItem] = []
+            batch: list[OutboxItem] = []
             total = 0
             after = (-1, -1, -1)
-            while len(found) < items:
+            while len(batch) < items:
                 rows = self._committer.database.execute(
                     "SELECT priority, boot, sequence, expires, body FROM outbox WHERE (priority, boot, sequence) > "
                     "(?, ?, ?) AND priority <= ? ORDER BY priority, boot, sequence LIMIT 64",
@@ -96,14 +95,14 @@ class Outbox:
                     if not self._ready((boot, sequence), expires, now):
                         continue
                     total += len(body)
-                    if found and (total > limit or len(found) >= items):
-                        return self._leave(found)
-                    found.append(OutboxItem((boot, sequence), priority, bytes(body)))
+                    if batch and (total > limit or len(batch) >= items):
+                        return self._leave(batch)
+                    batch.append(OutboxItem((boot, sequence), priority, bytes(body)))
                 if not rows:
                     break
-            return self._leave(found)
+            return self._leave(batch)
 
-    def acknowledge(self, places: Iterable[Place], durable: bool) -> int:
+    def acknowledge(self, places: Iterable[Position], durable: bool) -> int:
         """Items that arrived. They go when the receiver said that they are durable there, else they are sent again.
 
         Their going is durable with the store's next commit; until then a power cut brings them back.
@@ -120,7 +119,7 @@ class Outbox:
                 self._failures, self._again = 0, 0.0
             return len(known)
 
-    def release(self, places: Iterable[Place], failed: bool = True) -> None:
+    def release(self, places: Iterable[Position], failed: bool = True) -> None:
         """Items that did not arrive are taken again: after a while that grows with every failure.
 
         Args:
@@ -129,7 +128,7 @@ class Outbox:
         """
         with self._guard:
             now = self._committer.age()
-            released = [place for place in places if self._away.pop(place, None) is not None]
+            released = [position for position in places if self._away.pop(position, None) is not None]
             if failed and released:
                 self._failures += 1
                 self._again = now + _wait(self._failures)
@@ -138,7 +137,7 @@ class Outbox:
         """Return seconds until something may be taken again."""
         return max(0.0, self._again - self._committer.age())
 
-    def settle(self, taken: Iterable[OutboxItem], arrived: Iterable[Place]) -> int:
+    def settle(self, batch: Iterable[OutboxItem], arrived: Iterable[Position]) -> int:
         """After a batch: what arrived durably goes, the rest waits. Where nothing arrived the whole outbox rests.
 
         Items left over of a batch of which others arrived rest one by one, so that one that the receiver refuses for
@@ -146,37 +145,37 @@ class Outbox:
         """
         with self._guard:
             good = set(arrived)
-            sent = [item.place for item in taken]
-            left = [place for place in sent if place not in good]
-            gone = self.acknowledge([place for place in sent if place in good], durable=True)
+            sent = [item.position for item in batch]
+            left = [position for position in sent if position not in good]
+            gone = self.acknowledge([position for position in sent if position in good], durable=True)
             if gone:
                 self._refuse(left)
             else:
                 self.release(left)
             return gone
 
-    def set_aside(self, taken: Iterable[OutboxItem], refused: Mapping[Place, str]) -> None:
+    def set_aside(self, items: Iterable[OutboxItem], refused: Mapping[Position, str]) -> None:
         """Items that the receiver will never take stay in the store and are not sent again; the others are, at once.
 
         It is durable with the store's next commit; a health event tells it, with the receiver's reason.
         """
         with self._guard:
-            batch = list(taken)
-            found = [item for item in batch if item.place in refused]
-            self.release([item.place for item in batch if item.place not in refused], failed=False)
-            for item in found:
-                position = (item.priority + ASIDE, item.priority, *item.place)
-                write = Write(0, "", _PUT_ASIDE, position, 0, partial(self._gone, item.place))
+            batch = list(items)
+            rejected = [item for item in batch if item.position in refused]
+            self.release([item.position for item in batch if item.position not in refused], failed=False)
+            for item in rejected:
+                position = (item.priority + ASIDE, item.priority, *item.position)
+                write = Write(0, "", _PUT_ASIDE, position, 0, partial(self._gone, item.position))
                 self._committer.pending.add(write, self._committer.age())
             self._append_events([
                 Event(kind="health", label=REFUSED_BY_FLEET, detail={
-                    "items": 1, "reason": refused[item.place][:_REASON],
-                    "place": list(item.place), "bytes": len(item.body),
+                    "items": 1, "reason": refused[item.position][:_REASON],
+                    "place": list(item.position), "bytes": len(item.body),
                 })
-                for item in found
+                for item in rejected
             ])  # fmt: skip
 
-    def _forget(self, position: Place, priority: int | None) -> None:
+    def _forget(self, position: Position, priority: int | None) -> None:
         """Queue the going of an item that arrived; of one whose priority nobody remembers, at every priority."""
         self._leaving.add(position)
         for rank in (priority,) if priority is not None else range(LOWEST_PRIORITY + 1):
@@ -184,12 +183,12 @@ class Outbox:
                 Write(-1, "", "", (rank, *position), 0, partial(self._gone, position)), self._committer.age()
             )
 
-    def _gone(self, position: Place) -> None:
+    def _gone(self, position: Position) -> None:
         """Remember nothing of an item that has left the table."""
         self._leaving.discard(position)
         self._away.pop(position, None)
 
-    def _refuse(self, places: Iterable[Place]) -> None:
+    def _refuse(self, places: Iterable[Position]) -> None:
         now = self._committer.age()
         for position in places:
             self._away.pop(position, None)
@@ -198,14 +197,14 @@ class Outbox:
         while len(self._refused) > _REMEMBERED:
             self._refused.pop(next(iter(self._refused)))
 
-    def _ready(self, position: Place, expires: float | None, now: float) -> bool:
+    def _ready(self, position: Position, expires: float | None, now: float) -> bool:
         if position in self._away or position in self._leaving:
             return False
         return now >= self._refused.get(position, (0, 0.0))[1] and (expires is None or expires > now)
 
-    def _leave(self, found: list[OutboxItem]) -> list[OutboxItem]:
-        self._away.update({item.place: item.priority for item in found})
-        return found
+    def _leave(self, batch: list[OutboxItem]) -> list[OutboxItem]:
+        self._away.update({item.position: item.priority for item in batch})
+        return batch
 
 
 def _wait(failures: int) -> float:

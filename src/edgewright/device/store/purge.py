@@ -85,7 +85,7 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
 
 
 def compact(store: Store) -> int:
-    """Give free pages back to the disk and empties the log; bytes that the files became smaller.
+    """Give free pages back to the disk and empty the log; return by how many bytes the files shrank.
 
     It costs the flash a copy of the pages that move: the store does not do it by itself, it uses free pages again.
     """
@@ -100,11 +100,11 @@ def compact(store: Store) -> int:
 
 def remove_set_aside(folder: Path) -> list[str]:
     """Delete files that were set aside as damaged, on somebody's wish; their names."""
-    found = sorted(folder.glob("store.damaged-*"))
-    for path in found:
+    damaged = sorted(folder.glob("store.damaged-*"))
+    for path in damaged:
         file_operations.remove(path)
     file_operations.sync_folder(folder)
-    return [path.name for path in found]
+    return [path.name for path in damaged]
 
 
 def _delete(store: Store, database: Database, name: str, older: float) -> int:

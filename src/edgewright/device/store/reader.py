@@ -1,21 +1,23 @@
-"""Reading a store: by its writer, or from beside while another process writes it, on a read-only disk too."""
+"""Reading a store, also while another process writes it or from a read-only disk, and its entries as lines of files."""
 
 from __future__ import annotations
 
+import csv
+import io
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from edgewright.core.read_only_database import read_unchanged, unchanged
 from edgewright.device.store import entries, file_operations, stream_state, tables
-from edgewright.device.store.crypto import Key
 from edgewright.device.store.database import Database
+from edgewright.device.store.entries import AllowList, Key
 from edgewright.schema.device import Event
-from edgewright.schema.errors import EdgewrightError, InputError, OutputError
+from edgewright.schema.errors import EdgewrightError, InputError, OutputError, UnknownNameError
 from edgewright.schema.store import Stored, Stretch
 
 T = TypeVar("T")
@@ -102,16 +104,16 @@ def rows(
     for row in _walk(database, "rows", wanted, limit, newest):
         _, boot, sequence, _, written, _, name, names, _, _, count, plain, sealed, key_name = row
         block = entries.Block(names, plain, sealed, key_name)
-        found = entries.unpack(block, count, key, entries.place(device, boot, sequence, name))
-        if found is not None:
-            times, values, closed = found
+        unpacked = entries.unpack(block, count, key, entries.sealed_name(device, boot, sequence, name))
+        if unpacked is not None:
+            times, values, closed = unpacked
             yield Stretch(boot=boot, sequence=sequence, written=written, stream=name, times=times, values=values,
                           sealed=closed)  # fmt: skip
 
 
-def held(folder: Path) -> dict[str, int]:
+def disk_usage(folder: Path) -> dict[str, int]:
     """Return bytes on the disk: of database, log and what the agent has learnt, and of files that were set aside."""
-    own = stream_state.held(folder) + sum(
+    own = stream_state.disk_usage(folder) + sum(
         file_operations.size(folder / f"{tables.STORE_FILE}{side}") for side in ("", "-wal", "-shm", "-journal")
     )
     return {"own": own, "aside": sum(file_operations.size(path) for path in folder.glob("store.damaged-*"))}
@@ -130,10 +132,103 @@ def _walk(
         where = f"WHERE {' AND '.join(terms)}" if terms else ""
         arguments = [value for _, value in requested] + ([last] if last is not None else [])
         sql = f"SELECT * FROM {table} {where} ORDER BY id {order} LIMIT ?"  # noqa: S608 - our own words
-        found = database.execute(sql, (*arguments, min(_BATCH if table == "events" else 8, limit - given)))
-        if not found:
+        batch = database.execute(sql, (*arguments, min(_BATCH if table == "events" else 8, limit - given)))
+        if not batch:
             return
-        for row in found:
+        for row in batch:
             last = row[0]
             given += 1
             yield row
+
+
+Form = Literal["csv", "jsonl"]
+EVENT_COLUMNS = ("boot", "sequence", "written", "kind", "stream", "time", "wall", "doubt", "label", "score")
+
+
+def event_lines(
+    device: str, events: Iterable[Stored], form: Form, detail: Sequence[str], columns: Sequence[str] = EVENT_COLUMNS
+) -> Iterator[bytes]:
+    """Yield lines of a file of events.
+
+    Args:
+        device: name of the device, in every line.
+        events: events.
+        form: CSV with a header, or one JSON object a line.
+        detail: keys of the events' detail that may leave; in CSV each is a column.
+        columns: of `EVENT_COLUMNS`, in this order.
+
+    Raises:
+        InputError: a column that events do not have.
+    """
+    for name in columns:
+        if name not in EVENT_COLUMNS:
+            raise InputError(f"one of {', '.join(EVENT_COLUMNS)}", repr(name), "--column")
+    gate = AllowList(detail, ())
+    if form == "csv":
+        yield _csv(["device", *columns, *detail])
+    for stored in events:
+        whole = {
+            "boot": stored.boot,
+            "sequence": stored.sequence,
+            "written": stored.written,
+            **gate.event(stored.event),
+        }
+        record: dict[str, Any] = {"device": device, **{name: whole[name] for name in columns}}
+        allowed = whole.get("detail", {})
+        if form == "csv":
+            yield _csv([*record.values(), *(_cell(allowed.get(name)) for name in detail)])
+        else:
+            yield msgspec.json.encode({**record, **({"detail": allowed} if allowed else {})}) + b"\n"
+
+
+def rows_kept(database: Database) -> bool:
+    """Return whether any raw row lies in the store."""
+    return database.value("SELECT 1 FROM rows LIMIT 1") is not None
+
+
+def row_lines(device: str, stretches: Iterable[Stretch], form: Form, columns: Sequence[str]) -> Iterator[bytes]:
+    """Yield lines of a file of raw rows: `columns` by name and nothing else; empty where a stretch does not have one.
+
+    Raises:
+        InputError: no column is named, or a named one is encrypted and its key was not given.
+        UnknownNameError: rows were found, and none of them has a column that is named; told at the end.
+    """
+    if not columns:
+        raise InputError("the raw columns that may leave, by name", "none", "--column",
+                         "Raw data stays on the device unless you name a column")  # fmt: skip
+    if form == "csv":
+        yield _csv(["device", "boot", "sequence", "stream", "time", *columns])
+    known: set[str] = set()
+    for stretch in stretches:
+        known.update(stretch.values, stretch.sealed)
+        closed = [name for name in columns if name in stretch.sealed]
+        if closed:
+            raise InputError(f"the key of column {closed[0]!r}", "none that opens it", "--key")
+        if not any(name in stretch.values for name in columns):
+            continue
+        for index, time in enumerate(stretch.times.tolist()):
+            cells = [_value(stretch.values[n][index]) if n in stretch.values else None for n in columns]
+            head: list[Any] = [device, stretch.boot, stretch.sequence, stretch.stream, time]
+            if form == "csv":
+                yield _csv([*head, *cells])
+            else:
+                names = ("device", "boot", "sequence", "stream", "time", *columns)
+                yield msgspec.json.encode(dict(zip(names, [*head, *cells], strict=True))) + b"\n"
+    for name in columns if known else ():
+        if name not in known:
+            raise UnknownNameError("column", name, known, "--column")
+
+
+def _value(value: Any) -> float | None:  # noqa: ANN401 - a number of NumPy's
+    # The shortest decimal that is this float32 again.
+    return float(str(value)) if value == value else None
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value
+
+
+def _csv(cells: Sequence[Any]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(["" if cell is None else cell for cell in cells])
+    return line.getvalue().encode()

@@ -27,13 +27,13 @@ def history(folder: Path) -> tuple[Damage, ...]:
     for path in (folder / DAMAGE_FILE, *sorted(folder.glob(f"*/{DAMAGE_FILE}"))):
         with suppress(OSError):
             lines += path.read_bytes().splitlines()[-_LAST:]
-    found = []
+    damages = []
     for line in lines:
         try:
-            found.append(msgspec.json.decode(line, type=Damage))
+            damages.append(msgspec.json.decode(line, type=Damage))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-    return tuple(found)
+    return tuple(damages)
 
 
 RESCUED_FILE = "store.rescued"
@@ -68,7 +68,7 @@ def _remove(folder: Path, name: str) -> None:
 
 
 def tidy(folder: Path, boot: int) -> None:
-    """Finishes or undoes what a power cut interrupted: a file that was being made, or a rescue."""
+    """Finish or undo what a power cut interrupted: a file that was being made, or a rescue."""
     path = folder / tables.STORE_FILE
     _remove(folder, NEW_FILE)
     if path.exists():
@@ -81,8 +81,8 @@ def tidy(folder: Path, boot: int) -> None:
         tables.adopt(folder / RESCUED_FILE, path)
 
 
-def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) -> Damage:
-    """Save what can be read into a new store, and gives the damaged file a name that says what it is.
+def set_aside(folder: Path, boot: int, wall: float, reason: str, opener: Connect) -> Damage:
+    """Save what can be read into a new store, and give the damaged file a name that says what it is.
 
     The order makes every power cut harmless: the new file is whole before the old one moves, and `tidy` goes on from
     any state between. Nothing is deleted.
@@ -109,7 +109,7 @@ def set_aside(folder: Path, boot: int, wall: float, what: str, opener: Connect) 
     _move(folder, name, ("-wal", "-journal"))
     file_operations.remove(folder / f"{tables.STORE_FILE}-shm")
     tables.adopt(rescued, path)
-    damage = Damage(boot=boot, wall=wall, what=what, file=name, rescued=counts)
+    damage = Damage(boot=boot, wall=wall, subject=reason, file=name, rescued=counts)
     note(folder, damage)
     return damage
 
@@ -164,7 +164,7 @@ def _copy(old: Database, new: Database, table: str) -> int:
             total += fresh
             if fresh == 0:
                 break  # where both ways meet, or where a damaged page leads back
-            last = [rows[-1][place] for place in places]
+            last = [rows[-1][index] for index in places]
         if not failed:
             break
     return total

@@ -31,21 +31,21 @@ class Ballast:
         self.path, self.wanted, self.reserve = folder / BALLAST_FILE, wanted, wanted // 4
 
     def hold(self, spare: int = _SPARE) -> bool:
-        """Take the room where there is so many times as much, else the quarter; whether all of it is held."""
+        """Reserve the room where that many times as much is free, else a quarter; return whether all is reserved."""
         space = os.statvfs(self.path.parent)
-        free, held = space.f_bavail * space.f_frsize, file_operations.size(self.path)
+        free, reserved = space.f_bavail * space.f_frsize, file_operations.size(self.path)
         size = self.wanted if free >= spare * self.wanted else self.reserve if free >= spare * self.reserve else 0
-        if held < size:
+        if reserved < size:
             try:
                 with open_private(self.path, "ab") as file:
                     # Blocks are reserved, not written: the flash does not wear.
                     os.posix_fallocate(file.fileno(), 0, size)
-                held = size
+                reserved = size
             except OSError:
                 with suppress(OSError):
                     self.path.unlink(missing_ok=True)
                 return False
-        return held >= self.wanted
+        return reserved >= self.wanted
 
     def tight(self) -> bool:
         """Return whether the disk itself is nearly full, not only the quota."""
@@ -53,12 +53,12 @@ class Ballast:
         return space.f_bavail * space.f_frsize < _SPARE * self.wanted + _MARGIN
 
     def release(self) -> int:
-        """Give up all but the quarter, then the quarter; the bytes given up."""
-        held = file_operations.size(self.path)
-        left = self.reserve if held > self.reserve else 0
+        """Give up all but the quarter, then the quarter; return the bytes that became free."""
+        reserved = file_operations.size(self.path)
+        left = self.reserve if reserved > self.reserve else 0
         with suppress(OSError):
             os.truncate(self.path, left) if left else self.path.unlink(missing_ok=True)
-        return held - file_operations.size(self.path)
+        return reserved - file_operations.size(self.path)
 
 
 _DAY = 86400.0
@@ -180,19 +180,19 @@ class TableSizes:
                 free, before = int(self._database.value("PRAGMA freelist_count")), free
 
     def drop(self, reason: str, count: int, minimum: int = 0) -> int:
-        """Return items of the lowest priority, the oldest first, leave the outbox unsent and are counted; their bytes.
+        """Drop items of the lowest priority unsent, the oldest first, and count them; return their bytes.
 
         Args:
             reason: as in `schema.store.Lost`.
             count: at most so many.
             minimum: items more urgent than this stay.
         """
-        found = self._database.execute(
+        items = self._database.execute(
             "SELECT priority, boot, sequence, size FROM outbox WHERE priority = (SELECT max(priority) FROM outbox) "
             "AND priority >= ? ORDER BY boot, sequence LIMIT ?",
             (minimum, count),
         )
-        return self._lose(found, reason)
+        return self._lose(items, reason)
 
     def lost(self, priority: int, reason: str, items: int, size: int) -> None:
         """Within a transaction: counts items that left unsent."""
@@ -203,14 +203,14 @@ class TableSizes:
             (priority, reason, items, size),
         )
 
-    def _lose(self, found: list[tuple[Any, ...]], reason: str) -> int:
-        for priority, boot, sequence, size in found:
+    def _lose(self, items: list[tuple[Any, ...]], reason: str) -> int:
+        for priority, boot, sequence, size in items:
             self._database.execute(
                 "DELETE FROM outbox WHERE priority = ? AND boot = ? AND sequence = ?", (priority, boot, sequence)
             )
             self.lost(priority % ASIDE, reason, 1, size)
             self.removed("outbox", 1, size)
-        return sum(size for *_, size in found)
+        return sum(size for *_, size in items)
 
     def _expire(self) -> None:
         if not self.entries["outbox"]:
@@ -235,12 +235,12 @@ class TableSizes:
         return self._oldest(table, older=self._age() - limits.days * _DAY)
 
     def _oldest(self, table: str, excess: int = 1 << 62, older: float = float("inf"), which: str = "TRUE") -> int:
-        found = self._database.execute(
+        candidates = self._database.execute(
             f"SELECT id, size FROM {table} WHERE age < ? AND {which} ORDER BY id LIMIT ?",  # noqa: S608
             (older, _BATCH),
         )
         gone, last, count = 0, None, 0
-        for location, size in found:
+        for location, size in candidates:
             if gone >= excess:
                 break
             gone, last, count = gone + size, location, count + 1

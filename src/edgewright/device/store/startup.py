@@ -1,24 +1,49 @@
-"""Opening a store for writing, step by step: lock, identity, leftovers, version, integrity."""
+"""Opening a store for writing, step by step: lock, identity, leftovers, version, integrity; and its clocks."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from edgewright.device.store import file_operations, recovery, tables
-from edgewright.device.store.clock import Clock
 from edgewright.device.store.database import Connect, Database, trouble
 from edgewright.device.store.identity import Identity
 from edgewright.device.store.retention import Ballast
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 from edgewright.schema.store import StoreConfig
 
+
+class Clock(Protocol):
+    """What the store asks for the time."""
+
+    def running(self) -> float:
+        """Return seconds since some moment of this boot; never goes back, goes on while the machine sleeps."""
+
+    def wall(self) -> float:
+        """Return seconds since 1970 as far as the device knows."""
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def running(self) -> float:
+        """CLOCK_BOOTTIME, which counts a suspended machine's time too; the monotonic clock where there is none."""
+        if hasattr(time, "CLOCK_BOOTTIME"):
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Return the wall clock."""
+        return time.time()
+
+
 LOCK_FILE = "lock"
 _PAGE = 4096
 # The log may grow to this before it is copied into the database, and a transaction may add as much.
 _LOG = 4 << 20
-_LEAST = 2 << 20
-LEAST = _LOG + _LEAST
+_MIN_DATA = 2 << 20
+MIN_BYTES = _LOG + _MIN_DATA
 """Bytes that a quota must have beside the ballast."""
 
 
@@ -34,11 +59,11 @@ def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: 
         InputError: a newer version, another device's folder, or settings that leave no room.
         OutputError: something cannot be written.
     """
-    if config.quota - config.ballast < LEAST:
-        raise InputError(f"a quota of at least {(LEAST + config.ballast) >> 20} MiB",
+    if config.quota - config.ballast < MIN_BYTES:
+        raise InputError(f"a quota of at least {(MIN_BYTES + config.ballast) >> 20} MiB",
                          f"{config.quota} bytes", "[store] quota")  # fmt: skip
-    if (limit := file_operations.largest_file()) is not None and limit < LEAST:
-        raise InputError(f"files that may grow to {LEAST >> 20} MiB", f"a limit of {limit} bytes for a file",
+    if (limit := file_operations.largest_file()) is not None and limit < MIN_BYTES:
+        raise InputError(f"files that may grow to {MIN_BYTES >> 20} MiB", f"a limit of {limit} bytes for a file",
                          str(folder), "Raise it: ulimit -f, or LimitFSIZE= of the service")  # fmt: skip
     try:
         try:

@@ -30,7 +30,7 @@ def of(store: Store) -> StoreState:
                       written.ever, store.gate.withheld, write_counter.of_process())  # fmt: skip
 
 
-def beside(folder: Path) -> StoreState:
+def read_state(folder: Path) -> StoreState:
     """Return the state of a store that this process does not write.
 
     Raises:
@@ -57,7 +57,7 @@ def _state(
     waiting = database.execute("SELECT priority, count(*), total(size) FROM outbox GROUP BY priority")
     kept["outbox"] = TableState(entries=sum(n for _, n, _ in waiting), bytes=int(sum(size for *_, size in waiting)))
     lost = database.execute("SELECT priority, reason, items, bytes FROM dropped ORDER BY priority, reason")
-    on_disk = reader.held(folder)
+    on_disk = reader.disk_usage(folder)
     return StoreState(
         device=identity.device,
         boot=identity.boot,
@@ -80,7 +80,7 @@ def _state(
         damage=recovery.history(folder),
         refused=_refused(database),
         learned=_learned(database),
-        source=stream_state.place(database),
+        source=stream_state.source_place(database),
     )
 
 
@@ -89,24 +89,26 @@ def _refused(database: Database) -> dict[str, str]:
     start = next(reader.events(database, kind="health", label=START, limit=1), None)
     if start is None:
         return {}
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for stored in reader.events(database, kind="health", label=REFUSED, limit=_MOST_PACKAGES):
         if stored.boot != start.boot:
             break
-        found[str(stored.event.detail.get("package"))] = str(stored.event.detail.get("notice"))
-    return dict(reversed(found.items()))
+        reasons[str(stored.event.detail.get("package"))] = str(stored.event.detail.get("notice"))
+    return dict(reversed(reasons.items()))
 
 
 def _learned(database: Database) -> dict[str, float | None]:
     """Return packages that answer with what the device learned, and since when."""
     since: dict[str, float | None] = {}
     over: set[str] = set()
-    found = [
+    stored_events = [
         stored
         for label in (LEARNED, FACTORY)
         for stored in reader.events(database, kind="health", label=label, limit=_MOST_PACKAGES)
     ]
-    for stored in sorted(found, key=lambda one: (one.boot, one.sequence), reverse=True):
+    for stored in sorted(
+        stored_events, key=lambda stored_event: (stored_event.boot, stored_event.sequence), reverse=True
+    ):
         name = str(stored.event.detail.get("package"))
         if stored.event.label == FACTORY:
             over.add(name)

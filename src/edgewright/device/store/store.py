@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.device.store import entries, startup, stream_state
-from edgewright.device.store.allow_list import AllowList
-from edgewright.device.store.clock import Clock, SystemClock
-from edgewright.device.store.crypto import Key, read_key
 from edgewright.device.store.database import Connect, Database, connect
-from edgewright.device.store.entries import Write
+from edgewright.device.store.entries import AllowList, Key, Write, read_key
 from edgewright.device.store.group_commit import Committer
 from edgewright.device.store.identity import Identity
 from edgewright.device.store.outbox import Outbox
 from edgewright.device.store.retention import TableSizes
+from edgewright.device.store.startup import Clock, SystemClock
 from edgewright.schema.data import Floats
 from edgewright.schema.device import PRIORITY, Event
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
@@ -60,7 +58,7 @@ class Store:
         cls, folder: Path, config: StoreConfig | None = None, device: str = "", clock: Clock | None = None,
         opener: Connect = connect,
     ) -> Store:  # fmt: skip
-        """Open the store in a folder for writing, or makes one; counts a boot.
+        """Open the store in a folder for writing, or create one, and count a boot.
 
         A database that is damaged is set aside under a name that says so, and what could be read of it goes on.
 

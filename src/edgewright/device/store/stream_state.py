@@ -26,7 +26,7 @@ LARGEST = 4 << 20
 LEARNED_FOLDER = "learned"
 """Folders by package: what an agent has learned from labels (`device/agent/learned.py`)."""
 PLACE_VERSION = 1
-_PLACE, _STATE = "source", "learnt\n"
+_POSITION, _STATE = "source", "learnt\n"
 _STATES = "key >= 'learnt' || char(10) AND key < 'learnt' || char(11)"
 
 
@@ -41,9 +41,9 @@ def load(database: Database) -> dict[str, bytes]:
     return {key.removeprefix(_STATE): bytes(value) for key, value in rows if isinstance(value, bytes)}
 
 
-def place(database: Database, scope: str = "") -> SourcePlace | None:
+def source_place(database: Database, scope: str = "") -> SourcePlace | None:
     """Return the place in the source; None where there is none, it is damaged, or a newer version wrote it."""
-    content = database.value("SELECT value FROM meta WHERE key = ?", (_PLACE + scope,))
+    content = database.value("SELECT value FROM meta WHERE key = ?", (_POSITION + scope,))
     with suppress(msgspec.MsgspecError, TypeError):
         known = msgspec.json.decode(content or b"", type=SourcePlace)
         return known if known.version <= PLACE_VERSION else None
@@ -53,12 +53,12 @@ def place(database: Database, scope: str = "") -> SourcePlace | None:
 def entries(states: Mapping[str, bytes | None], now: SourcePlace, scope: str) -> dict[str, bytes | None]:
     """Return rows of `meta`, by key; None deletes one."""
     rows: dict[str, bytes | None] = {_STATE + name: state for name, state in states.items()}
-    rows[_PLACE + scope] = msgspec.json.encode(now)
+    rows[_POSITION + scope] = msgspec.json.encode(now)
     return rows
 
 
 def write(database: Database, rows: Mapping[str, bytes | None]) -> None:
-    """Within a transaction."""
+    """Within a transaction: write or delete rows of `meta`."""
     for key, value in rows.items():
         if value is None:
             database.execute("DELETE FROM meta WHERE key = ?", (key,))
@@ -75,31 +75,29 @@ def forget_states(database: Database) -> int:
 
 def purge(database: Database, *, everything: bool) -> int:
     """Within a transaction: delete the states, and the place where `everything` goes; how many rows there were."""
-    states, keys = f"DELETE FROM meta WHERE {_STATES} OR key GLOB ?", f"{_PLACE}*" if everything else ""  # noqa: S608
+    states, keys = f"DELETE FROM meta WHERE {_STATES} OR key GLOB ?", f"{_POSITION}*" if everything else ""  # noqa: S608
     database.execute(states, (keys,))
     return int(database.value("SELECT changes()"))
 
 
-def held(folder: Path) -> int:
+def disk_usage(folder: Path) -> int:
     """Return bytes on the disk of the file of an older version, with what a kill left of writing it."""
     return sum(file_operations.size(path) for path in _files(folder))
 
 
 def remove(folder: Path) -> list[str]:
-    """Overwrite the file of an older version, and what a kill left of writing it, and delete them; their names.
+    """Overwrite and delete the file of an older version and what a kill left of it; return their names.
 
     Raises:
         OutputError: it cannot be deleted.
     """
-    found = [path for path in _files(folder) if path.exists()]
-    try:
-        for path in found:
+    paths = [path for path in _files(folder) if path.exists()]
+    with os_errors(OutputError, "to delete what was learnt", str(folder / STATE_FILE)):
+        for path in paths:
             _remove(path)
-        if found:
+        if paths:
             file_operations.sync_folder(folder)
-    except OSError as error:
-        raise OutputError("to delete what was learnt", error.strerror or str(error), str(folder / STATE_FILE)) from None
-    return [path.name for path in found]
+    return [path.name for path in paths]
 
 
 def forget(folder: Path) -> list[str]:
@@ -108,12 +106,12 @@ def forget(folder: Path) -> list[str]:
     Raises:
         OutputError: a file cannot be deleted.
     """
-    found = sorted((folder / LEARNED_FOLDER).glob("*/*adapt.*"))
+    paths = sorted((folder / LEARNED_FOLDER).glob("*/*adapt.*"))
     with os_errors(OutputError, "to delete what was learned", folder / LEARNED_FOLDER):
-        for path in found:
+        for path in paths:
             _remove(path)
             file_operations.sync_folder(path.parent)
-    return [f"{path.parent.name}/{path.name}" for path in found]
+    return [f"{path.parent.name}/{path.name}" for path in paths]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -79,11 +79,11 @@ def check_version(database: Database) -> None:
     Raises:
         InputError: naming both versions.
     """
-    found = int(database.value("PRAGMA application_id"))
+    application = int(database.value("PRAGMA application_id"))
     version = int(database.value("PRAGMA user_version"))
-    if found == 0 and not database.value("SELECT count(*) FROM sqlite_schema"):
+    if application == 0 and not database.value("SELECT count(*) FROM sqlite_schema"):
         return  # nothing in it: no other program's, but damaged
-    if found != APPLICATION:
+    if application != APPLICATION:
         raise InputError(
             "a store of Edgewright", "a SQLite file of another program", str(database.path), "Name another folder"
         )

@@ -35,18 +35,18 @@ class Memory(msgspec.Struct):
 
 def load(database: Database) -> Memory:
     """Return what was saved last; the age is at least that of the newest entry."""
-    found = Memory()
+    memory = Memory()
     content = database.value("SELECT value FROM meta WHERE key = 'memory'")
     with suppress(msgspec.MsgspecError, TypeError):
-        found = msgspec.json.decode(content or b"{}", type=Memory)
+        memory = msgspec.json.decode(content or b"{}", type=Memory)
     for table in ("events", "rows"):
         newest = database.value(f"SELECT age FROM {table} ORDER BY id DESC LIMIT 1")  # noqa: S608
-        found.age = max(found.age, float(newest or 0.0))
-    return found
+        memory.age = max(memory.age, float(newest or 0.0))
+    return memory
 
 
 def save(database: Database, memory: Memory) -> None:
-    """Within a transaction."""
+    """Within a transaction: store what the next boot needs."""
     database.execute("INSERT OR REPLACE INTO meta VALUES ('memory', ?)", (msgspec.json.encode(memory),))
 
 
@@ -72,7 +72,7 @@ class WriteCounter:
         self._seen = now
 
     def checkpoint(self, age: float, always: bool = False) -> bool:
-        """Copy the log into the database once it is long, and empties it; whether it did."""
+        """Copy the log into the database once it is long, and empty it; return whether it was copied."""
         if not always and self._seen < _LOG_LIMIT + self._blocked:
             return False
         pages = self._pages()
@@ -97,14 +97,14 @@ class WriteCounter:
 
     def _pages(self) -> int:
         """Different pages in the log: each is written into the database once, however often it stands in the log."""
-        found = set()
+        numbers = set()
         with suppress(OSError), self._log.open("rb") as file:
             # A header of 32 bytes, then frames: 24 bytes that begin with the page's number, and the page
             # (sqlite.org/fileformat.html, 4.1).
             for offset in range(_LOG_HEADER, self._seen, _FRAME_HEADER + self._page):
                 file.seek(offset)
-                found.add(file.read(4))
-        return len(found)
+                numbers.add(file.read(4))
+        return len(numbers)
 
     def _add(self, count: int, age: float) -> None:
         self._turn(age)

@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgewright.core.files import write_atomic
-from edgewright.core.processor import cpu_features, is_host
+from edgewright.core.prediction.processor import cpu_features, is_host
 from edgewright.export.web.module import zig_command, zig_environment
 from edgewright.schema.errors import CheckFailedError
 
 # -ffast-math is left out on purpose: with -ffinite-math-only the test for a missing value would disappear.
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
 HOW_TO_BUILD = "apt-get install gcc, or pip install 'edgewright[web]' for ziglang"
-_SAID = 300
-_MADE = "module.so"
+_MAX_MESSAGE = 300
+_LIBRARY = "module.so"
 # For a processor that is not the compiler's own: an emulated one, or one that a test names.
 _SAME = "ssse3 sse4_1 sse4_2 popcnt avx avx2 fma f16c bmi2 avx512f avx512bw avx512dq avx512vl"
 _OPTIONS = {"pni": "-msse3", "bmi1": "-mbmi", "avx512_vnni": "-mavx512vnni", "avx_vnni": "-mavxvnni"}
@@ -35,8 +35,8 @@ def command_of(name: str) -> tuple[str, ...]:
     except ValueError:
         # A quotation mark without its other half names no program.
         return ()
-    found = shutil.which(words[0]) if words else None
-    return (found, *words[1:]) if found else ()
+    path = shutil.which(words[0]) if words else None
+    return (path, *words[1:]) if path else ()
 
 
 def compiler() -> tuple[str, ...]:
@@ -45,9 +45,9 @@ def compiler() -> tuple[str, ...]:
     Returns:
         () where there is none.
     """
-    found = map(command_of, (os.environ.get("CC", ""), "cc", "gcc", "clang"))
+    candidates = map(command_of, (os.environ.get("CC", ""), "cc", "gcc", "clang"))
     zig = zig_command()
-    return next(filter(None, found), (*zig, "cc") if zig else ())
+    return next(filter(None, candidates), (*zig, "cc") if zig else ())
 
 
 def is_zig() -> bool:
@@ -116,9 +116,9 @@ def compiled(
     with tempfile.TemporaryDirectory(prefix="edgewright-") as location:
         for name, data in files.items():
             (Path(location) / name).write_bytes(data)
-        for words in (*before, (*command, "-o", _MADE)):
+        for words in (*before, (*command, "-o", _LIBRARY)):
             _run(list(words), location, seconds)
-        return (Path(location) / _MADE).read_bytes()
+        return (Path(location) / _LIBRARY).read_bytes()
 
 
 def _run(command: list[str], folder: str, seconds: float) -> None:
@@ -134,4 +134,4 @@ def _run(command: list[str], folder: str, seconds: float) -> None:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
         text = " ".join((lines or [f"status {done.returncode}"])[0].split())
         name = "ziglang" if zig else Path(command[0]).name
-        raise CheckFailedError(f"{name} could not compile the extension: {text[:_SAID]}")
+        raise CheckFailedError(f"{name} could not compile the extension: {text[:_MAX_MESSAGE]}")

@@ -12,12 +12,14 @@ import msgspec
 import numpy as np
 
 from edgewright.core.engines.extension import Description
-from edgewright.core.integer.rounding import rounding_of
-from edgewright.core.native_modules import cache_folder, model_key
+from edgewright.core.integer.reader import rounding_of
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.native_modules import cache_folder, model_key
 from edgewright.export._extension.build import compile_module, compiler, flags
 from edgewright.export._extension.network import NetworkWriter, supported
 from edgewright.export._extension.packing import Blob
+from edgewright.export.c99_code.header import CodeOptions
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.graph import network_end
 from edgewright.graph.extract import float_network, integer_network
@@ -28,26 +30,7 @@ from edgewright.schema.integer import IntegerNetwork, IntegerValue
 
 SECONDS = 60.0
 MAIN = "model.c"
-# Sections of the object files of macOS, Windows, and all others; only ELF can go back to the section before.
-CONSTANTS = """#if defined(__APPLE__)
-#define SECTION ".section __TEXT,__const"
-#define AFTER ".text"
-#elif defined(_WIN32)
-#define SECTION ".section .rdata,\\"dr\\""
-#define AFTER ".text"
-#else
-#define SECTION ".section .rodata"
-#define AFTER ".previous"
-#endif
-__asm__(SECTION "\\n.balign 64\\nedgewright_constants:\\n.incbin \\"constants.bin\\"\\n" AFTER "\\n");
-extern const unsigned char constants[] __asm__("edgewright_constants") __attribute__((visibility("hidden")));
-"""
-_ROUND = """for (int i = 0; i < {count}; ++i) {{
-        const float step = boundary[i] / {scale}, whole = truncf(step);
-        float done = whole + (fabsf(step - whole) >= 0.5f ? copysignf(1.0f, step) : 0.0f);
-        done = (done == done ? done : 0.0f) + {zero};
-        bytes[i] = (int8_t)(done < -128.0f ? -128.0f : done > 127.0f ? 127.0f : done);
-    }}"""
+C = parts(__file__, "answer.c") | parts(__file__, "constants.c")
 
 
 def build_model(model: bytes, *, cache: Path | None = None, seconds: float = SECONDS) -> Path:
@@ -124,7 +107,7 @@ def compose(graph: Graph, features: frozenset[str] | None = None) -> tuple[dict[
         "#include <float.h>",
         *definitions,
         '#include "kernels.h"',
-        CONSTANTS,
+        C["constants"],
     ]
     answer = "struct answer { int64_t label; float confidence; float values[VALUES]; };"
     text = "\n".join([*head, answer, body, '#include "module.c"', ""])
@@ -136,25 +119,12 @@ def compose(graph: Graph, features: frozenset[str] | None = None) -> tuple[dict[
 
 def _masked(mask: Mask | None, classifies: bool) -> str:
     """Return the function that answers: nothing for a row that misses too many values, else what the model gives."""
-    lines = ["", "static void evaluate(const float *row, struct answer *made) {"]
+    numbers: dict[str, object] = {"masked": int(mask is not None), "classifies": int(classifies)}
     if mask is not None:
         nothing = "made->label = -1; made->confidence = 0.0f;" if classifies else ""
-        lines += [
-            f"    for (int c = 0; made != NULL && c < {mask.channels}; ++c) {{",
-            "        int there = 0;",
-            f"        for (int i = 0; i < {mask.readings}; ++i)",
-            f"            there += fabsf(row[c * {mask.readings} + i]) <= FLT_MAX;",
-            f"        if (there < {mask.needed}) {{",
-            f"            for (int i = 0; i < VALUES; ++i) made->values[i] = {'0.0f' if classifies else 'NAN'};",
-            f"            {nothing}",
-            "            return;",
-            "        }",
-            "    }",
-        ]
-    lines.append("    answer_of(row, made);")
-    if mask is not None and classifies:
-        lines.append("    if (made != NULL && !(made->confidence > 0.0f)) made->label = -1;")
-    return "\n".join([*lines, "}"])
+        numbers |= {"groups": mask.channels, "readings": mask.readings, "needed": mask.needed, "nothing": nothing}
+        numbers["none"] = "0.0f" if classifies else "NAN"
+    return "\n" + filled(C["evaluate"], **numbers)
 
 
 def _floats(graph: Graph) -> IntegerNetwork | None:
@@ -174,8 +144,8 @@ def _parts_alone(graph: Graph, network: IntegerNetwork) -> bool:
     if graph.boundary != graph.inputs[0].name:
         parts.append(cut(graph, graph.inputs[0], (Value(name=graph.boundary, shape=first.shape),)))
     for part in parts:
-        made = {"", part.inputs[0].name, *part.constants, *(name for node in part.nodes for name in node.outputs)}
-        if not all(made.issuperset(node.inputs) for node in part.nodes) or not made.issuperset(
+        available = {"", part.inputs[0].name, *part.constants, *(name for node in part.nodes for name in node.outputs)}
+        if not all(available.issuperset(node.inputs) for node in part.nodes) or not available.issuperset(
             output.name for output in part.outputs
         ):
             return False
@@ -183,33 +153,28 @@ def _parts_alone(graph: Graph, network: IntegerNetwork) -> bool:
 
 
 def _split(graph: Graph, network: IntegerNetwork, writer: NetworkWriter, files: dict[str, bytes]) -> str:
-    end = network_end(graph)
     first, last = network.values[network.input], network.values[network.output]
-    lines = ["static void answer_of(const float *row, struct answer *made) {"]
-    parts = []
-    if graph.boundary == graph.inputs[0].name:
-        lines.append("    const float *const boundary = row;")
-    else:
+    inputs, size = math.prod(first.shape), math.prod(last.shape)
+    turned = len(last.shape) == 3 and 1 not in (last.shape[-1], math.prod(last.shape[:-1]))
+    numbers: dict[str, object] = {
+        "before": int(graph.boundary != graph.inputs[0].name), "given": f"{'&' if inputs == 1 else ''}seen.prediction",
+        "size": size, "count": inputs, "integer": int(network.rounding != "none"),
+        "in_scale": f"{float(np.float32(first.scale)).hex()}f", "in_zero": f"{first.zero}.0f",
+        "out_scale": f"{float(np.float32(last.scale)).hex()}f", "out_zero": last.zero,
+        # A network that ends in a convolution gives its channels last, and the graph has them first.
+        "turned": int(turned), "places": math.prod(last.shape[:-1]), "channels": last.shape[-1] if last.shape else 1,
+        "copied": _copied(graph),
+    }  # fmt: skip
+    pieces = []
+    if numbers["before"]:
         before = cut(graph, graph.inputs[0], (Value(name=graph.boundary, shape=first.shape),))
-        parts.append(_portable(before, None, "before", files))
-        lines += ["    before_answer seen;", "    before_predict(&before_memory, row, &seen);"]
-        single = math.prod(first.shape) == 1
-        lines.append(f"    const float *const boundary = {'&' if single else ''}seen.prediction;")
-    lines.append("    if (made == NULL) { memcpy(features, boundary, sizeof features); return; }")
-    parts.append(f"static float features[{math.prod(first.shape)}];")
-    parts.append(writer.text())
+        pieces.append(_portable(before, None, "before", files))
+    pieces += [f"static float features[{inputs}];", writer.text()]
     files |= writer.files
-    size = math.prod(last.shape)
-    lines.append(f"    float raw[{size}];")
-    lines += _through(first, last) if network.rounding != "none" else ["    network(boundary, raw);"]
-    lines += _channels_first(last)
-    after = cut(graph, Value(name=end, shape=_graph_shape(last)), graph.outputs)
+    after = cut(graph, Value(name=network_end(graph), shape=_graph_shape(last)), graph.outputs)
     if after.nodes:
-        parts.append(_portable(after, None, "after", files))
-        lines += ["    after_answer given;", "    after_predict(&after_memory, raw, &given);", *_copied(graph, "given")]
-    else:
-        lines.append("    memcpy(made->values, raw, sizeof raw);")
-    return "\n".join([*parts, *lines, "}"])
+        pieces.append(_portable(after, None, "after", files))
+    return "\n".join([*pieces, filled(C["split"], **numbers, after=len(after.nodes))])
 
 
 def _graph_shape(last: IntegerValue) -> tuple[int, ...]:
@@ -220,56 +185,21 @@ def _graph_shape(last: IntegerValue) -> tuple[int, ...]:
     return (channels, width) if height == 1 else (channels, height, width)
 
 
-def _channels_first(last: IntegerValue) -> list[str]:
-    """Bring the raw outputs of a network that ends in a convolution into the order of the graph."""
-    if len(last.shape) != 3 or 1 in (last.shape[-1], math.prod(last.shape[:-1])):
-        return []
-    places, channels = math.prod(last.shape[:-1]), last.shape[-1]
-    return [
-        f"    {{ float turned[{places * channels}];",
-        f"    for (int i = 0; i < {places * channels}; ++i) turned[i] = raw[i % {places} * {channels} + i / {places}];",
-        "    memcpy(raw, turned, sizeof raw); }",
-    ]
-
-
-def _through(first: IntegerValue, last: IntegerValue) -> list[str]:
-    """Round onto the grid of the boundary, run the network, and gives real numbers back."""
-    count, size = math.prod(first.shape), math.prod(last.shape)
-    scale, zero = (f"{float(np.float32(first.scale)).hex()}f", f"{first.zero}.0f")
-    return [
-        f"    int8_t bytes[{count}], done[{size}];",
-        "    " + _ROUND.format(count=count, scale=scale, zero=zero),
-        "    network(bytes, done);",
-        f"    for (int i = 0; i < {size}; ++i) raw[i] = (float)((int)done[i] - ({last.zero})) * "
-        f"{float(np.float32(last.scale)).hex()}f;",
-    ]
-
-
 def _whole(graph: Graph, network: IntegerNetwork | None, files: dict[str, bytes]) -> str:
     part = _portable(graph, network, "whole", files)
-    lines = ["static void answer_of(const float *row, struct answer *made) {", "    whole_answer given;"]
-    if network is not None:
-        lines.insert(
-            0,
-            "static void network(const int8_t *in, int8_t *out) {"
-            " whole_network(&whole_memory.values.network, in, out); }",
-        )
-    return "\n".join([part, *lines, "    whole_predict(&whole_memory, row, &given);", *_copied(graph, "given"), "}"])
+    return f"{part}\n{filled(C['whole'], integer=int(network is not None), copied=_copied(graph))}"
 
 
 def _portable(graph: Graph, network: IntegerNetwork | None, name: str, files: dict[str, bytes]) -> str:
-    for file, text in write_c99(graph, network, name=name, turned=False).items():
+    for file, text in write_c99(graph, CodeOptions(name, turned=False), network).items():
         files[file] = text.encode()
     return f'#include "{name}.c"\nstatic {name}_context {name}_memory;'
 
 
-def _copied(graph: Graph, name: str) -> list[str]:
+def _copied(graph: Graph) -> str:
     values, count = _values(graph)
-    field = f"{'&' if values == 'prediction' and count == 1 else ''}{name}.{values}"
-    lines = [f"    memcpy(made->values, {field}, sizeof made->values);"]
-    if _classifies(graph):
-        lines += [f"    made->label = {name}.label;", f"    made->confidence = {name}.confidence;"]
-    return lines
+    field = f"{'&' if values == 'prediction' and count == 1 else ''}given.{values}"
+    return filled(C["copied"], field=field, classifies=int(_classifies(graph)))
 
 
 def _classifies(graph: Graph) -> bool:

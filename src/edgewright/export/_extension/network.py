@@ -1,15 +1,19 @@
-"""A network as C for this machine: dense layers and convolutions on packed weights, float or int8."""
+"""A network as C for this machine: operators on packed weights, float or int8; portable C runs the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from edgewright.core.processor import cpu_features
-from edgewright.export._extension.depthwise import depthwise
-from edgewright.export._extension.elementwise import add, has_add, portable
+from edgewright.core.kernels import kernel
+from edgewright.core.kernels.elementwise import EXTRA_BITS
+from edgewright.core.prediction.processor import cpu_features
 from edgewright.export._extension.packing import (
     Blob,
     Site,
@@ -19,12 +23,15 @@ from edgewright.export._extension.packing import (
     float_block,
     most_groups,
     padded,
+    tap_groups,
     within_bytes,
 )
-from edgewright.export._extension.pooling import average_pool, max_pool, mean
+from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.pipeline import write_network_c99
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
+C = parts(__file__, "network.c")
 # Kernels read whole vectors: room behind every buffer.
 _ROOM = 64
 KINDS = ("dense", "conv", "depthwise", "max_pool", "mean", "average_pool", "add", "reshape", "transpose")
@@ -99,6 +106,10 @@ class NetworkWriter:
         parts = [f'#include "{name}"' for name in self.files if name.endswith(".c")]
         return "\n".join([*parts, *buffers, head, *(f"    {line}" for line in self.lines), "}", ""])
 
+    def write(self, part: str, **numbers: object) -> None:
+        """Add a part of network.c."""
+        self.lines += filled(C[part], **numbers).split("\n")
+
     def _copy(self, target: str, source: str, count: int) -> None:
         value = f"{source}[i]"
         if self.integer:
@@ -160,7 +171,7 @@ class NetworkWriter:
                 f"        memcpy(under + i * {step} + a * {kw * channels} + b * {channels}, "
                 f"{at} + (i * {sw} + a * {dh * wide} + b * {dw}) * {channels}, {run * element});",
             ]
-        self._layer(operator, weights, Site("under", self.place(operator), count, step, filters, lines, down))
+        self._layer(operator, weights, Site("under", self.pixel(operator), count, step, filters, lines, down))
         self.lines.append("}")
 
     def padded(self, operator: IntegerOperator, fill: str) -> tuple[str, int]:
@@ -170,21 +181,21 @@ class NetworkWriter:
         name, wide, element = f"v{operator.inputs[0]}", width + left + right, 1 if self.integer else 4
         if not any((top, left, bottom, right)):
             return name, wide
-        made, size = f"padded{operator.output}", (height + top + bottom) * wide * channels
+        padded_name, size = f"padded{operator.output}", (height + top + bottom) * wide * channels
         self.lines += [
-            f"static {self.type} {made}[{size + _ROOM}];",
-            f"for (int i = 0; i < {size}; ++i) {made}[i] = {fill};",
-            f"for (int i = 0; i < {height}; ++i) memcpy({made} + ((i + {top}) * {wide} + {left}) * {channels}, "
+            f"static {self.type} {padded_name}[{size + _ROOM}];",
+            f"for (int i = 0; i < {size}; ++i) {padded_name}[i] = {fill};",
+            f"for (int i = 0; i < {height}; ++i) memcpy({padded_name} + ((i + {top}) * {wide} + {left}) * {channels}, "
             f"{name} + i * {width * channels}, {width * channels * element});",
         ]
-        return made, wide
+        return padded_name, wide
 
     def places(self, operator: IntegerOperator, together: int = 1) -> str:
         """Open the loops over rows `r` and columns `c` of the output, so many columns at once."""
         rows, columns, _ = self.network.values[operator.output].shape
         return f"for (int r = 0; r < {rows}; ++r) for (int c = 0; c < {columns}; c += {together}) {{"
 
-    def place(self, operator: IntegerOperator) -> str:
+    def pixel(self, operator: IntegerOperator) -> str:
         """Where the channels of such a place lie."""
         _, columns, channels = self.network.values[operator.output].shape
         return f"(v{operator.output} + (r * {columns} + c) * {channels})"
@@ -255,9 +266,9 @@ class NetworkWriter:
         """Return whether `round_twice_rows` may round four vectors at once: 32 bits hold what it adds."""
         source, target = (self.network.values[i] for i in (operator.inputs[0], operator.output))
         bias = np.abs(operator.arrays.get("bias", np.zeros(1)).astype(np.float64))
-        most = bias + max(127 - source.zero, source.zero + 128) * np.abs(weights.astype(np.float64)).sum(axis=1)
+        largest = bias + max(127 - source.zero, source.zero + 128) * np.abs(weights.astype(np.float64)).sum(axis=1)
         right = -operator.arrays["shift"].ravel().astype(np.float64)
-        room = most + 2 + (2 * (target.zero + 128) + 1) * 2.0 ** (right + 1)
+        room = largest + 2 + (2 * (target.zero + 128) + 1) * 2.0 ** (right + 1)
         return bool(room.max() < 2**31 and (operator.low >= target.zero or right.min() >= 1))
 
     def _rounding(self, operator: IntegerOperator, outputs: int, start: int, count: int) -> tuple[str, str]:
@@ -281,3 +292,175 @@ class NetworkWriter:
 
 def _size(value: IntegerValue) -> int:
     return int(np.prod(value.shape))
+
+
+def depthwise(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """One filter a channel: sums of all channels side by side, of neighbouring places too where they fill a vector."""
+    (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
+    source, channels = writer.network.values[operator.inputs[0]], operator.arrays["weights"].shape[2]
+    rows, columns, _ = writer.network.values[operator.output].shape
+    together = 16 // math.gcd(16, channels)
+    together = together if sw == 1 and columns % together == 0 else 1
+    # A single factor of all channels stays one.
+    given = operator.arrays.items()
+    arrays = {k: np.tile(a, together) if k in ("weights", "bias") or a.size > 1 else a for k, a in given}
+    operator = msgspec.structs.replace(operator, arrays=arrays)
+    weights, filters = arrays["weights"], channels * together
+    bias = arrays.get("bias", np.zeros(filters, np.int32 if writer.integer else np.float32))
+    name, wide = writer.padded(operator, f"{source.zero} + OFFSET" if writer.integer else "0.0f")
+    room = -(-filters // 16) * 16
+    at = f"{name} + (r * {sh * wide} + c * {sw}) * {channels}"
+    taps = f"{filters}, {kh}, {kw}, {dh * wide * channels}, {dw * channels}"
+    if writer.integer:
+        # Several vectors are rounded at once; the last places of a row may be computed twice.
+        units = columns // together
+        count = min(units, max(1, 64 // room))
+        step = together * channels
+        w = writer.constant("int16_t", tap_groups(weights.astype(np.int16), 2))
+        quads = writer.constant("int8_t", tap_groups(weights.astype(np.int8), 4))
+        both = byte_bias(weights.reshape(-1, filters).T, bias, source.zero)
+        b = writer.constant("int32_t", np.concatenate([padded(array, 0, room // 16) for array in both]))
+        site = Site("", writer.pixel(operator), str(count), sw * step, step)
+        writer.lines += [
+            f"for (int r = 0; r < {rows}; ++r) for (int next = 0; next < {units}; next += {count}) {{",
+            f"    const int c = (next < {units - count} ? next : {units - count}) * {together};",
+            f"    int32_t total[{count * room}] __attribute__((aligned(64)));",
+            f"    for (int i = 0; i < {count}; ++i)",
+            f"        depthwise_sums({at} + i * {site.step}, {w}, {quads}, {b}, total + i * {room}, {taps});",
+            f"    {writer.rounded(operator, weights.reshape(-1, filters).T, (0, room // 16, filters), site)}",
+        ]
+    else:
+        factors = np.pad(weights.reshape(-1, filters), ((0, 0), (0, room - filters)))
+        w, b = writer.constant("float", factors), writer.constant("float", padded(bias, 0, room // 16))
+        low, high = writer.limits(operator)
+        writer.lines.append(writer.places(operator, together))
+        writer.lines.append(f"    depthwise_floats({at}, {w}, {b}, {writer.pixel(operator)}, {taps}, {low}, {high});")
+    writer.lines.append("}")
+
+
+# What factors of 30 bits are changed by, until their sum rounds every pair of bytes as two roundings do.
+_NUDGES = (0, 1, 2, 4, 8, 16, -4, -16)
+
+
+def add(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """Both on one grid with more bits, added, brought to the output's grid; of floats the sum."""
+    first, second = operator.inputs
+    values, count = writer.network.values, math.prod(writer.network.values[operator.output].shape)
+    if not writer.integer:
+        low, high = writer.limits(operator)
+        ends = {"first": f"v{first}", "second": f"v{second}", "sum": f"v{operator.output}"}
+        writer.write("add", **ends, count=count, low=low, high=high)
+        return
+    own = [operator.arrays["multiplier"].ravel(), -operator.arrays["shift"].ravel()]
+    factors = writer.constant("int32_t", np.repeat(np.stack(own, axis=1).ravel(), 16).astype(np.int32))
+    # The larger scale is half of the common one: its bytes need no rounding.
+    exact = ", ".join(str(int(m == 1 << 30 and s == 0)) for m, s in zip(own[0][:2], own[1][:2], strict=True))
+    line_factors = _line(operator, [values[i] for i in operator.inputs], values[operator.output])
+    line = "NULL" if line_factors is None else writer.constant("int32_t", line_factors)
+    zeros = ", ".join(str(values[i].zero) for i in (first, second, operator.output))
+    writer.lines.append(
+        f"add_bytes(v{first}, v{second}, v{operator.output}, {count}, {factors}, {line}, {EXTRA_BITS}, {exact}, "
+        f"{zeros}, {operator.low}, {operator.high});"
+    )
+
+
+def _line(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> NDArray[np.int32] | None:
+    """Return a sum of two products and a constant that, shifted, gives the byte of every pair of bytes.
+
+    Returns:
+        Both factors' lower 15 bits in one number, their upper 15 bits, the constant's lower 15 bits and its upper ones,
+        and the shift after the lower 15 bits are gone; None where no factors that were tried give all bytes.
+    """
+    pairs = np.arange(1 << 16)
+    bytes_of = [(pairs >> 8).astype(np.int64), (pairs & 255).astype(np.int64)]
+    wanted = kernel("add").build(operator, inputs, output)(*((x - 128).astype(np.int8) for x in bytes_of))
+    scales = np.ldexp(operator.arrays["multiplier"].ravel().astype(np.float64), operator.arrays["shift"].ravel() - 31)
+    real = scales[:2] * scales[2] * 2**EXTRA_BITS
+    shift = 15 - max(0, int(np.frexp(real.max())[1]))
+    for more in product(_NUDGES, repeat=2):
+        factors = np.round(np.ldexp(real, 15 + shift)).astype(np.int64) + more
+        moved = -sum((128 + v.zero) * int(f) for v, f in zip(inputs, factors, strict=True))
+        added = moved + (2 * (output.zero + 128) + 1 << 14 + shift)
+        if factors.min() < 0 or factors.max() >= 1 << 30 or shift < 0 or abs(added) >= 1 << 45:
+            continue
+        sums = (sum(x * f for x, f in zip(bytes_of, factors, strict=True)) + added >> 15 + shift) - 128
+        if np.array_equal(np.clip(sums, operator.low, operator.high), wanted):
+            halves = [int(h[0]) | int(h[1]) << 16 for h in (factors & 0x7FFF, factors >> 15)]
+            return np.array([*halves, added & 0x7FFF, added >> 15, shift], np.int32)
+    return None
+
+
+def has_add(operator: IntegerOperator, *, integer: bool) -> bool:
+    """Return whether all factors of an operator `add` are below 1, as `add_bytes` has them."""
+    return not integer or bool(
+        (operator.arrays["shift"] <= 0).all()
+        and (operator.arrays["multiplier"] > 0).all()
+        and (operator.arrays["multiplier"] < 2**31).all()
+    )
+
+
+def portable(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """Run the C of every machine on signed bytes, which the kernels here may keep without a sign."""
+    network, name = writer.network, f"operator{operator.output}"
+    ends = network.values[operator.inputs[0]], network.values[operator.output]
+    alone = msgspec.structs.replace(operator, inputs=(0,), output=1)
+    part = msgspec.structs.replace(network, values=ends, operators=(alone,), input=0, output=1)
+    writer.files |= {file: text.encode() for file, text in write_network_c99(part, name=name).items()}
+    count, outputs = (math.prod(value.shape) for value in ends)
+    values = {"first": f"v{operator.inputs[0]}", "sum": f"v{operator.output}"}
+    writer.write("portable", operator=name, count=count, outputs=outputs, **values)
+
+
+def max_pool(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """Largest value under the kernel; what pads never wins."""
+    source = writer.network.values[operator.inputs[0]]
+    channels = source.shape[2]
+    name, wide = writer.padded(operator, "OFFSET - 128" if writer.integer else "-INFINITY")
+    low, high = (f"{n} + OFFSET" for n in (operator.low, operator.high)) if writer.integer else writer.limits(operator)
+    writer.write(
+        "max_pool", places=writer.places(operator), type=writer.type, pixel=writer.pixel(operator), channels=channels,
+        low=low, high=high, under=_under(operator, name, wide, channels),
+    )  # fmt: skip
+
+
+def mean(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """Mean over height and width."""
+    source = writer.network.values[operator.inputs[0]]
+    height, width, channels = source.shape
+    kind, given = ("int32_t", f"x[ch] - ({source.zero} + OFFSET)") if writer.integer else ("float", "x[ch]")
+    room = -(-channels // 16) * 16
+    finish = f"for (int ch = 0; ch < {channels}; ++ch) v{operator.output}[ch] = total[ch] / {height * width}.0f;"
+    if writer.integer:
+        finish = writer.finished(operator, channels, f"v{operator.output}")
+    writer.write(
+        "mean", kind=kind, room=room, count=height * width, type=writer.type, name=f"v{operator.inputs[0]}",
+        channels=channels, given=given, finish=finish,
+    )  # fmt: skip
+
+
+def average_pool(writer: NetworkWriter, operator: IntegerOperator) -> None:
+    """Mean of the values under the kernel, all of which lie within the image; halves away from zero."""
+    source = writer.network.values[operator.inputs[0]]
+    channels, (kh, kw) = source.shape[2], operator.numbers["kernel"]
+    count = kh * kw
+    low, high = (str(operator.low), str(operator.high)) if writer.integer else writer.limits(operator)
+    # Room for whole vectors, so that the compiler writes no loop for the rest.
+    room = -(-channels // 16) * 16
+    kind, less = ("int32_t", " - OFFSET") if writer.integer else ("float", "")
+    rounded = f"(total[ch] + (total[ch] > 0 ? {count // 2} : -{count // 2})) / {count}"
+    quotient, more = (rounded, " + OFFSET") if writer.integer else (f"total[ch] / {count}.0f", "")
+    writer.write(
+        "average_pool", places=writer.places(operator), type=writer.type, pixel=writer.pixel(operator), kind=kind,
+        room=room, under=_under(operator, f"v{operator.inputs[0]}", source.shape[1], channels), channels=channels,
+        less=less, quotient=quotient, low=low, high=high, more=more,
+    )  # fmt: skip
+
+
+def _under(operator: IntegerOperator, name: str, wide: int, channels: int) -> str:
+    """Open the loops over the kernel, `a` down and `e` across."""
+    (rows, columns), (row_step, column_step) = operator.numbers["kernel"], operator.numbers["strides"]
+    row_gap, column_gap = operator.numbers.get("dilations", (1, 1))
+    return filled(
+        C["under"], kernel_rows=rows, kernel_columns=columns, name=name, row_step=row_step, row_gap=row_gap, wide=wide,
+        column_step=column_step, column_gap=column_gap, channels=channels,
+    )  # fmt: skip

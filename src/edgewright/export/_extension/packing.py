@@ -70,19 +70,19 @@ def blocks(outputs: int, maximum: int) -> list[tuple[int, int]]:
 
 def float_block(weights: Array, start: int, groups: int) -> NDArray[np.float32]:
     """Return weights (outputs, inputs) as [inputs][groups * 16]."""
-    made = np.zeros((weights.shape[1], groups * GROUP), np.float32)
+    block = np.zeros((weights.shape[1], groups * GROUP), np.float32)
     part = weights[start : start + groups * GROUP]
-    made[:, : len(part)] = part.T
-    return made
+    block[:, : len(part)] = part.T
+    return block
 
 
 def byte_block(weights: Array, start: int, groups: int) -> NDArray[np.int8]:
     """Return weights (outputs, inputs) as [inputs / 4][groups * 16][4]."""
     quads = -(-weights.shape[1] // 4)
     part = weights[start : start + groups * GROUP]
-    made = np.zeros((groups * GROUP, quads * 4), np.int8)
-    made[: len(part), : weights.shape[1]] = part
-    return np.ascontiguousarray(made.reshape(groups * GROUP, quads, 4).transpose(1, 0, 2))
+    block = np.zeros((groups * GROUP, quads * 4), np.int8)
+    block[: len(part), : weights.shape[1]] = part
+    return np.ascontiguousarray(block.reshape(groups * GROUP, quads, 4).transpose(1, 0, 2))
 
 
 def within_bytes(weights: Array) -> tuple[Array, ...]:
@@ -97,17 +97,17 @@ def tap_groups(weights: Array, count: int) -> Array:
     """Depthwise weights (height, width, filters) as [taps / count, rounded up][filters in whole groups][count]."""
     filters = weights.shape[-1]
     taps = weights.reshape(-1, filters)
-    made = np.zeros((-(-len(taps) // count) * count, -(-filters // GROUP) * GROUP), weights.dtype)
-    made[: len(taps), :filters] = taps
-    return np.ascontiguousarray(made.reshape(-1, count, made.shape[1]).transpose(0, 2, 1))
+    grouped = np.zeros((-(-len(taps) // count) * count, -(-filters // GROUP) * GROUP), weights.dtype)
+    grouped[: len(taps), :filters] = taps
+    return np.ascontiguousarray(grouped.reshape(-1, count, grouped.shape[1]).transpose(0, 2, 1))
 
 
 def padded(array: Array, start: int, groups: int) -> Array:
     """Return a row of numbers by output, cut to a block and filled with zeros."""
-    made = np.zeros(groups * GROUP, array.dtype)
+    row = np.zeros(groups * GROUP, array.dtype)
     part = array[start : start + groups * GROUP]
-    made[: len(part)] = part
-    return made
+    row[: len(part)] = part
+    return row
 
 
 def byte_bias(weights: Array, bias: Array, zero: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -117,5 +117,5 @@ def byte_bias(weights: Array, bias: Array, zero: int) -> tuple[NDArray[np.int32]
     the result is right because the whole sum fits (core/kernels, `sums`).
     """
     total = weights.astype(np.int64).sum(axis=1)
-    made = bias.astype(np.int64) - zero * total
-    return (made - 128 * total).astype(np.int32), made.astype(np.int32)
+    signed = bias.astype(np.int64) - zero * total
+    return (signed - 128 * total).astype(np.int32), signed.astype(np.int32)

@@ -9,20 +9,21 @@ from functools import partial
 
 import numpy as np
 
-from edgewright.core.objects import METADATA
-from edgewright.export.c99_code.header import Interface, framed_head, header, network_header
-from edgewright.export.c99_code.own_math import own_functions
-from edgewright.export.c99_code.pixels import entry, rounded
-from edgewright.export.c99_code.source import Buffer
-from edgewright.export.c99_code.steps import COUNTER, ROW, Routine, Step
-from edgewright.export.c99_code.text import APART, SMALL, TYPES, literal, number
+from edgewright.core.prediction.objects import METADATA
+from edgewright.export.c99_code.header import Interface, declared, header, network_header
+from edgewright.export.c99_code.linkable import own_functions
+from edgewright.export.c99_code.parts import parts, written
+from edgewright.export.c99_code.pixels import rounded
+from edgewright.export.c99_code.source import COUNTER, ROW, Buffer, Routine, Step
+from edgewright.export.c99_code.text import NOINLINE, SMALL, TYPES, literal, number
 from edgewright.export.c99_code.unit import Arena, Unit
 from edgewright.export.c99_graph.frames import Framed
 from edgewright.graph.mask import without_mask
 from edgewright.schema.integer import IntegerNetwork
 
 # C expression of the address of a buffer, and whether what lies there is only read.
-Place = Callable[[Buffer, bool], str]
+Locate = Callable[[Buffer, bool], str]
+C = parts(__file__, "model.c")
 # Steps of a function at most.
 STEPS = 24
 _INCLUDES = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>"]
@@ -40,19 +41,19 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     frames = face.frames
     if frames is not None:
         cuts = (frames.steps, *cuts[1:])
-    parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
+    sections = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
     calls: list[str] = []
     with_bytes: list[str] = []
     takes_bytes = (
         face.takes_bytes and not unit.slots and not any("input" in routine.arguments for routine in unit.routines)
     )
     values = "context->values.arena" if face.network is not None else "context->arena"
-    inner = location = partial(_place, arena, values)
+    inner = location = partial(_address, arena, values)
     functions = [_routine(unit, routine, location) for routine in unit.routines]
     if frames is not None:
         functions += [_frame(unit, frames, inner), _window(unit, frames, inner)]
-        location = partial(_framed_place, inner, frames.made)
-    for label, steps in _pieces(parts):
+        location = partial(_framed_place, inner, frames.values)
+    for label, steps in _pieces(sections):
         if label == "network":
             functions.append(_network(unit, steps, arena))
             first, last = (location(buffer, buffer is face.ends[0]) for buffer in face.ends)
@@ -61,7 +62,7 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
             continue
         named = {buffer.name for step in steps for buffer in step.buffers}
         uses = "input" in named
-        word = "input" if uses else "frames" if frames is not None and frames.made.name in named else ""
+        word = "input" if uses else "frames" if frames is not None and frames.values.name in named else ""
         functions.append(_function(unit, label, steps, location, word and f"const float *{word}"))
         calls.append(f"    {name}_{label}(context{word and f', {word}'});")
         if face.pixels is not None and label.startswith(("before", "round")):
@@ -75,27 +76,18 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     # An answer that is a constant, or one of the input alone.
     unused = [word for word in ("context", "input") if not any(word in line for line in (*checks, *lines))]
     begin = ["    unsigned flags = 0u;"]
-    head = f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer) {{"
+    head = declared("predict", name)
     if frames is not None:
         functions.append("\n".join([head, *begin, *checks, *_predict_framed(name, frames, inner)]))
-        head, begin, unused = f"{framed_head(name)} {{", [], []
+        head, begin, unused = declared("framed", name), [], []
         checks = [f"    ({inner(frames.there, False)})[0] = (float)there;"]
-    body = [
-        head,
-        *(f"    (void){word};" for word in unused),
-        *begin,
-        *_guard(unit, face),
-        *checks,
-        *lines,
-        "    answer->flags = flags;",
-        "    return (int)flags;",
-        "}",
-    ]
+    body = [head, *(f"    (void){word};" for word in unused), *begin, *_guard(unit, face), *checks, *lines, C["ending"]]
     if takes_bytes:
         if face.pixels is not None:
             ends = location(face.ends[0], False), location(face.pixels.count, False)
             with_bytes = [*rounded(unit, face.pixels, *ends), *with_bytes]
-        body += ["", *entry(unit, _guard(unit, face), [*with_bytes, *_answer(face, location), *_doubts(unit, face)])]
+        body += ["", declared("predict_pixels", name), "    unsigned flags = 0u;", *_guard(unit, face), *with_bytes]
+        body += [*_answer(face, location), *_doubts(unit, face), C["ending"]]
     text = _assemble(unit, functions, [*body, *_taps(unit, face)])
     return {f"{name}.h": header(unit, face, arena, pixels=takes_bytes), f"{name}.c": text}
 
@@ -135,7 +127,7 @@ def _assemble(unit: Unit, functions: Sequence[str], body: Sequence[str]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _place(arena: Arena, values: str, buffer: Buffer, constant: bool) -> str:
+def _address(arena: Arena, values: str, buffer: Buffer, constant: bool) -> str:
     """C expression of a buffer's address; `values` is that of the memory of floats."""
     kind, offset = TYPES[buffer.kind], arena.offsets[buffer.key]
     if kind == "int32_t":
@@ -151,54 +143,54 @@ def _pointer(buffer: Buffer, location: str, constant: bool) -> str:
     return f"{'const ' if constant else ''}{TYPES[buffer.kind]} *const {buffer.name} = {location};"
 
 
-def _framed_place(location: Place, frames: Buffer, buffer: Buffer, constant: bool) -> str:
+def _framed_place(location: Locate, frames: Buffer, buffer: Buffer, constant: bool) -> str:
     """C expression of an address, where the numbers of the frames lie wherever the caller has them."""
     return "frames" if buffer is frames else location(buffer, constant)
 
 
-def _frame(unit: Unit, frames: Framed, location: Place) -> str:
+def _frame(unit: Unit, frames: Framed, location: Locate) -> str:
     """NAME_frame, which works one frame out."""
     name = unit.name
     given = f"{name}_context *context, const float *{frames.input}, float *{frames.output}"
     # Compilers would put the passes of a transform into it, and run out of a core's registers for numbers.
-    kind = unit.helper("small", SMALL) if unit.floats else unit.helper("apart", APART)
+    kind = unit.helper("small", SMALL) if unit.floats else unit.helper("apart", NOINLINE)
     head, steps = f"{kind} void {name}_frame({given}) {{", frames.loop.inner
     return "\n".join([head, *_unused(["context"], steps, location), *_blocks(steps, location), "}"])
 
 
-def _window(unit: Unit, frames: Framed, location: Place) -> str:
+def _window(unit: Unit, frames: Framed, location: Locate) -> str:
     """Return the function that works out all frames of a window."""
-    grid, made = frames.grid, frames.made.name
-    call = f"    {unit.name}_frame(context, input + {grid.hop} * {COUNTER}, {made} + {grid.values} * {COUNTER});"
+    grid, values = frames.grid, frames.values.name
+    call = f"    {unit.name}_frame(context, input + {grid.hop} * {COUNTER}, {values} + {grid.values} * {COUNTER});"
     loop = replace(frames.loop, lines=(frames.loop.lines[0], call, "}"), inner=())
     steps = [loop if step is frames.loop else step for step in unit.steps[: frames.steps]]
     return _function(unit, "each_frame", steps, location, "const float *input")
 
 
-def _predict_framed(name: str, frames: Framed, location: Place) -> list[str]:
-    there, made = location(frames.there, True), location(frames.made, True)
+def _predict_framed(name: str, frames: Framed, location: Locate) -> list[str]:
+    there, values = location(frames.there, True), location(frames.values, True)
     return [
         f"    {name}_each_frame(context, input);",
-        f"    return {name}_framed(context, {made}, (int)({there})[0], flags, answer);",
+        f"    return {name}_framed(context, {values}, (int)({there})[0], flags, answer);",
         "}",
     ]
 
 
-def _function(unit: Unit, label: str, steps: Sequence[Step], location: Place, argument: str) -> str:
+def _function(unit: Unit, label: str, steps: Sequence[Step], location: Locate, argument: str) -> str:
     # One that is called once would be put back where it was cut out.
-    apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == STEPS else ""
+    attribute = f"{unit.helper('apart', NOINLINE)} " if label[-1].isdigit() or len(steps) == STEPS else ""
     # A float network has its loops here.
-    apart = f"{unit.helper('small', SMALL)} " if unit.floats and unit.unrolled else apart
+    attribute = f"{unit.helper('small', SMALL)} " if unit.floats and unit.unrolled else attribute
     words = ["context", *argument.split("*")[1:]]
     arguments = ", ".join([f"{unit.name}_context *context", *([argument] if argument else [])])
-    head = f"{apart}static void {unit.name}_{label}({arguments}) {{"
+    head = f"{attribute}static void {unit.name}_{label}({arguments}) {{"
     return "\n".join([head, *_unused(words, steps, location), *_blocks(steps, location), "}"])
 
 
 def _network(unit: Unit, steps: Sequence[Step], arena: Arena) -> str:
     """NAME_network, which the pipeline calls too."""
 
-    def place(buffer: Buffer, constant: bool) -> str:
+    def address(buffer: Buffer, constant: bool) -> str:
         word, offset = "const " if constant else "", arena.offsets.get(buffer.key, 0)
         if buffer.kind == "uint32":
             return f"({word}uint32_t *)context->arena + {offset // 4}"
@@ -206,23 +198,23 @@ def _network(unit: Unit, steps: Sequence[Step], arena: Arena) -> str:
 
     none = f"    if ({unit.name}_constants == 0) return (int){unit.name.upper()}_NO_WEIGHTS;"
     lines = [
-        f"int {unit.name}_network({unit.name}_network_context *context, const int8_t *in, int8_t *out) {{",
+        declared("network", unit.name),
         *([none] if unit.slots else []),
-        *_unused(["context"], steps, place),
-        *_blocks(steps, place),
+        *_unused(["context"], steps, address),
+        *_blocks(steps, address),
         "    return 0;",
         "}",
     ]
     return "\n".join(lines)
 
 
-def _unused(words: Sequence[str], steps: Sequence[Step], location: Place) -> list[str]:
+def _unused(words: Sequence[str], steps: Sequence[Step], location: Locate) -> list[str]:
     """Return lines for arguments that no code reads but that for taps."""
     body = " ".join(_blocks([step for step in steps if not step.condition], location))
     return [f"    (void){word};" for word in words if not re.search(rf"\b{word}\b", body)]
 
 
-def _blocks(steps: Sequence[Step], location: Place) -> list[str]:
+def _blocks(steps: Sequence[Step], location: Locate) -> list[str]:
     """Return the steps between braces, each with pointers to what it uses."""
     lines = []
     for step in steps:
@@ -231,7 +223,7 @@ def _blocks(steps: Sequence[Step], location: Place) -> list[str]:
     return lines
 
 
-def _block(step: Step, location: Place) -> list[str]:
+def _block(step: Step, location: Locate) -> list[str]:
     """Return the lines of a step after pointers to what they name."""
     written = {buffer.key for buffer in step.writes}
     used = {b.key: b for b in (*step.writes, *step.reads) if not b.fixed}
@@ -241,7 +233,7 @@ def _block(step: Step, location: Place) -> list[str]:
     return [*pointers, *step.lines, *_blocks(step.inner, location), *(["}"] if step.inner else [])]
 
 
-def _routine(unit: Unit, routine: Routine, location: Place) -> str:
+def _routine(unit: Unit, routine: Routine, location: Locate) -> str:
     """Return a function that works out one row."""
     lines, last = [], len(routine.parts) - 1
     for part, (rows, step) in enumerate(routine.parts):
@@ -257,9 +249,12 @@ def _routine(unit: Unit, routine: Routine, location: Place) -> str:
     given = "".join([f"{unit.name}_context *context, ", "const float *input, " if len(words) > 1 else ""])
     body = " ".join(lines)
     unused = [f"    (void){word};" for word in (*words, COUNTER) if not re.search(rf"\b{word}\b", body)]
-    apart, given = unit.helper("apart", APART), given + f"int {COUNTER}, " + "int from, int count, " * routine.ranged
+    attribute, given = (
+        unit.helper("apart", NOINLINE),
+        given + f"int {COUNTER}, " + "int from, int count, " * routine.ranged,
+    )
     return "\n".join([
-        f"{apart} static void {routine.name}({given}float *{ROW}) {{", *unused, *lines, "}",
+        f"{attribute} static void {routine.name}({given}float *{ROW}) {{", *unused, *lines, "}",
     ])  # fmt: skip
 
 
@@ -269,22 +264,14 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
         return []
     lows = [limit[0] if limit else -np.inf for limit in face.limits]
     highs = [limit[1] if limit else np.inf for limit in face.limits]
-    unit.place = "input"
+    unit.layer = "input"
     shape = face.graph.inputs[0].shape
     each = int(np.prod(shape[1:]))
     if unit.floats and face.image != "first" and each > 1:
         return _checked_rows(unit, lows, highs, each)
-    named = {"low": lows, "high": highs}
-    low, high = (unit.table(np.asarray(values, np.float32), role) for role, values in named.items())
+    low, high = (unit.table(np.asarray(v, np.float32), role) for v, role in ((lows, "low"), (highs, "high")))
     column = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"
-    flag = f"{unit.name.upper()}_OUT_OF_RANGE"
-    return [
-        f"    for (int i = 0; i < {unit.name.upper()}_INPUTS; ++i) {{",
-        f"        if (input[i] - input[i] == 0.0f && (input[i] < {low}[{column}] || input[i] > {high}[{column}])) {{",
-        f"            flags |= {flag};",
-        "        }",
-        "    }",
-    ]
+    return [written(C["limits"], unit.name, low=low, high=high, column=column)]
 
 
 def _limit(unit: Unit, values: Sequence[float], role: str, some: range) -> str:
@@ -299,44 +286,21 @@ def _checked_rows(unit: Unit, lows: Sequence[float], highs: Sequence[float], eac
     """Return the check of channels one after the other; those without limits are left out."""
     (places,) = np.nonzero(np.isfinite(lows) | np.isfinite(highs))
     some = range(len(lows)) if unit.slots else range(int(places.min()), int(places.max()) + 1)
-    low, high = (_limit(unit, values, role, some) for values, role in ((lows, "low"), (highs, "high")))
-    return [
-        f"    for (int c = {some.start}; c < {some.stop}; ++c) {{",
-        f"        const float *const x = input + {each} * c;",
-        f"        const float low = {low}, high = {high};",
-        f"        for (int i = 0; i < {each}; ++i) {{",
-        "            if (!(x[i] >= low && x[i] <= high) && x[i] - x[i] == 0.0f) {",
-        f"                flags |= {unit.name.upper()}_OUT_OF_RANGE;",
-        "            }",
-        "        }",
-        "    }",
-    ]
+    low_limits, high_limits = (_limit(unit, values, role, some) for values, role in ((lows, "low"), (highs, "high")))
+    numbers = {"first": some.start, "last": some.stop, "each": each, "least": low_limits, "most": high_limits}
+    return [written(C["rows"], unit.name, **numbers)]
 
 
 def _doubts(unit: Unit, face: Interface) -> list[str]:
     """Return flags of an answer that is none, and of one that is not sure enough."""
-    upper = unit.name.upper()
-    field = "confidence" if "confidence" in face.outputs else _number(face)
+    field, threshold = "confidence" if "confidence" in face.outputs else _number(face), face.options.confidence
     if not field:
         return []
     none = f"!(answer->{field} > 0.0f)" if field == "confidence" else f"!(answer->{field} - answer->{field} == 0.0f)"
-    lines = []
-    if without_mask(face.graph)[1] is None:
-        # A model that does not ask answers a sample without any value like every other.
-        none = f"there == 0 || {none}"
-        lines += [
-            "    int there = 0;",
-            f"    for (int i = 0; i < {upper}_INPUTS; ++i) {{",
-            "        there |= input[i] - input[i] == 0.0f;",
-            "    }",
-        ]
-    lines += [f"    if ({none}) {{", f"        flags |= {upper}_MISSING | {upper}_UNSURE;"]
-    if field == "confidence" and face.confidence > 0:
-        lines += [
-            f"    }} else if (!(answer->confidence >= {number(face.confidence)})) {{",
-            f"        flags |= {upper}_UNSURE;",
-        ]
-    return [*lines, "    }"]
+    # A model that does not ask answers a sample without any value like every other.
+    may_miss, has_threshold = without_mask(face.graph)[1] is not None, field == "confidence" and threshold > 0
+    numbers = {"asked": int(may_miss), "none": none, "threshold": int(has_threshold), "confidence": number(threshold)}
+    return [written(C["doubts"], unit.name, **numbers)]
 
 
 def _number(face: Interface) -> str:
@@ -350,7 +314,7 @@ def _number(face: Interface) -> str:
     return "prediction" if counts == [1] else ""
 
 
-def _answer(face: Interface, location: Place) -> list[str]:
+def _answer(face: Interface, location: Locate) -> list[str]:
     lines = []
     for source in face.outputs.values():
         buffer = source.leaves[0].buffer
@@ -376,33 +340,22 @@ def _guard(unit: Unit, face: Interface) -> list[str]:
     """Answer nothing where no slot holds weights."""
     if not unit.slots:
         return []
-    label = ["        answer->label = -1;"] if "label" in face.outputs else []
-    return [
-        f"    if ({unit.name}_constants == 0) {{",
-        "        memset(answer, 0, sizeof *answer);",
-        *label,
-        f"        answer->flags = {unit.name.upper()}_NO_WEIGHTS;",
-        "        return (int)answer->flags;",
-        "    }",
-    ]
+    return [written(C["guard"], unit.name, label=int("label" in face.outputs))]
 
 
 def _tap_memory(unit: Unit) -> list[str]:
     if not unit.taps:
         return []
-    lines = [f"static float {unit.name}_tap{i}[{count}];" for i, count in enumerate(unit.taps)]
-    return ["\n".join([f"#ifdef {unit.name.upper()}_TAPS", *lines, "#endif"])]
+    lines = (f"static float {unit.name}_tap{i}[{count}];" for i, count in enumerate(unit.taps))
+    return [written(C["memory"], unit.name, memory="\n".join(lines))]
 
 
 def _taps(unit: Unit, face: Interface) -> list[str]:
     if not face.taps:
         return []
-    name = unit.name
-    lines = ["", f"#ifdef {name.upper()}_TAPS", f"const char *const {name}_stage_names[] = {{"]
-    lines += [f"    {literal(stage)}," for stage in face.taps]
-    lines += ["};", "", f"void {name}_stage(int index, const float **values, int *count) {{"]
-    lines.append(
-        f"    static const float *const all[] = {{{', '.join(f'{name}_tap{i}' for i in range(len(unit.taps)))}}};"
-    )
-    lines.append(f"    static const int counts[] = {{{', '.join(map(str, unit.taps))}}};")
-    return [*lines, "    *values = all[index];", "    *count = counts[index];", "}", "#endif"]
+    numbers = {
+        "names": "\n".join(f"    {literal(stage)}," for stage in face.taps),
+        "taps": ", ".join(f"{unit.name}_tap{i}" for i in range(len(unit.taps))),
+        "counts": ", ".join(map(str, unit.taps)),
+    }
+    return ["", written(C["taps"], unit.name, **numbers)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.categories import fields, made_columns
+from edgewright.core.csv.categories import fields, made_columns
+from edgewright.export.c99_code.parts import filled, parts, written
 from edgewright.export.c99_code.pixels import Pixels
 from edgewright.export.c99_code.source import Buffer, Source
 from edgewright.export.c99_code.text import comment, guarded, label_lines, number
@@ -18,6 +20,7 @@ from edgewright.graph.mask import without_mask
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
+C = parts(__file__, "model.h")
 _LAYOUT = {
     1: "one row of columns",
     2: "a window, channel after channel: input[channel * {} + sample]",
@@ -30,19 +33,51 @@ Range = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
+class CodeOptions:
+    """How a pipeline is written as C99, and what its header says of it.
+
+    Attributes:
+        name: of the files, and prefix of every name in them.
+        columns: names of the columns or channels, for the header.
+        units: their units.
+        ranges: smallest and largest value of each column or channel that the model was made for; None for any.
+        inside: names under which values of the integer network are seen as stages, by number, compiled with taps.
+        confidence: below it an answer is flagged unsure.
+        turned: whether images are taken with their channels last, as cameras give them, whatever the graph's order.
+        core: for whose instructions the integer network is written, as profiles name it; portable where empty.
+        flash: bytes of that device; 0 where they are not known.
+        slots: whether the code reads its constants from a slot of flash; it is then portable.
+        floats: whether what is before and after an integer network may use the core's float instructions.
+        learns: whether the last layer's bytes go through NAME_adapt_layer of NAME_adapt.c.
+    """
+
+    name: str
+    columns: Sequence[str] = ()
+    units: Sequence[str] = ()
+    ranges: Sequence[Range] = ()
+    inside: Mapping[int, str] | None = None
+    confidence: float = 0.0
+    turned: bool = True
+    core: str = ""
+    flash: float = 0.0
+    slots: bool = False
+    floats: bool = True
+    learns: bool = False
+
+
+@dataclass(frozen=True)
 class Interface:
     """What the generated functions take and give.
 
     Attributes:
         graph: the pipeline.
         network: its integers, or None.
+        options: how it is written.
         outputs: by public name, in buffers.
         borders: numbers of the steps at which a function of the code ends: preprocessing, rounding, network.
         ends: buffers of the integer network's input and output.
         limits: smallest and largest value of each column or channel.
         taps: names of the stages that can be seen.
-        columns, units: of the input.
-        confidence: below it an answer is unsure.
         image: where the channels of an image lie in the graph, 'first' or 'last'; the code has them last. Nothing for
             what is no image, and is taken in the graph's order.
         pixels: how bytes of a picture enter the network where nothing stands before it.
@@ -52,87 +87,91 @@ class Interface:
 
     graph: Graph
     network: IntegerNetwork | None
+    options: CodeOptions
     outputs: dict[str, Source]
     borders: tuple[int, ...]
     ends: tuple[Buffer, ...]
     limits: tuple[Range, ...]
     taps: tuple[str, ...]
-    columns: tuple[str, ...]
-    units: tuple[str, ...]
-    confidence: float = 0.0
     image: str = ""
     pixels: Pixels | None = None
     takes_bytes: bool = False
     frames: Framed | None = None
 
 
+def declared(function: str, name: str) -> str:
+    """Return the line that begins the definition of an exported function, as NAME.h declares it."""
+    prototype = re.search(rf"^\w.*@_{function}\(.*\);$", C["network"] + "\n" + C["header"], re.MULTILINE)
+    if prototype is None:
+        raise KeyError(function)
+    return prototype[0].replace("@", name).removesuffix(";") + " {"
+
+
 def header(unit: Unit, face: Interface, arena: Arena, *, pixels: bool = False) -> str:
     """Return the header of a pipeline, with the function for `pixels` where there is one."""
-    name, upper = unit.name, unit.name.upper()
-    shape = face.graph.inputs[0].shape
-    lines = [
-        "/*",
-        f" * {comment(face.graph.name)}: the whole pipeline, from raw numbers to the answer. Portable C99.",
-        " *",
-        *_input(face),
-        " *",
-        *_memory(unit, arena, face.network, arena.floats + arena.integers + arena.halves),
-        " */",
-        f"#define {upper}_INPUTS {int(np.prod(shape))}",
-        f"#define {upper}_OUTPUTS {_outputs(face)}",
-        f"#define {upper}_OUT_OF_RANGE 1u",
-        *_doubt(upper, face),
-        *_slots(unit),
-        "",
-        *_answer(name, upper, face),
-        "",
-        *([] if face.network is None else [*_network(name, upper, face.network, arena, bool(face.image)), ""]),
-        *_context(name, face, arena),
-        "",
-        "/* Answers for one sample: 0, or flags. The answer is given in either case. */",
-        f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer);",
-        *(_pixels(name) if pixels else []),
-        *(_frames(name, face.frames, face.limits) if face.frames is not None else []),
-    ]
-    if face.taps:
-        lines += [
-            "",
-            f"#ifdef {upper}_TAPS",
-            "/* What the stages gave for the last sample, for comparisons. */",
-            f"#define {upper}_STAGES {len(face.taps)}",
-            f"extern const char *const {name}_stage_names[{upper}_STAGES];",
-            f"void {name}_stage(int index, const float **values, int *count);",
-            "#endif",
-        ]
-    return guarded(f"{unit.name.upper()}_H", "<stdint.h>", "\n".join([*lines, ""]))
+    upper, floats = unit.name.upper(), -(-arena.floats // 4)
+    classes, threshold = "label" in face.outputs, face.options.confidence
+    network = "" if face.network is None else _network(unit, face.network, arena, image=bool(face.image)) + "\n"
+    numbers = {
+        **_memory(unit, arena, face.network, arena.floats + arena.integers + arena.halves),
+        "title": comment(face.graph.name), "input": "\n".join(_input(face)),
+        "inputs": int(np.prod(face.graph.inputs[0].shape)), "outputs": _outputs(face),
+        "none": "label -1, confidence and probabilities 0" if classes else "the number is NAN",
+        "unsure": f"Or its confidence is below {threshold:.9g}" if classes and threshold > 0 else "Likewise",
+        "slots": int(unit.slots), "labelled": len(face.graph.labels),
+        "labels": "\n".join(label_lines(upper, face.graph.labels)),
+        "fields": "\n".join(_fields(face, upper)),
+        "integer": int(face.network is not None), "network": network,
+        "floats": floats if face.network is None else max(floats, 1), "integers": -(-arena.integers // 4),
+        "halves": arena.halves // 2, "pixels": int(pixels), "framed": int(face.frames is not None),
+        "stages": len(face.taps),
+    }  # fmt: skip
+    if face.frames is not None:
+        grid = face.frames.grid
+        numbers |= {"frame": grid.frame, "hop": grid.hop, "frames": grid.frames, "frame_values": grid.values}
+        numbers["outside"] = _outside(face.limits)
+    return guarded(f"{upper}_H", "<stdint.h>", written(C["header"], unit.name, **numbers))
 
 
-def _pixels(name: str) -> list[str]:
-    return [
-        "",
-        "/* The same for a picture of bytes, as a camera gives it: no array of floats is needed. */",
-        f"int {name}_predict_pixels({name}_context *context, const uint8_t *pixels, {name}_answer *answer);",
-    ]
+def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
+    """Return the header of an integer network alone."""
+    title = filled(C["network_alone"], title=comment(network.name), **_memory(unit, arena, network, arena.network))
+    return guarded(f"{unit.name.upper()}_H", "<stdint.h>", f"{title}\n{_network(unit, network, arena, image=True)}\n")
 
 
-def _frames(name: str, frames: Framed, limits: Sequence[Range]) -> list[str]:
-    upper = name.upper()
-    return [
-        "",
-        f"/* The same without the window: each of its {upper}_FRAMES frames, one every {upper}_HOP samples, becomes",
-        f" * {upper}_FRAME_VALUES numbers, and these the answer; `there` samples of the window are finite, and `flags`",
-        " * has OUT_OF_RANGE where one of them is OUTSIDE. */",
-        *frames.grid.macros(name),
-        f"#define {upper}_OUTSIDE(x) ({_outside(limits)})",
-        f"void {name}_frame({name}_context *context, const float *input, float *values);",
-        f"{framed_head(name)};",
-    ]
+def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None, size: int) -> dict[str, object]:
+    return {
+        "ram": size, "unshared": arena.unshared, "flash": unit.table_bytes,
+        "where": "in a slot of flash" if unit.slots else "with the code in flash",
+        "form": f"integer network (rounding {network.rounding})" if network is not None else "float network",
+    }  # fmt: skip
 
 
-def framed_head(name: str) -> str:
-    """Return the declaration of the function that makes an answer of frames."""
-    given = f"{name}_context *context, const float *frames, int there, unsigned flags"
-    return f"int {name}_framed({given}, {name}_answer *answer)"
+def _fields(face: Interface, upper: str) -> list[str]:
+    """Return the members of an answer."""
+    fields = []
+    for public, source in face.outputs.items():
+        count = int(np.prod(source.shape))
+        if public == "label":
+            continue
+        field = public if public in ("probabilities", "confidence") else "prediction"
+        array = f"[{upper}_OUTPUTS]" if count > 1 or field == "probabilities" else ""
+        fields.append(f"    float {field}{array};")
+    return [*fields, "    int label;"] if "label" in face.outputs else fields
+
+
+def _network(unit: Unit, network: IntegerNetwork, arena: Arena, *, image: bool) -> str:
+    turn = turning(network) if image else None
+    first, last = network.values[turn.output if turn else network.input], network.values[network.output]
+    numbers: dict[str, object] = {
+        "in_scale": f"{first.scale:.9g}", "in_zero": f"- {first.zero}".replace("- -", "+ "), "in_shape": first.shape,
+        "out_scale": f"{last.scale:.9g}", "out_zero": f"- {last.zero}".replace("- -", "+ "), "out_shape": last.shape,
+        "image": int(image and len(first.shape) == 3), "arena": arena.network // 4,
+        "network_inputs": int(np.prod(first.shape)), "network_outputs": int(np.prod(last.shape)),
+    }  # fmt: skip
+    if numbers["image"]:
+        numbers |= {"columns": first.shape[1], "channels": first.shape[2]}
+    return written(C["network"], unit.name, **numbers)
 
 
 @np.errstate(over="ignore")
@@ -141,40 +180,6 @@ def _outside(limits: Sequence[Range]) -> str:
     low, high = np.asarray((limits[0] if limits else None) or (-np.inf, np.inf), np.float32)
     parts = [f"(x) {sign} {number(end)}" for sign, end in (("<", low), (">", high)) if np.isfinite(end)]
     return f"(x) - (x) == 0.0f && ({' || '.join(parts)})" if parts else "0"
-
-
-def _doubt(upper: str, face: Interface) -> list[str]:
-    """Return flags of answers that are none or not sure."""
-    classes = "label" in face.outputs
-    none = "label -1, confidence and probabilities 0" if classes else "the number is NAN"
-    unsure = f"Or its confidence is below {face.confidence:.9g}" if classes and face.confidence > 0 else "Likewise"
-    lines = [f"/* There is no answer: {none} where too many numbers are missing. */", f"#define {upper}_MISSING 4u"]
-    return [*lines, f"/* {unsure}. */", f"#define {upper}_UNSURE 8u"]
-
-
-def _slots(unit: Unit) -> list[str]:
-    """Where the constants lie, of code that reads them from a slot of flash."""
-    if not unit.slots:
-        return []
-    return [
-        f"#define {unit.name.upper()}_NO_WEIGHTS 2u",
-        f"/* Constants of the slot at work, 0 for none; {unit.name}_update.c sets it. */",
-        f"extern const unsigned char *{unit.name}_constants;",
-        f"extern const uint32_t {unit.name}_constants_length;",
-    ]
-
-
-def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
-    """Return the header of an integer network alone."""
-    lines = [
-        "/*",
-        f" * {comment(network.name)}: the network alone, bytes in and out. Portable C99, integers only.",
-        " *",
-        *_memory(unit, arena, network, arena.network),
-        " */",
-        *_network(unit.name, unit.name.upper(), network, arena, True),
-    ]
-    return guarded(f"{unit.name.upper()}_H", "<stdint.h>", "\n".join([*lines, ""]))
 
 
 def _outputs(face: Interface) -> int:
@@ -189,8 +194,8 @@ def _input(face: Interface) -> list[str]:
     layout = _LAYOUT.get(len(shape), "in the order of the model").format(shape[-1])
     lines = [f" * Input: {int(np.prod(shape))} numbers of shape {shape}, {layout}."]
     if face.image:
-        one, two, three = face.graph.inputs[0].shape
-        height, width, channels = (two, three, one) if face.image == "first" else (one, two, three)
+        first, second, third = face.graph.inputs[0].shape
+        height, width, channels = (second, third, first) if face.image == "first" else (first, second, third)
         lines = [
             f" * Input: an image of {height} rows of {width} pixels, {channels} channels of a pixel side by side:",
             f" * input[(row * {width} + column) * {channels} + channel].",
@@ -200,81 +205,16 @@ def _input(face: Interface) -> list[str]:
     if (mask := without_mask(face.graph)[1]) is not None:
         of = "each channel" if mask.channels > 1 else "the columns" if len(shape) == 1 else "the channel"
         lines.append(f" * There is no answer where fewer than {mask.needed} of the {mask.readings} of {of} are there.")
-    texts = made_columns(fields(face.columns))
+    columns, units = face.options.columns, face.options.units
+    texts = made_columns(fields(columns))
     for index in range(shape[0] if shape and face.image != "last" else 0):
-        column = face.columns[index] if index < len(face.columns) else str(index)
-        unit = f" in {face.units[index]}" if index < len(face.units) and face.units[index] else ""
+        column = columns[index] if index < len(columns) else str(index)
+        unit = f" in {units[index]}" if index < len(units) and units[index] else ""
         limit = face.limits[index] if index < len(face.limits) else None
         span = f", from {limit[0]:.9g} to {limit[1]:.9g}" if limit else ""
-        if index < len(face.columns) or limit:
+        if index < len(columns) or limit:
             flag = f", 1 or 0: the text of {texts[column]}" if column in texts else ""
             lines.append(f" *   {index}: {comment(column + unit + span + flag)}")
     if any(face.limits):
         lines.append(" * Numbers outside these ranges set OUT_OF_RANGE in the answer.")
     return lines
-
-
-def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None, size: int) -> list[str]:
-    kinds = f"integer network (rounding {network.rounding})" if network is not None else "float network"
-    where = "in a slot of flash" if unit.slots else "with the code in flash"
-    return [
-        f" * Memory: {size} bytes of RAM for values, shared in the caller's context "
-        f"({arena.apart} bytes if each had its own), no heap;",
-        f" * {unit.table_bytes} bytes of constants, {where}. Form: {kinds}.",
-    ]
-
-
-def _answer(name: str, upper: str, face: Interface) -> list[str]:
-    fields = []
-    for public, source in face.outputs.items():
-        count = int(np.prod(source.shape))
-        if public == "label":
-            continue
-        field = public if public in ("probabilities", "confidence") else "prediction"
-        array = f"[{upper}_OUTPUTS]" if count > 1 or field == "probabilities" else ""
-        fields.append(f"    float {field}{array};")
-    if "label" in face.outputs:
-        fields.append("    int label;")
-    lines = label_lines(upper, face.graph.labels)
-    return [*lines, "typedef struct {", *fields, "    unsigned flags;", f"}} {name}_answer;"]
-
-
-def _context(name: str, face: Interface, arena: Arena) -> list[str]:
-    """Return the memory that a call works in."""
-    floats = -(-arena.floats // 4)
-    if face.network is not None:
-        fields = ["    union {", f"        float arena[{max(floats, 1)}];", f"        {name}_network_context network;"]
-        fields.append("    } values;")
-    else:
-        fields = [f"    float arena[{floats}];"] if floats else []
-    fields += [f"    int32_t integers[{-(-arena.integers // 4)}];"] if arena.integers else []
-    fields += [f"    int16_t halves[{arena.halves // 2}];"] if arena.halves else []
-    return [
-        "/* Memory of a call, which the caller owns. Nothing in it has to be set, and nothing in it is kept.",
-        " * Calls with contexts of their own do not disturb each other. */",
-        "typedef struct {",
-        *(fields or ["    char unused;"]),
-        f"}} {name}_context;",
-    ]
-
-
-def _network(name: str, upper: str, network: IntegerNetwork, arena: Arena, image: bool) -> list[str]:
-    turn = turning(network) if image else None
-    first, last = network.values[turn.output if turn else network.input], network.values[network.output]
-    order = []
-    if image and len(first.shape) == 3:
-        order = [f" * An image is taken as in[(row * {first.shape[1]} + column) * {first.shape[2]} + channel]."]
-    return [
-        f"/* The network alone: real = {first.scale:.9g} * (in - {first.zero}) of shape {first.shape},".replace(
-            "- -", "+ "
-        ),
-        f" * real = {last.scale:.9g} * (out - {last.zero}) of shape {last.shape}.".replace("- -", "+ "),
-        *order,
-        " * All the memory it takes is its context; `in` and `out` must not overlap. Gives 0. */",
-        f"#define {upper}_NETWORK_INPUTS {int(np.prod(first.shape))}",
-        f"#define {upper}_NETWORK_OUTPUTS {int(np.prod(last.shape))}",
-        "typedef struct {",
-        f"    int32_t arena[{arena.network // 4}];" if arena.network else "    char unused;",
-        f"}} {name}_network_context;",
-        f"int {name}_network({name}_network_context *context, const int8_t *in, int8_t *out);",
-    ]

@@ -1,4 +1,4 @@
-/* Both ends of the interval around an amount; `interval.py` writes the tables. */
+/* Both ends of the interval around an amount; `answers.py` writes the tables. */
 #include "interval.h"
 #define $tables static const float @_interval_edges[1] = {1}, @_interval_low[2] = {1}, @_interval_high[2] = {1};
 #define $search

@@ -1,9 +1,17 @@
-"""What lets generated C be linked into the program of somebody else: its licence, placed tables, and guards."""
+"""What lets generated C be linked into the program of somebody else: its licence, placed tables, guards, mathematics.
+
+Code for cores with float instructions has functions of its own instead of some of the C library's: those of newlib look
+after an error number, which takes a kilobyte of flash. Its own are within a digit of the last place, as newlib's are,
+and treat what is not finite as C99 says.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.text import NOINLINE
 
 LICENCE_LINE = "/* SPDX-License-Identifier: 0BSD */\n"
 _TABLE = re.compile(r"^static const ((?:u?int\d+_t|int|float|double) \w+(?:\[[^\]\n]*\])+ = \{)", re.MULTILINE)
@@ -42,7 +50,31 @@ def _linkable(file: str, text: str, macro: str) -> str:
         return text
     if file.endswith(".h"):
         return LICENCE_LINE + text
-    made, tables = _TABLE.subn(rf"{macro} static const \1", text)
+    marked, tables = _TABLE.subn(rf"{macro} static const \1", text)
     head = _WIDE + (_FINITE if _REAL.search(_COMMENT.sub("", text)) else "")
     head += _PLACED.format(macro) if tables else ""
-    return LICENCE_LINE + head + "\n" + made
+    return LICENCE_LINE + head + "\n" + marked
+
+
+MATH = parts(__file__, "math.c")
+_OWN = {"sqrtf": "root", "logf": "log", "expf": "exp", "roundf": "nearest"}
+_CALL = re.compile(rf"(?<!\w)({'|'.join(_OWN)})\(")
+
+
+def own_functions(text: str, name: str) -> str:
+    """Return C with calls of its own functions instead of the library's, and what they need before them.
+
+    Args:
+        text: functions, without includes.
+        name: prefix of names.
+    """
+    called = [word for word in _OWN if re.search(rf"(?<!\w){word}\(", text)]
+    code = _CALL.sub(lambda call: f"{name}_{_OWN[call[1]]}(", text)
+    blocks = [MATH["guard"]] if "sqrtf" in called or f"{name}_FLOATS" in text else []
+    attribute = NOINLINE.replace("@", name)
+    if {"logf", "expf"} & set(called):
+        blocks.append(attribute)
+        code = code.replace(f"{attribute}\n\n", "")
+    blocks += [MATH["bits"]] if {"logf", "expf"} & set(called) else []
+    blocks += [MATH[_OWN[word]] for word in called]
+    return "\n\n".join([block.replace("@", name) for block in blocks] + [code])

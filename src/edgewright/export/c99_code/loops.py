@@ -69,9 +69,9 @@ class Places:
                 self.known[name] = self.number(text)
         return line.count(" / ") + line.count(" % ")
 
-    def loop(self, found: re.Match[str], outer: Turns) -> Turns:
+    def loop(self, head: re.Match[str], outer: Turns) -> Turns:
         """Return the body of a loop within `outer`."""
-        name, start, condition, step = found[1], found[2], found[3], found[4].split(",")[0]
+        name, start, condition, step = head[1], head[2], head[3], head[4].split(",")[0]
         first, *others = condition.split(" && ")
         each = outer.each
         if others and start in self.lengths:
@@ -83,8 +83,8 @@ class Places:
             length = np.maximum(0.0, np.ceil((limit - self.number(start)) / stride))
             for text in others:
                 each = each * self.holds(text)
-            if found[5]:
-                length = np.asarray(float(found[5]))
+            if head[5]:
+                length = np.asarray(float(head[5]))
         if name in self.needed and not length.ndim and not any(other in self.known for other in _NAME.findall(start)):
             count = int(length)
             self.known[name] = np.arange(count, dtype=np.float64).reshape(count, *(1,) * each.ndim)
@@ -108,12 +108,12 @@ class Places:
 
     def holds(self, text: str) -> Numbers:
         """Where a comparison holds."""
-        found = _COMPARE.match(text)
-        if found is None:
+        comparison = _COMPARE.match(text)
+        if comparison is None:
             return np.ones(())
-        left, right = self.number(found[1]), self.number(found[3])
-        made = {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[found[2]]
-        return np.asarray(made, np.float64)
+        left, right = self.number(comparison[1]), self.number(comparison[3])
+        truth = {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[comparison[2]]
+        return np.asarray(truth, np.float64)
 
     def number(self, text: str) -> Numbers:
         """Return the value of an expression of whole numbers; names that nobody needs are 0."""
@@ -123,8 +123,8 @@ class Places:
         if choice is not None:
             low, high, yes, no = (self.number(part) for part in choice.groups()[:4])
             less = self.number(choice[5]) if choice[5] else np.zeros(())
-            made: Numbers = np.where(low < high, yes, no) - less
-            return made
+            chosen: Numbers = np.where(low < high, yes, no) - less
+            return chosen
         return value_of(text, self.known)
 
     def mean(self, text: str, turns: Turns) -> tuple[float, float]:
@@ -146,13 +146,13 @@ def _needed(lines: Sequence[str]) -> frozenset[str]:
     needed = {*_PLACED, "upper", "lower"}
     for raw in lines:
         line = raw.strip()
-        chosen, found = SET.match(line), FOR.match(line)
+        chosen, loop = SET.match(line), FOR.match(line)
         if chosen:
             for part in chosen[1].split(", "):
                 name, _, text = part.partition(" = ")
                 rests.setdefault(name, set()).update(_NAME.findall(text))
-        elif found:
-            rests.setdefault(found[1], set()).update(_NAME.findall(found[2]))
+        elif loop:
+            rests.setdefault(loop[1], set()).update(_NAME.findall(loop[2]))
     while True:
         more = {name for known in needed for name in rests.get(known, ())} - needed
         if not more:

@@ -1,4 +1,4 @@
-/* From the map of an answer to a list of objects; `objects.py` writes the numbers. */
+/* From the map of an answer to a list of objects; `answers.py` writes the numbers. */
 #include "objects.h"
 #define $lowest -8.0f
 #define $highest 7.9f

@@ -1,8 +1,5 @@
-/* NAME_objects.h; `objects.py` writes labels and sizes. */
-#include <stdint.h>
-typedef struct {
-    float prediction[105];
-} @_answer;
+/* NAME_objects.h; `answers.py` writes labels and sizes. */
+#include "model.h"
 #define $labels
 #define $count 2
 #define $rows 5

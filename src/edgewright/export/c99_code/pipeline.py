@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edgewright.export.c99_code.files import files, network_files
-from edgewright.export.c99_code.header import Interface, Range
+from edgewright.export.c99_code.header import CodeOptions, Interface, Range
 from edgewright.export.c99_code.pixels import pixels_of, takes_bytes
 from edgewright.export.c99_code.source import REPEATED, Buffer, Source, work
 from edgewright.export.c99_code.text import identifier
@@ -35,36 +35,13 @@ from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 _OFTEN = 2
 
 
-def write_c99(
-    graph: Graph,
-    network: IntegerNetwork | None = None,
-    *,
-    name: str,
-    columns: Sequence[str] = (),
-    units: Sequence[str] = (),
-    ranges: Sequence[Range] = (),
-    inside: Mapping[int, str] | None = None,
-    confidence: float = 0.0,
-    turned: bool = True,
-    core: str = "",
-    flash: float = 0.0,
-    learns: bool = False,
-) -> dict[str, str]:
+def write_c99(graph: Graph, options: CodeOptions, network: IntegerNetwork | None = None) -> dict[str, str]:
     """Return a pipeline as a header and a source file.
 
     Args:
         graph: the whole pipeline, float or in QDQ form.
+        options: how it is written, and what its header says.
         network: the integers of its network; None writes the float network.
-        name: of the files, and prefix of every name in them.
-        columns: names of the columns or channels, for the header.
-        units: their units.
-        ranges: smallest and largest value of each column or channel that the model was made for; None for any.
-        inside: names under which values of the integer network are seen as stages, by number, compiled with taps.
-        confidence: below it an answer is flagged unsure.
-        turned: whether images are taken with their channels last, as cameras give them, whatever the graph's order.
-        core: for whose instructions the integer network is written, as profiles name it; portable where empty.
-        flash: bytes of that device; 0 where they are not known.
-        learns: whether the last layer's bytes go through NAME_adapt_layer of NAME_adapt.c.
 
     Returns:
         File name -> text: NAME.h and NAME.c.
@@ -73,47 +50,24 @@ def write_c99(
         InputError: for a name that C does not take, ranges of another number, or a graph that does not fit.
         UnknownNameError: for an operator that has no C form.
     """
-    made = lay_out(
-        graph, network, name=name, columns=columns, units=units, ranges=ranges, inside=inside, confidence=confidence,
-        turned=turned, core=core, flash=flash, learns=learns,
-    )  # fmt: skip
-    return files(*made)
+    return files(*lay_out(graph, options, network))
 
 
-def lay_out(
-    graph: Graph,
-    network: IntegerNetwork | None = None,
-    *,
-    name: str,
-    columns: Sequence[str] = (),
-    units: Sequence[str] = (),
-    ranges: Sequence[Range] = (),
-    inside: Mapping[int, str] | None = None,
-    confidence: float = 0.0,
-    slots: bool = False,
-    turned: bool = True,
-    core: str = "",
-    flash: float = 0.0,
-    floats: bool = True,
-    learns: bool = False,
-) -> tuple[Unit, Interface]:
-    """Step, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
-
-    With `slots` the code reads its constants from a slot of flash; without `floats` what is before and after an integer
-    network is portable, whatever the core.
-    """
-    unit = _unit(name, network, "" if slots else core, flash, slots=slots)
+def lay_out(graph: Graph, options: CodeOptions, network: IntegerNetwork | None = None) -> tuple[Unit, Interface]:
+    """Step, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`."""
+    core = "" if options.slots else options.core
+    unit = _unit(options.name, network, core, options.flash, slots=options.slots)
     # Small float programs of rows would need more stack and flash for functions of their own.
-    unit.floats &= floats and (network is not None or len(graph.inputs[0].shape) > 1)
+    unit.floats &= options.floats and (network is not None or len(graph.inputs[0].shape) > 1)
     _one_answer(graph)
     plan = plan_graph(graph, network is not None)
-    limits = _limits(graph, ranges)
+    limits = _limits(graph, options.ranges)
     values: dict[str, Source] = {}
     seen: list[str] = []
     names = node_names(graph, network=network is None)
     source = graph.inputs[0]
     entry = unit.buffer(int(np.prod(source.shape)), "float32", "input")
-    image = image_channels(graph) if turned else ""
+    image = image_channels(graph) if options.turned else ""
     values[source.name] = unit.source(entry, (1, *source.shape))
     if image == "first":
         channels, height, width = source.shape
@@ -138,7 +92,7 @@ def lay_out(
             first = quantise_step(unit, real, network.values[network.input])
             pixels = pixels_of(graph, plan, values, network.values[network.input]) if takes else None
         borders.append(len(unit.steps))
-        last = _integers(unit, network, first, inside or {}, seen, turn, learns=learns)
+        last = _integers(unit, network, first, options.inside or {}, seen, turn, learns=options.learns)
         borders.append(len(unit.steps))
         ends = (first.leaves[0].buffer, last.leaves[0].buffer)
         shape = plan.shapes[plan.end]
@@ -150,23 +104,9 @@ def lay_out(
     }
     taps = _tap_names(plan, source.name, seen)
     frames = None if image else framed(unit, graph, borders[0])
-    face = Interface(
-        graph,
-        network,
-        outputs,
-        tuple(borders),
-        ends,
-        limits,
-        taps,
-        tuple(columns),
-        tuple(units),
-        confidence,
-        image,
-        pixels,
-        takes,
-        frames,
+    return unit, Interface(
+        graph, network, options, outputs, tuple(borders), ends, limits, taps, image, pixels, takes, frames
     )
-    return unit, face
 
 
 def write_network_c99(network: IntegerNetwork, *, name: str, core: str = "", flash: float = 0.0) -> dict[str, str]:
@@ -223,24 +163,24 @@ def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Sou
     rows = Rows(nodes, plan.constants, plan.shapes, outside)
     groups = rows.groups()
     banks = banks_of(plan, nodes, groups)
-    found: dict[str, Bank] = {}
-    writer = LoopWriter(unit, plan, rows, values, found, names, banks, groups)
-    in_loops = {name for group in groups for name in group.made}
+    bank_of: dict[str, Bank] = {}
+    writer = LoopWriter(unit, plan, rows, values, bank_of, names, banks, groups)
+    in_loops = {name for group in groups for name in group.outputs}
     single = [node for node in nodes if node.outputs[0] not in in_loops]
-    made = {name for node in nodes for name in node.outputs}
+    computed = {name for node in nodes for name in node.outputs}
     known: set[str] = set()
     while single or groups:
         for node in list(single):
-            if not (made & set(node.inputs)) - known:
+            if not (computed & set(node.inputs)) - known:
                 single.remove(node)
                 name = node.outputs[0]
                 if name in banks:
-                    found[name] = Bank([_value(unit, plan, values, part) for part in node.inputs])
-                    _tap_bank(unit, plan, name, found[name])
+                    bank_of[name] = Bank([_value(unit, plan, values, part) for part in node.inputs])
+                    _tap_bank(unit, plan, name, bank_of[name])
                 else:
-                    _node(unit, plan, node, values, names, rows, found)
+                    _node(unit, plan, node, values, names, rows, bank_of)
                 known.update(node.outputs)
-        ready = [group for group in groups if not (made & group.needs) - known]
+        ready = [group for group in groups if not (computed & group.needs) - known]
         if not ready:
             continue
         if unit.floats:
@@ -261,7 +201,7 @@ def _node(
 ) -> None:  # fmt: skip
     """Write a node, or keeps it as the expression that others work out where they read it."""
     output = node.outputs[0]
-    unit.place = names.get(output, "")
+    unit.layer = names.get(output, "")
     places = channels_of(node, plan.constants, plan.shapes)
     if places is not None and node.inputs[0] in banks:
         part = banks[node.inputs[0]].part_of([int(p) for p in places])
@@ -270,7 +210,7 @@ def _node(
             return
     # Constant weights and biases become tables in the order in which a product reads them, and by that name.
     constants = tuple(plan.constants.get(name) for name in node.inputs)
-    own = [node.op in WEIGHTED and place > 0 and array is not None for place, array in enumerate(constants)]
+    own = [node.op in WEIGHTED and index > 0 and array is not None for index, array in enumerate(constants)]
     sources = tuple(
         _value(unit, plan, values, name) if name and not written else None
         for name, written in zip(node.inputs, own, strict=True)
@@ -339,44 +279,44 @@ def _integers(
 
     With `turn`, its first operator, the input has its channels last already.
     """
-    made, names = {network.input: first}, layer_names(network)
+    sources, names = {network.input: first}, layer_names(network)
     if turn is not None:
         lying = first.seen(lambda view: view.reshape(network.values[turn.output].shape))
-        made = {turn.output: lying, network.input: lying.seen(lambda view: view.transpose(2, 0, 1))}
+        sources = {turn.output: lying, network.input: lying.seen(lambda view: view.transpose(2, 0, 1))}
         _see(unit, turn.output, lying, inside, seen)
-    _see(unit, network.input, made[network.input], inside, seen)
-    for place, operator in enumerate(network.operators):
+    _see(unit, network.input, sources[network.input], inside, seen)
+    for index, operator in enumerate(network.operators):
         if operator is turn:
             continue
-        unit.place = names.get(operator.output, "")
-        inputs = tuple(unit.stored(made[i], in_order=True) for i in operator.inputs)
+        unit.layer = names.get(operator.output, "")
+        inputs = tuple(unit.stored(sources[i], in_order=True) for i in operator.inputs)
         site = Site(
             unit=unit,
             operator=operator,
             values=(*(network.values[i] for i in operator.inputs), network.values[operator.output]),
             inputs=inputs,
-            spent=_spent(network, place, made, inputs[0].leaves[0].buffer, first),
+            spent=_spent(network, index, sources, inputs[0].leaves[0].buffer, first),
         )
         written = write_dual(site) if unit.unrolled else write_lanes(site) if unit.vectors else None
-        made[operator.output] = written or write_integer(site)
+        sources[operator.output] = written or write_integer(site)
         if learns and operator is network.operators[-1]:
-            layer, out = unit.helper("adapt_layer", LAYER), made[operator.output]
+            layer, out = unit.helper("adapt_layer", LAYER), sources[operator.output]
             lines = [f"{layer}({inputs[0].leaves[0].buffer.name}, {out.leaves[0].buffer.name});"]
             unit.step(lines, (*inputs, out), (out,))
-        _see(unit, operator.output, made[operator.output], inside, seen)
-    last = unit.stored(made[network.output], in_order=True)
+        _see(unit, operator.output, sources[operator.output], inside, seen)
+    last = unit.stored(sources[network.output], in_order=True)
     if last.leaves[0].buffer is first.leaves[0].buffer:
         # A network that computes nothing still gives its answer in memory of its own.
         last = unit.fresh(last.shape, "int8")
-        unit.copy(made[network.output], last)
+        unit.copy(sources[network.output], last)
     unit.drop_unread([leaf.buffer for leaf in last.leaves])
     return last
 
 
-def _spent(network: IntegerNetwork, place: int, made: Mapping[int, Source], memory: Buffer, first: Source) -> bool:
+def _spent(network: IntegerNetwork, index: int, sources: Mapping[int, Source], memory: Buffer, first: Source) -> bool:
     """Return whether no operator after this place, nor the caller, reads what lies in a memory."""
-    wanted = {network.output, *(i for operator in network.operators[place + 1 :] for i in operator.inputs)}
-    lying = [number for number, source in made.items() if any(leaf.buffer is memory for leaf in source.leaves)]
+    wanted = {network.output, *(i for operator in network.operators[index + 1 :] for i in operator.inputs)}
+    lying = [number for number, source in sources.items() if any(leaf.buffer is memory for leaf in source.leaves)]
     return memory is not first.leaves[0].buffer and not memory.fixed and wanted.isdisjoint(lying)
 
 

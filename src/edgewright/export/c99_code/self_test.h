@@ -1,19 +1,5 @@
 /* NAME_self_test.h; `self_test.py` writes what a network adds. */
-#include <stdint.h>
-#define @@_INPUTS 24
-#define @@_OUTPUTS 3
-#define @@_NETWORK_INPUTS 24
-#define @@_NETWORK_OUTPUTS 3
-typedef struct {
-    struct {
-        int network;
-    } values;
-} @_context;
-typedef struct {
-    float probabilities[@@_OUTPUTS];
-} @_answer;
-int @_predict(@_context *context, const float *input, @_answer *answer);
-int @_network(int *context, const int8_t *in, int8_t *out);
+#include "model.h"
 #define $bytes \
     int8_t in[@@_NETWORK_INPUTS]; \
     int8_t out[@@_NETWORK_OUTPUTS];

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import run_integer
-from edgewright.core.integer.rounding import marked
+from edgewright.core.integer.reader import marked
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.text import entries, guarded, identifier, number
 from edgewright.export.c99_graph.graph import image_channels, turning
@@ -45,7 +45,7 @@ class _Trial:
 
     pattern: Pattern
     answer: NDArray[np.float32]
-    apart: float
+    difference: float
 
 
 def write_self_test(
@@ -72,13 +72,13 @@ def write_self_test(
     for pattern in _PATTERNS:
         values = (middle + step * _entries(pattern, axes)).astype(np.float32)
         answer = run(_sample(graph, values))[field.name].astype(np.float32).ravel()
-        apart = 0.0
+        difference = 0.0
         if image:
             turned = np.moveaxis(values.reshape(axes[2], *axes[:2]), 0, -1)
-            apart = float(np.abs(run(_sample(graph, turned))[field.name].ravel() - answer).max())
+            difference = float(np.abs(run(_sample(graph, turned))[field.name].ravel() - answer).max())
         if np.isfinite(answer).all():
-            trials.append(_Trial(pattern, answer, apart))
-    chosen = sorted(trials, key=lambda trial: -trial.apart)[:_SAMPLES]
+            trials.append(_Trial(pattern, answer, difference))
+    chosen = sorted(trials, key=lambda trial: -trial.difference)[:_SAMPLES]
     if len(chosen) < _SAMPLES:
         return {}
     patterns = [trial.pattern for trial in chosen]
@@ -114,8 +114,8 @@ def _entries(pattern: Pattern, axes: Axes) -> NDArray[np.int64]:
     """Return what the C makes of a pattern, -128 to 127, in rows, columns and channels."""
     row, column, channel = np.indices(axes)
     first, second, third, last = pattern
-    made: NDArray[np.int64] = (row * first + column * second + channel * third + last) % 256 - 128
-    return made
+    entry_values: NDArray[np.int64] = (row * first + column * second + channel * third + last) % 256 - 128
+    return entry_values
 
 
 def _sample(graph: Graph, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edgewright.export.c99_code.parts import parts
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 
@@ -27,11 +28,11 @@ def slot_offsets(tables: Mapping[str, Array]) -> tuple[dict[str, int], int]:
 def slot_bytes(tables: Mapping[str, Array]) -> bytes:
     """Return the tables as a slot holds them: little-endian, zeros between them."""
     offsets, end = slot_offsets(tables)
-    made = bytearray(end)
+    content = bytearray(end)
     for name, array in tables.items():
         data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        made[offsets[name] : offsets[name] + len(data)] = data
-    return bytes(made)
+        content[offsets[name] : offsets[name] + len(data)] = data
+    return bytes(content)
 
 
 def slot_tables(name: str, tables: Mapping[str, Array]) -> list[str]:
@@ -61,21 +62,12 @@ _WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main
 """
-_TAKEN = frozenset(_WORDS.split())
-# Keeps a function out of the one that calls it; @ is the prefix of names.
-APART = """\
-#if defined(__GNUC__)
-#define @_apart __attribute__((noinline))
-#else
-#define @_apart
-#endif"""
+_RESERVED = frozenset(_WORDS.split())
+C = parts(__file__, "attributes.c")
+# Keeps a function out of the one that calls it.
+NOINLINE = C["apart"]
 # What runs once an answer is made for size; what runs for every number of a window is in functions of its own.
-SMALL = """\
-#if defined(__GNUC__)
-#define @_small __attribute__((noinline, cold))
-#else
-#define @_small
-#endif"""
+SMALL = C["small"]
 TYPES = {"float32": "float", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
 TYPES |= {"uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "bool": "uint8_t"}
 
@@ -86,7 +78,7 @@ def identifier(name: str) -> str:
     Raises:
         InputError: for other characters than letters, digits and underscores, or a word of C.
     """
-    if not _IDENTIFIER.fullmatch(name) or name in _TAKEN or len(name) > 40:
+    if not _IDENTIFIER.fullmatch(name) or name in _RESERVED or len(name) > 40:
         raise InputError("a name of letters, digits and underscores that is no word of C", repr(name), "name of C code")
     return name
 
@@ -142,12 +134,12 @@ def template_comment(text: str) -> str:
 
 def literal(text: str) -> str:
     """Return a string constant in UTF-8 whose bytes do not depend on the compiler's encoding."""
-    made = []
+    characters = []
     for byte in text.encode("utf-8"):
         plain = 32 <= byte < 127 and chr(byte) not in '"\\?'
         # Octal escapes end after three digits, hexadecimal ones do not.
-        made.append(chr(byte) if plain else f"\\{byte:03o}")
-    return f'"{"".join(made)}"'
+        characters.append(chr(byte) if plain else f"\\{byte:03o}")
+    return f'"{"".join(characters)}"'
 
 
 def label_lines(upper: str, labels: Sequence[str]) -> list[str]:
@@ -183,9 +175,9 @@ def guarded(word: str, includes: str, body: str) -> str:
 
 def assembly(lines: str) -> str:
     """Return instructions as a string constant of C; one a line, comments after @@ left out."""
-    made = []
+    strings = []
     for raw in lines.splitlines():
         line = raw.partition("@@")[0].rstrip()
         if line:
-            made.append(f'        "{line.strip()}\\n"')
-    return "\n".join(made)
+            strings.append(f'        "{line.strip()}\\n"')
+    return "\n".join(strings)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgewright.export.c99_code.source import Buffer, Leaf, Loops, Source, loops
-from edgewright.export.c99_code.steps import Routine, Step, lives, taken_over
-from edgewright.export.c99_code.text import TYPES, entries, number, slot_tables, smallest
+from edgewright.export.c99_code.source import Buffer, Leaf, Loops, Routine, Source, Step, lives, loops, taken_over
+from edgewright.export.c99_code.text import TYPES, C, entries, number, slot_tables, smallest
 from edgewright.schema.graph import Array
 
 ALIGNMENT = 4
@@ -18,26 +17,7 @@ _TRIES = 16
 # Numbers from which a function works an expression out.
 _LONG = 16
 _LESS = "(({0} - {1}) - {2})", ((1,), (1,), (0,), (0,))
-LESS = """\
-/* Numbers less two levels, one after the other. */
-static void @_less(float *y, const float *x, float p, float q, int count) {
-#ifdef @_FLOATS
-    for (; count >= 8; count -= 8) {
-        __asm__ volatile(
-            "vldmia %[x]!, {s0-s7}\\n"
-CODE
-            "vstmia %[y]!, {s0-s7}\\n"
-            : [x] "+r"(x), [y] "+r"(y) : [p] "t"(p), [q] "t"(q)
-            : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "memory");
-    }
-#endif
-    for (; count > 0; --count) {
-        *y++ = *x++ - p - q;
-    }
-}""".replace(
-    "CODE",
-    "\n".join(f'            "vsub.f32 s{n}, s{n}, %[{w}]\\n"' for w in "pq" for n in range(8)),
-)
+LESS = C["less"]
 """Function that takes two levels off."""
 UNREAD = "unread"
 """Work of a step that goes when nobody reads what it writes."""
@@ -84,7 +64,7 @@ def plan(buffers: Sequence[Lifetime], fixed: Mapping[Lifetime, int] | None = Non
         offsets, size = _placed(order, lying)
         last = next((b for b in order if offsets[b.key] + _length(b) == size), order[0])
         order = [last, *(b for b in order if b is not last)]
-        best = min(best, _placed(order, lying), key=lambda made: made[1])
+        best = min(best, _placed(order, lying), key=lambda placed: placed[1])
     return best
 
 
@@ -125,7 +105,7 @@ class Arena:
         floats: bytes of the memory of floats and bytes.
         integers: bytes of the memory of whole numbers.
         halves: bytes of the memory of whole numbers of 16 bits.
-        apart: bytes if no two buffers shared any.
+        unshared: bytes if no two buffers shared any.
     """
 
     offsets: dict[int, int]
@@ -134,7 +114,7 @@ class Arena:
     floats: int
     integers: int
     halves: int
-    apart: int
+    unshared: int
 
 
 @dataclass
@@ -149,7 +129,7 @@ class Unit:
         reserved: memory of values that are put together, where their parts are written to at once.
         takers: for memory that only stands for bytes, the bytes, where in them it begins and the function that makes
             one of a value, by number.
-        place: layer or stage whose code is being written; tables are named after it.
+        layer: layer or stage whose code is being written; tables are named after it.
         work: operator whose code is being written.
         slots: whether constants are read from a slot of flash (`flash`) instead of being written into the code.
         unrolled: how often loops are for a core with two 16-bit multipliers; 0 for portable code.
@@ -176,7 +156,7 @@ class Unit:
     routines: list[Routine] = field(default_factory=list)
     reserved: dict[str, Source] = field(default_factory=dict)
     takers: dict[int, tuple[Buffer, str, str]] = field(default_factory=dict)
-    place: str = ""
+    layer: str = ""
     work: str = ""
     _used: set[str] = field(default_factory=set)
     _stored: dict[int, tuple[list[Step], Source, Source]] = field(default_factory=dict)
@@ -184,9 +164,9 @@ class Unit:
     def buffer(self, size: int, kind: str = "float32", name: str = "") -> Buffer:
         """Return new memory; `name` makes it fixed: a table or an argument, with no place in the arena."""
         key = len(self._buffers)
-        made = Buffer(key, name or f"v{key}", size, kind, fixed=bool(name))
-        self._buffers.append(made)
-        return made
+        memory = Buffer(key, name or f"v{key}", size, kind, fixed=bool(name))
+        self._buffers.append(memory)
+        return memory
 
     def source(self, buffer: Buffer, shape: Sequence[int]) -> Source:
         """Return a whole buffer as a value of this shape."""
@@ -197,11 +177,11 @@ class Unit:
         """Return new memory for a value of this shape."""
         return self.source(self.buffer(int(np.prod(shape, dtype=np.int64)), kind), shape)
 
-    def packed(self, made: Source, function: str) -> Source:
+    def packed(self, source: Source, function: str) -> Source:
         """Return what stands for values of which a function makes bytes as they are written."""
-        taken = self.buffer(made.leaves[0].buffer.size, "float32", f"{self.name}_{function}")
-        self.takers[taken.key] = made.leaves[0].buffer, "", taken.name
-        return self.source(taken, made.shape)
+        stand_in = self.buffer(source.leaves[0].buffer.size, "float32", f"{self.name}_{function}")
+        self.takers[stand_in.key] = source.leaves[0].buffer, "", stand_in.name
+        return self.source(stand_in, source.shape)
 
     def table(self, array: Array, role: str = "table") -> str:
         """Name of a constant table in flash, by what it is to its layer; equal tables are one."""
@@ -214,10 +194,10 @@ class Unit:
         # In slots, tables of two steps stay two: whether they are equal is a matter of values, not of the layout.
         key = (array.dtype.str, array.shape, array.tobytes(), len(self.steps) if self.slots else 0)
         if key not in self._tables:
-            word = "_".join(part for part in (self.name, self.place, role) if part)
+            word = "_".join(part for part in (self.name, self.layer, role) if part)
             self._names[word] = self._names.get(word, 0) + 1
-            taken = f"{word}_{self._names[word]}" if self._names[word] > 1 else word
-            self._tables[key] = (taken, array)
+            name = f"{word}_{self._names[word]}" if self._names[word] > 1 else word
+            self._tables[key] = (name, array)
         return self._tables[key][0]
 
     def constant(self, array: Array) -> Source:
@@ -293,23 +273,23 @@ class Unit:
         read = {leaf.buffer.key: leaf.buffer for source in reads for leaf in source.leaves}
         written = {leaf.buffer.key: leaf.buffer for source in writes for leaf in source.leaves}
         self._used.update(buffer.name for buffer in read.values())
-        made = self.work if work is None else work
+        operator = self.work if work is None else work
         self.steps.append(
-            Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made, spent=tuple(spent))
+            Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, operator, spent=tuple(spent))
         )
 
     def drop_unread(self, kept: Sequence[Buffer] = ()) -> None:
         """Leave steps of `UNREAD` out whose output nobody reads; one that only taps read is compiled with them."""
         wanted = {buffer.key for buffer in kept}
-        for place in reversed(range(len(self.steps))):
-            step = self.steps[place]
+        for index in reversed(range(len(self.steps))):
+            step = self.steps[index]
             if step.work != UNREAD:
                 continue
             written = {buffer.key for buffer in step.writes}
             readers = [other for other in self.steps if written & {buffer.key for buffer in other.reads}]
             if written & wanted or any(not reader.condition for reader in readers):
                 continue
-            self.steps[place : place + 1] = [replace(step, condition=readers[0].condition)] if readers else []
+            self.steps[index : index + 1] = [replace(step, condition=readers[0].condition)] if readers else []
 
     def stored(self, source: Source, *, in_order: bool = False) -> Source:
         """Return the value in a buffer; written there by a loop where it is an expression, once a function or loop."""
@@ -353,10 +333,10 @@ class Unit:
         result = f"{target.leaves[0].buffer.name}[{walk.index(0, names)}]"
         taker = self.takers.get(target.leaves[0].buffer.key)
         if taker is not None:
-            made, begin, function = taker
+            memory, begin, function = taker
             at = " + ".join(part for part in (begin, walk.index(0, names)) if part and (part != "0" or not begin))
-            lines = nested(walk.lengths, names, [f"{function}({made.name}, {at}, {source.text.format(*places)});"])
-            target = self.source(made, (made.size,))
+            lines = nested(walk.lengths, names, [f"{function}({memory.name}, {at}, {source.text.format(*places)});"])
+            target = self.source(memory, (memory.size,))
         elif self.floats and not condition and _less(walk, target, source):
             start, x, p, q = (
                 f"{leaf.buffer.name}[{walk.index(n, ('0',))}]"
@@ -417,8 +397,8 @@ class Unit:
         offsets = {**floats[0], **integers[0], **halves[0]}
         for new, old in over.items():
             offsets[new] = offsets[old]
-        apart = sum(-(-life.size // 4) * 4 for some in alive.values() for life in some)
-        return Arena(offsets, network[1], given, floats[1], integers[1], halves[1], apart)
+        unshared = sum(-(-life.size // 4) * 4 for some in alive.values() for life in some)
+        return Arena(offsets, network[1], given, floats[1], integers[1], halves[1], unshared)
 
 
 def spent(walk: Loops, leaves: Sequence[Leaf]) -> tuple[Buffer, ...]:
@@ -428,12 +408,12 @@ def spent(walk: Loops, leaves: Sequence[Leaf]) -> tuple[Buffer, ...]:
         walk: of the output and the leaves, with loops over what an entry is made of behind those over the entries.
         leaves: what is read.
     """
-    found: dict[int, Buffer] = {leaf.buffer.key: leaf.buffer for leaf in leaves}
-    for place, leaf in enumerate(leaves, 1):
-        within = (walk.strides[place][: walk.outer], walk.offsets[place])
-        if within != (walk.strides[0][: walk.outer], walk.offsets[0]) or any(walk.strides[place][walk.outer :]):
-            found.pop(leaf.buffer.key, None)
-    return tuple(found.values())
+    buffers: dict[int, Buffer] = {leaf.buffer.key: leaf.buffer for leaf in leaves}
+    for index, leaf in enumerate(leaves, 1):
+        within = (walk.strides[index][: walk.outer], walk.offsets[index])
+        if within != (walk.strides[0][: walk.outer], walk.offsets[0]) or any(walk.strides[index][walk.outer :]):
+            buffers.pop(leaf.buffer.key, None)
+    return tuple(buffers.values())
 
 
 def _less(walk: Loops, target: Source, source: Source) -> bool:
@@ -444,9 +424,9 @@ def _less(walk: Loops, target: Source, source: Source) -> bool:
 
 def nested(lengths: Sequence[int], names: Sequence[str], body: Sequence[str]) -> list[str]:
     """Return lines within nested loops, indented."""
-    made = []
+    lines = []
     for depth, (length, name) in enumerate(zip(lengths, names, strict=True)):
-        made.append(f"{'    ' * depth}for (int {name} = 0; {name} < {length}; ++{name}) {{")
-    made += ["    " * len(lengths) + line for line in body]
-    made += [f"{'    ' * depth}}}" for depth in reversed(range(len(lengths)))]
-    return made
+        lines.append(f"{'    ' * depth}for (int {name} = 0; {name} < {length}; ++{name}) {{")
+    lines += ["    " * len(lengths) + line for line in body]
+    lines += [f"{'    ' * depth}}}" for depth in reversed(range(len(lengths)))]
+    return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
 Learnt = Mapping[str, Any]
-# How many units from the usual a value counts at most: squares, and their sums, stay numbers of float32.
-FAR = "1e12f"
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,25 @@ def writer(name: str) -> Writer:
     Raises:
         UnknownNameError: listing those that have a form in C.
     """
-    found: Writer = catalogue.find(__name__, name, "WRITER", "detector in C")
-    return found
+    detector_writer: Writer = catalogue.find(__name__, name, "WRITER", "detector in C")
+    return detector_writer
+
+
+def score_lines(module: str, file: str, **values: object) -> tuple[str, ...]:
+    """Return the statements of a score from the part `score` of a file of C.
+
+    Args:
+        module: `__file__` of the detector's module.
+        file: its name.
+        values: for the holes of the part.
+    """
+    return tuple(line[4:] for line in filled(parts(module, file)["score"], **values).splitlines())
 
 
 def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[str, int], tuple[str, ...]]:
     """Return lines that make `float z[channels]` of the mean of a value over the last rows, as `SlidingMean` does.
+
+    What counts the rows goes on as long as the ring is not full, then round it: it never runs over.
 
     Args:
         rows: how many; 1 for the value itself.
@@ -83,30 +95,14 @@ def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[
     Returns:
         The lines, and the state and counts they need.
     """
-    fresh = [
-        f"float z[{channels}];",
-        f"for (int i = 0; i < {channels}; ++i) {{",
-        "    const float x = row[i];",
-        f"    z[i] = @_finite(x) ? @_bounded({value}, {FAR}) : 0.0f;",
-        "}",
-    ]
-    if rows == 1:
-        return fresh, {}, ()
-    lines = [
-        *fresh,
-        f"memcpy(context->ring + {channels}u * (context->next % {rows}u), z, sizeof z);",
-        # Counts on as long as the ring is not full, then round it: it never runs over.
-        f"context->next = context->next + 1u < {2 * rows}u ? context->next + 1u : {rows}u;",
-        f"const int many = context->next < {rows}u ? (int)context->next : {rows};",
-        f"for (int i = 0; i < {channels}; ++i) {{",
-        "    float sum = 0.0f;",
-        "    for (int k = 0; k < many; ++k) {",
-        f"        sum += context->ring[{channels} * k + i];",
-        "    }",
-        "    z[i] = sum / (float)many;",
-        "}",
-    ]
-    return lines, {"ring": rows * channels}, ("next",)
+    text = filled(parts(__file__, "detector.c")["mean"], channels=channels, value=value, rows=rows, twice=2 * rows)
+    lines = [line[4:] for line in text.splitlines()]
+    return (lines, {"ring": rows * channels}, ("next",)) if rows > 1 else (lines, {}, ())
+
+
+def indented(lines: Sequence[str]) -> str:
+    """Return lines as they stand within a function."""
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def season_of(seconds: float, parts: int, detector: str) -> tuple[int, int]:

@@ -3,61 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from edgewright.core.integer.rounding import rounding_of
-from edgewright.export.c99_code.parts import filled, parts
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.integer.reader import rounding_of
+from edgewright.export.c99_code.header import CodeOptions
+from edgewright.export.c99_code.parts import filled, named, parts
 from edgewright.export.c99_code.pipeline import write_c99
-from edgewright.export.c99_code.text import TYPES, entries, identifier, number
-from edgewright.export.c99_detectors import Learnt, writer
-from edgewright.export.c99_detectors._form import Form, checked
-from edgewright.export.c99_detectors._header import detector_header
-from edgewright.export.c99_stream.window import fill_code, slide_code
+from edgewright.export.c99_code.text import TYPES, entries, identifier, number, smallest, template_comment
+from edgewright.export.c99_detectors import Learnt, Score, writer
 from edgewright.export.contract import Subject
 from edgewright.monitor.detector_stream import FEATURES, MOST_SEEN
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 
-C = parts(__file__, "detector.c")
-_SCORE = """\
-%s(@_detect_context *context, const float *window) {
-    float row[%d];
-    @_features(window, row);
-    return @_seen(context, row);
-}"""
+MAX_ROWS = 2**31 - 1
+_BYTES = {"uint16_t": 2, "uint32_t": 4}
 
 
-def window_code(form: Form, window: WindowSpec) -> list[str]:
-    """Return functions of a detector of windows, cut here where it is `held`."""
-    samples, step, channels = window.samples, window.step, form.channels
-    features = filled(C["features"], C=channels, S=samples, F=len(FEATURES))
-    if not form.held:
-        shape = "const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]"
-        score = (_SCORE % ("float @_detect_window_score", form.seen)).replace(
-            "    float row", "    ++context->rows;\n    float row"
+@dataclass(frozen=True)
+class Form:
+    """A detector as it is written.
+
+    Attributes:
+        kind: of the detector.
+        score: its code.
+        columns: channels in the order of a row.
+        threshold: a score from here on is odd.
+        refractory: rows, or windows, after an anomaly in which no other is told; below 1 this share of the rows seen.
+        window: whose features the detector sees; None for rows.
+        own_windows: whether the code cuts the windows itself; it is else given whole ones.
+    """
+
+    kind: str
+    score: Score
+    columns: tuple[str, ...]
+    threshold: float
+    refractory: float
+    window: WindowSpec | None
+    own_windows: bool
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a row."""
+        return len(self.columns)
+
+    @property
+    def seen(self) -> int:
+        """Numbers the detector looks at: a row, or a window's features."""
+        return self.channels * (1 if self.window is None else len(FEATURES))
+
+    @property
+    def cuts(self) -> bool:
+        """Whether rows come in and windows are cut of them."""
+        return self.window is not None and self.own_windows
+
+    def fields(self) -> list[str]:
+        """Return members of the state; those of two bytes come last, so that nothing lies between."""
+        score, window = self.score, self.window
+        lines = ["uint32_t rows;", f"uint32_t {'quiet' if self.refractory else 'odd'};"]
+        if window is not None and self.own_windows:
+            lines += [f"float window[{self.channels * window.samples}];", "int filled;"]
+            lines += ["int skip;"] if window.step > window.samples else []
+        lines += ["uint32_t part;"] if score.season else []
+        lines.append(f"float parts[{self.seen}];")
+        lines += [f"float {name}[{count}];" for name, count in score.state.items()]
+        lines += [f"uint32_t {name};" for name in score.counts]
+        lines += ["@_net_context net;"] if score.network is not None else []
+        whole = sorted(score.whole.items(), key=lambda item: -_BYTES[item[1][0]])
+        return lines + [f"{kind} {name}[{count}];" for name, (kind, count) in whole]
+
+    @property
+    def ram(self) -> int:
+        """Bytes of the state."""
+        score, window = self.score, self.window
+        words = 2 + self.seen + sum(score.state.values()) + len(score.counts) + (score.season is not None)
+        if window is not None and self.own_windows:
+            words += self.channels * window.samples + 1 + (window.step > window.samples)
+        whole = sum(_BYTES[kind] * count for kind, count in score.whole.values())
+        return 4 * words + -(-whole // 4) * 4
+
+    def tables(self) -> dict[str, NDArray[np.generic]]:
+        """Return constants as they are stored."""
+        return {name: t if t.dtype.kind == "f" else smallest(t) for name, t in self.score.tables.items()}
+
+
+def checked(form: Form) -> Form:
+    """Return the same, if it can be.
+
+    Raises:
+        InputError: no columns, a threshold or a count that is none, or windows of no size.
+    """
+    if not np.isfinite(np.float32(form.threshold)) or not 0 <= form.refractory <= MAX_ROWS or not form.columns:
+        raise InputError(
+            "columns, a threshold and rows from 0 on",
+            f"{form.channels}, {form.threshold:g} and {form.refractory}",
+            "detector in C",
         )
-        return [
-            features,
-            score.replace("const float *window", shape),
-            f"int @_detect_window(@_detect_context *context, {shape}, @_anomaly *anomaly) {{\n"
-            "    return @_judge(context, @_detect_window_score(context, window), anomaly);\n}",
-        ]
-    lines = [
-        "int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {",
-        "    ++context->rows;",
-        *fill_code(channels, samples, step, "row"),
-        "    const float score = @_window_score(context, context->window);",
-        *slide_code(channels, samples, step),
-        "    return @_judge(context, score, anomaly);",
-        "}",
-    ]
-    gap = ["void @_detect_gap(@_detect_context *context) {", "    context->filled = 0;"]
-    gap += ["    context->skip = 0;"] if step > samples else []
-    return [features, _SCORE % ("static float @_window_score", form.seen), "\n".join(lines), "\n".join([*gap, "}"])]
-
-
-# Every score, for comparisons.
-_TAP = ("#ifdef @@_DETECT_TAPS", "float @_detect_judged;", "uint32_t @_detect_judgements;", "#endif", "")
-_TAPPED = ("#ifdef @@_DETECT_TAPS", "    @_detect_judged = score;", "    ++@_detect_judgements;", "#endif")
+    window = form.window
+    if window is not None and 0 < form.refractory < 1:
+        raise InputError("a number of windows without another alarm", f"{form.refractory:g}", "detector in C")
+    if window is not None and not 1 <= min(window.samples, window.step) <= max(window.samples, window.step) <= MAX_ROWS:
+        raise InputError(
+            f"windows and steps of 1 to {MAX_ROWS} rows", f"{window.samples} and {window.step}", "detector"
+        )
+    return form
 
 
 def write_detector_c99(
@@ -69,7 +122,7 @@ def write_detector_c99(
     threshold: float,
     refractory: float = 0,
     window: WindowSpec | None = None,
-    held: bool = True,
+    own_windows: bool = True,
 ) -> dict[str, str]:
     """Return a detector of `monitor/detectors` as a header and a source file, in float32.
 
@@ -82,7 +135,7 @@ def write_detector_c99(
         refractory: rows (windows) after an anomaly in which no other is told, below 1 a share of the rows seen; with 0,
             a run of odd rows is one.
         window: whose features the detector sees; None for rows.
-        held: whether the code cuts the windows of rows; it is else given whole ones, as where a model has them.
+        own_windows: whether the code cuts the windows of rows; it is else given whole ones, as where a model has them.
 
     Returns:
         File name -> text: NAME_detect.h and NAME_detect.c; NAME_net.h and NAME_net.c of a detector with a network.
@@ -92,7 +145,13 @@ def write_detector_c99(
         UnknownNameError: for a detector that has no form in C, listing those that have.
     """
     form = detector_form(
-        kind, learnt, columns=columns, threshold=threshold, refractory=refractory, window=window, held=held
+        kind,
+        learnt,
+        columns=columns,
+        threshold=threshold,
+        refractory=refractory,
+        window=window,
+        own_windows=own_windows,
     )
     return form_files(form, name)
 
@@ -105,7 +164,7 @@ def detector_form(
     threshold: float,
     refractory: float = 0,
     window: WindowSpec | None = None,
-    held: bool = True,
+    own_windows: bool = True,
 ) -> Form:
     """Return what is written, as `write_detector_c99` takes it.
 
@@ -114,7 +173,7 @@ def detector_form(
         UnknownNameError: for a detector that has no form in C, listing those that have.
     """
     score = writer(kind).write(learnt)
-    return checked(Form(kind, score, tuple(columns), threshold, refractory, window, held))
+    return checked(Form(kind, score, tuple(columns), threshold, refractory, window, own_windows))
 
 
 def form_files(form: Form, name: str) -> dict[str, str]:
@@ -124,42 +183,66 @@ def form_files(form: Form, name: str) -> dict[str, str]:
         InputError: for a name that C does not take, or a network that it cannot hold.
         UnknownNameError: for an operator of the network that has no C form.
     """
-    made = {f"{identifier(name)}_detect.h": detector_header(form), f"{name}_detect.c": _source(form)}
+    sizes = _sizes(form)
+    texts = {
+        f"{identifier(name)}_detect.h": filled(parts(__file__, "detector.h")["header"], **sizes, **_header(form)),
+        f"{name}_detect.c": filled(parts(__file__, "detector.c")["source"], **sizes, **_code(form)),
+    }
     network = {} if form.score.network is None else _network(form.score.network, f"{name}_net")
-    return {**{f: text.replace("@@", name.upper()).replace("@", name) for f, text in made.items()}, **network}
+    return {**named(texts, name), **network}
 
 
 def _network(graph: Graph, name: str) -> dict[str, str]:
     """Return the network of a detector, as of any model: integers where it has them, else floats."""
-    return write_c99(graph, Subject(name, graph, rounding_of(graph)).integers, name=name)
+    return write_c99(graph, CodeOptions(name), Subject(name, graph, rounding_of(graph)).integers)
 
 
-def _source(form: Form) -> str:
-    score = form.score
+def _sizes(form: Form) -> dict[str, object]:
+    """Return the numbers that header and source are written with."""
+    samples, step = (0, 0) if form.window is None else (form.window.samples, form.window.step)
+    return {
+        "channels": form.channels, "windows": form.window is not None, "own_windows": form.own_windows,
+        "samples": samples, "step": step, "timed": form.score.season is not None,
+    }  # fmt: skip
+
+
+def _header(form: Form) -> dict[str, object]:
+    """Return what the header says besides the numbers."""
+    each, rows = "row" if form.window is None else "window", form.window is None or form.own_windows
+    text = f"{int(form.refractory)} {each}s"
+    if form.refractory < 1:
+        text = f"{100 * form.refractory:g} % of the rows seen (of {MOST_SEEN:,} at most)"
+    network = form.score.network is not None
+    return {
+        "given": "Rows" if rows else "Windows", "each": "row" if rows else "window", "kind": form.kind,
+        "columns": template_comment(", ".join(form.columns)), "threshold": f"{np.float32(form.threshold):.9g}",
+        "pause": f"{text} or more between two" if form.refractory else f"a run of odd {each}s is one",
+        "ram": form.ram, "besides": " besides those of @_net.h" if network else "", "network": network,
+        "flash": sum(table.nbytes for table in form.tables().values()),
+        "members": "\n".join(f"    {field}" for field in form.fields()),
+        "unknown": _UNKNOWN.get(form.kind, "rows count as of the first part"),
+    }  # fmt: skip
+
+
+_UNKNOWN = {"own_past": "the time of day then takes no part", "robust": "a row then counts as of the first part"}
+
+
+def _code(form: Form) -> dict[str, object]:
+    """Return what the source says besides the numbers."""
+    score, samples, step = form.score, *((0, 0) if form.window is None else (form.window.samples, form.window.step))
     tables = [
         f"static const {TYPES[stored.dtype.name]} @_{name}[{stored.size}] = {{\n{entries(stored)}\n}};"
         for name, stored in form.tables().items()
     ]
-    blocks = [
-        '#include "@_detect.h"\n\n#include <float.h>\n#include <math.h>\n#include <string.h>',
-        *tables,
-        C["finite"],
-        *([C["bounded"]] if any("@_bounded(" in line for line in score.lines) else []),
-        *([score.helpers] if score.helpers else []),
-        "\n".join(
-            [
-                "static float @_score(@_detect_context *context, const float *row) {",
-                *(f"    {line}" for line in score.lines),
-                "}",
-            ]
-        ),
-        filled(C["seen"], channels=form.seen),
-        _judge(form),
-        *([C["rows"]] if form.window is None else window_code(form, form.window)),
-        *([filled(C["time"], season=score.season[0], slots=score.season[1])] if score.season else []),
-        "void @_detect_init(@_detect_context *context) {\n    memset(context, 0, sizeof *context);\n}",
-    ]
-    return "\n\n".join(blocks) + "\n"
+    season, slots = score.season or (0, 0)
+    return {
+        "constants": bool(tables), "tables": "\n\n".join(tables), "helped": bool(score.helpers),
+        "helpers": score.helpers, "bounds": any("@_bounded(" in line for line in score.lines),
+        "score": "\n".join(f"    {line}" for line in score.lines), "seen": form.seen,
+        "threshold": number(form.threshold), "quiet": form.refractory > 0, "pause": _pause(form.refractory),
+        "features": len(FEATURES), "kept": max(0, samples - step), "skipped": max(0, step - samples),
+        "season": season, "slots": slots,
+    }  # fmt: skip
 
 
 def _pause(refractory: float) -> str:
@@ -167,57 +250,3 @@ def _pause(refractory: float) -> str:
     if refractory >= 1:
         return f"{int(refractory)}u"
     return f"(context->rows < {MOST_SEEN}u ? context->rows : {MOST_SEEN}u) * {round(1000 * refractory)}u / 1000u"
-
-
-def _judge(form: Form) -> str:
-    """From a score to an anomaly."""
-    wait = (
-        [
-            "    if (context->quiet > 0u) {",
-            "        --context->quiet;",
-            "        return 0;",
-            "    }",
-            "    if (!odd) {",
-            "        return 0;",
-            "    }",
-            f"    context->quiet = {_pause(form.refractory)};",
-        ]
-        if form.refractory
-        else [
-            "    const uint32_t before = context->odd;",
-            "    context->odd = odd ? 1u : 0u;",
-            "    if (!odd || before != 0u) {",
-            "        return 0;",
-            "    }",
-        ]
-    )
-    each = len(FEATURES)
-    part = ["        const float part = context->parts[i];"]
-    if form.window is not None:
-        part = [
-            "        float part = 0.0f;",
-            f"        for (int k = 0; k < {each}; ++k) {{",
-            f"            part += context->parts[{each} * i + k];",
-            "        }",
-        ]
-    lines = [
-        *_TAP,
-        "static int @_judge(@_detect_context *context, float score, @_anomaly *anomaly) {",
-        f"    const int odd = score >= {number(form.threshold)};",
-        *_TAPPED,
-        *wait,
-        "    float most = 0.0f;",
-        "    anomaly->channel = -1;",
-        f"    for (int i = 0; i < {form.channels}; ++i) {{",
-        *part,
-        "        if (part > most) {",
-        "            most = part;",
-        "            anomaly->channel = i;",
-        "        }",
-        "    }",
-        "    anomaly->score = score;",
-        "    anomaly->row = context->rows - 1u;",
-        "    return 1;",
-        "}",
-    ]
-    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Two rows of weights in halfwords, and what must hold for that to be exact."""
+"""Two rows of weights in halfwords, what must hold for that to be exact, and the instructions that kernels share."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.text import NOINLINE
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site
-from edgewright.export.c99_operators._bounds import exact, factors_of, settle
-from edgewright.export.c99_operators._rounding import start_of
+from edgewright.export.c99_operators._rounding import exact, factors_of, settle, start_of
 
+C = parts(__file__, "dual.c")
+"""Functions of these cores: assembly where GCC or Clang read it, else intrinsics of ACLE, else C99."""
 # Rows of a block: two pairs, each with a sum of whole words and one of the low bytes.
 BLOCK = 4
 # The sum of a pair's second row is there 256 times.
-_MOST = 1 << 23
+_MAX_SUM = 1 << 23
 Words = NDArray[np.uint32]
 
 
@@ -50,7 +54,7 @@ def rows_of(site: Site, weights: NDArray[np.int8], *, multiple: int = 2, factors
     if factors:
         bias, rows = settle(site, start, rows, multipliers, shifts)
     largest = np.abs(bias) + 128 * np.abs(rows).sum(axis=1)
-    if start.zero or (rows == -128).any() or (largest >= _MOST).any():
+    if start.zero or (rows == -128).any() or (largest >= _MAX_SUM).any():
         return None
     if not exact(site, largest, multipliers, shifts):
         return None
@@ -67,3 +71,12 @@ def rows_of(site: Site, weights: NDArray[np.int8], *, multiple: int = 2, factors
         for pair, ends in zip(range(0, len(words), 2), np.split(after, len(words) // 2), strict=True)
     ]
     return Rows(np.concatenate(blocks).astype(np.uint32), multipliers, shifts, padded.shape[1] // 2)
+
+
+def instructions(unit: Unit, *, single: bool) -> None:
+    """Write the functions that the kernels share; `single` says whether they round once."""
+    unit.helper("apart", NOINLINE)
+    unit.helper("instructions", C["where"])
+    rounding = ("rounded_once",) if single else ("rounded_sum", "rounded_twice")
+    for name in ("two", "bytes", "others", "second", "byte", *rounding):
+        unit.helper(name, C[name])

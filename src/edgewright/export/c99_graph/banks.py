@@ -9,8 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from edgewright.export.c99_code.source import Source
-from edgewright.export.c99_code.steps import Routine
+from edgewright.export.c99_code.source import Routine, Source
 from edgewright.export.c99_graph.graph import Plan
 from edgewright.export.c99_graph.picks import channels_of
 from edgewright.export.c99_graph.rows import Group
@@ -45,29 +44,29 @@ class Bank:
 
 def parts_of(nodes: Sequence[Node], plan: Plan) -> dict[str, tuple[str, int]]:
     """Values that are put together to one of shape (1, n) and read by nothing else: its name, and where each begins."""
-    found: dict[str, tuple[str, int]] = {}
+    parts: dict[str, tuple[str, int]] = {}
     seen = {value for _, value in plan.taps}
-    made = {node.outputs[0]: node for node in nodes}
+    producer = {node.outputs[0]: node for node in nodes}
     for node in nodes:
         name, start = node.outputs[0], 0
         if node.op != "Concat" or len(plan.shapes[name]) != len(("batch", "values")) or plan.shapes[name][0] != 1:
             continue
         for part in node.inputs:
-            inner = made.get(part)
+            inner = producer.get(part)
             while plan.uses[part] == 1 and part not in seen and inner is not None:
-                found[part] = name, start
+                parts[part] = name, start
                 if inner.op != "Reshape" or plan.shapes[inner.inputs[0]][0] != 1:
                     break
                 part = inner.inputs[0]
-                inner = made.get(part)
+                inner = producer.get(part)
             start += math.prod(plan.shapes[part])
-    return found
+    return parts
 
 
 def banks_of(plan: Plan, nodes: Sequence[Node], groups: Sequence[Group]) -> set[str]:
     """Return values put together of channels from several places of which nothing but single rows is read by loops."""
-    inside = {name for group in groups for name in group.made}
-    found = set()
+    inside = {name for group in groups for name in group.outputs}
+    names = set()
     for node in nodes:
         name = node.outputs[0]
         if node.op != "Concat" or len(plan.shapes[name]) < 3 or int(str(node.attributes.get("axis", 0))) != 1:
@@ -77,8 +76,8 @@ def banks_of(plan: Plan, nodes: Sequence[Node], groups: Sequence[Group]) -> set[
         if readers and len(picks) == len(readers) == plan.uses[name]:
             parts = [plan.shapes[part][1] for part in node.inputs]
             if all(n.outputs[0] in inside or _evenly(plan, n, parts) for n in picks):
-                found.add(name)
-    return found
+                names.add(name)
+    return names
 
 
 def _evenly(plan: Plan, node: Node, parts: Sequence[int]) -> bool:

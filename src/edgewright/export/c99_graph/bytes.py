@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgewright.export.c99_code.source import Leaf, Source
-from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.text import NOINLINE
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.graph import Plan
 from edgewright.export.c99_graph.rows import VALUE_BY_VALUE
@@ -52,7 +52,7 @@ class Bytes:
             "}",
         ]
         unit.mark(self.values.values())
-        unit.helper("apart", APART)
+        unit.helper("apart", NOINLINE)
         unit.helper(_PUT, "\n".join(lines))
         return self.bytes
 
@@ -66,12 +66,12 @@ def bytes_of(unit: Unit, plan: Plan, boundary: str, names: Mapping[str, str]) ->
         boundary: what the network's bytes are made of.
         names: stage of a node, by output.
     """
-    made = {node.outputs[0]: place for place, node in enumerate(plan.before)}
+    index_of = {node.outputs[0]: index for index, node in enumerate(plan.before)}
     shape, name, chain = plan.shapes.get(boundary, ()), boundary, list[Node]()
-    while name in made and plan.shapes[name] == shape and plan.uses[name] == (name != boundary):
-        node = plan.before[made[name]]
+    while name in index_of and plan.shapes[name] == shape and plan.uses[name] == (name != boundary):
+        node = plan.before[index_of[name]]
         if node.op == "Concat":
-            later = {other.outputs[0] for other in plan.before[made[name] + 1 :] if other not in chain}
+            later = {other.outputs[0] for other in plan.before[index_of[name] + 1 :] if other not in chain}
             # Stages are kept in their order.
             fits = len(shape) == len(("batch", "values")) and later.isdisjoint(value for _, value in plan.taps)
             return _bytes(unit, plan, name, chain[::-1], names) if fits else None
@@ -88,16 +88,16 @@ def _bytes(unit: Unit, plan: Plan, name: str, chain: Sequence[Node], names: Mapp
     values = {name: unit.source(unit.buffer(shape[-1], "float32", _VALUE), shape)}
     for node in chain:
         output = node.outputs[0]
-        unit.place = names.get(output, "")
+        unit.layer = names.get(output, "")
         constants = tuple(plan.constants.get(part) for part in node.inputs)
         sources = tuple(
             values.get(part) if array is None else unit.constant(array)
             for part, array in zip(node.inputs, constants, strict=True)
         )
         values[output] = write_float(Spot(unit, node, sources, constants, shape, plan.kinds[output]))
-    made = unit.fresh(shape, "int8")
-    unit.reserved[name] = unit.packed(made, _PUT)
-    return Bytes(unit, tuple(chain), values, made)
+    memory = unit.fresh(shape, "int8")
+    unit.reserved[name] = unit.packed(memory, _PUT)
+    return Bytes(unit, tuple(chain), values, memory)
 
 
 def _at(source: Source) -> str:

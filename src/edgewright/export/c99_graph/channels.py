@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgewright.export.c99_code.source import Buffer, Leaf, Source, combined, work
-from edgewright.export.c99_code.steps import COUNTER, ROW, Routine, Step
+from edgewright.export.c99_code.source import COUNTER, ROW, Buffer, Leaf, Routine, Source, Step, combined, work
 from edgewright.export.c99_code.text import TYPES, number, smallest
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.banks import Bank, parts_of
@@ -41,12 +40,12 @@ class _Loop:
         """Return what stands for a buffer from a place on."""
         key = base.key, location
         if key not in self.pointers:
-            made = self.unit.buffer(base.size, base.kind, f"r{len(self.pointers)}")
+            stand_in = self.unit.buffer(base.size, base.kind, f"r{len(self.pointers)}")
             taker = self.unit.takers.get(base.key)
             if taker is not None:
-                self.unit.takers[made.key] = taker[0], location, taker[2]
-                return made
-            self.pointers[key] = made, base, location
+                self.unit.takers[stand_in.key] = taker[0], location, taker[2]
+                return stand_in
+            self.pointers[key] = stand_in, base, location
             self.unit.use(base)
         return self.pointers[key][0]
 
@@ -55,11 +54,11 @@ class _Loop:
         leaves = []
         for leaf in source.leaves:
             stride = leaf.view.strides[axis]
-            one = leaf.view[(slice(None),) * axis + (slice(0, 1),)]
+            first = leaf.view[(slice(None),) * axis + (slice(0, 1),)]
             if leaf.view.shape[axis] == 1 or stride == 0:
-                leaves.append(Leaf(leaf.buffer, leaf.base, one))
+                leaves.append(Leaf(leaf.buffer, leaf.base, first))
             else:
-                leaves.append(Leaf(self.pointer(leaf.buffer, _times(stride)), leaf.base, one))
+                leaves.append(Leaf(self.pointer(leaf.buffer, _times(stride)), leaf.base, first))
         shape = (*source.shape[:axis], 1, *source.shape[axis + 1 :])
         return Source(shape, source.kind, tuple(leaves), source.text)
 
@@ -80,12 +79,12 @@ class _Loop:
 
     def step(self, head: str, inner: Sequence[Step]) -> Step:
         """Return the loop, or a part of a routine, around its steps."""
-        own = {made.key: base for made, base, _ in self.pointers.values()}
+        own = {pointer.key: base for pointer, base, _ in self.pointers.values()}
         written = {b.key for step in inner for b in step.writes}
         lines = [head, *(f"    const int place{n} = {text};" for n, text in enumerate(self.places))]
-        for made, base, location in self.pointers.values():
-            constant = "" if made.key in written else "const "
-            lines.append(f"    {constant}{TYPES[base.kind]} *const {made.name} = {base.name} + {location};")
+        for pointer, base, location in self.pointers.values():
+            constant = "" if pointer.key in written else "const "
+            lines.append(f"    {constant}{TYPES[base.kind]} *const {pointer.name} = {base.name} + {location};")
         reads = {b.key: b for key, b in own.items() if key not in written}
         writes = {b.key: b for key, b in own.items() if key in written}
         return Step(tuple(lines), tuple(reads.values()), tuple(writes.values()), inner=tuple(inner))
@@ -112,42 +111,42 @@ class LoopWriter:
         values: sources by name, to which what the loops give is added.
         banks: by the name of the value.
         names: stage or layer of a node, by output.
-        apart: names of the values that are banks, or will be.
+        bank_names: names of the values that are banks, or will be.
         groups: all that are to be written.
     """
 
     def __init__(
         self, unit: Unit, plan: Plan, rows: Rows, values: dict[str, Source], banks: dict[str, Bank],
-        names: Mapping[str, str], apart: Collection[str], groups: Sequence[Group],
+        names: Mapping[str, str], bank_names: Collection[str], groups: Sequence[Group],
     ) -> None:  # fmt: skip
         self.groups = tuple(groups)
         self.unit, self.plan, self.rows = unit, plan, rows
-        self.values, self.banks, self.names, self.apart = values, banks, names, apart
+        self.values, self.banks, self.names, self.separate = values, banks, names, bank_names
         self._parts = parts_of(rows.nodes, plan)
 
     def reserved(self, names: Sequence[str]) -> tuple[Source, list[int]] | None:
         """Return the value that these are parts of and their offsets in it, or None."""
-        found = [self._parts.get(name) for name in names]
-        wholes = {part[0] for part in found if part is not None}
-        if len(wholes) != 1 or None in found or len(found) > _PLACED:
+        parts = [self._parts.get(name) for name in names]
+        wholes = {part[0] for part in parts if part is not None}
+        if len(wholes) != 1 or None in parts or len(parts) > _PLACED:
             return None
         name = wholes.pop()
         if name not in self.unit.reserved:
             self.unit.reserved[name] = self.unit.fresh(self.plan.shapes[name], self.plan.kinds[name])
-        return self.unit.reserved[name], [part[1] for part in found if part is not None]
+        return self.unit.reserved[name], [part[1] for part in parts if part is not None]
 
     def form(self, group: Group) -> tuple[object, ...]:
         """Return what two groups must have in common to share a loop."""
-        own = {node.outputs[0]: place for place, node in enumerate(group.nodes)}
-        made: list[object] = []
+        own = {node.outputs[0]: index for index, node in enumerate(group.nodes)}
+        parts: list[object] = []
         for node in group.nodes:
             name = node.outputs[0]
-            text = tuple(self._said(group, own, node, place) for place in range(len(node.inputs)))
+            text = tuple(self._operand(group, own, node, index) for index in range(len(node.inputs)))
             shape = self.plan.shapes[name]
-            made.append((node.op, tuple(sorted(node.attributes.items())), text, shape[2:], name in group.given))
-        return tuple(made)
+            parts.append((node.op, tuple(sorted(node.attributes.items())), text, shape[2:], name in group.given))
+        return tuple(parts)
 
-    def _said(self, group: Group, own: Mapping[str, int], node: Node, index: int) -> object:
+    def _operand(self, group: Group, own: Mapping[str, int], node: Node, index: int) -> object:
         name, constants = node.inputs[index], self.plan.constants
         if not name or name in own:
             return own.get(name, -1)
@@ -160,7 +159,7 @@ class LoopWriter:
                 return "rows", array.dtype.str, array.ndim
             return array.dtype.str, array.shape, array.tobytes()
         if picks:
-            return ("bank", name) if name in self.apart else ("picked", self.plan.shapes[name][2:])
+            return ("bank", name) if name in self.separate else ("picked", self.plan.shapes[name][2:])
         return ("shared", name) if self.plan.shapes[name][1] == 1 else ("alone", group.nodes[0].outputs[0])
 
     def write(self, groups: Sequence[Group]) -> None:
@@ -204,7 +203,7 @@ class LoopWriter:
 
     def _worked_out(self, bank: Bank) -> set[int]:
         """Rows of a bank that loops cannot read where they lie, of one group or of several of a form."""
-        found: set[int] = set()
+        rows: set[int] = set()
         for group in self.groups:
             form = self.form(group)
             alike = [other for other in self.groups if self.form(other) == form]
@@ -215,8 +214,8 @@ class LoopWriter:
                 places = [channels_of(other.nodes[index], self.plan.constants, self.plan.shapes) for other in alike]
                 together = [int(p) for some in places if some is not None for p in some]
                 if self.worked_out(node) or bank.part_of(together) is None:
-                    found.update(int(p) for p in own)
-        return found
+                    rows.update(int(p) for p in own)
+        return rows
 
     def routine(self, bank: Bank) -> Routine:
         """Return the function that gives any row of a bank."""
@@ -290,9 +289,7 @@ class _LoopBody:
     def write(self) -> None:
         """Append the loop, and gives its outputs their names."""
         unit = self.unit
-        outputs = {
-            place: self._output(place) for place, n in enumerate(self.first.nodes) if n.outputs[0] in self.first.given
-        }
+        outputs = {at: self._output(at) for at, n in enumerate(self.first.nodes) if n.outputs[0] in self.first.given}
         outer, unit.steps = unit.steps, []
         # What rows are picked of has to lie in memory: it is written before the loop.
         picked = self._stored()
@@ -301,7 +298,7 @@ class _LoopBody:
         for index, node in enumerate(self.first.nodes):
             if index in without:
                 continue
-            unit.place = self.writer.names.get(node.outputs[0], "")
+            unit.layer = self.writer.names.get(node.outputs[0], "")
             output = outputs.get(index)
             self._node(index, node, None if output is None else output.row(self.loop), picked)
         step = self.loop.step(f"for (int {COUNTER} = 0; {COUNTER} < {self.rows}; ++{COUNTER}) {{", unit.steps)
@@ -313,28 +310,28 @@ class _LoopBody:
     def _paired(self, picked: Mapping[int, list[Source]]) -> frozenset[int]:
         """Append mean products of pairs before the loop; give the places of nodes that are done with them."""
         unit, plan, nodes = self.unit, self.plan, self.first.nodes
-        found = pairs_of(
+        pairs = pairs_of(
             self.first,
             self.writer.rows,
             lambda node: channels_of(node, plan.constants, plan.shapes) is not None,
             lambda node: node.inputs[0] in self.writer.banks,
         )
-        if found is None or not unit.floats:
+        if pairs is None or not unit.floats:
             return frozenset()
-        banks = [self.writer.banks[nodes[index].inputs[0]] for index in found.sides]
-        sides = [[p for group in self.groups for p in self._places(group.nodes[index])] for index in found.sides]
+        banks = [self.writer.banks[nodes[index].inputs[0]] for index in pairs.sides]
+        sides = [[p for group in self.groups for p in self._places(group.nodes[index])] for index in pairs.sides]
         if banks[0] is not banks[1]:
             return frozenset()
-        levels = [[self._spots(index, picked) for index in side] for side in found.levels]
-        shape = plan.shapes[nodes[found.sides[0]].outputs[0]]
-        made = products(unit, self.writer.routine(banks[0]), int(np.prod(shape[2:])), sides, levels)
-        if made is None:
+        levels = [[self._spots(index, picked) for index in side] for side in pairs.levels]
+        shape = plan.shapes[nodes[pairs.sides[0]].outputs[0]]
+        means = products(unit, self.writer.routine(banks[0]), int(np.prod(shape[2:])), sides, levels)
+        if means is None:
             return frozenset()
-        name = nodes[found.mean].outputs[0]
+        name = nodes[pairs.mean].outputs[0]
         rest = plan.shapes[name][2:]
-        row = self.loop.row(made.seen(lambda view: view.reshape(1, self.rows, *rest)))
+        row = self.loop.row(means.seen(lambda view: view.reshape(1, self.rows, *rest)))
         self.known[name] = combined(f"({{0}} / {number(float(np.prod(shape[2:])))})", "float32", (row,))
-        return found.without | {found.mean}
+        return pairs.without | {pairs.mean}
 
     def _spots(self, index: int, picked: Mapping[int, list[Source]]) -> tuple[Leaf, list[int]]:
         """Return the memory that a node picks of, and where in it each of the rows begins."""
@@ -443,12 +440,12 @@ class _LoopBody:
         first, offsets = self._spots(index, picked)
         table = unit.table(smallest(np.asarray(offsets)))
         shape = self.plan.shapes[node.outputs[0]]
-        one = np.lib.stride_tricks.as_strided(
+        row_view = np.lib.stride_tricks.as_strided(
             first.base, (shape[0], 1, *shape[2:]), (first.view.strides[0], 1, *first.view.strides[2:])
         )
         pointer = self.loop.pointer(first.buffer, f"{table}[{COUNTER}]")
-        return Source(one.shape, first.buffer.kind, (Leaf(pointer, first.base, one),), "{0}")
+        return Source(row_view.shape, first.buffer.kind, (Leaf(pointer, first.base, row_view),), "{0}")
 
     def _places(self, node: Node) -> list[int]:
-        found = channels_of(node, self.plan.constants, self.plan.shapes)
-        return [] if found is None else [int(p) for p in found]
+        places = channels_of(node, self.plan.constants, self.plan.shapes)
+        return [] if places is None else [int(p) for p in places]

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from edgewright.export.c99_code.source import Buffer
-from edgewright.export.c99_code.steps import COUNTER, Step
+from edgewright.export.c99_code.source import COUNTER, Buffer, Step
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.rows import VALUE_BY_VALUE
 from edgewright.graph.mask import without_mask
@@ -56,21 +55,15 @@ class Grid:
         """Return whether a stream that takes the frames as they come needs less memory than one that keeps a window."""
         return self.memory(step) < 4 * (self.samples + 1)
 
-    def macros(self, name: str) -> list[str]:
-        """Return the lines of a header that say it; `grid_in` reads them."""
-        words = ("FRAME", "HOP", "FRAMES", "FRAME_VALUES")
-        numbers = (self.frame, self.hop, self.frames, self.values)
-        return [f"#define {name.upper()}_{word} {number}" for word, number in zip(words, numbers, strict=True)]
-
 
 def grid_in(header: str) -> Grid | None:
     """Return the frames of a model by its header, None where it takes a window whole."""
-    found = [
+    matches = [
         re.search(rf"^#define \w+_{word} (\d+)$", header, re.MULTILINE)
         for word in ("INPUTS", "FRAME", "HOP", "FRAMES", "FRAME_VALUES")
     ]
-    numbers = [int(match[1]) for match in found if match is not None]
-    return Grid(*numbers) if len(numbers) == len(found) else None
+    numbers = [int(match[1]) for match in matches if match is not None]
+    return Grid(*numbers) if len(numbers) == len(matches) else None
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ class Framed:
         loop: the step among them that turns once a frame.
         input, output: names of a frame and of its numbers in the loop.
         there: the number of samples that are there.
-        made: what the frames become.
+        values: what the frames become.
     """
 
     grid: Grid
@@ -92,7 +85,7 @@ class Framed:
     input: str
     output: str
     there: Buffer
-    made: Buffer
+    values: Buffer
 
 
 def cuts_of(graph: Graph) -> list[Array]:
@@ -122,22 +115,22 @@ def framed(unit: Unit, graph: Graph, end: int) -> Framed | None:
         return None
     head, *lines = loops[0].lines
     pointers = {m[2]: (m[1], int(m[3] or 1)) for m in map(_POINTER.match, lines) if m is not None}
-    turns, made, there = _HEAD.match(head), loops[0].writes, others[0].writes
-    if turns is None or len(made) != 1 or len(there) != 1 or there[0].size != 1:
+    turns, outputs, there = _HEAD.match(head), loops[0].writes, others[0].writes
+    if turns is None or len(outputs) != 1 or len(there) != 1 or there[0].size != 1:
         return None
-    if len(pointers) != len(lines) or set(pointers) != {"input", made[0].name}:
+    if len(pointers) != len(lines) or set(pointers) != {"input", outputs[0].name}:
         return None
     frames, frame = cuts[0].shape
-    (source, hop), (target, values) = pointers["input"], pointers[made[0].name]
+    (source, hop), (target, values) = pointers["input"], pointers[outputs[0].name]
     alike = np.array_equal(cuts[0], hop * np.arange(frames)[:, None] + np.arange(frame))
     inside = " ".join(line for step in loops[0].inner for line in step.text)
     # A stream works out every frame that fits.
     alike = alike and mask.readings < frame + hop * frames
-    if not alike or int(turns[1]) != frames or made[0].size != frames * values or COUNTER in inside:
+    if not alike or int(turns[1]) != frames or outputs[0].size != frames * values or COUNTER in inside:
         return None
     unit.steps[:end] = [*reads, *(step for step in unit.steps[:end] if step not in reads)]
     grid = Grid(mask.readings, frame, hop, frames, values)
-    return Framed(grid, len(reads), loops[0], source, target, there[0], made[0])
+    return Framed(grid, len(reads), loops[0], source, target, there[0], outputs[0])
 
 
 def with_frames(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> Graph:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_graph.frames import with_frames
 from edgewright.export.c99_graph.kernels import with_kernels
 from edgewright.export.c99_graph.picks import with_early_picks
@@ -34,7 +34,7 @@ def image_channels(graph: Graph) -> Literal["first", "last", ""]:
     """Where the channels of a graph's input lie; nothing where it is no image or nothing in the graph says it."""
     if len(graph.inputs[0].shape) != 3:
         return ""
-    found: set[Literal["first", "last", ""]] = set()
+    orders: set[Literal["first", "last", ""]] = set()
     # Axes of the input in the order in which a value has them, the batch's included.
     order: dict[str, tuple[int, ...]] = {graph.inputs[0].name: (0, 1, 2, 3)}
     for node in graph.nodes:
@@ -42,13 +42,13 @@ def image_channels(graph: Graph) -> Literal["first", "last", ""]:
         if axes is None:
             continue
         if node.op in _CHANNELS_FIRST and node.inputs[0] in order:
-            found.add("first" if axes == (0, 1, 2, 3) else "last" if axes == (0, 3, 1, 2) else "")
+            orders.add("first" if axes == (0, 1, 2, 3) else "last" if axes == (0, 3, 1, 2) else "")
         elif node.op == "Transpose":
             perm = node.attributes.get("perm", (3, 2, 1, 0))
-            order[node.outputs[0]] = tuple(axes[int(place)] for place in perm)  # type: ignore[union-attr]
+            order[node.outputs[0]] = tuple(axes[int(axis)] for axis in perm)  # type: ignore[union-attr]
         elif node.op in _ALIKE or _picks(node, graph):
             order[node.outputs[0]] = axes
-    return found.pop() if len(found) == 1 else ""
+    return orders.pop() if len(orders) == 1 else ""
 
 
 def _picks(node: Node, graph: Graph) -> bool:
@@ -78,7 +78,7 @@ _LONGEST = 24
 def layer_names(network: IntegerNetwork) -> dict[int, str]:
     """Return the number of the value that a layer gives -> its name, as 'dense_1', counted as a proof counts layers."""
     layers = [operator for operator in network.operators if operator.kind not in _MOVES]
-    return {operator.output: f"{operator.kind}_{place}" for place, operator in enumerate(layers, 1)}
+    return {operator.output: f"{operator.kind}_{number}" for number, operator in enumerate(layers, 1)}
 
 
 def node_names(graph: Graph, *, network: bool) -> dict[str, str]:
@@ -96,12 +96,12 @@ def node_names(graph: Graph, *, network: bool) -> dict[str, str]:
         except EdgewrightError:
             # A graph without a network has stages at most.
             marks = dict(marks)
-    made, name = {}, ""
+    names, name = {}, ""
     for node in reversed(graph.nodes):
         for output in node.outputs:
             name = marks.get(output, name)
-            made[output] = name
-    return made
+            names[output] = name
+    return names
 
 
 def _word(stage: str) -> str:
@@ -158,9 +158,9 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
     graph = with_early_picks(graph, {name: tuple(array.shape) for name, array in values(graph).items()})
     graph, again = once(_flat(graph))
     alias |= again
-    made = values(graph)
-    framed = with_frames(graph, {name: tuple(array.shape) for name, array in made.items()})
-    made = made if framed is graph else values(framed)
+    arrays = values(graph)
+    framed = with_frames(graph, {name: tuple(array.shape) for name, array in arrays.items()})
+    arrays = arrays if framed is graph else values(framed)
     graph = with_kernels(with_walks(with_spectra(framed)))
     before, after = _parts(graph, end, alias)
     constant = constant_values(graph)
@@ -174,12 +174,12 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
         before=tuple(n for n in before if n.outputs[0] not in constant),
         after=tuple(n for n in after if n.outputs[0] not in constant),
         end=end,
-        constants={**graph.constants, **{name: made[name] for name in constant}},
-        shapes={name: tuple(array.shape) for name, array in made.items()},
-        kinds={name: _kind(array) for name, array in made.items()},
+        constants={**graph.constants, **{name: arrays[name] for name in constant}},
+        shapes={name: tuple(array.shape) for name, array in arrays.items()},
+        kinds={name: _kind(array) for name, array in arrays.items()},
         uses=uses,
         alias=alias,
-        taps=tuple(t for t in taps if t[1] in computed and _kind(made[t[1]]) == "float32"),
+        taps=tuple(t for t in taps if t[1] in computed and _kind(arrays[t[1]]) == "float32"),
     )
 
 
@@ -189,9 +189,9 @@ def network_end(graph: Graph) -> str:
     Raises:
         InputError: for a graph that has none.
     """
-    made = {name for node in graph.nodes for name in node.outputs}
+    computed = {name for node in graph.nodes for name in node.outputs}
     for node in reversed(graph.nodes):
-        if node.op == "DequantizeLinear" and node.inputs[0] in made:
+        if node.op == "DequantizeLinear" and node.inputs[0] in computed:
             return node.outputs[0]
     reached, last = {graph.boundary} if graph.boundary else set(), ""
     for node in graph.nodes:
@@ -217,7 +217,7 @@ def _kind(array: Array) -> str:
 
 def _flat(graph: Graph) -> Graph:
     """Return the graph with values that are put together in two steps put together in one."""
-    made = {node.outputs[0]: node for node in graph.nodes if node.op == "Concat"}
+    concatenations = {node.outputs[0]: node for node in graph.nodes if node.op == "Concat"}
     uses: Counter[str] = Counter(name for node in graph.nodes for name in node.inputs)
     uses.update([value.name for value in graph.outputs] + [mark.value for mark in graph.stages] + [graph.boundary])
     nodes, gone = [], set()
@@ -225,7 +225,7 @@ def _flat(graph: Graph) -> Graph:
         if node.op == "Concat":
             parts: list[str] = []
             for name in node.inputs:
-                inner = made.get(name)
+                inner = concatenations.get(name)
                 alone = inner is not None and uses[name] == 1
                 if inner is not None and alone and inner.attributes.get("axis") == node.attributes.get("axis"):
                     gone.add(name)
@@ -233,7 +233,7 @@ def _flat(graph: Graph) -> Graph:
                 else:
                     parts.append(name)
             node = msgspec.structs.replace(node, inputs=tuple(parts))
-            made[node.outputs[0]] = node
+            concatenations[node.outputs[0]] = node
         nodes.append(node)
     return msgspec.structs.replace(graph, nodes=tuple(n for n in nodes if n.outputs[0] not in gone))
 
@@ -257,13 +257,13 @@ def once(graph: Graph) -> tuple[Graph, dict[str, str]]:
 def constant_values(graph: Graph) -> set[str]:
     """Return values that do not depend on the input."""
     known = set(graph.constants)
-    found: set[str] = set()
+    names: set[str] = set()
     for node in graph.nodes:
         # Lengths are fixed, so a value's shape is a constant too.
         if node.op == "Shape" or (node.inputs and all(not name or name in known for name in node.inputs)):
             known.update(node.outputs)
-            found.update(node.outputs)
-    return found
+            names.update(node.outputs)
+    return names
 
 
 def _parts(graph: Graph, end: str, alias: dict[str, str]) -> tuple[list[Node], list[Node]]:

@@ -35,12 +35,12 @@ _COUNT = ("ReduceSum", ("Cast", ("Greater", _SUMS, "c nothing")), "c time")
 
 def with_kernels(graph: Graph) -> Graph:
     """Return the graph with each set of counts as one node: values, levels, factors and tables of whole numbers."""
-    made = {node.outputs[0]: node for node in graph.nodes}
+    producer = {node.outputs[0]: node for node in graph.nodes}
     constants, nodes = dict(graph.constants), []
     for node in graph.nodes:
-        found = _counts(node, made, graph.constants) if node.op == "Mul" else None
-        if found is not None:
-            source, attributes, tables = found
+        counted = _counts(node, producer, graph.constants) if node.op == "Mul" else None
+        if counted is not None:
+            source, attributes, tables = counted
             names = {f"{node.outputs[0]} {name}": table for name, table in tables.items()}
             constants |= names
             node = Node(op=OP, inputs=(source, *names), outputs=node.outputs, attributes=attributes)
@@ -49,11 +49,11 @@ def with_kernels(graph: Graph) -> Graph:
 
 
 def _counts(
-    node: Node, made: Mapping[str, Node], constants: Mapping[str, Array]
+    node: Node, producer: Mapping[str, Node], constants: Mapping[str, Array]
 ) -> tuple[str, dict[str, Attribute], dict[str, Array]] | None:
     """Return the values, the limit and the tables of a product that ends counts of kernels; None for another one."""
-    less = made.get(node.inputs[0])
-    end = made.get(less.inputs[0]) if less is not None and less.op == "Sub" else None
+    less = producer.get(node.inputs[0])
+    end = producer.get(less.inputs[0]) if less is not None and less.op == "Sub" else None
     if less is None or end is None or end.op not in ("Concat", "ReduceSum"):
         return None
     if less.inputs[1] not in constants or node.inputs[1] not in constants:
@@ -61,11 +61,11 @@ def _counts(
     groups, shared = [], dict[str, str]()
     for name in end.inputs if end.op == "Concat" else less.inputs[:1]:
         group = {key: value for key, value in shared.items() if key in _SHARED}
-        if not _match(_COUNT, name, made, constants, group):
+        if not _match(_COUNT, name, producer, constants, group):
             return None
         shared = group
-        kernels = _kernels({key: constants[value] for key, value in group.items() if key.startswith("c ")}, made[
-            made[made[made[name].inputs[0]].inputs[0]].inputs[0]
+        kernels = _kernels({key: constants[value] for key, value in group.items() if key.startswith("c ")}, producer[
+            producer[producer[producer[name].inputs[0]].inputs[0]].inputs[0]
         ])  # fmt: skip
         if kernels is None:
             return None
@@ -83,16 +83,16 @@ _SHARED = {"x", "c largest", "c level", "c factor", "c low", "c high", "c nothin
 
 
 def _match(
-    pattern: Pattern, name: str, made: Mapping[str, Node], constants: Mapping[str, Array], names: dict[str, str]
+    pattern: Pattern, name: str, producer: Mapping[str, Node], constants: Mapping[str, Array], names: dict[str, str]
 ) -> bool:
     """Return whether a value is what a pattern says; `names` gets the values of its words."""
     if isinstance(pattern, str):
         return names.setdefault(pattern, name) == name and (name in constants) == pattern.startswith("c ")
-    node = made.get(name)
+    node = producer.get(name)
     if node is None or node.op != pattern[0] or len(node.inputs) != len(pattern) - 1:
         return False
     pairs = zip(pattern[1:], node.inputs, strict=True)
-    return all(_match(part, given, made, constants, names) for part, given in pairs)
+    return all(_match(part, given, producer, constants, names) for part, given in pairs)
 
 
 def _kernels(group: Mapping[str, Array], conv: Node) -> NDArray[np.int64] | None:

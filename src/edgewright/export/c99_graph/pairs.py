@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.export.c99_code.source import Leaf, Source
-from edgewright.export.c99_code.steps import Routine, Step
+from edgewright.export.c99_code.source import Leaf, Routine, Source, Step
 from edgewright.export.c99_code.text import smallest
 from edgewright.export.c99_code.unit import LESS, Unit
 from edgewright.export.c99_graph.rows import Group, Rows
-from edgewright.export.c99_operators._sums import summing
+from edgewright.export.c99_operators.reduction import summing
 from edgewright.schema.graph import Node
 
 # Samples at a time: eights, as sums take them.
@@ -49,15 +48,15 @@ def pairs_of(
         is_pick: whether a node picks channels.
         in_bank: whether it picks them of a bank.
     """
-    made = {node.outputs[0]: place for place, node in enumerate(group.nodes)}
+    index_of = {node.outputs[0]: index for index, node in enumerate(group.nodes)}
 
     def side(name: str) -> tuple[int, tuple[int, ...]] | None:
         levels: list[int] = []
-        while name in made:
-            node = group.nodes[made[name]]
+        while name in index_of:
+            node = group.nodes[index_of[name]]
             if is_pick(node):
-                return (made[name], tuple(reversed(levels))) if in_bank(node) else None
-            level = made.get(node.inputs[1]) if node.op == "Sub" else None
+                return (index_of[name], tuple(reversed(levels))) if in_bank(node) else None
+            level = index_of.get(node.inputs[1]) if node.op == "Sub" else None
             if level is None or len(levels) == _LEVELS:
                 return None
             chosen = group.nodes[level]
@@ -67,26 +66,26 @@ def pairs_of(
             name = node.inputs[0]
         return None
 
-    for place, node in enumerate(group.nodes):
-        product = made.get(node.inputs[0]) if node.op == "ReduceMean" else None
+    for index, node in enumerate(group.nodes):
+        product = index_of.get(node.inputs[0]) if node.op == "ReduceMean" else None
         if product is None or group.nodes[product].op != "Mul" or np.prod(rows.shapes[node.outputs[0]][2:]) != 1:
             continue
         first, second = (side(name) for name in group.nodes[product].inputs)
         if first is not None and second is not None and len(first[1]) == len(second[1]):
             levels = (first[1], second[1])
-            return Pairs(place, (first[0], second[0]), levels, _without(group, made, place))
+            return Pairs(index, (first[0], second[0]), levels, _without(group, index_of, index))
     return None
 
 
-def _without(group: Group, made: Mapping[str, int], mean: int) -> frozenset[int]:
+def _without(group: Group, index_of: Mapping[str, int], mean: int) -> frozenset[int]:
     """Return places of nodes of which nothing but the mean has need."""
     needed: set[int] = set()
-    waiting = [made[name] for name in group.given]
+    waiting = [index_of[name] for name in group.given]
     while waiting:
-        place = waiting.pop()
-        if place not in needed and place != mean:
-            needed.add(place)
-            waiting += [made[name] for name in group.nodes[place].inputs if name in made]
+        index = waiting.pop()
+        if index not in needed and index != mean:
+            needed.add(index)
+            waiting += [index_of[name] for name in group.nodes[index].inputs if name in index_of]
     return frozenset(range(len(group.nodes))) - needed - {mean}
 
 
@@ -108,16 +107,16 @@ def products(
     """
     if not routine.ranged:
         return None
-    taken: dict[int, tuple[int, ...]] = {}
+    levels_of: dict[int, tuple[int, ...]] = {}
     for chosen, below in zip(sides, levels, strict=True):
         for pair, row in enumerate(chosen):
             own = tuple(places[pair] for _, places in below)
-            if taken.setdefault(row, own) != own:
+            if levels_of.setdefault(row, own) != own:
                 return None
     if any(a.buffer is not b.buffer for (a, _), (b, _) in zip(*levels, strict=True)):
         return None
     # In the order of what is taken off them, places of a pair are the same among the levels.
-    rows = sorted(taken, key=lambda row: taken[row])
+    rows = sorted(levels_of, key=lambda row: levels_of[row])
     tile = next((n for n in _TILES if samples % n == 0 and n * len(rows) <= 2 * samples), 0)
     call = summing(unit, "({0} * {1})", (1, 1))
     if call is None or not tile:
@@ -130,9 +129,9 @@ def products(
     ))  # fmt: skip
     text, heads, reads = "to[i]", [], {b.key: b for b in routine.buffers}
     for number, (leaf, _) in enumerate(levels[0]):
-        places = [taken[row][number] for row in rows]
-        place = "row" if places == list(range(len(rows))) else f"{unit.table(smallest(np.asarray(places)))}[row]"
-        heads.append(f"        const float less{number} = {leaf.buffer.name}[{place}];")
+        places = [levels_of[row][number] for row in rows]
+        entry = "row" if places == list(range(len(rows))) else f"{unit.table(smallest(np.asarray(places)))}[row]"
+        heads.append(f"        const float less{number} = {leaf.buffer.name}[{entry}];")
         text = f"({text} - less{number})"
         reads[leaf.buffer.key] = leaf.buffer
         unit.use(leaf.buffer)

@@ -44,7 +44,7 @@ def with_early_picks(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> Graph:
 class _Mover:
     def __init__(self, graph: Graph, shapes: dict[str, tuple[int, ...]]) -> None:
         self.graph, self.shapes = graph, shapes
-        self.made = {name: node for node in graph.nodes for name in node.outputs}
+        self.makers = {name: node for node in graph.nodes for name in node.outputs}
         self.constants = dict(graph.constants)
         self.fresh: list[Node] = []
         self.known: dict[tuple[str, bytes], str] = {}
@@ -56,9 +56,13 @@ class _Mover:
             if places is not None and self._long(node.inputs[0]) and self._movable(node.inputs[0], 0):
                 self.fresh = []
                 name = self._picked(node.inputs[0], places)
-                last = next(made for made in self.fresh[::-1] if name in made.outputs) if self.fresh else None
+                last = (
+                    next(fresh_node for fresh_node in self.fresh[::-1] if name in fresh_node.outputs)
+                    if self.fresh
+                    else None
+                )
                 if last is not None:
-                    nodes += [made for made in self.fresh if made is not last]
+                    nodes += [fresh_node for fresh_node in self.fresh if fresh_node is not last]
                     nodes.append(msgspec.structs.replace(last, outputs=node.outputs))
                     self.known = {key: value for key, value in self.known.items() if value != name}
                     continue
@@ -73,7 +77,7 @@ class _Mover:
 
     def _movable(self, name: str, depth: int) -> bool:
         """Return whether a value is cheap to work out again from picked rows."""
-        node = self.made.get(name)
+        node = self.makers.get(name)
         if node is None or depth > _DEEPEST or not self._long(name):
             return False
         if channels_of(node, self.graph.constants, self.shapes) is not None:
@@ -94,18 +98,18 @@ class _Mover:
         key = name, places.tobytes()
         if key in self.known:
             return self.known[key]
-        node = self.made.get(name)
+        node = self.makers.get(name)
         before = None if node is None else channels_of(node, self.graph.constants, self.shapes)
         if node is not None and before is not None and self._long(name):
-            made = self._pick(node.inputs[0], before[places])
+            picked = self._pick(node.inputs[0], before[places])
         elif node is not None and self._movable(name, 0):
             inputs = tuple(self._part(given, name, places) for given in node.inputs)
-            made = f"{name} rows {len(self.known)}"
-            self.fresh.append(msgspec.structs.replace(node, inputs=inputs, outputs=(made,)))
+            picked = f"{name} rows {len(self.known)}"
+            self.fresh.append(msgspec.structs.replace(node, inputs=inputs, outputs=(picked,)))
         else:
-            made = self._pick(name, places)
-        self.known[key] = made
-        return made
+            picked = self._pick(name, places)
+        self.known[key] = picked
+        return picked
 
     def _part(self, given: str, name: str, places: Places) -> str:
         rows, rank = self.shapes[name][1], len(self.shapes[name])
@@ -122,6 +126,6 @@ class _Mover:
     def _pick(self, name: str, places: Places) -> str:
         index = f"rows {places.tolist()}"
         self.constants[index] = places
-        made = f"{name} rows {len(self.known)} picked"
-        self.fresh.append(Node(op="Gather", inputs=(name, index), outputs=(made,), attributes={"axis": 1}))
-        return made
+        output = f"{name} rows {len(self.known)} picked"
+        self.fresh.append(Node(op="Gather", inputs=(name, index), outputs=(output,), attributes={"axis": 1}))
+        return output

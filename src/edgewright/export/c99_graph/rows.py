@@ -45,10 +45,10 @@ class Group:
     @property
     def needs(self) -> set[str]:
         """Names of what the group reads of others."""
-        return {name for node in self.nodes for name in node.inputs} - self.made
+        return {name for node in self.nodes for name in node.inputs} - self.outputs
 
     @property
-    def made(self) -> frozenset[str]:
+    def outputs(self) -> frozenset[str]:
         """Names of all values of the group."""
         return frozenset(name for node in self.nodes for name in node.outputs)
 
@@ -79,14 +79,16 @@ class Rows:
         """Group worth a loop of their own."""
         members = self._members()
         parts = self._parts(members)
-        found = []
+        worthwhile = []
         for nodes in parts:
-            made = {node.outputs[0] for node in nodes}
-            given = [n for n in made if n in self.outside or any(r.outputs[0] not in made for r in self._reads(n))]
+            computed = {node.outputs[0] for node in nodes}
+            given = [
+                n for n in computed if n in self.outside or any(r.outputs[0] not in computed for r in self._reads(n))
+            ]
             group = Group(self.shapes[nodes[0].outputs[0]][1], _spectra_last(nodes), tuple(sorted(given)))
             if self._pays(group):
-                found.append(group)
-        return found
+                worthwhile.append(group)
+        return worthwhile
 
     def _reads(self, name: str) -> list[Node]:
         return self.readers.get(name, [])
@@ -111,19 +113,19 @@ class Rows:
 
     def _members(self) -> set[str]:
         """Values that a loop may work out: long ones that value-by-value operators give to others are left out."""
-        found = {node.outputs[0] for node in self.nodes if self._fits(node)}
+        members = {node.outputs[0] for node in self.nodes if self._fits(node)}
         by = {node.outputs[0]: node for node in self.nodes}
         changed = True
         while changed:
             changed = False
-            for name in sorted(found):
+            for name in sorted(members):
                 if not self.long(name) or by[name].op not in VALUE_BY_VALUE:
                     continue
-                others = [r for r in self._reads(name) if r.outputs[0] not in found or self._picks(r)]
+                others = [r for r in self._reads(name) if r.outputs[0] not in members or self._picks(r)]
                 if others or name in self.outside:
-                    found.discard(name)
+                    members.discard(name)
                     changed = True
-        return found
+        return members
 
     def _picks(self, node: Node) -> bool:
         return channels_of(node, dict(self.constants), dict(self.shapes)) is not None
@@ -159,8 +161,8 @@ class Rows:
             level = 0
             for given in node.inputs:
                 if given in levels:
-                    apart = given in members and not self._together(given, node, members)
-                    level = max(level, levels[given] + apart)
+                    separate = given in members and not self._together(given, node, members)
+                    level = max(level, levels[given] + separate)
             levels.update(dict.fromkeys(node.outputs, level))
         for node in reversed(self.nodes):
             name, readers = node.outputs[0], self._reads(node.outputs[0])

@@ -38,13 +38,13 @@ class Transform:
 
 def factors(half: int) -> tuple[int, ...]:
     """Radices of the passes: 4 as often as it goes, for one pass of it rounds once where two of 2 round twice."""
-    found, radix = [], 4
+    radices, radix = [], 4
     while half > 1:
         while half % radix == 0:
             half //= radix
-            found.append(radix)
+            radices.append(radix)
         radix = 2 if radix == 4 else 3 if radix == 2 else radix + 2
-    return tuple(found)
+    return tuple(radices)
 
 
 def recognise(cosine: Array, sine: Array) -> Transform | None:
@@ -56,8 +56,8 @@ def recognise(cosine: Array, sine: Array) -> Transform | None:
     if not window.any():
         return None
     for length in (2 * (bins - 1), 2 * bins - 1):
-        if length >= max(samples, _SHORTEST) and (found := _transform(cosine, sine, window, length)) is not None:
-            return found
+        if length >= max(samples, _SHORTEST) and (transform := _transform(cosine, sine, window, length)) is not None:
+            return transform
     return None
 
 
@@ -81,7 +81,7 @@ def _transform(cosine: Array, sine: Array, window: NDArray[np.float64], length: 
 
 def with_spectra(graph: Graph) -> Graph:
     """Replace each `a*a + b*b` of such a pair by one node with samples, window and bin factors as inputs."""
-    made = {node.outputs[0]: node for node in graph.nodes}
+    producer = {node.outputs[0]: node for node in graph.nodes}
     uses: Counter[str] = Counter(name for node in graph.nodes for name in node.inputs)
     uses.update(value.name for value in graph.outputs)
     uses.update(mark.value for mark in graph.stages)
@@ -89,33 +89,35 @@ def with_spectra(graph: Graph) -> Graph:
     replaced: dict[str, Node] = {}
     gone: set[str] = set()
     for node in graph.nodes:
-        parts = _pair(node, made, uses)
+        parts = _pair(node, producer, uses)
         if parts is None:
             continue
         cosine, sine = parts
         names = cosine.inputs[1], sine.inputs[1]
         if not all(name in graph.constants for name in names) or cosine.inputs[0] != sine.inputs[0]:
             continue
-        found = recognise(*(graph.constants[n] for n in names)) or recognise(*(graph.constants[n] for n in names[::-1]))
-        if found is None:
+        transform = recognise(*(graph.constants[n] for n in names)) or recognise(
+            *(graph.constants[n] for n in names[::-1])
+        )
+        if transform is None:
             continue
         output = node.outputs[0]
-        constants |= {f"{output} window": found.window, f"{output} power": found.power}
+        constants |= {f"{output} window": transform.window, f"{output} power": transform.power}
         inputs = (cosine.inputs[0], f"{output} window", f"{output} power")
-        replaced[output] = Node(op=OP, inputs=inputs, outputs=(output,), attributes={"length": found.length})
-        gone.update(name for n in node.inputs for name in (n, made[n].inputs[0]))
+        replaced[output] = Node(op=OP, inputs=inputs, outputs=(output,), attributes={"length": transform.length})
+        gone.update(name for n in node.inputs for name in (n, producer[n].inputs[0]))
     nodes = tuple(replaced.get(n.outputs[0], n) for n in graph.nodes if n.outputs[0] not in gone)
     return msgspec.structs.replace(graph, nodes=nodes, constants=constants)
 
 
-def _pair(node: Node, made: dict[str, Node], uses: Counter[str]) -> tuple[Node, Node] | None:
+def _pair(node: Node, producer: dict[str, Node], uses: Counter[str]) -> tuple[Node, Node] | None:
     """Return the two products under a sum of squares that nothing else reads."""
-    squares = [made.get(name) for name in node.inputs] if node.op == "Add" else []
+    squares = [producer.get(name) for name in node.inputs] if node.op == "Add" else []
     products = []
     for square in squares:
         if square is None or square.op != "Mul" or square.inputs[0] != square.inputs[1]:
             return None
-        product = made.get(square.inputs[0])
+        product = producer.get(square.inputs[0])
         if uses[square.outputs[0]] != 1 or uses[square.inputs[0]] != 2 or product is None or product.op != "MatMul":
             return None
         products.append(product)

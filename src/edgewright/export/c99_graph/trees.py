@@ -35,8 +35,8 @@ def with_walks(graph: Graph) -> Graph:
     Two or more levels become a walk from the nodes that they begin at to the numbers of the leaves. Where all that is
     wanted of the leaves is the sum of their answers, the walk begins at the roots and gives the sums.
     """
-    made = {node.outputs[0]: node for node in graph.nodes}
-    levels = {n.outputs[0]: level for n in graph.nodes if n.op == "Where" and (level := _level(n, made, graph))}
+    producer = {node.outputs[0]: node for node in graph.nodes}
+    levels = {n.outputs[0]: level for n in graph.nodes if n.op == "Where" and (level := _level(n, producer, graph))}
     depth: dict[str, tuple[str, int]] = {}
     for name, level in levels.items():
         before = levels.get(level.at)
@@ -51,36 +51,38 @@ def with_walks(graph: Graph) -> Graph:
         if count > 1:
             inputs = (levels[name].source, start, *levels[name].tables)
             node = Node(op=OP, inputs=inputs, outputs=(name,), attributes={"depth": count})
-        elif (leaves := _summed(node, made, graph, uses)) in depth:
+        elif (leaves := _summed(node, producer, graph, uses)) in depth:
             start, count = depth[leaves]
-            roots = _roots(start, levels[leaves], made, graph)
+            roots = _roots(start, levels[leaves], producer, graph)
             if roots is not None:
                 constants[f"{name} roots"] = roots
-                answers = made[made[node.inputs[0]].inputs[0] if _is_reshaped(node, made) else node.inputs[0]].inputs[0]
+                answers = producer[
+                    producer[node.inputs[0]].inputs[0] if _is_reshaped(node, producer) else node.inputs[0]
+                ].inputs[0]
                 inputs = (levels[leaves].source, f"{name} roots", *levels[leaves].tables, answers)
                 node = Node(op=SUMS, inputs=inputs, outputs=(name,), attributes={"depth": count + 1})
         nodes.append(node)
     return msgspec.structs.replace(graph, nodes=tuple(nodes), constants=constants)
 
 
-def _is_reshaped(node: Node, made: dict[str, Node]) -> bool:
-    before = made.get(node.inputs[0])
+def _is_reshaped(node: Node, producer: dict[str, Node]) -> bool:
+    before = producer.get(node.inputs[0])
     return before is not None and before.op == "Reshape"
 
 
-def _summed(node: Node, made: dict[str, Node], graph: Graph, uses: Counter[str]) -> str:
+def _summed(node: Node, producer: dict[str, Node], graph: Graph, uses: Counter[str]) -> str:
     """Return the numbers of leaves of which a node sums the answers over the trees, '' for another node."""
     axes = graph.constants.get(node.inputs[1]) if node.op == "ReduceSum" and len(node.inputs) > 1 else None
     if axes is None or axes.tolist() != [1] or node.attributes.get("keepdims", 1):
         return ""
-    answers, chain = made.get(node.inputs[0]), [node.inputs[0]]
+    answers, chain = producer.get(node.inputs[0]), [node.inputs[0]]
     wanted = 2
     if answers is not None and answers.op == "Reshape":
         shape = graph.constants.get(answers.inputs[1])
         wanted, chain = 1, [*chain, answers.inputs[0]]
         if shape is None or len(shape) != 3 or shape[0] != -1:
             return ""
-        answers = made.get(answers.inputs[0])
+        answers = producer.get(answers.inputs[0])
     if answers is None or answers.op != "Gather" or answers.attributes.get("axis", 0) != 0:
         return ""
     table = graph.constants.get(answers.inputs[0])
@@ -88,62 +90,68 @@ def _summed(node: Node, made: dict[str, Node], graph: Graph, uses: Counter[str])
     return answers.inputs[1] if alone and table is not None and table.ndim == wanted else ""
 
 
-def _roots(start: str, level: _Level, made: dict[str, Node], graph: Graph) -> NDArray[np.int32] | None:
+def _roots(start: str, level: _Level, producer: dict[str, Node], graph: Graph) -> NDArray[np.int32] | None:
     """Return the roots of the trees from their first comparisons, which a graph says without a walk."""
-    first = made.get(start)
+    first = producer.get(start)
     if first is None or first.op != "Where" or any(name not in graph.constants for name in first.inputs[1:]):
         return None
-    answer = made.get(first.inputs[0])
+    answer = producer.get(first.inputs[0])
     empty: str | None = None
     if answer is not None and answer.op == "Or":
-        both = made.get(answer.inputs[1])
+        both = producer.get(answer.inputs[1])
         empty = both.inputs[1] if both is not None and both.op == "And" else None
-        answer = made.get(answer.inputs[0])
-    value = made.get(answer.inputs[0]) if answer is not None and answer.op == "LessOrEqual" else None
+        answer = producer.get(answer.inputs[0])
+    value = producer.get(answer.inputs[0]) if answer is not None and answer.op == "LessOrEqual" else None
     if answer is None or value is None or value.op != "Gather" or value.attributes.get("axis", 0) != 1:
         return None
-    said = (value.inputs[1], answer.inputs[1], *first.inputs[1:], *((empty,) if empty is not None else ()))
-    if value.inputs[0] != level.source or len(said) != len(level.tables) or any(n not in graph.constants for n in said):
+    names = (value.inputs[1], answer.inputs[1], *first.inputs[1:], *((empty,) if empty is not None else ()))
+    if (
+        value.inputs[0] != level.source
+        or len(names) != len(level.tables)
+        or any(n not in graph.constants for n in names)
+    ):
         return None
     tables = [graph.constants[name] for name in level.tables]
     parent = {sides: number for number, sides in enumerate(zip(tables[2].tolist(), tables[3].tolist(), strict=True))}
     sides = (graph.constants[name].ravel().tolist() for name in first.inputs[1:])
     roots = np.array([parent.get(pair, -1) for pair in zip(*sides, strict=True)], np.int32)
-    whole = all(np.array_equal(table[roots], graph.constants[n].ravel()) for table, n in zip(tables, said, strict=True))
+    whole = all(
+        np.array_equal(table[roots], graph.constants[n].ravel()) for table, n in zip(tables, names, strict=True)
+    )
     return roots if whole and (roots >= 0).all() else None
 
 
-def _alike(one: _Level, other: _Level) -> bool:
-    return (one.source, one.tables) == (other.source, other.tables)
+def _alike(level: _Level, other: _Level) -> bool:
+    return (level.source, level.tables) == (other.source, other.tables)
 
 
-def _level(node: Node, made: dict[str, Node], graph: Graph) -> _Level | None:
+def _level(node: Node, producer: dict[str, Node], graph: Graph) -> _Level | None:
     """Return the level that ends in a choice between two gathered numbers of nodes."""
 
     def gathered(name: str) -> tuple[str, str] | None:
-        found = made.get(name)
-        if found is None or found.op != "Gather" or found.inputs[0] not in graph.constants:
+        gather = producer.get(name)
+        if gather is None or gather.op != "Gather" or gather.inputs[0] not in graph.constants:
             return None
-        return found.inputs[0], found.inputs[1]
+        return gather.inputs[0], gather.inputs[1]
 
-    answer = made.get(node.inputs[0])
+    answer = producer.get(node.inputs[0])
     sides = [gathered(name) for name in node.inputs[1:]]
     missing: tuple[str, str] | None = None
     if answer is not None and answer.op == "Or":
-        both = made.get(answer.inputs[1])
+        both = producer.get(answer.inputs[1])
         missing = gathered(both.inputs[1]) if both is not None and both.op == "And" else None
-        empty = made.get(both.inputs[0]) if both is not None and missing is not None else None
-        answer = made.get(answer.inputs[0])
+        empty = producer.get(both.inputs[0]) if both is not None and missing is not None else None
+        answer = producer.get(answer.inputs[0])
         if empty is None or empty.op != "IsNaN" or answer is None or empty.inputs[0] != answer.inputs[0]:
             return None
     if answer is None or answer.op != "LessOrEqual" or None in sides:
         return None
-    value, limit = made.get(answer.inputs[0]), gathered(answer.inputs[1])
+    value, limit = producer.get(answer.inputs[0]), gathered(answer.inputs[1])
     if value is None or value.op != "GatherElements" or value.attributes.get("axis", 0) != 1 or limit is None:
         return None
     feature = gathered(value.inputs[1])
-    found = [feature, limit, *sides, *([missing] if missing else [])]
-    places = {part[1] for part in found if part is not None}
-    if None in found or len(places) != 1:
+    parts = [feature, limit, *sides, *([missing] if missing else [])]
+    places = {part[1] for part in parts if part is not None}
+    if None in parts or len(places) != 1:
         return None
-    return _Level(places.pop(), value.inputs[0], tuple(part[0] for part in found if part is not None))
+    return _Level(places.pop(), value.inputs[0], tuple(part[0] for part in parts if part is not None))

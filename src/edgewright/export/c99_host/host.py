@@ -39,9 +39,9 @@ def compiler_command(wanted: str = "") -> tuple[str, ...]:
     """
     requested = wanted or os.environ.get("CC", "")
     for name in [requested] if requested else COMPILERS:
-        found = command_of(name)
-        if found:
-            return found
+        command = command_of(name)
+        if command:
+            return command
     raise InputError(
         f"a C compiler ({requested or ', '.join(COMPILERS)})",
         "none on the path",
@@ -66,21 +66,21 @@ class Compiler:
 
 def compilers() -> tuple[Compiler, ...]:
     """Return the compilers that C is proven with: $CC, gcc and clang, each once; cc where none of them is here."""
-    made: list[Compiler] = []
+    listed: list[Compiler] = []
     seen: set[tuple[str, ...]] = set()
     requested = os.environ.get("CC", "")
     for name in dict.fromkeys([*([requested] if requested else []), *_PROVEN, "cc"]):
         command = command_of(name)
-        if name == "cc" != requested and (not command or any(known.command for known in made)):
+        if name == "cc" != requested and (not command or any(known.command for known in listed)):
             continue
-        text = _said(command)
+        text = _version_line(command)
         # All but the name it was called by: cc and gcc are often one.
         key = (text.partition(" ")[2] or name, *command[1:])
         if key not in seen:
             number = _VERSION.search(text)
-            made.append(Compiler(_plain_name(name) if command else name, command, number[1] if number else ""))
+            listed.append(Compiler(_plain_name(name) if command else name, command, number[1] if number else ""))
         seen.add(key)
-    return tuple(made)
+    return tuple(listed)
 
 
 def _plain_name(name: str) -> str:
@@ -89,7 +89,7 @@ def _plain_name(name: str) -> str:
     return " ".join([Path(words[0]).name, *words[1:]]) if words else name
 
 
-def _said(command: tuple[str, ...]) -> str:
+def _version_line(command: tuple[str, ...]) -> str:
     """Return the line in which a compiler says its version; nothing where it does not answer."""
     if not command:
         return ""
@@ -202,19 +202,19 @@ class CModel:
             raise InputError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
         answer = _structure(self._fields)()
         function, context = getattr(self._library, f"{self.name}_predict"), self._context("context")
-        found: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in self._fields}
+        answers: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in self._fields}
         if self._objects:
-            found[OBJECTS] = []
+            answers[OBJECTS] = []
         seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._stages}
         for row in rows:
             function(context, row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(answer))
             for name, _, _ in self._fields:
-                found[name].append(np.array(getattr(answer, name)))
+                answers[name].append(np.array(getattr(answer, name)))
             if self._objects:
-                found[OBJECTS].append(self._find_objects(answer))
+                answers[OBJECTS].append(self._find_objects(answer))
             for index, name in enumerate(self._stages):
                 seen[name].append(self._stage(index))
-        outputs = {name: np.stack(parts) if parts else np.zeros(0) for name, parts in found.items()}
+        outputs = {name: np.stack(parts) if parts else np.zeros(0) for name, parts in answers.items()}
         flags = np.asarray(outputs.pop("flags"), np.uint32)
         return CAnswer(outputs, flags, {name: np.stack(parts) for name, parts in seen.items() if parts})
 
@@ -223,11 +223,11 @@ class CModel:
         rows = np.ascontiguousarray(x, np.int8).reshape(len(x), -1)
         if rows.shape[1] != self._numbers.get("NETWORK_INPUTS"):
             raise InputError(f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name)
-        made = np.zeros((len(rows), self._numbers["NETWORK_OUTPUTS"]), np.int8)
+        outputs = np.zeros((len(rows), self._numbers["NETWORK_OUTPUTS"]), np.int8)
         function, context = getattr(self._library, f"{self.name}_network"), self._context("network_context")
-        for row, out in zip(rows, made, strict=True):
+        for row, out in zip(rows, outputs, strict=True):
             function(context, row.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
-        return made
+        return outputs
 
     def _find_objects(self, answer: ctypes.Structure) -> NDArray[np.int64]:
         """Label, x, y and score of each object, -1 behind the last one: shape (most, 4)."""
@@ -266,9 +266,9 @@ def _numbers(header: str, name: str) -> dict[str, int]:
 
 def _fields(header: str, name: str, outputs: int) -> list[_Field]:
     """Return fields of the answer: name, C type, entries (0 for a single number)."""
-    before, found, _ = header.partition(f"}} {name}_answer;")
+    before, separator, _ = header.partition(f"}} {name}_answer;")
     fields = []
-    for line in before.rpartition("typedef struct {")[2].splitlines() if found else ():
+    for line in before.rpartition("typedef struct {")[2].splitlines() if separator else ():
         kind, _, field = line.strip().rstrip(";").partition(" ")
         if field:
             fields.append((field.partition("[")[0], kind, outputs if "[" in field else 0))
@@ -277,8 +277,8 @@ def _fields(header: str, name: str, outputs: int) -> list[_Field]:
 
 def _structure(fields: list[_Field]) -> type[ctypes.Structure]:
     kinds: dict[str, Any] = {"float": ctypes.c_float, "int": ctypes.c_int, "unsigned": ctypes.c_uint}
-    made = [(name, kinds[kind] * count if count else kinds[kind]) for name, kind, count in fields]
-    return type("Answer", (ctypes.Structure,), {"_fields_": made})
+    members = [(name, kinds[kind] * count if count else kinds[kind]) for name, kind, count in fields]
+    return type("Answer", (ctypes.Structure,), {"_fields_": members})
 
 
 def load_c99(

@@ -1,4 +1,4 @@
-"""Generated C that remembers, driven over many rows at once: small drivers that are compiled with it."""
+"""Generated C that remembers, driven over many rows, values or texts at once: drivers that are compiled with it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_host.host import FLAGS, CModel, compile_c99
+from edgewright.nlp.texts.contract import SYMBOLS, Codes, Floats, decode
 from edgewright.schema.errors import InputError
 
 Files = Mapping[str, str]
@@ -79,7 +80,7 @@ class CStream:
         )
         if count > maximum:
             raise InputError(f"at most {maximum} events of {n} rows", f"{count}", "the stream in C")
-        events = [(int(one[0]), dict(zip(self.fields, one[1:].tolist(), strict=True))) for one in text[:count]]
+        events = [(int(record[0]), dict(zip(self.fields, record[1:].tolist(), strict=True))) for record in text[:count]]
         return StreamTold(events, means, scores[:, : self._detectors])
 
 
@@ -129,17 +130,17 @@ def struct_fields(header: str, name: str) -> tuple[str, ...]:
     if begin < 0:
         raise InputError(f"a structure {name}", "none", "the header in C")
     body = re.sub(r"/\*.*?\*/", "", header[begin + len("typedef struct {") : end], flags=re.DOTALL)
-    return tuple(found[1] for found in _FIELD.finditer(body))
+    return tuple(member[1] for member in _FIELD.finditer(body))
 
 
 def _stream_driver(header: str, name: str, detectors: Sequence[str], classes: int, fields: Sequence[str]) -> str:
     declared = [f"extern float {p}_detect_judged;\nextern uint32_t {p}_detect_judgements;" for p in detectors]
-    before = [f"static uint32_t seen{place};" for place in range(len(detectors))]
+    before = [f"static uint32_t seen{index};" for index in range(len(detectors))]
     scores = [
-        f"scores[(size_t)i * {len(detectors)} + {place}] = {p}_detect_judgements != seen{place} "
-        f"? (double){p}_detect_judged : scores[(size_t)i * {len(detectors)} + {place}]; "
-        f"seen{place} = {p}_detect_judgements;"
-        for place, p in enumerate(detectors)
+        f"scores[(size_t)i * {len(detectors)} + {index}] = {p}_detect_judgements != seen{index} "
+        f"? (double){p}_detect_judged : scores[(size_t)i * {len(detectors)} + {index}]; "
+        f"seen{index} = {p}_detect_judgements;"
+        for index, p in enumerate(detectors)
     ]
     means = f"memcpy(means + (size_t)i * {classes}, {name}_means(&context), {classes}u * sizeof(float));"
     fill = {
@@ -187,6 +188,157 @@ def _given(rows: Array, lost: Array, times: Array) -> tuple[Any, ...]:
 
 def pointer(array: Array) -> ctypes.c_void_p:
     """Where an array lies, as C takes it."""
-    made = ctypes.c_void_p(array.ctypes.data)
-    made.array = array  # type: ignore[attr-defined] # the memory lives as long as the pointer
-    return made
+    address = ctypes.c_void_p(array.ctypes.data)
+    address.array = array  # type: ignore[attr-defined] # the memory lives as long as the pointer
+    return address
+
+
+def forecasts(
+    files: Files, name: str, compiler: str, values: NDArray[np.float64], ahead: int, levels: int
+) -> NDArray[np.float64]:
+    """Return what a forecaster in C foretells after each of n values, from the beginning.
+
+    Args:
+        files: as `write_forecaster_c99` gives them.
+        name: prefix of their names.
+        compiler: its command.
+        values: shape (n,), NaN where missing.
+        ahead: rows that are foretold.
+        levels: intervals of a row in C.
+
+    Returns:
+        Shape (n, 1 + ahead * (1 + 2 levels)): rows without a value, and of each row ahead middle, lows and highs.
+
+    Raises:
+        InputError: the compiler refuses the code, or the code so many rows.
+    """
+    text = driver("probe_forecast.c", name)
+    with compiled({**files, "probe.c": text}, compiler, ()) as path:
+        run = ctypes.CDLL(str(path)).probe_forecast
+    given, forecast = np.ascontiguousarray(values, np.float64), np.zeros((len(values), 1 + ahead * (1 + 2 * levels)))
+    done = run(pointer(given), ctypes.c_int(len(given)), ctypes.c_int(ahead), pointer(forecast))
+    if done != len(given):
+        raise InputError(f"{ahead} rows ahead", f"a refusal at row {done}", "the forecaster in C")
+    return forecast
+
+
+# Number of a slot's name, begin and end in bytes, who found it, and its value.
+SlotFields = tuple[int, int, int, int, str | float | None]
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a language model in C says of an utterance.
+
+    Attributes:
+        status: 0, or why it is none.
+        intent: number, -1 out of scope; `nearest` whether in scope or not.
+        confidence: of the nearest.
+        grams: how many hashed n-grams there are, and the sum of their rows modulo 2^32.
+        logits: shape (intents,).
+        slots: number of its name, begin and end in bytes, who found it, and its value.
+    """
+
+    status: int
+    intent: int
+    nearest: int
+    confidence: float
+    grams: tuple[int, int]
+    logits: NDArray[np.int32]
+    slots: tuple[SlotFields, ...]
+
+
+class CLanguage:
+    """A compiled language model.
+
+    Args:
+        files: as `write_language_c99` gives them.
+        name: prefix of their names.
+        intents: how many it knows.
+        maximum: slots of an utterance.
+        compiler: its command.
+
+    Raises:
+        InputError: the compiler refuses the code.
+    """
+
+    def __init__(self, files: Files, name: str, intents: int, maximum: int, compiler: str) -> None:
+        text = driver("probe_language.c", name)
+        with compiled({**files, "probe.c": text}, compiler, [f"-D{name.upper()}_TAPS"]) as path:
+            self._run = ctypes.CDLL(str(path)).probe_language
+        self._intents, self._slots = intents, (_Slot * maximum)()
+
+    def parse(self, text: str, today: int) -> Understood:
+        """Return what it says of an utterance; `today` counts days since 1970-01-01."""
+        data, values, logits = text.encode(), np.zeros(6), np.zeros(self._intents, np.int32)
+        count = self._run(
+            data, ctypes.c_size_t(len(data)), ctypes.c_int32(today), pointer(values), pointer(logits), self._slots
+        )
+        slots = tuple(_slot_of(slot) for slot in self._slots[: max(0, count)])
+        status, intent, nearest, confidence, *grams = values.tolist()
+        return Understood(
+            int(status), int(intent), int(nearest), confidence, (int(grams[0]), int(grams[1])), logits, slots
+        )  # fmt: skip
+
+
+class _Slot(ctypes.Structure):
+    _fields_ = (("numbers", ctypes.c_double * 6), ("said", ctypes.c_char_p))
+
+
+def _slot_of(slot: _Slot) -> SlotFields:
+    name, begin, end, by, kind, number = slot.numbers
+    # 1 is a number, by the header.
+    value = slot.said.decode() if slot.said is not None else number if kind == 1 else None
+    return int(name), int(begin), int(end), int(by), value
+
+
+_ROOM = 64
+
+
+class CText:
+    """A compiled model of text; its state is the text so far.
+
+    Args:
+        files: as `text_files` gives them.
+        name: prefix of their names.
+        compiler: its command.
+
+    Raises:
+        InputError: the compiler refuses the code.
+    """
+
+    kind = "c99"
+    parameters = bytes = 0
+
+    def __init__(self, files: Files, name: str, compiler: str) -> None:
+        probe = driver("probe_text.c", name, room=_ROOM)
+        with compiled({**files, "probe.c": probe}, compiler, []) as path:
+            self._run = ctypes.CDLL(str(path)).probe_text
+
+    def start(self) -> str:
+        """Return the empty text."""
+        return ""
+
+    def step(self, state: str, symbol: int) -> str:
+        """Return the text with one more symbol."""
+        return state + decode(symbol)
+
+    def probabilities(self, state: str) -> Floats:
+        """Return the chances of every symbol, shape (96,)."""
+        return self._answer(state, 0)[0]
+
+    def completion(self, text: str, rank: int) -> str:
+        """Return the rest of the word that C suggests at a rank."""
+        return self._answer(text, rank)[1]
+
+    def bits(self, codes: Codes) -> float:
+        """Return the mean bits of a text."""
+        text = "".join(map(decode, codes.tolist()))
+        chances = [self.probabilities(text[:index])[code] for index, code in enumerate(codes.tolist())]
+        return float(-np.log2(chances).mean())
+
+    def _answer(self, text: str, rank: int) -> tuple[Floats, str]:
+        chances, word = np.zeros(SYMBOLS, np.float32), ctypes.create_string_buffer(_ROOM)
+        data = text.encode("ascii")
+        self._run(data, len(data), pointer(chances), rank, word)
+        return chances.astype(np.float64), word.value.decode()

@@ -1,16 +1,5 @@
 /* A detector in C, driven over many rows; `probe.py` writes what its header offers. */
-#include <stdint.h>
-#define @@_DETECT_CHANNELS 3
-typedef struct {
-    int rows;
-} @_detect_context;
-typedef struct {
-    float score;
-    int channel;
-    uint32_t row;
-} @_anomaly;
-void @_detect_init(@_detect_context *context);
-int @_detect(@_detect_context *context, const float *row, @_anomaly *anomaly);
+#include "../c99_detectors/detector.h"
 #define $TIME (void)times;
 #define $GAP (void)lost;
 

@@ -1,28 +1,6 @@
 /* A language model in C, asked for what it hashes, logits, intent and slots. */
-#include <stddef.h>
-#include <stdint.h>
-#define @@_INTENTS 3
-#define @@_MOST_SLOTS 8
-#define @@_WORD 2
-typedef struct {
-    int codes;
-} @_context;
-typedef struct {
-    int32_t intent, nearest, logit;
-    float confidence;
-} @_answer;
-typedef struct {
-    int32_t name;
-    uint16_t begin, end;
-    uint8_t by, kind;
-    char word[12];
-    const char *entry;
-    double number;
-} @_slot;
-int @_parse(@_context *context, const char *text, size_t bytes, @_answer *answer);
-const int32_t *@_logits(const @_context *context);
-int32_t @_find_slots(@_context *context, const char *text, size_t bytes, int32_t intent, int32_t today,
-                     @_slot slots[@@_MOST_SLOTS]);
+#include "../c99_language/student.h"
+#include "../c99_language/slots.h"
 
 /* lines probe */
 #include "@.h"

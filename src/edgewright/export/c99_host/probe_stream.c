@@ -1,15 +1,5 @@
 /* A stream in C, driven over many rows; `probe.py` writes what its header offers. */
-#include <stdint.h>
-#define @@_CHANNELS 3
-typedef struct {
-    int rows;
-} @_stream_context;
-typedef struct {
-    int kind;
-} @_event;
-void @_init(@_stream_context *context);
-void @_gap(@_stream_context *context, uint32_t rows);
-int @_push(@_stream_context *context, const float *row, @_event *event);
+#include "../c99_stream/stream.h"
 #define $DECLARED
 #define $TIME (void)times;
 #define $NEXT 0

@@ -1,12 +1,6 @@
 /* A model of text in C, asked for chances and completions. */
+#include "../c99_language/texts.h"
 #include <stddef.h>
-typedef struct {
-    int length;
-} @_text;
-void @_start(@_text *text);
-void @_push(@_text *text, char character);
-void @_chances(const @_text *text, float *chances);
-size_t @_suggest(const @_text *text, int rank, char *word, size_t room);
 #define $room 64
 
 /* lines probe */

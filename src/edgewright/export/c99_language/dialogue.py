@@ -8,19 +8,33 @@
 
 `act` is called for each thing that is done, in order; `NAME_render` fills the slots into what is said. Guards have
 Kleene's three values as in `core.state_machine.guards`. There is no heap, and nothing is remembered outside it.
+
+With a model that understands sentences it is one piece of C, text in, the steps of the table out:
+
+    vending_machine machine;
+    vending_begin(&machine, 0.0, act, context);
+    vending_hear(&context, &machine, text, bytes, VENDING_WORDS_NO_DATE, seconds, act, context);
+
+An intent becomes its event and slots become what guards see, as in `nlp.dialogue`; what is no text is out of scope.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from edgewright.core.state_machine.guards import Tree
 from edgewright.core.state_machine.validation import CheckedTable, Row
 from edgewright.export.c99_code.parts import filled, parts
-from edgewright.export.c99_code.text import identifier, literal, template_comment
-from edgewright.nlp.dialogue import BLANK, CONFIDENCE, START
+from edgewright.export.c99_code.text import guarded, identifier, literal, template_comment
+from edgewright.export.c99_language.slots import Slots
+from edgewright.export.c99_language.student import write_language_c99
+from edgewright.nlp.dialogue import BLANK, CONFIDENCE, START, UNCLEAR, event_name
 from edgewright.schema.errors import InputError
+from edgewright.schema.language import LanguageSpec
 from edgewright.schema.state_table import EVERY, TIMEOUT
 
 C = parts(__file__, "dialogue.c")
@@ -83,13 +97,13 @@ class _Writer:
 
     def files(self) -> dict[str, str]:
         fill = {"@@": self.name.upper(), "@": self.name}
-        made = {}
+        texts = {}
         for ending, text in ((".h", self._header()), (".c", self._source())):
             for key, value in fill.items():
                 text = text.replace(key, value)
             # What was meant as the sign itself.
-            made[self.name + ending] = text.replace("\x01", "@")
-        return made
+            texts[self.name + ending] = text.replace("\x01", "@")
+        return texts
 
     def constant(self, kind: str, name: str) -> str:
         """`VENDING_STATE_IDLE`."""
@@ -147,9 +161,9 @@ class _Writer:
         ).replace("@@_START", self.constant("EVENT", START) if begins else "0")  # fmt: skip
 
     def _rows(self, state: str) -> list[Row]:
-        found = [row for (at, _), rows in self.checked.rows.items() if at == state for row in rows]
+        rows_of_state = [row for (at, _), rows in self.checked.rows.items() if at == state for row in rows]
         # Those of any other event come last: the first row that fits is taken.
-        return sorted(found, key=lambda row: (row.step.event == EVERY, row.place))
+        return sorted(rows_of_state, key=lambda row: (row.step.event == EVERY, row.index))
 
     def _row(self, row: Row, event: int, guard: int, actions: list[str]) -> str:
         first = len(actions)
@@ -159,7 +173,7 @@ class _Writer:
             slot = self.slots[content] if kind == "forget" else -1
             actions.append(f"{{@@_DO_{kind.upper()}, {slot}, {_text(content)}}}")
         to = self.states[row.step.to] if row.step.to else -1
-        return f"{{{event}, {guard}, {to}, {first}, {len(actions) - first}, {row.place}}}"
+        return f"{{{event}, {guard}, {to}, {first}, {len(actions) - first}, {row.index}}}"
 
     def _truth(self, tree: Tree) -> str:
         kind = tree[0]
@@ -182,3 +196,43 @@ class _Writer:
 
 def _text(text: str) -> str:
     return literal(text).replace("@", "\x01")
+
+
+WORDS = "_words"
+"""What is added to a dialogue's name for the model that understands its sentences."""
+
+
+_HEAR = parts(__file__, "hear.h")
+HEAR_HEADER = _HEAR["title"] + guarded("@@_HEAR_H", '"@.h" "@_words.h"', _HEAR["header"])
+
+
+def hearing_files(
+    checked: CheckedTable, spec: LanguageSpec, arrays: dict[str, NDArray[Any]], name: str
+) -> dict[str, str]:
+    """NAME.h and .c of the dialogue, NAME_words.h and .c of the model, NAME_hear.h and .c that join them.
+
+    Args:
+        checked: the table, as `language.dialogue.check` leaves it.
+        spec: of the model, from `read_language`.
+        arrays: of the model, from `read_language`.
+        name: prefix of all names.
+    """
+    events, slots = numbers_of(checked)
+    numbers = {
+        "events": ", ".join(str(events.get(event_name(intent), 0)) for intent in spec.intents),
+        "asked": ", ".join(str(_machine_slot(slots, slot)) for slot in Slots(spec, arrays).names),
+        "unclear": events.get(UNCLEAR, 0), "confidence": slots[CONFIDENCE],
+        "title": template_comment(checked.table.name),
+    }  # fmt: skip
+    joined = {
+        f"{name}_hear.h": filled(HEAR_HEADER, **numbers),
+        f"{name}_hear.c": filled(parts(__file__, "hear.c")["source"], **numbers),
+    }
+    joined = {file: text.replace("@@", name.upper()).replace("@", name) for file, text in joined.items()}
+    return {**dialogue_files(checked, name), **write_language_c99(spec, arrays, name=name + WORDS), **joined}
+
+
+def _machine_slot(slots: dict[str, int], name: str) -> int:
+    """Return the machine's number of a slot; the probability of the intent is none that can be said."""
+    called = event_name(name)
+    return -1 if called == CONFIDENCE else slots.get(called, -1)

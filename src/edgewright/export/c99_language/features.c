@@ -1,4 +1,4 @@
-/* An utterance to the input of a network; `features.py` writes the sizes. */
+/* An utterance to the input of a network; `student.py` writes the sizes. */
 #include "features.h"
 #include <string.h>
 int32_t @_normalise(@_context *context, const char *text, size_t bytes);

@@ -1,4 +1,4 @@
-/* NAME_features.h; `features.py` writes the sizes. */
+/* NAME_features.h; `student.py` writes the sizes. */
 #include <stddef.h>
 #include <stdint.h>
 #define $title words

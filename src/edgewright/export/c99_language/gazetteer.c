@@ -1,4 +1,4 @@
-/* Entries of lists in a text, the longest first; `gazetteer.py` writes them sorted. */
+/* Entries of lists in a text, the longest first; `slots.py` writes them sorted. */
 #include "rules.c"
 #include <string.h>
 #define $count 1

@@ -1,4 +1,4 @@
-"""UTF-8, normalising and hashing of `nlp/utterance` as C99: the same code points, the same rows."""
+"""UTF-8, normalising, hashing, classes of characters and tokens of `nlp/utterance` as C99: the same code points."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ import numpy as np
 
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.text import entries
-from edgewright.export.c99_language.letters import wrapped
-from edgewright.nlp.utterance.hashing import MIX_A, MIX_B, MULTIPLIER, SEED, WORDS
-from edgewright.nlp.utterance.normalise import APOSTROPHE, LONGEST, SPACE, table
+from edgewright.nlp.utterance.normalise import (
+    APOSTROPHE,
+    APOSTROPHES,
+    LONGEST,
+    SIGNS,
+    SPACE,
+    SPACES,
+    Ranges,
+    small_letters,
+    table,
+)
+from edgewright.nlp.utterance.student import MIX_A, MIX_B, MULTIPLIER, SEED, WORDS
 
-C = parts(__file__, "hashing.c")
-ROOT = C["root"]
+HASHING = parts(__file__, "hashing.c")
+ROOT = HASHING["root"]
 
 
 def tables() -> str:
@@ -44,12 +53,16 @@ def functions(rows: int, characters: Sequence[int], words: Sequence[int]) -> lis
     mask = 0xFFFFFFFF
     words_text = {"space": SPACE, "apostrophe": APOSTROPHE, "pairs": len(_pairs())}
     runs = {
-        "characters": "".join(filled(C["characters"], n=n, seed=f"{SEED * n & mask:X}") for n in characters),
-        "words": "".join(filled(C["words"], n=n, seed=f"{SEED * (n + WORDS) & mask:X}", space=SPACE) for n in words),
+        "characters": "".join(filled(HASHING["characters"], n=n, seed=f"{SEED * n & mask:X}") for n in characters),
+        "words": "".join(
+            filled(HASHING["words"], n=n, seed=f"{SEED * (n + WORDS) & mask:X}", space=SPACE) for n in words
+        ),
     }
     numbers = {"mix_a": f"{MIX_A:X}", "mix_b": f"{MIX_B:X}", "multiplier": f"{MULTIPLIER:X}", "rows": rows}
-    before = "\n\n".join([C["decode"], filled(C["fold"], **words_text), filled(C["normalise"], **words_text)])
-    return [before, filled(C["rows"], **numbers, **runs)]
+    before = "\n\n".join(
+        [HASHING["decode"], filled(HASHING["fold"], **words_text), filled(HASHING["normalise"], **words_text)]
+    )
+    return [before, filled(HASHING["rows"], **numbers, **runs)]
 
 
 def longest() -> int:
@@ -63,10 +76,72 @@ def _pairs() -> list[tuple[int, int]]:
 
 def _ranges(codes: list[int]) -> list[int]:
     """Begin and end of runs, the ends not included."""
-    made: list[int] = []
+    borders: list[int] = []
     for code in sorted(codes):
-        if made and made[-1] == code:
-            made[-1] = code + 1
+        if borders and borders[-1] == code:
+            borders[-1] = code + 1
         else:
-            made += [code, code + 1]
-    return made
+            borders += [code, code + 1]
+    return borders
+
+
+def wrapped(cells: Sequence[str]) -> str:
+    """Return cells such as `{1, 2}`, separated by commas, in lines of at most 118 characters."""
+    lines, line = [], "   "
+    for number, cell in enumerate(cells):
+        word = f" {cell}" + ("," if number + 1 < len(cells) else "")
+        if len(line) + len(word) > 118:
+            lines.append(line)
+            line = "   "
+        line += word
+    return "\n".join([*lines, line])
+
+
+# A run of capitals: the first, how many, how far apart, and what is added to get the small letter.
+Run = tuple[int, int, int, int]
+LETTERS = parts(__file__, "letters.c")
+
+
+def letters(*, tokens: bool, small: bool) -> list[str]:
+    """Return blocks of C; the functions of `hashing` are expected before them.
+
+    Args:
+        tokens: whether tokens are wanted: by a tagger or gazetteers.
+        small: whether small letters are: by a tagger.
+    """
+    ranges = {
+        "spaces": _pairs_of_codes(SPACES),
+        "signs": _pairs_of_codes(tuple(pair for pair in SIGNS if pair[1] > 0x80)),
+    }
+    blocks = [filled(LETTERS["classes"], **ranges)]
+    if tokens:
+        joins = " || ".join(f"context->codes[last] == 0x{code:02X}u" for code in APOSTROPHES)
+        blocks.append(filled(LETTERS["tokens"], joins=joins))
+    if small:
+        runs = capitals()
+        cells = wrapped([f"{{{a}, {n}, {s}, {d}}}" for a, n, s, d in runs])
+        blocks.append(filled(LETTERS["small"], count=len(runs), runs=cells))
+    return blocks
+
+
+def capitals() -> list[Run]:
+    """Return the small letters as runs, sorted by their first capital; a code point counts in its first run only."""
+    pairs = sorted(small_letters().items())
+    runs: list[Run] = []
+    while pairs:
+        first, small = pairs[0]
+        best: list[int] = []
+        for step in (1, 2):
+            run = [first]
+            known = dict(pairs)
+            while known.get(run[-1] + step) == run[-1] + step + small - first:
+                run.append(run[-1] + step)
+            best = max(best, run, key=len)
+        runs.append((first, len(best), best[1] - first if len(best) > 1 else 1, small - first))
+        used = set(best)
+        pairs = [pair for pair in pairs if pair[0] not in used]
+    return runs
+
+
+def _pairs_of_codes(ranges: Ranges) -> str:
+    return wrapped([f"{{0x{first:X}u, 0x{end:X}u}}" for first, end in ranges])

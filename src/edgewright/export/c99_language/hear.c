@@ -1,4 +1,4 @@
-/* Intents to events and slots to what guards see; `hear.py` writes their numbers. */
+/* Intents to events and slots to what guards see; `dialogue.py` writes their numbers. */
 #include "hear.h"
 #define $events 1, 1, 1
 #define $asked 0, -1, -1

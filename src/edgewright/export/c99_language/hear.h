@@ -1,30 +1,7 @@
 /* NAME_hear.h of a dialogue with a language model. */
-#include <stddef.h>
-#include <stdint.h>
 #include "dialogue.h"
-#define @@_WORDS_MOST_SLOTS 8
-#define @@_WORDS_INTENTS 3
-#define @@_WORDS_SLOTS 3
-#define @@_WORDS_WORD 2
-#define @@_WORDS_NUMBER 1
-typedef struct {
-    int codes;
-} @_words_context;
-typedef struct {
-    int32_t intent;
-    float confidence;
-} @_words_answer;
-typedef struct {
-    int32_t name;
-    uint16_t begin, end;
-    uint8_t by, kind;
-    char word[12];
-    const char *entry;
-    double number;
-} @_words_slot;
-int @_words_parse(@_words_context *context, const char *text, size_t bytes, @_words_answer *answer);
-int32_t @_words_find_slots(@_words_context *context, const char *text, size_t bytes, int32_t intent, int32_t today,
-                           @_words_slot slots[@@_WORDS_MOST_SLOTS]);
+#include "student.h" /* as @_words */
+#include "slots.h" /* as @_words */
 #define $title vending
 
 /* lines title */

@@ -1,4 +1,4 @@
-/* Classes of characters, small letters and tokens; `letters.py` writes the ranges. */
+/* Classes of characters, small letters and tokens; `hashing.py` writes the ranges. */
 #include "hashing.c"
 #define $spaces {0x9u, 0xEu}
 #define $signs {0xABu, 0xACu}

@@ -1,4 +1,4 @@
-/* Numbers in digits and words, durations, times of day and dates; `rules.py` writes the words.
+/* Numbers in digits and words, durations, times of day and dates; `slots.py` writes the words.
  * Rules have the order of `nlp.utterance.values.NAMES`. */
 #include "letters.c"
 #include "slots.h"

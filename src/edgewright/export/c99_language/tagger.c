@@ -1,4 +1,4 @@
-/* Hashed attributes, integer scores and the best path; `tagger.py` writes the tables. */
+/* Hashed attributes, integer scores and the best path; `slots.py` writes the tables. */
 #include "letters.c"
 #include <string.h>
 #define $keys 2

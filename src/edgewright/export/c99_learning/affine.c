@@ -1,4 +1,4 @@
-/* A board learns how its sensor is worn; `affine.py` writes the factory's numbers. */
+/* A board learns how its sensor is worn; `adapt.py` writes the factory's numbers. */
 #include "affine.h"
 #define $classes 3
 #define $channels 6

@@ -1,4 +1,4 @@
-/* NAME_adapt.h of a sensor's axes; `affine.py` writes its sizes. */
+/* NAME_adapt.h of a sensor's axes; `adapt.py` writes its sizes. */
 #include <stdint.h>
 #define $classes 3
 #define $channels 6

@@ -47,10 +47,10 @@ class Spot:
         Raises:
             InputError: when it is left out.
         """
-        found = self.inputs[index]
-        if found is None:
+        given = self.inputs[index]
+        if given is None:
             raise InputError(f"input {index}", "none", where(self.node))
-        return found
+        return given
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.text import NOINLINE
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site
 from edgewright.export.c99_operators._rounding import Start, requantised
@@ -54,19 +54,19 @@ def dots(unit: Unit, count: int, zero: str, kind: str = "int8_t") -> Callable[[s
         kind: C type of x.
     """
     names = lanes(count)
-    taken = " - zero" if zero else ""
+    less = " - zero" if zero else ""
 
     def pair(index: int) -> list[str]:
-        return [f"v = x[{index}]{taken};", *(f"{name} += v * w[{index * count + k}];" for k, name in enumerate(names))]
+        return [f"v = x[{index}]{less};", *(f"{name} += v * w[{index * count + k}];" for k, name in enumerate(names))]
 
-    what = "(x - zero)" if zero else "x"
+    factor = "(x - zero)" if zero else "x"
     lines = [
-        f"/* sum[k] += {what} * w, the weights of {count} channels side by side. */",
+        f"/* sum[k] += {factor} * w, the weights of {count} channels side by side. */",
         f"@_apart static void @_{_name(count, zero, kind)}(const {kind} *x, const int8_t *w, int n, "
         f"{'int32_t zero, ' if zero else ''}int32_t *sum) {{",
         f"    int32_t {', '.join(f'{name} = sum[{k}]' for k, name in enumerate(names))}, v;",
         "    for (; n > 1; n -= 2) {",
-        *("        " + line for place in range(2) for line in pair(place)),
+        *("        " + line for offset in range(2) for line in pair(offset)),
         "        x += 2;",
         f"        w += {2 * count};",
         "    }",
@@ -77,7 +77,7 @@ def dots(unit: Unit, count: int, zero: str, kind: str = "int8_t") -> Callable[[s
         "}",
     ]
     # Within the loops around it a sum would lie on the stack instead of in a register.
-    unit.helper("apart", APART)
+    unit.helper("apart", NOINLINE)
     function = unit.helper(_name(count, zero, kind), "\n".join(lines))
     return lambda x, w, n: f"{function}({x}, {w}, {n}, {f'{zero}, ' if zero else ''}sum);"
 
@@ -147,7 +147,7 @@ def over_channels(
         lines = [f"int32_t sum[{count}]{'' if biased else ' = {0}'};"]
         if biased:
             lines.append(f"memcpy(sum, {site.unit.table(start.bias.astype(np.int32), 'bias')} + j, sizeof sum);")
-        return [*lines, *sums(count), *given(site, count, requantised(site, "sum[k]", "j + k", start.most), at)]
+        return [*lines, *sums(count), *given(site, count, requantised(site, "sum[k]", "j + k", start.largest), at)]
 
     return over_blocks(channels, block, together=together, work=work)
 

@@ -55,7 +55,10 @@ def kernel_of(site: Site) -> Kernel:
     height, width, channels = site.values[0].shape
     rows, columns, filters = site.target.shape
     fewest = [
-        min(sum(0 <= place * stride - first + tap * step < length for tap in range(taps)) for place in range(count))
+        min(
+            sum(0 <= position * stride - first + tap * step < length for tap in range(taps))
+            for position in range(count)
+        )
         for taps, stride, step, first, length, count in zip(
             size, strides, dilations, before, (height, width), (rows, columns), strict=True
         )

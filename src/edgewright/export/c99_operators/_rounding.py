@@ -1,4 +1,4 @@
-"""Fixed-point rounding in C, as docs/adr/0010-requantisation.md defines it."""
+"""Fixed-point rounding in C, as docs/adr/0010-requantisation.md defines it, and bounds that shorter forms need."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.arithmetic.requantise import twice as round_twice
 from edgewright.export.c99_code.parts import parts
 from edgewright.export.c99_code.source import Source
 from edgewright.export.c99_code.text import smallest
@@ -102,12 +103,12 @@ class Start:
     Attributes:
         bias: int64, one a channel.
         zero: to take off each byte, as C has it; empty where the input's zero point is within the biases.
-        most: largest absolute value of a sum.
+        largest: largest absolute value of a sum.
     """
 
     bias: NDArray[np.int64]
     zero: str
-    most: int
+    largest: int
 
 
 def start_of(site: Site, axis: int, *, padded: bool = False) -> Start:
@@ -133,18 +134,6 @@ def start_of(site: Site, axis: int, *, padded: bool = False) -> Start:
     return Start(folded, "", maximum)
 
 
-_TO_BYTE = """\
-/* x on a grid: divided in float, halves away from zero; not a number stands for the real number 0. */
-static int8_t @_to_byte(float x, float scale, int zero) {
-    const float q = x / scale;
-    if (!(fabsf(q) < 512.0f)) {
-        return (int8_t)(q != q ? zero : q < 0.0f ? -128 : 127);
-    }
-    const int halves = (int)(2.0f * q), v = (halves + (halves < 0 ? -1 : 1)) / 2 + zero, low = v < -128 ? -128 : v;
-    return (int8_t)(low > 127 ? 127 : low);
-}"""
-
-
 def quantise_step(unit: Unit, source: Source, value: IntegerValue) -> Source:
     """Append the step from real numbers to bytes."""
     target = unit.fresh(source.shape, "int8")
@@ -154,7 +143,7 @@ def quantise_step(unit: Unit, source: Source, value: IntegerValue) -> Source:
 
 def byte_text(unit: Unit, text: str, value: IntegerValue) -> str:
     """Return the C of a real number as a byte."""
-    return f"{unit.helper('to_byte', _TO_BYTE)}({text}, {unit.real(value.scale)}, {unit.whole(value.zero)})"
+    return f"{unit.helper('to_byte', C['to_byte'])}({text}, {unit.real(value.scale)}, {unit.whole(value.zero)})"
 
 
 def dequantised(unit: Unit, source: Source, value: IntegerValue, shape: tuple[int, ...]) -> Source:
@@ -163,3 +152,80 @@ def dequantised(unit: Unit, source: Source, value: IntegerValue, shape: tuple[in
     seen = source.seen(lambda view: (view.reshape(value.shape).transpose(2, 0, 1) if last else view).reshape(shape))
     text = f"({unit.real(value.scale)} * (float)({{0}}{unit.less(value.zero)}))"
     return Source(shape, "float32", seen.leaves, text)
+
+
+def factors_of(site: Site, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return multiplier of so many rows, those without weights included, and shift of its upper 32 bits."""
+    own = site.operator.arrays
+    rows = []
+    for name in ("multiplier", "shift"):
+        flat = own[name].astype(np.int64).ravel()
+        rows.append(np.concatenate([flat, np.full(max(count - flat.size, 0), flat[0])])[:count])
+    return rows[0], rows[1] - 32 if single(site) else -rows[1]
+
+
+def single(site: Site) -> bool:
+    """Return whether the operator rounds once."""
+    return bool(site.operator.numbers.get("single", (0,))[0])
+
+
+def exact(site: Site, sums: NDArray[np.int64], multipliers: NDArray[np.int64], shifts: NDArray[np.int64]) -> bool:
+    """Return whether sums are clamped by a byte alone and rounded from the upper 32 bits of a product as from all 64.
+
+    Rounding once needs the lower bits only to tell a tie from less than it: not where no product but 0 ends with 32
+    zeros. Rounding twice takes twice the sum, and shifts down.
+
+    Args:
+        site: with the operator.
+        sums: largest absolute value of each.
+        multipliers: of the rows.
+        shifts: of the upper 32 bits.
+    """
+    if (site.operator.low, site.operator.high) != (-128, 127) or multipliers.max() >= 2**31 or multipliers.min() <= 0:
+        return False
+    if not ((shifts > 0) & (shifts < 32)).all():
+        return False
+    if not single(site):
+        return int(sums.max()) < 2**29
+    zeros = max(int(m & -m).bit_length() - 1 for m in multipliers.tolist())
+    return int(sums.max()) < 1 << min(32 - zeros, 30)
+
+
+def settle(
+    site: Site, start: Start, rows: NDArray[np.int64], multipliers: NDArray[np.int64], shifts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return biases and weights (channels, inputs) where a byte that never changes has weights of 0.
+
+    Training leaves such channels dead, with factors that no bound holds for.
+
+    Args:
+        site: with the operator.
+        start: of its sums.
+        rows: weights.
+        multipliers: of the rows at least; those of such channels are replaced.
+        shifts: likewise.
+    """
+    same = _constant(site, start, rows)
+    if not same.any():
+        return start.bias, rows
+    # Whatever the input, the byte is this: four times what is added to the zero point, over four.
+    bias = np.where(same, 4 * (_answers(site, start.bias) - site.target.zero), start.bias)
+    multipliers[: len(same)][same], shifts[: len(same)][same] = 2**30, 1
+    return bias, np.where(same[:, None], 0, rows)
+
+
+def _constant(site: Site, start: Start, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return whether a row's byte is the same for all inputs; one outside an image is the zero point."""
+    if single(site):
+        return np.zeros(len(rows), np.bool_)
+    zero = int(start.zero or 0)
+    low, high = (-128 - zero) * rows, (127 - zero) * rows
+    low_sum, high_sum = (start.bias + bound(low, high).sum(axis=1) for bound in (np.minimum, np.maximum))
+    return np.equal(_answers(site, low_sum), _answers(site, high_sum))
+
+
+def _answers(site: Site, sums: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the bytes of sums, one a channel, rounded twice."""
+    own, operator = site.operator.arrays, site.operator
+    rounded = round_twice(sums, own["multiplier"].ravel(), own["shift"].ravel()) + site.target.zero
+    return np.clip(rounded, operator.low, operator.high)

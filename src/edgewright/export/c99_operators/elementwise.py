@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
+from edgewright.core.operators.elementwise import FAR, LIMIT, NEAR, SPLIT
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.source import Source, combined, work
 from edgewright.export.c99_code.text import number
 from edgewright.export.c99_graph.picks import LONG
@@ -38,20 +39,7 @@ _COMPARE = {
     "Or": "({0} || {1})",
     "Xor": "({0} != {1})",
 }
-SIGMOID = "static float @_sigmoid(float a) {\n    return 1.0f / (1.0f + expf(-a));\n}"
-# Not-a-number comes out where it went in, as NumPy and ONNX Runtime have it.
-_HELPERS = {
-    "Max": "static float @_max(float a, float b) {\n    return a > b || a != a ? a : b;\n}",
-    "Min": "static float @_min(float a, float b) {\n    return a < b || a != a ? a : b;\n}",
-    "Relu": "static float @_relu(float a) {\n    return a < 0.0f ? 0.0f : a;\n}",
-    "Sign": "static float @_sign(float a) {\n    return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a;\n}",
-    "LeakyRelu": "static float @_leakyrelu(float a, float slope) {\n    return a < 0.0f ? slope * a : a;\n}",
-    "Sigmoid": SIGMOID,
-    # Where C leaves the conversion undefined: what does not fit is the nearest number, not-a-number is 0.
-    "Whole": "static int32_t @_whole(float a) {\n"
-    "    return a >= 2147483648.0f ? INT32_MAX : a < -2147483648.0f ? INT32_MIN : a == a ? (int32_t)a : 0;\n}",
-    "IsNaN": "static uint8_t @_isnan(float a) {\n    return a != a;\n}",
-}
+C = parts(__file__, "elementwise.c")
 
 
 def _polynomial(coefficients: tuple[float, ...], x: str) -> str:
@@ -62,23 +50,11 @@ def _polynomial(coefficients: tuple[float, ...], x: str) -> str:
     return text
 
 
-_HELPERS["Erf"] = f"""\
-/* The error function, as core/operators/_error_function.py says it. */
-static float @_erf(float a) {{
-    const float t = a < 0.0f ? -a : a;
-    if (t > {number(LIMIT)}) {{
-        return a < 0.0f ? -1.0f : 1.0f;
-    }}
-    if (t > {number(SPLIT)}) {{
-        const float far = 1.0f - expf(t * {_polynomial(FAR, "t")} - t);
-        return a < 0.0f ? -far : far;
-    }}
-    const float s = a * a;
-    return a + a * {_polynomial(NEAR, "s")};
-}}"""
+# The error function as core/operators/elementwise.py says it.
+_ERF = {"limit": number(LIMIT), "split": number(SPLIT), "far": _polynomial(FAR, "t"), "near": _polynomial(NEAR, "s")}
 
 
-def made(spot: Spot, text: str, *sources: Source, kind: str = "") -> Source:
+def expression_of(spot: Spot, text: str, *sources: Source, kind: str = "") -> Source:
     """Return an expression over inputs; one that would be repeated over a larger shape is worked out before."""
     inner = tuple(
         s
@@ -86,8 +62,8 @@ def made(spot: Spot, text: str, *sources: Source, kind: str = "") -> Source:
         else spot.unit.stored(s)
         for s in sources
     )
-    found = combined(text, kind or spot.kind, inner)
-    return found if found.shape == spot.shape else found.spread(spot.shape)
+    expression = combined(text, kind or spot.kind, inner)
+    return expression if expression.shape == spot.shape else expression.spread(spot.shape)
 
 
 def _cheap(spot: Spot, source: Source) -> bool:
@@ -109,32 +85,32 @@ def _size_of(shape: tuple[int, ...]) -> int:
 
 def call(spot: Spot, op: str) -> str:
     """Name of a helper function."""
-    return spot.unit.helper(op.lower(), _HELPERS[op])
+    return spot.unit.helper(op.lower(), filled(C[op], **_ERF))
 
 
 @operator(*_BINARY, *_COMPARE)
 def binary(spot: Spot) -> Source:
     """Two values."""
-    return made(spot, {**_BINARY, **_COMPARE}[spot.node.op], spot.source(0), spot.source(1))
+    return expression_of(spot, {**_BINARY, **_COMPARE}[spot.node.op], spot.source(0), spot.source(1))
 
 
 @operator(*_UNARY, "Not")
 def unary(spot: Spot) -> Source:
     """One value."""
-    return made(spot, "(!{0})" if spot.node.op == "Not" else _UNARY[spot.node.op], spot.source(0))
+    return expression_of(spot, "(!{0})" if spot.node.op == "Not" else _UNARY[spot.node.op], spot.source(0))
 
 
 @operator("Relu", "Sign", "Sigmoid", "IsNaN", "Erf")
-def one(spot: Spot) -> Source:
+def by_helper(spot: Spot) -> Source:
     """One value, by a helper function."""
-    return made(spot, call(spot, spot.node.op) + "({0})", spot.source(0))
+    return expression_of(spot, call(spot, spot.node.op) + "({0})", spot.source(0))
 
 
 @operator("LeakyRelu")
 def leaky(spot: Spot) -> Source:
     """Relu with a slope below 0."""
     slope = spot.unit.constant(np.asarray(spot.node.attributes.get("alpha", 0.01), np.float32))
-    return made(spot, call(spot, "LeakyRelu") + "({0}, {1})", spot.source(0), slope)
+    return expression_of(spot, call(spot, "LeakyRelu") + "({0}, {1})", spot.source(0), slope)
 
 
 @operator("Max", "Min")
@@ -144,7 +120,7 @@ def extreme(spot: Spot) -> Source:
     text, sources = "{0}", tuple(s for s in spot.inputs if s is not None)
     for index in range(1, len(sources)):
         text = f"{function}({text}, {{{index}}})"
-    return made(spot, text, *sources)
+    return expression_of(spot, text, *sources)
 
 
 @operator("Clip")
@@ -155,7 +131,7 @@ def clip(spot: Spot) -> Source:
         if index < len(spot.inputs) and spot.inputs[index] is not None:
             text = f"{call(spot, op)}({text}, {{{len(sources)}}})"
             sources.append(spot.source(index))
-    return made(spot, text, *sources)
+    return expression_of(spot, text, *sources)
 
 
 @operator("Pow")
@@ -166,14 +142,14 @@ def power(spot: Spot) -> Source:
     if exponent is not None and exponent.size == 1 and float(exponent.ravel()[0]) in (2.0, 3.0):
         base = spot.unit.stored(base)
         times = int(exponent.ravel()[0])
-        return made(spot, "(" + " * ".join(["{0}"] * times) + ")", base)
-    return made(spot, "powf({0}, {1})", base, spot.source(1))
+        return expression_of(spot, "(" + " * ".join(["{0}"] * times) + ")", base)
+    return expression_of(spot, "powf({0}, {1})", base, spot.source(1))
 
 
 @operator("Where")
 def where_(spot: Spot) -> Source:
     """One of two values by a condition."""
-    return made(spot, "({0} ? {1} : {2})", spot.source(0), spot.source(1), spot.source(2))
+    return expression_of(spot, "({0} ? {1} : {2})", spot.source(0), spot.source(1), spot.source(2))
 
 
 @operator("Cast")
@@ -185,4 +161,4 @@ def cast(spot: Spot) -> Source:
     text = {"float32": "((float){0})", "bool": "({0} != 0)"}.get(spot.kind, "((int32_t){0})")
     if (source.kind, spot.kind) == ("float32", "int32"):
         text = call(spot, "Whole") + "({0})"
-    return made(spot, text, source)
+    return expression_of(spot, text, source)

@@ -7,7 +7,7 @@ import math
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import given, lanes, over_blocks
 from edgewright.export.c99_operators._place import Kernel, kernel_of, over_places, over_rows_of_taps
-from edgewright.export.c99_operators._rounding import clamp, requantised
+from edgewright.export.c99_operators._rounding import C, clamp, requantised
 
 
 @kernel("max_pool")
@@ -19,7 +19,7 @@ def max_pool(site: Site) -> None:
 
     def block(count: int) -> list[str]:
         body = [f"{name} = x[{n}] > {name} ? x[{n}] : {name};" for n, name in enumerate(lanes(count))]
-        return [*_taps(site, k, count, "INT8_MIN", body), *given(site, count, value, _place(k))]
+        return [*_taps(site, k, count, "INT8_MIN", body), *given(site, count, value, _offset(k))]
 
     site.step(over_places(k, over_blocks(k.source[2], block, work=k.work)))
 
@@ -30,12 +30,12 @@ def average_pool(site: Site) -> None:
     k, operator = kernel_of(site), site.operator
     rows = "(lower - upper)" if k.fewest[0] < k.size[0] else str(k.size[0])
     count_of_taps = f"{rows} * {k.taps}" if k.padded else str(math.prod(k.size))
-    mean_of = f"{site.unit.helper('average', _AVERAGE)}(sum[k], {count_of_taps})"
+    mean_of = f"{site.unit.helper('average', C['average'])}(sum[k], {count_of_taps})"
     value = f"{clamp(site.unit)}({mean_of}, {operator.low}, {operator.high})"
 
     def block(count: int) -> list[str]:
         body = [f"{name} += x[{n}];" for n, name in enumerate(lanes(count))]
-        return [*_taps(site, k, count, "0", body), *given(site, count, value, _place(k))]
+        return [*_taps(site, k, count, "0", body), *given(site, count, value, _offset(k))]
 
     site.step(over_places(k, over_blocks(k.source[2], block, work=k.work)))
 
@@ -80,12 +80,5 @@ def _taps(site: Site, k: Kernel, count: int, first: str, body: list[str]) -> lis
     return [_lanes(count, first), *over_rows_of_taps(k, walk), _sums(count)]
 
 
-def _place(k: Kernel) -> str:
+def _offset(k: Kernel) -> str:
     return f"place * {k.places[2]} + "
-
-
-_AVERAGE = """\
-/* sum / count, halves away from zero. */
-static int32_t @_average(int32_t sum, int32_t count) {
-    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
-}"""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.text import NOINLINE
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, lanes, over_channels, repeats
@@ -38,7 +38,7 @@ def vector_dots(unit: Unit, count: int) -> Callable[[str, str, str], str]:
         count: rows.
     """
     unit.helper("vectors", _WHERE)
-    unit.helper("apart", APART)
+    unit.helper("apart", NOINLINE)
     every = range(count)
     lines = [
         f"/* sum[k] += x * w, the weights of {count} channels one after another. */",

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.core.operators import where
 from edgewright.export.c99_code.source import Source
-from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.text import NOINLINE
 from edgewright.export.c99_graph.kernels import OP
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.schema.errors import InputError
@@ -36,7 +36,7 @@ def count_kernels(spot: Spot) -> Source:
     wide = 4 << int(np.max(rows[:, 0]))
     values, row = (unit.fresh((n,), "int16") for n in (channels * samples, 2 * (samples + wide)))
     target = unit.fresh(spot.shape)
-    unit.helper("apart", APART)
+    unit.helper("apart", NOINLINE)
     text = Path(__file__).with_suffix(".c").read_text(encoding="utf-8")
     for function in _FUNCTION.finditer(text):
         # The inner loop has the registers of a small core for itself.

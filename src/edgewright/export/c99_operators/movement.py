@@ -139,7 +139,9 @@ def chosen(spot: Spot) -> Source:
     stride = leaf.view.strides[axis]
     target = unit.fresh(spot.shape, source.kind)
     if spot.node.op == "GatherElements":
-        base = source.seen(lambda v: v[(slice(None),) * axis + (slice(0, 1),)]).spread(_held(source, spot.shape, axis))
+        base = source.seen(lambda v: v[(slice(None),) * axis + (slice(0, 1),)]).spread(
+            _with_length(source, spot.shape, axis)
+        )
         base = base.seen(lambda v: v[tuple(slice(0, n) for n in spot.shape)])
         at = places
     else:
@@ -164,7 +166,7 @@ def chosen(spot: Spot) -> Source:
     return target
 
 
-def _held(source: Source, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+def _with_length(source: Source, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     """Return the source's shape with the output's length along the axis of the choice."""
     return (*source.shape[:axis], shape[axis], *source.shape[axis + 1 :])
 
@@ -183,8 +185,8 @@ def reshape(spot: Spot) -> Source:
     def change(view: Bytes) -> Bytes:
         return view.reshape(spot.shape)
 
-    found = source.viewed(change)
-    return found or spot.unit.stored(source, in_order=True).seen(change)
+    view_source = source.viewed(change)
+    return view_source or spot.unit.stored(source, in_order=True).seen(change)
 
 
 @operator("Transpose", "Slice")
@@ -225,9 +227,9 @@ def gather(spot: Spot) -> Source:
             strides = (*view.strides[:axis], *(stride * s for s in steps), *view.strides[axis + 1 :])
             return np.lib.stride_tricks.as_strided(part, shape, strides)
 
-        found = source.viewed(change)
-        if found is not None:
-            return found
+        view_source = source.viewed(change)
+        if view_source is not None:
+            return view_source
     return _copied(spot, spot.unit.stored(source), places, axis)
 
 

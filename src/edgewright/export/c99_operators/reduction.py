@@ -1,17 +1,18 @@
-"""Sums, means and extremes along axes."""
+"""Sums, means and extremes along axes; sums of neighbours are functions, eight at a time where a core has floats."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.source import Bytes, Source, combined, distinct_work, loops, work
-from edgewright.export.c99_code.text import APART, number
-from edgewright.export.c99_code.unit import nested, spent
+from edgewright.export.c99_code.text import NOINLINE, number
+from edgewright.export.c99_code.unit import Unit, nested, spent
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.export.c99_operators._sums import BLOCK, summing
 
 # Sums of fewer neighbours stand where they are needed.
 _SHORT = 16
@@ -30,6 +31,114 @@ _TAKE = {
 }
 _START = {"ReduceProd": "1.0f", "ReduceMax": "(-INFINITY)", "ReduceMin": "INFINITY"}
 C = parts(__file__, "reduction.c")
+BLOCK = 32
+"""Longer sums are made of blocks: float32 then loses the digits of a block and of the blocks, not of all."""
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """A function that sums a term over neighbours.
+
+    Attributes:
+        name: of the function.
+        given: arguments at a call, with {0}, {1}, ... for the leaves of the expression.
+        takes: parameters.
+        term: C of one term.
+        text: what is summed.
+        four: instructions for four terms: X is the value, read before, Y another register, A the sum.
+        step: what steps on after a term that does not.
+        portable: whether code for any core calls it, too, instead of writing the loop out.
+    """
+
+    name: str
+    given: str
+    takes: str
+    term: str
+    text: str
+    four: tuple[str, ...]
+    step: str = ""
+    portable: bool = True
+
+    def code(self, floats: bool) -> str:
+        """Return the C, with assembly for cores with float instructions."""
+        pointers, levels = re.findall(r"\*(\w)", self.takes), re.findall(r"float (\w)", self.takes)
+        return filled(
+            C["sum"], name=self.name, takes=self.takes, term=self.term, text=self.text, step=self.step, floats=floats,
+            pointers=", ".join(f'[{word}] "+r"({word})' for word in (*pointers, "n")),
+            levels=", ".join(f'[{word}] "t"({word})' for word in levels), instructions="\n".join(self._eight()),
+        )  # fmt: skip
+
+    def _eight(self) -> list[str]:
+        """Return instructions for eight terms, twice four of them."""
+        lines = []
+        for first in (0, 4):
+            for line in self.four:
+                lines += _each(line, first) if re.search(r"\b[XYA]\b", line) else [line]
+        return [f'            "{line}\\n"' for line in lines]
+
+
+def _each(line: str, first: int) -> list[str]:
+    """Return an instruction for each of four terms, whose values begin in this register."""
+    instructions = []
+    for lane, total in enumerate("bcde"):
+        names = {"X": f"s{first + lane}", "Y": f"s{8 + lane}", "A": f"%[{total}]"}
+        instructions.append(re.sub(r"\b[XYA]\b", lambda word, names=names: str(names[word[0]]), line))  # type: ignore[misc]
+    return instructions
+
+
+_DOT = ("const float *x, const float *y", "*x++ * *y++", "products of neighbours",
+        ("vldmia %[y]!, {s8-s11}", "vfma.f32 A, X, Y"))  # fmt: skip
+# By an expression and its strides from neighbour to neighbour.
+_SUMS = {
+    ("{0}", (1,)): _Sum("sum", "&{0}", "const float *x", "*x++", "neighbours", ("vadd.f32 A, A, X",)),
+    ("({0} * {0})", (1,)): _Sum("dot", "&{0}, &{0}", *_DOT),
+    ("({0} * {1})", (1, 1)): _Sum("dot", "&{0}, &{1}", *_DOT),
+    ("({0} - {1})", (1, 0)): _Sum(
+        "rest", "&{0}, {1}", "const float *x, float p", "*x++ - p", "what neighbours exceed",
+        ("vsub.f32 X, X, %[p]", "vadd.f32 A, A, X"),
+    ),
+    ("(({0} * {0}) * {0})", (1,)): _Sum(
+        "cubes", "&{0}", "const float *x", "*x * *x * *x", "cubes", ("vmul.f32 Y, X, X", "vfma.f32 A, Y, X"),
+        step=", ++x", portable=False,
+    ),
+    ("((({0} - {1}) - {2}) * (({3} - {4}) - {5}))", (1, 0, 0, 1, 0, 0)): _Sum(
+        "moved", "&{0}, {1}, {2}, &{3}, {4}, {5}",
+        "const float *x, float p, float q, const float *y, float r, float s",
+        "(*x++ - p - q) * (*y++ - r - s)", "products of what neighbours exceed",
+        ("vldmia %[y]!, {s8-s11}", "vsub.f32 X, X, %[p]", "vsub.f32 X, X, %[q]", "vsub.f32 Y, Y, %[r]",
+         "vsub.f32 Y, Y, %[s]", "vfma.f32 A, X, Y"),
+        portable=False,
+    ),
+}  # fmt: skip
+
+
+_PRESENT = "(fabsf({0}) <= 3.4028235e+38f)"
+# Of numbers some of which may be missing: what stands for those, and what is taken off all.
+_KNOWN = {
+    (f"({_PRESENT} ? {{0}} : 0.0f)", (1,)): "&{0}, 0.0f, 0.0f",
+    (f"({_PRESENT} ? {{0}} : {{1}})", (1, 0)): "&{0}, {1}, 0.0f",
+    (f"({_PRESENT} ? ({{0}} - {{1}}) : 0.0f)", (1, 0)): "&{0}, {1}, {1}",
+    (f"(({_PRESENT} ? {{0}} : {{1}}) - {{2}})", (1, 0, 0)): "&{0}, {1}, {2}",
+}
+
+
+def summing(unit: Unit, text: str, strides: tuple[int, ...]) -> str | None:
+    """Return the call of a function that sums an expression, up to its number of terms; None where there is none.
+
+    Args:
+        unit: where the function is written.
+        text: of the expression, with {0}, {1}, ... for its leaves.
+        strides: of the leaves, from neighbour to neighbour.
+    """
+    filled = _KNOWN.get((text, strides)) if unit.floats else None
+    if filled is not None:
+        summing(unit, "({0} - {1})", (1, 0))
+        return f"{unit.helper('known_sum', C['known_sum'])}({filled}"
+    known = _SUMS.get((text, strides))
+    if known is None or not (known.portable or unit.floats):
+        return None
+    unit.helper("apart", NOINLINE)
+    return f"{unit.helper(known.name, known.code(unit.floats))}({known.given}"
 
 
 def axes_of(spot: Spot) -> tuple[int, ...]:
@@ -71,9 +180,9 @@ def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: t
     """Append a reduction of an expression; `shape` is that of the output, with or without the reduced axes."""
     rank = len(source.shape)
     turned = source.seen(kept_first(rank, axes))
-    found = _short(spot, op, turned, rank - len(axes), shape) or _called(spot, op, turned, rank - len(axes), shape)
-    if found is not None:
-        return found
+    expression = _short(spot, op, turned, rank - len(axes), shape) or _called(spot, op, turned, rank - len(axes), shape)
+    if expression is not None:
+        return expression
     target = spot.unit.fresh(shape)
     count = rank - len(axes)
     seen = target.seen(lambda view: view.reshape(turned.shape[:count] + (1,) * len(axes)))
@@ -100,13 +209,15 @@ def _short(spot: Spot, op: str, turned: Source, kept: int, shape: tuple[int, ...
     count = int(np.prod(turned.shape[kept:]))
     if op not in ("ReduceSum", "ReduceMean") or count > _FEW or int(np.prod(shape)) < _MANY:
         return None
-    found = [part for place in np.ndindex(turned.shape[kept:]) if (part := _entry(turned, place, shape)) is not None]
-    if len(found) < count:
+    parts = [
+        part for position in np.ndindex(turned.shape[kept:]) if (part := _entry(turned, position, shape)) is not None
+    ]
+    if len(parts) < count:
         return None
     text = "{0}"
     for index in range(1, count):
         text = f"({text} + {{{index}}})"
-    total = combined(text if op == "ReduceSum" else f"({text} / {number(float(count))})", "float32", tuple(found))
+    total = combined(text if op == "ReduceSum" else f"({text} / {number(float(count))})", "float32", tuple(parts))
     # For a core with float instructions memory is dearer than what compilers see twice.
     effort = distinct_work(total) if spot.unit.floats else work(total)
     return total if effort <= _CHEAP else None
@@ -142,7 +253,7 @@ def _called(spot: Spot, op: str, turned: Source, kept: int, shape: tuple[int, ..
     if not means:
         if turned.text != "{0}" or strides != (1,):
             return None
-        spot.unit.helper("apart", APART)
+        spot.unit.helper("apart", NOINLINE)
         word = spot.unit.helper("least" if op == "ReduceMin" else "most", _EXTREMES[op])
         return Source(shape, "float32", first.leaves, f"{word}(&{{0}}, {inner[0]})")
     call = summing(spot.unit, turned.text, strides)

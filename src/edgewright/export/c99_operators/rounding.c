@@ -1,4 +1,5 @@
 /* From sums to bytes: products with a power of two, rounded as LiteRT and TFLM round. */
+#include <math.h>
 #include <stdint.h>
 
 /* block clamp */
@@ -47,4 +48,21 @@ static int64_t @_once(int32_t v, int64_t m, int s) {
 /* block clamp_long */
 static int8_t @_clamp_long(int64_t v, int64_t low, int64_t high) {
     return (int8_t)(v < low ? low : v > high ? high : v);
+}
+
+/* block to_byte */
+/* x on a grid: divided in float, halves away from zero; not a number stands for the real number 0. */
+static int8_t @_to_byte(float x, float scale, int zero) {
+    const float q = x / scale;
+    if (!(fabsf(q) < 512.0f)) {
+        return (int8_t)(q != q ? zero : q < 0.0f ? -128 : 127);
+    }
+    const int halves = (int)(2.0f * q), v = (halves + (halves < 0 ? -1 : 1)) / 2 + zero, low = v < -128 ? -128 : v;
+    return (int8_t)(low > 127 ? 127 : low);
+}
+
+/* block average */
+/* sum / count, halves away from zero. */
+static int32_t @_average(int32_t sum, int32_t count) {
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
 }

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from edgewright.core.operators import where
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.source import Source
-from edgewright.export.c99_code.text import APART
+from edgewright.export.c99_code.text import NOINLINE
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.spectrum import OP, factors
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.export.c99_operators._banded import over_rows
+from edgewright.export.c99_operators.linear import over_rows
 from edgewright.schema.errors import InputError
 
 Table = NDArray[np.float32]
@@ -66,7 +66,7 @@ def power_spectrum(spot: Spot) -> Source:
     text = filled(C["direct"] if length % 2 else C["power"], direct=word, power=word, **holes)
     memory = ", ".join(s.leaves[0].buffer.name for s in scratch)
     if unit.floats:
-        unit.helper("apart", APART)
+        unit.helper("apart", NOINLINE)
     else:
         text = text.replace("@_apart ", "")
     call = f"{unit.helper(word, text)}({{x}}, {{step}}, {', '.join(tables)}, {memory}, {{y}});"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.core.operators import where
-from edgewright.core.operators._windows import geometry
+from edgewright.core.operators._attributes import geometry
 from edgewright.export.c99_code.source import Source
 from edgewright.export.c99_code.unit import nested
 from edgewright.export.c99_operators import Spot, operator
@@ -80,13 +80,13 @@ def walk(spot: Spot, f: Frame, body: tuple[list[str], list[str], list[str]]) -> 
     # In the order of channels, rows and columns, places need two products; the counts of estimates are of these.
     in_order = source.lying
 
-    def place(found: re.Match[str]) -> str:
+    def entry(channel_index: re.Match[str]) -> str:
         if in_order:
-            return f"{leaf.buffer.name}[{start}({found[1]} * {h} + row) * {w} + column]"
-        return f"{leaf.buffer.name}[{start}{channel} * {found[1]} + {down} * row + {across} * column]"
+            return f"{leaf.buffer.name}[{start}({channel_index[1]} * {h} + row) * {w} + column]"
+        return f"{leaf.buffer.name}[{start}{channel} * {channel_index[1]} + {down} * row + {across} * column]"
 
     def filled(lines: list[str]) -> list[str]:
-        return [_AT.sub(place, line).replace("OUT[", f"{result}[") for line in lines]
+        return [_AT.sub(entry, line).replace("OUT[", f"{result}[") for line in lines]
 
     before, tap, after = (filled(lines) for lines in body)
     inner = [

@@ -1,7 +1,8 @@
 """How operators with weights are written for RISC-V with vectors: a lane a channel of the output (ADR 71).
 
 A byte of the input meets the weights of as many channels as a vector holds. Sums need no adding across lanes and are
-rescaled in lanes, too.
+rescaled in lanes, too. A strip of as many output channels as the vectors of the processor hold has its sums in 8
+registers, v8 to v15. Vectors of any length give the same bytes.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import NOINLINE
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site
-from edgewright.export.c99_operators._bounds import exact, factors_of, settle, single
 from edgewright.export.c99_operators._place import first_tap, kernel_of, over_places
-from edgewright.export.c99_operators._rounding import Start, start_of
-from edgewright.export.c99_rvv._functions import function
+from edgewright.export.c99_operators._rounding import Start, exact, factors_of, settle, single, start_of
 from edgewright.schema.footprint import LANES
 
 PREFIX = f"{LANES} "
 """Begins the kinds of work that steps of this folder do."""
+TURN = 4
+"""Bytes of inputs that one turn of the loop takes."""
+C = parts(__file__, "lanes.c")
 
 
 def write_lanes(site: Site) -> Source | None:
@@ -56,10 +61,13 @@ def _convolution(site: Site, *, planes: bool) -> Source | None:
         return None
     at, tap, count = first_tap(k)
     run = k.taps if each == 1 else f"{k.taps} * {each}"
-    place = f"{call[2]} + ({tap}) * {each * filters}"
+    weights_at = f"{call[2]} + ({tap}) * {each * filters}"
     result = f"{site.result} + place * {filters}"
     site.step(
-        [*call[0], *over_places(k, [f"{call[1]}({site.name()} + {at}, {place}, {count}, {run}, {result}, &layer);"])]
+        [
+            *call[0],
+            *over_places(k, [f"{call[1]}({site.name()} + {at}, {weights_at}, {count}, {run}, {result}, &layer);"]),
+        ]
     )
     return site.output
 
@@ -79,7 +87,7 @@ def _call(
     factors = (array[: 1 if same else None].astype(np.int32) for array in (multipliers, shifts))
     tables = [unit.table(bias.astype(np.int32), "bias")]
     tables += [unit.table(array, role) for array, role in zip(factors, ("multiplier", "shift"), strict=True)]
-    name = function(unit, planes=planes, once=single(site), less=bool(start.zero))
+    name = _function(unit, planes=planes, once=single(site), less=bool(start.zero))
     numbers = (0 if same else 4, channels, *steps, int(start.zero or 0), site.target.zero)
     settings = ", ".join([*tables, *map(str, numbers)])
     layer = f"static const {unit.name}_layer layer = {{{settings}}};"
@@ -89,3 +97,18 @@ def _call(
 def _largest(bias: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the largest absolute value of each sum; a byte less a zero point has 8 bits and a sign."""
     return np.asarray(np.abs(bias) + 255 * np.abs(rows).sum(axis=1))
+
+
+def _function(unit: Unit, *, planes: bool, once: bool, less: bool) -> str:
+    """Write the function that works all channels out at a place; return its name.
+
+    Args:
+        unit: where it goes.
+        planes: whether every channel has a plane of its own.
+        once: whether products are rounded once.
+        less: whether the zero point of the input is taken off each byte.
+    """
+    unit.helper("apart", NOINLINE)
+    unit.helper("layer", C["layer"])
+    name = "_".join(("planes" if planes else "filters", "once" if once else "twice", *(("less",) if less else ())))
+    return unit.helper(name, filled(C["function"], function=name, planes=planes, once=once, less=less))

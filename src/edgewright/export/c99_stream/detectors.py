@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.export.c99_code.text import number, template_comment
-from edgewright.export.c99_detectors._form import Form
-from edgewright.export.c99_detectors._source import detector_form, form_files
-from edgewright.monitor.detector_file import DetectorFile, parse_detector
-from edgewright.monitor.detector_stream import Watch
+from edgewright.export.c99_code.text import template_comment
+from edgewright.export.c99_detectors._source import Form, detector_form, form_files
+from edgewright.monitor.detector_stream import DetectorFile, Watch, parse_detector
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.package import WindowSpec
 
@@ -38,7 +36,7 @@ class Watcher:
     @property
     def given(self) -> bool:
         """Whether it sees the windows that the model has, and holds none of its own."""
-        return self.form.window is not None and not self.form.held
+        return self.form.window is not None and not self.form.own_windows
 
 
 @dataclass(frozen=True)
@@ -67,11 +65,11 @@ def watchers_of(
         name: prefix of the model's names.
         columns: of a row.
     """
-    made: list[Watcher] = []
+    watchers: list[Watcher] = []
     files: dict[str, str] = {}
     refused: dict[str, str] = {}
     for text, content in sorted(detectors.items()):
-        prefix = _prefix(name, text, [known.prefix for known in made])
+        prefix = _prefix(name, text, [known.prefix for known in watchers])
         try:
             file = parse_detector(content, f"detector {text}")
             # Refuses arrays that do not go together.
@@ -81,14 +79,14 @@ def watchers_of(
         except EdgewrightError as error:
             refused[text] = " ".join(str(error).split())
             continue
-        made.append(watcher)
-    return Watchers(tuple(made), files, refused)
+        watchers.append(watcher)
+    return Watchers(tuple(watchers), files, refused)
 
 
-def _prefix(name: str, text: str, taken: Sequence[str]) -> str:
+def _prefix(name: str, text: str, used: Sequence[str]) -> str:
     """Return a prefix of at most 36 letters, so that a network of its own has a name, too."""
     word = f"{name[:18]}_{re.sub(r'[^A-Za-z0-9_]', '_', text)[:14]}"
-    return next(w for w in (word, *(f"{word}_{n}" for n in range(2, len(taken) + 3))) if w not in taken)
+    return next(w for w in (word, *(f"{word}_{n}" for n in range(2, len(used) + 3))) if w not in used)
 
 
 def _watcher(
@@ -109,12 +107,12 @@ def _watcher(
         threshold=spec.threshold.value,
         refractory=spec.refractory,
         window=cut,
-        held=not (same and whole and window is not None and window.samples > 1),
+        own_windows=not (same and whole and window is not None and window.samples > 1),
     )
     return Watcher(text, prefix, form, tuple(columns.index(column) for column in own), whole)
 
 
-def told_of(watchers: Watchers) -> list[str]:
+def note_lines(watchers: Watchers) -> list[str]:
     """Return lines of the header's comment."""
     lines = []
     for index, watcher in enumerate(watchers.all):
@@ -123,108 +121,18 @@ def told_of(watchers: Watchers) -> list[str]:
         each = f"windows of {form.window.samples} rows" if form.window is not None else "rows"
         limit = f"{np.float32(form.threshold):.9g}"
         name = template_comment(watcher.name)
-        lines.append(f" * Detector {index}, {name}: {form.kind} over {over}, {each}, odd from {limit} on.")
-    for name, why in watchers.refused.items():
-        text = template_comment(f"Not in this code: detector {name}: {why}")
-        lines.append(f" * {text}")
-    return lines
-
-
-EVENT = (
-    "    float score;      /* of an anomaly, which has no label (-1) or value (0); 0 for other events */",
-    "    float threshold;  /* that the score reached */",
-    "    int channel;      /* the most anomalous one, from 0; -1 if none, and for other events */",
-    "    int detector;     /* that raised it, from 0; -1 for other events */",
-)
-NEXT = (
-    "/* Other events of the row that was pushed last: 1 and the next one, or 0 and the event untouched. */",
-    "int @_next(@_stream_context *context, @_event *event);",
-)
-TIME = (
-    "/* Sets the time of the rows that follow, in microseconds since 1970, until the next call; unknown at first. */",
-    "void @_time(@_stream_context *context, int64_t microseconds);",
-)
-
-
-def timed(watchers: Sequence[Watcher]) -> bool:
-    """Return whether one of them asks for the time of a row."""
-    return any(watcher.form.score.season for watcher in watchers)
-
-
-def watch_code(watchers: Sequence[Watcher]) -> list[str]:
-    """Return functions @_watch, of a row, and @_watch_window, of a window of the model, each where one needs it."""
-    if not watchers:
-        return []
-    rows = [(n, w) for n, w in enumerate(watchers) if not w.given]
-    windows = [(n, w) for n, w in enumerate(watchers) if w.given]
-    blocks = [_KEEP]
-    blocks += [_watch("watch", "sample", rows)] if rows else []
-    blocks += [_watch("watch_window", "window", windows)] if windows else []
-    thresholds = ", ".join(number(w.form.threshold).strip("()") for w in watchers)
-    blocks.append(f"static const float @_limits[{len(watchers)}] = {{{thresholds}}};")
-    return blocks
-
-
-def push_code(watchers: Sequence[Watcher], classes: bool) -> list[str]:
-    """Functions @_next, @_push around @_answered and, where a detector asks for it, @_time; nothing without detectors.
-
-    Args:
-        watchers: detectors of the stream.
-        classes: whether the model gives labels.
-    """
-    if not watchers:
-        return []
-    other = "event->label = -1;\n            event->confidence = 0.0f;" if classes else "event->value = 0.0f;"
-    rows = any(not w.given for w in watchers)
-    push = [
-        "int @_push(@_stream_context *context, const float sample[@@_CHANNELS], @_event *event) {",
-        "    memset(context->told, 0, sizeof context->told);",
-        *(["    @_watch(context, sample);"] if rows else []),
-        "    if (@_answered(context, sample, event)) {",
-        "        event->score = 0.0f;",
-        "        event->threshold = 0.0f;",
-        "        event->channel = -1;",
-        "        event->detector = -1;",
-        "        return 1;",
-        "    }",
-        "    return @_next(context, event);",
-        "}",
+        lines.append(f"Detector {index}, {name}: {form.kind} over {over}, {each}, odd from {limit} on.")
+    return lines + [
+        template_comment(f"Not in this code: detector {name}: {why}") for name, why in watchers.refused.items()
     ]
-    blocks = [_NEXT.replace("$N", str(len(watchers))).replace("$OTHER", other), "\n".join(push)]
-    if timed(watchers):
-        calls = [
-            f"    {w.prefix}_detect_time(&context->detector{n}, microseconds);"
-            for n, w in enumerate(watchers)
-            if w.form.score.season
-        ]
-        blocks.append("\n".join(["void @_time(@_stream_context *context, int64_t microseconds) {", *calls, "}"]))
-    return blocks
 
 
-_KEEP = """\
-static void @_keep(@_stream_context *context, int detector, float score, int channel) {
-    context->told[detector].odd = 1;
-    context->told[detector].score = score;
-    context->told[detector].channel = channel;
-}"""
-_NEXT = """\
-int @_next(@_stream_context *context, @_event *event) {
-    for (int i = 0; i < $N; ++i) {
-        if (context->told[i].odd) {
-            context->told[i].odd = 0;
-            event->kind = @@_ANOMALY;
-            $OTHER
-            event->row = context->rows - 1u;
-            event->flags = 0u;
-            event->score = context->told[i].score;
-            event->threshold = @_limits[i];
-            event->channel = context->told[i].channel;
-            event->detector = i;
-            return 1;
-        }
-    }
-    return 0;
-}"""
+def watch_functions(watchers: Sequence[Watcher]) -> str:
+    """Return functions @_watch, of a row, and @_watch_window, of a window of the model, each where one needs it."""
+    of_rows = [(n, w) for n, w in enumerate(watchers) if not w.given]
+    of_windows = [(n, w) for n, w in enumerate(watchers) if w.given]
+    blocks = [_watch("watch", "sample", of_rows)] if of_rows else []
+    return "\n\n".join([*blocks, *([_watch("watch_window", "window", of_windows)] if of_windows else [])])
 
 
 def _watch(function: str, argument: str, watchers: Sequence[tuple[int, Watcher]]) -> str:

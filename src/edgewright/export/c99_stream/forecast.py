@@ -14,11 +14,11 @@ _H = parts(__file__, "forecast.h")
 HEADER = _H["title"] + guarded("@@_FORECAST_H", "<stdint.h>", _H["header"])
 
 
-def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
+def write_forecaster_c99(forecaster: ForecasterFile, *, name: str) -> dict[str, str]:
     """Return a forecaster as a header and a source file; it answers as `Forecaster` does, in float32.
 
     Args:
-        made: as read from its file.
+        forecaster: as read from its file.
         name: of the files, and prefix of every name in them.
 
     Returns:
@@ -27,10 +27,10 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
     Raises:
         InputError: for a name that C does not take.
     """
-    spec, model = made.spec, made.spec.model
+    spec, model = forecaster.spec, forecaster.spec.model
     levels = max(len(spec.levels), 1)
-    tables = _tables(made)
-    flash, ram = memory_of(made)
+    tables = _tables(forecaster)
+    flash, ram = memory_of(forecaster)
     header = filled(HEADER, **{
         "column": template_comment(spec.column), "name": template_comment(spec.name),
         "lags": tables["lags"].size, "horizon": spec.horizon,
@@ -48,43 +48,43 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
         for key, table in tables.items()
         if table.size
     ]
-    files = {f"{identifier(name)}_forecast.h": header, f"{name}_forecast.c": _source(made, "\n\n".join(blocks))}
+    files = {f"{identifier(name)}_forecast.h": header, f"{name}_forecast.c": _source(forecaster, "\n\n".join(blocks))}
     return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in files.items()}
 
 
-def memory_of(made: ForecasterFile) -> tuple[int, int]:
+def memory_of(forecaster: ForecasterFile) -> tuple[int, int]:
     """Return bytes of its tables and of its static memory, as the header tells them."""
-    model = made.spec.model
-    ram = 4 * (max(model.reach, 1) + made.spec.horizon * (len(model.parts) + model.difference) + 3)
-    return sum(table.nbytes for table in _tables(made).values()), ram
+    model = forecaster.spec.model
+    ram = 4 * (max(model.reach, 1) + forecaster.spec.horizon * (len(model.parts) + model.difference) + 3)
+    return sum(table.nbytes for table in _tables(forecaster).values()), ram
 
 
-def _tables(made: ForecasterFile) -> dict[str, NDArray[np.generic]]:
+def _tables(forecaster: ForecasterFile) -> dict[str, NDArray[np.generic]]:
     """Return constants by name, as they are stored; widths of no interval are left out when they are written."""
-    model = made.spec.model
+    model = forecaster.spec.model
     parts = model.parts
     tables: dict[str, NDArray[np.generic]] = {
-        "start": np.asarray(made.state, np.float32),
+        "start": np.asarray(forecaster.state, np.float32),
         "weights": np.asarray([w for part in parts for w in part.weights], np.float32),
         "lags": np.asarray([lag for part in parts for lag in part.lags], np.int32),
         "from": np.cumsum([0, *(len(part.lags) for part in parts)]).astype(np.int32),
         "bias": np.asarray([part.bias for part in parts], np.float32),
         "share": np.asarray([part.share for part in parts], np.float32),
-        "widths": np.asarray(made.widths, np.float32).ravel(),
+        "widths": np.asarray(forecaster.widths, np.float32).ravel(),
     }
     if not model.reach:
         del tables["from"]
     return tables
 
 
-def _source(made: ForecasterFile, tables: str) -> str:
+def _source(forecaster: ForecasterFile, tables: str) -> str:
     """Return its text, with @ for the prefix of names.
 
     Args:
-        made: the forecaster.
+        forecaster: the forecaster.
         tables: definitions of the constants start, weights, widths and lags.
     """
-    model = made.spec.model
+    model = forecaster.spec.model
     reach, logs = model.reach, model.scale == "log"
     centre, spread = _double(model.centre), _double(model.spread)
     unscaled = f"(double)u * {spread} + {centre}"
@@ -107,7 +107,7 @@ def _source(made: ForecasterFile, tables: str) -> str:
         if reach
         else "",
         "remember": "            context->steps[h] = u - level;\n" if model.difference else "",
-        "half": "@_widths[@@_FORECAST_HORIZON * k + h]" if made.spec.levels else "0.0f",
+        "half": "@_widths[@@_FORECAST_HORIZON * k + h]" if forecaster.spec.levels else "0.0f",
     })  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def write_steps(unit: Unit, steps: Steps, names: Mapping[int, str]) -> tuple[Sou
     values: dict[int, Source] = {steps.source: first}
     kept: list[Kept] = []
     for moment in steps.moments:
-        unit.place = names.get(moment.operator.output, "")
+        unit.layer = names.get(moment.operator.output, "")
         values[moment.operator.output] = _write(unit, moment, values, kept)
     return first, values[steps.target], kept
 
@@ -110,24 +110,24 @@ def write_network_stream_c99(network: IntegerNetwork, *, name: str) -> dict[str,
     ends = (first.leaves[0].buffer, last.leaves[0].buffer)
     # A state belongs to these weights in this layout: another model's is refused, and one of another version.
     tables = sorted(unit.contents().items())
-    layout = f"{_VERSION} {network.rounding} {[(one.name, one.size) for one in kept]}".encode()
+    layout = f"{_VERSION} {network.rounding} {[(memory.name, memory.size) for memory in kept]}".encode()
     mark = zlib.crc32(layout + b"".join(np.ascontiguousarray(array).tobytes() for _, array in tables))
     text, arena = stream_source(unit, ends, [], [_tail(kept, mark)])
-    taken, given = network.values[network.input], network.values[network.output]
+    input_value, output_value = network.values[network.input], network.values[network.output]
     head = filled(HEADER, **{
         "title": template_comment(network.name), "hop": steps.hop, "width": steps.channels, "outputs": steps.outputs,
-        "in_scale": f"{taken.scale:.9g}", "in_zero": taken.zero, "out_scale": f"{given.scale:.9g}",
-        "out_zero": given.zero,
-        "remembered": sum(one.size for one in kept), "arena": max(arena // 4, 1),
-        "fields": "".join(f"    {one.field}\n" for one in kept),
+        "in_scale": f"{input_value.scale:.9g}", "in_zero": input_value.zero, "out_scale": f"{output_value.scale:.9g}",
+        "out_zero": output_value.zero,
+        "remembered": sum(memory.size for memory in kept), "arena": max(arena // 4, 1),
+        "fields": "".join(f"    {memory.field}\n" for memory in kept),
     })  # fmt: skip
     files = {f"{name}.h": head, f"{name}.c": text}
     return {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
 
 
 def _tail(kept: list[Kept], mark: int) -> str:
-    fields = [(f"context->{one.name}", one.size) for one in kept]
+    fields = [(f"context->{memory.name}", memory.size) for memory in kept]
     out = "".join(f"    memcpy(at, {field}, {size});\n    at += {size};\n" for field, size in fields)
     back = "".join(f"    memcpy({field}, at, {size});\n    at += {size};\n" for field, size in fields)
-    clear, state = "".join(one.clear for one in kept), parts(__file__, "network_stream.c")["state"]
+    clear, state = "".join(memory.clear for memory in kept), parts(__file__, "network_stream.c")["state"]
     return "\n" + filled(state, clear=clear, out=out, back=back, mark=f"0x{mark:08X}")

@@ -224,13 +224,13 @@ def run_on_device(
         (folder / "rows.bin").write_bytes(data.tobytes())
         _emulate(image, folder, target, timeout)
         outputs = np.frombuffer((folder / "answers.bin").read_bytes(), np.uint8)
-        found, repeats, ticks, idle_ticks, stack = struct.unpack("<5I", (folder / "report.bin").read_bytes())
-        if found != len(data) or outputs.size != found * entry.output_bytes:
-            raise StoppedError(f"{device} answered {found} of {len(data)} rows")
+        count, repeats, ticks, idle_ticks, stack = struct.unpack("<5I", (folder / "report.bin").read_bytes())
+        if count != len(data) or outputs.size != count * entry.output_bytes:
+            raise StoppedError(f"{device} answered {count} of {len(data)} rows")
         flash, ram = (after - before for after, before in zip(_sizes(image, target), _sizes(idle, target), strict=True))
     within = 2 * target.tick / repeats
     return DeviceRun(
-        outputs=outputs.reshape(found, entry.output_bytes),
+        outputs=outputs.reshape(count, entry.output_bytes),
         instructions=round((ticks - idle_ticks) * target.tick / repeats),
         counted_within=0.0 if within < 0.5 else within,
         flash=flash,

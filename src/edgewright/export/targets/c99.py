@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
 from edgewright.core.formatting import percent
-from edgewright.core.objects import read_objects
-from edgewright.export.c99_code.header import Range
-from edgewright.export.c99_code.interval import write_interval_c99
+from edgewright.core.prediction.objects import read_objects
+from edgewright.export.c99_code.answers import write_interval_c99, write_objects_c99
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.linkable import linkable
-from edgewright.export.c99_code.objects import write_objects_c99
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_code.self_test import write_self_test
 from edgewright.export.c99_language.student import write_language_c99
-from edgewright.export.c99_learning.adapt import write_adapt_c99
-from edgewright.export.c99_learning.affine import write_affine_c99
+from edgewright.export.c99_learning.adapt import write_adapt_c99, write_affine_c99
 from edgewright.export.c99_stream.denoiser import write_denoiser_c99
 from edgewright.export.c99_stream.detectors import Watchers, watchers_of
 from edgewright.export.c99_stream.forecast import write_forecaster_c99
@@ -26,7 +25,7 @@ from edgewright.export.c99_stream.network import write_network_stream_c99
 from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Exported, Subject, Target
 from edgewright.graph.denoising import DenoiserFile
-from edgewright.graph.stages import marked_stages
+from edgewright.graph.extract import marked_stages
 from edgewright.graph.streaming import remembers
 from edgewright.monitor.forecaster import ForecasterFile
 from edgewright.nlp.utterance.model_file import Arrays
@@ -40,17 +39,21 @@ def _count(graph: Graph) -> int:
     return sum(int(np.prod(output.shape)) for output in graph.outputs if output.name not in ("label", "confidence"))
 
 
-def limits_of(subject: Subject) -> list[Range]:
-    """Smallest and largest value of each column as `write_c99` takes them."""
-    return [
-        None
-        if column.minimum is None and column.maximum is None
-        else (
-            -np.inf if column.minimum is None else column.minimum,
-            np.inf if column.maximum is None else column.maximum,
-        )
-        for column in subject.columns
-    ]
+def options_of(subject: Subject) -> CodeOptions:
+    """Return how portable code of a subject is written: its columns, their limits, and when an answer is unsure."""
+    ends = [(column.minimum, column.maximum) for column in subject.columns]
+    return CodeOptions(
+        subject.word,
+        columns=[column.name for column in subject.columns],
+        units=[column.unit for column in subject.columns],
+        ranges=[
+            None
+            if low is None and high is None
+            else (-np.inf if low is None else low, np.inf if high is None else high)
+            for low, high in ends
+        ],
+        confidence=subject.confidence,
+    )
 
 
 def around(subject: Subject, header: str) -> dict[str, str]:
@@ -73,28 +76,18 @@ def around(subject: Subject, header: str) -> dict[str, str]:
 def _target_files(subject: Subject) -> dict[str, bytes]:
     # Compiled with taps, what ships shows every stage to a proof.
     graph, inside = marked_stages(subject.graph, subject.integers)
-    made = write_c99(
-        graph,
-        subject.integers,
-        name=subject.word,
-        columns=[column.name for column in subject.columns],
-        units=[column.unit for column in subject.columns],
-        ranges=limits_of(subject),
-        inside=inside,
-        confidence=subject.confidence,
-        core=subject.core,
-        flash=subject.flash,
-        learns=isinstance(subject.learned, Factory),
-    )
+    learns = isinstance(subject.learned, Factory)
+    options = replace(options_of(subject), inside=inside, core=subject.core, flash=subject.flash, learns=learns)
+    texts = write_c99(graph, options, subject.integers)
     if isinstance(subject.learned, Factory):
-        made |= write_adapt_c99(subject.learned, name=subject.word)
+        texts |= write_adapt_c99(subject.learned, name=subject.word)
     if isinstance(subject.learned, AffineFactory):
-        made |= write_affine_c99(subject.learned, name=subject.word)
-    test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
+        texts |= write_affine_c99(subject.learned, name=subject.word)
+    test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=options.ranges)
     if subject.interval is not None:
-        made |= write_interval_c99(subject.interval, name=subject.word)
+        texts |= write_interval_c99(subject.interval, name=subject.word)
     return _encoded(
-        {**made, **around(subject, made[f"{subject.word}.h"]), **test, **_steps(subject), **objects_files(subject)},
+        {**texts, **around(subject, texts[f"{subject.word}.h"]), **test, **_steps(subject), **objects_files(subject)},
         subject.word,
     )
 
@@ -146,23 +139,23 @@ def _note(subject: Subject) -> str:
     return "; ".join(lines)
 
 
-def _write_forecaster(made: ForecasterFile, name: str) -> Exported:
-    return Exported(_encoded(write_forecaster_c99(made, name=name), name))
+def _write_forecaster(forecaster: ForecasterFile, name: str) -> Exported:
+    return Exported(_encoded(write_forecaster_c99(forecaster, name=name), name))
 
 
-def _write_denoiser(made: DenoiserFile, name: str) -> Exported:
-    spec, code = made.spec, write_denoiser_c99(made, name=name)
+def _write_denoiser(denoiser: DenoiserFile, name: str) -> Exported:
+    spec, code = denoiser.spec, write_denoiser_c99(denoiser, name=name)
     note = (f"{name}_step takes {spec.hop} samples and gives {spec.hop}, {spec.delay} samples late; "
             f"{code.ram:,} bytes of RAM, {code.constants:,} of constants")  # fmt: skip
     return Exported(_encoded(code.files, name), (note,))
 
 
-def _write_language(made: tuple[LanguageSpec, Arrays], name: str) -> Exported:
+def _write_language(model: tuple[LanguageSpec, Arrays], name: str) -> Exported:
     note = (
         f"{name}_parse(&context, text, bytes, &answer), then "
         f"{name}_find_slots(&context, text, bytes, answer.intent, today, slots)"
     )
-    return Exported(_encoded(write_language_c99(*made, name=name), name), (note,))
+    return Exported(_encoded(write_language_c99(*model, name=name), name), (note,))
 
 
 def _encoded(texts: Mapping[str, str], word: str) -> dict[str, bytes]:

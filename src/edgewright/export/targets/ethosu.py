@@ -22,7 +22,7 @@ def _files(subject: Subject) -> dict[str, bytes]:
     reports, refused = _compiled(subject)
     if not reports:
         raise next(iter(refused.values()))
-    return {name.removesuffix(".tflite") + f".{vela.DEFAULT}.tflite": one.model for name, one in reports.items()}
+    return {name.removesuffix(".tflite") + f".{vela.DEFAULT}.tflite": report.model for name, report in reports.items()}
 
 
 def _compiled(subject: Subject) -> tuple[dict[str, vela.VelaReport], dict[str, InputError]]:

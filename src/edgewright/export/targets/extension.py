@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.machinery
 from pathlib import Path
 
-from edgewright.core.integer.rounding import marked, rounding_of
-from edgewright.core.native_modules import MODULE
+from edgewright.core.integer.reader import marked, rounding_of
+from edgewright.core.prediction.native_modules import MODULE
 from edgewright.export._extension.build import HOW_TO_BUILD, can_build
 from edgewright.export._extension.model import SECONDS, build_model
 from edgewright.export.contract import Subject, Target

@@ -31,14 +31,14 @@ def library(files: Mapping[str, bytes], word: str) -> dict[str, bytes]:
         "@HEADER@": f"{word}.h" if f"{word}.h" in files else next(n for n in sorted(files) if n.endswith(".h")),
         "@PACK_FILES@": "\n        ".join(f'<file category="sourceC" name="src/{name}"/>' for name in sources),
     }
-    made = {f"src/{name}": content for name, content in files.items()}
+    described = {f"src/{name}": content for name, content in files.items()}
     for template in resources.files(_TEMPLATES).iterdir():
         if template.name.endswith(".in"):
             text = template.read_text("utf-8")
             for mark, value in values.items():
                 text = text.replace(mark, value)
-            made[template.name.removesuffix(".in").replace("NAME", word).replace(_FOLDER, "/")] = text.encode()
-    return made
+            described[template.name.removesuffix(".in").replace("NAME", word).replace(_FOLDER, "/")] = text.encode()
+    return described
 
 
 def model_hash(files: Mapping[str, bytes], word: str) -> bytes:
@@ -48,18 +48,18 @@ def model_hash(files: Mapping[str, bytes], word: str) -> bytes:
 
 def _files(subject: Subject) -> dict[str, bytes]:
     files, word = C99.files(subject), subject.word
-    told = ", ".join(f"0x{byte:02x}" for byte in model_hash(files, word))
+    digits = ", ".join(f"0x{byte:02x}" for byte in model_hash(files, word))
     texts = {}
     for ending in ("h", "c"):
         text = (resources.files("edgewright.export") / "board" / f"serial.{ending}").read_text("utf-8")
-        text = text.replace("@HASH@", told).replace("@@", word.upper()).replace("@", word)
+        text = text.replace("@HASH@", digits).replace("@@", word.upper()).replace("@", word)
         texts[f"{word}_serial.{ending}"] = text
-    made = {name: text.encode() for name, text in linkable(texts, word).items()}
-    return library({**files, **made}, word)
+    serial = {name: text.encode() for name, text in linkable(texts, word).items()}
+    return library({**files, **serial}, word)
 
 
-def _writer(write: Callable[[Any, str], Exported], made: Any, name: str) -> Exported:  # noqa: ANN401 - kinds of files
-    exported = write(made, name)
+def _writer(write: Callable[[Any, str], Exported], content: Any, name: str) -> Exported:  # noqa: ANN401 - kinds of files
+    exported = write(content, name)
     return Exported(library(exported.files, name), exported.notes)
 
 

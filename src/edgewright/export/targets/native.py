@@ -6,7 +6,15 @@ import math
 
 import msgspec
 
-from edgewright.core.native_modules import INDEX, INDEX_FORMAT, MODULE, NATIVE, NativeIndex, NativeModule, model_key
+from edgewright.core.prediction.native_modules import (
+    INDEX,
+    INDEX_FORMAT,
+    MODULE,
+    NATIVE,
+    NativeIndex,
+    NativeModule,
+    model_key,
+)
 from edgewright.export._extension.cross import SYSTEMS, build_for
 from edgewright.export.contract import Subject, Target
 from edgewright.export.targets.extension import model_bytes
@@ -58,8 +66,8 @@ def _files(subject: Subject) -> dict[str, bytes]:
         },
     )
     readme = _readme(subject, {files[system]: (len(built[system]), SYSTEMS[system].needs) for system in built})
-    made = {files[system]: content for system, content in built.items()}
-    return {**made, INDEX: msgspec.json.format(msgspec.json.encode(index)) + b"\n", "README.md": readme.encode()}
+    built_files = {files[system]: content for system, content in built.items()}
+    return {**built_files, INDEX: msgspec.json.format(msgspec.json.encode(index)) + b"\n", "README.md": readme.encode()}
 
 
 def _readme(subject: Subject, files: dict[str, tuple[int, str]]) -> str:

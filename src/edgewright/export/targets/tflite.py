@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.core.integer.rounding import marked
+from edgewright.core.integer.reader import marked
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.export.contract import Subject, Target
 from edgewright.export.tflite_operators import append_network, tensor_shape, value_tensor
@@ -70,17 +70,17 @@ def whole_file(subject: Subject) -> bytes:
 def _files(subject: Subject) -> dict[str, bytes]:
     if subject.read is not None:
         return {_name(subject): to_tflite(subject.read)}
-    made: dict[str, bytes] = {}
+    written: dict[str, bytes] = {}
     refused: list[InputError] = []
     for name, write in ((_name(subject), whole_file), (_name(subject, NETWORK), _network_file)):
         try:
-            made[name] = write(subject)
+            written[name] = write(subject)
         except InputError as error:
             refused.append(error)
-    if not made:
+    if not written:
         # A model whose end is a network is told what its network lacks.
         raise refused[-1 if subject.graph.boundary else 0]
-    return made
+    return written
 
 
 def _network_file(subject: Subject) -> bytes:
@@ -112,8 +112,8 @@ def _note(subject: Subject) -> str:
 def _network_note(subject: Subject, name: str) -> str:
     network = subject.network
     first, last = network.values[network.input], network.values[network.output]
-    taken, given = (" x ".join(map(str, value.shape)) for value in (first, last))
-    notes = [f"{name} is the network alone: takes {taken} and gives {given}"]
+    input_shape, output_shape = (" x ".join(map(str, value.shape)) for value in (first, last))
+    notes = [f"{name} is the network alone: takes {input_shape} and gives {output_shape}"]
     if subject.read is None and subject.graph.boundary != subject.graph.inputs[0].name:
         notes.append("it begins after the preprocessing, which the caller does")
     if first.scale:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.integer.network import to_integers
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.contract import Subject, Target, need_int8
 from edgewright.export.verilog._files import CLOCK_HZ, layout_of, verilog_files
-from edgewright.export.verilog._resources import blocks, huges
+from edgewright.export.verilog._layout import blocks, huges
 
 # Vectors of a package in the test bench; each takes thousands of cycles.
 _VECTORS = 32
@@ -21,8 +21,8 @@ def _files(subject: Subject) -> dict[str, bytes]:
     facts = {"preprocessing": "none"} if _begins_raw(subject) else {"boundary": f"value `{subject.graph.boundary}`"}
     if subject.graph.labels:
         facts["labels"] = ", ".join(subject.graph.labels)
-    made = verilog_files(subject.network, f"{subject.word}_network", _samples(subject), facts)
-    return {name: text.encode() for name, text in made.items()}
+    texts = verilog_files(subject.network, f"{subject.word}_network", _samples(subject), facts)
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def _samples(subject: Subject) -> NDArray[np.int8] | None:

@@ -17,8 +17,8 @@ def _files(subject: Subject) -> dict[str, bytes]:
         )  # fmt: skip
     # The detectors of a package stay away: the note of the target says so.
     alone = c99.TARGET.files(_without_detectors(subject))
-    made = {name: content.decode() for name, content in alone.items()}
-    return app_files(subject, compile_wasm(made, subject.word))
+    texts = {name: content.decode() for name, content in alone.items()}
+    return app_files(subject, compile_wasm(texts, subject.word))
 
 
 def _without_detectors(subject: Subject) -> Subject:

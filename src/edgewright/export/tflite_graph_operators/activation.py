@@ -6,7 +6,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core.operators._attributes import integer, number
-from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
+from edgewright.core.operators.elementwise import FAR, LIMIT, NEAR, SPLIT
 from edgewright.export.tflite_graph_operators import Site, cast_to, kind_of, reshaped, says
 from edgewright.schema.errors import InputError
 
@@ -23,11 +23,11 @@ def clip(site: Site) -> None:
 
     The limit stands first: both kernels are `a > b ? a : b`, so that a missing number, which is second, stays one.
     """
-    made = site.tensor()
+    value = site.tensor()
     for index, name in ((1, "MAXIMUM"), (2, "MINIMUM")):
         if site.given(index):
-            made = site.step(name, site.tensor(index), made)
-    site.finish(made)
+            value = site.step(name, site.tensor(index), value)
+    site.finish(value)
 
 
 @says("Softmax")
@@ -43,13 +43,15 @@ def softmax(site: Site) -> None:
 def error_function(site: Site) -> None:
     """Its two polynomials, of which SELECT_V2 takes one: .tflite has GELU, but not the error function in it."""
     limits = (site.builder.number(-LIMIT), site.builder.number(LIMIT))
-    held = site.step("MINIMUM", limits[1], site.step("MAXIMUM", limits[0], site.tensor()))
-    size = site.step("ABS", held)
-    near = site.step("ADD", held, site.step("MUL", held, _polynomial(site, NEAR, site.step("MUL", held, held))))
+    limited = site.step("MINIMUM", limits[1], site.step("MAXIMUM", limits[0], site.tensor()))
+    size = site.step("ABS", limited)
+    near = site.step(
+        "ADD", limited, site.step("MUL", limited, _polynomial(site, NEAR, site.step("MUL", limited, limited)))
+    )
     power = site.step("SUB", site.step("MUL", size, _polynomial(site, FAR, size)), size)
     rest = site.step("SUB", site.builder.number(1.0), site.step("EXP", power))
     # The sign: TFLM has no SIGN, and what is 0 is not taken.
-    far = site.step("MUL", rest, site.step("DIV", held, size))
+    far = site.step("MUL", rest, site.step("DIV", limited, size))
     away = site.step("GREATER", size, site.builder.number(SPLIT), kind="bool")
     site.finish(site.step("SELECT_V2", away, far, near))
 
@@ -80,7 +82,7 @@ def place_of_extreme(site: Site) -> None:
         wins = site.step("GREATER" if node.op == "ArgMax" else "LESS", second, first, shape=part, kind="bool")
         site.finish(reshaped(site, cast_to(site, wins, part, "int32", "bool"), part))
         return
-    made = site.step(
+    position = site.step(
         "ARG_MAX" if node.op == "ArgMax" else "ARG_MIN",
         site.tensor(),
         site.builder.constant(np.asarray(axis, np.int32)),
@@ -88,4 +90,4 @@ def place_of_extreme(site: Site) -> None:
         kind="int32",
         outputType=schema.TensorType.INT32,
     )
-    site.finish(reshaped(site, made, bare))
+    site.finish(reshaped(site, position, bare))

@@ -76,8 +76,8 @@ def choose(site: Site) -> None:
     whole = site.kind == "int32"
     if whole:
         parts = [cast_to(site, part, site.source(1 + i).shape, "float32") for i, part in enumerate(parts)]
-    made = site.step("SELECT_V2", site.tensor(0), *parts, kind="float32" if whole else "")
-    site.finish(cast_to(site, made, site.shape, "int32") if whole else made)
+    chosen = site.step("SELECT_V2", site.tensor(0), *parts, kind="float32" if whole else "")
+    site.finish(cast_to(site, chosen, site.shape, "int32") if whole else chosen)
 
 
 @says("Cast")
@@ -108,17 +108,17 @@ def power(site: Site) -> None:
 @says("Reciprocal")
 def reciprocal(site: Site) -> None:
     """DIV of 1 by the value."""
-    one = site.builder.number(1.0)
-    site.finish(site.step("DIV", one, site.tensor()))
+    unit = site.builder.number(1.0)
+    site.finish(site.step("DIV", unit, site.tensor()))
 
 
 @says("Max", "Min")
 def extreme(site: Site) -> None:
     """MAXIMUM or MINIMUM, one input after the other; a missing number stays one only in the last of them."""
     name = "MAXIMUM" if site.node.op == "Max" else "MINIMUM"
-    made, shape = site.tensor(), site.source().shape
+    value, shape = site.tensor(), site.source().shape
     for index in range(1, len(site.node.inputs)):
         other = site.source(index)
         shape = np.broadcast_shapes(shape, other.shape)
-        made = site.step(name, made, site.tensor(index), shape=shape)
-    site.finish(made)
+        value = site.step(name, value, site.tensor(index), shape=shape)
+    site.finish(value)

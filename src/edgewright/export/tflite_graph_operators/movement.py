@@ -98,13 +98,13 @@ def cut(site: Site) -> None:
     if 0 in site.shape:
         raise InputError("a slice that holds values", f"shape {site.shape}", site.where)
     if min(stride) < 0:
-        made, now = site.tensor(), list(shape)
+        value, now = site.tensor(), list(shape)
         for axis, cut_out in enumerate(zip(begin, end, stride, strict=True)):
             places = np.arange(*cut_out, dtype=np.int32)
             if not np.array_equal(places, np.arange(shape[axis])):
                 now[axis] = places.size
-                made = _gathered(site, axis, site.builder.constant(places), made, tuple(now))
-        site.finish(made)
+                value = _gathered(site, axis, site.builder.constant(places), value, tuple(now))
+        site.finish(value)
         return
     if max(stride) == 1:
         lengths = site.numbers(*site.shape)
@@ -120,10 +120,10 @@ def expand(site: Site) -> None:
     if site.shape == site.source().shape:
         site.finish(site.tensor())
         return
-    ones = site.builder.constant(plain(np.ones(site.shape, site.source().dtype)))
+    factors = site.builder.constant(plain(np.ones(site.shape, site.source().dtype)))
     if site.kind == "bool":
         raise InputError("numbers to repeat", "truths", site.where)
-    site.finish(site.step("MUL", site.tensor(), ones))
+    site.finish(site.step("MUL", site.tensor(), factors))
 
 
 @says("Pad")
@@ -157,5 +157,5 @@ def _gathered(
     site: Site, axis: int, places: int, tensor: int | None = None, shape: tuple[int, ...] | None = None
 ) -> int:
     """GATHER of the node's input to its output, or of another tensor to another shape."""
-    held = site.tensor() if tensor is None else tensor
-    return site.step("GATHER", held, places, shape=shape, axis=axis, batchDims=0)
+    source = site.tensor() if tensor is None else tensor
+    return site.step("GATHER", source, places, shape=shape, axis=axis, batchDims=0)

@@ -18,7 +18,7 @@ def gru(site: Site) -> None:
     Raises:
         InputError: for weights that are computed.
     """
-    arrays = [site.fixed(place) for place in (1, 2, 3)]
+    arrays = [site.fixed(sample) for sample in (1, 2, 3)]
     if WINDOW not in site.node.attributes or any(array is None for array in arrays):
         raise InputError("constant weights, over a window", "others", site.where)
     weights, recurrent, both = (np.asarray(array, np.float32)[0] for array in arrays)
@@ -33,23 +33,23 @@ def gru(site: Site) -> None:
     to_gates = _product(site, rows, weights[gates], bias[gates] + late[gates], samples)
     to_fresh = _product(site, rows, weights[fresh], bias[fresh], samples)
     state, every = site.builder.constant(np.zeros((1, units), np.float32)), []
-    for place in range(samples):
+    for sample in range(samples):
         own = _product(site, state, recurrent[gates], np.zeros(2 * units, np.float32), 1)
-        both_gates = site.step("ADD", _row(site, to_gates, place, 2 * units), own, shape=(1, 2 * units))
+        both_gates = site.step("ADD", _row(site, to_gates, sample, 2 * units), own, shape=(1, 2 * units))
         opened = site.step("LOGISTIC", both_gates, shape=(1, 2 * units))
         kept, seen = (_cut(site, opened, (0, start), units) for start in (0, units))
         reached = state if after else site.step("MUL", seen, state, shape=(1, units))
-        held = _product(site, reached, recurrent[fresh], late[fresh], 1)
-        held = site.step("MUL", seen, held, shape=(1, units)) if after else held
-        made = site.step("ADD", _row(site, to_fresh, place, units), held, shape=(1, units))
-        made = site.step("TANH", made, shape=(1, units))
-        apart = site.step("MUL", kept, site.step("SUB", state, made, shape=(1, units)), shape=(1, units))
-        state = site.step("ADD", made, apart, shape=(1, units))
+        late_sum = _product(site, reached, recurrent[fresh], late[fresh], 1)
+        late_sum = site.step("MUL", seen, late_sum, shape=(1, units)) if after else late_sum
+        candidate = site.step("ADD", _row(site, to_fresh, sample, units), late_sum, shape=(1, units))
+        candidate = site.step("TANH", candidate, shape=(1, units))
+        kept_part = site.step("MUL", kept, site.step("SUB", state, candidate, shape=(1, units)), shape=(1, units))
+        state = site.step("ADD", candidate, kept_part, shape=(1, units))
         every.append(state)
     if site.node.attributes[WINDOW] != SEQUENCE:
         site.finish(state)
         return
-    columns = [(reshaped(site, one, (1, units), (1, units, 1)), 1) for one in every]
+    columns = [(reshaped(site, row, (1, units), (1, units, 1)), 1) for row in every]
     site.finish(joined(site, 2, columns))
 
 
@@ -58,8 +58,8 @@ def _product(site: Site, x: int, weights: Array, bias: Array, rows: int) -> int:
     return site.step("FULLY_CONNECTED", x, *added, shape=(rows, len(weights)))
 
 
-def _row(site: Site, rows: int, place: int, width: int) -> int:
-    return _cut(site, rows, (place, 0), width)
+def _row(site: Site, rows: int, sample: int, width: int) -> int:
+    return _cut(site, rows, (sample, 0), width)
 
 
 def _cut(site: Site, tensor: int, begin: tuple[int, int], width: int) -> int:

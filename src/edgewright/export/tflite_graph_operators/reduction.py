@@ -9,7 +9,7 @@ from edgewright.schema.errors import InputError
 # Products of more factors than this would become as many operators.
 _MOST_FACTORS = 16
 
-_ONE = {
+_OPERATORS = {
     "ReduceMax": "REDUCE_MAX",
     "ReduceMean": "MEAN",
     "ReduceMin": "REDUCE_MIN",
@@ -17,10 +17,10 @@ _ONE = {
 }
 
 
-@says(*_ONE)
+@says(*_OPERATORS)
 def reduce(site: Site) -> None:
     """MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
-    _finish(site, _ONE[site.node.op], site.tensor())
+    _finish(site, _OPERATORS[site.node.op], site.tensor())
 
 
 @says("ReduceL1")
@@ -49,14 +49,14 @@ def product(site: Site) -> None:
     if len(axes) != 1 or shape[axes[0]] > _MOST_FACTORS:
         raise InputError(f"the product of at most {_MOST_FACTORS} values", f"axes {axes} of {shape}", site.where)
     (axis,) = axes
-    one = tuple(1 if i == axis else n for i, n in enumerate(shape))
+    slice_shape = tuple(1 if i == axis else n for i, n in enumerate(shape))
     begins = [site.numbers(*(k if i == axis else 0 for i in range(len(shape)))) for k in range(shape[axis])]
-    lengths = site.numbers(*one)
-    parts = [site.step("SLICE", site.tensor(), b, lengths, shape=one) for b in begins]
-    made = parts[0]
+    lengths = site.numbers(*slice_shape)
+    parts = [site.step("SLICE", site.tensor(), b, lengths, shape=slice_shape) for b in begins]
+    total = parts[0]
     for part in parts[1:]:
-        made = site.step("MUL", made, part, shape=one)
-    site.finish(reshaped(site, made, one))
+        total = site.step("MUL", total, part, shape=slice_shape)
+    site.finish(reshaped(site, total, slice_shape))
 
 
 @says("ReduceLogSumExp")

@@ -65,12 +65,12 @@ def window(site: Site) -> None:
     operator, places = kernels.read_node(kernels.Site(site.node, source, tuple(shape), tuple(out), _weights(site)))
     four = reshaped(site, site.tensor(), site.source().shape, (1, *_two(shape)))
     turned = _turned(site, four, (1, *source.shape), (0, 2, 3, 1))
-    made = site.builder.tensor((1, *places), "float32")
-    location = tflite_operators.Place(
+    result = site.builder.tensor((1, *places), "float32")
+    location = tflite_operators.OperatorSite(
         builder=site.builder,
         operator=msgspec.structs.replace(operator, inputs=(0,), output=1),
         inputs=(turned,),
-        output=made,
+        output=result,
         sources=(source,),
         target=IntegerValue(shape=places),
     )
@@ -78,7 +78,7 @@ def window(site: Site) -> None:
         tflite_operators.write(location)
     except InputError as error:
         raise InputError(error.expected, error.got, site.where, error.do) from None
-    first = _turned(site, made, (1, *_two(out)), (0, 3, 1, 2))
+    first = _turned(site, result, (1, *_two(out)), (0, 3, 1, 2))
     site.finish(reshaped(site, first, (1, *_two(out))))
 
 

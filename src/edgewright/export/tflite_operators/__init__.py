@@ -35,7 +35,7 @@ def append_network(builder: TfliteBuilder, network: IntegerNetwork, tensors: dic
         value = network.values[operator.output]
         tensors[operator.output] = value_tensor(builder, value)
         write(
-            Place(
+            OperatorSite(
                 builder=builder,
                 operator=operator,
                 inputs=tuple(tensors[i] for i in operator.inputs),
@@ -47,7 +47,7 @@ def append_network(builder: TfliteBuilder, network: IntegerNetwork, tensors: dic
 
 
 @dataclass(frozen=True)
-class Place:
+class OperatorSite:
     """An operator with what it stands between.
 
     Attributes:
@@ -93,12 +93,12 @@ class Place:
         return self.builder.constant(np.asarray(values, np.int32))
 
 
-Writer = Callable[[Place], None]
+Writer = Callable[[OperatorSite], None]
 writes = catalogue.Registry[Writer](__name__)
 """Registers the writer of kinds of operators."""
 
 
-def write(location: Place) -> None:
+def write(location: OperatorSite) -> None:
     """Append the operator to the file.
 
     Raises:

@@ -91,10 +91,10 @@ class Step:
     @property
     def writes(self) -> NDArray[np.int64]:
         """Places behind the buffer's first byte in the order in which they are written."""
-        made = np.zeros(1, np.int64)
+        offsets = np.zeros(1, np.int64)
         for loop in self.outputs:
-            made = (np.arange(loop.count)[:, None] * loop.write + made).ravel()
-        return made + self.write.offset
+            offsets = (np.arange(loop.count)[:, None] * loop.write + offsets).ravel()
+        return offsets + self.write.offset
 
 
 @dataclass(frozen=True)
@@ -210,18 +210,20 @@ def program_of(network: IntegerNetwork) -> Program:
         raise InputError("an int8 network", "a float one", f"network {network.name}", "Export the int8 form")
     steps: list[Step] = []
     home: dict[int, int] = {}
-    for place, operator in enumerate(network.operators, 1):
+    for position, operator in enumerate(network.operators, 1):
         if operator.kind not in kernel.known:
             raise UnknownNameError(
-                "operator for Verilog", operator.kind, kernel.known, f"operator {place} of {network.name}"
+                "operator for Verilog", operator.kind, kernel.known, f"operator {position} of {network.name}"
             )
         values = tuple(network.values[number] for number in (*operator.inputs, operator.output))
-        made = list(kernel.known[operator.kind](Site(operator, values, f"operator {place} {operator.kind}", -place)))
-        if not made:
+        own = list(
+            kernel.known[operator.kind](Site(operator, values, f"operator {position} {operator.kind}", -position))
+        )
+        if not own:
             home[operator.output] = home.get(operator.inputs[0], operator.inputs[0])
             continue
-        made[-1] = replace(made[-1], value=operator.output)
-        steps += made
+        own[-1] = replace(own[-1], value=operator.output)
+        steps += own
     steps = [_placed(step, home) for step in steps]
     addresses, size = _allocate(steps, home.get(network.input, network.input), home.get(network.output, network.output))
     steps = [_with_second(step, addresses) for step in steps]
@@ -269,13 +271,13 @@ def _allocate(steps: Sequence[Step], first: int, last: int) -> tuple[dict[int, i
     """Give each buffer a place that nothing else uses while it is in use; the first place that is free."""
     sizes: dict[int, int] = {}
     begin, end = {first: -1}, {first: -1, last: len(steps)}
-    for place, step in enumerate(steps):
+    for index, step in enumerate(steps):
         read, written = _reach(step)
         used = [(step.read, read), (step.write, written)] + ([] if step.second is None else [(step.second, read)])
         for buffer, size in used:
             sizes[buffer.number] = max(sizes.get(buffer.number, 0), size)
-            begin.setdefault(buffer.number, place)
-            end[buffer.number] = max(end.get(buffer.number, place), place)
+            begin.setdefault(buffer.number, index)
+            end[buffer.number] = max(end.get(buffer.number, index), index)
     placed: dict[int, int] = {}
     for number in sorted(sizes, key=lambda n: begin[n]):
         others = sorted(

@@ -1,10 +1,16 @@
-"""What the machine's text needs of a program: loops merged to as few levels as there must be, and fields of a step."""
+"""What the machine's text needs of a program, and what it takes of an iCE40.
+
+Loops are merged to as few levels as there must be, and a step has fields. Blocks of RAM and multipliers are counted,
+logic cells estimated.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
+from pathlib import Path
 
 import numpy as np
 
@@ -17,19 +23,40 @@ HUGE_BYTES = 32_768
 # Activations beyond so many bytes go to SPRAM.
 _BLOCK_ACTIVATIONS = 2_048
 
+# Of the UP5K (Lattice FPGA-DS-02008): EBR of 4 kbit, SPRAM of 256 kbit, SB_MAC16, logic cells.
+BLOCKS, HUGES, MULTIPLIERS, CELLS = 30, 4, 8, 5_280
+# Relative half-width of the bar around logic cells.
+CELLS_ERROR = 0.2
+# Logic cells of the machine itself, and those that a bit which differs between steps costs.
+_CELLS = 905.0
+_CELLS_PER_BIT = 1.5
+_CELLS_PER_LEVEL = 50.0
+# Where some step joins two inputs.
+_CELLS_JOINED = 95.0
+# A table of so many steps is one layer of LUTs.
+_STEPS = 16
+
+
+def template(file: str, values: Mapping[str, object]) -> str:
+    """Return a file that stands here with values in place of words such as @NAME@, one after the other."""
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+    for word, value in values.items():
+        text = text.replace(f"@{word}@", str(value))
+    return text
+
 
 def merged(loops: Sequence[Loop]) -> tuple[Loop, ...]:
     """Return loops that do the same, fewer: without those that turn once, neighbours as one where strides allow it."""
-    made: list[Loop] = []
+    fewer: list[Loop] = []
     for loop in loops:
         if loop.count == 1:
             continue
-        last = made[-1] if made else None
+        last = fewer[-1] if fewer else None
         if last and loop.read == last.read * last.count and loop.write == last.write * last.count:
-            made[-1] = Loop(last.count * loop.count, last.read, last.write)
+            fewer[-1] = Loop(last.count * loop.count, last.read, last.write)
         else:
-            made.append(loop)
-    return tuple(made)
+            fewer.append(loop)
+    return tuple(fewer)
 
 
 @dataclass(frozen=True)
@@ -124,23 +151,23 @@ class Layout:
             row = row << bits | value & ((1 << bits) - 1)
         return row
 
-    def fields(self, place: int) -> dict[str, int]:
+    def fields(self, index: int) -> dict[str, int]:
         """Return what the machine knows of a step, by name."""
-        program, step = self.program, self.program.steps[place]
-        levels = self.walks[place].levels(self.taps, self.places)
-        made: dict[str, int] = {}
+        program, step = self.program, self.program.steps[index]
+        levels = self.walks[index].levels(self.taps, self.places)
+        moves: dict[str, int] = {}
         for level, loop in enumerate(levels):
             inner = levels[:level]
-            made[f"end{level}"] = loop.count - 1
-            made[f"read{level}"] = loop.read - sum((other.count - 1) * other.read for other in inner)
+            moves[f"end{level}"] = loop.count - 1
+            moves[f"read{level}"] = loop.read - sum((other.count - 1) * other.read for other in inner)
             if level >= self.taps:
-                made[f"write{level}"] = loop.write - sum((other.count - 1) * other.write for other in inner)
+                moves[f"write{level}"] = loop.write - sum((other.count - 1) * other.write for other in inner)
         return {
-            **made,
+            **moves,
             "source": program.addresses[step.read.number] + step.read.offset,
             "result_first": program.addresses[step.write.number] + step.write.offset,
-            "weights_first": program.weight_starts[place],
-            "factors_first": program.factor_starts[place],
+            "weights_first": program.weight_starts[index],
+            "factors_first": program.factor_starts[index],
             "per_channel": int(len(step.factors) > 1),
             "weighted": int(step.weights is not None and not step.table and step.second is None),
             "lookup": int(step.table),
@@ -155,11 +182,11 @@ class Layout:
 
     def cycles(self) -> int:
         """Return cycles from the last byte of a sample to the first of the answer, as the machine takes them."""
-        return sum(self._step_cycles(place) for place in range(len(self.program.steps))) + 1
+        return sum(self._step_cycles(index) for index in range(len(self.program.steps))) + 1
 
-    def _step_cycles(self, place: int) -> int:
+    def _step_cycles(self, index: int) -> int:
         """Return cycles of a step: an output takes its taps and a write, or as long as a requantisation if longer."""
-        step, walk = self.program.steps[place], self.walks[place]
+        step, walk = self.program.steps[index], self.walks[index]
         taps = int(np.prod([loop.count for loop in walk.taps]))
         outputs = int(np.prod([loop.count for loop in (walk.channels, *walk.places)]))
         ends = [5 if step.keeps else 5 + self.product_steps + _shifted(factor) for factor in step.factors]
@@ -182,3 +209,32 @@ def _shifted(factor: Factor) -> int:
             left -= 16 if left > 16 else 4 if left > 4 else 1
             cycles += 1
     return cycles
+
+
+def blocks(layout: Layout) -> int:
+    """Return EBR: bytes of weights and activations, and rows of factors in columns of 16 bits."""
+    program = layout.program
+    weights = 0 if layout.loaded else -(-len(program.weights) // BLOCK_BYTES)
+    activations = 0 if layout.huge else -(-program.activations // BLOCK_BYTES)
+    # Synthesis drops bits that are the same in all rows.
+    rows = [layout.row(factor) for factor in program.factors]
+    columns = -(-reduce(or_, (row ^ rows[0] for row in rows)).bit_count() // BLOCK_BITS)
+    return weights + activations + columns * -(-len(program.factors) // BLOCK_ROWS)
+
+
+def huges(layout: Layout) -> int:
+    """Return SPRAM: loaded weights and large activations."""
+    program = layout.program
+    weights = -(-len(program.weights) // HUGE_BYTES) if layout.loaded else 0
+    return weights + (-(-program.activations // HUGE_BYTES) if layout.huge else 0)
+
+
+def cells(layout: Layout) -> int:
+    """Return logic cells, fitted on placed designs (benchmarks/fpga)."""
+    fields = [layout.fields(index) for index in range(len(layout.program.steps))]
+    varying = sum(
+        len({step_fields[name] >> bit & 1 for step_fields in fields}) > 1 for name in fields[0] for bit in range(20)
+    )
+    levels = layout.taps + layout.places - 1
+    joined = _CELLS_JOINED * any(step.second is not None for step in layout.program.steps)
+    return round(_CELLS + _CELLS_PER_BIT * varying * -(-len(fields) // _STEPS) + _CELLS_PER_LEVEL * levels + joined)

@@ -92,8 +92,8 @@ def _call(command: list[str], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise StoppedError(f"{Path(command[0]).name} did not end within {_TIMEOUT:g} s") from None
     if done.returncode:
-        said = next((line for line in (done.stderr + done.stdout).splitlines() if line.strip()), "no message")
-        raise InputError("Verilog that the simulator takes", said, Path(command[0]).name)
+        message = next((line for line in (done.stderr + done.stdout).splitlines() if line.strip()), "no message")
+        raise InputError("Verilog that the simulator takes", message, Path(command[0]).name)
 
 
 def _hexadecimal(values: NDArray[np.int8]) -> str:
@@ -116,7 +116,7 @@ def _read(folder: Path, name: str, program: Program, count: int, traced: bool) -
 def _values(program: Program, trace: NDArray[np.int8]) -> dict[int, NDArray[np.int8]]:
     """Return the network's values from all bytes that were written, in the order of the steps."""
     memory = np.zeros((len(trace), program.activations), np.int8)
-    made: dict[int, NDArray[np.int8]] = {}
+    outputs: dict[int, NDArray[np.int8]] = {}
     begin = 0
     for step in program.steps:
         first, places = program.addresses[step.write.number], step.writes
@@ -124,5 +124,5 @@ def _values(program: Program, trace: NDArray[np.int8]) -> dict[int, NDArray[np.i
         begin += len(places)
         if step.value is not None:
             size = int(np.prod(program.network.values[step.value].shape))
-            made[step.value] = memory[:, first : first + size].copy()
-    return made
+            outputs[step.value] = memory[:, first : first + size].copy()
+    return outputs

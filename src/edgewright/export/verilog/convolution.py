@@ -1,4 +1,4 @@
-"""Convolutions and depthwise convolutions, channels last; a group of channels or filters at a time."""
+"""Layers with weights: dense ones, and convolutions with channels last, a group of channels or filters at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export.verilog import Buffer, Factor, Loop, Site, Step, kernel
-from edgewright.export.verilog._windows import Windows, windows
+from edgewright.export.verilog.movement import Windows, windows
+
+
+@kernel("dense")
+def dense(site: Site) -> Iterator[Step]:
+    """Yield one step; the loop over inputs is the only one for an output."""
+    weights = site.operator.arrays["weights"]
+    outputs, inputs = weights.shape
+    yield Step(
+        read=site.source,
+        write=site.result,
+        taps=(Loop(inputs, 1),),
+        outputs=(Loop(outputs, 0, 1),),
+        factors=site.factors(),
+        weights=weights,
+        zero=site.values[0].zero,
+        target=site.values[-1].zero,
+        low=site.operator.low,
+        high=site.operator.high,
+    )
 
 
 @kernel("conv")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.integer.requantise import twice
+from edgewright.core.arithmetic.requantise import twice
 from edgewright.core.kernels.elementwise import EXTRA_BITS
 from edgewright.export.verilog import Buffer, Loop, Site, Step, kernel
 
@@ -69,9 +69,9 @@ def add(site: Site) -> Iterator[Step]:
 
 def _digits(values: NDArray[np.int64]) -> NDArray[np.int8]:
     """Return the digits from -128 to 127 of numbers, the highest first: shape (256, digits, inputs)."""
-    made = []
+    digits = []
     for _ in range(_DIGITS):
         digit = (values + 128) % 256 - 128
-        made.append(digit.astype(np.int8))
+        digits.append(digit.astype(np.int8))
         values = (values - digit) // 256
-    return np.stack(made[::-1], axis=1)
+    return np.stack(digits[::-1], axis=1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewright.export.verilog import Buffer, Factor, Loop, Site, Step, image, kernel
-from edgewright.export.verilog._windows import windows
+from edgewright.export.verilog.movement import windows
 
 # Bits of one over a count.
 _BITS = 31
@@ -43,7 +43,7 @@ def average_pool(site: Site) -> Iterator[Step]:
         for x in _runs(columns, kw, sw, left, width):
             yield Step(
                 read=Buffer(site.source.number, (y.read * width + x.read) * channels),
-                write=Buffer(site.result.number, (y.place * columns + x.place) * channels),
+                write=Buffer(site.result.number, (y.first * columns + x.first) * channels),
                 taps=(Loop(x.taps, channels), Loop(y.taps, width * channels)),
                 outputs=(
                     Loop(channels, 1, 1),
@@ -60,7 +60,7 @@ def average_pool(site: Site) -> Iterator[Step]:
 class _Run:
     """Places along an axis: the first and how many; the first byte that they see, and how many of the kernel's taps."""
 
-    place: int
+    first: int
     places: int
     read: int
     taps: int
@@ -68,15 +68,15 @@ class _Run:
 
 def _runs(places: int, taps: int, stride: int, before: int, length: int) -> list[_Run]:
     """Return neighbouring places that see as many bytes, whole kernels as one run."""
-    made: list[_Run] = []
-    for place in range(places):
-        begin = place * stride - before
+    runs: list[_Run] = []
+    for index in range(places):
+        begin = index * stride - before
         read, end = max(begin, 0), min(begin + taps, length)
-        if made and end - read == taps and made[-1].taps == taps:
-            made[-1] = replace(made[-1], places=made[-1].places + 1)
+        if runs and end - read == taps and runs[-1].taps == taps:
+            runs[-1] = replace(runs[-1], places=runs[-1].places + 1)
         else:
-            made.append(_Run(place, 1, read, end - read))
-    return made
+            runs.append(_Run(index, 1, read, end - read))
+    return runs
 
 
 def _reciprocal(count: int) -> Factor:

@@ -32,24 +32,24 @@ def app_files(subject: Subject, module: bytes) -> dict[str, bytes]:
         module: `compile_wasm` of its C.
     """
     about = about_of(subject)
-    made = {name: template(name).encode() for name in _PLAIN}
+    files = {name: template(name).encode() for name in _PLAIN}
     if about["sensor"] == "microphone":
-        made |= {name: template(name).encode() for name in _SOUNDS}
+        files |= {name: template(name).encode() for name in _SOUNDS}
     title = html.escape(subject.name)
-    made["index.html"] = template("index.html").replace("@TITLE@", title).encode()
-    made["manifest.webmanifest"] = _json(
+    files["index.html"] = template("index.html").replace("@TITLE@", title).encode()
+    files["manifest.webmanifest"] = _json(
         {
             "name": subject.name, "short_name": subject.name[:12], "start_url": "./", "display": "standalone",
             "background_color": "#ffffff", "theme_color": "#0b5cad",
             "icons": [{"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}],
         }
     )  # fmt: skip
-    made["model.json"] = _json(about)
-    made[MODULE] = module
-    digest = hashlib.sha256(b"".join(name.encode() + made[name] for name in sorted(made))).hexdigest()[:16]
+    files["model.json"] = _json(about)
+    files[MODULE] = module
+    digest = hashlib.sha256(b"".join(name.encode() + files[name] for name in sorted(files))).hexdigest()[:16]
     worker = template("worker.js").replace("@VERSION@", f"{subject.word} {digest}")
-    made["worker.js"] = worker.replace("@FILES@", json.dumps(["./", *sorted(made)])).encode()
-    return made
+    files["worker.js"] = worker.replace("@FILES@", json.dumps(["./", *sorted(files)])).encode()
+    return files
 
 
 def about_of(subject: Subject) -> dict[str, Any]:
@@ -80,9 +80,9 @@ def sensed(column: Column) -> tuple[str, str, str] | None:
     unit = column.unit.lower()
     for quantity, words in _QUANTITIES.items():
         named = f"(?:{words}){'?' if unit in _UNITS[quantity] else ''}"
-        if found := re.fullmatch(rf"(?:\w+_)?{named}[_ .-]?([xyz])", column.name.lower()):
+        if match := re.fullmatch(rf"(?:\w+_)?{named}[_ .-]?([xyz])", column.name.lower()):
             short = "g" if quantity == "acceleration" and unit == "g" else "rad" if unit.startswith("rad") else unit
-            return quantity, found[1], short
+            return quantity, match[1], short
     return None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from edgewright.core import caches
+from edgewright.core import files
 from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError
 
 Files = Mapping[str, str]
@@ -22,7 +22,7 @@ _STREAM = "-DEDGEWRIGHT_STREAM"
 # Without the system: in seconds, with most of the mathematics. With it, the first time, in a minute.
 _FREE, _WHOLE = "wasm32-freestanding", "wasm32-wasi"
 _SECONDS = 400.0
-_SAID = 300
+_MAX_MESSAGE = 300
 
 
 def zig_command() -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def zig_command() -> tuple[str, ...]:
 
 def zig_environment() -> dict[str, str]:
     """Return the environment of the compiler, with its caches below the user's cache folder."""
-    folder = str(caches.cache_folder("zig"))
+    folder = str(files.cache_folder("zig"))
     return {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder, **os.environ}
 
 
@@ -72,15 +72,17 @@ def compile_wasm(files: Files, name: str, *, taps: bool = False) -> bytes:
             *([f"-D{name.upper()}_TAPS"] if taps else []),
         ]
         library = Path(str(resources.files("ziglang"))) / "lib/libc"
-        free = [f"-isystem{library / 'include' / one}" for one in ("wasm-wasi-musl", "generic-musl")]
+        free = [f"-isystem{library / 'include' / folder_name}" for folder_name in ("wasm-wasi-musl", "generic-musl")]
         mathematics = library / "musl/src/math"
         own = [f"-I{mathematics}", "-Dhidden=", str(mathematics / "exp2f_data.c"), "expf.c"]
         command = [*zig, "cc", *_FLAGS, *defines, *sources, "module.c", *own, "-o", MODULE]
-        said = _run([*command, "-target", _FREE, *free, "-Wl,--no-entry"], folder)
-        if "undefined symbol" in said:
-            said = _run([*command, "-target", _WHOLE, "-mexec-model=reactor"], folder)
-        if said:
-            raise CheckFailedError(f"ziglang could not compile the C of {name} to WebAssembly: {said[:_SAID]}")
+        message = _run([*command, "-target", _FREE, *free, "-Wl,--no-entry"], folder)
+        if "undefined symbol" in message:
+            message = _run([*command, "-target", _WHOLE, "-mexec-model=reactor"], folder)
+        if message:
+            raise CheckFailedError(
+                f"ziglang could not compile the C of {name} to WebAssembly: {message[:_MAX_MESSAGE]}"
+            )
         return (folder / MODULE).read_bytes()
 
 

@@ -40,11 +40,11 @@ class WasmModel:
             opened = wasmtime.Module(self._store.engine, module)
         except wasmtime.WasmtimeError as error:
             raise InputError("WebAssembly", str(error).splitlines()[0], where) from None
-        asked = [f"{one.module}.{one.name}" for one in opened.imports]
-        names = [one.name for one in opened.exports]
+        imported = [f"{entry.module}.{entry.name}" for entry in opened.imports]
+        names = [entry.name for entry in opened.exports]
         lacking = [name for name in _NEEDED if name not in names]
-        if asked or lacking:
-            got = f"one that imports {asked[0]}" if asked else f"one without {lacking[0]}"
+        if imported or lacking:
+            got = f"one that imports {imported[0]}" if imported else f"one without {lacking[0]}"
             raise InputError("a module that edgewright export --to web wrote", got, where, "Export it again")
         self._exports: Any = wasmtime.Instance(self._store, opened, []).exports(self._store)
         if "_initialize" in names:
@@ -92,7 +92,7 @@ class WasmModel:
             raise InputError("a module with a stream", "one without", "a module of WebAssembly")
         into = self._floats(self._call("sample"), rows.shape[1])
         self._call("start")
-        push, found = self._function("push"), []
+        push, events = self._function("push"), []
         for i, row in enumerate(np.ascontiguousarray(rows, np.float32)):
             if len(lost) and lost[i]:
                 self._call("gap", int(lost[i]))
@@ -100,18 +100,18 @@ class WasmModel:
             if push():
                 label = self._call("event_label") if self._classes else -1
                 at, kind, flags, value = (self._call(f"event_{name}") for name in ("row", "kind", "flags", "value"))
-                found.append((at, kind, label, flags, value))
-        return found
+                events.append((at, kind, label, flags, value))
+        return events
 
     def cost_us(self, row: NDArray[np.float32]) -> float:
         """Return microseconds of one answer for a row of shape (inputs,), the least of several parts."""
         self._floats(self._call("input"), self.inputs)[:] = row
-        repeat, found = self._function("repeat"), []
+        repeat, times = self._function("repeat"), []
         for _ in range(_PARTS):
             start = time.perf_counter()
             repeat(_TIMES)
-            found.append((time.perf_counter() - start) / _TIMES)
-        return 1e6 * min(found)
+            times.append((time.perf_counter() - start) / _TIMES)
+        return 1e6 * min(times)
 
     def _function(self, name: str) -> Any:  # noqa: ANN401 - of any type
         function, store = self._exports[name], self._store

@@ -31,18 +31,18 @@ def go_back(state: State, slots: Slots, because: Because, detail: str, wall: flo
 
     If the previous slot contains no permitted release, no slot is active until the next release is there.
     """
-    held = state.held
-    trial = held.trial
+    current = state.device_state
+    trial = current.trial
     assert trial is not None  # noqa: S101 - callers check it
     before = None
     with suppress(InputError):  # a label by a newer version
         before = slots.holds(trial.previous) if trial.previous else None
-    there = before is not None and before.counter == trial.before and trial.before >= held.floor
-    outcome = state.tell("reverted", trial.counter, trial.plan, wall, because, detail)
+    there = before is not None and before.counter == trial.before and trial.before >= current.floor
+    outcome = state.outcome("reverted", trial.counter, trial.plan, wall, because, detail)
     state.change(
         [outcome], active=trial.previous if there else "", counter=trial.before if there else 0,
         plan=trial.plan_before if there else "", trial=None, fetched=None, because=because,
-        burned=(*held.burned, trial.counter), environment=trial.environment, environment_before=trial.environment,
+        burned=(*current.burned, trial.counter), environment=trial.environment, environment_before=trial.environment,
     )  # fmt: skip
 
 
@@ -52,10 +52,10 @@ _KEEP_S = 60.0
 _DAMAGED: tuple[Because, str] = ("damaged", "its files are damaged")
 
 
-def new_agent(held: DeviceState) -> Trial | None:
+def new_agent(current: DeviceState) -> Trial | None:
     """Return the trial of a release that brought the active agent; None without one."""
-    trial = held.trial
-    return trial if trial is not None and held.environment not in ("", trial.environment) else None
+    trial = current.trial
+    return trial if trial is not None and current.environment not in ("", trial.environment) else None
 
 
 class AgentChoice:
@@ -103,11 +103,11 @@ class AgentChoice:
                 self.say(str(error))
                 name = self.record.environment
                 return name if name and self._environments.python(name) is not None else ""
-            held, trial = state.held, new_agent(state.held)
-            name = held.environment
+            current, trial = state.device_state, new_agent(state.device_state)
+            name = current.environment
             whole = bool(name) and self._environments.python(name) is not None
             if trial is None:
-                self._settle(held)
+                self._settle(current)
                 if whole or not name:
                     return name
                 # Damaged on this device: the agent that came with it goes on.
@@ -164,9 +164,9 @@ class AgentChoice:
         except (InputError, OutputError):
             return None
         state.close()
-        if new_agent(state.held) is None:
-            self._settle(state.held)
-        return state.held
+        if new_agent(state.device_state) is None:
+            self._settle(state.device_state)
+        return state.device_state
 
     def patient(self, trial: Trial, seconds: float) -> bool:
         """Count seconds of a trial, written once a minute or ten times in a short one; return whether it may last."""
@@ -189,10 +189,10 @@ class AgentChoice:
     def _next(self, state: State, trial: Trial) -> tuple[Because, str] | None:
         """Count what happened since the last start; return why the device goes back, None if the agent may start."""
         record = self.record
-        if (record.counter, record.environment) != (trial.counter, state.held.environment):
+        if (record.counter, record.environment) != (trial.counter, state.device_state.environment):
             self._put(msgspec.structs.replace(
-                LauncherRecord(returned=record.returned), counter=trial.counter, environment=state.held.environment,
-                nonce=state.link.nonce,
+                LauncherRecord(returned=record.returned), counter=trial.counter,
+                environment=state.device_state.environment, nonce=state.link.nonce,
             ))  # fmt: skip
             return None
         if record.running:
@@ -201,13 +201,13 @@ class AgentChoice:
             self._put(starts=0, nonce=state.link.nonce)
         return verdict(self.record, trial)
 
-    def _settle(self, held: DeviceState) -> None:
+    def _settle(self, current: DeviceState) -> None:
         """Forget a trial that is over; a return that was cut off, or that the agent decided, is recorded."""
         counter = self.record.counter
-        if counter and counter in held.burned:
-            self._returned(counter, held.because, "the release on trial failed")
-        record = LauncherRecord(returned=self.record.returned, environment=held.environment)
-        if (self.record.counter, self.record.environment) != (0, held.environment):
+        if counter and counter in current.burned:
+            self._returned(counter, current.because, "the release on trial failed")
+        record = LauncherRecord(returned=self.record.returned, environment=current.environment)
+        if (self.record.counter, self.record.environment) != (0, current.environment):
             self._put(record)
 
     def _returned(self, counter: int, because: Because, why: str) -> None:

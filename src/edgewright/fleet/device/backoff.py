@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.fleet.protocol.ports import Chance, Clock
 
-LEAST = 60.0
+MIN_PAUSE_S = 60.0
 """Seconds by which the wall clock must differ from the monotonic clock; smaller differences are normal adjustments."""
 
 
@@ -22,7 +22,7 @@ class ClockJump:
     def __call__(self) -> bool:
         """Return whether the clock was set since the last call."""
         before, self._difference = self._difference, self._now()
-        return abs(self._difference - before) > LEAST
+        return abs(self._difference - before) > MIN_PAUSE_S
 
     def _now(self) -> float:
         return self._clock.wall() - self._clock.monotonic()
@@ -50,7 +50,7 @@ class Pace:
         self._first = every if first is None else min(first, every)
         self.failures = 0
         self.due = 0.0
-        self._asked = 0.0
+        self._requested = 0.0
         self._pause = 0.0
 
     def spread(self, now: float) -> None:
@@ -85,9 +85,9 @@ class Pace:
         minimum = wait or self._first / 2.0
         maximum = max(2.0 * minimum, 0.0 if wait else min(BACK, 3.0 * (self._pause or self._first)))
         self._pause = minimum + (maximum - minimum) * self._chance.share()
-        self._asked, self.due = now + (wait or 0.0), now + self._pause
+        self._requested, self.due = now + (wait or 0.0), now + self._pause
 
-    def heard(self, now: float) -> None:
+    def answered(self, now: float) -> None:
         """Retry now because the server responded, but not before the time that it requested."""
         if self.failures:
-            self.due = min(self.due, max(now, self._asked))
+            self.due = min(self.due, max(now, self._requested))

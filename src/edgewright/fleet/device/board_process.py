@@ -23,7 +23,7 @@ from edgewright.fleet.device.parent_process import end_with
 from edgewright.schema.boards import BoardAsk, BoardRound, BoardSeen, BoardState
 from edgewright.schema.errors import EdgewrightError
 
-Tell = Callable[[BoardSeen], None]
+Report = Callable[[BoardSeen], None]
 _AT_ONCE = 8
 """Number of boards that are checked at the same time."""
 
@@ -36,36 +36,36 @@ def main(arguments: list[str]) -> int:
     board_round = msgspec.json.decode(sys.stdin.buffer.read(), type=BoardRound)
     guard = threading.Lock()
 
-    def tell(seen: BoardSeen) -> None:
+    def write(seen: BoardSeen) -> None:
         with guard, suppress(BrokenPipeError):
             sys.stdout.buffer.write(msgspec.json.encode(seen) + b"\n")
             sys.stdout.buffer.flush()
 
-    carry_out(board_round, tell)
+    carry_out(board_round, write)
     return 0
 
 
-def carry_out(board_round: BoardRound, tell: Tell) -> None:
+def carry_out(board_round: BoardRound, report: Report) -> None:
     """Check every board of a round.
 
     Args:
         board_round: the agent's request.
-        tell: receives the state of each board, from several threads; the last state of a board is final.
+        report: receives the state of each board, from several threads; the last state of a board is final.
     """
     try:
         package = read_package(Path(board_round.package))
         if board_round.trial and not (
             board_round.before and only_for_boards(package, read_package(Path(board_round.before)))
         ):
-            _all(board_round, tell, "waiting", "the release is on trial on its device first")
+            _all(board_round, report, "waiting", "the release is on trial on its device first")
             return
         keep(package, Path(board_round.ways))
     except EdgewrightError as error:
-        _all(board_round, tell, "trouble", str(error))
+        _all(board_round, report, "trouble", str(error))
         return
     places = threading.Semaphore(_AT_ONCE)
     threads = [
-        threading.Thread(target=_one, args=(board_round, board, package, places, tell), name=board.entry.name)
+        threading.Thread(target=_check, args=(board_round, board, package, places, report), name=board.entry.name)
         for board in board_round.boards
     ]
     for thread in threads:
@@ -74,23 +74,25 @@ def carry_out(board_round: BoardRound, tell: Tell) -> None:
         thread.join()
 
 
-def _all(board_round: BoardRound, tell: Tell, state: BoardState, why: str) -> None:
+def _all(board_round: BoardRound, report: Report, state: BoardState, why: str) -> None:
     for board in board_round.boards:
-        tell(BoardSeen(name=board.entry.name, state=state, release=board_round.release, why=why[:300]))
+        report(BoardSeen(name=board.entry.name, state=state, release=board_round.release, why=why[:300]))
 
 
-def _one(board_round: BoardRound, board: BoardAsk, package: Package, places: threading.Semaphore, tell: Tell) -> None:
+def _check(
+    board_round: BoardRound, board: BoardAsk, package: Package, places: threading.Semaphore, report: Report
+) -> None:
     with places:
         looked = BoardCheck(
             board.entry, board_round.release, package, Path(board_round.ways), confirm=board.confirm, send=board.send,
-            tell=tell,
+            progress=report,
         )  # fmt: skip
         try:
             with open_link(board.entry.link) as port:
                 seen = look(BoardLine(port), looked)
         except EdgewrightError as error:
             seen = unreachable(looked, error)
-        tell(seen)
+        report(seen)
 
 
 if __name__ == "__main__":

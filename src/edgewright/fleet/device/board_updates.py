@@ -39,15 +39,15 @@ class BoardProcess:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._said: queue.SimpleQueue[BoardSeen] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[BoardSeen] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
-        self._heard, self._why = 0.0, ""
+        self._contact, self._why = 0.0, ""
 
     def start(self, board_round: BoardRound) -> None:
         """Start the process with the boards to update."""
         self.stop()
-        self._heard, self._why = time.monotonic(), ""
+        self._contact, self._why = time.monotonic(), ""
         command = [sys.executable, "-m", _MODULE, str(os.getpid())]
         try:
             process = subprocess.Popen(
@@ -62,13 +62,13 @@ class BoardProcess:
         )
         self._thread.start()
 
-    def heard(self) -> list[BoardSeen]:
+    def received(self) -> list[BoardSeen]:
         """Return what the process has reported."""
-        found = []
+        reports = []
         with suppress(queue.Empty):
             while True:
-                found.append(self._said.get_nowait())
-        return found
+                reports.append(self._answers.get_nowait())
+        return reports
 
     def busy(self) -> str | None:
         """Return None while the process runs; afterwards its error, empty for none."""
@@ -76,7 +76,7 @@ class BoardProcess:
         if process is None:
             return self._why
         if self._thread is not None and self._thread.is_alive():
-            if time.monotonic() - self._heard > _SILENT:
+            if time.monotonic() - self._contact > _SILENT:
                 process.kill()
             return None
         code = process.wait()
@@ -93,7 +93,7 @@ class BoardProcess:
             if self._thread is not None:
                 self._thread.join()
             self._process = None
-        self.heard()
+        self.received()
 
     def _listen(self, process: subprocess.Popen[bytes], request: bytes) -> None:
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: S101
@@ -101,9 +101,9 @@ class BoardProcess:
             process.stdin.write(request)
         with process.stdout, process.stderr:
             for line in process.stdout:
-                self._heard = time.monotonic()
+                self._contact = time.monotonic()
                 with suppress(msgspec.DecodeError, msgspec.ValidationError):
-                    self._said.put(msgspec.json.decode(line, type=BoardSeen))
+                    self._answers.put(msgspec.json.decode(line, type=BoardSeen))
                     self._wake()
             lines = process.stderr.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
             if lines:
@@ -144,14 +144,14 @@ class Boards:
         self._state, self._package, self._ways, self._worker, self._clock = state, package, ways, worker, clock
         self._boards = {entry.name: _Board(entry, chance) for entry in entries}
         self._sending: dict[str, BoardSeen] = {}
-        self._asked: set[str] = set()
+        self._requested: set[str] = set()
         self._of: tuple[int, bool] | None = None
         self._since = 0.0
 
     @property
     def due(self) -> float:
         """Monotonic seconds of the next check; infinite while the board process runs."""
-        if self._asked or not self._state.held.active:
+        if self._requested or not self._state.device_state.active:
             return _NEVER
         return min((board.pace.due for board in self._boards.values()), default=_NEVER)
 
@@ -159,17 +159,19 @@ class Boards:
     def why(self) -> str:
         """Short description of the boards that are not up to date; empty if all are."""
         seen = self.seen()
-        odd = [one for one in seen if one.state not in ("confirmed", "idle")]
+        odd = [report for report in seen if report.state not in ("confirmed", "idle")]
         if not odd:
             return ""
-        text = "; ".join(f"{one.name} {WORDS[one.state]}{f' ({one.why})' if one.why else ''}" for one in odd[:3])
+        text = "; ".join(
+            f"{report.name} {WORDS[report.state]}{f' ({report.why})' if report.why else ''}" for report in odd[:3]
+        )
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
         return f"{len(seen) - len(odd)} of {len(seen)} boards are up to date: {text}{more}"[:300]
 
     def seen(self) -> tuple[BoardSeen, ...]:
         """Return the states of the boards, for a report."""
         lasted = round(max(0.0, self._clock.monotonic() - self._since), 1)
-        kept = {one.name: one for one in self._state.held.boards} | self._sending
+        kept = {report.name: report for report in self._state.device_state.boards} | self._sending
         return tuple(msgspec.structs.replace(kept[name], seconds=lasted) for name in self._boards if name in kept)
 
     def look(self) -> None:
@@ -178,15 +180,15 @@ class Boards:
         Raises:
             OutputError: the states cannot be stored.
         """
-        held = self._state.held
-        if (of := (held.counter, held.trial is not None)) != self._of:
+        current = self._state.device_state
+        if (of := (current.counter, current.trial is not None)) != self._of:
             self._begin(of)
         self._listen()
-        if self._asked:
+        if self._requested:
             self._over()
         now = self._clock.monotonic()
         wanted = [board for board in self._boards.values() if board.pace.due <= now]
-        if wanted and not self._asked and held.active:
+        if wanted and not self._requested and current.active:
             self._ask(wanted)
 
     def close(self) -> None:
@@ -196,9 +198,9 @@ class Boards:
     def _begin(self, of: tuple[int, bool]) -> None:
         """Start over: another release is active, its trial is over, or the agent has just started."""
         self._worker.stop()
-        self._asked, self._sending = set(), {}
+        self._requested, self._sending = set(), {}
         now = self._clock.monotonic()
-        known = {one.name: one for one in self._state.held.boards}
+        known = {report.name: report for report in self._state.device_state.boards}
         anew = self._of is None or self._of[0] != of[0]
         self._of = of
         if anew:
@@ -214,14 +216,14 @@ class Boards:
         self._keep(kept)
 
     def _ask(self, wanted: Sequence[_Board]) -> None:
-        held, now = self._state.held, self._clock.monotonic()
-        failed = {one.name for one in held.boards if one.state in FAILED}
-        previous = held.trial.previous if held.trial is not None else ""
-        self._asked = {board.entry.name for board in wanted}
+        current, now = self._state.device_state, self._clock.monotonic()
+        failed = {report.name for report in current.boards if report.state in FAILED}
+        previous = current.trial.previous if current.trial is not None else ""
+        self._requested = {board.entry.name for board in wanted}
         self._worker.start(
             BoardRound(
-                release=held.counter, package=str(self._package(held.active)), ways=str(self._ways),
-                trial=held.trial is not None, before=str(self._package(previous)) if previous else "",
+                release=current.counter, package=str(self._package(current.active)), ways=str(self._ways),
+                trial=current.trial is not None, before=str(self._package(previous)) if previous else "",
                 boards=tuple(
                     BoardAsk(entry=b.entry, confirm=now >= b.until, send=b.entry.name not in failed) for b in wanted
                 ),
@@ -229,8 +231,8 @@ class Boards:
         )  # fmt: skip
 
     def _listen(self) -> None:
-        for seen in self._worker.heard():
-            if seen.release == self._state.held.counter and seen.name in self._boards:
+        for seen in self._worker.received():
+            if seen.release == self._state.device_state.counter and seen.name in self._boards:
                 self._hear(seen)
 
     def _over(self) -> None:
@@ -239,19 +241,19 @@ class Boards:
         if why is None:
             return
         self._listen()  # the process may have reported and exited since the last call
-        for name in sorted(self._asked):
+        for name in sorted(self._requested):
             text = why or "the board process exited without reporting this board"
-            self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=text))
-        self._asked = set()
+            self._hear(BoardSeen(name=name, state="trouble", release=self._state.device_state.counter, why=text))
+        self._requested = set()
 
     def _hear(self, seen: BoardSeen) -> None:
         board, now = self._boards[seen.name], self._clock.monotonic()
-        before = next((one for one in self._state.held.boards if one.name == seen.name), None)
+        before = next((report for report in self._state.device_state.boards if report.name == seen.name), None)
         if seen.state == "sending":
             self._sending[seen.name] = seen
             return
         self._sending.pop(seen.name, None)
-        self._asked.discard(seen.name)
+        self._requested.discard(seen.name)
         if before is not None and seen.state in ("unreachable", "trouble", "waiting") and not seen.layout:
             known = {name: getattr(before, name) for name in ("counter", "wanted", "floor", "layout")}
             seen = msgspec.structs.replace(seen, **known)
@@ -270,21 +272,23 @@ class Boards:
             board.pace.good(now)
         else:
             board.pace.bad(now)
-        self._keep([seen if one.name == seen.name else one for one in self._state.held.boards])
+        self._keep([seen if report.name == seen.name else report for report in self._state.device_state.boards])
 
     def _keep(self, seen: Sequence[BoardSeen]) -> None:
         """Store the states durably, with one outcome for each board on which the release failed."""
-        held = self._state.held
-        plain = tuple(msgspec.structs.replace(one, seconds=0.0) for one in seen)
-        if plain == held.boards:
+        current = self._state.device_state
+        plain = tuple(msgspec.structs.replace(report, seconds=0.0) for report in seen)
+        if plain == current.boards:
             return
-        known = {one.name for one in held.boards if one.state in FAILED and one.release == held.counter}
+        known = {
+            report.name for report in current.boards if report.state in FAILED and report.release == current.counter
+        }
         outcomes = [
-            self._state.tell(
-                "reverted" if one.state == "reverted" else "refused", held.counter, held.plan, self._clock.wall(),
-                "boards", f"{one.name}: {one.why}",
+            self._state.outcome(
+                "reverted" if report.state == "reverted" else "refused", current.counter, current.plan,
+                self._clock.wall(), "boards", f"{report.name}: {report.why}",
             )
-            for one in plain
-            if one.state in FAILED and one.name not in known and held.plan
+            for report in plain
+            if report.state in FAILED and report.name not in known and current.plan
         ]  # fmt: skip
         self._state.change(outcomes, boards=plain)

@@ -63,8 +63,8 @@ class HttpControl:
         """Send a message of a round of learning and return the answer."""
         return self._ask("federation", FederationMessage(body=message), FederationMessage, self._device).body
 
-    def _ask(self, what: str, record: object, kind: type[A], name: str) -> A:
-        path, body = f"{API_PATH}/{what}", msgspec.json.encode(record)
+    def _ask(self, endpoint: str, record: object, kind: type[A], name: str) -> A:
+        path, body = f"{API_PATH}/{endpoint}", msgspec.json.encode(record)
         headers = {"Content-Type": "application/json", **sign("POST", path, body, self._key, name)}
         with self._transport.exchange("POST", path, headers, body) as answer:
             content = answer.whole(_LARGEST)

@@ -139,7 +139,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             starts: start of the plan, seconds since 1970.
         """
-        return next((one.tags for one in reversed(self.changes) if one.at is not None and one.at <= starts), self.tags)
+        return next(
+            (change.tags for change in reversed(self.changes) if change.at is not None and change.at <= starts),
+            self.tags,
+        )
 
 
 class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,4 +204,4 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
 
     def followed(self, plan: str) -> Followed | None:
         """Return the record of a plan; None if the device has not seen it."""
-        return next((one for one in self.plans if one.id == plan), None)
+        return next((plan_followed for plan_followed in self.plans if plan_followed.id == plan), None)

@@ -96,24 +96,24 @@ class Diagnoser:
 
     def bundle(self, request: DiagnosisRequest, facts: Report) -> Diagnosis:
         """Return the answer; `facts` are those of the report that was just acknowledged."""
-        held = self._state.held
+        current = self._state.device_state
         health, error = store_health(self._store)
-        made = Diagnosis(
+        diagnosis = Diagnosis(
             id=request.id, at=self._clock.wall(), version=facts.version, counter=facts.counter, floor=facts.floor,
             phase=facts.phase, plan=facts.plan, stage=facts.stage, metadata=facts.metadata, vitals=facts.vitals,
-            why=facts.why[:500], active=held.active, burned=tuple(held.burned)[-50:],
-            quarantined=held.quarantined[:500], outcomes=len(self._state.outcomes), machine=machine_health(self._store),
-            store=health, store_error=error[:500], log_since=self._log.began,
+            why=facts.why[:500], active=current.active, burned=tuple(current.burned)[-50:],
+            quarantined=current.quarantined[:500], outcomes=len(self._state.outcomes),
+            machine=machine_health(self._store), store=health, store_error=error[:500], log_since=self._log.began,
         )  # fmt: skip
         lines = self._log.last(min(request.lines, MAX_LINES))
-        room = MAX_BYTES - len(msgspec.json.encode(made)) - _SPARE
+        room = MAX_BYTES - len(msgspec.json.encode(diagnosis)) - _SPARE
         kept: list[LogLine] = []
         for line in reversed(lines):
             room -= len(msgspec.json.encode(line)) + 1
             if room < 0:
                 break
             kept.append(line)
-        return msgspec.structs.replace(made, log=tuple(reversed(kept)), left_out=len(lines) - len(kept))
+        return msgspec.structs.replace(diagnosis, log=tuple(reversed(kept)), left_out=len(lines) - len(kept))
 
 
 def store_health(store: Path) -> tuple[StoreHealth | None, str]:

@@ -63,7 +63,7 @@ class EnrollmentPorts:
         """
         now = self._clock.monotonic()
         if self._clock_jump():
-            self._pace.heard(now)
+            self._pace.answered(now)
         if self._joined is None and now >= self._pace.due:
             try:
                 self._joined = self._join()
@@ -83,11 +83,11 @@ class EnrollmentPorts:
     def refresh(self) -> Seen:
         return self._here().trust.refresh()
 
-    def held(self) -> Seen:
+    def latest(self) -> Seen:
         """Return the held state of the fleet; empty before the enrolment."""
         if self._joined is None:
             return Seen(standings=None, fresh=False, signed=0.0, versions={}, changed=False)
-        return self._joined.trust.held()
+        return self._joined.trust.latest()
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
         return self._here().trust.plan(name, sha256)
@@ -104,9 +104,9 @@ class EnrollmentPorts:
     def report(self, report: Report) -> Acknowledged:
         return self._here().control.report(report)
 
-    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
+    def send(self, facts: Report, urgent: bool = False, contact: bool = False) -> float:
         """Send a report if one is due; return seconds until the next call, a few while not enrolled."""
-        return _FIRST if self._joined is None else self._joined.reporter.tell(facts, urgent, heard)
+        return _FIRST if self._joined is None else self._joined.reporter.send(facts, urgent, contact)
 
     def _here(self) -> EnrolledPorts:
         if self._joined is None:
@@ -157,10 +157,10 @@ def _parsed(data: bytes) -> tuple[Ed25519PrivateKey | None, str]:
     return (key, "") if isinstance(key, Ed25519PrivateKey) else (None, type(key).__name__)
 
 
-def _bits_between(one: bytes, other: bytes) -> int:
+def _bits_between(left: bytes, other: bytes) -> int:
     """Return the number of bits in which two texts differ."""
-    length = max(len(one), len(other))
-    first, second = (int.from_bytes(text.ljust(length, b"\0"), "big") for text in (one, other))
+    length = max(len(left), len(other))
+    first, second = (int.from_bytes(text.ljust(length, b"\0"), "big") for text in (left, other))
     return (first ^ second).bit_count()
 
 

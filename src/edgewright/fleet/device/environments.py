@@ -154,19 +154,19 @@ class Environments:
 
 def _files(folder: Path) -> list[Path]:
     # Byte code is made anew by whoever runs.
-    found = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return sorted(path for path in found if path.suffix != ".pyc" and path != folder / MARKER)
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return sorted(path for path in paths if path.suffix != ".pyc" and path != folder / MARKER)
 
 
 def _fingerprint(folder: Path, alive: Callable[[], None] = lambda: None) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in _files(folder):
         alive()
-        found.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return found.hexdigest()
+        digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _flush(folder: Path, alive: Callable[[], None]) -> None:
-    for path in [*_files(folder), *(one for one in folder.rglob("*") if one.is_dir()), folder]:
+    for path in [*_files(folder), *(path_inside for path_inside in folder.rglob("*") if path_inside.is_dir()), folder]:
         alive()
         sync(path)

@@ -43,7 +43,7 @@ class FleetLearner:
         Raises:
             EdgewrightError: the store, the package or the fleet does not let this device take part.
         """
-        found = device, slot, counter = self._found()
+        target = device, slot, counter = self._target()
         if not device or not slot:
             return "waits for a confirmed release"
         package = read_package(self._slots.path(slot))
@@ -54,7 +54,7 @@ class FleetLearner:
 
         def wait(seconds: float) -> bool:
             time.sleep(seconds)
-            return self._found() != found
+            return self._target() != target
 
         done = take_part(HttpControl(self._transport, device_key(self._store), device), factory, learned, wait)
         if not done.rounds and not done.left:
@@ -62,15 +62,15 @@ class FleetLearner:
         left = f", left {done.left}: {done.why}" if done.left else ""
         return f"release {counter} took part in {done.rounds} rounds{left}"
 
-    def _found(self) -> tuple[str, str, int]:
+    def _target(self) -> tuple[str, str, int]:
         """Return the device's id, and slot and counter of its confirmed release; empty where there is none."""
         state = State.open(self._store, writable=False)
         try:
-            held, device = state.held, state.link.device
+            current, device = state.device_state, state.link.device
         finally:
             state.close()
-        ready = held.trial is None and not held.quarantined
-        return device, held.active if ready else "", held.counter
+        ready = current.trial is None and not current.quarantined
+        return device, current.active if ready else "", current.counter
 
 
 def main(arguments: list[str]) -> int:

@@ -91,7 +91,7 @@ class IpcServer(Outbox):
         """Tell the sender of the offered batch which items are durable; a newer batch keeps waiting."""
         with self._changed:
             if self._batch and self._batch is self._given:
-                self._durable = set(durable) & {place for place, _ in self._batch}
+                self._durable = set(durable) & {position for position, _ in self._batch}
                 self._changed.notify_all()
 
     def refuse(self, position: tuple[int, int], why: str) -> None:
@@ -153,12 +153,12 @@ class IpcServer(Outbox):
             while not self._done() and (left := end - time.monotonic()) > 0.0 and not _gone(plug):
                 self._changed.wait_for(self._done, min(left, _LOOK))
             later = self._released or (self._durable is None and self._closed)
-            found: set[tuple[int, int]] = self._durable or set()
-            refused = tuple((*place, why) for place, why in self._refused.items())
+            sent: set[tuple[int, int]] = self._durable or set()
+            refused = tuple((*position, why) for position, why in self._refused.items())
             self._durable, self._released, self._refused = None, False, {}
             self._batch, self._alarm, self._backlog = [], False, False
-            self._behind = full and bool(found)
-        return Acknowledgement(tuple(sorted(found)), later, refused)
+            self._behind = full and bool(sent)
+        return Acknowledgement(tuple(sorted(sent)), later, refused)
 
     def _done(self) -> bool:
         return self._durable is not None or self._closed
@@ -185,5 +185,5 @@ def _read(plug: socket.socket) -> bytes:
 def _user(plug: socket.socket) -> int:
     """Return the user id of the connected process."""
     size = struct.calcsize("3i")
-    found: int = struct.unpack("3i", plug.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
-    return found
+    user: int = struct.unpack("3i", plug.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
+    return user

@@ -185,7 +185,7 @@ class AgentProcess:
         words: list[str] = []
         for key, _ in events:
             if key.fileobj is self._socket:
-                words += self._heard()
+                words += self._received()
             elif isinstance(key.fileobj, int):
                 with suppress(BlockingIOError):
                     os.read(key.fileobj, 4096)
@@ -242,11 +242,11 @@ class AgentProcess:
     def _look(self) -> None:
         """Collect the exit codes of the agent and of orphans."""
         with suppress(ChildProcessError):
-            while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                if self._process is not None and found[0] == self._process.pid:
-                    self._code = os.waitstatus_to_exitcode(found[1])
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if self._process is not None and ended[0] == self._process.pid:
+                    self._code = os.waitstatus_to_exitcode(ended[1])
 
-    def _heard(self) -> list[str]:
+    def _received(self) -> list[str]:
         words: list[str] = []
         with suppress(BlockingIOError):
             for _ in range(_TURN):

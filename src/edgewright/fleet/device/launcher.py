@@ -10,9 +10,8 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -64,7 +63,7 @@ def silence() -> float:
     raise InputError("a number of seconds", repr(text), SILENCE_VARIABLE)
 
 
-def launch(store: Path, token: str, quiet: bool) -> int:
+def launch(store: Path, token: str, quiet: bool, words: Sequence[str]) -> int:
     """Run agents until one ends for good or a signal requests the end; return the exit code.
 
     What cannot be read, and a device without room, are tried again for as long as it takes.
@@ -73,6 +72,7 @@ def launch(store: Path, token: str, quiet: bool) -> int:
         store: folder of the store.
         token: enrolment token; empty for none.
         quiet: the agent's standard output is part of its log.
+        words: command line of an agent, after `edgewright`.
 
     Raises:
         InputError, OutputError: another launcher or agent uses the store, or its folder cannot be written.
@@ -92,9 +92,9 @@ def launch(store: Path, token: str, quiet: bool) -> int:
             "WATCHDOG_USEC": str(int(silence() * 1e6 / 5.0)),
         }  # fmt: skip
         choice = AgentChoice(store, lambda line: log.take(f"launcher: {line}\n".encode()), alive=systemd.alive)
-        with signals(agent) as (asked, waker):
+        with signals(agent) as (signals_received, waker):
             try:
-                return Launcher(store, choice, agent, environment, asked, waker, systemd).run()
+                return Launcher(store, choice, agent, words, environment, signals_received, waker, systemd).run()
             finally:
                 agent.close()
 
@@ -102,11 +102,11 @@ def launch(store: Path, token: str, quiet: bool) -> int:
 @contextmanager
 def signals(agent: AgentProcess) -> Iterator[tuple[list[int], int]]:
     """Pass signals to end on to the agent; which came, and a descriptor that a signal makes readable."""
-    asked: list[int] = []
+    signals_received: list[int] = []
 
     def hear(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
-            asked.append(number)
+            signals_received.append(number)
             agent.signal(number)
 
     waker, woken = os.pipe()
@@ -116,7 +116,7 @@ def signals(agent: AgentProcess) -> Iterator[tuple[list[int], int]]:
     before = {number: signal.signal(number, hear) for number in (*wanted, signal.SIGCHLD)}
     previous = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     try:
-        yield asked, waker
+        yield signals_received, waker
     finally:
         signal.set_wakeup_fd(previous)
         for number, handler in before.items():
@@ -132,57 +132,67 @@ class Launcher:
         store: folder of the store.
         choice: which agent runs.
         agent: its process.
+        words: command line of every agent, after `edgewright`.
         environment: variables of every agent.
-        asked: signals that requested the end.
+        signals_received: signals that requested the end.
         waker: readable after a signal.
         systemd: hears that the launcher is alive.
     """
 
     def __init__(
-        self, store: Path, choice: AgentChoice, agent: AgentProcess, environment: dict[str, str], asked: list[int],
-        waker: int, systemd: Supervisor,
+        self, store: Path, choice: AgentChoice, agent: AgentProcess, words: Sequence[str],
+        environment: dict[str, str], signals_received: list[int], waker: int, systemd: Supervisor,
     ) -> None:  # fmt: skip
-        self._store, self._choice, self._agent, self._asked, self._waker = store, choice, agent, asked, waker
-        self._environments, self._environment = Environments(store), environment
+        self._store, self._choice, self._agent, self._signals, self._waker = (
+            store,
+            choice,
+            agent,
+            signals_received,
+            waker,
+        )
+        self._words, self._environments, self._environment = words, Environments(store), environment
         self._systemd, self._silence = systemd, silence()
         self._tick = min(_TICK_S, self._silence / 10.0)
         self._ready, self._failures = False, 0
 
     def run(self) -> int:
         """Return the exit code."""
-        while not self._asked:
+        while not self._signals:
             try:
                 self._agent.end(0.0)
                 with locked(self._store):
                     name = self._choice.choose()
                 began = time.monotonic()
-                kind, how = self._one(name)
+                kind, how = self._run_agent(name)
             except (InputError, OutputError, OSError, MemoryError) as error:
                 self._pause(str(error) or "not enough memory")  # a full disk may get room again
                 continue
             if time.monotonic() - began > _LONG_S:
                 self._failures = 0
-            held = self._choice.look()
-            moved, unknown = held is not None and held.environment != name, held is None and self._choice.has_state
-            self._choice.ended("" if self._asked or moved else kind, how)
+            current = self._choice.look()
+            moved, unknown = (
+                current is not None and current.environment != name,
+                current is None and self._choice.has_state,
+            )
+            self._choice.ended("" if self._signals or moved else kind, how)
             code = self._agent.code
-            if self._asked:
+            if self._signals:
                 return code if code is not None and code >= 0 else 128 - (code or -signal.SIGKILL)
-            if kind == "exit" and not (moved or unknown or self._choice.on_trial) and self._meant(code, held):
+            if kind == "exit" and not (moved or unknown or self._choice.on_trial) and self._meant(code, current):
                 return code or 0
             if kind and not moved:
                 self._pause(f"the agent {how}")
-        return INTERRUPTED if self._asked[0] == signal.SIGINT else 0
+        return INTERRUPTED if self._signals[0] == signal.SIGINT else 0
 
-    def _meant(self, code: int | None, held: DeviceState | None) -> bool:
+    def _meant(self, code: int | None, current: DeviceState | None) -> bool:
         """Return whether an exit ends the launcher too, so that its exit code is that of the agent.
 
         An error of an agent that never worked is one of the command; a device with a release goes on.
         """
-        works = self._ready or (held is not None and bool(held.active))
+        works = self._ready or (current is not None and bool(current.active))
         return code is not None and (code in _MEANT or (code > 0 and not works))
 
-    def _one(self, name: str) -> tuple[EndKind, str]:
+    def _run_agent(self, name: str) -> tuple[EndKind, str]:
         """Run one agent to its end; return the kind of an end that nobody requested, and how it happened.
 
         Raises:
@@ -190,9 +200,8 @@ class Launcher:
         """
         python = self._environments.interpreter(name) if name else Path(factory())
         try:
-            self._agent.start(
-                [str(python), "-m", "edgewright", *sys.argv[1:]], {**self._environment, NAME_VARIABLE: name}
-            )
+            line = [str(python), "-m", "edgewright", *self._words]
+            self._agent.start(line, {**self._environment, NAME_VARIABLE: name})
         except (OSError, subprocess.SubprocessError) as error:
             if getattr(error, "errno", None) not in _NO_PROGRAM:
                 self._choice.not_started()
@@ -211,16 +220,16 @@ class Launcher:
         looked, elsewhere = self._silence, 0.0
         trial = None
         while self._agent.code is None:
-            self._tell(self._agent.wait(self._tick, self._waker))
+            self._notify(self._agent.wait(self._tick, self._waker))
             passed = clock()
-            if self._asked:
+            if self._signals:
                 self._systemd.say("STOPPING=1")
                 return "", ""
             self._agent.silent += passed
             looked += passed
-            if looked >= 2.0 * self._tick and (held := self._choice.look()) is not None:
-                trial = new_agent(held)
-                elsewhere = elsewhere + looked if held.environment != name else 0.0
+            if looked >= 2.0 * self._tick and (current := self._choice.look()) is not None:
+                trial = new_agent(current)
+                elsewhere = elsewhere + looked if current.environment != name else 0.0
                 looked = 0.0
             if elsewhere > min(_SLOWEST_S, self._silence):
                 return "", "another agent is active"
@@ -231,7 +240,7 @@ class Launcher:
         self._agent.end(0.0)
         return self._agent.how()
 
-    def _tell(self, words: list[str]) -> None:
+    def _notify(self, words: list[str]) -> None:
         """Tell systemd what the agent said, and that the launcher is alive."""
         for word in words:
             self._systemd.say(word)
@@ -246,8 +255,8 @@ class Launcher:
         self._failures = min(self._failures + 1, 10)
         self._choice.say(f"{why}; next start in {wait:.0f} s")
         clock = _TickClock(wait)
-        while wait > 0.0 and not self._asked:
-            self._tell(self._agent.wait(min(wait, self._tick), self._waker))
+        while wait > 0.0 and not self._signals:
+            self._notify(self._agent.wait(min(wait, self._tick), self._waker))
             wait -= clock()
 
 

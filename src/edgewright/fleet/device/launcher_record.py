@@ -34,7 +34,7 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
     """The last return from a release with a new agent.
 
     Attributes:
-        counter: of the release.
+        counter: counter of the release.
         because, why: reason, as it is reported to the fleet.
         at: seconds since 1970 of the device's clock.
     """
@@ -50,7 +50,7 @@ class LauncherRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         format: version of the file.
-        counter: of the trial; 0 for none.
+        counter: counter of the trial; 0 for none.
         environment: of the agent that was chosen last.
         nonce: of the last acknowledged report at the last start; a newer one shows that the new agent has reported.
         starts: starts since then.

@@ -74,9 +74,9 @@ class ModelProcess:
             "WATCHDOG_USEC": str(int(sign / 2 * 1e6)), VITALS_ENVIRONMENT: str(_VITALS),
         }  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
-        self._said = b""
+        self._messages = b""
         self._vitals = Vitals()
-        self._is_ready, self._heard = False, 0.0
+        self._is_ready, self._contact = False, 0.0
         self._line: str | None = None
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
@@ -84,8 +84,8 @@ class ModelProcess:
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
         self.stop()
-        self._vitals, self._line, self._said = Vitals(), None, b""
-        self._is_ready, self._heard = False, time.monotonic()
+        self._vitals, self._line, self._messages = Vitals(), None, b""
+        self._is_ready, self._contact = False, time.monotonic()
         command = [sys.executable, "-c", _MAIN, str(os.getpid()), "device", "run", str(self._slots.path(slot))]
         with os_errors(OutputError, "to start the model's process", sys.executable):
             self._process = subprocess.Popen(
@@ -129,7 +129,7 @@ class ModelProcess:
         if process is None or self._line is not None:
             return self._line
         code = process.poll()
-        silent = time.monotonic() - self._heard
+        silent = time.monotonic() - self._contact
         if code is None and silent > (self._sign if self._is_ready else _READY):
             process.kill()
             process.wait()
@@ -173,7 +173,7 @@ class ModelProcess:
         os.close(self._woken)
 
     def _how(self, code: int) -> str:
-        lines = [line for line in self._said.decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = [line for line in self._messages.decode("utf-8", "replace").splitlines() if line.strip()]
         last = lines[-1].removeprefix("edgewright: ")[:300] if lines else ""
         if "enough memory" in last or "MemoryError" in last:
             return f"out of memory: {last}"
@@ -189,11 +189,11 @@ class ModelProcess:
         if process is None or process.stderr is None or process.stderr.closed:
             return
         while text := process.stderr.read(_LARGEST):
-            self._said = (self._said + text)[-_KEPT:]
+            self._messages = (self._messages + text)[-_KEPT:]
             self._hear(text)
 
     def _take(self, message: bytes) -> None:
-        self._heard = time.monotonic()
+        self._contact = time.monotonic()
         for line in message.split(b"\n"):
             name, _, value = line.partition(b"=")
             if name == b"READY":

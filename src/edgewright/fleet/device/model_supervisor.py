@@ -61,9 +61,9 @@ def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
         vitals: vitals of the running process; None if none runs.
     """
     limits = trial.limits
-    found = _ended(trial) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
-    if found:
-        return found
+    failure = _ended(trial) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
+    if failure:
+        return failure
     if total.seconds >= limits.seconds:
         return _last(limits, total, vitals)
     if limits.patience and trial.waited >= limits.patience:
@@ -163,17 +163,17 @@ def recover(state: State, slots: Slots, product: str, wall: float) -> str:
         InputError: the store follows another product.
         OutputError: the disk is full or broken.
     """
-    held = state.held
-    if held.product and held.product != product:
-        raise InputError(f"the product {held.product!r} that this store follows", repr(product), "--product",
+    current = state.device_state
+    if current.product and current.product != product:
+        raise InputError(f"the product {current.product!r} that this store follows", repr(product), "--product",
                          "Name another folder with --store")  # fmt: skip
-    floor = max(held.floors.get(product, 0), *(slots.floor(slot) for slot in NAMES))
-    if not held.begun:
+    floor = max(current.floors.get(product, 0), *(slots.floor(slot) for slot in NAMES))
+    if not current.begun:
         slot = _confirmed(slots, product, floor)
-        found = slots.holds(slot) if slot else None
-        counter = found.counter if found else 0
+        release = slots.holds(slot) if slot else None
+        counter = release.counter if release else 0
         state.change(begun=True, product=product, active=slot, counter=counter, floors={product: floor})
-    elif floor > held.floor:
+    elif floor > current.floor:
         state.change(floors={product: floor})
     slots.raise_floor(floor)
     return _sound(state, slots, wall) or _cut_off(state)
@@ -190,20 +190,22 @@ def _confirmed(slots: Slots, product: str, floor: int) -> Slot:
 
 def _sound(state: State, slots: Slots, wall: float) -> str:
     """Check the bytes of the active slot; if damaged, roll back or download again, and return a line about it."""
-    held = state.held
-    release = slots.holds(held.active) if held.active else None
-    if not held.active or (release is not None and release.counter == held.counter):
+    current = state.device_state
+    release = slots.holds(current.active) if current.active else None
+    if not current.active or (release is not None and release.counter == current.counter):
         return ""
-    if held.trial is not None:
+    if current.trial is not None:
         go_back(state, slots, "damaged", "the package in the active slot is damaged", wall)
         return "the package on trial was damaged on this device"
-    outcome = state.tell("refused", held.counter, held.plan, wall, "damaged", "the active slot's bytes have changed")
+    outcome = state.outcome(
+        "refused", current.counter, current.plan, wall, "damaged", "the active slot's bytes have changed"
+    )
     state.change([outcome], active="", counter=0, plan="", fetched=None)
     return "the active package was damaged on this device; downloading it again"
 
 
 def _cut_off(state: State) -> str:
-    trial = state.held.trial
+    trial = state.device_state.trial
     if trial is None or not trial.running:
         return ""
     state.change(trial=msgspec.structs.replace(trial, running=False, boots=trial.boots + 1))
@@ -232,13 +234,13 @@ class ModelSupervisor:
         self._base = Counts()
         self._up = False
         self._nonce = state.link.nonce
-        self.crashes = int(state.held.started)
+        self.crashes = int(state.device_state.started)
         self.why = ""
 
     @property
     def due(self) -> float:
         """Monotonic seconds of the next check."""
-        if not self._state.held.active:
+        if not self._state.device_state.active:
             return self._clock.monotonic() + self._config.poll
         return self._clock.monotonic() + self._config.look if self._up else self._pace.due
 
@@ -258,27 +260,27 @@ class ModelSupervisor:
         """
         if self._up:
             self._ended()
-        if self._state.held.trial is not None:
+        if self._state.device_state.trial is not None:
             self._judge()
         now = self._clock.monotonic()
-        if not self._up and self._state.held.active and now >= self._pace.due:
+        if not self._up and self._state.device_state.active and now >= self._pace.due:
             self.start()
 
     def start(self) -> None:
         """Start the active slot's process. A trial stores the start durably first; a failed start is a crash."""
-        held = self._state.held
-        if not held.active:
+        current = self._state.device_state
+        if not current.active:
             return
         limits = None
-        if held.trial is not None:
-            self._base = self.counts() if self._up else held.trial.counts
-            trial = msgspec.structs.replace(held.trial, running=True, counts=self._base)
+        if current.trial is not None:
+            self._base = self.counts() if self._up else current.trial.counts
+            trial = msgspec.structs.replace(current.trial, running=True, counts=self._base)
             self._state.change(trial=trial, started=True)
             limits = trial.limits
-        elif not held.started:
+        elif not current.started:
             self._state.change(started=True)
         try:
-            self._runner.start(held.active, limits)
+            self._runner.start(current.active, limits)
             self._up = True
             self.why = ""
         except EdgewrightError as error:
@@ -293,7 +295,7 @@ class ModelSupervisor:
         """Roll back to the previous slot and start it."""
         self.fresh()
         go_back(self._state, self._slots, because, why, self._clock.wall())
-        if self._state.held.active:
+        if self._state.device_state.active:
             self.start()
         else:
             self._runner.stop()
@@ -301,7 +303,7 @@ class ModelSupervisor:
 
     def keep(self) -> Trial | None:
         """Return the trial with its current counts, to be stored; None without a trial."""
-        trial = self._state.held.trial
+        trial = self._state.device_state.trial
         if trial is None:
             return None
         starts = 0 if self._state.link.nonce != self._nonce else trial.starts
@@ -347,14 +349,14 @@ class ModelSupervisor:
             self.revert("memory", line)
 
     def _judge(self) -> None:
-        trial = self._state.held.trial
+        trial = self._state.device_state.trial
         assert trial is not None  # noqa: S101 - the caller checks it
-        judged = judge(trial, self.counts(), self.vitals())
+        failure = judge(trial, self.counts(), self.vitals())
         # While the process does not run, show why it exited instead of the trial's progress.
-        self.why = self.why if not judged.over and not self._up and self.why else judged.why
-        if judged.over == "reverted":
-            self.revert(judged.because, judged.why)
-        elif judged.over == "confirmed":
+        self.why = self.why if not failure.over and not self._up and self.why else failure.why
+        if failure.over == "reverted":
+            self.revert(failure.because, failure.why)
+        elif failure.over == "confirmed":
             if self._config.environment == trial.environment or self._state.link.nonce != self._nonce:
                 self._confirm(trial)
             else:  # an agent that is new with this release; the launcher ends its trial when patience does
@@ -362,12 +364,12 @@ class ModelSupervisor:
 
     def _confirm(self, trial: Trial) -> None:
         """Confirm the trial and raise the floor in one transaction, then update the floor's copies."""
-        held = self._state.held
-        outcome = self._state.tell("confirmed", trial.counter, trial.plan, self._clock.wall())
+        current = self._state.device_state
+        outcome = self._state.outcome("confirmed", trial.counter, trial.plan, self._clock.wall())
         burned, retried = (
             tuple(counter for counter in counters if counter > trial.counter)
-            for counters in (held.burned, held.retried)
+            for counters in (current.burned, current.retried)
         )
-        floors = {held.product: trial.counter}
+        floors = {current.product: trial.counter}
         self._state.change([outcome], trial=None, floors=floors, burned=burned, retried=retried, because="")
-        self._slots.raise_floor(self._state.held.floor)
+        self._slots.raise_floor(self._state.device_state.floor)

@@ -50,7 +50,7 @@ class FolderSlots:
 
     def __init__(self, store: Path) -> None:
         self._folder = store / FOLDER
-        with _said(self._folder):
+        with _slot_errors(self._folder):
             for name in NAMES:
                 if not (self._folder / name).is_dir():
                     private_folder(self._folder)
@@ -67,14 +67,14 @@ class FolderSlots:
 
     def write(self, slot: Slot, offset: int, data: bytes) -> None:
         path = self._folder / slot / PART
-        with _said(path), open_private(path, "ab" if offset else "wb") as file:
+        with _slot_errors(path), open_private(path, "ab" if offset else "wb") as file:
             if offset and file.tell() != offset:
                 raise OutputError(f"a download of {offset:,} bytes", f"{file.tell():,}", str(path))
             file.write(data)
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
         folder = self._folder / slot
-        with _said(folder):
+        with _slot_errors(folder):
             part = folder / PART
             if file_operations.size(part):
                 if not _is(part, release.length, release.sha256):
@@ -113,13 +113,13 @@ class FolderSlots:
     def _read(self, slot: Slot) -> Label:
         path = self._folder / slot / LABEL
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=Label)
+            label = msgspec.json.decode(path.read_bytes(), type=Label)
         except (OSError, msgspec.DecodeError):
             return Label()
-        if found.format > FORMAT:
-            raise InputError(f"a slot of format {FORMAT} or older", f"format {found.format}", str(path),
+        if label.format > FORMAT:
+            raise InputError(f"a slot of format {FORMAT} or older", f"format {label.format}", str(path),
                              "Update Edgewright on this device")  # fmt: skip
-        return found
+        return label
 
     def _label(self, slot: Slot, label: Label) -> None:
         folder = self._folder / slot
@@ -144,14 +144,14 @@ def _is(path: Path, length: int, sha256: str) -> bool:
     """Return whether a file has this length and hash; it is read in blocks."""
     if file_operations.size(path) != length:
         return False
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with suppress(OSError), path.open("rb") as file:
         while block := file.read(_BLOCK):
-            found.update(block)
-        return found.hexdigest() == sha256
+            digest.update(block)
+        return digest.hexdigest() == sha256
     return False
 
 
-def _said(path: Path) -> AbstractContextManager[None]:
+def _slot_errors(path: Path) -> AbstractContextManager[None]:
     """Turn an OSError into an OutputError."""
     return os_errors(OutputError, "room for a package on a disk that can be written", path)

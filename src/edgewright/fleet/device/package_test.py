@@ -80,17 +80,17 @@ def main(arguments: list[str]) -> int:
     try:
         Predictor(read_package(path))
     except CheckFailedError as error:
-        return _said(str(error), WRONG)
+        return _answered(str(error), WRONG)
     except OutputError as error:
-        return _said(str(error), DISK)
+        return _answered(str(error), DISK)
     except EdgewrightError as error:
-        return _said(str(error), UNREADABLE)
+        return _answered(str(error), UNREADABLE)
     except MemoryError:
-        return _said("out of memory", MEMORY)
+        return _answered("out of memory", MEMORY)
     return OK
 
 
-def _said(text: str, code: int) -> int:
+def _answered(text: str, code: int) -> int:
     sys.stderr.write(f"{' '.join(text.splitlines())[:500]}\n")
     return code
 

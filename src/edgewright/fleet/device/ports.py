@@ -174,13 +174,13 @@ class Packages(Protocol):
 class Reporter(Protocol):
     """Sends reports when they are due; outcomes, sequence number and nonce are read from and stored in the state."""
 
-    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
+    def send(self, facts: Report, urgent: bool = False, contact: bool = False) -> float:
         """Send a report if one is due or urgent.
 
         Args:
             facts: the agent's part of the report; the sender fills in nonce, sequence number, clock and items.
             urgent: whether an event happened that the control plane waits for (an outcome, a used intent).
-            heard: whether the fleet has just responded.
+            contact: whether the fleet has just responded.
 
         Returns:
             Seconds until the next call; the sender itself waits longer while nobody answers.

@@ -13,7 +13,7 @@ from edgewright.fleet.protocol.layout import REPORT_EVERY
 from edgewright.fleet.protocol.ports import Chance, Clock, NotTaken, Unreachable
 from edgewright.schema.fleet_report import DiagnosisRequest, Report
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """(boot, sequence) of an item."""
 
 
@@ -34,50 +34,50 @@ class PoisonIsolation:
     """
 
     def __init__(self) -> None:
-        self._most: int | None = None
+        self._limit: int | None = None
         self._whole = True
-        self.suspect: tuple[Place, str] | None = None
+        self.suspect: tuple[Position, str] | None = None
 
     @property
     def active(self) -> bool:
         """Whether waiting items were held back from the last report."""
-        return self._most is not None or self.suspect is not None
+        return self._limit is not None or self.suspect is not None
 
     def choose(self, offered: Sequence[msgspec.Raw]) -> tuple[msgspec.Raw, ...]:
         """Return the items of the next report from the waiting ones, which are sorted by urgency."""
         if self.suspect is not None:
             return ()
-        chosen = tuple(offered if self._most is None else offered[: self._most])
+        chosen = tuple(offered if self._limit is None else offered[: self._limit])
         self._whole = len(chosen) == len(offered)
         return chosen
 
     def refused(self, items: Sequence[msgspec.Raw], why: str) -> bool:
         """Record a rejected report with these items; return whether to try again with fewer."""
         if not items:
-            self._most, self.suspect = None, None
+            self._limit, self.suspect = None, None
             return False
         if len(items) == 1:
             seen = msgspec.json.decode(items[0], type=_Named)
             self.suspect = ((seen.boot, seen.sequence), why)
         else:
-            self._most = len(items) // 2
+            self._limit = len(items) // 2
         return True
 
-    def taken(self, items: Sequence[msgspec.Raw]) -> tuple[Place, str] | None:
+    def accepted(self, items: Sequence[msgspec.Raw]) -> tuple[Position, str] | None:
         """Record an accepted report; return the item to set aside and why, or None."""
-        found, self.suspect = self.suspect, None
-        if found is not None or self._whole:
-            self._most = None
-        elif self._most is not None:
-            self._most = 2 * len(items)
-        return found
+        isolated, self.suspect = self.suspect, None
+        if isolated is not None or self._whole:
+            self._limit = None
+        elif self._limit is not None:
+            self._limit = 2 * len(items)
+        return isolated
 
 
 _SLOWEST = REPORT_EVERY
 """Longest pause in seconds after refusals; without any answer `backoff.BACK` applies."""
-_APART = 5.0
+_PAUSE_S = 5.0
 """Shortest time in seconds between two reports; for a backlog the control plane sets the interval."""
-_LEAST, _MOST_APART = 0.25, 60.0
+_MIN_PAUSE_S, _MOST_APART = 0.25, 60.0
 _SOON = 30.0
 """First pause in seconds after a failure, which then doubles: one lost packet must not delay an outcome for long."""
 _OUTCOMES = 200
@@ -133,17 +133,17 @@ class ReportSender:
         self._pending: Report | None = None
         self._owed = False
         self._sieve = PoisonIsolation()
-        self._last, self._more = -_APART, _APART
+        self._last, self._more = -_PAUSE_S, _PAUSE_S
 
-    def tell(self, facts: Report, urgent: bool = False, heard: bool = False) -> float:
+    def send(self, facts: Report, urgent: bool = False, contact: bool = False) -> float:
         """Send a report if one is due."""
         now = self._clock.monotonic()
         self._owed = self._owed or urgent
-        if heard:
-            self._pace.heard(now)
+        if contact:
+            self._pace.answered(now)
         due = self._due()
         if now < due or not self._state.link.device:
-            return max(_LEAST, due - now)
+            return max(_MIN_PAUSE_S, due - now)
         anew = self._pending is None
         report = self._pending or self._report(facts)
         self._pending, self._last = report, now
@@ -154,7 +154,7 @@ class ReportSender:
             self._owed = self._sieve.refused(report.items, str(error))
             if not self._owed:
                 self._pace.away(now, error.wait)
-            return max(_LEAST, self._due() - now)
+            return max(_MIN_PAUSE_S, self._due() - now)
         except Unreachable as error:
             self._pace.away(now, error.wait)
             return self._pace.due - now
@@ -165,17 +165,17 @@ class ReportSender:
             raise
         self._state.acknowledge(answer)
         self._pending = None
-        found = self._sieve.taken(report.items)
-        if found is None:
+        isolated = self._sieve.accepted(report.items)
+        if isolated is None:
             self._outbox.settle(answer.durable)
         else:
-            self._outbox.refuse(*found)
+            self._outbox.refuse(*isolated)
         self._owed = not anew or self._sieve.active
         self._more = min(max(answer.more, 0.0), _MOST_APART)
         self._pace.good(now, max(answer.wait, 1.0) if answer.wait else None)
         if answer.diagnose is not msgspec.UNSET:
             self._diagnose(answer.diagnose, facts)
-        return max(_LEAST, self._due() - now)
+        return max(_MIN_PAUSE_S, self._due() - now)
 
     def _due(self) -> float:
         """Return the monotonic seconds of the next report."""
@@ -183,7 +183,7 @@ class ReportSender:
             return self._pace.due  # urgency does not shorten the pause while nobody answers
         due = self._pace.due
         if self._owed or self._outbox.urgent():
-            due = min(due, self._last + _APART)
+            due = min(due, self._last + _PAUSE_S)
         if self._outbox.backlog():
             due = min(due, self._last + self._more)
         return due

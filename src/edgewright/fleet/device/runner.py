@@ -11,11 +11,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
+from edgewright._version import __version__
 from edgewright.core.files import os_errors
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device.board_updates import BoardProcess, Boards
@@ -103,7 +103,6 @@ class FederationWorker:
 
 DOOR_ENVIRONMENT = "EDGEWRIGHT_DOOR"
 _LONGEST = 30.0
-_VERSION = metadata.version("edgewright")
 _LARGEST = 1 << 30
 WAYS = "boards"
 """Folder of the store with the packages for rollbacks of boards."""
@@ -165,7 +164,7 @@ def follow(
         stack.callback(state.close)
         token = read_token(options.token) if options.token else None
         slots = FolderSlots(options.store)
-        product = state.held.product or (token.product if token else "") or _product(slots)
+        product = state.device_state.product or (token.product if token else "") or _product(slots)
         if not product:
             raise InputError("an enrolment token", "none", "--token",
                              "A device that was never enrolled needs one: edgewright fleet token new")  # fmt: skip
@@ -202,16 +201,18 @@ def follow(
         if options.boards:
             worker = BoardProcess(process.wake)
             boards = Boards(options.boards, state, slots.path, options.store / WAYS, worker, clock, chance)
-        held = state.held
+        current = state.device_state
         if options.federate:
             learning = FederationWorker(options.store, options.url, options.ca_file, options.poll, log.say)
             stack.callback(learning.close)
         environments = Environments(options.store, supervisor.alive)
-        environments.keep({held.environment, held.environment_before, held.fetched.environment if held.fetched else ""})
+        environments.keep(
+            {current.environment, current.environment_before, current.fetched.environment if current.fetched else ""}
+        )
         agent = Agent(
             DeviceConfig(
                 environment=running(),
-                product=product, profile=options.profile or os.uname().machine, version=_VERSION, poll=options.poll
+                product=product, profile=options.profile or os.uname().machine, version=__version__, poll=options.poll
             ),
             state=state, slots=slots, runner=process, trust=trust, packages=packages,
             control=enrollment, reporter=enrollment, clock=clock, chance=chance, ending=ending, boards=boards,
@@ -262,12 +263,12 @@ def _loop(
             enrolled = enrollment.attempt()
             signals.pass_on(agent)
             wait = agent.step()
-            line = f"release {agent.state.held.counter}, {agent.phase}: {agent.why}"
+            line = f"release {agent.state.device_state.counter}, {agent.phase}: {agent.why}"
             if _plain(line) != _plain(last):
                 say(line)
             last = line
             supervisor.alive()
-            if agent.state.held.environment != running():
+            if agent.state.device_state.environment != running():
                 break
             if not enrolled:
                 wait = min(wait, max(0.1, enrollment.due - SystemClock().monotonic()))
@@ -293,7 +294,7 @@ def _enroll(
     if not state.link.device:
         if token is None:
             raise Unreachable(NOT_ENROLLED)
-        enrol(options.store, state, transport, token, name=options.name, profile=options.profile, version=_VERSION)
+        enrol(options.store, state, transport, token, name=options.name, profile=options.profile, version=__version__)
     key = device_key(options.store)
     trust = Client(options.store / TRUST_FOLDER, transport, SystemClock())
     stack.callback(trust.close)
@@ -320,33 +321,33 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
 
     No fleet has release 0, so it could not be downloaded again.
     """
-    held = state.held
-    if package is None or held.counter or held.floor or any(slots.holds(slot) for slot in NAMES):
+    current = state.device_state
+    if package is None or current.counter or current.floor or any(slots.holds(slot) for slot in NAMES):
         return
-    found = sorted(package.glob("*.edge")) if package.is_dir() else [package]
-    if len(found) != 1:
-        raise InputError("one package", f"{len(found)}", str(package), "Name the file directly")
-    with os_errors(InputError, "a package file", found[0]), found[0].open("rb") as file:
+    packages = sorted(package.glob("*.edge")) if package.is_dir() else [package]
+    if len(packages) != 1:
+        raise InputError("one package", f"{len(packages)}", str(package), "Name the file directly")
+    with os_errors(InputError, "a package file", packages[0]), packages[0].open("rb") as file:
         data = file.read(_LARGEST)
     release = Release(
-        product=product, counter=0, target=found[0].name, sha256=hashlib.sha256(data).hexdigest(), length=len(data),
-        package=found[0].stem,
+        product=product, counter=0, target=packages[0].name, sha256=hashlib.sha256(data).hexdigest(), length=len(data),
+        package=packages[0].stem,
     )  # fmt: skip
-    slot = held.active or "a"
+    slot = current.active or "a"
     if not slots.put(slot, data, release, 0):
         raise OutputError("to put the package into its slot", "other bytes than were written", str(slots.path(slot)))
-    if held.begun and not held.active:
+    if current.begun and not current.active:
         state.change(active=slot)
 
 
 def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]) -> tuple[str, ...]:
     """Return the arguments of the model's process after its package."""
-    made = ["--store", str(store)]
+    words = ["--store", str(store)]
     if config is not None:
-        made += ["--config", str(config)]
+        words += ["--config", str(config)]
     if source:
-        made += ["--source", source]
-    return (*made, *more)
+        words += ["--source", source]
+    return (*words, *more)
 
 
 def forward(text: bytes) -> None:

@@ -35,7 +35,7 @@ _TABLES = (
     "CREATE TABLE kept(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     "CREATE TABLE outcomes(number INTEGER PRIMARY KEY, value TEXT)",
 )
-_WHAT = "which package this device runs"
+_SUBJECT = "which package this device runs"
 _DO = "Start `edgewright device run`, which repairs it"
 KEY_FILE, KEY_COPY = "device.key", "device.key.copy"
 _PUT = "INSERT OR REPLACE INTO kept(key, value) VALUES (?, ?)"
@@ -52,13 +52,13 @@ class State:
     """The open state database.
 
     Attributes:
-        held: state of the device.
+        device_state: state of the device.
         link: enrolment and connection to the control plane.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.held, self.link, self._outcomes = _read(database)
+        self.device_state, self.link, self._outcomes = _read(database)
 
     @classmethod
     def open(cls, folder: Path, opener: Connect = connect, writable: bool = True) -> State:
@@ -71,7 +71,7 @@ class State:
 
         def opened() -> Database:
             return open_guarded(
-                folder / FILE, VERSION, _TABLES, _WHAT, _DO, opener=opener, writable=writable,
+                folder / FILE, VERSION, _TABLES, _SUBJECT, _DO, opener=opener, writable=writable,
                 tables=("kept", "outcomes"), check=_read,
             )  # fmt: skip
 
@@ -81,7 +81,7 @@ class State:
             if not writable:
                 raise
             # The key goes with it: its nonce is lost, and a second start with the same key would look like a copy.
-            start_over(folder / FILE, _WHAT, (folder / KEY_FILE, folder / KEY_COPY))
+            start_over(folder / FILE, _SUBJECT, (folder / KEY_FILE, folder / KEY_COPY))
             database = opened()
         return cls(database)
 
@@ -100,7 +100,7 @@ class State:
         Raises:
             OutputError: the disk is full or broken; nothing has changed.
         """
-        before = self.held
+        before = self.device_state
         if "floors" in fields:
             given = fields["floors"]
             fields["floors"] = {
@@ -109,21 +109,24 @@ class State:
         if "plans" in fields:
             fields["plans"] = tuple(fields["plans"])[-PLANS:]
         numbered = [
-            msgspec.structs.replace(one, number=before.outcome + place) for place, one in enumerate(outcomes, start=1)
+            msgspec.structs.replace(outcome, number=before.outcome + offset)
+            for offset, outcome in enumerate(outcomes, start=1)
         ]
         now = msgspec.structs.replace(before, outcome=before.outcome + len(numbered), **fields)
         over = max(0, len(self._outcomes) + len(numbered) - OUTCOMES)
-        oldest = sorted(self._outcomes, key=lambda one: (one.what != "tested", one.number))
-        gone = {one.number for one in oldest[:over]}
+        oldest = sorted(self._outcomes, key=lambda outcome: (outcome.result != "tested", outcome.number))
+        gone = {outcome.number for outcome in oldest[:over]}
         self._write({"held": now}, numbered, gone)
-        self.held = now
-        self._outcomes = [one for one in self._outcomes if one.number not in gone] + numbered
+        self.device_state = now
+        self._outcomes = [outcome for outcome in self._outcomes if outcome.number not in gone] + numbered
         return now
 
-    def tell(self, what: str, counter: int, plan: str, at: float, because: Because = "", detail: str = "") -> Outcome:
+    def outcome(
+        self, kind: str, counter: int, plan: str, at: float, because: Because = "", detail: str = ""
+    ) -> Outcome:
         """Create an outcome without a number, for `change`."""
-        made: Any = {"what": what, "counter": counter, "plan": plan, "at": at, "because": because}
-        return Outcome(number=0, detail=detail[:500], **made)
+        fields: Any = {"result": kind, "counter": counter, "plan": plan, "at": at, "because": because}
+        return Outcome(number=0, detail=detail[:500], **fields)
 
     def enrol(self, answer: Enrolled) -> None:
         """Store the id of the device."""
@@ -136,7 +139,7 @@ class State:
         Args:
             now: seconds since 1970, the later of the device's clock and the signed time.
         """
-        if any(one.at is None for one in self.link.changes):
+        if any(change.at is None for change in self.link.changes):
             dated = tuple(msgspec.structs.replace(c, at=now) if c.at is None else c for c in self.link.changes)
             self._relink(msgspec.structs.replace(self.link, changes=dated))
 
@@ -156,7 +159,7 @@ class State:
         Raises:
             OutputError: the disk is full or broken.
         """
-        if self.held.quarantined != str(why):
+        if self.device_state.quarantined != str(why):
             self.change(quarantined=str(why), retired=isinstance(why, RetiredError))
 
     def acknowledge(self, answer: Acknowledged) -> None:
@@ -165,20 +168,20 @@ class State:
         An acknowledgement can also contain new tags, and a retry of a failed release that an operator requested.
         """
         link = msgspec.structs.replace(self.link, nonce=answer.nonce)
-        held = msgspec.structs.replace(self.held, quarantined="", retired=False)
+        current = msgspec.structs.replace(self.device_state, quarantined="", retired=False)
         if answer.tags is not msgspec.UNSET and answer.tags != link.newest_tags:
             link = msgspec.structs.replace(link, changes=(*link.changes, TagChange(tags=answer.tags))[-TAG_CHANGES:])
         if answer.retry is not msgspec.UNSET and answer.retry[0] > link.retries:
             number, counter = answer.retry
             link = msgspec.structs.replace(link, retries=number)
-            if counter in held.burned and held.retried.count(counter) < RETRIES:
-                burned = tuple(one for one in held.burned if one != counter)
-                held = msgspec.structs.replace(held, burned=burned, retried=(*held.retried, counter))
-        gone = {one.number for one in self._outcomes if one.number <= answer.outcomes}
-        values: dict[str, Any] = {"link": link} if held == self.held else {"link": link, "held": held}
+            if counter in current.burned and current.retried.count(counter) < RETRIES:
+                burned = tuple(burned_counter for burned_counter in current.burned if burned_counter != counter)
+                current = msgspec.structs.replace(current, burned=burned, retried=(*current.retried, counter))
+        gone = {burned_counter.number for burned_counter in self._outcomes if burned_counter.number <= answer.outcomes}
+        values: dict[str, Any] = {"link": link} if current == self.device_state else {"link": link, "held": current}
         self._write(values, (), gone)
-        self.link, self.held = link, held
-        self._outcomes = [one for one in self._outcomes if one.number not in gone]
+        self.link, self.device_state = link, current
+        self._outcomes = [burned_counter for burned_counter in self._outcomes if burned_counter.number not in gone]
 
     def close(self) -> None:
         """Close the file."""
@@ -193,9 +196,11 @@ class State:
             with self._database.transaction():
                 for key, value in values.items():
                     self._database.execute(_PUT, (key, msgspec.json.encode(value).decode()))
-                for one in outcomes:
-                    content = msgspec.json.encode(one).decode()
-                    self._database.execute("INSERT INTO outcomes(number, value) VALUES (?, ?)", (one.number, content))
+                for outcome in outcomes:
+                    content = msgspec.json.encode(outcome).decode()
+                    self._database.execute(
+                        "INSERT INTO outcomes(number, value) VALUES (?, ?)", (outcome.number, content)
+                    )
                 for number in gone:
                     self._database.execute("DELETE FROM outcomes WHERE number = ?", (number,))
         except Exception as error:
@@ -206,13 +211,13 @@ class State:
 
 def _read(database: Database) -> tuple[DeviceState, Link, list[Outcome]]:
     kept = dict(database.execute("SELECT key, value FROM kept"))
-    held = _device_state(kept["held"]) if "held" in kept else DeviceState()
+    current = _device_state(kept["held"]) if "held" in kept else DeviceState()
     link = msgspec.json.decode(kept["link"], type=Link) if "link" in kept else Link()
     outcomes: list[Outcome] = []
     for (value,) in database.execute("SELECT value FROM outcomes ORDER BY number LIMIT ?", (2 * OUTCOMES,)):
         with suppress(msgspec.ValidationError):  # the newer agent, when it is back, reports what this one cannot say
             outcomes.append(msgspec.json.decode(value, type=Outcome))
-    return held, link, outcomes
+    return current, link, outcomes
 
 
 def _device_state(content: str) -> DeviceState:

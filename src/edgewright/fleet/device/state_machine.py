@@ -11,14 +11,12 @@ from typing import Any
 
 import msgspec
 
-from edgewright.fleet.device.activation import Activator
 from edgewright.fleet.device.backoff import ClockJump, Pace
 from edgewright.fleet.device.board_updates import Boards
-from edgewright.fleet.device.download import Downloader
 from edgewright.fleet.device.model_supervisor import ModelSupervisor, recover
-from edgewright.fleet.device.plan_selection import Choice, PlanSelector
 from edgewright.fleet.device.ports import Control, DeviceConfig, Packages, Reporter, Runner, Slots
 from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.update import Activator, Choice, Downloader, PlanSelector
 from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust, Unreachable
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Phase, Report
@@ -92,14 +90,14 @@ class Agent:
     @property
     def running(self) -> float:
         """Total seconds that the agent has run, including those not written yet."""
-        return self.state.held.running + self._now.unsaved
+        return self.state.device_state.running + self._now.unsaved
 
     @property
     def phase(self) -> Phase:
         """Current phase of the agent."""
-        if self.state.held.quarantined:
+        if self.state.device_state.quarantined:
             return "quarantined"
-        return "trial" if self.state.held.trial is not None else self._now.phase
+        return "trial" if self.state.device_state.trial is not None else self._now.phase
 
     @property
     def report_at(self) -> float:
@@ -125,11 +123,11 @@ class Agent:
     @property
     def why(self) -> str:
         """The reason for the current phase, in one line."""
-        held, now = self.state.held, self._now
-        if held.quarantined:
-            return f"{'retired' if held.retired else 'quarantined'}: {held.quarantined}"[:500]
-        if held.trial is not None:
-            return self.supervisor.why or f"release {held.counter} begins its trial"
+        current, now = self.state.device_state, self._now
+        if current.quarantined:
+            return f"{'retired' if current.retired else 'quarantined'}: {current.quarantined}"[:500]
+        if current.trial is not None:
+            return self.supervisor.why or f"release {current.counter} begins its trial"
         own = {"download": self._downloader.why, "intent": self._activator.why}.get(now.phase, "")
         plan = own or (now.choice.verdict.why if now.choice else "no rollout is known yet")
         parts = [self._recovered, self.supervisor.why, plan, now.trouble, self._boards.why if self._boards else ""]
@@ -153,7 +151,7 @@ class Agent:
                 shortest = self._config.look
         self._report()
         dues = [self.supervisor.due, self.contact_at]
-        if self.state.held.trial is None:
+        if self.state.device_state.trial is None:
             dues.append(self._now.advance_at)
         if self._boards is not None:
             dues.append(self._boards.due)
@@ -182,12 +180,12 @@ class Agent:
 
     def facts(self) -> Report:
         """Return a report without the fields that its sender adds."""
-        held, seen, choice = self.state.held, self._now.seen, self._now.choice
-        plan = held.trial.plan if held.trial else choice.plan.id if choice and choice.plan else ""
-        followed = held.followed(plan)
+        current, seen, choice = self.state.device_state, self._now.seen, self._now.choice
+        plan = current.trial.plan if current.trial else choice.plan.id if choice and choice.plan else ""
+        followed = current.followed(plan)
         faults = self._downloader.pace.failures if self.phase == "download" else 0
         return Report(
-            nonce="", sequence=0, counter=held.counter, floor=held.floor, phase=self.phase, plan=plan,
+            nonce="", sequence=0, counter=current.counter, floor=current.floor, phase=self.phase, plan=plan,
             stage=followed.stage if followed else -1, metadata=seen.versions if seen else {},
             vitals=self.supervisor.vitals(), why=self.why, profile=self._config.profile, version=self._config.version,
             boards=self._boards.seen() if self._boards else (), signed=seen.signed if seen else 0.0,
@@ -213,11 +211,11 @@ class Agent:
         if self._clock_jump():
             # Retry now without waiting: earlier failures may have been due to the wrong clock.
             for pace in (self._poll, self._downloader.pace, self._activator.pace):
-                pace.heard(now)
+                pace.answered(now)
             self._now.advance_at, self._now.contact = now, True
         if self._now.seen is None:
-            self._now.seen = self._trust.held()
-            if self._now.seen.standings is not None and self.state.held.active:
+            self._now.seen = self._trust.latest()
+            if self._now.seen.standings is not None and self.state.device_state.active:
                 # Spread the first polls of devices that start at the same moment.
                 self._poll.spread(now)
         if now < self._poll.due:
@@ -232,19 +230,19 @@ class Agent:
                 self._poll.away(self._clock.monotonic(), error.wait)
             else:
                 self._poll.bad(self._clock.monotonic())
-            what = "no news: " if isinstance(error, Unreachable) else "news refused: "
-            self._now.trouble = str(error) if isinstance(error, OutputError) else f"{what}{error}"
-            self._now.seen = self._trust.held()
+            prefix = "no news: " if isinstance(error, Unreachable) else "news refused: "
+            self._now.trouble = str(error) if isinstance(error, OutputError) else f"{prefix}{error}"
+            self._now.seen = self._trust.latest()
         self._now.advance_at = now
 
     def _follow_plan(self) -> None:
         """Take one step towards the release that the plans assign to this device."""
-        now, seen, held = self._now, self._now.seen, self.state.held
+        now, seen, current = self._now, self._now.seen, self.state.device_state
         if seen is None:
             return
-        if held.trial is not None:
+        if current.trial is not None:
             if self._selector.aborted(seen) is not None:
-                self.supervisor.revert("aborted", f"the rollout of release {held.counter} was aborted")
+                self.supervisor.revert("aborted", f"the rollout of release {current.counter} was aborted")
                 now.advance_at = self._clock.monotonic()
             return
         if self._clock.monotonic() < now.advance_at:
@@ -254,7 +252,7 @@ class Agent:
         now.advance_at = self._clock.monotonic() + (min(wait, self._config.slowest) if wait else self._config.poll)
         now.phase = "idle"
         target, plan, verdict = now.choice.verdict.target, now.choice.plan, now.choice.verdict
-        if target is None or plan is None or (held.quarantined and not verdict.back):
+        if target is None or plan is None or (current.quarantined and not verdict.back):
             return
         now.phase = "download"
         if not self._downloader.bring(target, plan):
@@ -272,14 +270,14 @@ class Agent:
         now.advance_at = self._clock.monotonic()
 
     def _report(self) -> None:
-        now, held = self._clock.monotonic(), self.state.held
-        latest = (held.outcome, self.phase, held.counter, [(one.name, one.state) for one in held.boards])
+        now, current = self._clock.monotonic(), self.state.device_state
+        latest = (current.outcome, self.phase, current.counter, [(board.name, board.state) for board in current.boards])
         urgent = latest != self._now.reported
         if now < self._now.report_at and not urgent and not self._now.contact:
             return
         contact, self._now.reported, self._now.contact = self._now.contact, latest, False
         try:
-            self._now.report_at = now + self._reporter.tell(self.facts(), urgent, contact)
+            self._now.report_at = now + self._reporter.send(self.facts(), urgent, contact)
         except InputError as error:
             self._now.report_at = now + self._config.slowest
             self._quarantine(error)

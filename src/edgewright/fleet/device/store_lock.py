@@ -15,7 +15,7 @@ def locked(store: Path, name: str = LOCK_FILE) -> IO[str]:
 
     Args:
         store: the folder.
-        name: of the lock file.
+        name: name of the lock file.
 
     Raises:
         InputError: another agent uses the folder, or it is not a folder.

@@ -86,7 +86,7 @@ class CombinedRepository:
             seen = self._trust.refresh()
             self._answers = True
         except (Unreachable, Refused) as error:
-            seen, trouble, self._answers = self._trust.held(), error, False
+            seen, trouble, self._answers = self._trust.latest(), error, False
         stick = self._port.look()
         if stick is not None and not (seen.fresh and self._answers):
             try:
@@ -97,23 +97,27 @@ class CombinedRepository:
             raise trouble
         return seen
 
-    def held(self) -> Seen:
+    def latest(self) -> Seen:
         """Return the held, verified state, without using the network."""
-        seen, stick = self._trust.held(), self._port.look()
+        seen, stick = self._trust.latest(), self._port.look()
         if stick is None or (seen.fresh and self._answers):
             return seen
-        return _both(seen, stick.trust.held())
+        return _both(seen, stick.trust.latest())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
         """Return a plan and its bytes from the repository with the rollout."""
         stick = self._port.look()
-        listed = stick.trust.held().standings if stick is not None else None
-        there = listed is not None and any((one.plan, one.sha256) == (name, sha256) for one in listed.rollouts)
+        listed = stick.trust.latest().standings if stick is not None else None
+        there = listed is not None and any(
+            (rollout.plan, rollout.sha256) == (name, sha256) for rollout in listed.rollouts
+        )
         if stick is None or not there:
             return self._trust.plan(name, sha256)
-        found = stick.trust.plan(name, sha256)
-        self._on_stick |= {one.sha256 for one in (found[0].release, found[0].revert) if one is not None}
-        return found
+        on_stick = stick.trust.plan(name, sha256)
+        self._on_stick |= {
+            rollout.sha256 for rollout in (on_stick[0].release, on_stick[0].revert) if rollout is not None
+        }
+        return on_stick
 
     def check(self, release: Release) -> None:
         """Check that the repository of the release's plan names this package."""
@@ -162,10 +166,10 @@ def _both(network: Seen, stick: Seen) -> Seen:
     """Merge the states: the network's fresh or aborted rollouts take precedence over the stick's."""
     if stick.standings is None or not stick.fresh:
         return network
-    said = network.standings.rollouts if network.standings else ()
-    first = [one for one in said if network.fresh or one.state == "aborted"]
-    known = {one.plan for one in first}
-    rollouts = (*(one for one in stick.standings.rollouts if one.plan not in known), *first)
+    online = network.standings.rollouts if network.standings else ()
+    first = [rollout for rollout in online if network.fresh or rollout.state == "aborted"]
+    known = {rollout.plan for rollout in first}
+    rollouts = (*(rollout for rollout in stick.standings.rollouts if rollout.plan not in known), *first)
     standings = msgspec.structs.replace(stick.standings, rollouts=rollouts)
     return Seen(
         standings=standings, fresh=True, signed=max(network.signed, stick.signed), versions=network.versions,
@@ -181,8 +185,8 @@ def _is_remote(folder: Path, mounts: Path) -> bool:
     except OSError:
         return False
     for line in lines:
-        _, where, found, *_ = line.split(" ")
+        _, where, file_system, *_ = line.split(" ")
         where = where.encode().decode("unicode_escape")
         if folder.resolve().is_relative_to(where) and len(where) >= len(location):
-            location, kind = where, found
+            location, kind = where, file_system
     return kind.startswith(_REMOTE)

@@ -43,12 +43,12 @@ class Refused(Exception):  # noqa: N818 - the device refuses the data and keeps 
 
     Args:
         text: description for people.
-        what: reason: 'signature', 'older', 'expired', 'length', 'hash', 'format', 'lifetime' or 'mixed'.
+        kind: reason: 'signature', 'older', 'expired', 'length', 'hash', 'format', 'lifetime' or 'mixed'.
     """
 
-    def __init__(self, text: str, what: str = "signature") -> None:
+    def __init__(self, text: str, kind: str = "signature") -> None:
         super().__init__(text)
-        self.what = what
+        self.kind = kind
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class Trust(Protocol):
             OutputError: the device's own storage failed.
         """
 
-    def held(self) -> Seen:
+    def latest(self) -> Seen:
         """Return the held state, verified again, without using the network."""
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:

@@ -22,10 +22,10 @@ def wheels_of(package: Path) -> dict[str, bytes]:
     """
     try:
         with zipfile.ZipFile(package) as archive:
-            found = [one for one in archive.infolist() if one.filename.startswith(FOLDER)]
-            if sum(one.file_size for one in found) > _LARGEST:
+            entries = [entry for entry in archive.infolist() if entry.filename.startswith(FOLDER)]
+            if sum(entry.file_size for entry in entries) > _LARGEST:
                 raise InputError(f"wheels of at most {_LARGEST >> 20} MiB", "more", str(package))
-            wheels = {one.filename.removeprefix(FOLDER): archive.read(one) for one in found}
+            wheels = {entry.filename.removeprefix(FOLDER): archive.read(entry) for entry in entries}
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError("a package", str(error), str(package)) from None
     for name in wheels:

@@ -1,8 +1,8 @@
 """Publishes signed changes.
 
 A complete change is first written to the folder `incoming`. If a control plane publishes, it reads the change and
-publishes it in its own transaction (`waiting`, `role_files`, `online.sign_online`, `taken`); otherwise the online keys
-in the folder sign immediately. After a power loss the next writer publishes the interrupted change.
+publishes it in its own transaction (`waiting`, `role_files`, `online.sign_online`, `mark_taken`); otherwise the online
+keys in the folder sign immediately. After a power loss the next writer publishes the interrupted change.
 
 Every root stays: a device that returns after a long time follows all root versions one by one and reads only the
 newest version of all other metadata. A version that was replaced a week ago can matter only to an unfinished update,
@@ -55,14 +55,14 @@ _AT_ONCE = 2000
 _VERSIONED = re.compile(r"([0-9]{1,10})\.([A-Za-z0-9_-]+)\.json")
 
 
-def remove_superseded(fleet: Fleet, held: Mapping[str, bytes], waiting: Set[str], now: float) -> int:
+def remove_superseded(fleet: Fleet, role_files: Mapping[str, bytes], waiting: Set[str], now: float) -> int:
     """Remove superseded files, at most `_AT_ONCE`, and return their number.
 
     No remaining file refers to a removed one. After a power cut the next call removes the rest.
 
     Args:
         fleet: locked by the caller, so that nobody publishes in the meantime.
-        held: newest published metadata by role.
+        role_files: newest published metadata by role.
         waiting: targets of waiting changes, with the hash before the name.
         now: seconds since 1970.
 
@@ -71,8 +71,10 @@ def remove_superseded(fleet: Fleet, held: Mapping[str, bytes], waiting: Set[str]
     """
     if fleet.settings.stick:
         return 0  # a repository for USB sticks has longer lifetimes
-    found = chain(_versions(fleet, held, now), _targets(fleet, named_targets(held).keys() | waiting, now))
-    gone = list(islice(found, _AT_ONCE))
+    superseded = chain(
+        _versions(fleet, role_files, now), _targets(fleet, named_targets(role_files).keys() | waiting, now)
+    )
+    gone = list(islice(superseded, _AT_ONCE))
     for folder in (fleet.metadata, fleet.targets, fleet.online, fleet.incoming):
         gone += [path for path in folder.rglob(".*.*") if path.is_file() and _age(path, now) > _LEFT]
     for path in gone:
@@ -80,15 +82,15 @@ def remove_superseded(fleet: Fleet, held: Mapping[str, bytes], waiting: Set[str]
     return len(gone)
 
 
-def _versions(fleet: Fleet, held: Mapping[str, bytes], now: float) -> Iterator[Path]:
+def _versions(fleet: Fleet, role_files: Mapping[str, bytes], now: float) -> Iterator[Path]:
     """Yield metadata files older than the current version whose successor was signed long enough ago."""
-    found: dict[str, dict[int, Path]] = {}
+    versions: dict[str, dict[int, Path]] = {}
     for path in fleet.metadata.iterdir():
         role, number = versioned(path.name)
-        if role != ROOT and role in held:
-            found.setdefault(role, {})[number] = path
-    for role, paths in found.items():
-        newest, long_ago = metadata.version(held, role), False
+        if role != ROOT and role in role_files:
+            versions.setdefault(role, {})[number] = path
+    for role, paths in versions.items():
+        newest, long_ago = metadata.version(role_files, role), False
         for number in sorted(paths, reverse=True):
             if number < newest and long_ago:
                 yield paths[number]
@@ -121,9 +123,9 @@ def _targets(fleet: Fleet, named: Set[str], now: float) -> Iterator[Path]:
             yield path
 
 
-def named_targets(held: Mapping[str, bytes]) -> dict[str, int]:
+def named_targets(role_files: Mapping[str, bytes]) -> dict[str, int]:
     """Return the paths of all signed targets, with the hash before the name, and their lengths in bytes."""
-    named = metadata.named_targets(held)
+    named = metadata.named_targets(role_files)
     return {metadata.prefixed(path, file.hashes["sha256"]): file.length for path, file in named.items()}
 
 
@@ -154,20 +156,20 @@ class Waiting(NamedTuple):
 
 def waiting(fleet: Fleet) -> list[Waiting]:
     """Return the complete changes that are not published yet, oldest first."""
-    found = []
+    changes_waiting = []
     for path in sorted(path for path in fleet.incoming.glob("*.json") if path.stem.isdigit()):
         try:
-            found.append(Waiting(path, changes.read_change(path)))
+            changes_waiting.append(Waiting(path, changes.read_change(path)))
         except InputError:
             if path.exists():  # otherwise the control plane has just published it
                 raise
-    return found
+    return changes_waiting
 
 
-def taken(found: Waiting) -> None:
+def mark_taken(change_taken: Waiting) -> None:
     """Delete the file of a change after its content is durable elsewhere."""
-    found.path.unlink(missing_ok=True)
-    sync(found.path.parent)
+    change_taken.path.unlink(missing_ok=True)
+    sync(change_taken.path.parent)
 
 
 def withdraw(fleet: Fleet, number: int) -> list[Waiting]:
@@ -180,23 +182,23 @@ def withdraw(fleet: Fleet, number: int) -> list[Waiting]:
     Raises:
         InputError: no waiting change has this number.
     """
-    found = waiting(fleet)
-    going = [one for one in found if int(one.path.stem) >= number]
-    if number not in [int(one.path.stem) for one in going]:
-        known = ", ".join(str(int(one.path.stem)) for one in found) or "none"
+    queue = waiting(fleet)
+    going = [item for item in queue if int(item.path.stem) >= number]
+    if number not in [int(item.path.stem) for item in going]:
+        known = ", ".join(str(int(item.path.stem)) for item in queue) or "none"
         raise InputError("the number of a waiting change", f"{number}; waiting: {known}", str(fleet.incoming))
-    for one in reversed(going):
-        taken(one)
+    for item in reversed(going):
+        mark_taken(item)
     return going
 
 
 def read_held(fleet: Fleet) -> dict[str, bytes]:
     """Return the metadata by role on which the next change builds: published metadata and waiting changes."""
     expected = waiting(fleet)  # first: what the control plane publishes meanwhile is then in one of the two, or in both
-    held = read_published(fleet)
-    for found in expected:
-        held |= changes.role_files(found.change)
-    return held
+    role_files = read_published(fleet)
+    for change in expected:
+        role_files |= changes.role_files(change.change)
+    return role_files
 
 
 def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -> bool:
@@ -215,24 +217,27 @@ def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -
         InputError: signatures or targets are missing, or something newer was published in the meantime.
         OutputError: a file cannot be written.
     """
-    held = read_held(fleet)
-    changes.require_whole(held, change)
+    role_files = read_held(fleet)
+    changes.require_whole(role_files, change)
     files = changes.role_files(change)
-    if all(held.get(role) == data for role, data in files.items()):
+    if all(role_files.get(role) == data for role, data in files.items()):
         raise InputError("a new change", "one that is already published or waiting", change.about)
     for role in files:
-        if held.get(role) != files[role] and metadata.version(files, role) != metadata.version(held, role) + 1:
-            expected, got = metadata.version(held, role) + 1, metadata.version(files, role)
+        if (
+            role_files.get(role) != files[role]
+            and metadata.version(files, role) != metadata.version(role_files, role) + 1
+        ):
+            expected, got = metadata.version(role_files, role) + 1, metadata.version(files, role)
             do = "Something was published after you prepared it; prepare it again"
             raise InputError(f"version {expected} of {role}", str(got), change.about, do)
-        check_role_file(held, role, {**held, **files})
+        check_role_file(role_files, role, {**role_files, **files})
     for name in change.targets:
         if not (fleet.targets / name).is_file():
             raise InputError("the file of each target", "none", str(fleet.targets / name), "Prepare the change again")
     if not fleet.managed():
-        online_signers(fleet, {**held, **files}, ring)  # before anything is written
+        online_signers(fleet, {**role_files, **files}, ring)  # before anything is written
     make_folder(fleet.incoming, 0o700)
-    number = max((int(found.path.stem) for found in waiting(fleet)), default=0) + 1
+    number = max((int(item.path.stem) for item in waiting(fleet)), default=0) + 1
     changes.save_change(fleet.incoming / f"{number:08d}.json", msgspec.structs.replace(change, base={}))
     if fleet.managed():
         return False
@@ -273,13 +278,13 @@ def settle(fleet: Fleet, change: Change, ring: Ring, now: float, prepare: Path |
         InputError: there are too few keys to publish, or the file exists.
         OutputError: a file cannot be written.
     """
-    held = read_held(fleet)
-    signed = changes.sign(held, change, ring)
+    role_files = read_held(fleet)
+    signed = changes.sign(role_files, change, ring)
     if prepare is not None:
-        changes.write_change(prepare, signed, held)
-        lacks = tuple(changes.lacking(held, signed))
+        changes.write_change(prepare, signed, role_files)
+        lacks = tuple(changes.lacking(role_files, signed))
         return Settled(about=signed.about, state="prepared", file=str(prepare), lacking=lacks)
-    changes.require_whole(held, signed, ring)
+    changes.require_whole(role_files, signed, ring)
     return Settled(about=signed.about, state="published" if accept(fleet, signed, now, ring) else "waiting")
 
 
@@ -289,11 +294,11 @@ def take_in(fleet: Fleet, now: float, ring: Ring | None = None) -> int:
     Returns:
         Number of published changes.
     """
-    found = waiting(fleet)
-    for one in found:
-        publish(fleet, changes.role_files(one.change), now, ring)
-        taken(one)
-    return len(found)
+    queue = waiting(fleet)
+    for item in queue:
+        publish(fleet, changes.role_files(item.change), now, ring)
+        mark_taken(item)
+    return len(queue)
 
 
 def publish(
@@ -308,24 +313,27 @@ def publish(
         ring: the online keys; None for those in the folder.
         index: new standings; None keeps the current ones.
     """
-    held = read_published(fleet)
-    new = {role: data for role, data in files.items() if held.get(role) != data}
+    role_files = read_published(fleet)
+    new = {role: data for role, data in files.items() if role_files.get(role) != data}
     lifetime = STICK_TIMESTAMP - metadata.SLACK if fleet.settings.stick else None
-    before = read_index(fleet, held)
-    standings = issued(index or before, _signed_time(held, new, before, now))
-    signers = online_signers(fleet, {**held, **new}, ring)
-    signed = sign_online(held, {INDEX: standings}, signers, now, new, lifetime=lifetime)
+    before = read_index(fleet, role_files)
+    standings = issued(index or before, _signed_time(role_files, new, before, now))
+    signers = online_signers(fleet, {**role_files, **new}, ring)
+    signed = sign_online(role_files, {INDEX: standings}, signers, now, new, lifetime=lifetime)
     write_targets(fleet, {INDEX: standings})
     write_roles(fleet, {**new, **signed})
     with suppress(OSError):  # publishing has succeeded; the next call removes the remaining files
-        targets = {name for one in waiting(fleet) for name in one.change.targets}
-        remove_superseded(fleet, {**held, **new, **signed}, targets, now)
+        targets = {name for item in waiting(fleet) for name in item.change.targets}
+        remove_superseded(fleet, {**role_files, **new, **signed}, targets, now)
 
 
-def _signed_time(held: dict[str, bytes], new: dict[str, bytes], before: bytes | None, now: float) -> float:
+def _signed_time(role_files: dict[str, bytes], new: dict[str, bytes], before: bytes | None, now: float) -> float:
     """Return the time to sign: never before the last signed time, unless new timestamp keys reset it on devices."""
     last = msgspec.json.decode(before, type=Standings).issued if before else 0.0
-    if now >= last or offline.role_of({**held, **new}, TIMESTAMP).keyids != offline.role_of(held, TIMESTAMP).keyids:
+    if (
+        now >= last
+        or offline.role_of({**role_files, **new}, TIMESTAMP).keyids != offline.role_of(role_files, TIMESTAMP).keyids
+    ):
         return now
     if last - now > _CLOCKS_DIFFER:
         do = "Set the clock; if it was wrong before, edgewright fleet key rotate timestamp resets it on devices"
@@ -339,20 +347,20 @@ def issued(index: bytes | None, now: float) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(standings, issued=now))
 
 
-def online_signers(fleet: Fleet, held: dict[str, bytes], ring: Ring | None = None) -> dict[str, Signer]:
+def online_signers(fleet: Fleet, role_files: dict[str, bytes], ring: Ring | None = None) -> dict[str, Signer]:
     """Return the signers of the online roles, from the folder or from the URIs in the settings.
 
     Raises:
         InputError: a key is missing.
     """
     ring = ring or fleet.ring()
-    found: dict[str, Signer] = {}
+    signers: dict[str, Signer] = {}
     for role in ONLINE:
-        keys = offline.keys_of(held, role)
+        keys = offline.keys_of(role_files, role)
         signer = next(iter(ring.signers(keys)), None)
         if signer is None:
             named = ", ".join(key.keyid[:16] for key in keys)
             do = "Restore its file, or rotate the role: edgewright fleet key rotate " + role
             raise InputError(f"the key {named} of the online role {role}", ring.why() or "none", str(fleet.online), do)
-        found[role] = signer
-    return found
+        signers[role] = signer
+    return signers

@@ -87,45 +87,45 @@ def role_files(change: Change) -> dict[str, bytes]:
     return {role: text.encode() for role, text in change.roles.items()}
 
 
-def results(held: Mapping[str, bytes], change: Change) -> dict[str, list[VerificationResult]]:
+def results(published: Mapping[str, bytes], change: Change) -> dict[str, list[VerificationResult]]:
     """Return for each role who has signed and who may; a new root is checked against the old root and itself."""
     files = role_files(change)
-    after = {**held, **files}
-    found: dict[str, list[VerificationResult]] = {}
+    after = {**published, **files}
+    by_role: dict[str, list[VerificationResult]] = {}
     for role, data in files.items():
         new = metadata.read(data, role)
         above = metadata.delegator(role)
         if role in ONLINE or above not in after:
             raise InputError("metadata of offline roles", role, change.about)
         delegators = [metadata.read(after[above], above).signed]
-        if role == ROOT and ROOT in held and held[ROOT] != data:
-            delegators.append(metadata.read(held[ROOT], ROOT).signed)
+        if role == ROOT and ROOT in published and published[ROOT] != data:
+            delegators.append(metadata.read(published[ROOT], ROOT).signed)
         try:
-            found[role] = [d.get_verification_result(role, new.signed_bytes, new.signatures) for d in delegators]
+            by_role[role] = [d.get_verification_result(role, new.signed_bytes, new.signatures) for d in delegators]
         except ValueError as error:
             raise InputError("a role that its delegator names", str(error), role) from None
-    return found
+    return by_role
 
 
-def sign(held: Mapping[str, bytes], asked: Change, ring: Ring) -> Change:
+def sign(published: Mapping[str, bytes], requested: Change, ring: Ring) -> Change:
     """Sign a change with every available key that may sign it."""
-    files = role_files(asked)
-    for role, found in results(held, asked).items():
+    files = role_files(requested)
+    for role, verification in results(published, requested).items():
         parsed = metadata.read(files[role], role)
         before = len(parsed.signatures)
-        wanted = {name: key for result in found for name, key in result.unsigned.items()}
+        wanted = {name: key for result in verification for name, key in result.unsigned.items()}
         for signer in ring.signers(wanted.values()):
             parsed.sign(signer, append=True)
         if len(parsed.signatures) > before:
             files[role] = parsed.to_bytes()
-    return msgspec.structs.replace(asked, roles=change(asked.about, files).roles)
+    return msgspec.structs.replace(requested, roles=change(requested.about, files).roles)
 
 
-def lacking(held: Mapping[str, bytes], change: Change) -> list[str]:
+def lacking(role_files: Mapping[str, bytes], change: Change) -> list[str]:
     """Describe the missing signatures of each role; empty if the change is complete."""
     describe = []
-    for role, found in results(held, change).items():
-        for result in found:
+    for role, verification in results(role_files, change).items():
+        for result in verification:
             if not result.verified:
                 names = ", ".join(name[:16] for name in result.unsigned)
                 have = f"{len(result.signed)} of {result.threshold} signatures"
@@ -133,20 +133,20 @@ def lacking(held: Mapping[str, bytes], change: Change) -> list[str]:
     return list(dict.fromkeys(describe))
 
 
-def require_whole(held: Mapping[str, bytes], change: Change, ring: Ring | None = None) -> None:
+def require_whole(role_files: Mapping[str, bytes], change: Change, ring: Ring | None = None) -> None:
     """Check that a change has all required signatures.
 
     Raises:
         InputError: signatures are missing; the error names the roles and how to provide more keys.
     """
-    describe = lacking(held, change)
+    describe = lacking(role_files, change)
     if describe:
         why = ring.why() if ring else ""
         do = "Bring more keys with --keys DIR, or let others sign: --prepare FILE, then edgewright fleet key sign FILE"
         raise InputError("signatures up to the threshold", "; ".join(describe), why, do)
 
 
-def write_change(path: Path, change: Change, held: Mapping[str, bytes]) -> None:
+def write_change(path: Path, change: Change, role_files: Mapping[str, bytes]) -> None:
     """Write a change and its base metadata to a file for others to sign.
 
     Raises:
@@ -156,7 +156,7 @@ def write_change(path: Path, change: Change, held: Mapping[str, bytes]) -> None:
     if path.exists():
         raise InputError("a file that does not exist yet", "one that does", str(path))
     needed = {ROOT, TARGETS, *change.roles, *(metadata.delegator(role) for role in change.roles)}
-    base = {role: held[role].decode() for role in sorted(needed) if role in held}
+    base = {role: role_files[role].decode() for role in sorted(needed) if role in role_files}
     save_change(path, msgspec.structs.replace(change, base=base))
 
 
@@ -176,13 +176,13 @@ def check_base(change: Change) -> str:
     Raises:
         InputError: metadata is missing or not correctly signed.
     """
-    found = base(change)
+    previous = base(change)
     for role in (ROOT, TARGETS):
-        if role not in found:
+        if role not in previous:
             raise InputError(f"the metadata of {role} that the change is based on", "none", change.about)
-    for role, data in found.items():
-        metadata.verify(found, role, data)
-    return metadata.sha256(found[ROOT])
+    for role, data in previous.items():
+        metadata.verify(previous, role, data)
+    return metadata.sha256(previous[ROOT])
 
 
 def save_change(path: Path, change: Change) -> None:
@@ -208,10 +208,10 @@ def read_change(path: Path) -> Change:
         if path.stat().st_size > _LARGEST:
             raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
         data = path.read_bytes()
-        found = msgspec.json.decode(data, type=_Format).format
-        if found > CHANGE_VERSION:
-            describe = f"Format {found} is newer than this Edgewright reads ({CHANGE_VERSION}): upgrade"
-            raise InputError(f"a change of format {CHANGE_VERSION} or older", str(found), str(path), describe)
+        format_number = msgspec.json.decode(data, type=_Format).format
+        if format_number > CHANGE_VERSION:
+            describe = f"Format {format_number} is newer than this Edgewright reads ({CHANGE_VERSION}): upgrade"
+            raise InputError(f"a change of format {CHANGE_VERSION} or older", str(format_number), str(path), describe)
         return msgspec.json.decode(data, type=Change)
     except OSError as error:
         raise InputError("a file with a change", error.strerror or str(error), str(path)) from None

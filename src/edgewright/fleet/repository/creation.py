@@ -64,7 +64,7 @@ def create_fleet(
     try:
         temporary.mkdir(mode=0o700)
         fleet = Fleet(temporary, settings)
-        made = _fill(fleet, quorums, passphrase, now)
+        new_keys = _fill(fleet, quorums, passphrase, now)
         # A rename can replace an empty folder and fails for anything else.
         temporary.rename(folder)
         sync(folder.absolute().parent)
@@ -75,7 +75,7 @@ def create_fleet(
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    moved = [msgspec.structs.replace(m, file=str(folder / Path(m.file).relative_to(temporary))) for m in made]
+    moved = [msgspec.structs.replace(m, file=str(folder / Path(m.file).relative_to(temporary))) for m in new_keys]
     return Fleet(folder, settings), moved
 
 
@@ -90,7 +90,7 @@ def _check(folder: Path, quorums: Mapping[str, Quorum]) -> None:
 
 
 def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float) -> list[KeyMade]:
-    made: list[KeyMade] = []
+    new_keys: list[KeyMade] = []
     keys: dict[str, list[Key]] = {}
     signers: dict[str, list[Signer]] = {}
     for folder in (fleet.offline.parent, fleet.offline, fleet.online):
@@ -102,7 +102,7 @@ def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None,
             signer = make_key(path, passphrase if away else None)
             name = signer.public_key.keyid
             encrypted = away and passphrase is not None
-            made.append(KeyMade(role=role, key=name, file=str(path), offline=away, encrypted=encrypted))
+            new_keys.append(KeyMade(role=role, key=name, file=str(path), offline=away, encrypted=encrypted))
             keys.setdefault(role, []).append(signer.public_key)
             signers.setdefault(role, []).append(signer)
     thresholds = {role: quorums[role].threshold if role in quorums else 1 for role in offline.ROLES}
@@ -115,4 +115,4 @@ def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None,
     write_targets(fleet, {INDEX: index})
     write_roles(fleet, {**first, **signed})
     write_settings(fleet.folder, fleet.settings)
-    return made
+    return new_keys

@@ -102,10 +102,10 @@ def open_fleet(folder: Path) -> Fleet:
         raise InputError("the folder of a fleet", "a file" if folder.exists() else "nothing", str(folder), do)
     try:
         data = path.read_bytes()
-        found = msgspec.toml.decode(data, type=_Format).format
-        if found > FOLDER_VERSION:
-            text = f"Format {found} is newer than this Edgewright reads ({FOLDER_VERSION}): upgrade"
-            raise InputError(f"a fleet of format {FOLDER_VERSION} or older", str(found), str(path), text)
+        format_number = msgspec.toml.decode(data, type=_Format).format
+        if format_number > FOLDER_VERSION:
+            text = f"Format {format_number} is newer than this Edgewright reads ({FOLDER_VERSION}): upgrade"
+            raise InputError(f"a fleet of format {FOLDER_VERSION} or older", str(format_number), str(path), text)
         return Fleet(folder, msgspec.toml.decode(data, type=FleetSettings))
     except FileNotFoundError:
         raise InputError("the folder of a fleet", f"a folder without {SETTINGS}", str(folder), do) from None

@@ -38,9 +38,9 @@ def read(data: bytes, role: str) -> Metadata[Any]:
     return metadata
 
 
-def version(held: Mapping[str, bytes], role: str) -> int:
+def version(role_files: Mapping[str, bytes], role: str) -> int:
     """Return the version of a role's metadata; 0 if there is none."""
-    return int(read(held[role], role).signed.version) if role in held else 0
+    return int(read(role_files[role], role).signed.version) if role in role_files else 0
 
 
 def lifetime(role: str) -> float:
@@ -68,11 +68,11 @@ def sign(signed: Signed, signers: Iterable[Signer]) -> bytes:
     return metadata.to_bytes()
 
 
-def verify(held: Mapping[str, bytes], role: str, data: bytes) -> None:
+def verify(role_files: Mapping[str, bytes], role: str, data: bytes) -> None:
     """Verify that enough keys of the role, as its delegator defines them, signed these bytes.
 
     Args:
-        held: metadata of the delegators: 'root', for a delegated role also 'targets', for a hash bin 'releases'.
+        role_files: metadata of the delegators: 'root', for a delegated role also 'targets', for a hash bin 'releases'.
         role: role of the metadata.
         data: the metadata.
 
@@ -80,11 +80,11 @@ def verify(held: Mapping[str, bytes], role: str, data: bytes) -> None:
         InputError: there are too few signatures, or the role does not exist.
     """
     above = delegator(role)
-    if above not in held:
+    if above not in role_files:
         raise InputError(f"the metadata of {above}", "none", f"role {role}")
     metadata = read(data, role)
     try:
-        read(held[above], above).signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        read(role_files[above], above).signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except (RepositoryError, ValueError) as error:
         where = f"{role} version {metadata.signed.version}"
         do = "List the keys of each role: edgewright fleet key list"
@@ -101,18 +101,18 @@ def signed_at(data: bytes, role: str) -> float:
     return float(read(data, role).signed.expires.timestamp() - lifetime(role))
 
 
-def named_targets(held: Mapping[str, bytes]) -> dict[str, TargetFile]:
+def named_targets(role_files: Mapping[str, bytes]) -> dict[str, TargetFile]:
     """Return all targets in the metadata by path."""
-    found: dict[str, TargetFile] = {}
-    for role, data in held.items():
+    targets: dict[str, TargetFile] = {}
+    for role, data in role_files.items():
         if role not in (ROOT, SNAPSHOT, TIMESTAMP):
-            found |= read(data, role).signed.targets
-    return found
+            targets |= read(data, role).signed.targets
+    return targets
 
 
-def index_hash(held: Mapping[str, bytes]) -> str:
+def index_hash(role_files: Mapping[str, bytes]) -> str:
     """Return the SHA-256 of the standings in `rollouts`; empty if there are none."""
-    named = read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX) if ROLLOUTS in held else None
+    named = read(role_files[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX) if ROLLOUTS in role_files else None
     return str(named.hashes["sha256"]) if named is not None else ""
 
 

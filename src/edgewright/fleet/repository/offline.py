@@ -47,39 +47,39 @@ def first(keys: Mapping[str, Sequence[Key]], thresholds: Mapping[str, int], now:
     return {name: metadata.sign(value, []) for name, value in signed.items()}
 
 
-def next_signed(held: Mapping[str, bytes], role: str, now: float) -> Any:  # noqa: ANN401 - Root or Targets
+def next_signed(role_files: Mapping[str, bytes], role: str, now: float) -> Any:  # noqa: ANN401 - Root or Targets
     """Return a copy of a role's signed part with the next version and a new expiry.
 
     Args:
-        held: metadata by role.
+        role_files: metadata by role.
         role: an offline role.
         now: seconds since 1970.
     """
-    signed = copy.deepcopy(metadata.read(held[role], role).signed)
+    signed = copy.deepcopy(metadata.read(role_files[role], role).signed)
     signed.version += 1
     signed.expires = metadata.expiry(role, now)
     return signed
 
 
-def refreshed(held: Mapping[str, bytes], roles: Iterable[str], now: float) -> dict[str, bytes]:
+def refreshed(role_files: Mapping[str, bytes], roles: Iterable[str], now: float) -> dict[str, bytes]:
     """Return unsigned metadata of roles with the same content and a new expiry."""
-    return {role: metadata.sign(next_signed(held, role, now), []) for role in roles}
+    return {role: metadata.sign(next_signed(role_files, role, now), []) for role in roles}
 
 
-def bins(held: Mapping[str, bytes]) -> list[str]:
+def bins(role_files: Mapping[str, bytes]) -> list[str]:
     """Return the names of the hash bins below `releases`; empty if there are few packages."""
-    if RELEASES not in held:
+    if RELEASES not in role_files:
         return []
-    delegations = metadata.read(held[RELEASES], RELEASES).signed.delegations
+    delegations = metadata.read(role_files[RELEASES], RELEASES).signed.delegations
     return [] if delegations is None else list(delegations.succinct_roles.get_roles())
 
 
-def offline_roles(held: Mapping[str, bytes]) -> list[str]:
+def offline_roles(role_files: Mapping[str, bytes]) -> list[str]:
     """Return the roles that offline keys sign, including hash bins."""
-    return [ROOT, TARGETS, RELEASES, *bins(held)]
+    return [ROOT, TARGETS, RELEASES, *bins(role_files)]
 
 
-def role_of(held: Mapping[str, bytes], role: str) -> Role:
+def role_of(role_files: Mapping[str, bytes], role: str) -> Role:
     """Return key ids and threshold of one of the six roles.
 
     Raises:
@@ -88,25 +88,25 @@ def role_of(held: Mapping[str, bytes], role: str) -> Role:
     if role not in ROLES:
         raise UnknownNameError("role", role, ROLES)
     above = metadata.delegator(role)
-    found: Role = metadata.read(held[above], above).signed.get_delegated_role(role)
-    return found
+    role_found: Role = metadata.read(role_files[above], above).signed.get_delegated_role(role)
+    return role_found
 
 
-def keys_of(held: Mapping[str, bytes], role: str) -> list[Key]:
+def keys_of(role_files: Mapping[str, bytes], role: str) -> list[Key]:
     """Return the public halves of a role's keys."""
     above = metadata.delegator(role)
-    signed = metadata.read(held[above], above).signed
-    return [signed.get_key(name) for name in role_of(held, role).keyids]
+    signed = metadata.read(role_files[above], above).signed
+    return [signed.get_key(name) for name in role_of(role_files, role).keyids]
 
 
 def change_keys(
-    held: Mapping[str, bytes], role: str, *, remove: Iterable[str] = (), add: Iterable[Key] = (),
+    role_files: Mapping[str, bytes], role: str, *, remove: Iterable[str] = (), add: Iterable[Key] = (),
     threshold: int | None = None, now: float,
 ) -> dict[str, bytes]:  # fmt: skip
     """Change the keys of a role and return, unsigned, all metadata that must be signed again because of it.
 
     Args:
-        held: metadata by role.
+        role_files: metadata by role.
         role: one of the six roles.
         remove: ids of keys to remove.
         add: public halves of keys to add.
@@ -119,9 +119,9 @@ def change_keys(
     Raises:
         InputError: a key id is unknown, or too few keys remain for the threshold.
     """
-    named = role_of(held, role)
+    named = role_of(role_files, role)
     above = metadata.delegator(role)
-    changed = next_signed(held, above, now)
+    changed = next_signed(role_files, above, now)
     for name in remove:
         if name not in named.keyids:
             known = ", ".join(key[:16] for key in named.keyids)
@@ -134,10 +134,10 @@ def change_keys(
     _check_threshold(role, len(after.keyids), after.threshold)
     written: dict[str, Any] = {above: changed}
     if role in (TARGETS, RELEASES):
-        written[role] = next_signed(held, role, now)
+        written[role] = next_signed(role_files, role, now)
     if role == RELEASES and written[role].delegations is not None:
         _follow(written[role], after, changed)
-        written |= {name: next_signed(held, name, now) for name in bins(held)}
+        written |= {name: next_signed(role_files, name, now) for name in bins(role_files)}
     return {name: metadata.sign(value, []) for name, value in written.items()}
 
 
@@ -158,12 +158,12 @@ def _check_threshold(role: str, count: int, threshold: int) -> None:
         raise InputError(f"a threshold of 1 for the online role {role}", str(threshold), do="One process signs it")
 
 
-def role_keys(held: Mapping[str, bytes]) -> list[RoleKeys]:
+def role_keys(role_files: Mapping[str, bytes]) -> list[RoleKeys]:
     """Return the keys, threshold and expiry of each of the six roles."""
     records = []
     for role in ROLES:
-        named = role_of(held, role)
-        signed = metadata.read(held[role], role).signed if role in held else None
+        named = role_of(role_files, role)
+        signed = metadata.read(role_files[role], role).signed if role in role_files else None
         records.append(
             RoleKeys(
                 role=role, threshold=named.threshold, keys=tuple(named.keyids),

@@ -22,18 +22,18 @@ def read_published(fleet: Fleet) -> dict[str, bytes]:
     Raises:
         InputError: a file is missing or differs from the signed one.
     """
-    held: dict[str, bytes] = {}
+    role_files: dict[str, bytes] = {}
     versions = root_versions(fleet)
     if not versions:
         raise InputError("signed metadata", "none", str(fleet.metadata), "Make the fleet with `edgewright fleet init`")
-    held[ROOT] = _read(fleet.metadata / f"{versions[-1]}.root.json")
-    held[TIMESTAMP] = _read(fleet.metadata / "timestamp.json")
-    named = metadata.read(held[TIMESTAMP], TIMESTAMP).signed.snapshot_meta
-    held[SNAPSHOT] = _named(fleet, SNAPSHOT, named)
-    for name, meta in metadata.read(held[SNAPSHOT], SNAPSHOT).signed.meta.items():
+    role_files[ROOT] = _read(fleet.metadata / f"{versions[-1]}.root.json")
+    role_files[TIMESTAMP] = _read(fleet.metadata / "timestamp.json")
+    named = metadata.read(role_files[TIMESTAMP], TIMESTAMP).signed.snapshot_meta
+    role_files[SNAPSHOT] = _named(fleet, SNAPSHOT, named)
+    for name, meta in metadata.read(role_files[SNAPSHOT], SNAPSHOT).signed.meta.items():
         role = name.removesuffix(".json")
-        held[role] = _named(fleet, role, meta)
-    return held
+        role_files[role] = _named(fleet, role, meta)
+    return role_files
 
 
 def root_versions(fleet: Fleet) -> list[int]:
@@ -60,9 +60,9 @@ def read_target(fleet: Fleet, path: str, sha256: str) -> bytes:
     return data
 
 
-def read_index(fleet: Fleet, held: Mapping[str, bytes]) -> bytes | None:
+def read_index(fleet: Fleet, role_files: Mapping[str, bytes]) -> bytes | None:
     """Read the bytes of `rollouts/index.json`; None if there is none yet."""
-    digest = metadata.index_hash(held)
+    digest = metadata.index_hash(role_files)
     return read_target(fleet, INDEX, digest) if digest else None
 
 
@@ -122,10 +122,10 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
         OutputError: the folder cannot be created.
     """
     with os_errors(OutputError, "a folder that can be written", folder):
-        new = [one for one in (folder, *folder.parents) if not one.exists()]
+        new = [parent for parent in (folder, *folder.parents) if not parent.exists()]
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
-        for one in reversed(new):
-            sync(one.parent)
+        for parent in reversed(new):
+            sync(parent.parent)
 
 
 def _named(fleet: Fleet, role: str, meta: MetaFile) -> bytes:

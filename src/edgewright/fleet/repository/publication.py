@@ -81,27 +81,27 @@ def with_wheels(path: Path, folder: Path, into: Path) -> Path:
     """Write a package that carries the wheels of a folder; its path.
 
     Args:
-        path: of the package.
+        path: path of the package.
         folder: with wheels, that of Edgewright among them.
         into: folder for the new package.
 
     Raises:
         InputError: no package, or no wheel of Edgewright.
     """
-    wheels = {checked(one.name): one.read_bytes() for one in sorted(folder.glob("*.whl"))}
+    wheels = {checked(wheel.name): wheel.read_bytes() for wheel in sorted(folder.glob("*.whl"))}
     if not any(name.startswith("edgewright-") for name in wheels):
         raise InputError("a wheel of edgewright", ", ".join(wheels) or "none", str(folder), "Make one: pip wheel .")
     package = read_package(path)
     files = {name: data for name, data in package.files.items() if not name.startswith(FOLDER)}
     files |= {f"{FOLDER}{name}": data for name, data in wheels.items()}
-    made = into / path.name
-    made.write_bytes(package_bytes(package.manifest, files))
-    return made
+    copy = into / path.name
+    copy.write_bytes(package_bytes(package.manifest, files))
+    return copy
 
 
 def prepare_release(
     fleet: Fleet, package: Path | Contents, now: float, *, product: str, counter: int | None = None,
-    profiles: tuple[str, ...] = (), least: str = "", notes: str = "", back: int | None = None,
+    profiles: tuple[str, ...] = (), minimum: str = "", notes: str = "", back: int | None = None,
 ) -> tuple[Change, tuple[Published, ...]]:  # fmt: skip
     """Create an unsigned change that publishes a package; the package is written to the targets.
 
@@ -112,7 +112,7 @@ def prepare_release(
         product: product of the release.
         counter: counter of the release; None for the next one.
         profiles: supported hardware profiles; empty for all.
-        least: oldest supported version of Edgewright.
+        minimum: oldest supported version of Edgewright.
         notes: notes for people.
         back: counter of the release whose bytes the rollback release contains; None for the newest earlier release
             whose rollout was not aborted.
@@ -127,11 +127,11 @@ def prepare_release(
         OutputError: a file cannot be written.
     """
     name, data = check_package(package) if isinstance(package, Path) else package
-    held, sha256 = read_held(fleet), metadata.sha256(data)
-    before = [p for p in releases.listed(held) if p.release.product == product]
+    role_files, sha256 = read_held(fleet), metadata.sha256(data)
+    before = [p for p in releases.listed(role_files) if p.release.product == product]
     normal = [p for p in before if not p.revert]
     highest = before[-1].release.counter if before else 0
-    aborted = _aborted(fleet, held)
+    aborted = _aborted(fleet, role_files)
     newest_release = normal[-1].release if normal else None
     if newest_release and newest_release.sha256 == sha256 and (product, newest_release.counter) not in aborted:
         newest = f"release {newest_release.counter} of {product}"
@@ -142,20 +142,20 @@ def prepare_release(
     target = package_target(product, counter)
     fields = {"product": product, "counter": counter, "sha256": sha256, "length": len(data), "package": name}
     try:  # the same validation as on a device
-        release = msgspec.convert({**fields, "target": target, "profiles": profiles, "least": least}, type=Release)
+        release = msgspec.convert({**fields, "target": target, "profiles": profiles, "least": minimum}, type=Release)
     except msgspec.ValidationError as error:
         raise InputError("a release", str(error), RELEASES) from None
-    made = [Published(release=release, of=counter, notes=notes)]
+    entries = [Published(release=release, of=counter, notes=notes)]
     contents = {target: data}
     before_it = _back(normal, product, back, aborted) if normal else None
     if before_it is not None:
         way = msgspec.structs.replace(before_it, counter=counter + 1, target=package_target(product, counter + 1))
         contents[way.target] = read_target(fleet, before_it.target, before_it.sha256)
-        made.append(Published(release=way, revert=True, of=before_it.counter, notes=f"back from {counter}"))
-    files = [releases.package_file(p, contents[p.release.target]) for p in made]
-    roles = releases.with_targets(held, files, now)
+        entries.append(Published(release=way, revert=True, of=before_it.counter, notes=f"back from {counter}"))
+    files = [releases.package_file(p, contents[p.release.target]) for p in entries]
+    roles = releases.with_targets(role_files, files, now)
     about = f"release {counter} of {product}: {name}"
-    return changes.change(about, roles, write_targets(fleet, contents)), tuple(made)
+    return changes.change(about, roles, write_targets(fleet, contents)), tuple(entries)
 
 
 def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
@@ -170,19 +170,19 @@ def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
         InputError: the id is in use, or a release in the plan differs from the signed one.
         OutputError: a file cannot be written.
     """
-    held = read_held(fleet)
-    if plan.id in releases.plans(held):
+    role_files = read_held(fleet)
+    if plan.id in releases.plans(role_files):
         raise InputError("a plan's id that is not in use", plan.id, do="Plan ids are permanent: choose another name")
-    signed = {(p.release.product, p.release.counter): p.release for p in releases.listed(held)}
+    signed = {(p.release.product, p.release.counter): p.release for p in releases.listed(role_files)}
     for release in (plan.release, *([plan.revert] if plan.revert else [])):
         if signed.get((release.product, release.counter)) != release:
-            what = f"{release.product} {release.counter}"
-            raise InputError(f"the signed release {what}", "another or none", f"plan {plan.id}")
+            subject = f"{release.product} {release.counter}"
+            raise InputError(f"the signed release {subject}", "another or none", f"plan {plan.id}")
     if plan.revert and plan.revert.counter != plan.release.counter + 1:
         raise InputError(f"a rollback with counter {plan.release.counter + 1}", str(plan.revert.counter), plan.id)
     data = msgspec.json.encode(plan)
     path = plan_target(plan.id)
-    roles = releases.with_targets(held, [releases.plan_file(plan, data)], now)
+    roles = releases.with_targets(role_files, [releases.plan_file(plan, data)], now)
     about = f"plan {plan.id} of {plan.release.product} {plan.release.counter}"
     return changes.change(about, roles, write_targets(fleet, {path: data})), data
 
@@ -201,14 +201,14 @@ def prepare_abort(fleet: Fleet, plan: str, now: float) -> Change:
     return changes.change(f"abort of plan {plan}", releases.with_abort(read_held(fleet), plan, now))
 
 
-def _aborted(fleet: Fleet, held: Mapping[str, bytes]) -> set[tuple[str, int]]:
+def _aborted(fleet: Fleet, role_files: Mapping[str, bytes]) -> set[tuple[str, int]]:
     """Return product and counter of all releases with an aborted rollout; no device may return to their bytes."""
-    index, plans = read_index(fleet, held), releases.plans(held)
+    index, plans = read_index(fleet, role_files), releases.plans(role_files)
     standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
-    names = {one.plan for one in standings if one.state == "aborted"} | releases.aborted(held)[1]
+    names = {standing.plan for standing in standings if standing.state == "aborted"} | releases.aborted(role_files)[1]
     bodies = [read_target(fleet, plan_target(name), plans[name][0]) for name in names if name in plans]
-    found = (msgspec.json.decode(body, type=Plan).release for body in bodies)
-    return {(release.product, release.counter) for release in found}
+    releases_aborted = (msgspec.json.decode(body, type=Plan).release for body in bodies)
+    return {(release.product, release.counter) for release in releases_aborted}
 
 
 def _back(normal: list[Published], product: str, counter: int | None, aborted: set[tuple[str, int]]) -> Release | None:

@@ -67,13 +67,13 @@ def export(fleet: Fleet, out: Path, now: float) -> Exported:
     """
     if out.is_file() or (out / "fleet.toml").exists() or out.resolve() == fleet.metadata.parent.resolve():
         raise InputError("a folder for static files", "the folder of a fleet" if out.is_dir() else "a file", str(out))
-    held = read_published(fleet)
-    expires = metadata.read(held[TIMESTAMP], TIMESTAMP).signed.expires
+    role_files = read_published(fleet)
+    expires = metadata.read(role_files[TIMESTAMP], TIMESTAMP).signed.expires
     if expires.timestamp() <= now:
         text = f"the timestamp expired at {expires.isoformat()}"
         raise CheckFailedError(text, "Let the control plane run, or sign it: edgewright fleet key refresh")
     written = kept = count = 0
-    for name, data in _files(fleet, held):
+    for name, data in _files(fleet, role_files):
         path = out / name
         if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             kept += 1
@@ -86,24 +86,24 @@ def export(fleet: Fleet, out: Path, now: float) -> Exported:
     )
 
 
-def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+def _files(fleet: Fleet, role_files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield names and bytes in writing order."""
-    yield NOTE, note(held).encode()
-    for path, file in metadata.named_targets(held).items():
+    yield NOTE, note(role_files).encode()
+    for path, file in metadata.named_targets(role_files).items():
         sha256 = file.hashes["sha256"]
         yield f"targets/{metadata.prefixed(path, sha256)}", read_target(fleet, path, sha256)
     for version in root_versions(fleet)[:-1]:
         name = f"{version}.root.json"
         yield f"metadata/{name}", (fleet.metadata / name).read_bytes()
-    for role in metadata.in_order(held):
-        number = int(metadata.read(held[role], role).signed.version)
+    for role in metadata.in_order(role_files):
+        number = int(metadata.read(role_files[role], role).signed.version)
         for name in metadata.file_names(role, number):
-            yield f"metadata/{name}", held[role]
+            yield f"metadata/{name}", role_files[role]
 
 
-def note(held: Mapping[str, bytes]) -> str:
+def note(role_files: Mapping[str, bytes]) -> str:
     """Return instructions for the web server's administrator."""
-    rollouts = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.expires if ROLLOUTS in held else None
+    rollouts = metadata.read(role_files[ROLLOUTS], ROLLOUTS).signed.expires if ROLLOUTS in role_files else None
     until = f" Without a new export, devices activate nothing after {rollouts:%Y-%m-%d %H:%M UTC}." if rollouts else ""
     lines = [
         "# Static files of a fleet",

@@ -71,35 +71,35 @@ def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
         raise InputError("the folder where a stick is mounted", "none", str(mount), "Mount it first")
     stick = open_stick(fleet)
     with writing(stick, now, ring):
-        held = read_published(fleet)
-        index = read_index(fleet, held)
-        needed = _needed(fleet, held, index)
+        role_files = read_published(fleet)
+        index = read_index(fleet, role_files)
+        needed = _needed(fleet, role_files, index)
         own = read_held(stick)
         have = metadata.named_targets(own)
         new = [file for path, file in needed.items() if path not in have]
         if new:
             contents = {file.path: read_target(fleet, file.path, file.hashes["sha256"]) for file in new}
             roles = releases.with_targets(own, new, now)
-            asked = changes.change(f"{len(new)} targets for sticks", roles, write_targets(stick, contents))
-            settle(stick, asked, ring, now)
+            change = changes.change(f"{len(new)} targets for sticks", roles, write_targets(stick, contents))
+            settle(stick, change, ring, now)
         publish(stick, {}, now, ring, index)
         return export(stick, mount / ON_STICK, now)
 
 
-def _needed(fleet: Fleet, held: Mapping[str, bytes], index: bytes | None) -> dict[str, TargetFile]:
+def _needed(fleet: Fleet, role_files: Mapping[str, bytes], index: bytes | None) -> dict[str, TargetFile]:
     """Return the targets of all rollouts: plans, packages and rollback releases, as signed for the network."""
     standings = msgspec.json.decode(index, type=Standings) if index else None
     if standings is None or not standings.rollouts:
         do = "Start one: edgewright fleet rollout start"
         raise InputError("a rollout for the stick to carry", "none", str(fleet.folder), do)
-    signed = metadata.named_targets(held)
-    found = {}
+    signed = metadata.named_targets(role_files)
+    needed = {}
     for standing in standings.rollouts:
         file = signed.get(plan_target(standing.plan))
         if file is None:
             raise InputError("the plan of each rollout", "none", f"{PLANS}, {standing.plan}")
         plan = msgspec.json.decode(read_target(fleet, file.path, file.hashes["sha256"]), type=Plan)
-        found[file.path] = file
+        needed[file.path] = file
         for release in (plan.release, *([plan.revert] if plan.revert else [])):
-            found[release.target] = signed[release.target]
-    return found
+            needed[release.target] = signed[release.target]
+    return needed

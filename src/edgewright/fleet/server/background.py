@@ -12,7 +12,7 @@ def repeat(name: str, every: float, work: Callable[[], float | None], *, at_once
     """Repeat work until what is returned is called; a failure is logged, the same one once, and the work goes on.
 
     Args:
-        name: of the thread, for the log.
+        name: name of the thread, for the log.
         every: seconds between two calls.
         work: returns the seconds until its next call; None for `every`.
         at_once: whether the first call comes without a pause.

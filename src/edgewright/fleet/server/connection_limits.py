@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import Protocol
 
-MOST = 20_000
+MAX_CONNECTIONS = 20_000
 """Largest number of open connections: devices keep theirs open between polls."""
 RESERVED = 1000
 """Open files reserved for the database, the signer's socket and published files."""
@@ -34,11 +34,11 @@ class Connection(Protocol):
 def capacity() -> int:
     """Raise the limit of open files as far as allowed; return how many connections fit below it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST + RESERVED if hard == resource.RLIM_INFINITY else min(hard, MOST + RESERVED)
+    wanted = MAX_CONNECTIONS + RESERVED if hard == resource.RLIM_INFINITY else min(hard, MAX_CONNECTIONS + RESERVED)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     limit = max(soft, wanted)
-    return min(MOST, max(limit - RESERVED, limit // 2))
+    return min(MAX_CONNECTIONS, max(limit - RESERVED, limit // 2))
 
 
 def client_of(address: str) -> str:
@@ -58,13 +58,13 @@ class OpenConnections:
     """The open connections of a listener, the most idle first; a surplus one is closed when another is added.
 
     Args:
-        most: capacity.
+        maximum: capacity.
         shared: whether the clients share the address of a proxy in front of the server.
         clock: seconds on a monotonic clock.
     """
 
-    def __init__(self, most: int, *, shared: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self.most, self._shared, self._clock = most, shared, clock
+    def __init__(self, maximum: int, *, shared: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self.maximum, self._shared, self._clock = maximum, shared, clock
         self.closed = 0
         self._open: OrderedDict[Connection, None] = OrderedDict()
         self._clients: defaultdict[str, OrderedDict[Connection, None]] = defaultdict(OrderedDict)
@@ -79,18 +79,18 @@ class OpenConnections:
         self._set_silent(connection)
         own = self._clients[connection.address]
         own[connection] = self._open[connection] = None
-        if len(self) > PRESSURE * self.most:
-            part = max(1, self.most // _PARTS)
+        if len(self) > PRESSURE * self.maximum:
+            part = max(1, self.maximum // _PARTS)
             if not self._shared:
                 self._close_surplus(own, part)
                 # First those of this client: it would else end the handshakes of others.
                 self._close_surplus(self._silent_of[connection.address], max(1, part // _PARTS))
             self._close_surplus(self._silent, part)
-        self._close_surplus(self._open, self.most)
+        self._close_surplus(self._open, self.maximum)
 
     def has_room(self, more: int) -> bool:
         """Return whether so many more connections stay below the pressure at which silent ones are closed."""
-        return len(self) + more <= PRESSURE * self.most
+        return len(self) + more <= PRESSURE * self.maximum
 
     def note_data(self, connection: Connection, *, complete: bool) -> None:
         """Note that data came.
@@ -140,9 +140,9 @@ class OpenConnections:
             _drop(self._silent_of, connection)
 
     def _close_surplus(
-        self, connections: OrderedDict[Connection, float] | OrderedDict[Connection, None], most: int
+        self, connections: OrderedDict[Connection, float] | OrderedDict[Connection, None], maximum: int
     ) -> None:
-        while len(connections) > most:
+        while len(connections) > maximum:
             self._end(next(iter(connections)))
             self.closed += 1
 

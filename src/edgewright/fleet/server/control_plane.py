@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from edgewright.fleet.protocol.ports import Clock, SystemClock
-from edgewright.fleet.server.api.limits import ConcurrencyLimit
+from edgewright.fleet.server.counters import Counters
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.monitoring.counters import Counters
+from edgewright.fleet.server.limits import ConcurrencyLimit
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +24,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         requests, burst: a device's average requests per second, and its largest burst.
         bytes_a_day: largest total size of a device's bodies per day, in bytes.
         report: largest body of a report, in bytes.
-        asked: largest body of other requests, in bytes.
+        body: largest body of other requests, in bytes.
         seconds: timeout for a body to arrive.
         keep: retention of reports and of outbox items, in seconds.
         wait: seconds until a device's next report.
-        apart: seconds between two parts of a backlog without overload.
+        spacing: seconds between two parts of a backlog without overload.
         crowd, crowd_bytes: largest number of concurrent device requests, and the total size of their bodies. This many
             keep the disk busy; with more, requests wait so long that bodies time out and devices send them again.
     """
@@ -37,11 +37,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     burst: float = 60.0
     bytes_a_day: int = 256 << 20
     report: int = 1 << 20
-    asked: int = 64 << 10
+    body: int = 64 << 10
     seconds: float = 10.0
     keep: float = 30 * 86_400.0
     wait: float = 60.0
-    apart: float = 0.5
+    spacing: float = 0.5
     crowd: int = 256
     crowd_bytes: int = 8 << 20
 
@@ -75,7 +75,7 @@ class Plane:
 
     def __post_init__(self) -> None:
         limits = self.limits
-        self.crowd = ConcurrencyLimit(limits.crowd, limits.crowd_bytes, limits.apart, self.clock.monotonic)
+        self.crowd = ConcurrencyLimit(limits.crowd, limits.crowd_bytes, limits.spacing, self.clock.monotonic)
 
     @property
     def public(self) -> Path:
@@ -107,6 +107,6 @@ def open_plane(folder: Path, *, thread: bool = True, **settings: Any) -> Plane: 
     """
     database = open_database(folder)
     plane = Plane(folder, database, Committer(database.writing, thread=thread, gone=database.gone), **settings)
-    plane.committer.told = plane.counted.committed
+    plane.committer.reported = plane.counted.committed
     plane.counted.waiting = lambda: plane.committer.waiting
     return plane

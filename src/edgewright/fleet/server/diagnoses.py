@@ -16,7 +16,7 @@ KEPT = 5
 """Requests of one device that stay, with their answers."""
 
 
-def ask(connection: sa.Connection, device: str, made: DiagnosisSeen) -> float | None:
+def ask(connection: sa.Connection, device: str, diagnosis: DiagnosisSeen) -> float | None:
     """Store a request; one that was not answered yet is replaced. Return when the device reported last.
 
     Raises:
@@ -26,9 +26,9 @@ def ask(connection: sa.Connection, device: str, made: DiagnosisSeen) -> float | 
     of = diagnoses.c.device == device
     connection.execute(sa.delete(diagnoses).where(of, diagnoses.c.answered_at.is_(None)))
     old = sa.select(diagnoses.c.id).where(of).order_by(diagnoses.c.at.desc()).offset(KEPT - 1)
-    found = list(connection.execute(old).scalars())
-    connection.execute(sa.delete(diagnoses).where(diagnoses.c.id.in_(found)))
-    values = {"id": made.id, "device": device, "at": made.at, "by": made.by, "lines": made.lines}
+    old_ids = list(connection.execute(old).scalars())
+    connection.execute(sa.delete(diagnoses).where(diagnoses.c.id.in_(old_ids)))
+    values = {"id": diagnosis.id, "device": device, "at": diagnosis.at, "by": diagnosis.by, "lines": diagnosis.lines}
     connection.execute(sa.insert(diagnoses).values(values))
     return last
 
@@ -40,13 +40,13 @@ def pending(connection: sa.Connection, names: Iterable[str]) -> dict[str, Diagno
     return {row.device: DiagnosisRequest(id=row.id, lines=row.lines) for row in connection.execute(wanted)}
 
 
-def answer(connection: sa.Connection, device: str, made: Diagnosis, now: float) -> None:
+def answer(connection: sa.Connection, device: str, diagnosis: Diagnosis, now: float) -> None:
     """Store an answer once; what nobody asked this device for is dropped without a word.
 
     It is encoded again, so that nothing but the fields of `Diagnosis` is stored.
     """
-    mine = sa.and_(diagnoses.c.id == made.id, diagnoses.c.device == device, diagnoses.c.answered_at.is_(None))
-    values = {"answered_at": now, "body": msgspec.json.encode(made)}
+    mine = sa.and_(diagnoses.c.id == diagnosis.id, diagnoses.c.device == device, diagnoses.c.answered_at.is_(None))
+    values = {"answered_at": now, "body": msgspec.json.encode(diagnosis)}
     connection.execute(sa.update(diagnoses).where(mine).values(values))
 
 

@@ -16,10 +16,9 @@ from edgewright.core.federation.group import OVER, Group, advance, received, ref
 from edgewright.core.federation.layer import check_factory, factory_layer, layer_bytes, parse_layer
 from edgewright.core.federation.member import FEWEST
 from edgewright.core.federation.messages import Begin, Finished, Join, Reply, Request, Wait
-from edgewright.core.federation.rounds import new_groups, next_layer
-from edgewright.core.federation.suspicion import suspicion
-from edgewright.fleet.server.api.endpoint import RefusedError
+from edgewright.core.federation.rounds import new_groups, next_layer, suspicion
 from edgewright.fleet.server.database.tables import devices, federation_groups, federation_members, federations
+from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.schema.federation import FactoryFiles, FederationSeen, FederationSettings, RoundOutcome, StartFederation
 
 _F, _M, _G = federations.c, federation_members.c, federation_groups.c
@@ -29,14 +28,14 @@ _KEPT, _WHERE = 100, "federation"
 _CHANCE: random.Random = random.SystemRandom()
 
 
-def start(connection: sa.Connection, name: str, product: str, asked: StartFederation, by: str, now: float) -> None:
+def start(connection: sa.Connection, name: str, product: str, request: StartFederation, by: str, now: float) -> None:
     """Open the first round.
 
     Raises:
         InputError: a layer that cannot learn.
         RefusedError: devices of the product learn already.
     """
-    factory = _factory(asked.factory)
+    factory = _factory(request.factory)
     check_factory(factory, "package")
     running = sa.select(_F.id).where(_F.product == product, _F.state == "running")
     if (other := connection.execute(running).scalar()) is not None:
@@ -46,8 +45,8 @@ def start(connection: sa.Connection, name: str, product: str, asked: StartFedera
         )  # fmt: skip
     connection.execute(sa.insert(federations).values(
         id=name, product=product, identity=factory.identity, state="running",
-        settings=msgspec.json.encode(asked.settings).decode(), factory=msgspec.json.encode(asked.factory),
-        layer=layer_bytes(factory_layer(factory)), round=1, joining=True, deadline=now + asked.settings.join_s,
+        settings=msgspec.json.encode(request.settings).decode(), factory=msgspec.json.encode(request.factory),
+        layer=layer_bytes(factory_layer(factory)), round=1, joining=True, deadline=now + request.settings.join_s,
         outcomes="[]", opened_at=now, opened_by=by, why="",
     ))  # fmt: skip
 
@@ -105,24 +104,24 @@ def take(connection: sa.Connection, device: str, message: Request, now: float) -
     if name is None:
         # The round closed, or was given up.
         return Finished(more=True)
-    place = sa.select(_M.member).where(_M.federation == name, _M.device == device, _M.context == context)
-    member = connection.execute(place).scalar_one_or_none()
+    membership = sa.select(_M.member).where(_M.federation == name, _M.device == device, _M.context == context)
+    member = connection.execute(membership).scalar_one_or_none()
     # Always before its groups, so that two servers do not wait for each other.
     _locked(connection, name)
-    held = _group(connection, context)
-    if held is None:
+    group = _group(connection, context)
+    if group is None:
         return Finished(more=True)
-    reply = refused(held, "not a member") if member is None else received(held, member, message, now)
-    _store(connection, held)
-    if held.step in OVER:
+    reply = refused(group, "not a member") if member is None else received(group, member, message, now)
+    _store(connection, group)
+    if group.step in OVER:
         _advance(connection, name, now)
     return reply
 
 
 def _join(connection: sa.Connection, device: str, identity: int, now: float) -> Reply:
     product = sa.select(devices.c.product).where(devices.c.id == device).scalar_subquery()
-    found = sa.select(_F.id).where(_F.product == product, _F.state == "running", _F.identity == identity)
-    name = connection.execute(found).scalar()
+    running = sa.select(_F.id).where(_F.product == product, _F.state == "running", _F.identity == identity)
+    name = connection.execute(running).scalar()
     if name is None:
         return Finished(more=False)
     mine = sa.and_(_M.federation == name, _M.device == device)
@@ -132,12 +131,12 @@ def _join(connection: sa.Connection, device: str, identity: int, now: float) -> 
         values = {"federation": name, "device": device, "context": "", "member": 0}
         connection.execute(sa.insert(federation_members).values(values))
     _advance(connection, name, now)
-    place = connection.execute(sa.select(_M.context, _M.member).where(mine)).one_or_none()
+    membership = connection.execute(sa.select(_M.context, _M.member).where(mine)).one_or_none()
     settings = _settings(row)
-    if place is not None and not place.context:
+    if membership is not None and not membership.context:
         return Wait(_joined_wait_s(settings, device, row.deadline, now))
-    if place is not None and (held := _group(connection, place.context)) is not None:
-        reply = received(held, place.member, Join(identity), now)
+    if membership is not None and (group := _group(connection, membership.context)) is not None:
+        reply = received(group, membership.member, Join(identity), now)
         if isinstance(reply, Begin):
             return reply
     # A device that came late, or has lost its secrets of the round, waits for the next one.
@@ -162,13 +161,13 @@ def _advance(connection: sa.Connection, name: str, now: float) -> None:
         return
     late = sa.select(_G.context).where(_G.federation == name, sa.not_(_G.over), _G.deadline <= now)
     for context in connection.execute(late).scalars().all():
-        held = _group(connection, context)
-        if held is None:
+        group = _group(connection, context)
+        if group is None:
             # Of an earlier version: its round ends without it.
             connection.execute(sa.update(federation_groups).where(_G.context == context).values(over=True))
             continue
-        advance(held, now)
-        _store(connection, held)
+        advance(group, now)
+        _store(connection, group)
     left = sa.select(sa.func.count()).where(_G.federation == name, sa.not_(_G.over))
     if not connection.execute(left).scalar_one():
         _close(connection, row, now)
@@ -280,8 +279,8 @@ def _suspicion(connection: sa.Connection, row: Any) -> dict[str, int]:  # noqa: 
     return msgspec.json.decode(text, type=tuple[RoundOutcome, ...])[-1].suspicion if text else {}
 
 
-def _factory(made: FactoryFiles) -> Factory:
-    return read_factory(made.adapt, made.files, "package")
+def _factory(files: FactoryFiles) -> Factory:
+    return read_factory(files.adapt, files.files, "package")
 
 
 def _seen(connection: sa.Connection, row: Any) -> FederationSeen:  # noqa: ANN401 - a row

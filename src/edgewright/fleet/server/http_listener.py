@@ -174,7 +174,7 @@ class _HttpConnection(HttpToolsProtocol):
         self.app = self._answer
         self.address = address
         self._listener, self._accepted = listener, accepted
-        self._made, self._head = False, 0
+        self._is_open, self._head = False, 0
         self._tls: Any = None
         self._socket_transport: Any = None
         self._watching: asyncio.TimerHandle | None = None
@@ -193,7 +193,7 @@ class _HttpConnection(HttpToolsProtocol):
 
     def end(self) -> None:
         """Close it at once."""
-        if self._made:
+        if self._is_open:
             self._socket_transport.abort()
         else:
             with suppress(OSError):  # the other side may be gone
@@ -201,7 +201,7 @@ class _HttpConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the transport, after the TLS handshake."""
-        self._made = True
+        self._is_open = True
         super().connection_made(transport)
         self._tls = getattr(transport, "_ssl_protocol", None)
         self._socket_transport = self._tls._transport if self._tls else transport

@@ -10,15 +10,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgewright.core.server_port import free_port
+from edgewright.core.request_origin import free_port
 from edgewright.fleet.server import log, retention
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.connection_limits import OpenConnections, capacity
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database import file_watch, integrity_check
+from edgewright.fleet.server.database.serving import serving
 from edgewright.fleet.server.http_listener import HttpListener, server_context
 from edgewright.fleet.server.rollouts import worker
-from edgewright.fleet.server.server_registry import serving
 from edgewright.schema.errors import InputError
 
 PORT = 8798
@@ -98,12 +98,12 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
 def _listener(plane: Plane, where: Listening) -> HttpListener:
     tls = server_context(where.certificate, where.key) if where.certificate and where.key else None
     connections = OpenConnections(capacity(), shared=where.behind_proxy)
-    plane.counted.capacity.set(connections.most)
+    plane.counted.capacity.set(connections.maximum)
     plane.counted.connections = lambda: len(connections)
 
     def report(closed: int) -> None:
         plane.counted.closed.inc(closed)
-        log.line("warning", "connections.closed", count=closed, most=connections.most)
+        log.line("warning", "connections.closed", count=closed, most=connections.maximum)
 
     return HttpListener(App(plane), where.host, where.port, connections, tls, report)
 
@@ -137,8 +137,11 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
 
 Stop = Callable[[], None]
 PARTS: tuple[Callable[[Plane], Stop], ...] = (
-    file_watch.start, integrity_check.start, retention.start, worker.start,
-)  # fmt: skip
+    lambda plane: file_watch.start(plane.database.files),
+    lambda plane: integrity_check.start(plane.database, plane.ready),
+    retention.start,
+    worker.start,
+)
 """Parts of a server in starting order; each returns a function that stops it."""
 
 

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from edgewright.core.measures import columns
 from edgewright.fleet.server import diagnoses
-from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import update_rows, write_rows
 from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals, written
 from edgewright.fleet.server.device_access import FORKED, quarantine, shut_out
+from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_report import Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
 from edgewright.schema.store import Item
@@ -24,7 +24,7 @@ _LARGEST = 2**53
 _ITEM_COLUMNS = ("device", "boot", "sequence", "kind", "priority", "at", "body")
 _OUTCOME_COLUMNS = ("device", "number", "plan", "counter", "what", "because", "detail", "clock", "at")
 _ITEMS = msgspec.json.Decoder(Item)
-_MOST = 2**40
+_MAX_COUNT = 2**40
 """Largest accepted count: the sum of a day's reports, possibly one per second, must fit into 64 bits."""
 _DETAIL = 16_384
 """Largest size in bytes of a report's channel names and classes; larger ones are dropped."""
@@ -62,22 +62,30 @@ def arrived(
     Raises:
         InputError: a number is above 2^53, a count above 2^40, or an item is invalid.
     """
-    said = report.vitals or Vitals()
+    vitals = report.vitals or Vitals()
     numbers = [report.sequence, report.counter, report.floor, report.stage << 23, report.clock]
-    numbers += [report.signed, *columns(said).values()]  # PostgreSQL cannot sum numbers close to the largest float
+    numbers += [report.signed, *columns(vitals).values()]  # PostgreSQL cannot sum numbers close to the largest float
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
-    counts = (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, said.channels << 10)
+    counts = (
+        vitals.windows,
+        vitals.unsure,
+        vitals.alarms,
+        vitals.anomalies,
+        vitals.crashes,
+        vitals.memory,
+        vitals.channels << 10,
+    )
     try:
         raw = tuple(map(bytes, report.items))
-        taken = tuple(map(_ITEMS.decode, raw))
+        items = tuple(map(_ITEMS.decode, raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError("items as the store writes them", str(error), "items") from None
-    numbers += [n for item in taken for n in (item.boot, item.sequence)]
+    numbers += [n for item in items for n in (item.boot, item.sequence)]
     if any(abs(number) > _LARGEST for number in numbers):
         raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
-    if any(abs(count) > _MOST for count in counts):
-        raise InputError(f"counts up to {_MOST}", "a larger one", "the report")
-    return ReceivedReport(device, report, digest, at, nonce, wait, taken, raw, more)
+    if any(abs(count) > _MAX_COUNT for count in counts):
+        raise InputError(f"counts up to {_MAX_COUNT}", "a larger one", "the report")
+    return ReceivedReport(device, report, digest, at, nonce, wait, items, raw, more)
 
 
 def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[bytes | EdgewrightError]:
@@ -90,13 +98,13 @@ def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[byt
     requests = diagnoses.pending(connection, known)
     answers: list[bytes | EdgewrightError] = []
     accepted: list[ReceivedReport] = []
-    for one in group:
-        row = known.get(one.device)
-        answer = _standing(connection, one, row, accepted)
+    for received in group:
+        row = known.get(received.device)
+        answer = _standing(connection, received, row, accepted)
         if answer is None:
             assert row is not None  # noqa: S101 - `_standing` refuses what is unknown
-            answer = _accept(one, row, requests.get(one.device))
-            accepted.append(one)
+            answer = _accept(received, row, requests.get(received.device))
+            accepted.append(received)
         answers.append(answer)
     _write(connection, accepted, known)
     return answers
@@ -107,76 +115,79 @@ def _rows(connection: sa.Connection, group: Sequence[ReceivedReport]) -> dict[st
     wanted = sa.select(
         c.id, c.given, c.profile, c.version, c.sequence, c.outcome, c.nonce, c.nonce_before, c.digest, c.acknowledged,
         c.quarantined, c.quarantine_reason, c.status, c.tagged_at, c.retry_release, c.retries,
-    ).where(c.id.in_({one.device for one in group}))  # fmt: skip
+    ).where(c.id.in_({received.device for received in group}))  # fmt: skip
     # Another server may process reports of the same devices: lock rows in a fixed order to prevent a deadlock.
     wanted = wanted.order_by(c.id).with_for_update()
     return {row.id: dict(row._mapping) for row in connection.execute(wanted)}
 
 
 def _standing(
-    connection: sa.Connection, one: ReceivedReport, row: dict[str, Any] | None, accepted: Sequence[ReceivedReport]
+    connection: sa.Connection, received: ReceivedReport, row: dict[str, Any] | None, accepted: Sequence[ReceivedReport]
 ) -> bytes | EdgewrightError | None:
     """Return the answer to a report that must not be written; None for a valid new report."""
     if row is None:
-        return RefusedError(404, "an enrolled device", "another id", one.device)
+        return RefusedError(404, "an enrolled device", "another id", received.device)
     if row["quarantined"]:
         return shut_out(row["status"], row["quarantine_reason"])
-    if row["digest"] == one.digest and row["sequence"] == one.report.sequence:
+    if row["digest"] == received.digest and row["sequence"] == received.report.sequence:
         return bytes(row["acknowledged"])
-    if row["nonce"] == "" or _lost(one, row):
+    if row["nonce"] == "" or _lost(received, row):
         return None
-    if one.report.nonce == row["nonce"]:
-        if one.report.sequence > row["sequence"]:
+    if received.report.nonce == row["nonce"]:
+        if received.report.sequence > row["sequence"]:
             return None
-        return RefusedError(409, f"a sequence above {row['sequence']}", str(one.report.sequence), "sequence")
-    if _seen_before(connection, one, accepted):
+        return RefusedError(409, f"a sequence above {row['sequence']}", str(received.report.sequence), "sequence")
+    if _seen_before(connection, received, accepted):
         return RefusedError(409, "a new report", "one that others followed already", "sequence")
-    quarantine(connection, one.device, FORKED, one.at)
+    quarantine(connection, received.device, FORKED, received.at)
     row.update(quarantined=True, quarantine_reason=FORKED)
     return shut_out(row["status"], FORKED)
 
 
-def _lost(one: ReceivedReport, row: dict[str, Any]) -> bool:
+def _lost(received: ReceivedReport, row: dict[str, Any]) -> bool:
     """Return whether the device may have missed the last acknowledgement and restarted since.
 
     It then sends a new report with the previous nonce. A copy of the device could do the same once; the next report of
     the holder of the skipped nonce then reveals the copy.
     """
-    return bool(row["nonce_before"] == one.report.nonce and one.report.sequence > row["sequence"])
+    return bool(row["nonce_before"] == received.report.nonce and received.report.sequence > row["sequence"])
 
 
-def _seen_before(connection: sa.Connection, one: ReceivedReport, accepted: Sequence[ReceivedReport]) -> bool:
+def _seen_before(connection: sa.Connection, received: ReceivedReport, accepted: Sequence[ReceivedReport]) -> bool:
     """Return whether the same bytes were accepted earlier: a harmless replay, possible without the key."""
-    if any(other.device == one.device and other.digest == one.digest for other in accepted):
+    if any(other.device == received.device and other.digest == received.digest for other in accepted):
         return True
-    found = connection.execute(
+    same = connection.execute(
         sa.select(reports.c.id).where(
-            reports.c.device == one.device, reports.c.sequence == one.report.sequence, reports.c.digest == one.digest
+            reports.c.device == received.device,
+            reports.c.sequence == received.report.sequence,
+            reports.c.digest == received.digest,
         )
     )
-    return found.first() is not None
+    return same.first() is not None
 
 
-def _accept(one: ReceivedReport, row: dict[str, Any], request: DiagnosisRequest | None) -> bytes:
+def _accept(received: ReceivedReport, row: dict[str, Any], request: DiagnosisRequest | None) -> bytes:
     """Update the device's row with the report and return the acknowledgement."""
-    report = one.report
-    outcome = max([row["outcome"], *(told.number for told in report.outcomes)])
-    durable = tuple((item.boot, item.sequence) for item in one.items)
-    said = Acknowledged(
-        nonce=one.nonce, outcomes=outcome, wait=one.wait, durable=durable, more=round(one.more, 2),
+    report = received.report
+    outcome = max([row["outcome"], *(outcome_new.number for outcome_new in report.outcomes)])
+    durable = tuple((item.boot, item.sequence) for item in received.items)
+    acknowledgement = Acknowledged(
+        nonce=received.nonce, outcomes=outcome, wait=received.wait, durable=durable, more=round(received.more, 2),
         tags=msgspec.UNSET if row["tagged_at"] is None else row["given"],
         retry=(row["retries"], row["retry_release"]) if row["retries"] else msgspec.UNSET,
         diagnose=request or msgspec.UNSET,
     )  # fmt: skip
-    answer = msgspec.json.encode(said)
+    answer = msgspec.json.encode(acknowledgement)
     row.update(
         tags=tuple(dict.fromkeys((*row["given"], *report.tags))), profile=_plain(report.profile)[:64] or row["profile"],
         version=_plain(report.version) or row["version"], counter=report.counter, floor=report.floor,
         phase=report.phase, plan=_plain(report.plan)[:63], stage=report.stage, why=_plain(report.why),
         boards=written(report.boards),
-        held=msgspec.json.encode(report.metadata).decode(), skew=report.clock - one.at, last_report_at=one.at,
-        sequence=report.sequence, outcome=outcome, nonce_before=report.nonce, nonce=one.nonce, digest=one.digest,
-        acknowledged=answer, signed=report.signed, transport_faults=min(report.transport_faults, 2**31 - 1),
+        held=msgspec.json.encode(report.metadata).decode(), skew=report.clock - received.at, last_report_at=received.at,
+        sequence=report.sequence, outcome=outcome, nonce_before=report.nonce, nonce=received.nonce,
+        digest=received.digest, acknowledged=answer, signed=report.signed,
+        transport_faults=min(report.transport_faults, 2**31 - 1),
         transport_fault=_plain(report.transport_fault),
     )  # fmt: skip
     return answer
@@ -202,29 +213,29 @@ def _write(
     if not accepted:
         return
     dialect = connection.dialect
-    changed = {one.device: known[one.device] for one in accepted}
+    changed = {received.device: known[received.device] for received in accepted}
     values = [(_WORDS.process_bind_param(r["tags"], dialect), *_VALUES(r), name) for name, r in changed.items()]
     update_rows(connection, devices, _CHANGED, values)
-    reported = [(one, _counted(one.report.vitals)) for one in accepted]
-    write_rows(connection, reports, _HISTORY, [_history(one, counted) for one, counted in reported])
+    reported = [(received, _counted(received.report.vitals)) for received in accepted]
+    write_rows(connection, reports, _HISTORY, [_history(received, counted) for received, counted in reported])
     latest = {
-        one.device: (one.device, one.at, one.report.counter, *counted)
-        for one, counted in reported
-        if one.report.vitals is not None
+        received.device: (received.device, received.at, received.report.counter, *counted)
+        for received, counted in reported
+        if received.report.vitals is not None
     }
     write_rows(connection, vitals, _VITALS, list(latest.values()), "replace")
-    ended = [_outcome(one, outcome) for one in accepted for outcome in one.report.outcomes]
+    ended = [_outcome(received, outcome) for received in accepted for outcome in received.report.outcomes]
     write_rows(connection, outcomes, _OUTCOME_COLUMNS, ended, "keep")
-    rows = [_item(one, *item) for one in accepted for item in zip(one.items, one.raw, strict=True)]
+    rows = [_item(received, *item) for received in accepted for item in zip(received.items, received.raw, strict=True)]
     write_rows(connection, items, _ITEM_COLUMNS, rows, "keep")
 
 
-def _history(one: ReceivedReport, counted: tuple[Any, ...]) -> tuple[Any, ...]:
+def _history(received: ReceivedReport, counted: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a row in the order of `_HISTORY`."""
-    report = one.report
+    report = received.report
     return (
-        one.device, one.at, report.clock, report.sequence, one.digest, report.counter, report.floor, report.phase,
-        _plain(report.plan)[:63], report.stage, report.vitals is not None, *counted,
+        received.device, received.at, report.clock, report.sequence, received.digest, report.counter, report.floor,
+        report.phase, _plain(report.plan)[:63], report.stage, report.vitals is not None, *counted,
     )  # fmt: skip
 
 
@@ -236,19 +247,19 @@ def _counted(vitals: Vitals | None) -> tuple[Any, ...]:
     return *columns(vitals).values(), shown
 
 
-def _outcome(one: ReceivedReport, outcome: Outcome) -> tuple[Any, ...]:
+def _outcome(received: ReceivedReport, outcome: Outcome) -> tuple[Any, ...]:
     """Return a row in the order of `_OUTCOME_COLUMNS`."""
     return (
-        one.device, outcome.number, _plain(outcome.plan)[:63], outcome.counter, outcome.what, outcome.because,
-        _plain(outcome.detail), outcome.at, one.at,
+        received.device, outcome.number, _plain(outcome.plan)[:63], outcome.counter, outcome.result, outcome.because,
+        _plain(outcome.detail), outcome.at, received.at,
     )  # fmt: skip
 
 
-def _item(one: ReceivedReport, item: Item, raw: bytes) -> tuple[Any, ...]:
+def _item(received: ReceivedReport, item: Item, raw: bytes) -> tuple[Any, ...]:
     """Return a row in the order of `_ITEM_COLUMNS`."""
     priority = item.body.get("priority")
     ordered = priority if isinstance(priority, int) and abs(priority) < 1000 else 0
-    return one.device, item.boot, item.sequence, _plain(item.kind)[:64], int(ordered), one.at, raw
+    return received.device, item.boot, item.sequence, _plain(item.kind)[:64], int(ordered), received.at, raw
 
 
 def _plain(text: str) -> str:

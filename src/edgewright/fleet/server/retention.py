@@ -52,13 +52,13 @@ def prune(fleet: Fleet, database: Database, committer: Committer, now: float) ->
     rows = committer.submit(lambda connection: _rows(connection, now)).result()
     with locked(fleet):
         with database.reading() as connection:
-            held = heads.held(connection)
+            role_files = heads.role_files(connection)
         # Delete files only if the database's state is published; otherwise the older files are still needed.
         path = fleet.metadata / "timestamp.json"
-        if TIMESTAMP not in held or not path.is_file() or path.read_bytes() != held[TIMESTAMP]:
+        if TIMESTAMP not in role_files or not path.is_file() or path.read_bytes() != role_files[TIMESTAMP]:
             return rows
-        targets = {name for one in waiting(fleet) for name in one.change.targets}
-        return rows + remove_superseded(fleet, held, targets, now)
+        targets = {name for item in waiting(fleet) for name in item.change.targets}
+        return rows + remove_superseded(fleet, role_files, targets, now)
 
 
 def _rows(connection: sa.Connection, now: float) -> int:
@@ -75,7 +75,7 @@ def _rows(connection: sa.Connection, now: float) -> int:
         old = sa.and_(signed.c.role == role, signed.c.version < min(last, first + _VERSIONS_AT_ONCE))
         gone += int(connection.execute(sa.delete(signed).where(old)).rowcount)
     files = sa.select(signed_files.c.path).where(
-        signed_files.c.at < now - KEPT - DAY, signed_files.c.path != heads.index_path(heads.held(connection))
+        signed_files.c.at < now - KEPT - DAY, signed_files.c.path != heads.index_path(heads.role_files(connection))
     )  # fmt: skip
     paths = list(connection.execute(files.limit(_VERSIONS_AT_ONCE)).scalars())
     return gone + int(connection.execute(sa.delete(signed_files).where(signed_files.c.path.in_(paths))).rowcount)
@@ -134,13 +134,15 @@ def _clock(now: float, elapsed: float) -> Callable[[sa.Connection], float]:
 
     def work(connection: sa.Connection) -> float:
         query = sa.select(retention_clock.c.at).where(retention_clock.c.name == _NAME).with_for_update()
-        held = connection.execute(query).scalar_one_or_none()
-        if held is None:  # the newest report was written under a clock that was right then, as far as anybody knows
+        role_files = connection.execute(query).scalar_one_or_none()
+        if (
+            role_files is None
+        ):  # the newest report was written under a clock that was right then, as far as anybody knows
             newest = connection.execute(sa.select(sa.func.max(reports.c.at))).scalar_one()
-            held = now if newest is None else newest
-            connection.execute(sa.insert(retention_clock).values(name=_NAME, at=held))
-        at = min(now, held + _PACE * max(0.0, elapsed))
-        if at != held:
+            role_files = now if newest is None else newest
+            connection.execute(sa.insert(retention_clock).values(name=_NAME, at=role_files))
+        at = min(now, role_files + _PACE * max(0.0, elapsed))
+        if at != role_files:
             connection.execute(sa.update(retention_clock).where(retention_clock.c.name == _NAME).values(at=at))
         return float(at)
 
@@ -155,12 +157,12 @@ def _of(table: sa.Table, before: float) -> Callable[[sa.Connection], int]:
     old = sa.select(*keys).where(table.c.at < before).order_by(table.c.at).limit(_AT_ONCE)
 
     def work(connection: sa.Connection) -> int:
-        found = [tuple(row) for row in connection.execute(old)]
-        if found:
+        rows = [tuple(row) for row in connection.execute(old)]
+        if rows:
             matched = sa.and_(*(key == sa.bindparam(f"old_{key.name}") for key in keys))
-            rows = [{f"old_{key.name}": value for key, value in zip(keys, row, strict=True)} for row in found]
-            connection.execute(sa.delete(table).where(matched), rows)
-        return len(found)
+            keys_gone = [{f"old_{key.name}": value for key, value in zip(keys, row, strict=True)} for row in rows]
+            connection.execute(sa.delete(table).where(matched), keys_gone)
+        return len(rows)
 
     return work
 
@@ -170,7 +172,7 @@ class _Work:
 
     def __init__(self, plane: Plane) -> None:
         self._plane, self._retention = plane, Retention(plane)
-        self._gone, self._said, self._prune = 0, plane.clock.monotonic(), 0.0
+        self._gone, self._reported, self._prune = 0, plane.clock.monotonic(), 0.0
 
     def run(self) -> float:
         """Delete a little and return the seconds until the next step."""
@@ -197,11 +199,11 @@ class _Work:
 
     def _say(self, more: bool) -> None:
         now = self._plane.clock.monotonic()
-        if self._gone and (not more or now - self._said >= _SAID_EVERY):
+        if self._gone and (not more or now - self._reported >= _SAID_EVERY):
             with self._plane.database.reading() as connection:
                 left = backlog(connection, self._plane.limits.keep, self._plane.clock.wall()) if more else 0.0
             log.line("info", "forgotten", rows=self._gone, days_left=round(left / DAY, 2))
-            self._gone, self._said = 0, now
+            self._gone, self._reported = 0, now
 
 
 def start(plane: Plane) -> Callable[[], None]:

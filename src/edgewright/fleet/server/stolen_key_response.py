@@ -5,21 +5,21 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import ROOT, TARGETS
-from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
+from edgewright.fleet.protocol.plans.decision import UNDER_WAY
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.key_rotation import still_trusted
 from edgewright.fleet.repository.public_files import read_published
-from edgewright.fleet.repository.stolen_keys import still_trusted
 from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.rollout_rows import plan_of
 from edgewright.fleet.server.database.tables import audit, devices, intents, rollouts, signed, tokens
-from edgewright.fleet.server.publishing.publisher import take_in
-from edgewright.fleet.server.rollouts.rows import plan_of
+from edgewright.fleet.server.rollouts.publisher import take_in
 from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_folder import Exposure, StolenKey, StolenResponse
 
-WHAT = "key.stolen"
+KIND = "key.stolen"
 _NAMED = 20
 
 
@@ -35,7 +35,7 @@ def exposures(fleet: Fleet, connection: sa.Connection, stolen: StolenKey) -> tup
     rows = connection.execute(
         sa.select(rollouts).where(sa.or_(steered, rollouts.c.why == why)).order_by(rollouts.c.started_at)
     )
-    found = []
+    exposed = []
     for row in rows:
         plan = plan_of(row.body)
         given = (intents.c.plan == plan.id, intents.c.counter == plan.release.counter, intents.c.at.is_not(None))
@@ -49,14 +49,14 @@ def exposures(fleet: Fleet, connection: sa.Connection, stolen: StolenKey) -> tup
             .order_by(intents.c.at)
             .limit(_NAMED)
         )
-        found.append(
+        exposed.append(
             Exposure(
                 plan=plan.id, product=plan.release.product, counter=plan.release.counter, state=row.state,
                 revertible=plan.revert is not None, reverted=bool(row.revert), count=count, first=first, last=last,
                 devices=tuple(names.scalars()),
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(exposed)
 
 
 def tokens_before(fleet: Fleet, connection: sa.Connection, stolen: StolenKey) -> int:
@@ -93,21 +93,21 @@ def respond(fleet: Fleet, stolen: StolenKey, who: str, *, revert: bool) -> Stole
 
 
 def _abort(plane: Plane, stolen: StolenKey, who: str, revert: bool) -> list[str]:
-    made, troubles = conductor(plane), list[str]()
+    parts, troubles = conductor(plane), list[str]()
     try:
-        take_in(made.fleet, made.rollouts)
+        take_in(parts.fleet, parts.rollouts)
     except EdgewrightError as error:
         troubles.append(f"the new keys wait for the control plane: {error}")
     with plane.database.reading() as connection:
-        steered = exposures(made.fleet, connection, stolen)
-    for one in steered:
-        back = revert and one.revertible and not one.reverted
-        if one.state not in UNDER_WAY and not back:
+        steered = exposures(parts.fleet, connection, stolen)
+    for rollout in steered:
+        back = revert and rollout.revertible and not rollout.reverted
+        if rollout.state not in UNDER_WAY and not back:
             continue
         try:
-            made.rollouts.steer(one.plan, who, "aborted", _why(stolen), revert=back)
+            parts.rollouts.steer(rollout.plan, who, "aborted", _why(stolen), revert=back)
         except (EdgewrightError, sa.exc.SQLAlchemyError) as error:
-            troubles.append(f"rollout {one.plan}: {error}")
+            troubles.append(f"rollout {rollout.plan}: {error}")
     return troubles
 
 
@@ -115,10 +115,10 @@ def _record(fleet: Fleet, connection: sa.Connection, stolen: StolenKey, who: str
     count = tokens_before(fleet, connection, stolen)
     connection.execute(sa.update(tokens).where(*_usable(fleet, connection, stolen)).values(uses=0))
     name = stolen.key[:16]
-    known = sa.select(audit.c.number).where(audit.c.what == WHAT, audit.c.subject == name).limit(1)
+    known = sa.select(audit.c.number).where(audit.c.what == KIND, audit.c.subject == name).limit(1)
     if count or connection.execute(known).one_or_none() is None:
         detail = {"role": stolen.role, "keys": list(stolen.keys), "reported": stolen.at, "tokens": count}
-        audit_chain.append(connection, at=now, who=who, what=WHAT, subject=name, detail=detail)
+        audit_chain.append(connection, at=now, who=who, action=KIND, subject=name, detail=detail)
     return count
 
 
@@ -129,15 +129,15 @@ def _usable(fleet: Fleet, connection: sa.Connection, stolen: StolenKey) -> tuple
 
 def _ended(fleet: Fleet, connection: sa.Connection, stolen: StolenKey) -> float | None:
     """Return when metadata was published that names none of the keys; None while one still counts."""
-    held = read_published(fleet)
-    if still_trusted(held, stolen):
+    role_files = read_published(fleet)
+    if still_trusted(role_files, stolen):
         return None
     ended = 0.0
     for role in (ROOT, TARGETS):
         query = sa.select(signed.c.body, signed.c.at).where(signed.c.role == role).order_by(signed.c.version)
         rows = list(connection.execute(query))
         if not rows:  # no control plane publishes
-            return max(metadata.signed_at(held[one], one) for one in (ROOT, TARGETS))
+            return max(metadata.signed_at(role_files[name], name) for name in (ROOT, TARGETS))
         named = [number for number, row in enumerate(rows) if any(key.encode() in row.body for key in stolen.keys)]
         ended = max(ended, rows[min(max(named, default=-1) + 1, len(rows) - 1)].at)
     return ended

@@ -83,22 +83,23 @@ WORN = 0.1
 GOOD = Behaviour()
 
 
-def worse(one: Behaviour, other: Behaviour) -> Behaviour:
+def worse(first: Behaviour, other: Behaviour) -> Behaviour:
     """Combine the worst values of two behaviours; of two exits the earlier one counts."""
-    if GOOD in (one, other):
-        return other if one == GOOD else one
+    if GOOD in (first, other):
+        return other if first == GOOD else first
     return Behaviour(
-        unsure=max(one.unsure, other.unsure), alarms=max(one.alarms, other.alarms),
-        drifting=max(one.drifting, other.drifting), latency=max(one.latency, other.latency),
-        memory=max(one.memory, other.memory), well=min(one.well, other.well),
-        crashes=_first(one.crashes, other.crashes), kills=one.kills or other.kills,
-        hangs=_first(one.hangs, other.hangs), watchdog=max(one.watchdog, other.watchdog),
-        fades=_first(one.fades, other.fades), wrong=max(one.wrong, other.wrong), power=max(one.power, other.power),
+        unsure=max(first.unsure, other.unsure), alarms=max(first.alarms, other.alarms),
+        drifting=max(first.drifting, other.drifting), latency=max(first.latency, other.latency),
+        memory=max(first.memory, other.memory), well=min(first.well, other.well),
+        crashes=_first(first.crashes, other.crashes), kills=first.kills or other.kills,
+        hangs=_first(first.hangs, other.hangs), watchdog=max(first.watchdog, other.watchdog),
+        fades=_first(first.fades, other.fades), wrong=max(first.wrong, other.wrong),
+        power=max(first.power, other.power),
     )  # fmt: skip
 
 
-def _first(one: float, other: float) -> float:
-    return min(one, other) if one and other else one or other
+def _first(left: float, other: float) -> float:
+    return min(left, other) if left and other else left or other
 
 
 class ScriptedRunner:
@@ -119,7 +120,7 @@ class ScriptedRunner:
         self._since: float | None = None
         self._ended: str | None = None
         self._sha256 = ""
-        self._said: tuple[float, Vitals] | None = None
+        self._figures: tuple[float, Vitals] | None = None
 
     def test(self, slot: str, limits: TrialLimits) -> Tested:
         """Pass the test vectors: they check the computation, while the simulated faults appear only in operation."""
@@ -130,12 +131,12 @@ class ScriptedRunner:
         release = self._slots.holds(slot)
         assert release is not None  # noqa: S101 - the agent starts only verified packages
         self._behaviour, self._sha256 = self._behaviour_of(release), release.sha256
-        self._since, self._ended, self._said = self._clock.monotonic(), None, None
+        self._since, self._ended, self._figures = self._clock.monotonic(), None, None
 
     def stop(self) -> None:
         if self._since is not None:
             self._ran[self._sha256] = self._ran.get(self._sha256, 0.0) + self._seconds()
-        self._since = self._said = None
+        self._since = self._figures = None
 
     def running(self) -> bool:
         self._look()
@@ -147,9 +148,9 @@ class ScriptedRunner:
 
     def vitals(self) -> Vitals:
         seconds = self._seconds()
-        if self._said is None or self._said[0] != seconds:  # one step calls this several times
-            self._said = seconds, self._counted(seconds)
-        return self._said[1]
+        if self._figures is None or self._figures[0] != seconds:  # one step calls this several times
+            self._figures = seconds, self._counted(seconds)
+        return self._figures[1]
 
     def _counted(self, seconds: float) -> Vitals:
         now = self._behaviour

@@ -94,9 +94,9 @@ def gathered(database: Database) -> tuple[Database, Committer]:
             for index in table.indexes:
                 if tuple(column.name for column in index.columns) in names:
                     index.drop(connection)
-    held = _Open(database.writing)
-    reading = _Read(database.writing, database.readers, held.commit, files=database.files)
-    return reading, Committer(cast("sa.Engine", held), thread=False)
+    opened = _Open(database.writing)
+    reading = _Read(database.writing, database.readers, opened.commit, files=database.files)
+    return reading, Committer(cast("sa.Engine", opened), thread=False)
 
 
 def unflushed(database: Database) -> None:

@@ -13,8 +13,8 @@ from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.simulator.behaviour import Behaviour, ScriptedRunner
 from edgewright.fleet.simulator.disk import Disk, DiskSlots, KeptState, PowerCut
 from edgewright.fleet.simulator.event_queue import BEGIN, Clock, EventQueue, SeededRandom
-from edgewright.fleet.simulator.network import Link, LinkedControl, LinkedPackages
-from edgewright.fleet.simulator.served_fleet import PRODUCT, Served
+from edgewright.fleet.simulator.network import FleetServer, Link, LinkedControl, LinkedPackages
+from edgewright.fleet.simulator.served_fleet import PRODUCT
 from edgewright.fleet.simulator.verification_cache import RememberedTrust, Verifier
 from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Enrolled, Outcome, Report
@@ -40,11 +40,12 @@ class Device:
         chance: the device's own random numbers.
         behaviour: returns the behaviour of a release on a device.
         report: called with each outcome of the device.
-        heard: called with each acknowledged report of the device.
+        reported: called with each acknowledged report of the device.
         calm: returns whether reports without news may be skipped; None if they never may.
+        config: product and intervals.
 
     Attributes:
-        tell: replaces a report with a false one; None for the truth.
+        alter_report: replaces a report with a false one; None for the truth.
         off: whether the device has no power.
         new: behaviour of the new release on this device; None until it is drawn.
         cuts: number of power cuts.
@@ -53,15 +54,16 @@ class Device:
     """
 
     def __init__(
-        self, number: int, events: EventQueue, served: Served, verifier: Verifier, chance: SeededRandom,
+        self, number: int, events: EventQueue, served: FleetServer, verifier: Verifier, chance: SeededRandom,
         behaviour: Callable[[Device, Release], Behaviour], report: Callable[[Device, Outcome], None],
-        heard: Callable[[Device, Report], None], calm: Callable[[], bool] | None = None,
+        reported: Callable[[Device, Report], None], calm: Callable[[], bool] | None = None,
+        config: DeviceConfig = CONFIG,
     ) -> None:  # fmt: skip
         self.number, self._events, self._served, self._verifier = number, events, served, verifier
-        self.chance, self._behaviour, self._told, self._heard = chance, behaviour, report, heard
-        self._calm = calm
+        self.chance, self._behaviour, self._on_report, self._on_answer = chance, behaviour, report, reported
+        self._calm, self._config = calm, config
         self.clock, self.disk, self.link = Clock(events), Disk(), Link(events, chance)
-        self.tell: Callable[[Report], Report] | None = None
+        self.alter_report: Callable[[Report], Report] | None = None
         self.off = False
         self.cuts = 0
         self.downs: list[tuple[float, float]] = []
@@ -70,7 +72,7 @@ class Device:
         self.agent: Agent | None = None
         self.new: Behaviour | None = None
         self.state: State | None = None
-        self._said: tuple[Report, Report] | None = None
+        self._report: tuple[Report, Report] | None = None
         self._wake = self._seen = 0
         self._due = math.inf
         self._looked: float | None = None
@@ -81,10 +83,10 @@ class Device:
         return f"device-{self.number + 1:05d}"
 
     @property
-    def held(self) -> DeviceState:
+    def device_state(self) -> DeviceState:
         """State on the device's disk."""
         assert self.state is not None  # noqa: S101 - every device has a disk
-        return self.state.held
+        return self.state.device_state
 
     @property
     def id(self) -> str:
@@ -122,12 +124,12 @@ class Device:
         disk, clock, chance, link = self.disk, self.clock, self.chance, self.link
         slots, state = DiskSlots(disk), KeptState(disk, self._watched)
         self.state = state
-        control = LinkedControl(self._served, link, self._say, lambda report: self._heard(self, report))
+        control = LinkedControl(self._served, link, self._say, lambda report: self._on_answer(self, report))
         control.device = state.link.device
         self.runner = ScriptedRunner(clock, slots, lambda release: self._behaviour(self, release), disk.ran)
         self.trust = RememberedTrust(self._verifier, link, clock, disk)
         self.agent = Agent(
-            CONFIG, state=state, slots=slots, runner=self.runner, trust=self.trust,
+            self._config, state=state, slots=slots, runner=self.runner, trust=self.trust,
             packages=LinkedPackages(self._served, link), control=control, clock=clock, chance=chance,
             reporter=ReportSender(state, control, clock, chance, outbox=self.outbox),
         )  # fmt: skip
@@ -161,14 +163,14 @@ class Device:
 
     def _watched(self, outcome: Outcome) -> None:
         self._seen = outcome.number
-        self._told(self, outcome)
+        self._on_report(self, outcome)
 
     def _say(self, report: Report) -> Report:
-        if self.tell is None:
+        if self.alter_report is None:
             return report
-        if self._said is None or self._said[0] != report:
-            self._said = report, self.tell(report)  # a repeated report must be identical
-        return self._said[1]
+        if self._report is None or self._report[0] != report:
+            self._report = report, self.alter_report(report)  # a repeated report must be identical
+        return self._report[1]
 
     def _at(self, moment: float) -> None:
         if moment >= self._due:
@@ -194,7 +196,12 @@ class Device:
             self.cut_power()
             return
         moment = self._events.now + max(self._next(wait), 0.5)
-        if self._calm is not None and self.held.trial is not None and not self.clock.skew and self.runner.well():
+        if (
+            self._calm is not None
+            and self.device_state.trial is not None
+            and not self.clock.skew
+            and self.runner.well()
+        ):
             moment = self._over_looks(moment)
         self._at(moment)
 
@@ -203,7 +210,7 @@ class Device:
 
         The times of the skipped checks are computed exactly as in the steps, so that later events have the same times.
         """
-        trial, agent, now = self.held.trial, self.agent, self._events.now
+        trial, agent, now = self.device_state.trial, self.agent, self._events.now
         assert trial is not None and agent is not None  # noqa: S101 - the caller checks it
         left = trial.limits.seconds - agent.supervisor.counts().seconds
         until = min(BEGIN + agent.quiet_until, now + left) - _SURE
@@ -215,15 +222,15 @@ class Device:
         """Return the time of the step that follows a check without effect, in a trial that goes well."""
         assert self.agent is not None  # noqa: S101
         at = moment - BEGIN
-        return moment + max(min(at + CONFIG.look, self.agent.contact_at) - at, 0.5)
+        return moment + max(min(at + self._config.look, self.agent.contact_at) - at, 0.5)
 
     def _next(self, wait: float) -> float:
         """Return the seconds until the next step, skipping polls of an idle device that would find nothing."""
         assert self.agent is not None  # noqa: S101
         now = self.clock.monotonic()
-        if self.agent.phase not in ("idle", "quarantined") or self.held.trial or not self.runner.running():
+        if self.agent.phase not in ("idle", "quarantined") or self.device_state.trial or not self.runner.running():
             if self.agent.phase in ("ready", "intent") and self.runner.running():
-                wait = max(wait, POLL)  # more frequent checks of a healthy process have no effect
+                wait = max(wait, self._config.poll)  # more frequent checks of a healthy process have no effect
             return min(wait, self.runner.next() - now)
         if self.trust.behind and not self.link.down:
             return wait
@@ -238,7 +245,7 @@ class Device:
         """
         link = self.link
         ordinary = not (link.away or link.loss or link.spoilt or self.clock.skew or self.twins)
-        ordinary = ordinary and self.tell is None and self.disk.cut is None and self.outbox is None
+        ordinary = ordinary and self.alter_report is None and self.disk.cut is None and self.outbox is None
         assert self.agent is not None and self.state is not None  # noqa: S101
         reported = not self.state.outcomes and self.agent.report_at > self.clock.monotonic() + SETTLED
         return ordinary and reported and self.agent.settled
@@ -247,7 +254,7 @@ class Device:
 def copy_of(device: Device, twin: Device) -> None:
     """Make `twin` a clone of a device: it starts with the same key, id and state."""
     device.twins = twin.twins = True
-    twin.disk.kept, twin.disk.told = dict(device.disk.kept), dict(device.disk.told)
+    twin.disk.kept, twin.disk.outcomes = dict(device.disk.kept), dict(device.disk.outcomes)
     twin.disk.slots, twin.disk.floors = dict(device.disk.slots), dict(device.disk.floors)
     twin.disk.digests = dict(device.disk.digests)
     twin.disk.verified = device.disk.verified

@@ -12,17 +12,21 @@ Act = Callable[[], None]
 
 
 class EventQueue:
-    """Events in order of time; events at the same time run in the order of their scheduling."""
+    """Events in order of time; events at the same time run in the order of their scheduling.
 
-    def __init__(self) -> None:
-        self.now = BEGIN
+    Args:
+        begin: seconds since 1970 at which it begins.
+    """
+
+    def __init__(self, begin: float = BEGIN) -> None:
+        self.now = self._begin = begin
         self._queue: list[tuple[float, int, Act]] = []
         self._count = 0
 
     @property
     def elapsed(self) -> float:
         """Seconds since the simulation began."""
-        return self.now - BEGIN
+        return self.now - self._begin
 
     def at(self, moment: float, act: Act) -> None:
         """Schedule an event at a time; an event in the past runs now."""
@@ -57,7 +61,7 @@ class Clock:
 
     def monotonic(self) -> float:
         """Return seconds since the simulation began."""
-        return self._events.now - BEGIN
+        return self._events.elapsed
 
 
 class SeededRandom:
@@ -69,17 +73,17 @@ class SeededRandom:
 
     def bytes(self, count: int) -> bytes:
         """Return random bytes."""
-        found = b""
-        while len(found) < count:
+        stream = b""
+        while len(stream) < count:
             self._count += 1
-            found += hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
-        return found[:count]
+            stream += hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
+        return stream[:count]
 
     def share(self) -> float:
         """Return a number from 0 up to 1."""
         self._count += 1  # equal to `bytes(8)`
-        drawn = hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
-        return (int.from_bytes(drawn[:8], "big") >> 11) / 2**53
+        digest = hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
+        return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
     def between(self, low: float, high: float) -> float:
         """Return a random number between two bounds."""

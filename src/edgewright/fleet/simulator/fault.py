@@ -35,7 +35,7 @@ class Fault:
         holds: names of rules in `invariants` that must hold, in addition to `ALWAYS`.
         spoils: names of rules of other faults that cannot hold together with this fault.
         days: default duration of a simulation in days.
-        least: shortest duration in days in which the rules can hold.
+        shortest_days: shortest duration in days in which the rules can hold.
         rate: default share of affected devices.
         bad: whether the new release itself is bad.
         lethal: it leaves devices dead for good, so that only how many can be limited.
@@ -48,7 +48,7 @@ class Fault:
     holds: tuple[str, ...] = ()
     spoils: tuple[str, ...] = ()
     days = 1.0
-    least = SHORTEST
+    shortest_days = SHORTEST
     rate = 0.0
     bad = False
     lethal = False
@@ -58,10 +58,10 @@ class Fault:
 
     def at(self, name: str, rate: float | None) -> Self:
         """Return a copy for one simulation, with this rate."""
-        made = copy.copy(self)
-        made.name = name
-        made.rate = self.rate if rate is None else rate
-        return made
+        variant = copy.copy(self)
+        variant.name = name
+        variant.rate = self.rate if rate is None else rate
+        return variant
 
     @property
     def words(self) -> str:
@@ -104,48 +104,48 @@ class FaultSet:
     """
 
     def __init__(self, faults: Sequence[tuple[str, float | None]], more: Sequence[Fault] = ()) -> None:
-        found: dict[str, Fault] = {}
+        selected: dict[str, Fault] = {}
         known = known_faults()
         for name, rate in faults:
             if name not in known:
                 raise UnknownNameError("fault", name, known, "--break")
-            if name in found:
+            if name in selected:
                 raise InputError("each fault once", f"{name} twice", "--break")
-            found[name] = known[name].at(name, rate)
-        others = (*more, *(one for name, one in found.items() if name != "none"))
-        self.each = others or tuple(found.values())
+            selected[name] = known[name].at(name, rate)
+        others = (*more, *(fault for name, fault in selected.items() if name != "none"))
+        self.each = others or tuple(selected.values())
 
     @property
     def name(self) -> str:
         """Names of all faults."""
-        return " + ".join(one.name for one in self.each)
+        return " + ".join(fault.name for fault in self.each)
 
     @property
     def words(self) -> str:
         """Descriptions of all faults."""
-        return "; ".join(one.words for one in self.each)
+        return "; ".join(fault.words for fault in self.each)
 
     @property
     def days(self) -> float:
         """Longest default duration in days."""
-        return max(one.days for one in self.each)
+        return max(fault.days for fault in self.each)
 
     def minimum_days(self, settings: Settings) -> float:
         """Return the shortest possible duration in days; includes the whole plan if all devices must update."""
         whole = [minimum_days(settings.rollout, settings.wait)] if "all devices update" in self.holds else []
-        return max(*(one.least for one in self.each), *whole, 0.0)
+        return max(*(fault.shortest_days for fault in self.each), *whole, 0.0)
 
     @property
     def always(self) -> tuple[str, ...]:
         """Rules that hold in every simulation, except those that a fault makes impossible."""
-        if any(one.lethal for one in self.each):
+        if any(fault.lethal for fault in self.each):
             return (DEAD_WHERE_FOUND, *ALWAYS[1:])
-        spoilt = self._spoilt if any(one.bad for one in self.each) else set()
+        spoilt = self._spoilt if any(fault.bad for fault in self.each) else set()
         return tuple(rule for rule in ALWAYS if rule not in spoilt)
 
     @property
     def _spoilt(self) -> set[str]:
-        return {rule for one in self.each for rule in one.spoils} if len(self.each) > 1 else set()
+        return {rule for fault in self.each for rule in fault.spoils} if len(self.each) > 1 else set()
 
     @property
     def holds(self) -> tuple[str, ...]:
@@ -154,18 +154,18 @@ class FaultSet:
         With a bad release, these are the rollback rules that all bad releases share; otherwise the rules of a good
         release that all faults share. Each fault's own rules are added, and rules that a fault spoils are removed.
         """
-        bad = [one for one in self.each if one.bad]
+        bad = [fault for fault in self.each if fault.bad]
         shared = TAKEN_BACK if bad else GETS_THERE
-        agreed = [rule for rule in shared if all(rule in one.holds for one in bad or self.each)]
-        own = [rule for one in self.each for rule in one.holds if rule not in (*TAKEN_BACK, *GETS_THERE)]
+        agreed = [rule for rule in shared if all(rule in fault.holds for fault in bad or self.each)]
+        own = [rule for fault in self.each for rule in fault.holds if rule not in (*TAKEN_BACK, *GETS_THERE)]
         return tuple(rule for rule in dict.fromkeys((*agreed, *own)) if rule not in self._spoilt)
 
     def behaviour(self, device: Device) -> Behaviour:
         """Return the combined worst behaviour of all faults."""
-        found = GOOD
-        for one in self.each:
-            found = worse(found, one.behaviour(device))
-        return found
+        behaviour = GOOD
+        for fault in self.each:
+            behaviour = worse(behaviour, fault.behaviour(device))
+        return behaviour
 
 
 def known_faults() -> dict[str, Fault]:

@@ -90,13 +90,13 @@ class Observer:
         return {number for number, stage in self.stages().items() if stage is not None and stage <= last}
 
     @property
-    def found(self) -> int:
+    def detected_stage(self) -> int:
         """Return the stage in which the fault was or could have been found: the first stage in which it appeared."""
         return self.stage if self.missed is None else self.missed
 
     def beyond(self) -> set[int]:
         """Return numbers of the devices that ran the new release beyond that stage."""
-        return self.exposed.keys() - self.within(self.found)
+        return self.exposed.keys() - self.within(self.detected_stage)
 
     def halted_after(self) -> float | None:
         """Return the seconds from the start to the halt; None without a halt."""
@@ -105,12 +105,12 @@ class Observer:
     def note_outcome(self, device: Device, outcome: Outcome) -> None:
         """Record a durable outcome of a device."""
         new, now = self._fleet.new, self._fleet.events.now
-        self.outcomes[f"{outcome.what} {outcome.because}".strip()] += 1
-        if outcome.what == "activated":
+        self.outcomes[f"{outcome.result} {outcome.because}".strip()] += 1
+        if outcome.result == "activated":
             self._activated(device, outcome)
-        if outcome.what == "confirmed":
+        if outcome.result == "confirmed":
             self._floors[device.number] = max(self._floors.get(device.number, 0), outcome.counter)
-        if outcome.what == "activated" and new is not None and outcome.counter == new.counter:
+        if outcome.result == "activated" and new is not None and outcome.counter == new.counter:
             self.exposed.setdefault(device.number, now)
             self.begun.append((now, device))
             self._fleet.activated(device)
@@ -120,30 +120,30 @@ class Observer:
     def note_report(self, device: Device, report: Report) -> None:
         """Record an acknowledged report."""
         for outcome in report.outcomes:
-            bad = failed(outcome.what, outcome.because)
+            bad = failed(outcome.result, outcome.because)
             if bad is not None:
                 self.ended.setdefault(device.number, self._fleet.events.now)
             if bad and self._fleet.bad:
                 self._failing.add(device.number)
-        if self._fleet.bad and device.tell is None and device.runner.ailing():
+        if self._fleet.bad and device.alter_report is None and device.runner.ailing():
             self._failing.add(device.number)
             self.shown.setdefault(device.number, self._fleet.events.now)
 
     def note_event(self, happened: SchedulerEvent) -> None:
         """Record an event of the scheduler."""
         now = self._fleet.events.now
-        if happened.what == "halted":
+        if happened.kind == "halted":
             self.halted = now
             self.say(f"the rollout is HALTED and devices are rolled back: {happened.why}")
-        elif happened.what == "finished":
+        elif happened.kind == "finished":
             self._ended()
             self.finished = now
             self.say(f"the rollout is finished; {happened.why.partition(' is over')[0]} was its last")
-        elif happened.what == "stage":
+        elif happened.kind == "stage":
             self._ended()
             self.stage += 1
             self.say(f"all gates pass; the next stage begins, after {happened.why.partition(' is over')[0]}")
-        elif happened.what == "failed" and self.first(happened.why):
+        elif happened.kind == "failed" and self.first(happened.why):
             self.say(f"an action of the control plane failed: {happened.why}")
 
     def first(self, key: str) -> bool:
@@ -178,41 +178,40 @@ class Observer:
 
     def _activated(self, device: Device, outcome: Outcome) -> None:
         """Record an activation that the rules forbid."""
-        held, text = device.held, f"{device.name} activated release {outcome.counter}"
-        release = device.disk.slots[held.active]
-        known = {one.counter: one for one in (self._fleet.served.old, self._fleet.new,
-                                              self._fleet.back) if one is not None}  # fmt: skip
-        signed = known.get(outcome.counter)
-        if release is None or signed is None or device.disk.digests[held.active] != signed.sha256:
+        current, text = device.device_state, f"{device.name} activated release {outcome.counter}"
+        release = device.disk.slots[current.active]
+        known = (self._fleet.served.old, self._fleet.new, self._fleet.back)
+        signed = next((item for item in known if item is not None and item.counter == outcome.counter), None)
+        if release is None or signed is None or device.disk.digests[current.active] != signed.sha256:
             self.wrong.setdefault("signed", []).append(f"{text}, which is not signed")
         if outcome.counter < self._floors.get(device.number, 1):
             self.wrong.setdefault("older", []).append(f"{text} after {self._floors[device.number]}")
 
     def _note(self, outcome: Outcome) -> None:
         new = self._fleet.new
-        what = ""
+        subject = ""
         if new is not None and outcome.counter == new.counter:
-            what = {
+            subject = {
                 "activated": "started release {counter}",
                 "confirmed": "confirmed release {counter} after their trial",
                 "reverted": "rolled back from release {counter} ({because})",
                 "refused": "refused release {counter} ({because})",
-            }.get(outcome.what, "").format(counter=outcome.counter, because=outcome.because)  # fmt: skip
-        elif outcome.what == "activated":
-            what = f"were rolled back to the old bytes, release {outcome.counter}"
-        if not what:
+            }.get(outcome.result, "").format(counter=outcome.counter, because=outcome.because)  # fmt: skip
+        elif outcome.result == "activated":
+            subject = f"were rolled back to the old bytes, release {outcome.counter}"
+        if not subject:
             return
         now = self._fleet.events.elapsed
         if self._chapter and now - self._since > _CHAPTER_S:
             self._flush()
         if not self._chapter:
             self._since = now
-        self._chapter[what] += 1
-        self.ends[outcome.what if new is not None and outcome.counter == new.counter else "called back"] += 1
+        self._chapter[subject] += 1
+        self.ends[outcome.result if new is not None and outcome.counter == new.counter else "called back"] += 1
 
     def _flush(self) -> None:
         if self._chapter:
-            text = "; ".join(f"{count:,} {what}" for what, count in self._chapter.items())
+            text = "; ".join(f"{count:,} {event}" for event, count in self._chapter.items())
             self.lines.append(Line(at=self._since, text=f"devices: {text}"))
             self._chapter.clear()
 

@@ -9,9 +9,9 @@ from functools import partial
 from edgewright.fleet.protocol.plans.decision import earliest
 from edgewright.fleet.server.rollouts.intents import UNTIL
 from edgewright.fleet.simulator.device import POLL, Device
+from edgewright.fleet.simulator.disk import SimulatedOutbox
 from edgewright.fleet.simulator.event_queue import BEGIN
 from edgewright.fleet.simulator.fleet import SimulatedFleet
-from edgewright.fleet.simulator.outbox import SimulatedOutbox
 from edgewright.fleet.simulator.result import RuleVerdict
 
 Rule = Callable[[SimulatedFleet], RuleVerdict]
@@ -24,8 +24,8 @@ _FEW = 20
 def _rule(name: str, words: str) -> Callable[[Callable[[SimulatedFleet], tuple[bool, str]]], Rule]:
     def register(look: Callable[[SimulatedFleet], tuple[bool, str]]) -> Rule:
         def rule(fleet: SimulatedFleet) -> RuleVerdict:
-            held, found = look(fleet)
-            return RuleVerdict(name=name, rule=words, held=held, found=found)
+            holds, text = look(fleet)
+            return RuleVerdict(name=name, rule=words, holds=holds, observation=text)
 
         RULES[name] = rule
         return rule
@@ -33,8 +33,8 @@ def _rule(name: str, words: str) -> Callable[[Callable[[SimulatedFleet], tuple[b
     return register
 
 
-def _some(what: Iterable[Device], none: str) -> tuple[bool, str]:
-    names = [device.name for device in what]
+def _some(devices: Iterable[Device], none: str) -> tuple[bool, str]:
+    names = [device.name for device in devices]
     more = f" and {len(names) - _FIRST:,} more" if len(names) > _FIRST else ""
     return not names, f"{', '.join(names[:_FIRST])}{more}" if names else none
 
@@ -43,10 +43,15 @@ def _bricked_devices(fleet: SimulatedFleet) -> list[Device]:
     """Return the devices whose model does not answer, or differs from the one that the device reports."""
     dead = []
     for device in fleet.devices:
-        held = device.held
-        release = device.disk.slots.get(held.active) if held.active else None
-        whole = release is not None and release.counter == held.counter
-        if release is None or not whole or device.disk.digests[held.active] != release.sha256 or not device.answering:
+        current = device.device_state
+        release = device.disk.slots.get(current.active) if current.active else None
+        whole = release is not None and release.counter == current.counter
+        if (
+            release is None
+            or not whole
+            or device.disk.digests[current.active] != release.sha256
+            or not device.answering
+        ):
             dead.append(device)
     return dead
 
@@ -58,7 +63,7 @@ def _bricked(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("only the stage dies", "no device is dead but those of the stage in which the fault was found")
 def _dead(fleet: SimulatedFleet) -> tuple[bool, str]:
-    within = fleet.observer.within(fleet.observer.found) & fleet.observer.exposed.keys()
+    within = fleet.observer.within(fleet.observer.detected_stage) & fleet.observer.exposed.keys()
     dead = _bricked_devices(fleet)
     return _some((device for device in dead if device.number not in within), f"{len(dead):,} of {len(within):,} are")
 
@@ -85,31 +90,31 @@ def _in_time(fleet: SimulatedFleet) -> tuple[bool, str]:
     observer = fleet.observer
     if observer.halted is None:
         return False, "never halted"
-    within = observer.within(observer.found)
+    within = observer.within(observer.detected_stage)
     reports = (*observer.ended.items(), *observer.shown.items())
     reported = [at for number, at in reports if number in within and at <= observer.halted]
     last = max(reported, default=None)
     if last is None:
         return False, "halted before any device reported"
-    decided, what, soon = last, "report", 2 * max(POLL, fleet.settings.rounds_s)
+    decided, subject, soon = last, "report", 2 * max(POLL, fleet.settings.rounds_s)
     if len(within) < _FEW and fleet.plan is not None:
         # So few may all be bad by chance: gates on shares wait for the dwell, gates on measured values twice as long.
-        dwell = fleet.plan.stages[observer.found].dwell
+        dwell = fleet.plan.stages[observer.detected_stage].dwell
         # A device starts within two poll periods of the stage's begin.
         entered = min(observer.exposed[number] for number in within & observer.exposed.keys()) - 2 * POLL
         waited = [entered + times * dwell for times in (1, 2) if last < entered + times * dwell <= observer.halted]
-        decided, what = max(((at + 2 * POLL, "wait") for at in waited), default=(last, "report"))
+        decided, subject = max(((at + 2 * POLL, "wait") for at in waited), default=(last, "report"))
     after = observer.halted - decided
-    return after <= soon, f"{max(0.0, after):.0f} s after the decisive {what}"
+    return after <= soon, f"{max(0.0, after):.0f} s after the decisive {subject}"
 
 
 @_rule("exposed", "no device ran the bad release beyond the stage in which its fault showed first")
 def _exposed(fleet: SimulatedFleet) -> tuple[bool, str]:
     observer = fleet.observer
-    within = observer.within(observer.found)
+    within = observer.within(observer.detected_stage)
     beyond = observer.beyond()
     more = f", and {len(beyond):,} beyond it" if beyond else ""
-    stage = "no stage" if fleet.plan is None else f"stage {fleet.plan.stages[observer.found].name}"
+    stage = "no stage" if fleet.plan is None else f"stage {fleet.plan.stages[observer.detected_stage].name}"
     return not beyond, f"{len(observer.exposed.keys() & within):,} of the {len(within):,} devices of {stage}{more}"
 
 
@@ -125,12 +130,16 @@ def _after(fleet: SimulatedFleet) -> tuple[bool, str]:
 @_rule("all back", "all devices that ran the bad release, offline ones too, run the old bytes again")
 def _back(fleet: SimulatedFleet) -> tuple[bool, str]:
     old = fleet.served.old.sha256
-    exposed = [one for one in fleet.devices if one.number in fleet.observer.exposed and not one.dead]
+    exposed = [
+        exposed_device
+        for exposed_device in fleet.devices
+        if exposed_device.number in fleet.observer.exposed and not exposed_device.dead
+    ]
     stuck = []
     for device in exposed:
-        held = device.held
-        release = device.disk.slots.get(held.active)
-        if held.trial is not None or release is None or release.sha256 != old:
+        current = device.device_state
+        release = device.disk.slots.get(current.active)
+        if current.trial is not None or release is None or release.sha256 != old:
             stuck.append(device)
     return _some(stuck, f"{len(exposed):,} of {len(exposed):,}")
 
@@ -139,10 +148,14 @@ def _back(fleet: SimulatedFleet) -> tuple[bool, str]:
 def _arrived(fleet: SimulatedFleet) -> tuple[bool, str]:
     new = fleet.new
     stages = fleet.observer.stages()
-    wanted = [one for one in fleet.devices if one.number not in fleet.excluded and stages.get(one.number) is not None]
+    wanted = [
+        exposed_device
+        for exposed_device in fleet.devices
+        if exposed_device.number not in fleet.excluded and stages.get(exposed_device.number) is not None
+    ]
     late = [
         device for device in wanted
-        if new is None or device.held.counter != new.counter or device.held.trial is not None
+        if new is None or device.device_state.counter != new.counter or device.device_state.trial is not None
     ]  # fmt: skip
     return _some(late, f"{len(wanted):,} devices")
 
@@ -154,7 +167,7 @@ def _goes_on(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("the fleet learned", "at least one round of learning gave a sum")
 def _learned(fleet: SimulatedFleet) -> tuple[bool, str]:
-    sums = sum(one.groups > 0 for one in fleet.learned)
+    sums = sum(learning_round.groups > 0 for learning_round in fleet.learned)
     return sums > 0, f"{sums:,} of {len(fleet.learned):,} rounds"
 
 
@@ -181,8 +194,12 @@ def _allowed(fleet: SimulatedFleet) -> tuple[bool, str]:
 
 @_rule("every started trial ends", "a device that still runs ends its trial even if no server answers")
 def _ended(fleet: SimulatedFleet) -> tuple[bool, str]:
-    exposed = [one for one in fleet.devices if one.number in fleet.observer.exposed and not one.dead]
-    return _some((device for device in exposed if device.held.trial is not None), f"{len(exposed):,} did")
+    exposed = [
+        exposed_device
+        for exposed_device in fleet.devices
+        if exposed_device.number in fleet.observer.exposed and not exposed_device.dead
+    ]
+    return _some((device for device in exposed if device.device_state.trial is not None), f"{len(exposed):,} did")
 
 
 @_rule("nothing beyond the stage", "no device outside the stage that the operator allowed runs the release")
@@ -203,8 +220,8 @@ def _clones(fleet: SimulatedFleet) -> tuple[bool, str]:
 @_rule("no legitimate device is quarantined", "no device with a unique key is mistaken for a clone")
 def _honest(fleet: SimulatedFleet) -> tuple[bool, str]:
     shut_out = fleet.served.quarantined()
-    taken = [device for device in fleet.devices if device.id in shut_out and not device.twins]
-    return _some(taken, "nobody is")
+    wrongly = [device for device in fleet.devices if device.id in shut_out and not device.twins]
+    return _some(wrongly, "nobody is")
 
 
 @_rule("no acknowledged data is lost", "the database has every outcome and item that a device knows to be acknowledged")
@@ -215,8 +232,8 @@ def _kept(fleet: SimulatedFleet) -> tuple[bool, str]:
         if device.twins:
             continue  # clones number their outcomes independently
         assert device.state is not None  # noqa: S101 - every device has a disk
-        waiting = {one.number for one in device.state.outcomes}
-        gone = set(range(1, device.held.outcome + 1)) - waiting
+        waiting = {outcome.number for outcome in device.state.outcomes}
+        gone = set(range(1, device.device_state.outcome + 1)) - waiting
         settled = device.outbox.settled if isinstance(device.outbox, SimulatedOutbox) else set()
         count += len(gone) + len(settled)
         if not (gone <= record.get(device.id, set()) and settled <= sent.get(device.id, set())):
@@ -230,7 +247,7 @@ def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
     # be refused with the items in them.
     boxes = [(device, box) for device in fleet.devices
              if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)
-             and not device.twins and device.tell is None]  # fmt: skip
+             and not device.twins and device.alter_report is None]  # fmt: skip
     took, late = [], []
     for device, box in boxes:
         back = _connected(fleet, device, BEGIN + box.until)
@@ -241,8 +258,8 @@ def _drained(fleet: SimulatedFleet) -> tuple[bool, str]:
             took.append(max(0.0, drained - back))
     took.sort()
     dropped = sum(box.dropped for _, box in boxes)
-    found = f"half after {took[len(took) // 2]:.0f} s, the last after {took[-1]:.0f} s" if took else "nothing was"
-    return _some(late, f"{found}; {dropped:,} older ones were dropped")
+    text = f"half after {took[len(took) // 2]:.0f} s, the last after {took[-1]:.0f} s" if took else "nothing was"
+    return _some(late, f"{text}; {dropped:,} older ones were dropped")
 
 
 def _connected(fleet: SimulatedFleet, device: Device, since: float) -> float:

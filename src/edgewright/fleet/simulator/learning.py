@@ -78,5 +78,5 @@ class Learning:
         """Return the distance between the shares of the classes in two layers' answers, 0 to 1, for each person."""
         classes = self.factory.spec.classes
         pairs = zip(self.answers(layer), self.answers(before), strict=True)
-        shares = [[np.bincount(one, minlength=classes) / len(one) for one in pair] for pair in pairs]
+        shares = [[np.bincount(predicted, minlength=classes) / len(predicted) for predicted in pair] for pair in pairs]
         return [float(np.abs(after - then).sum()) / 2.0 for after, then in shares]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.simulator.event_queue import EventQueue, SeededRandom
-from edgewright.fleet.simulator.served_fleet import Served
 from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Intent, Report
 
@@ -55,10 +55,32 @@ class Link:
         return data
 
 
+class FleetServer(Protocol):
+    """What a simulated device reaches: the served files and the control plane.
+
+    Attributes:
+        old: the release that came with a device.
+    """
+
+    old: Release
+
+    def content(self, path: str) -> bytes:
+        """Return the bytes of a served file."""
+
+    def intent(self, device: str, intent: Intent) -> Allowed:
+        """Return whether a device may activate."""
+
+    def report(self, device: str, report: Report) -> Acknowledged:
+        """Accept a report."""
+
+    def federation(self, device: str, message: bytes) -> bytes:
+        """Take a message of a round of learning and return the answer."""
+
+
 class LinkedPackages:
     """Downloads packages over a simulated link (`fleet.device.ports.Packages`)."""
 
-    def __init__(self, served: Served, link: Link) -> None:
+    def __init__(self, served: FleetServer, link: Link) -> None:
         self._served, self._link = served, link
 
     def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
@@ -82,15 +104,15 @@ class LinkedControl:
     Args:
         served: the served fleet.
         link: link of the device.
-        tell: returns the report to send for a true report.
-        heard: called with each acknowledged report.
+        alter: returns the report to send for a true report.
+        reported: called with each acknowledged report.
     """
 
     def __init__(
-        self, served: Served, link: Link, tell: Callable[[Report], Report],
-        heard: Callable[[Report], None],
+        self, served: FleetServer, link: Link, alter: Callable[[Report], Report],
+        reported: Callable[[Report], None],
     ) -> None:  # fmt: skip
-        self._served, self._link, self._tell, self._heard = served, link, tell, heard
+        self._served, self._link, self._alter, self._on_answer = served, link, alter, reported
         self.device = ""
 
     def intent(self, intent: Intent) -> Allowed:
@@ -103,9 +125,9 @@ class LinkedControl:
     def report(self, report: Report) -> Acknowledged:
         """Send a report."""
         self._link.reach()
-        said = self._tell(report)
-        answer = self._served.report(self.device, said)
-        self._heard(said)
+        altered = self._alter(report)
+        answer = self._served.report(self.device, altered)
+        self._on_answer(altered)
         self._link.reach()
         return answer
 

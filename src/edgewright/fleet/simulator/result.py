@@ -61,14 +61,14 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: name of the rule in `invariants`.
         rule: description of the rule.
-        held: whether the rule held.
-        found: the observation behind the verdict.
+        holds: whether the rule held.
+        observation: the observation behind the verdict.
     """
 
     name: str
     rule: str
-    held: bool
-    found: str
+    holds: bool = msgspec.field(name="held")
+    observation: str = msgspec.field(name="found")
 
 
 class LearningResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class LearningResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """Everything in two sentences."""
-        sums = sum(one.groups > 0 for one in self.rounds)
+        sums = sum(learning_round.groups > 0 for learning_round in self.rounds)
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in self.given_up.items())
         return (
             f"Learning: {sums:,} of {len(self.rounds):,} rounds gave a sum in {moment(self.seconds)}; devices stayed "
@@ -125,7 +125,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         releases: description of each release, by counter.
         canary: number of devices in the first stage.
         exposed: number of devices that ever ran the new release.
-        found: first stage in which the fault appeared; the last stage if it never did.
+        stage: first stage in which the fault appeared; the last stage if it never did.
         within: number of devices in the stages up to that one.
         beyond: devices that ran a bad release and do not belong to the stages up to that one.
         finished: the rollout came to the end of its last stage.
@@ -133,7 +133,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         timeline, story: points and events in order of time.
         outcomes: number of outcomes by kind.
         states: number of states of the published metadata, each verified by the real client.
-        held: verdicts of the rules.
+        verdicts: verdicts of the rules.
         learning: what became of the rounds of learning; None without them.
         detection: what each stage of the plan finds.
     """
@@ -149,7 +149,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     canary: int
     exposed: int
     halted: float | None
-    found: str = ""
+    stage: str = msgspec.field(default="", name="found")
     within: int = 0
     beyond: int = 0
     finished: bool = False
@@ -157,7 +157,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     story: tuple[Line, ...]
     outcomes: dict[str, int]
     states: int
-    held: tuple[RuleVerdict, ...]
+    verdicts: tuple[RuleVerdict, ...] = msgspec.field(name="held")
     learning: LearningResult | None = None
     detection: tuple[StageDetection, ...] = ()
 
@@ -181,7 +181,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def good(self) -> bool:
         """Whether all rules held."""
-        return all(one.held for one in self.held)
+        return all(rule.holds for rule in self.verdicts)
 
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -191,8 +191,8 @@ _NAME = 9
 
 def lines(result: Result, width: int = 80) -> Iterator[str]:
     """Yield the printed lines of a result, with at most `width` characters each."""
-    what = f"Simulated: {result.devices:,} devices, {result.spell}, seed {result.seed}. Faults: {result.broken}"
-    yield from _wrapped("", what, width)
+    title = f"Simulated: {result.devices:,} devices, {result.spell}, seed {result.seed}. Faults: {result.broken}"
+    yield from _wrapped("", title, width)
     yield ""
     for line in result.story:
         yield from _wrapped(f"  {moment(line.at)}  ", line.text, width)
@@ -204,9 +204,9 @@ def lines(result: Result, width: int = 80) -> Iterator[str]:
     yield from _wrapped("  ", _known(result), width)
     yield from effects(result)
     yield ""
-    for one in result.held:
+    for rule in result.verdicts:
         yield from _wrapped(
-            f"  {'holds' if one.held else 'VIOLATED'}  ", f"{one.name}: {one.rule} ({one.found})", width
+            f"  {'holds' if rule.holds else 'VIOLATED'}  ", f"{rule.name}: {rule.rule} ({rule.observation})", width
         )
 
 
@@ -236,8 +236,8 @@ def versions(result: Result) -> Iterator[str]:
     width = max(_NAME, *(len(name) for name in rows))
     for name, counts in rows.items():
         if any(counts):
-            drawn = "".join(_block(count / result.devices) for count in counts)
-            yield f"  {name:<{width}} |{drawn}| {ends[name]:,}"
+            blocks = "".join(_block(count / result.devices) for count in counts)
+            yield f"  {name:<{width}} |{blocks}| {ends[name]:,}"
     start, end = (moment(at) for at in result.moving)
     yield f"  {'':<{width}}  {start}{end:>{_WIDTH - len(start)}}"
 
@@ -247,15 +247,15 @@ def effects(result: Result) -> Iterator[str]:
     columns = _columns(result)
     last = result.timeline[-1].did
     rows = [
-        (one, [max(point.did.get(one.name, 0) for point in points) for points in columns])
-        for one in result.faults
-        if one.did
+        (fault, [max(point.did.get(fault.name, 0) for point in points) for points in columns])
+        for fault in result.faults
+        if fault.did
     ]
-    for one, counts in rows:
-        drawn = "".join(_block(count / max(*counts, 1)) for count in counts)
-        end = last.get(one.name, 0)
-        yield f"  {one.name}: {one.did}" + (f"; {end:,} in the end" if end != counts[-1] else "")
-        yield f"  {'':<{_NAME}} |{drawn}| {counts[-1]:,}"
+    for fault, counts in rows:
+        blocks = "".join(_block(count / max(*counts, 1)) for count in counts)
+        end = last.get(fault.name, 0)
+        yield f"  {fault.name}: {fault.did}" + (f"; {end:,} in the end" if end != counts[-1] else "")
+        yield f"  {'':<{_NAME}} |{blocks}| {counts[-1]:,}"
 
 
 def moment(seconds: float) -> str:

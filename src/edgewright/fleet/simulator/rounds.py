@@ -76,10 +76,10 @@ class Learner:
         device = self._device
         if self.over:
             return
-        if device.off or device.dead or device.state is None or not device.held.active or not self._confirmed:
+        if device.off or device.dead or device.state is None or not device.device_state.active or not self._confirmed:
             self._later(POLL, self.begin)
             return
-        self._cuts, self._ran = device.cuts, device.held.counter
+        self._cuts, self._ran = device.cuts, device.device_state.counter
         self._traffic, self._counted, self._member = Traffic(), (0, 0), False
         control = LinkedControl(self._fleet.served, device.link, lambda report: report, lambda _: None)
         control.device = device.id
@@ -89,8 +89,8 @@ class Learner:
 
     @property
     def _confirmed(self) -> bool:
-        held = self._device.held
-        return held.trial is None and not held.quarantined
+        current = self._device.device_state
+        return current.trial is None and not current.quarantined
 
     def _go(
         self, control: LinkedControl, done: Participation, steps: Generator[Step, Answer, None],
@@ -132,7 +132,7 @@ class Learner:
         if device.off or device.cuts != self._cuts:
             self.given_up["power cut"] += 1
             return True
-        if not self._confirmed or device.held.counter != self._ran:
+        if not self._confirmed or device.device_state.counter != self._ran:
             self.given_up["another release"] += 1
             return True
         return False
@@ -181,8 +181,8 @@ class Rounds(Fault):
         """Open the first round, as `fleet federation start` does."""
         learning, events = self._learning, fleet.events
         files = FactoryFiles(adapt=learning.factory.spec, files=arrays_of(learning.factory))
-        asked, now = StartFederation(factory=files, settings=learning.settings), events.now
-        self._submit(fleet, lambda c: federations.start(c, _NAME, PRODUCT, asked, "operator", now))
+        request, now = StartFederation(factory=files, settings=learning.settings), events.now
+        self._submit(fleet, lambda c: federations.start(c, _NAME, PRODUCT, request, "operator", now))
         self._began_s = events.elapsed
         count = round(learning.poisoners * len(fleet.devices))
         attackers = sorted(fleet.devices, key=lambda device: device.chance.share())[:count]
@@ -241,22 +241,22 @@ class Rounds(Fault):
     def result(self, fleet: SimulatedFleet) -> LearningResult:
         """Return what became of the rounds, also of those that are not over."""
         seen = self.seen or self._seen(fleet)
-        complete = [one for learner in self._learners for one in learner.complete]
+        complete = [entry for learner in self._learners for entry in learner.complete]
         given_up = sum((learner.given_up for learner in self._learners), Counter[str]())
-        table = np.array([[one.requests, one.up, one.down] for one in complete] or [[0, 0, 0]])
+        table = np.array([[entry.requests, entry.up, entry.down] for entry in complete] or [[0, 0, 0]])
         moved = float(np.median(self._moved)) if self._moved else 0.0
-        middle, most = np.median(table, axis=0).astype(int).tolist(), table.max(axis=0).tolist()
+        middle, largest = np.median(table, axis=0).astype(int).tolist(), table.max(axis=0).tolist()
         return LearningResult(
             settings=self._learning.settings, rounds=seen.rounds, complete=len(complete),
-            given_up=dict(given_up.most_common()), seconds=self._took_s, requests=(middle[0], most[0]),
-            bytes_up=(middle[1], most[1]), bytes_down=(middle[2], most[2]), factory=self._before,
+            given_up=dict(given_up.most_common()), seconds=self._took_s, requests=(middle[0], largest[0]),
+            bytes_up=(middle[1], largest[1]), bytes_down=(middle[2], largest[2]), factory=self._before,
             learned=self._learning.accuracy(self._layer(seen)), moved=moved,
             people=len(self._learning.people),
         )  # fmt: skip
 
     @property
     def _sums(self) -> int:
-        return 0 if self.seen is None else sum(one.groups > 0 for one in self.seen.rounds)
+        return 0 if self.seen is None else sum(learning_round.groups > 0 for learning_round in self.seen.rounds)
 
     @property
     def _before(self) -> float:

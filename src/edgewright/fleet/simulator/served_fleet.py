@@ -27,13 +27,13 @@ from edgewright.fleet.repository.acceptance import online_signers, settle
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.repository.publication import Contents, prepare_release, publish_plan
-from edgewright.fleet.server import enrollments, federations, reports
-from edgewright.fleet.server.api.endpoint import RefusedError
+from edgewright.fleet.server import device_access, federations, reports
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
 from edgewright.fleet.server.device_access import check_active
+from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.fleet.server.reports import ReceivedReport
 from edgewright.fleet.server.rollouts import intents
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
@@ -55,7 +55,7 @@ class _Known(msgspec.Struct):
     nonce: str
     outcome: int = 0
     digest: bytes = b""
-    said: Acknowledged | None = None
+    reply: Acknowledged | None = None
 
 
 class Hearing:
@@ -78,26 +78,26 @@ class Hearing:
             EdgewrightError: `server.reports.take` refused the report.
         """
         plane, known = self._plane, self._known.get(device, _Known(""))
-        found = hashlib.sha256(msgspec.json.encode(report))
-        if known.said is not None and found.digest() == known.digest:
-            return known.said
-        one = reports.arrived(
-            device, report, found.hexdigest(), at=plane.clock.wall(), nonce=plane.random(16).hex(),
+        digest = hashlib.sha256(msgspec.json.encode(report))
+        if known.reply is not None and digest.digest() == known.digest:
+            return known.reply
+        received = reports.arrived(
+            device, report, digest.hexdigest(), at=plane.clock.wall(), nonce=plane.random(16).hex(),
             wait=plane.limits.wait,
         )  # fmt: skip
         if report.nonce != known.nonce:
             self.write()
             # If the report is refused, the device and its clones are in quarantine from now on.
             self._known.pop(device, None)
-            answer = bytes(plane.committer.submit_to(reports.take, one).result())
+            answer = bytes(plane.committer.submit_to(reports.take, received).result())
             acknowledged = msgspec.json.decode(answer, type=Acknowledged)
         else:
-            highest = max([known.outcome, *(told.number for told in report.outcomes)])
-            durable = tuple((i.boot, i.sequence) for i in one.items)
-            acknowledged = Acknowledged(nonce=one.nonce, outcomes=highest, wait=one.wait, durable=durable)
-            self._waiting.append((one, msgspec.json.encode(acknowledged)))
+            highest = max([known.outcome, *(outcome.number for outcome in report.outcomes)])
+            durable = tuple((i.boot, i.sequence) for i in received.items)
+            acknowledged = Acknowledged(nonce=received.nonce, outcomes=highest, wait=received.wait, durable=durable)
+            self._waiting.append((received, msgspec.json.encode(acknowledged)))
             self._speaking.add(device)
-        self._known[device] = _Known(acknowledged.nonce, acknowledged.outcomes, found.digest(), acknowledged)
+        self._known[device] = _Known(acknowledged.nonce, acknowledged.outcomes, digest.digest(), acknowledged)
         if len(self._waiting) >= GROUP:
             self.write()
         return acknowledged
@@ -118,11 +118,11 @@ class Hearing:
         while self._waiting:
             group: dict[str, tuple[ReceivedReport, bytes]] = {}
             later = []
-            for one in self._waiting:
-                if one[0].device in group:
-                    later.append(one)
+            for received in self._waiting:
+                if received[0].device in group:
+                    later.append(received)
                 else:
-                    group[one[0].device] = one
+                    group[received[0].device] = received
             self._waiting = later
             arrived = [report for report, _ in group.values()]
             work = functools.partial(reports.take, group=arrived)
@@ -133,7 +133,7 @@ class Hearing:
 
 
 PRODUCT = "pump"
-_ONE = Quorum(keys=1, threshold=1)
+_SINGLE = Quorum(keys=1, threshold=1)
 _ALL = 1 << 30
 _LONG = 3600.0  # seconds until a device retries after a rejected report, as in `device.control_client`
 _SIGNATURES = 100_000  # signatures per minute; simulated minutes are short
@@ -163,7 +163,7 @@ class Served:
         self.dead: list[tuple[float, float]] = []
         self.unanswered = self._reasons = 0
         self.published: Callable[[], None] = lambda: None
-        quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
+        quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _SINGLE)
         settings = FleetSettings(name="simulation", products=(PRODUCT,))
         self.fleet, _ = create_fleet(folder / "fleet", settings, quorums, None, events.now)
         self.old, _ = self._release(1)
@@ -177,10 +177,12 @@ class Served:
         root = read_published(self.fleet)[ROOT]
         self.root = (root, hashlib.sha256(root).hexdigest())
         record = self.fleet.online / "signed.json"
-        signer = LocalSigner(record, lambda held: online_signers(self.fleet, held), clock.wall, root, _SIGNATURES)
-        self._made = conductor(self.plane, signer.sign)
-        self.rollouts = self._made.rollouts
-        self._made.scheduler.glance.few = _ALL if exact else 0
+        signer = LocalSigner(
+            record, lambda role_files: online_signers(self.fleet, role_files), clock.wall, root, _SIGNATURES
+        )
+        self._parts = conductor(self.plane, signer.sign)
+        self.rollouts = self._parts.rollouts
+        self._parts.scheduler.glance.few = _ALL if exact else 0
         self.hearing = Hearing(self.plane)
         self._timestamp = b""
         self._contents: dict[str, bytes] = {}
@@ -221,9 +223,9 @@ class Served:
     def _release(self, counter: int, data: bytes = b"") -> tuple[Release, Release | None]:
         data = data or f"package {counter} of the simulation. ".encode() * 64
         package = Contents(f"{PRODUCT} {counter}", data)
-        change, made = prepare_release(self.fleet, package, self._events.now, product=PRODUCT)
+        change, published = prepare_release(self.fleet, package, self._events.now, product=PRODUCT)
         settle(self.fleet, change, self.fleet.ring(), self._events.now)
-        return made[0].release, made[1].release if len(made) > 1 else None
+        return published[0].release, published[1].release if len(published) > 1 else None
 
     def start(self, plan: Plan) -> None:
         """Sign a plan with the offline keys and start its rollout."""
@@ -238,7 +240,7 @@ class Served:
         if self.down:
             return []
         self.hearing.write()
-        happened = self._made.scheduler.tick()
+        happened = self._parts.scheduler.tick()
         self.look()
         return happened
 
@@ -251,7 +253,7 @@ class Served:
     def token(self, secret: str, batch: str, uses: int, tags: tuple[str, ...] = ()) -> None:
         """Create an enrolment token as an operator does."""
         row = {
-            "hash": enrollments.hashed(secret), "product": PRODUCT, "tags": (batch, *tags), "batch": batch,
+            "hash": device_access.hashed(secret), "product": PRODUCT, "tags": (batch, *tags), "batch": batch,
             "uses": uses, "made_at": self._events.now, "made_by": "operator", "expires": self._events.now + 3600.0,
         }  # fmt: skip
         self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
@@ -259,10 +261,12 @@ class Served:
     def enrol_all(self, requests: Sequence[Enrolment]) -> list[Enrolled]:
         """Enrol devices in one transaction."""
         random, now = self.plane.random, self._events.now
-        drawn = [(request, random(16).hex(), random(16).hex()) for request in requests]
+        prepared = [(request, random(16).hex(), random(16).hex()) for request in requests]
 
         def work(connection: sa.Connection) -> list[Enrolled]:
-            return [enrollments.enrol(connection, r, now=now, device=device, nonce=nonce) for r, device, nonce in drawn]
+            return [
+                device_access.enrol(connection, r, now=now, device=device, nonce=nonce) for r, device, nonce in prepared
+            ]
 
         answers = self.plane.committer.submit(work).result()
         for answer in answers:
@@ -285,7 +289,7 @@ class Served:
         try:
             return self.plane.committer.submit(lambda c: intents.ask(c, device, intent, now)).result()
         except RefusedError as error:
-            raise _refused(error) from None
+            raise as_on_a_device(error) from None
 
     def report(self, device: str, report: Report) -> Acknowledged:
         """Accept a report.
@@ -297,7 +301,7 @@ class Served:
         try:
             return self.hearing.report(device, report)
         except RefusedError as error:
-            raise _refused(error) from None
+            raise as_on_a_device(error) from None
         except InputError as error:  # invalid numbers: status 400, and the device drops the report
             raise NotTaken(str(error), _LONG) from None
 
@@ -317,7 +321,7 @@ class Served:
         try:
             return encode(self.plane.committer.submit(work).result())
         except RefusedError as error:
-            raise _refused(error) from None
+            raise as_on_a_device(error) from None
 
     def quarantined(self) -> set[str]:
         """Return the ids of quarantined devices."""
@@ -347,7 +351,7 @@ class Served:
             raise Unreachable("the control plane is down")
 
 
-def _refused(error: RefusedError) -> InputError | Unreachable:
+def as_on_a_device(error: RefusedError) -> InputError | Unreachable:
     """Translate a refusal like `HttpControl` on a device."""
     if error.status in (401, 403, 404, 409, 410):
         return InputError("to be known to the control plane", str(error))

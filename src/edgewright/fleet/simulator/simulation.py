@@ -1,4 +1,4 @@
-"""Runs one simulation from start to end."""
+"""Runs one simulation from start to end, and one for each bad release to count the devices that it reaches."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.options import PlanOptions
+from edgewright.fleet.protocol.plans.options import PlanOptions, complete
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.event_queue import BEGIN, SeededRandom
-from edgewright.fleet.simulator.fault import FaultSet, check
+from edgewright.fleet.simulator.fault import FaultSet, check, known_faults
 from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
 from edgewright.fleet.simulator.invariants import RULES
 from edgewright.fleet.simulator.result import FaultSummary, Point, Result
@@ -31,7 +33,7 @@ from edgewright.fleet.simulator.rounds import Rounds
 from edgewright.fleet.simulator.served_fleet import PRODUCT
 from edgewright.schema.fleet_report import Enrolment
 
-APART = 60.0
+PERIOD_S = 60.0
 
 
 class Timeline:
@@ -61,8 +63,8 @@ class Timeline:
         """
         devices = self._fleet.devices
         for device in devices[len(self._shown) :]:
-            self._shown.append((device.held.counter, False))
-            self._versions[device.held.counter] += 1
+            self._shown.append((device.device_state.counter, False))
+            self._versions[device.device_state.counter] += 1
             self._changed.add(device.number)
         for device in devices if whole else [devices[number] for number in sorted(self._changed)]:
             self._take(device)
@@ -70,7 +72,7 @@ class Timeline:
         self.points.append(
             Point(
                 at=self._fleet.events.elapsed, versions={v: n for v, n in sorted(self._versions.items()) if n},
-                trial=self._trials, away=sum(one.off or (bool(one.link.away) and one.link.down) for one in devices),
+                trial=self._trials, away=sum(d.off or (bool(d.link.away) and d.link.down) for d in devices),
                 did=self._counts(), ended=dict(sorted(self._fleet.observer.ends.items())),
             )
         )  # fmt: skip
@@ -80,15 +82,15 @@ class Timeline:
         self._changed.add(device.number)
         if not self._looking:
             self._looking = True
-            self._fleet.events.after(APART, self._soon)
+            self._fleet.events.after(PERIOD_S, self._soon)
 
     def _soon(self) -> None:
         self._looking = False
         self.look(whole=False)
 
     def _take(self, device: Device) -> None:
-        held = device.held
-        now = (held.counter, held.trial is not None)
+        current = device.device_state
+        now = (current.counter, current.trial is not None)
         before = self._shown[device.number]
         if now == before:
             return
@@ -126,10 +128,12 @@ class Simulation:
         needed = max(self._faults.days, whole) + settings.learning_days
         self.days = needed if settings.days is None else settings.days
         self.fleet = fleet = SimulatedFleet(settings, folder, self.days)
-        self._timeline = Timeline(fleet, lambda: {one.name: one.count(fleet) for one in self._faults.each if one.did})
+        self._timeline = Timeline(
+            fleet, lambda: {fault.name: fault.count(fleet) for fault in self._faults.each if fault.did}
+        )
         self._rounds = 0
         fleet.served.published = self._published
-        fleet.bad = any(one.bad for one in self._faults.each)
+        fleet.bad = any(fault.bad for fault in self._faults.each)
         fleet.calm = self._calm
         fleet.behaviour = self._faults.behaviour
         fleet.activated, fleet.changed = self._activated, self._timeline.changed
@@ -170,7 +174,7 @@ class Simulation:
 
     def _calm(self) -> bool:
         """Return whether reports without news may be skipped: the rollout is over, and no fault needs them."""
-        return self._over and all(one.calm for one in self._faults.each)
+        return self._over and all(fault.calm for fault in self._faults.each)
 
     def _activated(self, device: Device) -> None:
         for fault in self._faults.each:
@@ -243,10 +247,11 @@ class Simulation:
             fault=faults.name, rate=faults.each[0].rate, faults=summaries, broken=faults.words,
             devices=fleet.settings.devices, days=self.days, seed=fleet.settings.seed, releases=releases,
             canary=len(observer.within(0)), exposed=len(observer.exposed), halted=observer.halted_after(),
-            found=fleet.settings.rollout.stages[observer.found].name, within=len(observer.within(observer.found)),
+            stage=fleet.settings.rollout.stages[observer.detected_stage].name,
+            within=len(observer.within(observer.detected_stage)),
             beyond=len(observer.beyond()) if fleet.bad else 0, finished=observer.finished is not None,
             timeline=tuple(self._timeline.points), story=tuple(observer.lines), states=fleet.verifier.newest,
-            outcomes=dict(sorted(observer.outcomes.items())), held=tuple(RULES[name](fleet) for name in names),
+            outcomes=dict(sorted(observer.outcomes.items())), verdicts=tuple(RULES[name](fleet) for name in names),
             learning=None if self._rounds_first is None else self._rounds_first.result(fleet),
             detection=detection_of(fleet.settings.rollout, fleet.settings.devices),
         )  # fmt: skip
@@ -256,7 +261,7 @@ def _tags(plan: PlanOptions, batch: int) -> tuple[str, ...]:
     """Return the tags of a batch of devices: cohorts of all stages; for every tenth batch also other cohorts."""
     tags = cohort_tags(plan).items()
     return tuple(
-        tag for place, (name, tag) in enumerate(tags) if is_common(plan, name) or batch % PARTS == place % PARTS
+        tag for index, (name, tag) in enumerate(tags) if is_common(plan, name) or batch % PARTS == index % PARTS
     )
 
 
@@ -298,3 +303,79 @@ def simulate(
             return simulation.run(passed)
         finally:
             simulation.fleet.close()
+
+
+_REPORT_S = 900.0
+_ROUND_S = 300.0
+"""Seconds between two rounds of the control plane: a halt that comes later only exposes more."""
+_MORE_DAYS = 0.25
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault under one plan.
+
+    Attributes:
+        fault: its name; `words` what is broken.
+        devices: of the fleet.
+        stage: in which the fault showed first; the last one that was reached where it never did.
+        within: devices that may begin up to that stage.
+        exposed: devices that ran the bad release; `beyond` that stage.
+        halted: the gates halted the rollout.
+        waits: it was not halted, and its stage did not end either.
+    """
+
+    fault: str
+    words: str
+    devices: int
+    stage: str
+    within: int
+    exposed: int
+    beyond: int
+    halted: bool
+    waits: bool = msgspec.field(name="held")
+
+    @property
+    def end(self) -> str:
+        """What became of the rollout, in a word."""
+        return "halted" if self.halted else "held" if self.waits else "finished"
+
+
+def bad_releases() -> tuple[str, ...]:
+    """Return the names of the standard faults: releases that must not reach everybody."""
+    return tuple(name for name, fault in known_faults().items() if fault.bad)
+
+
+def exposure(
+    plan: PlanOptions, devices: int, fault: str, seed: int = 0, report_s: float = _REPORT_S, *,
+    rate: float | None = None, ready: Callable[[Simulation], None] = lambda _: None,
+) -> Exposure:  # fmt: skip
+    """Roll one bad release out until it is halted, or the plan is over.
+
+    Args:
+        plan: that is rolled out.
+        devices: of the fleet.
+        fault: name of a bad release.
+        seed: seed of the simulation.
+        report_s: seconds between two reports of a device.
+        rate: share of affected devices; None for the fault's default.
+        ready: called before the simulation starts.
+
+    Raises:
+        InputError: there is no such plan.
+    """
+    days = minimum_days(complete(plan, devices), report_s) + _MORE_DAYS
+    settings = Settings(
+        devices=devices, days=days, fault=fault, rate=rate, plan=plan, seed=seed, wait=report_s,
+        round_s=_ROUND_S, until_halted=True,
+    )  # fmt: skip
+    result = simulate(settings, ready)
+    return Exposure(
+        fault=fault, words=result.broken, devices=devices, stage=result.stage, within=result.within,
+        exposed=result.exposed, beyond=result.beyond, halted=result.halted is not None, waits=not result.finished,
+    )  # fmt: skip
+
+
+def exposures(plan: PlanOptions, devices: int) -> Iterator[Exposure]:
+    """Yield what each standard fault does under a plan."""
+    for fault in bad_releases():
+        yield exposure(plan, devices, fault)

@@ -77,22 +77,22 @@ class Verifier:
         # This client has loaded the state verified so far and does not read it again.
         self._states.append((Client(self._folder / "trust", self._transport, fixed_clock, opener=_quick), fixed_clock))
 
-    def held(self, state: int, wall: float) -> Seen:
+    def latest(self, state: int, wall: float) -> Seen:
         """Return the view of a device with a state, by the device's clock."""
         if state == 0:
             return _NOTHING
         first, last, seen = self._seen.get(state, (0.0, 0.0, _NOTHING))
         if first <= wall < last:
             return seen
-        found = self._states[state - 1]
-        if isinstance(found, Refused):
-            raise found
-        client, fixed_clock = found
+        kept = self._states[state - 1]
+        if isinstance(kept, Refused):
+            raise kept
+        client, fixed_clock = kept
         fixed_clock.now = wall
-        seen = client.held()
+        seen = client.latest()
         # Metadata expires only once, so equal results at two times hold for the time in between too.
         fixed_clock.now = wall + _AHEAD
-        if client.held() == seen:
+        if client.latest() == seen:
             self._seen[state] = (wall, wall + _AHEAD, seen)
         return seen
 
@@ -105,7 +105,7 @@ class Verifier:
         state = self.newest
         if state == 0:
             return 0
-        seen = self.held(state, wall)
+        seen = self.latest(state, wall)
         kind = "behind" if wall < seen.signed else "" if seen.fresh else "beyond"
         if kind:
             if (state, kind) not in self._elsewhere:
@@ -175,12 +175,12 @@ class RememberedTrust:
     def refresh(self) -> Seen:
         self._link.reach()
         if not self.behind:
-            return self.held()
+            return self.latest()
         self._disk.verified = self._verifier.verify(self._clock.wall())
-        return msgspec.structs.replace(self.held(), changed=True)
+        return msgspec.structs.replace(self.latest(), changed=True)
 
-    def held(self) -> Seen:
-        return self._verifier.held(self._disk.verified, self._clock.wall())
+    def latest(self) -> Seen:
+        return self._verifier.latest(self._disk.verified, self._clock.wall())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
         self._link.reach()
@@ -196,6 +196,6 @@ class RememberedTrust:
 
 def _quick(path: Path, writable: bool) -> Connection:
     """Open a temporary database."""
-    made = connect(path, writable)
-    made.execute("PRAGMA locking_mode=NORMAL")
-    return made
+    opened = connect(path, writable)
+    opened.execute("PRAGMA locking_mode=NORMAL")
+    return opened

@@ -1,17 +1,22 @@
-"""Boosted trees as their own tools store them: a file here for each format, found by name.
+"""Readers of boosted trees in the formats of their own tools, one file for each format.
 
-A reader gives the operators that an ONNX converter would have written, so that everything behind it is one way.
+A reader returns the operators that an ONNX converter would have written, so that all later steps are the same.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core import catalogue
-from edgewright.graph.from_onnx_parse import Parsed
+from edgewright.graph.draft import DraftNode
+from edgewright.graph.from_onnx_parse import Declared, Parsed
 from edgewright.schema.errors import InputError
 
 _HEAD = 64
@@ -22,9 +27,9 @@ class Format:
     """The one object `FORMAT` of a file.
 
     Attributes:
-        title: of the tool.
-        fits: whether the first bytes of a file are those of this format.
-        read: reads the whole file; raises `InputError` for what has no place in the dialect.
+        title: name of the tool.
+        fits: returns whether the first bytes of a file belong to this format.
+        read: reads the whole file; raises `InputError` for content that the dialect does not support.
     """
 
     title: str
@@ -34,10 +39,10 @@ class Format:
 
 def format_of(data: bytes) -> Format | None:
     """Return the format of a file by its first bytes; None for any other file."""
-    found: list[Format] = [
+    formats: list[Format] = [
         importlib.import_module(f"{__name__}.{name}").FORMAT for name in catalogue.listing(__name__, "FORMAT")
     ]
-    return next((known for known in found if known.fits(data[:_HEAD])), None)
+    return next((known for known in formats if known.fits(data[:_HEAD])), None)
 
 
 def is_ensemble(path: Path) -> bool:
@@ -64,3 +69,99 @@ def read_ensemble(data: bytes, name: str) -> Parsed | None:
         raise InputError(f"a whole model of {known.title}", got, f"model {name}", "Save it again") from None
     except InputError as error:
         raise InputError(error.expected, error.got, f"model {name}", error.do) from None
+
+
+def float32_limits(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the largest float32 not above each threshold: `x <= threshold` stays true for the same float32 values."""
+    limits: NDArray[np.float32] = thresholds.astype(np.float32)
+    high = limits.astype(np.float64) > thresholds
+    limits[high] = np.nextafter(limits[high], np.float32(-np.inf))
+    return limits
+
+
+# A file with more is taken as damaged.
+_LARGEST = 1 << 20
+_LEAF = "LEAF"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a tree: the answer of a leaf, or a question with the two nodes that follow.
+
+    Attributes:
+        value: answer of a leaf; threshold of a question.
+        feature: column that the question compares.
+        yes: number of the next node in its tree if the answer is yes; negative for a leaf.
+        no: number of the next node if the answer is no.
+        missing: whether a missing value counts as yes.
+    """
+
+    value: float
+    feature: int = 0
+    yes: int = -1
+    no: int = -1
+    missing: bool = False
+
+
+def parsed(
+    trees: Sequence[Sequence[Node]],
+    *,
+    mode: str,
+    columns: int,
+    ends: Sequence[int],
+    base: Sequence[float],
+    link: str,
+    classes: int = 0,
+    average: bool = False,
+    producer: str = "",
+) -> Parsed:
+    """Return the model in the form of an ONNX file.
+
+    Args:
+        trees: list of nodes for each tree, with its root first.
+        mode: comparison of all questions, `BRANCH_LEQ` or `BRANCH_LT`.
+        columns: number of columns of a row.
+        ends: for each tree, the index of the score to which it adds.
+        base: scores before the first tree.
+        link: function of the scores: 'NONE', 'LOGISTIC', 'SOFTMAX', or 'EXP' for a regression.
+        classes: number of classes; 0 for a regression.
+        average: whether the trees are averaged instead of summed.
+        producer: name of the tool.
+
+    Raises:
+        InputError: for a model without trees, or of senseless size.
+    """
+    nodes = [(number, index, node) for number, tree in enumerate(trees) for index, node in enumerate(tree)]
+    if not 0 < len(nodes) <= _LARGEST or not 0 < columns <= _LARGEST:
+        got = f"{len(nodes):,} nodes, {columns:,} columns"
+        raise InputError(f"trees of 1 to {_LARGEST:,} nodes in all", got, "the model", "Save it again")
+    leaves = [(number, index, node.value) for number, index, node in nodes if node.yes < 0]
+    prefix = "class" if classes else "target"
+    attributes: dict[str, Any] = {
+        "nodes_treeids": tuple(number for number, _, _ in nodes),
+        "nodes_nodeids": tuple(index for _, index, _ in nodes),
+        "nodes_modes": tuple(_LEAF if node.yes < 0 else mode for _, _, node in nodes),
+        "nodes_featureids": tuple(node.feature for _, _, node in nodes),
+        "nodes_values": tuple(0.0 if node.yes < 0 else node.value for _, _, node in nodes),
+        "nodes_truenodeids": tuple(max(0, node.yes) for _, _, node in nodes),
+        "nodes_falsenodeids": tuple(max(0, node.no) for _, _, node in nodes),
+        "nodes_missing_value_tracks_true": tuple(int(node.missing) for _, _, node in nodes),
+        f"{prefix}_treeids": tuple(number for number, _, _ in leaves),
+        f"{prefix}_nodeids": tuple(index for _, index, _ in leaves),
+        f"{prefix}_ids": tuple(ends[number] for number, _, _ in leaves),
+        f"{prefix}_weights": tuple(value for _, _, value in leaves),
+        "base_values": tuple(base),
+        "post_transform": "NONE" if link == "EXP" else link,
+    }
+    if classes:
+        attributes["classlabels_int64s"] = tuple(range(classes))
+        node = DraftNode("TreeEnsembleClassifier", ["input"], ["label", "scores"], attributes, "ai.onnx.ml")
+        outputs, nodes_out = ["label", "scores"], [node]
+    else:
+        attributes |= {"n_targets": 1, "aggregate_function": "AVERAGE" if average else "SUM"}
+        end = "amount" if link == "EXP" else "value"
+        nodes_out = [DraftNode("TreeEnsembleRegressor", ["input"], [end], attributes, "ai.onnx.ml")]
+        nodes_out += [DraftNode("Exp", [end], ["value"])] if link == "EXP" else []
+        outputs = ["value"]
+    source = Declared("input", "float32", (-1, columns), ("", ""))
+    return Parsed(nodes=nodes_out, inputs=[source], outputs=outputs, opset=18, producer=producer)

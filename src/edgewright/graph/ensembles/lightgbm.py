@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.ensembles import Format
-from edgewright.graph.ensembles._operator import Node, float32_limits, parsed
+from edgewright.graph.ensembles import Format, Node, float32_limits, parsed
 from edgewright.graph.from_onnx_parse import Parsed
 from edgewright.schema.errors import InputError
 
 _WHERE = "the model of LightGBM"
 _AMOUNTS = frozenset({"regression", "regression_l2", "regression_l1", "huber", "fair", "quantile", "mape", "custom"})
 _LOGARITHMS = frozenset({"poisson", "gamma", "tweedie"})
-# Bits of a decision: a question about categories, the side of missing values, what counts as missing.
+# Bits of a decision: whether it is about categories, the side of missing values, and which values are missing.
 _CATEGORY, _DEFAULT_LEFT = 1, 2
 _NONE_MISSING, _ZERO_MISSING = 0, 1
 
@@ -55,7 +54,7 @@ def _table(section: str) -> dict[str, str]:
 
 
 def _tree(table: dict[str, str]) -> list[Node]:
-    """Return questions first, then leaves: a negative child is the leaf of that number, counted from -1 down."""
+    """Return the questions, then the leaves: a negative child is a leaf, counted from -1 downwards."""
     if table.get("is_linear", "0") != "0":
         raise InputError("a number at each leaf", "linear_tree", _WHERE, "Train without linear_tree")
     answers = [float(text) for text in table["leaf_value"].split()]
@@ -68,18 +67,18 @@ def _tree(table: dict[str, str]) -> list[Node]:
     limits = float32_limits(np.asarray([float(text) for text in table["threshold"].split()]))
     count = len(features)
 
-    def place(child: int) -> int:
+    def index_of(child: int) -> int:
         return child if child >= 0 else count + ~child
 
     questions = [
-        Node(float(limit), feature, place(left), place(right), _missing_left(kind, float(limit)))
+        Node(float(limit), feature, index_of(left), index_of(right), _missing_left(kind, float(limit)))
         for feature, kind, left, right, limit in zip(features, kinds, lefts, rights, limits, strict=True)
     ]
     return [*questions, *(Node(answer) for answer in answers)]
 
 
 def _missing_left(kind: int, limit: float) -> bool:
-    """Return whether a missing value goes to the left; where training saw none, LightGBM takes it for zero."""
+    """Return whether a missing value goes to the left; LightGBM treats it as zero if training had no missing values."""
     if kind & _CATEGORY:
         raise InputError("splits on numbers", "splits on categories", _WHERE, "Encode categories as numbers first")
     missing = kind >> 2

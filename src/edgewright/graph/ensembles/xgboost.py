@@ -1,4 +1,4 @@
-"""XGBoost's files, as `save_model` writes them since version 1.6: JSON and UBJSON."""
+"""Reader of the JSON and UBJSON files that `save_model` of XGBoost writes since version 1.6."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import re
 import struct
 from typing import Any
 
-from edgewright.graph.ensembles import Format
-from edgewright.graph.ensembles._operator import Node, parsed
+from edgewright.graph.ensembles import Format, Node, parsed
 from edgewright.graph.from_onnx_parse import Parsed
 from edgewright.schema.errors import InputError
 
 _NUMBERS = {"i": "b", "U": "B", "I": "h", "l": "i", "L": "q", "d": "f", "D": "d"}
 _CONSTANTS = {"T": True, "F": False, "Z": None}
-# Deeper objects are a damaged file's.
+# A file with deeper objects is taken as damaged.
 _DEEPEST = 32
 
 
@@ -34,7 +33,7 @@ class _Reader:
         self._data, self._at = data, 0
 
     def mark(self) -> str:
-        """Return the next byte that is no filler."""
+        """Return the next byte that is not a filler."""
         while True:
             mark = self._take(1).decode("latin-1")
             if mark != "N":
@@ -97,27 +96,27 @@ class _Reader:
                 form = struct.Struct(f">{count}{_NUMBERS[kind]}")
                 return list(form.unpack(self._take(form.size)))
             return [self.value(kind or self.mark(), depth) for _ in range(count)]
-        made = []
+        items = []
         while mark != "]":
-            made.append(self.value(mark, depth))
+            items.append(self.value(mark, depth))
             mark = self.mark()
-        return made
+        return items
 
     def _object(self, depth: int) -> dict[str, Any]:
         kind, count, mark = self._header()
-        made = {}
+        entries = {}
         if count is not None:
             for _ in range(count):
                 name = self._text()
-                made[name] = self.value(kind or self.mark(), depth)
-            return made
+                entries[name] = self.value(kind or self.mark(), depth)
+            return entries
         while mark != "}":
             if mark not in "iUIlL":
                 raise ValueError(mark)
             name = self._take(int(self._number(mark))).decode("utf-8")
-            made[name] = self.value(self.mark(), depth)
+            entries[name] = self.value(self.mark(), depth)
             mark = self.mark()
-        return made
+        return entries
 
 
 _WHERE = "the model of XGBoost"
@@ -155,15 +154,15 @@ def _read(data: bytes) -> Parsed:
     elif objective not in _AMOUNTS:
         known = ", ".join(sorted({"binary:logistic", "reg:logistic"} | _SOFTMAX | _AMOUNTS | _LOGARITHMS))
         raise InputError(f"an objective of {known}", repr(objective), _WHERE, "Convert it to ONNX")
-    made = [_tree(tree, factor) for tree, factor in zip(trees[:kept], factors[:kept], strict=True)]
+    scaled = [_tree(tree, factor) for tree, factor in zip(trees[:kept], factors[:kept], strict=True)]
     return parsed(
-        made, mode="BRANCH_LT", columns=int(given["num_feature"]), ends=ends[:kept],
+        scaled, mode="BRANCH_LT", columns=int(given["num_feature"]), ends=ends[:kept],
         base=base if len(base) == scores else base * scores, link=link, classes=classes, producer="XGBoost",
     )  # fmt: skip
 
 
 def _kept(learner: dict[str, Any], forest: dict[str, Any], count: int) -> int:
-    """Return trees that answer: those up to the best round of early stopping, as XGBoost's own estimators predict."""
+    """Return the trees up to the best round of early stopping, with which XGBoost's own estimators predict."""
     best = learner.get("attributes", {}).get("best_iteration")
     starts = forest.get("iteration_indptr")
     return int(starts[int(best) + 1]) if best is not None and starts else count

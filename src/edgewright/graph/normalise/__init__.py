@@ -1,4 +1,4 @@
-"""Bringing a foreign model into the dialect: every module of this folder is a pass, found by its file name.
+"""Conversion of a foreign model to the dialect: every module of this folder is a pass.
 
 A pass offers `ORDER`, its place among the passes, and `run(draft)`, which changes the draft.
 """
@@ -12,10 +12,10 @@ from types import ModuleType
 import numpy as np
 
 from edgewright.core import catalogue
-from edgewright.graph.normalise._draft import Draft
+from edgewright.graph.draft import Draft
 from edgewright.schema.errors import InputError
 
-# What an attribute of another type or length than the standard's gives: the file is damaged, or its writer is wrong.
+# Errors that an attribute of a wrong type or length causes: the file is damaged, or its writer is wrong.
 _MISFIT = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 
 
@@ -28,14 +28,14 @@ def passes() -> tuple[ModuleType, ...]:
 
 
 def normalise(draft: Draft) -> None:
-    """Run all passes, twice: what one takes away may let an earlier one see more.
+    """Run all passes twice: the changes of a pass may allow an earlier pass to change more.
 
     Raises:
-        InputError: for what the dialect has no word for, naming the operator and the nodes.
+        InputError: the dialect does not support an operator; the message names it and its nodes.
     """
     for module in (*passes(), *passes()):
         try:
-            # What overflows becomes infinite here as it does in the model itself.
+            # An overflow becomes infinite here, as in the model itself.
             with np.errstate(all="ignore"):
                 module.run(draft)
         except _MISFIT as error:

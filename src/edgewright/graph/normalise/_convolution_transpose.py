@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
+from edgewright.graph.draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
@@ -51,18 +51,18 @@ def _transposed(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
 
 
 def _lengths(node: DraftNode, name: str, rank: int, fill: int) -> Lengths:
-    found = tuple(int(n) for n in node.attributes.get(name) or (fill,) * rank)
-    if len(found) != rank or min(found) < fill:
-        raise InputError(f"{rank} {name} from {fill}", str(found), node.where)
-    return found
+    lengths = tuple(int(n) for n in node.attributes.get(name) or (fill,) * rank)
+    if len(lengths) != rank or min(lengths) < fill:
+        raise InputError(f"{rank} {name} from {fill}", str(lengths), node.where)
+    return lengths
 
 
 def _spread(weights: Array, dilations: Lengths) -> Array:
     """Return weights (in, out of the group, kernel) with zeros where a dilated kernel has gaps."""
     extents = tuple((k - 1) * d + 1 for k, d in zip(weights.shape[2:], dilations, strict=True))
-    made = np.zeros((*weights.shape[:2], *extents), np.float32)
-    made[(slice(None), slice(None), *(slice(None, None, d) for d in dilations))] = weights
-    return made
+    kernel = np.zeros((*weights.shape[:2], *extents), np.float32)
+    kernel[(slice(None), slice(None), *(slice(None, None, d) for d in dilations))] = weights
+    return kernel
 
 
 def _frame(node: DraftNode, shape: Lengths, extents: Lengths, strides: Lengths) -> tuple[Lengths, Lengths]:

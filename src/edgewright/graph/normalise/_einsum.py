@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
+from edgewright.graph.draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 
@@ -46,7 +46,7 @@ def _equation(node: DraftNode, seen: Seen) -> tuple[list[str], str]:
 
 def _summed(chain: Chain, value: str, term: str, needed: set[str]) -> tuple[str, str]:
     """Return the sum over letters that nothing needs any more."""
-    gone = [place for place, letter in enumerate(term) if letter not in needed]
+    gone = [axis for axis, letter in enumerate(term) if letter not in needed]
     if not gone:
         return value, term
     value = chain.op("ReduceSum", value, gone, keepdims=0)
@@ -77,8 +77,8 @@ def _product(
     over = "".join(letter for letter in term if letter in other and letter not in needed)
     mine, its = ("".join(c for c in t if c not in both + over) for t in (term, other))
     # A batch that only the first has stays an axis of its own, so that a sample keeps its rows together.
-    apart = "".join(batch.intersection(mine)) if len(both + mine) > 1 else ""
-    mine = "".join(letter for letter in mine if letter not in apart)
+    own = "".join(batch.intersection(mine)) if len(both + mine) > 1 else ""
+    mine = "".join(letter for letter in mine if letter not in own)
 
     def length(letters: str) -> int:
         return -1 if batch.intersection(letters) else math.prod(lengths[letter] for letter in letters)
@@ -88,11 +88,11 @@ def _product(
         shape = chain.draft.integers([*ahead, *map(length, tail)])
         return chain.op("Reshape", _ordered(chain, value, term, order), shape)
 
-    left = shaped(first, term, apart + both + mine + over, mine, over)
+    left = shaped(first, term, own + both + mine + over, mine, over)
     right = shaped(second, other, both + over + its, over, its)
-    made = apart + both + mine + its
+    layout = own + both + mine + its
     product = chain.op("MatMul", left, right)
-    return chain.op("Reshape", product, [length(letter) for letter in made]), made
+    return chain.op("Reshape", product, [length(letter) for letter in layout]), layout
 
 
 RULES: dict[str, Rule] = {"Einsum": _einsum}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from edgewright.graph.normalise._draft import Chain, DraftNode
+from edgewright.graph.draft import Chain, DraftNode
 from edgewright.schema.errors import InputError
 
 
 def class_names(node: DraftNode) -> tuple[str, ...]:
     """Return names of the classes, from whichever attribute has them; integers as text."""
     for key in ("classlabels_strings", "classlabels_int64s", "classlabels_ints"):
-        found = node.attributes.get(key)
-        if found:
-            return tuple(str(name) for name in found)
+        names = node.attributes.get(key)
+        if names:
+            return tuple(str(name) for name in names)
     raise InputError("names or numbers of the classes", "none", node.where)
 
 

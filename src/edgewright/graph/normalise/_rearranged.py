@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.graph.draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._convolution_transpose import in_order
-from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 
@@ -42,10 +42,10 @@ def _widths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, int]]:
     numbers = () if pads is None else [int(n) for n in pads.ravel()]
     if len(numbers) != 2 * len(named):
         raise InputError(f"{2 * len(named)} widths", str(len(numbers)), node.where)
-    made = dict(zip(named, zip(numbers[: len(named)], numbers[len(named) :], strict=True), strict=True))
-    if any(made.get(0, ())):
-        raise InputError("padding of each sample", f"{made[0]} samples more", node.where)
-    return made
+    lengths = dict(zip(named, zip(numbers[: len(named)], numbers[len(named) :], strict=True), strict=True))
+    if any(lengths.get(0, ())):
+        raise InputError("padding of each sample", f"{lengths[0]} samples more", node.where)
+    return lengths
 
 
 def _places(node: DraftNode, length: int, before: int, after: int, mode: str) -> NDArray[np.int64]:
@@ -191,8 +191,8 @@ def _triangle(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     if seen.grows() >= len(shape) - 2 or len(shape) < 2:
         raise InputError("a matrix in each sample", f"shape {shape}", node.where)
     k = 0 if offset is None else int(np.clip(offset.ravel()[0], -_LARGEST, _LARGEST))
-    ones = np.ones(shape[-2:], bool)
-    kept = np.triu(ones, k) if node.attributes.get("upper", 1) else np.tril(ones, k)
+    mask = np.ones(shape[-2:], bool)
+    kept = np.triu(mask, k) if node.attributes.get("upper", 1) else np.tril(mask, k)
     return chain.op("Where", kept, node.inputs[0], 0.0)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
+from edgewright.graph.draft import Chain, DraftNode, Rewritten
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.schema.errors import InputError
 
@@ -53,24 +53,24 @@ def _lengths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, np.float32]]:
     shape = seen.shapes[0]
     scales, sizes = seen.constant(2, "scales"), seen.constant(3, "sizes")
     axes = [int(axis) % len(shape) for axis in node.attributes.get("axes", range(len(shape)))]
-    made: dict[int, tuple[int, np.float32]] = {}
+    lengths: dict[int, tuple[int, np.float32]] = {}
     if sizes is not None and sizes.size == len(axes):
         for axis, size in zip(axes, sizes.ravel().tolist(), strict=True):
-            made[axis] = int(size), np.float32(size) / np.float32(shape[axis])
+            lengths[axis] = int(size), np.float32(size) / np.float32(shape[axis])
     elif scales is not None and scales.size == len(axes):
         for axis, scale in zip(axes, scales.ravel().astype(np.float32), strict=True):
-            made[axis] = int(np.floor(np.float32(shape[axis]) * scale)), scale
+            lengths[axis] = int(np.floor(np.float32(shape[axis]) * scale)), scale
     else:
         raise InputError(f"{len(axes)} scales or sizes", "others", node.where)
-    if any(not 1 <= length <= _LARGEST for length, _ in made.values()):
-        raise InputError(f"lengths from 1 to {_LARGEST}", str([n for n, _ in made.values()]), node.where)
-    return made
+    if any(not 1 <= length <= _LARGEST for length, _ in lengths.values()):
+        raise InputError(f"lengths from 1 to {_LARGEST}", str([n for n, _ in lengths.values()]), node.where)
+    return lengths
 
 
 def _coordinates(node: DraftNode, before: int, after: int, scale: np.float32) -> Floats:
     """Where each new value lies on the axis as it was."""
     mode = str(node.attributes.get("coordinate_transformation_mode", "half_pixel"))
-    x, half, one = np.arange(after, dtype=np.float32), np.float32(0.5), np.float32(1)
+    x, half, unit = np.arange(after, dtype=np.float32), np.float32(0.5), np.float32(1)
     if mode == "asymmetric":
         return x / scale
     if mode == "align_corners":
@@ -81,7 +81,7 @@ def _coordinates(node: DraftNode, before: int, after: int, scale: np.float32) ->
         return (x + half) / scale - half
     if mode == "half_pixel_symmetric":
         middle = np.float32(before) / np.float32(2)
-        return middle * (one - np.float32(after) / (scale * np.float32(before))) + (x + half) / scale - half
+        return middle * (unit - np.float32(after) / (scale * np.float32(before))) + (x + half) / scale - half
     if mode == "tf_half_pixel_for_nn":
         return (x + half) / scale
     got = "coordinates asymmetric, align_corners, half_pixel, half_pixel_symmetric or pytorch_half_pixel"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgewright.graph.normalise._draft import Chain, DraftNode, Rewritten
+from edgewright.graph.draft import Chain, DraftNode, Rewritten
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.operators import operator, prepare
-from edgewright.graph.normalise._draft import Draft, DraftNode, _plain
+from edgewright.graph.draft import Draft, DraftNode, _plain
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 
@@ -43,21 +43,21 @@ def step(node: DraftNode, values: list[Values]) -> None:
         raise InputError("an operator that is known", node.kind, node.where)
     if node.outputs[0] in values[0]:
         raise InputError("names of values that differ", f"{node.outputs[0]!r} twice", node.where)
-    for one in values:
-        missing = [name for name in node.inputs if name and name not in one]
+    for value in values:
+        missing = [name for name in node.inputs if name and name not in value]
         if missing:
             raise InputError("inputs that an earlier node gives", repr(missing[0]), node.where)
-        inputs = [one[name] if name else None for name in node.inputs]
+        inputs = [value[name] if name else None for name in node.inputs]
         try:
             with np.errstate(all="ignore"):
-                made = np.asarray(call(node, inputs))
+                result = np.asarray(call(node, inputs))
         except _MISFIT as error:
             text = " ".join(str(error).split()) or type(error).__name__
             shapes = ", ".join("none" if x is None else str(x.shape) for x in inputs)
             raise InputError("inputs that go together", f"{shapes}: {text}", node.where) from None
-        if made.size > _LARGEST:
-            raise InputError("values of sensible size", f"shape {made.shape}", node.where)
-        one[node.outputs[0]] = made
+        if result.size > _LARGEST:
+            raise InputError("values of sensible size", f"shape {result.shape}", node.where)
+        value[node.outputs[0]] = result
 
 
 def known(node: DraftNode) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._values import Values, everything
 
 ORDER = 62
@@ -33,15 +33,15 @@ def _factors(draft: Draft, node: DraftNode, value: str, shape: tuple[int, ...], 
     if array is None or array.dtype != np.float32 or array.ndim > len(shape):
         return None
     wide = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
-    if any(length != 1 for place, length in enumerate(wide.shape) if place != axis):
+    if any(length != 1 for dimension, length in enumerate(wide.shape) if dimension != axis):
         return None
     numbers = np.broadcast_to(wide.ravel().astype(np.float64), (shape[axis],))
-    one, zero = np.ones_like(numbers), np.zeros_like(numbers)
+    scale, zero = np.ones_like(numbers), np.zeros_like(numbers)
     first = node.inputs[0] == value
     if node.op == "Add":
-        return one, numbers
+        return scale, numbers
     if node.op == "Sub":
-        return (one, -numbers) if first else (-one, numbers)
+        return (scale, -numbers) if first else (-scale, numbers)
     if node.op == "Mul":
         return numbers, zero
     return (1.0 / numbers, zero) if first and bool((numbers != 0).all()) else None
@@ -63,8 +63,8 @@ def _weights(draft: Draft, node: DraftNode) -> tuple[NDArray[np.float64], NDArra
 
 
 def _set(draft: Draft, node: DraftNode, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-    made = draft.constant(np.ascontiguousarray(weights, np.float32))
-    node.inputs = [node.inputs[0], made, draft.constant(bias.astype(np.float32))]
+    name = draft.constant(np.ascontiguousarray(weights, np.float32))
+    node.inputs = [node.inputs[0], name, draft.constant(bias.astype(np.float32))]
 
 
 def _after(draft: Draft, values: Values) -> bool:
@@ -74,13 +74,13 @@ def _after(draft: Draft, values: Values) -> bool:
         after = readers.get(value, [])
         if node.kind not in _WEIGHTED or len(after) != 1 or after[0].kind not in _AFFINE or value in draft.outputs:
             continue
-        shape, held = values[value].shape, _weights(draft, node)
-        found = _factors(draft, after[0], value, shape, 1) if held is not None else None
-        if held is None or found is None or values[after[0].outputs[0]].shape != shape:
+        shape, weights = values[value].shape, _weights(draft, node)
+        factors = _factors(draft, after[0], value, shape, 1) if weights is not None else None
+        if weights is None or factors is None or values[after[0].outputs[0]].shape != shape:
             continue
-        factor, offset = found
-        wide = factor.reshape(1, -1) if node.op == "Gemm" else factor.reshape(-1, *(1,) * (held[0].ndim - 1))
-        _set(draft, node, held[0] * wide, held[1] * factor + offset)
+        factor, offset = factors
+        wide = factor.reshape(1, -1) if node.op == "Gemm" else factor.reshape(-1, *(1,) * (weights[0].ndim - 1))
+        _set(draft, node, weights[0] * wide, weights[1] * factor + offset)
         node.outputs = list(after[0].outputs)
         draft.nodes = [other for other in draft.nodes if other is not after[0]]
         return True
@@ -98,12 +98,12 @@ def _before(draft: Draft, values: Values) -> bool:
         sources = [name for name in before.inputs if name not in draft.constants]
         if len(sources) != 1 or not _inside(draft, producers, sources[0]):
             continue
-        shape, held = values[sources[0]].shape, _weights(draft, node)
-        found = _factors(draft, before, sources[0], shape, 1) if held is not None and len(shape) == 2 else None
-        if held is None or found is None or values[before.outputs[0]].shape != shape:
+        shape, weights = values[sources[0]].shape, _weights(draft, node)
+        factors = _factors(draft, before, sources[0], shape, 1) if weights is not None and len(shape) == 2 else None
+        if weights is None or factors is None or values[before.outputs[0]].shape != shape:
             continue
-        factor, offset = found
-        _set(draft, node, held[0] * factor.reshape(-1, 1), held[1] + offset @ held[0])
+        factor, offset = factors
+        _set(draft, node, weights[0] * factor.reshape(-1, 1), weights[1] + offset @ weights[0])
         node.inputs[0] = sources[0]
         draft.nodes = [other for other in draft.nodes if other is not before]
         return True

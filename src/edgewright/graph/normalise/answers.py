@@ -5,7 +5,7 @@ Text and maps exist neither in .tflite nor in C, and the label is the place of t
 
 from __future__ import annotations
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._ml import class_names
 
 ORDER = 35

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.graph.draft import Chain, Draft, DraftNode, rewrite
 from edgewright.graph.normalise._values import Values, everything
 from edgewright.schema.errors import InputError
 
@@ -19,15 +19,15 @@ def run(draft: Draft) -> None:
     values = everything(draft)[0]
     gone = {id(node) for node in draft.nodes if node.kind == "BatchNormalization" and _fuse(draft, node)}
     draft.nodes = [node for node in draft.nodes if id(node) not in gone]
-    rewrite(draft, {"BatchNormalization": lambda chain, node: _apart(chain, node, values)})
+    rewrite(draft, {"BatchNormalization": lambda chain, node: _broadcast(chain, node, values)})
 
 
 def _factors(draft: Draft, node: DraftNode) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Factor and offset of each channel: y = x * factor + offset."""
-    found = [draft.array(name) for name in node.inputs[1:5]]
-    if len(found) < 4 or any(array is None for array in found):
+    arrays = [draft.array(name) for name in node.inputs[1:5]]
+    if len(arrays) < 4 or any(array is None for array in arrays):
         raise InputError("constant scale, bias, mean and variance", "computed ones", node.where)
-    scale, bias, mean, variance = (np.asarray(array, np.float64).ravel() for array in found)
+    scale, bias, mean, variance = (np.asarray(array, np.float64).ravel() for array in arrays)
     epsilon = float(node.attributes.get("epsilon", 1e-5))
     if not (variance + epsilon > 0).all():
         raise InputError("variances above zero", f"{variance.min():g}", node.where)
@@ -62,7 +62,7 @@ def _fuse(draft: Draft, node: DraftNode) -> bool:
     return True
 
 
-def _apart(chain: Chain, node: DraftNode, values: Values) -> str:
+def _broadcast(chain: Chain, node: DraftNode, values: Values) -> str:
     factor, offset = _factors(chain.draft, node)
     shape = (-1, *(1,) * (values[node.inputs[0]].ndim - 2))
     value = chain.op("Mul", node.inputs[0], factor.astype(np.float32).reshape(shape))

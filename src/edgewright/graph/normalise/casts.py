@@ -1,15 +1,15 @@
-"""A Cast to the type that is there already changes nothing."""
+"""Removal of a Cast to the type that a value already has."""
 
 from __future__ import annotations
 
-from edgewright.graph.normalise._draft import Draft
+from edgewright.graph.draft import Draft
 from edgewright.graph.normalise._values import everything
 
 ORDER = 52
 
 
 def run(draft: Draft) -> None:
-    """Let the readers of such a Cast read what it reads."""
+    """Replace the output of such a Cast by its input."""
     values = everything(draft)[0]
     kept = []
     for node in draft.nodes:

@@ -1,4 +1,4 @@
-"""Working out now what does not depend on the data: constants, and what is computed from the shapes of values.
+"""Constant folding: values that do not depend on the data are computed in advance, also those of shapes.
 
 Exporters write 'reshape to (batch, rest)' as a dozen operators over the shape of a value. Every value is computed for
 two batch lengths: what comes from shapes alone and is the same for both is a constant, and a Reshape whose target
@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.graph.draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import Values, known, start, step
 from edgewright.schema.errors import InputError
 
@@ -38,7 +38,7 @@ def run(draft: Draft) -> None:
         # Weights that are stored as bytes stay bytes.
         if node.op in _SHAPES or (alone and node.op != "DequantizeLinear"):
             from_shapes.add(name)
-            if all((one[name].shape, one[name].tobytes()) == _of(values[0], name) for one in values):
+            if all((value[name].shape, value[name].tobytes()) == _of(values[0], name) for value in values):
                 draft.constants[name] = values[0][name]
                 continue
             if node.op in _FILLS and not draft.fixed_batch:
@@ -47,17 +47,20 @@ def run(draft: Draft) -> None:
         if node.op == "Reshape":
             node.inputs[1] = draft.integers(target(values, name, node, draft.fixed_batch))
             node.attributes.pop("allowzero", None)
-            for one in values:
-                one[node.inputs[1]] = draft.constants[node.inputs[1]]
+            for value in values:
+                value[node.inputs[1]] = draft.constants[node.inputs[1]]
         kept.append(node)
     draft.nodes = kept
 
 
 def _repeated(draft: Draft, node: DraftNode, values: list[Values]) -> list[DraftNode]:
-    """Return a constant repeated for each sample: a choice between the constant and itself, as long as the batch."""
-    made = [one[node.outputs[0]] for one in values]
-    row = made[0][:1]
-    if any(one.shape[1:] != row.shape[1:] or not np.array_equal(one, np.broadcast_to(row, one.shape)) for one in made):
+    """Return a constant repeated for each sample, by a Where between the constant and itself with the batch length."""
+    results = [value[node.outputs[0]] for value in values]
+    row = results[0][:1]
+    if any(
+        value.shape[1:] != row.shape[1:] or not np.array_equal(value, np.broadcast_to(row, value.shape))
+        for value in results
+    ):
         return [node]
     chain = Chain(draft)
     flat = chain.op("Reshape", draft.source.name, [-1, math.prod(draft.source.shape)])
@@ -65,9 +68,9 @@ def _repeated(draft: Draft, node: DraftNode, values: list[Values]) -> list[Draft
     tall = chain.op("Reshape", chain.op("Equal", first, first), [-1, *(1,) * (row.ndim - 1)])
     constant = draft.constant(row)
     nodes = chain.end(chain.op("Where", tall, constant, constant), node.outputs[0])
-    for one in values:
-        del one[node.outputs[0]]
-        one.update({name: draft.constants[name] for part in nodes for name in part.inputs if name in draft.constants})
+    for value in values:
+        del value[node.outputs[0]]
+        value.update({name: draft.constants[name] for part in nodes for name in part.inputs if name in draft.constants})
     for part in nodes:
         step(part, values)
     return nodes
@@ -83,7 +86,7 @@ def target(values: list[Values], name: str, node: DraftNode, fixed: int) -> tupl
     Raises:
         InputError: when more than one axis does.
     """
-    shapes = [one[name].shape for one in values]
+    shapes = [value[name].shape for value in values]
     if fixed:
         first = values[0][node.inputs[0]]
         return (-1, *shapes[0][1:]) if shapes[0][:1] == first.shape[:1] == (fixed,) else shapes[0]

@@ -1,4 +1,4 @@
-"""Operators that a few plain ones say as well: formulas are those of the ONNX standard."""
+"""Operators that are rewritten as a few plain ones, by the formulas of the ONNX standard."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Attributes, Chain, Draft, DraftNode, rewrite
+from edgewright.graph.draft import Attributes, Chain, Draft, DraftNode, rewrite
 from edgewright.schema.errors import InputError
 
 ORDER = 40
-# Of SELU, as the ONNX standard gives them.
+# Constants of SELU in the ONNX standard.
 _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 # Appends an operator on values and constants and gives its output.
 Op = Callable[..., str]
@@ -44,7 +44,7 @@ def _where_negative(op: Op, x: str, value: str) -> str:
 
 
 def _exponential(op: Op, x: str, alpha: float) -> str:
-    """Give alpha * (exp(min(x, 0)) - 1): what is not chosen must not overflow either."""
+    """Return alpha * (exp(min(x, 0)) - 1): the branch that is not selected must not overflow either."""
     return op("Mul", op("Sub", op("Exp", op("Min", x, 0.0)), 1.0), alpha)
 
 
@@ -89,7 +89,7 @@ _FORMULAS: dict[str, Callable[..., str]] = {
     "Swish": lambda op, given, x: op("Mul", x, op("Sigmoid", op("Mul", x, float(given.get("alpha", 1.0))))),
     "LogSoftmax": lambda op, given, x: op("Sub", x, op("ReduceLogSumExp", x, [int(given.get("axis", -1))], keepdims=1)),
     "Tan": lambda op, _, x: op("Div", op("Sin", x), op("Cos", x)),
-    # tanh(x) * cosh(x) keeps the digits of small values.
+    # Computing sinh as tanh(x) * cosh(x) keeps the digits of small values.
     "Sinh": lambda op, _, x: op("Mul", op("Tanh", x), _hyperbolic_cosine(op, x)),
     "Cosh": lambda op, _, x: _hyperbolic_cosine(op, x),
 }
@@ -115,7 +115,7 @@ def _gelu(chain: Chain, node: DraftNode) -> str:
 
 
 def _standardised(chain: Chain, node: DraftNode, value: str, last: str) -> str:
-    """Return values without their mean over the axes `last`, divided by their deviation."""
+    """Return values minus their mean over the axes `last`, divided by their deviation."""
     op = chain.op
     centred = op("Sub", value, op("ReduceMean", value, last, keepdims=1))
     spread = op("ReduceMean", op("Mul", centred, centred), last, keepdims=1)
@@ -133,7 +133,7 @@ def _layer_norm(chain: Chain, node: DraftNode) -> str:
 
 
 def _instance_norm(chain: Chain, node: DraftNode) -> str:
-    """Each channel of each sample by itself; positions are flattened, so that the number of axes does not matter."""
+    """Normalise each channel of each sample; positions are flattened, so that the number of axes does not matter."""
     last = chain.draft.integers([-1])
     value = _standardised(chain, node, chain.op("Reshape", node.inputs[0], [0, 0, -1]), last)
     for op, name in (("Mul", node.inputs[1]), ("Add", node.inputs[2])):

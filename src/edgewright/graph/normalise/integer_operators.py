@@ -1,4 +1,4 @@
-"""Operators on bytes (QLinearConv, QGemm, ...) as plain ones between reading and rounding, which say the same.
+"""Operators on bytes (QLinearConv, QGemm, ...) are rewritten as plain operators between dequantising and rounding.
 
 They are those of the ONNX standard and of ONNX Runtime's own domain; the order of their inputs is that of their
 documentation. What an operator computes in one go may differ from this form by one step.
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.graph.draft import Chain, Draft, DraftNode, rewrite
 from edgewright.schema.errors import InputError
 
 ORDER = 15
@@ -31,7 +31,7 @@ def run(draft: Draft) -> None:
     }
     rules |= {f"{_OURS}QLinear{op}": partial(_two, op) for op in ("Add", "Mul")}
     for op in ("AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu", "Softmax"):
-        rules[f"{_OURS}QLinear{op}"] = partial(_one, op)
+        rules[f"{_OURS}QLinear{op}"] = partial(_on_floats, op)
     rewrite(draft, rules)
 
 
@@ -53,10 +53,10 @@ def _bias(chain: Chain, node: DraftNode, index: int, scales: tuple[int, int]) ->
     """Return the real numbers of an int32 bias, whose scale is the product of the two at `scales`."""
     if index >= len(node.inputs) or not node.inputs[index]:
         return []
-    found = [chain.draft.array(_given(node, at)) for at in scales]
-    if found[0] is None or found[1] is None:
+    biases = [chain.draft.array(_given(node, at)) for at in scales]
+    if biases[0] is None or biases[1] is None:
         raise InputError("scales that are constants", "computed ones", node.where)
-    product = np.asarray(found[0].reshape(()) * found[1].reshape(-1), np.float32)
+    product = np.asarray(biases[0].reshape(()) * biases[1].reshape(-1), np.float32)
     along: dict[str, Any] = {"axis": 0} if product.size > 1 else {}
     scale = product if product.size > 1 else product.reshape(())
     return [chain.op("DequantizeLinear", node.inputs[index], scale, **along)]
@@ -85,7 +85,7 @@ def _two(op: str, chain: Chain, node: DraftNode) -> str:
     return _round(chain, node, chain.op(op, _read(chain, node, 0), _read(chain, node, 3)), 6)
 
 
-def _one(op: str, chain: Chain, node: DraftNode) -> str:
+def _on_floats(op: str, chain: Chain, node: DraftNode) -> str:
     if node.attributes.get("channels_last", 0):
         raise InputError("channels before positions", "channels last", node.where, "Export the unoptimised model")
     kept = {name: value for name, value in node.attributes.items() if name not in ("channels_last", "opset")}
@@ -93,5 +93,5 @@ def _one(op: str, chain: Chain, node: DraftNode) -> str:
 
 
 def _concat(chain: Chain, node: DraftNode) -> str:
-    parts = [_read(chain, node, place) for place in range(2, len(node.inputs), 3)]
+    parts = [_read(chain, node, index) for index in range(2, len(node.inputs), 3)]
     return _round(chain, node, chain.op("Concat", *parts, **node.attributes), 0)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.core.operators.recurrent import GRU_STEPS
+from edgewright.graph.draft import Chain, Draft, DraftNode
 from edgewright.graph.from_onnx_parse import Parsed, refused_branch
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import Values, call
 from edgewright.graph.normalise.recurrent import is_zero
 from edgewright.schema.errors import InputError
@@ -40,22 +40,22 @@ class _Cell:
 
 
 def run(draft: Draft) -> None:
-    """Put a GRU in the place of every loop.
+    """Replace every loop by a GRU.
 
     Raises:
         InputError: for a loop that is none.
     """
-    made: list[DraftNode] = []
+    nodes: list[DraftNode] = []
     for node in draft.nodes:
-        made += _rewritten(draft, node) if node.kind == "Loop" else [node]
-    draft.nodes = made
+        nodes += _rewritten(draft, node) if node.kind == "Loop" else [node]
+    draft.nodes = nodes
 
 
 def _rewritten(draft: Draft, node: DraftNode) -> list[DraftNode]:
     body, count = node.attributes.get("body"), draft.array(node.inputs[0]) if node.inputs else None
     if not isinstance(body, Parsed) or count is None or count.size != 1:
         raise refused_branch("body", node)
-    samples, carried = int(count.reshape(-1)[0]), [one.name for one in body.inputs[2:]]
+    samples, carried = int(count.reshape(-1)[0]), [declared.name for declared in body.inputs[2:]]
     outer = dict(zip(carried, node.inputs[2:], strict=False))
     given = dict(zip(carried, body.outputs[1:], strict=False))
     producers = draft.producers()
@@ -64,8 +64,13 @@ def _rewritten(draft: Draft, node: DraftNode) -> list[DraftNode]:
         name: draft.constants[outer[name]] for name in carried if given[name] == name and outer[name] in draft.constants
     }
     fixed: Values = {**draft.constants, **body.constants, **same}
-    inside = {*fixed, *carried, *(one.name for one in body.inputs), *(o for one in body.nodes for o in one.outputs)}
-    read = {name for one in body.nodes for name in one.inputs if name}
+    inside = {
+        *fixed,
+        *carried,
+        *(declared.name for declared in body.inputs),
+        *(o for declared in body.nodes for o in declared.outputs),
+    }
+    read = {name for declared in body.nodes for name in declared.inputs if name}
     if len(states) != 1 or len(read - inside) != 1:
         raise refused_branch("body", node)
     (state,), (window,) = states, read - inside
@@ -73,17 +78,17 @@ def _rewritten(draft: Draft, node: DraftNode) -> list[DraftNode]:
     wanted = [given[state], *body.outputs[1 + len(carried) :]]
     for cell in _cells({name: fixed[name] for name in sorted(read & set(fixed))}):
         rng = np.random.default_rng(samples)
-        for place in sorted({0, samples // 2, samples - 1}):
+        for step in sorted({0, samples // 2, samples - 1}):
             x = rng.standard_normal((samples, _ROWS, len(cell.weights))).astype(np.float32)
-            held = rng.uniform(-1, 1, (_ROWS, len(cell.recurrent))).astype(np.float32)
-            now = {name: np.asarray(start + place, start.dtype) for name, start in counters.items()}
-            start = {**fixed, **now, window: x, state: held, body.inputs[0].name: np.asarray(place)}
+            hidden = rng.uniform(-1, 1, (_ROWS, len(cell.recurrent))).astype(np.float32)
+            now = {name: np.asarray(start + step, start.dtype) for name, start in counters.items()}
+            start = {**fixed, **now, window: x, state: hidden, body.inputs[0].name: np.asarray(step)}
             if not _is_step(
                 body,
                 {**start, body.inputs[1].name: np.asarray(True)},
                 wanted,
-                cell.step(x[place], held),
-                place < samples - 1,
+                cell.step(x[step], hidden),
+                step < samples - 1,
             ):
                 break
         else:
@@ -93,7 +98,7 @@ def _rewritten(draft: Draft, node: DraftNode) -> list[DraftNode]:
 
 
 def _cells(fixed: Values) -> Iterator[_Cell]:
-    """Give every way in which constants can be the weights of a GRU."""
+    """Yield every way in which constants can be the weights of a GRU."""
     tables = {name: array for name, array in fixed.items() if array.dtype == np.float32 and array.ndim == 2}
     for name, recurrent in tables.items():
         gates = recurrent.shape[1]
@@ -109,7 +114,7 @@ def _cells(fixed: Values) -> Iterator[_Cell]:
 
 
 def _is_step(body: Parsed, values: Values, wanted: list[str], answer: Array, goes_on: bool) -> bool:
-    """Return whether the body gives an answer as its new state, and goes on where it must."""
+    """Return whether the body returns its answer as the new state and continues while it must."""
     try:
         for node in body.nodes:
             inputs = [values[name] if name else None for name in node.inputs]
@@ -122,7 +127,7 @@ def _is_step(body: Parsed, values: Values, wanted: list[str], answer: Array, goe
         went_on = bool(np.all(values[body.outputs[0]]))
     except _MISFIT:
         return False
-    alike = all(one.shape == answer.shape and np.abs(one - answer).max() < _TOLERANCE for one in ends)
+    alike = all(end.shape == answer.shape and np.abs(end - answer).max() < _TOLERANCE for end in ends)
     return alike and (went_on or not goes_on)
 
 
@@ -135,7 +140,7 @@ def _written(draft: Draft, window: str, cell: _Cell, final: list[str], samples: 
     settings = {"hidden_size": len(cell.recurrent), "linear_before_reset": cell.late}
     every, last = draft.fresh("every"), draft.fresh("last")
     chain.nodes.append(DraftNode("GRU", [x, *names], [every, last], settings))
-    for place, output in enumerate(final):
-        source, axis = (every, 1) if place else (last, 0)
+    for index, output in enumerate(final):
+        source, axis = (every, 1) if index else (last, 0)
         chain.nodes.append(DraftNode("Squeeze", [source, draft.integers([axis])], [output]))
     return chain.nodes

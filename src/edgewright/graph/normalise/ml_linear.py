@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.graph.draft import Chain, Draft, DraftNode, rewrite
 from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
@@ -36,7 +36,7 @@ def _classifier(chain: Chain, node: DraftNode) -> list[DraftNode]:
     rows = len(node.attributes.get("intercepts", ())) or len(names)
     value = _gemm(chain, node, rows)
     if rows == 1 and len(names) == 2:
-        # One score stands for the second class.
+        # A single score is that of the second class.
         other = chain.op("Neg", value)
         if node.attributes.get("post_transform", "NONE") == "NONE":
             other = chain.op("Sub", 1.0, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.graph.draft import Chain, Draft, DraftNode, rewrite
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 
@@ -68,7 +68,7 @@ def _binarizer(chain: Chain, node: DraftNode) -> str:
 
 
 def _columns(chain: Chain, node: DraftNode) -> str:
-    """Entries of the last axis; from the names of the classes (text) it gives labels, which `answers` takes out."""
+    """Select entries of the last axis; from names of the classes (text) it gives labels, which `answers` removes."""
     draft = chain.draft
     names = draft.array(node.inputs[0])
     if names is not None:
@@ -81,7 +81,7 @@ def _columns(chain: Chain, node: DraftNode) -> str:
 
 
 def _one_hot(chain: Chain, node: DraftNode) -> str:
-    """1 where the value equals the category; a value that is no category gives zeros."""
+    """Return 1 where the value equals the category; a value that is not a category gives zeros."""
     numbers = node.attributes.get("cats_int64s")
     if not numbers or not node.attributes.get("zeros", 1):
         raise InputError("categories that are numbers, and zeros for unknown ones", "others", node.where)

@@ -13,7 +13,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, Rewritten, rewrite
+from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
 from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
@@ -21,7 +21,7 @@ ORDER = 30
 # Products of support vectors with columns, or with pairs of classes; more are a damaged file's.
 _LARGEST = 1 << 24
 # Of libsvm: the least probability of a pair, and the error, times the classes, at which coupling stops.
-_LEAST, _ERROR = 1e-7, 0.005
+_MIN_PROBABILITY, _ERROR = 1e-7, 0.005
 # Rounds of coupling. libsvm allows 100; of 7,500 random tables of 2 to 10 classes none took more than 4.
 _ROUNDS = 6
 # Each round costs twelve operators a class.
@@ -44,8 +44,8 @@ def _kernel(chain: Chain, node: DraftNode, vectors: Floats, kind: str = "") -> s
     if chain.draft.source.name == source and chain.draft.source.dtype != "float32":
         source = chain.op("Cast", source, to=1)
     if kind == "RBF":
-        apart = chain.op("Sub", chain.op("Unsqueeze", source, [1]), vectors)
-        squares = chain.op("ReduceSum", chain.op("Mul", apart, apart), [2], keepdims=0)
+        distances = chain.op("Sub", chain.op("Unsqueeze", source, [1]), vectors)
+        squares = chain.op("ReduceSum", chain.op("Mul", distances, distances), [2], keepdims=0)
         return chain.op("Exp", chain.op("Mul", squares, -gamma))
     if kind not in ("LINEAR", "POLY", "SIGMOID"):
         raise InputError("kernel_type LINEAR, POLY, RBF or SIGMOID", repr(kind), node.where)
@@ -150,11 +150,11 @@ def _weights(node: DraftNode, counts: tuple[int, ...]) -> Floats:
     rows = _numbers(node, "coefficients", whole * (classes - 1)).reshape(classes - 1, whole)
     ends = np.cumsum((0, *counts))
     pairs = list(itertools.combinations(range(classes), 2))
-    made = np.zeros((whole, len(pairs)), np.float32)
+    weights = np.zeros((whole, len(pairs)), np.float32)
     for index, (i, j) in enumerate(pairs):
         for own, row in ((i, j - 1), (j, i)):
-            made[ends[own] : ends[own + 1], index] = rows[row, ends[own] : ends[own + 1]]
-    return made
+            weights[ends[own] : ends[own + 1], index] = rows[row, ends[own] : ends[own + 1]]
+    return weights
 
 
 def _votes(chain: Chain, scores: str, pairs: list[tuple[int, int]], classes: int) -> str:
@@ -176,7 +176,7 @@ def _probabilities(chain: Chain, node: DraftNode, scores: str, pairs: list[tuple
         )
     slope, start = (chain.draft.constant(-_numbers(node, name, len(pairs))) for name in ("prob_a", "prob_b"))
     first = chain.op("Sigmoid", chain.op("Add", chain.op("Mul", scores, slope), start))
-    first = chain.op("Clip", first, _LEAST, 1 - _LEAST)
+    first = chain.op("Clip", first, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
     # Row i of the table holds the probabilities of i against the others, column i those of the others against it.
     given = np.zeros((len(pairs), classes, classes), np.float32)
     start_at = np.zeros((classes, classes), np.float32)
@@ -195,12 +195,12 @@ def _coupled(chain: Chain, table: str, turned: str, classes: int) -> str:
 
     Q[i, i] is the sum of the squares of column i of the table, Q[i, j] = -table[j, i] * table[i, j].
     """
-    draft, one = chain.draft, np.float32(1)
+    draft, unit = chain.draft, np.float32(1)
     diagonal = np.zeros((classes, classes, classes, classes), np.float32)
     rows = np.zeros((classes, classes, classes), np.float32)
     for i in range(classes):
-        diagonal[i, :, i, i] = one
-        rows[i, :, i] = one / classes
+        diagonal[i, :, i, i] = unit
+        rows[i, :, i] = unit / classes
     square = classes * classes
     q = chain.op(
         "Sub",
@@ -211,9 +211,9 @@ def _coupled(chain: Chain, table: str, turned: str, classes: int) -> str:
     row = [chain.op("Slice", q, last[i * classes], last[(i + 1) * classes], axis) for i in range(classes)]
     own = [chain.op("Slice", q, last[i * (classes + 1)], last[i * (classes + 1) + 1], axis) for i in range(classes)]
     units = [draft.constant(line) for line in np.eye(classes, dtype=np.float32)]
-    stop, ones = draft.floats(_ERROR / classes), draft.floats(1.0)
+    stop, unity = draft.floats(_ERROR / classes), draft.floats(1.0)
     sums = chain.op("MatMul", q, rows.reshape(square, classes))
-    p = draft.constant(np.full((1, classes), one / classes, np.float32))
+    p = draft.constant(np.full((1, classes), unit / classes, np.float32))
 
     def product(p: str, sums: str) -> str:
         return chain.op("ReduceSum", chain.op("Mul", p, sums), axis, keepdims=1)
@@ -225,7 +225,7 @@ def _coupled(chain: Chain, table: str, turned: str, classes: int) -> str:
         for i in range(classes):
             part = chain.op("Slice", sums, last[i], last[i + 1], axis)
             step = chain.op("Div", chain.op("Sub", whole, part), own[i])
-            scale = chain.op("Add", step, ones)
+            scale = chain.op("Add", step, unity)
             p = chain.op("Div", chain.op("Add", p, chain.op("Mul", step, units[i])), scale)
             sums = chain.op("Div", chain.op("Add", sums, chain.op("Mul", step, row[i])), scale)
             whole = product(p, sums) if i < classes - 1 else whole

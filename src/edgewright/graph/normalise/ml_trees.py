@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, Rewritten, rewrite
+from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
 from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
@@ -41,7 +41,7 @@ class _Forest:
     missing: NDArray[np.bool_]
     roots: NDArray[np.int32]
     depth: int
-    place: dict[tuple[int, int], int]
+    index: dict[tuple[int, int], int]
 
 
 def _forest(node: DraftNode) -> _Forest:
@@ -109,9 +109,9 @@ def _roots(
     by_tree: dict[int, list[int]] = {}
     for n in np.flatnonzero(~led):
         by_tree.setdefault(int(trees[int(n)]), []).append(int(n))
-    if set(by_tree) != {tree for tree, _ in location} or any(len(found) != 1 for found in by_tree.values()):
+    if set(by_tree) != {tree for tree, _ in location} or any(len(roots) != 1 for roots in by_tree.values()):
         raise InputError("one root in each tree", "none or several", node.where)
-    return np.asarray([found[0] for _, found in sorted(by_tree.items())], np.int32)
+    return np.asarray([roots[0] for _, roots in sorted(by_tree.items())], np.int32)
 
 
 def _depth(yes: NDArray[np.int32], no: NDArray[np.int32], roots: NDArray[np.int32], node: DraftNode) -> int:
@@ -163,7 +163,7 @@ def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: 
     if len({len(part) for part in parts}) != 1:
         raise InputError("tables of one length for the leaves", "others", node.where)
     for tree, leaf, column, weight in zip(*parts, strict=True):
-        row = forest.place.get((int(tree), int(leaf)))
+        row = forest.index.get((int(tree), int(leaf)))
         if row is None or not 0 <= int(column) < width:
             raise InputError("leaves of the trees", f"node {leaf} of tree {tree}", node.where)
         table[row, int(column)] += float(weight)
@@ -206,10 +206,10 @@ def _classifier(chain: Chain, node: DraftNode) -> Rewritten:
         value = post_transform(chain, _scores(chain, node, forest, "class", len(names)), node)
         return says_classes(chain, value, node, names)
     # Two classes with one score: that of the second class. Weights that are never negative are probabilities.
-    one = DraftNode(node.op, node.inputs, node.outputs, {**given, "class_ids": (0,) * len(given["class_ids"])})
+    single = DraftNode(node.op, node.inputs, node.outputs, {**given, "class_ids": (0,) * len(given["class_ids"])})
     base = given.get("base_values") or ()
-    one.attributes["base_values"] = tuple(base[-1:])
-    score = _scores(chain, one, forest, "class", 1)
+    single.attributes["base_values"] = tuple(base[-1:])
+    score = _scores(chain, single, forest, "class", 1)
     if min(given["class_weights"]) >= 0 and given.get("post_transform", "NONE") == "NONE":
         value = chain.op("Concat", chain.op("Sub", 1.0, score), score, axis=1)
     else:

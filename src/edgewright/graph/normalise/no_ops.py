@@ -1,15 +1,15 @@
-"""Operators that change nothing when a model answers: Identity, Dropout."""
+"""Removal of operators without effect in inference: Identity and Dropout."""
 
 from __future__ import annotations
 
-from edgewright.graph.normalise._draft import Draft
+from edgewright.graph.draft import Draft
 
 ORDER = 20
 _NOTHING = frozenset({"Identity", "Dropout"})
 
 
 def run(draft: Draft) -> None:
-    """Let the readers of such a node read what it reads."""
+    """Replace the output of such a node by its input."""
     kept = []
     for node in draft.nodes:
         if node.kind not in _NOTHING or not node.inputs:

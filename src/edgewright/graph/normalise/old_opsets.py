@@ -1,4 +1,4 @@
-"""What older opsets wrote in another way: attributes that have become inputs, and Softmax over flattened axes.
+"""Conversion of older opsets: attributes that have become inputs, and Softmax over flattened axes.
 
 The versions are those of the operators' change log in the ONNX standard; the result is opset 18.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, Rewritten, rewrite
+from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
 from edgewright.schema.errors import InputError
 
 ORDER = 10
@@ -33,7 +33,7 @@ def run(draft: Draft) -> None:
         InputError: for an opset before 7, whose broadcasting was another, or after 24.
     """
     if not draft.opset and all(node.domain for node in draft.nodes):
-        # Converters of trees import ai.onnx.ml alone: there is no operator whose version the number would tell.
+        # Converters of trees import ai.onnx.ml alone, so there is no operator of ai.onnx whose version matters.
         draft.opset = 18
     if not OLDEST <= draft.opset <= NEWEST:
         raise InputError(
@@ -68,7 +68,7 @@ def _scales(chain: Chain, node: DraftNode) -> list[DraftNode]:
 
 
 def _first_output(chain: Chain, node: DraftNode) -> list[DraftNode]:
-    """Training's further outputs are there by name in old files; nobody reads them."""
+    """Remove the outputs for training, which old files name although no operator reads them."""
     read = {name for other in chain.draft.nodes for name in other.inputs} | set(chain.draft.outputs)
     if any(name in read for name in node.outputs[1:]):
         raise InputError("one output", f"{len(node.outputs)}", node.where)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._values import Values, everything
 from edgewright.schema.graph import Array
 

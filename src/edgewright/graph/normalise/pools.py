@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.core.operators._windows import geometry, same_padding
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.core.operators._attributes import geometry, same_padding
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._values import Values, everything
 from edgewright.schema.graph import Node
 
@@ -21,16 +21,16 @@ _PLACED = frozenset({"Conv", "MaxPool", "AveragePool"})
 def run(draft: Draft) -> None:
     """Rewrite reductions over every axis after the channels, padding of pools, and a Pad with zeros before a Conv."""
     values = everything(draft)[0]
-    made: list[DraftNode] = []
+    nodes: list[DraftNode] = []
     for node in draft.nodes:
         if node.kind in _PLACED:
             _explicit(node, values)
             if node.kind == "Conv":
                 _padded(draft, node)
             else:
-                made += _pool(draft, node, values[node.inputs[0]].shape[2:])
-        made += _pooled(draft, node, values) if node.kind in _GLOBAL else [node]
-    draft.nodes = made
+                nodes += _pool(draft, node, values[node.inputs[0]].shape[2:])
+        nodes += _pooled(draft, node, values) if node.kind in _GLOBAL else [node]
+    draft.nodes = nodes
 
 
 def _pooled(draft: Draft, node: DraftNode, values: Values) -> list[DraftNode]:
@@ -68,7 +68,7 @@ def _pool(draft: Draft, node: DraftNode, shape: tuple[int, ...]) -> list[DraftNo
     Args:
         draft: of the node.
         node: MaxPool or AveragePool.
-        shape: of the pooled axes.
+        shape: shape of the pooled axes.
     """
     kernel = tuple(node.attributes["kernel_shape"])
     plain = Node(op=node.op, inputs=(), outputs=tuple(node.outputs), attributes=dict(node.attributes))
@@ -76,18 +76,18 @@ def _pool(draft: Draft, node: DraftNode, shape: tuple[int, ...]) -> list[DraftNo
     node.attributes.pop("ceil_mode", None)
     rank = len(kernel)
     pads = tuple(node.attributes.get("pads") or (0,) * (2 * rank))
-    made: list[DraftNode] = []
+    nodes: list[DraftNode] = []
     if node.attributes.pop("count_include_pad", 0) and any(pads):
         padded = draft.fresh("padded")
         widths = draft.integers((0, 0, *pads[:rank], 0, 0, *pads[rank:]))
-        made.append(DraftNode("Pad", [node.inputs[0], widths, draft.floats(0.0)], [padded]))
+        nodes.append(DraftNode("Pad", [node.inputs[0], widths, draft.floats(0.0)], [padded]))
         node.inputs[0], pads = padded, (0,) * (2 * rank)
     node.attributes["pads"] = (*pads[:rank], *(a + b for a, b in zip(pads[rank:], beyond, strict=True)))
-    return made
+    return nodes
 
 
 def _padded(draft: Draft, node: DraftNode) -> None:
-    """Take zeros around height and width into the convolution that alone reads them."""
+    """Merge a padding with zeros around height and width into the convolution that is its only reader."""
     before = draft.producers().get(node.inputs[0])
     if before is None or before.kind != "Pad" or before.attributes.get("mode", "constant") != "constant":
         return

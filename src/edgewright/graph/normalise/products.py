@@ -1,10 +1,10 @@
-"""One form for a layer of weights: Gemm without factors, weights (inputs, outputs), bias of one axis."""
+"""Standard form of a dense layer: Gemm without factors, weights (inputs, outputs), and a bias with one axis."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._values import Values, everything
 from edgewright.schema.graph import Array
 
@@ -12,7 +12,7 @@ ORDER = 60
 
 
 def run(draft: Draft) -> None:
-    """Work the factors of Gemm into its constants; MatMul of rows with a constant, and a sum after it, become Gemm."""
+    """Multiply the factors of Gemm into its constants; a MatMul with a constant and a following sum become a Gemm."""
     values = everything(draft)[0]
     readers = draft.readers()
     gone: set[int] = set()
@@ -54,10 +54,10 @@ def _bias(draft: Draft, node: DraftNode, after: list[DraftNode], values: Values)
     if len(after) != 1 or after[0].kind != "Add":
         return None
     other = [name for name in after[0].inputs if name != node.outputs[0]]
-    found = draft.array(other[0]) if len(other) == 1 else None
+    bias = draft.array(other[0]) if len(other) == 1 else None
     width = values[node.outputs[0]].shape[-1]
-    if found is None or found.size not in (1, width) or (found.ndim > 1 and found.shape[-1] not in (1, width)):
+    if bias is None or bias.size not in (1, width) or (bias.ndim > 1 and bias.shape[-1] not in (1, width)):
         return None
-    if found.ndim > 2 or found.dtype != np.float32:
+    if bias.ndim > 2 or bias.dtype != np.float32:
         return None
-    return np.ascontiguousarray(np.broadcast_to(found.reshape(-1), (width,)))
+    return np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), (width,)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
-from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.graph.draft import Chain, Draft, DraftNode
 from edgewright.schema.errors import InputError
 
 ORDER = 22
@@ -18,7 +18,7 @@ _BIAS, _LENGTHS, _FIRST, _PEEPHOLES = 3, 4, (5, 6), 7
 _EVERY, _LAST, _CELLS = 0, 1, 2
 # A Slice that ends here ends with its axis.
 _END = 2**31 - 1
-# What gives zeros where it is given zeros.
+# Operators that give zeros for zeros.
 _OF_ZEROS = frozenset({"Expand", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather", "Cast", "Identity",
                        "Concat", "Tile"})  # fmt: skip
 
@@ -31,11 +31,11 @@ def run(draft: Draft) -> None:
     """
     if not any(node.kind in _GATES for node in draft.nodes):
         return
-    made: list[DraftNode] = []
+    nodes: list[DraftNode] = []
     for node in draft.nodes:
         plain = node.kind in _GATES and WINDOW not in node.attributes
-        made += _rewritten(draft, node) if plain else [node]
-    draft.nodes = made
+        nodes += _rewritten(draft, node) if plain else [node]
+    draft.nodes = nodes
     _of_stacked(draft)
     for node in [node for node in draft.nodes if node.kind in _GATES]:
         _last_alone(draft, node)
@@ -80,14 +80,14 @@ def _refuse_other(draft: Draft, node: DraftNode) -> None:
     activations = tuple(given.get("activations", _USUAL[node.kind]))
     if activations != _USUAL[node.kind] or given.get("clip") or given.get("input_forget", 0):
         raise InputError(f"{node.kind} with {', '.join(_USUAL[node.kind])}", ", ".join(activations), node.where)
-    read = {place: name for place, name in enumerate(node.inputs) if name}
+    read = {index: name for index, name in enumerate(node.inputs) if name}
     producers = draft.producers()
-    for place in _FIRST:
-        if place in read and not is_zero(draft, producers, read[place]):
-            raise InputError("a first state of 0", f"the value {read[place]!r}", node.where)
-    for place, text in ((_LENGTHS, "lengths of sequences"), (_PEEPHOLES, "peepholes")):
-        if place in read and (place == _LENGTHS or not is_zero(draft, producers, read[place])):
-            raise InputError(f"{node.kind} without {text}", f"the value {read[place]!r}", node.where)
+    for index in _FIRST:
+        if index in read and not is_zero(draft, producers, read[index]):
+            raise InputError("a first state of 0", f"the value {read[index]!r}", node.where)
+    for index, text in ((_LENGTHS, "lengths of sequences"), (_PEEPHOLES, "peepholes")):
+        if index in read and (index == _LENGTHS or not is_zero(draft, producers, read[index])):
+            raise InputError(f"{node.kind} without {text}", f"the value {read[index]!r}", node.where)
 
 
 def is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:
@@ -106,7 +106,7 @@ def is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:
 
 
 def _of_stacked(draft: Draft) -> None:
-    """Let what takes the last state of one layer from those of all layers read that one."""
+    """Replace the selection of one layer's last state from those of all layers by that state."""
     producers = draft.producers()
     for node in draft.nodes:
         stack = producers.get(node.inputs[0]) if node.kind == "Gather" else None
@@ -115,8 +115,8 @@ def _of_stacked(draft: Draft) -> None:
             continue
         wide = [producers.get(name) for name in stack.inputs]
         axis = int(node.attributes.get("axis", 0))
-        alone = [one for one in wide if one is not None and one.kind == "Unsqueeze"]
-        if len(alone) == len(wide) and all(_integers(draft, one, 1, "axes") == [axis] for one in alone):
+        alone = [array for array in wide if array is not None and array.kind == "Unsqueeze"]
+        if len(alone) == len(wide) and all(_integers(draft, array, 1, "axes") == [axis] for array in alone):
             draft.rename(node.outputs[0], alone[int(index)].inputs[0])
 
 
@@ -130,10 +130,10 @@ def _last_alone(draft: Draft, node: DraftNode) -> None:
         after = readers.get(name, [])
         if len(after) != 1 or name in draft.outputs:
             return
-        found = _moved(draft, after[0], axes)
-        if not found:
+        moved = _moved(draft, after[0], axes)
+        if not moved:
             return
-        axes, name = found, after[0].outputs[0]
+        axes, name = moved, after[0].outputs[0]
     node.attributes = {**node.attributes, WINDOW: LAST}
     draft.rename(name, node.outputs[0])
     draft.prune()
@@ -149,15 +149,15 @@ def _moved(draft: Draft, reader: DraftNode, axes: list[str]) -> list[str]:
     """
     places = _integers(draft, reader, 1, "axes")
     if reader.kind == "Transpose":
-        return [axes[place] for place in reader.attributes.get("perm", range(len(axes))[::-1])]
+        return [axes[source] for source in reader.attributes.get("perm", range(len(axes))[::-1])]
     if reader.kind == "Unsqueeze":
-        made = list(axes)
-        for place in sorted(place % (len(axes) + len(places)) for place in places):
-            made.insert(place, "")
-        return made
+        moved = list(axes)
+        for source in sorted(source % (len(axes) + len(places)) for source in places):
+            moved.insert(source, "")
+        return moved
     if reader.kind == "Squeeze":
-        gone = {place % len(axes) for place in places}
-        return [] if not gone or any(axes[place] for place in gone) else _without(axes, gone)
+        gone = {source % len(axes) for source in places}
+        return [] if not gone or any(axes[source] for source in gone) else _without(axes, gone)
     if reader.kind == "Gather":
         index = draft.array(reader.inputs[1])
         axis = int(reader.attributes.get("axis", 0)) % len(axes)
@@ -165,19 +165,23 @@ def _moved(draft: Draft, reader: DraftNode, axes: list[str]) -> list[str]:
         return _without(axes, {axis}) if last and axes[axis] == "time" else []
     if reader.kind == "Slice":
         # From the last to the end, as Keras's converter writes it: the axis stays, with length 1.
-        parts = [_integers(draft, reader, place, "") for place in range(1, 5)]
+        parts = [_integers(draft, reader, source, "") for source in range(1, 5)]
         start, end, (axis,) = parts[0], parts[1], parts[2] if len(parts[2]) == 1 else [-1]
         last = start == [-1] and len(end) == 1 and end[0] >= _END and parts[3] in ([], [1])
-        return ["" if place == axis else one for place, one in enumerate(axes)] if last and axes[axis] == "time" else []
+        return (
+            ["" if source == axis else axis_name for source, axis_name in enumerate(axes)]
+            if last and axes[axis] == "time"
+            else []
+        )
     return []
 
 
 def _without(axes: list[str], gone: set[int]) -> list[str]:
-    return [axis for place, axis in enumerate(axes) if place not in gone]
+    return [axis for index, axis in enumerate(axes) if index not in gone]
 
 
 def _without_axis(draft: Draft, node: DraftNode) -> None:
-    """Let what takes the one direction of a last state read the state itself."""
+    """Replace the selection of the only direction of a last state by the state itself."""
     readers = draft.readers()
     for wide in readers.get(node.outputs[0], []):
         places = _integers(draft, wide, 1, "axes") if wide.kind == "Unsqueeze" else []
@@ -188,8 +192,8 @@ def _without_axis(draft: Draft, node: DraftNode) -> None:
                 draft.rename(reader.outputs[0], node.outputs[0])
 
 
-def _integers(draft: Draft, node: DraftNode, place: int, attribute: str) -> list[int]:
+def _integers(draft: Draft, node: DraftNode, index: int, attribute: str) -> list[int]:
     if attribute in node.attributes:
         return [int(value) for value in node.attributes[attribute]]
-    array = draft.array(node.inputs[place]) if len(node.inputs) > place else None
+    array = draft.array(node.inputs[index]) if len(node.inputs) > index else None
     return [] if array is None else [int(value) for value in array.ravel()]

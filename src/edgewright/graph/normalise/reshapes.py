@@ -6,7 +6,7 @@ directions of an LSTM or a GRU that way.
 
 from __future__ import annotations
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._values import Values, everything
 from edgewright.graph.normalise.constants import target
 
@@ -28,13 +28,13 @@ def run(draft: Draft) -> None:
         ):
             draft.rename(node.outputs[0], node.inputs[0])
             continue
-        between = node.inputs[0] in shaped and all(one.op in _SHAPING for one in readers.get(node.outputs[0], []))
+        between = node.inputs[0] in shaped and all(reader.op in _SHAPING for reader in readers.get(node.outputs[0], []))
         if node.op in _SHAPING or (between and not draft.fixed_batch and _keeps_order(node, values)):
             name, source = node.outputs[0], node.inputs[0]
             to = target(values, name, node, draft.fixed_batch)
             while source in shaped:
                 source = shaped[source].inputs[0]
-            if all(one[name].shape == one[source].shape for one in values) and not (
+            if all(reader[name].shape == reader[source].shape for reader in values) and not (
                 source == draft.source.name and name in draft.outputs
             ):
                 draft.rename(name, source)
@@ -47,8 +47,8 @@ def run(draft: Draft) -> None:
 
 
 def _same(node: DraftNode, values: list[Values]) -> bool:
-    """Return whether a node keeps every entry of what it reads."""
-    return all(one[node.outputs[0]].shape == one[node.inputs[0]].shape for one in values)
+    """Return whether a node keeps every entry of its input."""
+    return all(value[node.outputs[0]].shape == value[node.inputs[0]].shape for value in values)
 
 
 def _keeps_order(node: DraftNode, values: list[Values]) -> bool:

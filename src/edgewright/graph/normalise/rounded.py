@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._values import call, everything
 from edgewright.schema.graph import Array
 
@@ -22,22 +22,22 @@ Readers = dict[str, list[DraftNode]]
 
 
 def run(draft: Draft) -> None:
-    """Rewrite what stands between QuantizeLinear and DequantizeLinear."""
+    """Rewrite the operators between QuantizeLinear and DequantizeLinear."""
     if not any(node.kind == "QuantizeLinear" for node in draft.nodes):
         return
     _fold_parameters(draft)
     _merge_roundings(draft)
     _round_first(draft)
     ranks = {name: array.ndim for name, array in everything(draft)[0].items()}
-    producers, made = draft.producers(), list[DraftNode]()
+    producers, nodes = draft.producers(), list[DraftNode]()
     for node in draft.nodes:
         stored = _weights(draft, node, producers) is not None
         if node.kind == "MatMul" and stored and ranks[node.inputs[0]] == 2:
             node.op = "Gemm"
         if node.kind in ("Conv", "Gemm"):
-            made += _bias(draft, node, producers)
-        made.append(node)
-    draft.nodes = made
+            nodes += _bias(draft, node, producers)
+        nodes.append(node)
+    draft.nodes = nodes
 
 
 def _weights(draft: Draft, node: DraftNode, producers: dict[str, DraftNode]) -> Array | None:
@@ -89,19 +89,19 @@ def _goes(draft: Draft, node: DraftNode, before: DraftNode | None, rounding: Dra
 
 
 def _round_first(draft: Draft) -> None:
-    """Round what an operator gives before it is reshaped, not afterwards: the same bytes."""
-    producers, readers, made = draft.producers(), draft.readers(), list[DraftNode]()
+    """Round the output of an operator before it is reshaped instead of afterwards; the bytes are the same."""
+    producers, readers, nodes = draft.producers(), draft.readers(), list[DraftNode]()
     for node in draft.nodes:
         before = producers.get(node.inputs[0]) if node.kind in _RESHAPES else None
         after = readers.get(node.outputs[0], [])
         rounds = len(after) == 1 and after[0].kind == "QuantizeLinear" and node.outputs[0] not in draft.outputs
         if rounds and before is not None and before.kind not in ("DequantizeLinear", "QuantizeLinear", *_RESHAPES):
             names = [draft.fresh("bytes"), draft.fresh("real")]
-            made.append(DraftNode("QuantizeLinear", [node.inputs[0], *after[0].inputs[1:]], names[:1]))
-            made.append(DraftNode("DequantizeLinear", [names[0], *after[0].inputs[1:]], names[1:]))
+            nodes.append(DraftNode("QuantizeLinear", [node.inputs[0], *after[0].inputs[1:]], names[:1]))
+            nodes.append(DraftNode("DequantizeLinear", [names[0], *after[0].inputs[1:]], names[1:]))
             node.inputs[0] = names[1]
-        made.append(node)
-    draft.nodes = made
+        nodes.append(node)
+    draft.nodes = nodes
 
 
 def _pads_with_zero(draft: Draft, node: DraftNode) -> bool:

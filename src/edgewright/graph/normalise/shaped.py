@@ -6,8 +6,8 @@ that an earlier one gives.
 
 from __future__ import annotations
 
+from edgewright.graph.draft import Draft, DraftNode, applied
 from edgewright.graph.normalise._convolution_transpose import RULES as CONVOLUTIONS
-from edgewright.graph.normalise._draft import Draft, DraftNode, applied
 from edgewright.graph.normalise._einsum import RULES as SUMS_OF_PRODUCTS
 from edgewright.graph.normalise._rearranged import RULES as MOVES
 from edgewright.graph.normalise._resize import RULES as SIZES
@@ -29,7 +29,7 @@ def run(draft: Draft) -> None:
         return
     values = start(draft)
     settled = set(draft.constants)
-    made = []
+    nodes = []
     for node in draft.nodes:
         rule = RULES.get(node.kind)
         parts = [node] if rule is None else applied(rule, draft, node, _seen(draft, node, values, settled))
@@ -38,13 +38,13 @@ def run(draft: Draft) -> None:
                 draft.refuse_unknown(but=RULES)
             fresh = {name: draft.constants[name] for name in part.inputs if name in draft.constants}
             settled.update(fresh)
-            for one in values:
-                one.update(fresh)
+            for value in values:
+                value.update(fresh)
             step(part, values)
             if part.op in ("Shape", "Size") or (part.inputs and settled.issuperset(filter(None, part.inputs))):
                 settled.update(part.outputs)
-        made += parts
-    draft.nodes = made
+        nodes += parts
+    draft.nodes = nodes
 
 
 def _seen(draft: Draft, node: DraftNode, values: list[Values], settled: set[str]) -> Seen:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 
 # After `rounded`, which takes the roundings between them away, and before `pools`, which takes padding into layers.
 ORDER = 52
@@ -17,10 +17,10 @@ ORDER = 52
 def run(draft: Draft) -> None:
     """Swap until the Transpose stands first."""
     for _ in range(len(draft.nodes)):
-        found = _pair(draft)
-        if found is None:
+        pair = _pair(draft)
+        if pair is None:
             return
-        first, second = found
+        first, second = pair
         perm = tuple(int(axis) for axis in second.attributes["perm"])
         if first.kind == "Pad":
             widths = draft.constants[first.inputs[1]].reshape(2, -1)

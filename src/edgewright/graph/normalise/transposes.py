@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.graph.normalise._values import everything
 
 ORDER = 70
@@ -131,10 +131,10 @@ def _reduce(draft: Draft) -> bool:
         if turn is None or not order or axes is None or node.attributes.get("keepdims", 1):
             continue
         gone = {int(axis) % len(order) for axis in axes.ravel()}
-        left = [axis for place, axis in enumerate(order) if place not in gone]
+        left = [axis for index, axis in enumerate(order) if index not in gone]
         if left != sorted(left):
             continue
-        node.inputs = [turn.inputs[0], draft.integers(sorted(order[place] for place in gone))]
+        node.inputs = [turn.inputs[0], draft.integers(sorted(order[index] for index in gone))]
         return True
     return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.draft import Draft, DraftNode
 from edgewright.schema.graph import Array
 
 ORDER = 18
@@ -17,19 +17,19 @@ _MOVES = frozenset(
 
 def run(draft: Draft) -> None:
     """Shift them all; a model with unsigned bytes that something else reads stays as it is."""
-    found = _unsigned(draft)
-    if not found or found.intersection(draft.outputs):
+    names = _unsigned(draft)
+    if not names or names.intersection(draft.outputs):
         return
     for node in draft.nodes:
-        reads = found.intersection(node.inputs)
+        reads = names.intersection(node.inputs)
         first = bool(reads) and node.inputs[0] in reads and len([n for n in node.inputs if n in reads]) == 1
         if reads and not (first and (node.kind in _MOVES or node.kind == "DequantizeLinear")):
             return
     for node in draft.nodes:
-        if node.kind == "QuantizeLinear" and node.outputs[0] in found:
+        if node.kind == "QuantizeLinear" and node.outputs[0] in names:
             node.attributes.pop("output_dtype", None)
             _shift_zero(draft, node)
-        elif node.kind == "DequantizeLinear" and node.inputs[0] in found:
+        elif node.kind == "DequantizeLinear" and node.inputs[0] in names:
             _shift_zero(draft, node)
         elif node.kind == "DequantizeLinear":
             array = draft.array(node.inputs[0])
@@ -40,12 +40,12 @@ def run(draft: Draft) -> None:
 
 def _unsigned(draft: Draft) -> set[str]:
     """Return values that are unsigned bytes."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in draft.nodes:
-        moved = node.kind in _MOVES and bool(node.inputs) and node.inputs[0] in found
+        moved = node.kind in _MOVES and bool(node.inputs) and node.inputs[0] in names
         if moved or (node.kind == "QuantizeLinear" and _rounds_to_unsigned(draft, node)):
-            found.add(node.outputs[0])
-    return found
+            names.add(node.outputs[0])
+    return names
 
 
 def _rounds_to_unsigned(draft: Draft, node: DraftNode) -> bool:

@@ -1,11 +1,17 @@
-"""Steps of a job: every file offers `STEP`; its name is the `kind` in `job.toml`."""
+"""Steps of a job: every file offers `STEP`; its name is the `kind` in `job.toml`. What steps share is here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,11 +20,11 @@ from edgewright.data.load import find_kind
 from edgewright.data.public import names as public_names
 from edgewright.data.public import public_set
 from edgewright.pipeline.config import read_config, shipped
-from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.job import StepRecord
+from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.schema.job import JobFigure, StepRecord
 
 C = TypeVar("C")
 
@@ -87,11 +93,11 @@ class Work:
         if self.data is None:
             named = f" with {', '.join(names)}" if names else ""
             raise InputError(f"texts in --data DIR{named}", "no --data", where, _origins(names))
-        found = [self.data / name for name in names] or [self.data]
-        for path in found:
+        paths = [self.data / name for name in names] or [self.data]
+        for path in paths:
             if not path.exists():
                 raise InputError("texts", "nothing there", str(path), _origins((path.name,)))
-        return found
+        return paths
 
     def run_of(self, name: str) -> Ran:
         """Return what a step ran; the newest when the name is empty.
@@ -120,13 +126,18 @@ class StepConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         kind: the file of `jobs/steps`.
-        name: of the step in targets and other steps; the kind when empty.
+        name: name of the step in targets and other steps; the kind when empty.
         title: heading on the page; the step's own when empty.
     """
 
     kind: str
     name: str = ""
     title: str = ""
+
+    @property
+    def step_name(self) -> str:
+        """Name of the step."""
+        return self.name or self.kind
 
 
 @dataclass(frozen=True)
@@ -142,3 +153,79 @@ class Step(Generic[C]):
     config: type[C]
     title: str
     run: Callable[[C, Work], StepRecord]
+
+
+# The hook hears of every connection, name look-up and open port before it happens. What a parent had resident when it
+# forked counts in `ru_maxrss`, and not in VmHWM.
+_HOOK = """\
+import atexit, runpy, sys
+asked = []
+names = ("socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto", "socket.gethostbyname")
+sys.addaudithook(lambda name, _: asked.append(name) if name in names else None)
+file = sys.argv.pop(1)
+def end():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    open(file, "w").write(f"{len(asked)} {status['VmHWM'].split()[0]}")
+atexit.register(end)
+runpy.run_module("edgewright", run_name="__main__", alter_sys=True)
+"""
+
+
+class Process(NamedTuple):
+    """A process that ended well.
+
+    Attributes:
+        output: what it wrote.
+        memory: bytes that were resident at most, with Python and its libraries.
+        network: connections, look-ups of names and ports that it asked for.
+    """
+
+    output: str
+    memory: int
+    network: int
+
+    def figures(self) -> tuple[JobFigure, ...]:
+        """Return memory and network use."""
+        title = "memory of the whole process, Python and its libraries included"
+        return (
+            JobFigure(name="memory", title=title, value=self.memory, unit="B"),
+            JobFigure(name="network", title="connections, look-ups and ports that it asked for", value=self.network,
+                      unit="1"),
+        )  # fmt: skip
+
+
+def run_offline(arguments: Sequence[str | Path], lines: Sequence[str] = ()) -> Process:
+    """Run `edgewright` with arguments and lines of input.
+
+    Raises:
+        CheckFailedError: it failed.
+    """
+    with tempfile.TemporaryDirectory() as room, (Path(room) / "input").open("w+", encoding="utf-8") as given:
+        given.writelines(f"{line}\n" for line in lines)
+        given.seek(0)
+        counted, written, failed = (Path(room) / name for name in ("network", "output", "errors"))
+        command = [sys.executable, "-c", _HOOK, str(counted), *map(str, arguments)]
+        with written.open("wb") as output, failed.open("wb") as errors:
+            done = subprocess.run(command, stdin=given, stdout=output, stderr=errors, check=False)
+        if done.returncode:
+            message = failed.read_text(encoding="utf-8", errors="replace").strip()
+            raise CheckFailedError(f"edgewright {' '.join(map(str, arguments[:2]))} ended with {message[-400:]}")
+        network, resident = map(int, counted.read_text().split())
+        return Process(written.read_text(encoding="utf-8"), 1024 * resident, network)
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_processes(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+    """Yield what a function of a module makes of each task, in order, on all processors.
+
+    Each process begins anew: a copy of this one would inherit the locks of JAX's threads.
+    """
+    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(tasks))
+    if workers <= 1:
+        yield from map(function, tasks)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(function, tasks, chunksize=max(1, min(10, len(tasks) // (4 * workers))))

@@ -30,22 +30,22 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def _adapt(config: Config, work: Work) -> StepRecord:
     ran = work.run_of(config.run)
     with work.listener.doing("Learning from each person"):
-        found = simulate(ran.folder, ScoreRequest(), Examples(config.seconds, "first" if config.first else "seconds"))
-    worst = min(found.people, key=lambda one: one.after)
-    losers = [one.name for one in found.people if one.before - one.after > POINT]
+        gains = simulate(ran.folder, ScoreRequest(), Examples(config.seconds, "first" if config.first else "seconds"))
+    worst = min(gains.people, key=lambda person: person.after)
+    losers = [person.name for person in gains.people if person.before - person.after > POINT]
     lost = f"Worse by more than a point: {', '.join(losers)}" if losers else "Nobody loses more than a point"
-    used = sum(one.used for one in found.people)
+    used = sum(person.used for person in gains.people)
     return StepRecord(
         command=f"edgewright adapt simulate {ran.folder.name} "
         f"--{'first' if config.first else 'examples'} {config.seconds:g}s",
         says=(
-            f"The learned layer answers for {used} of {len(found.people)} people; the guard keeps the factory's layer "
+            f"The learned layer answers for {used} of {len(gains.people)} people; the guard keeps the factory's layer "
             f"for the others. {lost}.",
         ),
         figures=(
-            JobFigure(name="before", title="accuracy before", value=found.before.value, interval=found.before),
-            JobFigure(name="after", title="accuracy after", value=found.after.value, interval=found.after),
-            JobFigure(name="gain", title="gain", value=found.gain.value, interval=found.gain),
+            JobFigure.of_interval("before", "accuracy before", gains.before),
+            JobFigure.of_interval("after", "accuracy after", gains.after),
+            JobFigure.of_interval("gain", "gain", gains.gain),
             JobFigure(name="worst", title=f"worst person after: {worst.name}", value=worst.after),
             JobFigure(name="losers", title="people who lose more than a point", value=len(losers), unit="1"),
         ),

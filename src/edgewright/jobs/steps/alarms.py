@@ -12,16 +12,16 @@ from edgewright.data.load import load_data
 from edgewright.jobs.group_figures import with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.jobs.steps.replay import unseen
-from edgewright.pipeline.folder import judged_of
-from edgewright.pipeline.variants import recording_engine
+from edgewright.pipeline.package.variants import recording_engine
+from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import SHARE, Numbers
 from edgewright.workflows.detection.threshold import rate
-from edgewright.workflows.tuning.grid import Tally, judged
+from edgewright.workflows.tuning.grid import Tally, evaluated
 from edgewright.workflows.tuning.recordings import tapes_of
-from edgewright.workflows.tuning.request import usual_tolerance
+from edgewright.workflows.tuning.workflow import usual_tolerance
 
 _HOUR = 3600.0
 
@@ -46,13 +46,17 @@ def _alarms(config: Config, work: Work) -> StepRecord:
     package = read_package(package_path(judged_of(ran.folder)))
     form = package.manifest.default
     predictor = Predictor(package, form=form, engine=recording_engine(package.model(form)).name)
-    heard = msgspec.structs.replace(dataset, recordings=tuple({one.name: one for one, _ in parts}.values()))
+    judging = msgspec.structs.replace(
+        dataset, recordings=tuple({recording.name: recording for recording, _ in parts}.values())
+    )
     people = sorted({group for _, (group, _, _) in parts})
-    with work.listener.doing("Listening", len(heard.recordings)) as advance:
-        tapes, _ = tapes_of(predictor, heard, ran.decision.alarms, people, advance)
+    with work.listener.doing("Listening", len(judging.recordings)) as advance:
+        tapes, _ = tapes_of(predictor, judging, ran.decision.alarms, people, advance)
     tolerance = usual_tolerance(package.manifest, tapes[0])
     tallies: dict[str, list[Tally]] = {}
-    for tape, tally in zip(tapes, judged(tapes, ran.decision, package.manifest.labels, tolerance).tallies, strict=True):
+    for tape, tally in zip(
+        tapes, evaluated(tapes, ran.decision, package.manifest.labels, tolerance).tallies, strict=True
+    ):
         tallies.setdefault(tape.group, []).append(tally)
     return record_of(work.folder.name, ran.decision.alarms, tallies)
 
@@ -61,7 +65,7 @@ def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]
     """Return what alarms say of those who judge.
 
     Args:
-        name: of the job.
+        name: name of the job.
         alarms: labels that call for somebody.
         tallies: of the recordings of each of them.
     """
@@ -88,8 +92,8 @@ def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]
         JobFigure(name="hours", title="hours of other sound", value=hours, unit="1"),
     ]
     each = "; ".join(
-        f"{group} {lost:g} of {said:g}, {plural(int(wrong), 'false alarm')} in {length / 60:.3g} min"
-        for group, said, lost, wrong, length in zip(groups, events, missed, false, seconds, strict=True)
+        f"{group} {lost:g} of {spoken:g}, {plural(int(wrong), 'false alarm')} in {length / 60:.3g} min"
+        for group, spoken, lost, wrong, length in zip(groups, events, missed, false, seconds, strict=True)
     )
     return StepRecord(
         command=f"edgewright jobs run {name}", figures=tuple(figures),

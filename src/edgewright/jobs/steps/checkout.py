@@ -15,19 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
+from edgewright.core.input.pictures import png
 from edgewright.core.neighbours.index_file import read_index, write_index
-from edgewright.core.pictures import png
 from edgewright.core.predictor import package_path
 from edgewright.data.load import load_data
 from edgewright.data.picture_samples import read_pictures
 from edgewright.data.targets import as_text
 from edgewright.export.answering import load
-from edgewright.jobs.offline import Process, run_offline
-from edgewright.jobs.series import Rows
-from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.steps import Process, Step, StepConfig, Work, run_offline
 from edgewright.jobs.steps.few_shot import with_new_labels
+from edgewright.jobs.steps.forecast import Rows
 from edgewright.language.forecasting.series import series_of
-from edgewright.pipeline.folder import judged_of
+from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import Choice, JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.training.metrics import SHARE, group_interval
@@ -36,7 +35,7 @@ Numbers = NDArray[np.float64]
 Texts = NDArray[np.str_]
 _KNOWN, _NEW, _DAY_S = "known", "new", 86_400.0
 # Settings that are tried of each limit.
-_TRIED = 40
+_SETTINGS = 40
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,8 +51,8 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         wrong: what a wrong charge costs, in questions to the cashier.
         largest: products of a basket at most.
         item_s: seconds from one product to the next.
-        drawn: baskets on the time line: those in a row with the fewest right products.
-        seed: of the baskets.
+        shown: baskets on the time line: those in a row with the fewest right products.
+        seed: seed of the baskets.
     """
 
     run: str = ""
@@ -65,7 +64,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wrong: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     largest: Annotated[int, msgspec.Meta(ge=1)] = 6
     item_s: Annotated[float, msgspec.Meta(gt=0)] = 3.0
-    drawn: Annotated[int, msgspec.Meta(ge=1)] = 12
+    shown: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(default=12, name="drawn")
     seed: int = 0
 
 
@@ -88,12 +87,14 @@ def cheapest(answers: Sequence[Answer], truth: Sequence[str], wrong: float) -> t
     """Return limits of distance and confidence that cost least on these pictures; of equal ones the strictest."""
 
     def cost(limits: tuple[float, float]) -> float:
-        charged = [one.charged(*limits) for one in answers]
-        return sum(1.0 if not one else wrong * (one != label) for one, label in zip(charged, truth, strict=True))
+        charged = [charge.charged(*limits) for charge in answers]
+        return sum(
+            1.0 if not charge else wrong * (charge != label) for charge, label in zip(charged, truth, strict=True)
+        )
 
-    steps = np.linspace(0, 1, _TRIED)
-    nears = np.quantile([one.distance for one in answers], steps).tolist()
-    sures = np.quantile([one.confidence for one in answers], steps)[::-1].tolist()
+    steps = np.linspace(0, 1, _SETTINGS)
+    nears = np.quantile([answer.distance for answer in answers], steps).tolist()
+    sures = np.quantile([answer.confidence for answer in answers], steps)[::-1].tolist()
     return min(((near, sure) for near in (-1.0, *nears) for sure in (2.0, *sures)), key=cost)
 
 
@@ -121,7 +122,7 @@ def _checkout(config: Config, work: Work) -> StepRecord:
     confirmed = baskets[round(config.confirmed * len(baskets))].products.start
     near, sure = -1.0, 2.0
     answers, charged, seconds = list[Answer](), list[str](), list[float]()
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     folder.mkdir()
     with tempfile.TemporaryDirectory() as room, work.listener.doing("Charging products", len(rows)) as advance:
         for number, (label, picture) in enumerate(zip(truth, material.samples.X[rows], strict=True)):
@@ -162,7 +163,7 @@ def _checkout(config: Config, work: Work) -> StepRecord:
             JobFigure(name="p99", title="processor time of a picture, 99 of 100 within",
                       value=float(np.quantile(seconds, 0.99)), unit="s"),
             JobFigure(name="index", title="network and examples at the end of the day", value=size, unit="B"),
-            *Process("", max(one.memory for one in both), sum(one.network for one in both)).figures(),
+            *Process("", max(process.memory for process in both), sum(process.network for process in both)).figures(),
         ),
         timeline=_timeline(baskets[customers:], truth, charged, new, config),
         choice=Choice(
@@ -195,35 +196,38 @@ def drawn_baskets(products: int, counts: Numbers, step: float, largest: int, rng
 
 
 def _shares(truth: Texts, charged: Texts, new: Sequence[str]) -> list[JobFigure]:
-    made = []
+    figures = []
     for key, products, part in (
         ("", "products", np.ones(len(truth), np.bool_)), ("_new", "new products", np.isin(truth, new)),
     ):  # fmt: skip
         names, given = truth[part], charged[part]
         if len(names):
-            made += [
+            figures += [
                 _share(f"right{key}", f"{products} charged rightly", given == names, names),
                 _share(f"wrong{key}", f"{products} charged wrongly", (given != names) & (given != ""), names),
                 _share(f"asked{key}", f"{products} that the cashier is asked about", given == "", names),
             ]
-    return made
+    return figures
 
 
 def _share(name: str, title: str, hits: NDArray[np.bool_], products: Texts) -> JobFigure:
-    found = group_interval(products, lambda rows: float(hits[rows].mean()), by="product", within=SHARE)
-    return JobFigure(name=name, title=title, value=found.value, interval=found)
+    interval = group_interval(products, lambda rows: float(hits[rows].mean()), by="product", within=SHARE)
+    return JobFigure.of_interval(name, title, interval)
 
 
 def _timeline(
     baskets: Sequence[Basket], truth: Sequence[str], charged: Sequence[str], new: Sequence[str], config: Config
 ) -> Timeline:
     """Draw baskets one after the other, without the time between customers."""
-    right = [sum(truth[one] == charged[one] for one in basket.products) for basket in baskets]
-    starts = range(max(1, len(baskets) - config.drawn + 1))
-    start = min(starts, key=lambda at: sum(right[at : at + config.drawn]))
-    drawn = baskets[start : start + config.drawn]
+    right = [
+        sum(truth[product_number] == charged[product_number] for product_number in basket.products)
+        for basket in baskets
+    ]
+    starts = range(max(1, len(baskets) - config.shown + 1))
+    start = min(starts, key=lambda at: sum(right[at : at + config.shown]))
+    row = baskets[start : start + config.shown]
     shown, answers, states, marks, begin = [], [], [], [], 0.0
-    for basket in drawn:
+    for basket in row:
         opened = begin
         for product in basket.products:
             label, answer, end = truth[product], charged[product], begin + config.item_s
@@ -238,7 +242,7 @@ def _timeline(
         states.append(Stretch(label=f"{hour:02}:{minute:02}", start=opened, end=begin))
         begin += config.item_s
     return Timeline(
-        title=f"{plural(len(drawn), 'basket')} in a row with the fewest right products, without the time between them",
+        title=f"{plural(len(row), 'basket')} in a row with the fewest right products, without the time between them",
         seconds=begin - config.item_s, labels=(_KNOWN, _NEW), truth=tuple(shown), answers=tuple(answers),
         states=tuple(states), marks=tuple(marks), keys=("product", "charged", "baskets"),
         note="Red triangles are products charged wrongly; at a square the cashier is asked.",

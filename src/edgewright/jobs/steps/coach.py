@@ -12,15 +12,13 @@ from edgewright.data.public import folder_of, public_set
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream, write_coach
 from edgewright.language.pronunciation.evaluation import by_word, score_coach
-from edgewright.language.pronunciation.mutation import changed_prompt
-from edgewright.language.pronunciation.phones import PHONES
+from edgewright.language.pronunciation.phones import PHONES, changed_prompt
 from edgewright.language.pronunciation.reading import PhoneMatch
 from edgewright.language.pronunciation.sound import STEP_S, step_time
 from edgewright.language.pronunciation.takes import Take, read_corpus
 from edgewright.language.pronunciation.training import CoachRequest, train_coach
 from edgewright.schema.coach import CoachScore
 from edgewright.schema.job import Choice, JobFigure, Mark, StepRecord, Stretch, Timeline
-from edgewright.schema.trace import Interval
 
 _RIGHT, _OTHER = "as in the prompt", "another phone"
 
@@ -30,15 +28,15 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         set: public set that is read where the job is given no data.
-        most: recordings of one speaker; 0 for all.
+        maximum: recordings of one speaker; 0 for all.
         sentences: synthetic.
         hold_out: share of the speakers that judge.
         epochs: on synthetic speech, on all speech, and with the roundings of int8.
-        seed: of everything random.
+        seed: seed of the random number generators.
     """
 
     set: str = "speechocean"
-    most: Annotated[int, msgspec.Meta(ge=0)] = 0
+    maximum: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(default=0, name="most")
     sentences: Annotated[int, msgspec.Meta(ge=1)] = 1200
     hold_out: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.3
     epochs: tuple[int, int, int] = (6, 12, 3)
@@ -47,7 +45,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _coach(config: Config, work: Work) -> StepRecord:
     folder = recordings_of(config.set, work)
-    corpus = read_corpus(folder, config.most)
+    corpus = read_corpus(folder, config.maximum)
     name = config.name or work.folder.name
     request = CoachRequest(name=name, sentences=config.sentences, epochs=config.epochs, hold_out=config.hold_out,
                            seed=config.seed)  # fmt: skip
@@ -86,18 +84,14 @@ def recordings_of(name: str, work: Work) -> Path:
 
 def figures(score: CoachScore) -> tuple[JobFigure, ...]:
     """Return what a score says, with intervals by speaker."""
-
-    def share(name: str, title: str, found: Interval) -> JobFigure:
-        return JobFigure(name=name, title=title, value=found.value, interval=found)
-
     return (
-        share("phone", "area under the ROC curve, phones", score.phone),
-        share("confusable", "area, phones in place of easily confused ones", score.confusable),
-        share("word", "area, words with one phone changed", score.word),
-        share("other_word", "area, words in place of other words", score.other_word),
-        share("recall", "changed phones found", score.recall),
-        share("false_alarms", "right phones told as mistakes", score.false_alarms),
-        share("named", "phone that was said is the one named, of confused ones", score.named),
+        JobFigure.of_interval("phone", "area under the ROC curve, phones", score.phone),
+        JobFigure.of_interval("confusable", "area, phones in place of easily confused ones", score.confusable),
+        JobFigure.of_interval("word", "area, words with one phone changed", score.word),
+        JobFigure.of_interval("other_word", "area, words in place of other words", score.other_word),
+        JobFigure.of_interval("recall", "changed phones found", score.recall),
+        JobFigure.of_interval("false_alarms", "right phones told as mistakes", score.false_alarms),
+        JobFigure.of_interval("named", "phone that was said is the one named, of confused ones", score.named),
         JobFigure(name="network", title="int8 network", value=score.network_bytes, unit="B"),
         JobFigure(name="verdict", title="from the end of a word to its verdict, median", value=score.verdict_ms / 1000,
                   unit="s"),
@@ -109,33 +103,33 @@ def figures(score: CoachScore) -> tuple[JobFigure, ...]:
 def example(coach: CoachFile, take: Take, seed: int) -> Timeline:
     """Return a recording with a changed prompt: what was changed above, what the coach found below."""
     scores = PhoneStream(coach.spec, coach.network).whole(take.frames)
-    change = changed_prompt(take.said, None, np.random.default_rng([seed, 21]))
-    found = by_word(scores, change.said)
+    change = changed_prompt(take.pronunciations, None, np.random.default_rng([seed, 21]))
+    matches = by_word(scores, change.pronunciations)
     truth, answers, marks = [], [], []
-    for word, heard in found.items():
-        for place, one in enumerate(heard):
-            was = change.truth.get((word, place))
-            told = one.mistake > coach.spec.phone_limit
-            truth.append(_stretch(one, was is not None))
-            answers.append(_stretch(one, told))
-            if told or was is not None:
-                kind = "alarm" if told and was is not None else "false alarm" if told else "missed"
-                said = PHONES[one.confused if was is None else was]
-                marks.append(Mark(time=_begin(one), kind=kind, text=f"{PHONES[one.segment.phone]}, said {said}"))
+    for word, phones in matches.items():
+        for index, match in enumerate(phones):
+            was = change.truth.get((word, index))
+            reported = match.mistake > coach.spec.phone_limit
+            truth.append(_stretch(match, was is not None))
+            answers.append(_stretch(match, reported))
+            if reported or was is not None:
+                kind = "alarm" if reported and was is not None else "false alarm" if reported else "missed"
+                spoken = PHONES[match.confused if was is None else was]
+                marks.append(Mark(time=_begin(match), kind=kind, text=f"{PHONES[match.segment.phone]}, said {spoken}"))
     return Timeline(
         title=f"{take.text.lower()} (speaker {take.speaker}, prompt changed)", seconds=len(scores) * STEP_S,
         labels=(_RIGHT, _OTHER), truth=tuple(truth), answers=tuple(answers), marks=tuple(marks),
     )  # fmt: skip
 
 
-def _begin(one: PhoneMatch) -> float:
-    return float(step_time(one.segment.begin)) - STEP_S / 2
+def _begin(match: PhoneMatch) -> float:
+    return float(step_time(match.segment.begin)) - STEP_S / 2
 
 
-def _stretch(one: PhoneMatch, wrong: bool) -> Stretch:
-    start = _begin(one)
+def _stretch(match: PhoneMatch, wrong: bool) -> Stretch:
+    start = _begin(match)
     return Stretch(
-        label=_OTHER if wrong else _RIGHT, start=start, end=start + (one.segment.end - one.segment.begin) * STEP_S
+        label=_OTHER if wrong else _RIGHT, start=start, end=start + (match.segment.end - match.segment.begin) * STEP_S
     )
 
 

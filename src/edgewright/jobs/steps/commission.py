@@ -42,15 +42,15 @@ def _commission(config: Config, work: Work) -> StepRecord:
     dataset = msgspec.structs.replace(dataset, recordings=tuple(r for r in dataset.recordings if r.target is not None))
     names = tuple(column.name for column in dataset.columns)
     given = watched_of(dataset, None, normal=config.normal, target=dataset.target_name or "").stretches
-    if not any(one.odd is not None and one.odd.any() for one in given):
+    if not any(item.odd is not None and item.odd.any() for item in given):
         raise InputError("recordings with rows labelled as anomalies", "none", "[steps.data]", "Set target and normal")
     with work.listener.doing("Choosing on other families", len(KINDS) * len(MEANS)) as advance:
         whole, each = left_out(given, config.learn, advance)
-    always = judge([np.ones(len(one.values), np.bool_) for one in given], given, config.learn)
-    watched = [each[family(one.name)][1].watch(one, config.learn) for one in given]
+    always = judge([np.ones(len(item.values), np.bool_) for item in given], given, config.learn)
+    watched = [each[family(item.name)][1].watch(item, config.learn) for item in given]
     blamed = {name: _blamed(name, given, watched, names) for name in each}
-    skill = [judge([flags], [one], config.learn).f1 for (flags, _), one in zip(watched, given, strict=True)]
-    drawn = int(np.argsort(skill)[len(skill) // 2])
+    skill = [judge([flags], [item], config.learn).f1 for (flags, _), item in zip(watched, given, strict=True)]
+    shown = int(np.argsort(skill)[len(skill) // 2])
     return StepRecord(
         says=(
             f"{plural(len(given), 'recording')}; a detector learns the first {config.learn} rows of each and judges "
@@ -64,10 +64,10 @@ def _commission(config: Config, work: Work) -> StepRecord:
             ),
             JobFigure(name="false", title="normal rows called odd", value=whole.false),
             JobFigure(name="missed", title="odd rows missed", value=whole.missed),
-            JobFigure(name="worst", title="F1 of the worst family", value=min(one.f1 for one, _ in each.values())),
+            JobFigure(name="worst", title="F1 of the worst family", value=min(item.f1 for item, _ in each.values())),
             JobFigure(name="always", title="F1 of calling every row odd", value=always.f1),
         ),
-        timeline=_timeline(given[drawn], *watched[drawn], names, config.learn, dataset.rate or 1.0),
+        timeline=_timeline(given[shown], *watched[shown], names, config.learn, dataset.rate or 1.0),
     )  # fmt: skip
 
 
@@ -78,20 +78,20 @@ def _says(result: Result, setting: Setting) -> str:
 def _blamed(name: str, given: Sequence[Rows], watched: Sequence[tuple[Any, Any]], names: Sequence[str]) -> str:
     """Return the channels that odd rows of a family are blamed on most."""
     counts: Counter[int] = Counter()
-    for one, (flags, channels) in zip(given, watched, strict=True):
-        if family(one.name) == name and one.odd is not None:
-            counts.update(channels[flags & one.odd].tolist())
+    for stretch, (flags, channels) in zip(given, watched, strict=True):
+        if family(stretch.name) == name and stretch.odd is not None:
+            counts.update(channels[flags & stretch.odd].tolist())
     total = sum(counts.values())
     return ", ".join(f"{names[c]} {percent(n / total)}" for c, n in counts.most_common(3)) if total else "none"
 
 
-def _timeline(one: Rows, flags: Any, channels: Any, names: Sequence[str], learned: int, rate: float) -> Timeline:  # noqa: ANN401
-    assert one.odd is not None  # noqa: S101 - labelled
-    odd = one.odd[learned:]
+def _timeline(stretch: Rows, flags: Any, channels: Any, names: Sequence[str], learned: int, rate: float) -> Timeline:  # noqa: ANN401
+    assert stretch.odd is not None  # noqa: S101 - labelled
+    odd = stretch.odd[learned:]
     alarms = [(start, end) for start, end in runs(flags) if start >= learned]
     marks = [
         Mark(
-            time=start / rate, kind="alarm" if one.odd[start:end].any() else "false alarm",
+            time=start / rate, kind="alarm" if stretch.odd[start:end].any() else "false alarm",
             text=names[int(np.bincount(channels[start:end]).argmax())],
         )
         for start, end in alarms
@@ -102,10 +102,10 @@ def _timeline(one: Rows, flags: Any, channels: Any, names: Sequence[str], learne
         if not flags[start + learned : end + learned].any()
     ]
     return Timeline(
-        title=f"{one.name}, from the rows that were learned on; an alarm names the channel to blame",
-        seconds=len(one.values) / rate,
+        title=f"{stretch.name}, from the rows that were learned on; an alarm names the channel to blame",
+        seconds=len(stretch.values) / rate,
         labels=_LABELS,
-        truth=_stretches(one.odd, 0, rate),
+        truth=_stretches(stretch.odd, 0, rate),
         answers=_stretches(flags[learned:], learned, rate),
         marks=tuple(sorted(marks, key=lambda mark: mark.time)),
     )

@@ -15,9 +15,8 @@ import numpy as np
 
 from edgewright.core.formatting import plural
 from edgewright.core.toml_tables import convert_table, read_toml
-from edgewright.jobs.manuals import ManualConfig, read_manual
-from edgewright.jobs.offline import run_offline
-from edgewright.jobs.steps import Step, Work
+from edgewright.jobs.steps import Step, Work, run_offline
+from edgewright.jobs.steps.answers import ManualConfig, read_manual
 from edgewright.jobs.steps.flow import share_by_group
 from edgewright.language.dialogue.conversation import WAIT, Conversation
 from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
@@ -40,7 +39,7 @@ class Config(ManualConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         flow: step that made the flow.
         script: of a day, a file of the job's folder.
         days: with other questions each.
-        seed: of the questions.
+        seed: seed of the questions.
     """
 
     flow: str = "flow"
@@ -73,7 +72,7 @@ class _Line:
 
     Attributes:
         time: seconds since the first visit.
-        drawn: the same on the time line, where pauses are short.
+        shown_at: the same on the time line, where pauses are short.
         text: itself.
         expected: lane of what should come of it.
         question: with its section, of questions.
@@ -81,7 +80,7 @@ class _Line:
     """
 
     time: float
-    drawn: float
+    shown_at: float
     text: str
     expected: str
     question: SectionQuestion | None = None
@@ -99,8 +98,8 @@ class _Exchange:
     @property
     def did(self) -> str:
         """Lane of what came of it."""
-        found = [one.retrieved for one in self.outputs if one.retrieved is not None]
-        return _TALK if not found else _ANSWER if found[-1].answered else _REFUSAL
+        retrievals = [output.retrieved for output in self.outputs if output.retrieved is not None]
+        return _TALK if not retrievals else _ANSWER if retrievals[-1].answered else _REFUSAL
 
     @property
     def right(self) -> bool:
@@ -109,8 +108,8 @@ class _Exchange:
             return bool(self.outputs) and self.did == _TALK and self.outputs[-1].after == self.line.state
         if self.did != _ANSWER or not question.section:
             return self.did == self.line.expected
-        found = [one.retrieved for one in self.outputs if one.retrieved is not None]
-        return question.section in map(plain, found[-1].found[0].path)
+        retrievals = [output.retrieved for output in self.outputs if output.retrieved is not None]
+        return question.section in map(plain, retrievals[-1].passages[0].path)
 
 
 def _conversation(config: Config, work: Work) -> StepRecord:
@@ -123,12 +122,12 @@ def _conversation(config: Config, work: Work) -> StepRecord:
     with work.listener.doing("Talking to the manual", config.days) as advance:
         for day in range(config.days):
             rng = np.random.default_rng([config.seed, 41, day])
-            days.append(_held(table, _lines(script, manual.questions, manual.others, rng, config.script)))
+            days.append(_held_day(table, _lines(script, manual.questions, manual.others, rng, config.script)))
             advance(1)
-        drawn = min(days, key=lambda taken: sum(one.right for one in taken))
-        process = run_offline(["language", "chat", table, "--json"], _typed(drawn))
-    same = _transcript(process.output) == [_step(output) for one in drawn for output in one.outputs]
-    return _record(config, work, table, days, drawn, process.figures(), same)
+        shown = min(days, key=lambda exchanges: sum(exchange.right for exchange in exchanges))
+        process = run_offline(["language", "chat", table, "--json"], _typed(shown))
+    same = _transcript(process.output) == [_step(output) for exchange in shown for output in exchange.outputs]
+    return _record(config, work, table, days, shown, process.figures(), same)
 
 
 def _lines(
@@ -137,30 +136,32 @@ def _lines(
 ) -> list[_Line]:  # fmt: skip
     """Return the lines of a day, with its questions drawn."""
     asks: list[str] = [turn.ask for visit in script.visits for turn in visit.turns]
-    drawn = {}
+    questions_by_kind = {}
     for kind, pool in ((_ANSWER, questions), (_REFUSAL, others)):
         if len(pool) < asks.count(kind):
             raise InputError(f"{asks.count(kind)} questions for ask = '{kind}'", str(len(pool)), where)
-        drawn[kind] = iter([pool[place] for place in rng.permutation(len(pool))[: asks.count(kind)].tolist()])
-    made: list[_Line] = []
+        questions_by_kind[kind] = iter(
+            [pool[index] for index in rng.permutation(len(pool))[: asks.count(kind)].tolist()]
+        )
+    day: list[_Line] = []
     first = _seconds(script.visits[0].at)
     begin = 0.0
     for visit in script.visits:
         start = _seconds(visit.at) - first
-        if made:
-            if start < made[-1].time + script.turn_s:
+        if day:
+            if start < day[-1].time + script.turn_s:
                 raise InputError("visits in order, each after the one before", visit.at, where)
-            begin = made[-1].drawn + script.turn_s + min(_DRAWN_S, start - made[-1].time - script.turn_s)
-        for place, turn in enumerate(visit.turns):
-            time_s, drawn_s = start + place * script.turn_s, begin + place * script.turn_s
+            begin = day[-1].shown_at + script.turn_s + min(_DRAWN_S, start - day[-1].time - script.turn_s)
+        for index, turn in enumerate(visit.turns):
+            time_s, drawn_s = start + index * script.turn_s, begin + index * script.turn_s
             if turn.ask:
-                question = next(drawn[turn.ask])
-                made.append(_Line(time_s, drawn_s, question.text, turn.ask, question))
+                question = next(questions_by_kind[turn.ask])
+                day.append(_Line(time_s, drawn_s, question.text, turn.ask, question))
             elif turn.say and turn.state:
-                made.append(_Line(time_s, drawn_s, turn.say, _TALK, None, turn.state))
+                day.append(_Line(time_s, drawn_s, turn.say, _TALK, None, turn.state))
             else:
                 raise InputError("turns with `ask`, or `say` and `state`", "neither", f"{where}, visit {visit.at}")
-    return made
+    return day
 
 
 def _seconds(at: str) -> float:
@@ -168,12 +169,12 @@ def _seconds(at: str) -> float:
     return 3600.0 * int(hour) + 60.0 * int(minute)
 
 
-def _held(table: Path, lines: Sequence[_Line]) -> tuple[_Exchange, ...]:
+def _held_day(table: Path, lines: Sequence[_Line]) -> tuple[_Exchange, ...]:
     """Hold the dialogue of a day, from its beginning."""
     model = model_of(table)
     understanding = Understanding.load(model) if model else None
     checked, _ = read_dialogue(table, vocabulary(understanding.spec) if understanding else None)
-    taken = []
+    exchanges = []
     with Retriever(checked.table, table.parent) as look:
         conversation = Conversation(checked, look, understanding)
         opening = tuple(conversation.talk.begin(0.0))
@@ -182,26 +183,26 @@ def _held(table: Path, lines: Sequence[_Line]) -> tuple[_Exchange, ...]:
             # Time passes as in a pipe of `language chat`: by a line of its own.
             waited = () if line.time == 0 else conversation.take(f"{WAIT} 0", line.time).outputs
             outputs = conversation.take(line.text, line.time).outputs
-            taken.append(_Exchange(line, (*opening, *waited, *outputs), time.process_time() - begun))
+            exchanges.append(_Exchange(line, (*opening, *waited, *outputs), time.process_time() - begun))
             opening = ()
             if conversation.talk.over:
                 break
-    return tuple(taken)
+    return tuple(exchanges)
 
 
-def _typed(taken: Sequence[_Exchange]) -> list[str]:
+def _typed(exchanges: Sequence[_Exchange]) -> list[str]:
     """Return the lines of a day as `language chat` takes them over a pipe."""
     lines, now = [], 0.0
-    for one in taken:
-        lines += [f"{WAIT} {one.line.time - now!r}"] if one.line.time > now else []
-        lines.append(one.line.text)
-        now = one.line.time
+    for exchange in exchanges:
+        lines += [f"{WAIT} {exchange.line.time - now!r}"] if exchange.line.time > now else []
+        lines.append(exchange.line.text)
+        now = exchange.line.time
     return lines
 
 
 def _transcript(output: str) -> list[object]:
-    found = [json.loads(line) for line in output.splitlines()]
-    return [{name: value for name, value in one.items() if name != "heard"} for one in found]
+    steps = [json.loads(line) for line in output.splitlines()]
+    return [{name: value for name, value in step.items() if name != "heard"} for step in steps]
 
 
 def _step(output: DialogueOutput) -> object:
@@ -209,32 +210,34 @@ def _step(output: DialogueOutput) -> object:
 
 
 def _record(
-    config: Config, work: Work, table: Path, days: Sequence[Sequence[_Exchange]], drawn: Sequence[_Exchange],
+    config: Config, work: Work, table: Path, days: Sequence[Sequence[_Exchange]], shown: Sequence[_Exchange],
     measured: Sequence[JobFigure], same: bool,
 ) -> StepRecord:  # fmt: skip
-    every = [one for day in days for one in day]
-    asked = {lane: [one for one in every if one.line.expected == lane] for lane in (_ANSWER, _REFUSAL)}
+    every = [exchange for day in days for exchange in day]
+    by_lane = {lane: [exchange for exchange in every if exchange.line.expected == lane] for lane in (_ANSWER, _REFUSAL)}
     # What is said besides is the same every day.
-    asked[_TALK] = [one for one in days[0] if one.line.expected == _TALK]
+    by_lane[_TALK] = [exchange for exchange in days[0] if exchange.line.expected == _TALK]
     figures = []
     for lane, name, title in (
         (_ANSWER, "answered", "questions answered from the right section"),
         (_REFUSAL, "refused", "questions to other documents that are refused"),
-        (_TALK, "talk", f"the {len(asked[_TALK])} other sentences of a day that lead to the state they should"),
+        (_TALK, "talk", f"the {len(by_lane[_TALK])} other sentences of a day that lead to the state they should"),
     ):
-        some = asked[lane]
+        some = by_lane[lane]
         if some:
-            groups = np.array([one.line.question.group if one.line.question else one.line.text for one in some])
-            found = share_by_group([one.right for one in some], groups)
-            figures.append(JobFigure(name=name, title=title, value=found.value, interval=found))
+            groups = np.array(
+                [exchange.line.question.group if exchange.line.question else exchange.line.text for exchange in some]
+            )
+            share = share_by_group([exchange.right for exchange in some], groups)
+            figures.append(JobFigure.of_interval(name, title, share))
     files = sum(path.stat().st_size for path in table.parent.iterdir())
-    seconds = [one.seconds for one in every]
+    seconds = [exchange.seconds for exchange in every]
     word = "gives the same transcript" if same else "gives another transcript"
-    place = f"runs/{work.folder.name}/{config.flow}/flow.toml"
+    table_path = f"runs/{work.folder.name}/{config.flow}/flow.toml"
     return StepRecord(
-        command=f"edgewright language chat {place} --json < lines.txt",
+        command=f"edgewright language chat {table_path} --json < lines.txt",
         says=(
-            f"{plural(len(days), 'day')} of {len(drawn)} turns, {sum(map(len, days)):,} in all; every day draws other "
+            f"{plural(len(days), 'day')} of {len(shown)} turns, {sum(map(len, days)):,} in all; every day draws other "
             "questions. Drawn is the day with the fewest right turns. The command edgewright language chat, in a "
             f"process of its own, {word} of it.",
         ),
@@ -245,30 +248,38 @@ def _record(
             JobFigure(name="files", title="table, index and model on the device", value=files, unit="B"),
             *measured,
         ),
-        timeline=_timeline(drawn, config.script),
+        timeline=_timeline(shown, config.script),
         passed=same,
     )  # fmt: skip
 
 
-def _timeline(taken: Sequence[_Exchange], script: str) -> Timeline:
-    ends = [min(after.line.drawn, one.line.drawn + _DRAWN_S) for one, after in pairwise(taken)]
-    turn = min(after - one.line.drawn for one, after in zip(taken, ends, strict=False)) if ends else 30.0
-    truth = tuple(Stretch(label=one.line.expected, start=one.line.drawn, end=one.line.drawn + turn) for one in taken)
-    answers = tuple(Stretch(label=one.did, start=one.line.drawn, end=one.line.drawn + turn) for one in taken)
+def _timeline(exchanges: Sequence[_Exchange], script: str) -> Timeline:
+    ends = [min(after.line.shown_at, exchange.line.shown_at + _DRAWN_S) for exchange, after in pairwise(exchanges)]
+    turn = (
+        min(after - exchange.line.shown_at for exchange, after in zip(exchanges, ends, strict=False)) if ends else 30.0
+    )
+    truth = tuple(
+        Stretch(label=exchange.line.expected, start=exchange.line.shown_at, end=exchange.line.shown_at + turn)
+        for exchange in exchanges
+    )
+    answers = tuple(
+        Stretch(label=exchange.did, start=exchange.line.shown_at, end=exchange.line.shown_at + turn)
+        for exchange in exchanges
+    )
     states, marks, before = list[Stretch](), list[Mark](), 0.0
-    for number, one in enumerate(taken):
-        kind = "alarm" if one.right else "false alarm" if one.did == _ANSWER else "missed"
-        if one.line.expected != _TALK or not one.right:
-            marks.append(Mark(time=one.line.drawn + turn / 2, kind=kind, text=one.line.text))
-        for output in one.outputs:
+    for number, exchange in enumerate(exchanges):
+        kind = "alarm" if exchange.right else "false alarm" if exchange.did == _ANSWER else "missed"
+        if exchange.line.expected != _TALK or not exchange.right:
+            marks.append(Mark(time=exchange.line.shown_at + turn / 2, kind=kind, text=exchange.line.text))
+        for output in exchange.outputs:
             # What happened in a pause lies behind the turn before it.
-            last = taken[number - 1].line if number else one.line
-            at = min(last.drawn + output.time - last.time, one.line.drawn)
+            last = exchanges[number - 1].line if number else exchange.line
+            at = min(last.shown_at + output.time - last.time, exchange.line.shown_at)
             if at > before:
                 _add(states, Stretch(label=output.before, start=before, end=at))
             before = at
-    end = taken[-1].line.drawn + turn
-    final = taken[-1].outputs[-1].after if taken[-1].outputs else ""
+    end = exchanges[-1].line.shown_at + turn
+    final = exchanges[-1].outputs[-1].after if exchanges[-1].outputs else ""
     if final and end > before:
         _add(states, Stretch(label=final, start=before, end=end))
     return Timeline(
@@ -282,11 +293,11 @@ def _timeline(taken: Sequence[_Exchange], script: str) -> Timeline:
     )  # fmt: skip
 
 
-def _add(states: list[Stretch], one: Stretch) -> None:
+def _add(states: list[Stretch], stretch: Stretch) -> None:
     """Append a stretch, or lengthen the last one of the same state."""
-    if states and states[-1].label == one.label and states[-1].end == one.start:
-        one = msgspec.structs.replace(states.pop(), end=one.end)
-    states.append(one)
+    if states and states[-1].label == stretch.label and states[-1].end == stretch.start:
+        stretch = msgspec.structs.replace(states.pop(), end=stretch.end)
+    states.append(stretch)
 
 
 STEP = Step(Config, "A day of conversation", _conversation)

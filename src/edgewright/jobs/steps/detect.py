@@ -11,7 +11,7 @@ from edgewright.core.formatting import plural
 from edgewright.data.load import load_data
 from edgewright.jobs.group_figures import with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
-from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.detector_stream import write_detector
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
@@ -62,31 +62,31 @@ def _detect(config: Config, work: Work) -> StepRecord:
     window = None
     if config.samples:
         window = WindowSpec(samples=config.samples, step=config.step or config.samples // 2, rate=dataset.rate)
-    names = sorted({_of(one) for one in dataset.recordings})
-    judged = []
+    names = sorted({_of(item) for item in dataset.recordings})
+    judgements = []
     with work.listener.doing("Judging the detector", len(names)) as advance:
         for name in names:
             fits, judges = _sides(dataset, name, len(names) > 1, config.later)
-            judged.append(_judge(config, name, _watched(config, fits, window), _watched(config, judges, window)))
+            judgements.append(_judge(config, name, _watched(config, fits, window), _watched(config, judges, window)))
             advance(1)
     whole = _watched(config, dataset, window)
     fitted = fit_detector(whole, _kind(config, whole), request=ThresholdRequest(false_alarms=config.false_alarms))
-    file = work.out / f"{config.name or config.kind}.detector"
+    file = work.out / f"{config.step_name}.detector"
     write_detector(file, fitted.spec, fitted.learnt)
-    events = sum(one.counts.found + one.counts.missed for one in judged)
+    events = sum(item.counts.detected + item.counts.missed for item in judgements)
     by = f"{plural(len(names), 'group')}, each left out" if len(names) > 1 else f"the later part of {names[0]}, alone"
     none = "" if events else ". No row that judges is labelled as an event: what would be missed is not known"
-    hours = sum(one.hours for one in judged)
+    hours = sum(item.hours for item in judgements)
     return StepRecord(
         command=f"edgewright detect fit DATA --detector {fitted.spec.kind} --out {file.name}",
         says=(f"{fitted.spec.kind} judged on {by}: {hours:.3g} hours outside of events{none}",),
-        figures=tuple(_figures(judged, events, hours)),
+        figures=tuple(_figures(judgements, events, hours)),
     )
 
 
 def _by_group(dataset: DataSet) -> DataSet:
     """Return the rows with one group in each recording."""
-    parts = [_part(one, start, end) for one in dataset.recordings for _, start, end in parts_of(one)]
+    parts = [_part(recording, start, end) for recording in dataset.recordings for _, start, end in parts_of(recording)]
     return msgspec.structs.replace(dataset, recordings=tuple(parts))
 
 
@@ -97,11 +97,16 @@ def _of(recording: Recording) -> str:
 def _sides(dataset: DataSet, name: str, others: bool, later: float) -> tuple[DataSet, DataSet]:
     """Return rows that fit and rows that judge."""
     if others:
-        sides = [tuple(one for one in dataset.recordings if (_of(one) == name) == mine) for mine in (False, True)]
+        sides = [
+            tuple(recording for recording in dataset.recordings if (_of(recording) == name) == mine)
+            for mine in (False, True)
+        ]
         return tuple(msgspec.structs.replace(dataset, recordings=side) for side in sides)  # type: ignore[return-value]
-    edges = [round(len(one.values) * (1 - later)) for one in dataset.recordings]
-    first = tuple(_part(one, 0, edge) for one, edge in zip(dataset.recordings, edges, strict=True))
-    last = tuple(_part(one, edge, len(one.values)) for one, edge in zip(dataset.recordings, edges, strict=True))
+    edges = [round(len(recording.values) * (1 - later)) for recording in dataset.recordings]
+    first = tuple(_part(recording, 0, edge) for recording, edge in zip(dataset.recordings, edges, strict=True))
+    last = tuple(
+        _part(recording, edge, len(recording.values)) for recording, edge in zip(dataset.recordings, edges, strict=True)
+    )
     return msgspec.structs.replace(dataset, recordings=first), msgspec.structs.replace(dataset, recordings=last)
 
 
@@ -123,7 +128,7 @@ def _watched(config: Config, dataset: DataSet, window: WindowSpec | None) -> Wat
 def _kind(config: Config, watched: Watched) -> str:
     if config.detector != "auto":
         return config.detector
-    return choose(watched, ThresholdRequest(false_alarms=config.false_alarms), lambda _: None).tried[0].kind
+    return choose(watched, ThresholdRequest(false_alarms=config.false_alarms), lambda _: None).candidates[0].kind
 
 
 def _judge(config: Config, name: str, fits: Watched, judges: Watched) -> _GroupCounts:
@@ -135,37 +140,37 @@ def _judge(config: Config, name: str, fits: Watched, judges: Watched) -> _GroupC
     return _GroupCounts(name, counts, counts.calm / (judges.per_second or 1.0) / _HOUR)
 
 
-def _figures(judged: list[_GroupCounts], events: int, hours: float) -> list[JobFigure]:
-    found, false, exposure = (
-        np.array([one.counts.found for one in judged], np.float64),
-        np.array([one.counts.false for one in judged], np.float64),
-        np.array([one.hours for one in judged]),
+def _figures(judgements: list[_GroupCounts], events: int, hours: float) -> list[JobFigure]:
+    detected, false, exposure = (
+        np.array([judgement.counts.detected for judgement in judgements], np.float64),
+        np.array([judgement.counts.false for judgement in judgements], np.float64),
+        np.array([judgement.hours for judgement in judgements]),
     )
-    known = np.array([one.counts.found + one.counts.missed for one in judged], np.float64)
+    known = np.array([judgement.counts.detected + judgement.counts.missed for judgement in judgements], np.float64)
 
     def recall(rows: Numbers) -> float:
-        return float(found[rows].sum() / max(known[rows].sum(), 1.0))
+        return float(detected[rows].sum() / max(known[rows].sum(), 1.0))
 
     def alarms(rows: Numbers) -> float:
         return float(false[rows].sum() / exposure[rows].sum())
 
-    made = [JobFigure(name="events", title="events", value=events, unit="1")]
-    if len(judged) == 1:
+    figures = [JobFigure(name="events", title="events", value=events, unit="1")]
+    if len(judgements) == 1:
         if events:
-            made.append(_alone("found", "events found", share(int(found[0]), events), "Wilson", ""))
-        return [*made, _alone("false_alarms", "false alarms an hour", rate(int(false[0]), hours), "Byar", "1")]
-    names = [one.name for one in judged]
+            figures.append(_alone("found", "events found", share(int(detected[0]), events), "Wilson", ""))
+        return [*figures, _alone("false_alarms", "false alarms an hour", rate(int(false[0]), hours), "Byar", "1")]
+    names = [judgement.name for judgement in judgements]
     for name, title, statistic, worst in (
-        ("found", "events found", recall, int((found / np.maximum(known, 1)).argmin())),
+        ("found", "events found", recall, int((detected / np.maximum(known, 1)).argmin())),
         ("false_alarms", "false alarms an hour", alarms, int((false / exposure).argmax())),
     ):
         unit, within = ("", SHARE) if name == "found" else ("1", (0.0, float("inf")))
-        made += with_and_without(name, title, names, worst, statistic, within, unit)
-    return made
+        figures += with_and_without(name, title, names, worst, statistic, within, unit)
+    return figures
 
 
-def _alone(name: str, title: str, found: tuple[float, float, float], method: str, unit: str) -> JobFigure:
-    value, low, high = found
+def _alone(name: str, title: str, estimate: tuple[float, float, float], method: str, unit: str) -> JobFigure:
+    value, low, high = estimate
     interval = Interval(value=value, low=low, high=high, method=f"{method}, one group")
     return JobFigure(name=name, title=title, value=value, interval=interval, unit=unit)
 

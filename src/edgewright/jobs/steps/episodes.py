@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
+import copy
 import csv
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import msgspec
+import numpy as np
 
 from edgewright.core.formatting import percent, plural
-from edgewright.jobs.simulation.environment import Environment, read_environment
-from edgewright.jobs.simulation.planner import PlanTask, label
-from edgewright.jobs.simulation.processes import in_processes
-from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.simulation import Environment, read_environment
+from edgewright.jobs.steps import Step, StepConfig, Work, in_processes
 from edgewright.schema.job import JobFigure, StepRecord
+
+
+class Labelled(NamedTuple):
+    """Rows of one episode: what was perceived, and the action that the planner would take."""
+
+    columns: tuple[str, ...]
+    rows: list[list[float]]
+    actions: list[str]
+    crashed: bool
+
+
+class PlanTask(NamedTuple):
+    """An episode to label: its environment's table, its seed, decisions to look ahead, and how often chance acts."""
+
+    environment: Path
+    seed: int
+    ahead: int
+    explore: float
+
+
+def look_ahead(environment: Environment, ahead: int) -> int:
+    """Return the action that gathers most reward when it is held for so many decisions; the earlier one of equals.
+
+    It copies the simulator, so it knows what no sensor tells; a policy is to do nearly as well from what it perceives.
+    """
+    totals = []
+    for action in range(len(environment.spec.actions)):
+        future, total = copy.deepcopy(environment.env.unwrapped), 0.0
+        for _ in range(ahead):
+            _, reward, terminated, truncated, _ = future.step(action)
+            total += float(reward)
+            if terminated or truncated:
+                break
+        totals.append(total)
+    return int(np.argmax(totals))
+
+
+def label(task: PlanTask) -> Labelled:
+    """Play an episode as the planner does, sometimes by chance, and label every decision."""
+    environment = Environment(read_environment(task.environment), task.environment.name)
+    draw = np.random.default_rng(task.seed)
+    seen, rows, actions = environment.reset(task.seed), [], []
+    while True:
+        action = look_ahead(environment, task.ahead)
+        rows.append(seen.tolist())
+        actions.append(environment.spec.actions[action])
+        if draw.random() < task.explore:
+            action = int(draw.integers(len(environment.spec.actions)))
+        seen, _, crashed, ended = environment.step(action)
+        if ended:
+            return Labelled(environment.columns, rows, actions, crashed)
+
 
 ROWS = "episodes.csv"
 GROUP, TARGET = "episode", "action"
@@ -41,7 +94,7 @@ def _episodes(config: Config, work: Work) -> StepRecord:
     # A wrong table is one error here, not one of every process.
     Environment(read_environment(path), path.name)
     tasks = [PlanTask(path, config.seed + i, config.ahead, config.explore) for i in range(config.episodes)]
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     folder.mkdir()
     rows = crashed = 0
     counts: dict[str, int] = {}
@@ -50,13 +103,13 @@ def _episodes(config: Config, work: Work) -> StepRecord:
         (folder / ROWS).open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
-        for task, found in zip(tasks, in_processes(label, tasks), strict=True):
+        for task, episode in zip(tasks, in_processes(label, tasks), strict=True):
             if not rows:
-                writer.writerow([*found.columns, TARGET, GROUP])
-            for values, action in zip(found.rows, found.actions, strict=True):
+                writer.writerow([*episode.columns, TARGET, GROUP])
+            for values, action in zip(episode.rows, episode.actions, strict=True):
                 writer.writerow([*(f"{value:.6g}" for value in values), action, f"seed {task.seed}"])
                 counts[action] = counts.get(action, 0) + 1
-            rows, crashed = rows + len(found.rows), crashed + found.crashed
+            rows, crashed = rows + len(episode.rows), crashed + episode.crashed
             advance(1)
     # The steps behind read what this one wrote.
     work.data = folder / ROWS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -15,12 +16,13 @@ from edgewright.core.predictor import package_path
 from edgewright.data.load import WITHOUT, load_data
 from edgewright.data.targets import as_text
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
-from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.plan import data_plan
+from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
-from edgewright.schema.neighbours import Space
+from edgewright.schema.package import Space
 from edgewright.training.metrics import SHARE, mean_interval
 
 
@@ -54,15 +56,15 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
     index = begin(package.read_bytes(), str(package), config.space)
     known = np.concatenate([sides.train, sides.validation])
     pools = {str(label): (_of(samples, known, label), _of(samples, sides.test, label)) for label in new}
-    poor = [label for label, (given, asked) in pools.items() if len(given) < config.shots or not len(asked)]
+    poor = [label for label, (given, judging) in pools.items() if len(given) < config.shots or not len(judging)]
     if poor:
         raise InputError(f"{config.shots} examples and one more that judges", f"fewer of {poor[0]}", where)
     with work.listener.doing("Learning new labels", config.draws) as advance:
-        right = _drawn(index, samples, pools, config, advance)
+        right = _draws(index, samples, pools, config, advance)
     shares = np.array([np.mean(right[label]) for label in right])
     figure = mean_interval(shares, "label", SHARE)
     worst = min(right, key=lambda label: float(np.mean(right[label])))
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     folder.mkdir()
     write_index(folder / f"{ran.config.name}.neighbours", _taught(index, samples, pools, config.shots))
     return StepRecord(
@@ -74,7 +76,7 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
             f"{1 / config.labels:.3g} would be right.",
         ),
         figures=(
-            JobFigure(name="right", title=f"right of {config.labels} new labels", value=figure.value, interval=figure),
+            JobFigure.of_interval("right", f"right of {config.labels} new labels", figure),
             JobFigure(name="worst", title=f"worst new label: {worst}", value=float(np.mean(right[worst]))),
         ),
         folder=folder.name,
@@ -84,7 +86,7 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
 def with_new_labels(ran: Ran) -> Material:
     """Return what a run works on, with the labels that `[data] without` keeps from it."""
     data = {key: value for key, value in ran.config.data.items() if key != WITHOUT}
-    whole = msgspec.structs.replace(ran.config, data=data)
+    whole = replace(data_plan(ran.config), table=data)
     return prepare(whole, ran.data, load_data(data, seed=whole.seed, path=ran.data))
 
 
@@ -92,7 +94,7 @@ def _of(samples: Samples, side: NDArray[np.int64], label: str) -> NDArray[np.int
     return np.asarray(side[as_text(samples.y)[side] == label])
 
 
-def _drawn(
+def _draws(
     index: Neighbours,
     samples: Samples,
     pools: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
@@ -105,14 +107,14 @@ def _drawn(
     rng = np.random.default_rng(0)
     right: dict[str, list[bool]] = {label: [] for label in pools}
     for _ in range(config.draws):
-        made = index
-        drawn = rng.choice(sorted(pools), config.labels, replace=False).tolist()
-        for label in drawn:
+        taught = index
+        labels = rng.choice(sorted(pools), config.labels, replace=False).tolist()
+        for label in labels:
             given = rng.choice(pools[label][0], config.shots, replace=False).tolist()
-            made = made.added(label, np.stack([vectors[row] for row in given]))
-        asked = [(label, row) for label in drawn for row in pools[label][1].tolist()]
-        answers = made.answers(np.stack([vectors[row] for _, row in asked]), [""] * len(asked))
-        for (label, _), answer in zip(asked, answers, strict=True):
+            taught = taught.added(label, np.stack([vectors[row] for row in given]))
+        questions = [(label, row) for label in labels for row in pools[label][1].tolist()]
+        answers = taught.answers(np.stack([vectors[row] for _, row in questions]), [""] * len(questions))
+        for (label, _), answer in zip(questions, answers, strict=True):
             right[label].append(answer.nearest == label)
         advance(1)
     return right

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from edgewright.core.files import write_atomic
 from edgewright.core.toml_tables import convert_table, read_toml
-from edgewright.jobs.manuals import ManualConfig, read_manual
 from edgewright.jobs.steps import Step, Work
-from edgewright.jobs.steps.answers import INDEX
+from edgewright.jobs.steps.answers import INDEX, ManualConfig, read_manual
 from edgewright.language.dialogue.conversation import Conversation
 from edgewright.language.dialogue.validation import read_dialogue, vocabulary
 from edgewright.language.documents.judging import Judgement, SectionQuestion, plain
-from edgewright.language.intents.integers import size_of
+from edgewright.language.intents.network import size_of
 from edgewright.language.intents.train import How
 from edgewright.language.training import lines, train
 from edgewright.language.utterances.read import read
@@ -47,7 +46,7 @@ class Config(ManualConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 def _flow(config: Config, work: Work) -> StepRecord:
     manual = read_manual(config, work)
     table = convert_table(read_toml(work.folder / config.flow, "a state table"), StateTable, config.flow)
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     folder.mkdir()
     says, intents = _files(config, work, table)
     with work.listener.doing("Holding the dialogue"):
@@ -56,26 +55,26 @@ def _flow(config: Config, work: Work) -> StepRecord:
         with Retriever(table, folder) as look:
             conversation = Conversation(checked, look, model)
             states = sorted(_asking(table))
-            found = {state: [_put(conversation, state, one) for one in manual.questions] for state in states}
-    every = [pair for state in states for pair in found[state]]
-    groups = np.array([one.group for _ in states for one in manual.questions])
-    lowest = min(states, key=lambda state: float(np.mean([looked for looked, _ in found[state]])))
-    worst = float(np.mean([looked for looked, _ in found[lowest]]))
+            results = {
+                state: [_put(conversation, state, question) for question in manual.questions] for state in states
+            }
+    every = [pair for state in states for pair in results[state]]
+    groups = np.array([question.group for _ in states for question in manual.questions])
+    lowest = min(states, key=lambda state: float(np.mean([looked for looked, _ in results[state]])))
+    worst = float(np.mean([looked for looked, _ in results[lowest]]))
     reached, answered = (share_by_group([pair[n] for pair in every], groups) for n in (0, 1))
-    place = f"runs/{work.folder.name}/{folder.name}/flow.toml"
+    table_path = f"runs/{work.folder.name}/{folder.name}/flow.toml"
     return StepRecord(
-        command=f"edgewright language chat {place} --steps",
+        command=f"edgewright language chat {table_path} --steps",
         says=(
             f"{summary.states} states, {summary.steps} steps; every question is put to each of {', '.join(states)}.",
             *says, *summary.findings,
             "In the studio (edgewright studio runs) the page Flow edits and runs it.",
         ),
         figures=(
-            JobFigure(name="reached", title="questions that are looked up", value=reached.value, interval=reached),
+            JobFigure.of_interval("reached", "questions that are looked up", reached),
             JobFigure(name="worst", title=f"the same in state {lowest}", value=worst),
-            JobFigure(
-                name="answered", title="answered from the right section", value=answered.value, interval=answered
-            ),
+            JobFigure.of_interval("answered", "answered from the right section", answered),
             *intents,
         ),
         folder=folder.name,
@@ -84,24 +83,23 @@ def _flow(config: Config, work: Work) -> StepRecord:
 
 def _files(config: Config, work: Work, table: StateTable) -> tuple[list[str], list[JobFigure]]:
     """Put the table, its model and its index into one folder; return what training said, and measured."""
-    folder, where = work.out / (config.name or config.kind), f"{work.folder.name} job.toml"
+    folder, where = work.out / config.step_name, f"{work.folder.name} job.toml"
     write_atomic(folder / "flow.toml", (work.folder / config.flow).read_bytes())
     index = work.out / config.answers / INDEX
     if not index.is_file():
         raise InputError(f"a step {config.answers!r} of kind 'answers' before", "none", where)
-    for name in dict.fromkeys(one.index for one in table.retrieve.values()):
+    for name in dict.fromkeys(retrieval.index for retrieval in table.retrieve.values()):
         shutil.copyfile(index, folder / name)
     if bool(table.model) != bool(config.utterances):
         raise InputError("`utterances` for the `model` that the table names", "one of them", where)
     if not table.model:
         return [], []
     with work.listener.doing("Training intents"):
-        made = train(read(work.folder / config.utterances), How(size=size_of(_SIZE), reject=None), name=table.name)
-    write_language(folder / table.model, made.spec, made.arrays)
-    right = Interval(**made.spec.trained["as_answered"], method="wilson")
-    title = f"intents of {made.spec.trained['judged']:,} utterances, left out in turn"
-    figure = JobFigure(name="intents", title=title, value=right.value, interval=right)
-    return [next(iter(lines(made.spec.trained))).strip()], [figure]
+        trained = train(read(work.folder / config.utterances), How(size=size_of(_SIZE), reject=None), name=table.name)
+    write_language(folder / table.model, trained.spec, trained.arrays)
+    right = Interval(**trained.spec.trained["as_answered"], method="wilson")
+    title = f"intents of {trained.spec.trained['judged']:,} utterances, left out in turn"
+    return [next(iter(lines(trained.spec.trained))).strip()], [JobFigure.of_interval("intents", title, right)]
 
 
 def _asking(table: StateTable) -> set[str]:
@@ -119,10 +117,10 @@ def _put(conversation: Conversation, state: str, question: SectionQuestion) -> t
     """Return whether a question was looked up, and whether it was answered from its section."""
     conversation.talk.machine.recall(state, 0.0)
     outputs = conversation.take(question.text, 0.0).outputs
-    found = [one.retrieved for one in outputs if one.retrieved is not None]
-    if not found or not found[-1].answered:
-        return bool(found), False
-    return True, question.section in map(plain, found[-1].found[0].path)
+    retrievals = [output.retrieved for output in outputs if output.retrieved is not None]
+    if not retrievals or not retrievals[-1].answered:
+        return bool(retrievals), False
+    return True, question.section in map(plain, retrievals[-1].passages[0].path)
 
 
 def share_by_group(hits: list[bool], groups: NDArray[np.str_]) -> Interval:

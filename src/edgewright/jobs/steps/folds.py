@@ -17,16 +17,15 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import part_of
 from edgewright.jobs.group_figures import GroupAnswers, class_names, over_groups, share_figures
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
-from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.training.metrics import Numbers, confusion
 from edgewright.workflows.adaptation.examples import Examples
-from edgewright.workflows.adaptation.rehearsal import Rehearsal, rehearsal_of
-from edgewright.workflows.adaptation.simulation import POINT, confusions
+from edgewright.workflows.adaptation.simulation import POINT, Rehearsal, confusions, rehearsal_of
 from edgewright.workflows.scoring.rows import ScoreRequest
 from edgewright.workflows.scoring.workflow import config_of, own_part
 
@@ -59,24 +58,26 @@ class _Group(msgspec.Struct, frozen=True, kw_only=True):
 def _folds(config: Config, work: Work) -> StepRecord:
     ran = work.run_of(config.run)
     labels: tuple[str, ...] = ()
-    found: list[_Group] = []
+    judged_groups: list[_Group] = []
     names = _groups(ran, config.folds)
     with work.listener.doing("Leaving groups out", config.folds) as advance:
         for fold in range(config.folds):
             with tempfile.TemporaryDirectory(prefix="edgewright-folds-") as room:
                 labels, some = _fold(config, ran, names[fold :: config.folds], Path(room))
-            found += some
+            judged_groups += some
             advance(1)
-    found.sort(key=lambda one: one.name)
+    judged_groups.sort(key=lambda group: group.name)
     classes = class_names(labels, config.classes, f"{work.folder.name} job.toml, classes")
-    whole = GroupAnswers(labels, tuple(one.name for one in found), np.array([one.whole for one in found]))
+    whole = GroupAnswers(
+        labels, tuple(group.name for group in judged_groups), np.array([group.whole for group in judged_groups])
+    )
     figures = share_figures(whole, ("accuracy", "macro_f1", *classes))
     says = [
         f"{plural(len(names), 'group')} in {config.folds} folds, each judged by a fit that has not seen it, in int8"
     ]
-    judged = [one for one in found if one.later is not None]
-    if config.first and len(judged) > 1:
-        more, sentence = _calibrated(labels, judged, config, classes)
+    calibrated = [group for group in judged_groups if group.later is not None]
+    if config.first and len(calibrated) > 1:
+        more, sentence = _calibrated(labels, calibrated, config, classes)
         figures += more
         says.append(sentence)
     return StepRecord(
@@ -109,10 +110,10 @@ def _fold(config: Config, ran: Ran, left_out: list[str], room: Path) -> tuple[tu
         raise CheckFailedError(f"a fit without {', '.join(left_out)} has no package: {result.refused}")
     samples = own_part(result.folder, config_of(result.folder), ScoreRequest(), room)[0]
     package = read_package(package_path(result.folder))
-    return package.manifest.labels, list(_judged(config, package, samples))
+    return package.manifest.labels, list(_judged_groups(config, package, samples))
 
 
-def _judged(config: Config, package: Package, samples: Samples) -> Iterator[_Group]:
+def _judged_groups(config: Config, package: Package, samples: Samples) -> Iterator[_Group]:
     labels, predictor = np.asarray(package.manifest.labels), Predictor(package)
     rehearsal = rehearsal_of(package) if config.first else None
     assert samples.groups is not None  # noqa: S101 - `_groups` found them
@@ -122,8 +123,8 @@ def _judged(config: Config, package: Package, samples: Samples) -> Iterator[_Gro
         X = np.ascontiguousarray(mine.X[:], np.float32)
         answers = predictor.predict(X)
         # An answer that is missing counts as none: a class of its own.
-        told = np.where(answers.missing, len(labels), np.searchsorted(labels, answers.labels))
-        whole = confusion(truth, told, len(labels) + 1)
+        predicted = np.where(answers.missing, len(labels), np.searchsorted(labels, answers.labels))
+        whole = confusion(truth, predicted, len(labels) + 1)
         group = _Group(name=str(name), whole=whole)
         yield group if rehearsal is None else _calibrate(group, config.first, rehearsal, mine, truth, len(labels))
 
@@ -138,11 +139,11 @@ def _calibrate(group: _Group, first: float, rehearsal: Rehearsal, mine: Samples,
 
 
 def _calibrated(
-    labels: tuple[str, ...], judged: list[_Group], config: Config, classes: list[str]
+    labels: tuple[str, ...], groups: list[_Group], config: Config, classes: list[str]
 ) -> tuple[list[JobFigure], str]:
     """Return figures of later samples, before and after the first seconds were labelled, and a sentence."""
-    names = tuple(one.name for one in judged)
-    before, after = (GroupAnswers(labels, names, np.array([one.later[way] for one in judged])) for way in (0, 1))  # type: ignore[index]
+    names = tuple(group.name for group in groups)
+    before, after = (GroupAnswers(labels, names, np.array([group.later[way] for group in groups])) for way in (0, 1))  # type: ignore[index]
     seconds = f"{config.first:g} s"
     figures = [
         *share_figures(before, ("accuracy", *classes), "later_", f"later than {seconds}, not calibrated: "),
@@ -156,7 +157,7 @@ def _calibrated(
     losers = [name for name, gain in zip(names, gains.tolist(), strict=True) if gain < -POINT]
     figures += [mean, JobFigure(name="losers", title="groups that lose more than a point", value=len(losers), unit="1")]
     lost = f"worse by more than a point: {', '.join(losers)}" if losers else "nobody loses more than a point"
-    used = sum(one.learned for one in judged)
+    used = sum(group.learned for group in groups)
     return figures, f"The learned layer answers for {used} of {len(names)} groups after {seconds} of labels; {lost}"
 
 

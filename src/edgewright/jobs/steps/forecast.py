@@ -2,12 +2,96 @@
 
 from __future__ import annotations
 
-from edgewright.jobs.series import JobSeries, SeriesConfig, read_job_series
-from edgewright.jobs.steps import Step, Work
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.load import load_data
+from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.forecasting.backtest import score_forecaster
+from edgewright.language.forecasting.calendar_seasons import choose_seasons
 from edgewright.language.forecasting.judging import JudgedForecast, judge_forecast
+from edgewright.language.forecasting.selection import ForecastRequest
+from edgewright.language.forecasting.series import filled, series_of
 from edgewright.monitor.forecaster import write_forecaster
+from edgewright.schema.errors import InputError
 from edgewright.schema.job import Choice, JobChart, JobCurve, JobFigure, StepRecord
+
+Rows = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class SeriesConfig(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of a step that looks at a series.
+
+    Attributes:
+        data: kind and keys of a source or public set, as [data] of a pipeline.
+        column: whose values; may be left out where there is one.
+        horizon: rows ahead.
+        judge: rows at the end that judge and choose nothing.
+    """
+
+    data: dict[str, Any]
+    column: str = ""
+    horizon: Rows
+    judge: Rows
+
+
+@dataclass(frozen=True)
+class JobSeries:
+    """A series without holes.
+
+    Attributes:
+        column: its name.
+        values: shape (rows,).
+        start: first row that judges.
+        step: seconds from row to row; 0 where nobody knows.
+        request: horizon, and seasons of the rows before `start`.
+    """
+
+    column: str
+    values: NDArray[np.float64]
+    start: int
+    step: float
+    request: ForecastRequest
+
+    def when(self, row: int) -> str:
+        """Return the day of the data and the time since it began, or the row where nobody knows the step."""
+        if not self.step:
+            return f"row {row:,}"
+        days, seconds = divmod(row * self.step, 86_400.0)
+        return f"day {days + 1:.0f} at {seconds // 3600:02.0f}:{seconds % 3600 // 60:02.0f}"
+
+    @property
+    def unit(self) -> tuple[str, float]:
+        """What an axis of time counts, and rows of one."""
+        return ("days", 86_400.0 / self.step) if 0 < self.step < 86_400.0 else ("rows", 1.0)
+
+
+def read_job_series(config: SeriesConfig, work: Work) -> JobSeries:
+    """Read the series of a step.
+
+    Raises:
+        InputError: no such column, or too few rows before those that judge.
+    """
+    dataset = load_data(config.data, seed=0, path=work.path_of(config.data))
+    series = series_of(dataset, config.column)
+    start = len(series.values) - config.judge
+    minimum = 3 * config.horizon
+    if start < minimum:
+        raise InputError(
+            f"at least {minimum} rows before the {config.judge} that judge", f"{max(0, start)}", series.column
+        )
+    # Seasons and holes by the rows that may choose; a hole that judges is filled like any other.
+    first, _ = filled(replace(series, values=series.values[:start]), 1)
+    seasons = choose_seasons(first.values, config.horizon, series.step).rows
+    whole, _ = filled(series, seasons[-1] if seasons else 1)
+    return JobSeries(
+        series.column, whole.values, len(whole.values) - config.judge, series.step,
+        ForecastRequest(config.horizon, seasons),
+    )  # fmt: skip
 
 
 class Config(SeriesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,23 +101,20 @@ class Config(SeriesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 def _forecast(config: Config, work: Work) -> StepRecord:
     with work.listener.doing("Forecasting"):
         series = read_job_series(config, work)
-        judged = judge_forecast(series.values, series.start, series.request, column=series.column)
-        scores = score_forecaster(judged.made, series.values[series.start :], series.column)
-    folder = work.out / (config.name or config.kind)
+        judgement = judge_forecast(series.values, series.start, series.request, column=series.column)
+        scores = score_forecaster(judgement.forecaster, series.values[series.start :], series.column)
+    folder = work.out / config.step_name
     folder.mkdir()
-    write_forecaster(folder / f"{series.column}.forecaster", judged.made)
+    write_forecaster(folder / f"{series.column}.forecaster", judgement.forecaster)
     named = [str(season) for season in series.request.seasons]
-    ratio = judged.ratio(series.start)
-    spec = judged.made.spec
-    asked = f"edgewright forecast DATA.csv --column {series.column} --horizon {config.horizon}"
+    ratio = judgement.ratio(series.start)
+    spec = judgement.forecaster.spec
+    command = f"edgewright forecast DATA.csv --column {series.column} --horizon {config.horizon}"
     figures = (
-            JobFigure(
-                name="ratio", title="error in units of the best naive forecast", value=ratio.value, interval=ratio,
-                unit="1",
-            ),
-            JobFigure(name="mae", title="mean absolute error", value=float(judged.errors.mean()), unit="1"),
-            JobFigure(name="naive_mae", title=f"of the best naive forecast: {judged.naive_name}",
-                      value=float(judged.naive.mean()), unit="1"),
+            JobFigure.of_interval("ratio", "error in units of the best naive forecast", ratio, "1"),
+            JobFigure(name="mae", title="mean absolute error", value=float(judgement.errors.mean()), unit="1"),
+            JobFigure(name="naive_mae", title=f"of the best naive forecast: {judgement.naive_name}",
+                      value=float(judgement.naive.mean()), unit="1"),
             JobFigure(name="mase", title="MASE", value=scores["mase"], unit="1"),
             *(
                 JobFigure(name=f"covered_{row['level']:g}", title=f"values within the {row['level']:g} % interval",
@@ -42,29 +123,29 @@ def _forecast(config: Config, work: Work) -> StepRecord:
             ),
     )  # fmt: skip
     return StepRecord(
-        command=f"{asked} --season {','.join(named) or 'none'}",
+        command=f"{command} --season {','.join(named) or 'none'}",
         says=(
             f"{spec.name}, seasons of {' and '.join(named) or 'no'} rows, fitted on {series.start:,} rows; "
-            f"{len(judged.origins):,} forecasts of {config.horizon} rows each from the {config.judge:,} rows after "
-            f"them. The best naive forecast there is {judged.naive_name}.",
+            f"{len(judgement.origins):,} forecasts of {config.horizon} rows each from the {config.judge:,} rows after "
+            f"them. The best naive forecast there is {judgement.naive_name}.",
         ),
         figures=figures,
         choice=Choice(
             question="Which forecast?", options=figures[1:3], chosen=spec.name,
             why="a backtest on the rows before those that judge chose its form; the naive one is measured beside it",
         ),
-        charts=(_chart(series, judged),),
+        charts=(_chart(series, judgement),),
         folder=folder.name,
     )  # fmt: skip
 
 
-def _chart(series: JobSeries, judged: JudgedForecast) -> JobChart:
+def _chart(series: JobSeries, judgement: JudgedForecast) -> JobChart:
     """Draw the rows that judge, with each forecast from the end of the one before."""
     horizon, (unit, rows) = series.request.horizon, series.unit
-    chosen = range(0, len(judged.origins), horizon)
+    chosen = range(0, len(judgement.origins), horizon)
     ahead = [
-        ((int(judged.origins[place]) + step - series.start) / rows, float(judged.forecasts[place, step]))
-        for place in chosen
+        ((int(judgement.origins[index]) + step - series.start) / rows, float(judgement.forecasts[index, step]))
+        for index in chosen
         for step in range(horizon)
     ]
     came = [(number / rows, float(value)) for number, value in enumerate(series.values[series.start :].tolist())]

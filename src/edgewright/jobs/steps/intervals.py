@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.files import write_atomic
 from edgewright.core.formatting import percent, plural
-from edgewright.core.intervals import around
-from edgewright.core.package import read_package, write_package
+from edgewright.core.package import around, read_package, write_package
 from edgewright.core.predictor import package_path
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
@@ -49,13 +48,14 @@ def _intervals(config: Config, work: Work) -> StepRecord:
     ran = work.run_of(config.run)
     request = FoldRequest(config.folds, config.inner, config.judge)
     folds = forecast_folds(ran.config, ran.data, request, work.listener)
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     folder.mkdir()
     write_atomic(folder / FOLDS, msgspec.json.encode(folds))
     tail = (1 - config.level) / 2
     sides = [fold.test for fold in folds.folds]
     groups, rows, truth, forecasts = (
-        np.array([x for one in sides for x in getattr(one, key)]) for key in ("groups", "rows", "truth", "forecasts")
+        np.array([x for test_side in sides for x in getattr(test_side, key)])
+        for key in ("groups", "rows", "truth", "forecasts")
     )
     ends = []
     for fold in folds.folds:
@@ -67,8 +67,8 @@ def _intervals(config: Config, work: Work) -> StepRecord:
     whole = band_of(forecasts, truth, tail, tail, config.bins)
     write_atomic(folder / BAND, msgspec.json.encode(whole))
     package = _write_package(ran.folder, folder, whole, len(np.unique(groups)))
-    held = (low <= truth) & (truth <= high)
-    shares = {name: float(held[groups == name].mean()) for name in np.unique(groups).tolist()}
+    covered = (low <= truth) & (truth <= high)
+    shares = {name: float(covered[groups == name].mean()) for name in np.unique(groups).tolist()}
     worst = min(shares, key=lambda name: shares[name])
     near = truth <= np.median(truth)
     middle = sorted(shares, key=lambda name: shares[name])[len(shares) // 2]
@@ -82,9 +82,9 @@ def _intervals(config: Config, work: Work) -> StepRecord:
             f"{folder.name}/{package} carries the intervals: predictions come with them.",
         ),
         figures=(
-            _figure("coverage", f"truth inside intervals of {percent(config.level)}", held, groups),
-            _figure("coverage_near", "the same, of the lower half of the amounts", held[near], groups[near]),
-            _figure("coverage_far", "the same, of the upper half", held[~near], groups[~near]),
+            _figure("coverage", f"truth inside intervals of {percent(config.level)}", covered, groups),
+            _figure("coverage_near", "the same, of the lower half of the amounts", covered[near], groups[near]),
+            _figure("coverage_far", "the same, of the upper half", covered[~near], groups[~near]),
             JobFigure(name="width", title="mean width", value=float((high - low).mean()), unit="1"),
             _rmse(truth - forecasts, groups),
             JobFigure(name="groups", title="groups that judge", value=len(shares), unit="1"),
@@ -105,14 +105,14 @@ def _write_package(run: Path, folder: Path, spec: IntervalSpec, groups: int) -> 
     return path.name
 
 
-def _figure(name: str, title: str, held: Flags, groups: NDArray[np.str_]) -> JobFigure:
-    found = group_interval(groups, lambda drawn: float(held[drawn].mean()), within=SHARE)
-    return JobFigure(name=name, title=title, value=found.value, interval=found)
+def _figure(name: str, title: str, covered: Flags, groups: NDArray[np.str_]) -> JobFigure:
+    interval = group_interval(groups, lambda rows: float(covered[rows].mean()), within=SHARE)
+    return JobFigure.of_interval(name, title, interval)
 
 
 def _rmse(errors: Array, groups: NDArray[np.str_]) -> JobFigure:
-    found = group_interval(groups, lambda drawn: float(np.sqrt(np.square(errors[drawn]).mean())), within=(0.0, np.inf))
-    return JobFigure(name="rmse", title="root mean squared error", value=found.value, interval=found, unit="1")
+    interval = group_interval(groups, lambda rows: float(np.sqrt(np.square(errors[rows]).mean())), within=(0.0, np.inf))
+    return JobFigure.of_interval("rmse", "root mean squared error", interval, "1")
 
 
 def _chart(

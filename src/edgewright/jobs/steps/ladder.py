@@ -38,14 +38,11 @@ def _ladder(config: Config, work: Work) -> StepRecord:
         problem, climbed, work.listener.doing, work.listener.ahead, patience=config.patience, rungs=config.rungs
     )
     record = ladder.climb()
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     folder.mkdir()
     (folder / LADDER_FILE).write_bytes(encode_record(record))
     figures = tuple(
-        JobFigure(
-            name=rung.name, title=f"{rung.title}{', chosen' * rung.chosen}", value=rung.score.value,
-            interval=rung.score,
-        )
+        JobFigure.of_interval(rung.name, f"{rung.title}{', chosen' * rung.chosen}", rung.score)
         for rung in record.rungs
         if rung.score is not None
     )  # fmt: skip

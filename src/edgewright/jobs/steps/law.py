@@ -10,8 +10,8 @@ import numpy as np
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.language.texts.corpus import read_corpus
-from edgewright.pipeline.listener import Listener
-from edgewright.schema.curve import CurvePoint, CurveRecord
+from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.schema.advice import CurvePoint, CurveRecord
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
 from edgewright.search.curves.language_learners import TextLearner
 from edgewright.search.curves.measure import WIDTHS, check_split, check_widths, record_of, trainings
@@ -48,7 +48,7 @@ def _law(config: Config, work: Work) -> StepRecord:
     ahead = record_of((*first.points, whole), 2 * learner.samples, None)
     exponents = [record.exponent.value for record, _ in checks]
     spans = [(record.predicted.high - record.predicted.low) / record.predicted.value for record, _ in checks]
-    lines = [_line(one.name, record) for one, (record, _) in zip(learners, checks, strict=True)]
+    lines = [_line(learner_of.name, record) for learner_of, (record, _) in zip(learners, checks, strict=True)]
     says = (
         f"The law of {learner.model} keeps its promise of twice the data in {inside} of {len(checks)} "
         f"splits; intervals of 90 % span {percent(float(np.mean(spans)))} of the loss.",
@@ -63,14 +63,15 @@ def _law(config: Config, work: Work) -> StepRecord:
             *([] if widths is None else [_chart(learner.name, widths, "parameters")]),
         ),
         figures=(
-            JobFigure(name="inside", title="splits whose loss at twice the data lies in the 90 % interval",
-                      value=kept.value, interval=kept),
+            JobFigure.of_interval("inside", "splits whose loss at twice the data lies in the 90 % interval", kept),
             JobFigure(name="bits", title=f"bits per byte with all data of {learner.name}", value=whole.mean,
                       unit="bits"),
             JobFigure(name="exponent", title="exponent of the law, mean of the splits",
                       value=float(np.mean(exponents)), unit="1"),
-            JobFigure(name="predicted", title=f"bits per byte of {learner.name} promised at {ahead.at:,.0f} characters",
-                      value=ahead.predicted.value, interval=ahead.predicted, unit="bits"),
+            JobFigure.of_interval(
+                "predicted", f"bits per byte of {learner.name} promised at {ahead.at:,.0f} characters",
+                ahead.predicted, "bits",
+            ),
             *([] if widths is None else _figures(learner.name, widths)),
         ),
     )  # fmt: skip
@@ -92,8 +93,8 @@ def _figures(name: str, check: CurveRecord) -> list[JobFigure]:
     """Return what parameters are worth: the law's promise, what came of it, and how fast the loss falls."""
     size = f"{check.at:,.0f} parameters"
     return [
-        JobFigure(name="predicted_wide", title=f"bits per byte of {name} promised at {size} by smaller networks",
-                  value=check.predicted.value, interval=check.predicted, unit="bits"),
+        JobFigure.of_interval("predicted_wide", f"bits per byte of {name} promised at {size} by smaller networks",
+                              check.predicted, "bits"),
         JobFigure(name="measured_wide", title=f"bits per byte of {name} at {size}", value=check.measured or 0.0,
                   unit="bits"),
         JobFigure(name="exponent_wide", title="exponent of the law of parameters", value=check.exponent.value,

@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 
 from edgewright.core.formatting import percent
+from edgewright.core.package import around
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.jobs.steps.intervals import FOLDS, read_folds
 from edgewright.schema.errors import InputError
-from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
+from edgewright.schema.job import JobChart, JobCurve, JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.training.metrics import group_interval, wilson
-from edgewright.workflows.intervals import Folds
-from edgewright.workflows.maintenance import Plan, Policy, by_age, plans_of
+from edgewright.workflows.intervals import Folds, Plan, Policy, band_of, by_age, plans_of
 
 _UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
@@ -82,7 +82,42 @@ def _plan(config: Config, work: Work) -> StepRecord:
             _figure("unused_by_age", f"by a fixed age: {clock.unit} given away", ages, clock),
             JobFigure(name="late", title="windows that close before they open", value=len(late) / len(plans)),
         ),
+        timeline=_life(folds, example, config.risk, clock),
         charts=(_chart(plans, clock),),
+    )
+
+
+def _life(folds: Folds, plan: Plan, risk: float, clock: Clock) -> Timeline:
+    """Draw the life of a machine: what is left by the forecasts, the decision, the window and the failure."""
+    fold = next(fold for fold in folds.folds if plan.group in fold.test.groups)
+    mine = np.array(fold.test.groups) == plan.group
+    when = [clock.of(row) for row in np.array(fold.test.rows)[mine].tolist()]
+    band = band_of(np.array(fold.calibration.forecasts), np.array(fold.calibration.truth), risk, 0.0)
+    forecasts = np.array(fold.test.forecasts)[mine]
+    sure, _ = around(band, forecasts)
+    end = clock.of(plan.failed)
+    marks = [Mark(time=end, kind="missed", text="failure")]
+    if plan.decided is not None:
+        marks.insert(0, Mark(time=clock.of(plan.decided), kind="event", text="decision"))
+    windows = ((plan.opens, plan.closes),) if plan.closes > plan.opens else ()
+    return Timeline(
+        title=f"The life of {plan.group}",
+        seconds=end,
+        unit=f"{clock.unit} since new",
+        labels=("maintenance",),
+        truth=(),
+        answers=tuple(
+            Stretch(label="maintenance", start=clock.of(opens), end=clock.of(closes)) for opens, closes in windows
+        ),
+        marks=tuple(marks),
+        keys=("truth", "window of maintenance", "states"),
+        note="The square is the decision, the cross the failure without maintenance.",
+        signals=(
+            tuple(
+                JobCurve(name=name, points=tuple(zip(when, map(clock.of, values.tolist()), strict=True)))
+                for name, values in (("forecast left", forecasts), ("left at least", np.maximum(sure, 0.0)))
+            ),
+        ),
     )
 
 
@@ -91,14 +126,14 @@ def _moment(row: int | None, clock: Clock) -> str:
 
 
 def _failed(name: str, title: str, plans: Sequence[Plan]) -> JobFigure:
-    found = wilson(sum(plan.too_late for plan in plans), len(plans))
-    return JobFigure(name=name, title=title, value=found.value, interval=found)
+    share = wilson(sum(plan.too_late for plan in plans), len(plans))
+    return JobFigure.of_interval(name, title, share)
 
 
 def _unused(plans: Sequence[Plan], clock: Clock) -> JobFigure:
     values, names = np.array([clock.of(plan.unused) for plan in plans]), np.array([plan.group for plan in plans])
-    found = group_interval(names, lambda drawn: float(values[drawn].mean()), within=(0.0, np.inf))
-    return JobFigure(name="", title="", value=found.value, interval=found, unit="1")
+    mean = group_interval(names, lambda rows: float(values[rows].mean()), within=(0.0, np.inf))
+    return JobFigure.of_interval("", "", mean, "1")
 
 
 def _figure(name: str, title: str, plans: Sequence[Plan], clock: Clock) -> JobFigure:

@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
 from edgewright.jobs.group_figures import with_and_without
-from edgewright.jobs.offline import run_offline
-from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.steps import Step, StepConfig, Work, run_offline
 from edgewright.jobs.steps.coach import recordings_of
 from edgewright.language.pronunciation.coach import CoachFile, read_coach
 from edgewright.language.pronunciation.evaluation import unheard
 from edgewright.language.pronunciation.log import keep
-from edgewright.language.pronunciation.mutation import ChangedPrompt, changed_prompt
-from edgewright.language.pronunciation.phones import PHONES
+from edgewright.language.pronunciation.phones import PHONES, ChangedPrompt, changed_prompt
 from edgewright.language.pronunciation.reading import Reader
 from edgewright.language.pronunciation.speech import RATE
 from edgewright.language.pronunciation.takes import Take, lexicon_file, read_corpus, read_sound, sound_files
@@ -42,16 +40,16 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         coach: file of the step before; that of the job's name when empty.
         set: public set that is read where the job is given no data.
-        most: recordings of one speaker; 0 for all.
-        drawn: sentences on the time line: those with the fewest right verdicts.
+        maximum: recordings of one speaker; 0 for all.
+        shown: sentences on the time line: those with the fewest right verdicts.
         pause: seconds between two sentences.
-        seed: of the changed prompts.
+        seed: seed of the changed prompts.
     """
 
     coach: str = ""
     set: str = "speechocean"
-    most: Annotated[int, msgspec.Meta(ge=0)] = 1
-    drawn: Annotated[int, msgspec.Meta(ge=1)] = 6
+    maximum: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(default=1, name="most")
+    shown: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(default=6, name="drawn")
     pause: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     seed: int = 0
 
@@ -72,8 +70,8 @@ class _Sentence:
         return np.array([any(word == number for word, _ in self.change.changed) for number in range(self.words)])
 
     @property
-    def told(self) -> NDArray[np.bool_]:
-        return np.array([not one.right for one in self.verdicts])
+    def reported(self) -> NDArray[np.bool_]:
+        return np.array([not verdict.right for verdict in self.verdicts])
 
     @property
     def words(self) -> int:
@@ -81,14 +79,14 @@ class _Sentence:
 
     @property
     def delays(self) -> list[float]:
-        return [one.known_s - one.end_s for one in self.verdicts]
+        return [verdict.known_s - verdict.end_s for verdict in self.verdicts]
 
-    def said(self, number: int) -> str:
+    def spoken(self, number: int) -> str:
         """Return which phone was said in place of which, where the prompt of a word was changed."""
         word = self.verdicts[number]
         return "; ".join(
-            f"{word.phones[place].phone} in the prompt, {PHONES[phone]} said"
-            for (at, place), phone in self.change.truth.items()
+            f"{word.phones[index].phone} in the prompt, {PHONES[phone]} said"
+            for (at, index), phone in self.change.truth.items()
             if at == number
         )
 
@@ -97,27 +95,27 @@ def _practice(config: Config, work: Work) -> StepRecord:
     folder = recordings_of(config.set, work)
     file = work.out / (config.coach or f"{work.folder.name}.coach")
     coach = read_coach(file)
-    takes = unheard(coach, read_corpus(folder, config.most).takes)
+    takes = unheard(coach, read_corpus(folder, config.maximum).takes)
     if len({take.speaker for take in takes}) < 2:
         raise InputError("recordings of at least two speakers that did not train", str(len(takes)), str(folder))
     sounds = sound_files(folder)
-    log = work.out / (config.name or config.kind)
+    log = work.out / config.step_name
     read: list[_Sentence] = []
     moment = datetime.now().astimezone()
     with work.listener.doing("Reading sentences to the coach", len(takes)) as advance:
         for number, take in enumerate(takes):
             sound = read_sound(sounds[take.name])
-            one = _sentence(coach, take, sound, np.random.default_rng([config.seed, 31, number]))
-            if one is not None:
-                read.append(one)
-                moment += timedelta(seconds=one.seconds + config.pause)
-                keep(log, Reading(text=take.text, words=one.verdicts), sound, moment)
+            sentence = _sentence(coach, take, sound, np.random.default_rng([config.seed, 31, number]))
+            if sentence is not None:
+                read.append(sentence)
+                moment += timedelta(seconds=sentence.seconds + config.pause)
+                keep(log, Reading(text=take.text, words=sentence.verdicts), sound, moment)
             advance(1)
         if not read:
             raise InputError("a sentence of which all words are heard", "none", str(folder))
-        heard = read[0].take
+        opener = read[0].take
         process = run_offline([
-            "coach", "listen", file, heard.text, "--wav", sounds[heard.name], "--lexicon", lexicon_file(folder),
+            "coach", "listen", file, opener.text, "--wav", sounds[opener.name], "--lexicon", lexicon_file(folder),
         ])  # fmt: skip
     kept = sum(path.stat().st_size for path in log.iterdir())
     log_figure = JobFigure(
@@ -128,10 +126,12 @@ def _practice(config: Config, work: Work) -> StepRecord:
 
 def _sentence(coach: CoachFile, take: Take, sound: Floats, rng: np.random.Generator) -> _Sentence | None:
     """Read a changed prompt to the coach as a microphone brings it; None where not every word was heard."""
-    change = changed_prompt(take.said, None, rng)
+    change = changed_prompt(take.pronunciations, None, rng)
     begun = time.process_time()
-    reader = Reader(coach, take.words, change.said)
-    verdicts = [one for start in range(0, len(sound), _PIECE) for one in reader.push(sound[start : start + _PIECE])]
+    reader = Reader(coach, take.words, change.pronunciations)
+    verdicts = [
+        verdict for start in range(0, len(sound), _PIECE) for verdict in reader.push(sound[start : start + _PIECE])
+    ]
     verdicts += reader.finish()
     busy = time.process_time() - begun
     if len(verdicts) < len(take.words):
@@ -142,12 +142,12 @@ def _sentence(coach: CoachFile, take: Take, sound: Floats, rng: np.random.Genera
 def _record(
     config: Config, work: Work, read: Sequence[_Sentence], lost: int, measured: Sequence[JobFigure]
 ) -> StepRecord:
-    name = config.name or config.kind
-    speakers = np.unique([one.take.speaker for one in read])
+    name = config.step_name
+    speakers = np.unique([sentence.take.speaker for sentence in read])
     counts = np.array([
         np.sum([
-            (one.wrong.sum(), (one.wrong & one.told).sum(), (~one.wrong).sum(), (~one.wrong & one.told).sum())
-            for one in read if one.take.speaker == speaker
+            (s.wrong.sum(), (s.wrong & s.reported).sum(), (~s.wrong).sum(), (~s.wrong & s.reported).sum())
+            for s in read if s.take.speaker == speaker
         ], axis=0)
         for speaker in speakers
     ], np.float64)  # fmt: skip
@@ -163,22 +163,22 @@ def _record(
             lambda rows: float(counts[rows, of + 1].sum() / max(counts[rows, of].sum(), 1)), SHARE, joint=", ",
         ))  # fmt: skip
 
-    delays = np.array([delay for one in read for delay in one.delays])
-    seconds = sum(one.seconds for one in read)
-    shown = sorted(read, key=lambda one: float((one.wrong == one.told).mean()))[: config.drawn]
-    place = f"runs/{work.folder.name}/{name}"
+    delays = np.array([delay for sentence in read for delay in sentence.delays])
+    seconds = sum(sentence.seconds for sentence in read)
+    shown = sorted(read, key=lambda sentence: float((sentence.wrong == sentence.reported).mean()))[: config.shown]
+    log_path = f"runs/{work.folder.name}/{name}"
     return StepRecord(
-        command=f"edgewright coach listen COACH SENTENCE --log {place}",
+        command=f"edgewright coach listen COACH SENTENCE --log {log_path}",
         says=(
             f"{plural(len(read), 'sentence')} of {plural(len(speakers), 'speaker')} whom the coach has never heard, "
             f"{seconds:.0f} s of sound, one after the other into the reader of edgewright coach listen, 50 ms at a "
             "time. A fifth of the words has a phone changed in the prompt.",
             *([f"{plural(lost, 'sentence')} ended before all words were heard"] if lost else []),
-            f"The log on this machine, {place}, has a line and the sound of each sentence; "
-            f"edgewright coach progress {place} prints its days.",
+            f"The log on this machine, {log_path}, has a line and the sound of each sentence; "
+            f"edgewright coach progress {log_path} prints its days.",
         ),
         figures=(
-            JobFigure(name="words", title="words read", value=sum(one.words for one in read), unit="1"),
+            JobFigure(name="words", title="words read", value=sum(sentence.words for sentence in read), unit="1"),
             *share(0),
             *share(2),
             JobFigure(name="delay", title="from the end of a word to its verdict, median",
@@ -186,31 +186,33 @@ def _record(
             JobFigure(name="late", title="the same, 90 % of words within", value=float(np.quantile(delays, 0.9)),
                       unit="s"),
             JobFigure(name="busy", title="processor time of a second of sound, Python on one core of this machine",
-                      value=sum(one.busy for one in read) / seconds, unit="s"),
+                      value=sum(sentence.busy for sentence in read) / seconds, unit="s"),
             *measured,
         ),
-        timeline=_timeline([one for one in read if one in shown], config.pause),
+        timeline=_timeline([sentence for sentence in read if sentence in shown], config.pause),
         folder=name,
     )  # fmt: skip
 
 
 def _timeline(read: Sequence[_Sentence], pause: float) -> Timeline:
     truth, answers, states, marks, begin = [], [], [], [], 0.0
-    for one in read:
-        for number, (word, wrong, told) in enumerate(zip(one.verdicts, one.wrong, one.told, strict=True)):
+    for sentence in read:
+        for number, (word, wrong, reported) in enumerate(
+            zip(sentence.verdicts, sentence.wrong, sentence.reported, strict=True)
+        ):
             start, end = begin + word.begin_s, begin + word.end_s
             truth.append(Stretch(label=_WRONG if wrong else _RIGHT, start=start, end=end))
-            answers.append(Stretch(label=_WRONG if told else _RIGHT, start=start, end=end))
-            heard = "; ".join(f"{phone.phone} sounds like {phone.instead}" for phone in word.phones if phone.instead)
-            if told:
+            answers.append(Stretch(label=_WRONG if reported else _RIGHT, start=start, end=end))
+            unclear = "; ".join(f"{phone.phone} sounds like {phone.instead}" for phone in word.phones if phone.instead)
+            if reported:
                 kind = "alarm" if wrong else "false alarm"
-                asked = f" ({one.said(number)})" if wrong else ""
-                text = f"{word.word.lower()}{asked}: {heard or 'unclear'}"
+                spoken = f" ({sentence.spoken(number)})" if wrong else ""
+                text = f"{word.word.lower()}{spoken}: {unclear or 'unclear'}"
                 marks.append(Mark(time=begin + word.known_s, kind=kind, text=text))
             elif wrong:
-                marks.append(Mark(time=end, kind="missed", text=f"{word.word.lower()} ({one.said(number)})"))
-        states.append(Stretch(label=f"speaker {one.take.speaker}", start=begin, end=begin + one.seconds))
-        begin += one.seconds + pause
+                marks.append(Mark(time=end, kind="missed", text=f"{word.word.lower()} ({sentence.spoken(number)})"))
+        states.append(Stretch(label=f"speaker {sentence.take.speaker}", start=begin, end=begin + sentence.seconds))
+        begin += sentence.seconds + pause
     return Timeline(
         title=f"The {plural(len(read), 'sentence')} with the fewest right verdicts", seconds=begin,
         labels=(_RIGHT, _WRONG), truth=tuple(truth), answers=tuple(answers), states=tuple(states), marks=tuple(marks),

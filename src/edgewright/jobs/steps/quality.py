@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import percent, plural
-from edgewright.core.windows import cut
+from edgewright.core.input.windows import cut
 from edgewright.data.load import load_data
 from edgewright.jobs.group_figures import with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
-from edgewright.monitor.detector_file import write_detector
-from edgewright.monitor.detector_stream import window_features
+from edgewright.monitor.detector_stream import window_features, write_detector
 from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.errors import InputError
@@ -64,41 +63,41 @@ def _quality(config: Config, work: Work) -> StepRecord:
     windows = _windows(dataset, config.samples, step)
     if len(windows) < 2:
         raise InputError("at least two groups: each judges a gate of the others", str(len(windows)), dataset.name)
-    found: dict[str, list[float]] = {name: [] for name in ("refused", *FAULTS)}
+    refused_shares: dict[str, list[float]] = {name: [] for name in ("refused", *FAULTS)}
     with work.listener.doing("Judging the gate", len(windows)) as advance:
         for number, (name, mine) in enumerate(windows.items()):
-            others = np.concatenate([one for other, one in windows.items() if other != name])
+            others = np.concatenate([group_windows for other, group_windows in windows.items() if other != name])
             gate, units = _fit(others, config.refused), _units(others)
-            found["refused"].append(gate.refuses(mine))
+            refused_shares["refused"].append(gate.refuses(mine))
             for fault in FAULTS:
-                found[fault].append(gate.refuses(damaged(mine, fault, units, rate, seed=number)))
+                refused_shares[fault].append(gate.refuses(damaged(mine, fault, units, rate, seed=number)))
             advance(1)
     everything = np.concatenate(list(windows.values()))
-    file = work.out / f"{config.name or config.kind}.detector"
+    file = work.out / f"{config.step_name}.detector"
     size = _write(file, _fit(everything, config.refused), dataset, WindowSpec(
         samples=config.samples, step=step, rate=dataset.rate), len(everything), config.refused)  # fmt: skip
-    worst = int(np.argmax(found["refused"]))
+    worst = int(np.argmax(refused_shares["refused"]))
     return StepRecord(
         command=f"edgewright detect fit DATA --detector {_KIND} --window {config.samples} --out {file.name}",
         says=(
             f"{plural(len(windows), 'group')}, each with a gate fitted on the others; it refuses "
-            f"{percent(found['refused'][worst])} of the good windows of {list(windows)[worst]}, the worst. "
+            f"{percent(refused_shares['refused'][worst])} of the good windows of {list(windows)[worst]}, the worst. "
             f"[[detectors]] with gate = true and the file {file.name}, {size:,} bytes, keeps packages from answering "
             f"windows of a bad signal",
         ),
-        figures=tuple(_figures(found, list(windows))),
+        figures=tuple(_figures(refused_shares, list(windows))),
     )  # fmt: skip
 
 
 def _windows(dataset: DataSet, samples: int, step: int) -> dict[str, Floats]:
     """Return the windows of each group, shape (n, channels, samples)."""
-    made: dict[str, list[Floats]] = {}
+    by_group: dict[str, list[Floats]] = {}
     for recording in dataset.recordings:
         for group, start, end in parts_of(recording):
             windows, _ = cut(np.ascontiguousarray(recording.values[start:end]), samples, step)
             if len(windows):
-                made.setdefault(group, []).append(windows)
-    return {name: np.concatenate(made[name]) for name in sorted(made)}
+                by_group.setdefault(group, []).append(windows)
+    return {name: np.concatenate(by_group[name]) for name in sorted(by_group)}
 
 
 def _fit(windows: Floats, refused: float) -> _Gate:
@@ -132,9 +131,9 @@ def _write(file: Path, gate: _Gate, dataset: DataSet, window: WindowSpec, rows: 
     return write_detector(file, spec, gate.learnt)
 
 
-def _figures(found: Mapping[str, list[float]], groups: list[str]) -> list[JobFigure]:
-    made = []
-    for name, shares in found.items():
+def _figures(refused_shares: Mapping[str, list[float]], groups: list[str]) -> list[JobFigure]:
+    figures = []
+    for name, shares in refused_shares.items():
         values = np.array(shares)
         bad = int(values.argmax() if name == "refused" else values.argmin())
         title = "good windows refused" if name == "refused" else f"windows refused, {name}"
@@ -142,8 +141,8 @@ def _figures(found: Mapping[str, list[float]], groups: list[str]) -> list[JobFig
         def share(rows: Numbers, values: NDArray[np.float64] = values) -> float:
             return float(values[rows].mean())
 
-        made += with_and_without(name.replace(" ", "_"), title, groups, bad, share, SHARE, joint=", ")
-    return made
+        figures += with_and_without(name.replace(" ", "_"), title, groups, bad, share, SHARE, joint=", ")
+    return figures
 
 
 STEP = Step(Config, "Signal quality", _quality)

@@ -1,16 +1,236 @@
-"""`shield`: the state table that limits a policy, written from assumptions and checked in every state of its grid."""
+"""`shield`: the state table that limits a policy, written from assumptions and checked in every state of its grid.
+
+A state of the shield is the strongest action that it allows. An action is allowed where, after it lasted until the
+watchdog calls while the one ahead braked as hard as assumed, one's own hardest braking still ends before the one
+ahead (Shalev-Shwartz et al., 2017, "On a formal model of safe and scalable self-driving cars", rule 1).
+"""
 
 from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from edgewright.core.files import write_atomic
 from edgewright.core.formatting import percent, plural
-from edgewright.core.state_machine.validation import read_table
-from edgewright.jobs.simulation.envelope import check_shield, read_envelope, shield_table
+from edgewright.core.state_machine.machine import Machine
+from edgewright.core.state_machine.validation import CheckedTable, read_table
+from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.pipeline.toml_text import toml_text, value_text
+from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
+from edgewright.schema.state_table import LATE, Action, StateTable
+from edgewright.schema.state_table import Step as TableStep
+
+WINDOW, UNSURE = "window", "unsure"
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An action as a state: its name, and its acceleration in m/s2."""
+
+    state: str
+    acceleration: float
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Assumptions of a shield; all in metres and seconds.
+
+    Attributes:
+        name: name of the state table.
+        period: between two decisions.
+        frame: between two updates of the accelerations' effect; the simulator's.
+        lead_brake: hardest braking of the one ahead.
+        margin: kept at a standstill.
+        fastest: own speed above which it always brakes.
+        step: width of a cell of speeds.
+        sight: gap that is told where nobody is seen.
+        safe: state without perception; it allows the first level alone.
+        patience: seconds without a sure answer until then; an action may last as long, in place of one period.
+        levels: the actions in their order, hardest braking first.
+    """
+
+    name: str = "shield"
+    period: Positive
+    frame: Positive
+    lead_brake: Positive
+    margin: Positive
+    fastest: Positive
+    step: Positive
+    sight: Positive
+    safe: str = "blind"
+    patience: Positive
+    levels: Annotated[tuple[Level, ...], msgspec.Meta(min_length=2)]
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Of the levels, hardest braking first."""
+        return tuple(level.state for level in self.levels)
+
+
+def read_envelope(path: Path) -> Envelope:
+    """Read assumptions.
+
+    Raises:
+        InputError: no TOML, a key that does not fit, or levels that are not in order of acceleration.
+    """
+    envelope = convert_table(read_toml(path, "the assumptions of a shield"), Envelope, path.name)
+    accelerations = [level.acceleration for level in envelope.levels]
+    if accelerations != sorted(accelerations) or accelerations[0] >= 0:
+        raise InputError("levels from the hardest braking to the strongest acceleration", str(accelerations), path.name)
+    if not envelope.period < envelope.patience < 2 * envelope.period:
+        raise InputError(
+            f"patience between one and two periods of {envelope.period:g} s", f"{envelope.patience:g}", path.name,
+            "One decision without perception must reach the safe state, and none with it",
+        )  # fmt: skip
+    return envelope
+
+
+def needed_gap(envelope: Envelope, speed: float, lead: float, acceleration: float) -> float:
+    """Return the gap from which an action until the watchdog calls and hardest braking after it leave the margin.
+
+    Frame after frame as simulators do: a distance by the speed before, then the speed.
+    """
+    frames, moved, closest = round(envelope.patience / envelope.frame), 0.0, 0.0
+    number = 0
+    while speed > 0 or number < frames:
+        moved += (speed - lead) * envelope.frame
+        closest = max(closest, moved)
+        own = acceleration if number < frames else envelope.levels[0].acceleration
+        speed = max(0.0, speed + own * envelope.frame)
+        lead = max(0.0, lead - envelope.lead_brake * envelope.frame)
+        number += 1
+    return closest + envelope.margin
+
+
+def shield_table(envelope: Envelope) -> StateTable:
+    """Return the state table: a row for each cell of both speeds and each level but the first.
+
+    A cell's row has its fastest own speed and its slowest one ahead, so that it holds for the whole cell.
+    """
+    count = round(envelope.fastest / envelope.step)
+    edges = [index * envelope.step for index in range(count + 1)]
+    states = (envelope.safe, *envelope.states)
+    steps = []
+    for level in envelope.levels[:0:-1]:
+        for upper, lower in product(edges[1:], edges[::-1]):
+            gap = needed_gap(envelope, upper, lower, level.acceleration)
+            if gap <= envelope.sight:
+                when = f"speed < {upper:g} and lead >= {lower:g} and gap >= {gap:.2f}"
+                steps.append(TableStep(state="*", event=WINDOW, when=when, to=level.state))
+    steps.append(TableStep(state="*", event=WINDOW, to=envelope.levels[0].state))
+    steps.append(TableStep(state="*", event=UNSURE, to=envelope.safe))
+    steps.append(TableStep(state="*", event=LATE, actions=(Action(alarm="nothing is perceived: braking"),)))
+    return StateTable(
+        name=envelope.name, states=states, initial=envelope.safe, safe=envelope.safe, patience=envelope.patience,
+        fallback="stay", steps=tuple(steps),
+    )  # fmt: skip
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check of all states found.
+
+    Attributes:
+        states: of gap and both speeds that were looked at.
+        transitions: of them, by every allowed action and every acceleration of the one ahead.
+        free: share of the states in which more than the hardest braking is allowed.
+        broken: transitions after which braking does not prevent a collision any more, though it did before.
+    """
+
+    states: int
+    transitions: int
+    free: float
+    broken: tuple[str, ...]
+
+
+def check_shield(envelope: Envelope, checked: CheckedTable) -> Checked:
+    """Run the table itself on every state of a grid, and take every transition that it allows.
+
+    The grid has gaps of whole metres and, of each cell of speeds, its fastest own and slowest speed ahead: within
+    a cell more speed ahead and less of one's own only widen the gap. The one ahead brakes as hard as assumed, keeps its
+    speed, or gains as much; an action lasts for a period, or until the watchdog calls. A state is lost where hardest
+    braking ends in a collision already.
+    """
+    edges = [index * envelope.step for index in range(round(envelope.fastest / envelope.step) + 1)]
+    states = transitions = free = 0
+    broken: list[str] = []
+    machine = Machine(checked)
+    for speed, lead, gap in product([edge - 1e-6 for edge in edges[1:]], edges, range(int(envelope.sight) + 1)):
+        machine.push(WINDOW, {"speed": speed, "lead": lead, "gap": float(gap)}, 0.0)
+        allowed = envelope.states.index(machine.state)
+        states, free = states + 1, free + (allowed > 0)
+        if allowed == 0 and not _stops(envelope, gap, speed, lead):
+            continue
+        changes, lasting = (-envelope.lead_brake, 0.0, envelope.lead_brake), (envelope.period, envelope.patience)
+        for level, change, seconds in product(range(allowed + 1), changes, lasting):
+            transitions += 1
+            own = envelope.levels[level].acceleration
+            after = _after((float(gap), speed, lead), own, change, round(seconds / envelope.frame), envelope.frame)
+            if after is None or not _stops(envelope, *after):
+                text = f"speed {speed:.3g}, ahead {lead:.3g}, gap {gap}: {envelope.levels[level].state}"
+                broken.append(text)
+    return Checked(states=states, transitions=transitions, free=free / states, broken=tuple(broken))
+
+
+def _after(
+    state: tuple[float, float, float], own: float, other: float, frames: int, frame: float
+) -> tuple[float, float, float] | None:
+    """Gap and speeds so many frames later; None for a collision on the way."""
+    gap, speed, lead = state
+    for _ in range(frames):
+        gap += (lead - speed) * frame
+        if gap <= 0:
+            return None
+        speed, lead = max(0.0, speed + own * frame), max(0.0, lead + other * frame)
+    return gap, speed, lead
+
+
+def _stops(envelope: Envelope, gap: float, speed: float, lead: float) -> bool:
+    """Return whether hardest braking from now on ends before the one ahead, who brakes as hard as assumed."""
+    brake = envelope.levels[0].acceleration
+    frames = int(speed / -brake / envelope.frame) + 2
+    return _after((gap, speed, lead), brake, -envelope.lead_brake, frames, envelope.frame) is not None
+
+
+class Shield:
+    """A state table that says how much may be done.
+
+    Args:
+        envelope: its assumptions.
+        checked: its table.
+    """
+
+    def __init__(self, envelope: Envelope, checked: CheckedTable) -> None:
+        self._allows = {level.state: index for index, level in enumerate(envelope.levels)}
+        self._slack = envelope.patience - envelope.period
+        self.machine = Machine(checked)
+
+    @property
+    def state(self) -> str:
+        """The present one."""
+        return self.machine.state
+
+    def limit(self, time: float, names: dict[str, float] | None, *, sure: bool) -> int:
+        """Return the strongest action that is allowed now.
+
+        Args:
+            time: of the decision.
+            names: what is perceived; None for nothing in time.
+            sure: whether the policy is.
+        """
+        if names is None:
+            # The decision waits until the watchdog calls.
+            self.machine.tick(time + self._slack + 1e-9)
+        elif sure:
+            self.machine.sure(time)
+            self.machine.push(WINDOW, names, time)
+        else:
+            self.machine.push(UNSURE, names, time)
+        return self._allows.get(self.machine.state, 0)
+
 
 TABLE = "shield.toml"
 
@@ -27,7 +247,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _shield(config: Config, work: Work) -> StepRecord:
     envelope = read_envelope(work.folder / config.envelope)
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     folder.mkdir()
     table = msgspec.to_builtins(shield_table(envelope))
     rows = table.pop("steps")
@@ -35,25 +255,25 @@ def _shield(config: Config, work: Work) -> StepRecord:
     # What is checked is the file that a device reads.
     checked = read_table(folder / TABLE)
     with work.listener.doing("Checking every state"):
-        found = check_shield(envelope, checked)
+        check = check_shield(envelope, checked)
     says = [
-        f"The table has {plural(len(rows), 'row')}; more than hardest braking is allowed in {percent(found.free)} of "
-        f"{found.states:,} states. After each of {found.transitions:,} allowed transitions braking still ends before "
+        f"The table has {plural(len(rows), 'row')}; more than hardest braking is allowed in {percent(check.free)} of "
+        f"{check.states:,} states. After each of {check.transitions:,} allowed transitions braking still ends before "
         "the one ahead."
-        if not found.broken
-        else f"{len(found.broken):,} of {found.transitions:,} transitions lead where braking does not help any more, "
-        f"the first: {found.broken[0]}."
+        if not check.broken
+        else f"{len(check.broken):,} of {check.transitions:,} transitions lead where braking does not help any more, "
+        f"the first: {check.broken[0]}."
     ]
     return StepRecord(
         command=f"edgewright jobs run {work.folder.name}",
         says=tuple(says),
         figures=(
-            JobFigure(name="states", title="states checked", value=found.states, unit="1"),
-            JobFigure(name="transitions", title="transitions checked", value=found.transitions, unit="1"),
-            JobFigure(name="broken", title="transitions into a collision", value=len(found.broken), unit="1"),
+            JobFigure(name="states", title="states checked", value=check.states, unit="1"),
+            JobFigure(name="transitions", title="transitions checked", value=check.transitions, unit="1"),
+            JobFigure(name="broken", title="transitions into a collision", value=len(check.broken), unit="1"),
         ),
         folder=folder.name,
-        passed=not found.broken,
+        passed=not check.broken,
     )
 
 

@@ -15,10 +15,9 @@ from edgewright.schema.data import Recording
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.training.metrics import Numbers
-from edgewright.workflows.detection.early_alarms import STANDARD, Array, Series, benchmark_score
+from edgewright.workflows.detection.early_alarms import STANDARD, Array, Series, benchmark_score, windowed_gaussian
 from edgewright.workflows.detection.own_past_choice import FORMS, family, left_out
 from edgewright.workflows.detection.threshold import runs
-from edgewright.workflows.detection.windowed_gaussian import windowed_gaussian
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,47 +34,49 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _streams(config: Config, work: Work) -> StepRecord:
     dataset = load_data(config.data, seed=0, path=work.path_of(config.data))
-    given = [_series(one, config.odd) for one in dataset.recordings]
+    given = [_series(recording, config.odd) for recording in dataset.recordings]
     with work.listener.doing("Choosing on other families", len(given) * len(FORMS)) as advance:
-        apart = left_out(given, STANDARD, advance)
-    names = list(apart.each)
+        result = left_out(given, STANDARD, advance)
+    names = list(result.each)
     gaussian = [
         benchmark_score({s.name: windowed_gaussian(s.values) >= 1 for s in part}, part, STANDARD)[0]
         for name in names
         for part in ([s for s in given if family(s.name) == name],)
     ]
-    windows, found, simple = (
-        np.array([apart.windows[n] for n in names]),
-        np.array([*apart.each.values()]),
+    windows, scores, simple = (
+        np.array([result.windows[n] for n in names]),
+        np.array([*result.each.values()]),
         np.array(gaussian),
     )
 
     def score(each: Array) -> Callable[[Numbers], float]:
-        return lambda drawn: float(np.average(each[drawn], weights=windows[drawn]))
+        return lambda rows: float(np.average(each[rows], weights=windows[rows]))
 
-    over = (score(found), score(simple))
+    over = (score(scores), score(simple))
     return StepRecord(
         says=(
             f"{plural(len(given), 'stream')} with {plural(int(windows.sum()), 'window')}. 100 is every window found at "
             "its first row without a false alarm, 0 no alarm at all (scoring of NAB, standard profile). Each family is "
-            f"judged by the one of {apart.settings:,} settings that was best on the other families; {apart.same} of "
+            f"judged by the one of {result.settings:,} settings that was best on the other families; {result.same} of "
             f"{len(names)} choices are the one made on all.",
-            *(f"{name}: {found[at]:.1f}, windowed Gaussian {simple[at]:.1f}" for at, name in enumerate(names)),
+            *(f"{name}: {scores[at]:.1f}, windowed Gaussian {simple[at]:.1f}" for at, name in enumerate(names)),
         ),
         figures=(
-            *with_and_without("score", "score of early alarms", names, int(found.argmin()), over[0], unit="1"),
+            *with_and_without("score", "score of early alarms", names, int(scores.argmin()), over[0], unit="1"),
             over_groups("gaussian", "the same of a windowed Gaussian", np.arange(len(names)), over[1], unit="1"),
-            JobFigure(name="worst", title="score of the worst family", value=float(found.min()), unit="1"),
+            JobFigure(name="worst", title="score of the worst family", value=float(scores.min()), unit="1"),
         ),
     )
 
 
-def _series(one: Recording, odd: str) -> Series:
-    if one.target is None or one.time is None or one.values.shape[1] != 1:
-        got = f"{plural(one.values.shape[1], 'channel')}" if one.target is not None else "no labels"
-        raise InputError("streams of one channel with time and labels", got, one.name, "Set target, time and ignore")
-    windows = tuple((first, end - 1) for first, end in runs(one.target == odd))
-    return Series(one.name, one.time, one.values[:, 0].astype(np.float64), windows)
+def _series(recording: Recording, odd: str) -> Series:
+    if recording.target is None or recording.time is None or recording.values.shape[1] != 1:
+        got = f"{plural(recording.values.shape[1], 'channel')}" if recording.target is not None else "no labels"
+        raise InputError(
+            "streams of one channel with time and labels", got, recording.name, "Set target, time and ignore"
+        )
+    windows = tuple((first, end - 1) for first, end in runs(recording.target == odd))
+    return Series(recording.name, recording.time, recording.values[:, 0].astype(np.float64), windows)
 
 
 STEP = Step(Config, "Early alarms on streams", _streams)

@@ -9,7 +9,7 @@ import msgspec
 from edgewright.core.files import write_atomic
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
-from edgewright.language.intents.integers import size_of
+from edgewright.language.intents.network import size_of
 from edgewright.language.texts.corpus import read_corpus
 from edgewright.language.texts.training import KINDS, JudgedModel, TextTraining, train_text
 from edgewright.nlp.texts.model_file import write_text_model
@@ -46,30 +46,29 @@ def _suggest(config: Config, work: Work) -> StepRecord:
     (path,) = work.texts((config.texts,) if config.texts else ())
     with work.listener.doing("Reading texts"):
         articles = read_corpus(path)
-    name = config.name or config.kind
+    name = config.step_name
     how = TextTraining(size_of(config.size), config.models, config.steps, config.words, config.seed)
     with work.listener.doing(f"Training models of {config.size}"):
-        made = train_text(articles, how, name)
+        trained = train_text(articles, how, name)
     folder = work.out / name
     folder.mkdir()
-    length = write_text_model(folder / f"{name}.text", made.spec, made.arrays)
-    write_atomic(folder / TYPED, made.typed.encode("ascii"))
-    chosen = made.judged[0]
+    length = write_text_model(folder / f"{name}.text", trained.spec, trained.arrays)
+    write_atomic(folder / TYPED, trained.typed.encode("ascii"))
+    chosen = trained.results[0]
     says = [f"Validation articles chose the {chosen.name} of {chosen.bytes:,} bytes; the file has {length:,}."]
-    says += [_sentence(one) for one in made.judged]
+    says += [_sentence(item) for item in trained.results]
     for text in config.examples:
-        words = ", ".join(f"{one.word} ({one.chance:.0%})" for one in suggest(made.model, text))
+        words = ", ".join(f"{item.word} ({item.chance:.0%})" for item in suggest(trained.model, text))
         says.append(f"“{text}” is completed by {words or 'no word'}.")
     figures = [JobFigure(name="bytes", title="bytes of the model", value=float(chosen.bytes), unit="B")]
-    for one in made.judged:
-        key = one.name.replace(" ", "_") if one is not chosen else "chosen"
-        if one.bits is not None:
-            title = f"bits per byte, {one.name}"
+    for item in trained.results:
+        key = item.name.replace(" ", "_") if item is not chosen else "chosen"
+        if item.bits is not None:
+            figures.append(JobFigure.of_interval(f"{key}_bits", f"bits per byte, {item.name}", item.bits, "bits"))
+        if item.saved is not None:
             figures.append(
-                JobFigure(name=f"{key}_bits", title=title, value=one.bits.value, interval=one.bits, unit="bits")
+                JobFigure(name=f"{key}_saved", title=f"keystrokes saved, {item.name}", value=item.saved.share)
             )
-        if one.saved is not None:
-            figures.append(JobFigure(name=f"{key}_saved", title=f"keystrokes saved, {one.name}", value=one.saved.share))
     return StepRecord(
         command=f"edgewright language train-text {config.texts or 'TEXTS'} --out {name}.text --size {config.size}",
         says=tuple(says),
@@ -77,15 +76,9 @@ def _suggest(config: Config, work: Work) -> StepRecord:
         choice=Choice(
             question=f"Which model suggests words within {config.size}?",
             options=tuple(
-                JobFigure(
-                    name=one.name,
-                    title=f"{one.name} of {one.bytes:,} bytes",
-                    value=one.bits.value,
-                    interval=one.bits,
-                    unit="bits a byte",
-                )
-                for one in made.judged
-                if one.bits is not None
+                JobFigure.of_interval(item.name, f"{item.name} of {item.bytes:,} bytes", item.bits, "bits a byte")
+                for item in trained.results
+                if item.bits is not None
             ),
             chosen=f"the {chosen.name} of {chosen.bytes:,} bytes",
             why="it has the fewest bits a byte on the validation articles",
@@ -94,15 +87,15 @@ def _suggest(config: Config, work: Work) -> StepRecord:
     )
 
 
-def _sentence(one: JudgedModel) -> str:
-    bits = "" if one.bits is None else f"{one.bits.value:.3f} bits per byte"
-    size = f" of {one.bytes:,} bytes: {bits}"
-    if one.saved is None:
-        return f"The {one.name}{size}."
+def _sentence(model: JudgedModel) -> str:
+    bits = "" if model.bits is None else f"{model.bits.value:.3f} bits per byte"
+    size = f" of {model.bytes:,} bytes: {bits}"
+    if model.saved is None:
+        return f"The {model.name}{size}."
     comma = ", " if bits else ""
     return (
-        f"The {one.name}{size}{comma}{percent(one.saved.share)} of keystrokes saved in {one.saved.words} words, "
-        f"{percent(one.saved.next_word)} of words suggested before their first character."
+        f"The {model.name}{size}{comma}{percent(model.saved.share)} of keystrokes saved in {model.saved.words} words, "
+        f"{percent(model.saved.next_word)} of words suggested before their first character."
     )
 
 

@@ -7,10 +7,9 @@ import shlex
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import Choice, JobFigure, StepRecord
-from edgewright.trace.tuning_view import tuning_sentence
-from edgewright.workflows.tuning.request import TuningRequest
+from edgewright.trace.views.tuning import tuning_sentence
 from edgewright.workflows.tuning.selection import Cost
-from edgewright.workflows.tuning.workflow import tune
+from edgewright.workflows.tuning.workflow import TuningRequest, tune
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,19 +34,16 @@ def _tune(config: Config, work: Work) -> StepRecord:
     tuned = tune(folder, request, out=work.out / f"{folder.name}-tuned", listener=work.listener)
     record = tuned.record
     ran.decision = record.decision
-    judged = record.held_out or record.points[record.chosen]
-    missed = judged.missed_share
+    point = record.held_out or record.points[record.chosen]
+    missed = point.missed_share
     alarms = "".join(f" --alarm {shlex.quote(label)}" for label in config.alarms)
     of = "of people whom the choice did not see" if record.held_out else "of the people who chose it"
     return StepRecord(
         command=f"edgewright tune {folder.name}{alarms} --cost false-alarm={config.false_alarm:g},miss={config.miss:g}",
         says=(tuning_sentence(record), f"Expect {percent(missed.value)} of events missed, {of}."),
         figures=(
-            JobFigure(name="missed", title=f"events missed, {of}", value=missed.value, interval=missed),
-            JobFigure(
-                name="false_alarms", title=f"false alarms a {record.per}", value=judged.false_rate.value,
-                interval=judged.false_rate, unit="1",
-            ),
+            JobFigure.of_interval("missed", f"events missed, {of}", missed),
+            JobFigure.of_interval("false_alarms", f"false alarms a {record.per}", point.false_rate, "1"),
         ),
         choice=Choice(
             question="When does an answer become an alarm?", chosen=tuning_sentence(record),

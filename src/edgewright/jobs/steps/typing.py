@@ -13,8 +13,7 @@ import numpy as np
 
 from edgewright.core.formatting import plural
 from edgewright.jobs.group_figures import over_groups
-from edgewright.jobs.offline import run_offline
-from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.steps import Step, StepConfig, Work, run_offline
 from edgewright.jobs.steps.suggest import TYPED
 from edgewright.language.texts.training import by_model
 from edgewright.nlp.texts.model_file import read_text_model
@@ -38,7 +37,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         passages: that are typed.
         words: of a passage.
         key_s: seconds from one key to the next; a choice takes as long.
-        seed: of the passages.
+        seed: seed of the passages.
     """
 
     model: str = "suggest"
@@ -86,9 +85,9 @@ def _typing(config: Config, work: Work) -> StepRecord:
 
     def on_device(text: str) -> Sequence[str]:
         begun = time.process_time()
-        found = device_words(model, text)
+        suggestions = device_words(model, text)
         seconds.append(time.process_time() - begun)
-        return found
+        return suggestions
 
     typed, by_search = [], []
     with work.listener.doing("Typing sentences", len(passages)) as advance:
@@ -130,30 +129,30 @@ def _passages(text: str, config: Config) -> list[tuple[str, str]]:
     Raises:
         InputError: the text has too few of so many words.
     """
-    found: list[tuple[str, str]] = []
+    passages: list[tuple[str, str]] = []
     end = 0
     for match in _SENTENCE.finditer(text):
         words = list(_WORD.finditer(text, match.start()))[: config.words] if match.start() >= end else []
         if len(words) == config.words:
             end = words[-1].end()
-            found.append((text[max(0, match.start() - BEFORE) : match.start()], text[match.start() : end]))
-    if len(found) < config.passages:
+            passages.append((text[max(0, match.start() - BEFORE) : match.start()], text[match.start() : end]))
+    if len(passages) < config.passages:
         wanted = f"{config.passages} passages of {config.words} words"
-        raise InputError(wanted, str(len(found)), "the articles that judge", "Set passages, or words, lower")
-    order = np.random.default_rng([config.seed, 51]).permutation(len(found))[: config.passages]
-    return [found[place] for place in sorted(order.tolist())]
+        raise InputError(wanted, str(len(passages)), "the articles that judge", "Set passages, or words, lower")
+    order = np.random.default_rng([config.seed, 51]).permutation(len(passages))[: config.passages]
+    return [passages[index] for index in sorted(order.tolist())]
 
 
 def _typed(before: str, passage: str, suggesting: Words) -> list[_Word]:
-    made = []
+    typed_words = []
     for match in _WORD.finditer(passage):
         word = match[0]
         typed = next(
             (count for count in range(len(word)) if word in suggesting(before + passage[: match.start() + count])),
             len(word),
         )
-        made.append(_Word(word, match.start(), typed, typed < len(word)))
-    return made
+        typed_words.append(_Word(word, match.start(), typed, typed < len(word)))
+    return typed_words
 
 
 def _saved(words: Sequence[_Word]) -> float:

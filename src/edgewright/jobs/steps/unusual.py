@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
-from edgewright.jobs.series import JobSeries, Rows, SeriesConfig, read_job_series
 from edgewright.jobs.steps import Step, Work
+from edgewright.jobs.steps.forecast import JobSeries, Rows, SeriesConfig, read_job_series
 from edgewright.language.forecasting.judging import judge_forecast
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
@@ -39,9 +39,9 @@ def _unusual(config: Config, work: Work) -> StepRecord:
         half = series.start - series.start // 2 // config.horizon * config.horizon
         usual = _days(series.values[: series.start], half, series)
         judging = _days(series.values, series.start, series)
-    before, found = errors(*usual, config.rows), errors(*judging, config.rows)
+    before, errors_now = errors(*usual, config.rows), errors(*judging, config.rows)
     limit = usual_limit(before, config.every)
-    flagged = np.abs(found).max(axis=1) > limit
+    flagged = np.abs(errors_now).max(axis=1) > limit
     forecasts, came = judging
     season = max([1, *series.request.seasons]) // config.horizon or 1
     figures = [JobFigure(name="unusual", title=f"unusual days of {len(came)}", value=int(flagged.sum()), unit="1")]
@@ -60,21 +60,24 @@ def _unusual(config: Config, work: Work) -> StepRecord:
             f"A day is unusual where the sum of {config.rows} rows is further from its forecast than on all but "
             f"{plural(len(usual[0]) // config.every, 'day')} of the {len(usual[0])} before those that judge.",
             *(
-                f"{_said(series, config, half, day, usual, before)}; this day is before those that judge"
+                f"{_day_text(series, config, half, day, usual, before)}; this day is before those that judge"
                 for day in np.flatnonzero(np.abs(before).max(axis=1) > limit).tolist()
             ),
-            *(_said(series, config, series.start, day, judging, found) for day in np.flatnonzero(flagged).tolist()),
+            *(
+                _day_text(series, config, series.start, day, judging, errors_now)
+                for day in np.flatnonzero(flagged).tolist()
+            ),
         ),
         figures=tuple(figures),
-        charts=(_chart(series, config, np.abs(found).max(axis=1) / limit),),
+        charts=(_chart(series, config, np.abs(errors_now).max(axis=1) / limit),),
     )
 
 
 def _days(values: Floats, start: int, series: JobSeries) -> tuple[Floats, Floats]:
     """Return what was forecast at the beginning of each whole day from `start` on, and what came."""
-    judged = judge_forecast(values, start, series.request, column=series.column)
+    judgement = judge_forecast(values, start, series.request, column=series.column)
     at = slice(None, None, series.request.horizon)
-    return np.asarray(judged.forecasts[at]), np.asarray(judged.truth[at])
+    return np.asarray(judgement.forecasts[at]), np.asarray(judgement.truth[at])
 
 
 def errors(forecasts: Floats, came: Floats, rows: int) -> Floats:
@@ -90,26 +93,28 @@ def usual_limit(usual: Floats, every: int) -> float:
 
 def planted(forecasts: Floats, came: Floats, rows: int, times: float) -> Floats:
     """Return days with what came in the busiest stretch of the forecast so many times over."""
-    made = came.copy()
+    changed = came.copy()
     for day, begin in enumerate(errors(np.zeros_like(forecasts), forecasts, rows).argmax(axis=1).tolist()):
-        made[day, begin : begin + rows] *= times
-    return made
+        changed[day, begin : begin + rows] *= times
+    return changed
 
 
 def _planted(
     name: str, title: str, errors_then: Floats, limit: float, among: NDArray[np.bool_], season: int
 ) -> JobFigure:
-    found = np.abs(errors_then).max(axis=1)[among] > limit
+    detected = np.abs(errors_then).max(axis=1)[among] > limit
     weeks = (np.arange(len(among)) // season)[among]
-    share = group_interval(weeks, lambda part: float(found[part].mean()), by="season", within=SHARE)
-    return JobFigure(name=name, title=f"{title} (made up)", value=share.value, interval=share)
+    share = group_interval(weeks, lambda part: float(detected[part].mean()), by="season", within=SHARE)
+    return JobFigure.of_interval(name, f"{title} (made up)", share)
 
 
-def _said(series: JobSeries, config: Config, start: int, day: int, days: tuple[Floats, Floats], found: Floats) -> str:
-    begin = int(np.abs(found[day]).argmax())
+def _day_text(
+    series: JobSeries, config: Config, start: int, day: int, days: tuple[Floats, Floats], day_errors: Floats
+) -> str:
+    begin = int(np.abs(day_errors[day]).argmax())
     part = slice(begin, begin + config.rows)
     first = start + day * config.horizon + begin
-    forecast, came = (float(one[day, part].sum()) for one in days)
+    forecast, came = (float(series_days[day, part].sum()) for series_days in days)
     when = f"From {series.when(first)} to {series.when(first + config.rows)}"
     return f"{when} {came:.0f} came, {forecast:.0f} were expected"
 

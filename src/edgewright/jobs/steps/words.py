@@ -16,26 +16,27 @@ import msgspec
 import numpy as np
 
 from edgewright.core.formatting import plural
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 from edgewright.data.load import load_data
-from edgewright.data.sets.speechocean import TEXT
+from edgewright.data.sets.texts import read_sentences
 from edgewright.data.sources.wav import wav_files
 from edgewright.data.synthetic import marked
 from edgewright.data.targets import as_text
-from edgewright.jobs.simulation.processes import in_processes
-from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.steps import Step, StepConfig, Work, in_processes
 from edgewright.jobs.steps.coach import recordings_of
 from edgewright.language.pronunciation.takes import sound_at_rate, sound_files
-from edgewright.language.synthesis.placement import (
+from edgewright.language.synthesis.speech import (
     STREAM_SNR,
+    VOICES,
     copy_of,
     noise_window,
     noisy_window,
     recorded_window,
+    resampled,
+    speak,
     stream_of,
     trimmed,
 )
-from edgewright.language.synthesis.speech import VOICES, resampled, speak
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -46,7 +47,7 @@ RECORDINGS, TAKES, COMPARED = "recordings", "takes", "compared"
 _READERS, _OTHER_READERS, _OWN, _NOISE = "readers", "other readers", "own recordings", "noise"
 _STREAM = 20
 # Microphones and rooms that hear each word of a voice.
-_HEARD = 2
+_ROOMS = 2
 # Of the voices every fifth judges and the next one validates where no person does.
 _FIFTH = 5
 
@@ -60,7 +61,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         word: that wakes the device, as espeak-ng is to say it.
         others: file of the job's folder with other words, one a line.
-        apart: each other word is a class of its own; otherwise they are one, 'other'.
+        separate: each other word is a class of its own; otherwise they are one, 'other'.
         voices: names of espeak-ng's; its English ones when empty.
         speakers: voices with variants of espeak-ng that say the words.
         repeats: how often each of them says the wake word.
@@ -74,12 +75,12 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         takes: recordings of the wake word by each person who validates or judges, and of `own`, that train: copies in
             the folder 'takes' beside the voices, and as they are in the folder 'compared' in place of them.
         copies: of each of them, at other tempos and levels, with other noise.
-        seed: of everything random.
+        seed: seed of the random number generators.
     """
 
     word: str
     others: str = "others.txt"
-    apart: bool = False
+    separate: bool = msgspec.field(default=False, name="apart")
     voices: tuple[str, ...] = ()
     speakers: Annotated[int, msgspec.Meta(ge=10)] = 200
     repeats: Annotated[int, msgspec.Meta(ge=1)] = 4
@@ -98,12 +99,12 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class _Sound:
-    """A recording of one word or sentence; `made` by espeak-ng, without microphone, room and noise."""
+    """A recording of one word or sentence; `synthetic` by espeak-ng, without microphone, room and noise."""
 
     label: str
     group: str
     values: Floats
-    made: bool = False
+    synthetic: bool = False
 
 
 @dataclass
@@ -146,7 +147,7 @@ def _words(config: Config, work: Work) -> StepRecord:
     voices = _voices(config, work, samples)
     roles = _roles(config, voices, people)
     takes, people = _takes(config, work, people, roles)
-    folder = work.out / (config.name or config.kind)
+    folder = work.out / config.step_name
     with work.listener.doing("Writing recordings"):
         written = _write(config, folder, window, roles, [*voices, *people])
         if takes:
@@ -154,7 +155,7 @@ def _words(config: Config, work: Work) -> StepRecord:
             if config.data:
                 _write_compared(config, folder / COMPARED, samples, takes, written, roles)
     work.data = folder / RECORDINGS
-    named = {role: sorted(group for group, one in roles.items() if one == role) for role in _KEYS}
+    named = {role: sorted(group for group, role_of in roles.items() if role_of == role) for role in _KEYS}
     work.changes = tuple(f"split.{key}={json.dumps(named[role])}" for role, key in _KEYS.items())
     return _record(config, work, folder.name, roles, [*voices, *people], takes)
 
@@ -173,26 +174,30 @@ def _voices(config: Config, work: Work, samples: int) -> list[_Sound]:
         got = "none" if not others else f"the wake word {config.word!r}"
         raise InputError("other words", got, str(path))
     words = [config.word, *others]
-    found: list[_Sound] = []
+    sounds: list[_Sound] = []
     with work.listener.doing("Saying words", len(words)) as advance:
-        for word, said in zip(words, in_processes(partial(_said, config), words), strict=True):
-            label = word if config.apart or word == config.word else OTHER
-            found += [_Sound(label, voice, values, made=True) for voice, values in said]
+        for word, spoken in zip(words, in_processes(partial(_spoken, config), words), strict=True):
+            label = word if config.separate or word == config.word else OTHER
+            sounds += [_Sound(label, voice, values, synthetic=True) for voice, values in spoken]
             advance(1)
-    long = np.mean([len(one.values) > samples for one in found if one.label == config.word])
+    long = np.mean([len(sound.values) > samples for sound in sounds if sound.label == config.word])
     if long > 0.1:
         expected = f"a wake word of at most {samples / config.rate:.3g} s, the length of the window"
         raise InputError(expected, f"a longer one by {long:.0%} of the voices", config.pipeline, "Set [window] samples")
-    return found
+    return sounds
 
 
-def _said(config: Config, word: str) -> list[tuple[str, Floats]]:
+def _spoken(config: Config, word: str) -> list[tuple[str, Floats]]:
     """Return the name of each voice, and how it says a word."""
     copies = config.repeats if word == config.word else 1
     with tempfile.TemporaryDirectory() as folder:
-        made = speak([word], config.voices or VOICES, copies, config.seed, Path(folder), speakers=config.speakers,
+        dataset = speak([word], config.voices or VOICES, copies, config.seed, Path(folder), speakers=config.speakers,
                      rate=config.rate)  # fmt: skip
-    return [(str(one.groups[0]), one.values[:, 0]) for one in made.recordings if one.groups is not None]
+    return [
+        (str(recording.groups[0]), recording.values[:, 0])
+        for recording in dataset.recordings
+        if recording.groups is not None
+    ]
 
 
 def _people(config: Config, work: Work) -> list[_Sound]:
@@ -202,31 +207,33 @@ def _people(config: Config, work: Work) -> list[_Sound]:
         UnknownNameError: a name of `train` or `validate` that is nobody's.
         InputError: nobody says the wake word.
     """
-    found: list[_Sound] = []
+    sounds: list[_Sound] = []
     if config.data:
         dataset = load_data(config.data, seed=config.seed, path=work.path_of(config.data))
-        for one in dataset.recordings:
-            label, group = (str(as_text(rows)[0]) if rows is not None else "" for rows in (one.target, one.groups))
+        for recording in dataset.recordings:
+            label, group = (
+                str(as_text(rows)[0]) if rows is not None else "" for rows in (recording.target, recording.groups)
+            )
             text = config.spelled.get(label, "")
-            label = text if text and (config.apart or text == config.word) else OTHER
+            label = text if text and (config.separate or text == config.word) else OTHER
             if not (group in config.train and label == config.word):
-                values = resampled(one.values[:, 0], round(dataset.rate or config.rate), config.rate)
-                found.append(_Sound(label, group, values))
-        if not any(one.label == config.word for one in found):
+                values = resampled(recording.values[:, 0], round(dataset.rate or config.rate), config.rate)
+                sounds.append(_Sound(label, group, values))
+        if not any(recording.label == config.word for recording in sounds):
             raise InputError(f"recordings of {config.word!r}", "none", f"{work.folder.name} job.toml, spelled",
                              f'Say which label it has: spelled = {{ LABEL = "{config.word}" }}')  # fmt: skip
-    groups = dict.fromkeys(one.group for one in found)
+    groups = dict.fromkeys(recording.group for recording in sounds)
     for name in (*config.train, *config.validate):
         if name not in groups:
             raise UnknownNameError("person", name, groups, "job.toml, train and validate")
     if config.readers:
-        found += _sentences(config, recordings_of(config.readers, work))
-    return found
+        sounds += _sentences(config, recordings_of(config.readers, work))
+    return sounds
 
 
 def _sentences(config: Config, folder: Path) -> list[_Sound]:
     """Return sentences without the wake word, every second one of those who train."""
-    texts = {row[1]: row[2] for row in TEXT.loader(folder).rows}
+    texts = {row[1]: row[2] for row in read_sentences(folder).rows}
     sounds = sorted(sound_files(folder).items())
     kept = [path for name, path in sounds if config.word.lower() not in texts.get(name, "").lower()]
     return [
@@ -241,11 +248,11 @@ def _roles(config: Config, voices: Sequence[_Sound], people: Sequence[_Sound]) -
     Raises:
         InputError: nobody judges or validates.
     """
-    roles: dict[str, Role] = dict.fromkeys((one.group for one in voices), "train")
+    roles: dict[str, Role] = dict.fromkeys((sound.group for sound in voices), "train")
     if not config.data:
         for number, group in enumerate(roles):
             roles[group] = {0: "judge", 1: "validate"}.get(number % _FIFTH, "train")  # type: ignore[assignment]
-    for group in dict.fromkeys(one.group for one in people):
+    for group in dict.fromkeys(sound.group for sound in people):
         roles[group] = "train" if group in (*config.train, _READERS) else "judge"
         if group in config.validate:
             roles[group] = "validate"
@@ -272,17 +279,17 @@ def _takes(
             roles[_OWN] = "judge"
     rng = np.random.default_rng([config.seed, 3])
     chosen: list[_Sound] = []
-    said: dict[str, list[_Sound]] = {}
-    for one in rest:
-        if one.label == config.word and roles.get(one.group) != "train":
-            said.setdefault(one.group, []).append(one)
-    for group, mine in said.items() if config.takes else ():
+    by_group: dict[str, list[_Sound]] = {}
+    for recorded in rest:
+        if recorded.label == config.word and roles.get(recorded.group) != "train":
+            by_group.setdefault(recorded.group, []).append(recorded)
+    for group, mine in by_group.items() if config.takes else ():
         if len(mine) < config.takes:
             expected = f"at least {config.takes} recordings of {config.word!r}"
             raise InputError(expected, str(len(mine)), group, "Set takes")
         chosen += [mine[index] for index in rng.permutation(len(mine))[: config.takes]]
-    taken = {id(one) for one in chosen}
-    return chosen, [one for one in rest if id(one) not in taken]
+    used = {id(recorded) for recorded in chosen}
+    return chosen, [recorded for recorded in rest if id(recorded) not in used]
 
 
 def _write(
@@ -293,13 +300,13 @@ def _write(
     folder = _Folder(path / RECORDINGS, config.rate)
     rng = np.random.default_rng([config.seed, 1])
     streams: dict[str, list[_Sound]] = {}
-    for one in sounds:
-        if roles[one.group] != "train":
-            streams.setdefault(one.group, []).append(one)
+    for sound in sounds:
+        if roles[sound.group] != "train":
+            streams.setdefault(sound.group, []).append(sound)
             continue
-        for values in _windows(one, config, window.samples, rng):
-            folder.add(values, one.group, [("", "", one.label)])
-    for _ in range(sum(one.label == config.word for one in sounds if roles[one.group] == "train") // 2):
+        for values in _windows(sound, config, window.samples, rng):
+            folder.add(values, sound.group, [("", "", sound.label)])
+    for _ in range(sum(sound.label == config.word for sound in sounds if roles[sound.group] == "train") // 2):
         folder.add(noise_window(window.samples, rng), _NOISE, [("", "", OTHER)])
     for group, mine in streams.items():
         order = [mine[index] for index in rng.permutation(len(mine))]
@@ -309,16 +316,18 @@ def _write(
     return folder
 
 
-def _windows(one: _Sound, config: Config, samples: int, rng: np.random.Generator) -> Iterator[Floats]:
+def _windows(sound: _Sound, config: Config, samples: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Yield a window with a word, or windows of a sentence, half a window after each other."""
-    whole = one.label == config.word
-    if one.made:
-        for _ in range(_HEARD):
-            yield recorded_window(one.values, samples, config.rate, rng, whole=whole)
+    whole = sound.label == config.word
+    if sound.synthetic:
+        for _ in range(_ROOMS):
+            yield recorded_window(sound.values, samples, config.rate, rng, whole=whole)
         return
-    starts = range(0, max(1, len(one.values) - samples // 2), samples // 2) if len(one.values) > 2 * samples else (0,)
+    starts = (
+        range(0, max(1, len(sound.values) - samples // 2), samples // 2) if len(sound.values) > 2 * samples else (0,)
+    )
     for start in starts:
-        part = one.values[start : start + samples] if len(starts) > 1 else one.values
+        part = sound.values[start : start + samples] if len(starts) > 1 else sound.values
         yield noisy_window(part, samples, rng, whole=whole)
 
 
@@ -327,17 +336,17 @@ def _add_stream(
 ) -> None:
     """Write words one after the other; windows with the middle of a wake word, or of as many others, have its label."""
     pause = samples / folder.rate
-    values, places = stream_of([one.values for one in sounds], (pause / 2, 1.5 * pause), folder.rate, rng)
-    called = sum(one.label == word for one in sounds)
+    values, places = stream_of([sound.values for sound in sounds], (pause / 2, 1.5 * pause), folder.rate, rng)
+    called = sum(sound.label == word for sound in sounds)
     others = 0
     events = []
-    for one, (start, end) in zip(sounds, places, strict=True):
-        others += one.label != word
+    for sound, (start, end) in zip(sounds, places, strict=True):
+        others += sound.label != word
         # Windows of all other words would be too many for memory; alarms are judged in the whole stream.
-        if one.label == word or others <= max(1, called):
+        if sound.label == word or others <= max(1, called):
             middle, quarter = (start + end) / 2, samples / 4
             span = ((middle - quarter) / folder.rate, (middle + quarter) / folder.rate)
-            events.append((f"{span[0]:.4f}", f"{span[1]:.4f}", one.label))
+            events.append((f"{span[0]:.4f}", f"{span[1]:.4f}", sound.label))
     folder.add(values, group, events)
 
 
@@ -346,11 +355,11 @@ def _write_takes(config: Config, path: Path, samples: int, takes: Sequence[_Soun
     path.mkdir()
     folder = _Folder(path, config.rate)
     rng = np.random.default_rng([config.seed, 2])
-    for number, one in enumerate(takes):
+    for number, take in enumerate(takes):
         for copy in range(1, config.copies + 1):
-            values = noisy_window(copy_of(one.values, rng), samples, rng, whole=True)
-            name = f"{one.group} {number}"
-            folder.add(values, f"takes of {one.group}", [("", "", one.label)], marked("takes", copy, name))
+            values = noisy_window(copy_of(take.values, rng), samples, rng, whole=True)
+            name = f"{take.group} {number}"
+            folder.add(values, f"takes of {take.group}", [("", "", take.label)], marked("takes", copy, name))
     folder.close()
 
 
@@ -361,20 +370,22 @@ def _write_compared(
     path.mkdir()
     folder = _Folder(path, config.rate)
     rng = np.random.default_rng([config.seed, 4])
-    for one in takes:
-        values = noisy_window(one.values, samples, rng, whole=True, snr=STREAM_SNR)
-        folder.add(values, f"takes of {one.group}", [("", "", one.label)])
-    said = {name for name, _, _, label, group, _ in written.rows if label == config.word and roles[group] == "train"}
-    folder.link(written, config.word, said)
+    for take in takes:
+        values = noisy_window(take.values, samples, rng, whole=True, snr=STREAM_SNR)
+        folder.add(values, f"takes of {take.group}", [("", "", take.label)])
+    spoken = {name for name, _, _, label, group, _ in written.rows if label == config.word and roles[group] == "train"}
+    folder.link(written, config.word, spoken)
     folder.close()
 
 
 def _record(
     config: Config, work: Work, folder: str, roles: dict[str, Role], sounds: Sequence[_Sound], takes: Sequence[_Sound]
 ) -> StepRecord:
-    said = sum(one.made for one in sounds)
-    spoken = plural(len({one.group for one in sounds if one.made}), "voice")
-    says = [f"{spoken} of espeak-ng say {plural(said, 'word')}, {config.word!r} {plural(config.repeats, 'time')} each."]
+    total = sum(sound.synthetic for sound in sounds)
+    spoken = plural(len({sound.group for sound in sounds if sound.synthetic}), "voice")
+    says = [
+        f"{spoken} of espeak-ng say {plural(total, 'word')}, {config.word!r} {plural(config.repeats, 'time')} each."
+    ]
     judges = sorted(group for group, role in roles.items() if role == "judge")
     if config.data:
         validate = sorted(group for group, role in roles.items() if role == "validate")
@@ -382,7 +393,7 @@ def _record(
     else:
         says.append(f"No person judges: figures are of {len(judges)} voices of espeak-ng that did not train.")
     if takes:
-        people = ", ".join(sorted({one.group for one in takes}))
+        people = ", ".join(sorted({sound.group for sound in takes}))
         says.append(f"{config.takes} takes of {people}, copied {config.copies} times, lie apart and judge nothing.")
     command = f"edgewright synth speech {config.word} --speakers {config.speakers} --rate {config.rate}"
     return StepRecord(

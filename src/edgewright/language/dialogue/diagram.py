@@ -10,12 +10,12 @@ from edgewright.schema.state_table import StateTable
 
 def mermaid(table: StateTable) -> str:
     """Return the diagram as text for Mermaid (`stateDiagram-v2`)."""
-    found = ways(table)
+    transitions = ways(table)
     plain = {state: f"s{number}" for number, state in enumerate(table.states)}
     lines = ["stateDiagram-v2", *(f'    state "{state}" as {plain[state]}' for state in table.states)]
     lines.append(f"    [*] --> {plain[table.initial]}")
-    shown = [(a.before, a.after, line) for a in found.arrows for line in a.lines]
-    shown += [(state, state, line) for state, stays in found.stays.items() for line in stays]
+    shown = [(a.before, a.after, line) for a in transitions.arrows for line in a.lines]
+    shown += [(state, state, line) for state, stays in transitions.stays.items() for line in stays]
     lines += [f"    {plain[before]} --> {plain[after]}: {_plain(line)}" for before, after, line in shown]
     lines += [f"    {plain[state]} --> [*]" for state in table.final]
     return "\n".join(lines) + "\n"
@@ -37,24 +37,24 @@ _STYLE = (
 
 def svg(table: StateTable) -> str:
     """Return the picture, 12 px letters; it reads without colours, and in dark surroundings."""
-    drawn = drawing(table)
-    parts = [f'<path class="w" marker-end="url(#a)" d="{way.path}"/>' for way in drawn.ways]
-    for box in drawn.boxes:
+    picture = drawing(table)
+    parts = [f'<path class="w" marker-end="url(#a)" d="{way.path}"/>' for way in picture.ways]
+    for box in picture.boxes:
         final = " f" if box.state in table.final else ""
         parts.append(f'<rect class="s{final}" x="{box.x:.0f}" y="{box.y:.0f}" width="{box.wide:.0f}" '
                      f'height="{box.high:.0f}" rx="8"/>')  # fmt: skip
         parts.append(_text(box.x + PAD, box.y + 20, box.state, "n"))
         parts += [_text(box.x + PAD, box.y + 22 + LINE * n, line, "q") for n, line in enumerate(box.lines, 1)]
-    x, y = drawn.first.x + 20, drawn.first.y
+    x, y = picture.first.x + 20, picture.first.y
     parts.append(f'<circle class="a" cx="{x:.0f}" cy="{y - 34:.0f}" r="5"/><path class="w" marker-end="url(#a)" '
                  f'd="M{x:.0f} {y - 29:.0f}V{y:.0f}"/>')  # fmt: skip
-    for way in drawn.ways:
+    for way in picture.ways:
         x, y, wide, high = way.area
         parts.append(f'<rect class="l" x="{x:.0f}" y="{y:.0f}" width="{wide:.0f}" height="{high:.0f}"/>')
         parts += [_text(x + 4, y + 13 + LINE * n, line) for n, line in enumerate(way.arrow.lines)]
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{drawn.width:.0f}" height="{drawn.height:.0f}" '
-        f'viewBox="0 0 {drawn.width:.0f} {drawn.height:.0f}" role="img"><title>{escape(table.name)}: '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{picture.width:.0f}" height="{picture.height:.0f}" '
+        f'viewBox="0 0 {picture.width:.0f} {picture.height:.0f}" role="img"><title>{escape(table.name)}: '
         f'{len(table.states)} states, {len(table.steps)} steps</title><style>{_STYLE}</style><defs><marker id="a" '
         'viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path class="a" '
         'd="M0 0L8 4L0 8z"/></marker></defs>'

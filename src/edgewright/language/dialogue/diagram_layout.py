@@ -41,14 +41,14 @@ def ways(table: StateTable) -> Ways:
     """Return the arrows of a table, whose steps name known states."""
     going: dict[tuple[str, str], list[tuple[str, int]]] = {}
     stays: dict[str, list[str]] = {state: [] for state in table.states}
-    for place, step in enumerate(table.steps):
+    for index, step in enumerate(table.steps):
         for state in states_of(step, table):
             if step.to and step.to != state:
-                going.setdefault((state, step.to), []).append((named(step), place))
+                going.setdefault((state, step.to), []).append((named(step), index))
             else:
                 stays[state].append(named(step))
     arrows = tuple(
-        Arrow(before, after, tuple(line for line, _ in steps), tuple(place for _, place in steps))
+        Arrow(before, after, tuple(line for line, _ in steps), tuple(index for _, index in steps))
         for (before, after), steps in going.items()
     )
     return Ways(arrows, {state: tuple(lines) for state, lines in stays.items()}, _ranks(table, arrows))
@@ -76,7 +76,7 @@ def _ranks(table: StateTable, arrows: tuple[Arrow, ...]) -> dict[str, int]:
 
 LETTER, LINE, PAD, MARGIN, TOP = 7.4, 15, 10, 24, 44
 """Width of a letter and height of a line of 12 px, and spaces: pixels."""
-_APART = 190
+_GAP = 190
 _Side = Literal["top", "bottom", "left", "right"]
 _Area = tuple[float, float, float, float]
 
@@ -124,15 +124,15 @@ def drawing(table: StateTable) -> Drawing:
     Where the table has a layout, arrows take the nearest sides. Without, arrows that go up a row end right of those
     that go down.
     """
-    found = ways(table)
-    boxes, gap = _placed(table, found)
+    transitions = ways(table)
+    boxes, gap = _placed(table, transitions)
     for state, (x, y) in table.layout.items():
         boxes[state].x, boxes[state].y = float(MARGIN + x), float(TOP + y)
-    sides = [_sides(boxes[one.before], boxes[one.after], bool(table.layout)) for one in found.arrows]
-    ends = _ends(boxes, found.arrows, sides)
-    taken = [box.area for box in boxes.values()]
-    made = []
-    for number, arrow in enumerate(found.arrows):
+    sides = [_sides(boxes[going.before], boxes[going.after], bool(table.layout)) for going in transitions.arrows]
+    ends = _ends(boxes, transitions.arrows, sides)
+    occupied = [box.area for box in boxes.values()]
+    curves = []
+    for number, arrow in enumerate(transitions.arrows):
         a, b = boxes[arrow.before], boxes[arrow.after]
         leave, enter = sides[number]
         if leave == enter:
@@ -141,39 +141,41 @@ def drawing(table: StateTable) -> Drawing:
             path, at, left = *_straight(a, b, sides[number], ends[number]), 0.5
         else:
             path, at, left = *_between_rows(a, b, ends[number]), float(leave == "bottom")
-        made.append(Way(arrow, path, _label(arrow, at, left, taken)))
+        curves.append(Way(arrow, path, _label(arrow, at, left, occupied)))
     return Drawing(
-        tuple(boxes.values()), tuple(made), boxes[table.initial], max(x + w for x, _, w, _ in taken) + MARGIN,
-        max(y + h for _, y, _, h in taken) + MARGIN,
+        tuple(boxes.values()), tuple(curves), boxes[table.initial], max(x + w for x, _, w, _ in occupied) + MARGIN,
+        max(y + h for _, y, _, h in occupied) + MARGIN,
     )  # fmt: skip
 
 
-def _placed(table: StateTable, found: Ways) -> tuple[dict[str, Box], float]:
+def _placed(table: StateTable, transitions: Ways) -> tuple[dict[str, Box], float]:
     """Boxes with their places; rows are centred, and apart by as much as the labels between them need."""
     boxes: dict[str, Box] = {}
     rows: dict[int, list[Box]] = {}
     for state in table.states:
-        lines = tuple(f"stays: {line}" if n == 0 else f"       {line}" for n, line in enumerate(found.stays[state]))
+        lines = tuple(
+            f"stays: {line}" if n == 0 else f"       {line}" for n, line in enumerate(transitions.stays[state])
+        )
         if state in table.retrieve:
             lines = (f"looks up {table.retrieve[state].index}"[:40], *lines)
         longest = max([len(state) * 1.1, *map(len, lines)])
         box = Box(state, lines, wide=max(130.0, longest * LETTER + 2 * PAD), high=32.0 + LINE * len(lines))
         boxes[state] = box
-        rows.setdefault(found.ranks[state], []).append(box)
+        rows.setdefault(transitions.ranks[state], []).append(box)
     # Labels between two rows stand under one another: the gap holds those of the busiest row.
     between: dict[int, int] = {}
-    for arrow in found.arrows:
-        low = min(found.ranks[arrow.before], found.ranks[arrow.after])
+    for arrow in transitions.arrows:
+        low = min(transitions.ranks[arrow.before], transitions.ranks[arrow.after])
         between[low] = between.get(low, 0) + len(arrow.lines)
     gap = 70.0 + LINE * max(between.values(), default=1) * 0.9
-    widest = max(sum(b.wide for b in row) + _APART * (len(row) - 1) for row in rows.values())
+    widest = max(sum(b.wide for b in row) + _GAP * (len(row) - 1) for row in rows.values())
     y = float(TOP)
     for rank in sorted(rows):
         row = rows[rank]
-        x = MARGIN + (widest - sum(b.wide for b in row) - _APART * (len(row) - 1)) / 2
+        x = MARGIN + (widest - sum(b.wide for b in row) - _GAP * (len(row) - 1)) / 2
         for box in row:
             box.x, box.y = x, y
-            x += box.wide + _APART
+            x += box.wide + _GAP
         y += max(b.high for b in row) + gap
     return boxes, gap
 
@@ -182,9 +184,9 @@ def _sides(a: Box, b: Box, free: bool) -> tuple[_Side, _Side]:
     """Return the sides at which an arrow leaves and enters: rows face each other, free boxes by the wider gap."""
     if not free:
         return ("bottom", "bottom") if a.y == b.y else ("bottom", "top") if b.y > a.y else ("top", "bottom")
-    beside = max(b.x - a.x - a.wide, a.x - b.x - b.wide)
+    horizontal_gap = max(b.x - a.x - a.wide, a.x - b.x - b.wide)
     below = max(b.y - a.y - a.high, a.y - b.y - b.high)
-    if beside > below:
+    if horizontal_gap > below:
         return ("right", "left") if b.x > a.x else ("left", "right")
     return ("bottom", "top") if b.y > a.y else ("top", "bottom")
 
@@ -197,11 +199,11 @@ def _ends(boxes: dict[str, Box], arrows: tuple[Arrow, ...], of: list[tuple[_Side
         slack = 0.1 if b.y > a.y else 0.4
         sides.setdefault((arrow.before, leave), []).append((_along(b, leave) + slack, number, 0))
         sides.setdefault((arrow.after, enter), []).append((_along(a, enter) + slack, number, 1))
-    found = [[0.5, 0.5] for _ in arrows]
+    shares = [[0.5, 0.5] for _ in arrows]
     for points in sides.values():
         for index, (_, number, end) in enumerate(sorted(points), 1):
-            found[number][end] = index / (len(points) + 1)
-    return [(leave, enter) for leave, enter in found]
+            shares[number][end] = index / (len(points) + 1)
+    return [(leave, enter) for leave, enter in shares]
 
 
 def _along(box: Box, side: _Side) -> float:
@@ -246,7 +248,7 @@ def _point(box: Box, side: _Side, share: float) -> tuple[float, float]:
     return box.x + box.wide * (side == "right"), box.y + box.high * share
 
 
-def _label(arrow: Arrow, at: tuple[float, float], left: float, taken: list[_Area]) -> _Area:
+def _label(arrow: Arrow, at: tuple[float, float], left: float, occupied: list[_Area]) -> _Area:
     """Return where the words of an arrow stand, moved down or up until they lie on nothing else.
 
     `left` says how much of them stands left of the point.
@@ -257,9 +259,9 @@ def _label(arrow: Arrow, at: tuple[float, float], left: float, taken: list[_Area
     y = at[1] - high / 2
     for turn in range(200):
         moved = y + math.ceil(turn / 2) * 6 * (1 if turn % 2 else -1)
-        free = (x + wide <= u or u + w <= x or moved + high <= v or v + h <= moved for u, v, w, h in taken)
+        free = (x + wide <= u or u + w <= x or moved + high <= v or v + h <= moved for u, v, w, h in occupied)
         if moved >= 2 and all(free):
             y = moved
             break
-    taken.append((x, y, wide, high))
-    return taken[-1]
+    occupied.append((x, y, wide, high))
+    return occupied[-1]

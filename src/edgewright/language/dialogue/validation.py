@@ -99,7 +99,7 @@ def problems(checked: CheckedTable, where: str, known: Vocabulary | None = None)
     yield from _rounds(checked, where)
     yield from _retrievals(checked, where)
     if known is not None:
-        yield from _known(checked, _asked(checked), known, where)
+        yield from _known(checked, _slots_used(checked), known, where)
 
 
 def summary(checked: CheckedTable, known: Vocabulary | None, folder: Path) -> DialogueSummary:
@@ -108,7 +108,7 @@ def summary(checked: CheckedTable, known: Vocabulary | None, folder: Path) -> Di
     findings = (*_findings(checked, known), *_missing_indexes(table, folder))
     return DialogueSummary(
         name=table.name, states=len(table.states), steps=len(table.steps), events=events,
-        slots=tuple(sorted(_asked(checked))), findings=findings,
+        slots=tuple(sorted(_slots_used(checked))), findings=findings,
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def _fallbacks(checked: CheckedTable, where: str) -> Iterator[InputError]:
         answers = last is None or last.step.to in table.retrieve or any(action.say for action in last.step.actions)
         if last is not None and not answers:
             yield InputError(f"a fallback with an answer in state {state!r}", "none",
-                             f"{where} steps[{last.place}].actions", 'Add { say = "..." }')  # fmt: skip
+                             f"{where} steps[{last.index}].actions", 'Add { say = "..." }')  # fmt: skip
 
 
 def _rounds(checked: CheckedTable, where: str) -> Iterator[InputError]:
@@ -164,11 +164,11 @@ def _retrievals(checked: CheckedTable, where: str) -> Iterator[InputError]:
                                  "Add it without a guard: state, event and to")  # fmt: skip
         if state in checked.timeouts:
             yield InputError(f"no time-out in state {state!r}, which retrieves at once", "one",
-                             f"{where} steps[{checked.timeouts[state].place}].event")  # fmt: skip
+                             f"{where} steps[{checked.timeouts[state].index}].event")  # fmt: skip
     for row in checked.timeouts.values():
         if row.step.to in table.retrieve:
             yield InputError("a time-out to a state that waits", f"{row.step.to!r}, which retrieves",
-                             f"{where} steps[{row.place}].to", "Silence asks no question")  # fmt: skip
+                             f"{where} steps[{row.index}].to", "Silence asks no question")  # fmt: skip
     for begin in table.retrieve:
         reached, open_ = set[str](), [begin]
         for state in open_:
@@ -188,7 +188,7 @@ def _missing_indexes(table: StateTable, folder: Path) -> Iterator[str]:
                    f"DOCUMENT... --out {retrieval.index}")  # fmt: skip
 
 
-def _asked(checked: CheckedTable) -> set[str]:
+def _slots_used(checked: CheckedTable) -> set[str]:
     names = {name for guard in checked.guards for name in guard.names}
     for action in checked.actions:
         names |= set(BLANK.findall(action.say)) | ({action.forget} if action.forget else set())
@@ -208,15 +208,15 @@ def _known(checked: CheckedTable, requested: Collection[str], known: Vocabulary,
 
 def _findings(checked: CheckedTable, known: Vocabulary | None) -> list[str]:
     table = checked.table
-    found = [
-        f"steps[{place}] ({step.event} in {', '.join(states_of(step, table)[:3])}) has no answer"
-        for place, step in enumerate(table.steps)
+    findings = [
+        f"steps[{index}] ({step.event} in {', '.join(states_of(step, table)[:3])}) has no answer"
+        for index, step in enumerate(table.steps)
         if step.event != TIMEOUT and step.to not in table.retrieve and not any(action.say for action in step.actions)
     ]
     if known is not None:
-        found += [f"no step uses intent {name!r} of the model" for name in sorted(known.intents - checked.events)]
+        findings += [f"no step uses intent {name!r} of the model" for name in sorted(known.intents - checked.events)]
     short = {*checked.timeouts, *table.final, *table.retrieve, table.initial}
     waiting = [state for state in table.states if state not in short]
     if waiting:
-        found.append(f"{', '.join(waiting)} wait forever: no time-out")
-    return found
+        findings.append(f"{', '.join(waiting)} wait forever: no time-out")
+    return findings

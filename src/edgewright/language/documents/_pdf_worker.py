@@ -26,7 +26,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         text: as it is read.
-        size: of its largest letters, in points; 0 where it is not known.
+        size: size of its largest letters, in points; 0 where it is not known.
     """
 
     text: str
@@ -70,7 +70,7 @@ _PAGES = 20_000
 _DEEPEST, _ENTRIES = 12, 20_000
 
 
-def tell(pdf_line: PdfLine) -> None:
+def write_line(pdf_line: PdfLine) -> None:
     """Write one line."""
     sys.stdout.buffer.write(msgspec.json.encode(pdf_line) + b"\n")
     sys.stdout.buffer.flush()
@@ -85,23 +85,23 @@ def main(path: str) -> None:
     try:
         from pypdf import PdfReader  # noqa: PLC0415 - an extra, and its absence is told
     except ImportError as error:
-        tell(PdfLine(trouble="missing", why=str(error)))
+        write_line(PdfLine(trouble="missing", why=str(error)))
         return
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not _opened(reader):
-            tell(PdfLine(trouble="encrypted"))
+            write_line(PdfLine(trouble="encrypted"))
             return
         titles = _outline(reader)
         count = min(len(reader.pages), _PAGES)
         for number in range(count):
-            tell(PdfLine(page=_page(reader, number, titles.get(number, []))))
+            write_line(PdfLine(page=_page(reader, number, titles.get(number, []))))
         if not count:
-            tell(PdfLine(trouble="broken", why="no pages"))
+            write_line(PdfLine(trouble="broken", why="no pages"))
     except MemoryError:
-        tell(PdfLine(trouble="memory"))
+        write_line(PdfLine(trouble="memory"))
     except Exception as error:  # noqa: BLE001 - the library raises whatever a broken file makes it raise
-        tell(PdfLine(trouble="broken", why=f"{type(error).__name__}: {error}"[:200]))
+        write_line(PdfLine(trouble="broken", why=f"{type(error).__name__}: {error}"[:200]))
 
 
 def _opened(reader: PdfReader) -> bool:
@@ -143,7 +143,7 @@ def _page(reader: PdfReader, number: int, titles: list[tuple[int, str]]) -> Page
 
 def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
     """Return entries of the outline by page, counted from 0; a broken outline is none."""
-    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    titles: dict[int, list[tuple[int, str]]] = defaultdict(list)
     with suppress(Exception):
         waiting: list[tuple[int, Any]] = [(1, entry) for entry in reversed(reader.outline)]
         entries = 0
@@ -157,8 +157,8 @@ def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
             with suppress(Exception):
                 page = reader.get_destination_page_number(entry)
                 if page is not None and page >= 0:
-                    found[page].append((level, str(entry.title)[:200]))
-    return dict(found)
+                    titles[page].append((level, str(entry.title)[:200]))
+    return dict(titles)
 
 
 if __name__ == "__main__":

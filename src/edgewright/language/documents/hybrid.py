@@ -19,14 +19,16 @@ def checked_encoder(index: DocumentIndex, encoder: Path) -> Encodes:
     Raises:
         InputError: the index has no vectors, they are of another encoder, or the directory is none of an encoder.
     """
-    held = index.held
-    if not held.encoder:
+    contents = index.contents
+    if not contents.encoder:
         raise InputError("an index with vectors", "one without", str(index.path),
                          "Create it with: edgewright language index ... --encoder DIR")  # fmt: skip
     loaded = load(encoder)
-    if (loaded.name, loaded.dimensions) != (held.encoder, held.dimensions):
+    if (loaded.name, loaded.dimensions) != (contents.encoder, contents.dimensions):
         got = f"{loaded.name!r} with vectors of length {loaded.dimensions}"
-        raise InputError(f"the index's encoder, {held.encoder!r} of length {held.dimensions}", got, str(encoder))
+        raise InputError(
+            f"the index's encoder, {contents.encoder!r} of length {contents.dimensions}", got, str(encoder)
+        )
     return loaded
 
 

@@ -45,7 +45,7 @@ def write_index(
     """Write an index of documents.
 
     Args:
-        path: of the file; an index that is there is replaced when the new one is whole.
+        path: path of the file; an index that is there is replaced when the new one is whole.
         documents: read one after the other: memory does not grow with their length.
         encoder: makes a vector of each sentence and of each section's headings; None: words alone.
         media: 'picture' or 'sound' where passages stand for such files.
@@ -61,7 +61,7 @@ def write_index(
     os.close(handle)
     temporary = Path(name)
     try:
-        held = _write(temporary, documents, encoder, media)
+        contents = _write(temporary, documents, encoder, media)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
@@ -75,7 +75,7 @@ def write_index(
         raise OutputError("to write an index", reason, str(path), "Free some space, or choose another folder") from None
     finally:
         temporary.unlink(missing_ok=True)
-    return held
+    return contents
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -101,9 +101,9 @@ def _write(path: Path, documents: Iterable[Source], encoder: Encodes | None, med
         writer = _Writer(connection, encoder)
         for document in documents:
             writer.add(document)
-        held = writer.finish(media)
+        contents = writer.finish(media)
         connection.execute("COMMIT")
-        return held
+        return contents
     finally:
         connection.close()
 
@@ -137,10 +137,10 @@ class _Writer:
                     seen[last] = self._section(number, last)
                 section, title = seen[last]
             self._passage(section, title, passage)
-        told = document.document()
+        record = document.document()
         if self._passages == before:
-            told = msgspec.structs.replace(told, notes=(*told.notes, "it has no text"))
-        self._documents.append(told)
+            record = msgspec.structs.replace(record, notes=(*record.notes, "it has no text"))
+        self._documents.append(record)
 
     def finish(self, media: str) -> Indexed:
         """Write what is known only at the end.
@@ -163,10 +163,10 @@ class _Writer:
         for table in ("words", "spellings"):
             self._connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608 - our own names
         encoder = self._encoder
-        held = Indexed(documents=tuple(self._documents), passages=self._passages, sentences=self._sentences,
+        contents = Indexed(documents=tuple(self._documents), passages=self._passages, sentences=self._sentences,
                        encoder=encoder.name if encoder else "",
                        dimensions=encoder.dimensions if encoder else 0, media=media)  # fmt: skip
-        meta = Meta(held=held, sections=self._sections, sentence_words=self._words / max(self._sentences, 1),
+        meta = Meta(contents=contents, sections=self._sections, sentence_words=self._words / max(self._sentences, 1),
                     passage_words=(self._words + self._titles) / max(self._passages, 1))  # fmt: skip
         record = {"format": INDEX_FORMAT, "version": str(INDEX_VERSION), "figures": msgspec.json.encode(meta).decode()}
         self._connection.executemany("INSERT INTO meta VALUES (?, ?)", record.items())
@@ -174,7 +174,7 @@ class _Writer:
             "INSERT INTO documents VALUES (?, ?)",
             ((n, msgspec.json.encode(d).decode()) for n, d in enumerate(self._documents)),
         )
-        return held
+        return contents
 
     def _section(self, document: int, path: tuple[str, ...]) -> tuple[int, list[int]]:
         number = self._sections

@@ -29,7 +29,7 @@ class SectionQuestion(msgspec.Struct, frozen=True, kw_only=True):
         text: the question.
         section: title as `plain` writes it; empty where the documents do not answer.
         group: what is alike: the section, or the article that it was asked of.
-        kind: of the question, such as 'Paraphrased'.
+        kind: kind of the question, such as 'Paraphrased'.
     """
 
     text: str
@@ -73,30 +73,30 @@ class Judgement(msgspec.Struct, frozen=True):
 class Sections:
     """Sections that are at hand, as a document."""
 
-    def __init__(self, name: str, held: Sequence[Block]) -> None:
-        self._name, self._held = name, held
+    def __init__(self, name: str, blocks: Sequence[Block]) -> None:
+        self._name, self._indexed = name, blocks
 
     def blocks(self) -> Iterable[Block]:
         """Return blocks in order."""
-        return self._held
+        return self._indexed
 
     def document(self) -> Document:
         """Return what they are called."""
-        digest = hashlib.sha256(repr(self._held).encode()).hexdigest()
+        digest = hashlib.sha256(repr(self._indexed).encode()).hexdigest()
         return Document(name=self._name, kind="text", sha256=digest)
 
 
 def judge(ask: Ask, questions: Sequence[SectionQuestion]) -> Judgement:
     """Put questions to an index; a passage is right below a heading with the title of the section."""
     ranks, refused, seconds = [], [], []
-    for one in questions:
+    for question in questions:
         begun = time.perf_counter()
-        answer = ask(one.text)
+        answer = ask(question.text)
         seconds.append(time.perf_counter() - begun)
-        right = (place for place, found in enumerate(answer.found) if one.section in map(plain, found.path))
-        ranks.append(next(right, -1) if one.section else -1)
+        right = (rank for rank, passage in enumerate(answer.passages) if question.section in map(plain, passage.path))
+        ranks.append(next(right, -1) if question.section else -1)
         refused.append(not answer.answered)
-    groups = np.array([one.group for one in questions])
+    groups = np.array([question.group for question in questions])
     return Judgement(np.array(ranks, np.int64), np.array(refused, bool), np.array(seconds), groups)
 
 
@@ -145,9 +145,9 @@ class PlainSearch:
         """Return the place of the right section, from 0; -1 where it is not among the first `top`."""
         words = dict.fromkeys(re.findall(r"\w+", question.text.lower()))
         sql = "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rank"
-        found = self._connection.execute(sql, (" OR ".join(f'"{word}"' for word in words),))
+        rows = self._connection.execute(sql, (" OR ".join(f'"{word}"' for word in words),))
         seen: list[str] = []
-        for (row,) in found:
+        for (row,) in rows:
             title = plain(self._blocks[row].path[-1]) if self._blocks[row].path else ""
             if title not in seen:
                 seen.append(title)

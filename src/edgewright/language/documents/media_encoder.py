@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.pictures import opened
-from edgewright.core.riff import read_wav
+from edgewright.core.input.pictures import opened
+from edgewright.core.input.riff import read_wav
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory
 from edgewright.language.embedding.text import TextEncoder
@@ -60,7 +60,7 @@ class MediaEncoder:
         InputError: no such directory, no graph in it, or one that takes something else.
 
     Attributes:
-        name: of the directory.
+        name: name of the directory.
         kind: what it takes.
         dimensions: length of a vector.
     """
@@ -69,17 +69,17 @@ class MediaEncoder:
         if not directory.is_dir():
             raise InputError("the directory of an encoder", "no such directory", str(directory), _DO)
         self._directory, self.name = directory, directory.resolve().name
-        model = _found(directory, _NAMES)
+        model = _existing(directory, _NAMES)
         if model is None:
             raise InputError("a graph that encodes pictures or sounds", "none", str(directory), _DO)
         self._session = open_session(model, threads=1, where=str(model))
-        taken = [one for one in self._session.get_inputs() if one.name in _INPUTS]
-        if len(taken) != 1 or len(self._session.get_inputs()) != 1:
-            got = ", ".join(one.name for one in self._session.get_inputs())
+        inputs = [port for port in self._session.get_inputs() if port.name in _INPUTS]
+        if len(inputs) != 1 or len(self._session.get_inputs()) != 1:
+            got = ", ".join(port.name for port in self._session.get_inputs())
             raise InputError("a graph that takes pixel_values or input_values alone", got, str(model), _DO)
-        self._input, self.kind = taken[0].name, _INPUTS[taken[0].name]
-        self._how = _preprocessing(directory / "preprocessor_config.json", taken[0].shape)
-        names = [one.name for one in self._session.get_outputs()]
+        self._input, self.kind = inputs[0].name, _INPUTS[inputs[0].name]
+        self._how = _preprocessing(directory / "preprocessor_config.json", inputs[0].shape)
+        names = [port.name for port in self._session.get_outputs()]
         self._output = [next((name for name in _OUTPUTS if name in names), names[0])]
         self._text = _text(directory)
         blank = self._ready(Image.new("RGB", (8, 8))) if self.kind == "picture" else self._wave(np.zeros(1600), 16_000)
@@ -124,11 +124,11 @@ class MediaEncoder:
 
     def _run(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            made: NDArray[Any] = self._session.run(self._output, {self._input: value})[0]
+            output: NDArray[Any] = self._session.run(self._output, {self._input: value})[0]
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's own classes
             why = " ".join(str(error).split())[:200]
             raise InputError(f"a graph that takes {value.shape}", why, str(self._directory)) from None
-        flat = made if made.ndim == 2 else made.reshape(1, -1, made.shape[-1]).mean(axis=1)
+        flat = output if output.ndim == 2 else output.reshape(1, -1, output.shape[-1]).mean(axis=1)
         return np.asarray(unit(flat)[0], np.float32)
 
     def _ready(self, picture: Image.Image) -> NDArray[np.float32]:
@@ -147,9 +147,9 @@ class MediaEncoder:
         """At the encoder's rate by straight lines, its first seconds, zeros behind: shape (1, samples)."""
         wanted = self._how.sampling_rate
         times = np.arange(0, len(samples) / rate, 1 / wanted)[: round(self._how.max_length_s * wanted)]
-        made = np.zeros(round(self._how.max_length_s * wanted), np.float32)
-        made[: len(times)] = np.interp(times, np.arange(len(samples)) / rate, samples)
-        return made[None]
+        wave = np.zeros(round(self._how.max_length_s * wanted), np.float32)
+        wave[: len(times)] = np.interp(times, np.arange(len(samples)) / rate, samples)
+        return wave[None]
 
 
 def files_of(folder: Path, kind: Kind) -> list[Path]:
@@ -160,24 +160,24 @@ def files_of(folder: Path, kind: Kind) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"a folder of {kind}s", "no such folder", str(folder))
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES[kind] and path.is_file())
-    if not found:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES[kind] and path.is_file())
+    if not files:
         raise InputError(f"a folder of {kind}s ({', '.join(SUFFIXES[kind])})", "none in it", str(folder))
-    return found
+    return files
 
 
-def _found(directory: Path, names: Sequence[str]) -> Path | None:
+def _existing(directory: Path, names: Sequence[str]) -> Path | None:
     return next((p for name in names for p in (directory / name, directory / "onnx" / name) if p.is_file()), None)
 
 
 def _text(directory: Path) -> TextEncoder | None:
-    model, tokenizer = _found(directory, ("text_model.onnx",)), directory / "tokenizer.json"
+    model, tokenizer = _existing(directory, ("text_model.onnx",)), directory / "tokenizer.json"
     if model is None or not tokenizer.is_file():
         return None
-    told = Directory(
+    layout = Directory(
         path=directory, model=model, tokenizer=tokenizer, pooling="mean", longest=_TEXT_TOKENS, config=None
     )
-    return TextEncoder(told, model, model.stat().st_size)
+    return TextEncoder(layout, model, model.stat().st_size)
 
 
 def _preprocessing(path: Path, shape: Sequence[int | str | None]) -> _Preprocessing:
@@ -189,7 +189,7 @@ def _preprocessing(path: Path, shape: Sequence[int | str | None]) -> _Preprocess
         how = msgspec.json.decode(path.read_bytes(), type=_Preprocessing)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a preprocessor_config.json", str(error), str(path)) from None
-    sensible: Callable[[float, float], bool] = lambda value, most: 0 < value <= most  # noqa: E731 - used four times
+    sensible: Callable[[float, float], bool] = lambda value, maximum: 0 < value <= maximum  # noqa: E731 - used four times
     edges = _edges(how.crop_size or how.size)
     if not (sensible(min(edges), 4096) and sensible(max(edges), 4096) and sensible(how.sampling_rate, 200_000)
             and sensible(how.max_length_s, 120) and min(how.image_std) > 0):  # fmt: skip

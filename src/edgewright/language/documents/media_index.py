@@ -70,7 +70,7 @@ def write_media_index(path: Path, folder: Path, encoder: MediaEncoder) -> Indexe
     """Write an index of the pictures or sounds below a folder.
 
     Args:
-        path: of the index.
+        path: path of the index.
         folder: with its sub-folders.
         encoder: of the kind that is looked for.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from edgewright.nlp.documents.sentences import sentence_spans
+from edgewright.nlp.documents.words import sentence_spans
 from edgewright.schema.documents import Passage
 
 # Characters of a passage: about what a person reads at a glance, and a short context for a language model.

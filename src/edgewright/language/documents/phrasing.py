@@ -17,9 +17,8 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from edgewright.device.sinks import require_loopback_or_tls
-from edgewright.nlp.documents.sentences import sentence_spans
-from edgewright.nlp.documents.words import WEAK, fold, others, stems
-from edgewright.schema.documents import Answer, Found, Phrased
+from edgewright.nlp.documents.words import WEAK, fold, others, sentence_spans, stems
+from edgewright.schema.documents import Answer, FoundPassage, Phrased
 from edgewright.schema.errors import InputError, OutputError
 
 _CITATION = re.compile(r"\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
@@ -69,34 +68,36 @@ def missing(claim: Claim, answer: Answer) -> tuple[str, ...]:
     """Return what the cited passages do not carry; nothing when they carry all of it."""
     if not claim.citations:
         return ("it cites no passage",)
-    unknown = [n for n in claim.citations if not 1 <= n <= len(answer.found)]
+    unknown = [n for n in claim.citations if not 1 <= n <= len(answer.passages)]
     if unknown:
         return tuple(f"there is no passage [{n}]" for n in unknown)
-    cited = [answer.found[n - 1] for n in claim.citations]
-    text = " ".join(f"{' '.join(one.path)} {one.text}" for one in cited)
+    cited = [answer.passages[n - 1] for n in claim.citations]
+    text = " ".join(f"{' '.join(passage.path)} {passage.text}" for passage in cited)
     lacking = [f"the number {n}" for n in _numbers(claim.bare) - _numbers(text)]
-    held = set(stems(text))
-    lacking += [f"the name {n}" for n in dict.fromkeys(_NAME.findall(claim.bare)) if not held.issuperset(stems(n))]
+    known_stems = set(stems(text))
+    lacking += [
+        f"the name {n}" for n in dict.fromkeys(_NAME.findall(claim.bare)) if not known_stems.issuperset(stems(n))
+    ]
     # What was asked may be said again: it is no claim of the model.
     requested = set(stems(answer.question))
     words = [w for w in dict.fromkeys(stems(claim.bare)) if w not in _SPOKEN and not w.isdigit()]
-    new = [w for w in words if w not in held and w not in requested and held.isdisjoint(others(w))]
+    new = [w for w in words if w not in known_stems and w not in requested and known_stems.isdisjoint(others(w))]
     if new:
         lacking.append(f"the words {', '.join(new[:6])}")
-    elif not held.intersection(words) and not _numbers(claim.bare):
+    elif not known_stems.intersection(words) and not _numbers(claim.bare):
         lacking.append("anything of its own")
     if bool(_DENIAL.search(claim.bare)) != _denied(claim, cited):
         lacking.append("whether it is affirmed or negated")
     return tuple(lacking)
 
 
-def _denied(claim: Claim, cited: list[Found]) -> bool:
+def _denied(claim: Claim, cited: list[FoundPassage]) -> bool:
     """Return whether the sentence nearest to the claim is a denial."""
     words = set(stems(claim.bare))
     best, denied = -1.0, False
-    for one in cited:
-        for begin, end in sentence_spans(one.text):
-            sentence = one.text[begin:end]
+    for passage in cited:
+        for begin, end in sentence_spans(passage.text):
+            sentence = passage.text[begin:end]
             other = set(stems(sentence))
             shared = len(words & other) / (1 + len(words | other))
             if shared > best:
@@ -154,7 +155,7 @@ def phrase(answer: Answer, url: str, model: str = "", seconds: float = SECONDS) 
     """
     address = _address(url)
     deadline = time.monotonic() + seconds
-    text, name = _asked(address, _prompt(answer.question, answer.found), model, deadline)
+    text, name = _reply(address, _prompt(answer.question, answer.passages), model, deadline)
     text = " ".join(text.split())
     if not text or NOTHING in text.upper():
         return Phrased(text=text, model=name, citations=(), carried=False,
@@ -166,21 +167,21 @@ def phrase(answer: Answer, url: str, model: str = "", seconds: float = SECONDS) 
         lacking = missing(claim, answer)
         if lacking:
             unsupported[claim.text] = lacking
-    known = tuple(sorted({number for number in cited if 1 <= number <= len(answer.found)}))
+    known = tuple(sorted({number for number in cited if 1 <= number <= len(answer.passages)}))
     return Phrased(text=text, model=name, citations=known, carried=not unsupported, unsupported=unsupported)
 
 
-def _prompt(question: str, found: Sequence[Found]) -> list[dict[str, str]]:
+def _prompt(question: str, cited: Sequence[FoundPassage]) -> list[dict[str, str]]:
     passages = "\n\n".join(
-        f"[{number}] {' > '.join(one.path)}\n{_around(one)}" for number, one in enumerate(found, 1)
+        f"[{number}] {' > '.join(passage.path)}\n{_around(passage)}" for number, passage in enumerate(cited, 1)
     )  # fmt: skip
     return [{"role": "system", "content": _ORDER}, {"role": "user", "content": f"{passages}\n\nQuestion: {question}"}]
 
 
-def _around(found: Found) -> str:
+def _around(passage: FoundPassage) -> str:
     """Return the passage, or as much around its answering sentence as a small model bears."""
-    begin = max(0, min(found.begin - _PASSAGE // 2, len(found.text) - _PASSAGE))
-    return found.text[begin : begin + _PASSAGE]
+    begin = max(0, min(passage.begin - _PASSAGE // 2, len(passage.text) - _PASSAGE))
+    return passage.text[begin : begin + _PASSAGE]
 
 
 def _address(url: str) -> SplitResult:
@@ -195,7 +196,7 @@ def _address(url: str) -> SplitResult:
     return parts
 
 
-def _asked(address: SplitResult, messages: list[dict[str, str]], model: str, deadline: float) -> tuple[str, str]:
+def _reply(address: SplitResult, messages: list[dict[str, str]], model: str, deadline: float) -> tuple[str, str]:
     base = address.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
     body: dict[str, Any] = {"messages": messages, "temperature": 0, "max_tokens": _TOKENS, "stream": False}
     status, reply = _post(

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.headers import read_text
-from edgewright.data.sets.xquad import Squad
+from edgewright.data.files import read_text
+from edgewright.data.sets.texts import Squad
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.errors import InputError
@@ -81,17 +81,17 @@ def score_index(
     if not question_cases:
         raise InputError("questions", "none", where)
     ranks, sentence, refused = [], [], []
-    for one in question_cases:
-        vector = None if encoder is None else encoder.encode([one.question])[0]
-        answer = index.ask(one.question, vector, top=_TOP)
-        wanted = _plain(one.answer)
-        places = [n for n, found in enumerate(answer.found) if wanted and wanted in _plain(found.text)]
+    for case in question_cases:
+        vector = None if encoder is None else encoder.encode([case.question])[0]
+        answer = index.ask(case.question, vector, top=_TOP)
+        wanted = _plain(case.answer)
+        places = [n for n, passage in enumerate(answer.passages) if wanted and wanted in _plain(passage.text)]
         ranks.append(places[0] if places else -1)
-        sentence.append(bool(places) and places[0] == 0 and wanted in _plain(answer.found[0].sentence))
+        sentence.append(bool(places) and places[0] == 0 and wanted in _plain(answer.passages[0].sentence))
         refused.append(not answer.answered)
-    there = np.array([bool(one.answer) for one in question_cases])
+    there = np.array([bool(case.answer) for case in question_cases])
     rank, no = np.array(ranks), np.array(refused)
-    groups = np.array([one.group for one in question_cases])
+    groups = np.array([case.group for case in question_cases])
     figures: dict[str, Interval] = {}
     if there.any():
         of = {
@@ -105,7 +105,7 @@ def score_index(
         )
     if not there.all():
         figures["refused_unanswerable"] = _share(no[~there], groups[~there])
-    held = index.held
+    contents = index.contents
     return Score(
         kind="documents",
         name=index.path.name,
@@ -116,7 +116,7 @@ def score_index(
         notes=(
             f"{int(there.sum()):,} answerable questions, {int((~there).sum()):,} unanswerable; by "
             + ("words and vectors" if encoder is not None else "words")
-            + ("; use the vectors of the index with --encoder DIR" if held.encoder and encoder is None else ""),
+            + ("; use the vectors of the index with --encoder DIR" if contents.encoder and encoder is None else ""),
         ),
     )
 

@@ -107,12 +107,12 @@ class _Graph:
         return self.constant("i" + "_".join(map(str, values)).replace("-", "m"), np.asarray(values, np.int64))
 
     def weight(self, name: str, shape: tuple[int, ...] = ()) -> NDArray[np.float32]:
-        found = self._weights.get(self._prefix + name)
-        if found is None:
+        array = self._weights.get(self._prefix + name)
+        if array is None:
             raise InputError(f"weights {name!r} of a BERT-type encoder", "none of that name", self._where)
-        if (shape and found.shape != shape) or found.dtype != np.float32:
-            raise InputError(f"{name} of shape {shape}", f"{found.dtype} {found.shape}", self._where)
-        return found
+        if (shape and array.shape != shape) or array.dtype != np.float32:
+            raise InputError(f"{name} of shape {shape}", f"{array.dtype} {array.shape}", self._where)
+        return array
 
     def dense(self, value: str, name: str, shape: tuple[int, int]) -> str:
         kernel = self.constant(f"{name}.weight", self.weight(f"{name}.weight", shape).T)
@@ -136,11 +136,11 @@ def bert_onnx(weights: Weights, config: BertConfig, pooling: Pooling, where: str
     graph = _Graph(weights, where)
     value = _embeddings(graph, config)
     mask = graph.op("Cast", "attention_mask", to=TensorProto.FLOAT)
-    apart = graph.op("Sub", mask, graph.constant("one", np.asarray(1, np.float32)))
-    apart = graph.op("Mul", apart, graph.constant("never", np.asarray(-_NEVER, np.float32)))
-    apart = graph.op("Unsqueeze", apart, graph.integers(1, 2))
+    padding = graph.op("Sub", mask, graph.constant("one", np.asarray(1, np.float32)))
+    padding = graph.op("Mul", padding, graph.constant("never", np.asarray(-_NEVER, np.float32)))
+    padding = graph.op("Unsqueeze", padding, graph.integers(1, 2))
     for layer in range(config.num_hidden_layers):
-        value = _layer(graph, value, apart, f"encoder.layer.{layer}", config)
+        value = _layer(graph, value, padding, f"encoder.layer.{layer}", config)
     _pool(graph, value, mask, pooling)
     tokens = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["N", "T"]) for name in ("input_ids", "attention_mask")
@@ -180,17 +180,17 @@ def _embeddings(graph: _Graph, config: BertConfig) -> str:
     return graph.norm(value, "embeddings.LayerNorm", config)
 
 
-def _layer(graph: _Graph, value: str, apart: str, name: str, config: BertConfig) -> str:
+def _layer(graph: _Graph, value: str, padding: str, name: str, config: BertConfig) -> str:
     width, heads = config.hidden_size, config.num_attention_heads
     each = width // heads
 
     def split(part: str, order: list[int]) -> str:
-        made = graph.dense(value, f"{name}.attention.self.{part}", (width, width))
-        return graph.op("Transpose", graph.op("Reshape", made, graph.integers(0, 0, heads, each)), perm=order)
+        projected = graph.dense(value, f"{name}.attention.self.{part}", (width, width))
+        return graph.op("Transpose", graph.op("Reshape", projected, graph.integers(0, 0, heads, each)), perm=order)
 
     scores = graph.op("MatMul", split("query", [0, 2, 1, 3]), split("key", [0, 2, 3, 1]))
     scores = graph.op("Mul", scores, graph.constant("scale", np.asarray(1 / math.sqrt(each), np.float32)))
-    seen = graph.op("Softmax", graph.op("Add", scores, apart), axis=-1)
+    seen = graph.op("Softmax", graph.op("Add", scores, padding), axis=-1)
     mixed = graph.op("Transpose", graph.op("MatMul", seen, split("value", [0, 2, 1, 3])), perm=[0, 2, 1, 3])
     mixed = graph.op("Reshape", mixed, graph.integers(0, 0, width))
     mixed = graph.dense(mixed, f"{name}.attention.output.dense", (width, width))
@@ -205,14 +205,14 @@ def _layer(graph: _Graph, value: str, apart: str, name: str, config: BertConfig)
 def _pool(graph: _Graph, value: str, mask: str, pooling: Pooling) -> None:
     seen = graph.op("Unsqueeze", mask, graph.integers(2))
     if pooling == "cls":
-        made = graph.op("Gather", value, graph.constant("first", np.asarray(0, np.int64)), axis=1)
+        pooled = graph.op("Gather", value, graph.constant("first", np.asarray(0, np.int64)), axis=1)
     elif pooling == "max":
         lost = graph.op("Sub", seen, graph.constant("one", np.asarray(1, np.float32)))
         lost = graph.op("Mul", lost, graph.constant("never", np.asarray(-_NEVER, np.float32)))
-        made = graph.op("ReduceMax", graph.op("Add", value, lost), graph.integers(1), keepdims=0)
+        pooled = graph.op("ReduceMax", graph.op("Add", value, lost), graph.integers(1), keepdims=0)
     else:
         # Its length is taken away again, so the sum will do for the mean.
-        made = graph.op("ReduceSum", graph.op("Mul", value, seen), graph.integers(1), keepdims=0)
-    length = graph.op("ReduceL2", made, graph.integers(-1), keepdims=1)
+        pooled = graph.op("ReduceSum", graph.op("Mul", value, seen), graph.integers(1), keepdims=0)
+    length = graph.op("ReduceL2", pooled, graph.integers(-1), keepdims=1)
     length = graph.op("Max", length, graph.constant("least", np.asarray(1e-9, np.float32)))
-    graph.op("Div", made, length, output="embedding")
+    graph.op("Div", pooled, length, output="embedding")

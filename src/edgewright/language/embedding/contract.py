@@ -41,7 +41,7 @@ class Encoder(Encodes, Protocol):
     """Texts to vectors whose scalar product says how near their meanings are; an empty text has one, too.
 
     Attributes:
-        name: of the directory it came from.
+        name: name of the directory it came from.
         dimensions: length d of a vector.
         bytes: of its weights.
     """

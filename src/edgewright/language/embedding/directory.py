@@ -1,4 +1,4 @@
-"""The files of an encoder's directory, with the configuration that sentence encoders are published with."""
+"""The files of an encoder's directory: weights, tokeniser, pooling and configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Directory(msgspec.Struct, frozen=True):
     """A directory that was looked through.
 
     Attributes:
-        path: of the directory.
+        path: path of the directory.
         model: the file of the weights, `.onnx` or `.safetensors`.
         tokenizer: `tokenizer.json`.
         pooling: how the vectors of the tokens become one.
@@ -90,9 +90,9 @@ def look(path: Path) -> Directory:
 
 def _model(path: Path) -> Path:
     for name in ("model.onnx", "onnx/model.onnx", "model.safetensors"):
-        found = path / name
-        if found.is_file():
-            return found
+        candidate = path / name
+        if candidate.is_file():
+            return candidate
     others = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5") for p in path.glob(pattern))
     parts = sorted(p.name for p in path.glob("model-*-of-*.safetensors"))
     if parts:
@@ -106,11 +106,11 @@ def _model(path: Path) -> Path:
 
 
 def _pooling(path: Path) -> Pooling:
-    found = _read(path / "1_Pooling" / "config.json", _PoolingFile, _PoolingFile(pooling_mode_mean_tokens=True))
-    if found is None or found.pooling_mode_mean_tokens:
+    modes = _read(path / "1_Pooling" / "config.json", _PoolingFile, _PoolingFile(pooling_mode_mean_tokens=True))
+    if modes is None or modes.pooling_mode_mean_tokens:
         return "mean"
-    if found.pooling_mode_cls_token or found.pooling_mode_max_tokens:
-        return "cls" if found.pooling_mode_cls_token else "max"
+    if modes.pooling_mode_cls_token or modes.pooling_mode_max_tokens:
+        return "cls" if modes.pooling_mode_cls_token else "max"
     raise InputError("pooling by mean, cls or max", "another", str(path / "1_Pooling" / "config.json"))
 
 

@@ -1,12 +1,16 @@
-"""Encoders from a local directory."""
+"""An encoder's directory: loading it, and writing one whose weights are int8."""
 
 from __future__ import annotations
 
+import logging
+import shutil
+import tempfile
 from pathlib import Path
 
+from edgewright.core.files import write_atomic
 from edgewright.language.embedding.contract import Encoder
 from edgewright.language.embedding.directory import look
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 # A message of protocol buffers takes no more; weights of larger models lie in further files.
 _LARGEST = (1 << 31) - 1
@@ -16,23 +20,23 @@ def load(path: Path | str) -> Encoder:
     """Return the encoder of a directory with `tokenizer.json` and `model.onnx` or `model.safetensors` (BERT type).
 
     Args:
-        path: of the directory.
+        path: path of the directory.
 
     Raises:
         InputError: no directory, no weights, or a model of another kind.
         MissingExtraError: tokenizers, ONNX Runtime or onnx is not installed.
     """
-    found = look(Path(path))
+    directory = look(Path(path))
     try:
         from edgewright.language.embedding.text import TextEncoder  # noqa: PLC0415 - needs extras
     except ModuleNotFoundError as error:
         extra = "language" if error.name == "tokenizers" else "engines"
         raise MissingExtraError(extra, f"{error.name}, which runs encoders,") from None
-    if found.model.suffix == ".onnx":
-        size = sum(file.stat().st_size for file in found.model.parent.glob(f"{found.model.name}*"))
-        return TextEncoder(found, found.model, size)
-    graph = graph_of(found.path)
-    return TextEncoder(found, graph, len(graph))
+    if directory.model.suffix == ".onnx":
+        size = sum(file.stat().st_size for file in directory.model.parent.glob(f"{directory.model.name}*"))
+        return TextEncoder(directory, directory.model, size)
+    graph = graph_of(directory.path)
+    return TextEncoder(directory, graph, len(graph))
 
 
 def graph_of(path: Path) -> bytes:
@@ -42,14 +46,66 @@ def graph_of(path: Path) -> bytes:
         InputError: as `load`, or weights beyond 2 GB.
         MissingExtraError: onnx is not installed.
     """
-    found = look(path)
+    directory = look(path)
     try:
         from edgewright.language.embedding.bert import bert_onnx, read_safetensors  # noqa: PLC0415 - needs extras
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", f"{error.name}, which writes graphs,") from None
-    if found.config is None:
+    if directory.config is None:
         raise InputError("a config.json next to model.safetensors", "none", str(path))
-    if found.model.stat().st_size > _LARGEST:
-        raise InputError("weights of at most 2 GB", f"{found.model.stat().st_size >> 20} MB", str(found.model))
-    model = bert_onnx(read_safetensors(found.model), found.config, found.pooling, str(path))
+    if directory.model.stat().st_size > _LARGEST:
+        raise InputError("weights of at most 2 GB", f"{directory.model.stat().st_size >> 20} MB", str(directory.model))
+    model = bert_onnx(read_safetensors(directory.model), directory.config, directory.pooling, str(path))
     return bytes(model.SerializeToString())
+
+
+_ALSO = ("config.json", "sentence_bert_config.json", "1_Pooling/config.json")
+
+
+def write_int8(source: Path, out: Path) -> int:
+    """Write the encoder of a directory with int8 weights, activations quantised as they come, and its tokeniser.
+
+    Args:
+        source: the directory of an encoder.
+        out: a directory that is not there yet.
+
+    Returns:
+        Bytes of the graph.
+
+    Raises:
+        InputError: as `load`, or `out` is there already.
+        OutputError: it cannot be written.
+    """
+    directory = look(source)
+    if out.exists():
+        raise InputError("a new directory", "an existing one", str(out), "Choose another --out")
+    graph = directory.model.read_bytes() if directory.model.suffix == ".onnx" else graph_of(source)
+    with tempfile.TemporaryDirectory() as folder:
+        small = _quantised(graph, Path(folder))
+    try:
+        out.mkdir(parents=True)
+        for name in _ALSO:
+            if (source / name).is_file():
+                (out / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(source / name, out / name)
+        shutil.copyfile(directory.tokenizer, out / "tokenizer.json")
+    except OSError as error:
+        raise OutputError("to write a directory", error.strerror or str(error), str(out)) from None
+    # Last, so that a directory with weights is whole.
+    write_atomic(out / "model.onnx", small)
+    return len(small)
+
+
+def _quantised(graph: bytes, folder: Path) -> bytes:
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415 - slow to load, seldom needed
+
+    whole, small = folder / "whole.onnx", folder / "small.onnx"
+    whole.write_bytes(graph)
+    # It recommends, on the root logger, a preparation that changes nothing in the graphs that are built here.
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
+    finally:
+        logging.disable(before)
+    return small.read_bytes()

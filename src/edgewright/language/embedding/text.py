@@ -44,7 +44,7 @@ class TextEncoder:
             raise InputError("a tokenizer.json", str(error)[:200], str(directory.tokenizer)) from None
         self._tokens.enable_truncation(directory.longest)
         self._tokens.no_padding()
-        names = [one.name for one in self._session.get_outputs()]
+        names = [output.name for output in self._session.get_outputs()]
         # Exports of CLIP give a vector a text and further values; their order is the exporter's.
         self._output = ["text_embeds" if "text_embeds" in names else names[0]]
         self._inputs = {i.name for i in self._session.get_inputs()}
@@ -58,7 +58,7 @@ class TextEncoder:
             return np.zeros((0, self.dimensions), np.float32)
         # A lone surrogate cannot be written as UTF-8, and no tokeniser takes it.
         clean = [text[:_LONGEST].encode("utf-8", "replace").decode() for text in texts]
-        tokens = [found.ids for found in self._tokens.encode_batch(clean)]
+        tokens = [encoding.ids for encoding in self._tokens.encode_batch(clean)]
         order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
         starts = range(0, len(order), _BATCH)
         vectors = np.concatenate([self._vectors([tokens[i] for i in order[at : at + _BATCH]]) for at in starts])
@@ -76,9 +76,9 @@ class TextEncoder:
         longest = max(1, *(len(ids) for ids in tokens))
         ids = np.zeros((len(tokens), longest), np.int64)
         mask = np.zeros_like(ids)
-        for row, one in enumerate(tokens):
-            ids[row, : len(one)] = one
-            mask[row, : len(one)] = 1
+        for row, ids_of_text in enumerate(tokens):
+            ids[row, : len(ids_of_text)] = ids_of_text
+            mask[row, : len(ids_of_text)] = 1
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         raw: NDArray[Any] = self._session.run(self._output, {name: feeds[name] for name in self._inputs})[0]
         return unit(raw if raw.ndim == 2 else self._pool(raw, mask[:, :, None].astype(np.float32)))

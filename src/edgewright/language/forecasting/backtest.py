@@ -18,21 +18,21 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import CandidateScore, Coverage, LinearModel
 
 
-def score_forecaster(made: ForecasterFile, values: NDArray[np.float64], where: str) -> dict[str, Any]:
+def score_forecaster(forecaster: ForecasterFile, values: NDArray[np.float64], where: str) -> dict[str, Any]:
     """MASE, sMAPE and the share within each interval; values that are missing are not judged.
 
     MASE is in units of the seasonal naive error of the rows that the forecaster was fitted on. Its interval draws
     origins anew, which overlap: it is too narrow where few horizons lie in the rows.
 
     Args:
-        made: as read.
+        forecaster: as read.
         values: coming rows in order, shape (rows,), NaN where missing.
         where: of the rows, for messages.
 
     Raises:
         InputError: fewer rows than the horizon, or none with a value.
     """
-    spec, running = made.spec, made.start()
+    spec, running = forecaster.spec, forecaster.start()
     origins = len(values) - spec.horizon + 1
     if origins < 1:
         do = f"Give {spec.horizon} rows or more"
@@ -143,9 +143,9 @@ def judge(form: Form, values: Floats, folds: Folds) -> BacktestResult:
     began = time.perf_counter()
     model = fit(form, values[: folds.start])
     spent = time.perf_counter() - began
-    made = judge_model(form.name, model, values, folds, numbers=len(model.weights) + 1 if form.fitted else 0)
-    score = msgspec.structs.replace(made.score, seconds=made.score.seconds + spent)
-    return BacktestResult(score, made.errors, made.residuals, form, partial(fit, form), made.forecasts)
+    result = judge_model(form.name, model, values, folds, numbers=len(model.weights) + 1 if form.fitted else 0)
+    score = msgspec.structs.replace(result.score, seconds=result.score.seconds + spent)
+    return BacktestResult(score, result.errors, result.residuals, form, partial(fit, form), result.forecasts)
 
 
 def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, numbers: int = 0) -> BacktestResult:
@@ -156,8 +156,8 @@ def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, num
     truth = actual(values, folds)
     residuals = scaled(model, truth.ravel()).reshape(truth.shape) - path
     spent = time.perf_counter() - began
-    made = _judged(name, truth, forecasts, folds, spent, numbers=numbers, device=True)
-    return BacktestResult(made.score, made.errors, residuals, forecasts=forecasts)
+    result = _result(name, truth, forecasts, folds, spent, numbers=numbers, device=True)
+    return BacktestResult(result.score, result.errors, residuals, forecasts=forecasts)
 
 
 def judge_mixture(
@@ -165,8 +165,8 @@ def judge_mixture(
 ) -> BacktestResult:
     """Judge a mixture of candidates from their forecasts, shape (folds, horizon), in units of the column."""
     truth = actual(values, folds)
-    made = _judged(name, truth, forecasts, folds, 0.0, numbers=numbers, device=True)
-    return BacktestResult(made.score, made.errors, (truth - forecasts) / spread)
+    result = _result(name, truth, forecasts, folds, 0.0, numbers=numbers, device=True)
+    return BacktestResult(result.score, result.errors, (truth - forecasts) / spread)
 
 
 def judge_referee(name: str, forecast: Callable[[Floats, int], Floats], values: Floats, folds: Folds) -> BacktestResult:
@@ -174,12 +174,12 @@ def judge_referee(name: str, forecast: Callable[[Floats, int], Floats], values: 
     began = time.perf_counter()
     chosen = np.unique(np.linspace(0, len(folds.origins) - 1, min(_FITTED_ANEW, len(folds.origins))).astype(int))
     some = replace(folds, origins=folds.origins[chosen])
-    made = np.stack([forecast(values[:origin], folds.horizon) for origin in some.origins])
+    forecasts = np.stack([forecast(values[:origin], folds.horizon) for origin in some.origins])
     spent = time.perf_counter() - began
-    return _judged(name, actual(values, some), made, folds, spent, numbers=0, device=False)
+    return _result(name, actual(values, some), forecasts, folds, spent, numbers=0, device=False)
 
 
-def _judged(
+def _result(
     name: str, truth: Floats, forecasts: Floats, folds: Folds, spent: float, *, numbers: int, device: bool
 ) -> BacktestResult:
     errors = np.abs(truth - forecasts).mean(axis=1) / folds.unit
@@ -213,13 +213,13 @@ def widths_of(residuals: Floats, levels: Sequence[float]) -> Floats:
     """
     folds, horizon = residuals.shape
     sizes = np.abs(residuals)
-    made = np.empty((len(levels), horizon))
+    widths = np.empty((len(levels), horizon))
     for h in range(horizon):
         near = np.sort(sizes[:, max(0, h - 1) : h + 2].ravel())
         for row, level in enumerate(levels):
             rank = min(int(np.ceil((len(near) + 1) * level / 100)), len(near))
-            made[row, h] = near[rank - 1] if folds else 0.0
-    return np.maximum.accumulate(made, axis=1)
+            widths[row, h] = near[rank - 1] if folds else 0.0
+    return np.maximum.accumulate(widths, axis=1)
 
 
 def coverage_of(residuals: Floats, origins: NDArray[np.int64], levels: Sequence[float]) -> tuple[Coverage, ...]:
@@ -228,9 +228,10 @@ def coverage_of(residuals: Floats, origins: NDArray[np.int64], levels: Sequence[
     half = folds // 2
     later = [i for i in range(half, folds) if origins[i] >= origins[half - 1] + horizon] if half else []
     if not later:
-        return tuple(Coverage(level=level, held=0, of=0) for level in levels)
+        return tuple(Coverage(level=level, inside=0, of=0) for level in levels)
     widths = widths_of(residuals[:half], levels)
     sizes = np.abs(residuals[later])
     return tuple(
-        Coverage(level=level, held=int((sizes <= widths[row]).sum()), of=sizes.size) for row, level in enumerate(levels)
+        Coverage(level=level, inside=int((sizes <= widths[row]).sum()), of=sizes.size)
+        for row, level in enumerate(levels)
     )

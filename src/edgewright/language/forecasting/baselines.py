@@ -38,14 +38,14 @@ def chronos(directory: Path) -> Referee:
         raise InputError("weights (*.safetensors) next to config.json", "none", str(directory))
     name = f"Chronos, {directory.name}"
     there = importlib.util.find_spec(_PACKAGE) is not None
-    held: list[Any] = []
+    loaded: list[Any] = []
 
     def forecast(values: Floats, horizon: int) -> Floats:
-        if not held:
+        if not loaded:
             pipeline: Any = importlib.import_module(_PACKAGE).BaseChronosPipeline
-            held.append(pipeline.from_pretrained(str(directory), device_map="cpu", local_files_only=True))
+            loaded.append(pipeline.from_pretrained(str(directory), device_map="cpu", local_files_only=True))
         torch: Any = importlib.import_module("torch")
-        quantiles, _ = held[0].predict_quantiles(
+        quantiles, _ = loaded[0].predict_quantiles(
             torch.tensor(values, dtype=torch.float32)[None], prediction_length=horizon, quantile_levels=[0.5]
         )
         return np.asarray(quantiles[0, :, 0].numpy(), np.float64)
@@ -108,8 +108,8 @@ def theta(values: Floats, horizon: int, season: int) -> Floats:
     alpha, x = alphas[best], np.arange(rows) - (rows - 1) / 2
     drift = 0.5 * float(x @ (flat - flat.mean())) / float(x @ x)
     ahead = np.arange(horizon)
-    made = level[best] + drift * (ahead + (1 - (1 - alpha) ** rows) / alpha)
-    return np.asarray(made + figures[(rows + ahead) % len(figures)])
+    flat_forecast = level[best] + drift * (ahead + (1 - (1 - alpha) ** rows) / alpha)
+    return np.asarray(flat_forecast + figures[(rows + ahead) % len(figures)])
 
 
 # Level, trend, season; damping of the trend (0: no trend). Every combination is run at once.

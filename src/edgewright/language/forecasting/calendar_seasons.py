@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from edgewright.language.forecasting.selection import LEAST_ROWS, MARGIN, ForecastRequest, backtest_error
 
-LEAST = 0.3
+MIN_PEAK = 0.3
 # Of differences, which are noisier; and never less than chance gives: 3 deviations of white noise.
 LEAST_OF_CHANGES = 0.15
-_MOST = 1024
+_MAX_LAG = 1024
 _ABOVE = 0.05
 
 
@@ -48,7 +48,7 @@ def autocorrelation(values: NDArray[np.float64], lags: int) -> NDArray[np.float6
 def find_seasons(values: NDArray[np.float64]) -> list[Season]:
     """At most two seasons, ascending; the longer is a multiple of the shorter that repeats better than other multiples.
 
-    A season is a peak of the autocorrelation of at least `LEAST` that stands above its surroundings, and the series
+    A season is a peak of the autocorrelation of at least `MIN_PEAK` that stands above its surroundings, and the series
     must be three of them long.
 
     A series that wanders has no season in its values: then its changes from row to row are looked at, in which a peak
@@ -57,28 +57,34 @@ def find_seasons(values: NDArray[np.float64]) -> list[Season]:
     Args:
         values: shape (rows,), finite.
     """
-    found = _seasons(values, LEAST)
-    if found:
-        return found
+    seasons = _seasons(values, MIN_PEAK)
+    if seasons:
+        return seasons
     changes = _seasons(np.diff(values), max(LEAST_OF_CHANGES, 3 / len(values) ** 0.5))
     return [replace(season, of_changes=True) for season in changes]
 
 
 def _seasons(values: NDArray[np.float64], minimum: float) -> list[Season]:
-    maximum = min(len(values) // 3, _MOST)
+    maximum = min(len(values) // 3, _MAX_LAG)
     if maximum < 4 or float(values.std()) <= 1e-12 * max(1.0, float(np.abs(values).max())):
         return []
-    found = autocorrelation(values, maximum + 1)
-    peaks = [lag for lag in range(3, maximum + 1) if found[lag] >= found[lag - 1] and found[lag] > found[lag + 1]]
+    correlations = autocorrelation(values, maximum + 1)
+    peaks = [
+        lag
+        for lag in range(3, maximum + 1)
+        if correlations[lag] >= correlations[lag - 1] and correlations[lag] > correlations[lag + 1]
+    ]
     # A smooth series has high values everywhere: a season comes after a valley.
-    peaks = [lag for lag in peaks if found[lag] >= minimum and found[lag] - found[1:lag].min() >= 0.2]
+    peaks = [
+        lag for lag in peaks if correlations[lag] >= minimum and correlations[lag] - correlations[1:lag].min() >= 0.2
+    ]
     if not peaks:
         return []
-    best = max(found[lag] for lag in peaks)
-    first = next(lag for lag in peaks if found[lag] >= 0.7 * best)
-    seasons = [Season(first, float(found[first]))]
+    best = max(correlations[lag] for lag in peaks)
+    first = next(lag for lag in peaks if correlations[lag] >= 0.7 * best)
+    seasons = [Season(first, float(correlations[first]))]
     # A week stands out among the days: higher than every other number of days, and than the lowest before it.
-    days = {lag: float(found[lag]) for lag in range(2 * first, maximum + 1, first)}
+    days = {lag: float(correlations[lag]) for lag in range(2 * first, maximum + 1, first)}
     longer = max(days, key=lambda lag: (days[lag], -lag), default=0)
     if longer in peaks and longer > 2 * first and days[longer] - min(days.values()) >= _ABOVE:
         seasons.append(Season(longer, days[longer]))
@@ -130,11 +136,11 @@ def choose_seasons(values: Floats, horizon: int, step: float = 0.0) -> ChosenSea
         horizon: rows ahead.
         step: seconds from row to row; 0 where nobody knows.
     """
-    found = find_seasons(values)
-    shown = tuple(one.rows for one in found)
+    seasons = find_seasons(values)
+    shown = tuple(season.rows for season in seasons)
     by_clock = _by_clock(len(values), step)
     calendar = by_clock or _by_rows(shown, len(values))
-    first, reason = shown, _words_found(found)
+    first, reason = shown, _words_found(seasons)
     if calendar:
         seen = f"using the period of {' and '.join(map(str, shown))} rows instead"
         first = calendar
@@ -144,26 +150,28 @@ def choose_seasons(values: Floats, horizon: int, step: float = 0.0) -> ChosenSea
     rivals = dict.fromkeys(_USUAL, MARGIN_USUAL) if not step else {}
     if calendar:
         # A peak beside a day is a day.
-        exact = tuple(calendar[0] if _is_near(one, calendar[0]) else one for one in shown)
+        exact = tuple(calendar[0] if _is_near(season, calendar[0]) else season for season in shown)
         rivals |= dict.fromkeys((exact, calendar[:1], *([()] if by_clock else [])), MARGIN)
-    return _judged(values, horizon, ChosenSeasons(first, reason), rivals)
+    return _best_of(values, horizon, ChosenSeasons(first, reason), rivals)
 
 
-def _judged(
+def _best_of(
     values: Floats, horizon: int, first: ChosenSeasons, rivals: Mapping[tuple[int, ...], float]
 ) -> ChosenSeasons:
     """Return the first, unless rivals are better in the backtest by their margins; the best of these then."""
-    held = {
-        one: margin for one, margin in rivals.items() if one != first.rows and 2 * max(one, default=0) <= len(values)
+    usable = {
+        seasons: margin
+        for seasons, margin in rivals.items()
+        if seasons != first.rows and 2 * max(seasons, default=0) <= len(values)
     }
-    if not held:
+    if not usable:
         return first
     own = backtest_error(values, ForecastRequest(horizon, first.rows))
-    errors = {one: backtest_error(values, ForecastRequest(horizon, one)) for one in held}
-    better = [one for one, margin in held.items() if errors[one] < (1 - margin) * own]
+    errors = {seasons: backtest_error(values, ForecastRequest(horizon, seasons)) for seasons in usable}
+    better = [seasons for seasons, margin in usable.items() if errors[seasons] < (1 - margin) * own]
     if not better:
         return first
-    best = min(better, key=lambda one: errors[one])
+    best = min(better, key=lambda seasons: errors[seasons])
     why = f"{1 - errors[best] / own:.0%} less error in the backtest than with {_rows(first.rows)}"
     return ChosenSeasons(best, f"season: {_rows(best)}, {why}")
 
@@ -183,15 +191,17 @@ def _by_clock(rows: int, step: float) -> tuple[int, ...]:
 def _by_rows(shown: Sequence[int], rows: int) -> tuple[int, ...]:
     """Return the calendar's seasons that what was found points to: a day, a week, or a year of weeks."""
     for day in _DAYS:
-        if (shown and _is_near(shown[0], day)) or any(abs(one - _WEEK * day) <= day // _NEAR_WEEK for one in shown):
+        if (shown and _is_near(shown[0], day)) or any(
+            abs(season - _WEEK * day) <= day // _NEAR_WEEK for season in shown
+        ):
             return _fitting(day, rows)
-    if rows >= 2 * _YEAR_OF_WEEKS and any(_is_near(one, part) for one in shown for part in _PARTS_OF_A_YEAR):
+    if rows >= 2 * _YEAR_OF_WEEKS and any(_is_near(season, part) for season in shown for part in _PARTS_OF_A_YEAR):
         return (_YEAR_OF_WEEKS,)
     return ()
 
 
-def _is_near(found: int, season: int) -> bool:
-    return abs(found - season) <= max(1, season // _NEAR)
+def _is_near(rows: int, season: int) -> bool:
+    return abs(rows - season) <= max(1, season // _NEAR)
 
 
 def _fitting(day: int, rows: int) -> tuple[int, ...]:
@@ -203,10 +213,10 @@ def _rows(seasons: Sequence[int]) -> str:
     return f"{' and '.join(map(str, seasons))} rows" if seasons else "no season"
 
 
-def _words_found(found: Sequence[Season]) -> str:
-    if not found:
-        limits = f"{LEAST:g} in the values or {LEAST_OF_CHANGES:g} in their changes"
+def _words_found(seasons: Sequence[Season]) -> str:
+    if not seasons:
+        limits = f"{MIN_PEAK:g} in the values or {LEAST_OF_CHANGES:g} in their changes"
         return f"no season found: no peak of the autocorrelation of at least {limits} (set one with --season)"
-    where = " of the changes from row to row" if found[0].of_changes else ""
-    text = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f}{where})" for one in found)
+    where = " of the changes from row to row" if seasons[0].of_changes else ""
+    text = " and ".join(f"{season.rows} rows (autocorrelation {season.correlation:.2f}{where})" for season in seasons)
     return f"season found: {text}"

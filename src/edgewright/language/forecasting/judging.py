@@ -22,7 +22,7 @@ class JudgedForecast:
     """What a forecaster did on rows after those that it was fitted on.
 
     Attributes:
-        made: fitted on the rows before.
+        forecaster: fitted on the rows before.
         origins: rows known at each forecast, shape (n,).
         forecasts, truth: shape (n, horizon).
         errors: mean absolute error of each forecast, shape (n,).
@@ -30,7 +30,7 @@ class JudgedForecast:
         naive_name: which one that is.
     """
 
-    made: ForecasterFile
+    forecaster: ForecasterFile
     origins: NDArray[np.int64]
     forecasts: Floats
     truth: Floats
@@ -40,7 +40,7 @@ class JudgedForecast:
 
     def blocks(self, start: int) -> NDArray[np.int64]:
         """Return the block of each origin: rows of the longest season from `start` on, so that weeks stay whole."""
-        return np.asarray((self.origins - start) // max([1, *self.made.spec.seasons]))
+        return np.asarray((self.origins - start) // max([1, *self.forecaster.spec.seasons]))
 
     def ratio(self, start: int) -> Interval:
         """Return the error in units of the naive error, with its interval over blocks."""
@@ -69,17 +69,17 @@ def judge_forecast(values: Floats, start: int, request: ForecastRequest, *, colu
     horizon = request.horizon
     if len(values) - start < 2 * horizon:
         raise InputError(f"at least {2 * horizon} rows that judge", f"{len(values) - start}", "forecast")
-    made = fit_forecaster(values[:start], request, about=About(column=column))
+    forecaster = fit_forecaster(values[:start], request, about=About(column=column))
     origins = np.arange(start, len(values) - horizon + 1)
     truth = values[origins[:, None] + np.arange(horizon)]
-    forecasts = unscaled(made.spec.model, run(made.spec.model, values, origins, horizon))
+    forecasts = unscaled(forecaster.spec.model, run(forecaster.spec.model, values, origins, horizon))
     rivals = {}
     for season in (1, *request.seasons):
         name = f"the value {season} rows before" if season > 1 else "the last value"
         model = fit(Form(name, lags=(season,), fitted=False), values[:start])
         rivals[name] = _errors(unscaled(model, run(model, values, origins, horizon)), truth)
     best = min(rivals, key=lambda name: float(rivals[name].mean()))
-    return JudgedForecast(made, origins, forecasts, truth, _errors(forecasts, truth), rivals[best], best)
+    return JudgedForecast(forecaster, origins, forecasts, truth, _errors(forecasts, truth), rivals[best], best)
 
 
 def _errors(forecasts: Floats, truth: Floats) -> Floats:

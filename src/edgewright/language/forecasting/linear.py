@@ -50,7 +50,7 @@ def forms_for(seasons: Sequence[int], rows: int, *, positive: bool) -> list[Form
         rows: that they will be fitted on.
         positive: whether logarithms exist.
     """
-    made: list[Form] = []
+    forms: list[Form] = []
     # A regression needs some rows a weight.
     lags = lags_for(seasons, max(1, rows // 2))
     while len(lags) > 1 and rows - lags[-1] - 1 < 3 * len(lags) + 4:
@@ -62,15 +62,15 @@ def forms_for(seasons: Sequence[int], rows: int, *, positive: bool) -> list[Form
     scales: tuple[Scale, ...] = ("level", "log") if positive and len(seasons) < 2 else ("level",)
     for difference in order:
         for scale in scales if enough else ():
-            what = "differences" if difference else "levels"
-            name = f"ridge, {what}{' of logarithms' if scale == 'log' else ''}"
+            kind = "differences" if difference else "levels"
+            name = f"ridge, {kind}{' of logarithms' if scale == 'log' else ''}"
             penalty = _PENALTY_DIFFERENCES if difference else PENALTY
-            made.append(Form(name, scale, difference, lags, 0 if difference else prior, True, penalty))
-    made += [Form(f"seasonal naive, {s} rows", "level", 0, (s,), s, False) for s in seasons if s <= rows // 2]
+            forms.append(Form(name, scale, difference, lags, 0 if difference else prior, True, penalty))
+    forms += [Form(f"seasonal naive, {s} rows", "level", 0, (s,), s, False) for s in seasons if s <= rows // 2]
     if len(seasons) > 1 and (count := min(SEASONS_OF_MEAN, (rows - 1) // seasons[-1])) > 1:
         back = tuple(seasons[-1] * (k + 1) for k in range(count))
-        made.append(Form(f"mean of {count} seasons, {seasons[-1]} rows", "level", 0, back, 0, False))
-    return [*made, Form("naive (the last value)", "level", 1, (), 0, False)]
+        forms.append(Form(f"mean of {count} seasons, {seasons[-1]} rows", "level", 0, back, 0, False))
+    return [*forms, Form("naive (the last value)", "level", 1, (), 0, False)]
 
 
 # Counts vary by chance from week to week: a mean of some weeks has less of it than the last one.

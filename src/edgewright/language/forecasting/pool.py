@@ -16,11 +16,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.archive import decode_versioned
 from edgewright.core.files import write_atomic
-from edgewright.core.versioned_json import decode_versioned
 from edgewright.language.forecasting.backtest import actual, folds_of, naive_error
 from edgewright.language.forecasting.linear import PENALTY, lags_for, run, unscaled
-from edgewright.pipeline.duration_estimate import Ahead, told_by_first
+from edgewright.pipeline.cost.duration_estimate import Ahead, told_by_first
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import POOL_VERSION, ForecastPool, LinearModel, PoolMember
 
@@ -71,13 +71,13 @@ def read_pool(path: Path) -> ForecastPool:
     named = all(2 <= s <= _MOST_LAG for s in seasons) and seasons == sorted(set(seasons)) and len(seasons) <= 2
     if not named or not 1 <= pool.horizon <= _MOST_HORIZON or not 1 <= len(pool.members) <= _MOST_MEMBERS:
         raise InputError("seasons in order, a horizon and recursions", "others", where, _DO)
-    for one in pool.members:
-        lags, weights = list(one.lags), one.weights
+    for member in pool.members:
+        lags, weights = list(member.lags), member.weights
         fits = 0 < len(lags) == len(weights) <= _MOST_LAGS and lags == sorted(set(lags))
         if not fits or not 0 < lags[0] <= lags[-1] <= _MOST_LAG or not all(map(math.isfinite, weights)):
-            raise InputError("lags in order, one finite weight each", "others", f"{where}, {one.name}", _DO)
+            raise InputError("lags in order, one finite weight each", "others", f"{where}, {member.name}", _DO)
         if abs(sum(weights) - 1) > 1e-6:
-            raise InputError("weights that sum to 1", f"{sum(weights):g}", f"{where}, {one.name}", _DO)
+            raise InputError("weights that sum to 1", f"{sum(weights):g}", f"{where}, {member.name}", _DO)
     return pool
 
 
@@ -165,15 +165,15 @@ def _groups(
             own = [sums[k] for k in np.flatnonzero(owners == number)]
             weights[number] = _solved(own, kind) if own else weights[number]
         step(count)
-    what = "differences" if kind.difference else "levels"
-    made = []
+    scale = "differences" if kind.difference else "levels"
+    members = []
     for number, some in enumerate(weights):
         lags, values = _as_levels(kind, some)
         own_count = int((owners == number).sum())
         if own_count:
-            name = f"pooled, {what}, group {number + 1}"
-            made.append(PoolMember(name=name, lags=lags, weights=values, series=own_count))
-    return made
+            name = f"pooled, {scale}, group {number + 1}"
+            members.append(PoolMember(name=name, lags=lags, weights=values, series=own_count))
+    return members
 
 
 def _sums(values: Floats, kind: _Kind) -> _Sums:
@@ -197,19 +197,19 @@ def _solved(sums: Sequence[_Sums], kind: _Kind) -> Floats:
     if not many:
         return np.ones(1)
     penalty = max(share * float(np.trace(gram)) / many, 1e-12)
-    made = np.linalg.solve(gram + penalty * np.eye(many), moment)
-    return made if kind.difference else np.insert(made, kind.lags.index(kind.base), 1 - made.sum())
+    weights = np.linalg.solve(gram + penalty * np.eye(many), moment)
+    return weights if kind.difference else np.insert(weights, kind.lags.index(kind.base), 1 - weights.sum())
 
 
 def _as_levels(kind: _Kind, weights: Floats) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Return a recursion on differences as one on levels: u[t] = u[t-1] + sum(w[k] * (u[t-l] - u[t-l-1]))."""
     if not kind.difference:
         return kind.lags, tuple(weights.tolist())
-    made: dict[int, float] = {1: 1.0}
+    by_lag: dict[int, float] = {1: 1.0}
     for lag, weight in zip(kind.lags, weights.tolist(), strict=True):
-        made[lag] = made.get(lag, 0.0) + weight
-        made[lag + 1] = made.get(lag + 1, 0.0) - weight
-    return tuple(sorted(made)), tuple(made[lag] for lag in sorted(made))
+        by_lag[lag] = by_lag.get(lag, 0.0) + weight
+        by_lag[lag + 1] = by_lag.get(lag + 1, 0.0) - weight
+    return tuple(sorted(by_lag)), tuple(by_lag[lag] for lag in sorted(by_lag))
 
 
 def _error(values: Floats, kind: _Kind, weights: Floats, unit: int, horizon: int) -> float:
@@ -221,6 +221,6 @@ def _error(values: Floats, kind: _Kind, weights: Floats, unit: int, horizon: int
     origins = folds.origins[folds.origins >= max(lags)]
     if not len(origins):
         return 0.0
-    made = unscaled(model, run(model, values, origins, horizon))
+    forecasts = unscaled(model, run(model, values, origins, horizon))
     truth = actual(values, replace(folds, origins=origins))
-    return float(np.abs(made - truth).mean())
+    return float(np.abs(forecasts - truth).mean())

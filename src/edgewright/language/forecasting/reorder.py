@@ -68,7 +68,7 @@ class Margin:
 class Reorder:
     """A forecaster of the lead time's rows, and the margin to begin with."""
 
-    made: ForecasterFile
+    forecaster: ForecasterFile
     margin: Margin
     expected: float
 
@@ -111,16 +111,16 @@ def reorder_point(values: Floats, request: ForecastRequest, service: float) -> R
     """
     if not 0 < service < 1:
         raise InputError("a service level between 0 and 1", f"{service:g}", "re-order point")
-    made = fit_forecaster(values, request)
+    forecaster = fit_forecaster(values, request)
     folds = wider(values, folds_of(values, request.horizon, 1))
     # The errors are those of rows that the forecaster of the errors has not seen.
-    before = fit_forecaster(values[: folds.start], request) if _fits(folds.start, request) else made
+    before = fit_forecaster(values[: folds.start], request) if _fits(folds.start, request) else forecaster
     past = _demand(before, values, np.arange(folds.start, len(values) - request.horizon + 1))
     floor = max(_FLOOR * float(past.came.mean()), 1e-9)
     errors = (past.came - past.expected) / np.sqrt(np.maximum(past.expected, floor))
     rank = min(int(np.ceil((len(errors) + 1) * service)), len(errors))
     margin = Margin(float(np.sort(errors)[rank - 1]), STEP * float(errors.std()), floor, service)
-    return Reorder(made, margin, float(made.start().forecast(request.horizon).middle.sum()))
+    return Reorder(forecaster, margin, float(forecaster.start().forecast(request.horizon).middle.sum()))
 
 
 def served(values: Floats, start: int, request: ForecastRequest, service: float) -> Served:
@@ -141,7 +141,7 @@ def served(values: Floats, start: int, request: ForecastRequest, service: float)
     begun = reorder_point(values[:start], request, service)
     margin = begun.margin
     origins = np.arange(start, len(values) - lead + 1)
-    demand = _demand(begun.made, values, origins)
+    demand = _demand(begun.forecaster, values, origins)
     points = np.empty(len(origins))
     for row in range(len(origins)):
         # What was ordered a lead time ago has been sold or not by now.
@@ -155,8 +155,8 @@ def _fits(rows: int, request: ForecastRequest) -> bool:
     return rows >= 3 * max(request.horizon, *request.seasons, 3)
 
 
-def _demand(made: ForecasterFile, values: Floats, origins: NDArray[np.int64]) -> Demand:
-    model, lead = made.spec.model, made.spec.horizon
+def _demand(forecaster: ForecasterFile, values: Floats, origins: NDArray[np.int64]) -> Demand:
+    model, lead = forecaster.spec.model, forecaster.spec.horizon
     origins = origins[origins >= model.reach + model.difference]
     expected = unscaled(model, run(model, values, origins, lead)).sum(axis=1)
     return Demand(np.maximum(expected, 0.0), values[origins[:, None] + np.arange(lead)].sum(axis=1))

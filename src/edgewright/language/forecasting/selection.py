@@ -94,8 +94,8 @@ def fit_forecaster(
         )
     unit_season = request.seasons[0] if request.seasons else 1
     folds = folds_of(values, request.horizon, unit_season)
-    judged = _candidates(values, request, folds)
-    chosen, reason = choose(judged)
+    results = _candidates(values, request, folds)
+    chosen, reason = choose(results)
     assert chosen.fit is not None  # noqa: S101 - only candidates of the device are chosen
     model = chosen.fit(values)
     far = wider(values, folds)
@@ -103,15 +103,15 @@ def fit_forecaster(
         far, residuals = folds, chosen.residuals
     else:
         residuals = judge_model(chosen.score.name, chosen.fit(values[: far.start]), values, far).residuals
-    tried = [one.score for one in judged] + [_referee(one, values, folds) for one in referees]
-    tried.sort(key=lambda score: (bool(score.why), score.mase))
+    scores = [result.score for result in results] + [_referee(result, values, folds) for result in referees]
+    scores.sort(key=lambda score: (bool(score.why), score.mase))
     return finished(
-        values, model, request, about, tried, reason, replace(far, unit=folds.unit), residuals, chosen.score.name
+        values, model, request, about, scores, reason, replace(far, unit=folds.unit), residuals, chosen.score.name
     )
 
 
 def finished(
-    values: Floats, model: LinearModel, request: ForecastRequest, about: About, tried: Sequence[CandidateScore],
+    values: Floats, model: LinearModel, request: ForecastRequest, about: About, scores: Sequence[CandidateScore],
     reason: str, folds: Folds, residuals: Floats, name: str,
 ) -> ForecasterFile:  # fmt: skip
     """Return the forecaster of a model, with intervals and their coverage by the residuals of some folds.
@@ -121,15 +121,15 @@ def finished(
         model: that is taken.
         request: horizon, seasons and levels.
         about: column and times.
-        tried: scores of all candidates.
+        scores: scores of all candidates.
         reason: why this one, as a sentence.
         folds: of the residuals.
         residuals: shape (folds, horizon), in the model's own scale.
-        name: of the candidate.
+        name: name of the candidate.
     """
     spec = ForecasterSpec(
         name=name, **asdict(about), seasons=request.seasons, horizon=request.horizon, levels=request.levels,
-        model=model, rows=len(values), tried=tuple(tried), reason=reason,
+        model=model, rows=len(values), candidates=tuple(scores), reason=reason,
         coverage=coverage_of(residuals, folds.origins, request.levels), naive=folds.unit,
     )  # fmt: skip
     widths = widths_of(residuals, request.levels).astype(np.float32)
@@ -142,9 +142,9 @@ def backtest_error(values: Floats, request: ForecastRequest) -> float:
     return choose(_candidates(values, request, folds))[0].score.mase * folds.unit
 
 
-def choose(judged: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
+def choose(results: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
     """Return the first candidate, unless another is better by `MARGIN` (`MARGIN_NAIVE`); and why, as a sentence."""
-    first, best = judged[0], min(judged, key=lambda one: one.score.mase)
+    first, best = results[0], min(results, key=lambda result: result.score.mase)
     if best is first:
         return first, f"{first.score.name} has the lowest MASE"
     margin = MARGIN if best.form is None or best.form.fitted else MARGIN_NAIVE
@@ -155,35 +155,39 @@ def choose(judged: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
 
 def _candidates(values: Floats, request: ForecastRequest, folds: Folds) -> list[BacktestResult]:
     forms: list[Form] = forms_for(request.seasons, folds.start, positive=bool((values > 0).all()))
-    made = [judge(form, values, folds) for form in forms if form.reach < folds.start]
-    made = [one for one in made if np.isfinite(one.errors).all()]
-    mixed = _mixture(made, values, folds)
-    return made if mixed is None else [mixed, *made]
+    results = [judge(form, values, folds) for form in forms if form.reach < folds.start]
+    results = [result for result in results if np.isfinite(result.errors).all()]
+    mixed = _mixture(results, values, folds)
+    return results if mixed is None else [mixed, *results]
 
 
-def _mixture(judged: Sequence[BacktestResult], values: Floats, folds: Folds) -> BacktestResult | None:
+def _mixture(results: Sequence[BacktestResult], values: Floats, folds: Folds) -> BacktestResult | None:
     """Return the candidates on plain values, mixed by the backtest; None where levels are not the default."""
-    first = judged[0].form
+    first = results[0].form
     if first is None or first.difference or not first.fitted:
         return None
-    some = [one for one in judged if one.form is not None and one.form.scale == "level" and one.form.lags]
+    some = [
+        result for result in results if result.form is not None and result.form.scale == "level" and result.form.lags
+    ]
     shares, forecasts = mixed(some)
-    forms = [(one.form, share) for one, share in zip(some, shares.tolist(), strict=True) if one.form is not None]
+    forms = [
+        (result.form, share) for result, share in zip(some, shares.tolist(), strict=True) if result.form is not None
+    ]
     # A recursion on differences has a weight more a lag once it is one on levels, at most.
     numbers = sum(len(form.lags) * (1 + form.difference) + form.difference + 2 for form, _ in forms)
     spread = float(values[: folds.start].std()) or 1.0
-    made = judge_mixture("mixture", forecasts, values, folds, spread, numbers=numbers)
-    return replace(made, fit=partial(mixture, forms))
+    result_of_mixture = judge_mixture("mixture", forecasts, values, folds, spread, numbers=numbers)
+    return replace(result_of_mixture, fit=partial(mixture, forms))
 
 
-def mixed(judged: Sequence[BacktestResult]) -> tuple[Floats, Floats]:
+def mixed(results: Sequence[BacktestResult]) -> tuple[Floats, Floats]:
     """Return the shares of candidates by their inverse MASE, shape (n,), and their mixture: (folds, horizon)."""
-    sizes = np.array([one.score.mase for one in judged])
+    sizes = np.array([result.score.mase for result in results])
     sizes = np.maximum(np.where(np.isfinite(sizes), sizes, 1e12), 1e-12)
     weights = (sizes.min() / sizes) ** SHARPNESS
     shares = np.asarray(weights / weights.sum())
-    parts = zip(shares, judged, strict=True)
-    return shares, np.asarray(sum(share * one.forecasts for share, one in parts if one.forecasts is not None))
+    parts = zip(shares, results, strict=True)
+    return shares, np.asarray(sum(share * result.forecasts for share, result in parts if result.forecasts is not None))
 
 
 def _referee(referee: Referee, values: Floats, folds: Folds) -> CandidateScore:

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.joined import parts_of
-from edgewright.core.clocks.joined import text_of as joined_text
+from edgewright.core.clocks.texts import parts_of
+from edgewright.core.clocks.texts import text_of as joined_text
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import read_clock
-from edgewright.data.headers import read_columns
+from edgewright.data.files import read_columns
 from edgewright.data.load import guess
 from edgewright.data.table_proposal import propose_table
 from edgewright.schema.data import DataSet, TimeUnit
@@ -91,7 +91,7 @@ def read_series(
         raise InputError(f"numbers up to {_LARGEST:g}", got, f"{name} row {far[0] + 1}, column {column}", "Correct it")
     if not time:
         return Series(values, column, notes=("no time column; even steps between rows are assumed",))
-    clock = read_clock(text, column=time, unit=unit, place=lambda row: f"{name} row {row + 1}")
+    clock = read_clock(text, column=time, unit=unit, row_name=lambda row: f"{name} row {row + 1}")
     series = Series(values, column, time, time_unit=unit)
     if resample:
         return _resampled(series, clock.seconds, clock.origin, resample, name)
@@ -112,7 +112,7 @@ def series_of(dataset: DataSet, column: str) -> Series:
         InputError: several recordings, or more columns than one where none is named.
         UnknownNameError: no such column.
     """
-    names = [one.name for one in dataset.columns]
+    names = [known.name for known in dataset.columns]
     column = column or _only(names, dataset.name)
     if column not in names:
         raise UnknownNameError("column", column, names, dataset.name)
@@ -152,18 +152,18 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
             f"values in the last {maximum} rows", f"none since row {runs[-1][0]}", f"column {series.column}",
             "Remove the rows without values at the end",
         )  # fmt: skip
-    made = values.copy()
+    without_holes = values.copy()
     known = np.flatnonzero(~gone)
     line = np.interp(np.arange(len(values)), known, values[known])
     for begin, end in runs:
         for row in range(begin, end):
-            before = made[row - season] if season > 1 and row - season >= start else np.nan
-            made[row] = line[row] if end - begin <= _SHORT or not np.isfinite(before) else before
+            before = without_holes[row - season] if season > 1 and row - season >= start else np.nan
+            without_holes[row] = line[row] if end - begin <= _SHORT or not np.isfinite(before) else before
     inside = int(gone[start:].sum())
     if inside:
         how = "by linear interpolation" + (", longer gaps from one season before" if season > 1 else "")
         notes.append(f"{inside:,} rows without a value were filled: {how}")
-    return replace(series, values=made[start:], notes=tuple(notes)), missing
+    return replace(series, values=without_holes[start:], notes=tuple(notes)), missing
 
 
 def _only(columns: list[str], name: str) -> str:
@@ -205,8 +205,8 @@ def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:
     steps = np.diff(seconds)
     if (steps <= 0).any():
         row = int(np.flatnonzero(steps <= 0)[0]) + 1
-        what = "the same time twice" if steps[row - 1] == 0 else "a step back"
-        raise InputError("increasing times", what, f"{name} row {row + 1}, column {series.time}", "Sort the rows")
+        problem = "the same time twice" if steps[row - 1] == 0 else "a step back"
+        raise InputError("increasing times", problem, f"{name} row {row + 1}, column {series.time}", "Sort the rows")
     step = float(np.median(steps))
     parts = steps / step
     odd = np.abs(parts - np.maximum(np.round(parts), 1)) > _JITTER

@@ -52,8 +52,8 @@ def adopt_pool(
     models = [(name, model) for name, model in _candidates(pool, base) if model.reach + 1 < folds.start]
     # A series too short for the shortest season has the last value alone.
     models = models or [("naive (the last value)", msgspec.structs.replace(base, lags=(1,), weights=(1.0,), bias=0.0))]
-    judged = [judge_model(name, model, values, folds, numbers=len(model.weights)) for name, model in models]
-    shares, forecasts = mixed(judged)
+    results = [judge_model(name, model, values, folds, numbers=len(model.weights)) for name, model in models]
+    shares, forecasts = mixed(results)
     others = tuple(
         Part(share=float(share), lags=model.lags, weights=model.weights)
         for (_, model), share in zip(models[1:], shares[1:], strict=True)
@@ -65,7 +65,7 @@ def adopt_pool(
     far = replace(far, origins=far.origins[far.origins > model.reach])
     final = judge_model(first.score.name, model, values, far) if len(far.origins) > len(folds.origins) else first
     used = far if final is not first else folds
-    scores = sorted([first.score, *(one.score for one in judged)], key=lambda one: one.mase)
+    scores = sorted([first.score, *(result.score for result in results)], key=lambda result: result.mase)
     reason = f"its recursions come from {pool.series:,} other series; this series sets only their weights"
     used = replace(used, unit=folds.unit)
     return finished(values, model, request, about, scores, reason, used, final.residuals, first.score.name)
@@ -73,14 +73,15 @@ def adopt_pool(
 
 def _candidates(pool: ForecastPool, base: LinearModel) -> list[tuple[str, LinearModel]]:
     """Return the recursions in the units of a series, and its seasonal naive forecasts."""
-    made = [
-        (one.name, msgspec.structs.replace(base, lags=one.lags, weights=one.weights, bias=0.0)) for one in pool.members
+    recursions = [
+        (member.name, msgspec.structs.replace(base, lags=member.lags, weights=member.weights, bias=0.0))
+        for member in pool.members
     ]
     naive = [
         (f"seasonal naive, {s} rows", msgspec.structs.replace(base, lags=(s,), weights=(1.0,), bias=0.0))
         for s in pool.seasons
     ]
-    return made + naive
+    return recursions + naive
 
 
 def adopt(model: LinearModel, values: Floats, request: ForecastRequest, *, name: str, about: About) -> ForecasterFile:
@@ -90,7 +91,7 @@ def adopt(model: LinearModel, values: Floats, request: ForecastRequest, *, name:
         model: of another forecaster.
         values: shape (rows,), finite.
         request: horizon, seasons and levels.
-        name: of the model, for people.
+        name: name of the model, for people.
         about: its column and times.
 
     Raises:
@@ -107,6 +108,6 @@ def adopt(model: LinearModel, values: Floats, request: ForecastRequest, *, name:
     reach = model.reach + model.difference
     # Nothing is fitted, so every origin that the recursion reaches is one it has not seen.
     folds = replace(folds, origins=folds.origins[folds.origins >= reach])
-    judged = judge_model(f"{name}, not fitted here", mine, values, folds)
-    reason, score = "its recursion comes from other series", judged.score
-    return finished(values, mine, request, about, [score], reason, folds, judged.residuals, score.name)
+    result = judge_model(f"{name}, not fitted here", mine, values, folds)
+    reason, score = "its recursion comes from other series", result.score
+    return finished(values, mine, request, about, [score], reason, folds, result.residuals, score.name)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise
 from edgewright.graph.builder import Builder
 from edgewright.models.outputs import finish_outputs
-from edgewright.nlp.utterance.hashing import MOST, UNIT
-from edgewright.nlp.utterance.student import FRACTION, Student
+from edgewright.nlp.utterance.student import FRACTION, MAX_BYTE, UNIT, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.language import LanguageSpec, StudentSpec
@@ -43,7 +42,7 @@ def int8_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
     student, (graph, sums, hidden, logits) = student_of(spec), _build(spec, arrays)
     values = np.array([vector.logits for vector in spec.vectors], np.float64) * student.scale
     ranges = {
-        INPUT: (0.0, MOST / UNIT), sums: (0.0, 127.0), hidden: (0.0, 127.0),
+        INPUT: (0.0, MAX_BYTE / UNIT), sums: (0.0, 127.0), hidden: (0.0, 127.0),
         logits: (float(values.min()) * _ROOM, float(values.max()) * _ROOM),
     }  # fmt: skip
     empty = np.zeros((0, student.rows), np.float32)

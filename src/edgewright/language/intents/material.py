@@ -1,15 +1,16 @@
-"""What a student learns from: labelled texts, and further texts that a teacher answers."""
+"""The teacher (an encoder with a linear head, also the form for gateways), and what a student learns from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from edgewright.language.embedding import Encoder
-from edgewright.language.intents.teacher import Floats, Teacher
 from edgewright.models.outputs import softmax
 
 _LONGEST = 30
@@ -32,9 +33,9 @@ def augmented(texts: Sequence[str], intents: Sequence[str], count: int, seed: in
     alike: dict[str, list[int]] = {}
     for number, intent in enumerate(intents):
         alike.setdefault(intent, []).append(number)
-    made: list[str] = []
+    sentences: list[str] = []
     for _ in range(2 * count if any(len(w) > 1 for w in words) else 0):
-        if len(made) == count:
+        if len(sentences) == count:
             break
         number = int(random.integers(len(words)))
         kind = alike[intents[number]]
@@ -42,8 +43,8 @@ def augmented(texts: Sequence[str], intents: Sequence[str], count: int, seed: in
         far = words[int(random.integers(len(words)))]
         new = _varied(words[number], near, far, random)
         if 1 <= len(new) <= _LONGEST:
-            made.append(" ".join(new))
-    return made
+            sentences.append(" ".join(new))
+    return sentences
 
 
 def _varied(own: list[str], near: list[str], far: list[str], random: np.random.Generator) -> list[str]:
@@ -69,7 +70,7 @@ def _varied(own: list[str], near: list[str], far: list[str], random: np.random.G
 
 Synonyms = Mapping[str, Sequence[str]]
 # The nearest so many words of at least that cosine stand in for a word.
-_MOST, _NEAREST = 8, 0.5
+_NEIGHBOURS, _NEAREST = 8, 0.5
 _BLOCK = 500
 
 
@@ -84,17 +85,17 @@ def synonyms(encoder: Encoder, texts: Sequence[str]) -> dict[str, list[str]]:
     known = sorted({*own, *encoder.words()})
     vectors = encoder.encode(known)
     location = {word: number for number, word in enumerate(known)}
-    made: dict[str, list[str]] = {}
+    nearest: dict[str, list[str]] = {}
     for start in range(0, len(own), _BLOCK):
         block = own[start : start + _BLOCK]
         near = vectors[[location[word] for word in block]] @ vectors.T
         # One more than wanted: a word is its own nearest.
-        count = min(_MOST + 1, len(known))
+        count = min(_NEIGHBOURS + 1, len(known))
         top = np.argpartition(-near, count - 1, axis=1)[:, :count]
         for row, word in enumerate(block):
-            found = sorted((-float(near[row, k]), known[k]) for k in top[row] if known[k] != word)
-            made[word] = [other for cosine, other in found if -cosine >= _NEAREST][:_MOST]
-    return made
+            neighbours = sorted((-float(near[row, k]), known[k]) for k in top[row] if known[k] != word)
+            nearest[word] = [other for cosine, other in neighbours if -cosine >= _NEAREST][:_NEIGHBOURS]
+    return nearest
 
 
 def exchanged(text: str, others: Synonyms, share: float, random: np.random.Generator) -> str:
@@ -112,7 +113,7 @@ _OWN = 0.5
 # Of a label, where there is no teacher that says how sure one may be.
 _SPREAD = 0.1
 # New sentences for each labelled text or text without a label, and at most.
-_MADE, _MOST = 4, 60_000
+_NEW_SENTENCES, _MAX_SENTENCES = 4, 60_000
 # Of the words of a new sentence.
 _EXCHANGED = 0.33
 
@@ -148,7 +149,7 @@ def taught(
         classes: number of intents.
         teacher: is fitted here.
         unlabelled: texts without labels.
-        seed: of the new sentences.
+        seed: seed of the new sentences.
         say: told what is done.
     """
     known = teacher.encode(texts)
@@ -161,7 +162,7 @@ def taught(
     own = _OWN * np.eye(classes, dtype=np.float32)[targets] + (1 - _OWN) * softmax(teacher.logits(known))
     answers = teacher.logits(other_vectors).argmax(axis=1) if others else targets[:0]
     pool, names = [*texts, *others], [str(k) for k in (*targets.tolist(), *answers.tolist())]
-    new = _new(pool, names, min(_MOST, _MADE * len(pool)), synonyms(teacher.encoder, pool), seed)
+    new = _new(pool, names, min(_MAX_SENTENCES, _NEW_SENTENCES * len(pool)), synonyms(teacher.encoder, pool), seed)
     if say:
         say(f"the teacher labels {len(others):,} texts without labels and {len(new):,} new sentences")
     new_vectors = teacher.encode(new) if new else known[:0]
@@ -176,3 +177,111 @@ def _new(texts: Sequence[str], intents: Sequence[str], count: int, others: Synon
     parts = augmented(texts, intents, count // 2, seed)
     whole = [texts[int(random.integers(len(texts)))] for _ in range(count - len(parts))]
     return [exchanged(text, others, _EXCHANGED, random) for text in (*parts, *whole)]
+
+
+Floats = NDArray[np.float32]
+# Inverse penalties that are tried, by the likelihood of what was held out.
+_PENALTIES = (3.0, 10.0, 30.0)
+_ITERATIONS = 300
+# Rounds of learning from its own answers, and the share of each class's that it learns from.
+_ROUNDS, SURE = 2, 0.7
+_FEW = 40
+
+
+class Teacher:
+    """A linear head on the vectors of an encoder.
+
+    Args:
+        encoder: that gives the vectors.
+
+    Attributes:
+        weights: shape (d, k); bias: shape (k,).
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.weights: Floats = np.zeros((0, 0), np.float32)
+        self.bias: Floats = np.zeros(0, np.float32)
+
+    def fit(
+        self, vectors: Floats, targets: NDArray[np.int64], *, seed: int = 0, penalty: float | None = None
+    ) -> Teacher:
+        """Fit the head.
+
+        Args:
+            vectors: shape (n, d).
+            targets: class numbers, each of 0 to k - 1 at least once.
+            seed: of what is held out to choose the penalty.
+            penalty: inverse penalty; chosen where it is left out.
+        """
+        model = _fitted(vectors, targets, penalty or self._chosen(vectors, targets, seed))
+        weights, bias = np.asarray(model.coef_, np.float32), np.asarray(model.intercept_, np.float32)
+        if len(weights) == 1:
+            # Two classes have one row in scikit-learn.
+            weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+        self.weights, self.bias = np.ascontiguousarray(weights.T), bias
+        return self
+
+    def fit_further(self, others: Floats, vectors: Floats, targets: NDArray[np.int64]) -> None:
+        """Learn from its own surest answers to texts without labels, round by round (Yarowsky, 1995).
+
+        Of every class the surer `SURE` of the answers count as labels, so that no class grows at another's cost.
+
+        Args:
+            others: vectors of texts without labels, shape (m, d).
+            vectors: those given to `fit`.
+            targets: those given to `fit`.
+        """
+        for _ in range(_ROUNDS):
+            chances = softmax(self.logits(others))
+            answers, sure = chances.argmax(axis=1), chances.max(axis=1)
+            kept = np.zeros(len(others), bool)
+            for number in range(len(self.bias)):
+                own = np.flatnonzero(answers == number)
+                kept[own[np.argsort(-sure[own], kind="stable")[: int(SURE * len(own))]]] = True
+            self.fit(
+                np.concatenate([vectors, others[kept]]),
+                np.concatenate([targets, answers[kept]]),
+                penalty=_PENALTIES[-1],
+            )
+
+    def logits(self, vectors: Floats) -> Floats:
+        """Shape (n, k)."""
+        return np.asarray(vectors @ self.weights + self.bias, np.float32)
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Return vectors of texts, shape (n, d)."""
+        return self.encoder.encode(list(texts))
+
+    @staticmethod
+    def _chosen(vectors: Floats, targets: NDArray[np.int64], seed: int) -> float:
+        """Choose the penalty with the largest likelihood on a held-out fifth; the middle one where data are few."""
+        validation = held_out(targets, 0.2, seed)
+        if len(targets) < _FEW or not validation.any():
+            return _PENALTIES[1]
+        # At most so many: the choice needs no more, and the fit takes its time.
+        some = np.flatnonzero(~validation)[: 20 * (int(targets.max()) + 1)]
+        if len(np.unique(targets[some])) <= int(targets.max()):
+            some = np.flatnonzero(~validation)
+        likelihoods = []
+        for penalty in _PENALTIES:
+            model = _fitted(vectors[some], targets[some], penalty)
+            chances = model.predict_proba(vectors[validation])
+            truth = np.searchsorted(model.classes_, targets[validation])
+            likelihoods.append(float(np.mean(np.log(chances[np.arange(len(truth)), truth] + 1e-12))))
+        return _PENALTIES[int(np.argmax(likelihoods))]
+
+
+def held_out(targets: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which samples are held out: about that share of each class, at least one of every class of three."""
+    random = np.random.default_rng(seed)
+    chosen = np.zeros(len(targets), bool)
+    for number in np.unique(targets):
+        where = np.flatnonzero(targets == number)
+        count = max(round(share * len(where)), int(len(where) >= 3))
+        chosen[random.choice(where, count, replace=False)] = True
+    return chosen
+
+
+def _fitted(vectors: Floats, targets: NDArray[np.int64], penalty: float) -> Any:  # noqa: ANN401 - scikit-learn is untyped
+    return LogisticRegression(C=penalty, max_iter=_ITERATIONS).fit(vectors, targets)

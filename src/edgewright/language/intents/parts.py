@@ -1,7 +1,8 @@
-"""Utterances as what is fitted on and what is judged on, and the judgement that every form gets."""
+"""Utterances to fit on and to evaluate on, the evaluation of every form, and the score that puts one in scope."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.intents.scope_limit import limit
-from edgewright.language.intents.teacher import held_out
+from edgewright.language.intents.material import held_out
 from edgewright.language.utterances import check
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.losses import softmax_cross_entropy, temperature
+from edgewright.training.metrics import student_t
 
 HELD_OUT = 0.2
 # Share of the right answers that may be refused: where nothing shows what is out of scope, and where examples do.
@@ -30,7 +31,7 @@ class Parts(msgspec.Struct, frozen=True):
         texts, targets: to fit on.
         judges, truth: to judge and calibrate by.
         outside: out of scope.
-        held: whether the judges were held out of the training, and the last fit is on all.
+        held_out: whether the judges were held out of the training, and the last fit is on all.
     """
 
     intents: tuple[str, ...]
@@ -39,7 +40,7 @@ class Parts(msgspec.Struct, frozen=True):
     judges: list[str]
     truth: NDArray[np.int64]
     outside: list[str]
-    held: bool
+    held_out: bool
 
 
 class IntentEvaluation(msgspec.Struct, frozen=True):
@@ -87,15 +88,17 @@ def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], see
     if given:
         truth = np.array([number[u.intent] for u in given], np.int64)
         return Parts(intents, [u.text for u in inside], targets, [u.text for u in given], truth, outside, False)
-    held = held_sentences([u.text for u in inside], targets, seed) & ~np.array([u.synthetic for u in inside], np.bool_)
-    if not held.any():
+    held_out_rows = held_sentences([u.text for u in inside], targets, seed) & ~np.array(
+        [u.synthetic for u in inside], np.bool_
+    )
+    if not held_out_rows.any():
         raise InputError(
             "real sentences for validation", "only synthetic ones", "the utterances",
             "Add some real sentences",
         )  # fmt: skip
-    kept = [u.text for u, out in zip(inside, held, strict=True) if not out]
-    judges = [u.text for u, out in zip(inside, held, strict=True) if out]
-    return Parts(intents, kept, targets[~held], judges, targets[held], outside, True)
+    kept = [u.text for u, out in zip(inside, held_out_rows, strict=True) if not out]
+    judges = [u.text for u, out in zip(inside, held_out_rows, strict=True) if out]
+    return Parts(intents, kept, targets[~held_out_rows], judges, targets[held_out_rows], outside, True)
 
 
 def held_sentences(texts: Sequence[str], targets: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
@@ -107,7 +110,7 @@ def held_sentences(texts: Sequence[str], targets: NDArray[np.int64], seed: int) 
     return held_out(kinds, HELD_OUT, seed)[which]
 
 
-def judged(
+def evaluate(
     raw: Scores,
     outside: Scores,
     truth: NDArray[np.int64],
@@ -133,12 +136,58 @@ def judged(
     share = reject if reject is not None else REJECT_TOLD if len(outside) else REJECT
     answer = raw.argmax(axis=1)
     right = answer == truth
-    found = limit(scores[right] if right.sum() > 1 else scores, out_scores, share)
-    refused, refused_outside = scores < found, out_scores < found
+    threshold = limit(scores[right] if right.sum() > 1 else scores, out_scores, share)
+    refused, refused_outside = scores < threshold, out_scores < threshold
     if unknown is not None:
         refused |= raw.max(axis=1) <= unknown[answer]
         refused_outside |= outside.max(axis=1) <= unknown[outside.argmax(axis=1)]
     chances = np.exp((raw - raw.max(axis=1, keepdims=True)) / heat).sum(axis=1)
     return IntentEvaluation(
-        truth, answer, 1.0 / chances, scores, out_scores, refused, refused_outside, found, share, refitted
+        truth, answer, 1.0 / chances, scores, out_scores, refused, refused_outside, threshold, share, refitted
     ), heat  # fmt: skip
+
+
+def share_of(text: str) -> float:
+    """Return the share of `--reject` as people write it: 2%, 2 % or 0.02.
+
+    Raises:
+        InputError: another text, or a share beyond 0 to 0.5.
+    """
+    match = re.fullmatch(r"([0-9]{0,3}(?:\.[0-9]{1,6})?)( ?%)?", text.strip())
+    share = float(match[1]) / (100 if match[2] else 1) if match and match[1] else -1.0
+    if not 0 <= share <= 0.5:
+        raise InputError("a share of 0 to 0.5, such as 2% or 0.02", repr(text[:40]), "--reject")
+    return share
+
+
+def limit(inside: Scores, outside: Scores, share: float) -> float:
+    """Choose the score from which on an utterance is in scope.
+
+    An utterance that is answered right lies below it with a probability of at most `share`: below the j-th smallest of
+    n scores lies a further one with probability j / (n + 1) (conformal prediction; Vovk et al., 2005). To refuse one
+    that is answered wrong costs nothing. With examples out of scope the limit is lower where that makes the mean of the
+    shares that are right on either side larger.
+
+    Args:
+        inside: scores of held-out utterances in scope that are answered right, shape (n,), at least one.
+        outside: scores of utterances out of scope, shape (m,), may be none.
+        share: of `inside` that may be refused, 0..1.
+    """
+    index = int(share * (len(inside) + 1))
+    highest = float(np.sort(inside)[max(index, 1) - 1])
+    if index == 0:
+        # Too few to see so small a share: below which a further one lies if scores are normal (prediction limit).
+        count = len(inside)
+        spread = float(inside.std(ddof=1)) * (1 + 1 / count) ** 0.5 if count > 1 else 0.0
+        depth = student_t(max(count - 1, 1), 1 - 2 * min(max(share, 1e-6), 0.5))
+        highest = min(highest, float(inside.mean()) - depth * spread)
+    return min(highest, _balanced(inside, outside)) if len(outside) else highest
+
+
+def _balanced(inside: Scores, outside: Scores) -> float:
+    ordered = np.unique(np.concatenate([inside, outside]))
+    kept = 1.0 - np.searchsorted(np.sort(inside), ordered) / len(inside)
+    refused = np.searchsorted(np.sort(outside), ordered) / len(outside)
+    best = int(np.argmax(kept + refused))
+    # Half-way to the next score below: on either side of a gap, the next utterance may fall into it.
+    return float(ordered[max(best - 1, 0)] + ordered[best]) / 2

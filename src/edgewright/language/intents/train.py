@@ -17,16 +17,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from sklearn.linear_model import LogisticRegression
 
-from edgewright.language.intents.integers import integers, shape_for, size_in_bytes
-from edgewright.language.intents.material import Material, Say, labelled, taught
-from edgewright.language.intents.network import Fit, Network
-from edgewright.language.intents.parts import IntentEvaluation, Parts, judged
-from edgewright.language.intents.teacher import Teacher
-from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.language.intents.material import Material, Say, Teacher, labelled, taught
+from edgewright.language.intents.network import Fit, Network, integers, shape_for, size_in_bytes
+from edgewright.language.intents.parts import IntentEvaluation, Parts, evaluate
 from edgewright.nlp.utterance.head import STEP
 from edgewright.nlp.utterance.normalise import normalised
-from edgewright.nlp.utterance.student import Student
-from edgewright.pipeline.duration_estimate import told_by_first
+from edgewright.nlp.utterance.student import Student, rows_of
+from edgewright.pipeline.cost.duration_estimate import told_by_first
 from edgewright.schema.language import HeadSpec, StudentSpec
 from edgewright.training.permutation_test import sign_test
 
@@ -43,14 +40,14 @@ class Rung(msgspec.Struct, frozen=True):
     Attributes:
         name: of it.
         right: sentences that it answered right when they were left out.
-        judged: sentences in all.
+        sentences: how many in all.
         p: of an exact sign test against the student that stood, over the sentences that only one of them answers
             right; None for the first.
     """
 
     name: str
     right: int
-    judged: int
+    sentences: int = msgspec.field(name="judged")
     p: float | None = None
 
 
@@ -68,7 +65,7 @@ def climb(
         texts: sentences.
         targets: class numbers.
         logits_of: logits of a fitted student, shape (n, k).
-        seed: of the parts.
+        seed: seed of the parts.
 
     Returns:
         The fit that was chosen, its logits of each sentence when that was left out, shape (n, k), and the rungs tried.
@@ -81,16 +78,16 @@ def climb(
         if rungs and len(texts) - best_right.sum() <= 1:
             # Not even one without a mistake would be clearly better.
             break
-        made = np.zeros(shape)
+        logits = np.zeros(shape)
         for number in range(int(parts.max()) + 1):
             out = parts == number
             fitted = fit([text for text, gone in zip(texts, out, strict=True) if not gone], targets[~out])
-            made[out] = logits_of(fitted, [text for text, gone in zip(texts, out, strict=True) if gone])
-        right = made.argmax(axis=1) == targets
+            logits[out] = logits_of(fitted, [text for text, gone in zip(texts, out, strict=True) if gone])
+        right = logits.argmax(axis=1) == targets
         won, lost = int((right & ~best_right).sum()), int((best_right & ~right).sum())
         p = sign_test(max(won, lost), won + lost) if rungs else None
         if not rungs or won - lost > math.sqrt(won + lost):
-            best, best_logits, best_right = fit, made, right
+            best, best_logits, best_right = fit, logits, right
         rungs.append(Rung(name, int(right.sum()), len(right), p))
     return best, best_logits, rungs
 
@@ -117,10 +114,10 @@ def bags(texts: Sequence[str], characters: tuple[int, ...], words: tuple[int, ..
         words: sizes of the n-grams of words.
         rows: of the table.
     """
-    found = [rows_of(normalised(text), characters, words, rows) for text in texts]
-    lengths = np.array([len(one) for one in found], np.int64)
+    rows_of_texts = [rows_of(normalised(text), characters, words, rows) for text in texts]
+    lengths = np.array([len(hashed) for hashed in rows_of_texts], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    columns = np.concatenate(found) if found else np.zeros(0, np.int64)
+    columns = np.concatenate(rows_of_texts) if rows_of_texts else np.zeros(0, np.int64)
     weights = np.repeat(1.0 / np.sqrt(np.maximum(lengths, 1)), lengths)
     return csr_matrix(
         (weights.astype(np.float32), columns.astype(np.int32), starts.astype(np.int32)), shape=(len(texts), rows)
@@ -162,11 +159,11 @@ def fit_linear(
         characters: sizes of the n-grams of characters.
         words: sizes of the n-grams of words.
     """
-    found = bags(texts, characters, words, rows)
-    found.sum_duplicates()
-    held = np.bincount(found.indices, minlength=rows)
-    rarity = np.log((1 + len(texts)) / (1 + held)) + 1
-    weighed = csr_matrix(found @ diags(rarity))
+    counts = bags(texts, characters, words, rows)
+    counts.sum_duplicates()
+    document_counts = np.bincount(counts.indices, minlength=rows)
+    rarity = np.log((1 + len(texts)) / (1 + document_counts)) + 1
+    weighed = csr_matrix(counts @ diags(rarity))
     model = LogisticRegression(C=_PENALTY, max_iter=_ITERATIONS, class_weight="balanced").fit(weighed, targets)
     weights, offsets = model.coef_.T, model.intercept_
     if classes == 2:
@@ -174,12 +171,12 @@ def fit_linear(
         weights, offsets = np.hstack([-weights / 2, weights / 2]), np.concatenate([-offsets / 2, offsets / 2])
     table = np.asarray(rarity[:, None] * weights, np.float32)
     network = Network(rows, classes, Fit(hidden=classes))
-    raised = max(float(np.abs(found @ table).max()), 1e-3) * _ROOM
+    raised = max(float(np.abs(counts @ table).max()), 1e-3) * _ROOM
     network.weights = {
         "table": table, "bias": np.full(classes, raised, np.float32),
         "head": np.eye(classes, dtype=np.float32), "last": np.asarray(offsets - raised, np.float32),
     }  # fmt: skip
-    network.set_scales(found)
+    network.set_scales(counts)
     network.top = 2 * raised
     return integers(network, characters, words)
 
@@ -216,13 +213,13 @@ class How(msgspec.Struct, frozen=True):
         return (2, 3, 4, 5) if self.size >= _LARGE else (3, 4)
 
 
-class Made(msgspec.Struct, frozen=True):
+class TrainedHead(msgspec.Struct, frozen=True):
     """A trained student, or a head for gateways; the ladder of students where there were few examples."""
 
     intents: tuple[str, ...]
     spec: StudentSpec | HeadSpec
     arrays: Arrays
-    judged: IntentEvaluation
+    evaluation: IntentEvaluation
     bytes: int
     ladder: tuple[Rung, ...] = ()
 
@@ -234,7 +231,7 @@ def train_student(
     teacher: Teacher | None = None,
     unlabelled: Sequence[str] = (),
     say: Say | None = None,
-) -> Made:
+) -> TrainedHead:
     """Fit on one part, judges and calibrates on the other; where that was held out, the last fit is on both.
 
     Args:
@@ -249,25 +246,25 @@ def train_student(
     """
     classes = len(parts.intents)
     network = partial(fit_student, classes=classes, how=how, teacher=teacher, unlabelled=unlabelled)
-    everything = [*parts.texts, *parts.judges] if parts.held else parts.texts
-    targets = np.concatenate([parts.targets, parts.truth]) if parts.held else parts.targets
+    everything = [*parts.texts, *parts.judges] if parts.held_out else parts.texts
+    targets = np.concatenate([parts.targets, parts.truth]) if parts.held_out else parts.targets
     rows = rows_for(how.size, classes)
     if teacher is None and rows and len(everything) <= min(_FEW * classes, _FEW_IN_ALL):
         return _laddered(parts, everything, targets, how, rows, network, say)
     if say:
-        held = "a fifth of each intent is held out" if parts.held else "the validation"
-        say(f"{held}: {len(parts.truth):,} for validation")
+        source = "a fifth of each intent is held out" if parts.held_out else "the validation"
+        say(f"{source}: {len(parts.truth):,} for validation")
     spec, arrays = network(parts.texts, parts.targets, say=say)
     raw, outside, unknown = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside, [""]))
-    found, heat = judged(raw, outside, parts.truth, how.reject, parts.held, unknown[0])
-    if parts.held:
+    evaluation, heat = evaluate(raw, outside, parts.truth, how.reject, parts.held_out, unknown[0])
+    if parts.held_out:
         if say:
             say("fitting on all of them")
         spec, arrays = network(everything, targets)
-    return _made(parts, (spec, arrays), found, heat)
+    return _trained(parts, (spec, arrays), evaluation, heat)
 
 
-def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[str] = ()) -> Made:
+def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[str] = ()) -> TrainedHead:
     """Return a head fitted on one part, judged on the other and, where that part was held out, then fitted on both.
 
     Args:
@@ -288,13 +285,13 @@ def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[st
     arrays = fit(parts.texts, parts.targets)
     raw = teacher.logits(teacher.encode(parts.judges)).astype(np.float64)
     outside = teacher.logits(teacher.encode(parts.outside)).astype(np.float64) if parts.outside else raw[:0]
-    found, heat = judged(raw, outside, parts.truth, how.reject, parts.held)
-    if parts.held:
+    evaluation, heat = evaluate(raw, outside, parts.truth, how.reject, parts.held_out)
+    if parts.held_out:
         arrays = fit([*parts.texts, *parts.judges], np.concatenate([parts.targets, parts.truth]))
     scale = STEP / heat
     spec = HeadSpec(encoder=teacher.encoder.name, dimensions=teacher.encoder.dimensions, scale=scale,
-                    threshold=round(found.threshold / scale))  # fmt: skip
-    return Made(parts.intents, spec, arrays, found, sum(array.nbytes for array in arrays.values()))
+                    threshold=round(evaluation.threshold / scale))  # fmt: skip
+    return TrainedHead(parts.intents, spec, arrays, evaluation, sum(array.nbytes for array in arrays.values()))
 
 
 def _laddered(
@@ -305,31 +302,33 @@ def _laddered(
     rows: int,
     network: FitsText,
     say: Say | None,
-) -> Made:
+) -> TrainedHead:
     """Return the student of a few examples: all of them are judged, each by a student that did not see it."""
     linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=WORDS)
     fit, crossed, rungs = climb([("linear", linear), ("network", network)], texts, targets, _scaled, how.seed)
     if say:
-        text = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right{_tested(rung)}" for rung in rungs)
+        text = ", ".join(f"{rung.name} {rung.right} of {rung.sentences} right{_tested(rung)}" for rung in rungs)
         name = "linear" if fit is linear else "network"
         say(f"few examples, so cross-validation compares models: {text}; {name} is chosen")
     fitted = fit(texts, targets)
-    truth = targets if parts.held else parts.truth
-    raw = crossed if parts.held else _scaled(fitted, parts.judges)
+    truth = targets if parts.held_out else parts.truth
+    raw = crossed if parts.held_out else _scaled(fitted, parts.judges)
     outside, unknown = (_scaled(fitted, some) for some in (parts.outside, [""]))
-    found, heat = judged(raw, outside, truth, how.reject, parts.held, unknown[0])
-    return _made(parts, fitted, found, heat, tuple(rungs))
+    evaluation, heat = evaluate(raw, outside, truth, how.reject, parts.held_out, unknown[0])
+    return _trained(parts, fitted, evaluation, heat, tuple(rungs))
 
 
 def _tested(rung: Rung) -> str:
     return "" if rung.p is None else f" (exact sign test: p {rung.p:.2g})"
 
 
-def _made(parts: Parts, fitted: Fitted, found: IntentEvaluation, heat: float, ladder: tuple[Rung, ...] = ()) -> Made:
+def _trained(
+    parts: Parts, fitted: Fitted, evaluation: IntentEvaluation, heat: float, ladder: tuple[Rung, ...] = ()
+) -> TrainedHead:
     spec, arrays = fitted
     scale = spec.scale / heat
-    spec = msgspec.structs.replace(spec, scale=scale, threshold=round(found.threshold / scale))
-    return Made(parts.intents, spec, arrays, found, size_in_bytes(arrays), ladder)
+    spec = msgspec.structs.replace(spec, scale=scale, threshold=round(evaluation.threshold / scale))
+    return TrainedHead(parts.intents, spec, arrays, evaluation, size_in_bytes(arrays), ladder)
 
 
 def _scaled(fitted: Fitted, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -366,12 +365,12 @@ def fit_material(material: Material, classes: int, how: How, say: Say | None = N
     # The first epoch also counts the n-grams of all texts.
     step = told_by_first(lambda _: None, say or (lambda _: None), "Training the student", epochs, skipped=1)
 
-    def told(epoch: int, loss: float) -> None:
+    def on_epoch(epoch: int, loss: float) -> None:
         step(1)
         if say and (epoch + 1) % every == 0:
             say(f"  epoch {epoch + 1} of {epochs}: loss {loss:.4f}")
 
-    network.train(bags(material.texts, how.read, WORDS, rows), material.targets, told)
+    network.train(bags(material.texts, how.read, WORDS, rows), material.targets, on_epoch)
     return integers(network, how.read, WORDS)
 
 

@@ -33,35 +33,35 @@ def decided(review: Iterable[Review]) -> dict[int, Human]:
     """By item: the last word of who settled it, else what all reviewers agree on, else that they differ."""
     latest: dict[int, dict[str, Review]] = {}
     settled: dict[int, Review] = {}
-    for one in review:
-        latest.setdefault(one.item, {})[one.reviewer] = one
-        if one.how == "settled":
-            settled[one.item] = one
-    found = {}
+    for answer in review:
+        latest.setdefault(answer.item, {})[answer.reviewer] = answer
+        if answer.how == "settled":
+            settled[answer.item] = answer
+    labels = {}
     for item, by in latest.items():
         last = list(by.values())[-1]
         if item in settled:
-            found[item] = Human(settled[item].label, settled[item].reviewer)
-        elif len({one.label for one in by.values()}) == 1:
-            found[item] = Human(last.label, last.reviewer)
+            labels[item] = Human(settled[item].label, settled[item].reviewer)
+        elif len({answer.label for answer in by.values()}) == 1:
+            labels[item] = Human(last.label, last.reviewer)
         else:
-            found[item] = Human("", " and ".join(sorted(by)), disputed=True)
-    return found
+            labels[item] = Human("", " and ".join(sorted(by)), disputed=True)
+    return labels
 
 
 def blind(review: Iterable[Review]) -> dict[int, Human]:
     """Return the decisions from answers given without sight of the machine's label."""
     kept = list(review)
-    seen = {one.item for one in kept if one.how == "blind"}
-    return decided(one for one in kept if one.item in seen and one.how in ("blind", "settled"))
+    seen = {answer.item for answer in kept if answer.how == "blind"}
+    return decided(answer for answer in kept if answer.item in seen and answer.how in ("blind", "settled"))
 
 
 def kappas(review: Iterable[Review]) -> list[Kappa]:
     """Each pair of reviewers who labelled the same items."""
     by: dict[str, dict[int, str]] = {}
-    for one in review:
-        if one.how != "settled":
-            by.setdefault(one.reviewer, {})[one.item] = one.label
+    for answer in review:
+        if answer.how != "settled":
+            by.setdefault(answer.reviewer, {})[answer.item] = answer.label
     return [kappa(a, b, by[a], by[b]) for a, b in combinations(sorted(by), 2) if by[a].keys() & by[b].keys()]
 
 
@@ -79,12 +79,12 @@ def kappa(first: str, second: str, a: Mapping[int, str], b: Mapping[int, str]) -
 def contradictions(items: Iterable[Item], humans: Mapping[int, Human]) -> list[tuple[Item, Item, str, str]]:
     """Return texts that are equal and have two labels by people: the first item of the text and the other one."""
     seen: dict[str, tuple[Item, str]] = {}
-    found = []
+    pairs = []
     for item in items:
         human = humans.get(item.id)
         if human is None or human.disputed or not human.label:
             continue
         first = seen.setdefault(normalised(item.content) or item.content, (item, human.label))
         if first[1] != human.label:
-            found.append((first[0], item, first[1], human.label))
-    return found
+            pairs.append((first[0], item, first[1], human.label))
+    return pairs

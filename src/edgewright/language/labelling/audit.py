@@ -15,7 +15,7 @@ from edgewright.language.labelling.project import Project, now
 from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import ClassAudit, LabelAudit
 
-_MOST = 100_000
+_MAX_LABELS = 100_000
 # With which an audit is planned to be passed.
 _CHANCE = 0.8
 
@@ -47,9 +47,9 @@ def smallest(limit: float, errors: int, level: float) -> int:
     Raises:
         InputError: a limit that no sample of reasonable size reaches.
     """
-    low, high = errors + 1, _MOST
+    low, high = errors + 1, _MAX_LABELS
     if not 0.0 < limit < 1.0 or clopper_pearson(errors, high, level)[1] > limit:
-        raise InputError(f"a limit that {_MOST:,} answers can show", f"{limit:g}", "--limit")
+        raise InputError(f"a limit that {_MAX_LABELS:,} answers can show", f"{limit:g}", "--limit")
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if clopper_pearson(errors, middle, level)[1] <= limit else (middle + 1, high)
@@ -75,7 +75,7 @@ def needed(limit: float, rate: float, level: float) -> tuple[int, int]:
 def extended(errors: int, count: int, limit: float, level: float) -> int:
     """Answers with which the same share of errors would have an upper bound within `limit`; 0 where none would do."""
     size = count
-    while size <= _MOST:
+    while size <= _MAX_LABELS:
         size = round(size * 1.05) + 1
         if clopper_pearson(-(-errors * size // count), size, level)[1] <= limit:
             return size
@@ -97,7 +97,7 @@ def draw(project: Project, count: int, each: int = 0, seed: int | None = None) -
     state = audited(project)
     if state.state == "open":
         raise InputError(
-            "all answers of the last sample before a longer one is drawn", f"{state.answered:,} of {state.drawn:,}",
+            "all answers of the last sample before a longer one is drawn", f"{state.answered:,} of {state.sampled:,}",
             "label audit", "edgewright label review PROJECT --audit",
         )  # fmt: skip
     with project.changing():
@@ -111,20 +111,20 @@ def draw(project: Project, count: int, each: int = 0, seed: int | None = None) -
             project.execute("INSERT INTO audits VALUES (?, ?)", (audit, now()))
             for (item, label), rank in zip(labels.items(), order.tolist(), strict=True):
                 project.execute("INSERT INTO population VALUES (?, ?, ?, ?)", (audit, item, label, rank))
-        elif count <= state.drawn and not each:
-            raise InputError(f"a longer sample than {state.drawn:,}", str(count), "--count")
-        whole = max(count, state.drawn if state.state == "done" else 0)
+        elif count <= state.sampled and not each:
+            raise InputError(f"a longer sample than {state.sampled:,}", str(count), "--count")
+        whole = max(count, state.sampled if state.state == "done" else 0)
         project.execute("INSERT INTO draws (audit, whole, each, made) VALUES (?, ?, ?, ?)", (audit, whole, each, now()))
     return audited(project)
 
 
-def asked(project: Project) -> list[int]:
+def unanswered(project: Project) -> list[int]:
     """Items of the present sample that lack an answer, in their random order; none where labels changed since."""
     audit = _last(project)
     if audit is None:
         return []
     whole, more = _sampled(project, audit)
-    answers = blind(project.said())
+    answers = blind(project.reviews())
     return [item for item in (*whole, *more) if item not in answers]
 
 
@@ -133,7 +133,7 @@ def disputed(project: Project) -> list[int]:
     audit = _last(project)
     if audit is None:
         return []
-    answers = blind(project.said())
+    answers = blind(project.reviews())
     return [i for part in _sampled(project, audit) for i in part if i in answers and answers[i].disputed]
 
 
@@ -143,16 +143,16 @@ def audited(project: Project) -> LabelAudit:
     if audit is None:
         return LabelAudit()
     looks = int(project.execute("SELECT COUNT(*) FROM draws")[0][0])
-    made = str(project.execute("SELECT made FROM draws ORDER BY id DESC LIMIT 1")[0][0])
+    drawn_at = str(project.execute("SELECT made FROM draws ORDER BY id DESC LIMIT 1")[0][0])
     labels = dict(project.execute("SELECT item, label FROM population WHERE audit = ?", (audit,)))
     whole, more = _sampled(project, audit)
-    answers = {item: one for item, one in blind(project.said()).items() if not one.disputed}
+    answers = {item: human for item, human in blind(project.reviews()).items() if not human.disputed}
     answered = sum(item in answers for item in whole)
     complete = all(item in answers for item in (*whole, *more))
     level = level_of(looks)
     label_audit = LabelAudit(
-        state="done" if complete else "open", population=len(labels), drawn=len(whole), answered=answered,
-        level=level, looks=looks, when=made,
+        state="done" if complete else "open", population=len(labels), sampled=len(whole), answered=answered,
+        level=level, looks=looks, when=drawn_at,
     )  # fmt: skip
     if _machine(project).items() - labels.items():
         return _counted(label_audit, whole, more, labels, answers, "stale")
@@ -182,7 +182,7 @@ def _counted(
     return LabelAudit(
         state="stale" if state == "stale" else "done",
         population=label_audit.population,
-        drawn=label_audit.drawn,
+        sampled=label_audit.sampled,
         answered=label_audit.answered,
         errors=errors,
         low=low,

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.files import write_together
-from edgewright.data.audited_labels import beside, encoded
+from edgewright.data.audited_labels import encoded, record_path
 from edgewright.language.labelling.agreement import contradictions, decided
 from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import Item, Project, now
@@ -26,7 +26,7 @@ class Exported(msgspec.Struct, frozen=True):
     """What was written.
 
     Attributes:
-        path: of the data; its record lies beside it.
+        path: path of the data; its record lies beside it.
         record: as it lies there.
         table: `[data]` that reads the file; empty for texts and pictures.
         left: items without a label, disputed or none of the classes.
@@ -54,7 +54,7 @@ def export(project: Project, out: Path, *, force: bool = False, human_only: bool
     endings = (".csv", ".parquet") if recorded else (".csv",)
     if out.suffix.lower() not in endings:
         raise InputError(f"a file {' or '.join(endings)}", out.name, "--out")
-    for path in (out, beside(out)):
+    for path in (out, record_path(out)):
         if path.exists() and not force:
             raise InputError("a new file", "an existing one", str(path), "Use --force to replace it")
     if not out.parent.is_dir():
@@ -79,32 +79,32 @@ def export(project: Project, out: Path, *, force: bool = False, human_only: bool
     record = LabelRecord(
         project=str(project.meta("name")), file=out.name, sha256=hashlib.sha256(content).hexdigest(),
         sources=dict(sorted(Counter(source for _, source, _ in labels.values()).items())), audit=audited(project),
-        made=now(),
+        created=now(),
     )  # fmt: skip
-    write_together({beside(out): encoded(record), out: content})
+    write_together({record_path(out): encoded(record), out: content})
     return Exported(out, record, table, len(items) - len(labels))
 
 
 def labels_of(project: Project, *, human_only: bool = False) -> dict[int, tuple[str, str, float]]:
     """Label, who it is from, and confidence of each labelled item; people's labels come before a machine's."""
-    found: dict[int, tuple[str, str, float]] = {}
+    labels: dict[int, tuple[str, str, float]] = {}
     if not human_only:
-        found = {i: (s.label, s.source, s.confidence) for i, s in project.suggestions().items() if s.label}
-    for item, human in decided(project.said()).items():
-        found.pop(item, None)
+        labels = {i: (s.label, s.source, s.confidence) for i, s in project.suggestions().items() if s.label}
+    for item, human in decided(project.reviews()).items():
+        labels.pop(item, None)
         if human.label and not human.disputed:
-            found[item] = (human.label, f"{HUMAN}{human.reviewer}", 1.0)
-    return found
+            labels[item] = (human.label, f"{HUMAN}{human.reviewer}", 1.0)
+    return labels
 
 
 def _refuse_contradictions(project: Project, items: list[Item]) -> None:
-    odd = contradictions(items, decided(project.said()))
+    odd = contradictions(items, decided(project.reviews()))
     if odd:
         first, other, label, second = odd[0]
         more = f"; {len(odd) - 1} more such texts" if odd[1:] else ""
         raise InputError(
             "one label per text", f"{first.content[:60]!r} as {label!r} and as {second!r}{more}",
-            f"{first.place} and {other.place}", f"Decide: edgewright label review PROJECT --item {other.id}",
+            f"{first.location} and {other.location}", f"Decide: edgewright label review PROJECT --item {other.id}",
         )  # fmt: skip
 
 
@@ -141,8 +141,8 @@ def _recordings(
     values = np.stack([np.frombuffer(project.data(item.id), np.float32).reshape(shape) for item in items])
     rows = values.transpose(0, 2, 1).reshape(-1, len(columns))
     frame: dict[str, Any] = {name: rows[:, k] for k, name in enumerate(columns)}
-    taken = set(columns)
-    names = {part: _free(part, taken) for part in ("time_s", "session", "person", "label")}
+    used = set(columns)
+    names = {part: _free(part, used) for part in ("time_s", "session", "person", "label")}
     if rate:
         steps = np.array([item.first for item in items])[:, None] + np.arange(window)
         frame[names["time_s"]] = steps.reshape(-1) / rate
@@ -151,27 +151,27 @@ def _recordings(
         frame[names["person"]] = np.repeat([item.person for item in items], window)
     for index, name in ((0, names["label"]), (1, LABEL_FROM)):
         frame[name] = np.repeat([str(labels.get(item.id, ("", "", 0.0))[index]) for item in items], window)
-    made = polars.DataFrame(frame)
+    rows_frame = polars.DataFrame(frame)
     buffer = io.BytesIO()
     if out.suffix.lower() == ".parquet":
-        made.write_parquet(buffer)
+        rows_frame.write_parquet(buffer)
     else:
-        made.write_csv(buffer)
+        rows_frame.write_csv(buffer)
     table = {"kind": "parquet" if out.suffix.lower() == ".parquet" else "csv", "path": str(out),
              "target": names["label"], "session": names["session"]}  # fmt: skip
     table |= {"time": names["time_s"]} if rate else {}
     return buffer.getvalue(), table | ({"group": names["person"]} if names["person"] in frame else {})
 
 
-def _free(name: str, taken: set[str]) -> str:
-    while name in taken:
+def _free(name: str, used: set[str]) -> str:
+    while name in used:
         name += "_"
     return name
 
 
 def _sessions(items: list[Item], window: int) -> list[str]:
     """Return the session of each window; one that goes on after a gap gets a number, so that no window crosses it."""
-    found: list[str] = []
+    sessions: list[str] = []
     parts: dict[tuple[str, str], int] = {}
     before: Item | None = None
     for item in items:
@@ -179,6 +179,6 @@ def _sessions(items: list[Item], window: int) -> list[str]:
         if before is None or key != (before.recording, before.person) or item.first != before.first + window:
             parts[key] = parts.get(key, 0) + 1
         number = parts[key]
-        found.append(item.recording if number == 1 else f"{item.recording}#{number}")
+        sessions.append(item.recording if number == 1 else f"{item.recording}#{number}")
         before = item
-    return found
+    return sessions

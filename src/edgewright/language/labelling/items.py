@@ -13,10 +13,10 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from edgewright.core.csv.cell_words import MISSING_LABELS
 from edgewright.core.files import sync
+from edgewright.core.units import MISSING_LABELS
 from edgewright.data.audited_labels import marked
-from edgewright.data.headers import read_utf8
+from edgewright.data.files import read_utf8
 from edgewright.data.load import load_data
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.table_proposal import propose_table
@@ -34,7 +34,7 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> No
     """Write a project, whole or not at all.
 
     Args:
-        path: of the project.
+        path: path of the project.
         source: of the items.
         read: items.
         classes: names with descriptions, besides those of the labels that the items brought along.
@@ -61,7 +61,7 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> No
                         data = hashlib.sha256((source / item.content).read_bytes()).digest()
                     project.execute(
                         "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        (number, item.content, item.place, item.recording, item.person, item.first, data),
+                        (number, item.content, item.location, item.recording, item.person, item.first, data),
                     )
             start(project, {k: item.label for k, item in enumerate(read.items, 1) if item.label}, classes)
             project.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -99,7 +99,7 @@ def changed(project: Project) -> str:
 
 Kind = Literal["text", "windows", "rows", "pictures"]
 LONGEST = 20_000
-MOST, MOST_BYTES = 200_000, 1 << 30
+MAX_ITEMS, MAX_BYTES = 200_000, 1 << 30
 _TEXTS, _PICTURES = (".txt", ".json", ".toml"), (".jpg", ".jpeg", ".png")
 
 
@@ -107,7 +107,7 @@ class NewItem(msgspec.Struct, frozen=True):
     """An item before it has a number; `label` is what the data said, empty for nothing."""
 
     content: str
-    place: str
+    location: str
     label: str = ""
     recording: str = ""
     person: str = ""
@@ -134,7 +134,7 @@ def read_items(
     """Return items of a file or folder.
 
     Args:
-        path: of the data.
+        path: path of the data.
         text: column of the texts; `text` where a CSV has one.
         target: column of labels that are there already.
         window: rows in a window of recordings.
@@ -152,23 +152,23 @@ def read_items(
             "Continue that project, which keeps machine labels marked, or omit --target",
         )  # fmt: skip
     if path.is_dir() and not window and not rows and any(p.suffix.lower() in _PICTURES for p in path.rglob("*")):
-        found = Read("pictures", list(_pictures(path)))
+        content = Read("pictures", list(_pictures(path)))
     elif not window and not rows and (path.suffix.lower() in _TEXTS or _has_text(path, text)):
-        found = Read("text", list(_texts(path, text, target)))
+        content = Read("text", list(_texts(path, text, target)))
     elif not window and not rows:
         raise InputError(
             "texts, pictures, or --window ROWS or --rows for recordings", path.name, str(path),
             "A CSV of texts needs a column 'text'; set another with --text",
         )  # fmt: skip
     else:
-        found = _recorded(path, target, window, table or {})
-    if not found.items:
+        content = _recorded(path, target, window, table or {})
+    if not content.items:
         raise InputError("items to label", "nothing", str(path))
-    size = sum(one.data.nbytes for one in found.items if one.data is not None)
-    if len(found.items) > MOST or size > MOST_BYTES:
-        raise InputError(f"at most {MOST:,} items and {MOST_BYTES >> 20:,} MB", f"{len(found.items):,} items, "
+    size = sum(item.data.nbytes for item in content.items if item.data is not None)
+    if len(content.items) > MAX_ITEMS or size > MAX_BYTES:
+        raise InputError(f"at most {MAX_ITEMS:,} items and {MAX_BYTES >> 20:,} MB", f"{len(content.items):,} items, "
                          f"{size >> 20:,} MB", str(path), "Use fewer items or longer windows")  # fmt: skip
-    return found
+    return content
 
 
 def _has_text(path: Path, text: str) -> bool:
@@ -187,9 +187,9 @@ def _has_text(path: Path, text: str) -> bool:
 
 def _texts(path: Path, column: str, target: str) -> Iterator[NewItem]:
     if path.suffix.lower() in (".json", ".toml"):
-        found = read_utterances(path)
-        for number, one in enumerate(found.utterances + found.validation, 1):
-            yield _text(one.text, one.where or f"{path.name} entry {number}", one.intent)
+        utterances = read_utterances(path)
+        for number, utterance in enumerate(utterances.utterances + utterances.validation, 1):
+            yield _text(utterance.text, utterance.where or f"{path.name} entry {number}", utterance.intent)
         return
     content = read_utf8(path, "a file that can be read")
     if path.suffix.lower() == ".txt":
@@ -239,8 +239,8 @@ def _recorded(path: Path, target: str, window: int, table: dict[str, object]) ->
     data = load_data(proposed.table, seed=0, where="label")
     kind: Kind = "windows" if window else "rows"
     names, units = tuple(c.name for c in data.columns), tuple(c.unit for c in data.columns)
-    made = list(windows(data, window or 1, labelled=bool(target)))
-    return Read(kind, made, names, units, float(data.rate or 0.0), window or 1, proposed.sentence)
+    items = list(windows(data, window or 1, labelled=bool(target)))
+    return Read(kind, items, names, units, float(data.rate or 0.0), window or 1, proposed.sentence)
 
 
 def windows(data: DataSet, length: int, *, labelled: bool) -> Iterator[NewItem]:
@@ -259,7 +259,7 @@ def windows(data: DataSet, length: int, *, labelled: bool) -> Iterator[NewItem]:
         edges = [0, *changes.tolist(), len(recording.values)]
         for begin, end in pairwise(edges):
             for at in range(begin, end - length + 1, length):
-                label = _one(target[at : at + length]) if target is not None else ""
+                label = _label_of_window(target[at : at + length]) if target is not None else ""
                 name = f"{recording.name} row {at + 1:,}" + (f" to {at + length:,}" if length > 1 else "")
                 values = np.ascontiguousarray(recording.values[at : at + length].T, np.float32)
                 yield NewItem(name, name, label, str(sessions[at]), str(people[at]), at, values)
@@ -271,7 +271,7 @@ def _names(given: Labels | None, recording: Recording, absent: str | None = None
     return np.asarray(given, np.str_)
 
 
-def _one(labels: Labels) -> str:
+def _label_of_window(labels: Labels) -> str:
     """Return the label of a window whose rows have one only."""
     first = str(labels[0])
     return first if first.lower() not in MISSING_LABELS and bool((labels == first).all()) else ""

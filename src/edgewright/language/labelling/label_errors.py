@@ -1,9 +1,4 @@
-"""Labels that are likely wrong, by confident learning (Northcutt et al., 2021, through cleanlab).
-
-Probabilities come from heads that saw no item of the same group: a person's windows are alike, and a head that saw some
-would repeat their mistakes. It finds slips. A class that is mixed up with another throughout is learnt as it is, and
-hardly found; so is what a machine suggested from the same vectors.
-"""
+"""Labels that are likely wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.labelling.suggesters.linear import out_of_fold
+from edgewright.language.labelling.suggesters.labelled import out_of_fold
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -23,9 +18,9 @@ FEWEST = 5
 
 
 class Mistake(msgspec.Struct, frozen=True):
-    """A label that is likely wrong: its place, the classes given and likelier, and the belief in the one given."""
+    """A label that is likely wrong: its index, the classes given and likelier, and the belief in the one given."""
 
-    place: int
+    index: int
     given: int
     likelier: int
     belief: float
@@ -34,13 +29,17 @@ class Mistake(msgspec.Struct, frozen=True):
 def likely_errors(
     vectors: Floats, targets: NDArray[np.int64], groups: NDArray[np.int64] | None = None, seed: int = 0
 ) -> list[Mistake]:
-    """Return the likeliest first.
+    """Return labels that are likely wrong by confident learning (Northcutt et al., 2021), the likeliest first.
+
+    Probabilities come from heads that saw no item of the same group: a person's windows are alike, and a head that saw
+    some would repeat their mistakes. It finds slips. A class that is mixed up with another throughout is learnt as it
+    is, and hardly found; so is what a machine suggested from the same vectors.
 
     Args:
         vectors: shape (n, d).
         targets: class numbers, shape (n,).
         groups: of the items; each is its own when None.
-        seed: of the folds.
+        seed: seed of the folds.
 
     Raises:
         InputError: one class or group, or a class with fewer than `FEWEST` items.
@@ -57,10 +56,10 @@ def likely_errors(
     scores = out_of_fold(vectors, numbers, len(kinds), of, seed)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares = powers / powers.sum(axis=1, keepdims=True)
-    found = find_label_issues(
+    indices = find_label_issues(
         numbers, shares, return_indices_ranked_by="self_confidence", filter_by="prune_by_noise_rate", n_jobs=1
     )
     return [
         Mistake(int(k), int(targets[k]), int(kinds[shares[k].argmax()]), round(float(shares[k, numbers[k]]), 4))
-        for k in found
+        for k in indices
     ]

@@ -45,7 +45,7 @@ class Item(NamedTuple):
 
     id: int
     content: str
-    place: str
+    location: str
     recording: str
     person: str
     first: int
@@ -57,7 +57,7 @@ class Suggestion(NamedTuple):
     label: str
     confidence: float
     source: str
-    made: str
+    time: str
 
 
 class Review(NamedTuple):
@@ -68,7 +68,7 @@ class Review(NamedTuple):
     label: str
     reviewer: str
     how: str
-    made: str
+    time: str
 
 
 def now() -> str:
@@ -80,7 +80,7 @@ class Project:
     """An open label project.
 
     Args:
-        path: of the file.
+        path: path of the file.
         opener: of SQLite.
 
     Raises:
@@ -94,7 +94,7 @@ class Project:
             got = "a folder" if path.is_dir() else "no such file"
             raise InputError("a label project", got, str(path), _MAKE)
         self._refuse_others()
-        with self._told():
+        with self._sqlite_errors():
             self.base = Database(path, opener)
             self.base.execute("PRAGMA journal_mode = WAL")
             self.base.execute("PRAGMA synchronous = FULL")
@@ -155,12 +155,12 @@ class Project:
             )  # fmt: skip
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _sqlite_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            what = trouble(error)
-            do = {"full": "Free some space", "busy": "It is in use: try again"}.get(what, "Restore a copy")
+            kind = trouble(error)
+            do = {"full": "Free some space", "busy": "It is in use: try again"}.get(kind, "Restore a copy")
             raise OutputError("a label project that can be read and written", str(error), str(self.path), do) from None
 
     def execute(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -169,13 +169,13 @@ class Project:
         Raises:
             OutputError: the disk is full, the file damaged, or another process writes for too long.
         """
-        with self._told():
+        with self._sqlite_errors():
             return self.base.execute(sql, arguments)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
         """All of it is durable at the end, or nothing was done."""
-        with self._told(), self.base.transaction():
+        with self._sqlite_errors(), self.base.transaction():
             yield
 
     def meta(self, key: str, absent: Any = None) -> Any:  # noqa: ANN401 - JSON
@@ -235,7 +235,7 @@ class Project:
         rows = self.execute("SELECT label, confidence, source, made FROM suggestions WHERE item = ?", (number,))
         return Suggestion(*rows[0]) if rows else None
 
-    def said(self, number: int | None = None) -> list[Review]:
+    def reviews(self, number: int | None = None) -> list[Review]:
         """Return what people said and did not take back, of all items or of one, oldest first."""
         sql = "SELECT id, item, label, reviewer, how, made FROM labels WHERE undone = 0"
         rows = self.execute(f"{sql} ORDER BY id" if number is None else f"{sql} AND item = ? ORDER BY id",

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from edgewright.language.labelling.agreement import decided
-from edgewright.language.labelling.audit import asked, disputed
+from edgewright.language.labelling.audit import disputed, unanswered
 from edgewright.language.labelling.project import Item, Project
 from edgewright.schema.errors import InputError
 
@@ -33,18 +33,18 @@ def todo(project: Project, reviewer: str, *, audit: bool = False, second: bool =
         audit: the audit's sample, in its random order, and items of it on which reviewers differ.
         second: items that others labelled, for agreement of two people, and those on which they differ.
     """
-    review = project.said()
-    mine = {one.item for one in review if one.reviewer == reviewer}
+    review = project.reviews()
+    mine = {answer.item for answer in review if answer.reviewer == reviewer}
     if audit:
-        return [*asked(project), *disputed(project)]
+        return [*unanswered(project), *disputed(project)]
     humans = decided(review)
     if second:
-        return [item for item, one in humans.items() if one.disputed or item not in mine]
+        return [item for item, answer in humans.items() if answer.disputed or item not in mine]
     queue = [row[0] for row in project.execute("SELECT item FROM queue ORDER BY rank")]
     rest = project.execute(
         "SELECT items.id FROM items LEFT JOIN suggestions ON item = items.id ORDER BY coalesce(confidence, 0), items.id"
     )
-    sample = set(asked(project))
+    sample = set(unanswered(project))
     return [i for i in dict.fromkeys([*queue, *(row[0] for row in rest)]) if i not in humans and i not in sample]
 
 
@@ -57,19 +57,19 @@ def shown(project: Project, number: int, *, audit: bool) -> Shown:
     item = project.item(number)
     if item is None:
         raise InputError("an item of this project", str(number), str(project.path))
-    found = None if audit else project.suggestion(number)
-    return Shown(item, found.label if found else "", found.confidence if found else 0.0)
+    suggestion = None if audit else project.suggestion(number)
+    return Shown(item, suggestion.label if suggestion else "", suggestion.confidence if suggestion else 0.0)
 
 
 def how_of(project: Project, number: int, label: str, *, audit: bool) -> str:
     """Return what kind of label this is: 'blind', 'settled' between people who differ, 'accepted', or 'typed'."""
-    humans = decided(project.said(number))
+    humans = decided(project.reviews(number))
     if number in humans and humans[number].disputed:
         return "settled"
     if audit:
         return "blind"
-    found = project.suggestion(number)
-    return "accepted" if found and found.label == label and label else "typed"
+    suggestion = project.suggestion(number)
+    return "accepted" if suggestion and suggestion.label == label and label else "typed"
 
 
 def meant(line: str, classes: list[str], suggested: str) -> str:
@@ -127,7 +127,7 @@ def bars(data: bytes, columns: Sequence[str]) -> Iterator[str]:
             continue
         means = [part[np.isfinite(part)] for part in np.array_split(row, min(_WIDTH, len(row)))]
         span = (high - low) or 1.0
-        drawn = "".join(
+        line = "".join(
             "?" if not len(part) else _BARS[1 + round(7 * (float(part.mean()) - low) / span)] for part in means
         )
-        yield f"  {name:<{widest}} {low:>9.4g} {drawn} {high:.4g}"
+        yield f"  {name:<{widest}} {low:>9.4g} {line} {high:.4g}"

@@ -11,20 +11,19 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from edgewright.core import catalogue
 from edgewright.language.labelling.agreement import decided
 from edgewright.language.labelling.project import Project, now
-from edgewright.language.labelling.suggesters import FOLDER, Given, Scores, Suggester
+from edgewright.language.labelling.suggesters import Given, Scores, suggester, suggester_of
 from edgewright.language.labelling.vectors import vectors_of
 from edgewright.nlp.utterance.head import Encodes
-from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.pipeline.cost.duration_estimate import Ahead
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import MACHINE
 
 POOL = 10
 """Times as many uncertain items as are chosen."""
-_MOST = 6000
+_MAX_POOL = 6000
 
 
 def choose(vectors: Floats, unlabelled: NDArray[np.int64], count: int, shares: Scores | None, seed: int) -> list[int]:
@@ -35,14 +34,16 @@ def choose(vectors: Floats, unlabelled: NDArray[np.int64], count: int, shares: S
         unlabelled: places that may be chosen.
         count: how many.
         shares: belief in each class, shape (n, classes); None before anything is known.
-        seed: of the clusters.
+        seed: seed of the clusters.
     """
     if len(unlabelled) <= count:
-        return [int(place) for place in unlabelled]
+        return [int(index) for index in unlabelled]
     random = np.random.default_rng(seed)
     weights = np.ones(len(vectors))
     if shares is None:
-        pool = unlabelled if len(unlabelled) <= _MOST else np.sort(random.choice(unlabelled, _MOST, replace=False))
+        pool = (
+            unlabelled if len(unlabelled) <= _MAX_POOL else np.sort(random.choice(unlabelled, _MAX_POOL, replace=False))
+        )
     else:
         best = np.sort(shares, axis=1)[:, -2:]
         weights = 1.0 - (best[:, 1] - best[:, 0])
@@ -52,16 +53,16 @@ def choose(vectors: Floats, unlabelled: NDArray[np.int64], count: int, shares: S
     with warnings.catch_warnings():
         # Items that are equal leave clusters empty.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(count, n_init=1, random_state=seed, max_iter=50).fit(vectors[pool], sample_weight=weight)
-    distance = found.transform(vectors[pool])
+        clusters = KMeans(count, n_init=1, random_state=seed, max_iter=50).fit(vectors[pool], sample_weight=weight)
+    distance = clusters.transform(vectors[pool])
     chosen: list[int] = []
     for centre in range(count):
         order = np.argsort(distance[:, centre], kind="stable")
         chosen.append(next(int(pool[k]) for k in order if int(pool[k]) not in chosen))
-    return sorted(chosen, key=lambda place: (-weights[place], place))
+    return sorted(chosen, key=lambda index: (-weights[index], index))
 
 
-LEAST = 0.7
+MIN_CONFIDENCE = 0.7
 """Confidence from which on a suggestion counts as a label."""
 ENOUGH = 20
 """Labels by people from which on confidences are fitted to how often suggestions are right."""
@@ -97,8 +98,8 @@ class Round(msgspec.Struct, frozen=True):
 
 
 def suggest(
-    project: Project, *, encoder: Encodes | None = None, by: str = "", least: float = LEAST, count: int = QUEUED,
-    seed: int = 0, ahead: Ahead = lambda _: None,
+    project: Project, *, encoder: Encodes | None = None, by: str = "", minimum: float = MIN_CONFIDENCE,
+    count: int = QUEUED, seed: int = 0, ahead: Ahead = lambda _: None,
 ) -> Round:  # fmt: skip
     """Suggest a label for every item that nobody labelled, and chooses what to label next.
 
@@ -106,7 +107,7 @@ def suggest(
         project: is changed, all at once.
         encoder: of texts or pictures; without one words, or mean colours, count.
         by: name of a suggester; chosen by what there is when empty.
-        least: confidence below which an item is left empty.
+        minimum: confidence below which an item is left empty.
         count: items that are chosen to be labelled next.
         seed: of what is drawn.
         ahead: gets the estimate of long work before it begins.
@@ -116,35 +117,37 @@ def suggest(
         InputError: it needs labels or descriptions that are not there.
     """
     items, classes = project.items(), project.classes()
-    humans = decided(project.said())
+    humans = decided(project.reviews())
     number = {name: k for k, name in enumerate(classes)}
     targets = np.array(
         [number.get(humans[i.id].label, -1) if i.id in humans and not humans[i.id].disputed else -1 for i in items],
         np.int64,
     )
-    taken = np.array([i.id in humans for i in items])
+    labelled = np.array([i.id in humans for i in items])
     vectors = vectors_of(project, encoder, ahead)
     given = Given(vectors, targets, tuple(classes), tuple(classes.values()), encoder, seed)
     believed = _believed(given, [by] if by else _known(given))
-    queued = choose(vectors, np.flatnonzero(~taken), count, believed.shares, seed)
+    queued = choose(vectors, np.flatnonzero(~labelled), count, believed.shares, seed)
     numbers = [item.id for item in items]
     with project.changing():
         project.execute("DELETE FROM suggestions")
-        suggested, unsure = _write(project, numbers, np.flatnonzero(~taken), given.classes, believed, least)
+        suggested, unsure = _write(project, numbers, np.flatnonzero(~labelled), given.classes, believed, minimum)
         project.execute("DELETE FROM queue")
         for rank, index in enumerate(queued):
             project.execute("INSERT INTO queue VALUES (?, ?)", (numbers[index], rank))
     return Round(
-        believed.name, len(items), int(taken.sum()), suggested, unsure, believed.heat, believed.fitted,
-        _agreement(believed, targets, least), len(queued), _absent(given, believed.name),
+        believed.name, len(items), int(labelled.sum()), suggested, unsure, believed.heat, believed.fitted,
+        _agreement(believed, targets, minimum), len(queued), _absent(given, believed.name),
     )  # fmt: skip
 
 
 def _absent(given: Given, name: str) -> tuple[str, ...]:
     """Return classes that a suggester which learns from labels cannot name."""
-    if not name or catalogue.find(FOLDER, name, "SUGGESTER", "suggester").needs != "labels":
+    if not name or suggester_of(name).needs != "labels":
         return ()
-    return tuple(one for number, one in enumerate(given.classes) if not (given.targets == number).any())
+    return tuple(
+        name_of_class for number, name_of_class in enumerate(given.classes) if not (given.targets == number).any()
+    )
 
 
 def _write(
@@ -155,12 +158,12 @@ def _write(
     if believed.shares is None:
         return 0, 0
     labels, sure = believed.shares.argmax(axis=1), believed.shares.max(axis=1)
-    made = now()
+    now_text = now()
     for location in places.tolist():
         label = classes[int(labels[location])] if sure[location] >= minimum else ""
         project.execute(
             "INSERT INTO suggestions VALUES (?, ?, ?, ?, ?)",
-            (numbers[location], label, round(float(sure[location]), 6), f"{MACHINE}{believed.name}", made),
+            (numbers[location], label, round(float(sure[location]), 6), f"{MACHINE}{believed.name}", now_text),
         )
     count = int((sure[places] >= minimum).sum())
     return count, len(places) - count
@@ -190,35 +193,32 @@ def _known(given: Given) -> list[str]:
     labelled = given.targets[given.targets >= 0]
     reads = given.encoder is not None and getattr(given.encoder, "reads_text", True)
     described = reads and len(given.classes) >= 2
-    parts: dict[str, Suggester] = {
-        name: catalogue.find(FOLDER, name, "SUGGESTER", "suggester") for name in catalogue.listing(FOLDER, "SUGGESTER")
-    }
-    found = [name for name, part in parts.items() if described and part.needs == "descriptions"]
+    names = [name for name, part in sorted(suggester.known.items()) if described and part.needs == "descriptions"]
     # Labels cannot speak for a class that lacks them: beside descriptions they are heard once every class has some.
     counts = np.bincount(labelled, minlength=len(given.classes))
-    heard = len(given.classes) > 0 and counts.min() >= FEW if described else np.count_nonzero(counts) >= 2
-    if heard:
-        found += [name for name, part in parts.items() if part.needs == "labels"]
-    return found if len(labelled) >= ENOUGH else found[:1]
+    labels_count = len(given.classes) > 0 and counts.min() >= FEW if described else np.count_nonzero(counts) >= 2
+    if labels_count:
+        names += [name for name, part in sorted(suggester.known.items()) if part.needs == "labels"]
+    return names if len(labelled) >= ENOUGH else names[:1]
 
 
 def _believed(given: Given, names: Sequence[str]) -> _Believed:
     """Return the suggester under which the labels by people, which it did not see, are likeliest."""
-    made = [_one(given, name) for name in names]
-    return min(made, key=lambda one: one.loss) if made else _Believed()
+    beliefs = [_belief(given, name) for name in names]
+    return min(beliefs, key=lambda belief: belief.loss) if beliefs else _Believed()
 
 
-def _one(given: Given, name: str) -> _Believed:
-    found: Suggester = catalogue.find(FOLDER, name, "SUGGESTER", "suggester", "--by")
+def _belief(given: Given, name: str) -> _Believed:
+    suggester = suggester_of(name, "--by")
     if len(given.classes) < 2:
         raise InputError("at least two classes", str(len(given.classes)), "the project", "Add some with --class")
     known = given.targets >= 0
-    if found.needs == "labels" and len(np.unique(given.targets[known])) < 2:
+    if suggester.needs == "labels" and len(np.unique(given.targets[known])) < 2:
         do = "Label some: edgewright label review PROJECT"
         raise InputError("labels of two classes", "fewer", f"--by {name}", do)
-    scores = found.scores(given)
+    scores = suggester.scores(given)
     if int(known.sum()) < ENOUGH:
-        return _Believed(name, shares_of(scores, found.heat), found.heat)
+        return _Believed(name, shares_of(scores, suggester.heat), suggester.heat)
     heat, loss = temperature(scores[known], given.targets[known])
     return _Believed(name, shares_of(scores, heat), heat, fitted=True, loss=loss)
 

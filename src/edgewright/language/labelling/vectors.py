@@ -15,7 +15,7 @@ from edgewright.graph.stage import Context
 from edgewright.language.embedding.contract import unit
 from edgewright.language.labelling.project import Item, Project
 from edgewright.nlp.utterance.head import Encodes
-from edgewright.pipeline.duration_estimate import Ahead, tell_ahead
+from edgewright.pipeline.cost.duration_estimate import Ahead, tell_ahead
 from edgewright.pipeline.plan import build, parts
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -48,16 +48,16 @@ def vectors_of(project: Project, encoder: Encodes | None = None, ahead: Ahead = 
         kept = [np.frombuffer(row[0], np.float32) for row in project.execute("SELECT data FROM vectors ORDER BY item")]
         if len(kept) == len(items):
             return np.stack(kept)
-    made = _made(project, items, encoder, ahead)
+    vectors = _computed(project, items, encoder, ahead)
     with project.changing():
         project.execute("DELETE FROM vectors")
-        for item, row in zip(items, made, strict=True):
+        for item, row in zip(items, vectors, strict=True):
             project.execute("INSERT INTO vectors VALUES (?, ?)", (item.id, row.astype(np.float32).tobytes()))
         project.set_meta("vectors", way)
-    return made
+    return vectors
 
 
-def _made(project: Project, items: Sequence[Item], encoder: Encodes | None, ahead: Ahead) -> Floats:
+def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, ahead: Ahead) -> Floats:
     if project.kind == "text":
         texts = [item.content for item in items]
         if encoder is not None:
@@ -104,11 +104,11 @@ def features(windows: Floats, columns: tuple[str, ...], units: tuple[str, ...], 
     )
     # Windows too short for bands of frequency are told apart by their statistics alone.
     stages = _STAGES if windows.shape[2] >= _SPECTRAL else _STAGES[:1]
-    made = [
+    parts_of_windows = [
         build(part, context).fit(windows).transform(windows).reshape(len(windows), -1)
         for part in parts(stages, "label")
     ]
-    return standardised(np.concatenate(made, axis=1))
+    return standardised(np.concatenate(parts_of_windows, axis=1))
 
 
 def standardised(values: NDArray[np.floating]) -> Floats:
@@ -121,7 +121,7 @@ def standardised(values: NDArray[np.floating]) -> Floats:
 
 def _colours(path: Path) -> Floats:
     """Return mean colours of a grid of four by four: says little, but needs no model."""
-    from edgewright.core.pictures import pixels  # noqa: PLC0415 - of an extra, for pictures alone
+    from edgewright.core.input.pictures import pixels  # noqa: PLC0415 - of an extra, for pictures alone
 
     content = read_file(path, "a picture that can be read", absent="Put it back, or omit it")
     small = pixels(content, str(path), (_GRID, _GRID), colour=True, fit="stretch")

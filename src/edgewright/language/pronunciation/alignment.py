@@ -52,25 +52,25 @@ class Prompt:
     Attributes:
         phone: of each state.
         word: of each state; -1 for a pause.
-        place: number that the states of one phone share.
+        position: number that the states of one phone share.
         before: states from which each may be reached, itself among them, shape (states, most); filled with itself.
         cost: of reaching it from there.
     """
 
     def __init__(self, words: Sequence[Sequence[Sequence[int]]]) -> None:
-        if not words or not all(said and all(said) for said in words):
+        if not words or not all(pronunciations and all(pronunciations) for pronunciations in words):
             raise InputError("words with pronunciations", "none", "a prompt")
         self.words = words
         self._phones: list[int] = []
         self._word: list[int] = []
-        self._place: list[int] = []
+        self._position: list[int] = []
         self._before: list[list[int]] = []
         pause = self._chain([SILENCE], -1, [])
         self.first = [0]
         ends = [pause]
-        for number, said in enumerate(words):
+        for number, pronunciations in enumerate(words):
             finished = []
-            for phones in said:
+            for phones in pronunciations:
                 begin = len(self._phones)
                 finished.append(self._chain(phones, number, ends))
                 if number == 0:
@@ -78,9 +78,9 @@ class Prompt:
             pause = self._chain([SILENCE], -1, finished)
             ends = [*finished, pause]
         self.last = ends
-        self.phone, self.word, self.place = (np.array(part) for part in (self._phones, self._word, self._place))
-        most = max(map(len, self._before))
-        self.before = np.array([[*b, *[b[0]] * (most - len(b))] for b in self._before])
+        self.phone, self.word, self.position = (np.array(part) for part in (self._phones, self._word, self._position))
+        widest = max(map(len, self._before))
+        self.before = np.array([[*b, *[b[0]] * (widest - len(b))] for b in self._before])
         entering = (self.phone[:, None] == SILENCE) & (self.word[self.before] >= 0)
         self.cost = np.where(entering, np.float32(_PAUSE), np.float32(0.0))
 
@@ -88,12 +88,12 @@ class Prompt:
         """Append the states of phones after others; give the last."""
         before = list(ends)
         for phone in phones:
-            place = self._place[-1] + 1 if self._place else 0
+            index_of_phone = self._position[-1] + 1 if self._position else 0
             for index in range(1 if phone == SILENCE else SHORTEST):
                 state = len(self._phones)
                 self._phones.append(phone)
                 self._word.append(word)
-                self._place.append(place)
+                self._position.append(index_of_phone)
                 stays = index == (1 if phone == SILENCE else SHORTEST) - 1
                 self._before.append([*([state] if stays else []), *before] or [state])
                 before = [state]
@@ -117,7 +117,7 @@ class Alignment:
 
     def push(self, steps: Floats) -> list[int]:
         """Take logarithms of how well each phone fits, shape (steps, phones + 1); give words that are finished now."""
-        made = []
+        finished = []
         prompt = self.prompt
         for scores in np.asarray(steps, np.float32):
             fits = scores[prompt.phone]
@@ -129,8 +129,8 @@ class Alignment:
                 chosen = every.argmax(axis=1)
                 self._back.append(prompt.before[self._rows, chosen])
                 self._score = every[self._rows, chosen] + fits
-            made += self._now_finished()
-        return made
+            finished += self._now_finished()
+        return finished
 
     def _now_finished(self) -> list[int]:
         """Return words behind which the best path has stood for some steps."""
@@ -144,9 +144,9 @@ class Alignment:
         self._behind += 1
         if self._behind < CERTAIN:
             return []
-        made = list(range(self.finished, passed))
+        words = list(range(self.finished, passed))
         self.finished, self._behind = passed, 0
-        return made
+        return words
 
     def _word_before(self, pause: int) -> int:
         """Return the number of the first word that does not lie before a pause."""
@@ -158,23 +158,23 @@ class Alignment:
             return np.zeros(0, np.int64)
         ends = np.array(self.prompt.last)
         state = int(ends[self._score[ends].argmax()]) if whole else int(self._score.argmax())
-        made = np.empty(len(self._back), np.int64)
+        states = np.empty(len(self._back), np.int64)
         for step in range(len(self._back) - 1, -1, -1):
-            made[step] = state
+            states[step] = state
             state = int(self._back[step][state])
-        return made
+        return states
 
     def segments(self, *, whole: bool = True) -> list[Segment]:
         """Return the phones of the best path in order, pauses left out."""
         path = self.path(whole=whole)
         if not len(path):
             return []
-        place = self.prompt.place[path]
-        cuts = [0, *(np.flatnonzero(np.diff(place)) + 1).tolist(), len(place)]
-        made = [
+        phone_index = self.prompt.position[path]
+        cuts = [0, *(np.flatnonzero(np.diff(phone_index)) + 1).tolist(), len(phone_index)]
+        every = [
             Segment(int(self.prompt.word[path[a]]), int(self.prompt.phone[path[a]]), a, b) for a, b in pairwise(cuts)
         ]
-        return [segment for segment in made if segment.word >= 0]
+        return [segment for segment in every if segment.word >= 0]
 
     @property
     def fits(self) -> bool:
@@ -188,8 +188,8 @@ def align(scores: Floats, prompt: Prompt) -> list[Segment]:
     Raises:
         InputError: it is shorter than the prompt.
     """
-    made = Alignment(prompt)
-    made.push(scores)
-    if not made.fits:
+    alignment = Alignment(prompt)
+    alignment.push(scores)
+    if not alignment.fits:
         raise InputError("a recording as long as its prompt", f"{len(scores)} steps of 20 ms", "a recording")
-    return made.segments()
+    return alignment.segments()

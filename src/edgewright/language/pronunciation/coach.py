@@ -25,7 +25,7 @@ from edgewright.schema.integer import IntegerNetwork
 # Bytes of a number of each table of an operator.
 _WIDTHS = {"weights": 1, "bias": 4, "multiplier": 4, "shift": 1}
 SPEC, FLOAT, INT8 = "coach.json", "model.onnx", "model.int8.onnx"
-_GIVEN, _TAKEN = "arrays/test_in.npy", "arrays/test_out.npy"
+_GIVEN, _EXPECTED = "arrays/test_in.npy", "arrays/test_out.npy"
 _DAMAGED = "Create it again with: edgewright coach train RECORDINGS --out FILE"
 
 
@@ -99,13 +99,13 @@ class PhoneStream:
 
     def push(self, sound: Floats) -> Floats:
         """Take samples, of any number; give the log-probabilities of steps that are heard now."""
-        held = np.concatenate([self._sound, np.asarray(sound, np.float32)])
-        count = max(0, (len(held) - FRAME) // HOP + 1) // FRAMES * FRAMES
+        samples = np.concatenate([self._sound, np.asarray(sound, np.float32)])
+        count = max(0, (len(samples) - FRAME) // HOP + 1) // FRAMES * FRAMES
         if not count:
-            self._sound = held
+            self._sound = samples
             return np.zeros((0, OUTPUTS), np.float32)
-        raw = self.frames(log_mel(held[: (count - 1) * HOP + FRAME]))
-        self._sound = held[count * HOP :].copy()
+        raw = self.frames(log_mel(samples[: (count - 1) * HOP + FRAME]))
+        self._sound = samples[count * HOP :].copy()
         early = min(self._late, len(raw))
         self._late -= early
         return self._logarithms(raw[early:])
@@ -128,15 +128,15 @@ def with_test(spec: CoachSpec, float_model: bytes, int8_model: bytes, frames: Fl
     return CoachFile(spec, network, float_model, int8_model, frames, PhoneStream(spec, network).frames(frames))
 
 
-def write_coach(path: Path, made: CoachFile) -> int:
+def write_coach(path: Path, coach: CoachFile) -> int:
     """Write the file and give its length in bytes; the same coach gives the same bytes.
 
     Raises:
         OutputError: it cannot be written.
     """
-    test = {_GIVEN: to_npy(made.test_in), _TAKEN: to_npy(made.test_out)}
-    files = {FLOAT: made.float_model, INT8: made.int8_model, **test}
-    return write_atomic(path, pack_parts(SPEC, made.spec, {}, files))
+    test = {_GIVEN: to_npy(coach.test_in), _EXPECTED: to_npy(coach.test_out)}
+    files = {FLOAT: coach.float_model, INT8: coach.int8_model, **test}
+    return write_atomic(path, pack_parts(SPEC, coach.spec, {}, files))
 
 
 def read_coach(path: Path) -> CoachFile:
@@ -148,16 +148,16 @@ def read_coach(path: Path) -> CoachFile:
     where = str(path)
     data = read_file(path, "a coach's file", absent=_DAMAGED)
     spec, files = unpack_parts(data, where, SPEC, CoachSpec, COACH_VERSION, "coach", _DAMAGED)
-    if files.keys() != {FLOAT, INT8, _GIVEN, _TAKEN} or spec.phones != PHONES:
+    if files.keys() != {FLOAT, INT8, _GIVEN, _EXPECTED} or spec.phones != PHONES:
         raise InputError("two models of the phones of English and a test", ", ".join(sorted(files)), where, _DAMAGED)
     sizes = len(spec.mean), len(spec.deviation), len(spec.offsets)
-    given, taken = (from_npy(files[name], f"{where}, {name}") for name in (_GIVEN, _TAKEN))
+    given, expected = (from_npy(files[name], f"{where}, {name}") for name in (_GIVEN, _EXPECTED))
     fits = given.dtype == np.float32 and given.ndim == 2 and given.shape[1] == MELS and len(given) % FRAMES == 0
     if sizes != (MELS, MELS, OUTPUTS) or min(spec.deviation) <= 0 or not fits:
         raise InputError("bands of this version", f"sizes {sizes}", where, _DAMAGED)
     read_onnx(files[FLOAT])
     network = integer_network(read_onnx(files[INT8]), spec.rounding)
-    made = CoachFile(spec, network, files[FLOAT], files[INT8], given, taken)
-    if not np.array_equal(PhoneStream(spec, network).frames(given), taken):
+    coach = CoachFile(spec, network, files[FLOAT], files[INT8], given, expected)
+    if not np.array_equal(PhoneStream(spec, network).frames(given), expected):
         raise InputError("the answers of its own test", "others", where, _DAMAGED)
-    return made
+    return coach

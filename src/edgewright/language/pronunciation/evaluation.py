@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream
-from edgewright.language.pronunciation.mutation import Words, changed_prompt, other_word
-from edgewright.language.pronunciation.phones import Lexicon, confusable
+from edgewright.language.pronunciation.phones import Lexicon, Words, changed_prompt, confusable, other_word
 from edgewright.language.pronunciation.reading import PhoneMatch, match_phones, word_mistake
 from edgewright.language.pronunciation.sound import FRAME, HOP, STEP_S
 from edgewright.language.pronunciation.speech import RATE
@@ -80,21 +79,21 @@ def cases(takes: Sequence[Take], scores: Scores, *, confused: bool, seed: int) -
         takes: recordings.
         scores: from frames to log-probabilities of every step.
         confused: change a phone to one with which it is easily confused, else to any other.
-        seed: of the changes.
+        seed: seed of the changes.
     """
     phones: Rows = []
     words: Rows = []
     for number, take in enumerate(takes):
-        found = scores(take.frames)
+        log_probabilities = scores(take.frames)
         for copy in range(_COPIES):
             rng = np.random.default_rng([seed, number, copy, confused])
-            change = changed_prompt(take.said, confusable() if confused else None, rng)
-            for word, heard in by_word(found, change.said).items():
-                for place, one in enumerate(heard):
-                    was = change.truth.get((word, place))
-                    phones.append((one.mistake, was is not None, one.confused == was, take.speaker))
+            change = changed_prompt(take.pronunciations, confusable() if confused else None, rng)
+            for word, matches in by_word(log_probabilities, change.pronunciations).items():
+                for index, match in enumerate(matches):
+                    was = change.truth.get((word, index))
+                    phones.append((match.mistake, was is not None, match.confused == was, take.speaker))
                 changed = any(where[0] == word for where in change.truth)
-                words.append((word_mistake(heard), changed, False, take.speaker))
+                words.append((word_mistake(matches), changed, False, take.speaker))
     return _table(phones), _table(words)
 
 
@@ -102,26 +101,28 @@ def other_words(takes: Sequence[Take], scores: Scores, lexicon: Lexicon, seed: i
     """Align recordings with prompts in which a word is another word; return words."""
     words: Rows = []
     for number, take in enumerate(takes):
-        found = scores(take.frames)
+        log_probabilities = scores(take.frames)
         for copy in range(_COPIES):
-            said, changed = other_word(take.said, lexicon, np.random.default_rng([seed, number, copy]))
+            pronunciations, changed = other_word(
+                take.pronunciations, lexicon, np.random.default_rng([seed, number, copy])
+            )
             words += [
-                (word_mistake(heard), word == changed, False, take.speaker)
-                for word, heard in by_word(found, said).items()
+                (word_mistake(matches), word == changed, False, take.speaker)
+                for word, matches in by_word(log_probabilities, pronunciations).items()
             ]
     return _table(words)
 
 
-def by_word(scores: Floats, said: Words) -> dict[int, list[PhoneMatch]]:
+def by_word(scores: Floats, pronunciations: Words) -> dict[int, list[PhoneMatch]]:
     """Return what was heard of each word of a prompt; nothing of a recording that is too short for it."""
     try:
-        segments = align(scores, Prompt(said))
+        segments = align(scores, Prompt(pronunciations))
     except InputError:
         return {}
-    made: dict[int, list[PhoneMatch]] = {}
-    for heard in match_phones(scores, segments):
-        made.setdefault(heard.segment.word, []).append(heard)
-    return made
+    matches: dict[int, list[PhoneMatch]] = {}
+    for match in match_phones(scores, segments):
+        matches.setdefault(match.segment.word, []).append(match)
+    return matches
 
 
 def _table(rows: Rows) -> Cases:
@@ -135,21 +136,21 @@ def delays(take: Take, stream: PhoneStream) -> list[float]:
     A step is heard when its last sample is, and the answers of the network come as many steps late as it waits.
     """
     scores = stream.whole(take.frames)
-    alignment, found = Alignment(Prompt(take.said)), {}
+    alignment, verdict_times = Alignment(Prompt(take.pronunciations)), {}
     for step, row in enumerate(scores):
         for word in alignment.push(row[None]):
-            found[word] = (step + 1 + stream.spec.delay) * STEP_S + (FRAME - HOP) / RATE
+            verdict_times[word] = (step + 1 + stream.spec.delay) * STEP_S + (FRAME - HOP) / RATE
     if not alignment.fits:
         return []
     ends = {segment.word: segment.end for segment in alignment.segments()}
     middle = (FRAME - HOP) / RATE / 2
-    return [found[word] - (ends[word] * STEP_S + middle) for word in found if word in ends]
+    return [verdict_times[word] - (ends[word] * STEP_S + middle) for word in verdict_times if word in ends]
 
 
 def unheard(coach: CoachFile, takes: Sequence[Take]) -> list[Take]:
     """Return recordings whose speakers neither trained a coach nor chose its limits."""
-    heard = {*coach.spec.learnt.trained, *coach.spec.learnt.limits}
-    return [take for take in takes if take.speaker not in heard]
+    known_speakers = {*coach.spec.learnt.trained, *coach.spec.learnt.limits}
+    return [take for take in takes if take.speaker not in known_speakers]
 
 
 def score_coach(coach: CoachFile, takes: Sequence[Take], lexicon: Lexicon, seed: int = 0) -> CoachScore:
@@ -162,8 +163,8 @@ def score_coach(coach: CoachFile, takes: Sequence[Take], lexicon: Lexicon, seed:
     if len(speakers) < 2:
         raise InputError("recordings of at least two speakers that did not train", str(len(speakers)), "a score")
     stream = PhoneStream(coach.spec, coach.network)
-    heard = {take.name: stream.whole(take.frames) for take in takes}
-    by_frames = {id(take.frames): heard[take.name] for take in takes}
+    log_probabilities = {take.name: stream.whole(take.frames) for take in takes}
+    by_frames = {id(take.frames): log_probabilities[take.name] for take in takes}
     scores: Scores = lambda frames: by_frames[id(frames)]  # noqa: E731
     phones, words = cases(takes, scores, confused=False, seed=seed)
     confused, _ = cases(takes, scores, confused=True, seed=seed)

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.files import os_errors, write_atomic
-from edgewright.core.riff import wav_bytes
+from edgewright.core.input.riff import wav_bytes
 from edgewright.language.pronunciation.speech import RATE
 from edgewright.schema.coach import Day, Reading
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError, OutputError
 
 FILE = "readings.jsonl"
-_TOLD = 3
+_MAX_PHONES = 3
 
 
 def keep(folder: Path, reading: Reading, sound: Floats, now: datetime) -> Reading:
@@ -44,13 +44,13 @@ def readings(folder: Path) -> list[Reading]:
     path = folder / FILE
     with os_errors(InputError, "the log of a learner", path):
         lines = path.read_bytes().split(b"\n")
-    made = []
+    entries = []
     for number, line in enumerate(lines[:-1], 1):
         try:
-            made.append(msgspec.json.decode(line, type=Reading))
+            entries.append(msgspec.json.decode(line, type=Reading))
         except msgspec.DecodeError as error:
             raise InputError("a reading", str(error), f"{path} line {number}", "Remove the line") from None
-    return made
+    return entries
 
 
 def days(kept: list[Reading]) -> list[Day]:
@@ -63,10 +63,10 @@ def days(kept: list[Reading]) -> list[Day]:
 
 def _day(day: str, own: list[Reading]) -> Day:
     words = [word for reading in own for word in reading.words]
-    told = [(phone.phone, phone.instead) for word in words for phone in word.phones if phone.instead]
-    often = Counter(phone for phone, _ in told).most_common(_TOLD)
+    confusions = [(phone.phone, phone.instead) for word in words for phone in word.phones if phone.instead]
+    often = Counter(phone for phone, _ in confusions).most_common(_MAX_PHONES)
     mistakes = tuple(
-        (phone, Counter(instead for one, instead in told if one == phone).most_common(1)[0][0], count)
+        (phone, Counter(instead for wanted, instead in confusions if wanted == phone).most_common(1)[0][0], count)
         for phone, count in often
     )
     right = sum(word.right for word in words)

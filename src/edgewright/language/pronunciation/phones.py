@@ -1,9 +1,12 @@
-"""The phones of English as dictionaries write them (ARPAbet of the CMU dictionary), and which are easily confused."""
+"""The phones of English (ARPAbet of the CMU dictionary), which are easily confused, and prompts with mistakes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from edgewright.schema.errors import InputError
 
@@ -35,24 +38,24 @@ Lexicon = Mapping[str, tuple[tuple[int, ...], ...]]
 
 def confusable() -> dict[int, tuple[int, ...]]:
     """Return the phones with which each phone is easily confused."""
-    made: dict[int, list[int]] = {number: [] for number in range(len(PHONES))}
+    others_of: dict[int, list[int]] = {number: [] for number in range(len(PHONES))}
     for pair in CONFUSABLE:
-        one, other = (NUMBERS[name] for name in pair.split("-"))
-        made[one].append(other)
-        made[other].append(one)
-    return {number: tuple(others) for number, others in made.items()}
+        first, other = (NUMBERS[name] for name in pair.split("-"))
+        others_of[first].append(other)
+        others_of[other].append(first)
+    return {number: tuple(others) for number, others in others_of.items()}
 
 
 def from_ipa(text: str) -> tuple[int, ...]:
     """Return the phones of letters of the International Phonetic Alphabet; marks of length and stress say nothing."""
-    made, at = [], 0
+    phones, at = [], 0
     while at < len(text):
         two = _IPA.get(text[at : at + 2])
-        found = two or _IPA.get(text[at])
-        if found:
-            made.append(NUMBERS[found])
+        phone = two or _IPA.get(text[at])
+        if phone:
+            phones.append(NUMBERS[phone])
         at += 2 if two else 1
-    return tuple(made)
+    return tuple(phones)
 
 
 def read_lexicon(path: Path) -> Lexicon:
@@ -67,7 +70,7 @@ def read_lexicon(path: Path) -> Lexicon:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("a dictionary as text", str(error), str(path)) from None
-    made: dict[str, list[tuple[int, ...]]] = {}
+    entries: dict[str, list[tuple[int, ...]]] = {}
     for number, line in enumerate(lines, 1):
         word, *phones = line.split("#")[0].split()[:64] or [""]
         if not word or word.startswith(";;;"):
@@ -77,8 +80,71 @@ def read_lexicon(path: Path) -> Lexicon:
         if unknown is not None or not plain:
             raise InputError("a word and phones of the CMU dictionary", repr(unknown or line), f"{path} line {number}",
                              f"Known: {' '.join(PHONES)}")  # fmt: skip
-        said = tuple(NUMBERS[phone] for phone in plain)
-        others = made.setdefault(word.split("(")[0].upper(), [])
-        if said not in others:
-            others.append(said)
-    return {word: tuple(others) for word, others in made.items()}
+        pronunciation = tuple(NUMBERS[phone] for phone in plain)
+        others = entries.setdefault(word.split("(")[0].upper(), [])
+        if pronunciation not in others:
+            others.append(pronunciation)
+    return {word: tuple(others) for word, others in entries.items()}
+
+
+Words = tuple[tuple[tuple[int, ...], ...], ...]
+_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class ChangedPrompt:
+    """A changed prompt.
+
+    Attributes:
+        pronunciations: of each word; a changed word has one.
+        changed: word and place in it of each changed phone.
+        truth: the phone that was there, for each of them.
+    """
+
+    pronunciations: Words
+    changed: frozenset[tuple[int, int]]
+    truth: Mapping[tuple[int, int], int]
+
+
+def changed_prompt(
+    pronunciations: Words, others: Mapping[int, Sequence[int]] | None, rng: np.random.Generator
+) -> ChangedPrompt:
+    """Change a phone in a fifth of the words, at least in one.
+
+    Args:
+        pronunciations: pronunciations of each word.
+        others: phones that may take the place of each; every other one where None.
+        rng: draws.
+    """
+    count = max(1, round(_SHARE * len(pronunciations)))
+    words = sorted(rng.permutation(len(pronunciations))[:count].tolist())
+    changed, truth, every = list(pronunciations), {}, range(len(PHONES))
+    for word in words:
+        own = pronunciations[word][int(rng.integers(len(pronunciations[word])))]
+        choices = [[p for p in (every if others is None else others[phone]) if p != phone] for phone in own]
+        places = [index for index, choice in enumerate(choices) if choice]
+        if not places:
+            continue
+        index = places[int(rng.integers(len(places)))]
+        phone, choice = own[index], choices[index]
+        new = (*own[:index], choice[int(rng.integers(len(choice)))], *own[index + 1 :])
+        if new in pronunciations[word]:
+            continue
+        changed[word], truth[word, index] = (new,), phone
+    return ChangedPrompt(tuple(changed), frozenset(truth), truth)
+
+
+def other_word(pronunciations: Words, lexicon: Lexicon, rng: np.random.Generator) -> tuple[Words, int]:
+    """Put another word of about the same length in place of one.
+
+    Returns:
+        The changed prompt, and the number of the changed word.
+    """
+    word = int(rng.integers(len(pronunciations)))
+    length = len(pronunciations[word][0])
+    others = [
+        own for own in lexicon.values() if abs(len(own[0]) - length) <= 1 and not set(own) & set(pronunciations[word])
+    ]
+    if not others:
+        return pronunciations, -1
+    return (*pronunciations[:word], others[int(rng.integers(len(others)))], *pronunciations[word + 1 :]), word

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from edgewright.device.sources.wav import Microphone, WavConfig
 from edgewright.language.pronunciation.alignment import SHORTEST, Alignment, Prompt, Segment
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream
-from edgewright.language.pronunciation.mutation import Words
-from edgewright.language.pronunciation.phones import OUTPUTS, PHONES, SILENCE, confusable
+from edgewright.language.pronunciation.phones import OUTPUTS, PHONES, SILENCE, Words, confusable
 from edgewright.language.pronunciation.sound import FRAME, HOP, STEP_S
 from edgewright.language.pronunciation.speech import RATE
 from edgewright.language.pronunciation.takes import read_sound
@@ -66,15 +65,15 @@ def match_phones(scores: Floats, segments: Sequence[Segment]) -> list[PhoneMatch
         segments: of one alignment, in order.
     """
     sums = np.concatenate([np.zeros((1, scores.shape[1])), np.cumsum(scores, axis=0, dtype=np.float64)])
-    return [_one(scores, sums, segments, index) for index in range(len(segments))]
+    return [_match(scores, sums, segments, index) for index in range(len(segments))]
 
 
 def word_mistake(phones: Sequence[PhoneMatch]) -> float:
     """Return how much a word sounds like another: the mean over its phones."""
-    return float(np.mean([heard.mistake for heard in phones]))
+    return float(np.mean([phone.mistake for phone in phones]))
 
 
-def _one(scores: Floats, sums: NDArray[np.float64], segments: Sequence[Segment], index: int) -> PhoneMatch:
+def _match(scores: Floats, sums: NDArray[np.float64], segments: Sequence[Segment], index: int) -> PhoneMatch:
     own = segments[index]
     part = scores[own.begin : own.end, : len(PHONES)]
     ratio = float(np.mean(part[:, own.phone] - np.delete(part, own.phone, axis=1).max(axis=1)))
@@ -93,17 +92,17 @@ def _moved(sums: NDArray[np.float64], segments: Sequence[Segment], index: int) -
     before, after = window[:, left], window[-1, right] - window[:, right]
     inside = window[:, : len(PHONES)]
     # First the best begin for every end, at least `SHORTEST` steps before it, then the best end.
-    least = 1 if begin < own.begin else 0
-    most = len(window) - 1 - (1 if end > own.end else 0)
+    minimum = 1 if begin < own.begin else 0
+    furthest = len(window) - 1 - (1 if end > own.end else 0)
     start = before[:, None] - inside
-    start[steps < least] = -np.inf
+    start[steps < minimum] = -np.inf
     if begin == own.begin:
         start[1:] = -np.inf
     running = np.maximum.accumulate(start, axis=0)
     shift = min(SHORTEST, own.end - own.begin)
     reached = np.full_like(inside, -np.inf)
     reached[shift:] = running[: len(window) - shift] + inside[shift:] + after[shift:, None]
-    reached[steps > most] = -np.inf
+    reached[steps > furthest] = -np.inf
     if end == own.end:
         reached[: len(window) - 1] = -np.inf
     best = reached.max(axis=0)
@@ -112,11 +111,11 @@ def _moved(sums: NDArray[np.float64], segments: Sequence[Segment], index: int) -
 
 def _neighbour(segments: Sequence[Segment], index: int, way: int) -> tuple[int, int]:
     """Return the phone beside one, and where it begins or ends; silence, and the own border, where there is none."""
-    own, place = segments[index], index + way
+    own, other_index = segments[index], index + way
     border = own.begin if way < 0 else own.end
-    if not 0 <= place < len(segments):
+    if not 0 <= other_index < len(segments):
         return SILENCE, border
-    other = segments[place]
+    other = segments[other_index]
     if way < 0:
         return (other.phone, other.begin) if other.end == border else (SILENCE, border)
     return (other.phone, other.end) if other.begin == border else (SILENCE, border)
@@ -134,13 +133,13 @@ class Reader:
     Args:
         coach: that judges.
         words: of the prompt.
-        said: pronunciations of each.
+        pronunciations: pronunciations of each.
     """
 
-    def __init__(self, coach: CoachFile, words: tuple[str, ...], said: Words) -> None:
+    def __init__(self, coach: CoachFile, words: tuple[str, ...], pronunciations: Words) -> None:
         self._coach, self._words = coach, words
         self._ear = PhoneStream(coach.spec, coach.network)
-        self._alignment = Alignment(Prompt(said))
+        self._alignment = Alignment(Prompt(pronunciations))
         self._scores = np.zeros((0, OUTPUTS), np.float32)
         self._samples = 0
 
@@ -152,41 +151,43 @@ class Reader:
     def push(self, sound: Floats) -> list[WordVerdict]:
         """Take samples at 16 kHz, of any number; give the words that are certain now."""
         self._samples += len(sound)
-        found = self._ear.push(sound)
-        made = []
-        for row in found:
+        log_probabilities = self._ear.push(sound)
+        verdicts = []
+        for row in log_probabilities:
             self._scores = np.concatenate([self._scores, row[None]])
             finished = self._alignment.push(row[None])
             if finished:
-                made += self._verdicts(finished, self._alignment.segments(whole=False))
-        return made
+                verdicts += self._verdicts(finished, self._alignment.segments(whole=False))
+        return verdicts
 
     def finish(self) -> list[WordVerdict]:
         """Return the words that are left when the sound ends; none where it ended before the prompt could."""
-        made = self.push(np.zeros((self._coach.spec.delay + 1) * round(STEP_S * RATE), np.float32))
+        verdicts = self.push(np.zeros((self._coach.spec.delay + 1) * round(STEP_S * RATE), np.float32))
         if not self._alignment.fits:
-            return made
+            return verdicts
         left = list(range(self._alignment.finished, len(self._words)))
-        return [*made, *self._verdicts(left, self._alignment.segments())]
+        return [*verdicts, *self._verdicts(left, self._alignment.segments())]
 
     def _verdicts(self, words: list[int], segments: list[Segment]) -> list[WordVerdict]:
-        heard = match_phones(self._scores, segments)
+        matches = match_phones(self._scores, segments)
         return [
-            self._verdict(word, own) for word in words if (own := [one for one in heard if one.segment.word == word])
+            self._verdict(word, own)
+            for word in words
+            if (own := [match for match in matches if match.segment.word == word])
         ]
 
-    def _verdict(self, word: int, heard: list[PhoneMatch]) -> WordVerdict:
+    def _verdict(self, word: int, matches: list[PhoneMatch]) -> WordVerdict:
         spec = self._coach.spec
         return WordVerdict(
-            word=self._words[word], begin_s=_seconds(heard[0].segment.begin), end_s=_seconds(heard[-1].segment.end),
-            known_s=round(self._samples / RATE, 3), mistake=round(word_mistake(heard) - spec.word_limit, 3),
+            word=self._words[word], begin_s=_seconds(matches[0].segment.begin), end_s=_seconds(matches[-1].segment.end),
+            known_s=round(self._samples / RATE, 3), mistake=round(word_mistake(matches) - spec.word_limit, 3),
             phones=tuple(
                 PhoneVerdict(
-                    phone=PHONES[one.segment.phone], begin_s=_seconds(one.segment.begin),
-                    end_s=_seconds(one.segment.end), mistake=round(one.mistake - spec.phone_limit, 3),
-                    instead=PHONES[one.confused] if one.mistake > spec.phone_limit else "",
+                    phone=PHONES[match.segment.phone], begin_s=_seconds(match.segment.begin),
+                    end_s=_seconds(match.segment.end), mistake=round(match.mistake - spec.phone_limit, 3),
+                    instead=PHONES[match.confused] if match.mistake > spec.phone_limit else "",
                 )
-                for one in heard
+                for match in matches
             ),
         )  # fmt: skip
 
@@ -207,13 +208,13 @@ def sound_of(wav: Path | None, device: str, wait_s: float) -> Iterator[Floats]:
         yield from (values[start : start + part] for start in range(0, len(values), part))
         return
     source = Microphone(WavConfig(device=device, rate=RATE), ())
-    heard = time.monotonic()
+    last_packet = time.monotonic()
     try:
         while True:
             for packet in source.read(wait_s):
-                heard = time.monotonic()
+                last_packet = time.monotonic()
                 yield np.asarray(packet.values[:, 0], np.float32)
-            if time.monotonic() - heard > _ABSENT_S:
+            if time.monotonic() - last_packet > _ABSENT_S:
                 raise InputError("sound of a microphone", f"none for {_ABSENT_S:g} s", f"ALSA device {device!r}",
                                  "Name another one with --device, or a file with --wav")  # fmt: skip
     finally:

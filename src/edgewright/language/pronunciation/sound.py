@@ -31,12 +31,12 @@ def log_mel(values: Floats) -> Floats:
     if count < 1:
         return np.zeros((0, MELS), np.float32)
     cut = np.lib.stride_tricks.sliding_window_view(np.asarray(values, np.float32), FRAME)[::HOP][:count]
-    made = np.empty((count, MELS), np.float32)
+    frames = np.empty((count, MELS), np.float32)
     taper = _dft.hann(FRAME).astype(np.float32)
     for start in range(0, count, 1024):
         spectrum = np.fft.rfft(cut[start : start + 1024] * taper, 512)
-        made[start : start + 1024] = np.log((np.abs(spectrum) ** 2 / FRAME).astype(np.float32) @ _filters() + _FLOOR)
-    return made
+        frames[start : start + 1024] = np.log((np.abs(spectrum) ** 2 / FRAME).astype(np.float32) @ _filters() + _FLOOR)
+    return frames
 
 
 def step_time(step: NDArray[np.int64] | int) -> NDArray[np.float64]:

@@ -92,7 +92,7 @@ def _say(text: str, voice: str, settings: Sequence[tuple[int, int]]) -> SpokenSe
     names: list[str] = []
     begins: list[float] = []
 
-    def heard(wave: Any, count: int, events: Any) -> int:  # noqa: ANN401 - pointers of C
+    def on_events(wave: Any, count: int, events: Any) -> int:  # noqa: ANN401 - pointers of C
         if count > 0:
             parts.append(np.ctypeslib.as_array(wave, (count,)).astype(np.float32))
         at = 0
@@ -104,7 +104,7 @@ def _say(text: str, voice: str, settings: Sequence[tuple[int, int]]) -> SpokenSe
             at += 1
         return 0
 
-    callback = _CALLBACK(heard)
+    callback = _CALLBACK(on_events)
     library.espeak_SetSynthCallback(callback)
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise InputError("a voice of espeak-ng", repr(voice), "synthetic speech", "List them: espeak-ng --voices")
@@ -135,7 +135,9 @@ def sentences(texts: Sequence[str], seed: int) -> Iterator[SpokenSentence]:
     voices = speakers_of(VOICES, min(len(texts), 300), rng)
     for number, text in enumerate(texts):
         speed, pitch, moves = (int(rng.integers(*limits)) for limits in ((110, 200), (15, 85), (20, 80)))
-        said = say(text.lower(), voices[number % len(voices)], speed=speed, pitch=pitch, range_=moves)
-        if len(said.values) < RATE // 4 or np.abs(said.values).max() < 1e-3:
+        spoken = say(text.lower(), voices[number % len(voices)], speed=speed, pitch=pitch, range_=moves)
+        if len(spoken.values) < RATE // 4 or np.abs(spoken.values).max() < 1e-3:
             continue
-        yield SpokenSentence(recorded_sound(said.values, RATE, rng)[: len(said.values)], said.phones, said.begins)
+        yield SpokenSentence(
+            recorded_sound(spoken.values, RATE, rng)[: len(spoken.values)], spoken.phones, spoken.begins
+        )

@@ -1,4 +1,4 @@
-"""Recordings of people who read known sentences, and the pronunciations of their words."""
+"""Prompts and their pronunciations, and recordings of people who read them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.core.riff import read_wav
+from edgewright.core.input.riff import read_wav
 from edgewright.data.sets._files import find_files
-from edgewright.data.sets.speechocean import TEXT
-from edgewright.language.pronunciation.mutation import Words
-from edgewright.language.pronunciation.phones import Lexicon, read_lexicon
+from edgewright.data.sets.texts import read_sentences
+from edgewright.language.pronunciation.phones import SILENCE, Lexicon, Words, read_lexicon
 from edgewright.language.pronunciation.sound import log_mel
-from edgewright.language.pronunciation.speech import RATE
+from edgewright.language.pronunciation.speech import RATE, say
 from edgewright.language.synthesis.speech import resampled
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -28,17 +27,17 @@ class Take:
     """A sentence that somebody read.
 
     Attributes:
-        name: of the recording.
+        name: name of the recording.
         speaker: who read it.
         words: that were to be read.
-        said: pronunciations of each word.
+        pronunciations: of each word.
         frames: log-mel frames, shape (frames, bands).
     """
 
     name: str
     speaker: str
     words: tuple[str, ...]
-    said: Words
+    pronunciations: Words
     frames: Floats
 
     @property
@@ -106,26 +105,26 @@ def sound_at_rate(data: bytes, where: str, rate: int = RATE) -> Floats:
     return resampled(np.asarray(sound.values.mean(axis=1), np.float32), sound.rate, rate)
 
 
-def read_corpus(folder: Path, most: int = 0) -> Corpus:
+def read_corpus(folder: Path, maximum: int = 0) -> Corpus:
     """Read a folder of recordings: `text`, `utt2spk`, `lexicon.txt` and WAV files by the name of their sentence.
 
     Args:
         folder: that has them, in any folder of it.
-        most: recordings of one speaker; 0 for all.
+        maximum: recordings of one speaker; 0 for all.
 
     Raises:
         InputError: a file is missing, or a word of a recorded sentence has no pronunciation.
     """
-    rows = TEXT.loader(folder).rows
+    rows = read_sentences(folder).rows
     lexicon = read_lexicon(lexicon_file(folder))
     sounds = sound_files(folder)
     takes: list[Take] = []
-    heard: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for _, name, text, speaker, *_ in rows:
-        if name in sounds and not 0 < most <= heard[speaker]:
-            heard[speaker] += 1
-            words, said = prompt_words(text, lexicon, f"{folder}, sentence {name}")
-            takes.append(Take(name, speaker, words, said, log_mel(read_sound(sounds[name]))))
+        if name in sounds and not 0 < maximum <= counts[speaker]:
+            counts[speaker] += 1
+            words, pronunciations = prompt_words(text, lexicon, f"{folder}, sentence {name}")
+            takes.append(Take(name, speaker, words, pronunciations, log_mel(read_sound(sounds[name]))))
     if not takes:
         raise InputError("WAV files named as the sentences in `text`", "none", str(folder))
     return Corpus(tuple(takes), {name: " ".join(split_words(text)) for _, name, text, *_ in rows}, lexicon, str(folder))
@@ -137,10 +136,10 @@ def lexicon_file(folder: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    found = find_files(folder, _LEXICON)
-    if not found:
+    files = find_files(folder, _LEXICON)
+    if not files:
         raise InputError(f"a dictionary {_LEXICON}", "none", str(folder), "A word and its phones a line: CAT K AE T")
-    return found[0]
+    return files[0]
 
 
 def sound_files(folder: Path) -> dict[str, Path]:
@@ -156,3 +155,26 @@ def held_out(takes: Sequence[Take], share: float, seed: int) -> tuple[list[Take]
     order = np.random.default_rng([seed, 11]).permutation(len(speakers))
     judges = {speakers[index] for index in order[: max(1, round(share * len(speakers)))]}
     return [t for t in takes if t.speaker not in judges], [t for t in takes if t.speaker in judges]
+
+
+_VOICE = "en-us"
+
+
+def sentence(text: str, lexicon: Path | None = None) -> tuple[tuple[str, ...], Words]:
+    """Return the words of a sentence and their pronunciations.
+
+    Raises:
+        InputError: no word, or one that neither the dictionary nor espeak-ng can say.
+    """
+    words = split_words(text)
+    known = read_lexicon(lexicon) if lexicon is not None else {}
+    if not words:
+        raise InputError("a sentence", repr(text), "the prompt")
+    return words, tuple(known[word] if word in known else (_spoken(word),) for word in words)
+
+
+def _spoken(word: str) -> tuple[int, ...]:
+    phones = tuple(phone for phone in say(word.lower(), _VOICE).phones if phone != SILENCE)
+    if not phones:
+        raise InputError("words that can be spoken", repr(word), "the prompt", "Spell it as it sounds")
+    return phones

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise, values_of
 from edgewright.compression.section import network_section
 from edgewright.compression.weights import grid, watch
-from edgewright.core.integer.rounding import marked
+from edgewright.core.integer.reader import marked
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Parameters
 from edgewright.graph.onnx_writer import to_onnx
@@ -74,7 +74,7 @@ def graph_of(
         mean: of the bands, shape (bands,).
         deviation: of the bands, shape (bands,).
         frames: of the window.
-        name: of the graph.
+        name: name of the graph.
     """
     builder = Builder(name, (MELS, frames))
     centred = builder.op("Sub", builder.input, builder.constant(mean[:, None]))
@@ -105,14 +105,14 @@ class CoachRequest:
     """What is asked of a training.
 
     Attributes:
-        name: of the coach.
+        name: name of the coach.
         sentences: synthetic, drawn from the texts of the recordings' folder.
         epochs: of synthetic speech alone, of all, and with the roundings of int8.
         repeats: passes over the recordings in one over the synthetic sentences.
         hold_out: share of the speakers that take no part and judge.
         limits: share of the others whose recordings choose the limits.
         config: sizes of the network.
-        seed: of everything random.
+        seed: seed of the random number generators.
     """
 
     name: str = "coach"
@@ -141,12 +141,12 @@ class LabelledFrames:
     labels: Labels
 
 
-def labelled(said: SpokenSentence) -> LabelledFrames:
+def labelled(sentence: SpokenSentence) -> LabelledFrames:
     """Return a synthetic sentence as the network takes it."""
-    frames = log_mel(said.values)
+    frames = log_mel(sentence.values)
     steps = len(frames) // FRAMES
-    phone = np.searchsorted(np.asarray(said.begins), step_time(np.arange(steps)), side="right") - 1
-    return LabelledFrames(frames, np.asarray(said.phones, np.int64)[np.maximum(phone, 0)])
+    phone = np.searchsorted(np.asarray(sentence.begins), step_time(np.arange(steps)), side="right") - 1
+    return LabelledFrames(frames, np.asarray(sentence.phones, np.int64)[np.maximum(phone, 0)])
 
 
 def windows(parts: Sequence[LabelledFrames], delay: int, mean: Floats, deviation: Floats) -> Sampled:
@@ -169,9 +169,9 @@ def windows(parts: Sequence[LabelledFrames], delay: int, mean: Floats, deviation
     return Sampled(ArrayRows(np.stack(inputs)), np.stack(targets), np.ones(len(inputs), np.float32))
 
 
-def together(one: Sampled, other: Sampled, repeats: int) -> Sampled:
+def together(first: Sampled, other: Sampled, repeats: int) -> Sampled:
     """Return windows of both, the second ones several times."""
-    parts = [one, *[other] * repeats]
+    parts = [first, *[other] * repeats]
     return Sampled(
         ArrayRows(np.concatenate([part.rows.take(np.arange(len(part.rows))) for part in parts])),
         np.concatenate([part.targets for part in parts]), np.concatenate([part.weights for part in parts]),
@@ -207,18 +207,18 @@ class FloatNetwork:
 
 def aligned(network: FloatNetwork, takes: Sequence[Take]) -> list[LabelledFrames]:
     """Return recordings with the phones that the network itself finds in them; those too short are left out."""
-    made = []
+    parts = []
     for take in takes:
         scores = network.scores(take.frames)
         try:
-            segments = align(scores, Prompt(take.said))
+            segments = align(scores, Prompt(take.pronunciations))
         except InputError:
             continue
         labels = np.full(len(scores), SILENCE)
         for segment in segments:
             labels[segment.begin : segment.end] = segment.phone
-        made.append(LabelledFrames(take.frames, labels))
-    return made
+        parts.append(LabelledFrames(take.frames, labels))
+    return parts
 
 
 def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None = None) -> TrainedCoach:
@@ -247,10 +247,10 @@ def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None 
     result = train(layers, start, spoken, _settings(first, _RATE, request.seed), on_epoch=on_epoch)
 
     def read(result: Result, layers: PhoneNetwork | RoundedPhoneNetwork) -> Sampled:
-        found = aligned(FloatNetwork(config, layers, result.parameters, mean, deviation), fitted)
-        if not found:
+        recordings = aligned(FloatNetwork(config, layers, result.parameters, mean, deviation), fitted)
+        if not recordings:
             raise InputError("recordings as long as their sentences", "none", "the recordings")
-        return together(spoken, windows(found, config.delay, mean, deviation), request.repeats)
+        return together(spoken, windows(recordings, config.delay, mean, deviation), request.repeats)
 
     both = read(result, layers)
     result = train(layers, result.parameters, both, _settings(second, _RATE, request.seed + 1), on_epoch=on_epoch)
@@ -262,7 +262,10 @@ def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None 
     ranges = watch(graph, names, raw, "percentile", _PERCENTILE)
     # What a depthwise half gives before its ReLU is never rounded: one rounding serves both.
     before = {node.inputs[0] for node in graph.nodes if node.op == "Relu"}
-    grids = tuple((float(one.scale), one.zero) for one in (grid(*ranges[name]) for name in names if name not in before))
+    grids = tuple(
+        (float(own_grid.scale), own_grid.zero)
+        for own_grid in (grid(*ranges[name]) for name in names if name not in before)
+    )
     rounded = RoundedPhoneNetwork(config, grids)
     result = train(rounded, result.parameters, both, _settings(third, _ADAPT_RATE, request.seed + 2), on_epoch=on_epoch)
     graph = graph_of(config, result.parameters, mean, deviation, raw.shape[2], request.name)
@@ -278,12 +281,12 @@ def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None 
         ),
     )  # fmt: skip
     models = to_onnx(graph), to_onnx(marked(integers, spec.rounding))
-    made = with_test(spec, *models, np.ascontiguousarray(fitted[0].frames[: _TEST * FRAMES]))
-    spec = msgspec.structs.replace(spec, offsets=_offsets(PhoneStream(spec, made.network), fitted))
-    stream = PhoneStream(spec, made.network)
+    coach = with_test(spec, *models, np.ascontiguousarray(fitted[0].frames[: _TEST * FRAMES]))
+    spec = msgspec.structs.replace(spec, offsets=_offsets(PhoneStream(spec, coach.network), fitted))
+    stream = PhoneStream(spec, coach.network)
     phones, words = cases(limits, stream.whole, confused=False, seed=request.seed)
     chosen = msgspec.structs.replace(spec, phone_limit=phones.limit(), word_limit=words.limit())
-    return TrainedCoach(replace(made, spec=chosen), tuple(judges))
+    return TrainedCoach(replace(coach, spec=chosen), tuple(judges))
 
 
 def _offsets(stream: PhoneStream, takes: Sequence[Take]) -> tuple[float, ...]:
@@ -300,7 +303,7 @@ def _synthetic(corpus: Corpus, others: Sequence[Take], request: CoachRequest) ->
                          "Add lines without recordings to `text`: they are spoken by espeak-ng")  # fmt: skip
     rng = np.random.default_rng([request.seed, 6])
     order = np.concatenate([rng.permutation(len(texts)) for _ in range(-(-request.sentences // len(texts)))])
-    return [labelled(said) for said in sentences([texts[i] for i in order[: request.sentences]], request.seed)]
+    return [labelled(sentence) for sentence in sentences([texts[i] for i in order[: request.sentences]], request.seed)]
 
 
 def _settings(epochs: int, rate: float, seed: int) -> Settings:

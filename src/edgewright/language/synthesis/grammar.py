@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.toml_tables import convert_table
-from edgewright.language.utterances.forms import utterance
+from edgewright.language.utterances.read import utterance
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.language import Utterance
 
@@ -59,12 +59,12 @@ def read_grammar(path: Path) -> Grammar:
         raw = path.read_bytes()
         if len(raw) > _LARGEST:
             raise InputError("a grammar of at most 1 MB", f"{len(raw):,} bytes", str(path))
-        found = msgspec.toml.decode(raw)
+        table = msgspec.toml.decode(raw)
     except OSError as error:
         raise InputError("a grammar", error.strerror or str(error), str(path)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError("a grammar of TOML", str(error), str(path)) from None
-    grammar = convert_table(found, Grammar, path.name)
+    grammar = convert_table(table, Grammar, path.name)
     depths: dict[str, int] = {}
     for name in grammar.rules:
         _depth(grammar, name, (), path.name, depths)
@@ -84,7 +84,7 @@ def sentences(grammar: Grammar, count: int, seed: int, where: str) -> tuple[list
         InputError: for a sentence beyond 300 characters: rules that grow one another.
     """
     rng = np.random.default_rng(seed)
-    made: list[Utterance] = []
+    utterances: list[Utterance] = []
     findings = []
     for intent, part in grammar.intents.items():
         seen: dict[str, None] = {}
@@ -94,10 +94,10 @@ def sentences(grammar: Grammar, count: int, seed: int, where: str) -> tuple[list
                 break
             form = part.templates[int(rng.integers(len(part.templates)))]
             seen.setdefault(_tidy(_paraphrased(grammar, _filled(grammar, form, rng, where), rng)))
-        made += [utterance(text, intent, f"{METHOD} {where}") for text in seen if text]
+        utterances += [utterance(text, intent, f"{METHOD} {where}") for text in seen if text]
         if len(seen) < count:
             findings.append(f"intent {intent!r}: {len(seen)} different sentences were found of {count} asked for")
-    return made, findings
+    return utterances, findings
 
 
 def _uses(grammar: Grammar, form: str, where: str) -> Iterator[str]:

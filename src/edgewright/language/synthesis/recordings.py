@@ -8,28 +8,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core import catalogue
-from edgewright.core.toml_tables import convert_table
 from edgewright.data.synthetic import fitted_on, is_synthetic, marked
 from edgewright.data.targets import as_text
-from edgewright.language.synthesis.contract import Method, MethodConfig, Windows
+from edgewright.language.synthesis.methods import Method, MethodConfig, Windows, method_of
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
-METHODS = "edgewright.language.synthesis.methods"
 SHORTEST = 8
 """Rows of a stretch at least; shorter ones are left as they are."""
-
-
-def method_of(name: str, options: Mapping[str, object]) -> tuple[Method[Any], MethodConfig]:
-    """Return a method by its name, with its options.
-
-    Raises:
-        UnknownNameError: for a method or an option that is none.
-        InputError: for a value of an option out of its range.
-    """
-    found: Method[Any] = catalogue.find(METHODS, name, "METHOD", "method", "synth")
-    return found, convert_table(options, found.config, f"synth {name}")
 
 
 def synthetic(
@@ -39,7 +25,7 @@ def synthetic(
 
     Args:
         data: measured recordings.
-        name: of the method.
+        name: name of the method.
         options: of the method.
         copies: of each recording, or of each window.
         seed: of all that is drawn.
@@ -56,17 +42,17 @@ def synthetic(
     for recording in data.recordings:
         if is_synthetic(np.array([recording.name]) if recording.sessions is None else recording.sessions).any():
             raise InputError("measured recordings", "synthetic ones", recording.name, "Use measured recordings")
-    made: list[Recording] = []
+    recordings: list[Recording] = []
     for number in range(1, copies + 1):
         rng = np.random.default_rng([seed, number])
-        make = _drawn(data, method, config, rng, window) if method.fitted else _copied(data, method, config, rng)
-        made += [_marked(recording, name, number) for recording in make]
-    if not made:
+        make = _generated(data, method, config, rng, window) if method.fitted else _copied(data, method, config, rng)
+        recordings += [_marked(recording, name, number) for recording in make]
+    if not recordings:
         raise InputError(f"a stretch of one label and at least {max(SHORTEST, window)} rows", "none", data.name)
     return msgspec.structs.replace(
         data,
         name=f"{data.name} {name}",
-        recordings=tuple(made),
+        recordings=tuple(recordings),
         origin=f"synthetic ({name}) of {data.origin or data.name}",
     )
 
@@ -105,7 +91,7 @@ def _copied(data: DataSet, method: Method[Any], config: MethodConfig, rng: np.ra
             yield msgspec.structs.replace(recording, values=values)
 
 
-def _drawn(
+def _generated(
     data: DataSet, method: Method[Any], config: MethodConfig, rng: np.random.Generator, window: int
 ) -> Iterator[Recording]:
     if window < SHORTEST:

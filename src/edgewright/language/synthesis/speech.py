@@ -1,21 +1,22 @@
-"""Prompts for keywords by `espeak-ng`, where that program is installed: many voices, speeds, pitches and recordings."""
+"""Prompts for keywords by `espeak-ng`: many voices, speeds, pitches and recordings, placed in windows and streams."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.riff import read_wav, wav_bytes
-from edgewright.data.noises.pink import coloured
+from edgewright.core.input.riff import read_wav, wav_bytes
+from edgewright.data.noises.spectral import coloured
 from edgewright.data.synthetic import marked
-from edgewright.language.synthesis.contract import Windows
-from edgewright.language.synthesis.methods import microphone, room
+from edgewright.language.synthesis.methods import Windows
+from edgewright.language.synthesis.methods.sound import MicrophoneConfig, RoomConfig, apply_microphone, apply_room
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
@@ -39,7 +40,7 @@ RECORDED_SNR = (8.0, 45.0)
 _SECONDS = 30.0
 _VOICE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,59}")
 # Of full scale; espeak-ng writes a file of zeros for signs that it does not say.
-_HEARD = 1e-3
+_AUDIBLE = 1e-3
 
 
 def speak(
@@ -59,7 +60,8 @@ def speak(
         words: what is said, and the label.
         voices: names of espeak-ng's.
         copies: of a word in a voice.
-        seed: of everything random: speeds (120 to 220 words a minute), pitches (20 to 80 of 99), speakers, recordings.
+        seed: seed of the random choices: speeds (120 to 220 words a minute), pitches (20 to 80 of 99), speakers and
+            recordings.
         folder: where the files `WORD_VOICE_NUMBER.wav` go; it is there already.
         speakers: so many of the voices with variants of espeak-ng are drawn in place of the voices themselves; 0 for
             none.
@@ -77,8 +79,8 @@ def speak(
                          "Install it (Debian: apt install espeak-ng), or record the words")  # fmt: skip
     rng = np.random.default_rng(seed)
     voices = speakers_of(voices, speakers, rng) if speakers else voices
-    made: list[Recording] = []
-    found = 0
+    recordings: list[Recording] = []
+    program_rate = 0
     for word, voice, number in product(words, voices, range(1, copies + 1)):
         name = f"{_plain(word)}_{voice}_{number}"
         speed, pitch = int(rng.integers(120, 221)), int(rng.integers(20, 81))
@@ -87,25 +89,25 @@ def speak(
         settings = ("-z", "-b", "1", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(file))
         _say(program, voice, [*settings, "--", word])
         sound = read_wav(file.read_bytes(), file.name)
-        if np.abs(sound.values).max() < _HEARD:
+        if np.abs(sound.values).max() < _AUDIBLE:
             raise InputError("words that can be spoken", f"silence for {word!r}", f"{PROGRAM} {voice}",
                              "Spell it as it sounds")  # fmt: skip
-        if found and sound.rate != found:
-            raise InputError(f"sound at {found} Hz", f"{sound.rate} Hz", file.name)
-        found = sound.rate
+        if program_rate and sound.rate != program_rate:
+            raise InputError(f"sound at {program_rate} Hz", f"{sound.rate} Hz", file.name)
+        program_rate = sound.rate
         values = sound.values[:, 0]
         if rate or recorded:
             values = resampled(values, sound.rate, rate or sound.rate)
             values = recorded_sound(values, rate or sound.rate, rng) if recorded else values
             file.write_bytes(wav_bytes(values[:, None], rate or sound.rate))
         rows = len(values)
-        made.append(Recording(
+        recordings.append(Recording(
             name=marked("speech", number, name), values=values[:, None],
             target=np.broadcast_to(np.array(word), rows),
             groups=np.broadcast_to(np.array(f"{PROGRAM} {voice}"), rows),
         ))  # fmt: skip
-    return DataSet(name="speech", columns=(Column(name="sound", unit="1"),), recordings=tuple(made),
-                   rate=float(rate or found), target_name="word", group_name="voice",
+    return DataSet(name="speech", columns=(Column(name="sound", unit="1"),), recordings=tuple(recordings),
+                   rate=float(rate or program_rate), target_name="word", group_name="voice",
                    origin=f"synthetic (speech) by {PROGRAM}")  # fmt: skip
 
 
@@ -125,8 +127,8 @@ def resampled(sound: Floats, before: int, after: int) -> Floats:
     # A second of silence, or more: samples before and after it are whole numbers then.
     seconds = len(sound) // before + 2
     spectrum = np.fft.rfft(sound, seconds * before)[: seconds * min(before, after) // 2]
-    made = np.fft.irfft(spectrum, seconds * after) * (after / before)
-    return np.asarray(made[: len(sound) * after // before], np.float32)
+    wave = np.fft.irfft(spectrum, seconds * after) * (after / before)
+    return np.asarray(wave[: len(sound) * after // before], np.float32)
 
 
 def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator) -> Floats:
@@ -136,11 +138,11 @@ def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator) -> Floats
     if rng.random() < _ROOMS:
         seconds = float(rng.uniform(0.05, 0.4))
         x = _longer(sound, round(max(seconds, pause) * rate))
-        made = room.RoomConfig(seconds=seconds, direct=float(rng.uniform(-5.0, 15.0)), delay=0.0)
-        x = room.apply(made, _window(x, rate), rng)
+        config = RoomConfig(seconds=seconds, direct=float(rng.uniform(-5.0, 15.0)), delay=0.0)
+        x = apply_room(config, _window(x, rate), rng)
     else:
         x = _longer(sound, round(pause * rate))
-    x = microphone.apply(microphone.MicrophoneConfig(), _window(x, rate), rng)[0, 0]
+    x = apply_microphone(MicrophoneConfig(), _window(x, rate), rng)[0, 0]
     loud = np.sqrt(power / max(float(np.mean(x[: len(sound)] ** 2)), 1e-20))
     x = loud * x + hiss(len(x), power, RECORDED_SNR, rng)
     return np.asarray(0.5 * x / np.abs(x).max(), np.float32)
@@ -192,3 +194,100 @@ def _say(program: str, voice: str, arguments: list[str]) -> None:
     if done.returncode:
         message = " ".join(done.stderr.split())[:300] or f"exit code {done.returncode}"
         raise InputError("a prompt", message, f"{PROGRAM} {voice}", f"List installed voices with {PROGRAM} --voices")
+
+
+Range = tuple[float, float]
+
+# Decibels from a word down to the noise around it in streams, which are recorded in quiet places.
+STREAM_SNR = (20.0, 40.0)
+# Tempo and level of a copy of somebody's own recording.
+_TEMPO, _LEVEL_DB = (0.85, 1.18), (-12.0, 6.0)
+# Of the loudest frame: what is quieter at the ends of a recording is no word.
+_QUIET, _FRAME_S, _MARGIN_S = 0.1, 0.01, 0.05
+
+
+def window_of(sound: Floats, samples: int, rng: np.random.Generator, *, whole: bool) -> Floats:
+    """Return silence of so many samples with a sound anywhere in it; without `whole` up to half of it is cut off."""
+    spare = samples - len(sound)
+    slack = 0 if whole else min(samples, len(sound)) // 2
+    start = int(rng.integers(min(0, spare) - slack, max(0, spare) + slack + 1))
+    window = np.zeros(samples, np.float32)
+    first, last = max(0, start), min(samples, start + len(sound))
+    window[first:last] = sound[first - start : last - start]
+    return window
+
+
+def recorded_window(sound: Floats, samples: int, rate: int, rng: np.random.Generator, *, whole: bool) -> Floats:
+    """Return a window with a sound as somebody recorded it: through a microphone, half of them in a room."""
+    return recorded_sound(window_of(sound, samples, rng, whole=whole), rate, rng)[:samples]
+
+
+def noisy_window(
+    sound: Floats, samples: int, rng: np.random.Generator, *, whole: bool, snr: Range = RECORDED_SNR
+) -> Floats:
+    """Return a window with a sound that was recorded already, and further noise so many decibels below it."""
+    return with_noise(window_of(sound, samples, rng, whole=whole), _power(sound), snr, rng)
+
+
+def noise_window(samples: int, rng: np.random.Generator) -> Floats:
+    """Return a window in which nobody speaks."""
+    return with_noise(np.zeros(samples, np.float32), 10.0 ** rng.uniform(-4.0, -2.0), (10.0, 30.0), rng)
+
+
+def stream_of(
+    sounds: Sequence[Floats], pauses: Range, rate: int, rng: np.random.Generator
+) -> tuple[Floats, list[tuple[int, int]]]:
+    """Return sounds one after the other, with noise in the pauses and behind them.
+
+    Args:
+        sounds: in order.
+        pauses: shortest and longest between two of them, seconds; the longest begins and ends the stream.
+        rate: samples a second.
+        rng: of pauses and noise.
+
+    Returns:
+        The stream, and the first sample of each sound and the one behind its last.
+    """
+    longest = np.zeros(round(pauses[1] * rate), np.float32)
+    parts, places, at = [longest], [], len(longest)
+    for number, sound in enumerate(sounds):
+        if number:
+            pause = np.zeros(round(rng.uniform(*pauses) * rate), np.float32)
+            parts.append(pause)
+            at += len(pause)
+        parts.append(sound)
+        places.append((at, at + len(sound)))
+        at += len(sound)
+    power = _power(np.concatenate(sounds))
+    return with_noise(np.concatenate([*parts, longest]), power, STREAM_SNR, rng), places
+
+
+def copy_of(sound: Floats, rng: np.random.Generator) -> Floats:
+    """Return somebody's recording slower or faster, and louder or quieter."""
+    tempo = rng.uniform(*_TEMPO)
+    at = np.arange(round(len(sound) / tempo)) * tempo
+    gain = 10.0 ** (rng.uniform(*_LEVEL_DB) / 20.0)
+    return np.asarray(np.clip(gain * np.interp(at, np.arange(len(sound)), sound), -1.0, 1.0), np.float32)
+
+
+def trimmed(sound: Floats, rate: int) -> Floats:
+    """Return a recording without the quiet before and after its word."""
+    frame = max(1, round(_FRAME_S * rate))
+    count = len(sound) // frame
+    if not count:
+        return sound
+    level = np.sqrt(np.square(sound[: count * frame].reshape(count, frame)).mean(axis=1))
+    loud = np.flatnonzero(level > _QUIET * level.max())
+    if not len(loud):
+        return sound
+    margin = round(_MARGIN_S * rate)
+    return sound[max(0, loud[0] * frame - margin) : (loud[-1] + 1) * frame + margin]
+
+
+def with_noise(sound: Floats, power: float, snr: Range, rng: np.random.Generator) -> Floats:
+    """Return a sound with noise so many decibels below a power."""
+    return np.asarray(np.clip(sound + hiss(len(sound), power, snr, rng), -1.0, 1.0), np.float32)
+
+
+def _power(sound: Floats) -> float:
+    return float(np.mean(np.square(sound, dtype=np.float64)))

@@ -11,8 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from edgewright.data.samples import cut
 from edgewright.data.synthetic import measured_only
-from edgewright.language.synthesis.contract import Windows
-from edgewright.language.synthesis.recordings import method_of
+from edgewright.language.synthesis.methods import Windows, method_of
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Floats, Labels, Samples
 from edgewright.schema.errors import InputError
@@ -54,7 +53,7 @@ class Utility(msgspec.Struct, frozen=True, kw_only=True):
         windows, people: real ones that were tested on.
         trained_on: people in each training; 0: all of the others.
         folds: times that a model was fitted.
-        without, beside: accuracy without and with synthetic windows.
+        without, with_synthetic: accuracy without and with synthetic windows.
         gain: their difference.
     """
 
@@ -65,7 +64,7 @@ class Utility(msgspec.Struct, frozen=True, kw_only=True):
     trained_on: int
     folds: int
     without: Interval
-    beside: Interval
+    with_synthetic: Interval = msgspec.field(name="beside")
     gain: Interval
 
 
@@ -77,7 +76,7 @@ def measure_utility(
 
     Args:
         samples: windows (n, channels, samples) with their people; measured ones.
-        name: of the method.
+        name: name of the method.
         options: of the method.
         copies: synthetic windows of each in the training.
         people: that train, drawn anew in each fold; 0: all who are not tested.
@@ -95,7 +94,7 @@ def measure_utility(
         raise InputError("at least three people", str(len(known)), "synth utility")
     folds = min(folds, len(known))
     # Who tests and trains does not depend on the method: all methods are judged beside the same models without them.
-    rng, drawn = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    rng, method_rng = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
     parts = np.array_split(rng.permutation(known), folds)
     right = np.zeros((2, len(samples.y)), np.float64)
     names = tuple(column.name for column in samples.columns)
@@ -106,15 +105,17 @@ def measure_utility(
         train = np.isin(samples.groups, chosen)
         x, y = samples.X[train], samples.y[train]
         windows = Windows(x=x, y=y, rate=samples.rate, columns=names)
-        made = [method.apply(config, windows, drawn) for _ in range(copies)]
-        more, labels = np.concatenate([x, *made]), np.concatenate([y] * (copies + 1))
+        generated = [method.apply(config, windows, method_rng) for _ in range(copies)]
+        more, labels = np.concatenate([x, *generated]), np.concatenate([y] * (copies + 1))
         tested = features(samples.X[test], samples.rate)
         for row, (content, answers) in enumerate(((x, y), (more, labels))):
             right[row, test] = _answers(features(content, samples.rate), answers, tested, seed) == samples.y[test]
-    without, beside, gain = (_interval(samples.groups, values) for values in (right[0], right[1], right[1] - right[0]))
+    without, with_synthetic, gain = (
+        _interval(samples.groups, values) for values in (right[0], right[1], right[1] - right[0])
+    )
     return Utility(
         method=name, options=dict(options), windows=len(samples.y), people=len(known), trained_on=people, folds=folds,
-        without=without, beside=beside, gain=gain,
+        without=without, with_synthetic=with_synthetic, gain=gain,
     )  # fmt: skip
 
 
@@ -135,12 +136,12 @@ def features(x: Floats, rate: float) -> NDArray[np.float64]:
         clean = np.where(missing, np.nansum(clean, axis=2, keepdims=True) / count, clean)
     sound = rate >= SOUND
     parts = np.array_split(clean, _PARTS_OF_SOUND, axis=2) if sound else [clean]
-    found = [_powers(part) for part in parts]
+    figures = [_powers(part) for part in parts]
     if not sound:
         middle = clean.mean(axis=2)
-        found += [middle, clean.std(axis=2), clean.min(axis=2), clean.max(axis=2)]
-        found += [np.abs(np.diff(clean, axis=2)).mean(axis=2)]
-    return np.concatenate(found, axis=1)
+        figures += [middle, clean.std(axis=2), clean.min(axis=2), clean.max(axis=2)]
+        figures += [np.abs(np.diff(clean, axis=2)).mean(axis=2)]
+    return np.concatenate(figures, axis=1)
 
 
 def _powers(part: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,5 +153,5 @@ def _powers(part: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _answers(x: NDArray[np.float64], y: NDArray[np.str_], tested: NDArray[np.float64], seed: int) -> NDArray[np.str_]:
     model = RandomForestClassifier(n_estimators=100, random_state=seed, n_jobs=1, min_samples_leaf=2)
-    found: NDArray[np.str_] = model.fit(x, y).predict(tested)
-    return found
+    answers: NDArray[np.str_] = model.fit(x, y).predict(tested)
+    return answers

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from edgewright.language.documents.readers import DocumentFile, readers
-from edgewright.nlp.texts.alphabet import Codes, encode
+from edgewright.nlp.texts.contract import Codes, encode
 from edgewright.schema.errors import InputError
 
 FEWEST = 10
@@ -45,7 +45,7 @@ def read_corpus(path: Path) -> list[Article]:
     if not path.exists():
         raise InputError("a folder of texts", "nothing there", str(path))
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    found: list[Article] = []
+    articles: list[Article] = []
     seen: set[str] = set()
     for file in files:
         if _is_about(file):
@@ -54,12 +54,12 @@ def read_corpus(path: Path) -> list[Article]:
             digest = hashlib.sha256(text.encode()).hexdigest()
             if len(text) >= _SHORTEST and digest not in seen:
                 seen.add(digest)
-                found.append(Article(f"{file.name} {name}".strip(), encode(text + "\n")))
-    if len(found) < FEWEST:
+                articles.append(Article(f"{file.name} {name}".strip(), encode(text + "\n")))
+    if len(articles) < FEWEST:
         known = ", ".join((*readers(), ".json"))
         do = f"Add texts ({known}), or headings that divide them"
-        raise InputError(f"at least {FEWEST} articles of {_SHORTEST} characters", str(len(found)), str(path), do)
-    return found
+        raise InputError(f"at least {FEWEST} articles of {_SHORTEST} characters", str(len(articles)), str(path), do)
+    return articles
 
 
 def _is_about(file: Path) -> bool:
@@ -134,7 +134,7 @@ def _entries(value: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - any JSON
         return [(str(number), entry) for number, entry in enumerate(value, 1)]
     if not isinstance(value, dict):
         return [("", value)]
-    inner = max((one for one in value.values() if isinstance(one, list)), key=len, default=[])
+    inner = max((entries for entries in value.values() if isinstance(entries, list)), key=len, default=[])
     if len(inner) > len(value):
         return [(str(number), entry) for number, entry in enumerate(inner, 1)]
     return list(value.items())

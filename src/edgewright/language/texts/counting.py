@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.texts.alphabet import SYMBOLS, Codes, Floats
+from edgewright.nlp.texts.contract import SYMBOLS, Codes, Floats
 from edgewright.nlp.texts.ngram import ENTRY_BYTES, STEP, Keys, NgramModel, hashed
 
 ORDER = 5
@@ -39,7 +39,7 @@ def count(codes: Codes, order: int = ORDER) -> list[Counts]:
         codes: symbols, shape (n,), n above `order`.
         order: symbols of the longest context.
     """
-    made: list[Counts] = []
+    tables: list[Counts] = []
     keys = np.zeros(len(codes), np.uint64)
     for n in range(order + 1):
         # The key of n + 1 symbols from that of the first n.
@@ -53,10 +53,10 @@ def count(codes: Codes, order: int = ORDER) -> list[Counts]:
         if n == 0:
             lower = np.full(len(unique), 1.0 / SYMBOLS)
         else:
-            below = made[-1]
+            below = tables[-1]
             lower = below.chances[np.searchsorted(below.keys, unique % _BASE ** np.uint64(n))]
-        made.append(Counts(unique, counts, (counts + kinds * lower) / (total + kinds), contexts, shares))
-    return made
+        tables.append(Counts(unique, counts, (counts + kinds * lower) / (total + kinds), contexts, shares))
+    return tables
 
 
 def count_bits(counted: list[Counts], codes: Codes) -> float:
@@ -68,14 +68,14 @@ def count_bits(counted: list[Counts], codes: Codes) -> float:
     """
     chances = np.full(len(codes), 1.0 / SYMBOLS)
     keys = np.zeros(len(codes), np.uint64)
-    for n, one in enumerate(counted[: len(codes)]):
+    for n, table in enumerate(counted[: len(codes)]):
         keys = (codes if n == 0 else keys[:-1] * _BASE + codes[n:]).astype(np.uint64)
         some = chances[n:]
-        place = np.minimum(np.searchsorted(one.contexts, keys // _BASE), len(one.contexts) - 1)
-        known = one.contexts[place] == keys // _BASE
-        some = np.where(known, one.shares[place] * some, some)
-        place = np.minimum(np.searchsorted(one.keys, keys), len(one.keys) - 1)
-        chances[n:] = np.where(one.keys[place] == keys, one.chances[place], some)
+        index = np.minimum(np.searchsorted(table.contexts, keys // _BASE), len(table.contexts) - 1)
+        known = table.contexts[index] == keys // _BASE
+        some = np.where(known, table.shares[index] * some, some)
+        index = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
+        chances[n:] = np.where(table.keys[index] == keys, table.chances[index], some)
     return float(-np.log2(chances).mean())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-from edgewright.nlp.texts.alphabet import SYMBOLS, Codes
+from edgewright.nlp.texts.contract import SYMBOLS, Codes
 from edgewright.nlp.texts.gru import MATRICES, GruModel
 
 Arrays = dict[str, NDArray[Any]]
@@ -44,7 +44,7 @@ def train_gru(codes: Codes, validation: Codes, how: GruTraining, seed: int) -> t
         codes: symbols of the text, shape (n,).
         validation: of other articles: the best of the states at `checks` is kept.
         how: as `GruTraining`.
-        seed: of the first weights and the pieces.
+        seed: seed of the first weights and the pieces.
 
     Returns:
         The int8 model and its arrays.
@@ -106,19 +106,19 @@ def _loss(parameters: Any, pieces: Any) -> Any:  # noqa: ANN401 - JAX arrays
 def _chunk(parameters: Any, state: Any, pieces: Any, how: GruTraining) -> Any:  # noqa: ANN401 - JAX arrays
     optimiser = _optimiser(how)
 
-    def one(carry: Any, some: Any) -> Any:  # noqa: ANN401 - JAX arrays
+    def update(carry: Any, some: Any) -> Any:  # noqa: ANN401 - JAX arrays
         weights, moments = carry
         updates, moments = optimiser.update(jax.grad(_loss)(weights, some), moments)
         return (optax.apply_updates(weights, updates), moments), None
 
-    return jax.lax.scan(one, (parameters, state), pieces)[0]
+    return jax.lax.scan(update, (parameters, state), pieces)[0]
 
 
 def _quantised(parameters: Arrays) -> Arrays:
     """Return matrices in int8 with a scale a row; vectors stay floats."""
-    made = {name: array for name, array in parameters.items() if name not in MATRICES}
+    arrays = {name: array for name, array in parameters.items() if name not in MATRICES}
     for name in MATRICES:
         scale = np.maximum(np.abs(parameters[name]).max(axis=1), 1e-8) / 127
-        made[name] = np.rint(parameters[name] / scale[:, None]).astype(np.int8)
-        made[f"{name}_scale"] = scale.astype(np.float32)
-    return made
+        arrays[name] = np.rint(parameters[name] / scale[:, None]).astype(np.int8)
+        arrays[f"{name}_scale"] = scale.astype(np.float32)
+    return arrays

@@ -13,10 +13,9 @@ import numpy as np
 from edgewright.language.texts.corpus import Article, joined
 from edgewright.language.texts.counting import ngram_model
 from edgewright.language.texts.recurrent import Arrays, GruTraining, train_gru
-from edgewright.nlp.texts.alphabet import SYMBOLS, decode, encode
-from edgewright.nlp.texts.contract import TextModel
+from edgewright.nlp.texts.contract import SYMBOLS, TextModel, decode, encode
 from edgewright.nlp.texts.suggest import suggest
-from edgewright.schema.texts import TextSpec, TextVector
+from edgewright.schema.language import TextSpec, TextVector
 from edgewright.schema.trace import Interval
 
 Suggest = Callable[[str], Sequence[str]]
@@ -45,13 +44,13 @@ def type_words(text: str, suggesting: Suggest, words: int, seed: int = 0) -> Sav
         text: that is typed.
         suggesting: suggests words.
         words: at most so many, drawn at random.
-        seed: of the draw.
+        seed: seed of the draw.
     """
-    found = [match for match in _WORD.finditer(text) if match.start() > 0]
+    matches = [match for match in _WORD.finditer(text) if match.start() > 0]
     rng = np.random.default_rng(seed)
-    chosen = sorted(rng.choice(len(found), min(words, len(found)), replace=False).tolist())
+    chosen = sorted(rng.choice(len(matches), min(words, len(matches)), replace=False).tolist())
     needed = typed = first = 0
-    for match in (found[place] for place in chosen):
+    for match in (matches[index] for index in chosen):
         # The word and the space after it, which a suggestion brings along.
         needed += len(match[0]) + 1
         for count in range(len(match[0]) + 1):
@@ -66,7 +65,7 @@ def type_words(text: str, suggesting: Suggest, words: int, seed: int = 0) -> Sav
 
 def by_model(model: TextModel) -> Suggest:
     """Return three suggestions of a model."""
-    return lambda text: [one.word for one in suggest(model, text)]
+    return lambda text: [suggestion.word for suggestion in suggest(model, text)]
 
 
 def word_list(text: str) -> list[str]:
@@ -88,7 +87,7 @@ def by_word_list(ordered: Sequence[str]) -> Suggest:
 KINDS = ("ngram", "gru")
 _TEST, _VALIDATION = 0.2, 0.1
 _LARGEST_UNITS = 128
-_JUDGED = 20_000
+_MAX_TESTS = 20_000
 _CHOOSING = 8000
 _WORDS = 150
 _DRAWS = 1000
@@ -116,7 +115,7 @@ class JudgedModel(NamedTuple):
     """A model and what it reached on articles that neither trained nor chose.
 
     Attributes:
-        name: of the kind, or 'ngram without a limit' or 'word list' beside them.
+        name: name of the kind, or 'ngram without a limit' or 'word list' beside them.
         bytes: of its arrays, or of its words.
         bits: per byte, with its 95 % interval over articles; None of a word list.
         saved: keystrokes; None where they were not counted.
@@ -134,14 +133,14 @@ class TrainedText(NamedTuple):
     Attributes:
         spec, arrays: of the file.
         model: itself.
-        judged: all that were tried, the chosen one first, then what is beside them.
+        results: all that were tried, the chosen one first, then what is beside them.
         typed: text of the articles that judged.
     """
 
     spec: TextSpec
     arrays: Arrays
     model: TextModel
-    judged: tuple[JudgedModel, ...]
+    results: tuple[JudgedModel, ...]
     typed: str
 
 
@@ -167,36 +166,36 @@ def train_text(
     Args:
         articles: of a corpus; a fifth judges, a tenth chooses.
         how: what is tried.
-        name: of the model.
+        name: name of the model.
         say: hears what is being done.
     """
     shuffled = [articles[i] for i in np.random.default_rng(how.seed).permutation(len(articles))]
     tests, choosing = (max(1, round(part * len(shuffled))) for part in (_TEST, _VALIDATION))
-    judging = _first(shuffled[:tests], _JUDGED)
+    judging = _first(shuffled[:tests], _MAX_TESTS)
     test = joined(judging)
     validation = joined(shuffled[tests : tests + choosing])[:_CHOOSING]
     training = joined(shuffled[tests + choosing :])
-    tried: list[tuple[float, TextModel, Arrays]] = []
+    candidates: list[tuple[float, TextModel, Arrays]] = []
     for kind in how.kinds:
         say(f"Training {kind} on {len(training):,} characters")
         if kind == "ngram":
             model, arrays = ngram_model(training, size=how.size)
-            tried.append((model.bits(validation), model, arrays))
+            candidates.append((model.bits(validation), model, arrays))
         else:
             network, arrays = train_gru(
                 training, validation, GruTraining(units=units_for(how.size), steps=how.steps), how.seed
             )
-            tried.append((network.bits(validation), network, arrays))
-    tried.sort(key=lambda one: one[0])
+            candidates.append((network.bits(validation), network, arrays))
+    candidates.sort(key=lambda candidate: candidate[0])
     say(f"Judging on {len(test):,} characters of {tests} other articles")
     typed = "".join(map(decode, test.tolist()))
-    judged = [_judged(model.kind, model, judging, typed, how) for _, model, _ in tried]
-    judged.append(_judged("ngram without a limit", ngram_model(training)[0], judging, typed, how))
+    results = [_result(model.kind, model, judging, typed, how) for _, model, _ in candidates]
+    results.append(_result("ngram without a limit", ngram_model(training)[0], judging, typed, how))
     if how.words:
         words = word_list("".join(map(decode, training.tolist())))
         saved = type_words(typed, by_word_list(words), how.words, how.seed)
-        judged.append(JudgedModel("word list", sum(len(word) + 1 for word in words), None, saved))
-    _, chosen, arrays = tried[0]
+        results.append(JudgedModel("word list", sum(len(word) + 1 for word in words), None, saved))
+    _, chosen, arrays = candidates[0]
     vectors = [TextVector(text=text, bits=chosen.bits(encode(text))) for text in _pieces(typed)]
     spec = TextSpec(
         name=name,
@@ -205,20 +204,20 @@ def train_text(
         trained={
             "characters": len(training), "articles": len(articles), "test_articles": tests,
             "parameters": chosen.parameters, "bytes": chosen.bytes,
-            "bits_per_byte": msgspec.to_builtins(judged[0].bits),
+            "bits_per_byte": msgspec.to_builtins(results[0].bits),
         },
     )  # fmt: skip
-    return TrainedText(spec, arrays, chosen, tuple(judged), typed)
+    return TrainedText(spec, arrays, chosen, tuple(results), typed)
 
 
 def _first(articles: Sequence[Article], characters: int) -> list[Article]:
     """Return the first articles with so many characters in all, the last one cut."""
-    found: list[Article] = []
+    kept: list[Article] = []
     for article in articles:
-        left = characters - sum(len(one.codes) for one in found)
+        left = characters - sum(len(shortened.codes) for shortened in kept)
         if left > 0:
-            found.append(article._replace(codes=article.codes[:left]))
-    return found
+            kept.append(article._replace(codes=article.codes[:left]))
+    return kept
 
 
 def _bits(model: TextModel, articles: Sequence[Article], seed: int) -> Interval:
@@ -231,7 +230,7 @@ def _bits(model: TextModel, articles: Sequence[Article], seed: int) -> Interval:
     return Interval(value=float(bits.sum() / lengths.sum()), low=float(low), high=float(high), method=method)
 
 
-def _judged(name: str, model: TextModel, articles: Sequence[Article], typed: str, how: TextTraining) -> JudgedModel:
+def _result(name: str, model: TextModel, articles: Sequence[Article], typed: str, how: TextTraining) -> JudgedModel:
     saved = type_words(typed, by_model(model), how.words, how.seed) if how.words else None
     return JudgedModel(name, model.bytes, _bits(model, articles, how.seed), saved)
 

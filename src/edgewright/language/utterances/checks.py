@@ -20,8 +20,8 @@ def check(utterances: Sequence[Utterance]) -> tuple[str, ...]:
         InputError: an utterance that cannot be one, one intent only, an intent with fewer than `FEWEST` different
             examples, or the same sentence under two intents; with the first place of each and how many there are.
     """
-    for one in utterances:
-        checked(one.text, one.where or "an utterance")
+    for utterance in utterances:
+        checked(utterance.text, utterance.where or "an utterance")
     _contradictions(utterances)
     kinds = Counter(intent for _, intent in {(normalised(u.text), u.intent) for u in utterances})
     outside = kinds.pop(OUT_OF_SCOPE, 0)
@@ -47,63 +47,63 @@ def check_validation(utterances: Sequence[Utterance], validation: Sequence[Utter
     """
     if not validation:
         return []
-    for one in validation:
-        checked(one.text, one.where or "an utterance of the validation")
-    known = {one.intent for one in utterances} | {OUT_OF_SCOPE}
-    strange = next((one for one in validation if one.intent not in known), None)
+    for utterance in validation:
+        checked(utterance.text, utterance.where or "an utterance of the validation")
+    known = {utterance.intent for utterance in utterances} | {OUT_OF_SCOPE}
+    strange = next((utterance for utterance in validation if utterance.intent not in known), None)
     if strange is not None:
         raise InputError("intents of the training", repr(strange.intent), strange.where or "the validation",
                          "Remove it, or add training examples of it")  # fmt: skip
-    if all(one.intent == OUT_OF_SCOPE or one.synthetic for one in validation):
+    if all(utterance.intent == OUT_OF_SCOPE or utterance.synthetic for utterance in validation):
         raise InputError("real utterances in scope for validation", "none", "the validation")
     _contradictions((*utterances, *validation))
-    learnt = {normalised(one.text) for one in utterances}
-    both = sum(normalised(one.text) in learnt for one in validation)
-    lacking = sorted(known - {one.intent for one in validation} - {OUT_OF_SCOPE})
-    found = [f"{both:,} of {len(validation):,} validation utterances are also in the training"] if both else []
+    learnt = {normalised(utterance.text) for utterance in utterances}
+    both = sum(normalised(utterance.text) in learnt for utterance in validation)
+    lacking = sorted(known - {utterance.intent for utterance in validation} - {OUT_OF_SCOPE})
+    notes = [f"{both:,} of {len(validation):,} validation utterances are also in the training"] if both else []
     if lacking:
         more = f" and {len(lacking) - 5} more" * bool(lacking[5:])
-        found.append(f"no validation utterances for {', '.join(lacking[:5])}{more}")
-    return found
+        notes.append(f"no validation utterances for {', '.join(lacking[:5])}{more}")
+    return notes
 
 
 def findings(utterances: Sequence[Utterance]) -> list[str]:
     """Return warnings: repeated sentences, intents of very different sizes, no out of scope."""
-    found = []
+    notes = []
     texts = Counter(normalised(u.text) for u in utterances)
     repeated = sum(count - 1 for count in texts.values())
     if repeated:
-        found.append(f"{repeated:,} of {len(utterances):,} utterances are repeated")
+        notes.append(f"{repeated:,} of {len(utterances):,} utterances are repeated")
     sizes = Counter(u.intent for u in utterances)
     outside = sizes.pop(OUT_OF_SCOPE, 0)
     if sizes and max(sizes.values()) > 10 * min(sizes.values()):
         smallest, largest = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
-        found.append(f"{largest} has {sizes[largest]:,} utterances and {smallest} {sizes[smallest]:,}")
+        notes.append(f"{largest} has {sizes[largest]:,} utterances and {smallest} {sizes[smallest]:,}")
     if not outside:
-        found.append("no utterance is marked out of scope, so only utterances of the intents set the limit")
-    return found
+        notes.append("no utterance is marked out of scope, so only utterances of the intents set the limit")
+    return notes
 
 
 def _contradictions(utterances: Sequence[Utterance]) -> None:
     seen: dict[str, Utterance] = {}
     odd: list[tuple[Utterance, Utterance]] = []
-    for one in utterances:
-        first = seen.setdefault(normalised(one.text), one)
-        if first.intent != one.intent:
-            odd.append((first, one))
+    for utterance in utterances:
+        first = seen.setdefault(normalised(utterance.text), utterance)
+        if first.intent != utterance.intent:
+            odd.append((first, utterance))
     if odd:
-        first, one = odd[0]
+        first, utterance = odd[0]
         more = f"; {len(odd) - 1} more such sentences" if odd[1:] else ""
         raise InputError(
-            "one intent per sentence", f"{one.text[:60]!r} as {first.intent!r} and as {one.intent!r}{more}",
-            f"{first.where} and {one.where}".strip(), "Keep one, or drop all with --contradictions drop",
+            "one intent per sentence", f"{utterance.text[:60]!r} as {first.intent!r} and as {utterance.intent!r}{more}",
+            f"{first.where} and {utterance.where}".strip(), "Keep one, or drop all with --contradictions drop",
         )  # fmt: skip
 
 
 def without_contradictions(utterances: Sequence[Utterance]) -> tuple[tuple[Utterance, ...], int]:
     """Return the utterances whose sentence has one intent only, and how many were left out."""
     intents: dict[str, set[str]] = {}
-    for one in utterances:
-        intents.setdefault(normalised(one.text), set()).add(one.intent)
+    for utterance in utterances:
+        intents.setdefault(normalised(utterance.text), set()).add(utterance.intent)
     kept = tuple(u for u in utterances if len(intents[normalised(u.text)]) == 1)
     return kept, len(utterances) - len(kept)

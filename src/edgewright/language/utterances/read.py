@@ -1,24 +1,26 @@
-"""Labelled utterances of a file, by its ending and content, for training or for evaluation."""
+"""Labelled utterances of a file, by its ending and form, for training or for evaluation."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgewright.data.headers import read_utf8
+from edgewright.data.files import read_utf8
+from edgewright.data.sets.texts import Sentence
 from edgewright.data.synthetic import PREFIX
-from edgewright.language.utterances import forms
-from edgewright.language.utterances.forms import utterance
 from edgewright.schema.errors import InputError
-from edgewright.schema.language import Utterance
+from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
 
 _BY_PART = dict[str, list[tuple[str, str]]]
 _TEST, _VALIDATE = "test", "validate"
+# Parts of CLINC150 by what they are for.
+_TRAIN, _VALIDATION = ("train", "oos_train"), ("val", "oos_val")
 
 
 def read_judged(path: Path, part: str = "") -> tuple[tuple[Utterance, ...], str]:
@@ -40,21 +42,23 @@ def read_judged(path: Path, part: str = "") -> tuple[tuple[Utterance, ...], str]
         parts = snips_parts(path)
         if parts and not published:
             chosen = _known(part or _VALIDATE, parts, path)
-            found = [one for file in parts[chosen] for one in read(file).utterances]
-            return tuple(found), chosen
+            utterances = [entry for file in parts[chosen] for entry in read(file).utterances]
+            return tuple(utterances), chosen
         path = published[0] if published else path
     if path.suffix.lower() == ".json":
         by_part = _decoded(path)
         if by_part is not None:
             chosen = _known(part or _TEST, (name for name in by_part if not name.startswith("oos_")), path)
-            return tuple(_pairs(by_part, chosen, path)), chosen
+            return tuple(
+                entry for name in (chosen, f"oos_{chosen}") for entry in _pairs(by_part, name, str(path))
+            ), chosen
     if part:
         raise InputError("utterances with parts, as CLINC150 or SNIPS publish them", path.name, "--part")
     labelled = read(path)
-    found = [one for one in (*labelled.utterances, *labelled.validation) if not one.synthetic]
-    if not found:
+    utterances = [entry for entry in (*labelled.utterances, *labelled.validation) if not entry.synthetic]
+    if not utterances:
         raise InputError("real utterances", "none", str(path))
-    return tuple(found), ""
+    return tuple(utterances), ""
 
 
 def _decoded(path: Path) -> _BY_PART | None:
@@ -65,11 +69,10 @@ def _decoded(path: Path) -> _BY_PART | None:
         return None
 
 
-def _pairs(by_part: _BY_PART, part: str, path: Path) -> Iterable[Utterance]:
-    for name in (part, f"oos_{part}"):
-        for number, (text, intent) in enumerate(by_part.get(name, ()), 1):
-            location = f"{path}, {name}, entry {number}"
-            yield Utterance(text=text, intent=forms.intent(intent, location), where=location)
+def _pairs(by_part: _BY_PART, part: str, where: str) -> Iterator[Utterance]:
+    for number, (text, intent) in enumerate(by_part.get(part, ()), 1):
+        location = f"{where}, {part}, entry {number}"
+        yield Utterance(text=text, intent=intent_name(intent, location), where=location)
 
 
 def _known(part: str, parts: Iterable[str], path: Path) -> str:
@@ -120,11 +123,10 @@ def read(path: Path) -> Labelled:
     if ending not in (".json", ".toml"):
         raise InputError("a file .toml, .json or .csv of utterances", path.name, str(path), _DO)
     try:
-        found: Any = msgspec.json.decode(text) if ending == ".json" else msgspec.toml.decode(text)
+        decoded: Any = msgspec.json.decode(text) if ending == ".json" else msgspec.toml.decode(text)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise InputError(f"a {ending[1:].upper()} file", str(error), str(path)) from None
-    parts = forms.read(found, str(path))
-    return Labelled(tuple(parts.utterances), tuple(parts.validation), parts.gazetteers)
+    return _labelled(decoded, str(path))
 
 
 def snips_parts(folder: Path) -> dict[str, list[Path]]:
@@ -172,14 +174,126 @@ def _csv(text: str, where: str) -> tuple[Utterance, ...]:
         if not {"text", "intent"} <= set(names):
             raise InputError("columns text and intent", ", ".join(names) or "an empty file", where)
         rows.fieldnames = names
-        made = []
+        utterances = []
         for row in rows:
             location = f"{where} line {rows.line_num}"
             if None in row or row["text"] is None or row["intent"] is None:
                 raise InputError(f"{len(names)} cells", "another number", location, "Quote texts with commas in them")
-            one = utterance(row["text"], forms.intent(row["intent"], location), location)
+            entry = utterance(row["text"], intent_name(row["intent"], location), location)
             synthetic = (row.get("provenance") or "").startswith(PREFIX)
-            made.append(msgspec.structs.replace(one, synthetic=synthetic))
-        return tuple(made)
+            utterances.append(msgspec.structs.replace(entry, synthetic=synthetic))
+        return tuple(utterances)
     except csv.Error as error:
         raise InputError("a CSV file", str(error), where) from None
+
+
+_MARK = re.compile(r"\[([^\[\]]+)\]\(([A-Za-z0-9_.-]{1,64})\)")
+
+
+def utterance(text: str, intent: str, where: str) -> Utterance:
+    """Return the sentence without its marks, and the slots that they were.
+
+    Raises:
+        InputError: a bracket that is no mark.
+    """
+    slots: list[Slot] = []
+    plain: list[str] = []
+    length, last = 0, 0
+    for mark in _MARK.finditer(text):
+        before = text[last : mark.start()]
+        plain += [before, mark[1]]
+        begin = length + len(before)
+        length = begin + len(mark[1])
+        slots.append(Slot(name=mark[2], begin=begin, end=length, text=mark[1]))
+        last = mark.end()
+    rest = text[last:]
+    if "](" in "".join(plain) + rest:
+        raise InputError("slots as [words](slot_name)", repr(text[:80]), where, "Close every bracket; names are ASCII")
+    return Utterance(text="".join(plain) + rest, intent=intent, slots=tuple(slots), where=where)
+
+
+# What people write for utterances that none of the intents answers.
+_OUTSIDE = frozenset({"", "oos", "none", "out_of_scope", "out-of-scope", "out of scope"})
+_FORMS = 'intents with examples, {"Intent": [{"data": [...]}]} as SNIPS, or {"train": [[text, intent]]} as CLINC'
+
+
+class _Examples(msgspec.Struct, forbid_unknown_fields=True):
+    examples: list[str]
+
+
+class _Own(msgspec.Struct, forbid_unknown_fields=True):
+    """`[intents.NAME] examples = [...]`, `[out_of_scope] examples = [...]`, `[gazetteers.SLOT] soda = ["cola"]`."""
+
+    intents: dict[str, _Examples]
+    out_of_scope: _Examples = msgspec.field(default_factory=lambda: _Examples([]))
+    gazetteers: dict[str, dict[str, list[str]] | list[str]] = {}
+
+
+def intent_name(name: str, where: str) -> str:
+    """Return a name as it is kept.
+
+    Raises:
+        InputError: too long, or with control characters.
+    """
+    plain = name.strip()
+    if plain.lower() in _OUTSIDE:
+        return OUT_OF_SCOPE
+    if len(plain) > 100 or not plain.isprintable():
+        raise InputError("the name of an intent", repr(name[:60]), where)
+    return plain
+
+
+def _labelled(decoded: Any, where: str) -> Labelled:  # noqa: ANN401 - what a file held
+    """Return utterances of a decoded file.
+
+    Raises:
+        InputError: none of the known forms, or an entry that does not fit its form.
+    """
+    if not isinstance(decoded, dict) or not decoded:
+        raise InputError(_FORMS, type(decoded).__name__ if decoded else "an empty file", where)
+    try:
+        if "intents" in decoded:
+            return _own(msgspec.convert(decoded, _Own), where)
+        if "train" in decoded:
+            return _clinc(msgspec.convert(decoded, dict[str, list[tuple[str, str]]]), where)
+        return _snips(msgspec.convert(decoded, dict[str, list[Sentence]]), where)
+    except msgspec.ValidationError as error:
+        raise InputError(_FORMS, str(error), where) from None
+
+
+def _own(decoded: _Own, where: str) -> Labelled:
+    utterances = []
+    for name, examples in [*decoded.intents.items(), (OUT_OF_SCOPE, decoded.out_of_scope)]:
+        for number, text in enumerate(examples.examples, 1):
+            location = f"{where}, {name}, example {number}"
+            utterances.append(utterance(text, intent_name(name, location), location))
+    gazetteers = {}
+    for slot, entries in decoded.gazetteers.items():
+        listed = entries if isinstance(entries, dict) else {entry: [] for entry in entries}
+        gazetteers[slot] = {text: value for value, others in listed.items() for text in (value, *others)}
+    return Labelled(tuple(utterances), (), gazetteers)
+
+
+def _clinc(by_split: dict[str, list[tuple[str, str]]], where: str) -> Labelled:
+    # A test part is not looked at here.
+    train, validation = (
+        tuple(entry for split in splits for entry in _pairs(by_split, split, where)) for splits in (_TRAIN, _VALIDATION)
+    )
+    return Labelled(train, validation)
+
+
+def _snips(by_intent: dict[str, list[Sentence]], where: str) -> Labelled:
+    utterances = []
+    for name, sentences in by_intent.items():
+        for number, pieces in enumerate(sentences, 1):
+            location = f"{where}, {name}, utterance {number}"
+            text, slots = "", []
+            for piece in pieces.data:
+                if piece.entity and piece.text.strip():
+                    begin = len(text) + len(piece.text) - len(piece.text.lstrip())
+                    words = piece.text.strip()
+                    slots.append(Slot(name=piece.entity, begin=begin, end=begin + len(words), text=words))
+                text += piece.text
+            intent = intent_name(name, location)
+            utterances.append(Utterance(text=text, intent=intent, slots=tuple(slots), where=location))
+    return Labelled(tuple(utterances))

@@ -7,18 +7,24 @@ where there are more labels to be hit by chance, and more where something of the
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+import tomllib
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
+from edgewright.data.files import read_utf8
 from edgewright.language.embedding import Encoder
 from edgewright.language.embedding.contract import Vectors
-from edgewright.language.zero_shot.labels import Labels
 from edgewright.schema.errors import InputError
 
 # As utterances on the device.
@@ -39,16 +45,16 @@ def check_texts(texts: Sequence[str], where: str) -> list[str]:
     Raises:
         InputError: one without a letter or digit, or longer than 1,000 characters.
     """
-    made = []
+    stripped_texts = []
     for number, text in enumerate(texts, 1):
-        one = text.strip()
+        stripped = text.strip()
         location = f"{where} line {number}" if len(texts) > 1 else where
-        if not any(c.isalnum() for c in one):
+        if not any(c.isalnum() for c in stripped):
             raise InputError("a text with a word in it", repr(text)[:60], location)
-        if len(one) > _LONGEST:
-            raise InputError(f"at most {_LONGEST:,} characters", f"{len(one):,}", location)
-        made.append(one)
-    return made
+        if len(stripped) > _LONGEST:
+            raise InputError(f"at most {_LONGEST:,} characters", f"{len(stripped):,}", location)
+        stripped_texts.append(stripped)
+    return stripped_texts
 
 
 Kind = Literal["text", "picture", "sound"]
@@ -135,14 +141,14 @@ class Chooser:
 
     def _none(self, things: Vectors) -> Vectors:
         """Return the score of none of these for each, in deviations."""
-        made = np.full(len(things), NONE_BASE + self._shift + NONE_LABELS * math.log(len(self.labels.names)))
+        scores = np.full(len(things), NONE_BASE + self._shift + NONE_LABELS * math.log(len(self.labels.names)))
         if len(self._around):
             nearest = (things @ self._around.T).max(axis=1)
-            made += NONE_BACKGROUND * (nearest - self._mean) / self._deviation
+            scores += NONE_BACKGROUND * (nearest - self._mean) / self._deviation
         if len(self._others):
             # What somebody described counts as a label does.
-            made = np.maximum(made, ((things @ self._others.T).max(axis=1) - self._mean) / self._deviation)
-        return np.asarray(made, np.float32)
+            scores = np.maximum(scores, ((things @ self._others.T).max(axis=1) - self._mean) / self._deviation)
+        return np.asarray(scores, np.float32)
 
     def _choice(self, cosines: Vectors, chances: Vectors, limit: np.float32) -> Choice:
         at, names = int(cosines.argmax()), self.labels.names
@@ -156,3 +162,117 @@ class Chooser:
             limit=float(limit),
             probabilities={name: float(chance) for name, chance in zip(names, chances, strict=False)},
         )
+
+
+_LARGEST = 4 << 20
+_MAX_TEXTS = 10_000
+_DO = 'Write a line such as: weather = "somebody asks about the weather", below [labels]'
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels and their descriptions.
+
+    Attributes:
+        names: at least two, in the order of the file.
+        descriptions: of all of them, each text once.
+        owners: number of the label of each description.
+        others: descriptions of what is none of the labels; may be none.
+    """
+
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    owners: tuple[int, ...]
+    others: tuple[str, ...] = ()
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a TOML file with `[labels]` (and `others = [...]` before it), or a CSV file with label and description.
+
+    Raises:
+        InputError: no such file or another form, fewer than two labels, one without a description, a description twice.
+    """
+    text, where = read_utf8(path, "a file of labels", _DO, _LARGEST), str(path)
+    descriptions, others = _csv(text, where) if path.suffix.lower() == ".csv" else _toml(text, where)
+    return labels_of(descriptions, others, where)
+
+
+def labels_of(descriptions: dict[str, list[str]], others: list[str], where: str = "labels") -> Labels:
+    """Check and return labels.
+
+    Args:
+        descriptions: descriptions by label.
+        others: of what is none of them.
+        where: in messages.
+
+    Raises:
+        InputError: as `read_labels`.
+    """
+    if len(descriptions) < 2:
+        got = "one label" if descriptions else "none"
+        raise InputError("at least two labels", got, where, "Add a second label. " + _DO)
+    seen: dict[str, str] = {}
+    texts, owners = [], []
+    for number, (name, lines) in enumerate(descriptions.items()):
+        if not lines:
+            raise InputError("a description", "none", f"{where}, label {name!r}", _DO)
+        for line in lines:
+            texts.append(_checked(line, name, seen, where))
+            owners.append(number)
+    outside = tuple(_checked(line, "others", seen, where) for line in others)
+    if len(texts) + len(outside) > _MAX_TEXTS:
+        raise InputError(f"at most {_MAX_TEXTS:,} descriptions", f"{len(texts) + len(outside):,}", where)
+    return Labels(tuple(descriptions), tuple(texts), tuple(owners), outside)
+
+
+def _checked(line: str, name: str, seen: dict[str, str], where: str) -> str:
+    text = " ".join(line.split())
+    if not any(c.isalnum() for c in text) or len(text) > _LONGEST:
+        got = f"{len(text):,} characters" if len(text) > _LONGEST else repr(line)
+        raise InputError(f"a description in words, at most {_LONGEST:,} characters", got, f"{where}, label {name!r}")
+    key = unicodedata.normalize("NFKC", text).casefold()
+    if key in seen:
+        twice = f"{text!r} under {seen[key]!r} and {name!r}"
+        raise InputError("each description once", twice, where, "Remove it from one of them")
+    seen[key] = name
+    return text
+
+
+def _toml(text: str, where: str) -> tuple[dict[str, list[str]], list[str]]:
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("a TOML file of labels", str(error), where, _DO) from None
+    unknown = sorted(table.keys() - {"labels", "others"})
+    if unknown or not isinstance(table.get("labels"), dict):
+        got = unknown[0] if unknown else "no table [labels]"
+        raise InputError("a table [labels], and others = [...] before it", got, where, _DO)
+    descriptions = {name: _lines(value, f"{where}, label {name!r}") for name, value in table["labels"].items()}
+    return descriptions, _lines(table.get("others", []), f"{where}, others")
+
+
+def _lines(value: object, where: str) -> list[str]:
+    lines = [value] if isinstance(value, str) else value
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise InputError("a text or a list of texts", repr(value)[:60], where, _DO)
+    return lines
+
+
+def _csv(text: str, where: str) -> tuple[dict[str, list[str]], list[str]]:
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = [cell.strip().lower() for cell in next(rows, [])]
+        if not {"label", "description"} <= set(header):
+            raise InputError("columns label and description", ", ".join(header) or "an empty file", where)
+        at, of = header.index("label"), header.index("description")
+        descriptions: dict[str, list[str]] = {}
+        for row in rows:
+            if not row:
+                continue
+            if len(row) != len(header) or not row[at].strip():
+                raise InputError(f"a label, and {len(header)} cells", repr(",".join(row))[:60],
+                                 f"{where} line {rows.line_num}", "Quote descriptions with commas in them")  # fmt: skip
+            descriptions.setdefault(row[at].strip(), []).append(row[of])
+    except csv.Error as error:
+        raise InputError("a CSV file", str(error), where) from None
+    return descriptions, []

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.language.documents.media_encoder import MediaEncoder, files_of
-from edgewright.language.zero_shot.choice import Choice, Chooser, background
-from edgewright.language.zero_shot.labels import Labels
+from edgewright.language.zero_shot.choice import Choice, Chooser, Labels, background
 from edgewright.schema.errors import InputError
 
 

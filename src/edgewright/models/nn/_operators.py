@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from edgewright.core.operators._windows import Geometry, geometry
+from edgewright.core.operators._attributes import Geometry, geometry
 from edgewright.schema.graph import Node
 
 # (node, integers by the place of their input, inputs in their order; None for one that is none) -> output
@@ -73,14 +73,14 @@ def _pool(node: Node, x: Any, start: float, combine: Any) -> Any:  # noqa: ANN40
 
 
 def _average(node: Node, integers: Any, x: Any) -> Any:  # noqa: ANN401 - JAX arrays
-    ones = jnp.ones((1, *x.shape[1:-1], 1), x.dtype)
+    mask = jnp.ones((1, *x.shape[1:-1], 1), x.dtype)
     if _attribute(node, "count_include_pad", 0):
         plan = geometry(node, tuple(_attribute(node, "kernel_shape", ())))
         around = plan.padding(x.shape[1:-1])
-        x, ones = (jnp.pad(a, ((0, 0), *around, (0, 0)), constant_values=fill) for a, fill in ((x, 0), (ones, 1)))
+        x, mask = (jnp.pad(a, ((0, 0), *around, (0, 0)), constant_values=fill) for a, fill in ((x, 0), (mask, 1)))
         node = Node(op=node.op, inputs=node.inputs, outputs=node.outputs,
                     attributes={k: v for k, v in node.attributes.items() if k not in ("pads", "auto_pad")})  # fmt: skip
-    return _pool(node, x, 0.0, lax.add) / _pool(node, ones, 0.0, lax.add)
+    return _pool(node, x, 0.0, lax.add) / _pool(node, mask, 0.0, lax.add)
 
 
 def _over_all(reduce: Callable[..., Any]) -> Operator:
@@ -91,8 +91,8 @@ def _pad(node: Node, integers: Any, x: Any, *rest: Any) -> Any:  # noqa: ANN401 
     widths, axes = integers[1], integers.get(3)
     half = len(widths) // 2
     around = [(0, 0)] * x.ndim
-    for place, axis in enumerate(range(half) if axes is None else axes):
-        around[axis % x.ndim] = (widths[place], widths[half + place])
+    for index, axis in enumerate(range(half) if axes is None else axes):
+        around[axis % x.ndim] = (widths[index], widths[half + index])
     mode = str(_attribute(node, "mode", "constant"))
     fill = rest[1] if len(rest) > 1 and rest[1] is not None else 0.0
     first = channels_first(x)

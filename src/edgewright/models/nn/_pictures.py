@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 import jax.numpy as jnp
 from jax import lax
 
-from edgewright.core.operators._windows import same_padding
+from edgewright.core.operators._attributes import same_padding
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
 from edgewright.models.nn._windows import Positive
@@ -76,7 +76,7 @@ def taps(config: SquareConfig, x: Any, kind: str, fill: float = 0.0) -> list[Any
     Args:
         config: the kernel.
         x: shape (batch, height, width, channels).
-        kind: of the layer, for messages.
+        kind: kind of the layer, for messages.
         fill: what stands in the padding.
 
     Returns:
@@ -123,7 +123,7 @@ def pool_layer(
 
     Args:
         config: of the layer.
-        kind: of the layer, for messages.
+        kind: kind of the layer, for messages.
         operator: of ONNX.
         apply: (config, x of shape (batch, height, width, channels)) -> (batch, rows, columns, channels), in JAX.
         formula: how an output is computed from the pixels that the kernel covers.

@@ -64,12 +64,12 @@ def scan(config: RecurrentConfig, parameters: Parameters, x: Any, step: Any, sta
     coming = jnp.einsum("bct,guc->tbgu", x, parameters["weights"]) + bias
     zeros = jnp.zeros((x.shape[0], config.units), x.dtype)
 
-    def one(held: Any, gates: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
-        held = step(held, gates)
-        return held, held[0] if config.sequence else None
+    def advance(state: Any, gates: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
+        state = step(state, gates)
+        return state, state[0] if config.sequence else None
 
-    held, every = jax.lax.scan(one, (zeros,) * states, coming)
-    return jnp.transpose(every, (1, 2, 0)) if config.sequence else held[0]
+    last_state, every = jax.lax.scan(advance, (zeros,) * states, coming)
+    return jnp.transpose(every, (1, 2, 0)) if config.sequence else last_state[0]
 
 
 def emit(op: str, config: RecurrentConfig, builder: Builder, value: str, *constants: Any, **attributes: int) -> str:  # noqa: ANN401

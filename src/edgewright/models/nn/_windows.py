@@ -106,21 +106,21 @@ def taps(config: KernelConfig, x: Any, kind: str, fill: float = 0.0) -> list[Any
     Args:
         config: the kernel.
         x: shape (batch, samples, channels).
-        kind: of the layer, for messages.
+        kind: kind of the layer, for messages.
         fill: what stands in the padding.
     """
     places, before, after = span(config, (x.shape[2], x.shape[1]), kind)
     padded = jnp.pad(x, ((0, 0), (before, after), (0, 0)), constant_values=fill) if before + after else x
-    length, apart = (places - 1) * config.stride + 1, _dilation(config)
-    starts = range(0, config.kernel * apart, apart)
+    length, dilation = (places - 1) * config.stride + 1, _dilation(config)
+    starts = range(0, config.kernel * dilation, dilation)
     return [lax.slice_in_dim(padded, k, k + length, config.stride, 1) for k in starts]
 
 
 def conv_attributes(config: KernelConfig, shape: Shape, kind: str) -> dict[str, tuple[int, ...]]:
     """ONNX attributes of a convolution or a pool."""
     _, before, after = span(config, shape, kind)
-    made = {"kernel_shape": (config.kernel,), "strides": (config.stride,), "pads": (before, after)}
-    return made if _dilation(config) == 1 else {**made, "dilations": (_dilation(config),)}
+    attributes = {"kernel_shape": (config.kernel,), "strides": (config.stride,), "pads": (before, after)}
+    return attributes if _dilation(config) == 1 else {**attributes, "dilations": (_dilation(config),)}
 
 
 def pool_layer(
@@ -130,7 +130,7 @@ def pool_layer(
 
     Args:
         config: of the layer.
-        kind: of the layer, for messages.
+        kind: kind of the layer, for messages.
         operator: of ONNX.
         apply: (config, x of shape (batch, channels, samples)) -> (batch, channels, places), in JAX.
         formula: how an output is computed from the samples that the kernel covers.
@@ -157,7 +157,7 @@ def global_pool_layer(
 
     Args:
         config: of the layer.
-        kind: of the layer, for messages.
+        kind: kind of the layer, for messages.
         operator: of ONNX; a Flatten takes off the axes of one sample that it leaves.
         reduce: (batch, channels, samples) -> (batch, channels), in JAX.
         formula: how an output is computed.

@@ -32,7 +32,7 @@ class BackboneConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fiel
         depth: share of the file's layers with weights that are kept, from the first on.
         freeze: share of the kept layers, from the first on, that training leaves as they are.
         pixels: numbers that black and white were when the file was trained; an int8 file tells it.
-        sha256: of the file; another file of its name is refused.
+        sha256: SHA-256 of the file; another file of its name is refused.
         shape, out, macs, nodes: of what was read, kept with a fitted network so that it needs no file.
     """
 
@@ -56,34 +56,34 @@ def _file(config: BackboneConfig) -> Backbone:
     Raises:
         InputError: as `read_backbone`, or when it is another file than the one the network began with.
     """
-    found = read_backbone(Path(config.file), config.depth)
-    if config.sha256 not in ("", found.sha256):
+    backbone = read_backbone(Path(config.file), config.depth)
+    if config.sha256 not in ("", backbone.sha256):
         raise InputError(
-            f"the file of SHA-256 {config.sha256[:12]}", found.sha256[:12], f"{_WHERE} {config.file}",
+            f"the file of SHA-256 {config.sha256[:12]}", backbone.sha256[:12], f"{_WHERE} {config.file}",
             "Bring the file back that the configuration was written for",
         )  # fmt: skip
-    return found
+    return backbone
 
 
 def settled(config: BackboneConfig) -> BackboneConfig:
     """Return the configuration with what the file says of its layers."""
-    found = _file(config)
+    backbone = _file(config)
     return msgspec.structs.replace(
         config,
         file=Path(config.file).name,
-        sha256=found.sha256,
-        shape=found.shape,
-        out=found.out,
-        macs=_macs(config, found.shape),
+        sha256=backbone.sha256,
+        shape=backbone.shape,
+        out=backbone.out,
+        macs=_macs(config, backbone.shape),
         nodes=tuple(
             {
                 "op": step.node.op,
                 "inputs": list(step.node.inputs),
                 "output": step.node.outputs[0],
                 "attributes": {k: list(v) if isinstance(v, tuple) else v for k, v in step.node.attributes.items()},
-                "integers": {str(place): list(numbers) for place, numbers in step.integers.items()},
+                "integers": {str(index): list(numbers) for index, numbers in step.integers.items()},
             }
-            for step in found.steps
+            for step in backbone.steps
         ),
     )
 
@@ -100,7 +100,7 @@ def _steps(config: BackboneConfig) -> tuple[Step, ...]:
                 outputs=(table["output"],),
                 attributes={k: tuple(v) if isinstance(v, list | tuple) else v for k, v in table["attributes"].items()},
             ),
-            {int(place): tuple(numbers) for place, numbers in table["integers"].items()},
+            {int(index): tuple(numbers) for index, numbers in table["integers"].items()},
         )
         for table in config.nodes
     )
@@ -134,11 +134,11 @@ def initialise(config: BackboneConfig, shape: Shape, rng: np.random.Generator) -
         InputError: a float file over pictures without `pixels`, or an operator before its first layer that does not
             allow the change.
     """
-    found = _file(config)
-    own = {name: array.copy() for name, array in found.constants.items()}
-    if len(found.shape) != 3:
+    backbone = _file(config)
+    own = {name: array.copy() for name, array in backbone.constants.items()}
+    if len(backbone.shape) != 3:
         return own
-    limits = config.pixels or found.range
+    limits = config.pixels or backbone.range
     if limits is None:
         raise InputError("numbers for black and white", "a float file, which does not tell them", f"{_WHERE} pixels",
                          "Set pixels = [0, 1], [-1, 1] or [0, 255], as the file was trained")  # fmt: skip
@@ -146,7 +146,7 @@ def initialise(config: BackboneConfig, shape: Shape, rng: np.random.Generator) -
     if factor <= 0:
         raise InputError("a number for white above that for black", str(list(limits)), f"{_WHERE} pixels")
     reached = {START}
-    for step in found.steps:
+    for step in backbone.steps:
         node = step.node
         if node.inputs[0] not in reached or (low == 0.0 and factor == 1.0):
             continue
@@ -183,8 +183,8 @@ def to_graph(config: BackboneConfig, parameters: Parameters, builder: Builder, v
     values = {START: value, "": ""}
     for step in _steps(config):
         given = [values[name] if name in values else builder.constant(parameters[name]) for name in step.node.inputs]
-        for place, numbers in step.integers.items():
-            given[place] = builder.integers(*numbers)
+        for index, numbers in step.integers.items():
+            given[index] = builder.integers(*numbers)
         value = values[step.node.outputs[0]] = builder.op(step.node.op, *given, **step.node.attributes)
     return value
 
@@ -197,9 +197,9 @@ def _integer(config: BackboneConfig) -> bool:
 def _macs(config: BackboneConfig, shape: Shape) -> int:
     if config.nodes:
         return config.macs
-    builder, found = Builder("backbone", shape), _file(config)
-    value = to_graph(config, found.constants, builder, builder.input, shape)
-    return cost(builder.finish({"features": (value, "float32", found.out)})).total.macs
+    builder, backbone = Builder("backbone", shape), _file(config)
+    value = to_graph(config, backbone.constants, builder, builder.input, shape)
+    return cost(builder.finish({"features": (value, "float32", backbone.out)})).total.macs
 
 
 LAYER = Layer(

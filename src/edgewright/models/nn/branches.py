@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, LayerConfig, Parameters, Shape
-from edgewright.models.architecture import read_layer
+from edgewright.models.layer_table import read_layer
 from edgewright.models.nn._activation import activate, emit_activation, initial_weights
 from edgewright.schema.errors import InputError
 
@@ -64,13 +64,13 @@ def _read(number: int, branch: Branch) -> list[tuple[Layer[Any], LayerConfig]]:
     Raises:
         InputError: for an unknown kind or key, a wrong value, or branches within branches.
     """
-    made = []
+    parts = []
     for index, table in enumerate(branch.layers, start=1):
         if table.get("kind") == "branches":
             raise InputError("layers other than branches", "branches", f"{_WHERE}, part {number + 1}, layer {index}")
         _, config, layer = read_layer(table, index, f"{_WHERE}, part {number + 1}, layer")
-        made.append((layer, config))
-    return made
+        parts.append((layer, config))
+    return parts
 
 
 class _Part:
@@ -78,7 +78,7 @@ class _Part:
 
     def __init__(self, number: int, branch: Branch, start: int, shape: Shape) -> None:
         self.number, self.branch, self.start, self.whole = number, branch, start, shape
-        self.shapes: list[Shape] = [self._taken()]
+        self.shapes: list[Shape] = [self._branch_input()]
         self.layers: list[tuple[Layer[Any], LayerConfig]] = []
         for index, (layer, config) in enumerate(_read(number, branch), start=1):
             self.layers.append((layer, config))
@@ -89,7 +89,7 @@ class _Part:
                 do = "Set the number of channels of its columns, such as channels = 1" if row else error.do
                 raise InputError(error.expected, error.got, f"{_WHERE}, part {number + 1}, layer {index}", do) from None
 
-    def _taken(self) -> Shape:
+    def _branch_input(self) -> Shape:
         """Shape of what the branch takes of a sample."""
         branch, where = self.branch, f"{_WHERE}, part {self.number + 1}"
         if len(self.whole) == 1:
@@ -145,15 +145,15 @@ def out_shape(config: BranchesConfig, shape: Shape) -> Shape:
 
 def initialise(config: BranchesConfig, shape: Shape, rng: np.random.Generator) -> Parameters:
     """Return parameters of all layers by part and layer; `partN.weights` of shape (features, units) and `bias`."""
-    made: Parameters = {}
+    parameters: Parameters = {}
     parts = _parts(config, shape)
     total = sum(part.features for part in parts)
     for part in parts:
         for index, (layer, own) in enumerate(part.layers):
-            found = layer.initialise(own, part.shapes[index], rng)
-            made |= {f"{part.names(index)}{name}": array for name, array in found.items()}
-        made[part.sum_weights] = initial_weights((part.features, config.units), total, config.activation, rng)
-    return {**made, "bias": np.zeros(config.units, np.float32)}
+            own_parameters = layer.initialise(own, part.shapes[index], rng)
+            parameters |= {f"{part.names(index)}{name}": array for name, array in own_parameters.items()}
+        parameters[part.sum_weights] = initial_weights((part.features, config.units), total, config.activation, rng)
+    return {**parameters, "bias": np.zeros(config.units, np.float32)}
 
 
 def apply(config: BranchesConfig, parameters: Parameters, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer

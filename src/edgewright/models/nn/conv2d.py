@@ -36,15 +36,15 @@ Run = Callable[[L, Parameters, Any, Parameters | None], Any]
 
 def started(name: str, channels: int) -> Parameters:
     """Return the parameters of a new normalisation: it changes nothing."""
-    ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-    return dict(zip((f"{name}_{part}" for part in _PARTS), (ones, zeros, ones.copy()), strict=True))
+    unit, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    return dict(zip((f"{name}_{part}" for part in _PARTS), (unit, zeros, unit.copy()), strict=True))
 
 
 def normalised(name: str, own: Parameters, y: Any, measured: Parameters | None) -> Any:  # noqa: ANN401 - JAX arrays
     """Return sums of a convolution, channels last, normalised; as they are where `own` has no gain for them.
 
     Args:
-        name: of the weights.
+        name: name of the weights.
         own: parameters of the layer.
         y: shape (..., channels).
         measured: None normalises with the mean and variance in `own`; otherwise those of `y` itself are taken, and
@@ -72,7 +72,7 @@ def folded(own: Parameters, axes: dict[str, tuple[int, str]]) -> Parameters:
         own: parameters of a layer.
         axes: axis of the output channels and name of the bias, by name of the weights.
     """
-    made = {key: array for key, array in own.items() if not key.endswith(tuple(f"_{part}" for part in _PARTS))}
+    parameters = {key: array for key, array in own.items() if not key.endswith(tuple(f"_{part}" for part in _PARTS))}
     for name, (axis, bias) in axes.items():
         if f"{name}_gain" not in own:
             continue
@@ -80,9 +80,9 @@ def folded(own: Parameters, axes: dict[str, tuple[int, str]]) -> Parameters:
         factor = gain / np.sqrt(variance + _EPSILON)
         shape = [1] * np.ndim(own[name])
         shape[axis] = -1
-        made[name] = (np.asarray(own[name], np.float64) * factor.reshape(shape)).astype(np.float32)
-        made[bias] = (np.asarray(own[bias], np.float64) - mean * factor).astype(np.float32)
-    return made
+        parameters[name] = (np.asarray(own[name], np.float64) * factor.reshape(shape)).astype(np.float32)
+        parameters[bias] = (np.asarray(own[bias], np.float64) - mean * factor).astype(np.float32)
+    return parameters
 
 
 def normalisation(run: Run[L], axes: dict[str, tuple[int, str]]) -> Normalisation[L]:

@@ -27,16 +27,16 @@ class GruConfig(RecurrentConfig, frozen=True, kw_only=True, forbid_unknown_field
 
 def initialise(config: GruConfig, shape: Shape, rng: np.random.Generator) -> Parameters:
     """Return the gates' weights, update, reset and new state, and `state_bias`, which the reset gate lets through."""
-    made = initial_gates(config, window_shape(shape, KIND)[0], 3, rng)
-    return {**made, "state_bias": np.zeros(config.units, np.float32)}
+    parameters = initial_gates(config, window_shape(shape, KIND)[0], 3, rng)
+    return {**parameters, "state_bias": np.zeros(config.units, np.float32)}
 
 
 def apply(config: GruConfig, parameters: Parameters, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
     """(batch, channels, samples) -> (batch, units), or (batch, units, samples) of a sequence."""
     recurrent, bias = parameters["recurrent"], parameters["state_bias"]
 
-    def step(held: Any, gates: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
-        (hidden,) = held
+    def step(state: Any, gates: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
+        (hidden,) = state
         own = jnp.einsum("bk,guk->bgu", hidden, recurrent)
         kept, seen = (jax.nn.sigmoid(gates[:, n] + own[:, n]) for n in range(2))
         fresh = jnp.tanh(gates[:, 2] + seen * (own[:, 2] + bias))

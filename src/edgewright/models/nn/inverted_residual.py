@@ -83,7 +83,7 @@ def _run(config: InvertedResidualConfig, own: Parameters, x: Any, measured: Para
     if config.expand > 1:
         y = activate("relu", normalised("expand", own, y @ own["expand"], measured) + own["expand_bias"])
     kernel = own["depthwise"].reshape(y.shape[3], -1)
-    y = sum(tap * kernel[:, place] for place, tap in enumerate(taps(config, y, KIND)))
+    y = sum(tap * kernel[:, index] for index, tap in enumerate(taps(config, y, KIND)))
     y = activate("relu", normalised("depthwise", own, y, measured) + own["depthwise_bias"])
     y = normalised("project", own, y @ own["project"], measured) + own["bias"]
     y = x + y if _added(config, x.shape[3]) else y

@@ -29,17 +29,17 @@ class LstmConfig(RecurrentConfig, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def initialise(config: LstmConfig, shape: Shape, rng: np.random.Generator) -> Parameters:
     """Return the gates' weights; the forget gate begins open, with a bias of 1 (Jozefowicz et al., 2015)."""
-    made = initial_gates(config, window_shape(shape, KIND)[0], 4, rng)
-    made["bias"].reshape(4, -1)[_FORGET] = 1.0
-    return made
+    parameters = initial_gates(config, window_shape(shape, KIND)[0], 4, rng)
+    parameters["bias"].reshape(4, -1)[_FORGET] = 1.0
+    return parameters
 
 
 def apply(config: LstmConfig, parameters: Parameters, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
     """(batch, channels, samples) -> (batch, units), or (batch, units, samples) of a sequence."""
     recurrent = parameters["recurrent"]
 
-    def step(held: Any, gates: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
-        hidden, cell = held
+    def step(state: Any, gates: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
+        hidden, cell = state
         gates = gates + jnp.einsum("bk,guk->bgu", hidden, recurrent)
         opened, shown, kept = (jax.nn.sigmoid(gates[:, n]) for n in range(3))
         cell = kept * cell + opened * jnp.tanh(gates[:, 3])

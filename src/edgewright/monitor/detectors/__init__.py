@@ -69,5 +69,5 @@ def kind(name: str) -> DetectorKind[DetectorConfig]:
     Raises:
         UnknownNameError: listing the known detectors.
     """
-    found: DetectorKind[DetectorConfig] = catalogue.find(__name__, name, "DETECTOR", "detector")
-    return found
+    detector: DetectorKind[DetectorConfig] = catalogue.find(__name__, name, "DETECTOR", "detector")
+    return detector

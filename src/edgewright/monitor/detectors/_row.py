@@ -167,7 +167,7 @@ def filled(values: Floats, mean: Array, deviation: Array) -> Array:
     return np.where(np.isfinite(wide), (wide - mean) / deviation, 0.0)
 
 
-def enough(values: Floats, minimum: int, what: str) -> None:
+def enough(values: Floats, minimum: int, unit: str) -> None:
     """Refuse to learn from too little.
 
     Raises:
@@ -176,5 +176,5 @@ def enough(values: Floats, minimum: int, what: str) -> None:
     rows = int(np.isfinite(values).any(1).sum()) if values.ndim == 2 else 0
     if rows < minimum:
         raise InputError(
-            f"at least {minimum} rows to fit {what} on", str(rows), do="Give more rows, or another detector"
+            f"at least {minimum} rows to fit {unit} on", str(rows), do="Give more rows, or another detector"
         )

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector
 from edgewright.schema.data import Floats
@@ -31,7 +31,7 @@ class AutoencoderConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknow
         narrow: units of the narrow layer; 0 takes half of the channels, at least 1.
         epochs: of the training.
         mean: rows whose mean error is judged.
-        seed: of the first weights and of the order of the rows.
+        seed: seed of the first weights and of the order of the rows.
     """
 
     hidden: int = 0

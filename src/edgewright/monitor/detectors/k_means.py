@@ -12,7 +12,7 @@ from edgewright.monitor.detectors._row import RowDetector, enough, filled, scale
 from edgewright.schema.data import Floats
 
 _ROUNDS = 50
-_MOST = 20_000
+_MAX_ROWS = 20_000
 
 
 class KMeansConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,8 +54,8 @@ def fit(config: KMeansConfig, values: Floats, time: NDArray[np.float64]) -> dict
     mean, deviation = scales(values)
     z = filled(values, mean, deviation)
     rng = np.random.default_rng(config.seed)
-    if len(z) > _MOST:
-        z = z[np.sort(rng.choice(len(z), _MOST, replace=False))]
+    if len(z) > _MAX_ROWS:
+        z = z[np.sort(rng.choice(len(z), _MAX_ROWS, replace=False))]
     centres = _first(z, max(1, min(config.centres, len(z))), rng)
     nearest = np.full(len(z), -1)
     for _ in range(_ROUNDS):

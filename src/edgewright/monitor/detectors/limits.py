@@ -34,21 +34,21 @@ class _Limits(RowDetector):
     """At work. A missing value is within the limits."""
 
     def __init__(self, learnt: dict[str, Any]) -> None:
-        self._least, self._middle = np.asarray(learnt["least"]), np.asarray(learnt["middle"])
+        self._minimum, self._middle = np.asarray(learnt["least"]), np.asarray(learnt["middle"])
         self._up, self._down = np.asarray(learnt["up"]), np.asarray(learnt["down"])
         super().__init__(len(self._middle))
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
         """Return the largest distance from the median, as a share of that of the limit on the same side."""
-        away = _compared(x, self._least) - self._middle
+        away = _compared(x, self._minimum) - self._middle
         self._parts = np.where(present, np.maximum(away / self._up, -away / self._down), 0.0)
         return float(self._parts.max())
 
 
-def _compared(values: Array, least: Array) -> Array:
+def _compared(values: Array, lowest: Array) -> Array:
     """Return values, or logarithms of channels with a least value above 0."""
-    positive = least > 0
-    logs = np.log(np.maximum(np.where(positive & np.isfinite(values), values, 1.0), np.where(positive, least, 1.0)))
+    positive = lowest > 0
+    logs = np.log(np.maximum(np.where(positive & np.isfinite(values), values, 1.0), np.where(positive, lowest, 1.0)))
     return np.where(positive, logs, values)
 
 
@@ -66,10 +66,15 @@ def fit(config: LimitsConfig, values: Floats, time: NDArray[np.float64]) -> dict
     # A channel without a value has no limits: everything is as far as a thousand units.
     known = [column[np.isfinite(column)] for column in wide.T]
     known = [column if len(column) else np.zeros(1) for column in known]
-    least = np.array([_FLOOR * np.quantile(column, outside) if column.min() > 0 else 0.0 for column in known])
-    columns = [_compared(column, np.full(len(column), limit)) for column, limit in zip(known, least, strict=True)]
+    lowest = np.array([_FLOOR * np.quantile(column, outside) if column.min() > 0 else 0.0 for column in known])
+    columns = [_compared(column, np.full(len(column), limit)) for column, limit in zip(known, lowest, strict=True)]
     low, middle, high = np.array([np.quantile(column, (outside, 0.5, 1 - outside)) for column in columns]).T
-    return {"least": least, "middle": middle, "up": spread(high - middle, middle), "down": spread(middle - low, middle)}
+    return {
+        "least": lowest,
+        "middle": middle,
+        "up": spread(high - middle, middle),
+        "down": spread(middle - low, middle),
+    }
 
 
 DETECTOR = DetectorKind(config=LimitsConfig, fit=fit, start=_Limits, windows=True)

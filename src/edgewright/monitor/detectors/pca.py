@@ -16,7 +16,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
 _USUAL = 0.99
-_LEAST = 1e-12
+_MIN_VARIANCE = 1e-12
 
 
 class PcaConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ def fit(config: PcaConfig, values: Floats, time: NDArray[np.float64]) -> dict[st
     covariance = z.T @ z / len(z)
     variances, axes = np.linalg.eigh(covariance)
     variances, axes = variances[::-1], axes[:, ::-1].T
-    total = max(float(variances.sum()), _LEAST)
+    total = max(float(variances.sum()), _MIN_VARIANCE)
     kept = max(1, int(np.searchsorted(np.cumsum(variances) / total, config.variance - 1e-9) + 1))
     axes, variances = np.ascontiguousarray(axes[:kept]), np.maximum(variances[:kept], 1e-6 * total)
     both = [_parts(row, axes, variances) for row in z]

@@ -72,15 +72,15 @@ class _SpectralResidual(RowDetector):
             piece = windows[start : start + _PIECE]
             yield from self._saliency(piece.reshape(-1, samples)).reshape(len(piece), -1)
 
-    def _saliency(self, held: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _saliency(self, series: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far the newest row of each window is above its mean saliency, in means; 0 for what does not move.
 
         Args:
-            held: shape (windows, samples).
+            series: shape (windows, samples).
         """
-        low, high = held.min(1), held.max(1)
+        low, high = series.min(1), series.max(1)
         moving = high - low > 1e-9 * np.maximum(np.abs(low), np.abs(high))
-        values = (held - held.mean(1)[:, None]) / np.where(moving, high - low, 1.0)[:, None]
+        values = (series - series.mean(1)[:, None]) / np.where(moving, high - low, 1.0)[:, None]
         # The newest row takes no part: a spike would be prolonged and look like the beginning of something.
         slope = ((values[:, -2:-1] - values[:, -2 - _SLOPE : -2]) / np.arange(_SLOPE, 0, -1)).mean(1)
         ahead = values[:, -1 - _SLOPE] + slope * _SLOPE

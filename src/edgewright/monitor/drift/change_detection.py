@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 
+from edgewright.monitor.drift.sketch import BLOCKS
 from edgewright.schema.errors import InputError
 
 _SINGLE = struct.Struct("<ff")
 # Of ADWIN: confidence (the smaller, the fewer false alarms), buckets of one size, values in each part of a cut.
-_DELTA, _MOST, _LEAST = 0.002, 5, 5
+_DELTA, _MAX_BUCKETS, _MIN_PART = 0.002, 5, 5
 # What is kept of each sum of Page and Hinkley's test with every value.
 _KEEP = 1 - 1e-4
 
@@ -61,7 +63,7 @@ class Adwin:
 
     def _compress(self) -> None:
         for level, row in enumerate(self._rows):
-            if len(row) <= _MOST:
+            if len(row) <= _MAX_BUCKETS:
                 return
             (first, a), (second, b) = row.pop(0), row.pop(0)
             if level + 1 < self.levels:
@@ -72,7 +74,7 @@ class Adwin:
     def _cut(self) -> bool:
         """Drop the oldest bucket if some cut of the window has parts that differ by more than chance."""
         width = self.width
-        if width < 2 * _LEAST:
+        if width < 2 * _MIN_PART:
             return False
         mean = self.mean
         squares = 0.0
@@ -87,11 +89,11 @@ class Adwin:
             for total, _ in self._rows[level]:
                 old, old_sum = old + (1 << level), old_sum + total
                 new = width - old
-                if new < _LEAST:
+                if new < _MIN_PART:
                     return False
-                if old < _LEAST:
+                if old < _MIN_PART:
                     continue
-                inverse = 1 / (old - _LEAST + 1) + 1 / (new - _LEAST + 1)
+                inverse = 1 / (old - _MIN_PART + 1) + 1 / (new - _MIN_PART + 1)
                 bound = math.sqrt(2 * inverse * variance * loudness) + 2 / 3 * loudness * inverse
                 if abs(old_sum / old - (whole - old_sum) / new) > bound:
                     next(row for row in reversed(self._rows) if row).pop(0)
@@ -126,13 +128,13 @@ class PageHinkley:
     Args:
         delta: change that is not looked for.
         threshold: see above; the larger, the fewer false alarms.
-        least: values before the first alarm.
+        minimum: values before the first alarm.
     """
 
     _LAYOUT = struct.Struct("<Iddddd")
 
     def __init__(self, *, delta: float = 0.005, threshold: float = 50.0, minimum: int = 30) -> None:
-        self.delta, self.threshold, self.least = delta, threshold, minimum
+        self.delta, self.threshold, self.minimum_seen = delta, threshold, minimum
         self.reset()
 
     def reset(self) -> None:
@@ -149,7 +151,7 @@ class PageHinkley:
         self._up = _KEEP * self._up + away - self.delta
         self._down = _KEEP * self._down + away + self.delta
         self._low, self._high = min(self._low, self._up), max(self._high, self._down)
-        if self.seen < self.least:
+        if self.seen < self.minimum_seen:
             return False
         if max(self._up - self._low, self._high - self._down) > self.threshold:
             self.reset()
@@ -173,3 +175,80 @@ class PageHinkley:
 
 def _single(value: float) -> float:
     return float(np.float32(value))
+
+
+# A change of the mean confidence below this does not matter.
+_SIZE = 0.1
+_LAYOUT = struct.Struct(f"<dIB{BLOCKS}f")
+_PAGE = 44
+
+
+@dataclass(frozen=True)
+class ConfidenceChange:
+    """The mean confidence of blocks before and after a change, which began `blocks` blocks ago."""
+
+    before: float
+    after: float
+    blocks: int
+
+    @property
+    def step(self) -> float:
+        """After less before, in units of the size that matters."""
+        return (self.after - self.before) / _SIZE
+
+
+class ConfidenceWatch:
+    """The mean confidence of blocks, followed by ADWIN and Page and Hinkley's test."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = 0.0, 0
+        self._means: list[float] = []
+        self._adwin = Adwin(clock=1, levels=3, grace=BLOCKS // 2)
+        self._page = PageHinkley(delta=_SIZE / 2, threshold=8 * _SIZE, minimum=BLOCKS // 2)
+
+    def push(self, confidence: float) -> None:
+        """Take an answer's confidence, 0 to 1; one that is not finite, or 0 (no answer), is passed over."""
+        if math.isfinite(confidence) and confidence > 0:
+            self._sum, self._count = self._sum + confidence, self._count + 1
+
+    def close(self) -> ConfidenceChange | None:
+        """End the block; the change, where there is one that matters."""
+        if not self._count:
+            return None
+        # float32 as it is saved, so that going on from a state changes nothing.
+        mean = struct.unpack("<f", struct.pack("<f", self._sum / self._count))[0]
+        self._sum, self._count = 0.0, 0
+        self._means = [*self._means, mean][-BLOCKS:]
+        reported = self._page.update(mean)
+        if not (self._adwin.update(mean) or reported):
+            return None
+        return self._step()
+
+    def _step(self) -> ConfidenceChange | None:
+        best: ConfidenceChange | None = None
+        weight = 0.0
+        for cut in range(2, len(self._means) - 1):
+            before, after = self._means[:cut], self._means[cut:]
+            change = ConfidenceChange(sum(before) / len(before), sum(after) / len(after), len(after) - 1)
+            if abs(change.step) * math.sqrt(len(before) * len(after)) > weight:
+                best, weight = change, abs(change.step) * math.sqrt(len(before) * len(after))
+        return best if best is not None and abs(best.step) >= 1 else None
+
+    def to_bytes(self) -> bytes:
+        """All it remembers, exact."""
+        filled = [*self._means, *[0.0] * (BLOCKS - len(self._means))]
+        head = _LAYOUT.pack(self._sum, self._count, len(self._means), *filled)
+        return head + self._page.to_bytes() + self._adwin.to_bytes()
+
+    def restore(self, data: bytes) -> None:
+        """Go on from `to_bytes`.
+
+        Raises:
+            InputError: other bytes.
+        """
+        if len(data) < _LAYOUT.size + _PAGE:
+            raise InputError("the state of a confidence", f"{len(data)} bytes", "drift")
+        self._sum, self._count, kept, *means = _LAYOUT.unpack(data[: _LAYOUT.size])
+        self._means = means[:kept]
+        self._page.restore(data[_LAYOUT.size : _LAYOUT.size + _PAGE])
+        self._adwin.restore(data[_LAYOUT.size + _PAGE :])

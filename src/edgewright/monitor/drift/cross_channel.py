@@ -39,7 +39,7 @@ _HEAD = struct.Struct("<IHH")
 class Fault:
     """A change of several channels or of one: its words, its channels, and the map of (1, channels) it is."""
 
-    said: str
+    text: str
     channels: tuple[int, ...]
     change: Array
 
@@ -62,8 +62,8 @@ class FaultDiagnosis:
 def products(moments: Array) -> Array:
     """Return means and mean products, shape (..., p), of moments of (1, channels), shape (..., 1 + c, 1 + c)."""
     above = np.triu_indices(moments.shape[-1])
-    made: Array = moments[..., above[0], above[1]][..., 1:]
-    return made
+    pairs: Array = moments[..., above[0], above[1]][..., 1:]
+    return pairs
 
 
 def faults(columns: Sequence[Column], center: Array, scale: Array, deviation: Array) -> tuple[Fault, ...]:
@@ -75,7 +75,7 @@ def faults(columns: Sequence[Column], center: Array, scale: Array, deviation: Ar
         scale: of each channel.
         deviation: of each channel so scaled.
     """
-    count, made = len(columns), []
+    count, changes = len(columns), []
 
     def gain(which: Sequence[int], factor: float) -> Array:
         change = np.eye(1 + count)
@@ -84,25 +84,25 @@ def faults(columns: Sequence[Column], center: Array, scale: Array, deviation: Ar
         return change
 
     for i, column in enumerate(columns):
-        made += [Fault(f"gain of {column.name}", (i,), gain((i,), factor)) for factor in _GAINS]
+        changes += [Fault(f"gain of {column.name}", (i,), gain((i,), factor)) for factor in _GAINS]
         for by in _OFFSETS:
             change = np.eye(1 + count)
             change[1 + i, 0] = by * deviation[i]
-            made.append(Fault(f"offset of {column.name}", (i,), change))
+            changes.append(Fault(f"offset of {column.name}", (i,), change))
     for unit in dict.fromkeys(column.unit for column in columns):
         alike = tuple(i for i, column in enumerate(columns) if column.unit == unit)
         if len(alike) < 2:
             continue
         text = f"gain of {', '.join(columns[i].name for i in alike)}"
-        made += [Fault(text, alike, gain(alike, factor)) for factor in _COMMON]
+        changes += [Fault(text, alike, gain(alike, factor)) for factor in _COMMON]
         for i, j in itertools.combinations(alike, 2):
             change = np.eye(1 + count)
             for a, b in ((i, j), (j, i)):
                 change[1 + a] = 0
                 change[1 + a, 1 + b] = scale[b] / scale[a]
                 change[1 + a, 0] = (center[b] - center[a]) / scale[a]
-            made.append(Fault(f"{columns[i].name} and {columns[j].name} swapped", (i, j), change))
-    return tuple(made)
+            changes.append(Fault(f"{columns[i].name} and {columns[j].name} swapped", (i, j), change))
+    return tuple(changes)
 
 
 def moved(mean: Array, change: Array) -> Array:
@@ -112,8 +112,8 @@ def moved(mean: Array, change: Array) -> Array:
     above = np.triu_indices(size)
     moments[above] = np.concatenate([[1.0], mean])
     moments = moments + np.triu(moments, 1).T
-    made: Array = products(change @ moments @ change.T) - mean
-    return made
+    difference: Array = products(change @ moments @ change.T) - mean
+    return difference
 
 
 class JointMonitor:
@@ -145,13 +145,13 @@ class JointMonitor:
         self._sums, self._rows = np.zeros(size), 0
         self._ring: deque[NDArray[np.float32]] = deque(maxlen=RHYTHM)
         self._since, self._blocks = np.zeros(size, np.float32), 0
-        self.told = False
+        self.reported = False
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the reference and of all that is remembered, at most."""
-        held = (self._center, self._scale, self._mean, self._deviation, self._directions, self._sums, self._since)
-        return sum(part.nbytes for part in held) + RHYTHM * 4 * self._directions.shape[1] + _HEAD.size
+        arrays = (self._center, self._scale, self._mean, self._deviation, self._directions, self._sums, self._since)
+        return sum(part.nbytes for part in arrays) + RHYTHM * 4 * self._directions.shape[1] + _HEAD.size
 
     @property
     def score(self) -> float:
@@ -173,8 +173,8 @@ class JointMonitor:
         whole = values[np.isfinite(values).all(axis=1)].astype(np.float64)
         if not len(whole):
             return
-        one = np.concatenate([np.ones((len(whole), 1)), (whole - self._center) / self._scale], axis=1)
-        rows = one[:, self._above[0]] * one[:, self._above[1]]
+        extended = np.concatenate([np.ones((len(whole), 1)), (whole - self._center) / self._scale], axis=1)
+        rows = extended[:, self._above[0]] * extended[:, self._above[1]]
         # Row after row, as for a channel: how rows were put into packets changes nothing.
         self._sums = np.add.accumulate(np.concatenate([self._sums[None], rows]))[-1]
         self._rows += len(whole)
@@ -188,15 +188,15 @@ class JointMonitor:
         away = sums / count - self._mean
         self._ring.append((away @ self._directions.astype(np.float64)).astype(np.float32))
         if self.score < 1:
-            self._since, self._blocks, self.told = np.zeros_like(self._since), 0, False
+            self._since, self._blocks, self.reported = np.zeros_like(self._since), 0, False
             return None
         self._blocks += 1
-        if self.told:
+        if self.reported:
             return None
         self._since = (self._since + away).astype(np.float32)
         if self._blocks <= LASTS:
             return None
-        self.told = True
+        self.reported = True
         return FaultDiagnosis(self._nearest(self._since.astype(np.float64) / self._blocks), self.score, self._blocks)
 
     def _nearest(self, away: Array) -> tuple[Fault, ...]:
@@ -214,14 +214,14 @@ class JointMonitor:
 
         best: dict[str, tuple[float, Fault]] = {}
         for fault in faults(self.columns, self._center, self._scale, own):
-            best[fault.said] = min(best.get(fault.said, (np.inf, fault)), (distance(fault), fault), key=lambda b: b[0])
+            best[fault.text] = min(best.get(fault.text, (np.inf, fault)), (distance(fault), fault), key=lambda b: b[0])
         first, second, *_ = sorted(best.values(), key=lambda b: b[0])
         return (first[1], second[1]) if second[0] <= _ALIKE * first[0] else (first[1],)
 
     def to_bytes(self) -> bytes:
         """All it remembers, exact."""
         ring = np.concatenate([np.zeros((0, self._directions.shape[1]), "<f4"), *(r[None] for r in self._ring)])
-        head = _HEAD.pack(self._rows, self._blocks, len(ring) | (self.told << 15))
+        head = _HEAD.pack(self._rows, self._blocks, len(ring) | (self.reported << 15))
         return head + self._sums.astype("<f8").tobytes() + self._since.astype("<f4").tobytes() + ring.tobytes()
 
     def restore(self, data: bytes) -> None:
@@ -231,12 +231,12 @@ class JointMonitor:
             InputError: another length.
         """
         size, wide = len(self._sums), self._directions.shape[1]
-        rows, blocks, held = _HEAD.unpack_from(data) if len(data) >= _HEAD.size else (0, 0, 0)
-        length = held & 0x7FFF
+        rows, blocks, pending = _HEAD.unpack_from(data) if len(data) >= _HEAD.size else (0, 0, 0)
+        length = pending & 0x7FFF
         if len(data) != _HEAD.size + 12 * size + 4 * wide * length or length > RHYTHM:
             raise InputError("the state of a cross-channel monitor", f"{len(data)} bytes", "drift")
         at = _HEAD.size
-        self._rows, self._blocks, self.told = rows, blocks, bool(held >> 15)
+        self._rows, self._blocks, self.reported = rows, blocks, bool(pending >> 15)
         self._sums = np.frombuffer(data, "<f8", size, at).copy()
         self._since = np.frombuffer(data, "<f4", size, at + 8 * size).copy()
         ring = np.frombuffer(data, "<f4", wide * length, at + 12 * size).reshape(length, wide)

@@ -70,7 +70,7 @@ def normal_tail(away: float, spread: float) -> float:
     return math.erfc(abs(away) / spread / math.sqrt(2)) if spread > 0 else 0.0
 
 
-_MOST, _NEAR, _TINY = 300, 1e-14, 1e-300
+_MAX_TERMS, _NEAR, _TINY = 300, 1e-14, 1e-300
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:
@@ -94,7 +94,7 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
     )  # fmt: skip
     c, d = 1.0, 1.0 / _not_zero(1 - (a + b) * x / (a + 1))
     value = d
-    for m in range(1, _MOST):
+    for m in range(1, _MAX_TERMS):
         for step in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
             -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
@@ -178,9 +178,9 @@ class Finding:
     psi: float
 
 
-def stability_index(found: Array, expected: Array) -> float:
+def stability_index(observed: Array, expected: Array) -> float:
     """Compute the population stability index: sum of (found - expected) ln(found / expected), floor .01."""
-    p, e = np.maximum(found, _FLOOR), np.maximum(expected, _FLOOR)
+    p, e = np.maximum(observed, _FLOOR), np.maximum(expected, _FLOOR)
     return float(((p - e) * np.log(p / e)).sum())
 
 
@@ -203,11 +203,13 @@ def compare(ring: Ring, column: ReferenceColumn, bins: Bins, sizes: Sizes, alpha
     quick = _quick(ring, column, sizes)
     if quick is not None:
         return quick, True
-    found = [one for length in LENGTHS if len(ring) >= length for one in _tested(ring, length, column, bins, sizes)]
-    if not found:
+    findings = [
+        finding for length in LENGTHS if len(ring) >= length for finding in _tested(ring, length, column, bins, sizes)
+    ]
+    if not findings:
         return Finding("mean", 0.0, 1.0, 0, 0.0, 1.0, 0.0), False
-    drifted = [one for one in found if one.score >= 1 and one.sure <= alpha]
-    return max(drifted or found, key=lambda one: one.score), bool(drifted)
+    drifted = [finding for finding in findings if finding.score >= 1 and finding.sure <= alpha]
+    return max(drifted or findings, key=lambda finding: finding.score), bool(drifted)
 
 
 def changed(ring: Ring, column: ReferenceColumn, sizes: Sizes, alpha: float) -> Finding | None:

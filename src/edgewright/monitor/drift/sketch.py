@@ -60,7 +60,7 @@ def bins_of(column: ReferenceColumn) -> Bins:
     given = np.asarray(column.quantiles, np.float64)
     if given.shape != (9,) or not np.isfinite(given).all() or (np.diff(given) < 0).any():
         raise InputError("nine rising quantiles", str(column.quantiles)[:80], f"reference of {column.name}")
-    cuts = given[[place for place, _ in _CUTS]].astype(np.float32)
+    cuts = given[[index for index, _ in _CUTS]].astype(np.float32)
     edges, first, tied = np.unique(cuts, return_index=True, return_counts=True)
     last = first + tied - 1
     below = levels[last]
@@ -176,13 +176,13 @@ class OpenBlock:
         sums.bins = sums.bins + self._bins.counts(there)
 
     def close(self) -> Sketch:
-        """Return the sketch of the block; the next one begins."""
-        made, self.sums = self.sums, Sketch()
-        count = max(made.present, 1)
-        shift = made.mean / count
-        made.squares = max(0.0, made.squares - made.mean * shift)
-        made.mean = self._level + shift if made.present else 0.0
-        return made
+        """Return the sketch of the block, and begin the next one."""
+        sketch, self.sums = self.sums, Sketch()
+        count = max(sketch.present, 1)
+        shift = sketch.mean / count
+        sketch.squares = max(0.0, sketch.squares - sketch.mean * shift)
+        sketch.mean = self._level + shift if sketch.present else 0.0
+        return sketch
 
 
 class Ring:
@@ -209,13 +209,13 @@ class Ring:
         """Forget all blocks."""
         self._blocks = self._blocks[:0]
 
-    def shares(self, what: Literal["bins", "outside", "missing"] = "bins") -> Array:
+    def shares(self, field: Literal["bins", "outside", "missing"] = "bins") -> Array:
         """Return shares of values in each bin (blocks, BINS), beyond training, or of rows without one (blocks,)."""
-        return np.asarray(self._blocks[what] / _WHOLE)
+        return np.asarray(self._blocks[field] / _WHOLE)
 
-    def moments(self, what: Literal["mean", "deviation"]) -> Array:
+    def moments(self, field: Literal["mean", "deviation"]) -> Array:
         """Shape (blocks,); the mean is NaN for a block without a value."""
-        return self._blocks[what].astype(np.float64)
+        return self._blocks[field].astype(np.float64)
 
     def to_bytes(self) -> bytes:
         """At most `BLOCKS` * `BLOCK_BYTES` bytes, exact."""

@@ -12,9 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.numbered_columns import are_even, families
-from edgewright.monitor.drift.change_detection import Adwin, PageHinkley
-from edgewright.monitor.drift.confidence import ConfidenceWatch
+from edgewright.core.csv.numbered_columns import are_even, families
+from edgewright.monitor.drift.change_detection import Adwin, ConfidenceWatch, PageHinkley
 from edgewright.monitor.drift.cross_channel import FaultDiagnosis, JointMonitor
 from edgewright.monitor.drift.reference_test import LENGTHS, TESTS, Finding, Sizes, changed, compare, scale_of
 from edgewright.monitor.drift.sketch import BLOCKS, SKETCH_BYTES, OpenBlock, Ring, Sketch, bins_of
@@ -53,7 +52,7 @@ class ChannelWatch:
         self._page = PageHinkley(delta=0.25, threshold=4.0, minimum=BLOCKS // 2)
         self.finding: Finding | None = None
         self.drifted, self.since = False, math.nan
-        self._told = 0  # blocks for which a change that one of the tests told is still looked into
+        self._pending_blocks = 0  # blocks for which a change that one of the tests told is still looked into
 
     def push(self, values: NDArray[np.float32]) -> None:
         """Take rows of the open block, shape (rows,), NaN where missing."""
@@ -77,23 +76,23 @@ class ChannelWatch:
 
     def _changed(self, block: Sketch) -> Finding | None:
         """Return a change on the way: one of the two tests says so, and one rhythm differs from the one before."""
-        self._told = max(0, self._told - 1)
+        self._pending_blocks = max(0, self._pending_blocks - 1)
         if not block.present:
             return None
         z = (block.mean - self.column.mean) / scale_of(self.column)
         z = min(max(z, -_SPAN), _SPAN)
         reported = self._page.update(z)
         if self._adwin.update((z + _SPAN) / (2 * _SPAN)) or reported:
-            self._told = BLOCKS
-        found = changed(self.ring, self.column, self.sizes, self.alpha) if self._told else None
-        if found is not None:
-            self._told = 0
-        return found
+            self._pending_blocks = BLOCKS
+        change = changed(self.ring, self.column, self.sizes, self.alpha) if self._pending_blocks else None
+        if change is not None:
+            self._pending_blocks = 0
+        return change
 
     def to_bytes(self) -> bytes:
         """All it remembers, exact."""
         ring, adwin, page = self.ring.to_bytes(), self._adwin.to_bytes(), self._page.to_bytes()
-        head = _CHANNEL_HEAD.pack(self.drifted, self._told, len(ring), len(adwin), len(page), self.since)
+        head = _CHANNEL_HEAD.pack(self.drifted, self._pending_blocks, len(ring), len(adwin), len(page), self.since)
         return head + self.total.to_bytes() + self._open.sums.to_bytes() + ring + adwin + page
 
     def restore(self, data: bytes) -> None:
@@ -112,7 +111,7 @@ class ChannelWatch:
             start += length
         if start != len(data):
             raise InputError(f"a state of {start} bytes", str(len(data)), f"drift, {self.column.name}")
-        self.drifted, self._told, self.since = bool(drifted), record, since
+        self.drifted, self._pending_blocks, self.since = bool(drifted), record, since
         self.total = Sketch.from_bytes(parts[0])
         self._open.sums = Sketch.from_bytes(parts[1])
         self.ring.restore(parts[2])
@@ -255,7 +254,7 @@ class DriftWatch:
         """Return what changed between channels, in words; the channels of the likeliest change are its label."""
         since = self._began[max(0, len(self._began) - named.blocks)]
         label = ", ".join(self.channels[i].column.name for i in named.faults[0].channels)
-        detail = {"test": "together", "since": since, "change": ", or ".join(fault.said for fault in named.faults)}
+        detail = {"test": "together", "since": since, "change": ", or ".join(fault.text for fault in named.faults)}
         return Event(kind="drift", time=time, label=label, score=named.score, detail=detail)
 
     def _event(self, channel: ChannelWatch, finding: Finding, time: float) -> Event:
@@ -335,7 +334,7 @@ def watch_of(manifest: Manifest, config: DriftConfig | None = None, rate: float 
     config = config or DriftConfig()
     rate = rate or (manifest.window.rate if manifest.window else None)
     joint = None if manifest.joint is None else JointMonitor(manifest.joint, manifest.columns, config.rhythm)
-    numbers = list(next(iter(families(one.name for one in manifest.reference).values()), {}))
+    numbers = list(next(iter(families(column.name for column in manifest.reference).values()), {}))
     is_series = manifest.window is None and are_even(numbers) and 2 * len(numbers) > len(manifest.reference)
     return DriftWatch(manifest.reference, rate, config, joint, len(numbers) if is_series else 1)
 
@@ -350,11 +349,11 @@ def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:
         InputError: none, or of different numbers of channels.
     """
     given = list(summaries)
-    lengths = {len(one) for one in given}
+    lengths = {len(summary) for summary in given}
     if len(lengths) != 1 or not given[0] or len(given[0]) % SKETCH_BYTES:
         raise InputError("summaries of the same channels", f"{len(given)} of lengths {sorted(lengths)}", "drift")
-    made = [Sketch() for _ in range(len(given[0]) // SKETCH_BYTES)]
-    for one in given:
-        for index, sketch in enumerate(made):
-            sketch.add(Sketch.from_bytes(one[index * SKETCH_BYTES : (index + 1) * SKETCH_BYTES]))
-    return tuple(made)
+    sketches = [Sketch() for _ in range(len(given[0]) // SKETCH_BYTES)]
+    for summary in given:
+        for index, sketch in enumerate(sketches):
+            sketch.add(Sketch.from_bytes(summary[index * SKETCH_BYTES : (index + 1) * SKETCH_BYTES]))
+    return tuple(sketches)

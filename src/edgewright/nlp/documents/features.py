@@ -101,7 +101,7 @@ def figures(question_words: QuestionWords, candidates: Sequence[Candidate]) -> t
     owner = np.repeat(np.arange(len(candidates), dtype=np.int32), [len(c.counts) for c in candidates])
     words = np.concatenate([c.words for c in candidates])
     sentence = np.repeat(np.arange(len(counts)), counts)
-    held, first = _held(question_words, words, sentence, len(counts))
+    best_match, first = _matches(question_words, words, sentence, len(counts))
     sizes = np.array([len(c.title) for c in candidates])
     titled = _titled(question_words, candidates, sizes)
     weights, total, mean = (
@@ -110,32 +110,32 @@ def figures(question_words: QuestionWords, candidates: Sequence[Candidate]) -> t
         question_words.sentences.mean,
     )
     mean_titled = mean + float(sizes.mean())
-    made = np.zeros((len(counts), len(NAMES)))
-    made[:, 0] = weights @ _bm25(held, counts, mean) / total
-    made[:, 1] = weights @ _bm25(held + titled[:, owner], counts + sizes[owner], mean_titled) / total
-    around, wide = _window(held, owner), _window(counts[None].astype(np.float64), owner)[0]
-    made[:, 2] = weights @ _bm25(around, wide, 3 * mean) / total
-    made[:, 3] = weights @ (held > 0) / total
+    table = np.zeros((len(counts), len(NAMES)))
+    table[:, 0] = weights @ _bm25(best_match, counts, mean) / total
+    table[:, 1] = weights @ _bm25(best_match + titled[:, owner], counts + sizes[owner], mean_titled) / total
+    around, wide = _window(best_match, owner), _window(counts[None].astype(np.float64), owner)[0]
+    table[:, 2] = weights @ _bm25(around, wide, 3 * mean) / total
+    table[:, 3] = weights @ (best_match > 0) / total
     whole = np.zeros((len(question_words.terms), len(candidates)))
     starts = np.searchsorted(owner, np.arange(len(candidates)))
     if len(question_words.terms):
-        whole = np.add.reduceat(held, starts, axis=1) + titled
-    made[:, 4] = (weights @ (whole > 0) / total)[owner]
+        whole = np.add.reduceat(best_match, starts, axis=1) + titled
+    table[:, 4] = (weights @ (whole > 0) / total)[owner]
     lengths = np.add.reduceat(counts, starts) + sizes
     ranks = question_words.passages.weights @ _bm25(whole + (TITLE - 1) * titled, lengths, question_words.passages.mean)
-    made[:, 6] = (ranks / max(question_words.passages.total, 1e-9))[owner]
-    made[:, 5] = first / max(len(question_words.terms) - 1, 1)
-    made[:, 8] = np.log1p(counts) / 3
-    made[:, 9] = (np.count_nonzero(titled, axis=0) / np.maximum(sizes, 1))[owner]
+    table[:, 6] = (ranks / max(question_words.passages.total, 1e-9))[owner]
+    table[:, 5] = first / max(len(question_words.terms) - 1, 1)
+    table[:, 8] = np.log1p(counts) / 3
+    table[:, 9] = (np.count_nonzero(titled, axis=0) / np.maximum(sizes, 1))[owner]
     # 'It is ...': what the sentence before says of the question and this one does not.
     same = owner[1:] == owner[:-1]
-    made[1:, 10] = weights @ ((held[:, :-1] > 0) & (held[:, 1:] == 0)) / total * same
+    table[1:, 10] = weights @ ((best_match[:, :-1] > 0) & (best_match[:, 1:] == 0)) / total * same
     if candidates[0].meaning is not None:
-        made[:, 11] = np.concatenate([c.meaning for c in candidates if c.meaning is not None])
-        made[:, 12] = np.maximum.reduceat(made[:, 11], starts)[owner]
-        made[:, 13] = np.array([c.title_meaning for c in candidates])[owner]
-        made[1:, 14] = made[:-1, 11] * same
-    return made, owner
+        table[:, 11] = np.concatenate([c.meaning for c in candidates if c.meaning is not None])
+        table[:, 12] = np.maximum.reduceat(table[:, 11], starts)[owner]
+        table[:, 13] = np.array([c.title_meaning for c in candidates])[owner]
+        table[1:, 14] = table[:-1, 11] * same
+    return table, owner
 
 
 def _titled(words: QuestionWords, candidates: Sequence[Candidate], sizes: NDArray[np.int_]) -> Figures:
@@ -150,23 +150,23 @@ def _titled(words: QuestionWords, candidates: Sequence[Candidate], sizes: NDArra
     return titled
 
 
-def _held(
+def _matches(
     question_words: QuestionWords, words: Integers, sentence: NDArray[np.intp], sentences: int
 ) -> tuple[Figures, Figures]:
     """How often each sentence holds each term, and how many neighbours of the question stand side by side in it."""
-    held = np.zeros((len(question_words.terms), sentences))
+    matches = np.zeros((len(question_words.terms), sentences))
     location = np.full(len(words), -2, np.int32)
     for number, term in enumerate(question_words.terms):
         at = np.flatnonzero(words == term)
         if len(at):
             location[at] = number
-            held[number] = np.bincount(sentence[at], minlength=sentences)
+            matches[number] = np.bincount(sentence[at], minlength=sentences)
     side = (location[1:] == location[:-1] + 1) & (location[1:] > 0) & (sentence[1:] == sentence[:-1])
-    return held, np.bincount(sentence[1:][side], minlength=sentences).astype(np.float64)
+    return matches, np.bincount(sentence[1:][side], minlength=sentences).astype(np.float64)
 
 
-def _bm25(held: Figures, sizes: NDArray[np.int32] | Figures, mean: float) -> Figures:
-    return np.asarray(held * (K1 + 1) / (held + K1 * (1 - B + B * sizes / max(mean, 1e-9))))
+def _bm25(frequencies: Figures, sizes: NDArray[np.int32] | Figures, mean: float) -> Figures:
+    return np.asarray(frequencies * (K1 + 1) / (frequencies + K1 * (1 - B + B * sizes / max(mean, 1e-9))))
 
 
 def _window(values: Figures, owner: Integers) -> Figures:

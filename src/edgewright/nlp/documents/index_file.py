@@ -109,13 +109,13 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of a whole index.
 
     Attributes:
-        held: what it holds.
+        contents: what it holds.
         sections: their number.
         sentence_words: mean of the words of a sentence, in words that say something.
         passage_words: mean of the words of a passage, its headings' included.
     """
 
-    held: Indexed
+    contents: Indexed = msgspec.field(name="held")
     sections: int
     sentence_words: float
     passage_words: float

@@ -30,8 +30,8 @@ class Retriever:
         try:
             opened = {path: self._stack.enter_context(DocumentIndex(path)) for path in dict.fromkeys(paths.values())}
             for path, index in opened.items():
-                if index.held.media:
-                    raise InputError("an index of documents", f"one of {index.held.media}s", str(path))
+                if index.contents.media:
+                    raise InputError("an index of documents", f"one of {index.contents.media}s", str(path))
         except BaseException:
             self._stack.close()
             raise
@@ -47,7 +47,7 @@ class Retriever:
         if any(c.isalnum() for c in question):
             answer = self._indexes[state].ask(question, top=retrieval.top)
         else:
-            answer = Answer(question=question, found=(), confidence=0.0, threshold=THRESHOLD_WORDS)
+            answer = Answer(question=question, passages=(), confidence=0.0, threshold=THRESHOLD_WORDS)
         if retrieval.minimum is None:
             return answer
         return msgspec.structs.replace(answer, threshold=retrieval.minimum)

@@ -22,9 +22,8 @@ from edgewright.nlp.documents.index_file import (
     open_index,
     unpacked,
 )
-from edgewright.nlp.documents.sentences import asks_for
-from edgewright.nlp.documents.words import as_written, stems
-from edgewright.schema.documents import Answer, Found, Indexed
+from edgewright.nlp.documents.words import as_written, asks_for, stems
+from edgewright.schema.documents import Answer, FoundPassage, Indexed
 from edgewright.schema.errors import EdgewrightError, InputError
 
 # A spelling is near when so much of its pairs of letters is shared (Dice), its ends included.
@@ -39,15 +38,15 @@ class Terms:
     def __init__(self, connection: sqlite3.Connection, meta: Meta) -> None:
         self._connection, self._meta = connection, meta
 
-    def asked(self, words: Sequence[str]) -> tuple[QuestionWords, list[str]]:
+    def question_words(self, words: Sequence[str]) -> tuple[QuestionWords, list[str]]:
         """Return what the index knows of the words, and words that it does not know."""
         terms, unknown = self._terms(words)
-        held = self._meta.held
+        contents = self._meta.contents
         share = sum(synonyms.SHARE if word in synonyms.WEAK else 1.0 for word in unknown)
         parts = []
         for of, number, mean in (
-            (held.sentences, 1, self._meta.sentence_words),
-            (held.passages, 2, self._meta.passage_words),
+            (contents.sentences, 1, self._meta.sentence_words),
+            (contents.passages, 2, self._meta.passage_words),
         ):
             weights_of = np.array([weight(row[number], of) for row in terms], np.float64)
             parts.append(Weighed(weights_of, float(weights_of.sum()) + share * weight(0, of), mean))
@@ -124,10 +123,10 @@ _TERMS = 48
 
 
 class Scored(NamedTuple):
-    """A sentence that may answer: number of its passage, place in it, number in the whole index, and score."""
+    """A sentence that may answer: its passage, its index in that passage and in the whole index, and its score."""
 
     passage: int
-    place: int
+    sentence: int
     number: int
     score: float
 
@@ -154,15 +153,15 @@ class DocumentIndex:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection, self._meta = open_index(path)
-        held = self._meta.held
+        contents = self._meta.contents
         self._terms = Terms(self._connection, self._meta)
-        self._sentences = StoredVectors(self._connection, "sentence", held.sentences, held.dimensions)
-        self._sections = StoredVectors(self._connection, "section", self._meta.sections, held.dimensions)
+        self._sentences = StoredVectors(self._connection, "sentence", contents.sentences, contents.dimensions)
+        self._sections = StoredVectors(self._connection, "section", self._meta.sections, contents.dimensions)
 
     @property
-    def held(self) -> Indexed:
+    def contents(self) -> Indexed:
         """What the index holds."""
-        return self._meta.held
+        return self._meta.contents
 
     def close(self) -> None:
         """Close the file."""
@@ -190,7 +189,7 @@ class DocumentIndex:
         threshold = THRESHOLD_WORDS if vector is None else THRESHOLD_HYBRID
         if looked is None:
             # Nothing was found, so nothing of it stands in the documents.
-            return Answer(question=question, found=(), confidence=0.0, threshold=threshold,
+            return Answer(question=question, passages=(), confidence=0.0, threshold=threshold,
                           unknown=as_written(question, stems(question)), hybrid=vector is not None)  # fmt: skip
         order = np.argsort(-looked.scores, kind="stable")
         best: dict[int, int] = {}
@@ -199,14 +198,14 @@ class DocumentIndex:
             if len(best) >= top:
                 break
         try:
-            found = tuple(self._found(looked, row) for row in best.values())
+            passages = tuple(self._passage(looked, row) for row in best.values())
         except BROKEN as error:
             raise damaged(self.path, str(error)) from None
-        sure = there(looked.figures[order[0]], vector is not None, self.held.sentences)
-        return Answer(question=question, found=found, confidence=sure, threshold=threshold,
+        sure = there(looked.figures[order[0]], vector is not None, self.contents.sentences)
+        return Answer(question=question, passages=passages, confidence=sure, threshold=threshold,
                       unknown=as_written(question, looked.unknown), hybrid=vector is not None)  # fmt: skip
 
-    def nearest(self, vector: Vectors, top: int = 3) -> tuple[Found, ...]:
+    def nearest(self, vector: Vectors, top: int = 3) -> tuple[FoundPassage, ...]:
         """Return what lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.
 
         Args:
@@ -224,18 +223,19 @@ class DocumentIndex:
         try:
             products = self._sentences.products(vector)
             rows = np.argsort(-products, kind="stable")[:top].tolist()
-            return tuple(self._beside(row, float(products[row])) for row in rows)
+            return tuple(self._media_neighbour(row, float(products[row])) for row in rows)
         except BROKEN as error:
             raise damaged(self.path, str(error)) from None
 
-    def _beside(self, number: int, score: float) -> Found:
+    def _media_neighbour(self, number: int, score: float) -> FoundPassage:
         """Return the passage of a sentence by its number in the index."""
         document, path, page, text, spans, first = self._connection.execute(
             "SELECT s.document, s.path, p.page, p.text, p.spans, p.first FROM passages p"
             " JOIN sections s ON s.id = p.section WHERE p.first <= ? ORDER BY p.id DESC LIMIT 1", (number,),
         ).fetchone()  # fmt: skip
         begin, end = unpacked(spans).reshape(-1, 2)[number - first].tolist()
-        return Found(document=self.held.documents[document].name, path=msgspec.json.decode(path, type=tuple[str, ...]),
+        name, headings = self.contents.documents[document].name, msgspec.json.decode(path, type=tuple[str, ...])
+        return FoundPassage(document=name, path=headings,
                      page=page, text=text, begin=begin, end=end, score=score)  # fmt: skip
 
     def sentences(self, question: str, vector: Vectors | None = None, top: int = 10) -> list[Scored]:
@@ -260,9 +260,9 @@ class DocumentIndex:
         return looked.figures, np.concatenate(numbers)
 
     def _check(self, vector: Vectors) -> None:
-        if vector.shape != (self.held.dimensions,) or not self.held.dimensions:
-            made = f"of length {self.held.dimensions}" if self.held.dimensions else "an index without vectors"
-            raise InputError(f"a vector of the index's encoder, {made}", f"shape {vector.shape}", str(self.path))
+        if vector.shape != (self.contents.dimensions,) or not self.contents.dimensions:
+            kind = f"of length {self.contents.dimensions}" if self.contents.dimensions else "an index without vectors"
+            raise InputError(f"a vector of the index's encoder, {kind}", f"shape {vector.shape}", str(self.path))
 
     def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:
         check(question)
@@ -279,14 +279,14 @@ class DocumentIndex:
         words = list(dict.fromkeys(stems(question)))[:_TERMS]
         if not words and vector is None:
             return None
-        question_words, unknown = self._terms.asked(words)
+        question_words, unknown = self._terms.question_words(words)
         candidates = self._candidates(question_words.terms, vector)
         if not candidates:
             return None
-        made, owner = figures(question_words, candidates)
-        self._kinds(question, made, owner, candidates)
+        table, owner = figures(question_words, candidates)
+        self._kinds(question, table, owner, candidates)
         chosen = WORDS if vector is None else HYBRID
-        return _Looked(made, owner, made @ chosen, candidates, tuple(unknown))
+        return _Looked(table, owner, table @ chosen, candidates, tuple(unknown))
 
     def _candidates(self, terms: Sequence[int], vector: Vectors | None) -> list[Candidate]:
         wanted: list[int] = []
@@ -298,7 +298,7 @@ class DocumentIndex:
         titles = self._sections.products(vector) if vector is not None else None
         if near is not None:
             wanted += self._nearest(near)
-        return self._taken(list(dict.fromkeys(wanted)), near, titles)
+        return self._read_passages(list(dict.fromkeys(wanted)), near, titles)
 
     def _nearest(self, near: Vectors) -> list[int]:
         count = min(CANDIDATES, len(near))
@@ -306,7 +306,7 @@ class DocumentIndex:
         sql = "SELECT max(id) FROM passages WHERE first <= ?"
         return list(dict.fromkeys(self._connection.execute(sql, (row,)).fetchone()[0] for row in top))
 
-    def _taken(self, wanted: Sequence[int], near: Vectors | None, titles: Vectors | None) -> list[Candidate]:
+    def _read_passages(self, wanted: Sequence[int], near: Vectors | None, titles: Vectors | None) -> list[Candidate]:
         """Return passages by their numbers, with what they need to be scored, in one query."""
         marks = ",".join("?" * len(wanted))
         rows = self._connection.execute(
@@ -314,36 +314,38 @@ class DocumentIndex:
             f" JOIN sections s ON s.id = p.section WHERE p.id IN ({marks})",
             wanted,
         )
-        made = []
+        candidates = []
         for passage, section, title, words, counts, first, page, text, spans in rows:
             sizes = unpacked(counts)
             meaning = None if near is None else near[first : first + len(sizes)]
-            beside = 0.0 if titles is None else float(titles[section])
-            made.append(Candidate(passage, section, unpacked(title), unpacked(words), sizes, first, page, text,
-                                  unpacked(spans).reshape(-1, 2), meaning, beside))  # fmt: skip
-        return made
+            title_similarity = 0.0 if titles is None else float(titles[section])
+            candidates.append(Candidate(passage, section, unpacked(title), unpacked(words), sizes, first, page, text,
+                                  unpacked(spans).reshape(-1, 2), meaning, title_similarity))  # fmt: skip
+        return candidates
 
-    def _kinds(self, question: str, made: Figures, owner: Integers, candidates: Sequence[Candidate]) -> None:
+    def _kinds(self, question: str, table: Figures, owner: Integers, candidates: Sequence[Candidate]) -> None:
         """Fill the column 'kind' of candidate sentences, which needs their text."""
         test = asks_for(question)
         if test is None:
             return
         starts = np.searchsorted(owner, np.arange(len(candidates)))
         chosen = WORDS if candidates[0].meaning is None else HYBRID
-        for row in np.argsort(-(made @ chosen), kind="stable")[:KINDS].tolist():
+        for row in np.argsort(-(table @ chosen), kind="stable")[:KINDS].tolist():
             candidate = candidates[owner[row]]
             begin, end = candidate.spans[row - starts[owner[row]]]
-            made[row, KIND] = float(test(candidate.text[begin:end]))
+            table[row, KIND] = float(test(candidate.text[begin:end]))
 
-    def _found(self, looked: _Looked, row: int) -> Found:
+    def _passage(self, looked: _Looked, row: int) -> FoundPassage:
         owner = int(looked.owner[row])
-        one = looked.candidates[owner]
-        begin, end = one.spans[row - int(np.searchsorted(looked.owner, owner))].tolist()
+        candidate = looked.candidates[owner]
+        begin, end = candidate.spans[row - int(np.searchsorted(looked.owner, owner))].tolist()
         document, path = self._connection.execute(
-            "SELECT document, path FROM sections WHERE id = ?", (one.section,)
+            "SELECT document, path FROM sections WHERE id = ?", (candidate.section,)
         ).fetchone()
-        return Found(document=self.held.documents[document].name, path=msgspec.json.decode(path, type=tuple[str, ...]),
-                     page=one.page, text=one.text, begin=begin, end=end, score=float(looked.scores[row]))  # fmt: skip
+        name, headings = self.contents.documents[document].name, msgspec.json.decode(path, type=tuple[str, ...])
+        score = float(looked.scores[row])
+        return FoundPassage(document=name, path=headings,
+                     page=candidate.page, text=candidate.text, begin=begin, end=end, score=score)  # fmt: skip
 
 
 def there(figures_of: Figures, hybrid: bool, sentences: int) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.texts.alphabet import SYMBOLS, Codes, Floats
+from edgewright.nlp.texts.contract import SYMBOLS, Codes, Floats
 
 MATRICES = ("inputs", "states", "outputs")
 """Shapes (96, 3 units), (3 units, units) and (96, units): update, reset and new state, as in the layer `gru`."""
@@ -45,8 +45,8 @@ class GruModel:
         """Return the probability of every symbol, shape (96,)."""
         logits = (state @ self._outputs + self._output_bias)[0].astype(np.float64)
         powers = np.exp(logits - logits.max())
-        made: Floats = powers / powers.sum()
-        return made
+        shares: Floats = powers / powers.sum()
+        return shares
 
     def bits(self, codes: Codes) -> float:
         """Return the bits per byte; a long text is cut in 64 streams, each after the 64 symbols before it."""
@@ -55,11 +55,11 @@ class GruModel:
         begins = np.arange(streams) * length
         state = np.zeros((streams, self.units), np.float32)
         total = 0.0
-        for place in range(-_WARM if streams > 1 else 0, length):
-            at = begins + place
+        for index in range(-_WARM if streams > 1 else 0, length):
+            at = begins + index
             inside = (at >= 0) & (at < len(codes))
             symbols = codes[np.clip(at, 0, len(codes) - 1)]
-            if place >= 0:
+            if index >= 0:
                 logits = (state @ self._outputs + self._output_bias).astype(np.float64)
                 logits -= logits.max(axis=1, keepdims=True)
                 logs = logits[np.arange(streams), symbols] - np.log(np.exp(logits).sum(axis=1))
@@ -72,13 +72,13 @@ class GruModel:
         both = _sigmoid(gates[:, : 2 * units] + own[:, : 2 * units])
         kept, seen = both[:, :units], both[:, units:]
         fresh = np.tanh(gates[:, 2 * units :] + seen * (own[:, 2 * units :] + self._state_bias))
-        made: NDArray[np.float32] = (fresh + kept * (state - fresh)).astype(np.float32)
-        return made
+        states: NDArray[np.float32] = (fresh + kept * (state - fresh)).astype(np.float32)
+        return states
 
 
 def _sigmoid(x: NDArray[Any]) -> NDArray[Any]:
-    made: NDArray[Any] = 0.5 * (1 + np.tanh(0.5 * x))
-    return made
+    values: NDArray[Any] = 0.5 * (1 + np.tanh(0.5 * x))
+    return values
 
 
 def check_shapes(arrays: Mapping[str, NDArray[Any]]) -> bool:

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
 from edgewright.core.files import write_atomic
-from edgewright.nlp.texts.alphabet import encode
-from edgewright.nlp.texts.contract import TextModel
+from edgewright.nlp.texts.contract import TextModel, encode
 from edgewright.nlp.texts.gru import GruModel, check_shapes
 from edgewright.nlp.texts.ngram import NgramModel
 from edgewright.schema.errors import InputError
-from edgewright.schema.texts import TEXT_VERSION, TextSpec
+from edgewright.schema.language import TEXT_VERSION, TextSpec
 
 SPEC = "text.json"
 # Floats of a network may differ by their order of addition on another processor.

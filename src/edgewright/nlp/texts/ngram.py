@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.texts.alphabet import SYMBOLS, Codes, Floats
+from edgewright.nlp.texts.contract import SYMBOLS, Codes, Floats
 
 ENTRY_BYTES = 5
 """Bytes of an entry of either table: 4 of the hash, 1 of the value."""
@@ -62,8 +62,8 @@ class NgramModel:
 
     def probabilities(self, state: tuple[int, ...]) -> Floats:
         """Return the probability of every symbol, shape (96,)."""
-        made: Floats = self._distributions(np.array([state], np.uint8).reshape(1, -1))[0]
-        return made
+        shares: Floats = self._distributions(np.array([state], np.uint8).reshape(1, -1))[0]
+        return shares
 
     def bits(self, codes: Codes) -> float:
         """Return the bits per byte of a text."""
@@ -81,24 +81,24 @@ class NgramModel:
     def _distributions(self, contexts: NDArray[np.uint8]) -> Floats:
         """Return the probabilities after contexts of one length, shape (n, 96), from shape (n, at most order)."""
         count, length = contexts.shape
-        found = np.full((count, SYMBOLS), 1.0 / SYMBOLS)
+        shares = np.full((count, SYMBOLS), 1.0 / SYMBOLS)
         symbols = np.arange(SYMBOLS, dtype=np.uint64)
         context = np.zeros(count, np.uint64)
         for n in range(length + 1):
             if n:
                 context += contexts[:, length - n].astype(np.uint64) * np.uint64(SYMBOLS) ** np.uint64(n - 1)
                 share, known = _look(*self._contexts[n - 1], hashed(context))
-                found *= np.where(known, share, 1.0)[:, None]
+                shares *= np.where(known, share, 1.0)[:, None]
             keys = context[:, None] * np.uint64(SYMBOLS) + symbols
             value, known = _look(*self._ngrams[n], hashed(keys.ravel()))
-            found = np.where(known.reshape(keys.shape), value.reshape(keys.shape), found)
-        made: Floats = found / found.sum(axis=1, keepdims=True)
-        return made
+            shares = np.where(known.reshape(keys.shape), value.reshape(keys.shape), shares)
+        normalised: Floats = shares / shares.sum(axis=1, keepdims=True)
+        return normalised
 
 
 def _probability(values: NDArray[Any]) -> Floats:
-    made: Floats = np.exp2(-STEP * values.astype(np.float64))
-    return made
+    probabilities: Floats = np.exp2(-STEP * values.astype(np.float64))
+    return probabilities
 
 
 def _look(keys: NDArray[Any], values: Floats, wanted: NDArray[np.uint32]) -> tuple[Floats, NDArray[np.bool_]]:

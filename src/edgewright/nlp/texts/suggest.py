@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgewright.nlp.texts.alphabet import decode, encode
-from edgewright.nlp.texts.contract import TextModel
+from edgewright.nlp.texts.contract import TextModel, decode, encode
 
 BEFORE = 200
 """Characters of a text, from its end, that count."""
@@ -50,16 +49,16 @@ def suggest(model: TextModel, text: str, top: int = 3) -> list[Suggestion]:
         begun += 1
     start = "".join(decode(int(symbol)) for symbol in codes[len(codes) - begun :])
     waiting: list[tuple[float, int, str, Any]] = [(0.0, 0, start, state)]
-    found: dict[str, float] = {}
+    by_word: dict[str, float] = {}
     counter = 0
     for _ in range(_EXPANDED):
-        if not waiting or (len(found) >= top and -waiting[0][0] < math.log(sorted(found.values())[-top])):
+        if not waiting or (len(by_word) >= top and -waiting[0][0] < math.log(sorted(by_word.values())[-top])):
             break
         cost, _, word, at = heapq.heappop(waiting)
         chances = model.probabilities(at)
         end = float(chances[~IN_WORD].sum())
         if word:
-            found[word] = math.exp(-cost) * end
+            by_word[word] = math.exp(-cost) * end
         if len(word) >= _LONGEST:
             continue
         for symbol in np.argsort(-np.where(IN_WORD, chances, 0.0), kind="stable")[:8].tolist():
@@ -67,7 +66,7 @@ def suggest(model: TextModel, text: str, top: int = 3) -> list[Suggestion]:
                 counter += 1
                 further = (cost - math.log(chances[symbol]), counter, word + decode(symbol), model.step(at, symbol))
                 heapq.heappush(waiting, further)
-    ordered = sorted(found.items(), key=lambda item: -item[1])
+    ordered = sorted(by_word.items(), key=lambda item: -item[1])
     return [Suggestion(word, chance) for word, chance in ordered if len(word) > len(start) or chance > 0.5][:top]
 
 

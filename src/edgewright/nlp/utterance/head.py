@@ -65,5 +65,5 @@ class Head:
     def logits(self, text: str) -> NDArray[np.int64]:
         """Logits in steps of `STEP`, shape (k,)."""
         raw = self._encoder.encode([text])[0] @ self._weights + self._offsets
-        made: NDArray[np.int64] = np.rint(raw.astype(np.float64) / STEP).astype(np.int64)
-        return made
+        rounded: NDArray[np.int64] = np.rint(raw.astype(np.float64) / STEP).astype(np.int64)
+        return rounded

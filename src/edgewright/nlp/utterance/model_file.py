@@ -107,7 +107,7 @@ def prove(spec: LanguageSpec, form: Student | Head, where: str) -> None:
         raise InputError("test vectors in the model", "none", where, _DAMAGED)
     allowed = round(TOLERANCE / STEP) if isinstance(form, Head) else 0
     for vector in spec.vectors:
-        found, wanted = form.logits(vector.text), np.array(vector.logits, np.int64)
-        if found.shape != wanted.shape or np.abs(found - wanted).max() > allowed:
+        logits, wanted = form.logits(vector.text), np.array(vector.logits, np.int64)
+        if logits.shape != wanted.shape or np.abs(logits - wanted).max() > allowed:
             do = "Use the encoder that it was trained with" if allowed else _DAMAGED
             raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, do)

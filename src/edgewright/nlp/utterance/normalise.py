@@ -36,12 +36,12 @@ _LAST = 0x110000
 
 def others(ranges: Ranges) -> Ranges:
     """All code points but those of sorted ranges."""
-    made, begin = [], 0
+    pieces, begin = [], 0
     for first, end in ranges:
         if first > begin:
-            made.append((begin, first))
+            pieces.append((begin, first))
         begin = max(begin, end)
-    return (*made, *(((begin, _LAST),) if begin < _LAST else ()))
+    return (*pieces, *(((begin, _LAST),) if begin < _LAST else ()))
 
 
 def characters(ranges: Ranges) -> str:
@@ -56,13 +56,13 @@ WORD_CLASS = characters(others(tuple(sorted((*SPACES, *SIGNS)))))
 @cache
 def small_letters() -> dict[int, int]:
     """Return capitals and the small letters that they are, where both are one code point of the folded scripts."""
-    made = {}
+    letters = {}
     for begin, end in ((0x41, 0x5B), *FOLDED):
         for code in range(begin, end):
             lower = chr(code).lower()
             if len(lower) == 1 and lower != chr(code):
-                made[code] = ord(lower)
-    return made
+                letters[code] = ord(lower)
+    return letters
 
 
 def lower(text: str) -> str:
@@ -111,17 +111,17 @@ def compose(text: str) -> str:
 @cache
 def table() -> dict[int, str | None]:
     """Return what `str.translate` makes of code points: None drops one, absent ones stay."""
-    made: dict[int, str | None] = {code: _ascii(code) for code in range(0x80)}
+    mapping: dict[int, str | None] = {code: _ascii(code) for code in range(0x80)}
     for begin, end in SEPARATORS:
-        made.update(dict.fromkeys(range(begin, end), " "))
+        mapping.update(dict.fromkeys(range(begin, end), " "))
     for begin, end in FOLDED:
         for code in range(begin, end):
-            if code not in made and (folded := fold(code)) != code:
-                made[code] = chr(folded)
+            if code not in mapping and (folded := fold(code)) != code:
+                mapping[code] = chr(folded)
     for begin, end in DROPPED:
-        made.update(dict.fromkeys(range(begin, end)))
-    made.update(dict.fromkeys(_APOSTROPHES, "'"))
-    return made
+        mapping.update(dict.fromkeys(range(begin, end)))
+    mapping.update(dict.fromkeys(_APOSTROPHES, "'"))
+    return mapping
 
 
 def fold(code: int) -> int:

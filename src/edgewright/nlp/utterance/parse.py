@@ -10,11 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.utterance.gazetteer import Gazetteers
 from edgewright.nlp.utterance.head import Encodes
 from edgewright.nlp.utterance.model_file import Arrays, form_of, prove, read_language, tagger_of
 from edgewright.nlp.utterance.normalise import checked, normalised
-from edgewright.nlp.utterance.values import values
+from edgewright.nlp.utterance.values import Gazetteers, values
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Ranked, Slot
 
@@ -100,28 +99,28 @@ class Understanding:
 
     def _likeliest(self, chances: NDArray[np.float64]) -> tuple[Ranked, ...]:
         """Return the first few intents; of equals the first."""
-        left, made = chances.copy(), []
+        left, intents = chances.copy(), []
         for _ in range(min(_OTHERS + 1, len(left))):
             k = int(left.argmax())
-            made.append(Ranked(intent=self.spec.intents[k], confidence=float(chances[k])))
+            intents.append(Ranked(intent=self.spec.intents[k], confidence=float(chances[k])))
             left[k] = -1.0
-        return tuple(made)
+        return tuple(intents)
 
     def _slots(self, text: str, intent: str, today: date | None) -> tuple[Slot, ...]:
         listed, ruled = self._gazetteers.find(text), values(text, today)
         tagged = self._tagger.slots(text, intent) if self._tagger else ()
-        made = [_valued(slot, listed, ruled, self.spec.gazetteers) for slot in tagged]
+        slots = [_valued(slot, listed, ruled, self.spec.gazetteers) for slot in tagged]
         for slot in (*listed, *ruled):
-            if all(slot.end <= other.begin or other.end <= slot.begin for other in made):
-                made.append(slot)
-        return tuple(sorted(made, key=lambda slot: slot.begin)[:MOST_SLOTS])
+            if all(slot.end <= other.begin or other.end <= slot.begin for other in slots):
+                slots.append(slot)
+        return tuple(sorted(slots, key=lambda slot: slot.begin)[:MOST_SLOTS])
 
 
 def probabilities(logits: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
     """Softmax of integer logits times their scale, shape (k,)."""
     powers = np.exp((logits - logits.max()) * scale)
-    made: NDArray[np.float64] = powers / powers.sum()
-    return made
+    shares: NDArray[np.float64] = powers / powers.sum()
+    return shares
 
 
 def _valued(

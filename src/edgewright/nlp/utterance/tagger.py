@@ -40,24 +40,24 @@ def attributes(text: str, spans: list[tuple[int, int]], intent: str) -> list[lis
     """Return the attributes of every token.
 
     Args:
-        text: of the utterance.
+        text: text of the utterance.
         spans: of its tokens.
         intent: that was understood or, in training, is known.
     """
     words = [text[begin:end] for begin, end in spans]
     plain = [_BEFORE, _BEFORE, *(_DIGIT.sub("0", lower(word)) for word in words), _AFTER, _AFTER]
     shapes = [_BEFORE, *(shape(word) for word in words), _AFTER]
-    made = []
+    rows = []
     for i in range(len(words)):
         before2, before, word, after, after2 = plain[i : i + 5]
-        made.append([
+        rows.append([
             "b", f"I={intent}", f"w={word}", f"I|w={intent}|{word}", f"-1={before}", f"+1={after}",
             f"-2={before2}", f"+2={after2}", f"-1w={before}|{word}", f"w+1={word}|{after}",
             f"-2-1={before2}|{before}", f"+1+2={after}|{after2}", f"-1+1={before}|{after}",
             f"s3={word[-3:]}", f"s2={word[-2:]}", f"p3={word[:3]}", f"p2={word[:2]}",
             f"sh={shapes[i + 1]}", f"sh-1={shapes[i]}", f"sh+1={shapes[i + 2]}",
         ])  # fmt: skip
-    return made
+    return rows
 
 
 def shape(word: str) -> str:
@@ -101,9 +101,9 @@ class Tagger:
     """
 
     def __init__(self, spec: TaggerSpec, arrays: dict[str, NDArray[Any]], where: str) -> None:
-        found = {name: arrays.get(name) for name in ARRAYS}
+        by_name = {name: arrays.get(name) for name in ARRAYS}
         for name, kind in ARRAYS.items():
-            array = found[name]
+            array = by_name[name]
             if array is None or array.dtype != kind:
                 raise InputError(f"an array {name} of {np.dtype(kind)}", "none or another type", where)
         size, names = len(spec.labels), arrays["keys"]
@@ -154,16 +154,16 @@ class Tagger:
         index = np.repeat(begins, counts) + np.arange(total) - firsts
         token = np.repeat(known // len(rows[0]), counts)
         cells = token * size + self._labels[index]
-        made = np.bincount(cells, self._weights[index], len(rows) * size).reshape(len(rows), size)
+        scores = np.bincount(cells, self._weights[index], len(rows) * size).reshape(len(rows), size)
         # Sums of small integers: exact.
-        return np.asarray(made, np.int64) << FRACTION
+        return np.asarray(scores, np.int64) << FRACTION
 
 
 def integer_moves(spec: TaggerSpec, moves: NDArray[Any]) -> NDArray[np.int64]:
     """Move in steps of the weights' scale and `FRACTION` bits, so that desk and device add the same integers."""
     steps = np.rint(moves.astype(np.float64) / spec.scale * (1 << FRACTION))
-    made: NDArray[np.int64] = np.clip(steps, -LARGEST, LARGEST).astype(np.int64)
-    return made
+    rounded: NDArray[np.int64] = np.clip(steps, -LARGEST, LARGEST).astype(np.int64)
+    return rounded
 
 
 def viterbi(scores: NDArray[np.int64], moves: NDArray[np.int64]) -> list[int]:
@@ -187,13 +187,13 @@ def viterbi(scores: NDArray[np.int64], moves: NDArray[np.int64]) -> list[int]:
 
 def joined(text: str, spans: list[tuple[int, int]], labels: list[str]) -> tuple[Slot, ...]:
     """Return runs of labels B-name, I-name as slots; an I that follows no such run begins one."""
-    made: list[tuple[str, int, int]] = []
+    labelled_spans: list[tuple[str, int, int]] = []
     open_name = ""
     for (begin, end), label in zip(spans, labels, strict=True):
         name = label[2:]
         if label.startswith("I-") and name == open_name:
-            made[-1] = (name, made[-1][1], end)
+            labelled_spans[-1] = (name, labelled_spans[-1][1], end)
         elif name:
-            made.append((name, begin, end))
+            labelled_spans.append((name, begin, end))
         open_name = name
-    return tuple(Slot(name=n, begin=b, end=e, text=text[b:e], by="tagger") for n, b, e in made)
+    return tuple(Slot(name=n, begin=b, end=e, text=text[b:e], by="tagger") for n, b, e in labelled_spans)

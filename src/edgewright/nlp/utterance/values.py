@@ -1,25 +1,21 @@
-"""Numbers, durations and dates by rules, in English: what a device needs without any model.
-
-Numbers: digits with a decimal point, and words up to 999,999 ("two hundred and five"). Durations: numbers with a unit,
-added up ("one hour and 30 minutes"), in seconds. Clock times: "7:30", "7 pm", as HH:MM. Dates: ISO dates as they are;
-"today", "tomorrow" and names of weekdays become dates only where the caller says what today is. Digits and letters of
-the rules are ASCII, and what they find begins and ends with whole words (`letters`), so that C finds the same.
-"""
+"""Values of slots: by rule (numbers, durations, dates, times), and entries of gazetteers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
 
-from edgewright.nlp.utterance.normalise import SPACE_CLASS, WORD_CLASS
+from edgewright.nlp.utterance.normalise import SPACE_CLASS, WORD_CLASS, normalised
+from edgewright.nlp.utterance.tagger import tokens
 from edgewright.schema.language import Slot
 
-_ONES = (
+_UNITS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
+SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
 _PARTS = ("ero", "one", "tw", "th", "fo", "fi", "six", "se", "eigh", "nin", "ten", "ele", "hun")
 LARGE = {"hundred": 100, "thousand": 1000}
 _WORD = "|".join((*sorted(SMALL, key=len, reverse=True), *LARGE))
@@ -53,20 +49,20 @@ def values(text: str, today: date | None = None) -> tuple[Slot, ...]:
     """Return numbers, durations, clock times and dates, in the order of the text; none lies within another.
 
     Args:
-        text: of the utterance.
+        text: text of the utterance.
         today: what "tomorrow" counts from; without it such words keep themselves as their value.
     """
-    made: list[Slot] = []
+    slots: list[Slot] = []
     likely = _likely(text)
     for name, rule in _COMPILED:
         for match in rule.finditer(text) if likely[name] else ():
             begin, end = match.span()
-            if any(begin < slot.end and slot.begin < end for slot in made):
+            if any(begin < slot.end and slot.begin < end for slot in slots):
                 continue
             value = _value(name, match, today)
             if value is not None:
-                made.append(Slot(name=name, begin=begin, end=end, text=match[0], value=value, by="rule"))
-    return tuple(sorted(made, key=lambda slot: slot.begin))
+                slots.append(Slot(name=name, begin=begin, end=end, text=match[0], value=value, by="rule"))
+    return tuple(sorted(slots, key=lambda slot: slot.begin))
 
 
 def number(text: str) -> float | int | None:
@@ -145,3 +141,59 @@ def _date(text: str, today: date | None) -> str | None:
         # The next one, a week from now where today is that day.
         return (today + timedelta(days=(DAYS.index(text) - today.weekday() - 1) % 7 + 1)).isoformat()
     return (today + timedelta(days=int(text == "tomorrow"))).isoformat()
+
+
+# Words of an entry; longer ones are never found.
+_LONGEST = 12
+# Those of ASCII and of full width.
+_ASCII_DIGITS = {chr(zero + k): str(k) for zero in (0x30, 0xFF10) for k in range(10)}
+
+
+class Gazetteers:
+    """Entries of all slots.
+
+    Args:
+        lists: slot -> what is said -> what it stands for.
+
+    Attributes:
+        entries: folded words -> slot and what they stand for.
+        longest: words of the longest entry.
+    """
+
+    def __init__(self, lists: Mapping[str, Mapping[str, str]]) -> None:
+        self.entries: dict[str, tuple[str, str]] = {}
+        self.longest = 0
+        for slot, entries in lists.items():
+            for text, value in entries.items():
+                key = _key(text)
+                if key:
+                    self.entries.setdefault(key, (slot, value))
+                    self.longest = max(self.longest, min(len(tokens(text)), _LONGEST))
+
+    def find(self, text: str) -> tuple[Slot, ...]:
+        """Return what of the entries the text says; an s at the end of the last word is overlooked."""
+        if not self.entries:
+            return ()
+        # Signs are none of an entry's ends: they separate.
+        spans = [(begin, end) for begin, end in tokens(text) if normalised(text[begin:end]) != " "]
+        slots, at = [], 0
+        while at < len(spans):
+            for length in range(min(self.longest, len(spans) - at), 0, -1):
+                begin, end = spans[at][0], spans[at + length - 1][1]
+                key = _key(text[begin:end])
+                hit = self.entries.get(key) or (self.entries.get(key[:-1]) if key.endswith("s") else None)
+                if hit:
+                    slots.append(
+                        Slot(name=hit[0], begin=begin, end=end, text=text[begin:end], value=hit[1], by="gazetteer")
+                    )
+                    at += length - 1
+                    break
+            at += 1
+        return tuple(slots)
+
+
+def _key(text: str) -> str:
+    # Digits are kept apart here: "7 up" is no "9 up".
+    digits = "".join(_ASCII_DIGITS.get(c, "") for c in text)
+    plain = normalised(text).strip()
+    return f"{plain}#{digits}" if digits else plain

@@ -19,8 +19,8 @@ class Core(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     A kind that no fitted program has is not among them.
 
     Attributes:
-        version: of the format.
-        name: of the core.
+        version: version of the format.
+        name: name of the core.
         made_with: compiler, options and emulator.
         subjects: programs that they were fitted on.
         longest: instructions of the longest of those.

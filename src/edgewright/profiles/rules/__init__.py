@@ -64,7 +64,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """An operator of a model: its name, the value it gives, element type, axes of its first input, constant inputs."""
 
     name: str
-    place: str
+    value: str
     dtype: str
     rank: int = 0
     constants: tuple[bool, ...] = ()
@@ -75,7 +75,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one operator is taken, and why not, or what to know."""
 
     operator: str
-    place: str
+    value: str = msgspec.field(name="place")
     supported: bool
     why: str = ""
 
@@ -136,7 +136,7 @@ def check_operators(rules: Rules, operators: Iterable[Operator]) -> tuple[Verdic
             fell = operator.name
         limit = rules.limits.get(operator.name)
         text = why or ("" if limit is None else limit.note)
-        verdicts.append(Verdict(operator=operator.name, place=operator.place, supported=not why, why=text))
+        verdicts.append(Verdict(operator=operator.name, value=operator.value, supported=not why, why=text))
     return tuple(verdicts)
 
 
@@ -171,15 +171,15 @@ def check_program(rules: Rules, text: str) -> tuple[Verdict, ...]:
     lines = _SECOND_LINE.sub(r"\1 ", kept)
     starts = list(_FUNCTION.finditer(lines))
     bodies: dict[str, str] = {}
-    for number, found in enumerate(starts):
+    for number, start in enumerate(starts):
         end = starts[number + 1].start() if number + 1 < len(starts) else len(lines)
-        bodies[found[1]] = lines[found.end() : end]
+        bodies[start[1]] = lines[start.end() : end]
     calls = {
         name: {call for call in _CALLED.findall(body) if call not in _NO_CALLS and not call.endswith("_C")}
         for name, body in bodies.items()
     }
     return tuple(
-        Verdict(operator="function", place=name, supported=not why, why=why)
+        Verdict(operator="function", value=name, supported=not why, why=why)
         for name in bodies
         for why in [_not_synthesised(name, bodies[name], calls, rules.operators)]
     )

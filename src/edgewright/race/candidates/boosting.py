@@ -1,4 +1,4 @@
-"""Boosted trees, thirty rounds."""
+"""Boosted trees of thirty rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weighted sums of the features of a window and of counts of random kernels beside them."""
+"""Linear model on the features of a window and on counts of random kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgewright.schema.config import PipelineConfig
 
 
 def unsupported_reason(problem: Problem) -> str:
-    """Return why kernels do not stand beside features; empty for windows that are no sound."""
+    """Return why kernels do not complement features; empty for windows other than sound."""
     reason = kernels.unsupported_reason(problem)
     return reason or ("features need values that kernels do not compress" if kernels.has_giants(problem) else "")
 

@@ -1,4 +1,4 @@
-"""Radial kernels around few of the training rows."""
+"""Radial kernels around a few of the training rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Radial kernels around few of the training windows, in their features."""
+"""Radial kernels around a few of the training windows, in the space of their features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts of random kernels in a window, weighed by a linear model."""
+"""Linear model on counts of random kernels in a window."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from edgewright.schema.config import PipelineConfig
 
 
 def unsupported_reason(problem: Problem) -> str:
-    """Return why patterns of nine values say little; empty for windows that are no sound."""
+    """Return why patterns of nine values carry little information; empty for windows other than sound."""
     return needs_shapes(problem) or ("a sound is longer than its patterns" if is_sound(problem) else "")
 
 
-# Where most windows vary by fewer of the whole numbers that kernels count in, values are compressed first. So many
-# windows tell.
+# Kernels count in whole numbers. If most windows vary by fewer than this many, values are compressed first; the second
+# number is how many windows are examined.
 _FEWEST_STEPS, _LOOKED_AT = 8, 1_000
 
 
 def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
-    """Return the pipeline with counts of kernels before its model; large values are compressed where they hide all."""
+    """Return the pipeline with counts of kernels before its model; extreme values are compressed first."""
     compressed = ({"kind": "compress"},) if has_giants(problem) else ()
     return msgspec.structs.replace(config, stages=(*config.stages, *compressed, {"kind": "kernels"}))
 

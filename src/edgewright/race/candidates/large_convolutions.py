@@ -1,4 +1,4 @@
-"""Five convolutions over the pixels of a picture, with some ten times the weights of the small ones."""
+"""Five convolutions over the pixels of a picture, with about ten times the weights of `small_convolutions`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weighted sums of the features of a window."""
+"""Logistic or ridge regression on the features of a window."""
 
 from __future__ import annotations
 

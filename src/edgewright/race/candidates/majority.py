@@ -1,4 +1,4 @@
-"""Lowest rung: always predicts the most frequent class, or the mean."""
+"""Lowest rung of the ladder: it always predicts the most frequent class, or the mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histograms of orientations and colours of a picture, and radial kernels around few of the training pictures."""
+"""Radial kernels around a few training pictures, in the space of histograms of orientations and colours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgewright.schema.config import PipelineConfig
 
 
 def suited(config: PipelineConfig, _: Problem) -> PipelineConfig:
-    """Return the pipeline with histograms of orientations beside those of colours."""
+    """Return the pipeline with histograms of orientations in addition to those of colours."""
     colours = config.stages[0]
     both = {"kind": "union", "parts": [{"kind": "orientations"}, colours]}
     return msgspec.structs.replace(config, stages=(both, SCALE))

@@ -12,16 +12,16 @@ from edgewright.race.pipeline_end import pipeline_candidate
 from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.config import PipelineConfig
 
-# More and longer steps than a dense network takes: few windows have few batches. Chosen by cross-validation on
-# BasicMotions and HAPT.
+# More epochs and a larger learning rate than for a dense network, because few windows make few batches. The values were
+# chosen by cross-validation on BasicMotions and HAPT.
 RECURRENT_TRAINING = msgspec.structs.replace(TRAINING, epochs=30, batch=32, learning_rate=0.01)
 UNITS = 16
-# Longer windows are shortened by a convolution first: a state costs time at every sample, and forgets.
+# Longer windows are shortened by a convolution first: a state costs time at every sample and forgets old samples.
 STEPS = 64
 
 
 def layers(config: PipelineConfig) -> tuple[dict[str, Any], ...]:
-    """Return the layers for windows of a pipeline; frames of MFCCs are few already."""
+    """Return the layers for windows of a pipeline; frames of MFCCs are never shortened."""
     state = {"kind": "gru", "units": UNITS}
     framed = any(stage.get("kind") == "mfcc" for stage in config.stages)
     samples = 0 if config.window is None or framed else config.window.samples

@@ -1,4 +1,4 @@
-"""Remounted network on the features of a window and on counts of random kernels beside them."""
+"""Remounted network on the features of a window and on counts of random kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Network with 32 units on the features of a window, trained on copies as of sensors that are mounted another way."""
+"""Network with 32 units on the features of a window, trained on copies that imitate another mounting of the sensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAYERS = ({"kind": "dense", "units": 32}, {"kind": "dropout", "rate": 0.2})
 
 
 def unsupported_reason(problem: Problem) -> str:
-    """Return why there is nothing to mount another way; empty where gravity shows in an accelerometer."""
+    """Return why the mounting of the sensor is unknown; empty if an accelerometer shows gravity."""
     if needs_windows(problem) or gravity_axes(problem.dataset, problem.samples.X.shape[2]) is None:
         return "it needs windows of an accelerometer"
     return ""

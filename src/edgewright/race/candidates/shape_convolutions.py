@@ -20,7 +20,7 @@ def _convolution(kernel: int, filters: int) -> dict[str, Any]:
 
 
 def unsupported_reason(problem: Problem) -> str:
-    """Return why the samples are no whole recordings; empty where they are."""
+    """Return why the samples are not whole recordings; empty if they are."""
     window = problem.window
     whole = window is not None and window.pad and window.step == window.samples and not needs_windows(problem)
     return "" if is_series(problem) or (whole and not is_sound(problem)) else "it needs whole recordings"

@@ -1,4 +1,4 @@
-"""Radial kernels around few of the training rows, in the slopes of what the rows draw."""
+"""Radial kernels around a few of the training rows, in the space of the slopes of their curves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgewright.schema.config import PipelineConfig
 
 
 def suited(config: PipelineConfig, problem: Problem) -> PipelineConfig:
-    """Return the pipeline with slopes before its model, of each channel where the columns are not one in order."""
+    """Return the pipeline with slopes before its model, of each channel unless the columns form a single series."""
     slopes: tuple[Table, ...] = ({"kind": "slopes"},)
     if "channels" in (stage := series_stage(problem)):
         slopes = (stage, *slopes, {"kind": "flatten"})

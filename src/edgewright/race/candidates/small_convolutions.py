@@ -9,8 +9,8 @@ from edgewright.race.pipeline_end import pipeline_candidate
 from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.config import TrainingConfig
 
-# Pictures from a little nearer and in another light; none is mirrored, because letters and arrows are something else
-# then.
+# Copies of pictures are closer and in another light. They are not mirrored, because that changes the meaning of letters
+# and arrows.
 TRAINING = TrainingConfig(
     epochs=30, batch=32, optimiser="adamw", learning_rate=0.005, schedule="one_cycle", weight_decay=0.02,
     label_smoothing=0.05, augment=({"kind": "crop", "area": 0.7}, {"kind": "colour"}),
@@ -19,8 +19,8 @@ TRAINING = TrainingConfig(
 
 def halving(*filters: int) -> tuple[dict[str, Any], ...]:
     """Return convolutions that each halve the sides, and the mean over all pixels."""
-    made = [{"kind": "conv2d", "filters": width, "kernel": 3, "stride": 2} for width in filters]
-    return (*made, {"kind": "global_average_pool"})
+    layers = [{"kind": "conv2d", "filters": width, "kernel": 3, "stride": 2} for width in filters]
+    return (*layers, {"kind": "global_average_pool"})
 
 
 def unsupported_reason(problem: Problem) -> str:

@@ -18,10 +18,10 @@ def _separable(filters: int) -> dict[str, Any]:
     return {"kind": "depthwise_separable", "kernel": 5, "filters": filters, "stride": 2}
 
 
-# The largest over the window: a sound counts wherever in the window it lies, and however long it lasts.
+# Maximum over the window: a sound counts at any position in the window and for any duration.
 _LAYERS = ({"kind": "conv1d", "kernel": 5, "filters": 32, "stride": 1}, _separable(48), _separable(64),
            {"kind": "global_max_pool"}, {"kind": "dropout", "rate": 0.3})  # fmt: skip
-# Copies that are slower, faster, softer and louder stand for voices and microphones that nobody recorded.
+# Copies that are slower, faster, softer and louder imitate voices and microphones that were not recorded.
 _AUGMENT = ({"kind": "stretch", "spread": 0.2}, {"kind": "noise", "level": 0.2},
             {"kind": "gain", "spread": 0.8, "together": True, "copies": 2})  # fmt: skip
 

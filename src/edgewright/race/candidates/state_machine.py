@@ -51,20 +51,20 @@ class Machine:
         value = self.column[1][rows[order]] * (1.0 if self.up else -1.0)
         state = states(value, first, self.on, self.off, self.duration)
         record = self.base.model.table.answers
-        made = np.empty((len(rows), record.shape[1]), np.float32)
-        made[order] = np.where(state[:, None], record[0], record[-1])
-        return made
+        probabilities = np.empty((len(rows), record.shape[1]), np.float32)
+        probabilities[order] = np.where(state[:, None], record[0], record[-1])
+        return probabilities
 
     def says(self) -> str:
         """Return both thresholds and the duration as text."""
         classes = self.base.model.classes_
         record = self.base.model.table.answers
-        one, other = classes[int(np.argmax(record[0]))], classes[int(np.argmax(record[-1]))]
+        first, other = classes[int(np.argmax(record[0]))], classes[int(np.argmax(record[-1]))]
         on, off = (self.on, self.off) if self.up else (-self.on, -self.off)
         signs = (">=", "<") if self.up else ("<=", ">")
         lasting = f" for {self.duration} samples" if self.duration > 1 else ""
         name = self.column[0]
-        rise = f"{name} {signs[0]} {on:.5g}{lasting} -> {one}"
+        rise = f"{name} {signs[0]} {on:.5g}{lasting} -> {first}"
         return f"{rise}; {name} {signs[1]} {off:.5g}{lasting} -> {other}; else as before"
 
     def steps(self) -> tuple[tuple[str, Any], ...]:
@@ -73,7 +73,7 @@ class Machine:
 
 
 def in_time(rows: Indices, sessions: NDArray[np.str_], starts: Indices) -> tuple[Indices, NDArray[np.bool_]]:
-    """Return the time order of samples, and which of them start a segment: a new session, or after a gap."""
+    """Return the time order of samples, and which of them start a segment at a new session or after a gap."""
     codes = np.unique(sessions[rows], return_inverse=True)[1]
     order = np.lexsort((starts[rows], codes)).astype(np.int64)
     gap = np.diff(starts[rows][order])
@@ -95,8 +95,8 @@ def states(value: Floats, first: NDArray[np.bool_], on: float, off: float, durat
         event[flags & (run >= duration)] = sign
     event[first] = np.where(value[first] >= (on + off) / 2, 1, -1)
     last = np.maximum.accumulate(np.where(event != 0, location, 0))
-    made: NDArray[np.bool_] = event[last] > 0
-    return made
+    above: NDArray[np.bool_] = event[last] > 0
+    return above
 
 
 def _fit(part: Part, config: PipelineConfig) -> Fitted:
@@ -117,17 +117,17 @@ def _fit(part: Part, config: PipelineConfig) -> Fitted:
     for duration in _DURATIONS:
         # First search the on threshold without hysteresis, then the off threshold below it.
         for on in near:
-            best = max(best, _tried(value, first, wanted, weight, (float(on), float(on), duration)), key=_right)
+            best = max(best, _cuts(value, first, wanted, weight, (float(on), float(on), duration)), key=_right)
         for off in near[near <= best[1]]:
-            best = max(best, _tried(value, first, wanted, weight, (best[1], float(off), duration)), key=_right)
+            best = max(best, _cuts(value, first, wanted, weight, (best[1], float(off), duration)), key=_right)
     return Machine(base, (part.names[left], column), up, best[1], best[2], best[3])
 
 
-def _right(found: tuple[float, float, float, int]) -> float:
-    return found[0]
+def _right(counts: tuple[float, float, float, int]) -> float:
+    return counts[0]
 
 
-def _tried(
+def _cuts(
     value: Floats,
     first: NDArray[np.bool_],
     wanted: NDArray[np.bool_],
@@ -161,8 +161,8 @@ def _extra_files(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
     # Wait half a sample less than the duration, so that the last sample that has to be high is still tested.
     wait = round((fitted.duration - 0.5) / problem.samples.rate, 9) if fitted.duration > 1 else 0.0
     record = fitted.base.model.table.answers
-    one, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (record[0], record[-1]))
-    steps = [*_change("off", "on", rise, wait, one), *_change("on", "off", fall, wait, other)]
+    first, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (record[0], record[-1]))
+    steps = [*_change("off", "on", rise, wait, first), *_change("on", "off", fall, wait, other)]
     names = tuple(dict.fromkeys(state for step in steps for state in (str(step.state), step.to)))
     table = StateTable(name="ladder", states=names, initial="off", fallback="stay", steps=tuple(steps))
     return {"state-table.toml": _toml(table).encode()}

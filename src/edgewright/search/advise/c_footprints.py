@@ -52,10 +52,10 @@ def detector_price(kind: str, learnt: Mapping[str, Any], columns: tuple[str, ...
     return price
 
 
-def forecaster_price(made: ForecasterFile) -> Price:
+def forecaster_price(forecaster: ForecasterFile) -> Price:
     """Return a function that estimates the footprint of a fitted forecaster on a profile."""
-    spec, model = made.spec, made.spec.model
-    flash, ram = memory_of(made)
+    spec, model = forecaster.spec, forecaster.spec.model
+    flash, ram = memory_of(forecaster)
     code, stack, *a_value = _FORECASTERS["log" if model.scale == "log" else "level"]
     lags = sum(len(part.lags) for part in model.parts)
     fast, slow = (

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from edgewright.core.catalogue import find, listing
-from edgewright.data.known_sets import has_loader, set_at
-from edgewright.pipeline.duration_estimate import Ahead, Progress
+from edgewright.data.public import loaders, set_at
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Capability, Measured, Need
 from edgewright.schema.config import WindowTarget
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -18,8 +18,8 @@ from edgewright.search.advise.inspection import Inspection
 
 def framings() -> tuple[Framing, ...]:
     """Return all framings, lowest rank first."""
-    found = [find(PACKAGE, name, "FRAMING", "framing") for name in listing(PACKAGE, "FRAMING")]
-    return tuple(sorted(found, key=lambda framing: framing.rank))
+    known = [find(PACKAGE, name, "FRAMING", "framing") for name in listing(PACKAGE, "FRAMING")]
+    return tuple(sorted(known, key=lambda framing: framing.rank))
 
 
 def tasks() -> tuple[str, ...]:
@@ -36,8 +36,8 @@ def framing_of(seen: Inspection, request: AdviceRequest) -> Framing:
     """
     if request.task != "auto" and request.task not in tasks():
         raise UnknownNameError("task", request.task, ("auto", *tasks()), "--task")
-    known = "" if request.kind or ".zip" not in seen.endings else set_at(seen.place)
-    if known and not has_loader(known):
+    known = "" if request.kind or ".zip" not in seen.endings else set_at(seen.location)
+    if known and known not in loaders():
         raise InputError(f"an unpacked copy of the public set {known}", "archives (.zip)", request.data,
                          "Unpack them and pass the folder with the contents")  # fmt: skip
     fitting = [framing for framing in framings() if framing.fits(seen, request)]
@@ -168,5 +168,5 @@ def capabilities(**needed: str) -> tuple[Capability, ...]:
         "retrieval": "no documents are searched",
         "generation": "an answer is a class or a number, not text",
     }
-    found = {name.replace("_", "-"): reason for name, reason in needed.items()}
-    return tuple(Capability(name=name, needed=name in found, why=found.get(name, why[name])) for name in CAPABILITIES)
+    causes = {name.replace("_", "-"): reason for name, reason in needed.items()}
+    return tuple(Capability(name=name, needed=name in causes, why=causes.get(name, why[name])) for name in CAPABILITIES)

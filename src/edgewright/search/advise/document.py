@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from markupsafe import Markup
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number
-from edgewright.schema.advice import Advice, Place
-from edgewright.schema.ladder import LadderRecord, RungRecord
+from edgewright.pipeline.run_folder.folder import new_run_folder
+from edgewright.schema.advice import Advice, Placement
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
-from edgewright.schema.trace import Interval
+from edgewright.schema.race import LadderRecord
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.advise.placement import DEVICE, SERVER, count, days, dollars, joules
-from edgewright.search.ladder.model_comparison import change, figure, taken
-from edgewright.trace.blocks_markdown import markdown_of
-from edgewright.trace.charts import drawing, svg_text
+from edgewright.search.ladder.document import ladder_head, ladder_tables, sentence
+from edgewright.search.ladder.model_comparison import figure
+from edgewright.trace.blocks.charts import drawing, svg_text
+from edgewright.trace.blocks.markdown import markdown_of
 from edgewright.trace.html import Shown, blocks_html, sections_page
-from edgewright.trace.readiness import NO_MODEL
+from edgewright.trace.sentences.readiness import NO_MODEL
 
 
 def markdown(record: Advice) -> str:
@@ -30,14 +34,14 @@ CONTEXT, OPTIONS, DECISION, CONSEQUENCES = "Context", "Options measured", "Decis
 
 def title_of(record: Advice) -> str:
     """Return the title of the record."""
-    return f"{record.name}: {record.choice}" + ("" if record.choice == NO_MODEL else f", on the {record.place}")
+    return f"{record.name}: {record.choice}" + ("" if record.choice == NO_MODEL else f", on the {record.location}")
 
 
 def lead_of(record: Advice) -> str:
     """Return the decision in one or two sentences."""
     if record.choice == NO_MODEL:
-        return f"{record.frame.task.capitalize()}; {record.choice}: {_sentence(record.choice_why)}"
-    text = f"{record.frame.task.capitalize()}; {record.choice}; it runs on the {record.place}."
+        return f"{record.frame.task.capitalize()}; {record.choice}: {sentence(record.choice_why)}"
+    text = f"{record.frame.task.capitalize()}; {record.choice}; it runs on the {record.location}."
     return text + ("" if record.met else " Not every need is met.")
 
 
@@ -52,10 +56,31 @@ def sections(record: Advice) -> tuple[tuple[str, tuple[Block, ...]], ...]:
     )
 
 
+def advice_blocks(record: Advice) -> tuple[Block, ...]:
+    """Return what a terminal shows: the decision and all sections but the figures, which the record has."""
+    named = [(Heading(text=name), *blocks) for name, blocks in sections(record)[:-1]]
+    return (
+        Heading(text=title_of(record)),
+        Paragraph(text=lead_of(record)),
+        *(block for part in named for block in part),
+    )
+
+
+def stored(out: Path | None, record: Advice) -> Path:
+    """Write record, Markdown and page into a new folder; a number is added to its name where it is taken."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", record.name).strip("-.")[:40] or "data"
+    parent, folder = (Path("advice"), name) if out is None else (out.parent, out.name)
+    with new_run_folder(parent, folder) as location:
+        (location.work / "advice.json").write_bytes(encode_record(record))
+        (location.work / "advice.md").write_text(markdown(record), encoding="utf-8")
+        (location.work / "advice.html").write_text(advice_page(record), encoding="utf-8")
+    return location.final
+
+
 def _frame(record: Advice) -> tuple[Block, ...]:
     frame = record.frame
-    needed = [one.name for one in frame.capabilities if one.needed]
-    rows = tuple((one.name, "yes" if one.needed else "no", one.why) for one in frame.capabilities)
+    needed = [part.name for part in frame.capabilities if part.needed]
+    rows = tuple((part.name, "yes" if part.needed else "no", part.why) for part in frame.capabilities)
     blocks: list[Block] = [
         Heading(text="1. Frame"),
         Paragraph(text=f"Task: {frame.task}. " + _sentences(frame.why)),
@@ -74,16 +99,16 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
         f"Needs: {requested}. Per day: {bytes_text(traffic.raw_bytes_day)} of readings and "
         f"{count(traffic.answers_day)} answers, of which {count(traffic.told_day)} are new. " + _sentences(traffic.how)
     )
-    missed = tuple((place.name, "; ".join(place.misses)) for place in record.places if place.misses)
-    leaves = next((place.leaves for place in record.places if place.name == SERVER), "")
+    missed = tuple((location.name, "; ".join(location.misses)) for location in record.places if location.misses)
+    leaves = next((location.leaves for location in record.places if location.name == SERVER), "")
     return (
         Heading(text="2. Constraints"),
         Paragraph(text=text),
         Grid(
-            headers=("per day and device", *(place.name for place in record.places)),
+            headers=("per day and device", *(location.name for location in record.places)),
             rows=(
-                *((name, *(write(place) for place in record.places)) for name, write in _PLACE_ROWS),
-                ("battery lasts", *(battery_text(place, record.battery) for place in record.places)),
+                *((name, *(write(location) for location in record.places)) for name, write in _PLACE_ROWS),
+                ("battery lasts", *(battery_text(location, record.battery) for location in record.places)),
             ),
             caption=f"Link: {record.radio}. Device: {record.device}. Modelled; figures and sources are below.",
         ),
@@ -91,24 +116,24 @@ def _constraints(record: Advice) -> tuple[Block, ...]:
     )
 
 
-def battery_text(location: Place, battery: bool) -> str:
+def battery_text(location: Placement, battery: bool) -> str:
     """Return the battery life as text."""
     return days(location.battery_days) if battery else "mains power"
 
 
-def latency_text(location: Place) -> str:
+def latency_text(location: Placement) -> str:
     """Return the time from the last reading to the answer as text."""
     if location.computing:
         return microseconds_text(1e6 * location.latency_s)
     return f"{microseconds_text(1e6 * location.latency_s)} (link only)" if location.latency_s else "unknown"
 
 
-def computing_text(location: Place) -> str:
+def computing_text(location: Placement) -> str:
     """Return the energy that the device uses for computing per day as text."""
     return joules(location.compute_j_day) if location.computing or location.name != DEVICE else "unknown"
 
 
-_PLACE_ROWS: tuple[tuple[str, Callable[[Place], str]], ...] = (
+_PLACE_ROWS: tuple[tuple[str, Callable[[Placement], str]], ...] = (
     ("runs on", lambda p: p.runs_on),
     ("sent, including headers", lambda p: f"{bytes_text(p.bytes_day)} in {count(p.messages_day)} messages"),
     ("device: radio", lambda p: joules(p.radio_j_day)),
@@ -127,8 +152,11 @@ _PLACE_ROWS: tuple[tuple[str, Callable[[Place], str]], ...] = (
 def _existing(record: Advice) -> tuple[Block, ...]:
     blocks: list[Block] = [Heading(text="3. Existing solutions and simple rules")]
     rows = tuple(
-        (one.name, "; ".join(filter(None, (one.measured or "not measured", one.what, one.command))))
-        for one in record.existing
+        (
+            solution.name,
+            "; ".join(filter(None, (solution.measured or "not measured", solution.purpose, solution.command))),
+        )
+        for solution in record.existing
     )
     if rows:
         blocks.append(Facts(rows=rows))
@@ -143,66 +171,19 @@ def _options(record: Advice) -> tuple[Block, ...]:
     if ladder is None:
         blocks.append(Grid(headers=("option", "measured"), rows=record.measured))
         return tuple(blocks)
-    kept = "single rows" if ladder.kept == "row" else f"{ladder.units:,} whole {ladder.kept}s"
-    judged = f"{ladder.metric_title}; {ladder.metric_why}"
-    blocks += [
-        Paragraph(text=f"{ladder.samples:,} samples, {ladder.folds} folds of {kept}. Metric: {judged}."),
-        Grid(
-            headers=("rung", "score (95 % CI)", "gain", "taken"),
-            rows=tuple(_rung(rung, ladder.rungs) for rung in ladder.rungs),
-            caption=_caption(ladder),
-        ),
-        Paragraph(text=" ".join(_sentence(text) for text in (ladder.stopped, ladder.power) if text)),
-        Grid(
-            headers=(f"on {ladder.profile}", "flash", "RAM", "latency"),
-            rows=tuple(_price(rung) for rung in ladder.rungs if rung.score),
-            figures=(1, 2, 3),
-            caption="Estimated without compiling; latency is modelled, unverified on silicon.",
-        ),
-    ]
+    blocks += [Paragraph(text=ladder_head(ladder)), *ladder_tables(ladder)]
     if record.curve_note:
-        blocks.append(Paragraph(text=f"More data: {_sentence(record.curve_note)}"))
+        blocks.append(Paragraph(text=f"More data: {sentence(record.curve_note)}"))
     return tuple(blocks)
-
-
-def _caption(ladder: LadderRecord) -> str:
-    """Return the caption that explains the intervals and p-values of gains."""
-    if ladder.power:
-        return (
-            f"p: exact permutation test that swaps the answers of two rungs by whole {ladder.kept}s, corrected for all "
-            "rungs. Intervals: 95 % CI."
-        )
-    level = 100 * (1 - 0.05 / ladder.looks)
-    return f"Gains are shown with a {level:.2f} % CI, corrected for {ladder.looks} comparisons."
-
-
-def _rung(rung: RungRecord, rungs: tuple[RungRecord, ...]) -> tuple[str, ...]:
-    if rung.score is None:
-        return (rung.title, "", "", rung.left_out)
-    over = next((other.title for other in rungs if other.name == rung.against), "")
-    gain = f"{change(rung)} over {over}" if rung.gain else ""
-    return (rung.title, _score(rung.score), gain, rung.why or taken(rung))
-
-
-def _price(rung: RungRecord) -> tuple[str, ...]:
-    found = rung.footprint
-    if found is None:
-        return (rung.title, rung.unpriced, "", "")
-    sizes = (bytes_text(found.flash.value), bytes_text(found.ram.value))
-    return (rung.title, *sizes, microseconds_text(found.latency_us.value) if found.latency_us else "unknown")
-
-
-def _score(score: Interval) -> str:
-    return f"{figure(score.value)} ({figure(score.low)} to {figure(score.high)})"
 
 
 def _decision(record: Advice) -> tuple[Block, ...]:
     blocks: list[Block] = [
-        Paragraph(text=f"{record.choice.capitalize()}: {_sentence(record.choice_why)}"),
+        Paragraph(text=f"{record.choice.capitalize()}: {sentence(record.choice_why)}"),
     ]
     if record.choice == NO_MODEL:
         return tuple(blocks)
-    blocks.append(Paragraph(text=f"It runs on the {record.place}: {_sentence(record.place_why)}"))
+    blocks.append(Paragraph(text=f"It runs on the {record.location}: {sentence(record.place_why)}"))
     if record.unmet:
         blocks.append(Paragraph(text="Not met: " + _sentences(record.unmet)))
     says = next((rung.says for rung in record.ladder.rungs if rung.title == record.choice), "") if record.ladder else ""
@@ -223,19 +204,15 @@ def _consequences(record: Advice) -> tuple[Block, ...]:
 
 
 def _figures(record: Advice) -> tuple[Block, ...]:
-    rows = tuple((one.name, f"{number(one.value)} {one.unit}; {one.source}") for one in record.parameters)
+    rows = tuple((row.name, f"{number(row.value)} {row.unit}; {row.source}") for row in record.parameters)
     return (
         Paragraph(text="Change a figure with --price NAME=VALUE. Power and speed come from the device profiles."),
         Facts(rows=rows),
     )
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") if text else ""
-
-
 def _sentences(parts: tuple[str, ...]) -> str:
-    return " ".join(_sentence(part) for part in parts)
+    return " ".join(sentence(part) for part in parts)
 
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 560.0, 118.0, 92.0, 24.0
@@ -243,7 +220,7 @@ _WIDTH, _LEFT, _RIGHT, _ROW = 560.0, 118.0, 92.0, 24.0
 
 def scores(record: LadderRecord, choice: str) -> Markup:
     """Return a chart of all scores with their intervals; a dashed line marks the choice."""
-    lines = [(one.title, one.score, one.title == choice) for one in record.rungs if one.score]
+    lines = [(rung.title, rung.score, rung.title == choice) for rung in record.rungs if rung.score]
     low, high = min(score.low for _, score, _ in lines), max(score.high for _, score, _ in lines)
     wide = (high - low) or 1.0
 
@@ -272,9 +249,9 @@ def scores(record: LadderRecord, choice: str) -> Markup:
     return drawing(parts, label, _WIDTH, height, 12)
 
 
-def energy(places: Sequence[Place], chosen: str) -> Markup:
+def energy(places: Sequence[Placement], chosen: str) -> Markup:
     """Return a bar chart of the device energy per day in each place: radio, computing, sleeping."""
-    maximum = max(place.energy_j_day for place in places) or 1.0
+    maximum = max(target.energy_j_day for target in places) or 1.0
     height = 30.0 * len(places) + 6
     text = ", ".join(f"{p.name} {joules(p.energy_j_day)}" for p in places)
     parts = []
@@ -296,7 +273,7 @@ def advice_page(record: Advice) -> str:
         html = blocks_html(blocks, level=3)
         if name == CONTEXT:
             html += _figure(
-                energy(record.places, record.place),
+                energy(record.places, record.location),
                 "Device energy per day by place of the model: radio, computing, sleeping.",
             )
         if name == OPTIONS and record.ladder is not None:

@@ -48,16 +48,16 @@ def parse_needs(text: str) -> tuple[Need, ...]:
         InputError: an amount is missing, unexpected, not above zero or has the wrong unit, or a need occurs twice.
         UnknownNameError: a need is unknown.
     """
-    found: dict[str, Need] = {}
+    needs: dict[str, Need] = {}
     for part, name, amount in _pairs(text):
         if name not in KNOWN:
             raise UnknownNameError("need", name, KNOWN, "--need")
-        if name in found:
+        if name in needs:
             raise InputError(f"one {name}", "two", "--need")
         if name in PLAIN:
             if part != name:
                 raise InputError(f"{name} alone", repr(part), "--need")
-            found[name] = Need(name=name, text=name)
+            needs[name] = Need(name=name, text=name)
             continue
         units, example = AMOUNTS[name]
         if not amount:
@@ -70,8 +70,8 @@ def parse_needs(text: str) -> tuple[Need, ...]:
             known = ", ".join(unit or "no unit" for unit in units)
             raise InputError(f"one of the units {known}", repr(match[2]) if match[2] else "none", where)
         limit = _above_zero(float(match[1]) * units[match[2]], amount, where)
-        found[name] = Need(name=name, text=f"{name}={amount}", limit=limit)
-    return tuple(found.values())
+        needs[name] = Need(name=name, text=f"{name}={amount}", limit=limit)
+    return tuple(needs.values())
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str, str]]:
@@ -210,17 +210,17 @@ def parse_prices(text: str, radio: str) -> dict[str, float]:
         InputError: a part is not NAME=VALUE, a value is not above zero or has the wrong unit, or a figure occurs twice.
         UnknownNameError: a figure is unknown.
     """
-    figures, found = known_figures(radio), dict[str, float]()
+    figures, prices = known_figures(radio), dict[str, float]()
     for part, name, amount in _pairs(text):
         if "=" not in part:
             raise InputError("figures such as bandwidth=0.5", repr(part), "--price", _EXAMPLE)
         if name not in figures:
             raise UnknownNameError("figure", name, figures, "--price")
-        if name in found:
+        if name in prices:
             raise InputError(f"one {name}", "two", "--price")
         scales = {"": 1.0, **_SCALES.get(figures[name].unit, {figures[name].unit: 1.0})}
         match, where = _NUMBER.fullmatch(amount), f"--price {name}"
         if match is None or match[2] not in scales:
             raise InputError(f"a number above zero in {' or '.join(filter(None, scales))}", repr(amount), where)
-        found[name] = _above_zero(float(match[1]) * scales[match[2]], amount, where)
-    return found
+        prices[name] = _above_zero(float(match[1]) * scales[match[2]], amount, where)
+    return prices

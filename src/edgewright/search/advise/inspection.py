@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgewright.core.csv.cell_words import MISSING_NUMBERS, is_number
+from edgewright.core.units import MISSING_NUMBERS, is_number
 from edgewright.data.preview import read_preview
 from edgewright.data.public import public_set
 from edgewright.pipeline.config import read_config, shipped
@@ -24,13 +24,13 @@ class Inspection:
     """Result of an inspection.
 
     Attributes:
-        place: file or folder; None for the name of a pipeline.
+        location: file or folder; None for the name of a pipeline.
         endings: number of files by file extension.
         columns: cells of a text table by column; empty for other data.
         words: mean number of words per cell of each text column.
     """
 
-    place: Path | None
+    location: Path | None
     endings: Counter[str] = field(default_factory=Counter)
     columns: dict[str, Labels] = field(default_factory=dict)
     words: dict[str, float] = field(default_factory=dict)
@@ -47,12 +47,12 @@ class Inspection:
 
     def few_valued(self) -> tuple[str, ...]:
         """Return columns with 2 to 12 values of at least 3 rows each, which could be targets."""
-        found = []
+        names = []
         for name, cells in self.columns.items():
             counts = Counter(cells.tolist())
             if 1 < len(counts) <= 12 and min(counts.values()) >= 3 and name not in self.sentences:
-                found.append(name)
-        return tuple(found)
+                names.append(name)
+        return tuple(names)
 
 
 def inspect(data: str) -> Inspection:
@@ -72,7 +72,7 @@ def inspect(data: str) -> Inspection:
         columns = {}
     if len(columns) < 2:
         return Inspection(file_path, endings)
-    words = {name: found for name, cells in columns.items() if (found := _words(cells.tolist())) > 0}
+    words = {name: count for name, cells in columns.items() if (count := _words(cells.tolist())) > 0}
     return Inspection(file_path, endings, columns, words)
 
 
@@ -100,13 +100,13 @@ def known_set(name: str, path: str) -> tuple[Existing, ...]:
     """Return the public set and its pipeline as existing solutions."""
     if not name:
         return ()
-    found = public_set(name)
-    lines = [Existing(name=f"public set {name}", what=f"{found.title}; {found.task}; licence: {found.licence}",
+    known = public_set(name)
+    lines = [Existing(name=f"public set {name}", purpose=f"{known.title}; {known.task}; licence: {known.licence}",
                      command="edgewright data list")]  # fmt: skip
     pipeline = pipeline_of(name)
     if pipeline:
-        what = f"Edgewright ships a complete pipeline for this set: {read_config(pipeline).title}"
+        summary = f"Edgewright ships a complete pipeline for this set: {read_config(pipeline).title}"
         lines.append(
-            Existing(name=f"pipeline {pipeline}", what=what, command=f"edgewright run {pipeline} --data {path}")
+            Existing(name=f"pipeline {pipeline}", purpose=summary, command=f"edgewright run {pipeline} --data {path}")
         )
     return tuple(lines)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from edgewright.core.formatting import bytes_text, microseconds_text
-from edgewright.schema.advice import Flip, Need, Place, Traffic
+from edgewright.schema.advice import Flip, Need, Placement, Traffic
 from edgewright.search.advise.figures import Figures
 
 # Figures whose change can flip the advice: figures that affect the cost, or differ most between sites.
@@ -21,15 +21,15 @@ _FIGURES = ("bandwidth", "server", "gateway", "gateway_power", "sharing", "cell_
             "radio_message", "answer")  # fmt: skip
 # Maximum factor by which a figure may change for a flip.
 _FARTHEST = 100.0
-_MOST = 3
+_MAX_REASONS = 3
 
 
-def placement_flips(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
+def placement_flips(setting: Setting, needs: tuple[Need, ...], location: Placement) -> tuple[Flip, ...]:
     """Return needs that the advised place would miss, and the smallest changes of figures that change the advice."""
     return (*_by_needs(setting, needs, location), *_by_figures(setting, needs, location))
 
 
-def _by_needs(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
+def _by_needs(setting: Setting, needs: tuple[Need, ...], location: Placement) -> tuple[Flip, ...]:
     """Return, for each need that is not set, the limit that this place would miss and the resulting advice."""
     names = {need.name for need in needs}
     lines = []
@@ -50,25 +50,25 @@ def _by_needs(setting: Setting, needs: tuple[Need, ...], location: Place) -> tup
 
 def _left(setting: Setting, needs: tuple[Need, ...], more: Need) -> str:
     """Return the advice with one additional need as text."""
-    found = places(setting, (*needs, more))
-    best, _ = choose(found)
+    locations = places(setting, (*needs, more))
+    best, _ = choose(locations)
     if best.misses:
         return "no place meets it with this model; choose a faster device, a larger cell or a smaller model"
     return f"the advice changes to the {best.name}"
 
 
-def _by_figures(setting: Setting, needs: tuple[Need, ...], location: Place) -> tuple[Flip, ...]:
+def _by_figures(setting: Setting, needs: tuple[Need, ...], location: Placement) -> tuple[Flip, ...]:
     """Return the changes of single figures that change the advised place, smallest factor first."""
-    found = []
+    reasons = []
     for name in _FIGURES:
         value = setting.figures[name]
         for up in (True, False):
             limit = _limit(setting, needs, location, name, up)
             if limit is not None:
                 other, _ = choose(_places(setting, needs, name, limit))
-                found.append((max(limit / value, value / limit), name, limit, other.name, up))
+                reasons.append((max(limit / value, value / limit), name, limit, other.name, up))
     lines = []
-    for factor, name, limit, instead, up in sorted(found)[:_MOST]:
+    for factor, name, limit, instead, up in sorted(reasons)[:_MAX_REASONS]:
         unit = next((p.unit for p in setting.figures.parameters() if p.name == name), "")
         side = "above" if up else "below"
         lines.append(
@@ -81,11 +81,11 @@ def _by_figures(setting: Setting, needs: tuple[Need, ...], location: Place) -> t
     return tuple(lines)
 
 
-def _places(setting: Setting, needs: tuple[Need, ...], name: str, value: float) -> tuple[Place, ...]:
+def _places(setting: Setting, needs: tuple[Need, ...], name: str, value: float) -> tuple[Placement, ...]:
     return places(replace(setting, figures=setting.figures.with_values(**{name: value})), needs)
 
 
-def _limit(setting: Setting, needs: tuple[Need, ...], location: Place, name: str, up: bool) -> float | None:
+def _limit(setting: Setting, needs: tuple[Need, ...], location: Placement, name: str, up: bool) -> float | None:
     """Return the value of a figure at which another place is advised; None where it is beyond a factor of `_FARTHEST`.
 
     A scan and a bisection on the logarithm find it, because the advice can also change where a place misses a need.
@@ -157,9 +157,9 @@ class Setting:
     cannot: dict[str, str] = field(default_factory=dict)
 
 
-def places(setting: Setting, needs: tuple[Need, ...]) -> tuple[Place, ...]:
+def places(setting: Setting, needs: tuple[Need, ...]) -> tuple[Placement, ...]:
     """Return the modelled costs of the three places, each with the needs that it misses."""
-    return tuple(_judged(_place(name, setting), setting, needs) for name in (DEVICE, GATEWAY, SERVER))
+    return tuple(_evaluated(_location(name, setting), setting, needs) for name in (DEVICE, GATEWAY, SERVER))
 
 
 def sent(location: str, setting: Setting) -> tuple[float, float]:
@@ -176,7 +176,7 @@ def sent(location: str, setting: Setting) -> tuple[float, float]:
     return traffic.raw_bytes_day + messages * figures["radio_header"], messages
 
 
-def _place(name: str, setting: Setting) -> Place:
+def _location(name: str, setting: Setting) -> Placement:
     traffic, figures, work = setting.traffic, setting.figures, setting.works[name]
     bytes_day, messages = sent(name, setting)
     radio = 8 * bytes_day * figures["radio_bit"] + messages * figures["radio_message"]
@@ -190,7 +190,7 @@ def _place(name: str, setting: Setting) -> Place:
     if name == SERVER:
         latency += figures["internet"]
         silent = min(24.0, silent + figures["internet_outage"])
-    return Place(
+    return Placement(
         name=name,
         runs_on=work.runs_on,
         bytes_day=bytes_day,
@@ -234,7 +234,7 @@ def _leaves(name: str, setting: Setting) -> str:
     return f"every reading of {some}" + (", to the gateway only" if name == GATEWAY else "")
 
 
-def _judged(location: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
+def _evaluated(location: Placement, setting: Setting, needs: tuple[Need, ...]) -> Placement:
     """Return the place with the needs that it misses, and the largest factor by which it misses one."""
     figures: dict[str, tuple[float, bool, Callable[[float], str]]] = {
         "latency": (location.latency_s, False, lambda value: microseconds_text(1e6 * value)),
@@ -270,7 +270,7 @@ def _judged(location: Place, setting: Setting, needs: tuple[Need, ...]) -> Place
     return msgspec.structs.replace(location, misses=tuple(lines), beyond=min(worst, 1e9))
 
 
-def _unknown(location: Place, need: Need) -> str:
+def _unknown(location: Placement, need: Need) -> str:
     """Return why a need cannot be confirmed where the computation time is unknown; empty where it can."""
     if location.computing or need.name not in (
         ("latency", "battery", "price") if location.name == DEVICE else ("latency",)
@@ -279,23 +279,23 @@ def _unknown(location: Place, need: Need) -> str:
     return f"{need.text}: not confirmed, because the time of an answer on {location.runs_on} is unknown"
 
 
-def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
+def choose(locations: tuple[Placement, ...]) -> tuple[Placement, str]:
     """Return the advised place with the reason: the cheapest place that meets every need.
 
     If no place meets every need, it is the place that misses the fewest, then by the smallest factor.
     """
-    able = [place for place in found if not place.misses]
+    able = [location for location in locations if not location.misses]
     if not able:
-        nearest = min(found, key=lambda place: (len(place.misses), place.beyond, place.cost_year))
+        nearest = min(locations, key=lambda location: (len(location.misses), location.beyond, location.cost_year))
         return nearest, f"no place meets every need; the {nearest.name} comes nearest: {'; '.join(nearest.misses)}"
-    best = min(able, key=lambda place: place.cost_year)
-    others = [place for place in able if place is not best]
+    best = min(able, key=lambda location: location.cost_year)
+    others = [location for location in able if location is not best]
     if not others:
-        out = "; ".join(f"{p.name}: {p.misses[0]}" for p in found if p.misses)
+        out = "; ".join(f"{p.name}: {p.misses[0]}" for p in locations if p.misses)
         return best, f"it is the only place that meets every need ({out})"
-    second = min(others, key=lambda place: place.cost_year)
+    second = min(others, key=lambda location: location.cost_year)
     text = f"{dollars(best.cost_year)} per device and year; the {second.name} costs {dollars(second.cost_year)}"
-    out = "".join(f"; not the {p.name}: {p.misses[0]}" for p in found if p.misses)
+    out = "".join(f"; not the {p.name}: {p.misses[0]}" for p in locations if p.misses)
     return best, f"it meets every need at the lowest cost: {text}, {ratio(second.cost_year, best.cost_year)}{out}"
 
 

@@ -7,20 +7,20 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewright.pipeline.folder import free_name
+from edgewright.pipeline.run_folder.folder import free_name
 from edgewright.profiles.footprint import over_budget
 from edgewright.race.problem import Problem, are_pictures
 from edgewright.schema.advice import Flip, Need
-from edgewright.schema.budget import Budget
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.ladder import LadderRecord, RungRecord, rung_of
+from edgewright.schema.footprint import Budget
 from edgewright.schema.profile import Profile
+from edgewright.schema.race import LadderRecord, RungRecord, rung_of
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import limit_of
 from edgewright.search.ladder.measurement import run_name
 from edgewright.search.ladder.model_comparison import compared, figure, rivals, signed, span
-from edgewright.trace.readiness import NOT_READY
+from edgewright.trace.sentences.readiness import NOT_READY
 
 USUAL = "majority"
 """Rung that always gives the same answer."""
@@ -67,10 +67,10 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
         rung = climbed[-1]
         why = _why(record, rung)
     elif fitting:
-        rung = max(fitting, key=lambda one: _worth(one, record))
+        rung = max(fitting, key=lambda rung_record: _worth(rung_record, record))
         why = f"the best rung within the budget: {_why(record, rung)}"
     else:
-        rung = min(measured, key=lambda one: (len(beyond[one.name]), _size(one)))
+        rung = min(measured, key=lambda rung_record: (len(beyond[rung_record.name]), _size(rung_record)))
         why = f"no rung is within the budget; {rung.title} is closest"
     wanted = limit_of(needs, "score")
     unmet = list(beyond[rung.name])
@@ -81,7 +81,7 @@ def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -
         and rung.score is not None
         and (rung.score.value < wanted if record.higher else rung.score.value > wanted)
     ):
-        best = max(measured, key=lambda one: _worth(one, record))
+        best = max(measured, key=lambda rung_record: _worth(rung_record, record))
         text = f"score: {record.metric_title} {figure(rung.score.value)} is {figure(abs(wanted - rung.score.value))} "
         text += f"short of {figure(wanted)}"
         if best.score is not None and best.name != rung.name:
@@ -120,20 +120,20 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
     """Return the changes of the data or the device that would lead to another rung."""
     records = []
     above = rivals(rung, record.rungs)
-    able = [one for one in above if one.gain is not None and one.gain.value > 0]
-    for one in able[:1]:
-        assert one.gain is not None  # noqa: S101 - as above
-        half = one.gain.value - one.gain.low
-        if one.gain.low > 0:
-            then = f"{one.title} would be chosen: {signed(one.gain.value)} ({span(one.gain)})"
-            records.append(Flip(when=f"on a device with enough {one.beyond or 'memory'}", then=then))
+    able = [candidate for candidate in above if candidate.gain is not None and candidate.gain.value > 0]
+    for candidate in able[:1]:
+        assert candidate.gain is not None  # noqa: S101 - as above
+        half = candidate.gain.value - candidate.gain.low
+        if candidate.gain.low > 0:
+            then = f"{candidate.title} would be chosen: {signed(candidate.gain.value)} ({span(candidate.gain)})"
+            records.append(Flip(when=f"on a device with enough {candidate.beyond or 'memory'}", then=then))
             continue
-        units = math.ceil(record.units * (half / one.gain.value) ** 2)
+        units = math.ceil(record.units * (half / candidate.gain.value) ** 2)
         many = f"{units:,} {record.kept}s instead of {record.units:,}"
         records.append(
             Flip(
-                when=f"if {one.title} kept its gain of {signed(one.gain.value)} over {many}",
-                then=f"the gain would be significant and {one.title} chosen (interval width falls as 1/sqrt(n))",
+                when=f"if {candidate.title} kept its gain of {signed(candidate.gain.value)} over {many}",
+                then=f"the gain would be significant and {candidate.title} chosen (interval width falls as 1/sqrt(n))",
             )
         )
     surely = above[0].gain if not able and above else None
@@ -150,11 +150,11 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
             )
         )
     records += [
-        Flip(when=f"on a device with more {one.beyond}", then=f"{one.title} could be compared")
-        for one in record.rungs
-        if one.beyond
+        Flip(when=f"on a device with more {candidate.beyond}", then=f"{candidate.title} could be compared")
+        for candidate in record.rungs
+        if candidate.beyond
     ]
-    untried = [one.title for one in record.rungs if one.left_out == "not tried"]
+    untried = [candidate.title for candidate in record.rungs if candidate.left_out == "not tried"]
     if untried:
         records.append(
             Flip(
@@ -220,22 +220,22 @@ def commands(setup: Setup, request: AdviceRequest, rung: str) -> tuple[str, ...]
 
 def _options(setup: Setup, request: AdviceRequest) -> list[str]:
     """Return the options of `ladder` that are equivalent to the options of the adviser."""
-    made = [f"--{key} {shlex.quote(str(value))}" for key, value in setup.named.items() if key != "ignore"]
+    options = [f"--{key} {shlex.quote(str(value))}" for key, value in setup.named.items() if key != "ignore"]
     ignored = setup.named.get("ignore")
-    made += [f"--ignore {shlex.quote(str(name))}" for name in ignored] if isinstance(ignored, list) else []
+    options += [f"--ignore {shlex.quote(str(name))}" for name in ignored] if isinstance(ignored, list) else []
     window = setup.problem.window
     if setup.named and window is not None and (request.window or not window.pad):
-        made.append(f"--window {window.samples}")
-        made += [f"--step {window.step}"] if window.step else []
-        made += [f"--window-target {window.target}"] if window.target != "last" else []
+        options.append(f"--window {window.samples}")
+        options += [f"--step {window.step}"] if window.step else []
+        options += [f"--window-target {window.target}"] if window.target != "last" else []
     if setup.named and request.held_out:
-        made.append(f"--leave-out {','.join(request.held_out)}")
+        options.append(f"--leave-out {','.join(request.held_out)}")
     if setup.named and request.task in ("classification", "regression"):
-        made.append(f"--task {request.task}")
-    made += [f"--metric {request.metric}"] if request.metric else []
-    made += [f"--seed {request.seed}"] if request.seed and setup.named else []
+        options.append(f"--task {request.task}")
+    options += [f"--metric {request.metric}"] if request.metric else []
+    options += [f"--seed {request.seed}"] if request.seed and setup.named else []
     if request.by != "auto":
-        made.append(f"--by {request.by}")
+        options.append(f"--by {request.by}")
     if request.device != "cortex-m4":
-        made.append(f"--device {shlex.quote(request.device)}")
-    return made
+        options.append(f"--device {shlex.quote(request.device)}")
+    return options

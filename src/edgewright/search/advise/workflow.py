@@ -7,12 +7,11 @@ from typing import Any
 
 from edgewright.core.formatting import bytes_text, microseconds_text
 from edgewright.pipeline.config import names_pipeline
-from edgewright.pipeline.duration_estimate import Ahead, Progress
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.profiles.footprint import over_budget, takes_programs
-from edgewright.schema.advice import Advice, Measured, Need, Place, Traffic
-from edgewright.schema.budget import Budget
-from edgewright.schema.footprint import Footprint
+from edgewright.schema.advice import Advice, Measured, Need, Placement, Traffic
+from edgewright.schema.footprint import Budget, Footprint
 from edgewright.schema.profile import Profile
 from edgewright.search.advise import placement
 from edgewright.search.advise.contract import AdviceRequest, FramingResult, framing_of
@@ -20,7 +19,7 @@ from edgewright.search.advise.figures import Figures, limit_of, usual_radio
 from edgewright.search.advise.inspection import Inspection, inspect
 from edgewright.search.advise.placement import placement_flips
 from edgewright.search.ladder.model_comparison import figure
-from edgewright.trace.readiness import NO_MODEL
+from edgewright.trace.sentences.readiness import NO_MODEL
 
 GATEWAY_PROFILE, SERVER_PROFILE = "raspberry-pi-5", "x86-64"
 
@@ -42,22 +41,22 @@ def advise(request: AdviceRequest, progress: Progress, ahead: Ahead = lambda _: 
     radio = request.radio or usual_radio(profile, takes_programs(profile))
     figures = Figures(radio, request.prices)
     seen = Inspection(None) if request.path and names_pipeline(request.data, request.path) else inspect(request.data)
-    found = framing_of(seen, request).advise(seen, request, progress, ahead)
-    footprint = found.price(profile)
-    setting = _setting(found, request, profile, figures, footprint)
+    framed = framing_of(seen, request).advise(seen, request, progress, ahead)
+    footprint = framed.price(profile)
+    setting = _setting(framed, request, profile, figures, footprint)
     places = placement.places(setting, request.needs)
     location, why = placement.choose(places)
-    reported = {text.split()[0] for text in found.unmet}
+    reported = {text.split()[0] for text in framed.unmet}
     missed = (miss for miss in location.misses if miss.split("=")[0] not in reported)
-    unmet = (*found.unmet, *_without_ladder(found, request.needs, footprint), *missed)
+    unmet = (*framed.unmet, *_without_ladder(framed, request.needs, footprint), *missed)
     if unmet:
-        near = _simpler(found, setting, request.needs) if location.misses else ()
-        unmet = (*unmet, *near, *_nearest(found, request, profile))
-    record: dict[str, Any] = {name: getattr(found, name) for name in Measured.__struct_fields__}
-    record |= {"unmet": unmet, "notes": (*found.notes, *_notes(found, profile, footprint, radio))}
-    if found.choice != NO_MODEL:
-        record["flips"] = (*found.flips, *placement_flips(setting, request.needs, location))
-        record["costs"] = (*_costs(location, footprint, setting), *found.costs)
+        near = _simpler(framed, setting, request.needs) if location.misses else ()
+        unmet = (*unmet, *near, *_nearest(framed, request, profile))
+    record: dict[str, Any] = {name: getattr(framed, name) for name in Measured.__struct_fields__}
+    record |= {"unmet": unmet, "notes": (*framed.notes, *_notes(framed, profile, footprint, radio))}
+    if framed.choice != NO_MODEL:
+        record["flips"] = (*framed.flips, *placement_flips(setting, request.needs, location))
+        record["costs"] = (*_costs(location, footprint, setting), *framed.costs)
     return Advice(
         **record,
         device=profile.name,
@@ -68,16 +67,16 @@ def advise(request: AdviceRequest, progress: Progress, ahead: Ahead = lambda _: 
         parameters=figures.parameters(),
         traffic=setting.traffic,
         places=places,
-        place=location.name,
+        location=location.name,
         place_why=why,
         footprint=footprint,
         met=not unmet,
     )
 
 
-def _without_ladder(found: FramingResult, needs: tuple[Need, ...], footprint: Footprint | None) -> tuple[str, ...]:
+def _without_ladder(framed: FramingResult, needs: tuple[Need, ...], footprint: Footprint | None) -> tuple[str, ...]:
     """Return the needs about the model that are not met or cannot be checked; empty where a ladder checks them."""
-    if found.ladder is not None:
+    if framed.ladder is not None:
         return ()
     lines = list[str]()
     limits = {name: limit for name in ("flash", "ram") if (limit := limit_of(needs, name)) is not None}
@@ -86,25 +85,25 @@ def _without_ladder(found: FramingResult, needs: tuple[Need, ...], footprint: Fo
     elif limits:
         lines += [f"{name}: unknown until the model exists" for name in limits]
     if limit_of(needs, "score") is not None:
-        lines.append(f"score: the advice cannot check a score for {found.frame.task}")
+        lines.append(f"score: the advice cannot check a score for {framed.frame.task}")
     return tuple(lines)
 
 
 def _setting(
-    found: FramingResult, request: AdviceRequest, profile: Profile, figures: Figures, footprint: Footprint | None
+    framed: FramingResult, request: AdviceRequest, profile: Profile, figures: Figures, footprint: Footprint | None
 ) -> placement.Setting:
-    rows, why = _rows(found, figures)
-    answers = rows / found.rows_an_answer
-    size = found.bytes_row if found.bytes_row is not None else len(found.columns) * figures["reading"]
-    how = (f"{rows:,.0f} rows per day: {why}", found.changes_how)
+    rows, why = _rows(framed, figures)
+    answers = rows / framed.rows_an_answer
+    size = framed.bytes_row if framed.bytes_row is not None else len(framed.columns) * figures["reading"]
+    how = (f"{rows:,.0f} rows per day: {why}", framed.changes_how)
     traffic = Traffic(
-        rows_day=rows, answers_day=answers, told_day=answers * found.changes, raw_bytes_day=rows * size, how=how
+        rows_day=rows, answers_day=answers, told_day=answers * framed.changes, raw_bytes_day=rows * size, how=how
     )
     small = takes_programs(profile)
     works = {placement.DEVICE: _work(profile, footprint, figures, small)}
     for location, name in ((placement.GATEWAY, GATEWAY_PROFILE), (placement.SERVER, SERVER_PROFILE)):
         other = load_profile(name)
-        works[location] = _work(other, found.price(other), figures, False)
+        works[location] = _work(other, framed.price(other), figures, False)
     server = works[placement.SERVER]
     works[placement.SERVER] = replace(server, active_w=figures["server_power"])
     sleep = profile.sleep.value if profile.sleep else figures["sleep" if small else "system_sleep"]
@@ -114,30 +113,30 @@ def _setting(
         figures=figures,
         sleep_w=sleep,
         battery=limit_of(request.needs, "battery") is not None or (small and not request.mains),
-        columns=found.columns,
+        columns=framed.columns,
         works=works,
-        cannot=_cannot(found, profile),
+        cannot=_cannot(framed, profile),
     )
 
 
-def _rows(found: FramingResult, figures: Figures) -> tuple[float, str]:
+def _rows(framed: FramingResult, figures: Figures) -> tuple[float, str]:
     """Return the rows per day, and the source of this number."""
     if figures.is_given("rows"):
         return figures["rows"], "set with --price"
-    if found.rate:
-        return found.rate * placement.DAY, "from the rate of the data"
-    if found.usual_rows is not None:
-        return found.usual_rows, "assumption; set it with --price rows=N"
+    if framed.rate:
+        return framed.rate * placement.DAY, "from the rate of the data"
+    if framed.usual_rows is not None:
+        return framed.usual_rows, "assumption; set it with --price rows=N"
     return figures["rows"], "assumption, because the data has no rate; set it with --price rows=N"
 
 
-def _cannot(found: FramingResult, profile: Profile) -> dict[str, str]:
+def _cannot(framed: FramingResult, profile: Profile) -> dict[str, str]:
     """Return, by place, why it cannot run the choice regardless of the needs."""
-    held = min(profile.flash.value, profile.ram.value)
-    if found.least_bytes <= held:
+    smallest_memory = min(profile.flash.value, profile.ram.value)
+    if framed.least_bytes <= smallest_memory:
         return {}
-    smallest, has = bytes_text(found.least_bytes), bytes_text(held)
-    return {placement.DEVICE: f"{found.least_why} needs at least {smallest} of memory; {profile.name} has {has}"}
+    smallest, has = bytes_text(framed.least_bytes), bytes_text(smallest_memory)
+    return {placement.DEVICE: f"{framed.least_why} needs at least {smallest} of memory; {profile.name} has {has}"}
 
 
 def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small: bool) -> placement.Computation:
@@ -148,15 +147,15 @@ def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small
     return placement.Computation(profile.name, time.value / 1e6 if time else 0.0, watts, time is not None)
 
 
-def _simpler(found: FramingResult, setting: placement.Setting, needs: tuple[Need, ...]) -> tuple[str, ...]:
+def _simpler(framed: FramingResult, setting: placement.Setting, needs: tuple[Need, ...]) -> tuple[str, ...]:
     """Return the best other rung with which a place meets every need about places; empty where there is none."""
-    ladder = found.ladder
+    ladder = framed.ladder
     if ladder is None:
         return ()
     able: list[tuple[float, str]] = []
     for rung in ladder.rungs:
         time = rung.footprint.latency_us if rung.footprint else None
-        if time is None or rung.score is None or rung.title == found.choice:
+        if time is None or rung.score is None or rung.title == framed.choice:
             continue
         own = replace(setting.works[placement.DEVICE], latency_s=time.value / 1e6, known=True)
         works = {**setting.works, placement.DEVICE: own}
@@ -168,11 +167,11 @@ def _simpler(found: FramingResult, setting: placement.Setting, needs: tuple[Need
     return (f"the closest measured option: {max(able)[1]}",) if able else ()
 
 
-def _nearest(found: FramingResult, request: AdviceRequest, profile: Profile) -> tuple[str, ...]:
+def _nearest(framed: FramingResult, request: AdviceRequest, profile: Profile) -> tuple[str, ...]:
     """Return the slowest shipped microcontroller profile that meets the latency, where this device does not."""
     limits = [limit_of(request.needs, name) for name in ("flash", "ram", "latency")]
     latency = limits[2]
-    mine = found.price(profile)
+    mine = framed.price(profile)
     if mine is None or latency is None or not over_budget(mine, Budget(latency_us=latency * 1e6)):
         return ()
     able: list[tuple[float, str]] = []
@@ -180,7 +179,7 @@ def _nearest(found: FramingResult, request: AdviceRequest, profile: Profile) -> 
         other = load_profile(name)
         if name == profile.name or not takes_programs(other):
             continue
-        footprint = found.price(other)
+        footprint = framed.price(other)
         time = footprint.latency_us if footprint else None
         if footprint is not None and time is not None and not over_budget(footprint, Budget(latency_us=latency * 1e6)):
             able.append((time.value, name))
@@ -190,7 +189,7 @@ def _nearest(found: FramingResult, request: AdviceRequest, profile: Profile) -> 
     return (f"the closest device that is fast enough: {name}, {microseconds_text(value)} (modelled)",)
 
 
-def _costs(location: Place, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
+def _costs(location: Placement, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
     lines: list[tuple[str, str]] = []
     if footprint is not None:
         for name, spread in (("flash", footprint.flash), ("RAM", footprint.ram)):
@@ -209,7 +208,7 @@ def _costs(location: Place, footprint: Footprint | None, setting: placement.Sett
     return tuple(lines)
 
 
-def _notes(found: FramingResult, profile: Profile, footprint: Footprint | None, radio: str) -> tuple[str, ...]:
+def _notes(framed: FramingResult, profile: Profile, footprint: Footprint | None, radio: str) -> tuple[str, ...]:
     records = []
     if footprint is None:
         records.append(

@@ -23,8 +23,8 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.footprint import Budget, parse_budget
 from edgewright.search.architecture.estimates import Estimate, Estimator
 from edgewright.search.architecture.report import budget_violations, described, sufficient_budget
 from edgewright.search.architecture.space import Axis, Point, Space
@@ -33,10 +33,10 @@ from edgewright.search.architecture.trial import (
     JUDGE,
     TRY,
     Batch,
+    CandidateTrial,
     FoldError,
     Shared,
     TrialScore,
-    Tried,
 )
 from edgewright.search.engines.contract import Engine
 
@@ -54,7 +54,7 @@ _MOST_VIOLATION = 1e6
 
 
 def propose(
-    space: Space, history: Sequence[Tried], *, seed: int, batch: int, count: int, sampler: Sampler
+    space: Space, history: Sequence[CandidateTrial], *, seed: int, batch: int, count: int, sampler: Sampler
 ) -> list[Point]:
     """Return the next points, which differ from all points in the history where possible.
 
@@ -69,21 +69,21 @@ def propose(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     remembered = _remembered(history)
     seen = {space.key(trial.point) for trial in remembered}
-    found: list[Point] = []
+    points: list[Point] = []
     if not history:
-        found.append(space.own())
-        seen.add(space.key(found[0]))
+        points.append(space.own())
+        seen.add(space.key(points[0]))
     rng = np.random.default_rng([seed, batch, 1])
     for _ in range(8 * count if len(history) < STARTUP and sampler != "random" else 0):
-        if len(found) == count:
-            return found
+        if len(points) == count:
+            return points
         point = {
-            axis.name: _drawn(axis, rng) if rng.random() < REDRAW_PROBABILITY else space.own()[axis.name]
+            axis.name: _random_value(axis, rng) if rng.random() < REDRAW_PROBABILITY else space.own()[axis.name]
             for axis in space.axes
         }
         if space.key(point) not in seen:
             seen.add(space.key(point))
-            found.append(point)
+            points.append(point)
     axes = {axis.name: _distribution(axis) for axis in space.axes}
     number = int(np.random.default_rng([seed, batch]).integers(1 << 31))
     with warnings.catch_warnings():
@@ -91,32 +91,32 @@ def propose(
         study = optuna.create_study(directions=["minimize"] * 4, sampler=_sampler(sampler, number, len(history)))
         study.add_trials(_optuna_trials(axes, remembered))
         for _ in range(4 * count):
-            if len(found) == count:
+            if len(points) == count:
                 break
             point = study.ask(axes).params
             if space.key(point) not in seen:
                 seen.add(space.key(point))
-                found.append(dict(point))
-    while len(found) < count:
+                points.append(dict(point))
+    while len(points) < count:
         # A small space is soon exhausted; the remaining points are drawn at random and may repeat.
-        found.append({axis.name: _drawn(axis, rng) for axis in space.axes})
-    return found
+        points.append({axis.name: _random_value(axis, rng) for axis in space.axes})
+    return points
 
 
-def _sampler(name: Sampler, seed: int, tried: int) -> BaseSampler:
-    if name == "random" or not tried:
+def _sampler(name: Sampler, seed: int, trials: int) -> BaseSampler:
+    if name == "random" or not trials:
         return RandomSampler(seed=seed)
     if name == "tpe":
         return TPESampler(seed=seed, multivariate=True, n_startup_trials=1)
     return NSGAIISampler(seed=seed, population_size=POPULATION)
 
 
-def _remembered(history: Sequence[Tried]) -> list[Tried]:
+def _remembered(history: Sequence[CandidateTrial]) -> list[CandidateTrial]:
     """Return the latest trials, and the earlier finished ones whose error no smaller trial beats."""
     if len(history) <= HISTORY:
         return list(history)
     earlier = [trial for trial in history[: -HISTORY // 2] if trial.state == "done"]
-    kept: list[Tried] = []
+    kept: list[CandidateTrial] = []
     for trial in sorted(earlier, key=lambda trial: (trial.estimate.flash, trial.error or 0.0, trial.number)):
         if not kept or (trial.error or 0.0) < (kept[-1].error or 0.0):
             kept.append(trial)
@@ -125,15 +125,15 @@ def _remembered(history: Sequence[Tried]) -> list[Tried]:
     return sorted([*best, *history[-HISTORY // 2 :]], key=lambda trial: trial.number)
 
 
-def _optuna_trials(axes: dict[str, BaseDistribution], history: Sequence[Tried]) -> list[FrozenTrial]:
+def _optuna_trials(axes: dict[str, BaseDistribution], history: Sequence[CandidateTrial]) -> list[FrozenTrial]:
     """Return the history as Optuna trials of one generation, so that the sampler creates the next generation."""
     finite = [objectives(trial) for trial in history if trial.error is not None]
     worst = [max((figures[i] for figures in finite), default=1.0) for i in range(4)]
-    made = []
+    trials = []
     for trial in history:
         values = objectives(trial)
         beyond = min(_violation(trial), _MOST_VIOLATION)
-        made.append(
+        trials.append(
             create_trial(
                 state=TrialState.COMPLETE,
                 params=dict(trial.point),
@@ -142,10 +142,10 @@ def _optuna_trials(axes: dict[str, BaseDistribution], history: Sequence[Tried]) 
                 system_attrs={_GENERATION: 0, _CONSTRAINTS: (beyond,)},
             )
         )
-    return made
+    return trials
 
 
-def _violation(trial: Tried) -> float:
+def _violation(trial: CandidateTrial) -> float:
     """Return the constraint violation of a trial: above 0 if it exceeds the budget or cannot be built or trained."""
     if trial.state == "beyond":
         return max(trial.beyond, 1e-9)
@@ -161,7 +161,7 @@ def _distribution(axis: Axis) -> BaseDistribution:
     return FloatDistribution(axis.low, axis.high, log=True)
 
 
-def _drawn(axis: Axis, rng: np.random.Generator) -> bool | int | float | str:
+def _random_value(axis: Axis, rng: np.random.Generator) -> bool | int | float | str:
     if axis.choices:
         return axis.choices[int(rng.integers(len(axis.choices)))]
     if axis.step:
@@ -191,38 +191,40 @@ class Search:
     shared: Shared
     study: Study
     engine: Engine
-    on_batch: Callable[[Sequence[Tried]], None] = lambda trials: None
+    on_batch: Callable[[Sequence[CandidateTrial]], None] = lambda trials: None
 
     @property
     def task(self) -> str:
         """Task of the search: 'classification' or 'regression'."""
         return self.estimator.samples.problem(self.space.config.window).task
 
-    def run(self, trials: int) -> list[Tried]:
+    def run(self, trials: int) -> list[CandidateTrial]:
         """Run until the study has this many trials, including those of earlier runs, and return all of them."""
-        found, own = self.study.trials(), self.study.identity
-        while len(found) < trials:
-            batch, within = divmod(len(found), own.batch)
+        known_trials, own = self.study.trials(), self.study.identity
+        while len(known_trials) < trials:
+            batch, within = divmod(len(known_trials), own.batch)
             # Proposals depend only on complete batches, so they do not depend on where an earlier run stopped.
-            before = found[: batch * own.batch]
+            before = known_trials[: batch * own.batch]
             sampler: Sampler = own.sampler  # type: ignore[assignment]
             points = propose(self.space, before, seed=own.seed, batch=batch, count=own.batch, sampler=sampler)
-            points = points[within : within + trials - len(found)]
-            made = self._batch(points, len(found), batch, before)
-            self.study.add(made)
-            found += made
-            self.on_batch(made)
-        return found
+            points = points[within : within + trials - len(known_trials)]
+            batch_trials = self._batch(points, len(known_trials), batch, before)
+            self.study.add(batch_trials)
+            known_trials += batch_trials
+            self.on_batch(batch_trials)
+        return known_trials
 
-    def _batch(self, points: Sequence[Point], first: int, batch: int, before: Sequence[Tried]) -> list[Tried]:
+    def _batch(
+        self, points: Sequence[Point], first: int, batch: int, before: Sequence[CandidateTrial]
+    ) -> list[CandidateTrial]:
         trials = [self._estimated(point, first + index, batch) for index, point in enumerate(points)]
         waiting = [trial for trial in trials if trial.state == "done"]
-        tried = self._train(waiting, (0,))
-        going, made = [], {}
-        self._refuse_lost(tried, before)
-        for trial, errors in zip(waiting, tried, strict=True):
+        outcomes = self._train(waiting, (0,))
+        going, results = [], {}
+        self._refuse_lost(outcomes, before)
+        for trial, errors in zip(waiting, outcomes, strict=True):
             if isinstance(errors, Exception) or not errors:
-                made[trial.number] = _failed(trial, errors)
+                results[trial.number] = _failed(trial, errors)
                 continue
             other = stopped_by(errors[0], trial, before)
             if other is None:
@@ -230,26 +232,26 @@ class Search:
                 continue
             reason = f"trial {other.number} costs no more and scored better on the first fold"
             error = combined(errors, self.task)
-            made[trial.number] = msgspec.structs.replace(
+            results[trial.number] = msgspec.structs.replace(
                 trial, state="stopped", folds=(errors[0],), error=error, reason=reason
             )
         rest = self._train(going, tuple(range(1, self._folds())))
         for trial, errors in zip(going, rest, strict=True):
             whole = trial.folds if isinstance(errors, Exception) else (*trial.folds, *errors)
             if len(whole) < self._folds():
-                made[trial.number] = _failed(trial, errors)
+                results[trial.number] = _failed(trial, errors)
             else:
-                made[trial.number] = msgspec.structs.replace(trial, folds=whole, error=combined(whole, self.task))
-        return [made.get(trial.number, trial) for trial in trials]
+                results[trial.number] = msgspec.structs.replace(trial, folds=whole, error=combined(whole, self.task))
+        return [results.get(trial.number, trial) for trial in trials]
 
-    def _refuse_lost(self, tried: Sequence[object], before: Sequence[Tried]) -> None:
+    def _refuse_lost(self, outcomes: Sequence[object], before: Sequence[CandidateTrial]) -> None:
         """Stop a search where all workers fail, instead of marking all trials as failed.
 
         Raises:
             CheckFailedError: every trial of the batch was lost, and no earlier trial has finished.
         """
-        lost = [given for given in tried if isinstance(given, Exception)]
-        if lost and len(lost) == len(tried) and not any(trial.state == "done" for trial in before):
+        lost = [given for given in outcomes if isinstance(given, Exception)]
+        if lost and len(lost) == len(outcomes) and not any(trial.state == "done" for trial in before):
             raise CheckFailedError(
                 f"every worker failed: {lost[0]}",
                 do="Make the data available to every worker at the same path; the trials of this batch are not kept",
@@ -258,22 +260,22 @@ class Search:
     def _folds(self) -> int:
         return len(self.estimator.samples.heats(self.space.config.window, self.shared.folds).folds)
 
-    def _estimated(self, point: Point, number: int, batch: int) -> Tried:
+    def _estimated(self, point: Point, number: int, batch: int) -> CandidateTrial:
         estimate = self.estimator(self.space.pipeline(point))
         beyond = estimate.violation(self.budget)
         state = "impossible" if estimate.impossible else "beyond" if beyond > 0 else "done"
         reason = estimate.impossible or (f"{beyond:.0%} beyond the budget" if beyond else "")
-        return Tried(
+        return CandidateTrial(
             number=number, batch=batch, point=point, estimate=estimate, state=state,
             beyond=0.0 if estimate.impossible else beyond, reason=reason,
         )  # fmt: skip
 
-    def _train(self, trials: Sequence[Tried], folds: tuple[int, ...]) -> list[list[FoldError] | Exception]:
+    def _train(self, trials: Sequence[CandidateTrial], folds: tuple[int, ...]) -> list[list[FoldError] | Exception]:
         """Return the errors of every trial on some folds, or the exception that lost its batch."""
         configs = [self.space.pipeline(trial.point) for trial in trials]
-        return self._asked(TRY, configs, list[list[FoldError]], folds)
+        return self._requested(TRY, configs, list[list[FoldError]], folds)
 
-    def _asked(
+    def _requested(
         self, work: str, configs: Sequence[object], kind: type[list[T]], folds: tuple[int, ...] = ()
     ) -> list[T | Exception]:
         """Return the engine's result for each pipeline in order, or the exception that lost its batch."""
@@ -281,29 +283,31 @@ class Search:
         size = max(1, -(-len(configs) // max(1, 2 * self.engine.workers))) if self.engine.workers > 1 else len(configs)
         parts = [configs[i : i + size] for i in range(0, len(configs), max(1, size))]
         batches = [msgspec.json.encode(Batch(configs=tuple(part), folds=folds)) for part in parts]  # type: ignore[arg-type]
-        found: dict[int, list[T] | Exception] = {}
+        by_number: dict[int, list[T] | Exception] = {}
         if batches:
             for index, given in self.engine.run(work, msgspec.json.encode(self.shared), batches):
-                found[index] = given if isinstance(given, Exception) else msgspec.json.decode(given, type=kind)
+                by_number[index] = given if isinstance(given, Exception) else msgspec.json.decode(given, type=kind)
         answers: list[T | Exception] = []
         for index, part in enumerate(parts):
-            of_part = found[index]
+            of_part = by_number[index]
             answers += [of_part] * len(part) if isinstance(of_part, Exception) else of_part
         return answers
 
-    def judge(self, trials: Sequence[Tried]) -> dict[int, TrialScore]:
+    def judge(self, trials: Sequence[CandidateTrial]) -> dict[int, TrialScore]:
         """Cross-validate trials over units in the form that a run packages; earlier results are reused."""
-        known = self.study.judged()
+        known = self.study.scores()
         waiting = [trial for trial in trials if trial.number not in known]
         # One trial per worker at a time, so that finished results are stored if the search is interrupted.
         step = max(1, self.engine.workers)
         for start in range(0, len(waiting), step):
             some = waiting[start : start + step]
-            answers = self._asked(JUDGE, [self.space.pipeline(trial.point) for trial in some], list[TrialScore | None])
-            for trial, judged in zip(some, answers, strict=True):
-                if isinstance(judged, TrialScore):
-                    self.study.add_judged(trial.number, judged)
-        return self.study.judged()
+            answers = self._requested(
+                JUDGE, [self.space.pipeline(trial.point) for trial in some], list[TrialScore | None]
+            )
+            for trial, score in zip(some, answers, strict=True):
+                if isinstance(score, TrialScore):
+                    self.study.add_judged(trial.number, score)
+        return self.study.scores()
 
     def refuse_impossible(self) -> None:
         """Stop before the search starts if none of the smallest points fits the budget.
@@ -312,19 +316,19 @@ class Search:
             CheckFailedError: no smallest point fits; the error names the closest point and by how much it is over.
             InputError: no smallest point can be built.
         """
-        found: list[tuple[float, Point, Estimate]] = []
+        estimates: list[tuple[float, Point, Estimate]] = []
         why = ""
         for point in self.space.corners():
             estimate = self.estimator(self.space.pipeline(point))
             if estimate.impossible:
                 why = why or estimate.impossible
                 continue
-            found.append((estimate.violation(self.budget), point, estimate))
-            if found[-1][0] == 0:
+            estimates.append((estimate.violation(self.budget), point, estimate))
+            if estimates[-1][0] == 0:
                 return
-        if not found:
+        if not estimates:
             raise InputError("a pipeline that can be built for the device", why, self.space.config.name)
-        _, point, estimate = min(found, key=lambda one: one[0])
+        _, point, estimate = min(estimates, key=lambda candidate: candidate[0])
         beyond = "; ".join(budget_violations(estimate, self.budget))
         smallest = sufficient_budget(estimate, self.budget)
         # If the profile has no power figures, no budget with an energy limit can be met.
@@ -337,6 +341,6 @@ class Search:
         )
 
 
-def _failed(trial: Tried, given: object) -> Tried:
+def _failed(trial: CandidateTrial, given: object) -> CandidateTrial:
     reason = str(given) if isinstance(given, Exception) else "the loss is not a number"
     return msgspec.structs.replace(trial, state="failed", reason=reason)

@@ -12,14 +12,14 @@ import numpy as np
 
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.plan import build_model
+from edgewright.race.contract import Part
 from edgewright.race.heats import Heats
 from edgewright.race.pipeline_end import PipelineEnd, price
 from edgewright.race.problem import Problem, problem_of_pipeline
 from edgewright.race.stage_outputs import StageOutputs
-from edgewright.schema.budget import Budget
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.footprint import Footprint
+from edgewright.schema.footprint import Budget, Footprint
 from edgewright.schema.profile import Profile
 
 # Most folds of a judgement: up to so many units each of them is left out in turn.
@@ -56,9 +56,9 @@ class SearchSamples:
         if (window, count) not in self._heats:
             outputs = self._of(window)[0]
             units = len(np.unique(outputs.problem.units))
-            one = count == 0 and units <= MOST_FOLDS and outputs.problem.by != "row"
-            made = Heats(outputs, self.config.seed, count=count or MOST_FOLDS, leave_one_out=one)
-            self._heats[window, count] = made
+            leave_one_out = count == 0 and units <= MOST_FOLDS and outputs.problem.by != "row"
+            all_heats = Heats(outputs, self.config.seed, count=count or MOST_FOLDS, leave_one_out=leave_one_out)
+            self._heats[window, count] = all_heats
         return self._heats[window, count]
 
     def _of(self, window: WindowConfig | None) -> tuple[StageOutputs, StageOutputs]:
@@ -66,7 +66,7 @@ class SearchSamples:
             problem = problem_of_pipeline(msgspec.structs.replace(self.config, window=window), self.data)
             few = np.random.default_rng(self.config.seed).permutation(len(problem.y))[:PROBE]
             whole = StageOutputs(problem, MOST_BYTES, next((whole for whole, _ in self._outputs.values()), None))
-            self._outputs[window] = whole, StageOutputs(problem.subset(few), beside=whole)
+            self._outputs[window] = whole, StageOutputs(problem.subset(few), neighbour=whole)
         return self._outputs[window]
 
 
@@ -107,6 +107,27 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
                 yield name, limit, getattr(self, name)
 
 
+def untrained_end(part: Part, config: PipelineConfig) -> PipelineEnd:
+    """Return fitted stages with a network that nobody has trained.
+
+    Raises:
+        InputError: the network cannot be built behind the stages.
+    """
+    problem, shape = part.problem, part.X.shape[1:]
+    model = build_model(config, problem.task)
+    outputs = 1 if problem.task == "regression" or len(problem.classes) == 2 else len(problem.classes)
+    network = architecture(model.layers, shape, outputs)
+    stored: dict[str, Any] = {
+        "parameters": network.initialise(np.random.default_rng(config.seed)),
+        "shape": list(shape),
+        "features": shape[0],
+    }
+    if problem.task != "regression":
+        stored["classes"] = np.asarray(problem.classes)
+    model.fitted_ = stored
+    return PipelineEnd(part, model)
+
+
 class Estimator:
     """Estimates the cost of pipelines; each choice of stages is fitted once on a few samples.
 
@@ -138,20 +159,7 @@ class Estimator:
         plain = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, augment=()))
         probe = self.samples.probe(config.window)
         problem = probe.problem
-        part = probe.part(plain, np.arange(len(problem.y), dtype=np.int64))
-        shape = part.X.shape[1:]
-        model = build_model(config, problem.task)
-        outputs = 1 if problem.task == "regression" or len(problem.classes) == 2 else len(problem.classes)
-        network = architecture(config.model.layers, shape, outputs)
-        stored: dict[str, Any] = {
-            "parameters": network.initialise(np.random.default_rng(config.seed)),
-            "shape": list(shape),
-            "features": shape[0],
-        }
-        if problem.task != "regression":
-            stored["classes"] = np.asarray(problem.classes)
-        model.fitted_ = stored
-        return PipelineEnd(part, model)
+        return untrained_end(probe.part(plain, np.arange(len(problem.y), dtype=np.int64)), config)
 
     def footprint(self, untrained: PipelineEnd, config: PipelineConfig) -> Footprint:
         """Return the full footprint of an untrained pipeline with its intervals.
@@ -159,24 +167,24 @@ class Estimator:
         Raises:
             InputError: the pipeline cannot be built.
         """
-        found, why = price(untrained, untrained.part.problem, config, self.profile)
-        if found is None:
+        priced, why = price(untrained, untrained.part.problem, config, self.profile)
+        if priced is None:
             raise InputError("a pipeline that can be built", why, config.name)
-        return found
+        return priced
 
     def _estimate(self, config: PipelineConfig) -> Estimate:
         untrained = self.untrained(config)
-        found, model = self.footprint(untrained, config), untrained.model
-        if found.latency_us is None:
-            raise InputError("a program within the range of the latency model", found.notes[0], f"{config.name}")
+        footprint, model = self.footprint(untrained, config), untrained.model
+        if footprint.latency_us is None:
+            raise InputError("a program within the range of the latency model", footprint.notes[0], f"{config.name}")
         shapes = [np.shape(array) for layer in model.parameters_ for array in layer.values()]
         # int8 weights, int32 biases and one float32 scale per layer, as in .tflite files and generated C.
         layers = sum(bool(layer) for layer in model.parameters_)
         small = sum(math.prod(shape) * (1 if len(shape) > 1 else 4) for shape in shapes) + 4 * layers
         return Estimate(
-            flash=found.flash.value,
-            ram=found.ram.value,
-            latency_us=found.latency_us.value,
-            energy_uj=None if found.energy_uj is None else found.energy_uj.value,
+            flash=footprint.flash.value,
+            ram=footprint.ram.value,
+            latency_us=footprint.latency_us.value,
+            energy_uj=None if footprint.energy_uj is None else footprint.energy_uj.value,
             network=small if config.compression.int8 else 4 * sum(map(math.prod, shapes)),
         )

@@ -17,23 +17,23 @@ from edgewright.core.formatting import some_of
 from edgewright.models.architecture import width_of
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.profiles.footprint import amount
-from edgewright.schema.budget import Budget
 from edgewright.schema.errors import InputError
+from edgewright.schema.footprint import Budget
 from edgewright.schema.lesson import Grid, Paragraph
 from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.space import Point, Space, on_windows, own_widths
 from edgewright.search.architecture.study import RULE, Identity, Study
-from edgewright.search.architecture.trial import TrialScore, Tried
-from edgewright.trace.charts import draw
+from edgewright.search.architecture.trial import CandidateTrial, TrialScore
+from edgewright.trace.blocks.charts import draw
+from edgewright.trace.blocks.view_blocks import Chart, Curve
 from edgewright.trace.html import blocks_html, sections_page
-from edgewright.trace.view_blocks import Chart, Curve
 from edgewright.training.metrics import FEW_GROUPS, jackknife
 from edgewright.training.permutation_test import of_sums, power, probabilities
 
 POINTS = "points"
 
 
-def point_text(space: Space, trial: Tried, judged: TrialScore | None, data: str | None) -> str:
+def point_text(space: Space, trial: CandidateTrial, score: TrialScore | None, data: str | None) -> str:
     """Return the pipeline of a trial as TOML, with its results in a comment at the top."""
     config = space.pipeline(trial.point, f"{space.config.name[:50]}-{trial.number}")
     table: dict[str, Any] = msgspec.to_builtins(config)
@@ -47,23 +47,23 @@ def point_text(space: Space, trial: Tried, judged: TrialScore | None, data: str 
     names = feature_names(space)
     lines += [f"#   {number} {names[number - 1]}" for number in features_of_point(space, trial.point)]
     lines.append(f"# {error}; estimated flash {trial.estimate.flash:,.0f} B, RAM {trial.estimate.ram:,.0f} B")
-    if judged is not None:
-        interval = f"{judged.low:.4f} to {judged.high:.4f}"
-        lines.append(f"# cross-validation over {judged.units} units: error {judged.error:.4f} ({interval})")
+    if score is not None:
+        interval = f"{score.low:.4f} to {score.high:.4f}"
+        lines.append(f"# cross-validation over {score.units} units: error {score.error:.4f} ({interval})")
     return "\n".join(lines) + "\n" + toml_text(table)
 
 
 def write_points(
-    space: Space, study: Study, front: list[Tried], judged: dict[int, TrialScore], data: str | None
+    space: Space, study: Study, front: list[CandidateTrial], scores: dict[int, TrialScore], data: str | None
 ) -> None:
     """Write `points/N.toml` for every point of the front; files of earlier fronts stay."""
     folder = study.folder / POINTS
     folder.mkdir(exist_ok=True)
     for trial in front:
-        write_atomic(folder / f"{trial.number}.toml", point_text(space, trial, judged.get(trial.number), data).encode())
+        write_atomic(folder / f"{trial.number}.toml", point_text(space, trial, scores.get(trial.number), data).encode())
 
 
-def trial_numbered(trials: list[Tried], number: int) -> Tried:
+def trial_numbered(trials: list[CandidateTrial], number: int) -> CandidateTrial:
     """Return a trial by its number.
 
     Raises:
@@ -178,39 +178,41 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     power: str = ""
 
 
-def compare(front: Sequence[Tried], judged: dict[int, TrialScore], task: str) -> Comparison | None:
+def compare(front: Sequence[CandidateTrial], scores: dict[int, TrialScore], task: str) -> Comparison | None:
     """Compare the cross-validated points of a front; None where there are fewer than two.
 
     Args:
         front: trials of the front, smallest flash first.
-        judged: cross-validation scores by number of the trial.
+        scores: cross-validation scores by number of the trial.
         task: 'classification' or 'regression'.
     """
-    able = {trial.number: judged[trial.number] for trial in front if trial.number in judged}
-    able = {number: one for number, one in able.items() if one.unit_sums}
+    able = {trial.number: scores[trial.number] for trial in front if trial.number in scores}
+    able = {number: score for number, score in able.items() if score.unit_sums}
     if len(able) < 2:
         return None
     best = min(able, key=lambda number: able[number].error)
-    within = {number: _behind(one, able[best], task) <= 1.0 for number, one in able.items()}
+    within = {number: _behind(score, able[best], task) <= 1.0 for number, score in able.items()}
     units = able[best].units
-    found: dict[int, float] = {}
+    gains: dict[int, float] = {}
     if units <= FEW_GROUPS:
         top, figure = np.array(able[best].unit_sums), _figure(task, able[best].samples)
         others = {
-            str(number): of_sums(np.array(one.unit_sums), top, figure) for number, one in able.items() if number != best
+            str(number): of_sums(np.array(score.unit_sums), top, figure)
+            for number, score in able.items()
+            if number != best
         }
-        found = {int(name): p for name, p in probabilities(others, units).items()}
+        gains = {int(name): p for name, p in probabilities(others, units).items()}
     return Comparison(
         best=best,
         enough=next(number for number, near in within.items() if near),
-        p=found,
+        p=gains,
         power=power(units, "unit") if units <= FEW_GROUPS else "",
     )
 
 
-def _behind(one: TrialScore, best: TrialScore, task: str) -> float:
+def _behind(other: TrialScore, best: TrialScore, task: str) -> float:
     """Return by how many standard errors of the difference a point is worse than the best."""
-    own, top, counts = (np.array(values) for values in (one.unit_sums, best.unit_sums, best.unit_samples))
+    own, top, counts = (np.array(values) for values in (other.unit_sums, best.unit_sums, best.unit_samples))
 
     def lost(units: NDArray[np.int64]) -> float:
         figure = _figure(task, int(counts[units].sum()))
@@ -236,7 +238,7 @@ class FrontPoint(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     choice: str
     error: float | None
-    judged: TrialScore | None
+    score: TrialScore | None = msgspec.field(name="judged")
     flash: float
     ram: float
     latency_us: float
@@ -258,8 +260,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result(
-    folder: str, own: Identity, space: Space, trials: Sequence[Tried], front: Sequence[Tried],
-    judged: dict[int, TrialScore], task: str,
+    folder: str, own: Identity, space: Space, trials: Sequence[CandidateTrial], front: Sequence[CandidateTrial],
+    scores: dict[int, TrialScore], task: str,
 ) -> Result:  # fmt: skip
     """Return the result of a study."""
     states: dict[str, int] = {}
@@ -270,7 +272,7 @@ def result(
             number=trial.number,
             choice=described(space, trial.point),
             error=trial.error,
-            judged=judged.get(trial.number),
+            score=scores.get(trial.number),
             flash=trial.estimate.flash,
             ram=trial.estimate.ram,
             latency_us=trial.estimate.latency_us,
@@ -281,7 +283,7 @@ def result(
     ]
     return Result(
         study=folder, identity=own, trials=len(trials), states=states, rule=RULE, front=tuple(points),
-        features=feature_names(space), comparison=compare(front, judged, task),
+        features=feature_names(space), comparison=compare(front, scores, task),
     )  # fmt: skip
 
 
@@ -291,24 +293,22 @@ def headings(task: str) -> list[str]:
     return ["trial", error, "cross-validated", "flash", "network", "RAM", "latency", "choice"]
 
 
-def rows(found: Result) -> tuple[tuple[str, ...], ...]:
+def rows(outcome: Result) -> tuple[tuple[str, ...], ...]:
     """Return the rows of the table, smallest flash first."""
-    made = []
-    for point in found.front:
+    cells = []
+    for point in outcome.front:
         left = (
-            ""
-            if point.judged is None
-            else f"{point.judged.error:.4f} ({point.judged.low:.4f} to {point.judged.high:.4f})"
+            "" if point.score is None else f"{point.score.error:.4f} ({point.score.low:.4f} to {point.score.high:.4f})"
         )
-        if found.comparison is not None and point.number in found.comparison.p:
-            left += f", p {found.comparison.p[point.number]:.2g}"
+        if outcome.comparison is not None and point.number in outcome.comparison.p:
+            left += f", p {outcome.comparison.p[point.number]:.2g}"
         error = "" if point.error is None else f"{point.error:.4f}"
         costs = [f"{point.flash / 1e3:.1f} kB", f"{point.network / 1e3:.1f} kB", f"{point.ram / 1e3:.1f} kB"]
-        made.append((str(point.number), error, left, *costs, f"{point.latency_us / 1e3:.2f} ms", point.choice))
-    return tuple(made)
+        cells.append((str(point.number), error, left, *costs, f"{point.latency_us / 1e3:.2f} ms", point.choice))
+    return tuple(cells)
 
 
-def page(found: Result, task: str) -> str:
+def page(search: Result, task: str) -> str:
     """Return an HTML page with charts of error against flash, RAM and latency, and the table."""
     shown = []
     for name, key, unit in (
@@ -316,27 +316,29 @@ def page(found: Result, task: str) -> str:
         ("RAM", "ram", "B"),
         ("latency", "latency_us", "us"),
     ):
-        figures = [(getattr(p, key), p.error) for p in found.front if p.error is not None]
+        figures = [(getattr(p, key), p.error) for p in search.front if p.error is not None]
         points = _lower(sorted((x, y) for x, y in figures))
         if len(points) < 2:
             continue
         label = f"Error of {len(points)} points against {name} in {unit}"
         chart = Chart("Error", f"{name}, {unit}", (Curve("front", points),), label, dots=True)
         shown.append((f"by-{name.lower()}", f"Error against {name}", draw(chart)))
-    shown.append(("table", "Points of the front", _html(Grid(headers=tuple(headings(task)), rows=rows(found)))))
-    compared = comparison_text(found)
+    shown.append(("table", "Points of the front", _html(Grid(headers=tuple(headings(task)), rows=rows(search)))))
+    compared = comparison_text(search)
     if compared:
         shown.append(("compared", "Points compared", _html(Paragraph(text=compared))))
-    if found.features:
+    if search.features:
         head = ("number", "trials", "features")
-        shown.append(("features", "Features by number", _html(Grid(headers=head, rows=legend(found)))))
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
-    return sections_page(f"Search: {found.identity.pipeline}", f"{found.trials} trials: {counts}; {found.rule}.", shown)
+        shown.append(("features", "Features by number", _html(Grid(headers=head, rows=legend(search)))))
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(search.states.items()))
+    return sections_page(
+        f"Search: {search.identity.pipeline}", f"{search.trials} trials: {counts}; {search.rule}.", shown
+    )
 
 
-def comparison_text(found: Result) -> str:
+def comparison_text(outcome: Result) -> str:
     """Return a sentence on the smallest sufficient point and the power of the test; empty without a comparison."""
-    comparison = found.comparison
+    comparison = outcome.comparison
     if comparison is None:
         return ""
     best = comparison.best
@@ -347,16 +349,16 @@ def comparison_text(found: Result) -> str:
     return f"In cross-validation over units, {enough}{exact}."
 
 
-def legend(found: Result) -> tuple[tuple[str, str, str], ...]:
+def legend(outcome: Result) -> tuple[tuple[str, str, str], ...]:
     """Return a row for every feature: its number, the trials of the front that use it, and its name."""
-    made = []
-    for number, name in enumerate(found.features, 1):
-        users = [str(point.number) for point in found.front if number in point.features]
-        points = "none" if not users else "all" if len(users) == len(found.front) else ", ".join(users)
+    entries = []
+    for number, name in enumerate(outcome.features, 1):
+        users = [str(point.number) for point in outcome.front if number in point.features]
+        points = "none" if not users else "all" if len(users) == len(outcome.front) else ", ".join(users)
         if len(points) > MOST_LETTERS:
-            points = f"{len(users)} of {len(found.front)}"
-        made.append((str(number), points, name))
-    return tuple(made)
+            points = f"{len(users)} of {len(outcome.front)}"
+        entries.append((str(number), points, name))
+    return tuple(entries)
 
 
 def _html(block: Grid | Paragraph) -> Markup:

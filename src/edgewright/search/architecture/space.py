@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from edgewright.core.catalogue import listing
-from edgewright.models.architecture import PACKAGE, layer_of, width_of, with_width
+from edgewright.models.architecture import layer_of, width_of, with_width
+from edgewright.models.layer_table import PACKAGE
 from edgewright.pipeline.config import with_changes
 from edgewright.schema.config import ModelConfig, PipelineConfig, SearchConfig
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -76,7 +77,7 @@ def pipeline_of(
     windows = on_windows(config, point)
     training = _training(config, point)
     bits = int(point.get("bits", own_bits(config)))
-    made = msgspec.structs.replace(
+    pipeline = msgspec.structs.replace(
         config,
         name=name or config.name,
         window=_window(config, point),
@@ -89,7 +90,7 @@ def pipeline_of(
         search=msgspec.UNSET,
     )
     changes = tuple(f"{key[4:]}={_toml(value)}" for key, value in point.items() if key.startswith("set:"))
-    return with_changes(made, changes) if changes else made
+    return with_changes(pipeline, changes) if changes else pipeline
 
 
 def on_windows(config: PipelineConfig, point: Mapping[str, Value]) -> bool:
@@ -188,8 +189,8 @@ def _layers(config: PipelineConfig, point: Mapping[str, Value], *, windows: bool
             *before, last = ({"kind": kind, name: width} for width in widths)
             return (*({**table, "sequence": True} for table in before), last)
         moving = {"kernel": int(point.get("kernel", 5)), "stride": 2, "padding": "same"}
-        made = [{"kind": kind, name: width, **moving} for width in widths]
-        return (*made, {"kind": "global_average_pool"})
+        layers = [{"kind": kind, name: width, **moving} for width in widths]
+        return (*layers, {"kind": "global_average_pool"})
     # Layers without weights are kept, except those that act only in training.
     shaping = [dict(table) for table in config.model.layers if width_of(table) is None and not layer_of(table).training]
     return (*shaping[:1], *({"kind": "dense", "units": width, "activation": "relu"} for width in widths))
@@ -243,16 +244,16 @@ class Space:
         """Return the smallest points: minimal widths and depth, with one part of the features each."""
         smallest: Point = {axis.name: axis.minimum() for axis in self.axes}
         parts = [axis.name for axis in self.axes if axis.name.startswith("part.")]
-        singles = [{**smallest, **{name: name == one for name in parts}} for one in parts] or [smallest]
-        found: list[Point] = []
+        singles = [{**smallest, **{name: name == part for name in parts}} for part in parts] or [smallest]
+        points: list[Point] = []
         for name in ("input", "window", "layer"):
             axis = next((axis for axis in self.axes if axis.name == name), None)
             if axis is not None:
                 singles = [{**single, name: choice} for single in singles for choice in axis.choices]
         for single in singles:
-            if self.key(single) not in {self.key(other) for other in found}:
-                found.append(single)
-        return tuple(found)
+            if self.key(single) not in {self.key(other) for other in points}:
+                points.append(single)
+        return tuple(points)
 
     def key(self, point: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
         """Return the identity of a point without axes that have no effect on it."""
@@ -373,7 +374,7 @@ def _training_axes(config: PipelineConfig, search_config: SearchConfig) -> list[
         )
     epochs = search_config.epochs or (max(1, own.epochs * 2 // 3), max(2, own.epochs * 3 // 2))
     axes.append(Axis("epochs", (), *epochs, 1))
-    if maximum := max((made.copies for _, made in copying(own.augment)), default=0):
+    if maximum := max((settings.copies for _, settings in copying(own.augment)), default=0):
         copies = search_config.copies or tuple(sorted({max(1, maximum // 3), max(1, 2 * maximum // 3), maximum}))
         axes.append(Axis("copies", copies))
     return [axis for axis in axes if len(axis.choices) > 1 or axis.low < axis.high]
@@ -390,7 +391,7 @@ def _own(space: Space, name: str) -> Value:
     """Return the pipeline's own value of an axis."""
     config, (head, _, tail) = space.config, name.partition(".")
     widths = own_widths(config) or [32]
-    found: dict[str, Value] = {
+    values: dict[str, Value] = {
         "depth": len(widths),
         "window": config.window.samples if config.window is not None else 1,
         "input": "features",
@@ -399,7 +400,7 @@ def _own(space: Space, name: str) -> Value:
         "learning_rate": config.training.learning_rate,
         "weight_decay": config.training.weight_decay,
         "epochs": config.training.epochs,
-        "copies": max((made.copies for _, made in copying(config.training.augment)), default=1),
+        "copies": max((settings.copies for _, settings in copying(config.training.augment)), default=1),
     }
     if head == "part":
         return True
@@ -407,4 +408,4 @@ def _own(space: Space, name: str) -> Value:
         return widths[min(int(tail), len(widths)) - 1]
     if name == "select.k":
         return next(int(stage["k"]) for stage in config.stages if stage.get("kind") == "select")
-    return found.get(name, "")
+    return values.get(name, "")

@@ -15,15 +15,15 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.archive import decode_versioned
 from edgewright.core.files import write_atomic
 from edgewright.core.formatting import some_of
-from edgewright.core.versioned_json import decode_versioned
-from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.footprint import parse_budget
 from edgewright.schema.profile import Profile
 from edgewright.search.architecture.estimates import digest
-from edgewright.search.architecture.trial import FoldError, TrialScore, Tried
+from edgewright.search.architecture.trial import CandidateTrial, FoldError, TrialScore
 from edgewright.trace.compare import flat_settings
 
 RULE = (
@@ -38,7 +38,7 @@ def combined(folds: Sequence[FoldError], task: str) -> float:
     return float(mean**0.5) if task == "regression" else float(mean)
 
 
-def objectives(trial: Tried) -> tuple[float, float, float, float]:
+def objectives(trial: CandidateTrial) -> tuple[float, float, float, float]:
     """Return error, flash, RAM and latency; smaller is better for each."""
     error = float("inf") if trial.error is None else trial.error
     return error, trial.estimate.flash, trial.estimate.ram, trial.estimate.latency_us
@@ -49,7 +49,7 @@ def beats(a: Sequence[float], b: Sequence[float]) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
 
 
-def front_of(trials: Sequence[Tried]) -> list[Tried]:
+def front_of(trials: Sequence[CandidateTrial]) -> list[CandidateTrial]:
     """Return the Pareto front of the finished trials, smallest flash first; of equal trials only the first."""
     done = [trial for trial in trials if trial.state == "done"]
     figures = [objectives(trial) for trial in done]
@@ -60,7 +60,7 @@ def front_of(trials: Sequence[Tried]) -> list[Tried]:
     return sorted(kept, key=lambda trial: (trial.estimate.flash, trial.number))
 
 
-def stopped_by(first: FoldError, own: Tried, done: Sequence[Tried]) -> Tried | None:
+def stopped_by(first: FoldError, own: CandidateTrial, done: Sequence[CandidateTrial]) -> CandidateTrial | None:
     """Return a finished trial that stops the trial `own` after its first fold by `RULE`; None where there is none."""
     costs = objectives(own)[1:]
     for other in done:
@@ -70,7 +70,7 @@ def stopped_by(first: FoldError, own: Tried, done: Sequence[Tried]) -> Tried | N
     return None
 
 
-def spread_over(front: Sequence[Tried], maximum: int) -> list[Tried]:
+def spread_over(front: Sequence[CandidateTrial], maximum: int) -> list[CandidateTrial]:
     """Return at most `maximum` points of a front: the best point of each section in order of flash."""
     if len(front) <= maximum:
         return list(front)
@@ -128,17 +128,17 @@ class Study:
         self.folder, self.identity = folder, identity
         self._connection = connection
 
-    def trials(self) -> list[Tried]:
+    def trials(self) -> list[CandidateTrial]:
         """Return all trials in order."""
         rows = self._connection.execute("SELECT record FROM trials ORDER BY number").fetchall()
-        return [msgspec.json.decode(row[0], type=Tried) for row in rows]
+        return [msgspec.json.decode(row[0], type=CandidateTrial) for row in rows]
 
-    def judged(self) -> dict[int, TrialScore]:
+    def scores(self) -> dict[int, TrialScore]:
         """Return the cross-validation scores by number of the trial."""
         rows = self._connection.execute("SELECT number, record FROM judged").fetchall()
         return {number: msgspec.json.decode(record, type=TrialScore) for number, record in rows}
 
-    def add(self, trials: Sequence[Tried]) -> None:
+    def add(self, trials: Sequence[CandidateTrial]) -> None:
         """Store a batch in one transaction.
 
         Raises:
@@ -147,10 +147,10 @@ class Study:
         rows = [(trial.number, msgspec.json.encode(trial)) for trial in trials]
         self._write("INSERT INTO trials (number, record) VALUES (?, ?)", rows)
 
-    def add_judged(self, number: int, judged: TrialScore) -> None:
+    def add_judged(self, number: int, score: TrialScore) -> None:
         """Store the cross-validation score of a trial."""
         self._write(
-            "INSERT OR REPLACE INTO judged (number, record) VALUES (?, ?)", [(number, msgspec.json.encode(judged))]
+            "INSERT OR REPLACE INTO judged (number, record) VALUES (?, ?)", [(number, msgspec.json.encode(score))]
         )
 
     def close(self) -> None:
@@ -205,23 +205,23 @@ def resume(folder: Path, own: Identity, config: PipelineConfig) -> Study:
     Raises:
         InputError: there is no study, or it has another identity or format; the error names the difference.
     """
-    found, where = read_identity(folder), str(folder / FILE)
-    if _limits(found.budget) == _limits(own.budget):
-        own = msgspec.structs.replace(own, budget=found.budget)
+    identity, where = read_identity(folder), str(folder / FILE)
+    if _limits(identity.budget) == _limits(own.budget):
+        own = msgspec.structs.replace(own, budget=identity.budget)
     for key, word in _WORDS.items():
-        theirs, ours = getattr(found, key), getattr(own, key)
+        theirs, ours = getattr(identity, key), getattr(own, key)
         if theirs != ours:
             # A hash is meaningless to users, so the error does not show it.
             named = key != "data"
             raise InputError(
                 f"a study of the {word} {ours!r}" if named else f"a study of the same {word}",
                 f"one of {theirs!r}" if named else "another", where,
-                f"It belongs to pipeline {found.pipeline!r}. Set another --out, or continue with that pipeline",
+                f"It belongs to pipeline {identity.pipeline!r}. Set another --out, or continue with that pipeline",
             )  # fmt: skip
     # Another version can hash the same pipeline differently, so the contents decide.
-    if found.config != own.config and (changed := _changes_since(folder, config)):
+    if identity.config != own.config and (changed := _changes_since(folder, config)):
         raise InputError(
-            f"the pipeline {found.pipeline!r} unchanged since the start of the study",
+            f"the pipeline {identity.pipeline!r} unchanged since the start of the study",
             f"changes in {some_of(changed, MOST_NAMED)}", where,
             "Restore them to continue, or set another --out to start over",
         )  # fmt: skip

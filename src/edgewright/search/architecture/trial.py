@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import alone
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.package.variants import recording_engine
 from edgewright.pipeline.plan import build_model
-from edgewright.pipeline.variants import recording_engine
 from edgewright.race.contract import Candidate, Fitted, Part
 from edgewright.race.heats import HeatFold, Heats
 from edgewright.race.metrics import METRICS, codes
@@ -162,7 +162,7 @@ class TrialScore(msgspec.Struct, frozen=True, kw_only=True):
     unit_samples: tuple[int, ...] = ()
 
 
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
+class CandidateTrial(msgspec.Struct, frozen=True, kw_only=True):
     """A trial of a search.
 
     Attributes:
@@ -207,7 +207,7 @@ def train_batch(shared: bytes, batch: bytes) -> bytes:
     """
     samples, request = samples_of(shared), msgspec.json.decode(batch, type=Batch)
     count = msgspec.json.decode(shared, type=Shared).folds
-    found: list[list[FoldError]] = [[] for _ in request.configs]
+    fold_errors: list[list[FoldError]] = [[] for _ in request.configs]
     for number in request.folds:
         for index, config in enumerate(request.configs):
             heats = samples.heats(config.window, count)
@@ -217,8 +217,8 @@ def train_batch(shared: bytes, batch: bytes) -> bytes:
                 continue
             errors = _errors(fitted.answers(fold.test), fold)
             spread = float(errors.std() / np.sqrt(len(errors)))
-            found[index].append(FoldError(mean=float(errors.mean()), spread=spread, samples=len(errors)))
-    return msgspec.json.encode(found)
+            fold_errors[index].append(FoldError(mean=float(errors.mean()), spread=spread, samples=len(errors)))
+    return msgspec.json.encode(fold_errors)
 
 
 def _fitted(heats: Heats, fold: HeatFold, config: PipelineConfig) -> Fitted | None:
@@ -249,30 +249,30 @@ def judge(shared: bytes, batch: bytes) -> bytes:
         JSON with a `TrialScore` for each pipeline, or null where its training failed.
     """
     samples, request = samples_of(shared), msgspec.json.decode(batch, type=Batch)
-    return msgspec.json.encode([_judged(samples.heats(config.window, 0), config) for config in request.configs])
+    return msgspec.json.encode([_trial_score(samples.heats(config.window, 0), config) for config in request.configs])
 
 
-def _judged(heats: Heats, config: PipelineConfig) -> TrialScore | None:
-    problem, found, errors = heats.problem, [], []
+def _trial_score(heats: Heats, config: PipelineConfig) -> TrialScore | None:
+    problem, fold_scores, errors = heats.problem, [], []
     for fold in heats.every:
         fitted = _fitted(heats, fold, config)
         if fitted is None:
             return None
         if config.compression.int8 and isinstance(fitted, FittedPoint):
             fitted = replace(fitted, raw=_packaged(fitted, config))
-        found.append(fitted.answers(fold.test))
-        errors.append(_errors(found[-1], fold))
-    asked = np.concatenate([fold.asked for fold in heats.every])
-    every, owner = np.concatenate(errors), problem.units[asked]
+        fold_scores.append(fitted.answers(fold.test))
+        errors.append(_errors(fold_scores[-1], fold))
+    test_rows = np.concatenate([fold.queries for fold in heats.every])
+    every, owner = np.concatenate(errors), problem.units[test_rows]
     root = problem.task == "regression"
 
     def figure(rows: NDArray[np.int64]) -> float:
         return float(np.sqrt(every[rows].mean()) if root else every[rows].mean())
 
-    judged = group_interval(owner, figure, by="unit", within=(0.0, np.inf) if root else SHARE)
-    f1 = None if root else METRICS["macro-f1"].score(codes(problem)[asked], np.concatenate(found))
+    interval = group_interval(owner, figure, by="unit", within=(0.0, np.inf) if root else SHARE)
+    f1 = None if root else METRICS["macro-f1"].score(codes(problem)[test_rows], np.concatenate(fold_scores))
     return TrialScore(
-        error=judged.value, low=judged.low, high=judged.high, method=judged.method, macro_f1=f1,
+        error=interval.value, low=interval.low, high=interval.high, method=interval.method, macro_f1=f1,
         units=int(owner.max()) + 1, samples=len(every), unit_sums=tuple(np.bincount(owner, every).tolist()),
         unit_samples=tuple(np.bincount(owner).tolist()),
     )  # fmt: skip
@@ -287,8 +287,8 @@ def _packaged(fitted: FittedPoint, config: PipelineConfig) -> Callable[[Floats],
     packed = to_onnx(small)
     ask = recording_engine(packed).load(packed)
 
-    def raw(asked: Floats) -> Floats:
-        pieces = [ask(np.ascontiguousarray(asked[i : i + 4096]))["raw"] for i in range(0, len(asked), 4096)]
-        return np.concatenate(pieces).reshape(len(asked), -1)
+    def raw(samples: Floats) -> Floats:
+        pieces = [ask(np.ascontiguousarray(samples[i : i + 4096]))["raw"] for i in range(0, len(samples), 4096)]
+        return np.concatenate(pieces).reshape(len(samples), -1)
 
     return raw

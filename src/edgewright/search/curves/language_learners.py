@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.intents.integers import shape_for
+from edgewright.language.intents.network import shape_for
 from edgewright.language.intents.train import How, fit_student, logits_of
 from edgewright.language.texts.corpus import Article, joined
 from edgewright.language.texts.counting import ORDER, count, count_bits
 from edgewright.language.texts.recurrent import GruTraining, train_gru
-from edgewright.nlp.texts.alphabet import SYMBOLS, Codes
+from edgewright.nlp.texts.contract import SYMBOLS, Codes
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.search.curves.measure import stratified_order
@@ -28,7 +28,7 @@ class TextLearner:
     """Learner for a model of text; see `measure.Learner`.
 
     Args:
-        name: of the data.
+        name: name of the data.
         articles: of all texts.
         model: 'ngram' or 'gru'.
         seed: which articles are left out, and in which order the others come.
@@ -118,9 +118,9 @@ class IntentLearner:
         size: int = _SIZE,
         seed: int = 0,
     ) -> None:
-        inside = [one for one in utterances if one.intent != OUT_OF_SCOPE]
-        in_scope = [one for one in judges if one.intent != OUT_OF_SCOPE]
-        self._intents = sorted({one.intent for one in inside})
+        inside = [utterance for utterance in utterances if utterance.intent != OUT_OF_SCOPE]
+        in_scope = [utterance for utterance in judges if utterance.intent != OUT_OF_SCOPE]
+        self._intents = sorted({utterance.intent for utterance in inside})
         if len(self._intents) < 2:
             raise InputError("at least two intents", str(len(self._intents)), name)
         texts, targets = _of(inside, self._intents)
@@ -129,11 +129,11 @@ class IntentLearner:
             self._texts, self._targets = texts, targets
             self._judges, self._truth = _of(in_scope, self._intents)
         else:
-            values = np.array([not one.synthetic for one in inside])
-            held = values & (stratified_order(targets, rng) < 1 / HELD_OUT)
-            self._texts = [text for text, out in zip(texts, held, strict=True) if not out]
-            self._judges = [text for text, out in zip(texts, held, strict=True) if out]
-            self._targets, self._truth = targets[~held], targets[held]
+            values = np.array([not utterance.synthetic for utterance in inside])
+            held_out = values & (stratified_order(targets, rng) < 1 / HELD_OUT)
+            self._texts = [text for text, out in zip(texts, held_out, strict=True) if not out]
+            self._judges = [text for text, out in zip(texts, held_out, strict=True) if out]
+            self._targets, self._truth = targets[~held_out], targets[held_out]
         self._pool = stratified_order(self._targets, rng)
         self._size, self._seed = size, seed
         self.name = name
@@ -164,5 +164,5 @@ class IntentLearner:
 
 
 def _of(utterances: Sequence[Utterance], intents: list[str]) -> tuple[list[str], NDArray[np.int64]]:
-    known = [one for one in utterances if one.intent in intents]
-    return [one.text for one in known], np.array([intents.index(one.intent) for one in known], np.int64)
+    known = [item for item in utterances if item.intent in intents]
+    return [item.text for item in known], np.array([intents.index(item.intent) for item in known], np.int64)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
-from edgewright.core.versioned_json import decode_versioned
-from edgewright.pipeline.duration_estimate import Ahead, Progress, told_by_first
-from edgewright.schema.curve import CURVE_VERSION, CurvePoint, CurveRecord, Curves
+from edgewright.core.archive import decode_versioned
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress, told_by_first
+from edgewright.schema.advice import CURVE_VERSION, CurvePoint, CurveRecord, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
 from edgewright.search.curves.noise import LEVEL, law_of, predict_interval, uncertainty_reason
@@ -180,7 +180,7 @@ def measure(learner: Learner, request: CurveRequest, progress: Progress, ahead: 
     with threadpool_limits(1):
         data = _data(learner, request, progress, ahead)
         parameters = _parameters(learner, progress) if request.parameters and learner.scalable else None
-    made = Curves(
+    curves = Curves(
         name=learner.name,
         model=learner.model,
         error=learner.error,
@@ -192,7 +192,7 @@ def measure(learner: Learner, request: CurveRequest, progress: Progress, ahead: 
         fingerprint=learner.fingerprint,
         cpu_seconds=time.process_time() - started,
     )
-    return verdict(made)
+    return verdict(curves)
 
 
 def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
@@ -200,7 +200,7 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
 
     Each fraction has enough samples, at least one whole piece, and a different number of pieces from all others.
     """
-    made: list[tuple[float, int]] = []
+    shares: list[tuple[float, int]] = []
     seen: set[int] = set()
     there = pool * learner.pieces
     for share, repeats in reversed(SHARES if there >= MIN_PIECES else DENSE_SHARES):
@@ -208,16 +208,16 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
         if share * pool * learner.samples < FEWEST or pieces < 1 or pieces in seen:
             continue
         seen.add(pieces)
-        made.append((share * pool, max(2, round(repeats * learner.draws))))
-    made.reverse()
-    if len(made) < 3:
+        shares.append((share * pool, max(2, round(repeats * learner.draws))))
+    shares.reverse()
+    if len(shares) < 3:
         raise InputError(
             "enough data for three training sizes",
             f"{learner.samples * pool:.0f} samples in {learner.pieces * pool:.0f} pieces",
             "learning curve",
             "Record more, or group by sessions or shorter days",
         )  # fmt: skip
-    return made
+    return shares
 
 
 def _data(learner: Learner, request: CurveRequest, progress: Progress, ahead: Ahead) -> CurveRecord:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.curve import CurvePoint
+from edgewright.schema.advice import CurvePoint
 from edgewright.schema.trace import Interval
 from edgewright.training.power_law import PowerLaw, fit_power_law
 
@@ -93,28 +93,28 @@ def noise_of(points: Sequence[CurvePoint]) -> Noise:
     share = sizes / sizes.max()
     counts = np.array([len(point.errors) for point in points])
     relative = [np.array(point.errors) / point.mean if point.mean > 0 else np.zeros(1) for point in points]
-    found = np.array([float(one.var(ddof=1)) if len(one) > 1 else 0.0 for one in relative])
+    spreads = np.array([float(repeats.var(ddof=1)) if len(repeats) > 1 else 0.0 for repeats in relative])
     freedom = np.maximum(counts - 1, 0).astype(np.float64)
     inner = (share < 1) & (freedom > 0)
-    seeds = found[-1] / counts[-1]
+    seeds = spreads[-1] / counts[-1]
     if not inner.any():
         return Noise(np.sqrt(np.full(len(points), seeds)), float(np.sqrt(seeds)))
     counting = freedom[inner] * share[inner] ** _NEAR
-    fresh = _fresh(share[inner], found[inner] / (1 - share[inner]), counting)
-    one = fresh[0] * share ** -fresh[1]
-    variances = np.where(share < 1, one * (1 - share) / counts, seeds)
+    fresh = _fresh(share[inner], spreads[inner] / (1 - share[inner]), counting)
+    repeats = fresh[0] * share ** -fresh[1]
+    variances = np.where(share < 1, repeats * (1 - share) / counts, seeds)
     return Noise(np.sqrt(variances), float(np.sqrt(_NEW * fresh[0] + seeds)))
 
 
-def _fresh(share: Floats, found: Floats, freedom: Floats) -> tuple[float, float]:
+def _fresh(share: Floats, variances: Floats, freedom: Floats) -> tuple[float, float]:
     """Return the variance of an independent draw of full size, and the likeliest power by which it grows for less."""
-    scaled = found[None, :] * share[None, :] ** _POWERS[:, None]
-    one = np.maximum((scaled * freedom).sum(axis=1) / freedom.sum(), 1e-12)
-    expected = one[:, None] * share[None, :] ** -_POWERS[:, None]
-    logs = -0.5 * (freedom * (np.log(expected) + found / expected)).sum(axis=1)
+    scaled = variances[None, :] * share[None, :] ** _POWERS[:, None]
+    pooled = np.maximum((scaled * freedom).sum(axis=1) / freedom.sum(), 1e-12)
+    expected = pooled[:, None] * share[None, :] ** -_POWERS[:, None]
+    logs = -0.5 * (freedom * (np.log(expected) + variances / expected)).sum(axis=1)
     logs -= 0.5 * ((_POWERS - _LIKELIEST) / _WIDTH) ** 2
     best = int(np.argmax(logs))
-    return float(one[best]), float(_POWERS[best])
+    return float(pooled[best]), float(_POWERS[best])
 
 
 def law_of(points: Sequence[CurvePoint]) -> PowerLaw:

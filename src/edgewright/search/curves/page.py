@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from markupsafe import Markup
 
-from edgewright.schema.curve import CurveRecord, Curves
-from edgewright.schema.lesson import Grid, Paragraph
+from edgewright.pipeline.run_folder.folder import new_run_folder
+from edgewright.schema.advice import CurveRecord, Curves
+from edgewright.schema.lesson import Block, Grid, Heading, Paragraph
+from edgewright.schema.trace_flow import encode_record
 from edgewright.search.curves.noise import LEVEL
 from edgewright.search.curves.verdict import figure, law_words, single_words
-from edgewright.trace.charts import draw, legend
+from edgewright.trace.blocks.charts import draw, legend
+from edgewright.trace.blocks.view_blocks import Chart, Curve
 from edgewright.trace.html import blocks_html, sections_page
-from edgewright.trace.view_blocks import Chart, Curve
 
 _PER_CENT = f"{100 * LEVEL:.0f} %"
+
+
+def curve_blocks(record: Curves, later: Curves | None = None) -> tuple[Block, ...]:
+    """Return both curves as tables, what they say, and what became of an earlier prediction, for a terminal."""
+    blocks: list[Block] = [
+        Heading(text=f"{record.name}: {record.model}"),
+        Paragraph(text=f"{record.error}; parts keep each {record.unit} whole"),
+    ]
+    blocks += _table(record.data, "samples", record)
+    blocks += _table(record.parameters, "parameters", record) if record.parameters is not None else ()
+    blocks.append(Paragraph(text=record.verdict))
+    if later is not None:
+        blocks.append(Paragraph(text=f"earlier record for {later.data.at:,.0f} samples: {later.verdict}"))
+    return tuple(blocks)
+
+
+def stored(out: Path, record: Curves, later: Curves | None) -> Path:
+    """Write the record and its page into a new folder; a number is added to its name where it is taken."""
+    with new_run_folder(out.parent, out.name) as location:
+        (location.work / "curve.json").write_bytes(encode_record(record))
+        (location.work / "curve.html").write_text(curves_page(record, later), encoding="utf-8")
+    return location.final
 
 
 def curves_page(record: Curves, later: Curves | None = None) -> str:
@@ -61,6 +87,10 @@ def _section(record: CurveRecord, quantity: str, curves: Curves) -> Markup:
         '<figure>{}<p class="legend" aria-hidden="true">{}</p><figcaption>{} against {} (logarithmic axis)</figcaption>'
         "</figure>"
     ).format(draw(chart), legend(chart.curves), curves.error, quantity)
+    return html + blocks_html(_table(record, quantity, curves), level=3)
+
+
+def _table(record: CurveRecord, quantity: str, curves: Curves) -> tuple[Block, ...]:
     rows = [
         (f"{point.size:,.0f}", figure(point.mean, curves.share), str(len(point.errors)), "measured")
         for point in record.points
@@ -75,8 +105,7 @@ def _section(record: CurveRecord, quantity: str, curves: Curves) -> Markup:
     law = f"{message[:1].upper()}{message[1:]}."
     if record.unanswerable:
         law = f"No prediction: {record.unanswerable}. {law}"
-    blocks = (
+    return (
         Grid(headers=(quantity, curves.error, "repeats", ""), rows=tuple(rows), figures=(0, 1, 2)),
         Paragraph(text=law),
     )
-    return html + blocks_html(blocks, level=3)

@@ -35,13 +35,13 @@ def pieces_of(problem: Problem, train: Indices) -> list[Indices]:
     units = problem.units[train]
     known = np.unique(units)
     parts = 1 if len(known) >= FEWEST else -(-WANTED // len(known))
-    made: list[Indices] = []
+    pieces: list[Indices] = []
     for unit in known:
         own = train[units == unit]
         session = np.unique(problem.samples.sessions[own], return_inverse=True)[1]
         order = own[np.lexsort((problem.samples.starts[own], session))]
-        made += [np.sort(part) for part in np.array_split(order, min(parts, len(order))) if len(part)]
-    return made
+        pieces += [np.sort(part) for part in np.array_split(order, min(parts, len(order))) if len(part)]
+    return pieces
 
 
 def draw_subset(problem: Problem, pieces: list[Indices], count: int, pool: int, repeat: int, seed: int) -> Indices:
@@ -60,24 +60,24 @@ def draw_subset(problem: Problem, pieces: list[Indices], count: int, pool: int, 
     """
     available = pieces
     if pool < sum(len(piece) for piece in pieces):
-        available = _taken(problem, pieces, pool, np.random.default_rng((seed, 2**20)))
-    return np.sort(np.concatenate(_taken(problem, available, count, np.random.default_rng((seed, repeat)))))
+        available = _chosen_rows(problem, pieces, pool, np.random.default_rng((seed, 2**20)))
+    return np.sort(np.concatenate(_chosen_rows(problem, available, count, np.random.default_rng((seed, repeat)))))
 
 
-def _taken(problem: Problem, pieces: list[Indices], count: int, rng: np.random.Generator) -> list[Indices]:
+def _chosen_rows(problem: Problem, pieces: list[Indices], count: int, rng: np.random.Generator) -> list[Indices]:
     """Return pieces in random order until they have `count` samples; the last piece is cut."""
     if problem.by == "row":
         rows = pieces[0]
         return [rows[_order(problem, rows, rng)[:count]]]
-    taken: list[Indices] = []
+    chosen: list[Indices] = []
     lacking = count
     for location in rng.permutation(len(pieces)):
         piece = rng.permutation(pieces[location])[:lacking]
-        taken.append(piece)
+        chosen.append(piece)
         lacking -= len(piece)
         if not lacking:
             break
-    return taken
+    return chosen
 
 
 def _order(problem: Problem, rows: Indices, rng: np.random.Generator) -> Indices:
@@ -141,18 +141,18 @@ class RungLearner:
         """Return the cross-validated error of a model trained on a subset of the samples."""
         answers = np.zeros((len(self._problem.y), max(1, len(self._problem.classes))), np.float32)
         for number, fold in enumerate(self._folds):
-            train = self._drawn(number, share, pool, repeat)
+            train = self._sample(number, share, pool, repeat)
             answers[fold.test] = self._fitted(train, repeat, width).answers(fold.test)
         score = self._metric.score(self._codes, answers)
         return 1.0 - score if self._metric.higher else score
 
     def parameters(self, width: float) -> int:
         """Return the number of parameters of the model, fitted on the first fold for one epoch."""
-        train = self._drawn(0, min(1.0, 2000 / self.samples), 1.0, 0)
-        made: Any = self._fitted(train, 0, width, once=True)
-        return sum(row.parameters for row in made.model.layer_records())
+        train = self._sample(0, min(1.0, 2000 / self.samples), 1.0, 0)
+        fitted: Any = self._fitted(train, 0, width, once=True)
+        return sum(row.parameters for row in fitted.model.layer_records())
 
-    def _drawn(self, number: int, share: float, pool: float, repeat: int) -> Indices:
+    def _sample(self, number: int, share: float, pool: float, repeat: int) -> Indices:
         count, maximum = (max(1, round(part * self._samples)) for part in (share, pool))
         return draw_subset(self._problem, self._pieces[number], min(count, maximum), maximum, repeat, self._config.seed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgewright.schema.curve import CurveRecord, Curves
+from edgewright.schema.advice import CurveRecord, Curves
 from edgewright.schema.trace import Interval
 
 

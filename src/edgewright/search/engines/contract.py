@@ -98,7 +98,7 @@ def work_named(work: str) -> Work:
     """
     module, _, name = work.partition(":")
     try:
-        found: Work = getattr(importlib.import_module(module), name)
+        function: Work = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError):
         raise InputError("the name of a function as module:function", repr(work), "the work of an engine") from None
-    return found
+    return function

@@ -21,13 +21,13 @@ from edgewright.search.engines.contract import BatchError, work_named
 
 # Shared bytes of recent searches by digest, kept on each worker; the oldest entry is removed first.
 _KEPT: dict[str, bytes] = {}
-_MOST = 16
+_MAX_KEPT = 16
 
 
 def keep(digest: str, shared: bytes) -> None:
     """Store the shared bytes of a search on a worker."""
     _KEPT[digest] = shared
-    while len(_KEPT) > _MOST:
+    while len(_KEPT) > _MAX_KEPT:
         del _KEPT[next(iter(_KEPT))]
 
 
@@ -55,9 +55,9 @@ _HERE = "Search on this machine with --engine local"
 class _Job:
     """A batch: its index, bytes, number of attempts, and current worker."""
 
-    place: int
+    index: int
     batch: bytes
-    tried: int = 0
+    attempts: int = 0
     worker: str = ""
     future: Any = None  # the library has no type annotations
 
@@ -146,15 +146,15 @@ class DaskEngine:
         if not new:
             return
         own = version("edgewright")
-        for address, found in self.client.run(_ask, "edgewright", workers=new, on_error="return").items():
-            if isinstance(found, OSError):
+        for address, version_ in self.client.run(_ask, "edgewright", workers=new, on_error="return").items():
+            if isinstance(version_, OSError):
                 continue  # the worker has died
             self._known.add(address)
-            if found == own:
+            if version_ == own:
                 continue
             self._refused.add(address)
             if where:
-                got = "no edgewright" if isinstance(found, Exception) else f"edgewright {found}"
+                got = "no edgewright" if isinstance(version_, Exception) else f"edgewright {version_}"
                 raise InputError(
                     f"edgewright {own} on every worker", got, f"worker {address} of {where}",
                     f"Install the same version there. {_HERE}",
@@ -221,9 +221,9 @@ class DaskEngine:
         while True:
             if self.client.status != "running":
                 raise OSError("no connection")
-            found = set(self.client.nthreads())
-            self._check(found)
-            usable = sorted(found - self._refused)
+            workers = set(self.client.nthreads())
+            self._check(workers)
+            usable = sorted(workers - self._refused)
             if usable:
                 self.workers = min(len(usable), self.max_workers or len(usable))
                 return set(usable)
@@ -239,7 +239,7 @@ class DaskEngine:
             job = going.next()
             if job is None:
                 return
-            job.tried, job.worker = job.tried + 1, address
+            job.attempts, job.worker = job.attempts + 1, address
             going.busy[address] = job
             job.future = self.client.submit(
                 perform, work, digest, job.batch, workers=[address], allow_other_workers=False, pure=False
@@ -252,7 +252,7 @@ class DaskEngine:
         if job.future.status == "finished":
             answer = job.future.result(timeout=CONNECT_SECONDS)
             del going.busy[job.worker]
-            return job.place, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
+            return job.index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
         if self.client.status != "running":
             raise OSError("no connection")
         return self._retry(job, going)
@@ -262,10 +262,10 @@ class DaskEngine:
         del going.busy[job.worker]
         if job.future is not None:
             self.client.cancel([job.future], force=True)
-        if job.tried < 2:
+        if job.attempts < 2:
             going.again.append(job)
             return None
-        return job.place, BatchError("it crashed two workers")
+        return job.index, BatchError("it crashed two workers")
 
     def _disconnected(self, problem: str) -> OutputError:
         return OutputError(

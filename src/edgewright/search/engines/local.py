@@ -124,11 +124,11 @@ class LocalEngine:
                         worker.end()
                     continue
                 busy.discard(worker)
-                index, batch, tried = worker.job
+                index, batch, attempts = worker.job
                 if answer is not None:
                     self._idle.append(worker)
                     yield index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
-                elif tried == 1:
+                elif attempts == 1:
                     worker.end()
                     again.append((index, batch, 2))
                 else:

@@ -10,10 +10,10 @@ import numpy as np
 
 from edgewright.core.files import write_atomic
 from edgewright.data.leakage import near_copies
-from edgewright.pipeline.duration_estimate import Ahead, Progress, told_by_first
-from edgewright.pipeline.evaluate import Crossed
-from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress, told_by_first
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run_folder.job import Crossed
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.race.contract import candidates
 from edgewright.race.metrics import codes
 from edgewright.race.pipeline_end import entrant_of, entrants_of
@@ -22,7 +22,7 @@ from edgewright.race.race import Race, Standing
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
-from edgewright.schema.ladder import LadderRecord, RungRecord
+from edgewright.schema.race import LadderRecord, RungRecord
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.ladder.model_comparison import NO_SIZE, PATIENCE, LadderState, choose_with_few, verdict
 from edgewright.search.ladder.setup import leaking_columns
@@ -85,7 +85,7 @@ class Ladder(Race):
             for standing in self.standings:
                 if not standing.record.heats and not standing.record.left_out:
                     standing.note(left_out="interrupted")
-        if self.judge.few and state.tried:
+        if self.judge.few and state.measured_rungs:
             choose_with_few(state)
         return self._record(state, interrupted, time.process_time() - started)
 
@@ -116,7 +116,7 @@ class Ladder(Race):
             raise InputError("a rung that accepts the samples", f"{name}: {standing.record.left_out}", "--run")
         joined = standing.joined(self.heats.every)
         answers = np.empty_like(joined)
-        answers[np.concatenate([fold.asked for fold in self.heats.every])] = joined
+        answers[np.concatenate([fold.queries for fold in self.heats.every])] = joined
         return answers
 
     def _measure(self, standing: Standing) -> None:
@@ -157,7 +157,7 @@ class Ladder(Race):
             columns=() if chosen is None else self.heats.part(self.heats.whole, chosen.entrant.config).names,
             classes=problem.classes,
             folds=len(self.heats.every),
-            held=problem.held_out,
+            left_out=problem.held_out,
             looks=self.judge.comparisons,
             smallest_p=smallest_p(self.units) if self.judge.few else None,
             power=power(self.units, problem.by) if self.judge.few else "",

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import Metric
 from edgewright.schema.data import Floats
-from edgewright.schema.ladder import RungRecord
+from edgewright.schema.race import RungRecord
 from edgewright.schema.trace import Interval
 from edgewright.training import permutation_test
 from edgewright.training.permutation_test import ERROR
@@ -43,24 +43,24 @@ def probabilities(judge: ComparisonCriteria, pairs: dict[str, tuple[Floats, Floa
 
 def choose_with_few(climb: LadderState) -> None:
     """Choose among the measured rungs where units are few, and store a p-value for each rung."""
-    tried, judge = climb.tried, climb.judge
-    lowest = next(iter(tried))
-    able = [name for name, one in tried.items() if one.fits] or [lowest]
-    best = max(able, key=lambda name: tried[name].score)
-    chosen = next(name for name in able if operator.le(*judge.behind(tried[name].answers, tried[best].answers)))
+    measured, judge = climb.measured_rungs, climb.judge
+    lowest = next(iter(measured))
+    able = [name for name, rung in measured.items() if rung.fits] or [lowest]
+    best = max(able, key=lambda name: measured[name].score)
+    chosen = next(name for name in able if operator.le(*judge.behind(measured[name].answers, measured[best].answers)))
     while (better := _shown(climb, chosen, able[able.index(chosen) + 1 :])) is not None:
         chosen = better
     climb.chosen, climb.steps = chosen, {}
     climb.settle()
     chosen, why = climb.chosen, {name: step.why for name, step in climb.steps.items()}
-    over = {name: (one.answers, tried[lowest].answers) for name, one in tried.items() if name != lowest}
-    others = {name: (one.answers, tried[chosen].answers) for name, one in tried.items() if name != chosen}
+    over = {name: (rung.answers, measured[lowest].answers) for name, rung in measured.items() if name != lowest}
+    others = {name: (rung.answers, measured[chosen].answers) for name, rung in measured.items() if name != chosen}
     p_over, p_others = probabilities(judge, over), probabilities(judge, others)
     climb.steps = {lowest: Step(climbed=True)}
-    for name in (name for name in tried if name != lowest):
+    for name in (name for name in measured if name != lowest):
         against = lowest if name == chosen else chosen
         climb.steps[name] = Step(
-            against, judge.gain(tried[name].answers, tried[against].answers, 0.95), name == chosen,
+            against, judge.gain(measured[name].answers, measured[against].answers, 0.95), name == chosen,
             p_over[name] if name == chosen else p_others[name], why.get(name, ""),
         )  # fmt: skip
     climb.learned = chosen != lowest
@@ -68,9 +68,9 @@ def choose_with_few(climb: LadderState) -> None:
 
 def _shown(climb: LadderState, chosen: str, above: list[str]) -> str | None:
     """Return the lowest rung above that is significantly better by the exact test; None where there is none."""
-    tried = climb.tried
-    found = probabilities(climb.judge, {name: (tried[name].answers, tried[chosen].answers) for name in above})
-    return next((n for n in above if found[n] <= ERROR and tried[n].score > tried[chosen].score), None)
+    measured = climb.measured_rungs
+    chances = probabilities(climb.judge, {name: (measured[name].answers, measured[chosen].answers) for name in above})
+    return next((n for n in above if chances[n] <= ERROR and measured[n].score > measured[chosen].score), None)
 
 
 # Above a good linear model, trees, boosting and neighbours may not gain although a network does: a patience of four
@@ -131,7 +131,7 @@ class LadderState:
         chosen: name of the chosen rung.
         learned: whether a rung above the lowest was climbed.
         rungs_without_gain: number of consecutive rungs without a gain since then.
-        tried: measured rungs by name, lowest first.
+        measured_rungs: measured rungs by name, lowest first.
         steps: result of each measured rung by name.
     """
 
@@ -140,13 +140,13 @@ class LadderState:
     chosen: str = ""
     learned: bool = False
     rungs_without_gain: int = 0
-    tried: dict[str, MeasuredRung] = field(default_factory=dict)
+    measured_rungs: dict[str, MeasuredRung] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
 
     @property
     def answers(self) -> Floats:
         """Predictions of the chosen rung."""
-        return self.tried[self.chosen].answers
+        return self.measured_rungs[self.chosen].answers
 
     def step(
         self, name: str, answers: Floats, fits: bool = True, size: tuple[float, float] = NO_SIZE
@@ -162,11 +162,11 @@ class LadderState:
             size: estimated flash and RAM in bytes.
         """
         score = self.judge.scored(self.judge.every, answers) * (1 if self.judge.metric.higher else -1)
-        new = self.tried[name] = MeasuredRung(answers, score, fits, size)
+        new = self.measured_rungs[name] = MeasuredRung(answers, score, fits, size)
         if not self.chosen:
             self.chosen, self.steps[name] = name, Step(climbed=True)
             return None, True
-        stands = self.tried[self.chosen]
+        stands = self.measured_rungs[self.chosen]
         gain = self.judge.gain(answers, stands.answers, 0.95 if self.judge.few else None)
         sure = score > stands.score if self.judge.few else gain.low > 0
         climbed = fits and (sure or new.beats(stands))
@@ -180,16 +180,16 @@ class LadderState:
 
     def beats_chance(self) -> bool:
         """Return whether answers of any rung above the lowest agree with the truth beyond chance (1 % for all)."""
-        above = [rung.answers for rung in list(self.tried.values())[1:]]
+        above = [rung.answers for rung in list(self.measured_rungs.values())[1:]]
         return not above or any(self.judge.is_beyond_chance(answers, len(above)) for answers in above)
 
     def settle(self) -> None:
         """Choose the best rung that scores better than the chosen one and is not larger, where there is one."""
-        stands = self.tried[self.chosen]
-        better = [name for name, one in self.tried.items() if one.beats(stands)]
+        stands = self.measured_rungs[self.chosen]
+        better = [name for name, rung in self.measured_rungs.items() if rung.beats(stands)]
         if better:
-            name = max(better, key=lambda one: self.tried[one].score)
-            gain = self.judge.gain(self.tried[name].answers, stands.answers, 0.95 if self.judge.few else None)
+            name = max(better, key=lambda rung: self.measured_rungs[rung].score)
+            gain = self.judge.gain(self.measured_rungs[name].answers, stands.answers, 0.95 if self.judge.few else None)
             self.steps[name] = Step(self.chosen, gain, climbed=True, why=self._smaller())
             self.chosen = name
 
@@ -235,12 +235,15 @@ def verdict(
 def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: LadderState) -> str:
     """Return the rule by which a rung was chosen where units are few."""
     titles = {rung.name: rung.title for rung in rungs}
-    best = max((name for name, one in climb.tried.items() if one.fits), key=lambda name: climb.tried[name].score)
+    best = max(
+        (name for name, row in climb.measured_rungs.items() if row.fits),
+        key=lambda name: climb.measured_rungs[name].score,
+    )
     if chosen.why:
         return f"'{chosen.title}' is {chosen.why}"
     if best == chosen.name:
         return f"'{chosen.title}' scored best, and no lower rung comes within a standard error of it"
-    if operator.gt(*climb.judge.behind(climb.answers, climb.tried[best].answers)):
+    if operator.gt(*climb.judge.behind(climb.answers, climb.measured_rungs[best].answers)):
         return f"'{chosen.title}' is the lowest rung that fits the device"
     return f"'{chosen.title}' is the lowest rung within a standard error of the best, '{titles[best]}'"
 
@@ -261,7 +264,7 @@ def rivals(rung: RungRecord, rungs: Sequence[RungRecord]) -> list[RungRecord]:
     return sorted(others, key=lambda other: -other.gain.value if other.gain else 0.0)
 
 
-def taken(rung: RungRecord) -> str:
+def chosen_text(rung: RungRecord) -> str:
     """Return the result of a rung as a word; 'chosen' instead of 'climbed' where units are few."""
     if rung.climbed:
         return "climbed" if rung.p is None else "chosen"
@@ -288,6 +291,6 @@ def signed(value: float) -> str:
     return f"{value:+.4f}" if abs(value) < 1 else f"{value:+.4g}"
 
 
-def span(found: Interval) -> str:
+def span(interval: Interval) -> str:
     """Format the interval of a difference."""
-    return f"{signed(found.low)} to {signed(found.high)}"
+    return f"{signed(interval.low)} to {signed(interval.high)}"

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from edgewright.data.categories import leave_out
 from edgewright.data.checks_columns import predictors
-from edgewright.data.framing import sound_window
+from edgewright.data.decision import sound_window
 from edgewright.data.leakage import digests
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.table_proposal import propose_table
 from edgewright.pipeline.config import names_pipeline, read_config
-from edgewright.pipeline.leakage_inflation import inflation
+from edgewright.pipeline.evaluation.leakage_inflation import inflation
 from edgewright.race.problem import BLOCKS, Problem, are_pictures, problem_of_pipeline
 from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.data import DataSet, Samples
@@ -48,13 +48,13 @@ def refuse_random(problem: Problem, do: str = "") -> None:
         return
     samples = problem.samples
     # Pictures lie in folders by label: blocks of their order have one label each.
-    found = None if are_pictures(samples) else inflation(_in_order(samples), problem.task, 0)
-    if found is not None and found.sure:
-        gain = found.difference
+    inflated = None if are_pictures(samples) else inflation(_in_order(samples), problem.task, 0)
+    if inflated is not None and inflated.sure:
+        gain = inflated.difference
         raise CheckFailedError(
             f"folds of single rows leak: neighbouring rows of {problem.name} are alike; a random split "
             f"inflates the score by {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), "
-            f"measured with {found.model}",
+            f"measured with {inflated.model}",
             do=do
             or "Set --group, --session or --time to keep related rows together; --by block keeps blocks of the file's "
             "order whole; --by row ignores this check",
@@ -62,7 +62,7 @@ def refuse_random(problem: Problem, do: str = "") -> None:
     _, counts = np.unique(digests(samples.X), return_counts=True)
     repeated = float(counts[counts > 1].sum() / len(samples.X))
     if repeated > MOST_REPEATED and any(
-        _values(samples, place) > len(samples.y) // 10 for place in range(samples.X.shape[1])
+        _values(samples, index) > len(samples.y) // 10 for index in range(samples.X.shape[1])
     ):
         raise CheckFailedError(
             f"folds of rows leak: {100 * repeated:.0f} % of the samples of {problem.name} are duplicates",
@@ -82,8 +82,8 @@ def leaking_columns(problem: Problem) -> tuple[tuple[str, str], ...]:
     """Return the name of each column that may leak the target, and a sentence."""
     if are_pictures(problem.samples):
         return ()  # a channel of pixels is no column
-    found = [(finding.column, finding.sentence) for finding in predictors(problem.dataset)]
-    return (*found, *_pure_value_columns(problem))
+    leaking = [(finding.column, finding.sentence) for finding in predictors(problem.dataset)]
+    return (*leaking, *_pure_value_columns(problem))
 
 
 def _pure_value_columns(problem: Problem) -> list[tuple[str, str]]:
@@ -241,8 +241,8 @@ def has_ignore(config: PipelineConfig) -> bool:
 
 def _without_columns(problem: Problem, names: tuple[str, ...]) -> Problem:
     samples = problem.samples
-    kept = [place for place, column in enumerate(samples.columns) if column.name not in names]
-    columns = tuple(samples.columns[place] for place in kept)
+    kept = [index for index, column in enumerate(samples.columns) if column.name not in names]
+    columns = tuple(samples.columns[index] for index in kept)
     return replace(problem, samples=msgspec.structs.replace(samples, X=samples.X[:, kept], columns=columns))
 
 

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from edgewright.studio.chat.contract import Message, Reply, Sampling, ServedModel
-from edgewright.studio.chat.models import ModelRequest, open_model
+from edgewright.studio.chat.models import Message, ModelRequest, Reply, Sampling, ServedModel, open_model
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class Limits:
                 break
             self.tokens += 1
             self._waiting += piece
-            places = [place for place in map(self._waiting.find, self.stops) if place >= 0]
+            places = [position for position in map(self._waiting.find, self.stops) if position >= 0]
             if places:
                 if text := self._waiting[: min(places)]:
                     yield text

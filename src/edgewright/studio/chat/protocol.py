@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
-from edgewright.studio.chat.contract import DEFAULT_TOKENS, Message, Sampling
+from edgewright.studio.chat.models import DEFAULT_TOKENS, Message, Sampling
 
 T = TypeVar("T")
 MAX_TOKENS = 2048
@@ -24,7 +24,7 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
 """Parameters that would change an answer and are not supported, each with the values that change nothing."""
 _SPEAKERS = {"user": "user", "assistant": "assistant"}
 _IGNORED = ("system", "developer")
-_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
 class ApiError(Exception):
@@ -132,18 +132,17 @@ def read_order(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.convert(order, kind)
     except msgspec.ValidationError as error:
-        place = _PLACE.search(str(error))
+        location = _PATH.search(str(error))
         missing = re.search(r"missing required field `(\w+)`", str(error))
-        param = missing[1] if missing else place[1] if place else None
-        text = _PLACE.sub("", str(error))
+        param = missing[1] if missing else location[1] if location else None
+        text = _PATH.sub("", str(error))
         raise ApiError(400, f"{text}{f': {param}' if param and not missing else ''}.", param or None) from None
 
 
-def unsupported(what: str) -> str:
+def unsupported(feature: str) -> str:
     """Return the sentence about what this server does not do."""
-    return (
-        f"Unsupported: {what}. This server gives one answer in text, without tools, pictures, sound or probabilities."
-    )
+    scope = "This server gives one answer in text, without tools, pictures, sound or probabilities."
+    return f"Unsupported: {feature}. {scope}"
 
 
 def conversation(order: ChatOrder) -> list[Message]:
@@ -152,25 +151,25 @@ def conversation(order: ChatOrder) -> list[Message]:
     Raises:
         ApiError: a tool's message, a picture, or a last message that is not the user's.
     """
-    said = []
+    messages = []
     for number, sent in enumerate(order.messages):
         text = _text(sent, number)
         if sent.role in _SPEAKERS:
-            said.append(Message(sent.role, text))
+            messages.append(Message(sent.role, text))
         elif sent.role not in _IGNORED:
             raise ApiError(400, unsupported(f"messages of the role {sent.role[:40]!r}"), f"messages[{number}].role",
                            "unsupported_value")  # fmt: skip
-    if not said or said[-1].role != "user":
+    if not messages or messages[-1].role != "user":
         raise ApiError(400, "The last message must be one of the role 'user'.", "messages")
-    return said
+    return messages
 
 
 def _text(sent: _Sent, number: int) -> str:
     if sent.content is None or isinstance(sent.content, str):
         return sent.content or ""
     texts = []
-    for place, part in enumerate(sent.content):
-        where = f"messages[{number}].content[{place}]"
+    for index, part in enumerate(sent.content):
+        where = f"messages[{number}].content[{index}]"
         if part.get("type") != "text":
             raise ApiError(400, unsupported(f"content of the type {str(part.get('type'))[:40]!r}"), f"{where}.type",
                            "unsupported_value")  # fmt: skip

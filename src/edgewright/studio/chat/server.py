@@ -22,9 +22,8 @@ from starlette.routing import Route
 from starlette.types import Send
 
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.chat.contract import Message, Reply
 from edgewright.studio.chat.generation import Limits, LoadedModel, counted
-from edgewright.studio.chat.models import ModelRequest
+from edgewright.studio.chat.models import Message, ModelRequest, Reply
 from edgewright.studio.chat.protocol import (
     ApiError,
     ChatOrder,
@@ -35,8 +34,7 @@ from edgewright.studio.chat.protocol import (
     unknown_model,
 )
 from edgewright.studio.frame import HERE
-from edgewright.studio.local_server import open_browser, serve_until_signal
-from edgewright.studio.request_guard import Guard, TooLargeError, refuse
+from edgewright.studio.local_server import Guard, TooLargeError, open_browser, refuse, serve_until_signal
 from edgewright.trace.html import run_styles
 
 LARGEST_BODY = 1 << 20
@@ -264,14 +262,14 @@ def _error(error: Exception) -> ApiError:
 
 async def _refused(request: Request, error: Exception) -> Response:
     del request
-    found = cast(ApiError, error)
-    return _json(found.body, found.status)
+    refusal = cast(ApiError, error)
+    return _json(refusal.body, refusal.status)
 
 
 async def _mistaken(request: Request, error: Exception) -> Response:
     del request
-    found = _error(error)
-    return _json(found.body, 413 if isinstance(error, TooLargeError) else found.status)
+    problem = _error(error)
+    return _json(problem.body, 413 if isinstance(error, TooLargeError) else problem.status)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

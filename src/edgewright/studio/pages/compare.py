@@ -10,32 +10,33 @@ from starlette.routing import Route
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.lesson import Heading
 from edgewright.schema.trace import Trace
-from edgewright.studio.frame import page_of, render, studio_of, told
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, error_text, page_of, render, studio_of
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.trace.compare import Entry, compare, comparison_blocks
 from edgewright.trace.html import blocks_html, sections_html
-from edgewright.trace.overlay import overlaid
 from edgewright.trace.record import read_trace
+from edgewright.trace.sections.training import overlaid
 from edgewright.training.metrics import paired_gain
 from edgewright.training.sample_tests import sample_gain
 
-MOST = 6
+MAX_RUNS = 6
 
 
 def _answer(request: Request) -> Response:
     root = studio_of(request).folder
-    places = list(dict.fromkeys(place for place in request.query_params.getlist("run") if place))
-    problems = [f"The page compares at most {MOST} runs; the others are not shown."] if len(places) > MOST else []
+    places = list(dict.fromkeys(name for name in request.query_params.getlist("run") if name))
+    problems = (
+        [f"The page compares at most {MAX_RUNS} runs; the others are not shown."] if len(places) > MAX_RUNS else []
+    )
     read: list[tuple[str, Trace]] = []
-    for location in places[:MOST]:
+    for location in places[:MAX_RUNS]:
         try:
             read.append((location, read_trace(run_folder(root, location) / RECORD)))
         except EdgewrightError as error:
-            problems.append(told(error))
+            problems.append(error_text(error))
     body: list[Markup] = []
     if len(read) > 1:
-        entries = [Entry(place, str(root / place), trace, trace.config or None) for place, trace in read]
+        entries = [Entry(name, str(root / name), trace, trace.config or None) for name, trace in read]
         blocks = comparison_blocks(compare(entries, paired_gain, sample_gain))
         results = blocks.index(Heading(text="Configuration"))
         curves = overlaid(dict(read))
@@ -45,9 +46,9 @@ def _answer(request: Request) -> Response:
             blocks_html(blocks[results:], level=2),
         ]
     known = [run for run in studio_of(request).runs.finished() if not run.unreadable]
-    others = sorted((run for run in known if run.place not in places), key=lambda run: run.started, reverse=True)
+    others = sorted((run for run in known if run.location not in places), key=lambda run: run.started, reverse=True)
     return render(
-        request, "compare.html", title="Compare runs", read=[place for place, _ in read], problems=problems, body=body,
+        request, "compare.html", title="Compare runs", read=[name for name, _ in read], problems=problems, body=body,
         others=others[:200],
     )  # fmt: skip
 

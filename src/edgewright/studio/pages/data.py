@@ -13,11 +13,10 @@ from starlette.routing import Route
 from edgewright.data.contract import SINGLE_FILES
 from edgewright.data.sources.folder import reader_of
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.frame import page_of, render, studio_of, told
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, error_text, page_of, render, studio_of
 from edgewright.studio.paths import RECORD, below
 from edgewright.studio.view.data_cache import Shelf
-from edgewright.studio.view.data_sources import ASKED, DataRequest, Origin, at_path, editable, of_run
+from edgewright.studio.view.data_sources import KEYS, DataRequest, Origin, at_path, editable, of_run
 from edgewright.studio.view.drawing import COLOURS, SHAPES
 from edgewright.studio.view.views import summary, views_of
 
@@ -60,7 +59,7 @@ def _index(request: Request) -> Response:
     folders, files, more = _entries(folder)
     runs = sorted(studio.runs.finished(), key=lambda run: run.started, reverse=True)
     return render(
-        request, "data_index.html", title="Data", place=location, folders=folders, files=files, more=more,
+        request, "data_index.html", title="Data", location=location, folders=folders, files=files, more=more,
         up=location.rpartition("/")[0] if location else None, runs=runs[:_RUNS], total=len(runs),
     )  # fmt: skip
 
@@ -89,33 +88,34 @@ def _answer(request: Request) -> Response:
         data_request = DataRequest("data", origin, request.query_params)
         opened = shelf(request).open(origin)
         views = views_of(opened)
-        chosen = data_request.said.get("view", "")
+        chosen = data_request.shown.get("view", "")
         chosen = chosen if chosen in views else "recordings"
         context = views[chosen].context(opened, data_request)
     except EdgewrightError as error:
         return _mistaken(request, error)
     config, why = editable(origin, studio_of(request).folder)
     return render(
-        request, views[chosen].template, title=f"Data: {origin.name}", asked=data_request, opened=opened, views=views,
-        here_view=chosen, looks=look(opened.classes), summary=summary(opened), why_not=why, may_edit=config is not None,
-        asked_keys=ASKED, said=dict(origin.said), **context,
+        request, views[chosen].template, title=f"Data: {origin.name}", view_request=data_request, opened=opened,
+        views=views, here_view=chosen, looks=look(opened.classes), summary=summary(opened), why_not=why,
+        may_edit=config is not None,
+        origin_keys=KEYS, options=dict(origin.options), **context,
     )  # fmt: skip
 
 
 def _mistaken(request: Request, error: EdgewrightError) -> Response:
     """Return data that cannot be read as asked: the sentence, and how reading is changed."""
     location, kind = str(request.path_params["place"]).strip("/"), str(request.path_params["kind"])
-    record = {key: request.query_params.get(key, "") for key in (*ASKED, "window", "step")}
+    record = {key: request.query_params.get(key, "") for key in (*KEYS, "window", "step")}
     return render(
         request,
         "data_mistaken.html",
         status=400,
         title=f"Data: {location}",
-        told=told(error),
-        place=location,
+        message=error_text(error),
+        location=location,
         kind=kind,
-        said=record,
-        asked_keys=ASKED,
+        options=record,
+        origin_keys=KEYS,
     )
 
 

@@ -15,8 +15,7 @@ from edgewright.core.predictor import package_path
 from edgewright.export.contract import find_target, target_names
 from edgewright.export.subject import read_subject
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, text_of
 
 _ARDUINO = "arduino"
 
@@ -30,10 +29,10 @@ def _page(request: Request, problem: str = "", failed: str = "", *, status: int 
         manifest = read_package(path).manifest
         forms, default, size = tuple(manifest.forms), manifest.default, path.stat().st_size
     except EdgewrightError as error:
-        missing = told(error)
+        missing = error_text(error)
     return render(
-        request, "export.html", status=status, title=f"Export: {trace.name}", place=location, name=trace.name,
-        targets={name: one for name in target_names() if set((one := find_target(name)).forms) & set(forms)},
+        request, "export.html", status=status, title=f"Export: {trace.name}", location=location, name=trace.name,
+        targets={name: target for name in target_names() if set((target := find_target(name)).forms) & set(forms)},
         forms=forms, default=default, size=size, missing=missing, problem=problem, failed=failed,
     )  # fmt: skip
 
@@ -50,7 +49,7 @@ def _write(request: Request, form: FormData) -> Response:
         if not files:
             raise InputError("files", "none", name)
     except EdgewrightError as error:
-        return _page(request, told(error), name, status=400)
+        return _page(request, error_text(error), name, status=400)
     if name == _ARDUINO:
         return _download(
             f"{subject.word}-arduino.zip",

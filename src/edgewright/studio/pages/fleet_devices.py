@@ -1,23 +1,92 @@
-"""The devices of a fleet: filtered, sorted and paged through the address."""
+"""The devices of a fleet, filtered, sorted and paged through the address; and one device with its reports."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlencode
 
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from edgewright.schema.fleet_api import DevicePage, Overview
+from edgewright.core.measures import columns, meaning, measures
+from edgewright.schema.boards import WORDS
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.fleet_api import DeviceHistory, DevicePage, Overview, ReportSeen, Retried, Retry
 from edgewright.schema.fleet_report import Phase
-from edgewright.studio.frame import render
-from edgewright.studio.pages import Page
-from edgewright.studio.view.fleet import fleet_page
+from edgewright.schema.fleet_watch import Events, Whereabouts
+from edgewright.studio.frame import Page, error_text, render
+from edgewright.studio.pages.fleet import fleet_folder, fleet_form, fleet_page, line
+from edgewright.trace.blocks.charts import WRITERS, draw
+from edgewright.trace.blocks.view_blocks import Chart
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
+
+_REPORTS, _SHOWN = 500, 25
+
+
+def _history(request: Request, api: ApiClient) -> DeviceHistory:
+    """Return the device that the address names, with its reports.
+
+    Raises:
+        HTTPException: 404 where there is none.
+    """
+    name = str(request.path_params["id"])
+    if not re.fullmatch(r"[0-9a-f]{32}", name):
+        raise HTTPException(404, "This fleet has no device with that id.")
+    try:
+        return api.ask(DeviceHistory, "GET", f"/v1/fleet/devices/{name}?limit={_REPORTS}")
+    except InputError as error:
+        raise HTTPException(404, error_text(error)) from None
+
+
+def _device(request: Request, api: ApiClient) -> Response:
+    history = _history(request, api)
+    name = history.device.id
+    events = api.ask(Events, "GET", f"/v1/fleet/events?device={name}&limit=40").events
+    failed = any(event.kind == "outcome" and event.text.startswith(("reverted", "refused")) for event in events)
+    return render(
+        request, "fleet_device.html", title=history.device.name, device=history.device,
+        where=api.ask(Whereabouts, "GET", f"/v1/fleet/devices/{name}/whereabouts"),
+        events=events, failed=failed, done=request.query_params.get("done") == "retry",
+        words=WORDS, reports=history.reports[:_SHOWN], count=len(history.reports),
+        lines=[(chart, draw(chart), *texts) for chart, *texts in lines(history.reports)],
+    )  # fmt: skip
+
+
+def _retry(request: Request, api: ApiClient, problem: str = "", *, status: int = 200) -> Response:
+    """Return the second look before a device tries a release again."""
+    device = _history(request, api).device
+    return render(
+        request, "fleet_retry.html", status=status, title=f"Retry {device.name}", device=device, problem=problem,
+        fleet=fleet_folder(request),
+    )  # fmt: skip
+
+
+def _retried(request: Request, api: ApiClient, form: FormData) -> Response:
+    device = _history(request, api).device
+    try:
+        api.ask(Retried, "POST", f"/v1/fleet/devices/{device.id}/retry", Retry())
+    except EdgewrightError as error:
+        return _retry(request, api, error_text(error), status=409)
+    return RedirectResponse(f"/fleet/device/{device.id}?done=retry", 303)
+
+
+def lines(reports: tuple[ReportSeen, ...]) -> list[tuple[Chart, str, str]]:
+    """Return what is drawn over the reports that came with vitals; they come newest first."""
+    known = [(report.at, columns(report.vitals)) for report in reversed(reports) if report.vitals is not None]
+    charts = []
+    for name, measure in measures().items():
+        values = [(at, value) for at, numbers in known if (value := measure.value(numbers)) is not None]
+        unit = "share" if measure.is_fraction else measure.unit.strip()
+        charts.append(line(meaning(name), values, unit if unit in WRITERS else ""))
+    return [report for report in charts if report is not None]
+
 
 A_PAGE = 50
 COLUMNS = (
@@ -64,7 +133,7 @@ class View:
         """Return the address of a column's heading."""
         return self.address(order=column, down=not self.down if column == self.order else column != "name", page=1)
 
-    def asked(self) -> str:
+    def query(self) -> str:
         """Return the query for the control plane."""
         record: dict[str, object] = {
             k: getattr(self, k)[:64] for k in ("name", "product", "tag", "profile", "plan") if getattr(self, k)
@@ -99,14 +168,23 @@ def view_of(request: Request) -> View:
 
 def _answer(request: Request, api: ApiClient) -> Response:
     view = view_of(request)
-    found = api.ask(DevicePage, "GET", f"/v1/fleet/devices?{view.asked()}")
+    devices = api.ask(DevicePage, "GET", f"/v1/fleet/devices?{view.query()}")
     overview = api.ask(Overview, "GET", "/v1/fleet/overview")
     releases = sorted({c for counters in overview.counters.values() for c in counters}, reverse=True)
     return render(
-        request, "fleet_devices.html", title="Devices", view=view, found=found, overview=overview, columns=COLUMNS,
-        releases=releases, phases=get_args(Phase), silents=SILENT, pages=max(1, -(-found.total // A_PAGE)),
+        request, "fleet_devices.html", title="Devices", view=view, device_page=devices, overview=overview,
+        columns=COLUMNS, releases=releases, phases=get_args(Phase), silents=SILENT,
+        pages=max(1, -(-devices.total // A_PAGE)),
         filtered=view.address(order="name", down=False, page=1) != "/fleet/devices",
     )  # fmt: skip
 
 
-PAGE = Page(routes=(Route("/fleet/devices", fleet_page(_answer), methods=["GET"]),), rank=71)
+PAGE = Page(
+    routes=(
+        Route("/fleet/devices", fleet_page(_answer), methods=["GET"]),
+        Route("/fleet/device/{id:str}", fleet_page(_device), methods=["GET"]),
+        Route("/fleet/device/{id:str}/retry", fleet_page(_retry), methods=["GET"]),
+        Route("/fleet/device/{id:str}/retry", fleet_form(_retried), methods=["POST"]),
+    ),
+    rank=71,
+)

@@ -1,4 +1,4 @@
-"""A rollout: its stages, its gates with their numbers, what became of devices; and stopping it, after a second look."""
+"""A rollout: its map, its gates with their numbers, what became of devices; and acting on it, after a second look."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.fleet.protocol.plans.detection import sentences
+from edgewright.fleet.protocol.plans.reasons import ACTS
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.fleet_watch import AbortRollout, Events, RolloutSeen, SteerRollout
-from edgewright.studio.frame import render, told
-from edgewright.studio.pages import Page
-from edgewright.studio.view.fleet import fleet_form, fleet_page, said, steps
+from edgewright.schema.fleet_watch import (
+    AbortRollout,
+    Events,
+    PromoteRollout,
+    RolloutMap,
+    RolloutSeen,
+    SteerRollout,
+)
+from edgewright.studio.frame import Page, error_text, render
+from edgewright.studio.pages.fleet import field_line, fleet_folder, fleet_form, fleet_page, shown
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
 
-# What is done here stops something; to go on is said in words of one's own, at a terminal.
-ACTS = {"pause": ("running",), "abort": ("running", "paused")}
 _WHY = 400
 
 
@@ -40,27 +45,27 @@ def _seen(request: Request, api: ApiClient) -> RolloutSeen:
     try:
         return api.ask(RolloutSeen, "GET", f"/v1/fleet/rollouts/{plan}")
     except InputError as error:
-        raise HTTPException(404, told(error)) from None
+        raise HTTPException(404, error_text(error)) from None
 
 
 def _answer(request: Request, api: ApiClient) -> Response:
     seen = _seen(request, api)
     return render(
-        request, "fleet_rollout.html", title=seen.plan, seen=seen, steps=steps(seen, time.time()), sentences=sentences,
-        acts=[act for act, states in ACTS.items() if seen.state in states],
-        done=request.query_params.get("done", "") in ACTS,
+        request, "fleet_rollout.html", title=seen.plan, shown=shown(request, api, seen), seen=seen,
+        sentences=sentences, done=request.query_params.get("done", "") in ACTS,
         events=api.ask(Events, "GET", f"/v1/fleet/events?plan={seen.plan}&limit=40").events,
     )  # fmt: skip
 
 
 def _sure(request: Request, api: ApiClient, problem: str = "", why: str = "", *, status: int = 200) -> Response:
-    """Return the second look."""
-    seen = _seen(request, api)
-    act = _act_of(request)
-    fits = seen.state in ACTS[act]
+    """Return the second look: what will happen."""
+    seen, name = _seen(request, api), _act_of(request)
+    act = ACTS[name]
+    fits = act.fits(seen, time.time())
+    effect = act.effect(seen, api.ask(RolloutMap, "GET", f"/v1/fleet/rollouts/{seen.plan}/map")) if fits else ""
     return render(
-        request, "fleet_sure.html", status=status, title=f"{act.capitalize()} {seen.plan}", seen=seen, act=act,
-        problem=problem, fits=fits, why=why,
+        request, "fleet_sure.html", status=status, title=f"{act.title} {seen.plan}", seen=seen, name=name, act=act,
+        problem=problem, fits=fits, effect=effect, why=why, fleet=fleet_folder(request),
     )  # fmt: skip
 
 
@@ -72,15 +77,19 @@ def _act_of(request: Request) -> str:
 
 
 def _act(request: Request, api: ApiClient, form: FormData) -> Response:
-    seen, act, why = _seen(request, api), _act_of(request), said(form, "why", _WHY)
-    body: SteerRollout | AbortRollout = SteerRollout(why=why)
+    seen, act, why = _seen(request, api), _act_of(request), field_line(form, "why", _WHY)
+    if ACTS[act].needs_reason and not why:
+        return _sure(request, api, "Write the reason: the audit log keeps it.", status=400)
+    body: SteerRollout | AbortRollout | PromoteRollout = SteerRollout(why=why)
     if act == "abort":
-        body = AbortRollout(why=why, revert=said(form, "revert", 3) == "yes")
+        body = AbortRollout(why=why, revert=field_line(form, "revert", 3) == "yes")
+    elif act == "promote":
+        body = PromoteRollout(stage=field_line(form, "stage", 63), why=why)
     try:
         # Between the question and the answer it may have gone on by itself; what then does not fit is said, not done.
         api.ask(RolloutSeen, "POST", f"/v1/fleet/rollouts/{seen.plan}/{act}", body)
     except EdgewrightError as error:
-        return _sure(request, api, told(error), why, status=409)
+        return _sure(request, api, error_text(error), why, status=409)
     return RedirectResponse(f"/fleet/rollout/{quote(seen.plan)}?done={act}", 303)
 
 

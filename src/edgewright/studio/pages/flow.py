@@ -16,19 +16,18 @@ from starlette.routing import Route
 
 from edgewright.core.files import write_atomic
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
 from edgewright.studio.paths import below
 from edgewright.studio.view import file_history
 from edgewright.studio.view.file_history import ChangedError
 from edgewright.studio.view.flow_document import FlowDocument, Position, actions_text
 from edgewright.studio.view.flow_view import STARTER, FlowView, flow_view, flows_below
 
-_SAID = {"1": "Saved.", "2": "The earlier version is restored. The version it replaced is kept in the list."}
+_NOTICES = {"1": "Saved.", "2": "The earlier version is restored. The version it replaced is kept in the list."}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
 _FIELDS = ("state", "event", "when", "to", "after", "actions")
 # How far a new state stands from the right edge of the others.
-_BESIDE = 60
+_MARGIN = 60
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class _Form:
     """What is edited: a draft that may not be saved yet.
 
     Attributes:
-        text: of the draft.
+        text: text of the draft.
         base: mark of the file that it was made from.
         selected: 'state:NAME', 'step:PLACE' or empty.
         source: state that is being connected.
@@ -105,7 +104,7 @@ def _new(request: Request, form: FormData) -> Response:
 def _answer(request: Request) -> Response:
     flow = _opened(request)
     form = _Form(flow.text, flow.mark, request.query_params.get("select", ""))
-    return _page(request, flow, form, notice=_SAID.get(request.query_params.get("said", ""), ""))
+    return _page(request, flow, form, notice=_NOTICES.get(request.query_params.get("said", ""), ""))
 
 
 def _page(
@@ -113,15 +112,15 @@ def _page(
     status: int = 200,
 ) -> Response:  # fmt: skip
     """Return the editor. A draft that is no table at all is shown as text alone."""
-    place = str(request.path_params["place"])
+    location = str(request.path_params["place"])
     view: FlowView | None = None
     try:
         view = flow_view(FlowDocument(form.text, flow.path.name).table(), flow.path, studio_of(request).folder)
     except InputError as error:
-        problem = problem or told(error)
+        problem = problem or error_text(error)
         status = 400 if form.unsaved else status
     return render(
-        request, "flow.html", status=status, title=f"Flow: {flow.path.stem}", place=place, flow=flow, form=form,
+        request, "flow.html", status=status, title=f"Flow: {flow.path.stem}", location=location, flow=flow, form=form,
         view=view, notice=notice, problem=problem, conflict=conflict, shown=_mark(form.text),
         past=file_history.versions(flow.history), selected=_selected(form, view) if view else {"kind": ""},
     )  # fmt: skip
@@ -132,12 +131,12 @@ def _selected(form: _Form, view: FlowView) -> dict[str, object]:
     kind, _, name = form.selected.partition(":")
     table = view.table
     if kind == "state" and name in table.states:
-        held = table.retrieve.get(name)
+        retrieval = table.retrieve.get(name)
         x, y = view.positions()[name]
         values: dict[str, object] = {
             "name": name, "left": str(x), "top": str(y), "first": name == table.initial, "final": name in table.final,
-            "index": held.index if held else "", "passages": str(held.top) if held else "",
-            "minimum": "" if held is None or held.minimum is None else f"{held.minimum:g}",
+            "index": retrieval.index if retrieval else "", "passages": str(retrieval.top) if retrieval else "",
+            "minimum": "" if retrieval is None or retrieval.minimum is None else f"{retrieval.minimum:g}",
         }  # fmt: skip
         return {"kind": kind, "of": name, "steps": view.steps_of(name), **values, **(form.values or {})}
     if kind == "step" and name.isdecimal() and int(name) < len(table.steps):
@@ -164,7 +163,7 @@ def _sent(request: Request, sent: FormData) -> Response:
         form = _edited(form, sent, do, flow, studio_of(request).folder)
     except InputError as error:
         values = {key: text_of(sent, key) for key in (*_FIELDS, "name", "index", "passages", "minimum") if key in sent}
-        return _page(request, flow, replace(form, values=values), problem=told(error), status=400)
+        return _page(request, flow, replace(form, values=values), problem=error_text(error), status=400)
     form = replace(form, unsaved=form.text != flow.text)
     if do == "save":
         return _save(request, flow, form)
@@ -191,8 +190,8 @@ def _edited(form: _Form, sent: FormData, do: str, flow: _Flow, root: Path) -> _F
         source = rest
     elif action == "add":
         name = text_of(sent, "new").strip()
-        drawn = flow_view(document.table(), flow.path, root).drawing
-        document.add_state(name, (round(drawn.width) + _BESIDE, 0))
+        picture = flow_view(document.table(), flow.path, root).drawing
+        document.add_state(name, (round(picture.width) + _MARGIN, 0))
         selected = f"state:{name}"
     elif action == "connect":
         intents = flow_view(document.table(), flow.path, root).intents
@@ -240,10 +239,10 @@ def _moved(document: FlowDocument, sent: FormData, flow: _Flow, root: Path) -> N
 
 
 def _position(text: str, otherwise: Position) -> Position:
-    found = re.fullmatch(r"\s*(\d{1,5})\s*,\s*(\d{1,5})\s*", text)
-    if found is None:
+    match = re.fullmatch(r"\s*(\d{1,5})\s*,\s*(\d{1,5})\s*", text)
+    if match is None:
         return otherwise
-    return min(int(found[1]), 20_000), min(int(found[2]), 20_000)
+    return min(int(match[1]), 20_000), min(int(match[2]), 20_000)
 
 
 def _save(request: Request, flow: _Flow, form: _Form) -> Response:
@@ -262,7 +261,7 @@ def _save(request: Request, flow: _Flow, form: _Form) -> Response:
         mine = replace(form, base=now.mark, unsaved=True)
         return _page(request, now, mine, conflict="\n".join(lines), status=409)
     except EdgewrightError as error:
-        return _page(request, flow, form, problem=told(error), status=400)
+        return _page(request, flow, form, problem=error_text(error), status=400)
     return RedirectResponse(f"?said=1&select={form.selected}", 303)
 
 

@@ -12,14 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.language.dialogue.conversation import Conversation, Turn, seconds_of
-from edgewright.language.dialogue.turn import TurnStep, turn_steps
+from edgewright.language.dialogue.conversation import Conversation, Turn, TurnStep, seconds_of, turn_steps
 from edgewright.language.dialogue.validation import read_dialogue
 from edgewright.nlp.documents.retrieval import Retriever
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import page_of, render, studio_of, told
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, error_text, page_of, render, studio_of
 from edgewright.studio.paths import below
 from edgewright.studio.view.flow_view import flow_view, inside, model_in
 
@@ -47,43 +45,45 @@ class _Talk:
 
 
 def _answer(request: Request) -> Response:
-    root, place = studio_of(request).folder, str(request.path_params["place"])
-    path = below(root, place)
+    root, location = studio_of(request).folder, str(request.path_params["place"])
+    path = below(root, location)
     given = request.query_params
-    heard = [line.strip()[:_LONGEST] for line in given.getlist("heard") if line.strip()][:_MOST_LINES]
+    lines = [line.strip()[:_LONGEST] for line in given.getlist("heard") if line.strip()][:_MOST_LINES]
     new = given.get("next", "").strip()[:_LONGEST]
-    heard += [new] if new else []
+    lines += [new] if new else []
     title = f"Run: {path.stem}"
     try:
         checked, _ = read_dialogue(path)
-        talk = _held(checked, path, root, heard)
+        talk = _conversation(checked, path, root, lines)
     except EdgewrightError as error:
-        return render(request, "flow_run.html", status=400, title=title, place=place, talk=None, problem=told(error))
+        return render(
+            request, "flow_run.html", status=400, title=title, location=location, talk=None, problem=error_text(error)
+        )
     if talk.problem:
-        heard.pop()
-    asked = given.get("at", "")
-    at = min(int(asked), len(talk.steps)) if asked.isdecimal() and len(asked) < 6 else len(talk.steps)
+        lines.pop()
+    chosen = given.get("at", "")
+    at = min(int(chosen), len(talk.steps)) if chosen.isdecimal() and len(chosen) < 6 else len(talk.steps)
     shown = talk.steps[:at]
     state = shown[-1].state if shown else next((step.state for step in talk.steps), talk.state)
-    passed = {(step.state, step.place) for step in shown if step.kind == "step"}
+    passed = {(step.state, step.step) for step in shown if step.kind == "step"}
 
     # What is said comes with its step.
     waiting = sum(step.kind == "answer" for step in talk.steps[at:])
 
     def to(number: int) -> str:
-        return f"?{urlencode([('heard', line) for line in heard] + [('at', str(number))])}"
+        return f"?{urlencode([('heard', line) for line in lines] + [('at', str(number))])}"
 
     return render(
-        request, "flow_run.html", title=title, place=place, talk=talk, lines=talk.lines[: len(talk.lines) - waiting],
-        problem=talk.problem, heard=heard, steps=shown,
+        request, "flow_run.html", title=title, location=location, talk=talk,
+        lines=talk.lines[: len(talk.lines) - waiting], problem=talk.problem, sentences=lines, steps=shown,
         current=state, passed=passed, view=flow_view(checked.table, path, root), total=len(talk.steps), at=at,
         following=to(at + 1) if at < len(talk.steps) else "", former=to(at - 1) if at > 0 else "",
-        whole=to(len(talk.steps)), full=len(heard) >= _MOST_LINES, model=checked.table.model,
+        whole=to(len(talk.steps)), full=len(lines) >= _MOST_LINES, model=checked.table.model,
         typed=new if talk.problem else "",
     )  # fmt: skip
 
 
-def _held(checked: CheckedTable, path: Path, root: Path, heard: Sequence[str]) -> _Talk:
+def _conversation(checked: CheckedTable, path: Path, root: Path, spoken: Sequence[str]) -> _Talk:
     """Hold a conversation from its beginning.
 
     Raises:
@@ -100,23 +100,23 @@ def _held(checked: CheckedTable, path: Path, root: Path, heard: Sequence[str]) -
         greeting = conversation.talk.begin(0.0)
         lines = [("said", answer) for output in greeting for answer in output.answers]
         steps, now, problem = turn_steps(None, greeting), 0.0, ""
-        for number, line in enumerate(heard):
+        for number, line in enumerate(spoken):
             try:
                 now += seconds_of(line)
                 turn = conversation.take(line, now)
             except InputError as error:
-                if number < len(heard) - 1:
+                if number < len(spoken) - 1:
                     raise
-                problem = told(error)
+                problem = error_text(error)
                 break
-            lines += [("heard", line), *_said(turn)]
+            lines += [("heard", line), *_spoken_lines(turn)]
             steps = turn_steps(turn.parsed, turn.outputs)
             if conversation.talk.over:
                 break
         return _Talk(tuple(lines), steps, conversation.talk.machine.state, conversation.talk.over, problem)
 
 
-def _said(turn: Turn) -> list[tuple[str, str]]:
+def _spoken_lines(turn: Turn) -> list[tuple[str, str]]:
     return [
         ("said", text)
         for output in turn.outputs

@@ -20,15 +20,16 @@ from edgewright.data.roles import NONE
 from edgewright.data.simulated import marked
 from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file
+from edgewright.pipeline.config import is_own_data
+from edgewright.pipeline.toml_text import toml_text
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio import uploads
-from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.local_server import LARGEST_BODY
 from edgewright.studio.pages.data import look
-from edgewright.studio.request_guard import LARGEST_BODY
+from edgewright.studio.pages.start import PIPELINES, written
+from edgewright.studio.paths import keep, keep_written
 from edgewright.studio.view.data_sources import Origin, at_path
-from edgewright.workflows.own_data.files import is_own_data
 
 if TYPE_CHECKING:
     from edgewright.studio.view.own_data import Reading
@@ -59,8 +60,8 @@ class _Choices:
         def text(key: str) -> str:
             return str(given.get(key) or "").strip()
 
-        said = {key: text(key) for key in ("decision", "rows", "keep", "features", "device")}
-        return cls({key: text(key) for key in _ROLES}, ignore, **said)
+        texts = {key: text(key) for key in ("decision", "rows", "keep", "features", "device")}
+        return cls({key: text(key) for key in _ROLES}, ignore, **texts)
 
     @property
     def count(self) -> int | None:
@@ -82,11 +83,11 @@ class _Choices:
         decision = self.decision if self.decision in _FRAMINGS else ""
         if decision == "window":
             decision = f"{_number(self.rows, 0, 'a window of two rows or more', 'window')} rows"
-        made: OwnDataRequest = import_module(_PROPOSAL).OwnDataRequest(
+        data_request: OwnDataRequest = import_module(_PROPOSAL).OwnDataRequest(
             path=path, ignore=self.ignore, decision=decision, device=self.device, features=self.count,
             **self.roles,
         )  # fmt: skip
-        return made
+        return data_request
 
 
 def _number(text: str, minimum: int, expected: str, where: str) -> int:
@@ -111,16 +112,16 @@ def _take(request: Request, form: FormData) -> Response:
     try:
         if sample in SAMPLES:
             data = marked(load_data(dict(SAMPLES[sample]), seed=0))
-            location = uploads.keep_written(root, f"{sample}.csv", lambda path: write_table_file(data, path))
+            location = keep_written(root, f"{sample}.csv", lambda path: write_table_file(data, path))
         elif isinstance(file, UploadFile) and file.filename:
-            location = uploads.keep(root, file.filename, file.file)
+            location = keep(root, file.filename, file.file)
         elif not location:
             raise InputError("a file", "none", "", "Choose a file, a path or a sample")
         _origin(request, location)
     except HTTPException as error:
         return _files(request, str(error.detail), status=error.status_code)
     except EdgewrightError as error:
-        return _files(request, told(error), status=400)
+        return _files(request, error_text(error), status=400)
     return RedirectResponse(studio_of(request).templates.filters["path"](f"/new/{location}"), 303)
 
 
@@ -147,25 +148,25 @@ def _shown(request: Request, choices: _Choices, problem: str = "", *, status: in
     try:
         reading = _reading(request, location, choices)
     except EdgewrightError as error:
-        return render(request, "guided_unread.html", status=400, title=f"Start: {location}", place=location,
-                      problem=told(error))  # fmt: skip
-    found, opened = reading.found, reading.opened
+        return render(request, "guided_unread.html", status=400, title=f"Start: {location}", location=location,
+                      problem=error_text(error))  # fmt: skip
+    data, opened = reading.data, reading.opened
     problem = problem or reading.problem
     context: dict[str, Any] = {"pictures": []}
     view = import_module(_VIEW)
-    if found is not None and opened is not None:
+    if data is not None and opened is not None:
         features = reading.features
-        drawn, why = view.separation(opened, features, reading.count)
-        shown, further = view.findings(found)
+        picture, why = view.separation(opened, features, reading.count)
+        shown, further = view.findings(data)
         context = {
-            "lines": view.column_lines(found), "findings": shown, "further": further, "map": drawn, "why": why,
+            "lines": view.column_lines(data), "findings": shown, "further": further, "map": picture, "why": why,
             "picture": view.picture(opened), "pictures": view.shown_pictures(opened), "looks": look(opened.classes),
-            "features": features, "bytes_kept": view.window_bytes(found), "longest": view.longest_window(found),
+            "features": features, "bytes_kept": view.window_bytes(data), "longest": view.longest_window(data),
             **{f"{name}_address": view.data_address(opened, name) for name in ("signal", "map", "pictures")},
         }  # fmt: skip
     return render(
         request, "guided_columns.html", status=400 if problem and status == 200 else status, title=f"Start: {location}",
-        place=location, choices=choices, reading=reading, found=found, problem=problem, roles=_ROLES, none=NONE,
+        location=location, choices=choices, reading=reading, inspected=data, problem=problem, roles=_ROLES, none=NONE,
         framings=_FRAMINGS, devices={name: load_profile(name).description for name in listing()},
         **context,
     )  # fmt: skip
@@ -174,41 +175,45 @@ def _shown(request: Request, choices: _Choices, problem: str = "", *, status: in
 def _reading(request: Request, location: str, choices: _Choices) -> Reading:
     origin = _origin(request, location)
     readings = studio_of(request).shared.setdefault("own_data", import_module(_VIEW).Readings())
-    found: Reading = readings.read(origin, choices.request(str(origin.path)))  # type: ignore[attr-defined]
-    return found
+    reading: Reading = readings.read(origin, choices.request(str(origin.path)))  # type: ignore[attr-defined]
+    return reading
 
 
 def _train(request: Request, form: FormData) -> Response:
     """Start the run with what the form says; the pipeline is chosen in the run's own process."""
     location = str(request.path_params["place"]).strip("/")
-    choices = _Choices.of(form, tuple(str(one) for one in form.getlist("ignore")))
+    choices = _Choices.of(form, tuple(str(name) for name in form.getlist("ignore")))
     try:
         reading = _reading(request, location, choices)
         if reading.problem:
             return _shown(request, choices)
+        if "draw" in form:
+            table = import_module(_VIEW).drawn_pipeline(reading)
+            path = written(request, str(table["name"]), toml_text(table))
+            return RedirectResponse(f"/start?pipeline={PIPELINES}/{path.name}", 303)
         back = _back(request, location, choices)
         number = studio_of(request).jobs.start(
             _arguments(reading.request, reading.count), location.rpartition("/")[2], back
         )
     except EdgewrightError as error:
-        return _shown(request, choices, told(error), status=409)
+        return _shown(request, choices, error_text(error), status=409)
     return RedirectResponse(f"/started/{number}", 303)
 
 
-def _arguments(asked: OwnDataRequest, features: int | None) -> list[str]:
+def _arguments(wanted: OwnDataRequest, features: int | None) -> list[str]:
     """Return the arguments of `edgewright run` that say the same."""
-    values = {**{key: getattr(asked, key) for key in (*_ROLES, "decision", "device")}, "features": features}
+    values = {**{key: getattr(wanted, key) for key in (*_ROLES, "decision", "device")}, "features": features}
     named = [f"--{key}={value}" for key, value in values.items() if value]
-    return [*named, *(f"--ignore={name}" for name in asked.ignore), "--", str(Path(asked.path))]
+    return [*named, *(f"--ignore={name}" for name in wanted.ignore), "--", str(Path(wanted.path))]
 
 
 def _back(request: Request, location: str, choices: _Choices) -> str:
     """Return the address of the form as it was filled in."""
-    said = {
+    filled = {
         **choices.roles,
         **{key: getattr(choices, key) for key in ("decision", "rows", "keep", "features", "device")},
     }
-    query = [(key, value) for key, value in said.items() if value] + [("ignore", name) for name in choices.ignore]
+    query = [(key, value) for key, value in filled.items() if value] + [("ignore", name) for name in choices.ignore]
     address: str = studio_of(request).templates.filters["path"](f"/new/{location}")
     return address + (f"?{urlencode(query)}" if query else "")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,15 +22,16 @@ from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
 from edgewright.language.labelling.review import how_of, shown, todo
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
-from edgewright.studio.pages import Page
-from edgewright.studio.paths import below
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.paths import below, keep
 from edgewright.studio.view.drawing import draw_window
 
 MODES = {"next": "What to label next", "audit": "Audit", "second": "Second opinion"}
 _BUTTONS = 30
 """Classes that are buttons; more are typed."""
 _ENDING = ".labelling"
+# Machine labels of an audit that is drawn here.
+_SAMPLE = 100
 _MOST_FILES = 20_000
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
@@ -36,11 +40,11 @@ _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 class _ReviewRequest:
     """What the address says."""
 
-    place: str
+    location: str
     reviewer: str
     mode: str
     item: int
-    said: str
+    notice: str
 
     def to(self, **changed: object) -> str:
         """Return address of the same review with other parts."""
@@ -48,7 +52,7 @@ class _ReviewRequest:
         return f"?{urlencode({key: value for key, value in parts.items() if value})}"
 
 
-def _asked(request: Request) -> _ReviewRequest:
+def _review_request(request: Request) -> _ReviewRequest:
     given = request.query_params
     mode, number = given.get("mode", "next"), given.get("item", "")
     return _ReviewRequest(
@@ -57,29 +61,79 @@ def _asked(request: Request) -> _ReviewRequest:
     )  # fmt: skip
 
 
-def _list(request: Request) -> Response:
+def _list(request: Request, problem: str = "", *, status: int = 200) -> Response:
     """Label projects below the studio's folder."""
     root = studio_of(request).folder
-    found = []
+    projects = []
     for number, path in enumerate(sorted(root.rglob(f"*{_ENDING}"))):
         if number >= _MOST_FILES or not path.is_file() or not path.resolve().is_relative_to(root):
             continue
         try:
             with Project(path) as project:
                 items = int(project.execute("SELECT COUNT(*) FROM items")[0][0])
-                found.append((path.relative_to(root).as_posix(), project.kind, items, len(decided(project.said())), ""))
+                projects.append(
+                    (path.relative_to(root).as_posix(), project.kind, items, len(decided(project.reviews())), "")
+                )
         except EdgewrightError as error:
-            found.append((path.relative_to(root).as_posix(), "", 0, 0, told(error)))
-    return render(request, "label_list.html", title="Label", projects=found)
+            projects.append((path.relative_to(root).as_posix(), "", 0, 0, error_text(error)))
+    return render(request, "label_list.html", status=status, title="Label", projects=projects, problem=problem)
+
+
+def _create(request: Request, form: FormData) -> Response:
+    """Make a label set of a file, a recording or a path, and go to its review."""
+    root, file, data = studio_of(request).folder, form.get("file"), text_of(form, "data").strip().strip("/")
+    classes = {name.strip(): "" for name in text_of(form, "classes").split(",") if name.strip()}
+    try:
+        if isinstance(file, UploadFile) and file.filename:
+            data = keep(root, file.filename, file.file)
+        if not data:
+            raise InputError("a file or a path", "none", "", "Choose one")
+        if not classes:
+            raise InputError("classes", "none", "", "Name them with commas between")
+        source = below(root, data)
+        items = import_module("edgewright.language.labelling.items")
+        window = _window(source, text_of(form, "seconds").strip())
+        path = next(free for free in _free(root / source.stem) if not free.exists())
+        items.make(path, source, items.read_items(source, window=window), classes)
+    except HTTPException as error:
+        return _list(request, str(error.detail), status=400)
+    except EdgewrightError as error:
+        return _list(request, error_text(error), status=400)
+    return RedirectResponse(studio_of(request).templates.filters["path"](f"/label/{path.name}"), 303)
+
+
+def _free(stem: Path) -> Iterator[Path]:
+    yield stem.with_name(stem.name + _ENDING)
+    yield from (stem.with_name(f"{stem.name}-{number}{_ENDING}") for number in count(2))
+
+
+def _window(source: Path, seconds: str) -> int:
+    """Return the rows of a window of so many seconds; 0 where nobody asked for one.
+
+    Raises:
+        InputError: no number, or a file that does not say its rate.
+    """
+    if not seconds:
+        return 0
+    try:
+        length = float(seconds)
+    except ValueError:
+        raise InputError("seconds with a point", repr(seconds[:20]), "seconds") from None
+    table = import_module("edgewright.data.table_proposal").propose_table(str(source), {}, texts=False).table
+    data = import_module("edgewright.data.load").load_data(table, seed=0)
+    if not data.rate or length * data.rate < 2:
+        raise InputError("a recording with a rate, and two rows or more in a window", seconds, source.name)
+    rows: int = round(length * data.rate)
+    return rows
 
 
 def _answer(request: Request) -> Response:
-    review_request = _asked(request)
-    path = below(studio_of(request).folder, review_request.place)
+    review_request = _review_request(request)
+    path = below(studio_of(request).folder, review_request.location)
     with _opened(path) as project:
         if "picture" in request.query_params:
             return _picture(request, project)
-        return _page(request, project, review_request, notice=review_request.said)
+        return _page(request, project, review_request, notice=review_request.notice)
 
 
 def _opened(path: Path) -> Project:
@@ -121,7 +175,7 @@ def _page(
         "label_review.html",
         status=status,
         title=f"Review: {project.meta('name')}",
-        asked=review_request,
+        view_request=review_request,
         modes=MODES,
         project=project,
         seen=seen,
@@ -152,18 +206,31 @@ def _picture(request: Request, project: Project) -> Response:
 
 
 def _sent(request: Request, form: FormData) -> Response:
-    review_request = _asked(request)
-    with _opened(below(studio_of(request).folder, review_request.place)) as project:
+    review_request = _review_request(request)
+    with _opened(below(studio_of(request).folder, review_request.location)) as project:
         try:
             refuse_reviewer(review_request.reviewer)
+            if text_of(form, "do") in ("suggest", "draw"):
+                return _machine(project, review_request, text_of(form, "do"))
             if text_of(form, "do") == "undo":
                 back = project.undo(review_request.reviewer)
                 text = f"Undid {back.label or 'none of them'}." if back else "There is nothing to undo."
                 return RedirectResponse(review_request.to(item=back.item if back else 0, said=text), 303)
             return _label(request, project, review_request, form)
         except (InputError, sqlite3.IntegrityError) as error:
-            what = told(error) if isinstance(error, EdgewrightError) else str(error)
-            return _page(request, project, review_request, problem=what, status=400)
+            message = error_text(error) if isinstance(error, EdgewrightError) else str(error)
+            return _page(request, project, review_request, problem=message, status=400)
+
+
+def _machine(project: Project, review_request: _ReviewRequest, do: str) -> Response:
+    """Let the machine suggest labels and what to label next, or draw a sample of its labels to be judged."""
+    if do == "draw":
+        import_module("edgewright.language.labelling.audit").draw(project, _SAMPLE)
+        return RedirectResponse(review_request.to(said=f"A sample of at most {_SAMPLE} is drawn."), 303)
+    suggestions = import_module("edgewright.language.labelling.suggestion_round").suggest(project)
+    return RedirectResponse(
+        review_request.to(said=f"{suggestions.suggested} labels suggested, {suggestions.queued} next."), 303
+    )
 
 
 def _label(request: Request, project: Project, review_request: _ReviewRequest, form: FormData) -> Response:
@@ -177,10 +244,10 @@ def _label(request: Request, project: Project, review_request: _ReviewRequest, f
     if not none and not label and not new:
         raise InputError("a class", "none", do="Choose one, or 'None of them'")
     if str(project.latest(number)) != base:
-        known = decided(project.said(number)).get(number)
-        what = "no label" if known is None else f"{known.label or 'none of them'} by {known.reviewer}"
-        here = _ReviewRequest(review_request.place, review_request.reviewer, review_request.mode, number, "")
-        return _page(request, project, here, conflict=what, status=409)
+        known = decided(project.reviews(number)).get(number)
+        known_label = "no label" if known is None else f"{known.label or 'none of them'} by {known.reviewer}"
+        here = _ReviewRequest(review_request.location, review_request.reviewer, review_request.mode, number, "")
+        return _page(request, project, here, conflict=known_label, status=409)
     if new and not none:
         project.add_class(new)
     chosen = "" if none else new or label
@@ -193,6 +260,7 @@ def _label(request: Request, project: Project, review_request: _ReviewRequest, f
 PAGE = Page(
     routes=(
         Route("/label", page_of(_list), methods=["GET"]),
+        Route("/label", form_of(_create), methods=["POST"]),
         Route("/label/{place:path}", page_of(_answer), methods=["GET"]),
         Route("/label/{place:path}", form_of(_sent), methods=["POST"]),
     ),

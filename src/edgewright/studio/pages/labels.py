@@ -13,8 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
 from edgewright.studio.pages.data import look, origin_of
 from edgewright.studio.view import file_history
 from edgewright.studio.view.data_sources import DataRequest, editable
@@ -36,7 +35,7 @@ from edgewright.studio.view.label_session import (
 )
 from edgewright.studio.view.views import moves
 
-_SAID = {
+_NOTICES = {
     "1": "Saved. A run on this folder learns from these labels.",
     "2": "Saved. Events of other recordings were changed elsewhere in the meantime; those changes are kept.",
     "3": "The earlier version is restored. The version it replaced is kept in the list.",
@@ -64,10 +63,12 @@ def _answer(request: Request) -> Response:
         if at is None or not name:
             return _list(request, at, why, data_request)
         form = fresh(at, _recording(at, name), data_request.number("first", 10**6, 0))
-        return _page(request, at, data_request, form, notice=_SAID.get(request.query_params.get("saved", ""), ""))
+        return _page(request, at, data_request, form, notice=_NOTICES.get(request.query_params.get("saved", ""), ""))
     except InputError as error:
         location = request.path_params["place"]
-        return render(request, "labels_mistaken.html", status=400, title="Labels", told=told(error), place=location)
+        return render(
+            request, "labels_mistaken.html", status=400, title="Labels", message=error_text(error), location=location
+        )
 
 
 def _list(request: Request, at: LabelFolder | None, why: str, data_request: DataRequest) -> Response:
@@ -78,16 +79,16 @@ def _list(request: Request, at: LabelFolder | None, why: str, data_request: Data
         request,
         "labels_list.html",
         title=f"Labels: {data_request.origin.name}",
-        asked=data_request,
+        view_request=data_request,
         label_folder=at,
         why=why,
         lines=lines,
         past=past,
-        notice=_SAID.get(request.query_params.get("saved", ""), ""),
+        notice=_NOTICES.get(request.query_params.get("saved", ""), ""),
     )
 
 
-def _asked(request: Request, sent: FormData) -> Response:
+def _sent(request: Request, sent: FormData) -> Response:
     at, why, data_request = _desk(request)
     if at is None:
         raise InputError("labels that can be edited", "others", data_request.origin.name, why)
@@ -104,12 +105,12 @@ def _asked(request: Request, sent: FormData) -> Response:
     except ChangedError:
         return _conflict(request, form)
     except EdgewrightError as error:
-        return _page(request, at, data_request, form, problem=told(error), unsaved=True, status=400)
+        return _page(request, at, data_request, form, problem=error_text(error), unsaved=True, status=400)
     if wrong:
         count = f"{len(wrong)} events are invalid; nothing is saved." if len(wrong) > 1 else ""
         text = count or "One event is invalid; nothing is saved."
         return _page(request, at, data_request, form, problem=text, wrong=wrong, unsaved=True, status=400)
-    kept = {key: data_request.said[key] for key in ("from", "to", "channels") if key in data_request.said}
+    kept = {key: data_request.shown[key] for key in ("from", "to", "channels") if key in data_request.shown}
     address = data_request.to(
         "", "", recording=form.recording, first=form.first or "", saved=2 if merged else 1, **kept
     )
@@ -142,7 +143,7 @@ def _told_apart(
     theirs: list[Event], mine: tuple[Event, ...]
 ) -> tuple[list[tuple[Event, bool]], list[tuple[Event, bool]]]:
     """Return events of both, each with whether the other has it too."""
-    keys = [{(e.start, e.end, e.label) for e in found} for found in (theirs, mine)]
+    keys = [{(e.start, e.end, e.label) for e in listed} for listed in (theirs, mine)]
     return (
         [(e, (e.start, e.end, e.label) in keys[1]) for e in theirs],
         [(e, (e.start, e.end, e.label) in keys[0]) for e in mine],
@@ -150,7 +151,7 @@ def _told_apart(
 
 
 def _restore(at: LabelFolder, request: DataRequest, name: str, base: str) -> Response:
-    """Return an earlier version of the whole labels file comes back."""
+    """Bring back an earlier version of the whole labels file."""
     content = file_history.content_of(at.past, name)
     if at.file.mark != base:
         raise InputError("the labels this page was made from", "others", at.path.name, "Reload the page")
@@ -160,18 +161,18 @@ def _restore(at: LabelFolder, request: DataRequest, name: str, base: str) -> Res
 
 def _form(sent: FormData, at: LabelFolder) -> Form:
     """Return what was sent; a browser ends lines with two characters."""
-    found = []
+    fields = []
     number = 0
     while f"label_{number}" in sent and number < 2 * A_PAGE:
-        found.append(_event(sent, str(number), len(at.file.columns)))
+        fields.append(_event(sent, str(number), len(at.file.columns)))
         number += 1
     new = _event(sent, "new", len(at.file.columns))
     if (new.start or new.end or new.label) and not text_of(sent, "do").startswith("split:"):
-        found.append(new)
+        fields.append(new)
     first, count = (text_of(sent, key) for key in ("first", "count"))
     recording = _recording(at, text_of(sent, "recording"))
     numbers = [int(text) if text.isdecimal() and len(text) < 9 else 0 for text in (first, count)]
-    return Form(recording, tuple(found), numbers[0], numbers[1], text_of(sent, "base"), text_of(sent, "part"))
+    return Form(recording, tuple(fields), numbers[0], numbers[1], text_of(sent, "base"), text_of(sent, "part"))
 
 
 def _event(sent: FormData, key: str, width: int) -> Event:
@@ -192,23 +193,23 @@ def _page(
     pages = -(-columns // CHANNELS)
     page = data_request.number("channels", pages)
     channels = range((page - 1) * CHANNELS, min(page * CHANNELS, columns))
-    first, end = view(data_request.said.get("from", ""), data_request.said.get("to", ""), rows)
-    drawn, opened = picture(at, here, form, first, end, channels)
+    first, end = view(data_request.shown.get("from", ""), data_request.shown.get("to", ""), rows)
+    shown, opened = picture(at, here, form, first, end, channels)
     position = at.names.index(form.recording)
     total = len(events(at.file, form.recording))
-    told_at = {(p.event - form.first, p.field): p.told for p in wrong or []}
+    told_at = {(p.event - form.first, p.field): p.message for p in wrong or []}
     elsewhere = [p for p in wrong or [] if not form.first <= p.event < form.first + len(form.events)]
     return render(
         request,
         "labels.html",
         status=status,
         title=f"Labels: {form.recording}",
-        asked=data_request,
+        view_request=data_request,
         form=form,
         label_folder=at,
-        picture=drawn,
+        picture=shown,
         looks=look(opened.classes),
-        moves=moves(data_request, drawn, recording=form.recording),
+        moves=moves(data_request, shown, recording=form.recording),
         ground=here,
         notice=notice,
         problem=problem,
@@ -234,7 +235,7 @@ def _page(
 PAGE = Page(
     routes=(
         Route("/labels/{kind:str}/{place:path}", page_of(_answer), methods=["GET"]),
-        Route("/labels/{kind:str}/{place:path}", form_of(_asked), methods=["POST"]),
+        Route("/labels/{kind:str}/{place:path}", form_of(_sent), methods=["POST"]),
     ),
     rank=60,
 )

@@ -17,20 +17,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from edgewright.studio.frame import form_of, fragment, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, form_of, fragment, page_of, render, studio_of, text_of
 from edgewright.studio.jobs import cancel
-from edgewright.studio.pages import Page
-from edgewright.trace.charts import draw
-from edgewright.trace.journal import journals
-from edgewright.trace.observations import observe_next
-from edgewright.trace.partial import Progress, parse_progress, read_progress
+from edgewright.studio.paths import JOB_RECORD
+from edgewright.trace.blocks.charts import draw
+from edgewright.trace.blocks.race_picture import race_figure
+from edgewright.trace.journal import Progress, journals, parse_progress, read_progress
 from edgewright.trace.sections.training import charts
+from edgewright.trace.sentences.observations import observe_next
 
 # Seconds between two looks at a journal, two questions whether its process lives, two signs of life to the browser.
 LOOK, ASK, BEAT = 0.25, 1.0, 15.0
 _ROWS = 40
-# A run's folder carries a time a little before its journal, as libraries are loaded in between.
-_BEFORE, _AFTER = 120.0, 5.0
+# A run's folder carries a time a little before its journal, as libraries are loaded in between, or after its race.
+_BEFORE, _AFTER = 120.0, 900.0
 
 
 def _journal(request: Request, identity: str) -> Path:
@@ -48,7 +48,7 @@ def finished_place(request: Request, identity: str) -> str:
     for run in studio_of(request).runs.finished():
         before = int(moment) / 1000 - _seconds(run.started)
         if run.name == name and -_AFTER <= before <= _BEFORE:
-            near.append((abs(before), run.place))
+            near.append((abs(before), run.location))
     return min(near)[1] if near else ""
 
 
@@ -67,8 +67,11 @@ def _view(progress: Progress) -> dict[str, Any]:
     spent = sum(e.seconds for e in epochs)
     left = spent / len(epochs) * (progress.total_epochs - len(epochs)) if epochs and spent else None
     return {
-        "run": progress, "curves": [(chart, draw(chart)) for chart in charts(progress.epochs)], "latest": latest,
+        "run": progress, "identity": progress.identity,
+        "curves": [(chart, draw(chart)) for chart in charts(progress.epochs)], "latest": latest,
         "left": left if not progress.trained else None,
+        "race": race_figure(progress.race) if progress.race is not None else "",
+        "measured": sum(e.score is not None for e in progress.race.entrants) if progress.race is not None else 0,
         "lasted": progress.latest - progress.begun,
     }  # fmt: skip
 
@@ -77,12 +80,15 @@ def _answer(request: Request) -> Response:
     identity = str(request.path_params["identity"])
     path = _journal(request, identity)
     if not path.exists():
-        location = finished_place(request, identity)
+        location, name = finished_place(request, identity), identity.rsplit("-", 2)[0]
+        if not location and (studio_of(request).folder / name / JOB_RECORD).is_file():
+            return RedirectResponse(studio_of(request).templates.filters["path"](f"/job/{name}"), 303)
         if not location:
             raise HTTPException(404, "This run has ended and its journal is gone. See the list of runs.")
         return RedirectResponse(studio_of(request).templates.filters["path"](f"/page/{location}"), 303)
     progress = read_progress(path)
-    return render(request, "live.html", title=progress.opening.name, identity=identity, **_view(progress))
+    back = studio_of(request).jobs.back_of(progress.opening.process)
+    return render(request, "live.html", title=progress.opening.name, back=back, **_view(progress))
 
 
 async def _events(request: Request) -> Response:
@@ -113,19 +119,20 @@ async def _stream(request: Request, journal: IO[bytes], path: Path) -> AsyncIter
                     shown = now
                     yield await run_in_threadpool(_parts, request, progress)
                 if over:
-                    yield _event("over", _place(request, progress) if progress.folder else "")
+                    yield _event("over", _page_address(request, progress) if progress.folder else "")
                     return
             await asyncio.sleep(LOOK)
 
 
-def _place(request: Request, progress: Progress) -> str:
-    quoted: str = studio_of(request).templates.filters["path"](f"/page/{progress.folder}")
+def _page_address(request: Request, progress: Progress) -> str:
+    kind = "job" if progress.steps else "page"
+    quoted: str = studio_of(request).templates.filters["path"](f"/{kind}/{progress.folder}")
     return quoted
 
 
 def _parts(request: Request, progress: Progress) -> bytes:
     view = _view(progress)
-    parts = {name: fragment(request, f"live_{name}.html", **view) for name in ("facts", "epochs")}
+    parts = {name: fragment(request, f"live_{name}.html", **view) for name in ("head", "facts", "race", "epochs")}
     text = progress.reason or progress.doing
     if progress.epochs and not progress.trained:
         text = f"Epoch {len(progress.epochs)} of {progress.total_epochs}"

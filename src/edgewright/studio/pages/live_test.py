@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import io
 import os
+import re
+from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from edgewright.core.pictures import takes_pictures
+from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import form_of, page_of, render, run_of, studio_of, text_of, told
-from edgewright.studio.pages import Page
-from edgewright.studio.pages.predict import predictor, predictor_or_reason
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, studio_of, text_of
+from edgewright.studio.pages.predict import row_fields
 from edgewright.studio.paths import below
+from edgewright.studio.view.predictors import predictor, predictor_or_reason
 
 # Bytes of a file that grows which are sent at once.
 _PIECE = 262_144
+# Names of columns that motion sensors may give, and the rate from which one channel is sound.
+_MOTION, _SOUND_HZ = re.compile(r"acc|gyr|rot|^a?[xyz]$", re.IGNORECASE), 4000
 # What a browser's DeviceMotionEvent gives: value of the choice -> words.
 SENSORS = {
     f"{part}.{axis}": f"{word} {axis}, {unit}"
@@ -34,7 +38,7 @@ SENSORS = {
 
 
 # The page sends a stream in pieces, each of which would be filled again.
-_FILLED = "The live test does not support window.fill_start. Use: edgewright predict -"
+_FILLED = "The live test does not support window.fill_start. Predict a file instead."
 
 
 def _page(request: Request) -> Response:
@@ -43,11 +47,26 @@ def _page(request: Request) -> Response:
     if opened is not None and _fills_start(opened):
         opened, missing = None, _FILLED
     return render(
-        request, "live_test.html", title=f"Live test: {trace.name}", place=location, name=trace.name, opened=opened,
+        request, "live_test.html", title=f"Live test: {trace.name}", location=location, name=trace.name, opened=opened,
         missing=missing,
-        pictures=opened is not None and takes_pictures(opened.manifest),
-        sensors=SENSORS, port=studio_of(request).port,
+        pictures=opened is not None and takes_pictures(opened.manifest), sensors=SENSORS, port=studio_of(request).port,
+        **_inputs(opened),
     )  # fmt: skip
+
+
+def _inputs(opened: Predictor | None) -> dict[str, Any]:
+    """Return which inputs fit a model: motion sensors, the microphone, or the fields of a row with usual values."""
+    if opened is None:
+        return {"motion": False, "sound": False, "columns": [], "values": [], "typical": {}}
+    manifest = opened.manifest
+    columns, typical = row_fields(manifest.columns), {column.name: column for column in manifest.reference}
+    rate = (manifest.window.rate or 0.0) if manifest.window else 0.0
+    values = [f"{typical[c.name].mean:.4g}" if c.name in typical and not texts else "" for c, texts in columns]
+    return {
+        "motion": any(_MOTION.search(column.name) for column in manifest.columns),
+        "sound": len(manifest.columns) == 1 and rate >= _SOUND_HZ, "columns": columns, "values": values,
+        "typical": typical,
+    }  # fmt: skip
 
 
 def _fills_start(opened: Predictor) -> bool:
@@ -61,11 +80,11 @@ def _answer(request: Request, form: FormData) -> Response:
     try:
         opened = predictor(folder)
         if _fills_start(opened):
-            raise InputError("windows without copies", "window.fill_start", folder.name, "Use: edgewright predict -")
-        found = list(answer_rows(opened, io.StringIO(text_of(form, "rows"), newline=""), "the rows"))
+            raise InputError("windows without copies", "window.fill_start", folder.name, "Predict a file")
+        answers = list(answer_rows(opened, io.StringIO(text_of(form, "rows"), newline=""), "the rows"))
     except EdgewrightError as error:
-        return JSONResponse({"problem": told(error)}, 400)
-    return JSONResponse({"answers": found})
+        return JSONResponse({"problem": error_text(error)}, 400)
+    return JSONResponse({"answers": answers})
 
 
 def _rows(request: Request) -> Response:

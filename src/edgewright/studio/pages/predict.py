@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import tempfile
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,47 +17,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgewright.core.categories import fields
-from edgewright.core.pictures import fit_of, pixels, takes_pictures
+from edgewright.core.csv.categories import fields
+from edgewright.core.input.pictures import fit_of, pixels, takes_pictures
 from edgewright.core.prediction_input import answer_rows, answer_values, answered
-from edgewright.core.predictor import Predictor, load, package_path
+from edgewright.core.predictor import Predictor
 from edgewright.schema.data import Column
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
-from edgewright.studio.pages import Page
-from edgewright.studio.view.pictures import inline_png
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, text_of
+from edgewright.studio.view.drawing import inline_png
+from edgewright.studio.view.predictors import predictor, predictor_or_reason
 from edgewright.trace.html import blocks_html
 
 SHOWN = 200
-_KEPT = 6
-_opened: OrderedDict[tuple[str, int], Predictor] = OrderedDict()
-_lock = threading.Lock()
-
-
-def predictor(folder: Path) -> Predictor:
-    """Return what answers for a run, kept open for the latest few.
-
-    Raises:
-        InputError: the run has no package.
-        CheckFailedError: the package gives other answers here.
-    """
-    path = package_path(folder)
-    key = (str(path), path.stat().st_mtime_ns)
-    with _lock:
-        if key not in _opened:
-            _opened[key] = load(path)
-            while len(_opened) > _KEPT:
-                _opened.popitem(last=False)
-        _opened.move_to_end(key)
-        return _opened[key]
-
-
-def predictor_or_reason(folder: Path) -> tuple[Predictor | None, str]:
-    """Return what answers for a run, or None and the sentence that says why nothing does."""
-    try:
-        return predictor(folder), ""
-    except EdgewrightError as error:
-        return None, told(error)
 
 
 def _answer(request: Request) -> Response:
@@ -73,17 +42,17 @@ def _explained_row(request: Request, row: str) -> tuple[str, Markup, str]:
     try:
         if not row.isdecimal() or len(row) > 12 or int(row) < 1:
             raise InputError("the number of a row, from 1", repr(row[:20]), "row")
-        record = import_module("edgewright.pipeline.explained_prediction").explain_row(folder, int(row))
+        record = import_module("edgewright.pipeline.explanation.explained_prediction").explain_row(folder, int(row))
     except EdgewrightError as error:
-        return "", Markup(), told(error)
-    return record.place, _told(record), ""
+        return "", Markup(), error_text(error)
+    return record.origin, _explanation(record), ""
 
 
-def _told(record: Any) -> Markup:  # noqa: ANN401 - loaded late
-    return blocks_html(import_module("edgewright.pipeline.notebook").explained_blocks(record), level=3)
+def _explanation(record: Any) -> Markup:  # noqa: ANN401 - loaded late
+    return blocks_html(import_module("edgewright.pipeline.explanation.notebook").explained_blocks(record), level=3)
 
 
-def _asked(request: Request, form: FormData) -> Response:
+def _sent(request: Request, form: FormData) -> Response:
     _, folder, _ = run_of(request)
     file, kind = form.get("file"), text_of(form, "ask")
     values: list[str] = []
@@ -108,10 +77,10 @@ def _asked(request: Request, form: FormData) -> Response:
             return _page(request, values=values, explained=_explained_csv(folder, content, "the row typed in"))
         return _page(request, values=values, answers=(_checked(opened, values), 1))
     except EdgewrightError as error:
-        return _page(request, values=values, problem=told(error), status=400)
+        return _page(request, values=values, problem=error_text(error), status=400)
 
 
-def _fields(columns: Sequence[Column]) -> list[tuple[Column, tuple[str, ...]]]:
+def row_fields(columns: Sequence[Column]) -> list[tuple[Column, tuple[str, ...]]]:
     """Return what is filled in: a column of numbers, or one of text with the texts to choose from."""
     known = {column.name: column for column in columns}
     return [(known.get(name, Column(name=name)), texts) for name, texts in fields(known).items()]
@@ -145,14 +114,14 @@ def _picture_answers(opened: Predictor, files: Sequence[UploadFile | str]) -> tu
     manifest = opened.manifest
     colour, size = len(manifest.columns) == 3, (manifest.shape[1], manifest.shape[2])
     names = [str(file.filename) for file in given]
-    made = np.stack([
+    pictures = np.stack([
         pixels(file.file.read(), name, size, colour=colour, fit=fit_of(manifest))
         for file, name in zip(given, names, strict=True)
     ]).astype(np.float32)  # fmt: skip
-    answers = list(answered(opened, made, names))
-    for picture, one in zip(made, answers, strict=True):
-        found = one.get("objects") or one.get("odd_places") or ()
-        one["image"] = inline_png(picture, [(place["x"], place["y"]) for place in found])
+    answers = list(answered(opened, pictures, names))
+    for picture, answer in zip(pictures, answers, strict=True):
+        objects = answer.get("objects") or answer.get("odd_places") or ()
+        answer["image"] = inline_png(picture, [(centre["x"], centre["y"]) for centre in objects])
     return answers, len(answers)
 
 
@@ -160,8 +129,10 @@ def _explained_csv(folder: Path, content: bytes, name: str) -> tuple[str, Markup
     with tempfile.TemporaryDirectory(prefix="edgewright-") as location:
         path = Path(location) / "rows.csv"
         path.write_bytes(content)
-        records, _ = import_module("edgewright.pipeline.explained_prediction").explain_csv(folder, path, 3)
-    body = Markup("").join(Markup("<h3>{}</h3>{}").format(r.place.replace("rows.csv ", ""), _told(r)) for r in records)
+        records, _ = import_module("edgewright.pipeline.explanation.explained_prediction").explain_csv(folder, path, 3)
+    body = Markup("").join(
+        Markup("<h3>{}</h3>{}").format(r.origin.replace("rows.csv ", ""), _explanation(r)) for r in records
+    )
     return name, body, ""
 
 
@@ -172,9 +143,9 @@ def _page(
 ) -> Response:  # fmt: skip
     location, folder, trace = run_of(request)
     opened, missing = predictor_or_reason(folder)
-    columns = _fields(opened.manifest.columns) if opened else []
+    columns = row_fields(opened.manifest.columns) if opened else []
     return render(
-        request, "predict.html", status=status, title=f"Predict: {trace.name}", place=location, name=trace.name,
+        request, "predict.html", status=status, title=f"Predict: {trace.name}", location=location, name=trace.name,
         opened=opened, missing=missing, columns=columns, values=values or [""] * len(columns), row=row, file=file,
         pictures=opened is not None and takes_pictures(opened.manifest),
         problem=problem, answers=answers[0] if answers else None, total=answers[1] if answers else 0,
@@ -185,7 +156,7 @@ def _page(
 PAGE = Page(
     routes=(
         Route("/predict/{run:path}", page_of(_answer), methods=["GET"]),
-        Route("/predict/{run:path}", form_of(_asked), methods=["POST"]),
+        Route("/predict/{run:path}", form_of(_sent), methods=["POST"]),
     ),
     rank=93,
 )

@@ -11,17 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgewright.studio.frame import page_of, render, studio_of
-from edgewright.studio.pages import Page
+from edgewright.studio.frame import Page, page_of, render, studio_of
 from edgewright.studio.pages.guided import form_parts
 from edgewright.studio.summaries import Summary
-from edgewright.trace.readiness import STATES as READINESS
+from edgewright.trace.sentences.readiness import STATES as READINESS
 
 A_PAGE = 50
 VERDICTS = READINESS[::-1]
 # Column in the address -> what it is sorted by; a run that lacks the value comes last either way.
 KEYS: dict[str, Callable[[Summary], Any]] = {
-    "name": lambda run: run.place.lower(),
+    "name": lambda run: run.location.lower(),
     "when": lambda run: run.started or None,
     "task": lambda run: run.task or None,
     "accuracy": lambda run: run.score,
@@ -72,7 +71,7 @@ class View:
         return self.address(sort=column, down=down, page=1)
 
 
-def asked(request: Request) -> View:
+def view_of(request: Request) -> View:
     """Return what an address asks for; what it says wrongly counts as unsaid."""
     query = request.query_params
     page, sort = query.get("page", "1"), query.get("sort", "when")
@@ -92,18 +91,18 @@ def chosen(runs: Sequence[Summary], view: View) -> list[Summary]:
     if view.state not in ("", "finished"):
         return []
     words = view.text.lower().split()
-    found = [
+    fitting = [
         run
         for run in runs
         if (not view.task or run.task == view.task)
         and view.verdict in ("", run.readiness)
-        and _holds(words, run.name, run.title, run.place, run.profile, run.verdict)
+        and _holds(words, run.name, run.title, run.location, run.profile, run.verdict)
     ]
     key = KEYS[view.sort]
     # By time within equal values, the latest first.
-    found.sort(key=lambda run: (run.started, run.place), reverse=True)
-    with_value = sorted((run for run in found if key(run) is not None), key=key, reverse=view.down)
-    return with_value + [run for run in found if key(run) is None]
+    fitting.sort(key=lambda run: (run.started, run.location), reverse=True)
+    with_value = sorted((run for run in fitting if key(run) is not None), key=key, reverse=view.down)
+    return with_value + [run for run in fitting if key(run) is None]
 
 
 def _holds(words: Sequence[str], *texts: str) -> bool:
@@ -112,20 +111,21 @@ def _holds(words: Sequence[str], *texts: str) -> bool:
 
 
 def _answer(request: Request) -> Response:
-    view, studio = asked(request), studio_of(request)
+    view, studio = view_of(request), studio_of(request)
     everything = studio.runs.finished()
-    found = chosen(everything, view)
+    fitting = chosen(everything, view)
     words = view.text.lower().split()
     going = [] if view.state == "finished" or view.verdict else [
-        one
-        for one in studio.runs.unfinished()
-        if view.state in ("", one.state) and not view.task and _holds(words, one.opening.name, one.opening.title)
+        progress
+        for progress in studio.runs.unfinished()
+        if view.state in ("", progress.state) and not view.task
+        and _holds(words, progress.opening.name, progress.opening.title)
     ]  # fmt: skip
-    pages = max(1, -(-len(found) // A_PAGE))
+    pages = max(1, -(-len(fitting) // A_PAGE))
     page = min(view.page, pages)
     return render(
-        request, "runs.html", title="Runs", view=view, total=len(everything), found=len(found), going=going,
-        runs=found[(page - 1) * A_PAGE : page * A_PAGE], page=page, pages=pages, columns=COLUMNS, states=STATES,
+        request, "runs.html", title="Runs", view=view, total=len(everything), fitting=len(fitting), going=going,
+        runs=fitting[(page - 1) * A_PAGE : page * A_PAGE], page=page, pages=pages, columns=COLUMNS, states=STATES,
         verdicts=VERDICTS, tasks=sorted({run.task for run in everything if run.task}), waiting=studio.jobs.waiting(),
         left=tuple(studio.jobs.left), **form_parts(),
     )  # fmt: skip

@@ -1,14 +1,17 @@
-"""Starting a run: a form of the pipeline's settings, from a shipped pipeline, an own TOML, or an earlier run."""
+"""A pipeline drawn as blocks, from a shipped one, an own TOML or an earlier run; and the run that it becomes."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import tomllib
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,19 +19,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.core.files import write_atomic
-from edgewright.pipeline.config import read_config, shipped, source_text
+from edgewright.pipeline.config import shipped, source_text
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio import settings
-from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
 from edgewright.studio.jobs import AT_ONCE
-from edgewright.studio.pages import Page
-from edgewright.studio.paths import RECORD, below, run_folder
-from edgewright.trace.journal import FOLDER, journals
-from edgewright.trace.partial import read_progress
+from edgewright.studio.paths import RECORD, below, keep, run_folder
+from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, table_of, value_at
+from edgewright.trace.journal import FOLDER, journals, read_progress
 from edgewright.trace.record import read_trace
 
 PIPELINES = "pipelines"
+# They bring the libraries of training, which the list of runs does without.
+_BLOCKS, _PREVIEW = "edgewright.studio.view.pipeline_blocks", "edgewright.studio.view.pipeline_preview"
+_PROPOSAL = "edgewright.workflows.own_data.proposal"
+# Changes that can be taken back.
+_MOST_STEPS = 40
 _LARGEST = 262_144
 # Of the number of a job in a form.
 _DIGITS = 18
@@ -41,8 +47,8 @@ def _own(request: Request) -> Path:
 def _names(request: Request) -> list[str]:
     """Own pipelines: TOML files in the folder of runs, and those that were brought here."""
     root = studio_of(request).folder
-    found = [path.name for path in sorted(root.glob("*.toml")) if path.is_file() and not path.is_symlink()]
-    return found + [f"{PIPELINES}/{path.name}" for path in sorted(_own(request).glob("*.toml"))]
+    names = [path.name for path in sorted(root.glob("*.toml")) if path.is_file() and not path.is_symlink()]
+    return names + [f"{PIPELINES}/{path.name}" for path in sorted(_own(request).glob("*.toml"))]
 
 
 def _file(request: Request, name: str) -> Path:
@@ -57,8 +63,8 @@ def _file(request: Request, name: str) -> Path:
     return below(_own(request), last) if folder else below(studio_of(request).folder, last)
 
 
-def _base(request: Request, record: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - query parameters or a form
-    """Return what the form starts from, as the form's hidden field says it, and its table.
+def _base(request: Request, record: Any) -> tuple[str, str]:  # noqa: ANN401 - query parameters or a form
+    """Return what a draft begins with, as its hidden field says it, and its TOML.
 
     Raises:
         HTTPException: 404 for a run or a pipeline that is not there.
@@ -67,16 +73,19 @@ def _base(request: Request, record: Any) -> tuple[str, dict[str, Any]]:  # noqa:
     for key in ("like", "again"):
         location = str(record.get(key) or "")
         if location:
-            return f"{key}={location}", bare(_recorded(request, key, location))
+            return f"{key}={location}", toml_text(bare(_recorded(request, key, location)))
     name = str(record.get("pipeline") or "activity")
     if name in shipped():
-        return f"pipeline={name}", tomllib.loads(source_text(name)[0])
+        return f"pipeline={name}", source_text(name)[0]
     file = _file(request, name)
-    read = read_config(str(file))
-    table = tomllib.loads(source_text(str(file))[0])
-    if isinstance(read.data.get("path"), str):
-        table["data"]["path"] = read.data["path"]
-    return f"pipeline={name}", table
+    text = source_text(str(file))[0]
+    table = table_of(text, file.name)
+    for room, key in (("data", "path"), ("training", "synthetic"), ("model", "backbone")):
+        path = value_at(table, f"{room}.{key}")
+        if isinstance(path, str) and path and (file.parent / path).exists():
+            # A draft is kept in another folder.
+            table[room][key] = str(file.parent / path)
+    return f"pipeline={name}", changed_text(text, table)
 
 
 def _recorded(request: Request, key: str, location: str) -> dict[str, Any]:
@@ -98,50 +107,214 @@ def bare(table: dict[str, Any]) -> dict[str, Any]:
     return {key: bare(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None}
 
 
-def _answer(request: Request) -> Response:
-    source, table = _base(request, request.query_params)
-    return _page(request, source, settings.Settings(tuple(settings.form(table)), table))
+@dataclass(frozen=True)
+class _Draft:
+    """A pipeline that is edited; a browser sends it back with each change.
+
+    Attributes:
+        source: what it began with, as 'pipeline=NAME', 'like=RUN' or 'again=JOURNAL'.
+        text: TOML of the blocks.
+        typed: TOML as it was typed where it is none; else `text`.
+        selected: block whose settings are shown, or 'add.INDEX' for the choice of a new stage.
+        tab: 'settings' or 'toml'.
+        past, future: texts that undo and redo return to, the latest last.
+        last: the setting that the last change changed: as long as it is the same, one undo takes all changes back.
+        sample: number of the sample that is shown.
+    """
+
+    source: str
+    text: str
+    typed: str
+    selected: str = "data"
+    tab: str = "settings"
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    last: str = ""
+    sample: int = -1
+
+    @classmethod
+    def of(cls, form: FormData) -> _Draft:
+        """Read it from a form."""
+        text = _lines(form, "text")
+        past, future = (_texts(text_of(form, key)) for key in ("past", "future"))
+        sample = text_of(form, "sample")
+        tab = "toml" if text_of(form, "tab") == "toml" else "settings"
+        selected, last = text_of(form, "selected"), text_of(form, "last")
+        number = int(sample) if sample.isascii() and sample.isdecimal() and len(sample) < _DIGITS else -1
+        return cls(text_of(form, "source"), text, text, selected, tab, past, future, last, number)
+
+    def changed(self, text: str, last: str = "") -> _Draft:
+        """Return it with another text, which undo takes back."""
+        if text == self.text:
+            return replace(self, typed=text)
+        again = bool(last) and last == self.last and bool(self.past)
+        past = self.past if again else (*self.past, self.text)[-_MOST_STEPS:]
+        return replace(self, text=text, typed=text, past=past, future=(), last=last)
+
+    def stepped(self, back: bool) -> _Draft:
+        """Return it as it was before the last change, or as it was before that was taken back."""
+        past, future = (self.past, self.future) if back else (self.future, self.past)
+        if not past:
+            return self
+        past, text, future = past[:-1], past[-1], (*future, self.text)
+        past, future = (past, future) if back else (future, past)
+        return replace(self, text=text, typed=text, past=past, future=future, last="")
 
 
-def _page(
-    request: Request, source: str, filled: settings.Settings, problem: str = "", *, status: int = 200
-) -> Response:
+def _lines(form: FormData, name: str) -> str:
+    return text_of(form, name).replace("\r\n", "\n")
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    """Return a list of texts that a browser kept; nothing where it is something else."""
+    try:
+        return tuple(msgspec.json.decode(text or "[]", type=list[str]))[-_MOST_STEPS:]
+    except msgspec.DecodeError:
+        return ()
+
+
+def _opened(request: Request) -> Response:
+    source, text = _base(request, request.query_params)
+    selected = request.query_params.get("block", "data")
+    return _page(request, _Draft(source, text, text, selected))
+
+
+def _previews(request: Request) -> Any:  # noqa: ANN401 - of a module that is imported late
+    shared = studio_of(request).shared
+    return shared.get("pipelines") or shared.setdefault("pipelines", import_module(_PREVIEW).Previews())
+
+
+def _page(request: Request, draft: _Draft, problem: str = "", *, status: int = 200) -> Response:
+    key, _, chosen = draft.source.partition("=")
+    name = f"{chosen if key == 'pipeline' else 'pipeline'}".rpartition("/")[2].removesuffix(".toml") + ".toml"
+    previews = _previews(request)
+    blocks: Any = import_module(_BLOCKS)
+    typed = ""
+    try:
+        table_of(draft.typed, name)
+    except InputError as error:
+        typed = error_text(error)
+    table = table_of(draft.text, name)
+    view = blocks.view_of(table, name, previews, draft.sample)
+    keys = [block.key for block in view.blocks]
+    add = re.fullmatch(r"add\.(\d{1,3})", draft.selected)
+    if draft.selected not in keys and not (add and int(add[1]) <= len(blocks.stages_of(table))):
+        draft, add = replace(draft, selected="data"), None
+    before = blocks.view_of(table_of(draft.past[-1], name), name, previews, -1).preview.rows if draft.past else ()
+    outputs = view.preview.outputs
     return render(
-        request, "start.html", status=status, title="Start a run", source=source, settings=filled, problem=problem,
-        shipped=shipped(), own=_names(request), at_once=AT_ONCE, chosen=source.partition("=")[2],
-        changed=source.partition("=")[0] != "pipeline", stray=filled.errors.get("", ""),
+        request, "start.html", status=status, title=f"Pipeline {table.get('name', '')}",
+        name=str(table.get("name", "")), draft=draft, view=view,
+        problem=problem, typed=typed, shipped=shipped(), own=_names(request), chosen=chosen,
+        changed=key != "pipeline", bars=blocks.bars(view.preview.rows, before), add=int(add[1]) if add else None,
+        groups=[] if add else blocks.groups_of(table, draft.selected, view),
+        kinds=blocks.stage_kinds(outputs[int(add[1])] if add and int(add[1]) < len(outputs) else None) if add else [],
+        block=next((block for block in view.blocks if block.key == draft.selected), None),
+        past=msgspec.json.encode(draft.past).decode(), future=msgspec.json.encode(draft.future).decode(),
     )  # fmt: skip
 
 
-def _start(request: Request, form: FormData) -> Response:
-    key, _, name = text_of(form, "source").partition("=")
-    source, table = _base(request, {key: name} if key in ("like", "again", "pipeline") else {})
-    asked = settings.read(table, lambda control: _text(form, control), f"{table.get('name', 'pipeline')}.toml")
-    if asked.config is None:
-        return _page(request, source, asked, "Nothing was started. Correct the fields marked below.", status=400)
-    pipeline = name if key == "pipeline" and name in shipped() and asked.table == table else _written(request, asked)
+def _sent(request: Request, form: FormData) -> Response:
+    """Change the draft by the fields of the shown block, or by its TOML, then by the button that was pressed."""
+    draft, action = _Draft.of(form), text_of(form, "do")
+    try:
+        draft = _edited(draft, form, action)
+        if action == "upload":
+            draft = _uploaded(request, draft, form)
+    except (InputError, LookupError, ValueError, TypeError, AttributeError) as error:
+        known = isinstance(error, InputError)
+        text = error_text(error) if known else f"This pipeline has nothing to change at {action[:80]!r}."
+        return _page(request, draft, text, status=400)
+    return _start(request, draft) if action == "train" else _page(request, draft)
+
+
+def _edited(draft: _Draft, form: FormData, action: str) -> _Draft:
+    verb, _, rest = action.partition(":")
+    if "draft" in form and action not in ("undo", "redo"):
+        typed = _lines(form, "draft")
+        try:
+            table_of(typed, "")
+            draft = draft.changed(typed, "toml")
+        except InputError:
+            return replace(draft, typed=typed)
+    table = table_of(draft.text, "the pipeline")
+    if action not in ("undo", "redo"):
+        changed = _fields(table, text_of(form, "shown"), form)
+        draft = draft.changed(changed_text(draft.text, table), " ".join(changed)) if changed else draft
+    if verb == "select":
+        return replace(draft, selected=rest, tab="settings")
+    if verb == "tab":
+        return replace(draft, tab=rest)
+    if action in ("undo", "redo"):
+        return draft.stepped(action == "undo")
+    if verb in ("insert", "move", "remove"):
+        key, index = rest.partition(":")[0], arranged(table, action)
+        draft = draft.changed(changed_text(draft.text, table))
+        if key == "stages":
+            left = len(table["stages"])
+            return replace(draft, selected=f"stages.{index}" if left else "data")
+    return draft
+
+
+def _fields(table: dict[str, Any], shown: str, form: FormData) -> list[str]:
+    """Set what differs from the table in the fields of the shown block, and return the keys."""
+    blocks: Any = import_module(_BLOCKS)
+    keys: list[str] = []
+    stage = re.fullmatch(r"stages\.(\d{1,3})", shown)
+    if shown in ("data", "model", "device") or (stage and int(stage[1]) < len(blocks.stages_of(table))):
+        pending = [field for group in blocks.settings_of(table, shown) for field in group.fields]
+        while pending:
+            field = pending.pop()
+            pending += [inner for entry in field.entries for inner in entry.fields]
+            texts = [text for text in form.getlist(field.name) if isinstance(text, str)]
+            if field.kind == "tables" or (not texts and field.kind not in ("flag", "set")):
+                continue
+            value = field.typed(texts)
+            if value != field.typed([field.value]):
+                set_value(table, field.key, value)
+                keys.append(field.key)
+        if "data.kind" in keys or "model.kind" in keys:
+            blocks.without_strange_keys(table)
+    return keys
+
+
+def _uploaded(request: Request, draft: _Draft, form: FormData) -> _Draft:
+    """Return the draft with a data file of the browser as its data, its columns and windows as they are recognised."""
+    file, root = form.get("file"), studio_of(request).folder
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise InputError("a data file", "none", "", "Choose one")
+    table, proposal = table_of(draft.text, "the pipeline"), import_module(_PROPOSAL)
+    wanted = proposal.OwnDataRequest(path=str(below(root, keep(root, file.filename, file.file))))
+    base = proposal.base_table(wanted, proposal.look(wanted))
+    table.pop("window", None)
+    table |= {"data": {**base["data"], "path": wanted.path}, **({"window": base["window"]} if "window" in base else {})}
+    return draft.changed(changed_text(draft.text, table))
+
+
+def _start(request: Request, draft: _Draft) -> Response:
+    key, _, name = draft.source.partition("=")
+    table = table_of(draft.text, "the pipeline")
+    view = import_module(_BLOCKS).view_of(table, f"{table.get('name', 'pipeline')}.toml", _previews(request), -1)
+    if view.config is None or draft.typed != draft.text:
+        return _page(request, draft, "Nothing was started. Correct the marked blocks.", status=400)
+    unchanged = key == "pipeline" and _base(request, {"pipeline": name})[1] == draft.text
+    pipeline = name if unchanged and name in shipped() else str(written(request, str(table["name"]), draft.text))
     studio = studio_of(request)
     try:
         back = pipeline if pipeline in shipped() else f"{PIPELINES}/{Path(pipeline).name}"
-        number = studio.jobs.start(["--", pipeline], asked.table["name"], f"/start?{urlencode({'pipeline': back})}")
+        number = studio.jobs.start(["--", pipeline], str(table["name"]), f"/start?{urlencode({'pipeline': back})}")
     except InputError as error:
-        return _page(request, source, asked, told(error), status=409)
+        return _page(request, draft, error_text(error), status=409)
     return RedirectResponse(f"/started/{number}", 303)
 
 
-def _text(form: FormData, name: str) -> str | None:
-    value = form.get(name)
-    return value if isinstance(value, str) else None
-
-
-def _written(request: Request, asked: settings.Settings) -> str:
-    """Return the settings as a TOML file below the studio's folder, named by what stands in it."""
-    text = toml_text(asked.table)
+def written(request: Request, name: str, text: str) -> Path:
+    """Return a pipeline as a TOML file below the studio's folder, named by what stands in it."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    path = _own(request) / f"{asked.table['name']}-{digest}.toml"
+    path = _own(request) / f"{name}-{digest}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, text.encode())
-    return str(path)
+    return path
 
 
 def _bring(request: Request, form: FormData) -> Response:
@@ -154,17 +327,14 @@ def _bring(request: Request, form: FormData) -> Response:
         if len(content) > _LARGEST:
             raise InputError("a pipeline of at most 256 kB", "more", file.filename)
         try:
-            text = content.decode()
-            table = tomllib.loads(text)
+            tomllib.loads(content.decode())
         except (UnicodeDecodeError, ValueError, RecursionError) as error:
             raise InputError("valid TOML", " ".join(str(error).split()), file.filename) from None
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(file.filename).stem).strip(".-")[:40] or "pipeline"
-        path = _own(request) / f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}.toml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content)
+        path = written(request, stem, content.decode())
     except EdgewrightError as error:
-        source, table = _base(request, {})
-        return _page(request, source, settings.Settings(tuple(settings.form(table)), table), told(error), status=400)
+        source, text = _base(request, {})
+        return _page(request, _Draft(source, text, text), error_text(error), status=400)
     return RedirectResponse(f"/start?pipeline={PIPELINES}/{path.name}", 303)
 
 
@@ -194,21 +364,23 @@ def _started(request: Request) -> Response:
         return render(request, "waiting.html", title=f"Waiting: {job.name}", number=number, position=position,
                       name=job.name, at_once=AT_ONCE)  # fmt: skip
     code = job.process.poll() if job.process is not None else 1
+    if code == 0 and job.command:
+        return RedirectResponse(job.back, 303)
     if code == 0:
         # It ended before anybody looked: the latest run is its.
         latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
-        return RedirectResponse(f"/page/{quote(latest.place)}" if latest else "/", 303)
-    text = job.said() if code is not None else ""
+        return RedirectResponse(f"/page/{quote(latest.location)}" if latest else "/", 303)
+    text = job.last_error_line() if code is not None else ""
     return render(
         request, "started.html", title="Starting" if code is None else "The run did not start", going=code is None,
-        said=text or "the process exited unexpectedly", back=job.back,
+        reason=text or "the process exited unexpectedly", back=job.back,
     )  # fmt: skip
 
 
 PAGE = Page(
     routes=(
-        Route("/start", page_of(_answer), methods=["GET"]),
-        Route("/start", form_of(_start), methods=["POST"]),
+        Route("/start", page_of(_opened), methods=["GET"]),
+        Route("/start", form_of(_sent), methods=["POST"]),
         Route("/dequeue", form_of(_dequeue), methods=["POST"]),
         Route("/bring", form_of(_bring), methods=["POST"]),
         Route("/started/{job:int}", page_of(_started), methods=["GET"]),

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgewright.core.request_origin import values_of
-from edgewright.studio.request_guard import LARGEST_BODY, TooLargeError
+from edgewright.studio.local_server import LARGEST_BODY, TooLargeError
 
 LIFETIME_S = 600.0
 """Seconds in which the code opens the page."""
@@ -86,11 +86,11 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        found, method = values_of(scope["headers"]), scope["method"]
-        if [host.lower() for host in found.get(b"host", [])][:2] not in [[host] for host in self.hosts]:
+        headers, method = values_of(scope["headers"]), scope["method"]
+        if [host.lower() for host in headers.get(b"host", [])][:2] not in [[host] for host in self.hosts]:
             await _answer(send, 421, "This address is not that of the studio.")
             return
-        if not self.access.known(_cookie(found.get(b"cookie", []))):
+        if not self.access.known(_cookie(headers.get(b"cookie", []))):
             token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if method == "GET" else ""
             session = self.access.opened(token) if scope["path"] == "/" else ""
             if session:
@@ -99,7 +99,7 @@ class Guard:
             else:
                 await _answer(send, 403, self.access.refusal(token))
             return
-        if method == "POST" and found.get(b"origin") not in [[b"https://" + host] for host in self.hosts]:
+        if method == "POST" and headers.get(b"origin") not in [[b"https://" + host] for host in self.hosts]:
             await _answer(send, 403, "The studio accepts recordings only from its own page.")
             return
         received = 0

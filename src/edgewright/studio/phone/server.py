@@ -30,19 +30,18 @@ from edgewright.export.targets import web
 from edgewright.export.web.app import template
 from edgewright.fleet.server.http_listener import server_context
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import HERE, environment, told
-from edgewright.studio.local_server import listening
+from edgewright.studio.frame import HERE, environment, error_text
+from edgewright.studio.local_server import LARGEST_BODY, TooLargeError, listening
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.phone.access import Access, Guard
 from edgewright.studio.phone.certificate import Certificate
-from edgewright.studio.request_guard import LARGEST_BODY, TooLargeError
 
 FOLDER = "data/phone"
 """Folder below the studio's that recordings are kept in."""
 _LONGEST = 60
-_MOST = 1_000_000
+_MAX_ROWS = 1_000_000
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_TAKEN = ("session", "person", "time", "label")
+_RESERVED = ("session", "person", "time", "label")
 
 
 class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,12 +102,12 @@ def keep_recording(root: Path, body: bytes) -> tuple[str, int]:
 
 def labels_of(root: Path) -> list[str]:
     """Return the labels of the recordings that are there, each once."""
-    found = set()
+    labels = set()
     for path in sorted((root / FOLDER).glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            found.add(next((row.get("label") or "" for row in rows), ""))
-    return sorted(found - {""})
+            labels.add(next((row.get("label") or "" for row in rows), ""))
+    return sorted(labels - {""})
 
 
 def _check(given: Recording) -> None:
@@ -121,11 +120,11 @@ def _check(given: Recording) -> None:
             raise InputError(f"a {name} that begins with a letter or digit", repr(text), "the recording")
     if not (math.isfinite(given.rate) and 0 < given.rate <= 1000):
         raise InputError("a rate of at most 1,000 rows a second", f"{given.rate:g}", "the recording")
-    wrong = [name for name in given.columns if not _COLUMN.fullmatch(name) or name in _TAKEN]
+    wrong = [name for name in given.columns if not _COLUMN.fullmatch(name) or name in _RESERVED]
     if wrong or not given.columns or len(set(given.columns)) != len(given.columns):
         raise InputError("names of columns", f"{wrong or given.columns}"[:_LONGEST], "the recording")
-    if not 1 <= len(given.rows) <= _MOST:
-        raise InputError(f"1 to {_MOST:,} rows", f"{len(given.rows):,}", "the recording", "Record it again")
+    if not 1 <= len(given.rows) <= _MAX_ROWS:
+        raise InputError(f"1 to {_MAX_ROWS:,} rows", f"{len(given.rows):,}", "the recording", "Record it again")
     for i, row in enumerate(given.rows):
         if len(row) != len(given.columns):
             raise InputError(f"{len(given.columns)} values", f"{len(row)}", f"the recording, row {i + 1}")
@@ -180,8 +179,8 @@ def phone_app(folder: Path, access: Access, address: str, port: int, *, largest:
 
 
 def _phone(request: Request) -> _Phone:
-    found: _Phone = request.app.state.phone
-    return found
+    phone: _Phone = request.app.state.phone
+    return phone
 
 
 async def _page(request: Request) -> Response:
@@ -213,7 +212,7 @@ async def _app_file(request: Request) -> Response:
     file = str(request.path_params.get("file", "index.html"))
     folder = run_folder(phone.folder, run)
 
-    def made() -> dict[str, bytes]:
+    def app_files() -> dict[str, bytes]:
         key = f"{run} {max(path.stat().st_mtime_ns for path in folder.iterdir())}"
         if key not in phone.apps:
             phone.apps[key] = web.TARGET.files(read_subject(folder))
@@ -221,7 +220,7 @@ async def _app_file(request: Request) -> Response:
                 phone.apps.popitem(last=False)
         return phone.apps[key]
 
-    files = await run_in_threadpool(made)
+    files = await run_in_threadpool(app_files)
     if file not in files:
         raise HTTPException(404, "The app has no such file.")
     return _file(file, files[file])
@@ -238,7 +237,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _mistaken(request: Request, error: Exception) -> Response:
-    return PlainTextResponse(told(error), 413 if isinstance(error, TooLargeError) else 400)
+    return PlainTextResponse(error_text(error), 413 if isinstance(error, TooLargeError) else 400)
 
 
 async def _broken_off(request: Request, error: Exception) -> Response:

@@ -65,7 +65,7 @@ if (zoom) {
 const editor = document.querySelector(".view[data-edit] .signals");
 if (editor) {
   const knots = JSON.parse(editor.dataset.knots);
-  let aim = document.querySelector("tr[data-new]");
+  let aim = document.querySelector("tr[data-new]"), dragged = false;
   const mark = (row) => { aim.classList.remove("aim"); aim = row; aim.classList.add("aim"); };
   for (const row of document.querySelectorAll(".events tbody tr")) row.addEventListener("focusin", () => mark(row));
   mark(aim);
@@ -81,6 +81,20 @@ if (editor) {
       input.dispatchEvent(new Event("input", { bubbles: true }));
     }
     aim.querySelector("[data-part=label]").focus({ preventScroll: true });
+    dragged = true;
+  });
+  // A drag and a digit label a span: the digit stands for a known label, as the page lists them.
+  const known = [...document.querySelectorAll("#known option")].map((option) => option.value);
+  addEventListener("keydown", (event) => {
+    const label = dragged && !event.ctrlKey && !event.metaKey && !event.altKey ? known[Number(event.key) - 1] : undefined;
+    dragged = false;
+    if (label === undefined) return;
+    event.preventDefault();
+    const input = aim.querySelector("[data-part=label]");
+    input.value = label;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    sessionStorage.setItem("view", "focus");
+    if (aim.matches("[data-new]")) form.requestSubmit(aim.querySelector("button[value=add]"));
   });
   // What is not saved is not lost by a slip.
   const form = document.querySelector("form[data-unsaved]");

@@ -8,3 +8,12 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   pressed.click();
 });
+
+// The button that labelled keeps the focus on the next item.
+const kept = sessionStorage.getItem("label");
+sessionStorage.removeItem("label");
+// A page gives the focus to its suggestion first, before a frame is drawn.
+if (kept !== null) requestAnimationFrame(() => [...document.querySelectorAll(".answers button[name=take]:not([autofocus])")].find((button) => button.value === kept)?.focus());
+document.querySelector(".answers")?.addEventListener("submit", (event) => {
+  if (event.submitter?.name === "take" && !event.submitter.autofocus) sessionStorage.setItem("label", event.submitter.value);
+});

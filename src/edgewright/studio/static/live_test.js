@@ -7,6 +7,7 @@ if (live) {
   const find = (name) => document.getElementById(`live-${name}`);
   const say = (text) => { find("state").textContent = text; };
   const LISTED = 500, PIECE = 4096;
+  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   let stream = null;
 
   // A stream: rows that wait, the first of them by its number, and how many answers came.
@@ -61,7 +62,10 @@ if (live) {
     if (mine === stream && mine.over) say(mine.answers ? `${mine.answers} answers, the end of the rows.` : `Fewer rows than one window of ${samples}.`);
   }
 
+  let quiet = () => {};
   function stopped() {
+    quiet();
+    quiet = () => {};
     removeEventListener("devicemotion", moved);
     for (const one of live.querySelectorAll("[data-stop]")) one.hidden = true;
   }
@@ -87,6 +91,33 @@ if (live) {
     }
   });
 
+  // The microphone: samples at the rate of the model.
+  find("microphone")?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    stopped();
+    const mine = open(quoted(event.target.closest("[data-columns]").dataset.columns), (i) => `${(i / rate).toFixed(2)} s`);
+    event.target.querySelector("[data-stop]").hidden = false;
+    say("Listening.");
+    try {
+      quiet = await microphone(rate, (piece) => { if (mine === stream) { for (const value of piece) mine.rows.push(String(value)); push(mine); } });
+    } catch (error) { stream = null; stopped(); say(`The browser gives no microphone: ${error.message}`); }
+  });
+
+  // One row: its fields are asked for again as soon as one changes.
+  const row = find("row");
+  if (row) {
+    let count = 0;
+    const cells = [...row.querySelectorAll("input, select")];
+    const ask = () => {
+      const mine = open(cells.map((cell) => quoted(row.querySelector(`label[for=${cell.id}]`).firstChild.textContent.trim())).join(","), () => `row ${++count}`);
+      mine.rows = [cells.map((cell) => quoted(cell.value.trim())).join(",")];
+      push(mine);
+    };
+    row.addEventListener("input", ask);
+    row.addEventListener("submit", (event) => event.preventDefault());
+    ask();
+  }
+
   // CSV: lines as they are; the studio parses them. Empty lines hold no row.
   find("csv").addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -102,7 +133,7 @@ if (live) {
   });
 
   // Sensors: every event is a row of the chosen values.
-  const sensors = find("sensors"), chosen = [...sensors.querySelectorAll("select")];
+  const sensors = find("sensors"), chosen = [...sensors?.querySelectorAll("select") ?? []];
   const GUESSES = [[/gyr|rot/i, "rotationRate."], [/lin/i, "acceleration."], [/acc|^a?[xyz]$/i, "accelerationIncludingGravity."]];
   for (const one of chosen) {
     const axis = /([xyz])[^a-z]*$/i.exec(one.dataset.column)?.[1].toLowerCase();
@@ -111,9 +142,8 @@ if (live) {
     const factor = one.closest(".field").querySelector("[data-factor]"), unit = one.dataset.unit;
     if (one.value) factor.value = unit === "g" ? 1 / 9.80665 : unit === "mg" ? 1000 / 9.80665 : unit === "rad/s" ? Math.PI / 180 : 1;
   }
-  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   const why = !isSecureContext ? "This browser gives no motion here: the page is not from localhost or https." : !("DeviceMotionEvent" in window) ? "This browser has no motion sensors." : "";
-  if (why) find("support").prepend(`${why} `);
+  if (why && sensors) find("support").textContent = why;
 
   let reads = [];
   function moved(event) {
@@ -130,7 +160,7 @@ if (live) {
     }
     push(mine);
   }
-  sensors.addEventListener("submit", async (event) => {
+  sensors?.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (why) { say(why); return; }
     if (DeviceMotionEvent.requestPermission && await DeviceMotionEvent.requestPermission() !== "granted") { say("The browser refused motion sensors."); return; }

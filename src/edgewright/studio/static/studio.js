@@ -4,11 +4,12 @@
 // <div data-live="ADDRESS">: server-sent events replace the parts named in them and say when it is over.
 for (const region of document.querySelectorAll("[data-live]")) {
   const source = new EventSource(region.dataset.live);
-  const said = document.getElementById("said");
+  const said = document.getElementById("said"), shown = {};
   source.addEventListener("parts", (event) => {
     for (const [name, html] of Object.entries(JSON.parse(event.data))) {
       const part = document.getElementById(name);
-      if (part) part.innerHTML = html; // escaped by the server's templates
+      if (part && shown[name] !== html) part.innerHTML = html; // escaped by the server's templates
+      shown[name] = html;
     }
   });
   source.addEventListener("said", (event) => { if (said) said.textContent = JSON.parse(event.data); });
@@ -28,4 +29,10 @@ if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.again));
 // A list's filters apply as soon as one is chosen; the button stays for those who type.
 for (const chosen of document.querySelectorAll("form[data-at-once] select")) {
   chosen.addEventListener("change", () => chosen.form.requestSubmit());
+}
+
+// The row of places scrolls on a narrow screen: the current one is in sight.
+for (const row of document.querySelectorAll(".places, nav.tabs")) {
+  const here = row.querySelector("[aria-current]");
+  if (here) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
 }

@@ -20,7 +20,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.paths import RECORD, below, run_folder
 from edgewright.trace.record import read_trace
 
-_WHAT = "The editor edits the labels file of a folder of recordings"
+_SUBJECT = "The editor edits the labels file of a folder of recordings"
 
 
 def editable(origin: Origin, root: Path) -> tuple[FolderConfig | None, str]:
@@ -32,7 +32,7 @@ def editable(origin: Origin, root: Path) -> tuple[FolderConfig | None, str]:
     """
     kind, path = origin.table.get("kind"), Path(origin.path) if origin.path else None
     if path is None:
-        return None, f"{_WHAT}; these data ({kind}) are not in one."
+        return None, f"{_SUBJECT}; these data ({kind}) are not in one."
     if not origin.inside:
         above = path if path.is_dir() else path.parent
         return None, (
@@ -40,10 +40,10 @@ def editable(origin: Origin, root: Path) -> tuple[FolderConfig | None, str]:
             f"with a folder that holds both, or with: edgewright studio {above}"
         )
     if not path.is_dir():
-        return None, f"{_WHAT}. Put {path.name} into a folder of its own without its label column, and open that."
+        return None, f"{_SUBJECT}. Put {path.name} into a folder of its own without its label column, and open that."
     if kind not in ("folder", "csv", "parquet", "wav") or (origin.run is not None and kind != "folder"):
         do = "Set kind = 'folder' in [data] of the pipeline." if origin.run is not None else "Open a folder of files."
-        return None, f"{_WHAT}; these are read as {kind}. {do}"
+        return None, f"{_SUBJECT}; these are read as {kind}. {do}"
     return _folder(origin, path, root)
 
 
@@ -57,7 +57,7 @@ def _folder(origin: Origin, path: Path, root: Path) -> tuple[FolderConfig | None
     if config.target and not config.labels:
         return None, (
             f"The labels stand in the column {config.target!r} of each file, and a labels file is ignored. "
-            f"{_WHAT}: leave target out."
+            f"{_SUBJECT}: leave target out."
         )
     labels = labels_file(config).absolute()
     try:
@@ -80,33 +80,33 @@ class DataRequest:
     Attributes:
         page: 'data' or 'labels'.
         origin: of the data.
-        said: the query without what is said about reading.
+        shown: the query without what is said about reading.
     """
 
     page: str
     origin: Origin
-    said: Mapping[str, str]
+    shown: Mapping[str, str]
 
     @property
     def path(self) -> str:
         """The address without its query."""
-        return f"/{self.page}/{self.origin.kind}/{quote(self.origin.place, safe='/')}"
+        return f"/{self.page}/{self.origin.kind}/{quote(self.origin.location, safe='/')}"
 
-    def to(self, page: str = "", anchor: str = "", /, **said: object) -> str:
+    def to(self, page: str = "", anchor: str = "", /, **shown: object) -> str:
         """Return the address of the same data with exactly these views."""
-        query = {**dict(self.origin.said), **{k: str(v) for k, v in said.items() if v not in ("", None)}}
+        query = {**dict(self.origin.options), **{k: str(v) for k, v in shown.items() if v not in ("", None)}}
         where = DataRequest(page, self.origin, {}).path if page else self.path
         return where + (f"?{urlencode(query)}" if query else "") + (f"#{anchor}" if anchor else "")
 
     def number(self, key: str, maximum: int, default: int = 1) -> int:
         """Return a number from 1 to `maximum`; the default where the address says something else."""
-        text = self.said.get(key, "")
+        text = self.shown.get(key, "")
         value = int(text) if text.isascii() and text.isdecimal() and len(text) < 13 else default
         return value if 1 <= value <= maximum else default
 
 
 # Keys of [data] that an address may name. No path is among them: an address must not lead out of the folder.
-ASKED = ("target", "group", "session", "time", "rate", "ignore", "pattern")
+KEYS = ("target", "group", "session", "time", "rate", "ignore", "pattern")
 _LISTS = ("ignore", "columns")
 # A folder with more files is not walked for links; a data set of so many files is opened from a run.
 MOST_FILES = 20_000
@@ -117,7 +117,7 @@ class Origin:
     """Data to be shown.
 
     Attributes:
-        kind, place: 'run' and its place, or 'at' and a path below the studio's folder (empty for the folder itself).
+        kind, location: 'run' and its place, or 'at' and a path below the studio's folder (empty for the folder itself).
         table: `[data]`.
         path: file or folder, absolute; None for data that are made up or a public set's own.
         seed: of data that are made up.
@@ -125,12 +125,12 @@ class Origin:
         task: of the run; 'auto' without one.
         run: its folder.
         inside: the path lies below the studio's folder, so that labels may be written there.
-        sha256: of the samples that the run saw; empty without a run.
-        said: what the address says about reading.
+        sha256: SHA-256 of the samples that the run saw; empty without a run.
+        options: what the address says about reading.
     """
 
     kind: str
-    place: str
+    location: str
     table: dict[str, object]
     path: str | None
     seed: int = 0
@@ -139,12 +139,12 @@ class Origin:
     run: Path | None = None
     inside: bool = False
     sha256: str = ""
-    said: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
         """What a person calls them."""
-        return self.place or "this folder"
+        return self.location or "this folder"
 
 
 def of_run(root: Path, location: str) -> Origin:
@@ -166,7 +166,7 @@ def of_run(root: Path, location: str) -> Origin:
             "the data the run was fitted on", "no such file or folder", path, "Restore them, or run it again"
         )
     return Origin(
-        kind="run", place=location, table=dict(config.data), path=path, seed=config.seed, window=config.window,
+        kind="run", location=location, table=dict(config.data), path=path, seed=config.seed, window=config.window,
         task=trace.task, run=folder, inside=path is not None and _inside(Path(path), root),
         sha256=trace.provenance.data_hash,
     )  # fmt: skip
@@ -178,48 +178,48 @@ def at_path(root: Path, location: str, record: Mapping[str, str], kind: str = ""
     Args:
         root: the studio's folder.
         location: path below it, with '/'; empty for itself.
-        record: keys of `ASKED`, and `window` and `step`, as text.
+        record: keys of `KEYS`, and `window` and `step`, as text.
         kind: of source; by the names of the files when empty.
 
     Raises:
         HTTPException: there is no such place.
         InputError: nothing reads it, a link in it leads out of the folder, or what is said is wrong.
     """
-    found = below(root, location) if location else root.resolve()
-    if any(part.is_dir() and (part / RECORD).is_file() for part in (found, *found.parents) if part != root.parent):
+    path = below(root, location) if location else root.resolve()
+    if any(part.is_dir() and (part / RECORD).is_file() for part in (path, *path.parents) if part != root.parent):
         raise HTTPException(404, "This is a run folder; its data has its own page.")
-    refuse_links(found, root)
-    table: dict[str, object] = {"kind": kind} if kind else guess(str(found))
+    refuse_links(path, root)
+    table: dict[str, object] = {"kind": kind} if kind else guess(str(path))
     table.pop("path", None)
     known = {field.name for field in msgspec.structs.fields(find_kind(str(table["kind"]), location).config)}
     kept: list[tuple[str, str]] = []
-    for key in ASKED:
+    for key in KEYS:
         text = record.get(key, "").strip()
         if text and key in known:
             kept.append((key, text))
             table[key] = _value(key, text)
-    if texts := find_categories({**table, "path": str(found)}):
+    if texts := find_categories({**table, "path": str(path)}):
         table["categories"] = texts
     length, step = (_whole(record.get(key, "").strip(), key) for key in ("window", "step"))
     kept += [(key, str(value)) for key, value in (("window", length), ("step", step)) if value]
     window = WindowConfig(samples=length, step=step, within="recording", pad=True) if length else None
-    return Origin("at", location, table, str(found), window=window, inside=True, said=tuple(kept))
+    return Origin("at", location, table, str(path), window=window, inside=True, options=tuple(kept))
 
 
-def refuse_links(found: Path, root: Path) -> None:
+def refuse_links(folder: Path, root: Path) -> None:
     """Refuse links that lead out of the studio's folder.
 
     Raises:
         InputError: one does, or there are more files than are looked at.
     """
-    if not found.is_dir():
+    if not folder.is_dir():
         return
-    for number, path in enumerate(found.rglob("*")):
+    for number, path in enumerate(folder.rglob("*")):
         if number >= MOST_FILES:
-            raise InputError(f"a folder of at most {MOST_FILES:,} files", "more", str(found), "Open a subfolder")
+            raise InputError(f"a folder of at most {MOST_FILES:,} files", "more", str(folder), "Open a subfolder")
         if path.is_symlink() and not _inside(path, root):
             text = f"the link {path.name!r}, which leads out of it"
-            raise InputError("files in the studio's folder", text, str(found), "Copy its target")
+            raise InputError("files in the studio's folder", text, str(folder), "Copy its target")
 
 
 def _inside(path: Path, root: Path) -> bool:

@@ -6,6 +6,7 @@ draws text at its own size however wide the page is.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
+from edgewright.core.input.pictures import png
+from edgewright.data.samples import unit_of
 from edgewright.schema.data import Floats
-from edgewright.studio.view.data_cache import Opened
-from edgewright.studio.view.segments import Stretch, Windows, gaps, seconds_at, stretches
+from edgewright.studio.view.data_cache import Opened, Stretch, Windows, gaps, placed, seconds_at, stretches
+from edgewright.studio.view.data_sources import DataRequest
 
 
 def draw_window(data: bytes, columns: Sequence[str], units: Sequence[str], rate: float, name: str) -> Picture:
@@ -27,7 +31,7 @@ def draw_window(data: bytes, columns: Sequence[str], units: Sequence[str], rate:
         columns: names of the channels.
         units: of the channels.
         rate: samples a second; 0 where it is unknown.
-        name: of the window, for who does not see it.
+        name: name of the window, for who does not see it.
     """
     values = np.frombuffer(data, np.float32).reshape(len(columns), -1)
     rows = values.shape[1]
@@ -190,7 +194,7 @@ def draw(
     if bands is None:
         labels = opened.labels(recording)
         bands = [] if labels is None else opened.once(("stretches", index + 1), lambda: stretches(labels))
-    drawn, more = _bands(bands, opened.classes, first, end)
+    shown_bands, more = _bands(bands, opened.classes, first, end)
     boxes, lanes, more_windows = _boxes(opened, windows, index, first, end)
     ticks, axis = _ticks(opened, index, first, end)
     jumps = [g for g in gaps(recording).tolist() if first <= g < end - 1][:MOST_GAPS]
@@ -200,11 +204,11 @@ def draw(
         amounts = np.asarray(recording.target[first:end], np.float32)
         panels.append(panel_of(amounts, dataset.target_name or "target", ""))
     return Picture(
-        first=first, end=end, rows=rows, panels=tuple(panels), bands=tuple(drawn), more_bands=more, boxes=boxes,
+        first=first, end=end, rows=rows, panels=tuple(panels), bands=tuple(shown_bands), more_bands=more, boxes=boxes,
         lanes=lanes, more_windows=more_windows, ticks=ticks, axis=axis,
         gaps=tuple((_share(g + 1, first, end), _gap(opened, index, g)) for g in jumps),
         thinned=end - first > 2 * COLUMNS,
-        sentence=_sentence(recording.name, first, end, rows, drawn),
+        sentence=_sentence(recording.name, first, end, rows, shown_bands),
     )  # fmt: skip
 
 
@@ -217,9 +221,9 @@ def _share(row: float, first: int, end: int) -> float:
     return round(100 * (row - first) / max(1, end - first), 3)
 
 
-def _bands(found: Sequence[Stretch], classes: Sequence[str], first: int, end: int) -> tuple[list[Band], int]:
+def _bands(stretches_all: Sequence[Stretch], classes: Sequence[str], first: int, end: int) -> tuple[list[Band], int]:
     """Bands in view, the widest where there are more than can be told apart."""
-    seen = [s for s in found if s.first < end and s.end > first]
+    seen = [s for s in stretches_all if s.first < end and s.end > first]
     kept = seen
     if len(seen) > MOST_BANDS:
         widest = sorted(seen, key=lambda s: s.first - s.end)[:MOST_BANDS]
@@ -320,3 +324,60 @@ def _sentence(name: str, first: int, end: int, rows: int, bands: Sequence[Band])
     lines = list(dict.fromkeys(band.label for band in bands))
     labels = f"; labels {', '.join(lines[:8])}" + (" and others" if len(lines) > 8 else "") if lines else ""
     return f"{name}, {whole}{labels}"
+
+
+GALLERY_PAGE, _SOME = 60, 24
+
+
+def has_pictures(opened: Opened) -> bool:
+    """Return whether the rows of these data are pictures."""
+    return unit_of(opened.dataset.recordings[0].values) == "picture"
+
+
+def gallery(opened: Opened, request: DataRequest) -> dict[str, Any]:
+    """Return a page of pictures, those of one recording where it is asked for."""
+    samples, where, why = placed(opened)
+    if samples is None or where is None:
+        return {"pictures": [], "why": why, "page": 1, "pages": 1, "recording": 0}
+    recording = request.number("recording", len(opened.dataset.recordings), 0)
+    numbers = np.flatnonzero((where.recording == recording - 1) | (recording == 0)) + 1
+    pages = max(1, -(-len(numbers) // GALLERY_PAGE))
+    page = request.number("page", pages)
+    shown = numbers[(page - 1) * GALLERY_PAGE : page * GALLERY_PAGE].tolist()
+    return {
+        "pictures": [(n, str(samples.y[n - 1]), request.to("picture", sample=n)) for n in shown],
+        "why": "", "page": page, "pages": pages, "recording": recording,
+    }  # fmt: skip
+
+
+def some_pictures(opened: Opened, request: DataRequest) -> list[tuple[int, str, str]]:
+    """Return number, label and address of some pictures, drawn evenly, so that every label has its share."""
+    samples, _ = opened.samples()
+    if samples is None:
+        return []
+    count = len(samples.y)
+    numbers = np.unique(np.linspace(1, count, min(count, _SOME)).astype(np.int64)).tolist()
+    return [(n, str(samples.y[n - 1]), request.to("picture", sample=n)) for n in numbers]
+
+
+def marked_png(picture: Floats, marks: Sequence[tuple[float, float]] = ()) -> bytes:
+    """Return a picture as a PNG file.
+
+    Args:
+        picture: shape (1 or 3, height, width), 0 to 255.
+        marks: x and y of places, in pixels, that get a ring.
+    """
+
+    def ringed(image: Image.Image) -> Image.Image:
+        image = image.convert("RGB") if marks else image
+        radius, pen = max(image.size) / 16, ImageDraw.Draw(image)
+        for x, y in marks:
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline="red", width=2)
+        return image
+
+    return png(picture, ringed)
+
+
+def inline_png(picture: Floats, marks: Sequence[tuple[float, float]] = ()) -> str:
+    """Return a picture as an address that holds all of it; arguments as of `marked_png`."""
+    return f"data:image/png;base64,{base64.b64encode(marked_png(picture, marks)).decode()}"

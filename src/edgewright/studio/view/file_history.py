@@ -18,7 +18,7 @@ from edgewright.schema.errors import InputError
 from edgewright.trace.journal import FOLDER
 
 ABSENT = "absent"
-MOST = 100
+MAX_VERSIONS = 100
 """Versions that are kept of one file; the oldest go."""
 _NAME = re.compile(r"\d{15,20}\.(csv|toml|absent)")
 
@@ -42,7 +42,7 @@ def keep(folder: Path, content: bytes | None, suffix: str) -> None:
     """Keep what is about to be replaced; None for no file."""
     suffix = ABSENT if content is None else suffix
     write_atomic(folder / f"{time.time_ns():019d}.{suffix}", content or b"")
-    for name in sorted(p.name for p in folder.iterdir() if _NAME.fullmatch(p.name))[:-MOST]:
+    for name in sorted(p.name for p in folder.iterdir() if _NAME.fullmatch(p.name))[:-MAX_VERSIONS]:
         (folder / name).unlink(missing_ok=True)
 
 
@@ -107,7 +107,7 @@ def save(path: Path, content: bytes | None, base: str, history: Path) -> str:
     """Write a file if it is still the one that was read, and keeps the earlier one.
 
     Args:
-        path: of the file.
+        path: path of the file.
         content: new bytes; None removes the file.
         base: mark of the file that was read.
         history: folder of this file's earlier versions.

@@ -104,9 +104,9 @@ class FlowDocument:
         for key in ("retrieve", "layout"):
             if name in self._toml.get(key, {}):
                 self._remove_key(key, name)
-        for place, step in reversed(list(enumerate(self._steps()))):
+        for index, step in reversed(list(enumerate(self._steps()))):
             if step.get("to") == name or step["state"] == name:
-                self.remove_step(place)
+                self.remove_step(index)
             elif not isinstance(step["state"], str) and name in step["state"]:
                 step["state"].remove(name)
 
@@ -114,7 +114,7 @@ class FlowDocument:
         """Say whether a state is the first, and whether it ends the dialogue."""
         if first:
             self._toml["initial"] = name
-        listed = [str(one) for one in self._toml.get("final", [])]
+        listed = [str(state) for state in self._toml.get("final", [])]
         if final and name not in listed:
             self._set_top("final", [*listed, name])
         elif not final and name in listed:
@@ -126,16 +126,16 @@ class FlowDocument:
         Raises:
             InputError: numbers out of range.
         """
-        held = self._toml.get("retrieve", {})
+        retrievals = self._toml.get("retrieve", {})
         if not index:
-            if name in held:
+            if name in retrievals:
                 self._remove_key("retrieve", name)
             return
-        table = held[name] if name in held else tomlkit.table()
+        table = retrievals[name] if name in retrievals else tomlkit.table()
         _set(table, "index", index)
         _set(table, "top", _number(top, self._where, f"retrieve.{name}.top"))
         _set(table, "minimum", _number(minimum, self._where, f"retrieve.{name}.minimum"))
-        if name not in held:
+        if name not in retrievals:
             if "retrieve" not in self._toml:
                 self._set_top("retrieve", tomlkit.table(is_super_table=True))
             self._toml["retrieve"][name] = table
@@ -168,13 +168,13 @@ class FlowDocument:
         for name in (before, after):
             if name not in table.states:
                 raise UnknownNameError("state", name, table.states, self._where)
-        taken = {
+        used = {
             step.event
             for step in table.steps
             if before in ((step.state,) if isinstance(step.state, str) else step.state)
         }
         known = (FOUND, NOT_FOUND) if before in table.retrieve else intents
-        event = event or next((name for name in known if name not in taken), "") or _free("event", taken)
+        event = event or next((name for name in known if name not in used), "") or _free("event", used)
         answers = after in table.retrieve or before == after
         self._append(
             {"state": before, "event": event, "to": after} | ({} if answers else {"actions": [{"say": "OK."}]})
@@ -182,40 +182,40 @@ class FlowDocument:
         self.table()
         return len(self._steps()) - 1
 
-    def change_step(self, place: int, values: Mapping[str, str]) -> None:
+    def change_step(self, index: int, values: Mapping[str, str]) -> None:
         """Set the keys of a step from texts, empty ones are left out.
 
         Args:
-            place: of the step.
+            index: of the step.
             values: 'state' (names with commas), 'event', 'when', 'to', 'after' and 'actions' (a line each, such as
                 `say Hello!` or `forget drink`).
 
         Raises:
             InputError: a text that does not fit its key.
         """
-        step, at = self._steps()[place], f"steps[{place}]"
+        step, at = self._steps()[index], f"steps[{index}]"
         names = [name.strip() for name in values["state"].split(",") if name.strip()]
-        made: dict[str, Any] = {
+        changed: dict[str, Any] = {
             "state": names[0] if len(names) == 1 else names, "event": values["event"].strip(),
             "when": values["when"].strip(), "to": values["to"].strip(),
             "after": _number(values["after"], self._where, f"{at}.after"),
             "actions": _actions(values["actions"], f"{self._where} {at}.actions"),
         }  # fmt: skip
         before = step.unwrap()
-        for key, value in made.items():
+        for key, value in changed.items():
             if before.get(key, [] if key == "actions" else None) != value:
                 _set(step, key, _listed(value) if key == "actions" else value)
         convert_table(step.unwrap(), Step, f"{self._where} {at}")
 
-    def remove_step(self, place: int) -> None:
+    def remove_step(self, index: int) -> None:
         """Remove a step. A comment above the next one stays above it, and its own goes."""
         steps = self._steps()
-        if isinstance(steps, AoT) and place > 0:
-            before, gone = steps[place - 1], steps[place]
+        if isinstance(steps, AoT) and index > 0:
+            before, gone = steps[index - 1], steps[index]
             body, tail = before.value.body, _tail(gone)
             del body[len(body) - len(_tail(before)) :]
             body.extend(tail)
-        del steps[place]
+        del steps[index]
 
     def _steps(self) -> Any:  # noqa: ANN401 - a list of tables in either form of TOML
         return self._toml.get("steps", [])
@@ -259,12 +259,12 @@ class FlowDocument:
 
 def actions_text(actions: Sequence[Action]) -> str:
     """Return actions as they are edited: a line each; a line break within one is written as in TOML."""
-    given = ((key, value) for one in actions for key, value in msgspec.to_builtins(one).items())
+    given = ((key, value) for action in actions for key, value in msgspec.to_builtins(action).items())
     return "\n".join(f"{key} " + value.replace("\\", "\\\\").replace("\n", "\\n") for key, value in given)
 
 
 def _actions(text: str, where: str) -> list[dict[str, str]]:
-    found = []
+    actions = []
     for line in text.splitlines():
         key, _, value = line.lstrip().partition(" ")
         if not key:
@@ -273,13 +273,13 @@ def _actions(text: str, where: str) -> list[dict[str, str]]:
             raise UnknownNameError("action", key, Action.__struct_fields__, where)
         if not value.strip():
             raise InputError(f"text after {key!r}", "none", where)
-        found.append({key: re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], value)})
-    return found
+        actions.append({key: re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], value)})
+    return actions
 
 
 def _listed(actions: Sequence[Mapping[str, str]]) -> Any:  # noqa: ANN401 - an array of tomlkit
     """Return actions as people write them, a line each where they are long."""
-    parts = [f"{{ {key} = {tomlkit.item(value).as_string()} }}" for one in actions for key, value in one.items()]
+    parts = [f"{{ {key} = {tomlkit.item(value).as_string()} }}" for action in actions for key, value in action.items()]
     wide = sum(map(len, parts)) > 90 and len(parts) > 1
     text = "[\n    " + ",\n    ".join(parts) + ",\n]" if wide else f"[{', '.join(parts)}]"
     return tomlkit.parse(f"actions = {text}\n")["actions"]
@@ -319,13 +319,13 @@ def _tail(table: Table) -> list[Any]:
 
 
 def _replace(names: Any, old: str, name: str) -> None:  # noqa: ANN401 - an array of tomlkit
-    for place, one in enumerate(list(names)):
-        if one == old:
-            names[place] = name
+    for index, listed in enumerate(list(names)):
+        if listed == old:
+            names[index] = name
 
 
-def _free(word: str, taken: set[str]) -> str:
+def _free(word: str, used: set[str]) -> str:
     number = 1
-    while f"{word}_{number}" in taken:
+    while f"{word}_{number}" in used:
         number += 1
     return f"{word}_{number}"

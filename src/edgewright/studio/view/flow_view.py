@@ -18,7 +18,7 @@ from edgewright.nlp.dialogue import START, UNCLEAR
 from edgewright.nlp.utterance.model_file import read_language
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.state_table import EVERY, FOUND, NOT_FOUND, TIMEOUT, StateTable, Step
-from edgewright.studio.frame import told
+from edgewright.studio.frame import error_text
 
 _MOST_FILES = 5000
 _STEP, _STATE = re.compile(r"steps\[(\d+)\]"), re.compile(r"state '([^']+)'|a cycle: (\S+)|through '([^']+)'")
@@ -88,7 +88,7 @@ class FlowView:
 
     def wrong(self, selects: str) -> str:
         """Return what is wrong with a state or step, empty for nothing."""
-        return " ".join(one.text for one in self.problems if one.selects == selects)
+        return " ".join(problem.text for problem in self.problems if problem.selects == selects)
 
     def positions(self) -> dict[str, tuple[int, int]]:
         """Return where each state stands, as `[layout]` says it."""
@@ -96,7 +96,7 @@ class FlowView:
 
     def steps_of(self, state: str) -> list[tuple[int, Step]]:
         """Return the steps of a state with their places."""
-        return [(place, step) for place, step in enumerate(self.table.steps) if state in states_of(step, self.table)]
+        return [(index, step) for index, step in enumerate(self.table.steps) if state in states_of(step, self.table)]
 
 
 def flow_view(table: StateTable, path: Path, root: Path) -> FlowView:
@@ -104,35 +104,35 @@ def flow_view(table: StateTable, path: Path, root: Path) -> FlowView:
 
     Args:
         table: saved or not.
-        path: of its file, which the names in it are relative to.
+        path: path of its file, which the names in it are relative to.
         root: folder of the studio; a model outside it is not read.
     """
     known, notes = _vocabulary(table, path, root)
-    found: list[FlowProblem] = []
+    located: list[FlowProblem] = []
     try:
         checked = sorted_table(table, path.name)
     except InputError as error:
-        found.append(_located(error, table))
+        located.append(_located(error, table))
     else:
-        found += [_located(error, table) for error in problems(checked, path.name, known)]
-        notes += _findings(checked, known, path, found)
-    drawn = _drawable(table)
+        located += [_located(error, table) for error in problems(checked, path.name, known)]
+        notes += _findings(checked, known, path, located)
+    drawable = _drawable(table)
     intents = tuple(sorted(known.intents)) if known else ()
-    return FlowView(drawn, drawing(drawn), tuple(dict.fromkeys(found)), tuple(notes), intents)
+    return FlowView(drawable, drawing(drawable), tuple(dict.fromkeys(located)), tuple(notes), intents)
 
 
-def _findings(checked: CheckedTable, known: Vocabulary | None, path: Path, found: list[FlowProblem]) -> list[str]:
-    return [] if found else list(summary(checked, known, path.parent).findings)
+def _findings(checked: CheckedTable, known: Vocabulary | None, path: Path, located: list[FlowProblem]) -> list[str]:
+    return [] if located else list(summary(checked, known, path.parent).findings)
 
 
 def _located(error: InputError, table: StateTable) -> FlowProblem:
     """Return a problem with the state or step that its message names."""
     step = _STEP.search(error.where)
     if step and int(step[1]) < len(table.steps):
-        return FlowProblem(told(error), step=int(step[1]))
+        return FlowProblem(error_text(error), step=int(step[1]))
     state = _STATE.search(f"{error.expected} {error.got}")
-    name = next((one for one in state.groups() if one in table.states), "") if state else ""
-    return FlowProblem(told(error), state=name or "")
+    name = next((candidate for candidate in state.groups() if candidate in table.states), "") if state else ""
+    return FlowProblem(error_text(error), state=name or "")
 
 
 def _drawable(table: StateTable) -> StateTable:
@@ -146,7 +146,7 @@ def _drawable(table: StateTable) -> StateTable:
         table, states=states, initial=table.initial if table.initial in states else states[0],
         # Places of steps are those of the file, so a step that cannot be drawn stays, and leads nowhere.
         steps=tuple(step if known(step) else msgspec.structs.replace(step, state=(), to="") for step in table.steps),
-        retrieve={name: one for name, one in table.retrieve.items() if name in states},
+        retrieve={name: retrieval for name, retrieval in table.retrieve.items() if name in states},
         layout={name: at for name, at in table.layout.items() if name in states},
     )  # fmt: skip
 
@@ -154,9 +154,9 @@ def _drawable(table: StateTable) -> StateTable:
 def inside(root: Path, path: Path, name: str) -> Path | None:
     """Return a file that a table names, where it is there and below the studio's folder."""
     with suppress(OSError, ValueError):
-        found = (path.parent / name).resolve(strict=True)
-        if found.is_file() and found.is_relative_to(root.resolve()):
-            return found
+        file = (path.parent / name).resolve(strict=True)
+        if file.is_file() and file.is_relative_to(root.resolve()):
+            return file
     return None
 
 
@@ -173,7 +173,7 @@ def _vocabulary(table: StateTable, path: Path, root: Path) -> tuple[Vocabulary |
     try:
         return vocabulary(read_language(model)[0]), []
     except EdgewrightError as error:
-        return None, [told(error)]
+        return None, [error_text(error)]
 
 
 def flows_below(root: Path) -> Iterator[tuple[str, StateTable | None, str]]:
@@ -187,8 +187,8 @@ def flows_below(root: Path) -> Iterator[tuple[str, StateTable | None, str]]:
             table = read_toml(path, "a state table")
             # Rules of a device are state tables, too, but those stay where they are.
             if {"states", "steps"} <= table.keys() and table.get("fallback", "step") == "step":
-                place = path.relative_to(root).as_posix()
+                location = path.relative_to(root).as_posix()
                 try:
-                    yield place, msgspec.convert(table, StateTable), ""
+                    yield location, msgspec.convert(table, StateTable), ""
                 except msgspec.ValidationError as error:
-                    yield place, None, str(error)
+                    yield location, None, str(error)

@@ -1,7 +1,10 @@
-"""Editing the events of one recording: what a form says, what the loader says of it, and the lines it becomes."""
+"""The events of one recording: a labels file as its cells, what a form changes, and the lines that it becomes."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +13,159 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.cell_words import MISSING_LABELS
-from edgewright.data.labels import Mark, counts_samples, label_rows, places_of, span_of
-from edgewright.data.sources.folder import FolderConfig, Opened
+from edgewright.core.csv.header import read_header
+from edgewright.core.csv.text import Block
+from edgewright.core.units import MISSING_LABELS
+from edgewright.data.labels import (
+    Mark,
+    column_parts,
+    counts_samples,
+    label_rows,
+    name_in,
+    names_recording,
+    places_of,
+    read_name,
+    span_of,
+)
+from edgewright.data.sources.folder import FolderConfig, Opened, labels_file, recording_files
 from edgewright.schema.errors import InputError
-from edgewright.studio.view.label_file import Cells, LabelFile
-from edgewright.studio.view.segments import Stretch
+from edgewright.studio.view.data_cache import Stretch
+from edgewright.studio.view.file_history import ABSENT, bytes_of
+
+Cells = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A labels file.
+
+    Attributes:
+        columns: header.
+        rows: cells, each as long as `columns`.
+        delimiter: between cells.
+        mark: SHA-256 of its bytes, or `ABSENT`.
+        parts: which column plays which part ('file', 'start', 'end', 'label', 'group', 'session'), '' for none.
+    """
+
+    columns: Cells
+    rows: tuple[Cells, ...]
+    delimiter: str
+    mark: str
+    parts: dict[str, str]
+
+    def cell(self, row: Cells, part: str) -> str:
+        """Return the cell that plays a part, empty where no column does."""
+        name = self.parts[part]
+        return row[self.columns.index(name)].strip() if name else ""
+
+    def of(self, recording: str) -> tuple[Cells, ...]:
+        """Return the lines that label a recording: those that name it, all where files are not named."""
+        if not any(self.cell(row, "file") for row in self.rows):
+            return self.rows
+        return tuple(row for row in self.rows if names_recording(self.cell(row, "file"), recording))
+
+    def part_mark(self, recording: str) -> str:
+        """Change when what labels this recording does, or what the columns are."""
+        text = repr((self.columns, self.delimiter, self.of(recording)))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def with_rows(self, recording: str, mine: Sequence[Cells]) -> LabelFile:
+        """Return the file with other lines for a recording, where its first one stood, else at the end."""
+        old = self.of(recording)
+        rest = [row for row in self.rows if row not in old]
+        at = next((i for i, row in enumerate(self.rows) if row in old), len(rest))
+        return replace(self, rows=(*rest[:at], *mine, *rest[at:]))
+
+    def with_columns(self, needed: Sequence[str]) -> LabelFile:
+        """Return the file with columns for parts that it had none for."""
+        more = [part for part in needed if not self.parts[part]]
+        parts = {**self.parts, **{part: part for part in more}}
+        rows = tuple((*row, *[""] * len(more)) for row in self.rows)
+        return replace(self, columns=(*self.columns, *more), rows=rows, parts=parts)
+
+    def content(self) -> bytes:
+        """Return the bytes to be saved."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
+        writer.writerow(self.columns)
+        # The reader takes a line without any cell for a blank one.
+        writer.writerows(self.rows)
+        return text.getvalue().encode()
+
+
+def read(config: FolderConfig) -> LabelFile:
+    """Return the labels file of a folder; where there is none, what the names of its files say.
+
+    Raises:
+        InputError: for a file that cannot be edited, with the reason.
+    """
+    path = labels_file(config)
+    if not path.exists() and not path.is_symlink():
+        return _from_names(config)
+    content = bytes_of(path)
+    mark = hashlib.sha256(content).hexdigest()
+    return parse(content, mark, path.name)
+
+
+def parse(content: bytes, mark: str, name: str) -> LabelFile:
+    """Return a labels file from its bytes.
+
+    Raises:
+        InputError: no label column, ragged lines, or bytes that are not UTF-8.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"byte {error.object[error.start]:#x}"
+        raise InputError("text in UTF-8", message, name, "Save the labels file as UTF-8") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    header, _ = read_header(Block(text.encode(), 1), name, None, None)
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text), delimiter=header.delimiter, strict=True) if any(line)]
+    except csv.Error as error:
+        raise InputError("well-formed quotes", str(error), name, "Correct the quotes") from None
+    width = len(header.names)
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != width:
+            message = f"{len(line)} cells in line {number}"
+            raise InputError(f"{width} cells in every line", message, name, "Correct the line in an editor")
+    parts = column_parts(header.names, name)
+    return LabelFile(header.names, tuple(tuple(line) for line in lines[1:]), header.delimiter, mark, parts)
+
+
+def _from_names(config: FolderConfig) -> LabelFile:
+    """Return what a labels file would say that changes nothing: once there is one, names of files count no more."""
+    root = Path(config.path)
+    rows = []
+    for file in recording_files(config):
+        name = file.relative_to(root).as_posix()
+        label = read_name(name, config.pattern).label
+        if label:
+            rows.append((name, "", "", label))
+    columns = ("file", "start", "end", "label")
+    parts = {**dict.fromkeys(("group", "session"), ""), **{part: part for part in columns}}
+    return LabelFile(columns, tuple(rows), ",", ABSENT, parts)
+
+
+def refuse_shared(file: LabelFile, names: Sequence[str]) -> None:
+    """Refuse to edit a line that several recordings share.
+
+    Raises:
+        InputError: naming the line's file and two recordings.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name_in(name), []).append(name)
+    if len(names) > 1 and file.rows and not any(file.cell(row, "file") for row in file.rows):
+        raise InputError("a column file that names the labelled recording", "none", "the labels file")
+    for text in dict.fromkeys(file.cell(row, "file") for row in file.rows):
+        meant = [name for name in alike.get(name_in(text), []) if names_recording(text, name)]
+        if len(meant) > 1:
+            raise InputError(
+                "lines that each name one recording", f"{text!r}, which means {meant[0]} and {meant[1]}",
+                "the labels file", f"Write {meant[0]} or {meant[1]} in its column file",
+            )  # fmt: skip
+
 
 LONGEST = 500
 """Characters of a label."""
@@ -37,7 +187,7 @@ class Problem:
 
     event: int
     field: str
-    told: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -74,12 +224,12 @@ def events(file: LabelFile, recording: str) -> list[Event]:
     ]
 
 
-def problems(found: Sequence[Event], here: Ground) -> list[Problem]:
+def problems(listed: Sequence[Event], here: Ground) -> list[Problem]:
     """Return what is wrong: of every event by itself, then what the loader says of all together."""
-    told = [p for i, event in enumerate(found) for p in _alone(i, event, here)]
-    if told:
-        return told
-    marks = [_mark(i, event) for i, event in enumerate(found)]
+    wrong = [p for i, event in enumerate(listed) for p in _alone(i, event, here)]
+    if wrong:
+        return wrong
+    marks = [_mark(i, event) for i, event in enumerate(listed)]
     try:
         label_rows(
             here.opened.recording, marks, unit="samples" if here.counted else "seconds", samples=here.counted,
@@ -93,7 +243,7 @@ def problems(found: Sequence[Event], here: Ground) -> list[Problem]:
 
 
 def _mark(index: int, event: Event) -> Mark:
-    return Mark(label=event.label, start=event.start, end=event.end, place=str(index))
+    return Mark(label=event.label, start=event.start, end=event.end, where=str(index))
 
 
 def _sentence(error: InputError) -> str:
@@ -102,26 +252,26 @@ def _sentence(error: InputError) -> str:
 
 def _alone(index: int, event: Event, here: Ground) -> list[Problem]:
     """Return what is wrong with one event, whatever the others are."""
-    found = []
+    wrong_parts = []
     wrong = _label_problem(event.label)
     if wrong:
-        found.append(Problem(index, "label", wrong))
+        wrong_parts.append(Problem(index, "label", wrong))
     if not event.start and not event.end:
-        return found
+        return wrong_parts
     for field, text in (("start", event.start), ("end", event.end)):
         if not text:
             message = "expected a number or a date, got nothing; start and end are both empty for the whole recording"
-            return [*found, Problem(index, field, message)]
+            return [*wrong_parts, Problem(index, field, message)]
     try:
         start, end = span_of(_mark(index, event), here.opened.origin, here.counted)
     except InputError as error:
         field = "end" if error.got == repr(event.end) or "ends after" in error.expected else "start"
-        return [*found, Problem(index, field, _sentence(error))]
+        return [*wrong_parts, Problem(index, field, _sentence(error))]
     if not _rows(here, start, end)[2]:
         last = f"{here.places[0]:g} to {here.places[-1]:g} {here.unit}"
         message = f"expected an event within the recording ({last}), got {event.start} to {event.end}"
-        found.append(Problem(index, "start", message))
-    return found
+        wrong_parts.append(Problem(index, "start", message))
+    return wrong_parts
 
 
 def _label_problem(label: str) -> str:
@@ -142,20 +292,20 @@ def _rows(here: Ground, start: float, end: float) -> tuple[int, int, bool]:
     return (int(inside[0]), int(inside[-1]) + 1, True) if len(inside) else (0, 0, False)
 
 
-def bands(found: Sequence[Event], here: Ground) -> list[Stretch]:
+def bands(listed: Sequence[Event], here: Ground) -> list[Stretch]:
     """Return the events that can be drawn, in order."""
-    drawn = []
-    for index, event in enumerate(found):
+    stretches = []
+    for index, event in enumerate(listed):
         if not event.start and not event.end:
-            drawn.append(Stretch(0, len(here.places), event.label))
+            stretches.append(Stretch(0, len(here.places), event.label))
             continue
         try:
             first, end, there = _rows(here, *span_of(_mark(index, event), here.opened.origin, here.counted))
         except InputError:
             continue
         if there:
-            drawn.append(Stretch(first, end, event.label))
-    return sorted(drawn, key=lambda s: s.first)
+            stretches.append(Stretch(first, end, event.label))
+    return sorted(stretches, key=lambda s: s.first)
 
 
 def split(event: Event, at: str, here: Ground) -> tuple[Event, Event]:
@@ -193,19 +343,19 @@ def number_text(value: float, here: Ground) -> str:
     return f"{round(value, digits):.{digits}f}".rstrip("0").rstrip(".") or "0"
 
 
-def to_lines(file: LabelFile, recording: str, found: Sequence[Event], here: Ground) -> LabelFile:
+def to_lines(file: LabelFile, recording: str, listed: Sequence[Event], here: Ground) -> LabelFile:
     """Return the file with these events for a recording, in order of time.
 
     A line keeps what stood in its other columns; a new one gets the recording's person and session.
     """
-    if any(event.start for event in found):
+    if any(event.start for event in listed):
         file = file.with_columns(("start", "end"))
     if not file.parts["file"] and not file.rows:
         file = file.with_columns(("file",))
     old = file.of(recording)
     inherited = {part: next((file.cell(row, part) for row in old if file.cell(row, part)), "") for part in _KEPT}
-    order = sorted(range(len(found)), key=lambda i: _begin(found[i], here))
-    lines = [_line(file, recording, found[i], inherited) for i in order]
+    order = sorted(range(len(listed)), key=lambda i: _begin(listed[i], here))
+    lines = [_line(file, recording, listed[i], inherited) for i in order]
     return file.with_rows(recording, lines)
 
 

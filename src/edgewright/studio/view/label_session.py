@@ -19,8 +19,19 @@ from edgewright.studio.view.data_cache import Opened
 from edgewright.studio.view.data_sources import Origin
 from edgewright.studio.view.drawing import Picture, draw
 from edgewright.studio.view.file_history import ChangedError, folder_of, save
-from edgewright.studio.view.label_edit import Event, Ground, bands, events, ground, problems, split, to_lines
-from edgewright.studio.view.label_file import LabelFile, read, refuse_shared
+from edgewright.studio.view.label_edit import (
+    Event,
+    Ground,
+    LabelFile,
+    bands,
+    events,
+    ground,
+    problems,
+    read,
+    refuse_shared,
+    split,
+    to_lines,
+)
 
 A_PAGE = 100
 """Events in a form; a recording with more has several pages."""
@@ -34,7 +45,7 @@ class LabelFolder:
     Attributes:
         origin: of the data.
         config: how the folder is read.
-        path: of the labels file, which may not exist yet.
+        path: path of the labels file, which may not exist yet.
         past: folder of its earlier versions.
         names: of all recordings.
         file: the labels file as it is now.
@@ -106,16 +117,16 @@ class Form:
 
 def fresh(at: LabelFolder, recording: str, first: int) -> Form:
     """Return the form of what the labels file says now."""
-    found = events(at.file, recording)
-    first = first - first % A_PAGE if 0 <= first < max(1, len(found)) else 0
-    page = tuple(found[first : first + A_PAGE])
+    listed = events(at.file, recording)
+    first = first - first % A_PAGE if 0 <= first < max(1, len(listed)) else 0
+    page = tuple(listed[first : first + A_PAGE])
     return Form(recording, page, first, len(page), at.file.mark, at.file.part_mark(recording))
 
 
 def whole(at: LabelFolder, form: Form) -> list[Event]:
     """All events of the recording with those of the form in their place."""
-    found = events(at.file, form.recording)
-    return [*found[: form.first], *form.events, *found[form.first + form.count :]]
+    listed = events(at.file, form.recording)
+    return [*listed[: form.first], *form.events, *listed[form.first + form.count :]]
 
 
 def changed(form: Form, do: str, here: Ground, at: str) -> Form:
@@ -133,9 +144,9 @@ def changed(form: Form, do: str, here: Ground, at: str) -> Form:
     action, _, location = do.partition(":")
     if action not in ("delete", "split") or not location.isdecimal() or int(location) >= len(form.events):
         return form
-    found, i = list(form.events), int(location)
-    found[i : i + 1] = split(found[i], at, here) if action == "split" else []
-    return replace(form, events=tuple(found))
+    listed, i = list(form.events), int(location)
+    listed[i : i + 1] = split(listed[i], at, here) if action == "split" else []
+    return replace(form, events=tuple(listed))
 
 
 def store(at: LabelFolder, form: Form, here: Ground) -> tuple[list[Any], bool]:
@@ -166,9 +177,9 @@ def picture(
     bare = msgspec.structs.replace(here.opened.recording, target=None)
     dataset = DataSet(name=form.recording, columns=here.opened.columns, recordings=(bare,), rate=here.opened.rate)
     opened = Opened(at.origin, dataset)
-    drawn = bands(whole(at, form), here)
-    opened.classes = tuple(sorted({*at.labels, *(band.label for band in drawn if band.label)}))
-    return draw(opened, 0, first, end, channels=channels, bands=drawn), opened
+    shown = bands(whole(at, form), here)
+    opened.classes = tuple(sorted({*at.labels, *(band.label for band in shown if band.label)}))
+    return draw(opened, 0, first, end, channels=channels, bands=shown), opened
 
 
 def knots(here: Ground, first: int, end: int) -> str:

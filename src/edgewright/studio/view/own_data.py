@@ -6,12 +6,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.categories import made_columns
+from edgewright.core.csv.categories import made_columns
 from edgewright.core.formatting import plural
 from edgewright.data.checks_columns import column_of
 from edgewright.data.findings import Finding, by_column
@@ -23,20 +24,18 @@ from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import build, parts
 from edgewright.profiles.catalogue import load_profile
 from edgewright.race.motion import motion_stages
+from edgewright.race.pipeline_end import SCALE
 from edgewright.race.stages import FILL, IMPUTE
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.profile import Profile
-from edgewright.studio.frame import told
-from edgewright.studio.view.data_cache import Opened, stamp
+from edgewright.studio.frame import error_text
+from edgewright.studio.view.data_cache import Opened, Windows, stamp, windows_of
 from edgewright.studio.view.data_sources import DataRequest, Origin
-from edgewright.studio.view.drawing import A_PAGE, Picture, draw
-from edgewright.studio.view.feature_map import Map, chosen, draw_map
-from edgewright.studio.view.histogram import Spread, spread_of
-from edgewright.studio.view.pictures import has_pictures, some_pictures
-from edgewright.studio.view.segments import Windows, windows_of
-from edgewright.workflows.own_data.proposal import DEVICE, OwnData, OwnDataRequest, look
+from edgewright.studio.view.drawing import A_PAGE, Picture, draw, has_pictures, some_pictures
+from edgewright.studio.view.feature_map import Map, Spread, chosen, draw_map, spread_of
+from edgewright.workflows.own_data.proposal import DEVICE, OwnData, OwnDataRequest, base_table, look
 from edgewright.workflows.own_data.recipes import SELECT
 
 SHOWN = 6
@@ -64,7 +63,7 @@ class FeatureValues:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the features, those that differ most with the target first."""
-        return tuple(self.columns[int(place)].name for place in self.order)
+        return tuple(self.columns[int(index)].name for index in self.order)
 
     def best(self, count: int | None) -> Floats:
         """Return the values of so many features, of all for None."""
@@ -73,32 +72,52 @@ class FeatureValues:
     @cached_property
     def spreads(self) -> tuple[Spread, ...]:
         """How the values of the best features are spread, of all samples and of each class."""
-        first = [int(place) for place in self.order[:SHOWN]]
+        first = [int(index) for index in self.order[:SHOWN]]
         return tuple(spread_of(self.values[:, i], self.codes, self.classes, self.columns[i]) for i in first)
 
 
-def feature_values(opened: Opened, found: OwnData) -> FeatureValues | None:
+def feature_values(opened: Opened, data: OwnData) -> FeatureValues | None:
     """Return the features of some samples; None where the model takes signals, or the features cannot be made.
 
     All chosen samples rank them here, as a look at the data. A run ranks them by its training samples.
     """
     samples, _ = opened.samples()
-    tables = _feature_tables(found)
+    tables = _feature_tables(data)
     if samples is None or not tables:
         return None
-    made: FeatureValues | None = opened.once("features", lambda: _made(opened, samples, tables, found.framing.task))
-    return made
+    features: FeatureValues | None = opened.once(
+        "features", lambda: _ranked_features(opened, samples, tables, data.framing.task)
+    )
+    return features
 
 
-def _feature_tables(found: OwnData) -> list[dict[str, object]]:
+def _feature_tables(data: OwnData) -> list[dict[str, object]]:
     """Return the stages that make features of the person's data; empty where models take signals."""
-    window = found.framing.window
+    window = data.framing.window
     if window is None:
-        return [] if found.framing.kind == "picture" else [IMPUTE]
-    return [] if found.framing.kind == "sound" else [FILL, *motion_stages(found.dataset, window.samples)]
+        return [] if data.framing.kind == "picture" else [IMPUTE]
+    return [] if data.framing.kind == "sound" else [FILL, *motion_stages(data.dataset, window.samples)]
 
 
-def _made(opened: Opened, samples: Samples, tables: list[dict[str, object]], task: str) -> FeatureValues | None:
+def drawn_pipeline(reading: Reading) -> dict[str, Any]:
+    """Return a pipeline of the person's data to begin a drawing with: features, and a small network."""
+    assert reading.data is not None  # noqa: S101 - asked before
+    raw = {"picture": {"kind": "orientations"}, "sound": {"kind": "mfcc", "flatten": True}}
+    first = raw.get(reading.data.framing.kind)
+    stages = [*([first] if first else _feature_tables(reading.data)), SCALE]
+    table = base_table(reading.request, reading.data)
+    table["data"]["path"] = reading.request.path
+    selected = [{**SELECT, "k": reading.count}] if reading.count else []
+    return table | {
+        "stages": [*stages, *selected],
+        "model": {"layers": [{"kind": "dense", "units": 16}]},
+        "device": {"profile": reading.profile.name},
+    }
+
+
+def _ranked_features(
+    opened: Opened, samples: Samples, tables: list[dict[str, object]], task: str
+) -> FeatureValues | None:
     picked = chosen(np.asarray(samples.y))
     some = msgspec.structs.replace(samples, X=np.asarray(samples.X[picked], np.float32), y=samples.y[picked])
     every = np.arange(len(picked), dtype=np.int64)
@@ -128,7 +147,7 @@ _NO_VISIT = (
     "and the accuracy on new ones is then lower than shown."
 )
 # Rows of the first recording that are drawn at most, and files that are kept in memory.
-_DRAWN, _KEPT = 1000, 2
+_MAX_ROWS, _KEPT = 1000, 2
 
 
 class Framed(Opened):
@@ -157,24 +176,24 @@ class Reading:
 
     Attributes:
         preview: its columns.
-        found: what is in it; None where `problem` says why it cannot be used so.
-        opened: for pictures; None without `found`.
+        data: what is in it; None where `problem` says why it cannot be used so.
+        opened: for pictures; None without `data`.
         suggested: columns by role when nobody says anything.
     """
 
     request: OwnDataRequest
     preview: Preview
     suggested: dict[str, str]
-    found: OwnData | None = None
+    data: OwnData | None = None
     opened: Framed | None = None
     problem: str = ""
 
     @property
     def features(self) -> FeatureValues | None:
         """What the model would receive; None where that is no list of features."""
-        if self.opened is None or self.found is None:
+        if self.opened is None or self.data is None:
             return None
-        return feature_values(self.opened, self.found)
+        return feature_values(self.opened, self.data)
 
     @property
     def count(self) -> int | None:
@@ -218,55 +237,55 @@ def _read(origin: Origin, request: OwnDataRequest) -> Reading:
     usual = assign_roles(preview.columns, {}, request.ignore, few=preview.is_folder)
     reading = Reading(request, preview, {key: getattr(usual, key) for key in _ROLES})
     try:
-        found = look(request)
+        data = look(request)
     except EdgewrightError as error:
-        return replace(reading, problem=told(error))
-    table = data_table(found.preview, found.roles)
+        return replace(reading, problem=error_text(error))
+    table = data_table(data.preview, data.roles)
     table.pop("path", None)
-    said = [(key, getattr(found.roles, key)) for key in _ROLES if getattr(found.roles, key)]
-    unread = [*found.roles.ignored, *found.roles.categories]  # an address of the data page names no texts
-    said += [("ignore", ",".join(unread))] if unread else []
-    said += [("pattern", str(table["pattern"]))] if "pattern" in table else []
-    window = found.framing.window
-    said += [("window", str(window.samples)), ("step", str(window.step or ""))] if window else []
-    framed = replace(origin, table=table, window=window, task=found.framing.task, said=tuple(said))
-    return replace(reading, found=found, opened=Framed(framed, found.dataset))
+    options = [(key, getattr(data.roles, key)) for key in _ROLES if getattr(data.roles, key)]
+    unread = [*data.roles.ignored, *data.roles.categories]  # an address of the data page names no texts
+    options += [("ignore", ",".join(unread))] if unread else []
+    options += [("pattern", str(table["pattern"]))] if "pattern" in table else []
+    window = data.framing.window
+    options += [("window", str(window.samples)), ("step", str(window.step or ""))] if window else []
+    framed = replace(origin, table=table, window=window, task=data.framing.task, options=tuple(options))
+    return replace(reading, data=data, opened=Framed(framed, data.dataset))
 
 
-def column_lines(found: OwnData) -> list[ColumnLine]:
+def column_lines(data: OwnData) -> list[ColumnLine]:
     """Return every column with what it is taken for, in the order of the file."""
     lines: dict[str, ColumnLine] = {}
-    made = made_columns(found.roles.categories)
-    for index, column in enumerate(found.dataset.columns):
-        if column.name in made:
+    derived = made_columns(data.roles.categories)
+    for index, column in enumerate(data.dataset.columns):
+        if column.name in derived:
             continue
-        values = column_of(found.dataset, index)
+        values = column_of(data.dataset, index)
         low, high = (float(edge(values)) for edge in (np.nanmin, np.nanmax))
         lines[column.name] = ColumnLine(column.name, "reading", column.unit, low, high, ignorable=True)
     for key, meaning in _ROLES.items():
-        name = getattr(found.roles, key)
+        name = getattr(data.roles, key)
         lines |= {name: ColumnLine(name, meaning)} if name else {}
-    for name, texts in found.roles.categories.items():
+    for name, texts in data.roles.categories.items():
         lines[name] = ColumnLine(name, f"text: {', '.join(texts)}", ignorable=True)
-    for name, why in found.roles.ignored.items():
+    for name, why in data.roles.ignored.items():
         lines[name] = ColumnLine(name, f"left out: {why}", ignorable=why == "as you asked")
-    order = list(found.preview.columns)
+    order = list(data.preview.columns)
     return sorted(lines.values(), key=lambda line: order.index(line.name) if line.name in order else len(order))
 
 
-def findings(found: OwnData) -> tuple[Sequence[Finding], Sequence[Finding]]:
+def findings(data: OwnData) -> tuple[Sequence[Finding], Sequence[Finding]]:
     """Return what a person should know before training, and the rest of what `edgewright check` finds."""
-    groups, made = found.quality.groups, []
+    groups, added = data.quality.groups, []
     if not groups:
-        alone = _NO_VISIT if found.framing.kind == "picture" else _NO_GROUP
-        made.append(Finding("no-group", "warning", alone))
+        alone = _NO_VISIT if data.framing.kind == "picture" else _NO_GROUP
+        added.append(Finding("no-group", "warning", alone))
     elif groups < _FEW_GROUPS:
         people = plural(groups, "person or machine", "people or machines")
-        made.append(Finding("few-groups", "warning", f"Only {people}: with fewer than {_FEW_GROUPS}, the accuracy on "
+        added.append(Finding("few-groups", "warning", f"Only {people}: with fewer than {_FEW_GROUPS}, the accuracy on "
                             "new ones is uncertain. Record more."))  # fmt: skip
-    every = [*made, *by_column(found.quality.findings)]
-    shown = [one for one in every if one.severity != "note"][:_SHOWN]
-    return shown, [one for one in every if one not in shown]
+    every = [*added, *by_column(data.quality.findings)]
+    shown = [finding for finding in every if finding.severity != "note"][:_SHOWN]
+    return shown, [finding for finding in every if finding not in shown]
 
 
 def shown_pictures(opened: Framed) -> list[tuple[int, str, str]]:
@@ -282,7 +301,7 @@ def picture(opened: Framed) -> Picture | None:
     if opened.window() is not None:
         samples, _ = opened.samples()
         where = None if samples is None else windows_of(opened, samples)
-    end = min(_DRAWN, len(opened.dataset.recordings[0].values))
+    end = min(_MAX_ROWS, len(opened.dataset.recordings[0].values))
     channels = list(range(min(A_PAGE, len(opened.dataset.columns))))
     return draw(opened, 0, 0, end, channels=channels, windows=where)
 
@@ -292,8 +311,8 @@ def separation(opened: Framed, features: FeatureValues | None, count: int | None
     samples, why = opened.samples()
     if samples is None:
         return None, why
-    made = None if features is None else (features.best(count), "what the model would receive")
-    return opened.once(("map", count), lambda: draw_map(opened, samples, made)), ""
+    given = None if features is None else (features.best(count), "what the model would receive")
+    return opened.once(("map", count), lambda: draw_map(opened, samples, given)), ""
 
 
 def data_address(opened: Framed, view: str) -> str:
@@ -301,13 +320,13 @@ def data_address(opened: Framed, view: str) -> str:
     return DataRequest("data", opened.origin, {}).to("", "", view=view)
 
 
-def window_bytes(found: OwnData) -> int:
+def window_bytes(data: OwnData) -> int:
     """Return bytes that a device keeps of the stream: a window of float32, a row, or a picture."""
-    rows = found.framing.window.samples if found.framing.window else 1
-    return 4 * rows * int(np.prod(found.dataset.recordings[0].values.shape[1:]))
+    rows = data.framing.window.samples if data.framing.window else 1
+    return 4 * rows * int(np.prod(data.dataset.recordings[0].values.shape[1:]))
 
 
-def longest_window(found: OwnData) -> int:
+def longest_window(data: OwnData) -> int:
     """Return the rows of the longest window that is offered: half the longest recording, at most 1,024."""
-    longest = max(len(recording.values) for recording in found.dataset.recordings)
+    longest = max(len(recording.values) for recording in data.dataset.recordings)
     return max(8, min(1024, longest // 2))

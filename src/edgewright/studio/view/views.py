@@ -10,20 +10,17 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.formatting import plural, seconds_text
-from edgewright.core.riff import channel_names
+from edgewright.core.input.riff import channel_names
 from edgewright.data.samples import unit_of
 from edgewright.data.targets import class_codes
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.pages.predict import predictor
-from edgewright.studio.view.data_cache import Opened
+from edgewright.studio.view.data_cache import Opened, Windows, lines, placed
 from edgewright.studio.view.data_sources import DataRequest
-from edgewright.studio.view.drawing import A_PAGE, Picture, draw, view
-from edgewright.studio.view.feature_map import Map, chosen, draw_map, statistics
-from edgewright.studio.view.histogram import A_PAGE as SPREADS
-from edgewright.studio.view.histogram import spreads
-from edgewright.studio.view.pictures import gallery, has_pictures
-from edgewright.studio.view.segments import Windows, lines, placed
+from edgewright.studio.view.drawing import A_PAGE, Picture, draw, gallery, has_pictures, view
+from edgewright.studio.view.feature_map import A_PAGE as SPREADS
+from edgewright.studio.view.feature_map import Map, chosen, draw_map, spreads, statistics
+from edgewright.studio.view.predictors import predictor
 
 _SAMPLES, _LISTED = 2000, 30
 _ERRORS = "edgewright.language.labelling.label_errors"
@@ -43,14 +40,14 @@ class Doubts:
     """What was found, the likeliest first.
 
     Attributes:
-        listed: at most `_LISTED` of `found`.
+        listed: at most `_LISTED` of `count`.
         looked_at: samples.
         why: why none could be looked for; empty where they were.
         cannot: what this way does not find.
     """
 
     listed: tuple[Doubt, ...] = ()
-    found: int = 0
+    count: int = 0
     looked_at: int = 0
     why: str = ""
     cannot: str = ""
@@ -68,16 +65,18 @@ def doubts(opened: Opened, samples: Samples) -> Doubts:
     groups = None if samples.groups is None else np.unique(samples.groups[picked], return_inverse=True)[1]
     try:
         errors = import_module(_ERRORS)
-        found = errors.likely_errors(features, codes, groups if groups is not None and groups.max() > 0 else None)
+        errors_found = errors.likely_errors(
+            features, codes, groups if groups is not None and groups.max() > 0 else None
+        )
     except ModuleNotFoundError as error:
         return Doubts(why=f"{error.name} is not installed: pip install 'edgewright[language]'")
     except EdgewrightError as error:
         return Doubts(why=str(error))
     listed = tuple(
-        Doubt(int(picked[one.place]) + 1, opened.classes[one.given], opened.classes[one.likelier])
-        for one in found[:_LISTED]
+        Doubt(int(picked[doubt.index]) + 1, opened.classes[doubt.given], opened.classes[doubt.likelier])
+        for doubt in errors_found[:_LISTED]
     )
-    return Doubts(listed, len(found), len(picked), cannot=errors.CANNOT)
+    return Doubts(listed, len(errors_found), len(picked), cannot=errors.CANNOT)
 
 
 def _standardised(features: Floats) -> Floats:
@@ -100,10 +99,10 @@ _SLOWEST_HZ = 3000.0
 
 def recordings(opened: Opened, request: DataRequest) -> Context:
     """Return the list of recordings."""
-    found = opened.once("lines", lambda: lines(opened))
-    pages = max(1, -(-len(found) // A_LIST))
+    listed = opened.once("lines", lambda: lines(opened))
+    pages = max(1, -(-len(listed) // A_LIST))
     page = request.number("page", pages)
-    return {"lines": found[(page - 1) * A_LIST : page * A_LIST], "pages": pages, "page": page}
+    return {"lines": listed[(page - 1) * A_LIST : page * A_LIST], "pages": pages, "page": page}
 
 
 def moves(request: DataRequest, picture: Picture, **kept: object) -> dict[str, str]:
@@ -143,7 +142,7 @@ def signal(opened: Opened, request: DataRequest) -> Context:
     columns, page, pages = channels_of(opened, request)
     # Rows as samples have no borders to be drawn, and a million of them take a second to be put together.
     _, where, why = placed(opened) if opened.window() is not None else (None, None, "")
-    first, end = view(request.said.get("from", ""), request.said.get("to", ""), len(recording.values))
+    first, end = view(request.shown.get("from", ""), request.shown.get("to", ""), len(recording.values))
     picture = draw(opened, number - 1, first, end, channels=columns, windows=where)
     kept = {"view": "signal", "recording": number, "channels": page if page > 1 else ""}
     return {
@@ -158,8 +157,8 @@ def spread(opened: Opened, request: DataRequest) -> Context:
     """How values are spread."""
     pages = -(-len(opened.dataset.columns) // SPREADS)
     page = request.number("channels", pages)
-    found, step = opened.once(("spread", page), lambda: spreads(opened, (page - 1) * SPREADS))
-    return {"spreads": found, "step": step, "columns_page": page, "columns_pages": pages}
+    shown, step = opened.once(("spread", page), lambda: spreads(opened, (page - 1) * SPREADS))
+    return {"spreads": shown, "step": step, "columns_page": page, "columns_pages": pages}
 
 
 def feature_map(opened: Opened, request: DataRequest) -> Context:
@@ -167,16 +166,16 @@ def feature_map(opened: Opened, request: DataRequest) -> Context:
     samples, where, why = placed(opened)
     if samples is None or where is None:
         return {"map": None, "why": why}
-    drawn: Map = opened.once("map", lambda: draw_map(opened, samples))
-    answers, answers_why = opened.once("answers", lambda: _answers(opened, samples, drawn))
-    numbers = [point.number for point in drawn.points]
+    plane: Map = opened.once("map", lambda: draw_map(opened, samples))
+    answers, answers_why = opened.once("answers", lambda: _answers(opened, samples, plane))
+    numbers = [point.number for point in plane.points]
     chosen = request.number("sample", len(samples.X), 0)
     context: Context = {
-        "map": drawn, "answers": answers, "answers_why": answers_why, "chosen": chosen, "window": opened.window(),
-        "wrong": sum(1 for p in drawn.points if p.number in answers and answers[p.number][0] != p.label),
+        "map": plane, "answers": answers, "answers_why": answers_why, "chosen": chosen, "window": opened.window(),
+        "wrong": sum(1 for p in plane.points if p.number in answers and answers[p.number][0] != p.label),
         "unit": unit_of(samples.X), "every": opened.every,
         "changed": _changed(opened, samples), "one": None,
-        "doubts": opened.once("doubts", lambda: doubts(opened, samples)) if request.said.get("errors") else None,
+        "doubts": opened.once("doubts", lambda: doubts(opened, samples)) if request.shown.get("errors") else None,
     }  # fmt: skip
     if chosen:
         index = int(np.searchsorted(numbers, chosen))
@@ -237,12 +236,12 @@ def _changed(opened: Opened, samples: Samples) -> bool:
     )
 
 
-def _answers(opened: Opened, samples: Samples, drawn: Map) -> tuple[dict[int, tuple[str, float]], str]:
+def _answers(opened: Opened, samples: Samples, plane: Map) -> tuple[dict[int, tuple[str, float]], str]:
     """Return what the run's package answers to the samples on the map, or why it does not."""
     if opened.origin.run is None or not opened.classes:
         return {}, ""
     try:
-        return _answer(opened, samples, [point.number for point in drawn.points]), ""
+        return _answer(opened, samples, [point.number for point in plane.points]), ""
     except EdgewrightError as error:
         return {}, str(error)
 
@@ -251,7 +250,7 @@ def _answer(opened: Opened, samples: Samples, numbers: list[int]) -> dict[int, t
     if opened.origin.run is None or not opened.classes:
         return {}
     try:
-        found = predictor(opened.origin.run).predict(
+        prediction = predictor(opened.origin.run).predict(
             np.ascontiguousarray(samples.X[[n - 1 for n in numbers]], np.float32)
         )
     except EdgewrightError:
@@ -260,7 +259,9 @@ def _answer(opened: Opened, samples: Samples, numbers: list[int]) -> dict[int, t
         raise
     return {
         n: (label or "no answer", confidence)
-        for n, label, confidence in zip(numbers, found.labels.tolist(), found.confidence.tolist(), strict=True)
+        for n, label, confidence in zip(
+            numbers, prediction.labels.tolist(), prediction.confidence.tolist(), strict=True
+        )
     }
 
 
@@ -289,7 +290,7 @@ VIEWS = {
 
 def views_of(opened: Opened) -> dict[str, View]:
     """Return the views of these data by their names in addresses."""
-    return {name: one for name, one in VIEWS.items() if one.suits(opened)}
+    return {name: view for name, view in VIEWS.items() if view.suits(opened)}
 
 
 def summary(opened: Opened) -> str:

@@ -11,7 +11,7 @@ from edgewright.core import catalogue
 from edgewright.schema.lesson import Block, Code, Heading, Paragraph
 from edgewright.schema.trace import StageRecord, Trace
 from edgewright.trace.modes import Mode
-from edgewright.trace.possible_changes import alone
+from edgewright.trace.modes.what_if import alone
 
 Table = Mapping[str, Any]
 
@@ -27,18 +27,18 @@ def _equivalent(table: Table) -> tuple[str, str] | None:
         stage = None if folder is None else catalogue.find(folder, kind, "STAGE", "stage")
     except ModuleNotFoundError:  # the extra for training is missing
         return None
-    made: tuple[str, str] | None = stage.equivalent(table) if stage is not None and stage.equivalent else None
-    return made
+    equivalent: tuple[str, str] | None = stage.equivalent(table) if stage is not None and stage.equivalent else None
+    return equivalent
 
 
 def stage_names(config: Mapping[str, Any]) -> list[tuple[str, Table]]:
     """Each stage's name in the pipeline with its table: its kind, numbered from the second of a kind."""
-    made: list[tuple[str, Table]] = []
+    named: list[tuple[str, Table]] = []
     for table in config.get("stages", ()):
         kind = str(table.get("kind", ""))
-        taken = sum(other.get("kind") == kind for _, other in made)
-        made.append((kind if not taken else f"{kind}-{taken + 1}", table))
-    return made
+        earlier = sum(other.get("kind") == kind for _, other in named)
+        named.append((kind if not earlier else f"{kind}-{earlier + 1}", table))
+    return named
 
 
 def beginning(trace: Trace) -> list[str]:
@@ -93,7 +93,7 @@ def through(names: Sequence[str]) -> list[str]:
     ]
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Return a heading and a listing a stage."""
     if not trace.config:
         return (Paragraph(text="This trace has no configuration: run the pipeline again to see its code."),)
@@ -121,11 +121,11 @@ def _middle(trace: Trace, stage: StageRecord) -> list[str]:
     before = [name for name, _ in known[: places[0]]]
     lines = [*SAMPLES, *through(before), ""]
     rows = len(stage.shape_in) == 2 and trace.task == "classification"
-    found = [one for table in tables if rows and (one := _equivalent(table)) is not None]
-    if len(found) == len(tables):
-        lines += dict.fromkeys(needed for needed, _ in found)
+    equivalents = [equivalent for table in tables if rows and (equivalent := _equivalent(table)) is not None]
+    if len(equivalents) == len(tables):
+        lines += dict.fromkeys(needed for needed, _ in equivalents)
         lines += ["", "# Fitted without the test samples, applied to all.", "rows = material.fitted_on"]
-        for (_, call), table in zip(found, tables, strict=True):
+        for (_, call), table in zip(equivalents, tables, strict=True):
             lines.append(f"stage = {call}")
             lines.append("X = stage.fit(X[rows], y[rows]).transform(X)")
             limits = table.get("clip")
@@ -200,4 +200,4 @@ _ENDS: dict[str, Callable[[Trace, StageRecord], list[str]]] = {
     "package": _package,
     "predict": _predict,
 }
-MODE = Mode(rank=50, title="Code", purpose="The Python code of each stage.", tell=tell)
+MODE = Mode(rank=50, title="Code", purpose="The Python code of each stage.", blocks=mode_blocks)

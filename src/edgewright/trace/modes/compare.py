@@ -7,7 +7,7 @@ from edgewright.schema.trace import Trace
 from edgewright.trace.modes import Mode
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Return what a comparison tells, and the commands; the comparison itself needs a second run."""
     known = trace.provenance
     facts = (
@@ -34,4 +34,4 @@ def tell(trace: Trace) -> tuple[Block, ...]:
     )
 
 
-MODE = Mode(rank=70, title="Compare", purpose="Compare this run with others.", tell=tell)
+MODE = Mode(rank=70, title="Compare", purpose="Compare this run with others.", blocks=mode_blocks)

@@ -14,11 +14,9 @@ from edgewright.schema.trace import (
     StageRecord,
     Trace,
 )
-from edgewright.trace.facts import size_text, work_text
-from edgewright.trace.insight import growth
-from edgewright.trace.lesson_parts import parameters
-from edgewright.trace.modes import Mode
-from edgewright.trace.sections.prediction import ranked
+from edgewright.trace.modes import Mode, parameters
+from edgewright.trace.sentences.facts import ranked, size_text, work_text
+from edgewright.trace.sentences.insight import growth
 
 
 def layer_formula(layer: LayerRecord) -> Formula:
@@ -76,15 +74,15 @@ def loss_formula(trace: Trace) -> list[Formula]:
     if "cross entropy" not in training.loss_name.replace("-", " ").replace("_", " "):
         return [Formula(text="loss = mean of (prediction - truth)^2", meaning="on the scaled target", example=over)]
     known = next((p for p in trace.predictions if p.truth and dict(p.probabilities).get(p.truth, 0) > 0), None)
-    one = ""
+    sample = ""
     if known is not None:
         share = dict(known.probabilities)[known.truth]
-        one = f"the traced {known.truth}: -ln({share:.4f}) = {-math.log(share):.4f}; "
+        sample = f"the traced {known.truth}: -ln({share:.4f}) = {-math.log(share):.4f}; "
     return [
         Formula(
             text="loss = -ln(p of the true class)",
             meaning=f"{training.loss_name}, averaged over a batch of {training.batch}",
-            example=one + over,
+            example=sample + over,
         )
     ]
 
@@ -105,36 +103,36 @@ def step_formula(trace: Trace) -> list[Formula]:
     ]
 
 
-def result_formulas(found: EvaluationRecord) -> list[Formula]:
+def result_formulas(evaluation: EvaluationRecord) -> list[Formula]:
     """Accuracy, recall, precision, or the measures of a regression."""
-    made = _classes(found)
-    if "r2" in found.regression:
-        r2 = found.regression["r2"]
-        made.append(
+    formulas = _classes(evaluation)
+    if "r2" in evaluation.regression:
+        r2 = evaluation.regression["r2"]
+        formulas.append(
             Formula(
                 text="r2 = 1 - mean((prediction - truth)^2) / variance(truth)",
                 meaning="1 is perfect, 0 as good as always answering with the mean",
-                example=f"1 - {fraction(1 - r2)} = {fraction(r2)} on {found.samples:,} test samples",
+                example=f"1 - {fraction(1 - r2)} = {fraction(r2)} on {evaluation.samples:,} test samples",
             )
         )
-    if {"rmse", "mae"} <= set(found.regression):
-        made.append(
+    if {"rmse", "mae"} <= set(evaluation.regression):
+        formulas.append(
             Formula(
                 text="mae = mean(|prediction - truth|), rmse = sqrt(mean((prediction - truth)^2))",
                 meaning="both in the unit of the target",
-                example=f"mae {number(found.regression['mae'])}, rmse {number(found.regression['rmse'])}",
+                example=f"mae {number(evaluation.regression['mae'])}, rmse {number(evaluation.regression['rmse'])}",
             )
         )
-    return made
+    return formulas
 
 
-def _classes(found: EvaluationRecord) -> list[Formula]:
-    if not found.confusion or found.accuracy is None:
+def _classes(evaluation: EvaluationRecord) -> list[Formula]:
+    if not evaluation.confusion or evaluation.accuracy is None:
         return []
-    right = sum(row[i] for i, row in enumerate(found.confusion))
-    total = sum(map(sum, found.confusion))
-    a = found.accuracy
-    made = [
+    right = sum(row[i] for i, row in enumerate(evaluation.confusion))
+    total = sum(map(sum, evaluation.confusion))
+    a = evaluation.accuracy
+    formulas = [
         Formula(
             text="accuracy = right / all",
             meaning="the diagonal of the confusion matrix against all of it",
@@ -142,26 +140,26 @@ def _classes(found: EvaluationRecord) -> list[Formula]:
             f"{percent(a.low, 1)} to {percent(a.high, 1)} ({a.method})",
         )
     ]
-    if len(found.labels) == len(found.confusion) and found.classes:
-        worst = min(found.classes, key=lambda row: (row.recall, row.label))
-        position = found.labels.index(worst.label) if worst.label in found.labels else -1
+    if len(evaluation.labels) == len(evaluation.confusion) and evaluation.classes:
+        worst = min(evaluation.classes, key=lambda row: (row.recall, row.label))
+        position = evaluation.labels.index(worst.label) if worst.label in evaluation.labels else -1
         if position >= 0 and worst.support:
-            hit, answered = found.confusion[position][position], sum(row[position] for row in found.confusion)
-            made.append(
+            hit, answered = evaluation.confusion[position][position], sum(row[position] for row in evaluation.confusion)
+            formulas.append(
                 Formula(
                     text="recall = right / all of the class, precision = right / all answered so, "
                     "F1 = 2 x precision x recall / (precision + recall)",
                     meaning=f"of '{worst.label}', the class with the lowest recall",
-                    example=f"recall {hit:,} / {sum(found.confusion[position]):,} = {fraction(worst.recall)}, "
+                    example=f"recall {hit:,} / {sum(evaluation.confusion[position]):,} = {fraction(worst.recall)}, "
                     f"precision {hit:,} / {answered:,} = {fraction(worst.precision)}, F1 = {fraction(worst.f1)}",
                 )
             )
-    return made
+    return formulas
 
 
-def int8_formulas(found: CompressionRecord | None, parameters: int) -> list[Formula]:
+def int8_formulas(record: CompressionRecord | None, parameters: int) -> list[Formula]:
     """Return what int8 stores and what that saves."""
-    forms = {form.name: form for form in found.variants} if found is not None else {}
+    forms = {form.name: form for form in record.variants} if record is not None else {}
     whole, small = forms.get("float"), forms.get("int8")
     if whole is None or small is None or not small.weight_bytes:
         return []
@@ -178,7 +176,7 @@ def int8_formulas(found: CompressionRecord | None, parameters: int) -> list[Form
     ]
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Return stages, layers, answer, loss, results, int8, growth: whatever this run has."""
     blocks: list[Block] = []
     before: tuple[str, ...] = ()
@@ -218,14 +216,12 @@ def _growth(trace: Trace) -> list[Formula]:
     """Return the fitted exponents of the comparison over data sizes."""
     if trace.scaling is None:
         return []
-    word, found = growth(trace.scaling)
-    if not found:
+    word, exponents = growth(trace.scaling)
+    if not exponents:
         return []
     meaning = f"e is fitted to the measured {word}: at 1 twice the rows take twice the time"
-    example = "; ".join(f"{name}: rows^{exponent:.2f}" for name, exponent in found.items())
+    example = "; ".join(f"{name}: rows^{exponent:.2f}" for name, exponent in exponents.items())
     return [Formula(text="cost = a x rows^e", meaning=meaning, example=example)]
 
 
-MODE = Mode(
-    rank=40, title="Formulas", purpose="What every stage and layer computes, with this run's numbers.", tell=tell
-)
+MODE = Mode(40, "Formulas", "What every stage and layer computes, with this run's numbers.", mode_blocks)

@@ -6,8 +6,7 @@ from msgspec import UnsetType
 
 from edgewright.schema.lesson import Block, Facts
 from edgewright.schema.trace import Trace
-from edgewright.trace.lesson_parts import config_table
-from edgewright.trace.modes import Mode
+from edgewright.trace.modes import Mode, config_table
 
 TERMS: dict[str, dict[str, str]] = {
     "classes": {
@@ -34,14 +33,12 @@ TERMS: dict[str, dict[str, str]] = {
         "training samples": "Samples from which stages and network learn.",
     },
     "t interval": {
-        "t interval": "An interval from how much the figure differs from person to person, or group to group.",
+        "t interval": "An interval from how much the figure differs from person to person, or group to group."
     },
-    "calibrated": {
-        "calibration error": "The mean gap between confidence and accuracy over ten bins.",
-    },
+    "calibrated": {"calibration error": "The mean gap between confidence and accuracy over ten bins."},
     "convolution": {"convolution": "A layer that slides one small set of weights along time."},
     "entropy": {
-        "cross entropy": "The loss of classifiers: the negative logarithm of the probability of the true class.",
+        "cross entropy": "The loss of classifiers: the negative logarithm of the probability of the true class."
     },
     "data hash": {"data hash": "A fingerprint of the samples: equal samples have equal hashes."},
     "layer dense": {"dense layer": "A layer in which a weight connects every input to every unit."},
@@ -76,7 +73,7 @@ TERMS: dict[str, dict[str, str]] = {
         "validation samples": "Samples held back from training that choose the epoch and calibrate confidence.",
     },
     "stage package": {
-        "package": "The one file a device takes: models, labels, units, ranges, test vectors and hashes.",
+        "package": "The one file a device takes: models, labels, units, ranges, test vectors and hashes."
     },
     "stage pca": {"PCA": "The few directions that explain most of the variance."},
     "compression": {"percentile, p99": "The latency that 99 of 100 answers stay below; p50 is the median."},
@@ -87,7 +84,7 @@ TERMS: dict[str, dict[str, str]] = {
     "grouped": {"split by group": "Keeping all samples of a person or machine on one side of the split."},
     "temperature": {
         "temperature": "A factor that divides the sums so that confidences are calibrated; fitted on validation "
-        "samples.",
+        "samples."
     },
     "objects": {
         "centre": "Where an object is said to be: found where it is at most one cell of the map from a true one.",
@@ -105,24 +102,24 @@ TERMS: dict[str, dict[str, str]] = {
 
 def marks(trace: Trace) -> set[str]:
     """Return what a record has: its parts, kinds of stages and layers, and facts of its training and evaluation."""
-    found, training = trace.evaluation, trace.training
-    accuracy = None if found is None else found.accuracy
+    evaluation, training = trace.evaluation, trace.training
+    accuracy = None if evaluation is None else evaluation.accuracy
     kinds = [(stage, kind) for stage in trace.stages for kind in stage.kind.split("+")]
-    classes = found is not None and bool(found.labels)
+    classes = evaluation is not None and bool(evaluation.labels)
     validated = training is not None and training.validation_samples > 0
     parts = ("layers", "training", "evaluation", "compression", "device", "scaling")
-    odd = found is not None and not isinstance(found.anomalies, UnsetType)
+    odd = evaluation is not None and not isinstance(evaluation.anomalies, UnsetType)
     facts = {
         "always": True,
         "classes": classes,
         "validated": validated,
         "temperature": classes and validated and not odd,
         "patience": validated and bool(config_table(trace, "training").get("patience")),
-        "regression": found is not None and "rmse" in found.regression,
-        "objects": found is not None and "f1" in found.regression,
+        "regression": evaluation is not None and "rmse" in evaluation.regression,
+        "objects": evaluation is not None and "f1" in evaluation.regression,
         "anomalies": odd,
-        "grouped": found is not None and found.split_by == "group",
-        "calibrated": found is not None and found.calibration_error is not None,
+        "grouped": evaluation is not None and evaluation.split_by == "group",
+        "calibrated": evaluation is not None and evaluation.calibration_error is not None,
         "interval": accuracy is not None,
         "t interval": accuracy is not None and "t interval" in accuracy.method,
         "entropy": training is not None and "entropy" in training.loss_name,
@@ -131,17 +128,17 @@ def marks(trace: Trace) -> set[str]:
         "windows": any(len(stage.shape_out) == 3 for stage in trace.stages),
         "convolution": any(layer.kind in ("conv1d", "depthwise_separable") for layer in trace.layers),
     }
-    made = {name for name in parts if getattr(trace, name)} | {name for name, there in facts.items() if there}
-    made |= {f"stage {kind}" for _, kind in kinds}
-    made |= {name for layer in trace.layers for name in (f"layer {layer.kind}", f"activation {layer.activation}")}
-    return made | {f"form {form.name}" for form in (trace.compression.variants if trace.compression else ())}
+    names = {name for name in parts if getattr(trace, name)} | {name for name, there in facts.items() if there}
+    names |= {f"stage {kind}" for _, kind in kinds}
+    names |= {name for layer in trace.layers for name in (f"layer {layer.kind}", f"activation {layer.activation}")}
+    return names | {f"form {form.name}" for form in (trace.compression.variants if trace.compression else ())}
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Return terms that occur in the record, in alphabetical order, with their definitions."""
     known = marks(trace)
-    found = [term for mark, terms in TERMS.items() if mark in known for term in terms.items()]
-    return (Facts(rows=tuple(sorted(found, key=lambda term: term[0].casefold()))),)
+    terms_here = [term for mark, terms in TERMS.items() if mark in known for term in terms.items()]
+    return (Facts(rows=tuple(sorted(terms_here, key=lambda term: term[0].casefold()))),)
 
 
-MODE = Mode(rank=90, title="Glossary", purpose="The words this run uses.", tell=tell)
+MODE = Mode(rank=90, title="Glossary", purpose="The words this run uses.", blocks=mode_blocks)

@@ -8,10 +8,10 @@ from edgewright.trace import questions
 from edgewright.trace.modes import Mode
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Return the questions, or a sentence where the record gives none."""
-    asked = questions.quiz(trace)
-    return asked or (Paragraph(text="This trace has too little data for questions."),)
+    quiz = questions.quiz(trace)
+    return quiz or (Paragraph(text="This trace has too little data for questions."),)
 
 
-MODE = Mode(rank=80, title="Quiz", purpose="Questions made from this run, with reasons.", tell=tell)
+MODE = Mode(rank=80, title="Quiz", purpose="Questions made from this run, with reasons.", blocks=mode_blocks)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from edgewright.core.formatting import percent
 from edgewright.schema.lesson import Block, Heading, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
-from edgewright.trace.modes import Mode
-from edgewright.trace.observations import notable
-from edgewright.trace.opening import receiver
-from edgewright.trace.readiness import left_out_text
-from edgewright.trace.sections.prediction import answer_text
+from edgewright.trace.blocks.view_blocks import Cards
+from edgewright.trace.modes import Mode, epoch_grid, prediction_blocks, prediction_title, stage_blocks
+from edgewright.trace.sections.prediction import prediction_card
+from edgewright.trace.sentences.facts import answer_text
+from edgewright.trace.sentences.observations import notable
+from edgewright.trace.sentences.opening import receiver
+from edgewright.trace.sentences.readiness import left_out_text
 
 _FEW = 8
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Return a heading a stage, what it does under it; after training the epochs, at the end one prediction."""
     blocks: list[Block] = []
     for index, stage in enumerate(trace.stages, 1):
@@ -40,16 +41,22 @@ def _training(trace: Trace) -> list[Block]:
     epochs = notable(trace.training.epochs)
     few = epochs if len(epochs) <= _FEW else (*epochs[: _FEW - 1], epochs[-1])
     blocks: list[Block] = [epoch_grid(few)]
-    found = trace.evaluation
-    if found is not None and found.left_out is not None:
-        blocks.append(Paragraph(text=f"{left_out_text(found.left_out)}.", how="measured"))
-    elif found is not None and found.accuracy is not None:
+    evaluation = trace.evaluation
+    if evaluation is not None and evaluation.left_out is not None:
+        blocks.append(Paragraph(text=f"{left_out_text(evaluation.left_out)}.", how="measured"))
+    elif evaluation is not None and evaluation.accuracy is not None:
         blocks.append(
             Paragraph(
-                text=f"On {found.samples:,} test samples {percent(found.accuracy.value, 1)} are right.", how="measured"
+                text=f"On {evaluation.samples:,} test samples {percent(evaluation.accuracy.value, 1)} are right.",
+                how="measured",
             )
         )
     return blocks
 
 
-MODE = Mode(rank=30, title="Step through", purpose="Stage by stage, as the data flow.", tell=tell)
+def _travelling(trace: Trace) -> tuple[Cards, ...]:
+    """Return one sample on its way through the model, which the page plays."""
+    return tuple(Cards([prediction_card(first)]) for first in trace.predictions[:1])
+
+
+MODE = Mode(30, "Step through", "Stage by stage, as the data flow.", mode_blocks, page=_travelling)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from edgewright.core.formatting import amount, bytes_text, flow_text, percent, points
 from edgewright.schema.lesson import Block, Facts, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import measured, refit_text, size_text
+from edgewright.trace.blocks.view_blocks import Line, line
 from edgewright.trace.modes import Mode
-from edgewright.trace.readiness import left_out_text
+from edgewright.trace.sentences.facts import measured, refit_text, size_text
+from edgewright.trace.sentences.opening import opening
+from edgewright.trace.sentences.readiness import left_out_text
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Verdict, key insight, and about ten figures."""
     blocks: list[Block] = []
     if trace.state != "finished":
@@ -32,8 +34,8 @@ def _flow(trace: Trace) -> list[tuple[str, str]]:
         rows.append(("stages", ", ".join(stage.name for stage in trace.stages)))
     if trace.layers:
         epochs = trace.training is None or trace.training.epochs
-        made = f"{len(trace.layers)} layers" if epochs else trace.layers[0].name
-        rows.append(("network" if epochs else "model", f"{made}, {size_text(trace.layers)}"))
+        structure = f"{len(trace.layers)} layers" if epochs else trace.layers[0].name
+        rows.append(("network" if epochs else "model", f"{structure}, {size_text(trace.layers)}"))
     return rows
 
 
@@ -45,14 +47,14 @@ def _training(trace: Trace) -> list[tuple[str, str]]:
 
 
 def _result(trace: Trace) -> list[tuple[str, str]]:
-    found = trace.evaluation
-    if found is None:
+    evaluation = trace.evaluation
+    if evaluation is None:
         return []
-    if found.left_out is not None:
-        return [(f"each {found.left_out.by} left out once", f"{left_out_text(found.left_out)}, measured")]
-    if found.accuracy is None:
-        return [(name, measured(found, name)) for name in sorted(found.regression)]
-    a = found.accuracy
+    if evaluation.left_out is not None:
+        return [(f"each {evaluation.left_out.by} left out once", f"{left_out_text(evaluation.left_out)}, measured")]
+    if evaluation.accuracy is None:
+        return [(name, measured(evaluation, name)) for name in sorted(evaluation.regression)]
+    a = evaluation.accuracy
     return [("accuracy", f"{percent(a.value, 1)} (95 %: {percent(a.low, 1)} to {percent(a.high, 1)}), measured")]
 
 
@@ -75,4 +77,10 @@ def _form(trace: Trace) -> list[tuple[str, str]]:
     return rows
 
 
-MODE = Mode(rank=20, title="Quick summary", purpose="The key facts on one screen.", tell=tell)
+def _opening(trace: Trace) -> tuple[Line, ...]:
+    """Return the run in a paragraph."""
+    text = opening(trace)
+    return (line(text),) if text else ()
+
+
+MODE = Mode(20, "Quick summary", "The key facts on one screen.", mode_blocks, page=_opening)

@@ -15,21 +15,20 @@ from edgewright.core.formatting import (
 )
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import compression_notes, layer_costs, measured, training_facts
-from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
-from edgewright.trace.modes import Mode
-from edgewright.trace.observations import FOLD_ABOVE, notable
-from edgewright.trace.readiness import left_out_text
+from edgewright.trace.modes import Mode, epoch_grid, prediction_blocks, prediction_title, stage_blocks
+from edgewright.trace.sentences.facts import compression_notes, layer_costs, measured, training_facts
+from edgewright.trace.sentences.observations import FOLD_ABOVE, notable
+from edgewright.trace.sentences.readiness import left_out_text
 
 
-def tell(trace: Trace) -> tuple[Block, ...]:
+def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Every part the record has."""
     blocks: list[Block] = [Paragraph(text=text) for text in (trace.verdict, trace.insight.sentence) if text]
     for index, stage in enumerate(trace.stages, 1):
         blocks += [Heading(text=f"{index}. {stage.name}", anchor=f"data_flow-{index}"), *stage_blocks(stage)]
     for title, anchor, part in _PARTS:
-        if found := part(trace):
-            blocks += [Heading(text=title, anchor=anchor), *found]
+        if part_blocks := part(trace):
+            blocks += [Heading(text=title, anchor=anchor), *part_blocks]
     return tuple(blocks)
 
 
@@ -39,9 +38,9 @@ def _model(trace: Trace) -> list[Block]:
     words, counts = layer_costs(trace.layers)
     known = any(work for _, work in counts)
     rows = tuple(
-        (one.name, shape_text(one.shape_out), f"{size:,}", f"{work:,}" if known else "-",
-         bytes_text(one.activation_bytes), one.formula)
-        for one, (size, work) in zip(trace.layers, counts, strict=True)
+        (layer.name, shape_text(layer.shape_out), f"{size:,}", f"{work:,}" if known else "-",
+         bytes_text(layer.activation_bytes), layer.formula)
+        for layer, (size, work) in zip(trace.layers, counts, strict=True)
     )  # fmt: skip
     headers = ("layer", "output", *words, "activations", "formula")
     return [Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4))]
@@ -65,30 +64,31 @@ def _training(trace: Trace) -> list[Block]:
 
 
 def _evaluation(trace: Trace) -> list[Block]:
-    found = trace.evaluation
-    if found is None:
+    evaluation = trace.evaluation
+    if evaluation is None:
         return []
-    left = found.left_out
+    left = evaluation.left_out
     facts = [] if left is None else [(f"each {left.by} left out once", left_out_text(left))]
-    facts += [("test samples", f"{found.samples:,}, split by {found.split_by}")]
-    for name, interval in (("accuracy", found.accuracy), ("macro-F1", found.macro_f1)):
+    facts += [("test samples", f"{evaluation.samples:,}, split by {evaluation.split_by}")]
+    for name, interval in (("accuracy", evaluation.accuracy), ("macro-F1", evaluation.macro_f1)):
         if interval is not None:
             low, high = percent(interval.low, 1), percent(interval.high, 1)
             facts.append((name, f"{percent(interval.value, 1)} (95 %: {low} to {high}, {interval.method})"))
-    if found.majority is not None:
-        facts.append(("most frequent class", percent(found.majority, 1)))
-    facts += [(name, measured(found, name)) for name in sorted(found.regression)]
+    if evaluation.majority is not None:
+        facts.append(("most frequent class", percent(evaluation.majority, 1)))
+    facts += [(name, measured(evaluation, name)) for name in sorted(evaluation.regression)]
     blocks: list[Block] = [Facts(rows=tuple(facts))]
-    if found.classes:
+    if evaluation.classes:
         rows = tuple(
             (c.label, fraction(c.precision), fraction(c.recall), fraction(c.f1), f"{c.support:,}")
-            for c in found.classes
+            for c in evaluation.classes
         )
         headers = ("class", "precision", "recall", "F1", "samples")
         blocks.append(Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4)))
-    if found.mistakes:
+    if evaluation.mistakes:
         wrong = tuple(
-            (f"{found.unit} {m.row + 1:,}", m.truth, m.answer, percent(m.confidence)) for m in found.mistakes[:5]
+            (f"{evaluation.unit} {m.row + 1:,}", m.truth, m.answer, percent(m.confidence))
+            for m in evaluation.mistakes[:5]
         )
         blocks.append(Grid(headers=("worst mistakes", "truth", "answer", "confidence"), rows=wrong, figures=(3,)))
     return blocks
@@ -96,54 +96,54 @@ def _evaluation(trace: Trace) -> list[Block]:
 
 def _predictions(trace: Trace) -> list[Block]:
     blocks: list[Block] = []
-    for one in trace.predictions:
-        blocks += [Paragraph(text=f"{prediction_title(one)}:"), *prediction_blocks(one)]
+    for prediction in trace.predictions:
+        blocks += [Paragraph(text=f"{prediction_title(prediction)}:"), *prediction_blocks(prediction)]
     return blocks
 
 
 def _compression(trace: Trace) -> list[Block]:
-    found = trace.compression
-    if found is None:
+    record = trace.compression
+    if record is None:
         return []
     rows = tuple(
         (form.name, "-" if form.accuracy is None else percent(form.accuracy.value, 1), f"{form.flips:,}",
          bytes_text(form.weight_bytes) if form.weight_bytes else "-", bytes_text(form.file_bytes),
          microseconds_text(form.latency_p50_us), form.how)
-        for form in found.variants
+        for form in record.variants
     )  # fmt: skip
     headers = ("form", "accuracy", "flips", "weights", "file", "p50 here", "")
     return [
         Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5)),
-        *(Paragraph(text=note) for note in compression_notes(found)),
+        *(Paragraph(text=note) for note in compression_notes(record)),
     ]
 
 
 def _scaling(trace: Trace) -> list[Block]:
-    found = trace.scaling
-    if found is None:
+    record = trace.scaling
+    if record is None:
         return []
     rows = tuple(
         (p.architecture, f"{p.rows:,}", f"{p.parameters:,}", seconds_text(p.cpu_seconds), bytes_text(p.peak_bytes),
          percent(p.accuracy, 1), microseconds_text(p.latency_us))
-        for p in found.points
+        for p in record.points
     )  # fmt: skip
     headers = ("architecture", "rows", "parameters", "CPU time an epoch", "memory", "accuracy", "latency")
     grid = Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5, 6))
-    return [grid, *([Paragraph(text=found.sentence)] if found.sentence else [])]
+    return [grid, *([Paragraph(text=record.sentence)] if record.sentence else [])]
 
 
 def _device(trace: Trace) -> list[Block]:
-    found = trace.device
-    if found is None:
+    device = trace.device
+    if device is None:
         return []
     rows = tuple(
         (r.name, amount(r.used, r.unit), amount(r.available, r.unit) if r.available else "no limit",
          percent(r.used / r.available, 1) if r.available else "-", r.how)
-        for r in found.rows
+        for r in device.rows
     )  # fmt: skip
     grid = Grid(headers=("budget", "used", "available", "share", ""), rows=rows, figures=(1, 2, 3))
-    message = f"{found.profile}: {found.description}" if found.description else found.profile
-    fits = "It fits." if found.fits else "It does not fit."
+    message = f"{device.profile}: {device.description}" if device.description else device.profile
+    fits = "It fits." if device.fits else "It does not fit."
     return [Paragraph(text=f"{message}. {fits}"), grid]
 
 
@@ -158,4 +158,4 @@ _PARTS: tuple[tuple[str, str, Callable[[Trace], list[Block]]], ...] = (
 )
 
 
-MODE = Mode(10, "Pipeline trace", "Every part of the record, from the data to the device.", tell)
+MODE = Mode(10, "Pipeline trace", "Every part of the record, from the data to the device.", mode_blocks)

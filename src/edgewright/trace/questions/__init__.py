@@ -44,8 +44,8 @@ rule: Registry[Callable[[Trace], Draft | None]] = Registry(__name__)
 def quiz(trace: Trace) -> tuple[Question, ...]:
     """Return the questions that this record gives, always the same for the same record."""
     drafts = [(name, draft) for name, ask in rule.known.items() if (draft := ask(trace)) is not None]
-    made = (_question(trace, name, draft) for name, draft in sorted(drafts, key=lambda pair: pair[1].rank))
-    return tuple(question for question in made if question is not None)
+    questions = (_question(trace, name, draft) for name, draft in sorted(drafts, key=lambda pair: pair[1].rank))
+    return tuple(question for question in questions if question is not None)
 
 
 def _question(trace: Trace, name: str, draft: Draft) -> Question | None:
@@ -53,11 +53,11 @@ def _question(trace: Trace, name: str, draft: Draft) -> Question | None:
 
     Options that read alike are one: figures that are the same after rounding never stand beside each other.
     """
-    taken = {_plain(draft.right)}
+    used = {_plain(draft.right)}
     options = [Option(text=draft.right, reason=draft.why, right=True)]
     for text, reason in zip(draft.wrong[::2], draft.wrong[1::2], strict=True):
-        if _plain(text) not in taken and len(options) < _OPTIONS:
-            taken.add(_plain(text))
+        if _plain(text) not in used and len(options) < _OPTIONS:
+            used.add(_plain(text))
             options.append(Option(text=text, reason=reason))
     if len(options) < _OPTIONS:
         return None

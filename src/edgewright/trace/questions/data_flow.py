@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edgewright.schema.trace import Trace
-from edgewright.trace.headline import headline
-from edgewright.trace.insight import reduction
 from edgewright.trace.questions import Draft, rule, short
+from edgewright.trace.sentences.insight import reduction
+from edgewright.trace.sentences.opening import headline
 
 
 @rule("fewer_features")

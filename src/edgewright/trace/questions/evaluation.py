@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from edgewright.core.formatting import fraction, number, percent, plural
 from edgewright.schema.trace import GroupRow, Interval, LeftOutRecord, Trace
-from edgewright.trace.headline import headline
 from edgewright.trace.questions import Draft, rule, short
+from edgewright.trace.sentences.opening import headline
 
 _IN_TURN = "each left out of training once"
 _KEPT = {
@@ -24,24 +24,24 @@ def interval(trace: Trace) -> Draft | None:
     first = None if evaluation is None else headline(evaluation.accuracy, evaluation.left_out)
     if evaluation is None or first is None or first.measure != "accuracy":
         return None
-    found, left = first.interval, evaluation.left_out
-    if found.high - found.low < 0.001:
+    span, left = first.interval, evaluation.left_out
+    if span.high - span.low < 0.001:
         return None
-    value, low, high = (percent(part, 1) for part in (found.value, found.low, found.high))
+    value, low, high = (percent(part, 1) for part in (span.value, span.low, span.high))
     groups = evaluation.groups if left is None else left.groups
-    grouped = left is not None or "group" in found.method
-    drawn = "other people or machines" if grouped else f"other {evaluation.unit}s"
+    grouped = left is not None or "group" in span.method
+    repeats = "other people or machines" if grouped else f"other {evaluation.unit}s"
     of = f" of {len(groups)} people or machines" if grouped and groups else ""
     few = "The test samples" if left is None else "So few people or machines"
     source = f"{evaluation.samples:,} test samples{of}" if left is None else f"{_groups(left)}, {_IN_TURN}"
     return Draft(
         50,
         f"What does '{value} right (95 %: {low} to {high})' mean?",
-        f"{few} leave the accuracy uncertain: repeated with {drawn}, intervals made like this one "
+        f"{few} leave the accuracy uncertain: repeated with {repeats}, intervals made like this one "
         "contain the true accuracy about 95 times in 100",
-        f"Method: {found.method}, from {source}. More of them make it narrower.",
+        f"Method: {span.method}, from {source}. More of them make it narrower.",
         (
-            *_one_group(groups, found),
+            *_one_group(groups, span),
             "95 % of the answers are right",
             f"{value} of them are; 95 % says how often such an interval contains the true value.",
             f"Each answer has a confidence between {low} and {high}",
@@ -58,16 +58,16 @@ def _groups(left: LeftOutRecord) -> str:
     return plural(len(left.groups), "person or machine", "people or machines")
 
 
-def _one_group(groups: Sequence[GroupRow], found: Interval) -> list[str]:
+def _one_group(groups: Sequence[GroupRow], span: Interval) -> list[str]:
     """Return the wrong answer that every group lies within the interval, where one lies outside."""
     known = [(g.accuracy, g.group) for g in groups if g.accuracy is not None]
-    outside = [(max(found.low - share, share - found.high), name, share) for share, name in known]
+    outside = [(max(span.low - share, share - span.high), name, share) for share, name in known]
     distance, far, share = max(outside, default=(0.0, "", 0.0))
     if distance <= 0:
         return []
     return [
         "For every single person or machine the accuracy lies between "
-        f"{percent(found.low, 1)} and {percent(found.high, 1)}",
+        f"{percent(span.low, 1)} and {percent(span.high, 1)}",
         f"The interval is for the mean of all; '{short(far)}' alone has {percent(share, 1)}.",
     ]
 
@@ -75,12 +75,12 @@ def _one_group(groups: Sequence[GroupRow], found: Interval) -> list[str]:
 @rule("confused")
 def confused(trace: Trace) -> Draft | None:
     """Ask for the most frequent mistake, where one confusion is more frequent than all others."""
-    found = trace.evaluation
-    if found is None or len(found.labels) != len(found.confusion):
+    evaluation = trace.evaluation
+    if evaluation is None or len(evaluation.labels) != len(evaluation.confusion):
         return None
     cells = [
-        (count, found.labels[i], found.labels[j])
-        for i, row in enumerate(found.confusion)
+        (count, evaluation.labels[i], evaluation.labels[j])
+        for i, row in enumerate(evaluation.confusion)
         for j, count in enumerate(row)
         if i != j
     ]
@@ -97,7 +97,7 @@ def confused(trace: Trace) -> Draft | None:
         f"'{short(truth)}' and '{short(answer)}' are confused equally often in both directions",
         f"{right} {times}, the other way round {plural(back, 'time')}.",
         "None: no class is confused with another",
-        f"{sum(n for n, _, _ in pairs):,} of {found.samples:,} test samples got a wrong class.",
+        f"{sum(n for n, _, _ in pairs):,} of {evaluation.samples:,} test samples got a wrong class.",
     ]
     return Draft(
         51,
@@ -145,17 +145,17 @@ def split(trace: Trace) -> Draft | None:
 @rule("majority")
 def majority(trace: Trace) -> Draft | None:
     """Ask what an accuracy has to be compared with."""
-    found = trace.evaluation
-    if found is None or found.accuracy is None or found.majority is None or len(found.labels) < 2:
+    evaluation = trace.evaluation
+    if evaluation is None or evaluation.accuracy is None or evaluation.majority is None or len(evaluation.labels) < 2:
         return None
-    left, right, usual = found.left_out, found.accuracy.value, found.majority
+    left, right, usual = evaluation.left_out, evaluation.accuracy.value, evaluation.majority
     whom = "the test samples"
-    why = f"That class makes up {percent(usual, 1)} of the {found.samples:,} test samples."
+    why = f"That class makes up {percent(usual, 1)} of the {evaluation.samples:,} test samples."
     if left is not None:
         right, whom = left.score.value, f"{_groups(left)}, {_IN_TURN},"
         usual = max(0.0, right - left.majority.value)
         why = "That class is the most frequent one of the others each time; the figure is the mean over those left out."
-    base, classes = percent(usual, 1), len(found.labels)
+    base, classes = percent(usual, 1), len(evaluation.labels)
     even = (
         percent(1 / classes, 1),
         f"That is the accuracy of guessing one of {classes} classes at random; the most frequent "
@@ -188,13 +188,17 @@ def majority(trace: Trace) -> Draft | None:
 @rule("r2")
 def r2(trace: Trace) -> Draft | None:
     """Ask what R squared says of a regression that explains some of its target."""
-    found = trace.evaluation
-    if found is None:
+    evaluation = trace.evaluation
+    if evaluation is None:
         return None
-    value = found.regression.get("r2") if found.left_out is None else found.left_out.r2
+    value = evaluation.regression.get("r2") if evaluation.left_out is None else evaluation.left_out.r2
     if value is None or not 0 < value < 1:
         return None
-    source = f"{found.samples:,} test samples" if found.left_out is None else f"{_groups(found.left_out)}, {_IN_TURN}"
+    source = (
+        f"{evaluation.samples:,} test samples"
+        if evaluation.left_out is None
+        else f"{_groups(evaluation.left_out)}, {_IN_TURN}"
+    )
     return Draft(
         54,
         f"What does r2 = {fraction(value)} mean for this regression?",
@@ -216,12 +220,12 @@ def r2(trace: Trace) -> Draft | None:
 @rule("rmse")
 def rmse(trace: Trace) -> Draft | None:
     """Ask why the root mean squared error is above the mean absolute error, where the shown digits differ."""
-    found = trace.evaluation
-    measured = {} if found is None else found.regression
-    if found is not None and found.left_out is not None and measured:
+    evaluation = trace.evaluation
+    measured = {} if evaluation is None else evaluation.regression
+    if evaluation is not None and evaluation.left_out is not None and measured:
         # The headline is a mean over those left out, and so is what stands beside it.
-        each = [group.regression["mae"] for group in found.left_out.groups]
-        measured = {"mae": sum(each) / len(each), "rmse": found.left_out.score.value}
+        each = [group.regression["mae"] for group in evaluation.left_out.groups]
+        measured = {"mae": sum(each) / len(each), "rmse": evaluation.left_out.score.value}
     root, mae = measured.get("rmse"), measured.get("mae")
     if root is None or mae is None or not 0 < mae < root or number(root) == number(mae):
         return None

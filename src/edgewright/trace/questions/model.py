@@ -76,7 +76,7 @@ def layer_parameters(trace: Trace) -> Draft | None:
     ]
     if not dense:
         return None
-    layer = max(dense, key=lambda one: one.parameters)
+    layer = max(dense, key=lambda candidate: candidate.parameters)
     units = layer.shape_out[0]
     inputs = layer.parameters // units - 1
     return Draft(
@@ -104,17 +104,17 @@ def layer_parameters(trace: Trace) -> Draft | None:
 @rule("where_weights_go")
 def where_weights_go(trace: Trace) -> Draft | None:
     """Ask which layer takes most of the memory, where one has clearly more parameters than any other."""
-    layers = sorted((one for one in trace.layers if one.parameters), key=lambda one: -one.parameters)
-    total = sum(one.parameters for one in layers)
+    layers = sorted((layer for layer in trace.layers if layer.parameters), key=lambda layer: -layer.parameters)
+    total = sum(layer.parameters for layer in layers)
     if len(layers) < 2 or layers[0].parameters < 1.1 * layers[1].parameters:
         return None
     top, last = layers[0], layers[-1]
     share = percent(top.parameters / total)
     largest = "Mostly" if top.parameters * 2 > total else "The largest share"
     wrong: list[str] = []
-    for one in layers[1:3]:
-        has = f"{one.parameters:,} of {total:,} parameters, {percent(one.parameters / total, 1)}"
-        wrong += [f"To the layer '{short(one.name)}'", f"It has {has}."]
+    for layer in layers[1:3]:
+        has = f"{layer.parameters:,} of {total:,} parameters, {percent(layer.parameters / total, 1)}"
+        wrong += [f"To the layer '{short(layer.name)}'", f"It has {has}."]
     return Draft(
         21,
         f"Where do the {bytes_text(_FLOAT32 * total)} of float32 weights of this network go?",

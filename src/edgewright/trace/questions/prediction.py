@@ -10,11 +10,11 @@ from edgewright.trace.questions import Draft, rule, short
 @rule("confidence")
 def confidence(trace: Trace) -> Draft | None:
     """Ask about the first traced answer of a classifier whose calibration was measured."""
-    found = next((p for p in trace.predictions if p.probabilities), None)
+    prediction = next((p for p in trace.predictions if p.probabilities), None)
     error = None if trace.evaluation is None else trace.evaluation.calibration_error
-    if found is None or error is None:
+    if prediction is None or error is None:
         return None
-    share, label = percent(found.confidence), short(found.answer)
+    share, label = percent(prediction.confidence), short(prediction.answer)
     return Draft(
         70,
         f"The model answers '{label}, {share}'. What does {share} mean?",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edgewright.core.formatting import fraction, percent
 from edgewright.schema.trace import Trace
-from edgewright.trace.observations import overfitting as overfits
 from edgewright.trace.questions import Draft, rule
+from edgewright.trace.sentences.observations import overfitting as overfits
 
 
 @rule("kept_epoch")
@@ -14,9 +14,9 @@ def kept_epoch(trace: Trace) -> Draft | None:
     training = trace.training
     if training is None or len(training.epochs) < 4:
         return None
-    found = {e.epoch: e.validation_loss for e in training.epochs if e.validation_loss is not None}
+    losses = {e.epoch: e.validation_loss for e in training.epochs if e.validation_loss is not None}
     best = training.best_epoch
-    if len(found) < 4 or best not in found or found[best] != min(found.values()):
+    if len(losses) < 4 or best not in losses or losses[best] != min(losses.values()):
         return None
     reasons = {training.epochs[-1].epoch: "It was the last one trained"}
     lowest = min(training.epochs, key=lambda e: e.loss)
@@ -25,14 +25,14 @@ def kept_epoch(trace: Trace) -> Draft | None:
     if known:
         top = max(known, key=lambda e: e.validation_accuracy or 0.0)
         reasons.setdefault(top.epoch, f"Its validation accuracy is the highest ({fraction(top.validation_accuracy)})")
-    near = sorted(found, key=lambda e: (abs(e - best), e))
+    near = sorted(losses, key=lambda e: (abs(e - best), e))
     for epoch in [*near[1:3], training.epochs[0].epoch, *near]:
         reasons.setdefault(epoch, "It is another epoch")
-    loss = fraction(found[best], 4)
+    loss = fraction(losses[best], 4)
     wrong: list[str] = []
     for epoch, reason in reasons.items():
         if epoch != best:
-            there = f"{fraction(found[epoch], 4)} there, {loss} in epoch {best}" if epoch in found else "it has none"
+            there = f"{fraction(losses[epoch], 4)} there, {loss} in epoch {best}" if epoch in losses else "it has none"
             wrong += [f"Epoch {epoch}", f"{reason}, but the validation loss decides: {there}."]
     return Draft(
         30,

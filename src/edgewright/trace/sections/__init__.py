@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edgewright.core import catalogue
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import Trace
-from edgewright.trace.view_blocks import ViewBlock
+from edgewright.trace.blocks.view_blocks import ViewBlock
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Section:
         missing: one sentence in place of the section when it has none; empty leaves the section out.
         page: what only the page shows, above the blocks.
         last: made when all other sections are, in the room that they leave.
+        folds: whether the page shows its title and first sentence alone until it is opened.
+        tab: mode behind whose tab the page has one for this section, made when all else is; empty for none.
     """
 
     rank: int
@@ -46,6 +48,8 @@ class Section:
     missing: str = ""
     page: Callable[[Trace, Exported], Sequence[ViewBlock]] | None = None
     last: bool = False
+    folds: bool = True
+    tab: str = ""
 
     def page_blocks(self, trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
         """Build all that the page shows."""
@@ -55,7 +59,7 @@ class Section:
 
 def sections() -> dict[str, Section]:
     """Return all sections by anchor, in the order of the page."""
-    found: dict[str, Section] = {
+    known: dict[str, Section] = {
         name: importlib.import_module(f"{__name__}.{name}").SECTION for name in catalogue.listing(__name__, "SECTION")
     }
-    return dict(sorted(found.items(), key=lambda item: item[1].rank))
+    return dict(sorted(known.items(), key=lambda item: item[1].rank))

@@ -8,38 +8,38 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from edgewright.core.formatting import percent
+from edgewright.schema.objects import AnomaliesRecord, OddScene
 from edgewright.schema.trace import EvaluationRecord, Trace
-from edgewright.schema.trace_anomalies import AnomaliesRecord, OddScene
-from edgewright.trace.facts import interval_text
+from edgewright.trace.blocks.view_blocks import Table, Template, ViewBlock, line, row
 from edgewright.trace.sections import Exported, Section
-from edgewright.trace.view_blocks import Table, Template, ViewBlock, line, row
+from edgewright.trace.sentences.facts import interval_text
 
 # A cell so many sixteenths of log-odds below the threshold is not drawn; at the threshold it is drawn half.
 _REACH = 32
 
 
 def _record(evaluation: EvaluationRecord | None) -> AnomaliesRecord | None:
-    found = None if evaluation is None else evaluation.anomalies
-    return None if found is None or isinstance(found, UnsetType) else found
+    record = None if evaluation is None else evaluation.anomalies
+    return None if record is None or isinstance(record, UnsetType) else record
 
 
 def anomalies_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]:
     """Build the table of figures, and how a map becomes an alarm."""
-    found = _record(evaluation)
-    if found is None:
+    record = _record(evaluation)
+    if record is None:
         return ()
-    rows = [row("good pictures with an alarm", interval_text(found.false_alarms), f"{found.good:,}")]
-    if found.found is not None:
-        rows.append(row("odd pictures with an alarm", interval_text(found.found), f"{found.odd:,}"))
-    if found.auroc is not None:
-        rows.append(row("AUROC", interval_text(found.auroc), f"{found.good + found.odd:,}"))
-    spec = found.spec
+    rows = [row("good pictures with an alarm", interval_text(record.false_alarms), f"{record.good:,}")]
+    if record.recall is not None:
+        rows.append(row("odd pictures with an alarm", interval_text(record.recall), f"{record.odd:,}"))
+    if record.auroc is not None:
+        rows.append(row("AUROC", interval_text(record.auroc), f"{record.good + record.odd:,}"))
+    spec = record.spec
     promised = "" if isinstance(spec.false_alarms, UnsetType) else percent(spec.false_alarms)
     text = (
         f"A picture raises an alarm when one of its {spec.rows} x {spec.columns} cells reaches the threshold. By the "
         f"good validation pictures, a new good picture does so with a chance of at most {promised}."
     )
-    if not found.odd:
+    if not record.odd:
         text += " There is no odd picture here: put some in a folder of another name than 'good' to see what is found."
     return (Table("Alarms on test pictures", ("figure", "#share (95 % CI)", "#pictures"), rows, "measured"),
             line(text, "quiet"))  # fmt: skip
@@ -47,21 +47,21 @@ def anomalies_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]
 
 def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     """Build the test pictures under their maps."""
-    found = _record(trace.evaluation)
-    if found is None or not found.scenes:
+    record = _record(trace.evaluation)
+    if record is None or not record.scenes:
         return ()
-    cards = [_card(scene, found.spec.threshold, found.spec.columns) for scene in found.scenes]
-    cell = found.spec.height // found.spec.rows
-    return (Template("odd_scenes.html", {"cards": cards, "spec": found.spec, "cell": cell}),)
+    cards = [_card(scene, record.spec.threshold, record.spec.columns) for scene in record.scenes]
+    cell = record.spec.height // record.spec.rows
+    return (Template("odd_scenes.html", {"cards": cards, "spec": record.spec, "cell": cell}),)
 
 
 def _card(scene: OddScene, threshold: int, columns: int) -> dict[str, object]:
     alarm = "alarm" if max(scene.odds) >= threshold else "no alarm"
     cells = []
-    for place, odds in enumerate(scene.odds):
+    for index, odds in enumerate(scene.odds):
         strength = min(1.0, (odds - threshold + _REACH) / (2 * _REACH))
         if strength > 0:
-            cells.append({"row": place // columns, "column": place % columns, "strength": f"{0.7 * strength:.2f}"})
+            cells.append({"row": index // columns, "column": index % columns, "strength": f"{0.7 * strength:.2f}"})
     return {
         "scene": scene,
         "picture": base64.b64encode(scene.picture).decode(),

@@ -18,10 +18,10 @@ from edgewright.core.formatting import (
     speed_text,
 )
 from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
-from edgewright.trace.facts import compression_notes, engine_flips_text, interval_text
-from edgewright.trace.readiness import FRAGILE
+from edgewright.trace.blocks.view_blocks import Cell, Row, Table, ViewBlock, line, row
 from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Cell, Row, Table, ViewBlock, line, row
+from edgewright.trace.sentences.facts import compression_notes, engine_flips_text, interval_text
+from edgewright.trace.sentences.readiness import FRAGILE
 
 
 def compression_blocks(record: CompressionRecord | None) -> Sequence[ViewBlock]:
@@ -29,39 +29,39 @@ def compression_blocks(record: CompressionRecord | None) -> Sequence[ViewBlock]:
     if record is None or not record.variants:
         return ()
     classes = any(form.accuracy is not None for form in record.variants)
-    made: list[ViewBlock] = [_forms(record, classes)]
+    blocks: list[ViewBlock] = [_forms(record, classes)]
     ratios = _int8_against_float(record)
-    made += [line(ratios)] if ratios else []
+    blocks += [line(ratios)] if ratios else []
     if len(record.variants) > 1:
-        made.append(line(_limit(record, classes), "" if record.within else "bad", "compression-limit"))
-    made.append(_latency(record))
+        blocks.append(line(_limit(record, classes), "" if record.within else "bad", "compression-limit"))
+    blocks.append(_latency(record))
     program = [_program(form) for form in record.variants if form.device_flash and form.device_ram]
     if program:
         heads = ("form", "#flash", "#RAM")
-        made.append(Table(f"Whole program on {record.device or 'the device'}", heads, program, "estimated"))
+        blocks.append(Table(f"Whole program on {record.device or 'the device'}", heads, program, "estimated"))
     for form in record.variants:
-        made += [line(text, "quiet") for text in (_flips(form), engine_flips_text(form)) if text]
-    made += [line(text, "quiet") for text in compression_notes(record)]
+        blocks += [line(text, "quiet") for text in (_flips(form), engine_flips_text(form)) if text]
+    blocks += [line(text, "quiet") for text in compression_notes(record)]
     if record.robustness:
         disturbed = [
             row(
-                one.disturbance,
-                fraction(one.accuracy),
-                Cell(f"{100 * one.change:+.1f} points", "bad" if one.change < -FRAGILE else ""),
+                disturbance.disturbance,
+                fraction(disturbance.accuracy),
+                Cell(f"{100 * disturbance.change:+.1f} points", "bad" if disturbance.change < -FRAGILE else ""),
             )
-            for one in record.robustness
+            for disturbance in record.robustness
         ]
         heads = ("plausible change", "#accuracy", "#difference")
-        made.append(
+        blocks.append(
             Table(f"{record.variants[-1].name} under plausible errors of sensors", heads, disturbed, "measured")
         )
-    return made
+    return blocks
 
 
 def _forms(record: CompressionRecord, classes: bool) -> Table:
     largest = max(form.weight_bytes for form in record.variants) or 1
-    found = not isinstance(record.variants[0].f1, UnsetType)
-    measure = "F1 of centres (95 %)" if found else "accuracy (95 %)" if classes else "error"
+    has_centres = not isinstance(record.variants[0].f1, UnsetType)
+    measure = "F1 of centres (95 %)" if has_centres else "accuracy (95 %)" if classes else "error"
     heads = ("form", f"#{measure}", "#flips", "#weights", "#file", "how")
     return Table("Forms of the model", heads, [
         row(
@@ -97,19 +97,22 @@ def _latency(record: CompressionRecord) -> Table:
     return Table("Time for one sample", heads, rows, anchor="compression-latency")
 
 
-def _spread(found: Interval | None) -> str:
+def _spread(latency: Interval | None) -> str:
     """Return a latency with its error bar: '12 µs (10 µs to 15 µs)'."""
-    if found is None:
+    if latency is None:
         return "-"
-    text, span = estimated_latency(found.value, found.low, found.high)
+    text, span = estimated_latency(latency.value, latency.low, latency.high)
     return f"{text} ({span})" if span else text
 
 
 def _program(form: VariantRecord) -> Row:
-    sizes = [found for found in (form.device_flash, form.device_ram) if found is not None]
+    sizes = [size for size in (form.device_flash, form.device_ram) if size is not None]
     return row(
         form.name,
-        *(f"{bytes_text(one.value)} ({bytes_text(one.low)} to {bytes_text(one.high)})" for one in sizes),
+        *(
+            f"{bytes_text(estimate.value)} ({bytes_text(estimate.low)} to {bytes_text(estimate.high)})"
+            for estimate in sizes
+        ),
     )
 
 
@@ -119,7 +122,7 @@ def _int8_against_float(record: CompressionRecord) -> str:
     whole, small = forms.get("float"), forms.get("int8")
     if whole is None or small is None:
         return ""
-    found = [
+    gains = [
         f"{name} {before / after:.1f}x smaller"
         for name, before, after in (
             ("weights", whole.weight_bytes, small.weight_bytes), ("file", whole.file_bytes, small.file_bytes),
@@ -127,8 +130,8 @@ def _int8_against_float(record: CompressionRecord) -> str:
         if after > 0
     ]  # fmt: skip
     if whole.latency_p50_us and small.latency_p50_us:
-        found.append(speed_text(whole.latency_p50_us, small.latency_p50_us))
-    return f"int8 against float: {', '.join(found)}" if found else ""
+        gains.append(speed_text(whole.latency_p50_us, small.latency_p50_us))
+    return f"int8 against float: {', '.join(gains)}" if gains else ""
 
 
 def _limit(record: CompressionRecord, classes: bool) -> str:

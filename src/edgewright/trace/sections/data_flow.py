@@ -7,9 +7,7 @@ from typing import Any
 
 from edgewright.core.formatting import bytes_text, flow_text, number, plural, seconds_text, some_of
 from edgewright.schema.trace import StageRecord, Statistics, Trace
-from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import (
-    Beside,
+from edgewright.trace.blocks.view_blocks import (
     Card,
     Cards,
     Fold,
@@ -17,11 +15,13 @@ from edgewright.trace.view_blocks import (
     Pairs,
     Row,
     Samples,
+    SideBySide,
     Table,
     ViewBlock,
     line,
     row,
 )
+from edgewright.trace.sections import Section
 
 _BRIEF = 4
 _HEADS = ("column", "#minimum", "#mean", "#maximum", "#deviation", "#missing")
@@ -50,8 +50,8 @@ def stage_card(stage: StageRecord, step: int, names_before: Sequence[str] = ()) 
         step: its number, from 1.
         names_before: columns that came in, where known.
     """
-    made: list[ViewBlock] = [line(stage.why)] if stage.why else []
-    made += [line(stage.formula, "formula")] if stage.formula else []
+    content: list[ViewBlock] = [line(stage.why)] if stage.why else []
+    content += [line(stage.formula, "formula")] if stage.formula else []
     facts = (
         f"fitted on {plural(stage.fitted_on, 'training sample')}" if stage.fitted_on else "",
         f"filled {plural(stage.filled, 'missing value')}" if stage.filled else "",
@@ -60,22 +60,26 @@ def stage_card(stage: StageRecord, step: int, names_before: Sequence[str] = ()) 
         f"CPU {seconds_text(stage.cpu_seconds)}" if stage.cpu_seconds else "",
         f"memory +{bytes_text(stage.peak_bytes)}" if stage.peak_bytes > 0 else "",
     )
-    made += [Items(facts)] if any(facts) else []
-    made += [line(text, "quiet") for text in stage.notes]
+    content += [Items(facts)] if any(facts) else []
+    content += [line(text, "quiet") for text in stage.notes]
     if stage.dropped:
-        made.append(_dropped(stage.dropped))
+        content.append(_dropped(stage.dropped))
     before = Samples("before", names_before, stage.sample_before[:3], stage.shape_in)
     after = Samples("after", stage.names_after, stage.sample_after[:3], stage.shape_out)
-    samples = [one for one in (before, after) if one.rows and one.rows[0]]
+    samples = [sample for sample in (before, after) if sample.rows and sample.rows[0]]
     if samples:
-        beside = (Beside(samples),)
-        made.append(Fold(f"Samples {' and '.join(one.title for one in samples)}", beside, brief=beside))
+        side_by_side = (SideBySide(samples),)
+        content.append(
+            Fold(f"Samples {' and '.join(sample.title for sample in samples)}", side_by_side, brief=side_by_side)
+        )
     if stage.columns_after:
-        made.append(_statistics(stage))
+        content.append(_statistics(stage))
     if stage.settings:
-        made.append(Fold("Settings", [Pairs([(name, _text(value)) for name, value in sorted(stage.settings.items())])]))
+        content.append(
+            Fold("Settings", [Pairs([(name, _text(value)) for name, value in sorted(stage.settings.items())])])
+        )
     shape = flow_text(stage.shape_in, stage.shape_out)
-    return Card(stage.name, ((shape, "strong"), (stage.dtype, "quiet")), made, f"data_flow-{step}", step)
+    return Card(stage.name, ((shape, "strong"), (stage.dtype, "quiet")), content, f"data_flow-{step}", step)
 
 
 def _dropped(dropped: Sequence[tuple[str, str]]) -> Fold:
@@ -99,8 +103,8 @@ def _statistics(stage: StageRecord) -> Fold:
     more = [row(f"and {total - _BRIEF:,} more", *[""] * 5)] if total > _BRIEF else []
     return Fold(
         f"Statistics of {plural(len(known), 'column')}{f' of {total}' if total > len(known) else ''}",
-        [Table("Columns after this stage", _HEADS, [_figures(one) for one in known])],
-        brief=[Table("", _HEADS, [*(_figures(one) for one in known[:_BRIEF]), *more])],
+        [Table("Columns after this stage", _HEADS, [_figures(column) for column in known])],
+        brief=[Table("", _HEADS, [*(_figures(column) for column in known[:_BRIEF]), *more])],
     )
 
 

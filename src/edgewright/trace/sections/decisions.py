@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewright.core.formatting import percent, plural, seconds_text
-from edgewright.schema.debounce import DebounceRecord, DebounceRow
+from edgewright.schema.trace_flow import DebounceRecord, DebounceRow
+from edgewright.trace.blocks.view_blocks import Row, Table, ViewBlock, line, row
 from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Row, Table, ViewBlock, line, row
 
 _HEADS = (
     "windows that agree", "#time wrong", "#false switches an hour", "#median delay", "#never decided", "#cost an hour",
@@ -20,7 +20,7 @@ def debounce_blocks(record: DebounceRecord | None) -> Sequence[ViewBlock]:
     if record is None:
         return ()
     blocks: list[ViewBlock] = [line(f"{record.why}.", "strong", "decisions-choice")]
-    if not record.tried:
+    if not record.rows:
         return blocks
     hours = f"{record.hours:,.0f}" if record.hours >= 10 else f"{record.hours:.2g}"
     blocks.append(
@@ -33,10 +33,12 @@ def debounce_blocks(record: DebounceRecord | None) -> Sequence[ViewBlock]:
             "quiet",
         )
     )
-    blocks.append(Table(f"Who chose: {record.chosen_on}", _HEADS, _rows(record.tried, record.chosen), "measured"))
-    if record.judged:
+    blocks.append(Table(f"Who chose: {record.chosen_on}", _HEADS, _rows(record.rows, record.chosen), "measured"))
+    if record.judged_rows:
         blocks.append(
-            Table(f"Who did not choose: {record.judged_on}", _HEADS, _rows(record.judged, record.chosen), "measured")
+            Table(
+                f"Who did not choose: {record.judged_on}", _HEADS, _rows(record.judged_rows, record.chosen), "measured"
+            )
         )
     return blocks
 
@@ -44,12 +46,12 @@ def debounce_blocks(record: DebounceRecord | None) -> Sequence[ViewBlock]:
 def _rows(figures: Sequence[DebounceRow], chosen: int) -> list[Row]:
     return [
         row(
-            str(one.debounce), percent(one.wrong, 1), f"{one.false_per_hour:.1f}",
-            "" if one.delay_s is None else seconds_text(one.delay_s), f"{one.missed:,}", f"{one.cost_s:,.0f} s",
-            ", ".join(one.hidden),
-            kind="best" if one.debounce == chosen else "",
+            str(figure.debounce), percent(figure.wrong, 1), f"{figure.false_per_hour:.1f}",
+            "" if figure.delay_s is None else seconds_text(figure.delay_s), f"{figure.missed:,}",
+            f"{figure.cost_s:,.0f} s", ", ".join(figure.hidden),
+            kind="best" if figure.debounce == chosen else "",
         )
-        for one in figures
+        for figure in figures
     ]  # fmt: skip
 
 

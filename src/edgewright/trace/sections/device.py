@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.core.formatting import amount, estimated_latency, percent
+from edgewright.core.formatting import amount, estimated_latency
 from edgewright.schema.trace import BudgetRow, DeviceRecord
+from edgewright.trace.blocks.view_blocks import Cell, Line, Table, ViewBlock, line, row
 from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Cell, Line, Table, ViewBlock, line, row
+from edgewright.trace.sentences.facts import budget_share
 
 
 def device_blocks(record: DeviceRecord | None) -> Sequence[ViewBlock]:
@@ -17,14 +18,14 @@ def device_blocks(record: DeviceRecord | None) -> Sequence[ViewBlock]:
     heads = ("budget", "#used", "#from - to", "#available", "#share", "bar", "how")
     rows = [
         row(
-            one.name,
-            *_used(one),
-            amount(one.available, one.unit) if one.available > 0 else "no limit",
-            budget_share(one),
-            Cell("", budget=one),
-            Cell(one.how, one.how),
+            budget.name,
+            *_used(budget),
+            amount(budget.available, budget.unit) if budget.available > 0 else "no limit",
+            budget_share(budget),
+            Cell("", budget=budget),
+            Cell(budget.how, budget.how),
         )
-        for one in record.rows
+        for budget in record.rows
     ]
     about = f": {record.description}. " if record.description else ". "
     return (
@@ -40,21 +41,13 @@ def device_blocks(record: DeviceRecord | None) -> Sequence[ViewBlock]:
     )
 
 
-def _used(one: BudgetRow) -> tuple[str, str]:
+def _used(budget: BudgetRow) -> tuple[str, str]:
     """Return what is used, and from where to where where it is estimated."""
-    if one.how == "measured":
-        return amount(one.used, one.unit), ""
-    if one.unit == "us":
-        return estimated_latency(one.used, one.low, one.high)
-    return amount(one.used, one.unit), f"{amount(one.low, one.unit)} to {amount(one.high, one.unit)}"
-
-
-def budget_share(row: BudgetRow) -> str:
-    """Return the used share of a budget; empty without a limit."""
-    if row.available <= 0:
-        return ""
-    share = row.used / row.available
-    return percent(share) if share >= 0.01 or share == 0 else "< 1 %"
+    if budget.how == "measured":
+        return amount(budget.used, budget.unit), ""
+    if budget.unit == "us":
+        return estimated_latency(budget.used, budget.low, budget.high)
+    return amount(budget.used, budget.unit), f"{amount(budget.low, budget.unit)} to {amount(budget.high, budget.unit)}"
 
 
 SECTION = Section(

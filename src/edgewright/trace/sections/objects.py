@@ -8,56 +8,56 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from edgewright.core.formatting import fraction, percent, plural
+from edgewright.schema.objects import ObjectsRecord, Scene, Spot
 from edgewright.schema.trace import EvaluationRecord, Trace
-from edgewright.schema.trace_objects import ObjectsRecord, Scene, Spot
-from edgewright.trace.facts import interval_text
+from edgewright.trace.blocks.view_blocks import Table, Template, ViewBlock, line, row
 from edgewright.trace.sections import Exported, Section
-from edgewright.trace.view_blocks import Table, Template, ViewBlock, line, row
+from edgewright.trace.sentences.facts import interval_text
 
 
 def _record(evaluation: EvaluationRecord | None) -> ObjectsRecord | None:
-    found = None if evaluation is None else evaluation.objects
-    return None if found is None or isinstance(found, UnsetType) else found
+    record = None if evaluation is None else evaluation.objects
+    return None if record is None or isinstance(record, UnsetType) else record
 
 
 def objects_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]:
     """Build the table of classes, and how a map becomes objects."""
-    found = _record(evaluation)
-    if found is None:
+    record = _record(evaluation)
+    if record is None:
         return ()
     heads = ("class", "#precision", "#recall", "#F1 of centres (95 % CI)", "#true", "#found")
     rows = [
-        row(one.label, fraction(one.precision), fraction(one.recall), interval_text(one.f1), f"{one.true:,}",
-            f"{one.found:,}")
-        for one in found.classes
+        row(scores.label, fraction(scores.precision), fraction(scores.recall), interval_text(scores.f1),
+            f"{scores.true:,}", f"{scores.detected:,}")
+        for scores in record.classes
     ]  # fmt: skip
-    spec = found.spec
+    spec = record.spec
     text = (
         f"A centre is right at most one cell ({spec.height // spec.rows} pixels) from a true one of its class. The map "
         f"has {spec.rows} x {spec.columns} cells; touching cells of a class are one object."
     )
-    if found.crowded:
-        text += f" {plural(found.crowded, 'true object')} shared a cell with another one of the class."
+    if record.crowded:
+        text += f" {plural(record.crowded, 'true object')} shared a cell with another one of the class."
     return (Table("Objects by class", heads, rows, "measured"), line(text, "quiet"))
 
 
 def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     """Build the test pictures."""
-    found = _record(trace.evaluation)
-    if found is None or not found.scenes:
+    record = _record(trace.evaluation)
+    if record is None or not record.scenes:
         return ()
-    cards = [_card(scene, found) for scene in found.scenes]
-    return (Template("scenes.html", {"cards": cards, "spec": found.spec}),)
+    cards = [_card(scene, record) for scene in record.scenes]
+    return (Template("scenes.html", {"cards": cards, "spec": record.spec}),)
 
 
-def _card(scene: Scene, found: ObjectsRecord) -> dict[str, object]:
+def _card(scene: Scene, record: ObjectsRecord) -> dict[str, object]:
     return {
         "scene": scene,
         "picture": base64.b64encode(scene.picture).decode(),
         "true": [_mark(spot, scene.name, "is there") for spot in scene.true],
-        "found": [_mark(spot, scene.name, f"found, {percent(spot.chance)}") for spot in scene.found],
-        "cell": found.spec.height // found.spec.rows,
-        "text": f"{scene.name}: {plural(len(scene.true), 'true object')}, {len(scene.found)} found",
+        "found": [_mark(spot, scene.name, f"found, {percent(spot.chance)}") for spot in scene.detected],
+        "cell": record.spec.height // record.spec.rows,
+        "text": f"{scene.name}: {plural(len(scene.true), 'true object')}, {len(scene.detected)} found",
     }
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edgewright.core.formatting import number, percent, shape_text
+from edgewright.core.formatting import number, shape_text
 from edgewright.schema.trace import Explained, LayerTrace, PredictionRecord, Trace
-from edgewright.trace.opening import receiver
+from edgewright.trace.blocks.view_blocks import Card, Cards, Span, Step, Steps, ViewBlock, line
 from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Card, Cards, Span, Step, Steps, ViewBlock, line
+from edgewright.trace.sentences.facts import answer_text, layer_title, ranked
+from edgewright.trace.sentences.opening import receiver
 
 _VALUES, _SCORES = 64, 8
 _SQUASHING = ("softmax", "sigmoid")
+_RAW = "Input"
 
 
 def blocks(trace: Trace) -> Sequence[ViewBlock]:
@@ -39,7 +41,7 @@ def prediction_card(record: PredictionRecord, title: str = "", anchor: str = "")
     elif record.truth:
         head.append((f"truth {record.truth}", "quiet"))
     steps = [
-        *_input("Input", record.raw, record.input_names, record.raw_shape),
+        *_input(_RAW, record.raw, record.input_names, record.raw_shape),
         *_input(f"To the {receiver(record)}", record.features, record.feature_names, record.feature_shape),
         *(_layer(layer, layer is record.layers[-1] and bool(record.probabilities)) for layer in record.layers),
     ]
@@ -51,18 +53,8 @@ def prediction_card(record: PredictionRecord, title: str = "", anchor: str = "")
 def explained_blocks(record: Explained) -> Sequence[ViewBlock]:
     """Build the card of a prediction that was requested, what lies outside the declared ranges, and notes."""
     outside = (line(f"outside the declared range: {text}", "warn") for text in record.outside)
-    card = prediction_card(record.prediction, f"Prediction of {record.place}")
+    card = prediction_card(record.prediction, f"Prediction of {record.origin}")
     return Cards([card]), *outside, *(line(text, "quiet") for text in record.notes)
-
-
-def ranked(record: PredictionRecord) -> list[tuple[str, float]]:
-    """Return classes and probabilities, the most probable first."""
-    return sorted(record.probabilities, key=lambda pair: (-pair[1], pair[0]))
-
-
-def answer_text(record: PredictionRecord) -> str:
-    """Return the answer with its confidence, 'walking, 85 %'; a regression's answer has none."""
-    return f"{record.answer}, {percent(record.confidence)}" if record.probabilities else record.answer
 
 
 def _input(title: str, values: Sequence[float | None], names: Sequence[str], shape: Sequence[int]) -> list[Step]:
@@ -74,7 +66,10 @@ def _input(title: str, values: Sequence[float | None], names: Sequence[str], sha
         channel = names[0] if names else "channel 1"
         return [Step(title, f"{text}, {channel}", _finite(values), f"{channel} over time")]
     pairs = [(names[i] if i < len(names) else f"{i + 1}", number(value)) for i, value in enumerate(values)]
-    return [Step(title, text, pairs=pairs, more=(math.prod(shape) if shape else len(values)) - len(values))]
+    more = (math.prod(shape) if shape else len(values)) - len(values)
+    # Readings of several units have no common scale; what a model takes has one.
+    drawn_values = [] if title == _RAW else _finite(values)
+    return [Step(title, text, drawn_values, f"{title}: values in order", pairs=pairs, more=more)]
 
 
 def _layer(layer: LayerTrace, output: bool) -> Step:
@@ -89,11 +84,6 @@ def _layer(layer: LayerTrace, output: bool) -> Step:
     cut = f", the first {len(layer.values)} shown" if len(layer.values) < layer.size else ""
     text += f", largest {number(max(layer.values))}{cut}"
     return Step(title, text, _finite(layer.values), f"{layer.name}: {text}")
-
-
-def layer_title(layer: LayerTrace) -> str:
-    """Return a layer's name with its activation, 'hidden 1 (relu)'."""
-    return f"{layer.name} ({layer.activation})" if layer.activation not in ("", "linear") else layer.name
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:

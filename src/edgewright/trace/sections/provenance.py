@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from edgewright.schema.trace import Trace
+from edgewright.trace.blocks.view_blocks import Fold, Pairs, ViewBlock, line
 from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Fold, Pairs, ViewBlock, line
 
 
 def blocks(trace: Trace) -> Sequence[ViewBlock]:
@@ -23,12 +23,12 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(known.versions.items()))),
         ("record", f"version {trace.version}"),
     ]  # fmt: skip
-    made: list[ViewBlock] = [Pairs([(name, value) for name, value in facts if value], wide=True)]
-    made += [line(text, "warn") for text in trace.warnings]
+    parts: list[ViewBlock] = [Pairs([(name, value) for name, value in facts if value], wide=True)]
+    parts += [line(text, "warn") for text in trace.warnings]
     if trace.config:
         config = msgspec.json.format(msgspec.json.encode(trace.config, order="sorted"), indent=2).decode()
-        made.append(Fold("The configuration, defaults included", [line(config, "code")]))
-    return made
+        parts.append(Fold("The configuration, defaults included", [line(config, "code")]))
+    return parts
 
 
 SECTION = Section(100, "Provenance", blocks)

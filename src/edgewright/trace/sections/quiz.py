@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from edgewright.schema.trace import Trace
 from edgewright.trace import questions
+from edgewright.trace.blocks.view_blocks import Template, ViewBlock
 from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Template, ViewBlock
 
 
 def blocks(trace: Trace) -> Sequence[ViewBlock]:
     """Build the questions; none where the record gives none."""
-    found = questions.quiz(trace)
-    return (Template("quiz.html", {"questions": found}),) if found else ()
+    quiz = questions.quiz(trace)
+    return (Template("quiz.html", {"questions": quiz}),) if quiz else ()
 
 
 SECTION = Section(90, "Quiz", blocks, missing="This trace has too little data for questions.")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from edgewright.core.formatting import bytes_text, fraction, measure_word, microseconds_text, plural, seconds_text
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
 from edgewright.schema.trace_flow import BreakEven
+from edgewright.trace.blocks.view_blocks import Chart, Charts, Curve, Row, Table, ViewBlock, line, row
 from edgewright.trace.sections import Section
-from edgewright.trace.view_blocks import Chart, Charts, Curve, Row, Table, ViewBlock, line, row
 
 _PANELS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("Training time", "seconds", "s", seconds_text),
@@ -35,23 +35,26 @@ def scaling_blocks(record: ScalingRecord | None) -> Sequence[ViewBlock]:
     pays = "" if record.pays_from is None else f"The larger architecture pays from {record.pays_from:,} rows."
     sentence = record.sentence or pays
     points = sorted(record.points, key=lambda point: (point.parameters, point.architecture, point.rows))
-    drawn = [chart for panel in _PANELS if (chart := _chart(points, *panel)) is not None]
-    made: list[ViewBlock] = [line(sentence)] if sentence else []
-    made += [Charts(drawn)] if drawn else []
-    made.append(
+    panels = [chart for panel in _PANELS if (chart := _chart(points, *panel)) is not None]
+    parts: list[ViewBlock] = [line(sentence)] if sentence else []
+    parts += [Charts(panels)] if panels else []
+    parts.append(
         Table("Every architecture at every data size", _HEADS, [_row(p) for p in points], "measured", "scaling-points")
     )
     measures = sorted({measure for exponents in record.exponents.values() for measure in exponents})
     if measures:
-        rows = [row(name, *(exponent_text(record, name, one) for one in measures)) for name in sorted(record.exponents)]
+        rows = [
+            row(name, *(exponent_text(record, name, name_of_measure) for name_of_measure in measures))
+            for name in sorted(record.exponents)
+        ]
         heads = ("architecture", *(f"#{measure_word(measure)}" for measure in measures))
-        made.append(Table("Exponents: cost ~ rows^exponent", heads, rows, "estimated", "scaling-exponents"))
+        parts.append(Table("Exponents: cost ~ rows^exponent", heads, rows, "estimated", "scaling-exponents"))
     if record.laws:
         heads = ("architecture", "#exponent, 90 % CI", "#floor", "#error at twice the rows, 90 % CI")
         laws = [row(*law) for law in law_rows(record)]
-        made.append(Table("Power laws: error ~ rows^-exponent + floor", heads, laws, "estimated", "scaling-laws"))
+        parts.append(Table("Power laws: error ~ rows^-exponent + floor", heads, laws, "estimated", "scaling-laws"))
     crossing = break_even_text(record.break_even)
-    return [*made, *([line(crossing)] if crossing else [])]
+    return [*parts, *([line(crossing)] if crossing else [])]
 
 
 def _row(point: ScalingPoint) -> Row:
@@ -91,8 +94,8 @@ def exponent_text(record: ScalingRecord, name: str, measure: str) -> str:
     """Return '0.98 (0.95 to 1.01)', without an interval at too few sizes; '-' where nothing was fitted."""
     if measure not in record.exponents.get(name, {}):
         return "-"
-    found = record.intervals.get(name, {}).get(measure)
-    return _between(found, 2) if found else f"{record.exponents[name][measure]:.2f}"
+    interval = record.intervals.get(name, {}).get(measure)
+    return _between(interval, 2) if interval else f"{record.exponents[name][measure]:.2f}"
 
 
 def law_rows(record: ScalingRecord) -> list[tuple[str, str, str, str]]:
@@ -103,21 +106,21 @@ def law_rows(record: ScalingRecord) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def break_even_text(found: BreakEven | None) -> str:
+def break_even_text(crossing: BreakEven | None) -> str:
     """Return from where the larger one is better, in a sentence; empty where there is nothing to compare."""
-    if found is None:
+    if crossing is None:
         return ""
-    if found.rows is None and found.low is None and found.high is None:
+    if crossing.rows is None and crossing.low is None and crossing.high is None:
         return "The curves of the largest and the smallest architecture do not cross within these sizes."
-    low = "fewer than the smallest size" if found.low is None else f"{found.low:,.0f}"
-    high = "more than the largest size" if found.high is None else f"{found.high:,.0f}"
-    aside = "below these sizes" if found.low is None else "beyond these sizes"
-    here = aside if found.rows is None else f"at {found.rows:,.0f} rows"
+    low = "fewer than the smallest size" if crossing.low is None else f"{crossing.low:,.0f}"
+    high = "more than the largest size" if crossing.high is None else f"{crossing.high:,.0f}"
+    aside = "below these sizes" if crossing.low is None else "beyond these sizes"
+    here = aside if crossing.rows is None else f"at {crossing.rows:,.0f} rows"
     return f"The largest architecture overtakes the smallest {here} (90 % CI: {low} to {high})."
 
 
-def _between(found: Interval, digits: int) -> str:
-    return f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+def _between(interval: Interval, digits: int) -> str:
+    return f"{interval.value:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
 SECTION = Section(40, "Scaling", lambda trace: scaling_blocks(trace.scaling))

@@ -8,10 +8,10 @@ from edgewright.core.formatting import bytes_text, percent, some_of
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import Trace
-from edgewright.schema.trace_samples import Channel, ClassSample, ClassSamples
+from edgewright.schema.trace_flow import Channel, ClassSample, ClassSamples
+from edgewright.trace.blocks.view_blocks import Template, ViewBlock, line
 from edgewright.trace.page_model import PageModel, packed, page_model
 from edgewright.trace.sections import Exported, Section
-from edgewright.trace.view_blocks import Template, ViewBlock, line
 
 _SLIDERS = 24
 _SIGNAL = (
@@ -37,7 +37,7 @@ def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     if needed + _size(samples) > exported.room:
         size = bytes_text(needed + _size(samples))
         left = bytes_text(max(0, exported.room))
-        return (line(f"This model is too large for the page: it takes {size}, and {left} are left of its 300 kB."),)
+        return (line(f"This model is too large for the page: it takes {size}, and {left} are left of its 400 kB."),)
     return (Template("what_if.html", _context(trace, known, graph, model, samples)),)
 
 

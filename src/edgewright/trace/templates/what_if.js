@@ -177,10 +177,8 @@ const operators={
   MaxPool:slid((taps,c,[x],at,n)=>most(taps.map(([p])=>p<0?-Infinity:tap(x,c,n,p)))),
   AveragePool:slid((taps,c,[x],at,n)=>total(taps.map(([p])=>tap(x,c,n,p)))/taps.length),
 };
-const bytes=text=>new Response(new Blob([Uint8Array.from(atob(text),c=>c.charCodeAt(0))]).stream()
-.pipeThrough(new DecompressionStream('deflate'))).arrayBuffer();
 const numbers=text=>!text||text=='-'?[]:text.split(',').map(Number);
-const weights=await bytes(box.dataset.weights),shape=numbers(box.dataset.shape);
+const weights=await unpack(box.dataset.weights),shape=numbers(box.dataset.shape);
 const values=[undefined,undefined],plan=[];
 let place=0;
 for(const line of box.textContent.trim().split('\n')){
@@ -205,7 +203,7 @@ const find=name=>document.getElementById('what-if-'+name);
 const form=find('form'),pick=find('sample'),answer=find('answer'),sliders=[...form.querySelectorAll('input[type=range]')];
 const labels=[...answer.querySelectorAll('li')];
 let base;
-const kept=await Promise.all([...pick.options].map(one=>bytes(one.dataset.values)));
+const kept=await Promise.all([...pick.options].map(one=>unpack(one.dataset.values)));
 const fresh=()=>{
   base=new Float32Array(kept[pick.selectedIndex]);
   for(const one of sliders)one.value=one.dataset.column===undefined?one.dataset.rest:isNaN(base[one.dataset.column])?one.dataset.rest:base[one.dataset.column];

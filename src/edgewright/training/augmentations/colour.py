@@ -33,16 +33,16 @@ def apply(config: ColourConfig, pictures: Floats, rng: np.random.Generator) -> F
     low, high = np.float32(pictures.min(initial=0.0)), np.float32(pictures.max(initial=0.0))
     count, channels = pictures.shape[:2]
 
-    def drawn(spread: float, each: int = 1) -> Floats:
+    def draw(spread: float, each: int = 1) -> Floats:
         return rng.uniform(1.0 - spread, 1.0 + spread, (count, each, 1, 1)).astype(np.float32)
 
-    made = (pictures - low) * drawn(config.tint, channels)
-    grey = made.mean(axis=1, keepdims=True)
-    made = grey + (made - grey) * drawn(config.saturation)
-    mean = made.mean(axis=(1, 2, 3), keepdims=True)
-    shift = (drawn(config.brightness) - np.float32(1)) * (high - low)
-    made = (made - mean) * drawn(config.contrast) + mean + shift
-    changed: Floats = np.clip(made, 0, high - low, out=made) + low
+    tinted = (pictures - low) * draw(config.tint, channels)
+    grey = tinted.mean(axis=1, keepdims=True)
+    tinted = grey + (tinted - grey) * draw(config.saturation)
+    mean = tinted.mean(axis=(1, 2, 3), keepdims=True)
+    shift = (draw(config.brightness) - np.float32(1)) * (high - low)
+    tinted = (tinted - mean) * draw(config.contrast) + mean + shift
+    changed: Floats = np.clip(tinted, 0, high - low, out=tinted) + low
     return changed
 
 

@@ -47,12 +47,12 @@ def apply(config: CropConfig, pictures: Floats, rng: np.random.Generator) -> Flo
     down = rng.random(count) * (1.0 - tall) + tall / 2
     right = rng.random(count) * (1.0 - wide) + wide / 2
     angle = np.asarray(rng.uniform(-config.degrees, config.degrees, count)) * math.pi / 180.0
-    made = np.empty_like(pictures)
+    cropped = np.empty_like(pictures)
     for start in range(0, count, _PART):
         few = slice(start, start + _PART)
         y, x = _places(height, width, tall[few], wide[few], down[few], right[few], angle[few])
-        made[few] = _between(pictures[few], y, x)
-    return made
+        cropped[few] = _between(pictures[few], y, x)
+    return cropped
 
 
 def _places(
@@ -83,11 +83,11 @@ def _between(pictures: Floats, y: Floats, x: Floats) -> Floats:
     first = (np.arange(count, dtype=np.int32)[:, None, None] * height + top) * width + left
     # Channels last: one index reads a pixel whole.
     flat = np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)).reshape(-1, channels)
-    beside, below = (x - left)[..., None], (y - top)[..., None]
-    upper = flat[first] * (1 - beside) + flat[first + 1] * beside
-    lower = flat[first + width] * (1 - beside) + flat[first + width + 1] * beside
-    made: Floats = (upper * (1 - below) + lower * below).transpose(0, 3, 1, 2)
-    return made
+    right_share, below = (x - left)[..., None], (y - top)[..., None]
+    upper = flat[first] * (1 - right_share) + flat[first + 1] * right_share
+    lower = flat[first + width] * (1 - right_share) + flat[first + width + 1] * right_share
+    interpolated: Floats = (upper * (1 - below) + lower * below).transpose(0, 3, 1, 2)
+    return interpolated
 
 
 AUGMENTATION = Augmentation(config=CropConfig, apply=apply, moves=True)

@@ -21,13 +21,13 @@ class FlipConfig(ChangeConfig, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def apply(config: FlipConfig, pictures: Floats, rng: np.random.Generator) -> Floats:
     """Copy of shape (n, channels, height, width)."""
-    made = pictures.copy()
-    chosen = rng.random(len(made)) < config.share
-    made[chosen] = made[chosen][..., ::-1]
+    flipped = pictures.copy()
+    chosen = rng.random(len(flipped)) < config.share
+    flipped[chosen] = flipped[chosen][..., ::-1]
     if not config.upright:
-        chosen = rng.random(len(made)) < config.share
-        made[chosen] = made[chosen][..., ::-1, :]
-    return made
+        chosen = rng.random(len(flipped)) < config.share
+        flipped[chosen] = flipped[chosen][..., ::-1, :]
+    return flipped
 
 
 AUGMENTATION = Augmentation(config=FlipConfig, apply=apply, moves=True)

@@ -48,16 +48,16 @@ def apply(config: SpeakerConfig, windows: Floats, rng: np.random.Generator) -> F
         )  # fmt: skip
     count, bands, frames = windows.shape
 
-    def drawn(spread: float) -> NDArray[np.float64]:
+    def draw(spread: float) -> NDArray[np.float64]:
         return np.asarray(rng.uniform(-spread, spread, (count, 1)))
 
     # Below the first band lies one more step of the scale.
-    pitch = np.arange(1, bands + 1) * (1.0 + drawn(config.tract)) - 1.0
-    time = (np.arange(frames) + frames * drawn(config.shift)) * (1.0 + drawn(config.tempo))
-    made = _between(_between(windows, pitch, 1), time, 2)
+    pitch = np.arange(1, bands + 1) * (1.0 + draw(config.tract)) - 1.0
+    time = (np.arange(frames) + frames * draw(config.shift)) * (1.0 + draw(config.tempo))
+    stretched = _between(_between(windows, pitch, 1), time, 2)
     spread = float(windows.std())
-    colour = drawn(config.tilt) * np.linspace(-1.0, 1.0, bands) + drawn(config.level)
-    return np.asarray(made + (spread * colour)[:, :, None].astype(np.float32), np.float32)
+    colour = draw(config.tilt) * np.linspace(-1.0, 1.0, bands) + draw(config.level)
+    return np.asarray(stretched + (spread * colour)[:, :, None].astype(np.float32), np.float32)
 
 
 def _between(windows: Floats, at: NDArray[np.float64], axis: int) -> Floats:

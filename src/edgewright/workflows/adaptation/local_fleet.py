@@ -11,7 +11,7 @@ import numpy as np
 from edgewright.core.adaptation.factory import Factory, Numbers, State
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.federation.group import OVER, Group, advance, received
-from edgewright.core.federation.layer import Layer, bias_unit, local_change, parse_layer
+from edgewright.core.federation.layer import Layer, Rotation, bias_unit, local_change, parse_layer, rotated_length
 from edgewright.core.federation.member import Member
 from edgewright.core.federation.messages import (
     Advertise,
@@ -23,9 +23,7 @@ from edgewright.core.federation.messages import (
     encode,
     parse_request,
 )
-from edgewright.core.federation.rotation import Rotation, rotated_length
-from edgewright.core.federation.rounds import contribution, new_groups, next_layer
-from edgewright.core.federation.suspicion import suspicion
+from edgewright.core.federation.rounds import contribution, new_groups, next_layer, suspicion
 from edgewright.schema.errors import UnknownNameError
 from edgewright.schema.federation import FederationSettings, RoundOutcome
 

@@ -19,8 +19,8 @@ from edgewright.data.targets import as_text
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.cost import cost
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.pipeline.measure import latency
-from edgewright.pipeline.variants import asked, engine_flips
+from edgewright.pipeline.cost.measure import latency
+from edgewright.pipeline.package.variants import answering, engine_flips
 from edgewright.schema.compress import CompressRow
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -67,20 +67,20 @@ def rows_of(
         advance: told of every row.
     """
     sides = subject.material.sides
-    made: list[CompressRow] = []
+    rows: list[CompressRow] = []
     errors: dict[str, NDArray[np.float64]] = {}
     first: Seen | None = None
     for form in forms:
-        answer = asked(form.model)
+        answer = answering(form.model)
         X = subject.material.samples.X
         seen = Seen(answer(X[sides.validation]), answer(X[sides.test]))
         first = first or seen
-        made.append(_row(subject, form, seen, first, made[0] if made else None))
+        rows.append(_row(subject, form, seen, first, rows[0] if rows else None))
         errors[form.name] = _errors(subject, sides.test, seen.test)
         advance(1)
-    made = _tested(made, errors, test_groups(subject))
-    marks = front([_figures(row) for row in made])
-    return tuple(msgspec.structs.replace(row, front=mark) for row, mark in zip(made, marks, strict=True))
+    rows = _tested(rows, errors, test_groups(subject))
+    marks = front([_figures(row) for row in rows])
+    return tuple(msgspec.structs.replace(row, front=mark) for row, mark in zip(rows, marks, strict=True))
 
 
 def test_groups(subject: Subject) -> NDArray[np.generic] | None:
@@ -108,18 +108,18 @@ def _tested(
 
         return of
 
-    found: dict[str, float] = {}
+    accuracies: dict[str, float] = {}
     if groups is not None and len(names) <= metrics.FEW_GROUPS:
         sums = {name: np.bincount(numbers, each).astype(np.float64) for name, each in errors.items()}
         whole = partial(figure, samples=len(numbers))
         pairs = {row.name: of_sums(sums[row.name], sums[first.name], whole) for row in others}
-        found = probabilities(pairs, len(names))
-    made = [first]
+        accuracies = probabilities(pairs, len(names))
+    forms = [first]
     for row in others:
         by = "sample" if groups is None else "group"
         interval = metrics.group_interval(numbers, lost(row.name), by=by)
-        made.append(msgspec.structs.replace(row, drop_interval=interval, p=found.get(row.name)))
-    return made
+        forms.append(msgspec.structs.replace(row, drop_interval=interval, p=accuracies.get(row.name)))
+    return forms
 
 
 def _figures(row: CompressRow) -> tuple[float, ...]:
@@ -129,11 +129,11 @@ def _figures(row: CompressRow) -> tuple[float, ...]:
 
 def _row(subject: Subject, form: CompressForm, seen: Seen, first: Seen, float_row: CompressRow | None) -> CompressRow:
     engine = choose(None)
-    ask, one = engine.load(form.model), np.ascontiguousarray(subject.material.samples.X[:1], np.float32)
-    p50, p99 = latency(lambda: ask(one))
+    ask, sample = engine.load(form.model), np.ascontiguousarray(subject.material.samples.X[:1], np.float32)
+    p50, p99 = latency(lambda: ask(sample))
     row = CompressRow(
         name=form.name,
-        made=form.made,
+        recipe=form.recipe,
         file=model_file(form.name),
         drop=0.0,
         validation_drop=0.0,
@@ -183,7 +183,7 @@ def _sides(subject: Subject, seen: Seen) -> tuple[tuple[NDArray[np.int64], Float
 
 def _accuracy(subject: Subject, side: NDArray[np.int64], answers: Floats) -> Interval:
     samples, labels = subject.material.samples, subject.graph.labels
-    places = {label: place for place, label in enumerate(labels)}
+    places = {label: index for index, label in enumerate(labels)}
     true = np.asarray([places[str(label)] for label in as_text(samples.y[side])], np.int64)
     groups = None if samples.groups is None else samples.groups[side]
     return metrics.accuracy_interval(true, np.argmax(answers, axis=1), groups)

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression import prune, qat
-from edgewright.compression.distil import taught
 from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import Masks, Shaped, masked
-from edgewright.compression.retraining import Lesson, finished, lesson, trained, with_parameters
+from edgewright.compression.retraining import Lesson, finished, lesson, taught, trained, with_parameters
 from edgewright.core.engines import Answer, choose
 from edgewright.core.formatting import plural
 from edgewright.core.onnx.reader import read_onnx
@@ -23,8 +22,8 @@ from edgewright.graph.layer import Parameters
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.architecture import function
 from edgewright.models.base import Network
-from edgewright.pipeline.duration_estimate import told_by_first
-from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.cost.duration_estimate import told_by_first
+from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -131,7 +130,7 @@ class Base:
     """A float network and what belongs to it: zeros that stay, and the samples it was trained on."""
 
     name: str
-    made: str
+    recipe: str
     model: Network | None
     graph: Graph
     masks: Masks | None = None
@@ -144,7 +143,7 @@ class CompressForm:
     """A form of the table: its graph and bytes, and the float network it comes from."""
 
     name: str
-    made: str
+    recipe: str
     graph: Graph
     model: bytes
     base: Base
@@ -178,7 +177,7 @@ class Maker:
     def forms(self) -> Iterator[CompressForm]:
         """Float first; then every network that was asked for, each followed by its integer forms."""
         for base in self.networks():
-            yield CompressForm(base.name, base.made, base.graph, to_onnx(base.graph), base, False, base.seconds)
+            yield CompressForm(base.name, base.recipe, base.graph, to_onnx(base.graph), base, False, base.seconds)
             if self.wanted.int8:
                 yield self._int8(base)
             if self.wanted.qat:
@@ -217,7 +216,7 @@ class Maker:
             answers = teacher_answers(self.wanted.distil, subject.raw_training(), features, subject.graph.labels)
         return self._learn(
             replace(
-                base, name="distilled", made="learned from the teacher and the labels", lesson=taught(plain, answers)
+                base, name="distilled", recipe="learned from the teacher and the labels", lesson=taught(plain, answers)
             ),
             model,
             gentle=False,
@@ -225,16 +224,16 @@ class Maker:
 
     def _structured(self, base: Base, cut: Pruning) -> Base:
         model, _ = _own(base)
-        made = prune.structured(model, cut.share)
-        text = f"{100 * (1 - prune.macs(made) / prune.macs(model)):.0f} % fewer multiply-accumulates, fine-tuned"
-        return self._learn(replace(base, name=_joined(base, cut.name), made=text), made)
+        smaller = prune.structured(model, cut.share)
+        text = f"{100 * (1 - prune.macs(smaller) / prune.macs(model)):.0f} % fewer multiply-accumulates, fine-tuned"
+        return self._learn(replace(base, name=_joined(base, cut.name), recipe=text), smaller)
 
     def _magnitude(self, base: Base, cut: Pruning) -> Base:
         model, _ = _own(base)
         masks = prune.smallest(model, cut.share)
         start = with_parameters(model, masked(model.parameters_, masks), model.tables)
         text = f"{100 * cut.share:g} % of the weights are zero, fine-tuned: saves compressed bytes only"
-        return self._learn(replace(base, name=_joined(base, cut.name), made=text, masks=masks), start)
+        return self._learn(replace(base, name=_joined(base, cut.name), recipe=text, masks=masks), start)
 
     def _learn(self, base: Base, start: Network, gentle: bool = True) -> Base:
         """Train a network and puts it behind the stages."""
@@ -278,13 +277,13 @@ class Maker:
     def _qat(self, base: Base) -> CompressForm:
         model, _ = _own(base)
         given, features = self.subject.config.compression, self.subject.features(self.calibration)
-        found = qat.find_ranges(model, features, method=given.method, percentile=given.percentile)
-        rounding = qat.rounding_of(model, found, per_channel=given.per_channel)
+        ranges = qat.find_ranges(model, features, method=given.method, percentile=given.percentile)
+        rounding = qat.rounding_of(model, ranges, per_channel=given.per_channel)
         apply = Shaped(model.network(), base.masks, rounding)
-        made, seconds = self._train(replace(base, name=_joined(base, "qat")), model, apply)
+        trained, seconds = self._train(replace(base, name=_joined(base, "qat")), model, apply)
         # The float network beside it in a package is the one it was made from.
-        tuned = replace(base, model=made, graph=self.subject.whole(made))
-        small = qat.as_trained(tuned.graph, found, features, made, per_channel=given.per_channel)
+        tuned = replace(base, model=trained, graph=self.subject.whole(trained))
+        small = qat.as_trained(tuned.graph, ranges, features, trained, per_channel=given.per_channel)
         name, spent = _joined(base, "qat"), base.seconds + seconds
         return CompressForm(name, "int8, trained with its rounding", small, to_onnx(small), tuned, True, spent)
 

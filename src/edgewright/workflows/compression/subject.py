@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import refuse_objects
 from edgewright.core.package import read_package
+from edgewright.core.prediction.objects import refuse_objects
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
@@ -21,10 +21,11 @@ from edgewright.graph.stage import Context
 from edgewright.models.base import Network
 from edgewright.pipeline.debounce import debounce_of
 from edgewright.pipeline.fitting import Flow, first_context
-from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import Material, prepare
-from edgewright.pipeline.provenance import data_path, remembered
-from edgewright.pipeline.store import load_fitted
+from edgewright.pipeline.plan import data_plan
+from edgewright.pipeline.run_folder.folder import judged_of
+from edgewright.pipeline.run_folder.provenance import data_path, remembered
+from edgewright.pipeline.run_folder.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats
@@ -79,16 +80,16 @@ class Wanted:
         return tuple(name for name, given in requested if given)
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def options(self) -> tuple[str, ...]:
         """The options as written on the command line."""
-        made = ["--int8"] if self.int8 else []
-        made += ["--qat"] if self.qat else []
-        made += [f"--prune {cut.kind}:{cut.share:g}" for cut in self.prune]
-        made += ["--distil"] if self.distil else []
-        made += [f"--keep {self.keep}"] if self.keep else []
-        made += [f"--device {self.device}"] if self.device else []
-        made += [] if self.max_drop is None else [f"--max-drop {100 * self.max_drop:g}%"]
-        return tuple(made) + (() if self.epochs is None else (f"--epochs {self.epochs}",))
+        options = ["--int8"] if self.int8 else []
+        options += ["--qat"] if self.qat else []
+        options += [f"--prune {cut.kind}:{cut.share:g}" for cut in self.prune]
+        options += ["--distil"] if self.distil else []
+        options += [f"--keep {self.keep}"] if self.keep else []
+        options += [f"--device {self.device}"] if self.device else []
+        options += [] if self.max_drop is None else [f"--max-drop {100 * self.max_drop:g}%"]
+        return tuple(options) + (() if self.epochs is None else (f"--epochs {self.epochs}",))
 
 
 def names(wanted: Wanted) -> tuple[str, ...]:
@@ -96,10 +97,10 @@ def names(wanted: Wanted) -> tuple[str, ...]:
     whole = ["float", *(["distilled"] if wanted.distil else [])]
     cuts = [cut.name if base == "float" else f"{base}-{cut.name}" for base in whole for cut in wanted.prune]
     kinds = [kind for kind, given in (("int8", wanted.int8), ("qat", wanted.qat)) if given]
-    made: list[str] = []
+    words: list[str] = []
     for base in (*whole, *cuts):
-        made += [base, *(kind if base == "float" else f"{base}-{kind}" for kind in kinds)]
-    return tuple(made)
+        words += [base, *(kind if base == "float" else f"{base}-{kind}" for kind in kinds)]
+    return tuple(words)
 
 
 def read_pruning(text: str) -> Pruning:
@@ -224,7 +225,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
         raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder))
     refuse_objects(index.task, f"edgewright compress {folder}")
     known = remembered(folder)
-    material = prepare(index.config, data or known.place())
+    material = prepare(data_plan(index.config), data or known.data_location())
     if known.changed(material.sha256):
         raise InputError(
             "the data the run was fitted on",
@@ -236,7 +237,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
     shape = tuple(material.samples.X.shape[1:])
     graph = graph_of(steps, shape, index.config.name, material.samples.columns)
     flow = _behind(material, steps[:-1], [stage.context for stage in index.stages], index.task)
-    path = data_path(index.config, data or known.path)
+    path = data_path(index.config.data, data or known.path)
     return Subject(index.config, material, graph, flow, model, path, debounce=_debounce(folder, index.config))
 
 
@@ -245,7 +246,7 @@ def _debounce(folder: Path, config: PipelineConfig) -> int:
     package, trace = folder / f"{config.name}.edge", folder / "trace.json"
     if package.exists():
         return read_package(package).manifest.decision.debounce
-    return debounce_of(config, read_trace(trace).debounce if trace.exists() else None)
+    return debounce_of(config.decision, read_trace(trace).debounce if trace.exists() else None)
 
 
 def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Context], task: str) -> Flow:
@@ -273,12 +274,12 @@ def _channels_first(graph: Graph) -> Graph:
         inputs = tuple(source.name if name == turned else name for name in node.inputs)
         return msgspec.structs.replace(node, inputs=inputs)
 
-    made = msgspec.structs.replace(
+    rearranged = msgspec.structs.replace(
         graph,
         inputs=(msgspec.structs.replace(source, shape=source.shape[::-1]),),
         nodes=tuple(renamed(node) for node in graph.nodes if node is not readers[0]),
     )
-    return msgspec.structs.replace(made, boundary=source.name) if graph.boundary == turned else made
+    return msgspec.structs.replace(rearranged, boundary=source.name) if graph.boundary == turned else rearranged
 
 
 def open_model(path: Path, data: str | None, target: str, group: str) -> Subject:
@@ -308,14 +309,14 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
         data=table,
         window=WindowConfig(samples=shape[1]) if len(shape) == 2 else None,
     )
-    material = prepare(config, None)
-    found = tuple(material.samples.X.shape[1:])
-    if found != tuple(shape):
-        raise InputError(f"samples of shape {tuple(shape)}", f"shape {found}", data, f"{path.name} takes no other")
+    material = prepare(data_plan(config), None)
+    arrived = tuple(material.samples.X.shape[1:])
+    if arrived != tuple(shape):
+        raise InputError(f"samples of shape {tuple(shape)}", f"shape {arrived}", data, f"{path.name} takes no other")
     _refuse_no_validation(material, config.name)
     if config.task == "classification":
         graph = _labelled(graph, material, path)
-    return Subject(config, material, graph, data_path=data_path(config, data), understood=proposed.sentence)
+    return Subject(config, material, graph, data_path=data_path(table, data), understood=proposed.sentence)
 
 
 def _columns(graph: Graph, path: Path) -> int:

@@ -11,18 +11,19 @@ import numpy as np
 
 from edgewright.core.package import model_file
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.budget import budgets
-from edgewright.pipeline.folder import new_run_folder
-from edgewright.pipeline.kept_trainings import kept_trainings, stopped_run
-from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.packaging import build_package, recording_columns
-from edgewright.pipeline.plan import resolve
-from edgewright.pipeline.provenance import config_hash, loader_text, write_record
-from edgewright.pipeline.stopped_work import FINISHED_EPOCHS, remove_stopped
-from edgewright.pipeline.store import save_fitted
-from edgewright.pipeline.variants import Form
+from edgewright.pipeline.config import config_hash
+from edgewright.pipeline.package.budget import budgets
+from edgewright.pipeline.package.packaging import build_package, recording_columns
+from edgewright.pipeline.package.variants import Form
+from edgewright.pipeline.plan import Plan, resolve
+from edgewright.pipeline.run_folder.folder import new_run_folder
+from edgewright.pipeline.run_folder.kept_trainings import kept_trainings, stopped_run
+from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.provenance import loader_text, write_record
+from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, remove_stopped
+from edgewright.pipeline.run_folder.store import save_fitted
 from edgewright.profiles.catalogue import load_profile
-from edgewright.profiles.estimate import refusal
+from edgewright.profiles.footprint import refusal
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
@@ -83,23 +84,23 @@ def compress(
         load_profile(wanted.device)
     hears = listener or Listener()
     file_path, path = Path(out), Path(source)
-    stopped = stopped_run(file_path.parent, file_path.name, str(wanted.told)) if resume else None
+    stopped = stopped_run(file_path.parent, file_path.name, str(wanted.options)) if resume else None
     with (
-        new_run_folder(file_path.parent, file_path.name, force=force, stopped=stopped) as made,
+        new_run_folder(file_path.parent, file_path.name, force=force, stopped=stopped) as folder,
         ExitStack() as until_done,
     ):
         with hears.doing("Reading data"):
             subject = _for_device(_open(path, data, target, group), wanted.device)
         on = f"{config_hash(subject.config)} {subject.material.sha256}"
-        until_done.enter_context(kept_trainings(made.work, str(wanted.told), on, resumed=resume))
+        until_done.enter_context(kept_trainings(folder.work, str(wanted.options), on, resumed=resume))
         maker = Maker(subject, wanted, hears)
         forms = list(maker.forms())
         with hears.doing("Judging forms", len(forms)) as advance:
             rows = rows_of(subject, forms, advance)
-        record = _write(subject, wanted, forms, rows, made.work, "run" if path.is_dir() else "model")
+        record = _write(subject, wanted, forms, rows, folder.work, "run" if path.is_dir() else "model")
     remove_stopped(file_path.parent, file_path.name, FINISHED_EPOCHS)
-    package = None if record.refused else made.final / f"{subject.config.name}.edge"
-    return Compressed(made.final, record, package)
+    package = None if record.refused else folder.final / f"{subject.config.name}.edge"
+    return Compressed(folder.final, record, package)
 
 
 def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
@@ -159,10 +160,9 @@ def _write(
     limit = config.compression.max_drop if wanted.max_drop is None else wanted.max_drop
     row, within = chosen_row(rows, limit, wanted.keep)
     form = next(form for form in forms if form.name == row.name)
-    for one in forms:
-        (folder / model_file(one.name)).write_bytes(one.model)
-    chosen_config = _with_layers(config, form)
-    plan = resolve(chosen_config)
+    for variant in forms:
+        (folder / model_file(variant.name)).write_bytes(variant.model)
+    plan = resolve(_with_layers(config, form))
     if form.base.model is not None and subject.flow is not None:
         (folder / "pipeline").mkdir()
         steps = [*subject.flow.steps, ("model", form.base.model)]
@@ -171,7 +171,7 @@ def _write(
     refused = _refusal(row, within, limit, wanted.keep)
     package = folder / f"{config.name}.edge"
     if not refused:
-        _package(subject, chosen_config, form, package, row)
+        _package(subject, plan, form, package, row)
     kind = Form("int8" if form.integer else "float", form.graph, form.model)
     device = budgets(plan, subject.material, kind, package, row.latency_p50_us)
     if not refused and (text := refusal(device)):
@@ -181,7 +181,7 @@ def _write(
         name=config.name,
         source=source,
         task=subject.material.task,
-        asked=wanted.told,
+        options=wanted.options,
         rows=rows,
         chosen=row.name,
         max_drop=limit,
@@ -228,8 +228,8 @@ def _with_layers(config: PipelineConfig, form: CompressForm) -> PipelineConfig:
     return msgspec.structs.replace(config, model=model, architecture="")
 
 
-def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path: Path, row: CompressRow) -> None:
-    material = subject.material
+def _package(subject: Subject, plan: Plan, form: CompressForm, path: Path, row: CompressRow) -> None:
+    material, config = subject.material, plan.config
     models = {"int8": form.model} if form.integer else {}
     result = f"rmse {row.error:.6g}" if row.accuracy is None else f"accuracy {row.accuracy.value:.4f}"
     build_package(
@@ -242,15 +242,15 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
         default="int8" if form.integer else "float",
         confidence=config.device.confidence,
         provenance={
-            "config": config_hash(config),
+            "config": plan.sha256,
             "data": material.sha256,
-            "loader": loader_text(config),
+            "loader": loader_text(config.data),
             "seed": str(config.seed),
             "form": form.name,
             "result": result,
         },
         seed=config.seed,
-        recordings=recording_columns(config, material.samples.rate, material.dataset.recordings),
+        recordings=recording_columns(plan.data, material.samples.rate, material.dataset.recordings),
         debounce=subject.debounce,
     )
 

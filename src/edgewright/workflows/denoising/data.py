@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.noise import Drawn, kinds, noise_of, pieces, read_noise, scaled
+from edgewright.data.noises import Noise, draw_noise, noise_kind, pieces, read_noise, scaled
 from edgewright.data.synthetic import is_synthetic
 from edgewright.schema.data import DataSet, Floats, Recording
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 
 # Shares of the groups or recordings that are held out and that validate.
 _HELD_OUT, _VALIDATED = 0.25, 0.15
@@ -51,14 +51,14 @@ class NoiseSource:
     """A kind that is drawn, or noise that was recorded, cut into what trains and what is held out."""
 
     name: str
-    train: tuple[Drawn, ...] = ()
-    held_out: tuple[Drawn, ...] = ()
+    train: tuple[Noise, ...] = ()
+    held_out: tuple[Noise, ...] = ()
 
-    def draw(self, shape: tuple[int, ...], rate: float, rng: np.random.Generator, *, held_out: bool) -> Drawn:
+    def draw(self, shape: tuple[int, ...], rate: float, rng: np.random.Generator, *, held_out: bool) -> Noise:
         """Noise of shape (channels, samples), of any power."""
         recorded = self.held_out if held_out else self.train
         if not recorded:
-            return noise_of(self.name).draw(shape, rate, rng)
+            return draw_noise(self.name, shape, rate, rng)
         chosen = recorded[int(rng.integers(len(recorded)))]
         # A signal that is longer than the noise gets it again and again.
         whole = np.tile(chosen, -(-shape[-1] // len(chosen)) + 1)
@@ -73,14 +73,14 @@ def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
     """
     if not data.rate:
         raise InputError("recordings with a rate", "rows without a time", data.name, "Set the column with --time")
-    made: list[Clean] = []
-    silent = drawn = clipped = 0
+    cleans: list[Clean] = []
+    silent = short = clipped = 0
     grouped = all(recording.groups is not None for recording in data.recordings)
     for recording in data.recordings:
         for begin, end, unit in _stretches(recording, grouped):
             values = np.ascontiguousarray(recording.values[begin:end].T)
             if recording.sessions is not None and is_synthetic(recording.sessions[begin:end]).any():
-                drawn += 1
+                short += 1
                 continue
             if not np.isfinite(values).all():
                 index = int(np.argwhere(~np.isfinite(values.T))[0][0]) + begin
@@ -90,15 +90,19 @@ def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
                 silent += 1
                 continue
             clipped += _clipped(values, data)
-            made.append(Clean(recording.name if begin == 0 else f"{recording.name} from row {begin}", unit, values))
-    if not made:
+            cleans.append(Clean(recording.name if begin == 0 else f"{recording.name} from row {begin}", unit, values))
+    if not cleans:
         raise InputError("clean signals", "nothing but silence" if silent else "none that was measured", data.name)
     reported = [
         (silent, "silent: left out"),
-        (drawn, "synthetic: left out"),
+        (short, "synthetic: left out"),
         (clipped, "clipped: what is cut off there is learned as clean"),
     ]
-    return tuple(made), "group" if grouped else "recording", [f"{n} recordings are {what}" for n, what in reported if n]
+    return (
+        tuple(cleans),
+        "group" if grouped else "recording",
+        [f"{n} recordings are {reason}" for n, reason in reported if n],
+    )
 
 
 def _stretches(recording: Recording, grouped: bool) -> list[tuple[int, int, str]]:
@@ -130,7 +134,7 @@ def sides_of(recordings: tuple[Clean, ...], held_by: str, hold_out: tuple[str, .
         recordings: clean ones.
         held_by: 'group' or 'recording'.
         hold_out: names of groups or recordings; a quarter of them, drawn, where it is empty.
-        seed: of the choice.
+        seed: seed of the choice.
 
     Raises:
         InputError: fewer than three groups or recordings, or names that are not there.
@@ -147,14 +151,14 @@ def sides_of(recordings: tuple[Clean, ...], held_by: str, hold_out: tuple[str, .
         raise InputError(f"{word} of the clean signals", ", ".join(absent), "--hold-out",
                          f"Known: {', '.join(units[:12])}")  # fmt: skip
     order = [units[i] for i in np.random.default_rng([seed, 1]).permutation(len(units)).tolist()]
-    held = list(hold_out) or order[: max(1, round(_HELD_OUT * len(units)))]
-    rest = [unit for unit in order if unit not in held]
+    held_out = list(hold_out) or order[: max(1, round(_HELD_OUT * len(units)))]
+    rest = [unit for unit in order if unit not in held_out]
     if len(rest) < 2:
         raise InputError(f"two {word} that are not held out", str(len(rest)), "--hold-out")
     validated = rest[: max(1, round(_VALIDATED * len(units)))][: len(rest) - 1]
     sides: dict[str, list[Clean]] = {"held": [], "validated": [], "train": []}
     for clean in recordings:
-        side = "held" if clean.unit in held else "validated" if clean.unit in validated else "train"
+        side = "held" if clean.unit in held_out else "validated" if clean.unit in validated else "train"
         sides[side].append(clean)
     return Sides(tuple(sides["train"]), tuple(sides["validated"]), tuple(sides["held"]), held_by)
 
@@ -171,15 +175,15 @@ def noise_sources(lines: tuple[str, ...], rate: float, minimum: int) -> tuple[No
 
     Raises:
         UnknownNameError: neither a kind nor a path.
-        InputError: no noise asked for, or files as `data.noise.read_noise` refuses them.
+        InputError: no noise asked for, or files as `data.noises.read_noise` refuses them.
     """
-    made: list[NoiseSource] = []
-    known = kinds()
+    sources: list[NoiseSource] = []
     for name in lines:
         path = Path(name)
-        if name in known or not path.exists():
-            noise_of(name)
-            made.append(NoiseSource(name))
+        if name in noise_kind.known or not path.exists():
+            if name not in noise_kind.known:
+                raise UnknownNameError("kind of noise", name, noise_kind.known)
+            sources.append(NoiseSource(name))
             continue
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".wav") if path.is_dir() else [path]
         if not files:
@@ -190,13 +194,13 @@ def noise_sources(lines: tuple[str, ...], rate: float, minimum: int) -> tuple[No
             sounds = [sounds[0][:cut], sounds[0][cut:]]
         whole = max(1, round(len(sounds) * (1 - _NOISE_HELD)))
         whole = min(whole, len(sounds) - 1)
-        made.append(NoiseSource(path.stem or name, tuple(sounds[:whole]), tuple(sounds[whole:])))
-    if not made:
-        raise InputError("noise", "none", "--noise", f"Known: {', '.join(known)}, or WAV files")
-    return tuple(made)
+        sources.append(NoiseSource(path.stem or name, tuple(sounds[:whole]), tuple(sounds[whole:])))
+    if not sources:
+        raise InputError("noise", "none", "--noise", f"Known: {', '.join(sorted(noise_kind.known))}, or WAV files")
+    return tuple(sources)
 
 
-def noisy(clean: Floats, noise: Drawn, snr: float) -> Floats:
+def noisy(clean: Floats, noise: Noise, snr: float) -> Floats:
     """Scale noise to add to (channels, samples), each channel at this ratio over the whole recording."""
     return np.asarray(scaled(noise, clean, snr), np.float32)
 
@@ -229,8 +233,8 @@ def windows(
         clean = side[int(rng.choice(len(side), p=lengths / lengths.sum()))].values
         clean = np.asarray(clean - mean[:, None], np.float32)
         source = sources[int(rng.integers(len(sources)))]
-        drawn = source.draw(clean.shape, rate, rng, held_out=False)
-        added = noisy(clean, drawn, float(rng.uniform(*snr)))
+        noise = source.draw(clean.shape, rate, rng, held_out=False)
+        added = noisy(clean, noise, float(rng.uniform(*snr)))
         level = np.float32(10.0 ** (rng.uniform(*gain) / 20.0))
         short = samples - clean.shape[1]
         if short > 0:

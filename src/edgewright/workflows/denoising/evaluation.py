@@ -7,23 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import istft, savgol_filter, stft
 
-from edgewright.core.executor import compile_graph
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.data.noise import kinds
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.data.noises import noise_kind
 from edgewright.graph.denoising import DenoiserFile
 from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.denoise import DenoiseRow, DenoiserSpec, DenoiseScore
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import interval_of
-from edgewright.workflows.denoising.baselines import BASELINES
 from edgewright.workflows.denoising.data import Clean, NoiseSource, clean_recordings, noise_sources, noisy
 
 # Segments: 30 ms of sound, half a second of slower signals; clamped as usual (P. Loizou, "Speech Enhancement", 2013).
 _SOUND, _SEGMENT, _SLOW_SEGMENT = 1000.0, 0.03, 0.5
 _LOW, _HIGH = -10.0, 35.0
 _TINY = 1e-12
+Baseline = Callable[[Floats, float, float], Floats]
+# Samples a second from which a signal is sound, with frames of a fixed length in time.
+_SPEECH_RATE, _SPEECH_FRAME = 4000.0, 0.032
+_FLOOR = 0.1
 
 
 def snr(clean: Floats, given: Floats) -> float:
@@ -74,8 +78,8 @@ class _Pair:
 
 
 def score_denoiser(
-    made: DenoiserFile, data: DataSet, *, noise: tuple[str, ...] = (), snr_range: tuple[float, float] | None = None,
-    seed: int = 0, most: int = 0,
+    denoiser: DenoiserFile, data: DataSet, *, noise: tuple[str, ...] = (), snr_range: tuple[float, float] | None = None,
+    seed: int = 0, maximum: int = 0,
 ) -> DenoiseScore:  # fmt: skip
     """Measure a denoiser and the baselines.
 
@@ -83,18 +87,18 @@ def score_denoiser(
     are held out. Noise is drawn anew; of recorded noise the part that never trained is taken.
 
     Args:
-        made: the denoiser.
+        denoiser: the denoiser.
         data: clean signals.
         noise: as of the training; that of the training where it is empty.
         snr_range: lowest and highest ratio; that of the training where it is None.
-        seed: of the noise.
-        most: recordings that are measured at most, 0 for all.
+        seed: seed of the noise.
+        maximum: recordings that are measured at most, 0 for all.
 
     Raises:
         InputError: another rate or other channels, people named otherwise than in the training, nothing that is held
             out, or recorded noise of the training that is not named again.
     """
-    spec = made.spec
+    spec = denoiser.spec
     check_fits(spec, data)
     recordings, held_by, _ = clean_recordings(data)
     if held_by != spec.learnt.held_by:
@@ -104,26 +108,26 @@ def score_denoiser(
             "Use the same names (--pattern, --group); otherwise the test could include training people",
         )  # fmt: skip
     known = {*spec.learnt.trained, *spec.learnt.validated}
-    held = tuple(clean for clean in recordings if clean.unit not in known)
-    if not held:
+    held_out = tuple(clean for clean in recordings if clean.unit not in known)
+    if not held_out:
         raise InputError("recordings that the denoiser was not trained on", "none", data.name,
                          f"Held out were: {', '.join(spec.learnt.held_out[:8])}")  # fmt: skip
-    held = held[:most] if most else held
+    held_out = held_out[:maximum] if maximum else held_out
     low, high = snr_range or (spec.learnt.noise.snr_low, spec.learnt.noise.snr_high)
-    recorded = [name for name in spec.learnt.noise.kinds if name not in kinds()]
+    recorded = [name for name in spec.learnt.noise.kinds if name not in noise_kind.known]
     if recorded and not noise:
         raise InputError(f"--noise with the recorded noise {', '.join(recorded)} of the training", "none", "--noise",
                          "The denoiser stores only its name: pass it again, with any other noise")  # fmt: skip
     sources = noise_sources(noise or spec.learnt.noise.kinds, spec.rate, spec.reach)
     validation = tuple(clean for clean in recordings if clean.unit in spec.learnt.validated)
-    methods = _methods(made, validation or held[:1], sources, (low, high), seed)
+    methods = _methods(denoiser, validation or held_out[:1], sources, (low, high), seed)
     rng = np.random.default_rng([seed, 7])
-    pairs = [_pair(clean, source, (low, high), spec.rate, methods, rng) for clean in held for source in sources]
+    pairs = [_pair(clean, source, (low, high), spec.rate, methods, rng) for clean in held_out for source in sources]
     names = [source.name for source in sources]
     rows = [row for which in (ALL, *names) for row in _rows(pairs, which, tuple(methods))]
     return DenoiseScore(
-        name=spec.name, recordings=len(held), groups=len({clean.unit for clean in held}), snr_low=low, snr_high=high,
-        rows=tuple(rows), loses=tuple(_loses(rows)), wins=tuple(_wins(rows)),
+        name=spec.name, recordings=len(held_out), groups=len({clean.unit for clean in held_out}),
+        snr_low=low, snr_high=high, rows=tuple(rows), loses=tuple(_loses(rows)), wins=tuple(_wins(rows)),
     )  # fmt: skip
 
 
@@ -143,32 +147,32 @@ def check_fits(spec: DenoiserSpec, data: DataSet) -> None:
 
 
 def _methods(
-    made: DenoiserFile, validation: Sequence[Clean], sources: Sequence[NoiseSource], span: tuple[float, float],
+    denoiser: DenoiserFile, validation: Sequence[Clean], sources: Sequence[NoiseSource], span: tuple[float, float],
     seed: int,
 ) -> dict[str, Method]:  # fmt: skip
     """All that is compared, by name; settings of baselines are those that are best on validation recordings."""
-    spec, running = made.spec, made.start()
-    found: dict[str, Method] = {INT8: lambda x: running.whole(x.T).T, FLOAT: float_form(made)}
+    spec, running = denoiser.spec, denoiser.start()
+    methods: dict[str, Method] = {INT8: lambda x: running.whole(x.T).T, FLOAT: float_form(denoiser)}
     rng = np.random.default_rng([seed, 8])
-    tried = []
+    outcomes = []
     for clean in validation:
         for source in sources:
             noise = source.draw(clean.values.shape, spec.rate, rng, held_out=False)
-            tried.append((clean.values, clean.values + noisy(clean.values, noise, float(rng.uniform(*span)))))
+            outcomes.append((clean.values, clean.values + noisy(clean.values, noise, float(rng.uniform(*span)))))
     for name, (function, settings) in BASELINES.items():
         means = {
-            setting: float(np.mean([snr(x, function(y, spec.rate, setting)) for x, y in tried]))
+            setting: float(np.mean([snr(x, function(y, spec.rate, setting)) for x, y in outcomes]))
             for setting in (settings if len(settings) > 1 else ())
         }
         best = max(means, key=lambda setting: means[setting]) if means else settings[0]
-        found[name] = lambda x, function=function, best=best: function(x, spec.rate, best)  # type: ignore[misc]
-    return found
+        methods[name] = lambda x, function=function, best=best: function(x, spec.rate, best)  # type: ignore[misc]
+    return methods
 
 
-def float_form(made: DenoiserFile) -> Method:
+def float_form(denoiser: DenoiserFile) -> Method:
     """Return the float network over recordings (channels, samples), by windows that overlap by its reach."""
-    spec = made.spec
-    graph = read_onnx(made.float_model)
+    spec = denoiser.spec
+    graph = read_onnx(denoiser.float_model)
     run, name = compile_graph(graph), graph.outputs[0].name
     before = -(-(spec.reach + spec.delay) // spec.hop) * spec.hop
     step = spec.window - before
@@ -219,15 +223,15 @@ def _rows(pairs: Sequence[_Pair], which: str, methods: Sequence[str]) -> list[De
         statistic = lambda rows: float(figures[rows].mean())  # noqa: E731
         return interval_of(units, len(figures), statistic, by="pair")
 
-    made = []
+    table = []
     for method in methods:
         columns = [[pair.figures[method][k] for pair in chosen] for k in range(3)]
         over = None if method == INT8 else [pair.figures[INT8][0] - pair.figures[method][0] for pair in chosen]
-        made.append(DenoiseRow(
+        table.append(DenoiseRow(
             method=method, noise=which, pairs=len(chosen), snr=interval(columns[0]), si_sdr=interval(columns[1]),
             segmental=interval(columns[2]), over=None if over is None else interval(over),
         ))  # fmt: skip
-    return made
+    return table
 
 
 def _loses(rows: Sequence[DenoiseRow]) -> list[str]:
@@ -242,7 +246,7 @@ def _loses(rows: Sequence[DenoiseRow]) -> list[str]:
 
 def _wins(rows: Sequence[DenoiseRow]) -> list[str]:
     """Where it is better than every baseline; the nearest one is named."""
-    made = []
+    wins = []
     for noise in dict.fromkeys(row.noise for row in rows):
         against = [row for row in rows if row.noise == noise and row.method in BASELINES and row.over is not None]
         if not all(row.over is not None and row.over.low > 0 for row in against):
@@ -250,6 +254,63 @@ def _wins(rows: Sequence[DenoiseRow]) -> list[str]:
         nearest = min(against, key=lambda row: row.over.value if row.over is not None else 0.0)
         over = nearest.over
         if over is not None:
-            made.append(f"{noise} noise: {over.value:.1f} dB better ({over.low:.1f} to {over.high:.1f}) than "
+            wins.append(f"{noise} noise: {over.value:.1f} dB better ({over.low:.1f} to {over.high:.1f}) than "
                         f"{nearest.method}, the best of the baselines")  # fmt: skip
-    return made
+    return wins
+
+
+def identity(noisy: Floats, rate: float, setting: float) -> Floats:
+    """Nothing done."""
+    del rate, setting
+    return noisy
+
+
+def moving_average(noisy: Floats, rate: float, setting: float) -> Floats:
+    """Return mean of `setting` samples around each, an odd number; it sees as many later ones as earlier ones."""
+    del rate
+    width = int(setting)
+    around = np.pad(noisy, ((0, 0), (width // 2, width // 2)), mode="edge")
+    sums = np.cumsum(np.pad(around.astype(np.float64), ((0, 0), (1, 0))), axis=1)
+    return np.asarray((sums[:, width:] - sums[:, :-width]) / width, np.float32)
+
+
+def savitzky_golay(noisy: Floats, rate: float, setting: float) -> Floats:
+    """Cubic fit to `setting` samples around each (Savitzky and Golay, 1964), later ones included."""
+    del rate
+    return np.asarray(savgol_filter(noisy, int(setting), 3, axis=1), np.float32)
+
+
+def spectral_wiener(noisy: Floats, rate: float, setting: float) -> Floats:
+    """Spectral subtraction as a Wiener gain on short frames.
+
+    The noise of a frequency is `setting` times the tenth percentile of its power over the whole recording, later
+    frames included; the ratio of signal to noise is smoothed from frame to frame by the decision-directed rule
+    (Y. Ephraim and D. Malah, 1984) with a factor of .98. A gain is at least a tenth.
+    """
+    samples = noisy.shape[1]
+    length = int(2 ** round(np.log2(rate * _SPEECH_FRAME))) if rate >= _SPEECH_RATE else 64
+    length = max(8, min(length, samples // 2))
+    filtered = np.empty_like(noisy)
+    for channel in range(len(noisy)):
+        mean = float(noisy[channel].mean())
+        _, _, parts = stft(noisy[channel] - mean, rate, nperseg=length, noverlap=length * 3 // 4)
+        power = np.abs(parts) ** 2
+        level = np.maximum(setting * np.quantile(power, 0.1, axis=1), 1e-20)
+        gains, before = np.empty_like(power), np.zeros(len(power))
+        for frame in range(power.shape[1]):
+            after = power[:, frame] / level
+            prior = 0.98 * before + 0.02 * np.maximum(after - 1.0, 0.0)
+            gains[:, frame] = np.maximum(prior / (1.0 + prior), _FLOOR)
+            before = gains[:, frame] ** 2 * after
+        _, clean = istft(parts * gains, rate, nperseg=length, noverlap=length * 3 // 4)
+        filtered[channel] = clean[:samples] + mean
+    return filtered
+
+
+BASELINES: dict[str, tuple[Baseline, tuple[float, ...]]] = {
+    "identity": (identity, (0.0,)),
+    "moving average": (moving_average, (3, 5, 9, 15)),
+    "Savitzky-Golay": (savitzky_golay, (5, 7, 11, 21)),
+    "spectral Wiener": (spectral_wiener, (1.0, 2.0, 4.0, 8.0)),
+}
+"""Function of (noisy (channels, samples), rate, setting), and the settings that are tried on validation."""

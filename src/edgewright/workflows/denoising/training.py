@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise, values_of
 from edgewright.compression.section import network_section
 from edgewright.compression.weights import grid, watch
-from edgewright.core.integer.rounding import marked
+from edgewright.core.integer.reader import marked
 from edgewright.graph.denoising import DenoiserFile, with_test
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.denoiser import REACH, DenoiserConfig, Denoising, RoundedDenoising, delayed, framed, graph_of
@@ -59,7 +59,7 @@ class DenoiserRequest:
         epochs: passes over them.
         hold_out: names of groups or recordings; drawn where it is empty.
         seed: of all that is drawn.
-        name: of the denoiser.
+        name: name of the denoiser.
         rounding: which kernels the integers equal.
     """
 
@@ -123,8 +123,8 @@ def train_denoiser(data: DataSet, request: DenoiserRequest, on_epoch: OnEpoch | 
     result = train(layers, start, trained, settings, validation=watched, on_epoch=on_epoch)
     raw = pairs.raw(trained)
     ranges, adapted = _adapt(pairs, request, result, raw, trained, watched)
-    made = _file(pairs, data, request, sides, (result, adapted), ranges, raw)
-    return Trained(made, sides, result, tuple(notes))
+    file = _file(pairs, data, request, sides, (result, adapted), ranges, raw)
+    return Trained(file, sides, result, tuple(notes))
 
 
 def _adapt(
@@ -136,8 +136,8 @@ def _adapt(
     ranges = watch(graph, names, raw, "percentile", _PERCENTILE)
     # What a depthwise half gives before its ReLU is never rounded: one rounding serves both.
     before = {node.inputs[0] for node in graph.nodes if node.op == "Relu"}
-    found = [grid(*ranges[name]) for name in names if name not in before]
-    grids = tuple((float(one.scale), one.zero) for one in found)
+    added = [grid(*ranges[name]) for name in names if name not in before]
+    grids = tuple((float(pair.scale), pair.zero) for pair in added)
     settings = Settings(
         loss=_LOSS, epochs=max(2, request.epochs // _ADAPT_SHARE), batch=min(_BATCH, request.windows),
         learning_rate=_ADAPT_RATE, schedule="one_cycle", seed=request.seed,

@@ -13,7 +13,7 @@ import optax
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.monitor.detectors._row import SlidingMean, enough, filled, scales
@@ -24,7 +24,7 @@ from edgewright.schema.graph import Graph
 _BATCH, _RATE = 64, 3e-3
 _CALIBRATION = 512
 # Rows beyond this are drawn: a network of a few hundred weights learns no more from more.
-_MOST = 20_000
+_MAX_ROWS = 20_000
 
 
 def fit_autoencoder(config: AutoencoderConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def fit_autoencoder(config: AutoencoderConfig, values: Floats, time: NDArray[np.
     mean, deviation = scales(values)
     z = filled(values, mean, deviation).astype(np.float32)
     rng = np.random.default_rng(config.seed)
-    learnt = z if len(z) <= _MOST else z[np.sort(rng.choice(len(z), _MOST, replace=False))]
+    learnt = z if len(z) <= _MAX_ROWS else z[np.sort(rng.choice(len(z), _MAX_ROWS, replace=False))]
     channels = z.shape[1]
     hidden = config.hidden or max(8, 2 * channels)
     narrow = config.narrow or max(1, channels // 2)

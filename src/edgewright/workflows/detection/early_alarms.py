@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 # Of the rows of a stream, at most of 5,000 rows, the first 15 % are not scored.
 _PROBATION, _PROBATION_OF = 0.15, 5000
 Array = NDArray[np.float64]
+_WINDOW, _STEP = 6400, 100
 
 
 @dataclass(frozen=True)
 class Weights:
     """What a profile pays for a window found early, takes for a false alarm, and for a window missed."""
 
-    found: float
+    detected: float
     false: float
     missed: float
 
@@ -61,7 +62,7 @@ class Worth:
     windows: int
 
 
-STANDARD = Weights(found=1.0, false=0.11, missed=1.0)
+STANDARD = Weights(detected=1.0, false=0.11, missed=1.0)
 """The profile by which the benchmark ranks detectors."""
 
 
@@ -78,7 +79,7 @@ def worth(rows: int, windows: Sequence[tuple[int, int]], weights: Weights) -> Wo
     for index, (first, last) in enumerate(windows):
         width = last - first + 1
         for row in range(first, last + 1):
-            gain[row] = _sigmoid(-(last - row + 1) / width) * weights.found / maximum
+            gain[row] = _sigmoid(-(last - row + 1) / width) * weights.detected / maximum
             window[row] = index
         following = windows[index + 1][0] if index + 1 < len(windows) else rows
         for row in range(last + 1, following):
@@ -113,7 +114,7 @@ def score(alarms: NDArray[np.bool_], value: Worth, weights: Weights) -> float:
 def normalised(total: float, windows: int, weights: Weights) -> float:
     """100 for every window found at its first row without a false alarm, 0 for no alarm at all."""
     null = -windows * weights.missed
-    return 100 * (total - null) / (windows * weights.found - null)
+    return 100 * (total - null) / (windows * weights.detected - null)
 
 
 def benchmark_score(
@@ -123,3 +124,23 @@ def benchmark_score(
     values = {s.name: worth(len(s.time), s.windows, weights) for s in given}
     each = {s.name: score(alarms[s.name], values[s.name], weights) for s in given}
     return normalised(sum(each.values()), sum(v.windows for v in values.values()), weights), each
+
+
+def windowed_gaussian(values: Array) -> Array:
+    """Scores from 0.5 to 1: one minus the tail of a normal distribution of the last 6,400 rows, renewed every 100.
+
+    Args:
+        values: shape (rows,).
+    """
+    out = np.zeros(len(values))
+    mean, deviation, used = 0.0, 1.0, 0
+    for row, value in enumerate(values):
+        if row:
+            score = 1 - 0.5 * math.erfc(abs(value - mean) / deviation / math.sqrt(2))
+            # The published scores were written with twelve digits and read again: 1 - 1e-13 became 1.
+            out[row] = float(f"{score:.12g}")
+        seen = row + 1
+        if seen <= _WINDOW or (seen - _WINDOW) % _STEP == 0:
+            used = max(0, seen - _WINDOW)
+            mean, deviation = float(np.mean(values[used:seen])), float(np.std(values[used:seen])) or 1e-6
+    return out

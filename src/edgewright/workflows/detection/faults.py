@@ -63,9 +63,9 @@ def damaged(windows: Floats, fault: str, units: NDArray[np.float64], rate: float
         seed: of channels and noise.
     """
     rng = np.random.default_rng(seed)
-    made = windows.copy()
+    copy = windows.copy()
     which = rng.integers(0, windows.shape[1], len(windows))
     for channel in range(windows.shape[1]):
         mine = which == channel
-        made[mine, channel] = FAULTS[fault](windows[mine, channel], float(units[channel]), rate, rng)
-    return made
+        copy[mine, channel] = FAULTS[fault](windows[mine, channel], float(units[channel]), rate, rng)
+    return copy

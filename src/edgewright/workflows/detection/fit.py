@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core import catalogue
 from edgewright.core.toml_tables import convert_table
-from edgewright.monitor.detector_file import DetectorFile
-from edgewright.monitor.detector_stream import state_bytes
+from edgewright.monitor.detector_stream import DetectorFile, state_bytes
 from edgewright.monitor.detectors import DetectorConfig, kind
 from edgewright.schema.detector import Choice, DetectorSpec
 from edgewright.schema.errors import InputError
@@ -75,9 +74,9 @@ def judge(
     return {
         "kind": spec.kind, "threshold": spec.threshold.value, "rows": sum(len(s.values) for s in watched.stretches),
         "judged": "windows" if spec.window else "rows",
-        "events": total.found + total.missed, "found": total.found, "alarms": total.alarms, "false": total.false,
-        "recall": _three(share(total.found, total.found + total.missed)),
-        "precision": _three(share(total.found, total.found + total.false)),
+        "events": total.detected + total.missed, "found": total.detected, "alarms": total.alarms, "false": total.false,
+        "recall": _three(share(total.detected, total.detected + total.missed)),
+        "precision": _three(share(total.detected, total.detected + total.false)),
         "f1": _three((total.f1, *interval(bootstrap(parts)))),
         "false_alarms": {**_three(rate(total.false, days)), "per": per},
         "row_f1": f1(int(right[0]), int(right[1]), int(right[2])),
@@ -94,7 +93,7 @@ DETECTORS = "edgewright.monitor.detectors"
 _TRAINED = "edgewright.workflows.detection.autoencoder:fit_autoencoder"
 # Parts in time that are scored by a fit on the others, for the threshold and for the comparison.
 BLOCKS = 3
-_LEAST = 64
+_MIN_ROWS = 64
 Array = NDArray[np.float64]
 
 
@@ -139,9 +138,9 @@ def blocks(stretches: tuple[Stretch, ...], parts: int = BLOCKS) -> list[tuple[St
     if len(filled) >= parts:
         ends = np.cumsum([len(s.values) for s in filled])
         side = np.minimum((ends - 1) * parts // ends[-1], parts - 1)
-        made = [tuple(s for s, k in zip(filled, side, strict=True) if k == part) for part in range(parts)]
-        if all(made):
-            return made
+        sides = [tuple(s for s, k in zip(filled, side, strict=True) if k == part) for part in range(parts)]
+        if all(sides):
+            return sides
     cut: list[list[Stretch]] = [[] for _ in range(parts)]
     for s in filled:
         edges = _edges(s, parts)
@@ -167,7 +166,7 @@ def _edges(stretch: Stretch, parts: int) -> list[int]:
 def held_out(name: str, config: DetectorConfig, stretches: tuple[Stretch, ...]) -> list[tuple[Stretch, Array]]:
     """Every part scored by a fit on the others; all by one fit on all where a part would be too short."""
     parts = blocks(stretches)
-    short = min((sum(len(s.values) for s in part) for part in parts), default=0) < _LEAST
+    short = min((sum(len(s.values) for s in part) for part in parts), default=0) < _MIN_ROWS
     pairs = []
     for index, part in enumerate(parts):
         others = stretches if short else tuple(s for k, other in enumerate(parts) if k != index for s in other)
@@ -212,7 +211,7 @@ def fit_detector(
 
     Args:
         watched: rows.
-        name: of the detector.
+        name: name of the detector.
         config: its settings.
         request: how the threshold is found.
         time: column with the time, remembered for `run`.

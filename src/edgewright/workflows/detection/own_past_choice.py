@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Apart:
+class LeftOut:
     """Scores of families by settings that were chosen on the others.
 
     Attributes:
@@ -57,14 +57,14 @@ class Apart:
 def scores(series: Series, config: OwnPastConfig) -> Array:
     """Return scores of a stream by the detector from a fresh start, as a device computes them; 0 while it learns."""
     learnt = fit(config, np.zeros((1, 1), np.float32), np.zeros(1))
-    found = OwnPast(learnt).update(series.values.astype(np.float32)[:, None], series.time)
-    return np.nan_to_num(found)
+    own = OwnPast(learnt).update(series.values.astype(np.float32)[:, None], series.time)
+    return np.nan_to_num(own)
 
 
-def alarms(found: Array, rest: float = REST) -> NDArray[np.bool_]:
+def alarms(scores: Array, rest: float = REST) -> NDArray[np.bool_]:
     """Return rows that raise an alarm at the threshold 1."""
-    rows = np.zeros(len(found), np.bool_)
-    rows[[row for row, _ in episodes(found >= 1, rest)]] = True
+    rows = np.zeros(len(scores), np.bool_)
+    rows[[row for row, _ in episodes(scores >= 1, rest)]] = True
     return rows
 
 
@@ -74,7 +74,7 @@ def family(name: str) -> str:
     return "artificial" if folder.startswith("artificial") else folder
 
 
-def left_out(given: Sequence[Series], weights: Weights, advance: Callable[[int], None] = lambda _: None) -> Apart:
+def left_out(given: Sequence[Series], weights: Weights, advance: Callable[[int], None] = lambda _: None) -> LeftOut:
     """Judge each family by the setting that is best on the others, in the mean with the next limits below and above.
 
     Args:
@@ -92,22 +92,22 @@ def left_out(given: Sequence[Series], weights: Weights, advance: Callable[[int],
     whole, windows = forms["as they are"]
     best = _chosen(forms, names, "")
     total, same, each, counts = 0.0, 0, {}, {}
-    for held in dict.fromkeys(names):
-        own = [place for place, name in enumerate(names) if name == held]
+    for excluded in dict.fromkeys(names):
+        own = [index for index, name in enumerate(names) if name == excluded]
         if not windows[own].any():
-            raise InputError("a labelled window in each family", "none", held, "Leave its streams out")
-        setting = _chosen(forms, names, held)
-        found = float(whole[setting, own].sum())
-        counts[held] = int(windows[own].sum())
-        each[held] = normalised(found, counts[held], weights)
-        total += found
+            raise InputError("a labelled window in each family", "none", excluded, "Leave its streams out")
+        setting = _chosen(forms, names, excluded)
+        result = float(whole[setting, own].sum())
+        counts[excluded] = int(windows[own].sum())
+        each[excluded] = normalised(result, counts[excluded], weights)
+        total += result
         same += setting == best
-    return Apart(normalised(total, int(windows.sum()), weights), each, counts, same, len(whole))
+    return LeftOut(normalised(total, int(windows.sum()), weights), each, counts, same, len(whole))
 
 
-def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], held: str) -> int:
+def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], family: str) -> int:
     """Return the setting with the largest score of all families but one, in the weighted mean of the forms."""
-    others = [place for place, name in enumerate(names) if name != held]
+    others = [index for index, name in enumerate(names) if name != family]
     mean = np.zeros(len(next(iter(forms.values()))[0]))
     for form, (table, windows) in forms.items():
         count = float(windows[others].sum())

@@ -49,14 +49,14 @@ class Setting:
         text = ", ".join(f"{key} {value:g}" for key, value in self.config.items())
         return f"{self.name} ({text}), {self.margin:g} x largest score"
 
-    def watch(self, one: Stretch, learned: int) -> tuple[Flags, NDArray[np.int64]]:
+    def watch(self, stretch: Stretch, learned: int) -> tuple[Flags, NDArray[np.int64]]:
         """Return which rows are odd, and the channel to blame of each odd one, -1 of others."""
-        running = _running(self.name, self.config, one, learned)
-        scores = np.zeros(len(one.values))
-        blamed = np.full(len(one.values), -1, np.int64)
+        running = _running(self.name, self.config, stretch, learned)
+        scores = np.zeros(len(stretch.values))
+        blamed = np.full(len(stretch.values), -1, np.int64)
         limit = np.inf
         for row in range(len(scores)):
-            scores[row] = np.nan_to_num(running.update(one.values[row : row + 1], one.time[row : row + 1]))[0]
+            scores[row] = np.nan_to_num(running.update(stretch.values[row : row + 1], stretch.time[row : row + 1]))[0]
             if row == learned - 1:
                 limit = self.margin * float(scores[:learned].max())
             elif row >= learned and scores[row] >= limit:
@@ -64,9 +64,9 @@ class Setting:
         return blamed >= 0, blamed
 
 
-def _running(name: str, config: dict[str, Any], one: Stretch, learned: int) -> Any:  # noqa: ANN401 - any detector
+def _running(name: str, config: dict[str, Any], stretch: Stretch, learned: int) -> Any:  # noqa: ANN401 - any detector
     part = kind(name)
-    return part.start(part.fit(part.config(**config), one.values[:learned], one.time[:learned]))
+    return part.start(part.fit(part.config(**config), stretch.values[:learned], stretch.time[:learned]))
 
 
 def family(name: str) -> str:
@@ -90,32 +90,34 @@ def left_out(
     Raises:
         InputError: one family, or a recording that is not longer than what is learned.
     """
-    families = np.array([family(one.name) for one in given])
+    families = np.array([family(stretch.name) for stretch in given])
     if len(set(families)) < 2:
         raise InputError("recordings of two families", "one", "the data", "Put the files of a family into one folder")
-    short = next((one.name for one in given if len(one.values) <= learned), None)
+    short = next((stretch.name for stretch in given if len(stretch.values) <= learned), None)
     if short is not None:
         raise InputError(f"more than {learned} rows", "fewer", short, "Set learn")
     settings, tables = [], []
     for (name, config), mean in product(KINDS, MEANS):
-        found = [
-            np.nan_to_num(_running(name, {**config, "mean": mean}, one, learned).update(one.values, one.time))
-            for one in given
+        results = [
+            np.nan_to_num(
+                _running(name, {**config, "mean": mean}, stretch, learned).update(stretch.values, stretch.time)
+            )
+            for stretch in given
         ]
         for margin in MARGINS:
-            called = [scores >= margin * float(scores[:learned].max()) for scores in found]
+            called = [scores >= margin * float(scores[:learned].max()) for scores in results]
             tables.append(_counts(called, given, learned))
             settings.append(Setting(name, {**config, "mean": mean}, margin))
         advance(1)
     table = np.stack(tables)
     parts, each = [], {}
-    for held in dict.fromkeys(families.tolist()):
-        own, others = families == held, table[:, families != held].sum(1)
+    for excluded in dict.fromkeys(families.tolist()):
+        own, others = families == excluded, table[:, families != excluded].sum(1)
         skill = 2 * others[:, 0] / others[:, [0, 0, 1, 2]].sum(1)
         skill[others[:, 1] > MOST_FALSE * others[:, [1, 3]].sum(1)] = -1
         best = int(np.argmax(skill))
         parts.append(table[best, own])
-        each[held] = (_result(table[best, own]), settings[best])
+        each[excluded] = (_result(table[best, own]), settings[best])
     return _result(np.concatenate(parts)), each
 
 
@@ -127,19 +129,19 @@ def judge(called: Sequence[Flags], given: Sequence[Stretch], learned: int) -> Re
 def _counts(called: Sequence[Flags], given: Sequence[Stretch], learned: int) -> NDArray[np.float64]:
     """Found, false, missed and calm rows of every recording, shape (recordings, 4)."""
     counts = []
-    for flags, one in zip(called, given, strict=True):
-        assert one.odd is not None  # noqa: S101 - labelled
-        odd, flag = one.odd[learned:], flags[learned:]
+    for flags, stretch in zip(called, given, strict=True):
+        assert stretch.odd is not None  # noqa: S101 - labelled
+        odd, flag = stretch.odd[learned:], flags[learned:]
         counts.append([(odd & flag).sum(), (~odd & flag).sum(), (odd & ~flag).sum(), (~odd & ~flag).sum()])
     return np.array(counts, np.float64)
 
 
 def _result(table: NDArray[np.float64]) -> Result:
     """F1 and shares of all recordings together, with the interval of F1."""
-    found, false, missed, calm = table.sum(0)
-    drawn = table[np.random.default_rng(0).integers(len(table), size=(2000, len(table)))].sum(1)
-    low, high = interval(2 * drawn[:, 0] / np.maximum(2 * drawn[:, 0] + drawn[:, 1] + drawn[:, 2], 1))
+    detected, false, missed, calm = table.sum(0)
+    resampled = table[np.random.default_rng(0).integers(len(table), size=(2000, len(table)))].sum(1)
+    low, high = interval(2 * resampled[:, 0] / np.maximum(2 * resampled[:, 0] + resampled[:, 1] + resampled[:, 2], 1))
     return Result(
-        float(f1(found, false, missed)), low, high, float(false / max(false + calm, 1)),
-        float(missed / max(found + missed, 1)),
+        float(f1(detected, false, missed)), low, high, float(false / max(false + calm, 1)),
+        float(missed / max(detected + missed, 1)),
     )  # fmt: skip

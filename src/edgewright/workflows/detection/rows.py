@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from edgewright.core.clocks.rates import GAP
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.rows import iter_csv
+from edgewright.core.input.recordings import rate_in_training
+from edgewright.core.input.windows import cut
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
-from edgewright.core.recordings import rate_in_training
-from edgewright.core.windows import cut
 from edgewright.data.clock import read_clock
 from edgewright.data.load import find_kind, guess, load_data
-from edgewright.data.rates import refuse_other_rates
+from edgewright.data.resampling import refuse_other_rates
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
 from edgewright.monitor.detector_stream import window_features
-from edgewright.pipeline.provenance import remembered
+from edgewright.pipeline.run_folder.provenance import remembered
 from edgewright.schema.data import Column, DataSet, Floats, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import WindowSpec
@@ -41,7 +41,7 @@ class Stretch:
     """Rows of one recording as a detector sees them.
 
     Attributes:
-        name: of the recording.
+        name: name of the recording.
         values: shape (rows, channels), or features of windows.
         time: shape (rows,), seconds; NaN where unknown.
         odd: shape (rows,), whether a row is labelled odd; None without labels.
@@ -71,7 +71,7 @@ class Watched:
     """What a detector is fitted on.
 
     Attributes:
-        name: of the data.
+        name: name of the data.
         columns: channels in their order.
         stretches: one a recording, in order.
         window: rows become windows first; None for rows.
@@ -168,20 +168,20 @@ def watched_of(
         InputError: no row has a normal label, or no recording is as long as a window.
     """
     order = list(order or range(len(dataset.columns)))
-    taken = [
+    channels = [
         _stretch(recording, order, origin, normal, target)
         for recording, origin in zip(dataset.recordings, origins or [0.0] * len(dataset.recordings), strict=True)
     ]
-    if target and all(s.odd is not None and bool(s.odd.all()) for s in taken):
+    if target and all(s.odd is not None and bool(s.odd.all()) for s in channels):
         known = ", ".join(normal or NORMAL)
         raise InputError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
                          "Set the normal label with --normal LABEL")  # fmt: skip
-    stretches = taken
+    stretches = channels
     if window is not None:
-        parts = zip(taken, dataset.recordings, strict=True)
-        stretches = [_windowed(part, window) for whole, one in parts for part in _apart(whole, one, dataset.rate)]
+        parts = zip(channels, dataset.recordings, strict=True)
+        stretches = [_windowed(part, window) for whole, single in parts for part in _split(whole, single, dataset.rate)]
     if not sum(len(s.values) for s in stretches):
-        longest = max((len(s.values) for s in taken), default=0)
+        longest = max((len(s.values) for s in channels), default=0)
         if window is None or not longest:
             raise InputError("rows", "none", dataset.name, "Pass a file or folder that has some")
         raise InputError(
@@ -202,7 +202,7 @@ def _opened(
                          f"Pass the rows: edgewright detect fit ROWS --package {file_path.name}")  # fmt: skip
     if (file_path / "pipeline.toml").is_file() or (file_path / "trace.json").is_file():
         config = _config(file_path)
-        dataset = load_data(config.data, seed=config.seed, path=remembered(file_path).place())
+        dataset = load_data(config.data, seed=config.seed, path=remembered(file_path).data_location())
         step = 0 if config.window is None else config.window.step or max(1, config.window.samples // 2)
         spec = WindowSpec(samples=config.window.samples, step=step, rate=dataset.rate) if config.window else None
         unit: Any = config.data.get("time_unit", "auto")
@@ -254,10 +254,10 @@ def _origin(data: str, name: str, time: str, unit: TimeUnit) -> float:
         return 0.0
     first = next(iter_csv(path, name=path.name, time_columns=[time], only_columns=[time]))
     stated: Any = unit_spelled(first.header.units.get(time, "")) or unit
-    return read_clock(first.text[time], column=time, unit=stated, place=lambda row: path.name).origin
+    return read_clock(first.text[time], column=time, unit=stated, row_name=lambda row: path.name).origin
 
 
-def _apart(stretch: Stretch, recording: Recording, rate: float | None) -> list[Stretch]:
+def _split(stretch: Stretch, recording: Recording, rate: float | None) -> list[Stretch]:
     """Return parts of one session and person without a jump in time: `Watch` begins its windows anew after one."""
     change = np.zeros(max(0, len(stretch.values) - 1), np.bool_)
     if rate:

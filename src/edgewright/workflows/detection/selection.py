@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.core import catalogue
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
-from edgewright.pipeline.duration_estimate import Ahead, tell_ahead
+from edgewright.pipeline.cost.duration_estimate import Ahead, tell_ahead
 from edgewright.schema.data import Floats
 from edgewright.schema.detector import Choice, Skill
 from edgewright.schema.errors import EdgewrightError, InputError
@@ -22,7 +22,7 @@ from edgewright.workflows.detection.threshold import Counts, ThresholdRequest, b
 
 _Rng = np.random.Generator
 # The shortest and the longest event, and from one to the next, rows.
-SHORT, LONG, APART = 10, 60, 300
+SHORT, LONG, SPACING = 10, 60, 300
 
 
 def _spike(x: Floats, unit: float, rng: _Rng) -> Floats:
@@ -60,7 +60,7 @@ KINDS: dict[str, Callable[[Floats, float, _Rng], Floats]] = {
 
 
 def inject(stretch: Stretch, seed: int) -> Stretch:
-    """Put events into a stretch, the kinds in turn, each into one or two channels, one in every `APART` rows.
+    """Put events into a stretch, the kinds in turn, each into one or two channels, one in every `SPACING` rows.
 
     Args:
         stretch: taken as normal.
@@ -75,11 +75,11 @@ def inject(stretch: Stretch, seed: int) -> Stretch:
     unit = _units(values)
     moving = np.flatnonzero(unit > 0)
     kinds = rng.permutation(sorted(KINDS)).tolist()
-    for turn, begin in enumerate(range(0, len(values) - LONG + 1, APART)):
+    for turn, begin in enumerate(range(0, len(values) - LONG + 1, SPACING)):
         name = kinds[turn % len(kinds)]
         length = 2 if name == "spike" else int(rng.integers(SHORT, LONG))
         # In the middle of its rows, so that what follows one event does not count for the next.
-        start = begin + int(rng.integers(APART // 3, APART // 2))
+        start = begin + int(rng.integers(SPACING // 3, SPACING // 2))
         end = min(start + length, len(values))
         if end - start < 2 or not len(moving):
             continue
@@ -101,7 +101,7 @@ def _units(values: Floats) -> NDArray[np.float64]:
 
 
 # Rows that are looked at: enough for some forty injected events, and half a minute of scoring.
-MOST = 12_000
+MAX_ROWS = 12_000
 # CPU seconds of a two-core x86 machine that one detector takes for a row and for a value of it, with one part held out.
 # Fitted to a stream of NAB, ETT, SKAB and WISDM (1 to 43 columns, 3 to 5 parts): all eight detectors within 25 %.
 _ROW_S, _VALUE_S = 2.2e-5, 2.2e-6
@@ -110,7 +110,7 @@ _INJECTED = "event F1 on anomalies injected into unlabelled rows ({kinds}), cros
 
 
 @dataclass(frozen=True)
-class _Tried:
+class _Attempt:
     """One detector's results by pieces of what was held out, and its size."""
 
     name: str
@@ -131,34 +131,34 @@ def choose(watched: Watched, request: ThresholdRequest, ahead: Ahead = lambda _:
     Raises:
         InputError: no detector can be judged on so few rows.
     """
-    some = with_limit(watched, MOST)
+    some = with_limit(watched, MAX_ROWS)
     labels = some.labelled
     parts = blocks(some.stretches, max(BLOCKS, min(5, len(some.stretches))))
     names = catalogue.listing(DETECTORS, "DETECTOR") if watched.window is None else windowed()
     tell_ahead(ahead, f"Comparing {len(names)} detectors", len(names) * len(parts) * sum(map(_part_s, some.stretches)))
-    tried, failed = [], []
+    attempts, failed = [], []
     for name in names:
         try:
-            tried.append(_try(name, parts, labels, request, watched.per_second))
+            attempts.append(_try(name, parts, labels, request, watched.per_second))
         except (EdgewrightError, ModuleNotFoundError) as error:
             failed.append(Skill(kind=name, why=" ".join(str(error).split())[:160]))
-    if not tried:
+    if not attempts:
         rows = sum(len(s.values) for s in some.stretches)
-        what = "rows" if watched.window is None else "windows"
-        raise InputError(f"some {2 * BLOCKS * APART:,} {what} to choose a detector on", f"{rows}", watched.name,
+        unit = "rows" if watched.window is None else "windows"
+        raise InputError(f"some {2 * BLOCKS * SPACING:,} {unit} to choose a detector on", f"{rows}", watched.name,
                          "Add rows, or set --detector")  # fmt: skip
-    best = max(tried, key=lambda t: (_f1(t), -t.bytes))
-    draws = {t.name: bootstrap(t.counts) for t in tried}
-    equal = [t for t in tried if _may_be_equal(t, best, draws)]
-    taken = min(equal, key=lambda t: (t.bytes, t.name))
+    best = max(attempts, key=lambda t: (_f1(t), -t.bytes))
+    draws = {t.name: bootstrap(t.counts) for t in attempts}
+    equal = [t for t in attempts if _may_be_equal(t, best, draws)]
+    chosen = min(equal, key=lambda t: (t.bytes, t.name))
     skills = []
-    for t in sorted(tried, key=lambda t: (t is not taken, -_f1(t))):
+    for t in sorted(attempts, key=lambda t: (t is not chosen, -_f1(t))):
         low, high = interval(draws[t.name])
         skills.append(Skill(kind=t.name, skill=_f1(t), low=low, high=high, bytes=t.bytes))
     measure = _LABELLED.format(parts=len(parts))
     if not labels:
         measure = _INJECTED.format(kinds=", ".join(KINDS), parts=len(parts))
-    return Choice(measure=measure, reason=_reason(taken, best, equal), tried=(*skills, *failed))
+    return Choice(measure=measure, reason=_reason(chosen, best, equal), candidates=(*skills, *failed))
 
 
 def _part_s(stretch: Stretch) -> float:
@@ -168,7 +168,7 @@ def _part_s(stretch: Stretch) -> float:
 
 def _try(
     name: str, parts: list[tuple[Stretch, ...]], labels: bool, request: ThresholdRequest, per_second: float | None
-) -> _Tried:
+) -> _Attempt:
     """One detector on every part that is held out in its turn."""
     config = configured(name, {})
     counts: list[Counts] = []
@@ -181,41 +181,43 @@ def _try(
             own, ThresholdRequest(false_alarms=request.false_alarms, refractory=request.refractory), per_second
         ).value
         for position, s in enumerate(part):
-            judged = s if labels else inject(s, 1000 * index + position)
-            odd = scored(name, learnt, judged) >= limit
-            counts += counted(odd, judged.odd, request.refractory)
+            evaluated = s if labels else inject(s, 1000 * index + position)
+            odd = scored(name, learnt, evaluated) >= limit
+            counts += counted(odd, evaluated.odd, request.refractory)
         size = max(size, state_bytes(learnt) + state_bytes(kind(name).start(learnt).state()))
-    if not sum(c.found + c.missed for c in counts):
+    if not sum(c.detected + c.missed for c in counts):
         raise InputError("at least one event in the compared rows", "none")
-    return _Tried(name, tuple(counts), size)
+    return _Attempt(name, tuple(counts), size)
 
 
-def _f1(tried: _Tried) -> float:
-    return sum(tried.counts, Counts()).f1
+def _f1(attempt: _Attempt) -> float:
+    return sum(attempt.counts, Counts()).f1
 
 
-def _may_be_equal(one: _Tried, best: _Tried, draws: dict[str, NDArray[np.float64]]) -> bool:
+def _may_be_equal(attempt: _Attempt, best: _Attempt, draws: dict[str, NDArray[np.float64]]) -> bool:
     """Within one standard error of the best (Breiman and others, 1984), and not without skill where the best has some.
 
     The middle 95 % of a difference would hold 0 for whatever is compared on few events.
     """
-    if one is best:
+    if attempt is best:
         return True
-    error = float(np.std(draws[best.name] - draws[one.name]))
-    return _f1(best) - _f1(one) <= error and (_f1(one) > 0 or _f1(best) == 0)
+    error = float(np.std(draws[best.name] - draws[attempt.name]))
+    return _f1(best) - _f1(attempt) <= error and (_f1(attempt) > 0 or _f1(best) == 0)
 
 
-def _reason(taken: _Tried, best: _Tried, equal: list[_Tried]) -> str:
-    size = f"{math.ceil(taken.bytes / 100) / 10:g} kB"
-    count = sum(c.found + c.missed for c in taken.counts)
+def _reason(chosen: _Attempt, best: _Attempt, equal: list[_Attempt]) -> str:
+    size = f"{math.ceil(chosen.bytes / 100) / 10:g} kB"
+    count = sum(c.detected + c.missed for c in chosen.counts)
     events = f"{count} event{'s' if count > 1 else ''}"
     if not _f1(best):
-        return f"no detector found any of {events}; {taken.name} is the smallest ({size}). Add rows, or set --detector"
-    if taken is best and len(equal) == 1:
-        return f"{taken.name} is the best by more than a standard error (F1 {_f1(taken):.2f}, {size}, {events})"
-    if taken is best:
-        return f"{taken.name} is the best (F1 {_f1(taken):.2f}) and the smallest of those that may be as good ({size})"
+        return f"no detector found any of {events}; {chosen.name} is the smallest ({size}). Add rows, or set --detector"
+    if chosen is best and len(equal) == 1:
+        return f"{chosen.name} is the best by more than a standard error (F1 {_f1(chosen):.2f}, {size}, {events})"
+    if chosen is best:
+        return (
+            f"{chosen.name} is the best (F1 {_f1(chosen):.2f}) and the smallest of those that may be as good ({size})"
+        )
     return (
-        f"{taken.name} (F1 {_f1(taken):.2f}, {size}) is the smallest of {len(equal)} within a standard error of the "
+        f"{chosen.name} (F1 {_f1(chosen):.2f}, {size}) is the smallest of {len(equal)} within a standard error of the "
         f"best, {best.name} (F1 {_f1(best):.2f}), on {events}"
     )

@@ -29,13 +29,13 @@ class Counts:
     """Events found and missed, alarms that are false, and rows outside of events.
 
     Attributes:
-        found, missed: events.
+        detected, missed: events.
         false: alarms that begin in no event, or that cover normal rows more than odd ones.
         alarms: all that were raised; one event may raise several.
         calm: rows outside of events.
     """
 
-    found: int = 0
+    detected: int = 0
     missed: int = 0
     false: int = 0
     alarms: int = 0
@@ -43,20 +43,20 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
-            self.found + other.found, self.missed + other.missed, self.false + other.false,
+            self.detected + other.detected, self.missed + other.missed, self.false + other.false,
             self.alarms + other.alarms, self.calm + other.calm,
         )  # fmt: skip
 
     @property
     def f1(self) -> float:
         """Harmonic mean of recall, found of all events, and precision, found of found and false; 0 for none."""
-        return f1(self.found, self.false, self.missed)
+        return f1(self.detected, self.false, self.missed)
 
 
-def f1(found: float, false: float, missed: float) -> float:
+def f1(detected: float, false: float, missed: float) -> float:
     """2 found / (2 found + false + missed)."""
-    total = 2 * found + false + missed
-    return 2 * found / total if total else 0.0
+    total = 2 * detected + false + missed
+    return 2 * detected / total if total else 0.0
 
 
 def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -69,12 +69,12 @@ def episodes(odd: NDArray[np.bool_], refractory: float) -> list[tuple[int, int]]
     """Return alarms as stretches of rows: runs of odd rows, or with a refractory time single rows, none within it."""
     if not refractory:
         return runs(odd)
-    found, free = [], 0
+    starts, free = [], 0
     for row in np.flatnonzero(odd).tolist():
         if row >= free:
-            found.append((row, row + 1))
+            starts.append((row, row + 1))
             free = row + 1 + pause(refractory, row + 1)
-    return found
+    return starts
 
 
 def count(odd: NDArray[np.bool_], events: NDArray[np.bool_], refractory: float = 0) -> Counts:
@@ -93,16 +93,16 @@ def count(odd: NDArray[np.bool_], events: NDArray[np.bool_], refractory: float =
     true = runs(events)
     begins, ends = np.array(alarms, np.int64).reshape(-1, 2).T
     right = np.zeros(len(alarms), np.bool_)
-    found = 0
+    detected = 0
     for start, end in true:
         early = min(_EARLY[1], max(_EARLY[0], (end - start) // 10))
         within = (begins >= start - early) & (begins < end) & (ends > start)
-        found += bool(within.any())
+        detected += bool(within.any())
         right |= within
     calm = np.concatenate([[0], np.cumsum(~events)])
     normal = calm[ends] - calm[begins]
     right &= normal <= np.maximum(_LINGER, ends - begins - normal)
-    return Counts(found, len(true) - found, int((~right).sum()), len(alarms), int(calm[-1]))
+    return Counts(detected, len(true) - detected, int((~right).sum()), len(alarms), int(calm[-1]))
 
 
 def pieces(odd: NDArray[np.bool_], events: NDArray[np.bool_], length: int) -> list[Counts]:
@@ -148,7 +148,7 @@ def exposure(calm: int, per_second: float | None) -> tuple[float, str]:
 
 def bootstrap(counts: Sequence[Counts]) -> NDArray[np.float64]:
     """F1 of parts drawn again with replacement, shape (draws,); the same seed draws the same parts."""
-    table = np.array([[c.found, c.false, c.missed] for c in counts], np.float64).reshape(-1, 3)
+    table = np.array([[c.detected, c.false, c.missed] for c in counts], np.float64).reshape(-1, 3)
     rng = np.random.default_rng(0)
     sums = table[rng.integers(len(table), size=(_DRAWS, len(table)))].sum(1)
     total = 2 * sums[:, 0] + sums[:, 1] + sums[:, 2]
@@ -217,10 +217,12 @@ def threshold(pairs: Sequence[tuple[Stretch, Array]], request: ThresholdRequest,
         calm = np.concatenate([s[np.isfinite(s) & ~events_of(p)] for p, s in pairs])
         value, by, quantile = float(np.quantile(calm, request.quantile)) * request.margin, "quantile", request.quantile
     else:
-        tried = _candidates(scores)
+        candidates = _candidates(scores)
         by = "labels" if labels else "quantile"
         value = (
-            _by_labels(pairs, tried, request.refractory) if labels else _by_alarms(pairs, tried, request, per_second)
+            _by_labels(pairs, candidates, request.refractory)
+            if labels
+            else _by_alarms(pairs, candidates, request, per_second)
         )
         # 0 is 'not odd' by the contract: a threshold is above it, however still the rows were.
         value = max(value, float(np.nextafter(0, 1)))
@@ -247,26 +249,26 @@ def _candidates(scores: Array) -> Array:
     return np.unique(np.concatenate([np.quantile(scores, shares), top * np.array([1.0, 1.1, 1.25, 1.5, 2.0])]))
 
 
-def _by_labels(pairs: Sequence[tuple[Stretch, Array]], tried: Array, refractory: float) -> float:
+def _by_labels(pairs: Sequence[tuple[Stretch, Array]], candidates: Array, refractory: float) -> float:
     """Return the middle of the thresholds with the largest F1 of events."""
     results = []
-    for value in tried:
+    for value in candidates:
         total = Counts()
         for stretch, own in pairs:
             total += count(own >= value, events_of(stretch), refractory)
         results.append(total.f1)
     best = np.flatnonzero(np.isclose(results, max(results)))
-    return float(tried[best[len(best) // 2]])
+    return float(candidates[best[len(best) // 2]])
 
 
 def _by_alarms(
-    pairs: Sequence[tuple[Stretch, Array]], tried: Array, request: ThresholdRequest, per_second: float | None
+    pairs: Sequence[tuple[Stretch, Array]], candidates: Array, request: ThresholdRequest, per_second: float | None
 ) -> float:
     """Return the lowest threshold from which alarms and odd rows stay within what is accepted and `MOST_ODD`."""
     rows = sum(len(s) for _, s in pairs)
     accepted = request.false_alarms * exposure(rows, per_second)[0]
-    value = float(tried[-1])
-    for lower in tried[::-1]:
+    value = float(candidates[-1])
+    for lower in candidates[::-1]:
         odd = sum(int((own >= lower).sum()) for _, own in pairs)
         if odd > MOST_ODD * rows or sum(len(episodes(own >= lower, request.refractory)) for _, own in pairs) > accepted:
             break

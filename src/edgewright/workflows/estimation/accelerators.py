@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.core.executor import compile_graph
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.targets.tflite import to_tflite
@@ -52,7 +53,7 @@ def accelerators(profile: Profile, subject: Subject) -> tuple[Checked, ...]:
         profile: of the device.
         subject: the model.
     """
-    made = []
+    compiled = []
     for accelerator in profile.accelerators:
         rules = load_rules(accelerator.rules)
         verdicts, notes = _verdicts(rules, subject)
@@ -60,7 +61,7 @@ def accelerators(profile: Profile, subject: Subject) -> tuple[Checked, ...]:
         if accelerator.configuration in CONFIGURATIONS and verdicts:
             verdicts, how, more = _compiled(accelerator.configuration, rules, subject, verdicts)
             notes = (*notes, *more)
-        made.append(
+        compiled.append(
             Checked(
                 accelerator=accelerator.name,
                 serves=accelerator.serves,
@@ -71,7 +72,7 @@ def accelerators(profile: Profile, subject: Subject) -> tuple[Checked, ...]:
                 notes=(*notes, *rules.notes),
             )
         )
-    return tuple(made)
+    return tuple(compiled)
 
 
 def _compiled(
@@ -83,14 +84,14 @@ def _compiled(
         report = compile_vela(model, configuration)
     except EdgewrightError as error:
         return verdicts, CHECKED, (str(error),)
-    made = tuple(_verdict(one, number) for number, one in enumerate(report.operators))
+    placed = tuple(_verdict(placement, number) for number, placement in enumerate(report.operators))
     ours = check_operators(rules, _file_operators(model))
     other = [
-        f"our rules say otherwise of {one.operator}, {one.place}: {own.why or 'it is taken'}"
-        for own, one in zip(ours, made, strict=True)
-        if own.supported != one.supported
+        f"our rules say otherwise of {placement.operator}, {placement.value}: {own.why or 'it is taken'}"
+        for own, placement in zip(ours, placed, strict=True)
+        if own.supported != placement.supported
     ]
-    return made, NOT_RUN, (str(report), *other)
+    return placed, NOT_RUN, (str(report), *other)
 
 
 def _file_operators(model: bytes) -> list[Operator]:
@@ -99,44 +100,44 @@ def _file_operators(model: bytes) -> list[Operator]:
     return [
         Operator(
             name=operator.name,
-            place=f"operator {number}",
+            value=f"operator {number}",
             dtype=file.tensors[operator.outputs[0]].dtype,
             rank=len(file.tensors[operator.inputs[0]].shape),
-            constants=tuple(place < 0 or file.tensors[place].array is not None for place in operator.inputs),
+            constants=tuple(tensor < 0 or file.tensors[tensor].array is not None for tensor in operator.inputs),
         )
         for number, operator in enumerate(file.operators)
     ]
 
 
-def _verdict(one: Placement, number: int) -> Verdict:
-    why = "" if one.npu else "Vela leaves it to the CPU"
-    return Verdict(operator=one.operator, place=f"operator {number}", supported=one.npu, why=why)
+def _verdict(placement: Placement, number: int) -> Verdict:
+    why = "" if placement.npu else "Vela leaves it to the CPU"
+    return Verdict(operator=placement.operator, value=f"operator {number}", supported=placement.npu, why=why)
 
 
 def _verdicts(rules: Rules, subject: Subject) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     try:
         if rules.reads == "c99":
-            text = write_c99(subject.graph, subject.integers, name="model")["model.c"]
+            text = write_c99(subject.graph, CodeOptions("model"), subject.integers)["model.c"]
             return check_program(rules, text), ()
         if rules.reads == "onnx":
             return check_operators(rules, _graph_operators(subject.graph)), ()
         network = subject.network
     except EdgewrightError as error:
         return (), (f"cannot be checked: {error}",)
-    beside = sum(node.op not in ("QuantizeLinear", "DequantizeLinear") for node in _before(subject.graph))
-    notes = (f"{beside} float operators before the network run on the CPU",) if beside else ()
+    outside = sum(node.op not in ("QuantizeLinear", "DequantizeLinear") for node in _before(subject.graph))
+    notes = (f"{outside} float operators before the network run on the CPU",) if outside else ()
     return check_operators(rules, _network_operators(network)), notes
 
 
 def _before(graph: Graph) -> tuple[Node, ...]:
     """Return nodes that come before the boundary."""
-    made = []
+    nodes = []
     for node in graph.nodes:
         if not graph.boundary or graph.boundary == graph.inputs[0].name:
             break
-        made.append(node)
+        nodes.append(node)
         if graph.boundary in node.outputs:
-            return tuple(made)
+            return tuple(nodes)
     return ()
 
 
@@ -145,20 +146,20 @@ def _graph_operators(graph: Graph) -> list[Operator]:
     source = graph.inputs[0]
     sample = np.zeros((1, *source.shape), source.dtype)
     values = {**graph.constants, source.name: sample, **compile_graph(graph, names)(sample)}
-    made = []
+    operators = []
     for node in graph.nodes:
         first = values.get(node.inputs[0]) if node.inputs else None
         dtype = values[node.outputs[0]].dtype.name
-        made.append(
+        operators.append(
             Operator(
                 name=node.op,
-                place=node.outputs[0],
+                value=node.outputs[0],
                 dtype="float32" if dtype == "float64" else dtype,
                 rank=0 if first is None else first.ndim,
                 constants=tuple(not name or name in graph.constants for name in node.inputs),
             )
         )
-    return made
+    return operators
 
 
 def _network_operators(network: IntegerNetwork) -> list[Operator]:
@@ -166,7 +167,7 @@ def _network_operators(network: IntegerNetwork) -> list[Operator]:
     return [
         Operator(
             name=_LITERT.get(operator.kind, operator.kind.upper()),
-            place=f"value {operator.output}",
+            value=f"value {operator.output}",
             dtype=dtype,
             rank=1 + len(network.values[operator.inputs[0]].shape),
             activation=operator.activation,

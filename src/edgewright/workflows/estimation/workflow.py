@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.core.objects import read_objects
-from edgewright.export.c99_code.objects import write_objects_c99
+from edgewright.core.prediction.objects import read_objects
+from edgewright.export.c99_code.answers import write_objects_c99
+from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, board, devices, run_on_device
@@ -18,13 +19,12 @@ from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.export.targets.c99 import watchers_in
 from edgewright.graph.cost import cost
-from edgewright.pipeline.footprint import fill_bytes, form_footprint, holder, integer_form, over_budget
+from edgewright.pipeline.cost.footprint import fill_bytes, form_footprint, holder, integer_form, over_budget
 from edgewright.profiles.footprint import UNVERIFIED, amount, energy, population_of, program_latency, takes_programs
 from edgewright.profiles.misses import Miss, own, remember
-from edgewright.schema.budget import Budget
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
-from edgewright.schema.footprint import Estimate, Footprint, How, Part, Spread
+from edgewright.schema.footprint import Budget, Estimate, Footprint, How, Part, Spread
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.profile import Profile
@@ -77,7 +77,7 @@ def truth_of(
     words = 1 + sum(math.prod(v.shape) if v.name != "label" else 1 for v in graph.outputs)
     size = math.prod(shape)
     call = f"static {_NAME}_context context; {_NAME}_predict(&context, (const float *)in, ({_NAME}_answer *)out);"
-    files, header = write_c99(graph, network, name=_NAME, core=written_for, flash=flash), f"{_NAME}.h"
+    files, header = write_c99(graph, CodeOptions(_NAME, core=written_for, flash=flash), network), f"{_NAME}.h"
     if (spec := read_objects(graph.metadata)) is not None:
         files, header = files | write_objects_c99(spec, name=_NAME), f"{_NAME}_objects.h"
         call += f" static {_NAME}_objects found; {_NAME}_find_objects((const {_NAME}_answer *)out, &found);"
@@ -133,7 +133,7 @@ def estimate_subject(
     known, text = own()
     notes = [text] if text else []
     buffer = _buffer(subject, profile, whole)
-    found = before = form_footprint(profile, subject.graph, buffer_bytes=buffer, own=known)
+    footprint = before = form_footprint(profile, subject.graph, buffer_bytes=buffer, own=known)
     fresh: list[Miss] = []
     if _may_compile(profile, before, compiled, notes):
         try:
@@ -145,28 +145,28 @@ def estimate_subject(
                 raise
             notes.append(f"not compiled: {error}")
         else:
-            found = _compiled(profile, before, truth, buffer, known)
+            footprint = _compiled(profile, before, truth, buffer, known)
             fresh += _misses(profile, subject, before, truth, buffer)
     for quantity, value in (measured or {}).items():
-        fresh.append(_measured_miss(profile, subject, found, quantity, value))
-        found = _replaced(found, quantity, value)
+        fresh.append(_measured_miss(profile, subject, footprint, quantity, value))
+        footprint = _replaced(footprint, quantity, value)
     message = remember(fresh) if fresh else ""
     notes += [message] if message and message not in notes else []
     limits = _limits(profile, subject, budget)
-    if found.latency_us is None and limits.latency_us is not None and (budget is None or budget.latency_us is None):
+    if footprint.latency_us is None and limits.latency_us is not None and (budget is None or budget.latency_us is None):
         notes.append(f"an answer is due every {amount(limits.latency_us, 'us')}; whether it is in time is not known")
         limits = msgspec.structs.replace(limits, latency_us=None)
-    over = over_budget(found, limits)
+    over = over_budget(footprint, limits)
     parts = _parts(subject)
     return Estimate(
         name=subject.name,
         device=profile.name,
         description=profile.description,
-        found=found,
+        footprint=footprint,
         before=before,
         limits=limits,
         over=over,
-        helps=tuple(_helps(subject, profile, found, limits, over, parts, buffer)) if over else (),
+        helps=tuple(_helps(subject, profile, footprint, limits, over, parts, buffer)) if over else (),
         parts=parts,
         notes=tuple(notes),
     )
@@ -186,10 +186,10 @@ def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, not
             raise InputError("a microcontroller", f"{profile.name}, where an engine answers", "--compile")
         return False
     if profile.core not in devices():
-        what = f"{profile.core or profile.instruction_set} is not an emulated core ({', '.join(devices())})"
+        reason = f"{profile.core or profile.instruction_set} is not an emulated core ({', '.join(devices())})"
         if compiled:
-            raise InputError("an emulated core", what, "--compile")
-        notes.append(f"not compiled: {what}")
+            raise InputError("an emulated core", reason, "--compile")
+        notes.append(f"not compiled: {reason}")
         return False
     tools = board(profile.core).tools
     if missing := ", ".join(tools.missing):
@@ -232,18 +232,18 @@ def _misses(profile: Profile, subject: Subject, before: Footprint, truth: Truth,
         ("instructions", before.instructions.value, truth.instructions),
     )
     return [
-        Miss(kind=past.kind, quantity=quantity, estimated=round(estimated), found=found, subject=subject.name)
-        for quantity, estimated, found in pairs
+        Miss(kind=past.kind, quantity=quantity, estimated=round(estimated), measured=measured, subject=subject.name)
+        for quantity, estimated, measured in pairs
     ]
 
 
-def _measured_miss(profile: Profile, subject: Subject, found: Footprint, quantity: str, value: float) -> Miss:
-    spread = found.latency_us if quantity == "latency" else found.energy_uj
+def _measured_miss(profile: Profile, subject: Subject, footprint: Footprint, quantity: str, value: float) -> Miss:
+    spread = footprint.latency_us if quantity == "latency" else footprint.energy_uj
     modelled = value if spread is None else spread.value
-    return Miss(kind=profile.name, quantity=quantity, estimated=modelled, found=value, subject=subject.name)
+    return Miss(kind=profile.name, quantity=quantity, estimated=modelled, measured=value, subject=subject.name)
 
 
-def _replaced(found: Footprint, quantity: str, value: float) -> Footprint:
+def _replaced(footprint: Footprint, quantity: str, value: float) -> Footprint:
     """Return the footprint with a figure from a board."""
     if quantity == "latency":
         fields = {"latency_us": _exact(value, "us", "measured", "a board")}
@@ -251,8 +251,8 @@ def _replaced(found: Footprint, quantity: str, value: float) -> Footprint:
         fields = {"energy_uj": _exact(value, "uJ", "measured", "a board")}
     left = "energy is" if quantity == "latency" else "latency is"
     note = f"{left} modelled, unverified on silicon"
-    notes = tuple(note if text == UNVERIFIED else text for text in found.notes if text != note)
-    return msgspec.structs.replace(found, notes=notes, **fields)
+    notes = tuple(note if text == UNVERIFIED else text for text in footprint.notes if text != note)
+    return msgspec.structs.replace(footprint, notes=notes, **fields)
 
 
 def _limits(profile: Profile, subject: Subject, budget: Budget | None) -> Budget:
@@ -287,7 +287,7 @@ def _parts(subject: Subject) -> tuple[Part, ...]:
 def _helps(
     subject: Subject,
     profile: Profile,
-    found: Footprint,
+    footprint: Footprint,
     limits: Budget,
     over: tuple[str, ...],
     parts: tuple[Part, ...],
@@ -316,7 +316,7 @@ def _helps(
             f"weights sent through the stream and activations of {profile.ram.value:,.0f} bytes in SPRAM"
         )
     if takes_programs(profile):
-        fits = [integer_form(profile, subject.graph, found, limits, buffer), holder(subject.graph, limits, buffer)]
+        fits = [integer_form(profile, subject.graph, footprint, limits, buffer), holder(subject.graph, limits, buffer)]
         helps.append(f"what would fit: {', and '.join(filter(None, fits))}")
         small = "search PIPELINE finds networks" if macs else "ladder DATA finds simpler models"
         helps.append(f"edgewright {small} for a --device")

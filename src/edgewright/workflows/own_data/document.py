@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.categories import column_name, made_columns
 from edgewright.core.clocks.rates import pace
+from edgewright.core.csv.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.findings import by_column
@@ -22,8 +22,8 @@ from edgewright.data.roles import UNNAMED
 from edgewright.data.sensor_kinds import ACCELERATION_NAME, ROTATION_NAME, TEMPERATURE_NAME
 from edgewright.pipeline.toml_text import key_text, value_text
 from edgewright.schema.data import DataSet
-from edgewright.trace.blocks_markdown import table_lines
-from edgewright.trace.race_view import race_lines
+from edgewright.trace.blocks.markdown import table_lines
+from edgewright.trace.sections.race import race_lines
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal
 
 _HUMIDITY = re.compile(r"humid(?!.*(ratio|abs|spec))|(^|_)rh($|_)", re.IGNORECASE)
@@ -71,21 +71,21 @@ class UnitGuess:
 def guess_units(dataset: DataSet) -> tuple[UnitGuess, ...]:
     """Guess units of the columns without one, by name first and by values else; columns that say nothing have none."""
     free = {column.name: index for index, column in enumerate(dataset.columns) if not column.unit}
-    found: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for guesses in (_by_name(free), _acceleration(dataset), _by_values(dataset, free)):
         for name, unit, why in guesses:
             if free.pop(name, None) is not None:
-                found.setdefault((unit, why), []).append(name)
-    return tuple(UnitGuess(tuple(names), unit, why) for (unit, why), names in found.items())
+                groups.setdefault((unit, why), []).append(name)
+    return tuple(UnitGuess(tuple(names), unit, why) for (unit, why), names in groups.items())
 
 
 def _by_name(free: dict[str, int]) -> list[tuple[str, str, str]]:
-    found = []
+    columns = []
     for name in free:
         ending, unit = _ending(name)
         if unit:
-            found.append((name, unit, f"the name ends in {ending!r}"))
-    return found
+            columns.append((name, unit, f"the name ends in {ending!r}"))
+    return columns
 
 
 def _ending(name: str) -> tuple[str, str]:
@@ -179,6 +179,8 @@ def _is_whole(dataset: DataSet, index: int) -> bool:
     return bool(np.array_equal(values, np.round(values)))
 
 
+# How a choice about one column begins.
+ONE_COLUMN = "Column "
 _CHOICES = (("target", "Target"), ("group", "Person or machine"), ("session", "Recording"), ("time", "Time"),
             ("window", "A decision"), ("split", "Split"), ("model", "Model"),
             ("decision", "Stream"))  # fmt: skip
@@ -189,18 +191,18 @@ def data_document(proposal: Proposal, path: str) -> str:
 
     Args:
         proposal: made of the data.
-        path: of the data, as a person wrote it.
+        path: path of the data, as a person wrote it.
     """
-    found = proposal.found
-    lines = [f"# What is in {path}", "", *_counts(found), "", "## Choices", ""]
+    data = proposal.data
+    lines = [f"# What is in {path}", "", *_counts(data), "", "## Choices", ""]
     lines += [f"- {line}" for line in choices(proposal)]
-    lines += ["", "## Columns", "", *_columns(found)]
-    lines += ["", "## Findings", "", *(_findings(found) or ["Nothing found."])]
+    lines += ["", "## Columns", "", *_columns(data)]
+    lines += ["", "## Findings", "", *(_findings(data) or ["Nothing found."])]
     if proposal.race is not None:
         lines += ["", "## Race", "", *race_lines(proposal.race)]
-    if proposal.tried:
+    if proposal.scores:
         lines += ["", "## Compared by the folds of the race (the test samples were not used)", ""]
-        lines += table_lines(("what", "score"), ((name, f"{value:.3f}") for name, value in proposal.tried), (1,))
+        lines += table_lines(("what", "score"), ((name, f"{value:.3f}") for name, value in proposal.scores), (1,))
     return "\n".join(lines) + "\n"
 
 
@@ -211,27 +213,31 @@ def choices(proposal: Proposal, *, loaded: bool = False) -> list[str]:
         proposal: of a person's data.
         loaded: whether they are shown beside the warnings of the reading, which are not repeated.
     """
-    data, found = proposal.table["data"], proposal.found
+    data, own = proposal.table["data"], proposal.data
     names = {key: str(data[key]) for key in ("target", "group", "session", "time") if key in data}
     lines = [f"{title}: {f'{names[key]}, ' if key in names else ''}{proposal.why[key]}"
              for key, title in _CHOICES if key in proposal.why]  # fmt: skip
     if proposal.why.get("target", "").startswith(UNNAMED):
-        columns = some_of([*found.roles.readings, *found.roles.categories], 4)
+        columns = some_of([*own.roles.readings, *own.roles.categories], 4)
         lines.insert(1, f"Another target: give --target COLUMN to the command, one of {columns}")
-    if told := found.preview.told(found.roles.numbers, loaded=loaded):
-        lines.insert(0, f"Read as: {told}")
+    if loaded_text := own.preview.sentence(own.roles.numbers, loaded=loaded):
+        lines.insert(0, f"Read as: {loaded_text}")
     if "pattern" in data:
         lines.insert(0, f"File names: {data['pattern']}")
-    lines += [f"Column {name} is read as {_code(name, texts)}" for name, texts in found.roles.categories.items()]
-    lines += [f"Column {name} is left out: {why}" for name, why in found.roles.ignored.items()]
-    if found.assumed_rate:
+    lines += [f"{ONE_COLUMN}{name} is read as {_code(name, texts)}" for name, texts in own.roles.categories.items()]
+    lines += [f"{ONE_COLUMN}{name} is left out: {why}" for name, why in own.roles.ignored.items()]
+    if own.assumed_rate:
         lines.append(f"Rate: {ASSUMED_HZ:g} rows a second ASSUMED, because no column says when a row was measured")
-    if found.resample is not None:
-        lines.append(f"Rate: {pace(found.resample)}, because {resampled_text(found.resample)}")
-    wrong = [one for one in found.quality.findings if one.kind in ("unit", "mixed-units") and one.severity != "note"]
-    lines += [f"Unit: {one.sentence}" for one in wrong]
-    warned = {one.column for one in wrong}
-    lines += [f"Unit: {one.sentence}" for one in guess_units(found.dataset) if not warned & set(one.columns)]
+    if own.resample is not None:
+        lines.append(f"Rate: {pace(own.resample)}, because {resampled_text(own.resample)}")
+    wrong = [
+        finding
+        for finding in own.quality.findings
+        if finding.kind in ("unit", "mixed-units") and finding.severity != "note"
+    ]
+    lines += [f"Unit: {finding.sentence}" for finding in wrong]
+    warned = {finding.column for finding in wrong}
+    lines += [f"Unit: {finding.sentence}" for finding in guess_units(own.dataset) if not warned & set(finding.columns)]
     lines.append(f"Device: {proposal.table['device']['profile']}")
     return lines
 
@@ -244,8 +250,8 @@ def _code(name: str, texts: Sequence[str]) -> str:
     )
 
 
-def _counts(found: OwnData) -> list[str]:
-    quality = found.quality
+def _counts(data: OwnData) -> list[str]:
+    quality = data.quality
     counts = [plural(quality.rows, "row"), plural(quality.columns, "reading"), plural(quality.recordings, "file")]
     counts += [plural(quality.groups, "person or machine", "people or machines")] if quality.groups else []
     counts += [pace(quality.rate)] if quality.rate else []
@@ -255,21 +261,21 @@ def _counts(found: OwnData) -> list[str]:
     return lines
 
 
-def _columns(found: OwnData) -> list[str]:
-    roles = found.roles
-    guessed = {name: f"{one.unit} (guess)" for one in guess_units(found.dataset) for name in one.columns}
+def _columns(data: OwnData) -> list[str]:
+    roles = data.roles
+    guessed = {name: f"{guess.unit} (guess)" for guess in guess_units(data.dataset) for name in guess.columns}
     rows = []
-    columns = {column.name: index for index, column in enumerate(found.dataset.columns)}
+    columns = {column.name: index for index, column in enumerate(data.dataset.columns)}
     families = {} if roles.series is None else roles.series.channels
     channels = [tuple(name for name in family if name in columns) for family in families.values()]
-    drawn = {name for channel in channels for name in channel}
-    alone = [(name,) for name in columns if name not in {*drawn, *made_columns(roles.categories)}]
+    framed = {name for channel in channels for name in channel}
+    alone = [(name,) for name in columns if name not in {*framed, *made_columns(roles.categories)}]
     for names in (*alone, *filter(None, channels)):
-        values = np.concatenate([column_of(found.dataset, columns[name]) for name in names])
+        values = np.concatenate([column_of(data.dataset, columns[name]) for name in names])
         low, high = (number(float(edge(values))) for edge in (np.nanmin, np.nanmax))
-        unit = found.dataset.columns[columns[names[0]]].unit or guessed.get(names[0], "")
+        unit = data.dataset.columns[columns[names[0]]].unit or guessed.get(names[0], "")
         title, meaning = names[0], "reading"
-        if roles.series is not None and names[0] in drawn:
+        if roles.series is not None and names[0] in framed:
             title, meaning = f"{names[0]} to {names[-1]}", f"{roles.series.kind} of {len(names):,} values"
         rows.append((title, meaning, unit, low, high))
     parts = {"target": roles.target, "person or machine": roles.group, "recording": roles.session, "time": roles.time}
@@ -280,8 +286,8 @@ def _columns(found: OwnData) -> list[str]:
     return table_lines(("column", "what it is", "unit", "smallest", "largest"), rows, (3, 4))
 
 
-def _findings(found: OwnData) -> list[str]:
-    return [f"- {one.severity}: {one.sentence}" for one in by_column(found.quality.findings)]
+def _findings(data: OwnData) -> list[str]:
+    return [f"- {finding.severity}: {finding.sentence}" for finding in by_column(data.quality.findings)]
 
 
 # Widest line, and lines that a file stays below.
@@ -297,12 +303,12 @@ def pipeline_text(proposal: Proposal, command: str, file: str) -> str:
         command: that made it.
         file: where it is written, for the next command.
     """
-    text = _text(proposal, command, file, apart=True)
-    return text if text.count("\n") < _LONG else _text(proposal, command, file, apart=False)
+    text = _text(proposal, command, file, split=True)
+    return text if text.count("\n") < _LONG else _text(proposal, command, file, split=False)
 
 
-def _text(proposal: Proposal, command: str, file: str, *, apart: bool) -> str:
-    """Return the text; `apart` gives each part of a union a line."""
+def _text(proposal: Proposal, command: str, file: str, *, split: bool) -> str:
+    """Return the text; `split` gives each part of a union a line."""
     table, why = proposal.table, proposal.why
     lines = [f"# Made by `{command}`; it is yours to change."]
     lines += [f"# Next: edgewright run {file}   Every key: docs/pipeline.md. What was found in the data: data.md."]
@@ -313,7 +319,7 @@ def _text(proposal: Proposal, command: str, file: str, *, apart: bool) -> str:
         lines += ["", *_comment("A decision", why["window"]), *_keys("window", table["window"])]
     lines += ["", *_comment("Split", why["split"]), *_keys("split", table["split"])]
     lines += ["", "# In order; each stage is fitted on training samples only."]
-    lines += ["stages = [", *(line for stage in table["stages"] for line in _stage(stage, apart)), "]"]
+    lines += ["stages = [", *(line for stage in table["stages"] for line in _stage(stage, split)), "]"]
     lines += ["", *_comment("Model", why["model"]), *_keys("model", table["model"])]
     lines += [f"training = {value_text(table['training'])}"] if "training" in table else []
     if "decision" in table:
@@ -322,9 +328,9 @@ def _text(proposal: Proposal, command: str, file: str, *, apart: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _stage(stage: Mapping[str, Any], apart: bool) -> list[str]:
+def _stage(stage: Mapping[str, Any], split: bool) -> list[str]:
     """Return a stage on a line; one of parts may have a line each."""
-    if not apart or "parts" not in stage or isinstance(stage["parts"], int):
+    if not split or "parts" not in stage or isinstance(stage["parts"], int):
         return [f"  {value_text(stage)},"]
     head = f"  {{ kind = {value_text(stage['kind'])}, parts = ["
     return [head, *(f"    {value_text(part)}," for part in stage["parts"]), "  ] },"]

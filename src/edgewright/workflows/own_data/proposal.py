@@ -14,20 +14,19 @@ import numpy as np
 
 from edgewright.core.formatting import some_of
 from edgewright.data.categories import is_text, values_of
-from edgewright.data.decision import Framing, choose_framing
+from edgewright.data.decision import Framing, choose_framing, stretches
 from edgewright.data.findings import Quality
-from edgewright.data.framing import stretches
 from edgewright.data.load import load_data
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.quality import examine
-from edgewright.data.rates import lowest_rate
 from edgewright.data.resampling import KEY as RESAMPLE
-from edgewright.data.resampling import averaged
+from edgewright.data.resampling import averaged, lowest_rate
 from edgewright.data.roles import Roles, assign_roles
 from edgewright.data.table_proposal import PARTS, data_table
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.plan import data_plan
 from edgewright.profiles.catalogue import load_profile
 from edgewright.race.heats import HEATS
 from edgewright.race.pipeline_end import Entrant, entrants_of
@@ -99,7 +98,7 @@ class OwnDataRequest:
         time_unit: of a time in numbers: s, ms, us, ns, min, h, or d for days of a spreadsheet.
         decision: what one decision is about: 'row', 'recording', '2 s' or '100 rows'.
         device: profile or TOML file; `DEVICE` when empty.
-        name: of the pipeline; from the path when empty.
+        name: name of the pipeline; from the path when empty.
         need: share of right answers (R² of an amount) to be ready; None for none.
         features: number that the model takes, those that differ most with the target; None for all.
         budget_s: CPU seconds of the race; None to choose by the number of samples.
@@ -164,17 +163,17 @@ class Proposal:
     """A pipeline and why.
 
     Attributes:
-        found: in the data.
+        data: of the user, read and described.
         table: of the pipeline, as TOML has it.
         why: reasons by key of the table.
-        tried: lengths of windows that were compared, and their scores on validation samples.
+        scores: lengths of windows that were compared, and their scores on validation samples.
         race: the race that the model won; None where nothing was compared.
     """
 
-    found: OwnData
+    data: OwnData
     table: dict[str, Any]
     why: dict[str, str]
-    tried: tuple[tuple[str, float], ...] = field(default=())
+    scores: tuple[tuple[str, float], ...] = field(default=())
     race: RaceRecord | None = None
 
     @property
@@ -206,15 +205,15 @@ def look(request: OwnDataRequest) -> OwnData:
                          request.path, "Name it with --target COLUMN. Without labels: edgewright detect fit finds "
                          "what is unusual, edgewright forecast what comes next")  # fmt: skip
     dataset = load_data(table, seed=0, mixed_rates=True)
-    found = choose_framing(dataset, request.decision)
+    data = choose_framing(dataset, request.decision)
     quality = examine(dataset)
-    resample = lowest_rate(dataset) if found.window is not None else None
+    resample = lowest_rate(dataset) if data.window is not None else None
     if resample is not None:
         dataset = averaged(dataset, resample)
-    assumed = dataset.rate is None and found.kind == "window"
+    assumed = dataset.rate is None and data.kind == "window"
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
-    return OwnData(preview, roles, dataset, found, quality, assumed, len(dataset.groups), resample)
+    return OwnData(preview, roles, dataset, data, quality, assumed, len(dataset.groups), resample)
 
 
 def propose(
@@ -239,54 +238,54 @@ def propose(
         InputError: as `look`; data that cannot be split.
     """
     with doing("Reading data"):
-        found = look(request)
-    base = _base(request, found)
+        data = look(request)
+    base = base_table(request, data)
     try:
-        base, why, material = _split(base, found)
+        base, why, material = _split(base, data)
     except InputError as error:
-        if request.target or not found.roles.target:
+        if request.target or not data.roles.target:
             raise
-        taken = f"{found.roles.target!r} is predicted, {found.roles.why['target']}; name another with --target"
-        raise InputError(error.expected, error.got, error.where, f"{error.do}. {taken}") from None
+        reason = f"{data.roles.target!r} is predicted, {data.roles.why['target']}; name another with --target"
+        raise InputError(error.expected, error.got, error.where, f"{error.do}. {reason}") from None
 
-    def made(base: dict[str, Any], recipe: Recipe, record: RaceRecord | None) -> Proposal:
+    def proposal(base: dict[str, Any], recipe: Recipe, record: RaceRecord | None) -> Proposal:
         table = {**base, **recipe.tables, "device": {"profile": request.device or DEVICE}}
-        reasons = {**found.roles.why, "window": found.framing.why, "model": recipe.why, **why}
-        if _is_stream(base, found):
+        reasons = {**data.roles.why, "window": data.framing.why, "model": recipe.why, **why}
+        if _is_stream(base, data):
             table["decision"], reasons["decision"] = {"debounce": "auto"}, _DEBOUNCE
-        return Proposal(found, table, reasons, tried, record)
+        return Proposal(data, table, reasons, ranking, record)
 
     record: RaceRecord | None = None
-    tried: tuple[tuple[str, float], ...] = ()
+    ranking: tuple[tuple[str, float], ...] = ()
     longer: WindowConfig | None = None
     if recipe_for is not None:
-        recipe = recipe_for(found)
+        recipe = recipe_for(data)
     else:
         with racing() as watch, doing("Racing models") if watch is None else nullcontext():
-            lead = None if leading is None else lambda recipe, record: leading(made(base, recipe, record))
-            recipe, record = _raced(base, request, found, material, watch, lead)
+            lead = None if leading is None else lambda recipe, record: leading(proposal(base, recipe, record))
+            recipe, record = _raced(base, request, data, material, watch, lead)
         if record is not None and record.ended == INTERRUPTED:
             interrupted()
-        longer = _longer(base, found)
-    if longer and _rows(found) > _TRIED_ROWS:
-        why["window"] = f"{found.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
+        longer = _longer(base, data)
+    if longer and _rows(data) > _TRIED_ROWS:
+        why["window"] = f"{data.framing.why}; no longer window was tried on more than {_TRIED_ROWS:,} rows"
     elif longer and record is not None:
         with doing("Comparing lengths of windows"):
             wide = {**base, "window": changed(longer, WindowConfig(samples=0))}
-            other, scores = _raced_again(record, wide, request, found)
+            other, scores = _raced_again(record, wide, request, data)
         lengths = (base["window"]["samples"], longer.samples)
-        tried = tuple((f"windows of {rows} rows", score) for rows, score in zip(lengths, scores, strict=True))
+        ranking = tuple((f"windows of {rows} rows", score) for rows, score in zip(lengths, scores, strict=True))
         gain = scores[1] - scores[0]
         if gain > _WINDOW_GAIN:
             base, recipe = wide, other
-            why["window"] = f"{found.framing.why}; {longer.samples} rows gained {100 * gain:.1f} points"
-    return made(base, recipe, record)
+            why["window"] = f"{data.framing.why}; {longer.samples} rows gained {100 * gain:.1f} points"
+    return proposal(base, recipe, record)
 
 
 def _raced(
     base: dict[str, Any],
     request: OwnDataRequest,
-    found: OwnData,
+    data: OwnData,
     material: Material,
     watch: Watch | None,
     lead: Callable[[Recipe, RaceRecord], None] | None,
@@ -295,7 +294,7 @@ def _raced(
 
     Few people or machines choose nothing, because each of them tests: what other data sets taught chooses.
     """
-    problem, entrants = _entrants(base, request, found, material)
+    problem, entrants = _entrants(base, request, data, material)
     if "leave_one_out_s" in base["split"]:
         usual = max(entrants, key=lambda entrant: entrant.candidate.prior)
         return recipe_of(usual), None
@@ -310,47 +309,47 @@ def _raced(
 
 
 def _raced_again(
-    record: RaceRecord, base: dict[str, Any], request: OwnDataRequest, found: OwnData
+    record: RaceRecord, base: dict[str, Any], request: OwnDataRequest, data: OwnData
 ) -> tuple[Recipe, tuple[float, float]]:
     """Return the recipe of the winner for samples that are cut another way, and its scores: before, and that way."""
-    problem, entrants = _entrants(base, request, found, _prepared(base, found))
+    problem, entrants = _entrants(base, request, data, _prepared(base, data))
     entrant = next(entrant for entrant in entrants if entrant.name == record.chosen)
-    before = next(one for one in record.entrants if one.name == record.chosen)
+    before = next(other for other in record.entrants if other.name == record.chosen)
     race = Race(problem, [entrant], record.profile, metric=record.metric)
     race.measure(race.standings[0], race.heats.of(HEATS[before.heats - 1]))
     race.refuse_unmeasured()
-    scores = tuple(one.score.value for one in (before, race.standings[0].record) if one.score is not None)
+    scores = tuple(other.score.value for other in (before, race.standings[0].record) if other.score is not None)
     return recipe_of(entrant), (scores[0], scores[1])
 
 
 def _entrants(
-    base: dict[str, Any], request: OwnDataRequest, found: OwnData, material: Material
+    base: dict[str, Any], request: OwnDataRequest, data: OwnData, material: Material
 ) -> tuple[Problem, tuple[Entrant, ...]]:
     # Stages that a check adds are none of a pipeline's own, which would take the place of features.
     config = msgspec.structs.replace(checked(base, str(base["name"])), stages=())
-    problem = problem_of_training(config, material)
+    problem = problem_of_training(material)
     entrants = entrants_of(problem, config)
     if request.features is not None:
         chosen = (with_selection(entrant, request.features) for entrant in entrants)
         entrants = tuple(entrant for entrant in chosen if entrant is not None)
     if not entrants:
-        raise InputError("rows or windows that features are made of", f"data for {found.framing.kind}s", "--features",
+        raise InputError("rows or windows that features are made of", f"data for {data.framing.kind}s", "--features",
                          "Leave it out: the model takes whole signals")  # fmt: skip
     return problem, entrants
 
 
-def _base(request: OwnDataRequest, found: OwnData) -> dict[str, Any]:
+def base_table(request: OwnDataRequest, own: OwnData) -> dict[str, Any]:
     """Return everything of a pipeline but split, stages and model."""
-    data = data_table(found.preview, found.roles)
-    if found.assumed_rate:
+    data = data_table(own.preview, own.roles)
+    if own.assumed_rate:
         data["rate"] = ASSUMED_HZ
-    if found.resample is not None:
-        data[RESAMPLE] = found.resample
+    if own.resample is not None:
+        data[RESAMPLE] = own.resample
     base: dict[str, Any] = {"name": request.pipeline, "data": data}
     if request.need is not None:
         base["need"] = request.need
-    if found.framing.window is not None:
-        base["window"] = changed(found.framing.window, WindowConfig(samples=0))
+    if own.framing.window is not None:
+        base["window"] = changed(own.framing.window, WindowConfig(samples=0))
     return base
 
 
@@ -360,46 +359,46 @@ def name_of(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:40] or "my-data"
 
 
-def _split(base: dict[str, Any], found: OwnData) -> tuple[dict[str, Any], dict[str, str], Material]:
+def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[str, str], Material]:
     """Return the pipeline with its split, why, and the samples with their sides."""
-    split: dict[str, Any] = {"validation": 0.0} if found.groups == 2 else {}
-    if found.groups == 1:  # nobody else is left to test
-        split = {"by": "session" if len(found.dataset.recordings) > 1 else "time"}
-    material = _material(base, split, found)
+    split: dict[str, Any] = {"validation": 0.0} if data.groups == 2 else {}
+    if data.groups == 1:  # nobody else is left to test
+        split = {"by": "session" if len(data.dataset.recordings) > 1 else "time"}
+    material = _material(base, split, data)
     stretches_only = material is None
     if material is None:
         split = {"by": "row"}
-        material = _prepared({**base, "split": split}, found)
+        material = _prepared({**base, "split": split}, data)
     by = material.sides.by
     split = {"by": by, **split}
-    few = ". They are few: each of them is also left out once, by a fit on the others" if found.few else ""
+    few = ". They are few: each of them is also left out once, by a fit on the others" if data.few else ""
     reasons = {
-        "group": f"{found.groups} people or machines; those who test are not seen in training" + few,
+        "group": f"{data.groups} people or machines; those who test are not seen in training" + few,
         "session": "whole recordings test, so that no neighbour of a test sample trains",
         "time": "the last fifth of the rows tests, because neighbours in time are alike",
         "row": _ONE_STRETCH if stretches_only else "rows stand alone and no person or machine is known",
     }
     tested = sorted({str(name) for name in material.samples.groups[material.sides.test]}) if by == "group" else []  # type: ignore[index]
-    if tested and found.framing.kind == "window" and len(tested) <= _NAMED_GROUPS:
+    if tested and data.framing.kind == "window" and len(tested) <= _NAMED_GROUPS:
         split["test_groups"] = tested
-    if by == "group" and found.few:
+    if by == "group" and data.few:
         split["leave_one_out_s"] = LEAVE_ONE_OUT_S
     return {**base, "split": split}, {"split": reasons[by]}, material
 
 
-def _prepared(table: dict[str, Any], found: OwnData) -> Material:
-    return prepare(checked(table, str(table["name"])), None, found.dataset)
+def _prepared(table: dict[str, Any], data: OwnData) -> Material:
+    return prepare(data_plan(checked(table, str(table["name"]))), None, data.dataset)
 
 
-def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Material | None:
+def _material(base: dict[str, Any], split: dict[str, Any], data: OwnData) -> Material | None:
     """Return the samples and their sides; None where no cut in time tests classes that it trains.
 
     Raises:
         InputError: people, machines or recordings cannot be divided.
     """
-    single = found.framing.task == "classification" and found.groups < 2
+    single = data.framing.task == "classification" and data.groups < 2
     try:
-        material = _prepared({**base, "split": split}, found)
+        material = _prepared({**base, "split": split}, data)
     except InputError:
         if single:
             return None
@@ -409,24 +408,24 @@ def _material(base: dict[str, Any], split: dict[str, Any], found: OwnData) -> Ma
     return material
 
 
-def _is_stream(base: dict[str, Any], found: OwnData) -> bool:
+def _is_stream(base: dict[str, Any], data: OwnData) -> bool:
     """Return whether windows of classes follow each other on a device, and some recordings are left out of a fit."""
-    window = found.framing.window
-    streams = found.framing.kind == "window" and found.framing.task == "classification"
+    window = data.framing.window
+    streams = data.framing.kind == "window" and data.framing.task == "classification"
     return streams and window is not None and not window.pad and base["split"]["by"] in ("group", "session")
 
 
-def _rows(found: OwnData) -> int:
-    return sum(len(recording.values) for recording in found.dataset.recordings)
+def _rows(data: OwnData) -> int:
+    return sum(len(recording.values) for recording in data.dataset.recordings)
 
 
-def _longer(base: dict[str, Any], found: OwnData) -> WindowConfig | None:
+def _longer(base: dict[str, Any], data: OwnData) -> WindowConfig | None:
     """Return a window of twice the length that may be tried: where the same people or the same time test both."""
-    window, split = found.framing.window, base["split"]
-    asked = found.framing.why == "as you asked"
+    window, split = data.framing.window, base["split"]
+    requested = data.framing.why == "as you asked"
     same_test = "test_groups" in split or split["by"] == "time"
-    if found.framing.kind != "window" or asked or not same_test or window is None or "leave_one_out_s" in split:
+    if data.framing.kind != "window" or requested or not same_test or window is None or "leave_one_out_s" in split:
         return None
-    if found.framing.task != "classification" or np.median(stretches(found.dataset)) < 4 * window.samples:
+    if data.framing.task != "classification" or np.median(stretches(data.dataset)) < 4 * window.samples:
         return None
     return msgspec.structs.replace(window, samples=2 * window.samples, step=2 * (window.step or 1))

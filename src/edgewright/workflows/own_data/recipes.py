@@ -46,8 +46,8 @@ def changed(config: msgspec.Struct, usual: msgspec.Struct) -> Table:
     values = {key: getattr(config, key) for key in config.__struct_fields__}
     always = ("layers",) if values.get("kind") == "network" else ()
     kept = {key: value for key, value in values.items() if value != getattr(usual, key) or key in always}
-    made: Table = msgspec.to_builtins(kept)
-    return made
+    table: Table = msgspec.to_builtins(kept)
+    return table
 
 
 def with_selection(entrant: Entrant, count: int) -> Entrant | None:
@@ -56,8 +56,8 @@ def with_selection(entrant: Entrant, count: int) -> Entrant | None:
     None where its model takes signals, not features.
     """
     config = entrant.config
-    made = [stage for stage in config.stages if stage["kind"] != "scale"]
-    if not made or {layer["kind"] for layer in config.model.layers} - _OF_FEATURES:
+    kept = [stage for stage in config.stages if stage["kind"] != "scale"]
+    if not kept or {layer["kind"] for layer in config.model.layers} - _OF_FEATURES:
         return None
-    stages = (*made, {**SELECT, "k": count}, *config.stages[len(made) :])
+    stages = (*kept, {**SELECT, "k": count}, *config.stages[len(kept) :])
     return replace(entrant, config=msgspec.structs.replace(config, stages=stages))

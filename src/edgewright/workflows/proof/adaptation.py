@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.adaptation.affine import AffineFactory
+from edgewright.core.adaptation.affine import AffineFactory, AffineLearner, axes_of, turned
 from edgewright.core.adaptation.factory import Factory, Numbers
 from edgewright.core.adaptation.learner import Learner
 from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
 from edgewright.core.adaptation.slots import state_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
-from edgewright.export.c99_learning.adapt import write_adapt_c99
+from edgewright.export.c99_learning.adapt import write_adapt_c99, write_affine_c99
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
-from edgewright.schema.errors import InputError
+from edgewright.schema.data import Floats
 from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.axes import Replay, axes_replay, spaced, whole_windows
+from edgewright.workflows.proof.c_calls import Change, compilers, replay_compiled, replay_emulated
 from edgewright.workflows.proof.forms import Subject
-from edgewright.workflows.proof.provers import Change, compilers
 from edgewright.workflows.proof.rows import Chosen
 
+_REPLAY = "learning_replay"
 PYTHON, ANSWERS, STATE = "Python learner", "answers after learning", "learned state"
 # Examples of a replay: all kept examples of most packages are replaced at least once.
 _EXAMPLES = 96
@@ -52,6 +51,38 @@ void learning_replay(const int8_t *row, uint8_t *out) {
         memcpy(out, given, sizeof given);
         out += sizeof given;
         row += LEARNING_ADAPT_WIDTH + LEARNING_ADAPT_CLASSES + 1;
+    }
+    memcpy(out, &state, LEARNING_ADAPT_BYTES);
+}
+"""
+# Windows are long: more would not fit into the memory of every emulated board.
+_WINDOW_EXAMPLES = 48
+# The way z,x,y mirrored: no swap of two axes, which undoes itself.
+_WORN = 31
+_WINDOW_HEADER = "#include <stdint.h>\nvoid learning_replay(const float *row, uint8_t *out);\n"
+_WINDOW_SOURCE = """\
+#include "learning_adapt.h"
+#include "learning_replay.h"
+#include <string.h>
+
+void learning_replay(const float *row, uint8_t *out) {
+    static learning_adapt_state state;
+    static float window[%(size)d];
+    learning_undo(&state);
+    learning_adapt_use(&state);
+    for (int k = 0; k < %(count)d; ++k, row += %(size)d + 1) {
+        uint32_t hash = 2166136261u;
+        memcpy(window, row, sizeof window);
+        learning_adapt_before(window);
+        for (unsigned i = 0; i < sizeof window; ++i) {
+            hash = (hash ^ ((const uint8_t *)(const void *)window)[i]) * 16777619u;
+        }
+        learning_adapt_after(window);
+        *out++ = (uint8_t)(memcmp(window, row, sizeof window) == 0);
+        *out++ = (uint8_t)learning_learn(&state, (int)row[%(size)d]);
+        for (int i = 0; i < 4; ++i) {
+            *out++ = (uint8_t)(hash >> (8 * i));
+        }
     }
     memcpy(out, &state, LEARNING_ADAPT_BYTES);
 }
@@ -81,24 +112,26 @@ def adaptation_proof(
     replay = axes_replay(factory, chosen) if isinstance(factory, AffineFactory) else _replay(package, factory, chosen)
     expected, files = _stages(replay.answers, replay.state), replay.files
     files = dict(change(files)) if change else files
-    examples, count = replay.examples, replay.answers.size
+    examples, count = replay.examples.reshape(1, -1), replay.answers.size
     size = count + len(replay.state)
 
     def split(out: Bytes) -> Stages:
         return _stages(out[:count].view(np.int8).reshape(replay.answers.shape), out[count:])
 
     def form(name: str, run: Callable[[], Bytes], note: str) -> StreamForm:
-        return StreamForm(name=name, run=lambda: (expected, split(run())), note=note)
+        return StreamForm(name=name, run=lambda: (expected, split(run()[0])), note=note)
 
     absent: list[AbsentForm] = []
     forms = [
-        form(f"C99 learner by {name}", _compiled(files, command, examples, size), note)
+        form(f"C99 learner by {name}", partial(replay_compiled, files, _REPLAY, command, examples, size), note)
         for name, command, note in compilers(absent)
     ]
-    forms += [form(name, run, "") for name, run in _emulated(subject.device, files, examples, size)]
+    if subject.device in importlib.import_module("edgewright.export.emulator").devices():
+        emulated = partial(replay_emulated, files, _REPLAY, subject.device, examples, size)
+        forms.append(form(f"C99 learner on an emulated {subject.device}", emulated, ""))
     exact = Rule(numbers="int8")
     whole = StreamSubject(
-        name=f"{package.manifest.name}, learning", place=location,
+        name=f"{package.manifest.name}, learning", path=location,
         source=f"{len(replay.order)} labelled examples of {chosen.source}",
         origins=tuple(chosen.origins[index] for index in replay.order), reference=PYTHON, numbers="int8",
         rules={ANSWERS: exact, STATE: exact}, shape=replay.shape, labels=package.manifest.labels,
@@ -117,10 +150,10 @@ def _replay(package: Package, factory: Factory, chosen: Chosen) -> Replay:
     labels[last] = (labels[last] + 1) % classes
     examples = np.concatenate([hidden + factory.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)
     learner, answers, used = Learner(factory), [], 0
-    for one, outputs, label in zip(hidden, given, labels, strict=True):
-        learner.learn(one, int(outputs.argmax()), int(label))
+    for row, outputs, label in zip(hidden, given, labels, strict=True):
+        learner.learn(row, int(outputs.argmax()), int(label))
         used += learner.state.used
-        answers.append(learner.outputs(one[None])[0] if learner.state.used else outputs)
+        answers.append(learner.outputs(row[None])[0] if learner.state.used else outputs)
     files = {
         **write_adapt_c99(factory, name="learning"), "learning_replay.h": _HEADER,
         "learning_replay.c": _SOURCE % {"count": len(order)},
@@ -153,32 +186,79 @@ def _stages(answers: NDArray[np.int8], state: Bytes) -> Stages:
     return {ANSWERS: answers, STATE: padded.view(np.int8).reshape(len(answers), width)}
 
 
-def _compiled(files: Mapping[str, str], command: str, examples: NDArray[Any], size: int) -> Callable[[], Bytes]:
-    def run() -> Bytes:
-        host = importlib.import_module("edgewright.export.c99_host.host")
-        out = np.zeros(size, np.uint8)
-        with tempfile.TemporaryDirectory(prefix="edgewright-learning-") as folder:
-            library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))
-            library.learning_replay(ctypes.c_void_p(examples.ctypes.data), ctypes.c_void_p(out.ctypes.data))
-        return out
+@dataclass(frozen=True)
+class Replay:
+    """Labelled examples, and what a device makes of them.
 
-    return run
+    Attributes:
+        files: C with `learning_replay(row, out)`: the answers, then the state.
+        examples: as C receives them, one row an example.
+        answers: after each example, int8, shape (n, bytes).
+        state: after all.
+        order: places of the examples among the chosen samples.
+        used: examples after which what was learned is used.
+        shape: of an example.
+    """
+
+    files: Mapping[str, str]
+    examples: NDArray[Any]
+    answers: NDArray[np.int8]
+    state: NDArray[np.uint8]
+    order: NDArray[np.int64]
+    used: int
+    shape: tuple[int, ...]
 
 
-def _emulated(
-    device: str, files: Mapping[str, str], examples: NDArray[Any], size: int
-) -> Iterator[tuple[str, Callable[[], Bytes]]]:
-    """Yield the learner on an emulated processor, where one is asked for that there is an emulator of."""
-    tools = importlib.import_module("edgewright.export.emulator")
-    if not device or device not in tools.devices():
-        return
+def spaced(count: int, maximum: int) -> NDArray[np.int64]:
+    """Return at most so many places, evenly spaced."""
+    return np.linspace(0, count - 1, min(maximum, count)).round().astype(np.int64)
 
-    def run() -> Bytes:
-        entry = tools.Entry("learning_replay.h", "learning_replay(in, out);", examples.nbytes, size)
-        done = tools.run_on_device(files, entry, device, examples.reshape(1, -1))
-        found: Bytes = done.outputs[0]
-        if len(found) != size:
-            raise InputError(f"{size} bytes", str(len(found)), device)
-        return found
 
-    yield f"C99 learner on an emulated {device}", run
+def whole_windows(factory: AffineFactory, chosen: Chosen) -> NDArray[np.int64]:
+    """Return places of the windows without missing values on the watched axes."""
+    axes = chosen.samples[:, axes_of(factory.spec)]
+    return np.flatnonzero(np.isfinite(axes).all(axis=(1, 2))).astype(np.int64)
+
+
+def axes_replay(factory: AffineFactory, chosen: Chosen) -> Replay:
+    """Return windows that are worn turned and mirrored, with the nearest class of the training data as their label."""
+    spec = factory.spec
+    whole = whole_windows(factory, chosen)
+    order = whole[spaced(len(whole), _WINDOW_EXAMPLES)]
+    windows = np.ascontiguousarray(chosen.samples[order], np.float32)
+    labels = np.array([_nearest(factory, window) for window in windows], np.int64)
+    last = slice(3 * len(labels) // 4, None, 3)
+    labels[last] = (labels[last] + 1) % spec.classes
+    worn = turned(spec, windows, _WORN)
+    learner, answers, used = AffineLearner(factory), [], 0
+    for window, label in zip(worn, labels, strict=True):
+        hashed = np.frombuffer(_hash(learner.turned(window[None]).tobytes()).to_bytes(4, "little"), np.int8)
+        learner.learn(window, int(label))
+        used += learner.state.used
+        answers.append(np.concatenate([[1, learner.state.used], hashed]))
+    size = int(np.prod(windows.shape[1:]))
+    files = {
+        **write_affine_c99(factory, name="learning"), "learning_replay.h": _WINDOW_HEADER,
+        "learning_replay.c": _WINDOW_SOURCE % {"count": len(order), "size": size},
+    }  # fmt: skip
+    examples = np.concatenate([worn.reshape(len(worn), size), labels[:, None]], axis=1).astype(np.float32)
+    return Replay(files, examples, np.array(answers, np.int8), np.frombuffer(state_bytes(learner.state), np.uint8),
+                  order, used, windows.shape[1:])  # fmt: skip
+
+
+def _nearest(factory: AffineFactory, window: Floats) -> int:
+    """Return the class whose training moments a window as it was recorded is nearest to."""
+    rows = []
+    for label in range(factory.spec.classes):
+        learner = AffineLearner(factory)
+        learner.learn(window, label)
+        rows.append(learner.distance)
+    return int(np.argmin(rows))
+
+
+def _hash(data: bytes) -> int:
+    """Return the 32-bit FNV-1a hash (Fowler, Noll and Vo)."""
+    value = 2166136261
+    for byte in data:
+        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
+    return value

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.integer.requantise import half_away
+from edgewright.core.arithmetic.requantise import half_away
 from edgewright.graph.mask import without_mask
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
@@ -20,7 +20,7 @@ from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value
 
 # Rows at most.
-MOST = 256
+MAX_ROWS = 256
 # How far beyond the data a saturated channel goes, in widths of what the data hold there.
 _BEYOND = 4.0
 # How many times as wide a window moves.
@@ -38,14 +38,16 @@ def with_constructed(subject: Subject, chosen: Chosen) -> Chosen:
         subject: whose ranges, shape and scales say where such rows stand.
         chosen: samples, shape (n, ...).
     """
-    made = [row for rows in zip_longest(*_kinds(subject, chosen.samples)) for row in rows if row is not None][:MOST]
-    if not made:
+    constructed = [row for rows in zip_longest(*_kinds(subject, chosen.samples)) for row in rows if row is not None][
+        :MAX_ROWS
+    ]
+    if not constructed:
         return chosen
-    ours, theirs = len(chosen.samples), len(made)
+    ours, theirs = len(chosen.samples), len(constructed)
     places = np.concatenate([(np.arange(ours) + 0.5) / ours, (np.arange(theirs) + 0.75) / theirs])
     order = np.argsort(places, kind="stable")
-    samples = np.concatenate([chosen.samples, np.stack([row for _, row in made])]).astype(np.float32)
-    origins = (*chosen.origins, *(name for name, _ in made))
+    samples = np.concatenate([chosen.samples, np.stack([row for _, row in constructed])]).astype(np.float32)
+    origins = (*chosen.origins, *(name for name, _ in constructed))
     return replace(
         chosen,
         samples=np.ascontiguousarray(samples[order]),
@@ -106,9 +108,9 @@ class _Channels:
             yield f"channel {channel} alone", row
             if row.ndim > 1 and channel in (0, len(row) - 1):
                 for index, word in ((-1, "last"), (0, "first")):
-                    one = np.zeros_like(row)
-                    one[channel].reshape(-1)[index] = row[channel].reshape(-1)[0]
-                    yield f"channel {channel} alone, its {word} sample", one
+                    sample = np.zeros_like(row)
+                    sample[channel].reshape(-1)[index] = row[channel].reshape(-1)[0]
+                    yield f"channel {channel} alone, its {word} sample", sample
 
     def constant(self) -> Iterator[Row]:
         """Zero, its negative, and channels that do not move."""
@@ -122,9 +124,9 @@ class _Channels:
         for name, value in (("missing", np.nan), ("infinite", np.inf), ("negative infinite", -np.inf)):
             flat = self.base.reshape(len(self.base), -1)
             for channel in sorted({0, len(flat) - 1}):
-                one = flat.copy()
-                one[channel, -1] = value
-                yield f"the last value of channel {channel} {name}", one.reshape(self.base.shape)
+                row = flat.copy()
+                row[channel, -1] = value
+                yield f"the last value of channel {channel} {name}", row.reshape(self.base.shape)
                 whole = flat.copy()
                 whole[channel] = value
                 yield f"channel {channel} {name}", whole.reshape(self.base.shape)
@@ -168,13 +170,13 @@ def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
     if subject.network is None or len(samples) < 2:
         return
     grid, graph = subject.network.values[subject.network.input], subject.graphs["int8"]
-    found = list(_crossings(graph, grid, samples))
-    if not found:
+    crossings = list(_crossings(graph, grid, samples))
+    if not crossings:
         return
-    first = np.stack([samples[one] for one, _, _, _, _ in found]).astype(np.float64)
-    way = np.stack([samples[other] for _, other, _, _, _ in found]).astype(np.float64) - first
-    at = (np.arange(len(found)), np.array([value for _, _, value, _, _ in found]))
-    low, high = np.array([one[3] for one in found]), np.array([one[4] for one in found])
+    first = np.stack([samples[sample] for sample, _, _, _, _ in crossings]).astype(np.float64)
+    way = np.stack([samples[other] for _, other, _, _, _ in crossings]).astype(np.float64) - first
+    at = (np.arange(len(crossings)), np.array([value for _, _, value, _, _ in crossings]))
+    low, high = np.array([sample[3] for sample in crossings]), np.array([sample[4] for sample in crossings])
 
     def rows(shares: NDArray[np.float64]) -> Floats:
         return (first + shares.reshape(-1, *(1,) * (first.ndim - 1)) * way).astype(np.float32)
@@ -186,7 +188,7 @@ def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
         low, high = np.where(same, middle, low), np.where(same, high, middle)
     for index, sides in enumerate(zip(rows(low), rows(high), strict=True)):
         for word, row in zip(("before", "after"), sides, strict=True):
-            yield f"value {found[index][2]} of the boundary just {word} a step", row
+            yield f"value {crossings[index][2]} of the boundary just {word} a step", row
 
 
 def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tuple[int, int, int, float, float]]:
@@ -196,18 +198,18 @@ def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tu
     values = np.unique(np.linspace(0, size - 1, min(size, _VALUES)).astype(int))
     left = dict.fromkeys(values.tolist(), _CROSSINGS)
     count = len(samples)
-    for one in range(0, count, max(1, count // 8)):
-        other = (one + count // 2 + 1) % count
-        if one == other or not left:
+    for sample in range(0, count, max(1, count // 8)):
+        other = (sample + count // 2 + 1) % count
+        if sample == other or not left:
             continue
-        way = samples[other].astype(np.float64) - samples[one]
-        line = (samples[one] + shares.reshape(-1, *(1,) * way.ndim) * way).astype(np.float32)
+        way = samples[other].astype(np.float64) - samples[sample]
+        line = (samples[sample] + shares.reshape(-1, *(1,) * way.ndim) * way).astype(np.float32)
         steps = _steps(graph, grid, line)
         for value in list(left):
             places = np.flatnonzero(np.diff(steps[:, value]))
             if len(places):
                 index = int(places[len(places) // 2])
-                yield one, other, value, float(shares[index]), float(shares[index + 1])
+                yield sample, other, value, float(shares[index]), float(shares[index + 1])
                 left[value] -= 1
                 if not left[value]:
                     del left[value]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edgewright.core.native_modules import INDEX, MODULE, read_index, this_system
 from edgewright.core.package import INPUT_VECTORS, Package, read_package
-from edgewright.core.processor import cpu_features
-from edgewright.pipeline.folder import JUDGED
+from edgewright.core.prediction.native_modules import INDEX, MODULE, read_index, this_system
+from edgewright.core.prediction.processor import cpu_features
+from edgewright.pipeline.run_folder.folder import EVALUATED
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import FileRecord
 
@@ -98,12 +98,12 @@ class Findings:
     def folder(self, folder: Path, shown: str, skip: Sequence[Path] = ()) -> None:
         """Read all that lies in a folder and below it."""
         sources = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".c", ".h")}
-        taken = {name for pair in self._generated(sources, shown) for name in pair}
-        taken |= {name for design in self._designs(folder, shown) for name in design}
+        names = {name for pair in self._generated(sources, shown) for name in pair}
+        names |= {name for design in self._designs(folder, shown) for name in design}
         self.elsewhere |= _not_for_here(folder)
         for path in sorted(folder.iterdir()):
             name = f"{shown}{path.name}"
-            if path in skip or path.name in taken:
+            if path in skip or path.name in names:
                 continue
             if path.is_dir():
                 self.folder(path, f"{name}/")
@@ -196,45 +196,45 @@ def read_artefacts(
     Raises:
         InputError: for what is not there, is damaged, or, of what is given, holds nothing that can be proven.
     """
-    made = Findings()
+    findings = Findings()
     packages = (
         sorted(file_path.glob("*.edge")) if file_path.is_dir() else [file_path] if file_path.suffix == ".edge" else []
     )
     if package is not None:
         name = packages[0].name if packages else f"{package.manifest.name}.edge"
-        made.package(name, package, subject=True)
+        findings.package(name, package, subject=True)
     for name, content in models.items():
-        made.source(name, content)
+        findings.source(name, content)
     if file_path.is_dir():
         own = [file_path / name for name in models] + ([] if package is None else packages[:1])
         fitted = file_path / PIPELINE
         if fitted.is_dir():
             parts = {path.relative_to(fitted).as_posix(): _bytes(path) for path in fitted.rglob("*") if path.is_file()}
-            made.files.append(_record(f"{PIPELINE}/", b"".join(n.encode() + c for n, c in sorted(parts.items()))))
-        judged = file_path / JUDGED
-        if judged.is_dir():
-            made.unproven(f"{JUDGED}/", b"", f"the tested fit: edgewright prove {judged}")
-        made.folder(file_path, "", skip=(*own, fitted, judged))
+            findings.files.append(_record(f"{PIPELINE}/", b"".join(n.encode() + c for n, c in sorted(parts.items()))))
+        report = file_path / EVALUATED
+        if report.is_dir():
+            findings.unproven(f"{EVALUATED}/", b"", f"the tested fit: edgewright prove {report}")
+        findings.folder(file_path, "", skip=(*own, fitted, report))
     elif package is not None and file_path.suffix == ".onnx":
-        made.file(file_path, file_path.name)
+        findings.file(file_path, file_path.name)
     for text in given:
         path = Path(text)
-        before = len(made.artefacts), sum(bool(file.same) for file in made.files)
+        before = len(findings.artefacts), sum(bool(file.same) for file in findings.files)
         if not path.exists():
             raise InputError("a file or folder to prove", "no such file", text, "Check the path after --with")
         if path.is_dir():
-            made.folder(path, f"{text.rstrip('/')}/")
+            findings.folder(path, f"{text.rstrip('/')}/")
         else:
-            made.file(path, text)
-        if before == (len(made.artefacts), sum(bool(file.same) for file in made.files)):
-            if made.elsewhere and path.is_dir():
-                reasons = "; ".join(f"{file.parent.name} ({why})" for file, why in sorted(made.elsewhere.items()))
+            findings.file(path, text)
+        if before == (len(findings.artefacts), sum(bool(file.same) for file in findings.files)):
+            if findings.elsewhere and path.is_dir():
+                reasons = "; ".join(f"{file.parent.name} ({why})" for file, why in sorted(findings.elsewhere.items()))
                 raise InputError(f"a module for {this_system()}", reasons, text, "Export one: --to native")
             raise InputError(
                 "generated C, Verilog, .wasm, .tflite, .onnx, .edge or a compiled extension", "no file that can run",
                 text, "Export it again: edgewright export",
             )  # fmt: skip
-    return made
+    return findings
 
 
 def _record(name: str, content: bytes, why: str = "", same: str = "") -> FileRecord:
@@ -247,14 +247,14 @@ def _not_for_here(folder: Path) -> dict[Path, str]:
     """Return the modules of `--to native` in a folder that this machine cannot load, and why."""
     if not (folder / INDEX).is_file():
         return {}
-    found, here = {}, this_system()
+    missing, here = {}, this_system()
     for system, module in read_index(folder, str(folder)).modules.items():
         lacking = sorted(set(module.features) - cpu_features())
         if system != here:
-            found[folder / module.file] = f"not run: it is for {system}, and this machine is {here}"
+            missing[folder / module.file] = f"not run: it is for {system}, and this machine is {here}"
         elif lacking:
-            found[folder / module.file] = f"not run: it needs a processor with {', '.join(lacking)}"
-    return found
+            missing[folder / module.file] = f"not run: it needs a processor with {', '.join(lacking)}"
+    return missing
 
 
 def _no_form(name: str) -> str:

@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 
 from edgewright.core.archive import from_npy
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.input.recordings import names_of, rate_in_training, times_of
+from edgewright.core.input.samples import to_samples
 from edgewright.core.package import Package
-from edgewright.core.recordings import names_of, rate_in_training, times_of
-from edgewright.core.samples import to_samples
 from edgewright.data.load import load_data
-from edgewright.data.rates import refuse_other_rates
+from edgewright.data.resampling import refuse_other_rates
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
 from edgewright.data.targets import encode_target, task_of
-from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import sha256
-from edgewright.pipeline.provenance import remembered
+from edgewright.pipeline.run_folder.folder import judged_of
+from edgewright.pipeline.run_folder.provenance import remembered
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.forms import Subject
 
 # Rows drawn for a model that comes without any.
-_DRAWN = 256
+_MAX_ROWS = 256
 _TABLES = (".csv", ".csv.gz", ".csv.xz")
 
 
@@ -77,7 +77,7 @@ def choose_rows(subject: Subject, path: Path, data: str | None, count: int, seed
             notes = (f"the run's own data could not be read again: {error}",)
     if subject.package is not None:
         return replace(_few(_vectors(subject.package), count, seed), notes=notes)
-    return _drawn(subject, min(count, _DRAWN), seed)
+    return _synthetic(subject, min(count, _MAX_ROWS), seed)
 
 
 def _few(chosen: Chosen, count: int, seed: int) -> Chosen:
@@ -95,7 +95,7 @@ def _few(chosen: Chosen, count: int, seed: int) -> Chosen:
 def _tested(subject: Subject, config: PipelineConfig, data: str | None, run: Path) -> Chosen:
     """Return the run's test samples, read from its data again; other data are split alike, and said to be others."""
     known = remembered(run)
-    path = data or known.place()
+    path = data or known.data_location()
     dataset = load_data(config.data, seed=config.seed, path=path, mixed_rates=True)
     if subject.manifest is not None:
         refuse_other_rates(dataset, rate_in_training(subject.manifest))
@@ -150,7 +150,7 @@ def _file(subject: Subject, data: str) -> Chosen:
     return Chosen(samples, origins, f"{'windows' if windowed else 'rows'} of {path.name}")
 
 
-def _drawn(subject: Subject, count: int, seed: int) -> Chosen:
+def _synthetic(subject: Subject, count: int, seed: int) -> Chosen:
     """Return rows for a model that comes alone: within the declared ranges, normal where none is declared."""
     shape = tuple(subject.reference.inputs[0].shape)
     if any(length < 1 for length in shape):

@@ -9,10 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
-from edgewright.graph.extract import value_names
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.graph.extract import network_values, preprocessing, value_names
 from edgewright.graph.mask import NO_LABEL, without_mask
-from edgewright.graph.stages import network_values, preprocessing
 from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork
@@ -36,9 +35,9 @@ def shapes(graph: Graph, stages: dict[str, str]) -> dict[str, tuple[int, ...]]:
 def ends(graph: Graph) -> dict[str, str]:
     """Public outputs under their stages' names."""
     known = (PROBABILITIES, PREDICTION, LABEL)
-    found = {name: name for name in known if any(v.name == name for v in graph.outputs)}
+    values = {name: name for name in known if any(v.name == name for v in graph.outputs)}
     # A model from elsewhere with several outputs keeps their names.
-    return found or {v.name: v.name for v in graph.outputs}
+    return values or {v.name: v.name for v in graph.outputs}
 
 
 def all_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:
@@ -56,8 +55,8 @@ def _plain(stage: str, values: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(values, np.int64).reshape(len(values))
     if values.dtype == np.int8:
         return values
-    made = np.asarray(values, np.float32)
-    return made.reshape(len(made), -1) if stage in (PROBABILITIES, PREDICTION, OUTPUT) else made
+    array = np.asarray(values, np.float32)
+    return array.reshape(len(array), -1) if stage in (PROBABILITIES, PREDICTION, OUTPUT) else array
 
 
 def graph_layout(values: NDArray[Any], graph_shape: tuple[int, ...]) -> NDArray[Any]:
@@ -81,15 +80,15 @@ def layer_layout(
 
 def _places(network: IntegerNetwork) -> dict[int, tuple[int, ...]]:
     """Map values of a row to the (height, width, channels) of their input, where nothing mixed it since."""
-    made: dict[int, tuple[int, ...]] = {}
+    parts: dict[int, tuple[int, ...]] = {}
     for operator in network.operators:
         first, source = operator.inputs[0], network.values[operator.inputs[0]].shape
         target = network.values[operator.output].shape
         if operator.kind == "reshape" and len(source) == 3 and len(target) == 1:
-            made[operator.output] = source
-        elif first in made and target == source and operator.kind != "dense":
-            made[operator.output] = made[first]
-    return made
+            parts[operator.output] = source
+        elif first in parts and target == source and operator.kind != "dense":
+            parts[operator.output] = parts[first]
+    return parts
 
 
 def in_a_row(values: NDArray[Any]) -> NDArray[Any]:
@@ -111,16 +110,16 @@ def tail(graph: Graph, network: IntegerNetwork) -> Callable[..., Stages]:
     after = _after(bare, network)
 
     def stages(raw: NDArray[np.float32], samples: NDArray[np.float32] | None = None) -> Stages:
-        made = after(raw)
+        known = after(raw)
         if mask is None or samples is None:
-            return made
+            return known
         absent, fills = mask.unanswered(samples), {PROBABILITIES: 0.0, PREDICTION: np.nan, LABEL: NO_LABEL}
         gone = absent.reshape(-1, 1)
         return {
             stage: np.where(gone if values.ndim > 1 else absent, values.dtype.type(fills[stage]), values)
             if stage in fills
             else values
-            for stage, values in made.items()
+            for stage, values in known.items()
         }
 
     return stages

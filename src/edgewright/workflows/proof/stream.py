@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from edgewright.core.package import Package
 from edgewright.core.predictor import Answers, Predictor
-from edgewright.device.agent.batch_prediction import Answered
 from edgewright.device.agent.feed import SampleBatch
+from edgewright.device.agent.packages import Answered
 from edgewright.device.agent.stream_decisions import StreamAnswer
-from edgewright.monitor.detector_file import parse_detector
+from edgewright.monitor.detector_stream import parse_detector
 from edgewright.proof import tolerance
 from edgewright.proof.form import Stages
 from edgewright.proof.stage import distance
@@ -31,14 +31,14 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
+from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.workflows.proof.c_calls import Change, Files, compilers
 from edgewright.workflows.proof.forms import Subject
-from edgewright.workflows.proof.provers import Change, Files, compilers
-from edgewright.workflows.proof.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.step_edges import answers_of_bytes
 from edgewright.workflows.proof.stream_rows import (
     CompiledPredictor,
     alarm_rows,
+    answers_of_bytes,
     cut_rows,
     decided,
     judge_of,
@@ -82,7 +82,7 @@ class _Code:
     """Generated C of the package.
 
     Attributes:
-        name: of its forms, before the compiler's.
+        name: name of its forms, before the compiler's.
         word: prefix of its names.
         files: texts by name.
         numbers: of its network.
@@ -106,8 +106,8 @@ class _Proof:
         files = {name: data.decode() for name, data in c99.files(exported).items()}
         written = self._watchers(exported, exported.word)
         self.watchers = written.all
-        made = _code("C99 stream", exported.word, change(files) if change else files, self._prefixes(written))
-        self.codes = [made, *self._shipped(subject, exported)]
+        code = _code("C99 stream", exported.word, change(files) if change else files, self._prefixes(written))
+        self.codes = [code, *self._shipped(subject, exported)]
         self.detectors = [parse_detector(exported.detectors[w.name], w.name) for w in self.watchers]
         self.absent = [AbsentForm(name=f"detector {name}", reason=why) for name, why in written.refused.items()]
         self.subject = subject
@@ -141,14 +141,14 @@ class _Proof:
 
     def record(self, location: str) -> ProofRecord | None:
         here = list(compilers(self.absent))
-        forms = [self._form(code, *one) for code in self.codes for one in here]
+        forms = [self._form(code, *arguments) for code in self.codes for arguments in here]
         rules, names = self._rules()
         numbers: Numbers = "int8" if self.own.form == "int8" else "float"
         if forms:
             self._add_made(here[0][1])
         about = StreamSubject(
             name=f"{self.manifest.name}, its stream",
-            place=location,
+            path=location,
             source=f"rows of a stream made of {self.chosen.source}",
             origins=self.rows.origins,
             reference=PYTHON,
@@ -170,8 +170,8 @@ class _Proof:
             absent = [prefix for prefix in code.prefixes if f"{prefix}_detect.c" not in code.files]
             if absent:
                 raise InputError(f"the file {absent[0]}_detect.c of the package's detector", "none", code.name)
-            made = probe.CStream(code.files, code.word, code.prefixes, len(self.manifest.labels), command)
-            self._streams[key] = made
+            stream = probe.CStream(code.files, code.word, code.prefixes, len(self.manifest.labels), command)
+            self._streams[key] = stream
         return self._streams[key]
 
     def _both(self, code: _Code, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `c99_host.probe.CStream`
@@ -184,33 +184,33 @@ class _Proof:
         theirs = CompiledPredictor(own_numbers, stream.model)
         numbers = [predictor.predict(samples) for predictor in (own_numbers, theirs)] if cuts else []
         expected: Stages = {}
-        found: Stages = {}
+        actual: Stages = {}
         if numbers:
             compiled = _numbers(numbers[1])
             given = self._rounded_alike(code, stream, samples, _numbers(numbers[0]), compiled)
-            expected[ANSWERS], found[ANSWERS] = (
+            expected[ANSWERS], actual[ANSWERS] = (
                 _spread(len(rows.values), places, values) for values in (given, compiled)
             )
         for number, watcher in enumerate(self.watchers):
             scores = record.scores[:, number]
-            judged = watched(self.detectors[number], rows.values[:, watcher.places], rows.times, scores)
+            verdicts = watched(self.detectors[number], rows.values[:, watcher.places], rows.times, scores)
             told_odd = {row: event for row, event in record.events if event.get("detector", -1.0) == number}
-            own = {place: channel for channel, place in enumerate(watcher.places)}
+            own = {index: channel for channel, index in enumerate(watcher.places)}
             channels = {row: own.get(int(event["channel"]), -1) for row, event in told_odd.items()}
             limits = {row: event["threshold"] for row, event in told_odd.items()}
             limit = self.detectors[number].spec.threshold.value
-            both = anomalies(watcher.name, judged, scores, channels, limits, limit)
-            for stages, made in zip((expected, found), both, strict=True):
-                stages.update(made)
+            both = anomalies(watcher.name, verdicts, scores, channels, limits, limit)
+            for stages, pair in zip((expected, actual), both, strict=True):
+                stages.update(pair)
         fields = tuple(field for field in stream.fields if field not in _OF_ANOMALIES)
         bits = _flag_bits(code.files[f"{code.word}.h"], code.word)
         means, events = self._decided(cuts, places, numbers[1] if numbers else None, fields, bits)
         theirs_told = [(row, event) for row, event in record.events if event.get("detector", -1.0) < 0]
         if self.manifest.labels:
-            expected[MEANS], found[MEANS] = means, record.means
+            expected[MEANS], actual[MEANS] = means, record.means
         expected[EVENTS] = events
-        found[EVENTS] = _listed(len(rows.values), fields, theirs_told)
-        return expected, found
+        actual[EVENTS] = _listed(len(rows.values), fields, theirs_told)
+        return expected, actual
 
     def _rounded_alike(
         self, code: _Code, stream: Any, samples: Floats, own: Floats, other: Floats  # noqa: ANN401 - `CStream`
@@ -239,17 +239,17 @@ class _Proof:
         last = 0
         for index, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
             assert answers is not None  # noqa: S101 - one for each cut
-            one = Answered(cut, answers.part(slice(index, index + 1)))
-            seen = judge.take(one)[0]
+            answer = Answered(cut, answers.part(slice(index, index + 1)))
+            seen = judge.take(answer)[0]
             means[last:at] = means[last - 1] if last else 0.0
             if self.manifest.labels:
                 means[at] = judge.means
             last = at + 1
             row = float(self.rows.numbers[at])
-            flags = float(_flags(one, bits))
-            if not self.manifest.labels and one.answers.predictions is not None:
+            flags = float(_flags(answer, bits))
+            if not self.manifest.labels and answer.answers.predictions is not None:
                 records.append(
-                    (at, {"kind": 1.0, "value": float(one.answers.predictions[0]), "row": row, "flags": flags})
+                    (at, {"kind": 1.0, "value": float(answer.answers.predictions[0]), "row": row, "flags": flags})
                 )
             records += [(at, {**_decision(s, self.manifest), "row": row, "flags": flags}) for s in seen if s.decided]
         means[last:] = means[last - 1] if last else 0.0
@@ -274,8 +274,8 @@ class _Proof:
             rules[MEANS] = Rule("bit-exact over the same answers")
         rules[EVENTS] = Rule(_SAME, numbers="label", kinds=True)
         fields = importlib.import_module("edgewright.export.c99_host.probe").struct_fields
-        made = self.codes[0]
-        header = fields(made.files[f"{made.word}_stream.h"], f"{made.word}_event")
+        code = self.codes[0]
+        header = fields(code.files[f"{code.word}_stream.h"], f"{code.word}_event")
         names[EVENTS] = tuple(field for field in header if field not in _OF_ANOMALIES)
         return rules, names
 
@@ -297,9 +297,9 @@ class _Proof:
         if self.manifest.labels:
             theirs = CompiledPredictor(self.own, self._stream(self.codes[0], command).model)
             alarms = self.manifest.decision.alarms
-            found = alarm_rows(self.chosen, self.manifest, self.rate, theirs) if alarms else None
-            if found is not None:
-                self.rows = self.rows.followed_by(found)
+            rows = alarm_rows(self.chosen, self.manifest, self.rate, theirs) if alarms else None
+            if rows is not None:
+                self.rows = self.rows.followed_by(rows)
             elif alarms:
                 notes.append("no two alarms of a label could be made of these samples")
             if not decided(self.rows, self.manifest, theirs):
@@ -329,8 +329,8 @@ def _decision(seen: StreamAnswer, manifest: Manifest) -> dict[str, float]:
 
 def _flag_bits(header: str, word: str) -> dict[str, int]:
     """Return flags of an answer by name, as the header numbers them."""
-    found = re.findall(rf"#define {word.upper()}_(OUT_OF_RANGE|MISSING|UNSURE) (\d+)u", header)
-    return {name: int(bit) for name, bit in found}
+    flags = re.findall(rf"#define {word.upper()}_(OUT_OF_RANGE|MISSING|UNSURE) (\d+)u", header)
+    return {name: int(bit) for name, bit in flags}
 
 
 def _flags(answered: Answered, bits: Mapping[str, int]) -> int:
@@ -355,14 +355,14 @@ def _numbers(answers: Answers) -> Floats:
 
 def _spread(n: int, places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
     """Return values at their rows, 0 at all others."""
-    made = np.zeros((n, *values.shape[1:]), values.dtype)
-    made[places] = values
-    return made
+    wide = np.zeros((n, *values.shape[1:]), values.dtype)
+    wide[places] = values
+    return wide
 
 
 def _listed(n: int, fields: Sequence[str], events: Sequence[tuple[int, Mapping[str, float]]]) -> NDArray[np.float64]:
     """Return fields of the event at each row, 0 where there is none; what is not told is no number."""
-    made = np.zeros((n, len(fields)))
+    table = np.zeros((n, len(fields)))
     for row, event in events:
-        made[row] = [event.get(field, math.nan) for field in fields]
-    return made
+        table[row] = [event.get(field, math.nan) for field in fields]
+    return table

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.integer.network import to_integers
 from edgewright.core.predictor import Predictor
-from edgewright.device.agent.batch_prediction import Answered, Answerer
 from edgewright.device.agent.feed import SampleBatch, WindowCutter
-from edgewright.device.agent.package_slots import VerifiedPackage
+from edgewright.device.agent.packages import Answered, Answerer, VerifiedPackage
 from edgewright.device.agent.stream_decisions import DecisionStream
 from edgewright.device.timeline import Ready
+from edgewright.graph.extract import preprocessing
+from edgewright.proof.form import PREDICTION, PROBABILITIES, Samples
+from edgewright.proof.stage import distance
 from edgewright.schema.data import Floats
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import Manifest
+from edgewright.workflows.proof.forms import Subject
+from edgewright.workflows.proof.forms.integers import network_stages
 from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.stages import boundary_value
 
 # Labels whose alarms are tried.
 _ALARMS = 3
+# Part of a quantisation step by which both forms' floats may differ at most: far less than a fault moves, and more than
+# the last digits of a logarithm.
+_NEAR = 0.01
 
 
 class CompiledPredictor(Predictor):
@@ -35,18 +44,18 @@ class CompiledPredictor(Predictor):
 
 def _outputs(answer: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - `c99_host.host.CAnswer`
     """Return outputs as an engine names them."""
-    found: dict[str, NDArray[Any]] = dict(answer.outputs)
-    if "probabilities" in found:
-        shown = found["probabilities"] = found["probabilities"].reshape(len(answer.flags), -1)
+    outputs: dict[str, NDArray[Any]] = dict(answer.outputs)
+    if "probabilities" in outputs:
+        shown = outputs["probabilities"] = outputs["probabilities"].reshape(len(answer.flags), -1)
         chance = shown if shown.shape[1] > 1 else np.concatenate([1 - shown, shown], axis=1)
-        found.setdefault("label", chance.argmax(axis=1))
-        found.setdefault("confidence", chance.max(axis=1))
-    return found
+        outputs.setdefault("label", chance.argmax(axis=1))
+        outputs.setdefault("confidence", chance.max(axis=1))
+    return outputs
 
 
 def cut_rows(rows: StreamRows, manifest: Manifest) -> list[SampleBatch]:
     """Return samples of the rows, one a cut, as the agent cuts them where rows come as the firmware has them."""
-    window, made = manifest.window, []
+    window, cuts = manifest.window, []
     cutter = WindowCutter(window, rows.values.shape[1])
     times, well = rows.times, np.ones(1, np.bool_)
     for begin, end in stretches(rows):
@@ -56,8 +65,8 @@ def cut_rows(rows: StreamRows, manifest: Manifest) -> list[SampleBatch]:
             values, healthy = rows.values[part], np.repeat(well, part.stop - part.start)
             cut = cutter.push(Ready(values=values, time=times[part], gap_before=at == begin, healthy=healthy))
             if cut is not None:
-                made.append(cut)
-    return made
+                cuts.append(cut)
+    return cuts
 
 
 def decided(rows: StreamRows, manifest: Manifest, predictor: Predictor) -> list[tuple[int, str, bool]]:
@@ -66,15 +75,15 @@ def decided(rows: StreamRows, manifest: Manifest, predictor: Predictor) -> list[
     judge = judge_of(predictor, rows.rate, manifest.decision)
     if not cuts:
         return []
-    answers, made = predictor.predict(np.concatenate([cut.samples for cut in cuts])), []
+    answers, decisions = predictor.predict(np.concatenate([cut.samples for cut in cuts])), []
     for index, cut in enumerate(cuts):
         row = int(rows.numbers[int(np.searchsorted(rows.times, cut.times[0]))])
-        made += [
-            (row, one.decided, one.alarm)
-            for one in judge.take(Answered(cut, answers.part(slice(index, index + 1))))[0]
-            if one.decided
+        decisions += [
+            (row, decision.decided, decision.alarm)
+            for decision in judge.take(Answered(cut, answers.part(slice(index, index + 1))))[0]
+            if decision.decided
         ]
-    return made
+    return decisions
 
 
 def alarm_rows(chosen: Chosen, manifest: Manifest, rate: float, predictor: Predictor) -> StreamRows | None:
@@ -95,7 +104,7 @@ def alarm_rows(chosen: Chosen, manifest: Manifest, rate: float, predictor: Predi
     times = math.ceil((spec.smoothing + spec.debounce + 1) * step / length) + 1
     answers = predictor.predict(chosen.samples)
     quiet = math.ceil(max(0.0, spec.refractory) * rate)
-    made: StreamRows | None = None
+    best: StreamRows | None = None
     for label in [label for label in spec.alarms if label in answers.labels][:_ALARMS]:
         others = np.flatnonzero(answers.labels != label)
         if not len(others):
@@ -105,14 +114,14 @@ def alarm_rows(chosen: Chosen, manifest: Manifest, rate: float, predictor: Predi
         first = joined(samples, [other] * times + [sure] * times, chosen.origins, rate)
         far = int(quiet + 10 * length)
         twice = behind(first, far).followed_by(behind(first, 1))
-        found = [row for row, name, _ in decided(twice, manifest, predictor) if name == label]
-        if len(found) != 2:
+        rows = [row for row, name, _ in decided(twice, manifest, predictor) if name == label]
+        if len(rows) != 2:
             continue
-        apart = found[1] - found[0]
-        for target in (quiet - 1, quiet, quiet + 1) if quiet > apart + 1 else (apart,):
-            part = behind(first, far).followed_by(behind(first, 1 + target - apart))
-            made = part if made is None else made.followed_by(part)
-    return made
+        distance = rows[1] - rows[0]
+        for target in (quiet - 1, quiet, quiet + 1) if quiet > distance + 1 else (distance,):
+            part = behind(first, far).followed_by(behind(first, 1 + target - distance))
+            best = part if best is None else best.followed_by(part)
+    return best
 
 
 def judge_of(predictor: Predictor, rate: float, spec: DecisionSpec) -> DecisionStream:
@@ -181,12 +190,12 @@ def natural_rows(chosen: Chosen, rate: float, maximum: int, minimum: int = 1, ho
     each = max(-(-minimum // length), min(count, maximum // length) // _STRETCHES, 1)
     begins = np.unique(np.linspace(0, max(0, count - each), _STRETCHES).astype(np.int64)).tolist()
     begins = begins if len(begins) > 1 else [0, 0]
-    parts = [joined(samples, [place % count for place in range(b, b + each)], chosen.origins, rate) for b in begins]
+    parts = [joined(samples, [number % count for number in range(b, b + each)], chosen.origins, rate) for b in begins]
     parts += [_holed(parts[-1])] if holes else []
-    made = parts[0]
+    rows = parts[0]
     for index, part in enumerate(parts[1:]):
-        made = made.followed_by(behind(part, _LOST[index % len(_LOST)]))
-    return made
+        rows = rows.followed_by(behind(part, _LOST[index % len(_LOST)]))
+    return rows
 
 
 def _holed(rows: StreamRows) -> StreamRows:
@@ -215,8 +224,8 @@ def stretches(rows: StreamRows) -> list[tuple[int, int]]:
 def joined(samples: Floats, places: Sequence[int], origins: Sequence[str], rate: float) -> StreamRows:
     """Sample one after the other as rows; samples of shape (n, channels, length)."""
     length = samples.shape[2]
-    values = np.concatenate([samples[place].T for place in places])
-    lines = [origins[place] if length == 1 else f"{origins[place]}, row {i}" for place in places for i in range(length)]
+    values = np.concatenate([samples[index].T for index in places])
+    lines = [origins[index] if length == 1 else f"{origins[index]}, row {i}" for index in places for i in range(length)]
     return StreamRows(np.ascontiguousarray(values, np.float32), np.zeros(len(values), np.int64), tuple(lines), rate)
 
 
@@ -225,3 +234,35 @@ def behind(rows: StreamRows, lost: int) -> StreamRows:
     gaps = rows.lost.copy()
     gaps[0] = lost
     return StreamRows(rows.values, gaps, rows.origins, rows.rate)
+
+
+def answers_of_bytes(
+    subject: Subject, stages: Mapping[str, NDArray[Any]], samples: Samples, answers: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the answers; where the forms' inputs round to two sides of a step, those of the other form's bytes.
+
+    Args:
+        subject: of the proof, with its integer network.
+        stages: what the other form has at each stage that it shows, shape (n, ...).
+        samples: shape (n, ...).
+        answers: of the reference, shape (n, k).
+
+    Returns:
+        The answers, and which of them come from the other form's bytes; none where it does not show its inputs.
+    """
+    moved = np.zeros(len(samples), np.bool_)
+    graph, network = subject.graphs["int8"], subject.network
+    stage = next((name for name, value in preprocessing(graph).items() if value == graph.boundary), "")
+    if network is None or stage not in stages:
+        return answers, moved
+    grid, own = network.values[network.input], boundary_value(graph, samples)
+    theirs = np.asarray(stages[stage], np.float32).reshape(own.shape)
+    ours, others = to_integers(grid, own), to_integers(grid, theirs)
+    near = distance(own, theirs) <= _NEAR * grid.scale
+    moved = (ours != others).reshape(len(samples), -1).any(1) & near.reshape(len(samples), -1).all(1)
+    if not moved.any():
+        return answers, moved
+    outputs = network_stages(graph, network, others[moved], samples[moved])
+    result = answers.copy()
+    result[moved] = outputs[PROBABILITIES if PROBABILITIES in outputs else PREDICTION].reshape(-1, answers.shape[1])
+    return result, moved

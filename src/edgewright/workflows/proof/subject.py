@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgewright.core.input_ranges import Ranges, read_ranges
-from edgewright.core.integer.rounding import rounding_of
+from edgewright.core.input.input_ranges import Ranges, read_ranges
+from edgewright.core.integer.reader import rounding_of
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import package_path
@@ -44,9 +44,9 @@ def read_subject(path: Path, device: str = "") -> Subject:
         return _run(path, device)
     if path.suffix == ".onnx":
         model = path.read_bytes()
-        beside = _package_of(model, path.parent)
-        if beside is not None:
-            return _packed(beside, None, device)
+        file = _package_of(model, path.parent)
+        if file is not None:
+            return _packed(file, None, device)
         graph = read_model(path)
         foreign = model if _SOURCE in graph.metadata else b""
         models: dict[str, bytes] | None = None if foreign else {numbers_of(graph): model}
@@ -72,13 +72,13 @@ def with_artefacts(subject: Subject, path: Path, given: Sequence[str] = ()) -> S
         models = {_FILES[form]: model for form, model in subject.models.items()}
     elif subject.package is None:
         models = {path.name: subject.original or next(iter(subject.models.values()))}
-    found = read_artefacts(path, subject.package, models, given)
+    artefacts = read_artefacts(path, subject.package, models, given)
     if subject.package is not None:
-        head = found.files[0].name.partition(": ")[0]
+        head = artefacts.files[0].name.partition(": ")[0]
         sources = {form: f"{head}: {subject.package.manifest.forms[form]}" for form in subject.graphs}
     else:
         sources = {form: _FILES[form] if path.is_dir() else path.name for form in subject.graphs}
-    return replace(subject, sources=sources, artefacts=tuple(found.artefacts), files=tuple(found.files))
+    return replace(subject, sources=sources, artefacts=tuple(artefacts.artefacts), files=tuple(artefacts.files))
 
 
 def subject_of(
@@ -118,7 +118,7 @@ def subject_of(
         ranges = tuple((c.name, c.minimum, c.maximum) for c in manifest.columns)
     elif manifest is None:
         ranges = read_ranges(next(iter(graphs.values())).metadata)
-    made = Subject(
+    subject = Subject(
         name=name,
         pipeline=pipeline,
         graphs=graphs,
@@ -130,8 +130,8 @@ def subject_of(
         original=original,
     )
     if reason:
-        made.missing("integer reference", reason)
-    return made
+        subject.missing("integer reference", reason)
+    return subject
 
 
 def _run(folder: Path, device: str) -> Subject:

@@ -11,20 +11,18 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from edgewright.core.catalogue import listing
-from edgewright.core.categories import MARK, text_inputs
-from edgewright.core.clocks.joined import parts_of
 from edgewright.core.clocks.rates import differs
+from edgewright.core.clocks.texts import parts_of
 from edgewright.core.clocks.units import SCALE
-from edgewright.core.objects import MAPPED
-from edgewright.core.recordings import columns_of, rate_in_training
+from edgewright.core.csv.categories import MARK, text_inputs
+from edgewright.core.input.recordings import columns_of, rate_in_training
+from edgewright.core.prediction.objects import MAPPED
 from edgewright.data import public
-from edgewright.data.headers import read_columns
+from edgewright.data.files import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
-from edgewright.data.rates import is_at_rate, refuse_other_rates
 from edgewright.data.resampling import KEY as RESAMPLE
-from edgewright.data.resampling import at_one_rate
+from edgewright.data.resampling import at_one_rate, is_at_rate, refuse_other_rates
 from edgewright.data.targets import as_text, written_labels
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet, Recording
@@ -98,7 +96,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
         # A plain copy of the set can have the package's columns, and codes in place of its labels.
         copy = Path(request.data).name == public.public_set(own).folder
         kind = own if copy or not _fits(manifest, request) else ""
-    if kind in listing(public.SETS, "TEXT"):
+    if kind in public.names() and kind not in public.loaders():
         raise InputError(
             f"rows, as the package {manifest.name!r} reads them", f"{kind}, a set of texts", "--data",
             "Use it to score a language model or a document index",
@@ -109,7 +107,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
     mine = loader if own == table["kind"] else {}
     table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
-    if kind in listing(public.SETS, "SET"):
+    if kind in public.loaders():
         refuse_columns(request, f"the loader of {kind!r}", "Read other columns of a table with --kind csv")
     if request.part:
         if "part" not in keys:
@@ -207,15 +205,15 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     """
     there = [column.name for column in dataset.columns]
     wanted = [column.name for column in manifest.columns]
-    found = find_names(wanted, there, request.names, dataset.name)
-    order = [there.index(name) for name in found]
+    matched = find_names(wanted, there, request.names, dataset.name)
+    order = [there.index(name) for name in matched]
     named = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in dataset.columns]
     factors = [
-        conversion(column, named[place], dataset.name) for column, place in zip(manifest.columns, order, strict=True)
+        conversion(column, named[index], dataset.name) for column, index in zip(manifest.columns, order, strict=True)
     ]
     refuse_other_rates(dataset, rate_in_training(manifest))
     labels = _labels(dataset, manifest, request) if manifest.task == "classification" else {}
-    same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
+    same = order == list(range(len(there))) and all(factor == (1.0, 0.0) for factor in factors)
     recordings = tuple(
         msgspec.structs.replace(
             recording,
@@ -256,7 +254,7 @@ def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str],
         return as_text(recording.target)
     target = np.asarray(recording.target)
     if target.dtype.kind == "U":
-        example = next((str(one) for one in target if one), "")
+        example = next((str(text) for text in target if text), "")
         raise InputError(
             f"numbers, as the package predicts ({manifest.target or 'an amount'})", f"text such as {example!r}",
             f"{where}, {recording.name}", "Set the column of numbers with --target COLUMN",
@@ -315,18 +313,18 @@ def _named(
             **kept,
             **{key: value for key in _PARTS if key in keys and (value := getattr(request, key) or own.get(key, ""))},
         }
-    made: dict[str, object] = {}
+    arguments: dict[str, object] = {}
     for key in _PARTS:
         record = getattr(request, key)
         known = own.get(key, "") or (manifest.target if key == "target" else "")
-        found = find_name(record or known, header, request.names) if record or known else None
-        if record and found is None and not parts_of(record, header):
+        match = find_name(record or known, header, request.names) if record or known else None
+        if record and match is None and not parts_of(record, header):
             raise UnknownNameError("column", record, header, f"{request.data}, --{key}")
         if key == "time" and parts_of(record or known, header):
-            found = record or known
-        if found is not None:
-            made[key] = found
-    if "target" not in made:
+            match = record or known
+        if match is not None:
+            arguments[key] = match
+    if "target" not in arguments:
         raise InputError(
             f"a column with labels{f', such as {manifest.target!r}' if manifest.target else ''}",
             ", ".join(header), request.data, "Set it with --target COLUMN",
@@ -334,15 +332,15 @@ def _named(
     wanted = [column.name for column in manifest.columns]
     texts = text_inputs(wanted, header)
     if texts:
-        made["categories"] = {text: list(values) for text, values in texts.items()}
+        arguments["categories"] = {text: list(values) for text, values in texts.items()}
         wanted = [name for name in wanted if name.partition(MARK)[0] not in texts]
-    made["columns"] = find_names(
-        wanted, [name for name in header if name != made["target"]], request.names, request.data
+    arguments["columns"] = find_names(
+        wanted, [name for name in header if name != arguments["target"]], request.names, request.data
     )
-    taken = set(made["columns"])  # type: ignore[call-overload]
+    used = set(arguments["columns"])  # type: ignore[call-overload]
     for key in _PARTS[1:]:
-        if made.get(key) in taken:
-            del made[key]  # a column that the model reads plays no other part
-    if "time" in made and "time_unit" in keys and mine.get("time_unit", "auto") == "auto":
-        made["time_unit"] = named.time_unit
-    return made
+        if arguments.get(key) in used:
+            del arguments[key]  # a column that the model reads plays no other part
+    if "time" in arguments and "time_unit" in keys and mine.get("time_unit", "auto") == "auto":
+        arguments["time_unit"] = named.time_unit
+    return arguments

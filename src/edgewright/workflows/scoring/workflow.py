@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,33 +16,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.report import flips_by_class
-from edgewright.core.objects import MAPPED
+from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.package import Package, read_package
-from edgewright.core.pictures import takes_pictures
+from edgewright.core.prediction.objects import MAPPED, UNIT
 from edgewright.core.predictor import Answers, Predictor, package_path
+from edgewright.data.goods import is_odd
 from edgewright.data.samples import cut_in_parts, part_of
-from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
-from edgewright.pipeline.folder import JUDGED, judged_of
+from edgewright.pipeline.evaluation.anomaly import LABELS, evaluate_scores
+from edgewright.pipeline.evaluation.detection import F1, evaluate_found
+from edgewright.pipeline.evaluation.evaluate import evaluate_classes, evaluate_numbers
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.packaging import count_seen
+from edgewright.pipeline.package.packaging import count_seen
+from edgewright.pipeline.package.variants import recording_engine
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.provenance import remembered
-from edgewright.pipeline.store import INDEX
-from edgewright.pipeline.variants import recording_engine
+from edgewright.pipeline.plan import data_plan
+from edgewright.pipeline.run_folder.folder import EVALUATED, judged_of
+from edgewright.pipeline.run_folder.provenance import remembered
+from edgewright.pipeline.run_folder.store import INDEX
 from edgewright.race.metrics import average_precision
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.objects import ObjectMap
 from edgewright.schema.package import Manifest
 from edgewright.schema.score import FormScore, NeedRow, Score
 from edgewright.schema.trace import EvaluationRecord, Interval
-from edgewright.workflows.scoring.maps import evaluated_maps, map_answers, map_forms
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled, refuse_columns
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
 }  # fmt: skip
 _NEED = re.compile(r"\s*(.+?)\s*(>=|<=|>|<)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(%?)\s*")
+# What a form answers, shape (n,): the objects of each picture, or the score of its oddest cell.
+MapAnswers = NDArray[Any]
 
 
 def check_needs(needs: Sequence[str], figures: Mapping[str, Interval]) -> tuple[NeedRow, ...]:
@@ -125,7 +132,7 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
     with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
         if request.data:
             dataset = read_labelled(manifest, config, request, Path(room))
-            pieces = cut_in_parts(dataset, window_of(manifest), _most(manifest), last=request.last)
+            pieces = cut_in_parts(dataset, window_of(manifest), _max_samples(manifest), last=request.last)
             name, part = dataset.name, request.part
         else:
             own, rows, name, part = own_part(run, config, request, Path(room))
@@ -133,7 +140,7 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
                 notes.append("these figures belong to the tested fit; the package was refitted, also on these samples")
             if part == "validation":
                 notes.append("these samples selected the epoch and calibrated confidence, so the score is too high")
-            pieces = (part_of(own, some) for some in _ranges(len(own.X), _most(manifest)))
+            pieces = (part_of(own, some) for some in _ranges(len(own.X), _max_samples(manifest)))
         answers = _answered(package, pieces, request, rows)
     if answers.seen:
         share = 100 * answers.seen / answers.comparable
@@ -166,7 +173,7 @@ def _ranges(count: int, maximum: int) -> Iterator[NDArray[np.int64]]:
         yield np.arange(start, min(start + maximum, count))
 
 
-def _most(manifest: Manifest) -> int:
+def _max_samples(manifest: Manifest) -> int:
     """Return samples that are answered at once: what features are computed from takes many times their own room."""
     return max(1, min(_PIECE_ROWS, _PIECE_BYTES // (4 * int(np.prod(manifest.shape)))))
 
@@ -188,11 +195,11 @@ def own_part(
         raise InputError("labelled data", "none", "--data", "Pass a file, folder or public set: --data DATA")
     if part not in _OWN_PARTS:
         raise InputError(f"one of {', '.join(_OWN_PARTS)}", repr(part), "--part")
-    known = remembered(run.parent if run.name == JUDGED else run)
-    material = prepare(config, known.place(), spool=spool)
+    known = remembered(run.parent if run.name == EVALUATED else run)
+    material = prepare(data_plan(config), known.data_location(), spool=spool)
     if known.changed(material.sha256):
         raise InputError(
-            "the unchanged data of the run", "others", known.place() or str(config.data.get("kind")),
+            "the unchanged data of the run", "others", known.data_location() or str(config.data.get("kind")),
             "Set --data, or run the pipeline again",
         )  # fmt: skip
     rows = getattr(material.sides, part)
@@ -210,30 +217,30 @@ def _answered(
         )
         for form in sorted(manifest.forms, key=lambda form: form != "float")
     }
-    told = _Answers(answers={form: [] for form in forms})
+    collected = _Answers(answers={form: [] for form in forms})
     start = 0
     for samples in pieces:
         X = np.ascontiguousarray(samples.X[:], np.float32)
         hits, comparable = count_seen(X, manifest.fit)
-        told.seen, told.comparable = told.seen + hits, told.comparable + comparable
+        collected.seen, collected.comparable = collected.seen + hits, collected.comparable + comparable
         truth = np.asarray(samples.y)
         known = np.isfinite(truth.astype(np.float64)) if manifest.task == "regression" else truth != ""
-        told.unlabelled += int((~known).sum())
+        collected.unlabelled += int((~known).sum())
         given = {form: predictor.predict(X[known]) for form, predictor in forms.items()}
         first = given[manifest.default]
         there = ~first.missing
-        told.missing += int(first.missing.sum())
-        told.unsure += int((first.unsure & there).sum())
-        told.truth.append(truth[known][there])
+        collected.missing += int(first.missing.sum())
+        collected.unsure += int((first.unsure & there).sum())
+        collected.truth.append(truth[known][there])
         places = np.arange(start, start + len(X)) if rows is None else rows[start : start + len(X)]
-        told.numbers.append(places[known][there])
+        collected.numbers.append(places[known][there])
         start += len(X)
         if samples.groups is not None:
-            told.groups.append(samples.groups[known][there])
+            collected.groups.append(samples.groups[known][there])
         for form, answers in given.items():
-            taken = map_answers(manifest, answers) if manifest.task in MAPPED else _numbers(answers)
-            told.answers[form].append(taken[there])
-    return told
+            values = map_answers(manifest, answers) if manifest.task in MAPPED else _numbers(answers)
+            collected.answers[form].append(values[there])
+    return collected
 
 
 def _numbers(answers: Answers) -> Floats:
@@ -241,17 +248,19 @@ def _numbers(answers: Answers) -> Floats:
     return answers.probabilities if answers.predictions is None else answers.predictions.reshape(-1, 1)
 
 
-def _score(manifest: Manifest, told: _Answers, *, name: str, part: str, notes: list[str]) -> Score:
-    truth = np.concatenate(told.truth)
-    groups = np.concatenate(told.groups) if told.groups else None
-    answers = {form: np.concatenate(pieces) for form, pieces in told.answers.items()}
+def _score(manifest: Manifest, collected: _Answers, *, name: str, part: str, notes: list[str]) -> Score:
+    truth = np.concatenate(collected.truth)
+    groups = np.concatenate(collected.groups) if collected.groups else None
+    answers = {form: np.concatenate(pieces) for form, pieces in collected.answers.items()}
     maps = manifest.task in MAPPED
     evaluate = evaluated_maps if maps else _evaluated
-    evaluation, figures = evaluate(manifest, truth, answers[manifest.default], groups, np.concatenate(told.numbers))
+    evaluation, figures = evaluate(
+        manifest, truth, answers[manifest.default], groups, np.concatenate(collected.numbers)
+    )
     evaluation = msgspec.structs.replace(evaluation, unit=_unit(manifest))
     forms = tuple((map_forms if maps else _forms)(manifest, truth, answers))
     if manifest.task == "classification":
-        sure = 1 - told.unsure / len(truth)
+        sure = 1 - collected.unsure / len(truth)
         figures["answered"] = Interval(value=sure, low=sure, high=sure, method="")
     return Score(
         kind="package", name=manifest.name, data=name, part=part, samples=len(truth), unit=evaluation.unit,
@@ -273,25 +282,27 @@ def _evaluated(
 ) -> tuple[EvaluationRecord, dict[str, Interval]]:
     """Return the evaluation of the default form, and its figures by name."""
     if not manifest.labels:
-        found = evaluate_numbers(np.asarray(truth, np.float64), answers, groups, split_by="")
-        return found, {key: found.intervals.get(key, _alone(value)) for key, value in found.regression.items()}
+        evaluation = evaluate_numbers(np.asarray(truth, np.float64), answers, groups, split_by="")
+        return evaluation, {
+            key: evaluation.intervals.get(key, _alone(value)) for key, value in evaluation.regression.items()
+        }
     names, counts = np.unique(truth, return_counts=True)
     majority = float(counts.max() / len(truth)) if len(names) else 0.0
-    found = evaluate_classes(truth, answers, manifest.labels, groups, numbers, split_by="", majority=majority)
+    evaluation = evaluate_classes(truth, answers, manifest.labels, groups, numbers, split_by="", majority=majority)
     figures = {}
-    if found.accuracy is not None and found.macro_f1 is not None and found.calibration_error is not None:
+    if evaluation.accuracy is not None and evaluation.macro_f1 is not None and evaluation.calibration_error is not None:
         figures = {
-            "accuracy": found.accuracy, "macro_f1": found.macro_f1,
-            "calibration_error": _alone(found.calibration_error),
+            "accuracy": evaluation.accuracy, "macro_f1": evaluation.macro_f1,
+            "calibration_error": _alone(evaluation.calibration_error),
         }  # fmt: skip
-    for row in found.classes:
+    for row in evaluation.classes:
         if row.recall_interval is not None and row.support:
             figures[f"recall.{row.label}"] = row.recall_interval
         figures[f"precision.{row.label}"] = _alone(row.precision)
     for label, given in zip(manifest.labels, answers.T, strict=True):
         if (wanted := np.asarray(truth) == label).any():
             figures[f"{AVERAGE_PRECISION}{label}"] = _alone(average_precision(wanted, given))
-    return found, figures
+    return evaluation, figures
 
 
 def _alone(value: float) -> Interval:
@@ -306,12 +317,71 @@ def _forms(manifest: Manifest, truth: Any, answers: dict[str, Floats]) -> Iterat
     for form, given in answers.items():
         if not manifest.labels:
             error = float(np.sqrt(np.mean((given[:, 0].astype(np.float64) - truth) ** 2)))
-            apart = float(np.abs(given - first).max())
-            yield FormScore(name=form, figure=error, difference=apart, samples=len(truth))
+            distance = float(np.abs(given - first).max())
+            yield FormScore(name=form, figure=error, difference=distance, samples=len(truth))
             continue
-        one, other = first.argmax(axis=1), given.argmax(axis=1)
+        own, other = first.argmax(axis=1), given.argmax(axis=1)
         yield FormScore(
-            name=form, figure=float(np.mean(labels[other] == truth)), flips=int((one != other).sum()),
-            flips_by_class=tuple(row for row in flips_by_class(one, other, manifest.labels) if row[1]),
+            name=form, figure=float(np.mean(labels[other] == truth)), flips=int((own != other).sum()),
+            flips_by_class=tuple(row for row in flips_by_class(own, other, manifest.labels) if row[1]),
             samples=len(truth),
         )  # fmt: skip
+
+
+def map_answers(manifest: Manifest, answers: Answers) -> MapAnswers:
+    """Return the objects of each picture, or log-odds of its oddest cell in 1/16, shape (n,)."""
+    if manifest.task == "anomaly" and answers.predictions is not None:
+        above = np.nan_to_num(answers.predictions)
+        return np.asarray(np.round(above * UNIT) + _spec(manifest).threshold, np.int64)
+    listed = np.empty(len(answers), np.object_)
+    for index, objects in enumerate(answers.objects or ()):
+        listed[index] = objects
+    return listed
+
+
+def evaluated_maps(
+    manifest: Manifest, truth: Labels, answers: MapAnswers, groups: Labels | None, numbers: NDArray[np.int64]
+) -> tuple[EvaluationRecord, dict[str, Interval]]:
+    """Return the evaluation that a run makes, and its figures by name."""
+    spec = _spec(manifest)
+    if manifest.task == "anomaly":
+        evaluation = evaluate_scores(truth, answers, spec, groups, numbers, split_by="")
+        odd = evaluation.anomalies
+        if odd is None or isinstance(odd, msgspec.UnsetType):
+            return evaluation, {}
+        named = {"auroc": odd.auroc, "recall": odd.recall, "false_alarms": odd.false_alarms if odd.good else None}
+        return evaluation, {name: figure for name, figure in named.items() if figure is not None}
+    evaluation = evaluate_found(truth, list(answers), spec, groups, split_by="")
+    figures = {key: evaluation.intervals.get(key, _alone(value)) for key, value in evaluation.regression.items()}
+    if evaluation.objects is not None and not isinstance(evaluation.objects, msgspec.UnsetType):
+        for label in evaluation.objects.classes:
+            if label.true or label.detected:
+                figures[f"{F1}.{label.label}"] = label.f1
+                figures[f"precision.{label.label}"] = _alone(label.precision)
+            if label.true:
+                figures[f"recall.{label.label}"] = _alone(label.recall)
+    return evaluation, figures
+
+
+def map_forms(manifest: Manifest, truth: Labels, answers: Mapping[str, MapAnswers]) -> Iterator[FormScore]:
+    """Each form against the first: pictures that change between good and odd, or have another number of objects."""
+    spec, first = _spec(manifest), next(iter(answers.values()))
+    for form, given in answers.items():
+        if manifest.task == "anomaly":
+            own, other = ((scores >= spec.threshold).astype(np.int64) for scores in (first, given))
+            figure, flips = float(np.mean(other == is_odd(truth))), int((own != other).sum())
+            by_class = tuple(row for row in flips_by_class(own, other, LABELS) if row[1])
+        else:
+            figure = evaluate_found(truth, list(given), spec, None, split_by="").regression[F1]
+            flips, by_class = sum(map(_differ, first, given)), ()
+        yield FormScore(name=form, figure=figure, flips=flips, flips_by_class=by_class, samples=len(truth))
+
+
+def _differ(first: Any, other: Any) -> bool:  # noqa: ANN401 - objects of a picture
+    return Counter(item.label for item in first) != Counter(item.label for item in other)
+
+
+def _spec(manifest: Manifest) -> ObjectMap:
+    if isinstance(manifest.objects, msgspec.UnsetType):
+        raise InputError("how the map is read", "nothing", manifest.name)
+    return manifest.objects

@@ -9,7 +9,7 @@ from itertools import product
 import msgspec
 import numpy as np
 
-from edgewright.core.decision import Decider, Decision
+from edgewright.core.prediction.decision import Decider, Decision
 from edgewright.schema.device import DecisionSpec
 from edgewright.workflows.tuning.recordings import Labelled, Tape
 
@@ -52,7 +52,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Tried:
+class GridScore:
     """One decision over all tapes, a tally each."""
 
     spec: DecisionSpec
@@ -91,11 +91,11 @@ def matched(events: Sequence[Labelled], alarms: Sequence[tuple[str, float]], tol
     false, repeated = [], []
     for number, (label, time) in enumerate(alarms):
         fits = [
-            place
-            for place, event in enumerate(events)
+            index
+            for index, event in enumerate(events)
             if event.label == label and event.start <= time <= event.end + tolerance
         ]
-        fresh = [place for place in fits if place not in first]
+        fresh = [index for index in fits if index not in first]
         if fresh:
             # Of two events that overlap by their tolerance the later one began last.
             first[fresh[-1]] = time
@@ -108,10 +108,10 @@ def matched(events: Sequence[Labelled], alarms: Sequence[tuple[str, float]], tol
 
 def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> Tally:
     """Return alarms against the events of a tape, as `matched` tells them."""
-    found = matched(tape.events, alarms, tolerance)
-    delays = tuple(time - tape.events[place].start for place, time in sorted(found.first.items()))
+    matches = matched(tape.events, alarms, tolerance)
+    delays = tuple(time - tape.events[index].start for index, time in sorted(matches.first.items()))
     return Tally(
-        len(tape.events), len(tape.events) - len(found.first), len(found.false), len(found.repeated),
+        len(tape.events), len(tape.events) - len(matches.first), len(matches.false), len(matches.repeated),
         tape.exposure(tolerance), delays,
     )  # fmt: skip
 
@@ -119,32 +119,34 @@ def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> 
 def decisions(tape: Tape, spec: DecisionSpec, labels: Sequence[str]) -> list[Decision]:
     """All decisions over a tape, from a fresh start."""
     decider = Decider(spec, labels)
-    made: list[Decision] = []
+    result: list[Decision] = []
     for index, (probabilities, times) in enumerate(tape.pieces):
         if index:
             decider.gap()
-        made += decider.push_all(probabilities, times.tolist())
-    return made
+        result += decider.push_all(probabilities, times.tolist())
+    return result
 
 
-def alarms_of(made: Sequence[Decision], spec: DecisionSpec, labels: Sequence[str]) -> list[tuple[str, float]]:
+def alarms_of(decisions: Sequence[Decision], spec: DecisionSpec, labels: Sequence[str]) -> list[tuple[str, float]]:
     """Return the alarms of decisions under another refractory time, which no earlier step depends on.
 
     The decider itself is asked: it is given each decision as a sure answer.
     """
-    sure = np.eye(len(labels), dtype=np.float32)[np.array([one.label for one in made], np.int64)]
+    sure = np.eye(len(labels), dtype=np.float32)[np.array([decision.label for decision in decisions], np.int64)]
     decider = Decider(DecisionSpec(alarms=spec.alarms, refractory=spec.refractory), labels)
-    found = decider.push_all(sure, [one.time for one in made])
-    return [(labels[one.label], one.time) for one in found if one.alarm]
+    alarms = decider.push_all(sure, [decision.time for decision in decisions])
+    return [(labels[decision.label], decision.time) for decision in alarms if decision.alarm]
 
 
-def judged(tapes: Sequence[Tape], spec: DecisionSpec, labels: Sequence[str], tolerance: float) -> Tried:
+def evaluated(tapes: Sequence[Tape], spec: DecisionSpec, labels: Sequence[str], tolerance: float) -> GridScore:
     """One decision over all tapes."""
     tallies = []
     for tape in tapes:
-        alarms = [(labels[one.label], one.time) for one in decisions(tape, spec, labels) if one.alarm]
+        alarms = [
+            (labels[decision.label], decision.time) for decision in decisions(tape, spec, labels) if decision.alarm
+        ]
         tallies.append(tally(tape, alarms, tolerance))
-    return Tried(spec, tuple(tallies))
+    return GridScore(spec, tuple(tallies))
 
 
 def try_all(
@@ -154,7 +156,7 @@ def try_all(
     tolerance: float,
     grid: Grid,
     advance: Callable[[int], None] = lambda count: None,
-) -> list[Tried]:
+) -> list[GridScore]:
     """Every decision of the grid over all tapes, in the grid's order.
 
     Args:
@@ -165,15 +167,15 @@ def try_all(
         grid: what is tried.
         advance: hears of every combination but that of refractory times.
     """
-    tried = []
+    results = []
     for smoothing, debounce, threshold in product(grid.smoothing, grid.debounce, grid.thresholds):
         base = decision(alarms, smoothing, debounce, threshold, 0.0)
-        made = [decisions(tape, base, labels) for tape in tapes]
+        decided = [decisions(tape, base, labels) for tape in tapes]
         for refractory in grid.refractory:
             spec = msgspec.structs.replace(base, refractory=refractory)
-            found = [
-                tally(tape, alarms_of(own, spec, labels), tolerance) for tape, own in zip(tapes, made, strict=True)
+            swept = [
+                tally(tape, alarms_of(own, spec, labels), tolerance) for tape, own in zip(tapes, decided, strict=True)
             ]
-            tried.append(Tried(spec, tuple(found)))
+            results.append(GridScore(spec, tuple(swept)))
         advance(1)
-    return tried
+    return results

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import refuse_objects
+from edgewright.core.input.windows import cut
+from edgewright.core.prediction.objects import refuse_objects
 from edgewright.core.predictor import Predictor
-from edgewright.core.windows import cut
 from edgewright.data.load import load_data
 from edgewright.data.samples import gaps
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
 from edgewright.pipeline.material import cut_and_split
-from edgewright.pipeline.provenance import remembered
+from edgewright.pipeline.plan import data_plan
+from edgewright.pipeline.run_folder.provenance import remembered
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -45,7 +46,7 @@ class Tape:
     """A recording that was answered window by window.
 
     Attributes:
-        name: of the recording; `group` the person or machine, or the name where none is known.
+        name: name of the recording; `group` the person or machine, or the name where none is known.
         pieces: probabilities (n, labels) and times (n,) of the last row of each window; between pieces rows are
             missing, and no window reaches over.
         step: seconds from one window to the next.
@@ -154,7 +155,7 @@ def _tape(
             ]
             pieces.append((np.concatenate(answers), np.asarray(time[a + starts + samples - 1], np.float64)))
     period = 1 / rate if rate else 1.0
-    events = tuple(one for one in stretches(recording, start, end, time, period) if one.label in alarms)
+    events = tuple(event for event in stretches(recording, start, end, time, period) if event.label in alarms)
     return Tape(recording.name, group, tuple(pieces), step * period, events)
 
 
@@ -205,7 +206,7 @@ class TuneData:
 
     dataset: DataSet
     people: tuple[str, ...]
-    told: str
+    description: str
     notes: tuple[str, ...]
     own: bool = False
 
@@ -250,7 +251,7 @@ def tune_data(
             hint = error.do or f"They were read as {table['kind']}, the kind of the run; change it with --kind"
             raise InputError(error.expected, error.got, error.where, hint) from None
         return TuneData(dataset, _known(dataset, people), f"all of {Path(data).name}", ())
-    return _of_run(config, table, data or own.place(), people)
+    return _of_run(config, table, data or own.data_location(), people)
 
 
 def _config(path: Path) -> PipelineConfig | None:
@@ -265,13 +266,13 @@ def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, 
     """Return the run's own data, by default of its validation people, and a warning if the model knows them."""
     refuse_objects(config.task, f"edgewright tune {config.name}")
     dataset = load_data(table, seed=config.seed, path=path)
-    samples, sides = cut_and_split(config, dataset)
+    samples, sides = cut_and_split(data_plan(config), dataset)
     groups = samples.groups
     if groups is None or sides.by != "group":
         raise InputError("a run that is split by group", f"one split by {sides.by}", config.name, _DO)
     side = {
-        what: set(np.unique(groups[rows]).tolist())
-        for what, rows in (("trained on", sides.train), ("tested with", sides.test))
+        use: set(np.unique(groups[rows]).tolist())
+        for use, rows in (("trained on", sides.train), ("tested with", sides.test))
     }
     chosen = _known(dataset, people)
     if not chosen:
@@ -279,10 +280,10 @@ def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, 
         if not chosen:
             raise InputError("validation people for tuning", "none", f"{config.name} [split] validation", _DO)
     notes = []
-    for what, names in side.items():
+    for use, names in side.items():
         here = sorted(set(chosen) & names)
         if here:
-            notes.append(f"{', '.join(here)}: people the model was {what}; expect worse results for new people")
+            notes.append(f"{', '.join(here)}: people the model was {use}; expect worse results for new people")
     text = f"{len(chosen)} people of {dataset.name}" + ("" if people else ", who validated the run")
     if not people:
         notes.append(
@@ -319,8 +320,8 @@ def alarm_labels(manifest: Manifest, given: tuple[str, ...]) -> tuple[str, ...]:
             raise UnknownNameError("label", label, manifest.labels, "--alarm")
     if given:
         return tuple(dict.fromkeys(given))
-    found = tuple(label for label in manifest.labels if label.lower() not in NORMAL)
-    if len(found) == len(manifest.labels) or not found:
+    alarms = tuple(label for label in manifest.labels if label.lower() not in NORMAL)
+    if len(alarms) == len(manifest.labels) or not alarms:
         raise InputError("the labels that raise an alarm", "none", "edgewright tune",
                          f"Set them with --alarm, from {', '.join(manifest.labels)}")  # fmt: skip
-    return found
+    return alarms

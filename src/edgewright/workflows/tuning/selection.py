@@ -17,53 +17,53 @@ from edgewright.schema.tuning import TunePoint, TuneTest
 from edgewright.training.metrics import FEW_GROUPS, SHARE, group_interval
 from edgewright.training.permutation_test import of_sums, power, probabilities
 from edgewright.workflows.detection.threshold import rate, share
-from edgewright.workflows.tuning.grid import Grid, Tally, Tried, judged
+from edgewright.workflows.tuning.grid import Grid, GridScore, Tally, evaluated
 from edgewright.workflows.tuning.recordings import Tape
 
 _DAY = 86400.0
 
 
-def point(one: Tried, cost: Cost, groups: Sequence[str], unit: float, *, front: bool = False) -> TunePoint:
+def point(result: GridScore, cost: Cost, groups: Sequence[str], unit: float, *, front: bool = False) -> TunePoint:
     """Return what a decision gives, with intervals.
 
     The interval of the missed share is Wilson's, that of the rate Byar's for Poisson counts; where two people or more
     are known, the interval over whole people is computed as well, and the wider end counts.
 
     Args:
-        one: decision over all tapes.
+        result: decision over all tapes.
         cost: see `Cost`.
         groups: of each tape.
         unit: seconds of exposure that the rate is given for.
         front: see `TunePoint`.
     """
-    table = _by_group(one, groups)
+    table = _by_group(result, groups)
     events, missed, false, exposure = table.sum(0).tolist()
     miss = share(int(missed), int(events))
     alarm = rate(int(false), exposure / unit)
-    delays = [d for t in one.tallies for d in t.delays]
-    own = {one.spec.thresholds.get(label, 0.0) for label in one.spec.alarms}
+    delays = [d for t in result.tallies for d in t.delays]
+    own = {result.spec.thresholds.get(label, 0.0) for label in result.spec.alarms}
     return TunePoint(
-        smoothing=one.spec.smoothing,
-        debounce=one.spec.debounce,
+        smoothing=result.spec.smoothing,
+        debounce=result.spec.debounce,
         threshold=next(iter(own)) if len(own) == 1 else 0.0,
-        thresholds=dict(one.spec.thresholds) if len(own) > 1 else {},
-        refractory=one.spec.refractory,
+        thresholds=dict(result.spec.thresholds) if len(own) > 1 else {},
+        refractory=result.spec.refractory,
         events=int(events),
         missed=int(missed),
         missed_share=_wider(miss, "wilson", table[:, 1], table[:, 0], SHARE),
         false=int(false),
         false_rate=_wider(alarm, "poisson", table[:, 2], table[:, 3] / unit, (0.0, math.inf)),
         delay=float(np.median(delays)) if delays else None,
-        cost=cost.of(one.tallies),
+        cost=cost.of(result.tallies),
         front=front,
     )
 
 
-def _by_group(one: Tried, groups: Sequence[str]) -> NDArray[np.float64]:
+def _by_group(result: GridScore, groups: Sequence[str]) -> NDArray[np.float64]:
     """Return events, missed, false and exposure of each person, shape (people, 4)."""
     names = sorted(set(groups))
     table = np.zeros((len(names), 4))
-    for group, t in zip(groups, one.tallies, strict=True):
+    for group, t in zip(groups, result.tallies, strict=True):
         table[names.index(group)] += (t.events, t.missed, t.false, t.exposure)
     return table
 
@@ -77,21 +77,21 @@ def _wider(
 ) -> Interval:
     """Return the interval of a count over a base, never narrower than the one over people."""
     value, low, high = alone
-    made = Interval(value=value, low=low, high=high, method=method)
+    interval = Interval(value=value, low=low, high=high, method=method)
     if len(counts) > 1:
 
         def ratio(people: NDArray[np.int64]) -> float:
             base = float(bases[people].sum())
             return float(counts[people].sum()) / base if base else value
 
-        found = group_interval(np.arange(len(counts)), ratio, by="person", within=within)
-        low, high = min(low, found.low), max(high, found.high)
-        made = msgspec.structs.replace(made, low=low, high=high, method=f"{method} and {found.method}")
+        between = group_interval(np.arange(len(counts)), ratio, by="person", within=within)
+        low, high = min(low, between.low), max(high, between.high)
+        interval = msgspec.structs.replace(interval, low=low, high=high, method=f"{method} and {between.method}")
     # Without any exposure nothing is known, which JSON has no number for.
-    return made if math.isfinite(high) else msgspec.structs.replace(made, high=1e9)
+    return interval if math.isfinite(high) else msgspec.structs.replace(interval, high=1e9)
 
 
-def paired(others: Tried, before: Tried, cost: Cost, groups: Sequence[str]) -> TuneTest | None:
+def paired(others: GridScore, before: GridScore, cost: Cost, groups: Sequence[str]) -> TuneTest | None:
     """Test whether the choice costs few people, who took no part in it, less than the package's own decision.
 
     Args:
@@ -108,10 +108,10 @@ def paired(others: Tried, before: Tried, cost: Cost, groups: Sequence[str]) -> T
         return None
     own, old = (
         cost.miss * table[:, 1] + cost.false_alarm * table[:, 2]
-        for table in (_by_group(one, groups) for one in (others, before))
+        for table in (_by_group(result, groups) for result in (others, before))
     )
-    found = probabilities({"cost": of_sums(own, old, float)}, people)
-    return TuneTest(p=found["cost"], power=power(people, "person", "people"))
+    intervals = probabilities({"cost": of_sums(own, old, float)}, people)
+    return TuneTest(p=intervals["cost"], power=power(people, "person", "people"))
 
 
 def day_of(per_second: float | None) -> tuple[float, str]:
@@ -179,39 +179,39 @@ def _simple(spec: DecisionSpec, tallies: Iterable[Tally]) -> tuple[float, ...]:
     return late, spec.smoothing, spec.debounce, spec.refractory, abs(threshold - 0.5)
 
 
-def best(tried: Sequence[Tried], rule: Rule, tapes: Sequence[int], among: Sequence[int] | None = None) -> int:
+def best(results: Sequence[GridScore], rule: Rule, tapes: Sequence[int], among: Sequence[int] | None = None) -> int:
     """Return the place of the decision that a rule takes on some tapes; of equals the soonest, then the simplest.
 
     Args:
-        tried: decisions.
+        results: decisions.
         rule: by which is chosen.
         tapes: places of the tapes that choose.
         among: places of decisions that may be taken; all when None.
     """
 
     def order(position: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        own = [tried[position].tallies[index] for index in tapes]
-        return rule.order(own), _simple(tried[position].spec, own)
+        own = [results[position].tallies[index] for index in tapes]
+        return rule.order(own), _simple(results[position].spec, own)
 
-    return min(range(len(tried)) if among is None else among, key=order)
+    return min(range(len(results)) if among is None else among, key=order)
 
 
-def front(tried: Sequence[Tried]) -> list[int]:
+def front(results: Sequence[GridScore]) -> list[int]:
     """Return places of decisions that no other beats in both false alarms and missed events, the fewest missed first.
 
     Of several that give the same, the one that alarms soonest and is simplest stands for all.
     """
     rows: dict[tuple[int, int], tuple[tuple[float, ...], int]] = {}
-    for index, one in enumerate(tried):
-        key = (sum(t.missed for t in one.tallies), sum(t.false for t in one.tallies))
-        mine = (_simple(one.spec, one.tallies), index)
+    for index, result in enumerate(results):
+        key = (sum(t.missed for t in result.tallies), sum(t.false for t in result.tallies))
+        mine = (_simple(result.spec, result.tallies), index)
         rows[key] = min(rows.get(key, mine), mine)
-    made, minimum = [], math.inf
+    points, minimum = [], math.inf
     for (_, false), (_, index) in sorted(rows.items()):
         if false < minimum:
-            made.append(index)
+            points.append(index)
             minimum = false
-    return made
+    return points
 
 
 @dataclass
@@ -224,7 +224,7 @@ class ByLabel:
     Args:
         tapes: answered recordings.
         labels: of the package.
-        tried: with one threshold for all.
+        results: with one threshold for all.
         cost: by which is chosen.
         tolerance: see `tally`.
         grid: what is tried.
@@ -232,44 +232,44 @@ class ByLabel:
 
     tapes: Sequence[Tape]
     labels: Sequence[str]
-    tried: Sequence[Tried]
+    results: Sequence[GridScore]
     cost: Cost
     tolerance: float
     grid: Grid
 
     def __post_init__(self) -> None:
         # Most folds come to the same decisions.
-        self._known: dict[bytes, Tried] = {}
+        self._known: dict[bytes, GridScore] = {}
 
-    def __call__(self, places: Sequence[int]) -> list[Tried]:
+    def __call__(self, places: Sequence[int]) -> list[GridScore]:
         """All decisions over all tapes; which thresholds are tried was chosen on the tapes at `places` alone."""
-        made = list(self.tried)
-        alarms = made[0].spec.alarms
+        results = list(self.results)
+        alarms = results[0].spec.alarms
         for label in alarms if len(alarms) > 1 else ():
-            base = made[best(made, self.cost, places)].spec
+            base = results[best(results, self.cost, places)].spec
             for threshold in self.grid.thresholds:
                 if threshold and base.thresholds.get(label) != threshold:
                     own = msgspec.structs.replace(base, thresholds={**base.thresholds, label: threshold})
-                    made.append(self._judged(own))
-        return made
+                    results.append(self._evaluated(own))
+        return results
 
-    def _judged(self, spec: DecisionSpec) -> Tried:
+    def _evaluated(self, spec: DecisionSpec) -> GridScore:
         key = msgspec.json.encode(spec, order="deterministic")
         if key not in self._known:
-            self._known[key] = judged(self.tapes, spec, self.labels, self.tolerance)
+            self._known[key] = evaluated(self.tapes, spec, self.labels, self.tolerance)
         return self._known[key]
 
 
 def held_out(
-    found: Callable[[Sequence[int]], Sequence[Tried]],
+    evaluate: Callable[[Sequence[int]], Sequence[GridScore]],
     rule: Rule,
     groups: Sequence[str],
     advance: Callable[[int], None] = lambda count: None,
-) -> Tried | None:
+) -> GridScore | None:
     """Each person judged by the decision that the others chose; None with only one person.
 
     Args:
-        found: from the places of the tapes that choose, decisions over all tapes.
+        evaluate: from the places of the tapes that choose, decisions over all tapes.
         rule: by which is chosen.
         groups: of each tape.
         advance: hears of every person, or tenth of them.
@@ -277,18 +277,18 @@ def held_out(
     folds = folds_of(groups)
     if folds < 2:
         return None
-    side = {name: place % folds for place, name in enumerate(sorted(set(groups)))}
+    side = {name: number % folds for number, name in enumerate(sorted(set(groups)))}
     tallies: list[Tally | None] = [None] * len(groups)
     for fold in range(folds):
         others = [i for i, g in enumerate(groups) if side[g] != fold]
-        tried = found(others)
-        chosen = tried[best(tried, rule, others)]
+        results = evaluate(others)
+        chosen = results[best(results, rule, others)]
         for index in (i for i, g in enumerate(groups) if side[g] == fold):
             tallies[index] = chosen.tallies[index]
         advance(1)
     everyone = range(len(groups))
-    tried = found(everyone)
-    return Tried(tried[best(tried, rule, everyone)].spec, tuple(t for t in tallies if t is not None))
+    results = evaluate(everyone)
+    return GridScore(results[best(results, rule, everyone)].spec, tuple(t for t in tallies if t is not None))
 
 
 def folds_of(groups: Sequence[str]) -> int:

@@ -33,13 +33,13 @@ class Format:
 def formats() -> dict[str, Format]:
     """Return formats by suffix."""
     known = [find(PACKAGE, name, "FORMAT", "format") for name in names(PACKAGE)]
-    return {suffix: one for one in known for suffix in one.suffixes}
+    return {suffix: known_format for known_format in known for suffix in known_format.suffixes}
 
 
 def csv_pieces(path: Path, name: str) -> Iterator[bytes] | None:
     """Return the table of a file as pieces of a CSV file; None for a file that is text already."""
-    one = formats().get(path.suffix.lower())
-    return None if one is None else _pieces(one.rows(path, name))
+    reader = formats().get(path.suffix.lower())
+    return None if reader is None else _pieces(reader.rows(path, name))
 
 
 def _pieces(rows: Iterable[Sequence[object]]) -> Iterator[bytes]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from edgewright.core.csv.blocks import WINDOWS
 from edgewright.core.csv.formats import Format
+from edgewright.core.csv.text import WINDOWS
 from edgewright.schema.errors import InputError, MissingExtraError
 
 Array = NDArray[Any]
@@ -107,10 +107,10 @@ def _matlab(path: Path, name: str) -> dict[str, Array]:
     except ImportError:
         raise MissingExtraError("train", "SciPy, which reads .mat files,") from None
     try:
-        found = scipy_io.loadmat(path)
+        variables = scipy_io.loadmat(path)
     except Exception as error:  # noqa: BLE001 - its errors on damaged files are of many kinds
         raise InputError("a .mat file", str(error), name, "Save it again with the option '-v7'") from None
-    arrays = {key: np.asarray(value) for key, value in found.items() if not key.startswith("__")}
+    arrays = {key: np.asarray(value) for key, value in variables.items() if not key.startswith("__")}
     return {key: array.ravel() if 1 in array.shape else array for key, array in arrays.items()}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.core.csv.blocks import whole_text
 from edgewright.core.csv.formats import Format
+from edgewright.core.csv.text import whole_text
 from edgewright.schema.errors import InputError
 
 _LINE = re.compile(r"[^\n]*\n?")

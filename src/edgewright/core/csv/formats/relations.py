@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgewright.core.csv.blocks import whole_text
 from edgewright.core.csv.formats import Format
+from edgewright.core.csv.text import whole_text
 from edgewright.schema.errors import InputError
 
 _ATTRIBUTE = re.compile(r"@attribute\s+(?:'([^']*)'|\"([^\"]*)\"|(\S+))\s+\S", re.IGNORECASE)

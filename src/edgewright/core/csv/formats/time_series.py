@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from edgewright.core.csv.blocks import whole_text
 from edgewright.core.csv.formats import Format
+from edgewright.core.csv.text import whole_text
 from edgewright.schema.errors import InputError
 
 

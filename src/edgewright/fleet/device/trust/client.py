@@ -75,16 +75,16 @@ class Client:
         request = {"If-None-Match": word.etag} if word.etag and self._now() < word.expires else {}
         with self._transport.exchange("GET", _TIMESTAMP_PATH, request) as answer:
             if answer.status == 304 and request:
-                return self.held()
+                return self.latest()
             if answer.status != 200:
                 raise Unreachable(f"{_TIMESTAMP_PATH}: status {answer.status}")
             timestamp, etag = answer.whole(_LARGEST_TIMESTAMP), answer.headers.get("etag", "")[:200]
         self._checker = self._verify(timestamp, etag)
         before, word = word, self._memory.word
         changed = (word.index, word.versions) != (before.index, before.versions)
-        return msgspec.structs.replace(self.held(), changed=changed)
+        return msgspec.structs.replace(self.latest(), changed=changed)
 
-    def held(self) -> Seen:
+    def latest(self) -> Seen:
         """Return the last completely verified state, which is stored with the floors."""
         word = self._memory.word
         standings = msgspec.json.decode(word.index, type=Standings) if word.index else None
@@ -109,17 +109,17 @@ class Client:
 
     def check(self, release: Release) -> None:
         """Check that the signed metadata names this package."""
-        found = self._verified().target(release.target)
-        if found is None:
+        file = self._verified().target(release.target)
+        if file is None:
             raise Refused(f"{release.target} is not among the signed targets", "mixed")
-        signed = (found.length, found.hashes.get("sha256"), (found.custom or {}).get("counter", release.counter))
+        signed = (file.length, file.hashes.get("sha256"), (file.custom or {}).get("counter", release.counter))
         planned = (release.length, release.sha256, release.counter)
         if signed != planned:
             raise Refused(f"{release.target}: signed as {signed}, the plan says {planned}", "mixed")
 
     def path(self, release: Release) -> str:
         """Return the path of a release's bytes below the address of the targets."""
-        return _place(release.target, release.sha256)
+        return _plan_file_name(release.target, release.sha256)
 
     def close(self) -> None:
         """Close the storage."""
@@ -170,7 +170,7 @@ class Client:
 
     def _by_clock(self, error: Refused) -> Refused:
         """Add the local clock and the fleet's last signed time to an expiry error: the clock may be wrong."""
-        if error.what != "expired":
+        if error.kind != "expired":
             return error
         signed = self._memory.word.signed
         last = f"the last accepted one is of {day(signed)}" if signed else "none was ever accepted"
@@ -183,9 +183,9 @@ class Client:
         info = checker.target(INDEX)
         if info is None:
             return b""
-        sha256, held = info.hashes["sha256"], self._memory.word.index
-        if held and hashlib.sha256(held).hexdigest() == sha256:
-            return held
+        sha256, kept = info.hashes["sha256"], self._memory.word.index
+        if kept and hashlib.sha256(kept).hexdigest() == sha256:
+            return kept
         return self._download(INDEX, sha256, min(info.length, _LARGEST_INDEX))
 
     def _word(
@@ -239,7 +239,7 @@ class Client:
         return self._download(target, sha256, info.length)
 
     def _download(self, target: str, sha256: str, length: int) -> bytes:
-        path = _place(target, sha256)
+        path = _plan_file_name(target, sha256)
         content = self._whole(path, length)
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Refused(f"{target}: {len(content)} bytes that differ from the signed ones", "hash")
@@ -254,7 +254,7 @@ class Client:
     def _keep_plan(self, path: Path, content: bytes) -> None:
         with os_errors(OutputError, "to keep a plan", path):
             private_folder(path.parent)
-            kept = sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)
+            kept = sorted(path.parent.glob("*.json"), key=lambda plan_file: plan_file.stat().st_mtime)
             for old in kept[: len(kept) - _KEPT_PLANS + 1]:
                 file_operations.remove(old)
         write_atomic(path, content, PRIVATE)
@@ -265,27 +265,29 @@ def _aborted(checker: MetadataVerifier, standings: Standings | None, before: tup
 
     If it has expired or is unavailable, the known aborts stay valid, since they must still reach the device.
     """
-    under_way = next((one.plan for one in standings.rollouts if one.state != "aborted"), "") if standings else ""
+    under_way = (
+        next((rollout.plan for rollout in standings.rollouts if rollout.state != "aborted"), "") if standings else ""
+    )
     with suppress(Refused, Unreachable):
         if under_way:
             checker.target(plan_target(under_way))
     releases = checker.role(RELEASES)
     files = releases.targets if isinstance(releases, Targets) else {}
     start = len(f"{PLANS}/")
-    found = {path[start:-5] for path, file in files.items() if (file.custom or {}).get(ABORTED) is True}
-    return tuple(sorted({*before, *found}))
+    plans = {path[start:-5] for path, file in files.items() if (file.custom or {}).get(ABORTED) is True}
+    return tuple(sorted({*before, *plans}))
 
 
-def _place(target: str, sha256: str) -> str:
+def _plan_file_name(target: str, sha256: str) -> str:
     folder, _, name = target.rpartition("/")
     return f"{TARGETS_PATH}/{folder}/{sha256}.{name}"
 
 
-def _decode(content: bytes, kind: type[D], what: str) -> D:
+def _decode(content: bytes, kind: type[D], subject: str) -> D:
     try:
         plan = msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{what}: {error}", "format") from None
+        raise Refused(f"{subject}: {error}", "format") from None
     if plan.format > FORMAT:
-        raise Refused(f"{what} of format {plan.format}; this device reads {FORMAT}", "format")
+        raise Refused(f"{subject} of format {plan.format}; this device reads {FORMAT}", "format")
     return plan

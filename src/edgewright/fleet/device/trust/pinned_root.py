@@ -25,7 +25,7 @@ _TABLES = (
     "CREATE TABLE floors(role TEXT, keys TEXT, version INTEGER, PRIMARY KEY(role, keys))",
     "CREATE TABLE words(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 )
-_WHAT = "what this device knows of signed metadata"
+_SUBJECT = "what this device knows of signed metadata"
 _DO = "It guards against older releases; only this command recreates it: `edgewright device trust-root`"
 _WORD = "word"
 _ANY = "token"
@@ -70,10 +70,10 @@ class MetadataState:
     """
 
     def __init__(self, folder: Path, opener: Connect = connect) -> None:
-        with os_errors(OutputError, _WHAT, folder):
+        with os_errors(OutputError, _SUBJECT, folder):
             private_folder(folder)
         self._database = open_guarded(
-            folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener, ahead=True, tables=("floors", "words"),
+            folder / FILE, _VERSION, _TABLES, _SUBJECT, _DO, opener=opener, ahead=True, tables=("floors", "words"),
             check=_read,
         )  # fmt: skip
         self.word = _read(self._database)
@@ -202,7 +202,7 @@ def recover(folder: Path, content: bytes, where: str, opener: Connect = connect)
     try:
         memory = MetadataState(folder, opener)
     except LostError:
-        start_over(folder / FILE, _WHAT)
+        start_over(folder / FILE, _SUBJECT)
     else:
         memory.forget()
         memory.close()

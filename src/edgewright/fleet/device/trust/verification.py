@@ -38,7 +38,7 @@ _CONFIG = UpdaterConfig(
 )  # fmt: skip
 
 
-def told(error: Exception) -> Refused | Unreachable:
+def as_port_error(error: Exception) -> Refused | Unreachable:
     """Translate an error of python-tuf into one of the agent."""
     cause = error.__cause__
     if isinstance(cause, Unreachable):
@@ -116,21 +116,23 @@ class MetadataVerifier(Updater):
         """
         if role in (RELEASES, ROLLOUTS):
             delegations = self._trusted_set.targets.delegations
-            said: Role | None = delegations.roles.get(role) if delegations is not None and delegations.roles else None
+            delegated: Role | None = (
+                delegations.roles.get(role) if delegations is not None and delegations.roles else None
+            )
         else:
-            said = self._trusted_set.root.roles.get(role)
-        if said is None:
+            delegated = self._trusted_set.root.roles.get(role)
+        if delegated is None:
             return ""
-        return hashlib.sha256(f"{said.threshold}:{','.join(sorted(said.keyids))}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{delegated.threshold}:{','.join(sorted(delegated.keyids))}".encode()).hexdigest()[:32]
 
     def target(self, path: str) -> TargetFile | None:
         """Return the signed metadata of a target; None if it is not signed.
 
         Raises:
-            Refused, Unreachable: see `told`.
+            Refused, Unreachable: see `as_port_error`.
         """
-        found: TargetFile | None = guarded(lambda: self.get_targetinfo(path))
-        return found
+        file: TargetFile | None = guarded(lambda: self.get_targetinfo(path))
+        return file
 
     def _load_local_metadata(self, rolename: str) -> bytes:
         name = f"{quote(rolename, '')}.json"
@@ -156,9 +158,9 @@ def guarded(act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever `act` giv
     """Call python-tuf and translate its errors.
 
     Raises:
-        Refused, Unreachable: see `told`.
+        Refused, Unreachable: see `as_port_error`.
     """
     try:
         return act()
     except (RepositoryError, DownloadError) as error:
-        raise told(error) from None
+        raise as_port_error(error) from None

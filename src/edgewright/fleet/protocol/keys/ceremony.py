@@ -27,7 +27,7 @@ _FOR_STICKS = _FOR | {
 
 
 def ceremony(
-    folder: Path, root: str, roles: Sequence[RoleKeys], made: Sequence[KeyMade], *, stick: bool = False
+    folder: Path, root: str, roles: Sequence[RoleKeys], new_keys: Sequence[KeyMade], *, stick: bool = False
 ) -> Ceremony:
     """Return the instructions for a person who made a fleet or its repository for USB sticks.
 
@@ -35,12 +35,12 @@ def ceremony(
         folder: folder of the fleet.
         root: SHA-256 of the root's bytes.
         roles: roles with their thresholds.
-        made: every key.
+        new_keys: every key.
         stick: whether this is the repository for USB sticks.
     """
     return Ceremony(
-        folder=str(folder), root=root, roles=tuple(roles), made=tuple(made), stick=stick,
-        steps=_steps(folder, root, roles, stick), warnings=_warnings(roles, made),
+        folder=str(folder), root=root, roles=tuple(roles), keys=tuple(new_keys), stick=stick,
+        steps=_steps(folder, root, roles, stick), warnings=_warnings(roles, new_keys),
     )  # fmt: skip
 
 
@@ -80,10 +80,10 @@ def _onto(medium: int, counts: Mapping[str, int]) -> str:
     return f"onto medium {medium} {several}"
 
 
-def _warnings(roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> tuple[str, ...]:
+def _warnings(roles: Sequence[RoleKeys], new_keys: Sequence[KeyMade]) -> tuple[str, ...]:
     lines = ["All keys are on this machine: its user controls the fleet. Use this for tests only; do the steps above"
             " before the first real device enrols."]  # fmt: skip
-    if not any(key.encrypted for key in made):
+    if not any(key.encrypted for key in new_keys):
         lines.append("The offline keys have no passphrase; --passphrase-file FILE gives them one.")
     for role in roles:
         if role.role in (ROOT, TARGETS) and role.threshold == 1:
@@ -103,7 +103,7 @@ def lines(ceremony: Ceremony) -> list[str]:
     ]
     for role in ceremony.roles:
         text.append(f"{role.role}: {role.threshold} of {len(role.keys)} keys; {tasks[role.role]}; until {role.expires}")
-        for key in ceremony.made:
+        for key in ceremony.keys:
             if key.role == role.role:
                 kind = "offline" if key.offline else "online "
                 shut = "with passphrase" if key.encrypted else "no passphrase"

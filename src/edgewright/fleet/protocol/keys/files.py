@@ -40,10 +40,10 @@ class Ring:
         self._files: dict[str, Path] = {}
         self._locked: list[Path] = []
         for folder in folders:
-            found = [folder] if folder.is_file() else [*folder.glob(f"*{PRIVATE}"), *folder.glob(f"*/*{PRIVATE}")]
-            if not found and not folder.exists():
+            files = [folder] if folder.is_file() else [*folder.glob(f"*{PRIVATE}"), *folder.glob(f"*/*{PRIVATE}")]
+            if not files and not folder.exists():
                 raise InputError("a folder or file with keys", "nothing", str(folder))
-            for file in sorted(found):
+            for file in sorted(files):
                 self._note(file)
 
     def _note(self, file: Path) -> None:
@@ -72,18 +72,18 @@ class Ring:
         file = self._files.get(key.keyid)
         if file is None:
             return None
-        found = read_key(file, self._passphrases)
-        if found is None:
+        key_read = read_key(file, self._passphrases)
+        if key_read is None:
             self._locked.append(file)
             return None
-        if found.public_key.keyid != key.keyid:
-            raise InputError(f"the key {key.keyid[:16]}...", f"{found.public_key.keyid[:16]}...", str(file))
-        return found
+        if key_read.public_key.keyid != key.keyid:
+            raise InputError(f"the key {key.keyid[:16]}...", f"{key_read.public_key.keyid[:16]}...", str(file))
+        return key_read
 
     def signers(self, keys: Iterable[Key]) -> list[Signer]:
         """Return the signers of all available keys."""
-        found = (self.signer(key) for key in keys)
-        return [signer for signer in found if signer is not None]
+        available = (self.signer(key) for key in keys)
+        return [signer for signer in available if signer is not None]
 
     def why(self) -> str:
         """Return the reason for missing keys, for an error message; empty if no file was locked."""
@@ -197,8 +197,8 @@ def read_key(path: Path, passphrases: tuple[bytes, ...] = ()) -> CryptoSigner | 
         mode = path.stat().st_mode
     if mode & 0o077:
         raise InputError("a key that only its owner may read", f"mode {mode & 0o777:o}", str(path), f"chmod 600 {path}")
-    tried: tuple[bytes | None, ...] = passphrases if data.lstrip().startswith(_MARK) else (None,)
-    for passphrase in tried:
+    candidates: tuple[bytes | None, ...] = passphrases if data.lstrip().startswith(_MARK) else (None,)
+    for passphrase in candidates:
         try:
             private = load_pem_private_key(data, passphrase)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Mapping
 
 import msgspec
 
 from edgewright.fleet.protocol.plans.formatting import day, lasting, percent
 from edgewright.fleet.protocol.plans.windows import is_open, opens_in, say
-from edgewright.schema.fleet_plan import Cohort, Plan, Release, Standing
+from edgewright.schema.fleet_plan import Cohort, Plan, Release, Standing, State
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,9 +135,9 @@ def first_stage(plan: Plan, traits: Traits) -> int | None:
 
     A device that a stage includes is in all later stages too. The hold-out group waits for the last of several stages.
     """
-    here = place(plan.salt, plan.id, traits.device)
+    here = position(plan.salt, plan.id, traits.device)
     last = len(plan.stages) - 1
-    waits = last > 0 and held_out(plan.salt, plan.id, traits.device, plan.holdout)
+    waits = last > 0 and plan.holdout > 0.0 and held_out(plan.salt, plan.id, traits.device, plan.holdout)
     for index, stage in enumerate(plan.stages):
         if waits and index < last:
             continue
@@ -150,7 +151,7 @@ WHOLE = 100.0
 
 def _digest(salt: str, *words: str) -> bytes:
     """Return the HMAC-SHA256 (RFC 2104) of words joined by a zero byte, which no word contains."""
-    return hmac.digest(bytes.fromhex(salt), b"\0".join(word.encode() for word in words), "sha256")
+    return hmac.digest(bytes.fromhex(salt), "\0".join(words).encode(), "sha256")
 
 
 def _percent(digest: bytes) -> float:
@@ -161,7 +162,7 @@ def _percent(digest: bytes) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53 * WHOLE
 
 
-def place(salt: str, plan: str, device: str) -> float:
+def position(salt: str, plan: str, device: str) -> float:
     """Return the device's place in [0, 100) percent; a stage includes it if the stage's percent is above its place.
 
     Args:
@@ -175,7 +176,7 @@ def place(salt: str, plan: str, device: str) -> float:
 def held_out(salt: str, plan: str, device: str, percent: float) -> bool:
     """Return whether the device is in the hold-out group, which keeps the old release until the last stage.
 
-    The hash differs from that of `place`, so the hold-out group is a random sample of every stage.
+    The hash differs from that of `position`, so the hold-out group is a random sample of every stage.
     """
     return _percent(_digest(salt, "holdout", plan, device)) < percent
 
@@ -231,9 +232,9 @@ def unfit(release: Release, traits: Traits) -> Verdict | None:
     if release.profiles and traits.profile not in release.profiles:
         wanted = ", ".join(release.profiles)
         return Verdict(why=f"release {number} is for profile {wanted}, this device has {traits.profile or 'none'}")
-    if release.least and _version(traits.version) < _version(release.least):
+    if release.minimum_version and _version(traits.version) < _version(release.minimum_version):
         have = traits.version or "an unknown version"
-        return Verdict(why=f"release {number} needs Edgewright {release.least}, this device has {have}")
+        return Verdict(why=f"release {number} needs Edgewright {release.minimum_version}, this device has {have}")
     return None
 
 
@@ -265,22 +266,22 @@ def _placed(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> V
         why = f"stage {_name(plan, mine)} may not begin for {lasting(wait)}, regardless of online metadata"
         return Verdict(stage=allowed, wait=wait, why=why)
     release, gated = plan.release, plan.stages[allowed].gated
-    held = Verdict(target=release, gated=gated, stage=allowed, why="")
+    verdict = Verdict(target=release, gated=gated, stage=allowed, why="")
     if not moment.fresh:
-        return _but(held, "the rollout metadata has expired: nothing starts until it is renewed")
+        return _but(verdict, "the rollout metadata has expired: nothing starts until it is renewed")
     # A device without a trusted clock uses the latest signed time.
     wall = moment.wall if moment.trusted else moment.now
     if not is_open(plan.windows, wall):
         wait = opens_in(plan.windows, wall) or 0.0
         windows = ", ".join(say(window) for window in plan.windows)
-        return _but(held, f"outside of maintenance ({windows}); next in {lasting(wait)}", wait)
-    here = percent(place(plan.salt, plan.id, traits.device))
+        return _but(verdict, f"outside of maintenance ({windows}); next in {lasting(wait)}", wait)
+    here = percent(position(plan.salt, plan.id, traits.device))
     why = f"place {here} is within the {percent(plan.stages[allowed].percent)} of stage {_name(plan, allowed)}"
     return Verdict(target=release, go=True, gated=gated, stage=allowed, why=why)
 
 
-def _but(held: Verdict, why: str, wait: float = 0.0) -> Verdict:
-    return Verdict(target=held.target, gated=held.gated, stage=held.stage, wait=wait, why=why)
+def _but(verdict: Verdict, why: str, wait: float = 0.0) -> Verdict:
+    return Verdict(target=verdict.target, gated=verdict.gated, stage=verdict.stage, wait=wait, why=why)
 
 
 def _outside(plan: Plan, stage: int, mine: int | None, traits: Traits) -> str:
@@ -288,7 +289,7 @@ def _outside(plan: Plan, stage: int, mine: int | None, traits: Traits) -> str:
     name = _name(plan, stage)
     if not any(invited(plan, index, traits) for index in range(stage + 1)):
         return f"in no cohort of stage {name} or before it"
-    here = place(plan.salt, plan.id, traits.device)
+    here = position(plan.salt, plan.id, traits.device)
     waits = held_out(plan.salt, plan.id, traits.device, plan.holdout)
     if waits and stage < len(plan.stages) - 1 and here < plan.stages[stage].percent:
         return f"among the {percent(plan.holdout)} that keep the old release until the last stage, for comparison"
@@ -304,5 +305,15 @@ def _name(plan: Plan, stage: int) -> str:
 
 def _version(text: str) -> tuple[int, ...]:
     """Return the numbers of a version such as 0.1.0; a suffix such as 'rc1' is ignored."""
-    found = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(part) for part in found.group().split(".")) if found else ()
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(part) for part in match.group().split(".")) if match else ()
+
+
+TRANSITIONS: Mapping[State, tuple[State, ...]] = {
+    "running": ("paused", "finished", "aborted"),
+    "paused": ("running", "finished", "aborted"),
+    "finished": ("aborted",),
+    "aborted": (),
+}
+"""Allowed next states of each state. The rows are in order of strictness, the strictest last."""
+UNDER_WAY = tuple(state for state, following in TRANSITIONS.items() if "finished" in following)

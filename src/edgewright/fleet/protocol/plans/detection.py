@@ -106,8 +106,8 @@ def as_uneven(silent: int, count: int, others: int, of: int) -> float:
         others: silent devices of the second group.
         of: devices of the second group.
     """
-    total, drawn = silent + others, count + of
-    whole = _choices(drawn, total)
+    total, sample = silent + others, count + of
+    whole = _choices(sample, total)
     return min(1.0, sum(
         math.exp(_choices(count, k) + _choices(of, total - k) - whole)
         for k in range(max(silent, total - of), min(count, total) + 1)
@@ -169,10 +169,10 @@ def _term(number: int, count: int, share: float) -> float:
 
 
 @functools.lru_cache(1024)
-def _worst(unconfirmed: float, fewest: int, most: int) -> float | None:
+def _worst(unconfirmed: float, fewest: int, largest: int) -> float | None:
     """Return the largest `smallest_share` over the numbers of devices that a stage may have."""
     counts = [fewest]
-    steps = (n for n in range(fewest + 1, most + 1) if tolerated(unconfirmed, n) > tolerated(unconfirmed, fewest))
+    steps = (n for n in range(fewest + 1, largest + 1) if tolerated(unconfirmed, n) > tolerated(unconfirmed, fewest))
     counts += [n for n in [next(steps, 0)] if n]
     shares = [
         smallest_share(quorum(unconfirmed, n) or n, tolerated(unconfirmed, n)) if unconfirmed < 100.0 else None
@@ -204,10 +204,10 @@ def detections(
     rows = []
     for index, (stage, invited) in enumerate(zip(stages, members, strict=True)):
         share = stage.percent / 100.0 * (1.0 if index == last else 1.0 - holdout / 100.0)
-        fewest, most = _bounds(invited, share)
-        smallest = _worst(unconfirmed, fewest, most)
+        fewest, largest = _bounds(invited, share)
+        smallest = _worst(unconfirmed, fewest, largest)
         if smallest is None and unconfirmed < 100.0:
-            smallest = _by_chance(invited, share, tolerated(unconfirmed, most))
+            smallest = _by_chance(invited, share, tolerated(unconfirmed, largest))
         expected = round(invited * share)
         rows.append(
             StageDetection(
@@ -226,8 +226,8 @@ def canary_percent(devices: int) -> int:
     The smallest share, from 1 %, that finds one killed device in ten with at most 5 % of the fleet; or one in four with
     at most 20 %; else 20 %.
     """
-    for most, rate in _CANARY:
-        for share in range(1, most + 1):
+    for largest, rate in _CANARY:
+        for share in range(1, largest + 1):
             smallest = _worst(BY_SIZE, *_bounds(devices, share / 100.0))
             if smallest is not None and smallest <= rate:
                 return share
@@ -245,10 +245,10 @@ def preview(rows: Sequence[StageDetection], watch: float) -> Iterator[str]:
     columns = (("share", 6), ("devices", 9), ("lasts", 7), ("quorum", 8), ("missing", 8), ("found from", 11))
     yield f"  {'stage':<{width}}" + "".join(f" {head:>{size}}" for head, size in columns)
     for row in rows:
-        least = "-" if row.smallest is None else percent(100.0 * round(row.smallest, 3))
+        smallest = "-" if row.smallest is None else percent(100.0 * round(row.smallest, 3))
         cells = (
             percent(row.percent), f"{row.devices:,}", lasting(row.dwell), f"{row.quorum:,}" if row.quorum else "-",
-            f"{row.tolerated:,}", least,
+            f"{row.tolerated:,}", smallest,
         )  # fmt: skip
         yield f"  {row.name:<{width}}" + "".join(
             f" {cell:>{size}}" for cell, (_, size) in zip(cells, columns, strict=True)

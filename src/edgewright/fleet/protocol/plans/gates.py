@@ -54,13 +54,13 @@ def weigh(voices: Sequence[Vote], cap: float, minimum: int) -> WeightedVotes:
         cap: largest share of the votes of one batch. With too few batches for it, all batches count equally.
         minimum: votes that every batch keeps; otherwise a single outlier could stand for half of the fleet.
     """
-    heard = sorted((v for v in voices if math.isfinite(v.value)), key=lambda voice: (voice.value, voice.device))
-    sizes = Counter(voice.batch for voice in heard)
+    votes = sorted((v for v in voices if math.isfinite(v.value)), key=lambda voice: (voice.value, voice.device))
+    sizes = Counter(voice.batch for voice in votes)
     maximum = max(_level(sorted(sizes.values()), cap), float(minimum))
-    weights = tuple(min(1.0, maximum / sizes[voice.batch]) for voice in heard)
+    weights = tuple(min(1.0, maximum / sizes[voice.batch]) for voice in votes)
     squares = sum(weight * weight for weight in weights)
     sample = sum(weights) ** 2 / squares if squares else 0.0
-    return WeightedVotes(values=tuple(voice.value for voice in heard), weights=weights, sample=sample)
+    return WeightedVotes(values=tuple(voice.value for voice in votes), weights=weights, sample=sample)
 
 
 def _level(sizes: Sequence[int], cap: float) -> float:
@@ -115,16 +115,16 @@ def distance(before: Mapping[str, float], after: Mapping[str, float]) -> float |
     return sum(abs(before.get(n, 0) / all_before - after.get(n, 0) / all_after) for n in names) / 2.0
 
 
-def failed(what: str, because: str) -> bool | None:
+def failed(kind: str, because: str) -> bool | None:
     """Return whether an outcome means that the release failed on the device; None if it is inconclusive."""
-    if what == "confirmed":
+    if kind == "confirmed":
         return False
-    counts = what in FAILED and because not in NOT_THE_MODEL and (what, because) != SPOILT
+    counts = kind in FAILED and because not in NOT_THE_MODEL and (kind, because) != SPOILT
     return True if counts else None
 
 
-Said = Literal["pass", "hold", "fail"]
-SHARES = tuple(name for name, one in measures().items() if one.share)
+Verdict = Literal["pass", "hold", "fail"]
+SHARES = tuple(name for name, measure in measures().items() if measure.share)
 """Measures that are a share of the devices; the gate compares a quantile of all others."""
 
 
@@ -148,33 +148,33 @@ def judge(
     The gate passes if the value itself is within the limit. Everything between is 'hold'.
     """
     counted = weigh([voice for voice in new if voice.enrolled <= enrolled], gate.batch, gate.quorum)
-    heard = len(counted.values)
+    count = len(counted.values)
     needed = gate.quorum if needed is None else needed
-    if heard < needed:
-        why = f"{gate.measure}: {heard} of the {needed} required devices have reported"
-        return GateSeen(measure=gate.measure, said="hold", heard=heard, needed=needed, why=why)
-    if not heard:
-        return GateSeen(measure=gate.measure, said="pass", why=f"{gate.measure}: the stage has no device")
+    if count < needed:
+        why = f"{gate.measure}: {count} of the {needed} required devices have reported"
+        return GateSeen(measure=gate.measure, verdict="hold", counted=count, needed=needed, why=why)
+    if not count:
+        return GateSeen(measure=gate.measure, verdict="pass", why=f"{gate.measure}: the stage has no device")
     value, low, high = _measured(gate, counted)
-    if heard < gate.quorum and gate.measure not in SHARES:
+    if count < gate.quorum and gate.measure not in SHARES:
         low = 0.0  # so few devices can all lie above the fleet's quantile by chance
     kind, strict = gate.limit, gate.limit
     if gate.ratio:
         others = weigh([voice for voice in old if voice.enrolled <= enrolled], gate.batch, gate.quorum)
         if len(others.values) < needed and (value > gate.limit or not gate.limit):
-            return _alone(gate, heard, (len(others.values), needed), (value, low, high), last)
+            return _alone(gate, count, (len(others.values), needed), (value, low, high), last)
         theirs, _, maximum = _measured(gate, others) if others.values else (0.0, 0.0, 0.0)
         kind, strict = max(gate.limit, gate.ratio * maximum), max(gate.limit, gate.ratio * theirs)
-    verdict: Said = "fail" if low > kind else "hold" if value > strict else "pass"
+    verdict: Verdict = "fail" if low > kind else "hold" if value > strict else "pass"
     return GateSeen(
-        measure=gate.measure, said=verdict, value=value, low=low, high=high, allowed=strict, heard=heard,
-        needed=needed, why=_say(gate, verdict, (value, low, high), strict, heard),
+        measure=gate.measure, verdict=verdict, value=value, low=low, high=high, allowed=strict, counted=count,
+        needed=needed, why=_say(gate, verdict, (value, low, high), strict, count),
     )  # fmt: skip
 
 
-def together(judged: Sequence[GateSeen]) -> Said:
+def together(results: Sequence[GateSeen]) -> Verdict:
     """Return the strictest result of all gates."""
-    reported = {one.said for one in judged}
+    reported = {result.verdict for result in results}
     return "fail" if "fail" in reported else "hold" if "hold" in reported else "pass"
 
 
@@ -190,30 +190,30 @@ def _measured(gate: Gate, counted: WeightedVotes) -> tuple[float, float, float]:
     return value, low, high
 
 
-def _alone(gate: Gate, heard: int, others: tuple[int, int], value: tuple[float, float, float], last: bool) -> GateSeen:
+def _alone(gate: Gate, count: int, others: tuple[int, int], value: tuple[float, float, float], last: bool) -> GateSeen:
     """Return the result of a ratio gate with too few devices left for comparison."""
-    verdict: Said = "pass" if last else "hold"
+    verdict: Verdict = "pass" if last else "hold"
     why = f"{gate.measure}: {others[0]} of the {others[1]} devices needed still have the old release for comparison"
     if last:
         why += "; the last stage allows that"
     return GateSeen(
-        measure=gate.measure, said=verdict, value=value[0], low=value[1], high=value[2], heard=heard,
+        measure=gate.measure, verdict=verdict, value=value[0], low=value[1], high=value[2], counted=count,
         needed=others[1], why=why,
     )  # fmt: skip
 
 
-def _say(gate: Gate, verdict: Said, value: tuple[float, float, float], allowed: float, heard: int) -> str:
+def _say(gate: Gate, verdict: Verdict, value: tuple[float, float, float], allowed: float, count: int) -> str:
     """Return the sentence that explains a result."""
     unit = measures()[gate.measure].unit
     if gate.measure in SHARES:
-        what = f"{gate.measure}: {value[0]:.1%} of {heard} devices (95 % bounds: {value[1]:.1%} to {value[2]:.1%})"
+        text = f"{gate.measure}: {value[0]:.1%} of {count} devices (95 % bounds: {value[1]:.1%} to {value[2]:.1%})"
         limit = f"{allowed:.1%}"
     else:
         which = "median" if gate.quantile == 0.5 else f"quantile {gate.quantile:g}"
         bounds = f"95 % bounds: {value[1]:.4g} to {value[2]:.4g}"
-        what = f"{gate.measure}: {which} {value[0]:.4g}{unit} of {heard} devices ({bounds})"
+        text = f"{gate.measure}: {which} {value[0]:.4g}{unit} of {count} devices ({bounds})"
         limit = f"{allowed:.4g}{unit}"
     if gate.ratio:
         limit += f", {gate.ratio:g} times that of the old release"
     ends = {"fail": "above", "hold": "above, but not significantly,", "pass": "within"}
-    return f"{what}, {ends[verdict]} the limit {limit}"
+    return f"{text}, {ends[verdict]} the limit {limit}"

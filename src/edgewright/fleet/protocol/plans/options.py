@@ -30,9 +30,9 @@ _LATER = (10, 50, 100)
 DEFAULT_SILENCE = 1800.0
 """Seconds until a device counts as silent; less than the dwell, so that a dead device counts as failed in its stage."""
 DEFAULT_GATES = tuple(
-    Gate(measure=name, limit=one.default[0], ratio=one.default[1])
-    for name, one in sorted(measures().items(), key=lambda item: item[1].rank)
-    if one.default
+    Gate(measure=name, limit=measure.default[0], ratio=measure.default[1])
+    for name, measure in sorted(measures().items(), key=lambda item: item[1].rank)
+    if measure.default
 )
 """At most 30 % of the devices may fail, so that 20 % of devices with false reports cannot stop a good release. Other
 measures are compared with devices on the old release at the same time, so a fleet's normal values need not be known."""
@@ -113,10 +113,10 @@ def complete(options: PlanOptions, devices: int | None) -> PlanOptions:
         needed = dwell_for(options.find_within, options.silence)
         short = [(f"stage {stage.name!r}", stage.dwell) for stage in steps if stage.dwell < needed]
         short += [("the watch after the end", watch)] if watch < needed else []
-        for what, got in short:
+        for subject, got in short:
             raise InputError(
                 f"at least {lasting(needed)}, to find faults that show within {lasting(options.find_within)}",
-                lasting(got), f"{what} of the plan", "Make it longer, or choose a shorter --find-within",
+                lasting(got), f"{subject} of the plan", "Make it longer, or choose a shorter --find-within",
             )  # fmt: skip
     return msgspec.structs.replace(options, stages=steps, watch=watch)
 
@@ -157,11 +157,11 @@ def make_plan(
     own = ("days", "quorum", "find_within")
     copied = {field: getattr(options, field) for field in options.__struct_fields__ if field not in own}
     fields: Mapping[str, Any] = {**copied, "gates": gates}
-    made = Plan(
+    plan = Plan(
         id=name, release=release, revert=revert, salt=salt, starts=now, expires=now + options.days * DAY, enrolled=now,
         **fields,
     )  # fmt: skip
     try:
-        return msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # validates names and numbers again
+        return msgspec.json.decode(msgspec.json.encode(plan), type=Plan)  # validates names and numbers again
     except msgspec.ValidationError as error:
         raise InputError("a plan", str(error), "the options") from None

@@ -26,10 +26,10 @@ def seconds(text: str, where: str) -> float:
     Raises:
         InputError: the text has another form.
     """
-    found = re.fullmatch(rf"{_NUMBER}(s|m|min|h|d)", text.strip())
-    if found is None and text.strip() != "0":
+    match = re.fullmatch(rf"{_NUMBER}(s|m|min|h|d)", text.strip())
+    if match is None and text.strip() != "0":
         raise InputError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
-    return float(found.group(1)) * _UNITS[found.group(2)] if found else 0.0
+    return float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
 
 
 def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Sequence[str] = ()) -> tuple[Stage, ...]:
@@ -44,20 +44,20 @@ def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Se
     Raises:
         InputError: the text has another form.
     """
-    made = []
+    parsed = []
     for part in text.split(","):
-        found = re.fullmatch(rf"(?:([a-z0-9][a-z0-9-]*):)?{_NUMBER}\s*%(?:@(\w+))?", part.strip())
-        if found is None or float(found.group(2)) > 100.0:
+        match = re.fullmatch(rf"(?:([a-z0-9][a-z0-9-]*):)?{_NUMBER}\s*%(?:@(\w+))?", part.strip())
+        if match is None or float(match.group(2)) > 100.0:
             raise InputError("stages as canary:1%,10%,50%@2h,100%", repr(part.strip()), "--stages")
-        number = float(found.group(2))
-        name = found.group(1) or percent(number).removesuffix(" %").replace(".", "-")
-        lasts = seconds(found.group(3), "--stages") if found.group(3) else dwell
-        made.append(Stage(name=name, percent=number, cohorts=cohorts, dwell=lasts, gated=name not in open_ones))
-    names = [stage.name for stage in made]
+        number = float(match.group(2))
+        name = match.group(1) or percent(number).removesuffix(" %").replace(".", "-")
+        lasts = seconds(match.group(3), "--stages") if match.group(3) else dwell
+        parsed.append(Stage(name=name, percent=number, cohorts=cohorts, dwell=lasts, gated=name not in open_ones))
+    names = [stage.name for stage in parsed]
     for name in open_ones:
         if name not in names:
             raise UnknownNameError("stage", name, names, "--open")
-    return tuple(made)
+    return tuple(parsed)
 
 
 def gate(text: str, quorum: int = 5) -> Gate:
@@ -67,10 +67,10 @@ def gate(text: str, quorum: int = 5) -> Gate:
         InputError: the text has another form.
         UnknownNameError: the measure does not exist.
     """
-    found = re.fullmatch(rf"([a-z_]+)\s*<=\s*(x?){_NUMBER}\s*(%|ms|s|MB|kB|B)?", text.strip())
-    if found is None:
+    match = re.fullmatch(rf"([a-z_]+)\s*<=\s*(x?){_NUMBER}\s*(%|ms|s|MB|kB|B)?", text.strip())
+    if match is None:
         raise InputError("a gate such as alarms<=5, failed<=30%, latency<=x2", repr(text), "--gate")
-    name, ratio, number, unit = found.groups()
+    name, ratio, number, unit = match.groups()
     if name not in measures():
         raise UnknownNameError("measure", name, tuple(measures()), "--gate")
     if ratio and unit:
@@ -129,10 +129,10 @@ def pace(text: str) -> float:
     Raises:
         InputError: the text has another form.
     """
-    found = re.fullmatch(rf"{_NUMBER}(/h)?", text.strip())
-    if found is None:
+    match = re.fullmatch(rf"{_NUMBER}(/h)?", text.strip())
+    if match is None:
         raise InputError("devices per hour such as 100/h", repr(text), "--pace")
-    return float(found.group(1))
+    return float(match.group(1))
 
 
 def share(text: str, where: str) -> float:
@@ -141,7 +141,7 @@ def share(text: str, where: str) -> float:
     Raises:
         InputError: the text has another form.
     """
-    found = re.fullmatch(rf"{_NUMBER}\s*%?", text.strip())
-    if found is None or float(found.group(1)) > 100.0:
+    match = re.fullmatch(rf"{_NUMBER}\s*%?", text.strip())
+    if match is None or float(match.group(1)) > 100.0:
         raise InputError("a share such as 5%", repr(text), where)
-    return float(found.group(1))
+    return float(match.group(1))

@@ -67,7 +67,7 @@ def _open_until(windows: tuple[Window, ...], wall: float) -> float:
     """Return the open seconds from Monday, 29 December 1969, to a time."""
     week, rest = divmod(wall / 60.0 + 3 * MINUTES, 7 * MINUTES)
     total = partial = reached = 0.0
-    for first, last in sorted((d * MINUTES + a, d * MINUTES + b) for one in windows for d, a, b in _week(one)):
+    for first, last in sorted((d * MINUTES + a, d * MINUTES + b) for window in windows for d, a, b in _week(window)):
         begin = max(reached, first)
         reached = max(reached, last)
         total += max(0.0, last - begin)

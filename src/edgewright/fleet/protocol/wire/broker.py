@@ -34,7 +34,7 @@ def news_topic(product: str) -> str:
 
 def connect(
     url: str, name: str, ca_file: str, connected: Callable[[mqtt.Client], None],
-    heard: Callable[[mqtt.MQTTMessage], None] | None = None, *, lost: Callable[[], None] | None = None,
+    received: Callable[[mqtt.MQTTMessage], None] | None = None, *, lost: Callable[[], None] | None = None,
     failed: Callable[[], None] | None = None,
 ) -> mqtt.Client:  # fmt: skip
     """Return a client that connects in the background, now or later.
@@ -44,7 +44,7 @@ def connect(
         name: client id; a second client with the same id would end the connection.
         ca_file: trusted certificates instead of the system's; empty for the system's.
         connected: called from another thread each time the client has connected.
-        heard: called from another thread for each message.
+        received: called from another thread for each message.
         lost: called from another thread each time a connection has ended.
         failed: called from another thread each time a connection attempt fails.
 
@@ -66,8 +66,8 @@ def connect(
             connected(client)
 
     client.on_connect = on_connect
-    if heard is not None:
-        client.on_message = lambda client, userdata, message: heard(message)
+    if received is not None:
+        client.on_message = lambda client, userdata, message: received(message)
     if lost is not None:
         client.on_disconnect = lambda *_: lost()
     if failed is not None:

@@ -52,10 +52,10 @@ class _Keys(HTTPSignatureKeyResolver):
 
     def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
         """Return the public key with this name."""
-        found = self._public(key_id) if self._public else None
-        if found is None:
+        public = self._public(key_id) if self._public else None
+        if public is None:
             raise KeyError(key_id)
-        return Ed25519PublicKey.from_public_bytes(found)
+        return Ed25519PublicKey.from_public_bytes(public)
 
 
 class _Verifier(HTTPMessageVerifier):
@@ -98,14 +98,14 @@ def verify(method: str, path: str, headers: Mapping[str, str], body: bytes, find
     kept = {name.lower(): value for name, value in headers.items() if name.lower() in wanted}
     verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=_Keys(public=find))
     try:
-        found = verifier.verify(
+        verified = verifier.verify(
             _Message(method, _HOST + path, kept), max_age=None, expect_tag=TAG, require_components=COVERED, body=body
         )  # fmt: skip
     except (InvalidSignature, HTTPMessageSignaturesException, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "a request signed by the device's key (RFC 9421)", str(error) or type(error).__name__, path
         ) from None
-    return str(found[0].parameters["keyid"])
+    return str(verified[0].parameters["keyid"])
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
@@ -120,9 +120,9 @@ def public_bytes(text: str) -> bytes:
         InputError: the text is not a public key.
     """
     try:
-        found = base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except ValueError:
-        found = b""
-    if len(found) != 32:
+        decoded = b""
+    if len(decoded) != 32:
         raise InputError("an Ed25519 public key, 32 bytes in base64", repr(text[:60]), "key")
-    return found
+    return decoded

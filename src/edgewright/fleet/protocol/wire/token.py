@@ -44,11 +44,11 @@ def read_token(text: str) -> Token:
     Raises:
         InputError: the text is not a token.
     """
-    found = _FORM.fullmatch(text.strip())
-    if found is None:
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
         raise InputError(
             "an enrolment token ew1.SECRET.ROOT.HASH.PRODUCT", f"{len(text.strip())} characters of another form",
             "the token", "Make one: edgewright fleet token new",
         )  # fmt: skip
-    secret, root, sha256, product, releases = found.groups()
+    secret, root, sha256, product, releases = match.groups()
     return Token(secret=secret, root=int(root), sha256=sha256, product=product, releases=int(releases or 0))

@@ -74,7 +74,7 @@ class TransportPackages:
     Args:
         transport: the fleet's address, the first mirror.
         mirrors: further ones by name.
-        name: of the first, for people.
+        name: name of the first, for people.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class TransportPackages:
         try:
             for piece in _target(transport, path, offset, length):
                 if not sent:
-                    self._parts, sent = [*(one for one in self._parts if one != name), name], True
+                    self._parts, sent = [*(mirror for mirror in self._parts if mirror != name), name], True
                 yield piece
         except Unreachable as error:
             if not sent:
@@ -111,7 +111,7 @@ class TransportPackages:
             raise Unreachable(f"{name}: {error}", error.wait) from None
         except Refused as error:
             self._turn()
-            raise Refused(f"{name}: {error}", error.what) from None
+            raise Refused(f"{name}: {error}", error.kind) from None
 
 
 def _target(transport: Transport, path: str, offset: int, length: int) -> Iterator[bytes]:
@@ -179,10 +179,10 @@ class HttpTransport:
         response = self._ask(method, self._prefix + path, sent, body, until)
         kept = False
         try:
-            found = {name.lower(): value for name, value in response.getheaders()}
-            if found.get("content-encoding", "identity") != "identity":
-                raise Unreachable(f"{path}: an answer in {found['content-encoding'][:20]}, which was not asked for")
-            yield Answer(status=response.status, headers=found, body=self._pieces(response, until, path))
+            received = {name.lower(): value for name, value in response.getheaders()}
+            if received.get("content-encoding", "identity") != "identity":
+                raise Unreachable(f"{path}: an answer in {received['content-encoding'][:20]}, which was not asked for")
+            yield Answer(status=response.status, headers=received, body=self._pieces(response, until, path))
             kept = self._drained(response, until)
         finally:
             if not kept:

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgewright.fleet.server import log
 from edgewright.fleet.server.api.authentication import DeviceAuthentication, OperatorAuthentication
-from edgewright.fleet.server.api.endpoint import Call, Endpoint, Raw, RefusedError, decoded, endpoints
-from edgewright.fleet.server.api.limits import CrowdedError
 from edgewright.fleet.server.api.static_files import PREFIXES, Static
 from edgewright.fleet.server.connection_limits import client_of
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.group_commit import BusyError
+from edgewright.fleet.server.endpoint import Call, Endpoint, Raw, RefusedError, decoded, endpoints
+from edgewright.fleet.server.limits import CrowdedError
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_api import Problem
 
@@ -105,7 +105,7 @@ class RequestHandler:
             return nullcontext()
         length = request.headers.get("content-length", "0")
         maximum = endpoint.largest or self.plane.limits.report
-        return self.plane.crowd.one(min(int(length), maximum) if length.isdecimal() and len(length) < 10 else maximum)
+        return self.plane.crowd.admit(min(int(length), maximum) if length.isdecimal() and len(length) < 10 else maximum)
 
     async def _pass_over(self, request: Request, maximum: int) -> None:
         """Read and discard a body: closing the connection earlier could lose the answer."""
@@ -121,7 +121,7 @@ class RequestHandler:
     async def _content(self, endpoint: Endpoint, request: Request) -> bytes:
         """Return the body; refuse one that is too large, too slow or compressed."""
         limits = self.plane.limits
-        largest = endpoint.largest or (limits.report if endpoint.who == "device" else limits.asked)
+        largest = endpoint.largest or (limits.report if endpoint.who == "device" else limits.body)
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise RefusedError(415, "an uncompressed body", "a compressed one", "content-encoding")
         length = request.headers.get("content-length", "0")
@@ -158,11 +158,11 @@ def _client(request: Request, behind_proxy: bool) -> str:
 
 def _headers(request: Request) -> dict[str, str]:
     """Return the headers with lower-case names; values of repeated headers are joined (RFC 9110)."""
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in request.scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 def _query(kind: Any, request: Request) -> Any:  # noqa: ANN401 - a type and a value of it
@@ -196,14 +196,14 @@ def refusal(error: EdgewrightError) -> Response:
     return problem(plain)
 
 
-def problem(said: Problem) -> Response:
+def problem(body: Problem) -> Response:
     """Return an error as JSON, with the headers that its status needs."""
     headers = dict(_SAFE)
-    if said.wait:
-        headers["retry-after"] = str(max(1, int(said.wait + 0.999)))
-    if said.status == 401:
+    if body.wait:
+        headers["retry-after"] = str(max(1, int(body.wait + 0.999)))
+    if body.status == 401:
         headers["www-authenticate"] = "Bearer, Signature"
-    return Response(msgspec.json.encode(said), said.status, headers, JSON)
+    return Response(msgspec.json.encode(body), body.status, headers, JSON)
 
 
 class App:

@@ -20,10 +20,10 @@ from edgewright.fleet.protocol.plans.formatting import day
 from edgewright.fleet.protocol.wire import signing
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server import log
-from edgewright.fleet.server.api.endpoint import RANK, Call, RefusedError
-from edgewright.fleet.server.api.limits import Buckets
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices, operators
+from edgewright.fleet.server.endpoint import RANK, Call, RefusedError
+from edgewright.fleet.server.limits import Buckets
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ class OperatorAuthentication:
                 if error.status == 401:
                     self._count(call)
                 raise
-        found = _TOKEN.match(token)
-        if kind.lower() != "bearer" or found is None:
+        match = _TOKEN.match(token)
+        if kind.lower() != "bearer" or match is None:
             raise RefusedError(401, "a header 'Authorization: Bearer TOKEN' of an operator", "none or another")
-        name = found.group(1)
+        name = match.group(1)
         row = await call.read(lambda c: c.execute(sa.select(operators).where(operators.c.name == name)).one_or_none())
         right = _right(row.token if row is not None else _NOBODY, token)
         if row is None or not right:
@@ -116,8 +116,8 @@ class OperatorAuthentication:
         return OidcAuthentication(settings, self._plane.clock.wall, self._plane.clock.monotonic)
 
 
-def _right(held: str, token: str) -> bool:
-    return hmac.compare_digest(held.encode(), hashed(token).encode())
+def _right(stored: str, token: str) -> bool:
+    return hmac.compare_digest(stored.encode(), hashed(token).encode())
 
 
 _KEYID = re.compile(r';\s*keyid="([0-9a-f]{32})"')
@@ -140,7 +140,7 @@ class DeviceAuthentication:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._keys: OrderedDict[str, bytes] = OrderedDict()
-        self._asked: dict[str, asyncio.Future[str | None]] = {}
+        self._pending: dict[str, asyncio.Future[str | None]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._requests = Buckets(plane.limits.requests, plane.limits.burst)
         self._bytes = Buckets(plane.limits.bytes_a_day / DAY, plane.limits.bytes_a_day)
@@ -151,8 +151,8 @@ class DeviceAuthentication:
         Raises:
             RefusedError: 401 for a wrong signature, 429 for too many requests.
         """
-        found = _KEYID.search(call.headers.get("signature-input", ""))
-        name = found.group(1) if found else ""
+        match = _KEYID.search(call.headers.get("signature-input", ""))
+        name = match.group(1) if match else ""
         if not name:
             raise _refused("none")
         key = self._keys.get(name)
@@ -169,24 +169,24 @@ class DeviceAuthentication:
 
     async def _read(self, call: Call, name: str) -> str | None:
         """Return the key of a device, read with those of all devices that ask meanwhile: a thread each costs more."""
-        asked = self._asked.get(name)
-        if asked is None:
-            asked = self._asked[name] = asyncio.get_running_loop().create_future()
+        waiting = self._pending.get(name)
+        if waiting is None:
+            waiting = self._pending[name] = asyncio.get_running_loop().create_future()
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_asked(call))
-        return await asyncio.shield(asked)
+        return await asyncio.shield(waiting)
 
     async def _read_asked(self, call: Call) -> None:
-        while self._asked:
-            asked, self._asked = self._asked, {}
-            chosen = sa.select(devices.c.id, devices.c.key).where(devices.c.id.in_(asked))
+        while self._pending:
+            waiting, self._pending = self._pending, {}
+            chosen = sa.select(devices.c.id, devices.c.key).where(devices.c.id.in_(waiting))
             try:
                 rows = {row.id: row.key for row in await call.read(lambda c, which=chosen: c.execute(which).all())}  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - all who asked get it
-                for future in asked.values():
+                for future in waiting.values():
                     future.set_exception(error)
                 continue
-            for name, future in asked.items():
+            for name, future in waiting.items():
                 future.set_result(rows.get(name))
 
     def enrolling(self, call: Call) -> None:

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from edgewright.core.process_owner import account
 from edgewright.core.read_only_database import read_unchanged
+from edgewright.core.request_origin import account
 from edgewright.fleet.protocol.ports import Transport, Unreachable
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.fleet.repository.folder import open_fleet
@@ -108,8 +108,8 @@ def _in_process(app: App) -> Exchange:
             asyncio.get_running_loop()
         except RuntimeError:
             return asyncio.run(ask(method, path, body))
-        with ThreadPoolExecutor(1) as apart:
-            return apart.submit(asyncio.run, ask(method, path, body)).result()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, ask(method, path, body)).result()
 
     return exchange
 
@@ -134,11 +134,11 @@ class _Folder:
 
     Args:
         folder: of the fleet.
-        tell: called once, before the first answer that no database gave.
+        say: called once, before the first answer that no database gave.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
-        self._folder, self._tell = folder, tell
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self._folder, self._say = folder, say
         self._plane: Plane | None = None
         self._exchange: Exchange | None = None
         self._writable = False
@@ -158,8 +158,8 @@ class _Folder:
             if database is not None:
                 return self._open(reading_plane(self._folder, database))
             # Not kept: a server may make the database before the next request.
-            self._tell(NO_DATABASE)
-            self._tell = lambda line: None
+            self._say(NO_DATABASE)
+            self._say = lambda line: None
             return _in_process(App(reading_plane(self._folder, open_empty())))
         return self._exchange
 
@@ -175,18 +175,18 @@ class _Folder:
 
 
 @contextmanager
-def local_client(folder: Path, tell: Callable[[str], None] = lambda line: None) -> Iterator[ApiClient]:
+def local_client(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[ApiClient]:
     """Provide the API of a fleet's folder, even while no server runs.
 
     Args:
         folder: of the fleet.
-        tell: called once where there is no database yet.
+        say: called once where there is no database yet.
 
     Raises:
         InputError: the folder contains no fleet, or its database is newer than this program.
     """
     open_fleet(folder)
-    opened = _Folder(folder, tell)
+    opened = _Folder(folder, say)
     try:
         yield ApiClient(opened.exchange, str(folder))
     finally:

@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet
 from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.fleet.server import log
-from edgewright.fleet.server.api.endpoint import RANK, RefusedError
+from edgewright.fleet.server.endpoint import RANK, RefusedError
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import OidcSettings
 
@@ -66,7 +66,7 @@ class OidcAuthentication:
         self._settings, self._wall, self._monotonic = settings, wall, monotonic
         self._lock = asyncio.Lock()
         self._keys: KeySet | None = None
-        self._fetched, self._tried = 0.0, -PAUSE
+        self._fetched, self._last_try = 0.0, -PAUSE
 
     async def operator(self, token: str) -> tuple[str, str]:
         """Return name and role of a token's owner; downloads the issuer's keys if necessary.
@@ -91,12 +91,12 @@ class OidcAuthentication:
             sub={"essential": True},
         )
         try:
-            found = jwt.decode(token, keys, algorithms=list(of.algorithms))
-            registry.validate(found.claims)
+            claims = jwt.decode(token, keys, algorithms=list(of.algorithms))
+            registry.validate(claims.claims)
         except (JoseError, ValueError, TypeError) as error:
             got = f"{getattr(error, 'error', type(error).__name__)}: {getattr(error, 'description', '')}".rstrip(": ")
             raise RefusedError(401, _EXPECTED, got[:200], "authorization") from None
-        return dict(found.claims)
+        return dict(claims.claims)
 
     async def _key_set(self, token: str) -> KeySet:
         """Return the issuer's keys; downloads them again if they are old or lack the token's key.
@@ -108,7 +108,7 @@ class OidcAuthentication:
         # Requests wait here for the issuer without occupying a thread.
         async with self._lock:
             if self._wants(name):
-                self._tried = self._monotonic()
+                self._last_try = self._monotonic()
                 keys = await asyncio.to_thread(self._fetched_keys)
                 if keys is not None:
                     self._keys, self._fetched = keys, self._monotonic()
@@ -121,16 +121,16 @@ class OidcAuthentication:
         """Return whether to download the keys before checking a token with this key id."""
         now = self._monotonic()
         known = self._keys is not None and any(key.kid == name for key in self._keys.keys)
-        return (not known or now - self._fetched > FRESH) and now - self._tried >= PAUSE
+        return (not known or now - self._fetched > FRESH) and now - self._last_try >= PAUSE
 
     def _fetched_keys(self) -> KeySet | None:
         """Download the issuer's keys; log a failure and return None."""
         issuer = self._settings.issuer
         try:
-            found = msgspec.json.decode(self._get(issuer.rstrip("/") + _DISCOVERY), type=_Discovery)
-            if found.issuer != issuer:
-                raise Unreachable(f"its description is of {found.issuer[:200]!r}")
-            listed = msgspec.json.decode(self._get(found.jwks_uri), type=_KeyList).keys
+            discovery = msgspec.json.decode(self._get(issuer.rstrip("/") + _DISCOVERY), type=_Discovery)
+            if discovery.issuer != issuer:
+                raise Unreachable(f"its description is of {discovery.issuer[:200]!r}")
+            listed = msgspec.json.decode(self._get(discovery.jwks_uri), type=_KeyList).keys
             public = [key for key in listed if key.get("kty") in _PUBLIC and key.get("use", "sig") == "sig"]
             return KeySet.import_key_set({"keys": public})
         except (Unreachable, InputError, JoseError, msgspec.DecodeError, ValueError, TypeError, KeyError) as error:
@@ -169,8 +169,10 @@ class OidcAuthentication:
         value: Any = claims
         for part in self._settings.claim.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
-        held = value if isinstance(value, list) else [value]
-        roles = [self._settings.roles[one] for one in held if isinstance(one, str) and one in self._settings.roles]
+        granted = value if isinstance(value, list) else [value]
+        roles = [
+            self._settings.roles[name] for name in granted if isinstance(name, str) and name in self._settings.roles
+        ]
         if not roles:
             expected = f"{', '.join(sorted(self._settings.roles))} in the claim {self._settings.claim!r}"
             raise RefusedError(403, expected, "none of them", f"operator {self._name(claims)}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from starlette.types import Receive, Scope, Send
 
 from edgewright.fleet.repository.static_export import CACHE
-from edgewright.fleet.server.monitoring.counters import Counters
+from edgewright.fleet.server.counters import Counters
 
 PREFIXES = ("/metadata/", "/targets/")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
@@ -60,14 +60,14 @@ class Static:
         if method not in ("GET", "HEAD"):
             await self._send(send, 405, [(b"allow", b"GET, HEAD"), (b"content-length", b"0")])
             return
-        found = self._find(path)
-        if found is None:
+        target = self._find(path)
+        if target is None:
             body = b"" if method == "HEAD" else b"not here\n"
             absent = _NO_METADATA if path.startswith("/metadata/") else _NO_TARGET
             plain = [(b"content-type", b"text/plain"), (b"content-length", b"9"), (b"cache-control", absent)]
             await self._send(send, 404, plain, body)
             return
-        file, key = found
+        file, key = target
         small = await self._small(file, key) if key[1] <= _SMALL else None
         name = path.rpartition("/")[2]
         tag = small.tag if small else _tag(name, key)
@@ -79,7 +79,7 @@ class Static:
         ]  # fmt: skip
         request = {k: v for k, v in scope["headers"] if k in (b"if-none-match", b"range", b"if-range")}
         given = request.get(b"if-none-match", b"").split(b",")
-        if any(one.strip().removeprefix(b"W/") in (tag, b"*") for one in given):
+        if any(candidate.strip().removeprefix(b"W/") in (tag, b"*") for candidate in given):
             await self._send(send, 304, headers)
             return
         size = len(small.content) if small else key[1]
@@ -114,14 +114,14 @@ class Static:
         return file, (seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
     async def _small(self, file: str, key: _Key) -> _Small | None:
-        held = self._kept.get(file)
-        if held is not None and held.key == key:
-            return held
+        cached = self._kept.get(file)
+        if cached is not None and cached.key == key:
+            return cached
         read = await asyncio.to_thread(_read, file) if key[1] > 65_536 else _read(file)
         if read is None:
             return None
-        if held := self._kept.pop(file, None):
-            self._bytes -= len(held.content)
+        if cached := self._kept.pop(file, None):
+            self._bytes -= len(cached.content)
         # Do not cache a file that was just changed: another change could have the same time stamp.
         if time.time_ns() - read.key[2] > 50_000_000:
             self._kept[file] = read
@@ -190,10 +190,10 @@ def _span(request: dict[bytes, bytes], tag: bytes, size: int) -> tuple[int, int]
     None means that the range is outside the file.
     """
     whole = (0, size)
-    found = _RANGE.fullmatch(request.get(b"range", b"").decode("latin-1").strip())
-    if found is None or request.get(b"if-range", tag) != tag:
+    match = _RANGE.fullmatch(request.get(b"range", b"").decode("latin-1").strip())
+    if match is None or request.get(b"if-range", tag) != tag:
         return whole
-    first, last = found.groups()
+    first, last = match.groups()
     if not first and not last:
         return whole
     if not first:

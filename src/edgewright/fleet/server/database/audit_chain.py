@@ -24,7 +24,7 @@ def digest(row: dict[str, Any]) -> str:
 
 
 def append(
-    connection: sa.Connection, *, at: float, who: str, what: str, subject: str = "",
+    connection: sa.Connection, *, at: float, who: str, action: str, subject: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Add a row; call it in the transaction of the logged action.
@@ -33,7 +33,7 @@ def append(
         connection: connection in a write transaction.
         at: seconds since 1970.
         who: name of the operator, or a part of the server such as 'scheduler'.
-        what: the action, such as 'token.made'.
+        action: the action, such as 'token.made'.
         subject: object of the action.
         detail: more information, without secrets.
     """
@@ -43,7 +43,7 @@ def append(
     number, before = (last.number + 1, last.hash) if last else (1, START)
     text = msgspec.json.encode(detail or {}, order="deterministic").decode()
     row: dict[str, Any] = {
-        "number": number, "at": float(at), "who": who[:64], "what": what[:64], "subject": subject[:200],
+        "number": number, "at": float(at), "who": who[:64], "what": action[:64], "subject": subject[:200],
         "detail": text, "before": before,
     }  # fmt: skip
     connection.execute(_ADD, {**row, "hash": digest(row)})
@@ -57,8 +57,8 @@ def verify(connection: sa.Connection) -> tuple[int, str, str]:
         for none). Rows missing at the end can be detected only with a hash that was noted earlier.
     """
     before, count = START, 0
-    for found in connection.execute(sa.select(audit).order_by(audit.c.number)):
-        row = dict(found._mapping)
+    for audit_row in connection.execute(sa.select(audit).order_by(audit.c.number)):
+        row = dict(audit_row._mapping)
         if row["number"] != count + 1:
             return count, before, f"row {count + 1} is missing"
         if row["before"] != before:

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.database import audit_chain, migration, postgres, sqlite
 from edgewright.fleet.server.database.engine import Database, open_address, open_file
+from edgewright.fleet.server.database.serving import alone
 from edgewright.fleet.server.database.tables import heads, metadata
-from edgewright.fleet.server.server_registry import alone
 from edgewright.schema.errors import InputError, OutputError
 
 
@@ -26,10 +26,10 @@ def move(folder: Path, address: str) -> dict[str, int]:
         OutputError: the target cannot be reached, or the copy failed; the fleet keeps its database.
     """
     postgres.checked(address, "--database")
-    held = postgres.address(folder)
-    if held:
+    present = postgres.address(folder)
+    if present:
         raise InputError(
-            "a fleet whose database is its SQLite file", f"one at {postgres.shown(held)}", str(folder),
+            "a fleet whose database is its SQLite file", f"one at {postgres.shown(present)}", str(folder),
             "Create a backup with `fleet backup` and restore it at the new place",
         )  # fmt: skip
     with alone(folder):
@@ -70,7 +70,7 @@ def copy_all(source: sa.Connection, target: sa.Connection) -> dict[str, int]:
         elif there:
             raise InputError("an empty database", f"{there} rows of {table.name}", str(target.engine.url.database))
         counts[table.name] = 0
-        names = {one["name"] for one in inspector.get_columns(table.name)}
+        names = {info["name"] for info in inspector.get_columns(table.name)}
         columns = [sa.column(column.name, column.type) for column in table.columns if column.name in names]
         plain = sa.table(table.name, *columns)  # omits defaults of columns that an older revision lacks
         rows = source.execution_options(yield_per=_AT_ONCE).execute(sa.select(plain))
@@ -133,9 +133,9 @@ def _same_schema(source: sa.Connection, target: sa.Connection) -> None:
     Raises:
         InputError: the source has unknown columns, from a newer Edgewright.
     """
-    held, made = sa.inspect(source), sa.inspect(target)
-    tables, unknown = set(held.get_table_names()), set[str]()
-    for lost in tables - set(made.get_table_names()):
+    source_schema, target_schema = sa.inspect(source), sa.inspect(target)
+    tables, unknown = set(source_schema.get_table_names()), set[str]()
+    for lost in tables - set(target_schema.get_table_names()):
         gone = sa.Table(lost, sa.MetaData(), autoload_with=source)
         for column in gone.columns:
             column.type = column.type.as_generic()
@@ -143,14 +143,16 @@ def _same_schema(source: sa.Connection, target: sa.Connection) -> None:
         rows = [dict(row) for row in source.execute(sa.select(gone)).mappings()]
         if rows:
             target.execute(sa.insert(gone), rows)
-    for table in made.get_table_names():
+    for table in target_schema.get_table_names():
         if table not in tables:
             target.exec_driver_sql(f"DROP TABLE {table}")
             continue
-        indexes = {one["name"] for one in held.get_indexes(table)}
-        for name in {one["name"] for one in made.get_indexes(table)} - indexes:
+        indexes = {index["name"] for index in source_schema.get_indexes(table)}
+        for name in {index["name"] for index in target_schema.get_indexes(table)} - indexes:
             target.exec_driver_sql(f"DROP INDEX {name}")
-        columns, here = ({one["name"] for one in each.get_columns(table)} for each in (held, made))
+        columns, here = (
+            {index["name"] for index in each.get_columns(table)} for each in (source_schema, target_schema)
+        )
         unknown |= {f"{table}.{name}" for name in columns - here}
         for name in here - columns:
             target.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {name}")

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from edgewright.fleet.server.database import migration, postgres
 from edgewright.fleet.server.database import sqlite as files
 from edgewright.fleet.server.database.file_watch import WatchedFiles
-from edgewright.fleet.server.database.lost_connection import retried
+from edgewright.fleet.server.database.postgres import retried
 from edgewright.schema.errors import InputError, OutputError
 
 PATIENCE_S = 3.0
@@ -109,9 +109,9 @@ def open_to_read(folder: Path) -> Database | None:
 
 def open_empty() -> Database:
     """Open an empty database in memory."""
-    made = files.memory_engine()
-    migration.prepare(made, "memory")
-    return Database(made, made)
+    engine = files.memory_engine()
+    migration.prepare(engine, "memory")
+    return Database(engine, engine)
 
 
 def open_address(address: str) -> Database:

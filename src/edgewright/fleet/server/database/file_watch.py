@@ -8,15 +8,10 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edgewright.core.files import private_database, sync
-from edgewright.core.held_files import HeldFiles
+from edgewright.core.files import HeldFiles, private_database, sync
 from edgewright.fleet.server import log
 from edgewright.fleet.server.background import repeat
-
-if TYPE_CHECKING:
-    from edgewright.fleet.server.control_plane import Plane
 
 _EVERY_S = 1.0
 _RESCUED = 4
@@ -30,7 +25,7 @@ class WatchedFiles:
     An own connection stays open, so that no other connection may remove the write-ahead log and its index.
 
     Args:
-        path: of the database, which exists in WAL mode.
+        path: path of the database, which exists in WAL mode.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,9 +83,9 @@ class WatchedFiles:
         self._connection.close()
 
 
-def start(plane: Plane) -> Callable[[], None]:
+def start(files: WatchedFiles | None) -> Callable[[], None]:
     """Look each second, log a loss and its end, and save what the server has; what is returned stops it."""
-    files, lost = plane.database.files, ""
+    lost = ""
     if files is None:
         return lambda: None
 

@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from edgewright.fleet.server.database.engine import lock
-from edgewright.fleet.server.database.lost_connection import WriteError, is_lost
-from edgewright.fleet.server.database.postgres import may_try_again
+from edgewright.fleet.server.database.postgres import WriteError, is_lost, may_try_again
 from edgewright.fleet.server.log import line
 from edgewright.schema.errors import EdgewrightError, OutputError
 
@@ -72,7 +71,7 @@ class Committer:
         self, engine: sa.Engine, *, waiting: int = WAITING, group: int = GROUP, thread: bool = True,
         reported: Callable[[int, float], None] | None = None, gone: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
-        self._engine, self._group, self.told, self._gone = engine, group, reported, gone
+        self._engine, self._group, self.reported, self._gone = engine, group, reported, gone
         self._queue: queue.Queue[_Request | None] = queue.Queue(waiting)
         self._lock = threading.Lock()
         self._closed = False
@@ -171,8 +170,8 @@ class Committer:
             return
         failures = [result.got for _, result in answers if isinstance(result, WriteError)]
         self._answer(answers, failures[0] if failures else "")
-        if self.told is not None:
-            self.told(len(group), time.perf_counter() - began)
+        if self.reported is not None:
+            self.reported(len(group), time.perf_counter() - began)
 
     def _check(self) -> None:
         """Raise OutputError if the database can no longer be written."""
@@ -192,7 +191,7 @@ class Committer:
 
     def _transaction(self, group: list[_Request]) -> list[tuple[Future[Any], Any]]:
         """Run operations and commit; start over after a conflict or a lost connection."""
-        shared = all(asked.bulk is not None for asked in group)
+        shared = all(operation.bulk is not None for operation in group)
         for left in reversed(range(_ATTEMPTS)):
             answers: list[tuple[Future[Any], Any]] = []
             committing = False
@@ -200,9 +199,9 @@ class Committer:
                 with self._engine.begin() as connection:
                     lock(connection, shared=shared)
                     # Run adjacent arguments of the same bulk operation together, and every other operation alone.
-                    for _, some in groupby(group, key=lambda asked: id(asked.bulk or asked)):
+                    for _, some in groupby(group, key=lambda operation: id(operation.bulk or operation)):
                         run = list(some)
-                        answers += zip((asked.answer for asked in run), _run(connection, run), strict=True)
+                        answers += zip((operation.answer for operation in run), _run(connection, run), strict=True)
                     committing = True
                 break
             except sa.exc.SQLAlchemyError as error:
@@ -219,12 +218,12 @@ def _run(connection: sa.Connection, run: list[_Request]) -> Sequence[Any]:
     bulk = run[0].bulk
     if bulk is None:
         return [_alone(connection, run[0].argument)]
-    arguments = [asked.argument for asked in run]
+    arguments = [operation.argument for operation in run]
     together = _alone(connection, lambda c: bulk(c, arguments))
     if not isinstance(together, BaseException):
         return list(together)
     # One argument failed: run each one separately, so that only that one fails.
-    results = [_alone(connection, lambda c, one=argument: bulk(c, [one])) for argument in arguments]  # type: ignore[misc]
+    results = [_alone(connection, lambda c, single=argument: bulk(c, [single])) for argument in arguments]  # type: ignore[misc]
     return [result if isinstance(result, BaseException) else result[0] for result in results]
 
 

@@ -79,7 +79,7 @@ def pending(engine: sa.Engine, where: str) -> tuple[str | None, tuple[tuple[str,
         return None, ()
     _known(present, where)
     lacking = _scripts(_settings()).iterate_revisions("head", present)
-    return present, tuple((one.revision, _title(one)) for one in lacking)[::-1]
+    return present, tuple((step.revision, _title(step)) for step in lacking)[::-1]
 
 
 def indexes_after(present: str) -> dict[str, tuple[str, Sequence[str]]]:

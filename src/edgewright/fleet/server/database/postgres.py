@@ -8,8 +8,9 @@ transaction may change only rows of its own devices, which it locks first, and t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -97,7 +98,7 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
     """
     try:
         url = sa.make_url(address).set(drivername="postgresql+psycopg")
-        made = sa.create_engine(
+        built = sa.create_engine(
             url, pool_pre_ping=True, pool_size=8 if reading else 2, max_overflow=8,
             isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
             # Without a client encoding, the driver could return bytes for text before the check below refuses it.
@@ -108,12 +109,12 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
     except ModuleNotFoundError:
         raise InputError("the driver of PostgreSQL", "none", "--database", _EXTRA) from None
 
-    @sa.event.listens_for(made, "connect")
+    @sa.event.listens_for(built, "connect")
     def connected(connection: object, record: object) -> None:
-        held = connection.info.parameter_status("server_encoding")  # type: ignore[attr-defined]
-        if held != "UTF8":  # other encodings count bytes instead of characters, or cannot store all characters
+        encoding = connection.info.parameter_status("server_encoding")  # type: ignore[attr-defined]
+        if encoding != "UTF8":  # other encodings count bytes instead of characters, or cannot store all characters
             raise InputError(
-                "a database of UTF8", str(held), shown(address), "Make it: createdb -E UTF8 -T template0 NAME"
+                "a database of UTF8", str(encoding), shown(address), "Make it: createdb -E UTF8 -T template0 NAME"
             )
         settings = {"lock_timeout": _PATIENCE, "idle_in_transaction_session_timeout": "60s", "timezone": "UTC"}
         settings |= {"default_transaction_read_only": "on"} if reading else {}
@@ -126,7 +127,7 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
                     cursor.execute("SELECT set_config('synchronous_commit', 'on', false)")
         connection.commit()  # type: ignore[attr-defined]
 
-    return made
+    return built
 
 
 def lock(connection: sa.Connection, number: int, *, shared: bool = False) -> None:
@@ -170,3 +171,47 @@ def may_look(connection: sa.Connection) -> bool:
 def may_try_again(error: BaseException) -> bool:
     """Return whether a transaction failed only because of a concurrent one."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _AGAIN
+
+
+T = TypeVar("T")
+_FIRST_S, _LONGEST_S = 0.1, 2.0
+_SHUT_DOWN = ("57P01", "57P02", "57P03")
+"""admin_shutdown, crash_shutdown and cannot_connect_now: PostgreSQL is restarting."""
+
+
+class WriteError(OutputError):
+    """The database could not be written, or the connection was lost before the result was known."""
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return whether an error means that the database server closed or refused the connection."""
+    if isinstance(error, sa.exc.PendingRollbackError):
+        return True
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", "")  # None: no answer from a PostgreSQL server
+    unanswered = state is None and isinstance(error, sa.exc.OperationalError)
+    return error.connection_invalidated or state in _SHUT_DOWN or unanswered
+
+
+def retried(work: Callable[[], T], patience_s: float, report: Callable[[str], None] = lambda why: None) -> T:
+    """Run repeatable work; repeat it if the database drops the connection.
+
+    Args:
+        work: function without effect if it fails, or with the same effect in each repetition.
+        patience_s: seconds after which the error is raised.
+        report: called with the reason before each repetition.
+
+    Returns:
+        The result of the work.
+    """
+    until, wait = time.monotonic() + patience_s, _FIRST_S
+    while True:
+        try:
+            return work()
+        except (sa.exc.SQLAlchemyError, WriteError) as error:
+            if not (isinstance(error, WriteError) or is_lost(error)) or time.monotonic() + wait > until:
+                raise
+            report(str(error).splitlines()[0][:300])
+        time.sleep(wait)
+        wait = min(2.0 * wait, _LONGEST_S)

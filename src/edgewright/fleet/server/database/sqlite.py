@@ -27,8 +27,8 @@ def engine(path: Path, *, reading: bool) -> sa.Engine:
     """
     if not reading:
         private_database(path)
-    made = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10.0})
-    return _set_up(made, "journal_mode=WAL", "synchronous=FULL", reading=reading)
+    built = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10.0})
+    return _set_up(built, "journal_mode=WAL", "synchronous=FULL", reading=reading)
 
 
 def read_only_engine(path: Path) -> sa.Engine:
@@ -49,8 +49,8 @@ def memory_engine() -> sa.Engine:
     return _set_up(sa.create_engine("sqlite://", **options), reading=False)
 
 
-def _set_up(made: sa.Engine, *pragmas: str, reading: bool) -> sa.Engine:
-    @sa.event.listens_for(made, "connect")
+def _set_up(built: sa.Engine, *pragmas: str, reading: bool) -> sa.Engine:
+    @sa.event.listens_for(built, "connect")
     def connected(connection: sqlite3.Connection, record: object) -> None:
         connection.isolation_level = None  # the listener below sends BEGIN
         for pragma in (
@@ -59,11 +59,11 @@ def _set_up(made: sa.Engine, *pragmas: str, reading: bool) -> sa.Engine:
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}").close()
 
-    @sa.event.listens_for(made, "begin")
+    @sa.event.listens_for(built, "begin")
     def begun(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
-    return made
+    return built
 
 
 def backup(source: Path, target: Path) -> int:

@@ -308,6 +308,7 @@ rollouts = sa.Table(
     sa.Column("judged_at", sa.Double, nullable=True),  # last evaluation of the gates
     sa.Column("judged", sa.Text, nullable=False),  # their results, JSON of GateSeen
     sa.Column("holds", sa.String(500), nullable=False),  # why the rollout does not advance now
+    sa.Column("history", sa.Text, nullable=False, server_default="[]"),  # earlier results, JSON of GatePoint
 )
 
 signed = sa.Table(  # all published versions of all roles; bytes never change

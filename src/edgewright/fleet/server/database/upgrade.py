@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.database import copy, migration, postgres, sqlite
 from edgewright.fleet.server.database.engine import connecting
-from edgewright.fleet.server.server_registry import alone
+from edgewright.fleet.server.database.serving import alone
 from edgewright.schema.errors import InputError
 
 BACKUPS = "backups"
@@ -109,10 +109,10 @@ def _opened(folder: Path, *, reading: bool) -> Iterator[tuple[sa.Engine, str]]:
     if not address and not path.is_file():
         raise InputError("a fleet's database", "none", str(path), "edgewright fleet serve creates it")
     where = postgres.shown(address) if address else str(path)
-    made = _engine(address, path, reading=reading)
-    with connecting(made, where) as engine:
+    built = _engine(address, path, reading=reading)
+    with connecting(built, where) as engine:
         yield engine, where
-    made.dispose()
+    built.dispose()
 
 
 def _engine(address: str, path: Path, *, reading: bool) -> sa.Engine:

@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
+from edgewright.fleet.protocol.plans.decision import UNDER_WAY
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.public_files import read_published
@@ -27,7 +27,7 @@ from edgewright.fleet.server.monitoring.lag import fleet_lag
 from edgewright.fleet.server.monitoring.views import attention
 from edgewright.fleet.server.publishing import integrity_scan
 from edgewright.fleet.server.retention import backlog
-from edgewright.fleet.server.server_registry import signer_away
+from edgewright.fleet.server.signer.socket import signer_away
 from edgewright.schema.errors import EdgewrightError
 
 _HOUR = 3600.0
@@ -91,18 +91,18 @@ class Gauges:
 
 
 def _family(name: str, about: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]) -> Any:  # noqa: ANN401 - GaugeMetricFamily, whose methods have no types
-    made: Any = GaugeMetricFamily(_PREFIX + name, about, labels=labels)
+    family: Any = GaugeMetricFamily(_PREFIX + name, about, labels=labels)
     for named, value in values:
-        made.add_metric(named, value)
-    return made
+        family.add_metric(named, value)
+    return family
 
 
 def _devices(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
     d = devices.c
     quiet, count = sa.func.coalesce(d.last_report_at, d.enrolled_at) < now - DAY, sa.func.count()
     near = d.last_report_at >= now - _HOUR
-    heard, silent = (sa.func.sum(sa.case((when, 1), else_=0)) for when in (near, quiet))
-    query = sa.select(d.product, d.counter, d.phase, d.quarantined, d.status, count, heard, silent)
+    reporting, silent = (sa.func.sum(sa.case((when, 1), else_=0)) for when in (near, quiet))
+    query = sa.select(d.product, d.counter, d.phase, d.quarantined, d.status, count, reporting, silent)
     states: Counter[str] = Counter(enrolled=0, heard=0, silent=0, quarantined=0, blocked=0, retired=0)
     releases: Counter[tuple[str, ...]] = Counter()
     phases: Counter[tuple[str, ...]] = Counter()
@@ -117,7 +117,7 @@ def _devices(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
         releases[product, str(counter)] += number
         phases[product, phase] += number
     ended = sa.select(outcomes.c.what, outcomes.c.because, count).where(outcomes.c.at >= now - _HOUR)
-    found = connection.execute(ended.group_by(outcomes.c.what, outcomes.c.because)).all()
+    counts = connection.execute(ended.group_by(outcomes.c.what, outcomes.c.because)).all()
     return [
         _family("devices", "Devices: enrolled, heard within an hour, silent for a day, shut out", ("state",),
                 [((name,), float(number)) for name, number in sorted(states.items())]),
@@ -126,7 +126,7 @@ def _devices(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
         _family("devices_phase", "Devices by what they are doing", ("product", "phase"),
                 [(key, float(number)) for key, number in sorted(phases.items())]),
         _family("outcomes_hour", "Outcomes that came within the last hour", ("what", "because"),
-                [((row[0], row[1]), float(row[2])) for row in sorted(found)]),
+                [((row[0], row[1]), float(row[2])) for row in sorted(counts)]),
     ]  # fmt: skip
 
 
@@ -152,19 +152,21 @@ def _rollouts(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
 
 def _operators(connection: sa.Connection) -> list[GaugeMetricFamily]:
     query = sa.select(operators.c.name, operators.c.expires).where(operators.c.expires.is_not(None))
-    found = [((row.name,), row.expires) for row in connection.execute(query.order_by(operators.c.name))]
+    expiries = [((row.name,), row.expires) for row in connection.execute(query.order_by(operators.c.name))]
     about = "When the token of an operator expires, seconds since 1970"
-    return [_family("operator_token_expires_seconds", about, ("operator",), found)]
+    return [_family("operator_token_expires_seconds", about, ("operator",), expiries)]
 
 
 def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
     name = connection.dialect.name
     size = connection.exec_driver_sql(_SIZES[name]).scalar_one()
-    found = [_family("database_bytes", "Size of the database", ("kind",), [((name,), float(size))])]
+    families = [_family("database_bytes", "Size of the database", ("kind",), [((name,), float(size))])]
     if name == "sqlite":
         free = connection.exec_driver_sql(_FREE).scalar_one()
-        found.append(_family("database_free_bytes", "Room of deleted rows in it, which new ones use", (), [((), free)]))
-    return found
+        families.append(
+            _family("database_free_bytes", "Room of deleted rows in it, which new ones use", (), [((), free)])
+        )
+    return families
 
 
 def _parts(plane: Plane) -> list[GaugeMetricFamily]:
@@ -179,18 +181,20 @@ def _parts(plane: Plane) -> list[GaugeMetricFamily]:
 
 
 def _files(plane: Plane) -> list[GaugeMetricFamily]:
-    found = [one.kind for one in plane.extra.get(integrity_scan.NAME, ())]
+    kinds = [wrong.kind for wrong in plane.extra.get(integrity_scan.NAME, ())]
     about = "Published files that were missing, altered or foreign at the last check"
     return [
-        _family("files_wrong", about, ("kind",), [((kind,), float(found.count(kind))) for kind in integrity_scan.KINDS])
+        _family("files_wrong", about, ("kind",), [((kind,), float(kinds.count(kind))) for kind in integrity_scan.KINDS])
     ]
 
 
 def _expiries(folder: Path) -> list[GaugeMetricFamily]:
     try:
-        held = read_published(open_fleet(folder))
-        found = [((role,), metadata.read(data, role).signed.expires.timestamp()) for role, data in sorted(held.items())]
+        role_files = read_published(open_fleet(folder))
+        expiries = [
+            ((role,), metadata.read(data, role).signed.expires.timestamp()) for role, data in sorted(role_files.items())
+        ]
     except EdgewrightError:
-        found = []  # incomplete metadata: an alert on the absence of this metric reports it
+        expiries = []  # incomplete metadata: an alert on the absence of this metric reports it
     about = "When the published signature of a role expires, seconds since 1970"
-    return [_family("metadata_expires_seconds", about, ("role",), found)]
+    return [_family("metadata_expires_seconds", about, ("role",), expiries)]

@@ -14,10 +14,10 @@ from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.protocol.plans.windows import open_s
 from edgewright.fleet.repository.releases import listed
 from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database.rollout_rows import in_index, plan_of, standing_of, traits_of
 from edgewright.fleet.server.database.tables import devices, outcomes, rollouts
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.rollouts.offered import not_spoilt
-from edgewright.fleet.server.rollouts.rows import in_index, plan_of, standing_of, traits_of
 from edgewright.schema.errors import EdgewrightError
 
 POLLS = 10
@@ -113,8 +113,8 @@ def _published(connection: sa.Connection) -> dict[str, frozenset[int]]:
     """Return the counters of each product's releases; empty where the published metadata cannot be read."""
     counters: dict[str, set[int]] = {}
     try:
-        for one in listed(heads.held(connection)):
-            counters.setdefault(one.release.product, {0}).add(one.release.counter)
+        for published in listed(heads.role_files(connection)):
+            counters.setdefault(published.release.product, {0}).add(published.release.counter)
     except (EdgewrightError, KeyError):
         return {}
     return {product: frozenset(of) for product, of in counters.items()}

@@ -10,12 +10,12 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, LONGEST, ROLLOUTS
-from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, place
+from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, position
 from edgewright.fleet.protocol.plans.gates import FAILED
+from edgewright.fleet.server.database.rollout_rows import in_index, plan_of, standing_of, traits_of
 from edgewright.fleet.server.database.tables import audit, devices, intents, items, outcomes, rollouts, vitals
 from edgewright.fleet.server.monitoring.lag import FleetLag
 from edgewright.fleet.server.rollouts.offered import not_spoilt
-from edgewright.fleet.server.rollouts.rows import in_index, plan_of, standing_of, traits_of
 from edgewright.schema.fleet_watch import (
     Attention,
     EventSeen,
@@ -28,7 +28,7 @@ from edgewright.schema.fleet_watch import (
     Whereabouts,
 )
 
-_MOST = 20
+_MAX_INTENTS = 20
 
 
 def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -> Whereabouts:
@@ -40,11 +40,11 @@ def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -
         now: seconds since 1970 by the server's clock. A device that was off, or whose clock is wrong, may wait longer;
             its reports say why.
     """
-    own = (one for one in intents.c if one is not intents.c.device)
-    asked = sa.select(*own).where(intents.c.device == row["id"]).order_by(intents.c.asked_at.desc()).limit(_MOST)
+    own = (column for column in intents.c if column is not intents.c.device)
+    query = sa.select(*own).where(intents.c.device == row["id"]).order_by(intents.c.asked_at.desc()).limit(_MAX_INTENTS)
     known = [
-        dict(one._mapping)
-        for one in connection.execute(sa.select(rollouts).where(rollouts.c.product == row["product"]))
+        dict(column._mapping)
+        for column in connection.execute(sa.select(rollouts).where(rollouts.c.product == row["product"]))
     ]
     again = sa.and_(outcomes.c.counter == row["retry_release"], outcomes.c.number <= row["retry_after"])
     failed = sa.select(outcomes.c.counter).where(
@@ -52,8 +52,8 @@ def whereabouts(connection: sa.Connection, row: Mapping[Any, Any], now: float) -
     )
     traits = traits_of(row, frozenset(connection.execute(failed).scalars()))
     return Whereabouts(
-        rollouts=tuple(_word(one, traits, now) for one in in_index(known)[:_MOST]),
-        intents=tuple(IntentSeen(**row._mapping) for row in connection.execute(asked)),
+        rollouts=tuple(_word(column, traits, now) for column in in_index(known)[:_MAX_INTENTS]),
+        intents=tuple(IntentSeen(**row._mapping) for row in connection.execute(query)),
     )
 
 
@@ -67,12 +67,12 @@ def _word(row: dict[str, Any], traits: Traits, now: float) -> RolloutWord:
     named = f"{stage + 1} of {len(plan.stages)} {plan.stages[stage].name!r}" if 0 <= stage < len(plan.stages) else ""
     return RolloutWord(
         plan=plan.id, counter=plan.release.counter, state=standing.state, stage=named, go=verdict.go,
-        place=place(plan.salt, plan.id, traits.device), why=verdict.why,
+        position=position(plan.salt, plan.id, traits.device), why=verdict.why,
     )  # fmt: skip
 
 
 _Kind = tuple[sa.Column[Any], Any, list[Any]]
-_LEAST = 60.0
+_MIN_SECONDS = 60.0
 """Smallest observation time in seconds for the computation of a rate per day."""
 
 
@@ -91,7 +91,7 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float,
         lag: devices that are behind, and published releases.
     """
     share = sa.cast(vitals.c.drifting, sa.Double) / sa.case((vitals.c.channels > 0, vitals.c.channels), else_=1)
-    days = sa.case((vitals.c.seconds > _LEAST, vitals.c.seconds), else_=_LEAST) / DAY
+    days = sa.case((vitals.c.seconds > _MIN_SECONDS, vitals.c.seconds), else_=_MIN_SECONDS) / DAY
     last = sa.func.coalesce(devices.c.last_report_at, devices.c.enrolled_at)
     # Query one table at a time and exclude the few quarantined devices by id: with a join, the database would start
     # with the wrong table.
@@ -125,18 +125,20 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float,
         ordered = sa.select(name, value).where(*conditions).order_by(value.desc(), name).limit(limit)
         worst[kind] = {row[0]: float(row[1] or 0.0) for row in connection.execute(ordered)} if totals[kind] else {}
     totals["behind"] = len(lag.behind)
-    ordered_late = sorted(lag.behind.items(), key=lambda one: (-one[1].seconds, one[0]))[:limit]
+    ordered_late = sorted(lag.behind.items(), key=lambda item: (-item[1].seconds, item[0]))[:limit]
     worst["behind"] = {name: late.seconds for name, late in ordered_late}
     known = _known(connection, {name for names in worst.values() for name in names})
-    found = {
+    sections = {
         kind: tuple(
-            Noticed(id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, what=_what(kind, row, lag))
+            Noticed(
+                id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, subject=_describe(kind, row, lag)
+            )
             for row, value in ((known[name], value) for name, value in names.items() if name in known)
         )
         for kind, names in worst.items()
     }
     channels = Counter(channel for name in worst["drifting"] for channel in _names(known[name].detail))
-    return Attention(**found, totals=totals, channels=dict(channels.most_common(20)))
+    return Attention(**sections, totals=totals, channels=dict(channels.most_common(20)))
 
 
 def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
     return {row.id: row for row in connection.execute(wanted.where(c.id.in_(names)))}
 
 
-def _what(kind: str, row: Any, lag: FleetLag) -> str:  # noqa: ANN401 - a row
+def _describe(kind: str, row: Any, lag: FleetLag) -> str:  # noqa: ANN401 - a row
     if kind in ("quarantined", "faulty"):
         return str(row.quarantine_reason if kind == "quarantined" else row.transport_fault)
     if kind == "behind":
@@ -178,11 +180,11 @@ def spread(connection: sa.Connection, by: Trait, product: str, limit: int) -> Sp
     query = sa.select(column, devices.c.counter, number).group_by(column, devices.c.counter)
     if product:
         query = query.where(devices.c.product == product)
-    found: dict[str, Counter[int]] = {}
+    totals: dict[str, Counter[int]] = {}
     for value, counter, count in connection.execute(query):
-        for one in (value or ("",)) if by == "tag" else (value,):
-            found.setdefault(one, Counter())[counter] += count
-    ordered = sorted(found.items(), key=lambda part: (-part[1].total(), part[0]))
+        for name in (value or ("",)) if by == "tag" else (value,):
+            totals.setdefault(name, Counter())[counter] += count
+    ordered = sorted(totals.items(), key=lambda part: (-part[1].total(), part[0]))
     return Spread(
         by=by,
         parts=tuple(
@@ -219,11 +221,11 @@ def events(
         device: only events of this device.
         kind: 'alarm' for alarms only; empty for all.
     """
-    found = [] if plan else _alarms(connection, limit, device)
+    events_found = [] if plan else _alarms(connection, limit, device)
     if kind != "alarm":
-        found += _outcomes(connection, limit, plan, device) + _done(connection, limit, plan or device)
+        events_found += _outcomes(connection, limit, plan, device) + _done(connection, limit, plan or device)
     # The sort is stable: events with the same time keep the order of their list, newest first.
-    return tuple(sorted(found, key=lambda one: -one.at)[:limit])
+    return tuple(sorted(events_found, key=lambda event: -event.at)[:limit])
 
 
 def _outcomes(connection: sa.Connection, limit: int, plan: str, device: str) -> list[EventSeen]:
@@ -251,19 +253,19 @@ def _alarms(connection: sa.Connection, limit: int, device: str) -> list[EventSee
     query = query.where(items.c.kind == "event")
     if device:
         query = query.where(items.c.device == device)
-    found = []
+    events_found = []
     for row in connection.execute(query.order_by(items.c.at.desc(), items.c.sequence.desc()).limit(limit * _LOOKED)):
         body: dict[str, Any] = msgspec.json.decode(row.body).get("body", {})
         if body.get("kind") != "alarm":
             continue
         stream = f" on {body['stream']}" if body.get("stream") else ""
-        found.append(
+        events_found.append(
             EventSeen(
                 key=f"i{row.device}:{row.boot}:{row.sequence}", at=row.at, kind="alarm", device=row.device,
                 subject=row.name, text=f"alarm {body.get('label', '')}{stream}"[:200],
             )
         )  # fmt: skip
-    return found[:limit]
+    return events_found[:limit]
 
 
 def _done(connection: sa.Connection, limit: int, subject: str) -> list[EventSeen]:

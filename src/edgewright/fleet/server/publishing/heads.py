@@ -17,8 +17,8 @@ ONLINE_HEAD = "online"
 class RacedError(EdgewrightError):
     """A concurrent step changed the state first; this step did nothing."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__("to follow what was read", "another step in between", what, "Look again")
+    def __init__(self, subject: str) -> None:
+        super().__init__("to follow what was read", "another step in between", subject, "Look again")
 
 
 def serial(connection: sa.Connection) -> int:
@@ -37,15 +37,15 @@ def follow(connection: sa.Connection, seen: int) -> None:
         raise RacedError("the signed files")
 
 
-def held(connection: sa.Connection) -> dict[str, bytes]:
+def role_files(connection: sa.Connection) -> dict[str, bytes]:
     """Return the newest metadata by role."""
     newest = sa.select(signed.c.role, sa.func.max(signed.c.version).label("version")).group_by(signed.c.role).subquery()
-    found = connection.execute(
+    rows = connection.execute(
         sa.select(signed.c.role, signed.c.body).join(
             newest, sa.and_(signed.c.role == newest.c.role, signed.c.version == newest.c.version)
         )
     )
-    return {row.role: row.body for row in found}
+    return {row.role: row.body for row in rows}
 
 
 def roots(connection: sa.Connection) -> list[bytes]:
@@ -71,9 +71,9 @@ def keep(connection: sa.Connection, roles: Mapping[str, bytes], at: float) -> No
             raise RacedError(f"version {version} of {role}, which is there with other bytes")
 
 
-def index_path(held: Mapping[str, bytes]) -> str:
+def index_path(role_files: Mapping[str, bytes]) -> str:
     """Return the path of the standings in the newest metadata, below the folder of targets; empty for none."""
-    digest = metadata.index_hash(held)
+    digest = metadata.index_hash(role_files)
     return metadata.prefixed(INDEX, digest) if digest else ""
 
 

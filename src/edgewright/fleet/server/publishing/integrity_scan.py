@@ -54,11 +54,11 @@ class IntegrityScan:
         self._good: dict[str, _Key] = {}
         self._bad: dict[str, _Key] = {}
 
-    def wrong(self, held: Mapping[str, bytes]) -> tuple[Wrong, ...]:
+    def wrong(self, role_files: Mapping[str, bytes]) -> tuple[Wrong, ...]:
         """Return the wrong files, sorted by kind and name."""
-        named = named_targets(held)
-        found = [*self._named(named), *self._others(named), *_metadata(self._fleet, held)]
-        return tuple(sorted(found))
+        named = named_targets(role_files)
+        problems = [*self._named(named), *self._others(named), *_metadata(self._fleet, role_files)]
+        return tuple(sorted(problems))
 
     def _named(self, named: Mapping[str, int]) -> Iterator[Wrong]:
         """Yield targets that are missing or have other bytes."""
@@ -99,9 +99,9 @@ class IntegrityScan:
             yield Wrong("foreign", f"targets/{name}")
 
 
-def _metadata(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[Wrong]:
+def _metadata(fleet: Fleet, role_files: Mapping[str, bytes]) -> Iterator[Wrong]:
     """Yield metadata files of unknown roles or of versions that were never published."""
-    newest = {role: metadata.version(held, role) for role in held}
+    newest = {role: metadata.version(role_files, role) for role in role_files}
     for path in _files(fleet.metadata):
         role, number = versioned(path.name)
         if path.name in ("timestamp.json", f"{ROOT}.json") or (role in newest and number <= newest[role]):

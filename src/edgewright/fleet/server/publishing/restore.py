@@ -6,7 +6,7 @@ versions with other content, which devices refuse, and it would lose an abort th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,15 +23,17 @@ from edgewright.fleet.protocol.layout import (
     plan_target,
 )
 from edgewright.fleet.protocol.ports import Transport, Unreachable
-from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository import changes, metadata
+from edgewright.fleet.repository.acceptance import mark_taken, waiting, withdraw
 from edgewright.fleet.repository.folder import Fleet, locked
-from edgewright.fleet.repository.public_files import root_versions
+from edgewright.fleet.repository.offline import role_keys
+from edgewright.fleet.repository.public_files import read_target, root_versions, write_targets
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.rollout_rows import first_values
 from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.rollouts.rows import first_values
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing, Standings
 
@@ -68,13 +70,13 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     """The published state.
 
     Attributes:
-        held: metadata by role.
+        role_files: metadata by role.
         roots: all roots, oldest first.
         index: bytes of the standings; None before the first.
         plans: bytes of the plans in the standings, by id.
     """
 
-    held: dict[str, bytes]
+    role_files: dict[str, bytes]
     roots: tuple[bytes, ...]
     index: bytes | None
     plans: dict[str, bytes]
@@ -104,24 +106,24 @@ def published(read: Reading, root: bytes) -> Published:
         metadata.verify({ROOT: roots[-1]}, ROOT, following)
         metadata.verify({ROOT: following}, ROOT, following)
         roots.append(following)
-    held = {ROOT: roots[-1]}
-    held[TIMESTAMP] = _file(read, f"{METADATA_PATH}/timestamp.json")
-    metadata.verify(held, TIMESTAMP, held[TIMESTAMP])
-    number = metadata.read(held[TIMESTAMP], TIMESTAMP).signed.snapshot_meta.version
-    held[SNAPSHOT] = _file(read, f"{METADATA_PATH}/{number}.{SNAPSHOT}.json")
-    metadata.verify(held, SNAPSHOT, held[SNAPSHOT])
-    found = metadata.read(held[SNAPSHOT], SNAPSHOT).signed.meta
-    for name, meta in found.items():
+    role_files = {ROOT: roots[-1]}
+    role_files[TIMESTAMP] = _file(read, f"{METADATA_PATH}/timestamp.json")
+    metadata.verify(role_files, TIMESTAMP, role_files[TIMESTAMP])
+    number = metadata.read(role_files[TIMESTAMP], TIMESTAMP).signed.snapshot_meta.version
+    role_files[SNAPSHOT] = _file(read, f"{METADATA_PATH}/{number}.{SNAPSHOT}.json")
+    metadata.verify(role_files, SNAPSHOT, role_files[SNAPSHOT])
+    snapshot = metadata.read(role_files[SNAPSHOT], SNAPSHOT).signed.meta
+    for name, meta in snapshot.items():
         role = name.removesuffix(".json")
-        held[role] = _file(read, f"{METADATA_PATH}/{meta.version}.{role}.json")
-    for role, data in held.items():
+        role_files[role] = _file(read, f"{METADATA_PATH}/{meta.version}.{role}.json")
+    for role, data in role_files.items():
         if role not in (ROOT, TIMESTAMP, SNAPSHOT):
-            metadata.verify(held, role, data)
-    digest = metadata.index_hash(held)
+            metadata.verify(role_files, role, data)
+    digest = metadata.index_hash(role_files)
     index = _named(read, INDEX, digest) if digest else None
     standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
     plans = {s.plan: _named(read, plan_target(s.plan), s.sha256) for s in standings}
-    return Published(held=held, roots=tuple(roots), index=index, plans=plans)
+    return Published(role_files=role_files, roots=tuple(roots), index=index, plans=plans)
 
 
 def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
@@ -135,8 +137,8 @@ def begin(fleet: Fleet, database: Database, committer: Committer, now: float) ->
             return False
     try:
         with locked(fleet):  # a command that sees no control plane publishes by itself
-            found = published(from_folder(fleet.metadata.parent), first_root(fleet))
-            return take_up(database, committer, found, "control", now, what="begun")
+            state = published(from_folder(fleet.metadata.parent), first_root(fleet))
+            return take_up(database, committer, state, "control", now, action="begun")
     except heads.RacedError:
         # Another server started at the same time and has already adopted the state.
         with database.reading() as connection:
@@ -157,17 +159,17 @@ def first_root(fleet: Fleet) -> bytes:
     return (fleet.metadata / f"{versions[0]}.root.json").read_bytes()
 
 
-def check(database: Database, found: Published) -> None:
+def check(database: Database, state: Published) -> None:
     """Check that the published state is not newer than the database.
 
     Raises:
         InputError: a role's published version is higher than the database's, or equal with other bytes.
     """
     with database.reading() as connection:
-        held = heads.held(connection)
+        role_files = heads.role_files(connection)
     for role in (ROOT, *ONLINE):
-        there, here = metadata.version(found.held, role), metadata.version(held, role)
-        same = there != here or role not in held or held[role] == found.held[role]
+        there, here = metadata.version(state.role_files, role), metadata.version(role_files, role)
+        same = there != here or role not in role_files or role_files[role] == state.role_files[role]
         if there > here or not same:
             do = "Adopt what is published first: edgewright fleet restore"
             raise InputError(
@@ -176,7 +178,7 @@ def check(database: Database, found: Published) -> None:
 
 
 def take_up(
-    database: Database, committer: Committer, found: Published, who: str, now: float, what: str = "restored"
+    database: Database, committer: Committer, state: Published, who: str, now: float, action: str = "restored"
 ) -> bool:
     """Adopt the published state as the current one; return whether it was new.
 
@@ -184,21 +186,21 @@ def take_up(
         RacedError: the database has other bytes for a published version, or changed at the same time.
     """
     with database.reading() as connection:
-        held, seen = heads.held(connection), heads.serial(connection)
-    if all(held.get(role) == data for role, data in found.held.items()):
+        role_files, seen = heads.role_files(connection), heads.serial(connection)
+    if all(role_files.get(role) == data for role, data in state.role_files.items()):
         return False
 
     def work(connection: sa.Connection) -> None:
         heads.follow(connection, seen)
-        for root in found.roots:
+        for root in state.roots:
             heads.keep(connection, {ROOT: root}, now)
-        heads.keep(connection, found.held, now)
-        if found.index is not None:
-            heads.keep_index(connection, found.index, now)
-        for standing in found.standings:
-            _set(connection, standing, found.plans[standing.plan], who, now)
-        versions = {role: metadata.version(found.held, role) for role in ONLINE}
-        audit_chain.append(connection, at=now, who=who, what=what, detail={"versions": versions})
+        heads.keep(connection, state.role_files, now)
+        if state.index is not None:
+            heads.keep_index(connection, state.index, now)
+        for standing in state.standings:
+            _set(connection, standing, state.plans[standing.plan], who, now)
+        versions = {role: metadata.version(state.role_files, role) for role in ONLINE}
+        audit_chain.append(connection, at=now, who=who, action=action, detail={"versions": versions})
 
     committer.submit(work).result()
     return True
@@ -229,3 +231,100 @@ def _named(read: Reading, path: str, sha256: str) -> bytes:
     if metadata.sha256(data) != sha256:
         raise InputError(f"SHA-256 {sha256[:12]}...", "other bytes", path)
     return data
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of downloading missing files.
+
+    Attributes:
+        brought: downloaded paths below `targets`, with the hash before the name.
+        missing: paths that are missing or altered at the public address too.
+    """
+
+    brought: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def bring(fleet: Fleet, read: Callable[[str], bytes | None], role_files: Mapping[str, bytes]) -> Brought:
+    """Download files that the metadata names but the folder lacks, one file at a time.
+
+    Args:
+        fleet: fleet whose folder is completed.
+        read: returns the bytes of a path such as '/targets/NAME' at the public address; None if it does not exist.
+        role_files: verified metadata by role.
+
+    Raises:
+        Unreachable: the public address does not answer.
+        OutputError: a file cannot be written.
+    """
+    brought: list[str] = []
+    missing: list[str] = []
+    for path, file in metadata.named_targets(role_files).items():
+        sha256 = file.hashes["sha256"]
+        if _whole(fleet, path, sha256):
+            continue
+        name = metadata.prefixed(path, sha256)
+        data = read(f"{TARGETS_PATH}/{name}")
+        if data is None or metadata.sha256(data) != sha256:
+            missing.append(name)
+        else:
+            brought += write_targets(fleet, {path: data})
+    return Brought(brought=tuple(brought), missing=tuple(missing))
+
+
+def keyless(fleet: Fleet, role_files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the online roles without a key: their keys were rotated after the backup and lost with the machine.
+
+    Raises:
+        InputError: a key file cannot be used.
+    """
+    ring, elsewhere = fleet.ring(), fleet.settings.signers
+    return tuple(
+        role.role
+        for role in role_keys(role_files)
+        if role.role in ONLINE
+        and sum(ring.file(key) is not None or key in elsewhere for key in role.keys) < role.threshold
+    )
+
+
+def _whole(fleet: Fleet, path: str, sha256: str) -> bool:
+    try:
+        read_target(fleet, path, sha256)
+    except InputError:
+        return False
+    return True
+
+
+def withdraw_replaced(
+    fleet: Fleet, read: Callable[[str], bytes | None], role_files: Mapping[str, bytes]
+) -> tuple[str, ...]:
+    """Withdraw changes that waited at the time of the backup and do not follow the published state.
+
+    A change that was published is only deleted. A change whose version another change has used, and all changes that
+    depend on it, must be prepared again.
+
+    Args:
+        fleet: fleet that is not being served.
+        read: returns the bytes of a path at the public address.
+        role_files: published metadata by role.
+
+    Returns:
+        Descriptions of the changes that must be prepared again.
+
+    Raises:
+        InputError: the file of a change cannot be read.
+        Unreachable: the public address does not answer.
+    """
+    with locked(fleet):
+        for item in waiting(fleet):
+            files = changes.role_files(item.change)
+            old = {
+                role: number
+                for role in files
+                if (number := metadata.version(files, role)) <= metadata.version(role_files, role)
+            }
+            if any(read(f"{METADATA_PATH}/{number}.{role}.json") != files[role] for role, number in old.items()):
+                return tuple(withdrawn.change.about for withdrawn in withdraw(fleet, int(item.path.stem)))
+            if len(old) == len(files):
+                mark_taken(item)
+    return ()

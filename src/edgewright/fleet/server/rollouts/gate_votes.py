@@ -18,8 +18,8 @@ from edgewright.schema.fleet_plan import Plan
 
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
 _TOTALS = {
-    **{one.over: sa.func.sum for one in measures().values() if one.over},
-    **{one.column: getattr(sa.func, one.total) for one in measures().values() if one.column},
+    **{measure.over: sa.func.sum for measure in measures().values() if measure.over},
+    **{measure.column: getattr(sa.func, measure.total) for measure in measures().values() if measure.column},
 }
 """Function of SQL that puts a column of several reports together."""
 _SHARE = 0.9
@@ -64,8 +64,8 @@ class GateVotes:
         """Return the votes of devices with an older release: at the same time, or all before it where few are left."""
         if measure in SHARES or measure == "classes":
             return []
-        found = self._measured(measure, "old")
-        return found if len(found) >= needed else self._measured(measure, "before")
+        votes = self._measured(measure, "old")
+        return votes if len(votes) >= needed else self._measured(measure, "before")
 
     def is_measured(self, measure: str) -> bool:
         """Return whether devices measure this, classes also before the release; True until a report with it came."""
@@ -81,8 +81,8 @@ class GateVotes:
             if which not in self._crashes:
                 self._crashes[which] = self._crash_rates(which)
             return [_vote(row, self._crashes[which].get(row.id, 0.0)) for row, _ in rows]
-        found = ((row, measures()[measure].value(totals)) for row, totals in rows)
-        return [_vote(row, number) for row, number in found if number is not None]
+        values = ((row, measures()[measure].value(totals)) for row, totals in rows)
+        return [_vote(row, number) for row, number in values if number is not None]
 
     def _reported(self, which: str) -> list[tuple[Any, dict[str, float]]]:
         """Return each device's row and the totals of its reports by column."""
@@ -141,16 +141,18 @@ class GateVotes:
         )
         total = sa.func.sum
         query = sa.select(w.device, total(events), total(seconds)).group_by(w.device)
-        found = self._connection.execute(query)
-        return {name: max(0, int(count) - 1) * DAY / max(_HOUR, spent) for name, count, spent in found}
+        rows = self._connection.execute(query)
+        return {name: max(0, int(count) - 1) * DAY / max(_HOUR, spent) for name, count, spent in rows}
 
     def _shares(self, measure: str) -> list[Vote]:
         """Votes of 'failed' and of 'silent'."""
         if measure == "failed":
             number = {"failed": 1.0, "lost": 1.0, "confirmed": 0.0}
-            return [one.vote(number[one.fate]) for one in self._offered if one.fate in number]
-        spoke = [one for one in self._offered if one.fate not in ("away", "open") or one.heard > one.at]
-        return [one.vote(float(one.fate == "lost")) for one in spoke if one.fate != "away"]
+            return [device.vote(number[device.fate]) for device in self._offered if device.fate in number]
+        spoke = [
+            device for device in self._offered if device.fate not in ("away", "open") or device.reported_at > device.at
+        ]
+        return [device.vote(float(device.fate == "lost")) for device in spoke if device.fate != "away"]
 
     def _firmware(self) -> list[Vote]:
         """Return the votes for 'firmware': devices with updated boards, and whether a board needs other firmware."""
@@ -158,19 +160,21 @@ class GateVotes:
         query = sa.select(*_BATCH, devices.c.boards).where(
             devices.c.counter == number, devices.c.boards != "", *counting(self._plan)
         )  # fmt: skip
-        found = []
+        votes = []
         for row in self._connection.execute(query):
-            states = [one.state for one in boards_of(row.boards) if one.release == number]
+            states = [board.state for board in boards_of(row.boards) if board.release == number]
             if states and ("firmware" in states or not waits_for_boards(self._plan, row.boards)):
-                found.append(_vote(row, float("firmware" in states)))
-        return found
+                votes.append(_vote(row, float("firmware" in states)))
+        return votes
 
     def _classes(self) -> list[Vote]:
         """Return the distance between each device's class shares with the new release and before it."""
         number = self._plan.release.counter
         after = self._shares_of(reports.c.counter == number, reports.c.at >= self._since)
         before = self._classes_before
-        moved = ((row, distance(before[device][1], said)) for device, (row, said) in after.items() if device in before)
+        moved = (
+            (row, distance(before[device][1], shares)) for device, (row, shares) in after.items() if device in before
+        )
         return [_vote(row, number) for row, number in moved if number is not None]
 
     @functools.cached_property
@@ -187,14 +191,14 @@ class GateVotes:
             .join(devices, devices.c.id == reports.c.device)
             .where(reports.c.model, *which, *counting(self._plan))
         )
-        found: dict[str, tuple[Any, Counter[str]]] = {}
+        shares: dict[str, tuple[Any, Counter[str]]] = {}
         for row in self._connection.execute(query):
-            if row[0] not in found:
-                found[row[0]] = row, Counter()
-            reported = found[row[0]][1]
+            if row[0] not in shares:
+                shares[row[0]] = row, Counter()
+            reported = shares[row[0]][1]
             for name, count in _DETAIL.decode(row[3]).classes.items():
                 reported[name] += count
-        return found
+        return shares
 
 
 def _vote(row: Any, number: float) -> Vote:  # noqa: ANN401 - a row of some query

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from edgewright.fleet.protocol.plans.decision import Moment, decide
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.gates import FAILED
-from edgewright.fleet.server.api.endpoint import RefusedError
 from edgewright.fleet.server.database.engine import write_rows
+from edgewright.fleet.server.database.rollout_rows import plan_of, row_of, standing_of, traits_of
 from edgewright.fleet.server.database.tables import devices, intents, outcomes
 from edgewright.fleet.server.device_access import shut_out
+from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.fleet.server.rollouts.offered import not_spoilt
-from edgewright.fleet.server.rollouts.rows import plan_of, row_of, standing_of, traits_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Allowed, Intent
@@ -30,7 +30,7 @@ _FAILURE = (
     .where(
         outcomes.c.device == sa.bindparam("device"), outcomes.c.plan == sa.bindparam("plan"),
         outcomes.c.counter == sa.bindparam("counter"), outcomes.c.number > sa.bindparam("after"),
-        sa.or_(*(outcomes.c.what == what for what in FAILED)), not_spoilt(),
+        sa.or_(*(outcomes.c.what == outcome for outcome in FAILED)), not_spoilt(),
     )
     .limit(1)
 )  # fmt: skip
@@ -113,10 +113,10 @@ def ask(connection: sa.Connection, device: str, intent: Intent, now: float) -> A
     """
     if abs(intent.counter) > _LARGEST or not 0 <= intent.stage < 64:
         raise InputError("a release counter and a stage", f"{intent.counter} and {intent.stage}", "the intent")
-    found = connection.execute(_DEVICE, {"device": device}).one_or_none()
-    if found is None:
+    present = connection.execute(_DEVICE, {"device": device}).one_or_none()
+    if present is None:
         raise RefusedError(404, "an enrolled device", "another id", device)
-    row: dict[str, Any] = dict(found._mapping)
+    row: dict[str, Any] = dict(present._mapping)
     if row["quarantined"]:
         raise shut_out(row["status"], row["quarantine_reason"])
     if row["nonce"] and intent.nonce != row["nonce"]:

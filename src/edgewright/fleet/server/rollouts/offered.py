@@ -48,18 +48,18 @@ class RolloutTimes(msgspec.Struct, frozen=True, kw_only=True):
     every: float = REPORT_EVERY
     finished: bool = False
 
-    def is_silent(self, heard: float, silence: float, *, idle: bool = True) -> bool:
+    def is_silent(self, reported_at: float, silence: float, *, idle: bool = True) -> bool:
         """Return whether a device has said nothing for too long.
 
         Args:
-            heard: seconds since 1970 of its last report.
+            reported_at: seconds since 1970 of its last report.
             silence: of the plan, in seconds.
             idle: nothing happens to it, so that it need not report before its next report is due.
         """
-        heard += OVERDUE * self.every if idle else 0.0
+        reported_at += OVERDUE * self.every if idle else 0.0
         # What came while the server's clock was ahead would be the newest word of a device for as long as it was ahead.
-        heard = heard if heard <= self.now + _AHEAD + OVERDUE * self.every else 0.0
-        return self.now - max(heard, self.listening) > silence
+        reported_at = reported_at if reported_at <= self.now + _AHEAD + OVERDUE * self.every else 0.0
+        return self.now - max(reported_at, self.listening) > silence
 
 
 class OfferedDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class OfferedDevice(msgspec.Struct, frozen=True, kw_only=True):
         fate: 'failed' or 'confirmed' as it reported; 'lost': silent for longer than the plan allows; 'away': it
             confirmed and is silent since; 'open': nothing is known yet. `silence.Silence` decides which of the silent
             ones the release may have killed.
-        heard: seconds since 1970 of its last report; 0 for none.
+        reported_at: seconds since 1970 of its last report; 0 for none.
         usual: whether it was as silent at the same hours before the release; None where nobody knows.
     """
 
@@ -80,7 +80,7 @@ class OfferedDevice(msgspec.Struct, frozen=True, kw_only=True):
     enrolled: float
     at: float
     fate: Fate
-    heard: float
+    reported_at: float
     usual: bool | None = None
 
     def vote(self, number: float) -> Vote:
@@ -104,17 +104,22 @@ def not_spoilt() -> sa.ColumnElement[bool]:
 
 def waits_for_boards(plan: Plan, boards: str) -> bool:
     """Return whether boards of a device are still on their way to the release; one that is away is not waited for."""
-    return any(pending(one, plan.release.counter, plan.silence) for one in boards_of(boards))
+    return any(pending(board, plan.release.counter, plan.silence) for board in boards_of(boards))
 
 
 def offered_devices(connection: sa.Connection, plan: Plan, times: RolloutTimes) -> tuple[OfferedDevice, ...]:
     """Return all devices that were offered the release, each once."""
     ended, waiting = _ended(connection, plan)
-    found: dict[str, OfferedDevice] = {}
+    offered: dict[str, OfferedDevice] = {}
 
     def add(row: Any, at: float, fate: Fate) -> None:  # noqa: ANN401 - a row of some query
-        found[row.id] = OfferedDevice(
-            device=row.id, batch=row.batch, enrolled=row.enrolled_at, at=at, fate=fate, heard=row.last_report_at or 0.0
+        offered[row.id] = OfferedDevice(
+            device=row.id,
+            batch=row.batch,
+            enrolled=row.enrolled_at,
+            at=at,
+            fate=fate,
+            reported_at=row.last_report_at or 0.0,
         )
 
     def settled(row: Any, at: float) -> bool:  # noqa: ANN401 - a row of some query
@@ -127,17 +132,17 @@ def offered_devices(connection: sa.Connection, plan: Plan, times: RolloutTimes) 
     for row in connection.execute(_permitted(plan)):
         if settled(row, row.at):
             continue
-        heard = row.last_report_at or 0.0
+        reported_at = row.last_report_at or 0.0
         idle = row.id in waiting
-        lost = times.is_silent(heard if idle else max(row.at, heard), plan.silence, idle=idle)
+        lost = times.is_silent(reported_at if idle else max(row.at, reported_at), plan.silence, idle=idle)
         add(row, row.at, "lost" if lost else "open")
     for row in connection.execute(_begun(plan)):
-        if row.id in found or settled(row, row.at or row.last_report_at or 0.0):
+        if row.id in offered or settled(row, row.at or row.last_report_at or 0.0):
             continue
         lost = times.is_silent(row.last_report_at or 0.0, plan.silence)
         if lost or row.counter == plan.release.counter:
             add(row, row.at or row.last_report_at or 0.0, "lost" if lost else "open")
-    return tuple(found.values())
+    return tuple(offered.values())
 
 
 _COLUMNS = (devices.c.id, devices.c.batch, devices.c.enrolled_at, devices.c.last_report_at, devices.c.counter)
@@ -180,12 +185,12 @@ def _ended(connection: sa.Connection, plan: Plan) -> tuple[dict[str, bool], set[
         .where(o.plan == plan.id, o.counter == plan.release.counter, *counting(plan))
         .order_by(o.device, o.number)
     )
-    found: dict[str, bool] = {}
+    failed_by_device: dict[str, bool] = {}
     waiting = set()
     for row in connection.execute(query):
         bad = failed(row.what, row.because)
         if bad is False and waits_for_boards(plan, row.boards):
             waiting.add(row.id)  # what its boards do with the release is not known yet
         elif bad is not None:
-            found[row.id] = found.get(row.id, False) or bad
-    return found, waiting
+            failed_by_device[row.id] = failed_by_device.get(row.id, False) or bad
+    return failed_by_device, waiting

@@ -22,20 +22,21 @@ import sqlalchemy as sa
 
 from edgewright.core.measures import measures
 from edgewright.fleet.protocol.layout import ONLINE, REPORT_EVERY
+from edgewright.fleet.protocol.plans.decision import UNDER_WAY
 from edgewright.fleet.protocol.plans.formatting import day, lasting
 from edgewright.fleet.protocol.plans.gates import FAILED, NOT_THE_MODEL, together
-from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
 from edgewright.fleet.repository import metadata, releases
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.rollout_rows import next_due, plan_of, say_stage, standing_of, watched
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
 from edgewright.fleet.server.database.tables import rollouts as table
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.heads import RacedError
-from edgewright.fleet.server.publishing.publisher import Publisher, take_in
+from edgewright.fleet.server.rollouts.gate_history import extended
 from edgewright.fleet.server.rollouts.offered import LOOK, RolloutTimes, not_spoilt
-from edgewright.fleet.server.rollouts.rows import next_due, plan_of, say_stage, standing_of, watched
+from edgewright.fleet.server.rollouts.publisher import Publisher, take_in
 from edgewright.fleet.server.rollouts.stage_verdict import judge_stage
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.schema.errors import EdgewrightError
@@ -46,19 +47,19 @@ FEW = 1000
 """Up to this many permitted devices, the gates are evaluated more often than needed, so that results stay current."""
 _CURRENT = 1 / 60
 """Share of a stage's dwell after which the results of few devices are not current."""
-LEAST = 900.0
+PERIOD_S = 900.0
 """Seconds after which the gates are evaluated anyway, so that the displayed results are not older."""
 _GLANCED = ("failed", "silent")
 """Shares that this check covers; gates with other shares are evaluated in every round."""
 _SLOW = ("classes",)
-"""Takes long to read, and shows after an hour rather than a minute: asked for every `LEAST` seconds."""
+"""Takes long to read, and shows after an hour rather than a minute: asked for every `PERIOD_S` seconds."""
 _SOON = 10.0
 """Seconds after which they are asked again once the stage's time is over."""
 _OVERLAP = 120.0
 """Overlap in seconds of two checks: reports may be written out of order."""
 _ENDS = ("confirmed", *FAILED)
 _R = reports.c
-_REPORTED = {name: one for name, one in measures().items() if one.column}
+_REPORTED = {name: measure for name, measure in measures().items() if measure.column}
 
 
 @dataclass
@@ -66,7 +67,7 @@ class _Last:
     """A rollout's version, last evaluation, end of the checked reports, and newest report that exceeds a limit."""
 
     version: int
-    asked: float
+    evaluated: float
     read: float
     beyond: float = -1.0
 
@@ -79,11 +80,11 @@ class DirtyCheck:
 
     Attributes:
         few: up to this many permitted devices, gates are evaluated again after a share of the dwell.
-        least: seconds after which gates are evaluated anyway.
+        interval: seconds after which gates are evaluated anyway.
     """
 
     def __init__(self, window: float) -> None:
-        self._window, self.few, self.least = window, FEW, LEAST
+        self._window, self.few, self.interval = window, FEW, PERIOD_S
         self._last: dict[str, _Last] = {}
 
     def forget(self) -> None:
@@ -113,16 +114,16 @@ class DirtyCheck:
         )
         if requested:
             kept = _Last(row["version"], now, 0.0) if last is None else last
-            kept.version, kept.asked = row["version"], now
+            kept.version, kept.evaluated = row["version"], now
             self._last = {**self._last, plan.id: kept}
         return requested
 
     def _again(self, plan: Plan, row: Mapping[str, Any], last: _Last) -> float:
         """Return seconds since 1970 at which the gates are asked all the same."""
-        least = min(self.least, LEAST) if any(gate.measure in _SLOW for gate in plan.gates) else self.least
+        longest = min(self.interval, PERIOD_S) if any(gate.measure in _SLOW for gate in plan.gates) else self.interval
         if row["state"] == "finished":
-            return last.asked + min(self.least, LEAST)
-        return min(last.asked + least, max(next_due(plan, standing_of(row)), last.asked + _SOON))
+            return last.evaluated + min(self.interval, PERIOD_S)
+        return min(last.evaluated + longest, max(next_due(plan, standing_of(row)), last.evaluated + _SOON))
 
     def _small(self, connection: sa.Connection, plan: Plan) -> bool:
         if self.few <= 0:
@@ -157,14 +158,14 @@ class DirtyCheck:
 
 def _exceeded(gate: Gate) -> sa.ColumnElement[bool]:
     """Return whether a report alone exceeds a limit."""
-    one = _REPORTED[gate.measure]
-    return _R[one.column] * one.scale > (gate.limit * _R[one.over] if one.over else gate.limit)
+    measure = _REPORTED[gate.measure]
+    return _R[measure.column] * measure.scale > (gate.limit * _R[measure.over] if measure.over else gate.limit)
 
 
 def _outdated(plan: Plan, row: Mapping[str, Any], last: _Last) -> float:
     """Return seconds since 1970 from which the displayed results of few devices are not current."""
     dwell = plan.stages[standing_of(row).stage].dwell
-    return last.asked + min(LEAST, _CURRENT * dwell)
+    return last.evaluated + min(PERIOD_S, _CURRENT * dwell)
 
 
 def _any_failed(connection: sa.Connection, plan: Plan) -> bool:
@@ -208,13 +209,13 @@ class SchedulerEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One action or failure of a tick.
 
     Attributes:
-        what: 'stage', 'finished', 'halted', 'renewed', 'published', 'taken', 'failed', or 'stale' if signatures could
+        kind: 'stage', 'finished', 'halted', 'renewed', 'published', 'taken', 'failed', or 'stale' if signatures could
             not be renewed.
         plan: plan of the rollout; empty for events without a rollout.
         why: explanation in one line.
     """
 
-    what: str
+    kind: str = msgspec.field(name="what")
     plan: str = ""
     why: str = ""
 
@@ -280,28 +281,28 @@ class Scheduler:
         except RacedError:
             return  # another scheduler did it
         except EdgewrightError as error:
-            happened = SchedulerEvent(what=failed, plan=plan, why=str(error))
+            happened = SchedulerEvent(kind=failed, plan=plan, why=str(error))
         if happened is not None:
             done.append(happened)
 
     def _publish(self) -> SchedulerEvent | None:
-        return SchedulerEvent(what="published") if self._publisher.publish() else None
+        return SchedulerEvent(kind="published") if self._publisher.publish() else None
 
     def _take_in(self) -> SchedulerEvent | None:
         count = take_in(self._fleet, self._rollouts)
         if count:
             self._abort_signed()
-        return SchedulerEvent(what="taken", why=f"{count} changes signed offline") if count else None
+        return SchedulerEvent(kind="taken", why=f"{count} changes signed offline") if count else None
 
     def _abort_signed(self) -> None:
         """Abort active rollouts whose abort is signed offline, since no device starts them any more."""
         with self._database.reading() as connection:
-            plans = releases.aborted(heads.held(connection))[1]
+            plans = releases.aborted(heads.role_files(connection))[1]
             known = connection.execute(
                 sa.select(table.c.plan).where(table.c.plan.in_(plans), table.c.state.in_(UNDER_WAY))
             )
-            found = list(known.scalars())
-        for plan in found:
+            active = list(known.scalars())
+        for plan in active:
             self._rollouts.steer(plan, "offline keys", "aborted", "the abort was signed offline")
 
     def _look(self, row: Mapping[str, Any], now: float) -> SchedulerEvent | None:
@@ -311,7 +312,7 @@ class Scheduler:
         if now >= plan.expires and not finished:
             why = f"the plan expired on {day(plan.expires)}"
             self._rollouts.finish(plan.id, seen, why)
-            return SchedulerEvent(what="finished", plan=plan.id, why=why)
+            return SchedulerEvent(kind="finished", plan=plan.id, why=why)
         times = RolloutTimes(
             now=now, began=row["started_at"], entered=standing.entered, due=next_due(plan, standing),
             listening=self._listening, every=self._every, finished=finished,
@@ -319,54 +320,56 @@ class Scheduler:
         with self._database.reading() as connection:
             if not self.glance.wanted(connection, plan, row, now, self._listening, self._every):
                 return None
-            judged = judge_stage(connection, plan, standing.stage, times)
-        verdict = together(judged)
-        holds = "" if finished else _holds(plan, row, judged, now)
-        self._note(row, judged, holds, now)
+            results = judge_stage(connection, plan, standing.stage, times)
+        verdict = together(results)
+        holds = "" if finished else _holds(plan, row, results, now)
+        self._note(row, results, holds, now)
         if verdict == "fail":
-            why = "; ".join(one.why for one in judged if one.said == "fail")
+            why = "; ".join(result.why for result in results if result.verdict == "fail")
             self._rollouts.halt(plan.id, seen, f"after it was finished: {why}" if finished else why)
-            return SchedulerEvent(what="halted", plan=plan.id, why=why)
+            return SchedulerEvent(kind="halted", plan=plan.id, why=why)
         if holds or finished:
             return None
-        why = f"stage {say_stage(plan, standing.stage)} is over: {'; '.join(one.why for one in judged)}"
+        why = f"stage {say_stage(plan, standing.stage)} is over: {'; '.join(result.why for result in results)}"
         self._rollouts.advance(plan.id, seen, why)
         last = standing.stage + 1 >= len(plan.stages)
-        return SchedulerEvent(what="finished" if last else "stage", plan=plan.id, why=why)
+        return SchedulerEvent(kind="finished" if last else "stage", plan=plan.id, why=why)
 
-    def _note(self, row: Mapping[str, Any], judged: tuple[GateSeen, ...], holds: str, now: float) -> None:
+    def _note(self, row: Mapping[str, Any], results: tuple[GateSeen, ...], holds: str, now: float) -> None:
         """Store the results of the gates for display, if they have changed."""
-        text = msgspec.json.encode(judged).decode()
+        text = msgspec.json.encode(results).decode()
         if text == row["judged"] and holds == row["holds"]:
             return
         where = sa.and_(table.c.plan == row["plan"], table.c.version == row["version"])
-        values = {"judged": text, "judged_at": now, "holds": holds[:500]}
+        history = extended(row["history"], now, results)
+        values = {"judged": text, "judged_at": now, "holds": holds[:500], "history": history}
         self._committer.submit(lambda c: c.execute(sa.update(table).where(where).values(**values)).rowcount).result()
 
     def _renew(self, now: float) -> SchedulerEvent | None:
         """Sign roles again well before they expire."""
         with self._database.reading() as connection:
-            held = {role: data for role, data in heads.held(connection).items() if role in ONLINE}
-        ahead = max((metadata.signed_at(data, role) - now for role, data in held.items()), default=0.0)
+            role_files = {role: data for role, data in heads.role_files(connection).items() if role in ONLINE}
+        ahead = max((metadata.signed_at(data, role) - now for role, data in role_files.items()), default=0.0)
         if ahead > SLACK:
             why = f"by the server's clock, the last signature is {lasting(ahead)} in the future: nothing can be signed"
             do = "set the clock; if it is right: edgewright fleet key rotate timestamp"
-            return SchedulerEvent(what="stale", why=f"{why}; {do}")
+            return SchedulerEvent(kind="stale", why=f"{why}; {do}")
         due = [
             role
             for role in ONLINE
-            if role in held and now - metadata.signed_at(held[role], role) > (1.0 - RENEW) * metadata.lifetime(role)
+            if role in role_files
+            and now - metadata.signed_at(role_files[role], role) > (1.0 - RENEW) * metadata.lifetime(role)
         ]
         if not due:
             return None
         self._rollouts.refresh()
-        return SchedulerEvent(what="renewed", why=", ".join(due))
+        return SchedulerEvent(kind="renewed", why=", ".join(due))
 
 
-def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[GateSeen, ...], now: float) -> str:
+def _holds(plan: Plan, row: Mapping[str, Any], results: tuple[GateSeen, ...], now: float) -> str:
     """Return why the stage cannot end now; empty if it can."""
     due = next_due(plan, standing_of(row))
-    reasons = [one.why for one in judged if one.said == "hold"]
+    reasons = [result.why for result in results if result.verdict == "hold"]
     if now < due:
         reasons.insert(0, f"stage {say_stage(plan, row['stage'])} lasts until {day(due)}")
     return "; ".join(reasons)

@@ -68,24 +68,24 @@ class Silence:
         self.everyone = tuple(self._settled())
         self.own = self._own()
 
-    def judged(self, asked: Sequence[OfferedDevice]) -> tuple[Group, float | None]:
+    def group_of(self, members: Sequence[OfferedDevice]) -> tuple[Group, float | None]:
         """Return how many of some devices the release may have silenced, and the share to compare with.
 
         Args:
-            asked: all devices, or those of the present stage.
+            members: all devices, or those of the present stage.
 
         Returns:
             Devices and the share of others that are silent; None for the share if there is nothing to compare with.
         """
-        others = self._others(_began(asked))
-        if others.says(len(asked)):
-            return _lost(asked), others.share
+        others = self._others(_began(members))
+        if others.says(len(members)):
+            return _lost(members), others.share
         own, earlier = map(_lost, self._parts())
-        part, rest = (own, earlier) if len(asked) == len(self.own) else (earlier, own)
+        part, rest = (own, earlier) if len(members) == len(self.own) else (earlier, own)
         if own.count and rest.says(part.count):
             return part, rest.share
-        known = [one for one in asked if one.fate == "lost" and one.usual is None]
-        return _lost(asked), None if known else 0.0
+        known = [device for device in members if device.fate == "lost" and device.usual is None]
+        return _lost(members), None if known else 0.0
 
     def share(self) -> float:
         """Return the share of silent devices among those with the old release; 0 if they are few."""
@@ -94,21 +94,25 @@ class Silence:
 
     def _own(self) -> tuple[OfferedDevice, ...]:
         times = self._times
-        return () if times.finished else tuple(one for one in self.everyone if one.at >= times.entered)
+        return () if times.finished else tuple(device for device in self.everyone if device.at >= times.entered)
 
     def _parts(self) -> tuple[Sequence[OfferedDevice], Sequence[OfferedDevice]]:
         """Return devices of the present stage, and those of earlier ones that were there when it began for them."""
-        since, own = _began(self.own), {one.device for one in self.own}
-        earlier = [one for one in self.everyone if one.device not in own and self._was_there(one.heard, since)]
+        since, own = _began(self.own), {device.device for device in self.own}
+        earlier = [
+            device
+            for device in self.everyone
+            if device.device not in own and self._was_there(device.reported_at, since)
+        ]
         return self.own, earlier
 
-    def _was_there(self, heard: float, since: float) -> bool:
-        return heard >= since - self._plan.silence - OVERDUE * self._times.every
+    def _was_there(self, reported_at: float, since: float) -> bool:
+        return reported_at >= since - self._plan.silence - OVERDUE * self._times.every
 
     def _others(self, since: float) -> Group:
         """Return devices with the old release that were there at a time, like those to which it was offered then."""
-        there = [heard for heard in self._old if self._was_there(heard, since)]
-        return Group(sum(self._times.is_silent(heard, self._plan.silence) for heard in there), len(there))
+        there = [reported_at for reported_at in self._old if self._was_there(reported_at, since)]
+        return Group(sum(self._times.is_silent(reported_at, self._plan.silence) for reported_at in there), len(there))
 
     @functools.cached_property
     def _old(self) -> list[float]:
@@ -122,7 +126,7 @@ class Silence:
         return list(self._connection.execute(query).scalars())
 
     def _common(self) -> str:
-        lost = [one for one in self.everyone if one.fate in _SILENT and not one.usual]
+        lost = [device for device in self.everyone if device.fate in _SILENT and not device.usual]
         if not lost:
             return ""
         others, all_of_them = self._others(_began(self.everyone)), _silent(self.everyone)
@@ -135,7 +139,7 @@ class Silence:
                 return f"{earlier.silent} of {earlier.count} devices of earlier stages are silent too"
         elif 1.0 - all_of_them.share <= _FEW:
             return f"{all_of_them.silent} of {all_of_them.count} devices are silent, and none are left to compare with"
-        ended, begun = _span(one.heard for one in lost), _span(one.at for one in lost)
+        ended, begun = _span(device.reported_at for device in lost), _span(device.at for device in lost)
         together = OVERDUE * self._times.every
         if len(lost) >= _ENOUGH and ended <= together and begun > _SPREAD * together:
             return f"{len(lost)} devices fell silent at the same time, although they began over {lasting(begun)}"
@@ -143,33 +147,37 @@ class Silence:
 
     def _settled(self) -> Iterator[OfferedDevice]:
         """Decide which silent devices are lost: not those that usually are, and none where others are as silent."""
-        gone = [one for one in self.everyone if one.fate == "away"]
-        well = len(gone) + sum(one.fate == "confirmed" for one in self.everyone)
-        theirs = bool(gone) and sum(not one.usual for one in gone) / well > self.share()
-        for one in self.everyone:
-            excused = bool(one.usual or self.common)
-            if one.fate == "away" and theirs and not excused:
-                yield msgspec.structs.replace(one, fate="lost")
-            elif one.fate == "lost" and excused:
-                yield msgspec.structs.replace(one, fate="open")
+        gone = [device for device in self.everyone if device.fate == "away"]
+        well = len(gone) + sum(device.fate == "confirmed" for device in self.everyone)
+        theirs = bool(gone) and sum(not device.usual for device in gone) / well > self.share()
+        for device in self.everyone:
+            excused = bool(device.usual or self.common)
+            if device.fate == "away" and theirs and not excused:
+                yield msgspec.structs.replace(device, fate="lost")
+            elif device.fate == "lost" and excused:
+                yield msgspec.structs.replace(device, fate="open")
             else:
-                yield one
+                yield device
 
     def _with_past(self, offered: Sequence[OfferedDevice]) -> Iterator[OfferedDevice]:
         """Yield the devices; of silent ones with whether they were as silent before."""
-        silent = [one for one in offered if one.fate in _SILENT]
+        silent = [device for device in offered if device.fate in _SILENT]
         past = self._yesterday(silent)
-        weekly = self._weekly([one.device for one in silent if one.fate == "away"]) if self._times.finished else set()
-        for one in offered:
-            usual = True if one.device in weekly else past.get(one.device)
-            yield one if usual is None else msgspec.structs.replace(one, usual=usual)
+        weekly = (
+            self._weekly([device.device for device in silent if device.fate == "away"])
+            if self._times.finished
+            else set()
+        )
+        for device in offered:
+            usual = True if device.device in weekly else past.get(device.device)
+            yield device if usual is None else msgspec.structs.replace(device, usual=usual)
 
     def _yesterday(self, silent: Sequence[OfferedDevice]) -> dict[str, bool]:
         """Return which devices were silent in the same hours of the last day before they were offered the release."""
         d, r, past = devices.c, reports.c, dict[str, bool]()
         back: dict[float, list[OfferedDevice]] = {}
-        for one in silent:
-            back.setdefault(DAY * max(1, math.ceil((self._times.now - one.at) / DAY)), []).append(one)
+        for device in silent:
+            back.setdefault(DAY * max(1, math.ceil((self._times.now - device.at) / DAY)), []).append(device)
         for ago, members in back.items():
             latest = (
                 sa.select(sa.func.max(r.at))
@@ -178,15 +186,15 @@ class Silence:
                 .scalar_subquery()
             )
             for first in range(0, len(members), _CHUNK):
-                heard = {one.device: one.heard for one in members[first : first + _CHUNK]}
-                for name, at in self._connection.execute(sa.select(d.id, latest).where(d.id.in_(heard))):
+                last_reports = {device.device: device.reported_at for device in members[first : first + _CHUNK]}
+                for name, at in self._connection.execute(sa.select(d.id, latest).where(d.id.in_(last_reports))):
                     if at is not None:
-                        past[name] = at <= heard[name] - ago
+                        past[name] = at <= last_reports[name] - ago
         return past
 
     def _weekly(self, names: Sequence[str]) -> set[str]:
         """Return devices that were as silent as now in the weeks before the rollout, such as every weekend."""
-        r, d, found = reports.c, devices.c, set[str]()
+        r, d, usual = reports.c, devices.c, set[str]()
         before = sa.func.lag(r.at).over(partition_by=r.device, order_by=r.at)
         for first in range(0, len(names), _CHUNK):
             some = names[first : first + _CHUNK]
@@ -199,22 +207,22 @@ class Silence:
             )
             for row in self._connection.execute(query):
                 if (row.longest or 0.0) >= self._times.now - (row.last_report_at or 0.0):
-                    found.add(row.id)
-        return found
+                    usual.add(row.id)
+        return usual
 
 
-def _began(asked: Sequence[OfferedDevice]) -> float:
+def _began(members: Sequence[OfferedDevice]) -> float:
     """Return the mean time at which devices were offered the release: others are watched for as long."""
-    return sum(one.at for one in asked) / len(asked) if asked else 0.0
+    return sum(device.at for device in members) / len(members) if members else 0.0
 
 
-def _lost(asked: Sequence[OfferedDevice]) -> Group:
-    return Group(sum(one.fate == "lost" for one in asked), len(asked))
+def _lost(members: Sequence[OfferedDevice]) -> Group:
+    return Group(sum(device.fate == "lost" for device in members), len(members))
 
 
-def _silent(asked: Sequence[OfferedDevice]) -> Group:
+def _silent(members: Sequence[OfferedDevice]) -> Group:
     """Return devices that are silent and were not at the same hours before."""
-    return Group(sum(one.fate in _SILENT and not one.usual for one in asked), len(asked))
+    return Group(sum(device.fate in _SILENT and not device.usual for device in members), len(members))
 
 
 def _alike(silent: Group, others: Group) -> bool:

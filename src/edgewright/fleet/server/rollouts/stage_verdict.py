@@ -19,10 +19,10 @@ from edgewright.fleet.protocol.plans.decision import first_stage, unfit
 from edgewright.fleet.protocol.plans.detection import BY_SIZE, beyond_chance, quorum, tolerated, watched_s
 from edgewright.fleet.protocol.plans.formatting import lasting
 from edgewright.fleet.protocol.plans.gates import SHARES, Vote, judge
+from edgewright.fleet.server.database.rollout_rows import traits_of
 from edgewright.fleet.server.database.tables import devices, outcomes
 from edgewright.fleet.server.rollouts.gate_votes import GateVotes
 from edgewright.fleet.server.rollouts.offered import OVERDUE, OfferedDevice, RolloutTimes, counting, not_spoilt
-from edgewright.fleet.server.rollouts.rows import traits_of
 from edgewright.fleet.server.rollouts.silence import Silence
 from edgewright.schema.fleet_plan import Gate, Plan
 from edgewright.schema.fleet_watch import GateSeen
@@ -50,8 +50,8 @@ def stage_members(
     if since:
         query = query.where(_D.last_report_at >= since)
     o = outcomes.c
-    tried = sa.select(o.device).where(o.plan == plan.id, o.counter == plan.release.counter, not_spoilt())
-    for row in connection.execute(query.where(_D.id.not_in(tried))):
+    finished = sa.select(o.device).where(o.plan == plan.id, o.counter == plan.release.counter, not_spoilt())
+    for row in connection.execute(query.where(_D.id.not_in(finished))):
         if row.id in without or abs(row.skew) > _CLOCK:
             continue
         traits = traits_of(row._mapping)
@@ -85,7 +85,7 @@ class _Stage:
         self._connection, self._plan, self._stage, self._times = connection, plan, stage, times
         self._silence = Silence(connection, plan, times)
         self._everyone, self._own = self._silence.everyone, self._silence.own
-        self._names = frozenset(one.device for one in self._own)
+        self._names = frozenset(device.device for device in self._own)
         self._votes = GateVotes(connection, plan, times, self._everyone)
         self._last = times.finished or stage + 1 >= len(plan.stages)
         self._over = times.finished or times.now >= times.due
@@ -98,47 +98,47 @@ class _Stage:
     def _gate(self, gate: Gate) -> GateSeen:
         if gate.measure not in measures():
             why = f"{gate.measure}: this server does not know the measure; update Edgewright on it"
-            return GateSeen(measure=gate.measure, said="hold", needed=gate.quorum, why=why)
+            return GateSeen(measure=gate.measure, verdict="hold", needed=gate.quorum, why=why)
         new = self._votes.new(gate.measure)
         needed = gate.quorum
         if len(new) < needed:
             needed = min(needed, self._within_reach(needed))
         old = self._votes.old(gate.measure, needed) if gate.ratio else []
-        found = self._judge(gate, new, old, needed, self._everyone)
-        if not new and found.said == "hold" and not self._votes.is_measured(gate.measure):
+        result = self._judge(gate, new, old, needed, self._everyone)
+        if not new and result.verdict == "hold" and not self._votes.is_measured(gate.measure):
             why = f"{gate.measure}: no device of this product measures it"
-            return GateSeen(measure=gate.measure, said="pass", needed=needed, why=why)
+            return GateSeen(measure=gate.measure, verdict="pass", needed=needed, why=why)
         own = [vote for vote in new if vote.device in self._names]
         if not own or len(own) == len(new):
-            return found
+            return result
         few = min(gate.quorum, max(1, len(self._own) - _spare(self._plan, len(self._own))))
         part = self._judge(gate, own, old, few, self._own)
-        if _SEVERITY.index(part.said) <= _SEVERITY.index(found.said):
-            return found
+        if _SEVERITY.index(part.verdict) <= _SEVERITY.index(result.verdict):
+            return result
         return msgspec.structs.replace(part, why=f"{part.why}, in this stage alone")
 
     def _judge(
-        self, gate: Gate, new: Sequence[Vote], old: Sequence[Vote], needed: int, asked: Sequence[OfferedDevice]
+        self, gate: Gate, new: Sequence[Vote], old: Sequence[Vote], needed: int, offered: Sequence[OfferedDevice]
     ) -> GateSeen:
-        found = judge(gate, self._plan.enrolled, new, old, self._last, needed)
-        beyond = found.value is not None and found.allowed is not None and found.value > found.allowed
-        if found.said != "hold" or not beyond or any(one.fate == "open" for one in asked):
-            return found
+        result = judge(gate, self._plan.enrolled, new, old, self._last, needed)
+        beyond = result.value is not None and result.allowed is not None and result.value > result.allowed
+        if result.verdict != "hold" or not beyond or any(device.fate == "open" for device in offered):
+            return result
         # All have answered, so a share is that of the stage itself and no longer a sample. What was measured gets as
         # much time again: a rate of few devices may have been chance.
         more = 0.0 if gate.measure in SHARES else self._plan.stages[self._stage].dwell
         if not self._over or self._times.now < self._times.due + more:
-            return found
-        return msgspec.structs.replace(found, said="fail", why=f"{found.why}; all devices have answered")
+            return result
+        return msgspec.structs.replace(result, verdict="fail", why=f"{result.why}; all devices have answered")
 
     @functools.cached_property
     def _reachable(self) -> int:
         """Devices of the stage that were there within the last day, offered or not; counted no further than needed."""
-        known = {one.device for one in self._everyone}
+        known = {device.device for device in self._everyone}
         since = self._times.entered - DAY
         others = stage_members(self._connection, self._plan, self._stage, since=since, without=known)
-        most = max([_QUORUM, *(gate.quorum for gate in self._plan.gates)]) + 1
-        return len(known) + sum(1 for _ in itertools.islice(others, most))
+        enough = max([_QUORUM, *(gate.quorum for gate in self._plan.gates)]) + 1
+        return len(known) + sum(1 for _ in itertools.islice(others, enough))
 
     def _within_reach(self, quorum: int) -> int:
         """Return the quorum that a stage of this size can have; 0 where it has nobody."""
@@ -156,50 +156,61 @@ class _Stage:
         parts = [self._healthy(self._everyone, "")]
         if self._own and len(self._own) < len(self._everyone):
             parts.append(self._healthy(self._own, ", in this stage alone"))
-        return max(parts, key=lambda one: _SEVERITY.index(one.said))
+        return max(parts, key=lambda device: _SEVERITY.index(device.verdict))
 
-    def _healthy(self, asked: Sequence[OfferedDevice], which: str) -> GateSeen:
+    def _healthy(self, offered: Sequence[OfferedDevice], which: str) -> GateSeen:
         """Judge whether enough of some devices are healthy after the dwell, those that have not asked yet included."""
         plan, times = self._plan, self._times
-        fates = Counter(one.fate for one in asked)
-        healthy = [one for one in asked if one.fate == "confirmed" and one.heard >= times.due]
+        fates = Counter(device.fate for device in offered)
+        healthy = [device for device in offered if device.fate == "confirmed" and device.reported_at >= times.due]
         well = len(healthy)
         waiting = self._waiting if self._over else 0
-        count = len(asked) + waiting
+        count = len(offered) + waiting
         allowed = tolerated(plan.unconfirmed, count)
         if count - well > allowed and plan.unconfirmed == BY_SIZE:
             allowed = tolerated(plan.unconfirmed, count, self._silence.share())
         needed = max(1, count - allowed) if plan.unconfirmed < _ALL else 0
         dwell = plan.stages[self._stage].dwell
         watched = watched_s(dwell, plan.silence)
-        wanted, proven = quorum(plan.unconfirmed, count), sum(one.heard >= one.at + watched for one in healthy)
-        said = "hold"
+        wanted, proven = (
+            quorum(plan.unconfirmed, count),
+            sum(device.reported_at >= device.at + watched for device in healthy),
+        )
+        verdict = "hold"
         if not count:
-            said = "pass" if self._empty or (not plan.gates and not (needed and self._reachable)) else "hold"
+            verdict = "pass" if self._empty or (not plan.gates and not (needed and self._reachable)) else "hold"
         elif self._over and well >= needed and (proven >= wanted or not watched):
-            said = "pass"
-        elif self._lost(asked, allowed, dwell):
-            said = "fail"
+            verdict = "pass"
+        elif self._lost(offered, allowed, dwell):
+            verdict = "fail"
         why = (
             f"{HEALTH}: {well} of {count} devices have reported that they are healthy after the dwell; {needed} must "
             f"({fates['failed']} failed, {fates['lost']} silent, {fates['open'] + fates['away']} unresolved, "
             f"{fates['confirmed'] - well} not heard since, {waiting} have not asked yet){which}"
         )
-        if said == "hold" and self._silence.common:
+        if verdict == "hold" and self._silence.common:
             why = f"{why}; {self._silence.common}"
-        if said == "hold" and well >= needed and proven < wanted:
+        if verdict == "hold" and well >= needed and proven < wanted:
             why = f"{why}; {proven} have run the release for {lasting(watched)}, {wanted} must"
         if not count:
-            why = (
-                f"{HEALTH}: {'no device is in this stage' if self._empty else 'no device was offered the release yet'}"
-            )
+            why = f"{HEALTH}: {'no device is in this stage' if self._empty else self._nobody()}"
         value = well / count if count else None
-        return GateSeen(measure=HEALTH, said=said, value=value, heard=well, needed=needed, why=why)
+        return GateSeen(measure=HEALTH, verdict=verdict, value=value, counted=well, needed=needed, why=why)
 
-    def _lost(self, asked: Sequence[OfferedDevice], allowed: int, dwell: float) -> bool:
+    def _nobody(self) -> str:
+        """Return why no device was offered the release, for people."""
+        plan = self._plan
+        count = sa.select(sa.func.count()).where(
+            _D.product == plan.release.product, _D.quarantined.is_not(True), _D.enrolled_at > plan.enrolled
+        )
+        late = self._connection.execute(count).scalar_one()
+        text = "no device was offered the release yet"
+        return f"{text}; devices that enrolled after the plan was signed do not count ({late})" if late else text
+
+    def _lost(self, offered: Sequence[OfferedDevice], allowed: int, dwell: float) -> bool:
         """Return whether more of some devices are silent than may be, and than chance explains."""
         plan = self._plan
-        group, absent = self._silence.judged(asked)
+        group, absent = self._silence.group_of(offered)
         if plan.unconfirmed >= _ALL or group.silent <= min(allowed, tolerated(plan.unconfirmed, group.count)):
             return False
         if plan.unconfirmed != BY_SIZE:
@@ -210,7 +221,7 @@ class _Stage:
     @functools.cached_property
     def _waiting(self) -> int:
         """Devices of the stage that reported since it began and did not ask for the release, and are not silent now."""
-        known = {one.device for one in self._everyone}
+        known = {device.device for device in self._everyone}
         times, plan = self._times, self._plan
         recently = times.now - plan.silence - OVERDUE * times.every
         since = times.entered if times.listening > recently else max(times.entered, recently)

@@ -13,17 +13,14 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.plans.decision import TRANSITIONS, UNDER_WAY
 from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.protocol.plans.transitions import TRANSITIONS, UNDER_WAY
 from edgewright.fleet.protocol.plans.validation import check
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.tables import rollouts
-from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.publishing.heads import RacedError
-from edgewright.fleet.server.rollouts.rows import (
+from edgewright.fleet.server.database.rollout_rows import (
     aborted_before,
     alone,
     first_values,
@@ -34,6 +31,9 @@ from edgewright.fleet.server.rollouts.rows import (
     row_of,
     standing_of,
 )
+from edgewright.fleet.server.database.tables import rollouts
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.publishing.heads import RacedError
 from edgewright.fleet.server.signer.service import SignedFiles, Signing, SigningRequest
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing, State
@@ -47,7 +47,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One transition, worked out but not done.
 
     Attributes:
-        what: for the audit log, such as 'rollout.paused'.
+        action: for the audit log, such as 'rollout.paused'.
         plan: its rollout; empty where only metadata changes.
         seen: the rollout's version that this follows; 0 for a new one.
         values: columns that change.
@@ -55,7 +55,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         roles: metadata of offline roles that comes in; `roots` of several versions in order.
     """
 
-    what: str
+    action: str
     plan: str = ""
     seen: int = 0
     values: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def missed(row: Mapping[str, Any] | None, signed: Standing, body: Callable[[Stan
     """
     if row is None:
         values = first_values(signed, body(signed), SIGNER)
-        return Step(what="rollout.started", plan=signed.plan, values=values, why=WHY)
+        return Step(action="rollout.started", plan=signed.plan, values=values, why=WHY)
     known = standing_of(row)
     values = {}
     if signed.stage > known.stage:
@@ -95,7 +95,7 @@ def missed(row: Mapping[str, Any] | None, signed: Standing, body: Callable[[Stan
     if not values:
         return None
     act = values.get("state", "aborted" if "revert" in values else "stage")
-    return Step(what=f"rollout.{act}", plan=signed.plan, seen=row["version"], values=values, why=WHY)
+    return Step(action=f"rollout.{act}", plan=signed.plan, seen=row["version"], values=values, why=WHY)
 
 
 def commit(connection: sa.Connection, *, step: Step, seen: int, given: SignedFiles, at: float, who: str) -> None:
@@ -116,7 +116,7 @@ def commit(connection: sa.Connection, *, step: Step, seen: int, given: SignedFil
     versions = {role: metadata.version(given.roles, role) for role in given.roles}
     record = {k: v for k, v in step.values.items() if k in ("state", "stage", "revert", "counter", "sha256")}
     audit_chain.append(
-        connection, at=at, who=who, what=step.what, subject=step.plan,
+        connection, at=at, who=who, action=step.action, subject=step.plan,
         detail={**record, "why": step.why, "versions": versions},
     )  # fmt: skip
 
@@ -132,7 +132,7 @@ def signing_request(connection: sa.Connection, step: Step) -> SigningRequest:
     wanted = in_index(rows)
     return SigningRequest(
         standings=tuple(standing_of(row) for row in wanted),
-        held=heads.held(connection),
+        published_files=heads.role_files(connection),
         role_files=step.roles,
         roots=(*heads.roots(connection), *step.roots),
         plans={row["plan"]: row["body"] for row in wanted},
@@ -187,7 +187,7 @@ class Rollouts:
             )
             values = first_values(first, body, who)
             why = f"started by {who}{aborted_before(connection, plan)}"
-            return Step(what="rollout.started", plan=plan.id, values=values, why=why)
+            return Step(action="rollout.started", plan=plan.id, values=values, why=why)
 
         return self._do(plan.id, who, step)
 
@@ -214,10 +214,10 @@ class Rollouts:
             if row["state"] == state and (row["revert"] or not revert):
                 return None
             if row["state"] != state and state not in TRANSITIONS[row["state"]]:
-                before = " or ".join(one for one, following in TRANSITIONS.items() if state in following)
+                before = " or ".join(before_it for before_it, following in TRANSITIONS.items() if state in following)
                 raise InputError(f"a rollout that is {before}", f"one that is {row['state']}", f"plan {plan}")
             return Step(
-                what=f"rollout.{act}", plan=plan, seen=row["version"], values={"state": state, "revert": revert},
+                action=f"rollout.{act}", plan=plan, seen=row["version"], values={"state": state, "revert": revert},
                 why=why or f"{act} by {who}",
             )  # fmt: skip
 
@@ -264,11 +264,11 @@ class Rollouts:
                 do = "Wait: the plan that was signed offline fixes the dwell, and the signer signs no earlier stage"
                 got = f"{lasting(due - self._now())} before its end"
                 raise InputError(f"stage {stage!r} after its dwell", got, f"plan {plan}", do)
-            held = f"; it held: {row['holds']}" if row["holds"] else ""
+            role_files = f"; it held: {row['holds']}" if row["holds"] else ""
             _, values = self._next_stage(row)
             return Step(
-                what="rollout.promoted", plan=plan, seen=row["version"], values=values,
-                why=f"{who} promoted stage {stage!r}: {why}{held}",
+                action="rollout.promoted", plan=plan, seen=row["version"], values=values,
+                why=f"{who} promoted stage {stage!r}: {why}{role_files}",
             )  # fmt: skip
 
         return self._do(plan, who, step)
@@ -289,7 +289,7 @@ class Rollouts:
 
     def refresh(self, who: str = "scheduler") -> None:
         """Sign the same standings again before they expire."""
-        self._attempt(who, lambda _: Step(what="metadata.refreshed"))
+        self._attempt(who, lambda _: Step(action="metadata.refreshed"))
         self.publish()
 
     def take(self, who: str, roles: Mapping[str, bytes], roots: tuple[bytes, ...] = ()) -> None:
@@ -298,7 +298,7 @@ class Rollouts:
         Raises:
             InputError: the metadata is not correctly signed.
         """
-        self._attempt(who, lambda _: Step(what="metadata.taken", roles=dict(roles), roots=roots))
+        self._attempt(who, lambda _: Step(action="metadata.taken", roles=dict(roles), roots=roots))
 
     def _follow(
         self, plan: str, seen: int, why: str, states: tuple[State, ...],
@@ -311,7 +311,7 @@ class Rollouts:
             if row["version"] != seen or row["state"] not in states:
                 return None
             act, values = work_out(row)
-            return Step(what=f"rollout.{act}", plan=plan, seen=seen, values=values, why=why)
+            return Step(action=f"rollout.{act}", plan=plan, seen=seen, values=values, why=why)
 
         return self._do(plan, "scheduler", step)
 
@@ -347,12 +347,12 @@ class Rollouts:
         """Commit steps that were signed but not committed, in order of their start; return whether there were any."""
         if self._body is None:
             return False
-        found = self._sign(SigningRequest(standings=(), held={}, recall=True)).known
+        known = self._sign(SigningRequest(standings=(), published_files={}, recall=True)).known
         body, some = self._body, False
-        for one in sorted(found, key=lambda standing: standing.entered):
+        for signed in sorted(known, key=lambda standing: standing.entered):
             with self._database.reading() as connection:
-                some |= missed(row_of(connection, one.plan), one, body) is not None
-            self._attempt(SIGNER, lambda connection, one=one: missed(row_of(connection, one.plan), one, body))  # type: ignore[misc]
+                some |= missed(row_of(connection, signed.plan), signed, body) is not None
+            self._attempt(SIGNER, lambda c, signed=signed: missed(row_of(c, signed.plan), signed, body))  # type: ignore[misc]
         return some
 
     def _read(self, plan: str) -> Mapping[str, Any]:

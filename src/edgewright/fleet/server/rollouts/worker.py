@@ -13,15 +13,15 @@ from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server import log
 from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.database.lost_connection import retried
+from edgewright.fleet.server.database.postgres import retried
 from edgewright.fleet.server.publishing import heads, integrity_scan, restore
-from edgewright.fleet.server.publishing.publisher import Publisher, take_in
 from edgewright.fleet.server.publishing.restore import begin
+from edgewright.fleet.server.rollouts.publisher import Publisher, take_in
 from edgewright.fleet.server.rollouts.scheduler import Scheduler
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.fleet.server.signer.service import SignedFiles, Signing, SigningRequest
-from edgewright.fleet.server.signer.socket import SOCKET, heard, sign_through
+from edgewright.fleet.server.signer.socket import SOCKET, probe, sign_through
 from edgewright.fleet.server.signer.supervisor import SignerProcess
 from edgewright.schema.errors import InputError
 
@@ -51,9 +51,9 @@ def conductor(plane: Plane, sign: Signing | None = None) -> Conductor:
         InputError: the folder contains no fleet, or its published files are incomplete.
     """
     with _LOCK:
-        found = plane.extra.get(_NAME)
-        if isinstance(found, Conductor):
-            return found
+        present = plane.extra.get(_NAME)
+        if isinstance(present, Conductor):
+            return present
         fleet = open_fleet(plane.folder)
         now = plane.clock.wall
         begin(fleet, plane.database, plane.committer, now())
@@ -61,7 +61,7 @@ def conductor(plane: Plane, sign: Signing | None = None) -> Conductor:
         socket = fleet.online / SOCKET
 
         def sign_here(request: SigningRequest) -> SignedFiles:
-            here = heard(socket).how == "gone"
+            here = probe(socket).how == "gone"
             return folder_signer(fleet, now).sign(request) if here else sign_through(socket, request)
 
         rollouts = Rollouts(
@@ -71,9 +71,9 @@ def conductor(plane: Plane, sign: Signing | None = None) -> Conductor:
         scheduler = Scheduler(
             fleet, plane.database, plane.committer, rollouts, publisher, now, every=plane.limits.wait or REPORT_EVERY
         )
-        made = Conductor(fleet, rollouts, scheduler, publisher)
-        plane.extra[_NAME] = made
-        return made
+        parts = Conductor(fleet, rollouts, scheduler, publisher)
+        plane.extra[_NAME] = parts
+        return parts
 
 
 PATIENCE_S = 60.0
@@ -92,7 +92,7 @@ def start(plane: Plane) -> Callable[[], None]:
     process = SignerProcess(open_fleet(plane.folder).folder)
     try:
         process.wait()
-        made = retried(
+        parts = retried(
             lambda: _begun(plane, process.sign), PATIENCE_S, lambda why: log.line("warning", "database.lost", why=why)
         )
     except BaseException:
@@ -104,7 +104,7 @@ def start(plane: Plane) -> Callable[[], None]:
 
     # In a thread of its own, since a round can block on the signer.
     ends = [
-        repeat("rollouts", EVERY, _Rounds(plane, made).run, at_once=True),
+        repeat("rollouts", EVERY, _Rounds(plane, parts).run, at_once=True),
         repeat("signer", EVERY, keep, at_once=True),
     ]
 
@@ -118,55 +118,55 @@ def start(plane: Plane) -> Callable[[], None]:
 
 def _begun(plane: Plane, sign: Signing) -> Conductor:
     """Return the conductor after checking that the published state is not newer than the database; repeatable."""
-    made = conductor(plane, sign)
-    _not_behind(plane, made)
-    return made
+    parts = conductor(plane, sign)
+    _not_behind(plane, parts)
+    return parts
 
 
-def _not_behind(plane: Plane, made: Conductor) -> None:
+def _not_behind(plane: Plane, parts: Conductor) -> None:
     try:
-        _agree(plane, made)
+        _agree(plane, parts)
     except InputError:
-        if not any(ROOT in one.change.roles for one in waiting(made.fleet)):
+        if not any(ROOT in item.change.roles for item in waiting(parts.fleet)):
             raise
         # A waiting change has new keys: the conflicting files may come from a thief of the old keys.
-        take_in(made.fleet, made.rollouts)
-        _agree(plane, made)
+        take_in(parts.fleet, parts.rollouts)
+        _agree(plane, parts)
 
 
-def _agree(plane: Plane, made: Conductor) -> None:
+def _agree(plane: Plane, parts: Conductor) -> None:
     with plane.database.reading() as connection:
         root = heads.roots(connection)[0]
-    made.publisher.publish()
-    read = restore.from_folder(made.fleet.metadata.parent)
+    parts.publisher.publish()
+    read = restore.from_folder(parts.fleet.metadata.parent)
     restore.check(plane.database, restore.published(read, root))
 
 
 class _Rounds:
     """The scheduler's rounds, and what the server says about each: its log, its readiness and its news."""
 
-    def __init__(self, plane: Plane, made: Conductor) -> None:
-        self._plane, self._made, self._scan = plane, made, PeriodicScan(plane, made)
+    def __init__(self, plane: Plane, parts: Conductor) -> None:
+        self._plane, self._parts, self._scan = plane, parts, PeriodicScan(plane, parts)
         self._failed: set[str] = set()
-        self._known = made.publisher.written
+        self._known = parts.publisher.written
 
     def run(self) -> None:
         """Run one round."""
         try:
-            happened = self._made.scheduler.tick()
+            happened = self._parts.scheduler.tick()
             self._scan.now_and_then()
         finally:
-            if self._made.publisher.written != self._known:  # by any process
-                self._known = self._made.publisher.written
+            if self._parts.publisher.written != self._known:  # by any process
+                self._known = self._parts.publisher.written
                 self._plane.published()
-        failures = {one.why for one in happened if one.what in ("failed", "stale")}
-        for one in happened:
-            if one.why not in self._failed:  # log the same failure only once
-                level = "warning" if one.why in failures else "info"
-                log.line(level, f"rollout.{one.what}", plan=one.plan, why=one.why)
+        failures = {event.why for event in happened if event.kind in ("failed", "stale")}
+        for event in happened:
+            if event.why not in self._failed:  # log the same failure only once
+                level = "warning" if event.why in failures else "info"
+                log.line(level, f"rollout.{event.kind}", plan=event.plan, why=event.why)
         self._failed = failures
         # An invalid change or a gate that cannot be evaluated does not affect devices, so the server stays ready.
-        stale = [one.why for one in happened if one.what == "stale"]
+        stale = [event.why for event in happened if event.kind == "stale"]
         self._plane.ready.pop("rollouts", None)
         if stale:
             self._plane.ready["rollouts"] = stale[0][:300]
@@ -175,9 +175,9 @@ class _Rounds:
 class PeriodicScan:
     """Checks the published files periodically, repairs them if possible, and reports other problems."""
 
-    def __init__(self, plane: Plane, made: Conductor) -> None:
-        self._plane, self._made, self._look = plane, made, integrity_scan.IntegrityScan(made.fleet)
-        self._next, self._told = 0.0, ""
+    def __init__(self, plane: Plane, parts: Conductor) -> None:
+        self._plane, self._parts, self._look = plane, parts, integrity_scan.IntegrityScan(parts.fleet)
+        self._next, self._reported = 0.0, ""
 
     def now_and_then(self) -> None:
         """Scan if a scan is due; the server is not ready while conflicting files are published."""
@@ -190,7 +190,7 @@ class PeriodicScan:
             self._plane.ready.pop("files", None)
         except InputError as error:
             self._plane.ready["files"] = str(error)[:300]
-            self._tell("files.conflict", why=str(error))
+            self._log_once("files.conflict", why=str(error))
 
     def look(self) -> tuple[integrity_scan.Wrong, ...]:
         """Scan once; missing or changed metadata, standings and plans are written again.
@@ -198,28 +198,28 @@ class PeriodicScan:
         Raises:
             InputError: a published file is newer than the database, or has other bytes for the same version.
         """
-        made, plane = self._made, self._plane
-        if made.publisher.publish(again=True):
+        parts, plane = self._parts, self._plane
+        if parts.publisher.publish(again=True):
             log.line("warning", "files.restored", why="published files were missing or had been changed")
         with plane.database.reading() as connection:
             root = heads.roots(connection)[0]
         restore.check(plane.database, restore.published(restore.from_folder(plane.public), root))
-        with locked(made.fleet):  # no publishing between the two reads
+        with locked(parts.fleet):  # no publishing between the two reads
             with plane.database.reading() as connection:
-                held = heads.held(connection)
-            found = self._look.wrong(held)
-        if found:
-            self._tell(
+                role_files = heads.role_files(connection)
+            wrong = self._look.wrong(role_files)
+        if wrong:
+            self._log_once(
                 "files.wrong",
-                files=[f"{one.kind}: {one.path}" for one in found[: integrity_scan.MOST_LOGGED]],
-                count=len(found),
+                files=[f"{file.kind}: {file.path}" for file in wrong[: integrity_scan.MOST_LOGGED]],
+                count=len(wrong),
             )
         else:
-            self._told = ""
-        return found
+            self._reported = ""
+        return wrong
 
-    def _tell(self, event: str, **more: object) -> None:
+    def _log_once(self, event: str, **more: object) -> None:
         """Log the same event once."""
-        if str(more) != self._told:
-            self._told = str(more)
+        if str(more) != self._reported:
+            self._reported = str(more)
             log.line("warning", event, **more)

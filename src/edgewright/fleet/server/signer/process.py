@@ -74,7 +74,7 @@ def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINU
     """
     root = first_root(fleet)
     return LocalSigner(
-        fleet.online / RECORD, lambda held: online_signers(fleet, held), now, root, a_minute,
+        fleet.online / RECORD, lambda role_files: online_signers(fleet, role_files), now, root, a_minute,
         lambda: begun_from(published(from_folder(fleet.metadata.parent), root)),
     )  # fmt: skip
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from edgewright.fleet.protocol.layout import LONGEST, ROOT
-from edgewright.fleet.protocol.plans.decision import earliest
+from edgewright.fleet.protocol.plans.decision import TRANSITIONS, earliest
 from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.protocol.plans.transitions import TRANSITIONS
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Standing
 

@@ -66,16 +66,16 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-def begun_from(found: Published) -> Record:
+def begun_from(state: Published) -> Record:
     """Return the record of a signer that has signed exactly the published state."""
-    plans = {name: msgspec.json.decode(body, type=Plan) for name, body in found.plans.items()}
+    plans = {name: msgspec.json.decode(body, type=Plan) for name, body in state.plans.items()}
     return Record(
-        root=found.roots[-1],
-        versions={role: metadata.version(found.held, role) for role in found.held},
-        digests={role: metadata.sha256(data) for role, data in found.held.items()},
-        issued=msgspec.json.decode(found.index, type=Standings).issued if found.index else 0.0,
-        timekeys=timekeys(found.roots[-1]),
-        known={one.plan: Known(standing=one, plan=plans[one.plan]) for one in found.standings},
+        root=state.roots[-1],
+        versions={role: metadata.version(state.role_files, role) for role in state.role_files},
+        digests={role: metadata.sha256(data) for role, data in state.role_files.items()},
+        issued=msgspec.json.decode(state.index, type=Standings).issued if state.index else 0.0,
+        timekeys=timekeys(state.roots[-1]),
+        known={standing.plan: Known(standing=standing, plan=plans[standing.plan]) for standing in state.standings},
     )
 
 
@@ -113,7 +113,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         standings: standings of all rollouts, newest first.
-        held: published metadata by role.
+        published_files: published metadata by role.
         role_files: new metadata of offline roles, by role.
         roots: all roots in the order of their versions.
         plans: bytes of plans by id, needed for plans that the signer has not seen.
@@ -121,7 +121,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     standings: tuple[Standing, ...]
-    held: dict[str, bytes]
+    published_files: dict[str, bytes] = msgspec.field(name="held")
     role_files: dict[str, bytes] = {}
     roots: tuple[bytes, ...] = ()
     plans: dict[str, bytes] = {}
@@ -175,7 +175,7 @@ class LocalSigner:
         if request.recall:
             with alone(self._path):
                 known = read_record(self._path, self._begun).known
-            return SignedFiles(roles={}, index=b"", known=tuple(one.standing for one in known.values()))
+            return SignedFiles(roles={}, index=b"", known=tuple(entry.standing for entry in known.values()))
         now = self._now()
         self._slow(now)
         with alone(self._path):
@@ -197,9 +197,11 @@ class LocalSigner:
         known = allowed(request.standings, plans, before.known, now)
         index = msgspec.json.encode(Standings(issued=now, rollouts=request.standings))
         above = {role: before.versions.get(role, 0) for role in ONLINE}
-        held = {**request.held, ROOT: root}
+        role_files = {**request.published_files, ROOT: root}
         files = {role: data for role, data in request.role_files.items() if role != ROOT}
-        roles = dict(sign_online(held, {INDEX: index}, self._signers({**held, **files}), now, files, above=above))
+        roles = dict(
+            sign_online(role_files, {INDEX: index}, self._signers({**role_files, **files}), now, files, above=above)
+        )
         versions = {role: metadata.version(roles, role) for role in roles}
         digests = {role: metadata.sha256(data) for role, data in roles.items()}
         after = Record(
@@ -224,7 +226,7 @@ def _offline(root: bytes, request: SigningRequest) -> tuple[bytes, dict[str, byt
             continue
         check_role_file({ROOT: root}, ROOT, {ROOT: data})
         root = data
-    together = {**request.held, **request.role_files, ROOT: root}
+    together = {**request.published_files, **request.role_files, ROOT: root}
     offline = {role: data for role, data in together.items() if role not in ONLINE}
     for role in (TARGETS, *sorted(role for role in offline if role not in (ROOT, TARGETS))):
         if role in offline:
@@ -258,10 +260,10 @@ def _plan(
     path = plan_target(standing.plan)
     for role in sorted(role for role in offline if role not in (ROOT, TARGETS)):
         signed = metadata.read(offline[role], role).signed
-        found = getattr(signed, "targets", {}).get(path)
-        if found is None:
+        file = getattr(signed, "targets", {}).get(path)
+        if file is None:
             continue
-        if found.hashes.get("sha256") != digest or found.length != len(data):
+        if file.hashes.get("sha256") != digest or file.length != len(data):
             raise InputError("the plan that was signed offline", "other bytes", where)
         if signed.expires.timestamp() <= now:
             raise InputError(f"metadata of {RELEASES} that holds", f"some that expired on {signed.expires}", where)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from edgewright.fleet.server.database.serving import is_served
 from edgewright.fleet.server.signer.service import SignedFiles, SigningRequest
 from edgewright.schema.errors import InputError, OutputError
 
@@ -34,7 +35,7 @@ class SignerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     failed: str = ""
 
 
-class Heard(NamedTuple):
+class SignerState(NamedTuple):
     """The state of a signer: it answers, it listens without answering, or it is gone; and its process id if known."""
 
     how: Literal["answers", "silent", "gone"]
@@ -59,20 +60,20 @@ def listen(path: Path) -> socket.socket:
         OutputError: the socket cannot be created, for example because its path is longer than about 100 bytes.
     """
     path.unlink(missing_ok=True)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        made.bind(str(path))
-        made.listen(_QUEUE)
+        server.bind(str(path))
+        server.listen(_QUEUE)
     except OSError as error:
-        made.close()
+        server.close()
         raise OutputError("a socket for the signer", error.strerror or str(error), str(path)) from None
     finally:
         os.umask(before)
-    return made
+    return server
 
 
-def heard(path: Path, patience: float = ANSWERS) -> Heard:
+def probe(path: Path, patience: float = ANSWERS) -> SignerState:
     """Ping a signer: a killed signer leaves its socket file, and a hanging one still accepts connections.
 
     Args:
@@ -88,10 +89,10 @@ def heard(path: Path, patience: float = ANSWERS) -> Heard:
             stream.sendall(b"\n")
             read_line(stream, patience)
         except (TimeoutError, BlockingIOError):  # BlockingIOError: the queue is full
-            return Heard("silent", pid)
+            return SignerState("silent", pid)
         except (OSError, EOFError):
-            return Heard("gone")
-    return Heard("answers", pid)
+            return SignerState("gone")
+    return SignerState("answers", pid)
 
 
 def _listener(stream: socket.socket) -> int:
@@ -143,3 +144,12 @@ def sign_through(path: Path, request: SigningRequest) -> SignedFiles:
     if answer.given is None:
         raise OutputError("a signature", answer.failed or "nothing", where)
     return answer.given
+
+
+def signer_away(folder: Path) -> str:
+    """Return why the signer is unavailable; empty if it answers or is not needed.
+
+    Args:
+        folder: folder of the fleet. Without a server, commands sign themselves and need no signer.
+    """
+    return probe(folder / "keys" / "online" / SOCKET).trouble if is_served(folder) else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgewright.fleet.server import log
 from edgewright.fleet.server.signer.service import Signing
-from edgewright.fleet.server.signer.socket import ANSWERS, SOCKET, Heard, heard, sign_through
+from edgewright.fleet.server.signer.socket import ANSWERS, SOCKET, SignerState, probe, sign_through
 from edgewright.schema.errors import OutputError
 
 _MODULE = "edgewright.fleet.server.signer.process"
@@ -42,7 +42,7 @@ class SignerProcess:
         self._hung, self._answers = hung, answers
         self._child: subprocess.Popen[bytes] | None = None
         self._lock, self._stopping = threading.Lock(), False
-        self._began, self._failures, self._heard = 0.0, 0, False
+        self._began, self._failures, self._answered = 0.0, 0, False
         self._silent: float | None = None
         self._listener = 0
         self.sign: Signing = functools.partial(sign_through, self._socket)
@@ -53,7 +53,7 @@ class SignerProcess:
         child = self._child
         return child.pid if child is not None and child.poll() is None else None
 
-    def watch(self) -> Heard:
+    def watch(self) -> SignerState:
         """Check the signer and start or replace its process if necessary; call it periodically.
 
         Restarts are delayed if the process exits immediately. A signer whose socket was removed, or that hangs, is
@@ -63,33 +63,36 @@ class SignerProcess:
             The state of the signer.
         """
         requested = time.monotonic()
-        found = heard(self._socket, self._answers)
+        status = probe(self._socket, self._answers)
         with self._lock:
             if self._stopping:
-                return found
-            if found.how == "answers":
-                self._silent, self._heard = None, True
-                if found.pid not in (0, self.pid):  # another server's signer; when it exits, this server starts its own
+                return status
+            if status.how == "answers":
+                self._silent, self._answered = None, True
+                if status.pid not in (
+                    0,
+                    self.pid,
+                ):  # another server's signer; when it exits, this server starts its own
                     self._end(self._child)
                     self._child = None
-                return found
-            if found.how == "silent":
+                return status
+            if status.how == "silent":
                 self._silent = requested if self._silent is None else self._silent
-                self._listener = found.pid or self._listener
+                self._listener = status.pid or self._listener
                 # The server that started the signer replaces it first, so that only one server does.
                 patience = self._hung if self._listener in (0, self.pid) else 1.5 * self._hung
                 if time.monotonic() - self._silent < patience:
-                    return found
+                    return status
                 self._end_hung()
             self._silent = None
             self._start()
-            return found
+            return status
 
     def _start(self) -> None:
         """Start a process unless one is starting or was started too recently."""
         now = time.monotonic()
         if self.pid is not None:
-            if not self._heard and now - self._began < _BEGINS:
+            if not self._answered and now - self._began < _BEGINS:
                 return
             self._end(self._child)
         elif self._child is not None and now - self._began < min(30.0, 0.5 * 2**self._failures):
@@ -97,7 +100,7 @@ class SignerProcess:
         self._failures = 0 if now - self._began > 60.0 else min(self._failures + 1, 6)
         self._began = now
         self._socket.unlink(missing_ok=True)
-        self._heard = False
+        self._answered = False
         self._child = subprocess.Popen(
             [sys.executable, "-m", _MODULE, str(self._folder), str(self._socket)],
             stdin=subprocess.DEVNULL, start_new_session=True,
@@ -136,7 +139,7 @@ class SignerProcess:
             child = self._child
         if child is not None:
             self._end(child)
-            if heard(self._socket, self._answers).how == "gone":
+            if probe(self._socket, self._answers).how == "gone":
                 self._socket.unlink(missing_ok=True)
 
     @staticmethod

@@ -9,7 +9,7 @@ from functools import partial
 
 import msgspec
 
-from edgewright.fleet.protocol.plans.decision import place
+from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.repository.acceptance import publish
 from edgewright.fleet.simulator.behaviour import Behaviour
 from edgewright.fleet.simulator.device import Device, copy_of
@@ -51,7 +51,7 @@ class FalseReports(Fault):
         """Choose the devices with false reports."""
         for device in fleet.devices:
             if chosen(device, self.rate):
-                device.tell = partial(self._tell, device)
+                device.alter_report = partial(self._alter, device)
 
     def count(self, fleet: SimulatedFleet) -> int:
         return self.lies
@@ -60,10 +60,10 @@ class FalseReports(Fault):
         """Return the false report of a device."""
         raise NotImplementedError
 
-    def _tell(self, device: Device, report: Report) -> Report:
-        said = self.falsified(device, report)
-        self.lies += said != report
-        return said
+    def _alter(self, device: Device, report: Report) -> Report:
+        falsified = self.falsified(device, report)
+        self.lies += falsified != report
+        return falsified
 
 
 class Liars(FalseReports):
@@ -109,9 +109,9 @@ class FalseFigures(FalseReports):
     def falsified(self, device: Device, report: Report) -> Report:
         """Return a report with impossible or random values."""
         kind = int(device.chance.share() * (len(_FIXED) + 1))
-        return msgspec.structs.replace(report, vitals=_FIXED[kind] if kind < len(_FIXED) else _drawn(device))
+        return msgspec.structs.replace(report, vitals=_FIXED[kind] if kind < len(_FIXED) else _random_vitals(device))
 
-    def _tell(self, device: Device, report: Report) -> Report:
+    def _alter(self, device: Device, report: Report) -> Report:
         self.lies += 1
         return self.falsified(device, report)
 
@@ -151,11 +151,11 @@ class Grinders(Fault):
             for number in range(count)
         ]  # fmt: skip
         for answer in fleet.served.enrol_all(requests) if requests else ():
-            if place(plan.salt, plan.id, answer.device) >= plan.stages[0].percent:
+            if position(plan.salt, plan.id, answer.device) >= plan.stages[0].percent:
                 continue
             device = fleet.add(f"ground {self.kept}")
             device.enrolled(answer)
-            device.tell = all_is_well if fleet.bad else all_is_lost
+            device.alter_report = all_is_well if fleet.bad else all_is_lost
             fleet.devices.append(device)
             fleet.excluded.add(device.number)
             device.wake(60.0)
@@ -177,7 +177,7 @@ class Clones(Fault):
         fleet.events.after(_HALF_AN_HOUR, lambda: self._copy(fleet))
 
     def count(self, fleet: SimulatedFleet) -> int:
-        return sum(device.twins and bool(device.held.quarantined) for device in fleet.devices)
+        return sum(device.twins and bool(device.device_state.quarantined) for device in fleet.devices)
 
     def _copy(self, fleet: SimulatedFleet) -> None:
         count = max(1, round(self.rate * len(fleet.devices)))
@@ -212,7 +212,7 @@ class StolenOnlineKey(Fault):
 def all_is_well(report: Report) -> Report:
     """Return a report without problems."""
     vitals = report.vitals and msgspec.structs.replace(report.vitals, unsure=0, alarms=0, drifting=())
-    return _changed(report, vitals, "reverted", {"what": "confirmed", "because": ""})
+    return _changed(report, vitals, "reverted", {"result": "confirmed", "because": ""})
 
 
 def all_is_lost(report: Report) -> Report:
@@ -220,19 +220,19 @@ def all_is_lost(report: Report) -> Report:
     vitals = report.vitals and msgspec.structs.replace(
         report.vitals, unsure=report.vitals.windows, alarms=10_000, latency=(9.0, 9.0)
     )
-    return _changed(report, vitals, "confirmed", {"what": "reverted", "because": "unsure"})
+    return _changed(report, vitals, "confirmed", {"result": "reverted", "because": "unsure"})
 
 
-def _changed(report: Report, vitals: Vitals | None, what: str, instead: dict[str, str]) -> Report:
+def _changed(report: Report, vitals: Vitals | None, because: str, instead: dict[str, str]) -> Report:
     """Replace the vitals of a report and its outcomes of one kind."""
 
-    def falsified(one: Outcome) -> Outcome:
-        return msgspec.structs.replace(one, **instead) if one.what == what else one
+    def falsified(outcome: Outcome) -> Outcome:
+        return msgspec.structs.replace(outcome, **instead) if outcome.result == because else outcome
 
     return msgspec.structs.replace(report, outcomes=tuple(map(falsified, report.outcomes)), vitals=vitals)
 
 
-def _drawn(device: Device) -> Vitals:
+def _random_vitals(device: Device) -> Vitals:
     chance = device.chance
     windows = int(chance.between(0.0, 1e6))
     return Vitals(

@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 
 from edgewright.fleet.simulator.device import Device
+from edgewright.fleet.simulator.disk import SimulatedOutbox
 from edgewright.fleet.simulator.event_queue import BEGIN
 from edgewright.fleet.simulator.fault import GETS_THERE, TAKEN_BACK, Fault
 from edgewright.fleet.simulator.fleet import SimulatedFleet
-from edgewright.fleet.simulator.outbox import SimulatedOutbox
 
 _DOWN_AFTER, _DOWN = 2400.0, 36 * 3600.0
 _OUTAGE_AFTER, _OUTAGE = 9000.0, 6 * 3600.0
@@ -66,7 +66,7 @@ class ControlPlaneDown(ControlPlaneFault):
     holds = (*GETS_THERE, "no start without permission")
     spoils = ("in time",)
     days = 3.0
-    least = 2.0
+    shortest_days = 2.0
 
     def started(self, fleet: SimulatedFleet) -> None:
         """Schedule the outage."""
@@ -102,7 +102,7 @@ class Outage(Fault):
     holds = (*GETS_THERE, "drained after an outage", "alarms first")
     spoils = ("in time",)
     rate = 1.0
-    least = 0.6
+    shortest_days = 0.6
     calm = False
     did = "items waiting in outboxes"
 

@@ -17,7 +17,7 @@ class DrainsBattery(BadRelease):
     did = "hours of the old release's power that the new release used beyond it"
 
     def count(self, fleet: SimulatedFleet) -> int:
-        ran_s = sum(one.disk.ran.get(fleet.new.sha256, 0.0) for one in fleet.devices) if fleet.new else 0.0
+        ran_s = sum(fault.disk.ran.get(fleet.new.sha256, 0.0) for fault in fleet.devices) if fleet.new else 0.0
         return round(ran_s * (_POWER - 1.0) / 3600.0)
 
 

@@ -40,7 +40,7 @@ class WrongClocks(Fault):
     def count(self, fleet: SimulatedFleet) -> int:
         new = fleet.new
         wrong = (device for device in fleet.devices if device.clock.skew)
-        return 0 if new is None else sum(device.held.counter == new.counter for device in wrong)
+        return 0 if new is None else sum(device.device_state.counter == new.counter for device in wrong)
 
 
 class CorrectedClocks(Fault):
@@ -50,7 +50,7 @@ class CorrectedClocks(Fault):
         "{rate} of the devices have clocks at 1970 or 400 days behind or ahead, and are set right 2 to 8 hours later"
     )
     holds = GETS_THERE
-    least = 0.5
+    shortest_days = 0.5
     rate = 0.3
     did = "devices with a wrong clock now"
 

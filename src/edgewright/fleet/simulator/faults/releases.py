@@ -42,7 +42,7 @@ class BadRelease(Fault):
         self, broken: str, behaviour: Callable[[Device], Behaviour], holds: tuple[str, ...] = TAKEN_BACK,
         minimum: float = SHORTEST,
     ) -> None:  # fmt: skip
-        self.broken, self._behaviour, self.holds, self.least = broken, behaviour, holds, minimum
+        self.broken, self._behaviour, self.holds, self.shortest_days = broken, behaviour, holds, minimum
 
     def behaviour(self, device: Device) -> Behaviour:
         """Return how the release behaves on a device."""

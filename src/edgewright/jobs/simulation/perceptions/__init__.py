@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,15 @@ from numpy.typing import NDArray
 from edgewright.core import catalogue
 
 _PACKAGE = "edgewright.jobs.simulation.perceptions"
+
+
+class Around(NamedTuple):
+    """Who drives around a car: metres ahead of it and to its right; lanes are counted from the left."""
+
+    lanes: int
+    lane: int
+    width: float
+    others: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -22,11 +31,14 @@ class Perception:
         columns: a first observation -> the names of its numbers.
         prepare: changes an environment that was made, before its first episode.
         read: an observation and the seconds that a decision lasts -> those numbers.
+        around: an environment -> its lanes, the own one and others by metres ahead and to the right; None where
+            nothing drives.
     """
 
     columns: Callable[[NDArray[Any]], tuple[str, ...]]
     read: Callable[[NDArray[Any], float], NDArray[np.float64]]
     prepare: Callable[[Any], None] = lambda _: None
+    around: Callable[[Any], Around] | None = None
 
 
 def perception(name: str, where: str) -> Perception:
@@ -35,5 +47,5 @@ def perception(name: str, where: str) -> Perception:
     Raises:
         UnknownNameError: listing the known ones.
     """
-    found: Perception = catalogue.find(_PACKAGE, name, "PERCEPTION", "perception", where)
-    return found
+    known: Perception = catalogue.find(_PACKAGE, name, "PERCEPTION", "perception", where)
+    return known

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.jobs.simulation.perceptions import Perception
+from edgewright.jobs.simulation.perceptions import Around, Perception
 
 COLUMNS = ("speed", "gap", "lead", "left_gap", "left_lead", "right_gap", "right_lead")
 # Metres: of a vehicle, of a lane, how close sideways counts as being in the own lane, and a gap where nobody is seen.
-_LENGTH, _LANE, _BESIDE, FREE = 5.0, 4.0, 3.0, 200.0
+_LENGTH, _LANE, _SAME_LANE, FREE = 5.0, 4.0, 3.0, 200.0
 
 
 def _columns(observation: NDArray[Any]) -> tuple[str, ...]:
@@ -28,18 +28,18 @@ def _columns(observation: NDArray[Any]) -> tuple[str, ...]:
 def _read(observation: NDArray[Any], period: float) -> NDArray[np.float64]:
     rows = np.asarray(observation, np.float64)
     speed, others = float(rows[0, 3]), rows[1:][rows[1:, 0] > 0]
-    made = [speed]
+    numbers = [speed]
     for side in (0.0, -_LANE, _LANE):
         aside = np.abs(others[:, 2] - side)
         # Whoever moves over counts as soon as the next decision would find it there.
         aside = np.minimum(aside, np.abs(others[:, 2] + others[:, 4] * period - side))
-        ahead = others[(aside < _BESIDE) & (others[:, 1] > 0)]
+        ahead = others[(aside < _SAME_LANE) & (others[:, 1] > 0)]
         if len(ahead):
             first = ahead[np.argmin(ahead[:, 1])]
-            made += [max(0.0, float(first[1]) - _LENGTH), speed + float(first[3])]
+            numbers += [max(0.0, float(first[1]) - _LENGTH), speed + float(first[3])]
         else:
-            made += [FREE, speed]
-    return np.array(made)
+            numbers += [FREE, speed]
+    return np.array(numbers)
 
 
 def _prepare(environment: Any) -> None:  # noqa: ANN401 - of highway-env
@@ -63,11 +63,19 @@ def rows_of(kind: Any) -> NDArray[Any]:  # noqa: ANN401 - `KinematicObservation`
         own, environment.PERCEPTION_DISTANCE, count=kind.vehicles_count - 1, see_behind=kind.see_behind,
         sort=kind.order == "sorted", vehicles_only=not kind.include_obstacles,
     )  # fmt: skip
-    made = np.zeros((kind.vehicles_count, 5), kind.space().dtype)
-    made[0] = 1, *own.position, *own.velocity
-    for row, other in zip(made[1:], near, strict=False):
+    table = np.zeros((kind.vehicles_count, 5), kind.space().dtype)
+    table[0] = 1, *own.position, *own.velocity
+    for row, other in zip(table[1:], near, strict=False):
         row[:] = 1, *(other.position - own.position), *(other.velocity - own.velocity)
-    return made
+    return table
 
 
-PERCEPTION = Perception(_columns, _read, _prepare)
+def _around(environment: Any) -> Around:  # noqa: ANN401 - of highway-env
+    own, lanes = environment.vehicle, len(environment.road.network.all_side_lanes(environment.vehicle.lane_index))
+    others = (vehicle.position - own.position for vehicle in environment.road.vehicles if vehicle is not own)
+    return Around(
+        lanes, int(own.lane_index[2]), _LANE, tuple((round(float(x), 1), round(float(y), 1)) for x, y in others)
+    )
+
+
+PERCEPTION = Perception(_columns, _read, _prepare, _around)

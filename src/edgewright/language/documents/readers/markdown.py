@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 
 from edgewright.language.documents.passages import Block
-from edgewright.language.documents.readers import Headings, Reader, Reading
-from edgewright.language.documents.readers._characters import lines
+from edgewright.language.documents.readers import Headings, Reader, Reading, lines
 
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*")
 _FENCE = re.compile(r"\s{0,12}(`{3,}|~{3,})(.*)")

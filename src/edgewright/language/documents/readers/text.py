@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from edgewright.language.documents.passages import Block
-from edgewright.language.documents.readers import Headings, Reader, Reading
-from edgewright.language.documents.readers._characters import lines
+from edgewright.language.documents.readers import Headings, Reader, Reading, lines
 
 _UNDERLINE = re.compile(r"\s*(={3,}|-{3,}|~{3,})\s*")
 _NUMBERED = re.compile(r"\s*(\d{1,3}(?:\.\d{1,3}){0,5})[.)]?\s+(\S.{0,99})")
@@ -35,13 +34,13 @@ def read(reading: Reading) -> Iterator[Block]:
 
 
 def _paragraph(headings: Headings, waiting: list[str]) -> Iterator[Block]:
-    taken = waiting.copy()
+    paragraph = waiting.copy()
     waiting.clear()
-    if len(taken) == 1 and (level := _level(taken[0])):
-        headings.take(level, taken[0])
+    if len(paragraph) == 1 and (level := _level(paragraph[0])):
+        headings.take(level, paragraph[0])
         return
     item = ""
-    for line in taken:
+    for line in paragraph:
         if item and _ITEM.match(line):
             yield Block(headings.path, 0, item)
             item = ""

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 from edgewright.language.documents.passages import Block
-from edgewright.language.documents.readers import Headings, Reader, Reading
-from edgewright.language.documents.readers._characters import pieces
+from edgewright.language.documents.readers import Headings, Reader, Reading, pieces
 
 _HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "nav", "select", "iframe", "object"})
 _BLOCKS = """
     address article aside blockquote body br dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5
     h6 header hr html li main ol p pre section summary table tbody td tfoot th thead title tr ul
 """
-_APART = frozenset(_BLOCKS.split())
+_BLOCK_TAGS = frozenset(_BLOCKS.split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 # What stands in no heading: one that nobody closed ends there, else the text below it would be lost.
 _BELOW = frozenset({"article", "blockquote", "dl", "hr", "main", "ol", "p", "pre", "section", "table", "ul"})
@@ -44,7 +43,7 @@ class _Parser(HTMLParser):
             return
         if tag in ("td", "th") and self._row is not None:
             self._cell()
-        elif tag in _APART:
+        elif tag in _BLOCK_TAGS:
             self.flush()
             self._row = [] if tag == "tr" else self._row
         if tag in _HEADINGS:
@@ -65,7 +64,7 @@ class _Parser(HTMLParser):
         elif tag == "title":
             self._text.clear()
             self._size = 0
-        elif tag in _APART:
+        elif tag in _BLOCK_TAGS:
             self.flush()
             self._row = None if tag in ("tr", "table") else self._row
         if tag in _HEADINGS:

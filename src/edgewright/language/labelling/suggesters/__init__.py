@@ -1,7 +1,7 @@
-"""Ways to suggest labels: every file offers `SUGGESTER`; its name is its own.
+"""Ways to suggest labels, a family a file.
 
 A suggester gives a share of belief for each class and item. How sure one may be of it is not its matter: where people
-have labelled enough, `suggesting` fits a temperature on labels that the suggester did not see.
+have labelled enough, a round fits a temperature on labels that the suggester did not see.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.catalogue import Registry
 from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import UnknownNameError
 
-FOLDER = "edgewright.language.labelling.suggesters"
 Scores = NDArray[np.float64]
 
 
@@ -41,17 +42,32 @@ class Given(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Suggester:
-    """The one object `SUGGESTER` of a file.
+    """A way to suggest labels.
 
     Attributes:
-        what: for people, one line.
+        description: for people, one line.
         needs: 'labels' by people or 'descriptions' of classes.
         scores: natural logarithms of belief up to a constant for each row, shape (n, classes). The score of a labelled
             item must not rest on its own label.
         heat: temperature that turns scores into shares before anything is known of how right they are.
     """
 
-    what: str
+    description: str
     needs: str
     scores: Callable[[Given], Scores]
     heat: float = 1.0
+
+
+suggester: Registry[Suggester] = Registry(__name__)
+"""Registers a suggester under its name."""
+
+
+def suggester_of(name: str, where: str = "") -> Suggester:
+    """Return the suggester of a name.
+
+    Raises:
+        UnknownNameError: with the known names.
+    """
+    if name not in suggester.known:
+        raise UnknownNameError("suggester", name, suggester.known, where)
+    return suggester.known[name]

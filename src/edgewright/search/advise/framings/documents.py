@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from edgewright.pipeline.duration_estimate import Ahead, Progress
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Existing, Frame
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
 from edgewright.search.advise.inspection import Inspection
@@ -20,16 +20,16 @@ SEARCH: dict[str, Any] = {
 
 
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
-    if seen.place is None or request.target or request.kind or seen.header:
+    if seen.location is None or request.target or request.kind or seen.header:
         return False
     known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
     return known > 0 and known >= 0.8 * sum(seen.endings.values())
 
 
 def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
-    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
+    assert seen.location is not None  # noqa: S101 - `_fits` ensures it
     files = sorted(
-        path for path in ([seen.place] if seen.place.is_file() else seen.place.rglob("*"))
+        path for path in ([seen.location] if seen.location.is_file() else seen.location.rglob("*"))
         if path.suffix.lower() in _ENDINGS
     )  # fmt: skip
     size = sum(path.stat().st_size for path in files)
@@ -38,7 +38,7 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
     index = (f"edgewright language index {some} --out documents.index",
              'edgewright language ask "..." --index documents.index')  # fmt: skip
     return FramingResult(
-        name=seen.place.stem,
+        name=seen.location.stem,
         target="",
         frame=Frame(
             task="retrieval",
@@ -53,12 +53,12 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
         existing=(
             Existing(
                 name="full text search",
-                what="matches words and their stems; needs only the base install, runs on small boards",
+                purpose="matches words and their stems; needs only the base install, runs on small boards",
                 command=index[0],
             ),
             Existing(
                 name="vectors of a sentence encoder",
-                what="finds paraphrases, where word matching is not enough: --encoder DIR",
+                purpose="finds paraphrases, where word matching is not enough: --encoder DIR",
                 command=index[0].replace(" --out", " --encoder DIR --out"),
             ),
         ),

@@ -13,24 +13,23 @@ import numpy as np
 from edgewright.data.categories import leave_out
 from edgewright.data.checks_columns import OWN_RANGE
 from edgewright.data.decision import choose_framing
-from edgewright.data.known_sets import has_loader, set_at
 from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.public import loaders, set_at
 from edgewright.data.roles import NAMED_IGNORED
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import labelled
 from edgewright.pipeline.config import names_pipeline
-from edgewright.pipeline.duration_estimate import Ahead, Progress
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
 from edgewright.race.pipeline_end import price
 from edgewright.race.problem import Problem, are_pictures
-from edgewright.schema.advice import Existing, Frame
+from edgewright.schema.advice import Curves, Existing, Frame
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.curve import Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.footprint import Footprint
-from edgewright.schema.ladder import LadderRecord, rung_of
 from edgewright.schema.profile import Profile
+from edgewright.schema.race import LadderRecord, rung_of
 from edgewright.search.advise.contract import AdviceRequest, Framing, FramingResult, capabilities
 from edgewright.search.advise.figures import Figures, usual_radio
 from edgewright.search.advise.inspection import Inspection, known_set, pipeline_of
@@ -40,7 +39,7 @@ from edgewright.search.curves.rung_learner import RungLearner
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import figure
 from edgewright.search.ladder.setup import has_ignore, leaking_columns, problem_and_config
-from edgewright.trace.readiness import NO_MODEL, NOTHING, REMEDY
+from edgewright.trace.sentences.readiness import NO_MODEL, NOTHING, REMEDY
 
 
 def _target(problem: Problem) -> str:
@@ -86,7 +85,7 @@ def _kept(problem: Problem, by: str) -> str:
 FOLDS = 3
 # Maximum number of cells (samples times columns) for which a curve takes some seconds, by upper rank of the rung: rules
 # are searched among many products, and forests and networks train long.
-_MOST = ((30, 300_000), (45, 60_000), (65, 300_000), (200, 20_000))
+_MAX_SAMPLES = ((30, 300_000), (45, 60_000), (65, 300_000), (200, 20_000))
 
 
 def curve_of(
@@ -108,15 +107,15 @@ def curve_of(
         return None, "not measured: more data does not change the majority class"
     chosen = ladder.rungs[rung]
     cells = ladder.heats.part(ladder.heats.whole, ladder.standing(rung).entrant.config).X.size
-    maximum = next(limit for rank, limit in _MOST if chosen.rank < rank)
+    maximum = next(limit for rank, limit in _MAX_SAMPLES if chosen.rank < rank)
     if wanted is None and cells > maximum:
         return None, f"not measured: the rung {chosen.title} takes long on {cells:,} cells; --curve measures it anyway"
     learner = RungLearner(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
     try:
-        found = measure(learner, CurveRequest(parameters=False), progress, ahead)
+        curves = measure(learner, CurveRequest(parameters=False), progress, ahead)
     except InputError as error:
         return None, f"not measured: {error}"
-    return found, f"{found.verdict} (error: {found.error}; rung: {found.model}; 80 % interval)"
+    return curves, f"{curves.verdict} (error: {curves.error}; rung: {curves.model}; 80 % interval)"
 
 
 _TASKS = ("classification", "regression")
@@ -130,13 +129,15 @@ _LABELLED_FOLDERS = ("folder", "edge_impulse", "pictures")
 
 
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
-    if seen.place is None or request.target or seen.place.suffix == ".toml":
+    if seen.location is None or request.target or seen.location.suffix == ".toml":
         return request.task in ("auto", *_TASKS)
     try:
-        if not seen.place.is_dir():
-            return guess(str(seen.place))["kind"] == "pictures"  # a ZIP of them
+        if not seen.location.is_dir():
+            return guess(str(seen.location))["kind"] == "pictures"  # a ZIP of them
         return (
-            bool(request.kind) or has_loader(set_at(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
+            bool(request.kind)
+            or set_at(seen.location) in loaders()
+            or guess(str(seen.location))["kind"] in _LABELLED_FOLDERS
         )
     except InputError:
         return False
@@ -157,13 +158,13 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
     record = ladder.climb()
     if record.interrupted:
         raise KeyboardInterrupt
-    held = (f"held out for the test report of a run: {', '.join(record.held)}",) if record.held else ()
+    held_out = (f"held out for the test report of a run: {', '.join(record.left_out)}",) if record.left_out else ()
     known = known_set(setup.known, request.path or request.data)
     frame = _frame(seen, request, setup)
     result = partial(
         FramingResult, name=problem.name, target=problem.dataset.target_name, frame=frame,
         columns=tuple(column.name for column in problem.samples.columns), rate=problem.samples.rate, ladder=record,
-        notes=(*(note for note in record.notes if note not in frame.why), *held),
+        notes=(*(note for note in record.notes if note not in frame.why), *held_out),
     )  # fmt: skip
     if not record.beats_chance or all(rung.score is None or rung.name == USUAL for rung in record.rungs):
         return result(
@@ -205,11 +206,11 @@ def _frame(seen: Inspection, request: AdviceRequest, setup: Setup) -> Frame:
 
 def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
     """Return the inputs of the ladder with automatically chosen columns and windows, and the reasons."""
-    known = "" if request.kind else set_at(seen.place)
-    known = known if has_loader(known) else ""
+    known = "" if request.kind else set_at(seen.location)
+    known = known if known in loaders() else ""
     why: list[str] = []
     left: list[tuple[str, str]] = []
-    pipeline = pipeline_of(known) if seen.place is not None and seen.place.is_dir() and not request.target else ""
+    pipeline = pipeline_of(known) if seen.location is not None and seen.location.is_dir() and not request.target else ""
     if pipeline or names_pipeline(request.data, request.path):
         data, path = (pipeline, request.data) if pipeline else (request.data, request.path)
         if pipeline:
@@ -218,7 +219,7 @@ def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
         where = f"{data} --data {shlex.quote(path)}" if path else data
         named: dict[str, object] = {}
     else:
-        folder = seen.place is not None and seen.place.is_dir()
+        folder = seen.location is not None and seen.location.is_dir()
         named = _named(seen, request, known if folder else "")
         columns = {key: value for key, value in named.items() if key != "kind"}
         proposed = propose_table(
@@ -248,20 +249,20 @@ def _problem(
 ) -> tuple[Problem, PipelineConfig]:
     """Return the problem without columns that may leak the target, except those in `request.keep`."""
     task = request.task if request.task in _TASKS else "auto"
-    made = None
+    problem = None
     for _ in range(3):  # removing columns can reveal further ones
-        made = problem_and_config(
+        problem = problem_and_config(
             request.data, named, window=window, held_out=request.held_out, task=task, profile=request.device,
             by=request.by, seed=request.seed,
         )  # fmt: skip
-        leaking = _leaking_columns(made[0], request.keep)
-        if not leaking or not has_ignore(made[1]) or len(leaking) >= len(made[0].samples.columns):
+        leaking = _leaking_columns(problem[0], request.keep)
+        if not leaking or not has_ignore(problem[1]) or len(leaking) >= len(problem[0].samples.columns):
             break
         left += leaking.items()
         named |= leave_out(named, leaking)
-    assert made is not None  # noqa: S101 - the loop runs at least once
-    left += [(name, "it is constant or empty") for name in made[2]]
-    return made[0], made[1]
+    assert problem is not None  # noqa: S101 - the loop runs at least once
+    left += [(name, "it is constant or empty") for name in problem[2]]
+    return problem[0], problem[1]
 
 
 def _leaking_columns(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
@@ -269,12 +270,12 @@ def _leaking_columns(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
 
     A column in which each class has its own range is kept and only noted, because a threshold can use it.
     """
-    found = {}
+    leaking = {}
     for name, sentence in leaking_columns(problem):
         if name not in kept and OWN_RANGE not in sentence:
             text = sentence.split(": is it known")[0].removeprefix(f"{name} ")
-            found[name] = f"it may leak the target ({text}); include it with --keep {shlex.quote(name)}"
-    return found
+            leaking[name] = f"it may leak the target ({text}); include it with --keep {shlex.quote(name)}"
+    return leaking
 
 
 def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, object]:
@@ -331,12 +332,12 @@ def _simple(record: LadderRecord, problem: Problem) -> tuple[Existing, ...]:
         rung = rung_of(record, name)
         if rung is not None and rung.score is not None:
             measured = f"{record.metric_title} {figure(rung.score.value)}"
-            lines.append(Existing(name=rung.title, what=rung.says, measured=measured))
+            lines.append(Existing(name=rung.title, purpose=rung.says, measured=measured))
     if problem.task == "classification" and len(problem.classes) == 2:
         share = float(min(np.unique(problem.y, return_counts=True)[1]) / len(problem.y))
         if share < 0.1:
-            what = f"one class is rare ({100 * share:.1f} %): a detector learns normal rows without examples of it"
-            lines.append(Existing(name="shipped detectors", what=what, command="edgewright detect fit --help"))
+            reason = f"one class is rare ({100 * share:.1f} %): a detector learns normal rows without examples of it"
+            lines.append(Existing(name="shipped detectors", purpose=reason, command="edgewright detect fit --help"))
     return tuple(lines)
 
 

@@ -21,7 +21,7 @@ from edgewright.language.forecasting.calendar_seasons import choose_seasons, fin
 from edgewright.language.forecasting.selection import ForecastRequest as Forecasting
 from edgewright.language.forecasting.selection import fit_forecaster
 from edgewright.language.forecasting.series import Series, filled, read_series
-from edgewright.pipeline.duration_estimate import Ahead, Progress
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Existing, Flip, Frame
 from edgewright.schema.data import DataSet
 from edgewright.schema.detector import Choice
@@ -34,7 +34,7 @@ from edgewright.workflows.detection.rows import Watched, read_watched, with_limi
 from edgewright.workflows.detection.selection import choose
 from edgewright.workflows.detection.threshold import ThresholdRequest as Limits
 
-_MOST, _KINDS = 1000, range(2, 7)
+_SAMPLED_ROWS, _KINDS = 1000, range(2, 7)
 # Minimum mean silhouette of separate clusters: 'a reasonable structure' in Kaufman and Rousseeuw (1990).
 MIN_SILHOUETTE = 0.5
 
@@ -50,22 +50,22 @@ def find_clusters(values: NDArray[np.float32], seed: int) -> tuple[int, float]:
     if len(known) < 30:
         return 0, 0.0
     rng = np.random.default_rng(seed)
-    some = known[np.sort(rng.permutation(len(known))[:_MOST])]
+    some = known[np.sort(rng.permutation(len(known))[:_SAMPLED_ROWS])]
     spread = some.std(axis=0)
     some = (some - some.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     if not some.shape[1] or len(np.unique(some, axis=0)) <= max(_KINDS):
         return 0, 0.0
     with threadpool_limits(1):
-        found = {
+        scores = {
             k: float(silhouette_score(some, KMeans(k, n_init=3, random_state=seed).fit_predict(some))) for k in _KINDS
         }
-    best = max(found, key=lambda k: found[k])
-    return (best if found[best] >= MIN_SILHOUETTE else 0), found[best]
+    best = max(scores, key=lambda k: scores[k])
+    return (best if scores[best] >= MIN_SILHOUETTE else 0), scores[best]
 
 
 FEWEST = 30
 # Maximum number of rows for the comparison of detectors and forecasters; `detect fit` and `forecast` use all rows.
-MOST = 6000
+MAX_ROWS = 6000
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,11 @@ def season_of(rows: Rows) -> int:
     """Return the season of the main column in rows; 0 where it has none, or the rate is unknown."""
     if rows.dataset.rate is None:
         return 0
-    first = rows.dataset.recordings[0].values[:MOST, rows.first].astype(np.float64)
+    first = rows.dataset.recordings[0].values[:MAX_ROWS, rows.first].astype(np.float64)
     if np.isfinite(first).sum() < FEWEST:
         return 0
-    found = find_seasons(_interpolated(first))
-    return int(found[0].rows) if found else 0
+    seasons = find_seasons(_interpolated(first))
+    return int(seasons[0].rows) if seasons else 0
 
 
 _HORIZON = 12
@@ -137,27 +137,27 @@ ROBUST = "robust"
 
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if request.target:  # column of anomaly labels, or the column to forecast
-        return seen.place is not None and request.task in ("anomaly", "forecasting")
-    return seen.place is not None and request.task not in ("classification", "regression")
+        return seen.location is not None and request.task in ("anomaly", "forecasting")
+    return seen.location is not None and request.task not in ("classification", "regression")
 
 
 def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
     with progress("Reading data", None):
         rows = read_rows(seen, request)
-    found = len(rows.values)
-    if found < FEWEST:
-        raise InputError(f"at least {FEWEST} rows", str(found), request.data, "Record more")
+    count = len(rows.values)
+    if count < FEWEST:
+        raise InputError(f"at least {FEWEST} rows", str(count), request.data, "Record more")
     season = season_of(rows)
     with progress("Clustering rows", None):
-        kinds, apart = find_clusters(rows.values, request.seed)
-    task, why = _task(rows, request, season, kinds, apart)
+        kinds, separation = find_clusters(rows.values, request.seed)
+    task, why = _task(rows, request, season, kinds, separation)
     could = ", ".join(seen.few_valued())
     notes = (
         (f"no --target is set; columns with few values that could be one: {could}",)
         if could and not request.target
         else ()
     )
-    first = _Analysis(rows, request, task, why, season, kinds, apart, progress, ahead, notes)
+    first = _Analysis(rows, request, task, why, season, kinds, separation, progress, ahead, notes)
     return {"anomaly": _anomaly, "forecasting": _forecasting, "clustering": _clustering}[task](first)
 
 
@@ -171,12 +171,12 @@ class _Analysis:
     why: tuple[str, ...]
     season: int
     kinds: int
-    apart: float
+    separation: float
     progress: Progress
     ahead: Ahead
     notes: tuple[str, ...]
 
-    def found(self, commands: Sequence[str], **more: Any) -> FramingResult:  # noqa: ANN401 - fields of `FramingResult`
+    def framing_result(self, commands: Sequence[str], **more: Any) -> FramingResult:  # noqa: ANN401 - fields of `FramingResult`
         """Return the result of the framing with the next commands."""
         rows, printed = self.rows, tuple(commands)
         frame = Frame(
@@ -188,7 +188,7 @@ class _Analysis:
         )  # fmt: skip
 
 
-def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
+def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, gap: float) -> tuple[str, tuple[str, ...]]:
     """Return the task and the reasons."""
     rate = rows.dataset.rate
     lines = [
@@ -201,8 +201,8 @@ def _task(rows: Rows, request: AdviceRequest, season: int, kinds: int, apart: fl
         lines.append(f"the column {rows.name} repeats every {season} rows" if season else
                     f"the column {rows.name} shows no season")  # fmt: skip
     lines.append(
-        f"rows form {kinds} clusters (silhouette {apart:.2f})" if kinds else
-        f"rows form no separate clusters (best silhouette {apart:.2f})"
+        f"rows form {kinds} clusters (silhouette {gap:.2f})" if kinds else
+        f"rows form no separate clusters (best silhouette {gap:.2f})"
     )  # fmt: skip
     if request.task != "auto":
         return request.task, (*lines, f"--task {request.task} is set")
@@ -223,10 +223,10 @@ def _anomaly(seen: _Analysis) -> FramingResult:
     with seen.progress("Detectors on labelled rows" if request.target else "Detectors on injected anomalies", None):
         try:
             watched = with_limit(read_watched(request.data, kind=request.kind, target=request.target, time=rows.time,
-                                              ignore=(*request.ignore, *ignored)), MOST)  # fmt: skip
+                                              ignore=(*request.ignore, *ignored)), MAX_ROWS)  # fmt: skip
             price = _detector(ROBUST, watched)
             choice = choose(watched, Limits(), seen.ahead)
-            price = _detector(choice.tried[0].kind, watched)
+            price = _detector(choice.candidates[0].kind, watched)
         except EdgewrightError as error:
             reason = str(error)
     fit = f"edgewright detect fit {_common(rows, request)} --out normal.detector"
@@ -236,7 +236,7 @@ def _anomaly(seen: _Analysis) -> FramingResult:
     rows_file = request.data if kind == "csv" and Path(request.data).is_file() else "new.csv"
     commands = [fit, f"edgewright detect run normal.detector --csv {shlex.quote(rows_file)}",
                 "edgewright detect c99 normal.detector --out firmware"]  # fmt: skip
-    measured, name, text = _judged(choice, reason)
+    measured, name, text = _choice_texts(choice, reason)
     flips = [] if request.target else [
         Flip(
             when="with some anomalous rows labelled (--target), even a few",
@@ -251,7 +251,7 @@ def _anomaly(seen: _Analysis) -> FramingResult:
                 then=f"a forecaster is measured instead: {rows.name} repeats every {seen.season} rows",
             )
         )
-    return seen.found(
+    return seen.framing_result(
         commands,
         target=request.target,
         changes=min(1.0, (1.0 / 86_400.0) / rows.dataset.rate) if rows.dataset.rate else 1.0,
@@ -276,16 +276,16 @@ def _detector(name: str, watched: Watched) -> Price:
     )
 
 
-def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], ...], str, str]:
+def _choice_texts(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], ...], str, str]:
     """Return the results of the detectors, the chosen one, and the reason."""
     if choice is None:
         return (("detectors", f"not compared: {reason}"),), ROBUST, "the simplest detector: median and spread"
     reported = tuple(
-        (one.kind, f"left out: {one.why}" if one.why else
-         f"F1 {one.skill:.2f} ({one.low:.2f} to {one.high:.2f}), {one.bytes:,} bytes")
-        for one in choice.tried
+        (result.kind, f"left out: {result.why}" if result.why else
+         f"F1 {result.skill:.2f} ({result.low:.2f} to {result.high:.2f}), {result.bytes:,} bytes")
+        for result in choice.candidates
     )  # fmt: skip
-    return reported, choice.tried[0].kind, f"{choice.reason}; {choice.measure}"
+    return reported, choice.candidates[0].kind, f"{choice.reason}; {choice.measure}"
 
 
 def _limits(rows: Rows) -> tuple[Existing, ...]:
@@ -296,7 +296,7 @@ def _limits(rows: Rows) -> tuple[Existing, ...]:
     return (
         Existing(
             name="one limit per column",
-            what=f"{some}: fixed rules on the device, no training",
+            purpose=f"{some}: fixed rules on the device, no training",
             measured="2 of 1,000 rows are outside in each column (limits are the 0.1 % and 99.9 % quantiles)",
         ),
     )
@@ -307,48 +307,55 @@ def _forecasting(seen: _Analysis) -> FramingResult:
     horizon = seen.season or _HORIZON
     series = _series(rows, request)
     if series is None:
-        values = rows.dataset.recordings[0].values[-MOST:, rows.first].astype(np.float64)
+        values = rows.dataset.recordings[0].values[-MAX_ROWS:, rows.first].astype(np.float64)
         values = _interpolated(values)
     else:
-        values = filled(series, 1)[0].values[-MOST:]
+        values = filled(series, 1)[0].values[-MAX_ROWS:]
     horizon = max(1, min(horizon, len(values) // 6))
     with seen.progress("Forecasters, backtested", None):
         # Use the seasons that the `forecast` command printed below would choose.
         step = series.step if series is not None else 1 / rows.dataset.rate if rows.dataset.rate else 0.0
-        made = fit_forecaster(values, Forecasting(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
-    spec = made.spec
+        fitted = fit_forecaster(
+            values, Forecasting(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows)
+        )
+    spec = fitted.spec
     command = _forecast(rows, request, horizon)
     commands = (command, "edgewright forecast run next.forecaster --csv live.csv",
                 "edgewright export next.forecaster --to c99 --out firmware")  # fmt: skip
     measured = tuple(
-        (one.name, f"left out: {one.why}" if one.why else f"MASE {one.mase:.3f} ({one.low:.3f} to {one.high:.3f})")
-        for one in spec.tried
+        (
+            result.name,
+            f"left out: {result.why}"
+            if result.why
+            else f"MASE {result.mase:.3f} ({result.low:.3f} to {result.high:.3f})",
+        )
+        for result in spec.candidates
     )
-    return seen.found(
+    return seen.framing_result(
         commands,
         target=rows.name,
         rows_an_answer=float(horizon),
         changes_how="every forecast is sent, one per horizon",
-        existing=(Existing(name="the value one season ago", what="no training; MASE 1 means as good as this"),),
+        existing=(Existing(name="the value one season ago", purpose="no training; MASE 1 means as good as this"),),
         measured=measured,
         choice=spec.name,
         choice_why=spec.reason,
-        price=forecaster_price(made),
+        price=forecaster_price(fitted),
         curve_note="not measured for forecasters",
     )
 
 
 def _clustering(seen: _Analysis) -> FramingResult:
     rows, request = seen.rows, seen.request
-    kinds, apart = seen.kinds, seen.apart
+    kinds, separation = seen.kinds, seen.separation
     fit = f"edgewright detect fit {_common(rows, request)} --detector k_means --out kinds.detector"
     commands = (fit, "edgewright label --help", f"edgewright advise {shlex.quote(request.data)} --target LABEL")
     count = f"{kinds} clusters" if kinds else "no separate clusters"
-    return seen.found(
+    return seen.framing_result(
         commands,
         target="",
         existing=_limits(rows),
-        measured=(("k-means", f"{count}, silhouette {apart:.2f} (1: far apart, 0: overlapping)"),),
+        measured=(("k-means", f"{count}, silhouette {separation:.2f} (1: far apart, 0: overlapping)"),),
         choice="distances to k-means centres",
         choice_why=f"{count} were found; once a person names them, the task is classification",
         curve_note="not measured: there are no labels",

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
 from edgewright.language.utterances import read
-from edgewright.pipeline.duration_estimate import Ahead, Progress
+from edgewright.pipeline.cost.duration_estimate import Ahead, Progress
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
@@ -38,7 +38,7 @@ class _LabelledText:
 
 
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
-    if seen.place is None or request.kind:
+    if seen.location is None or request.kind:
         return False
     if seen.header:
         numbers = [
@@ -49,23 +49,23 @@ def _fits(seen: Inspection, request: AdviceRequest) -> bool:
     if not seen.endings or not set(seen.endings) <= _FILES | {"", ".md"} or not set(seen.endings) & _FILES:
         return False
     try:
-        return bool(read(seen.place).utterances)
+        return bool(read(seen.location).utterances)
     except InputError:
         return False
 
 
 def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead: Ahead) -> FramingResult:
-    found = _read(seen, request)
-    if found is None:
+    corpus = _read(seen, request)
+    if corpus is None:
         return _unlabelled(seen)
-    inside = [one for one in found.utterances if one.intent != OUT_OF_SCOPE]
-    counts = Counter(one.intent for one in inside)
+    inside = [utterance for utterance in corpus.utterances if utterance.intent != OUT_OF_SCOPE]
+    counts = Counter(utterance.intent for utterance in inside)
     if len(counts) < 2:
         raise InputError("at least two different intents", str(len(counts)), request.data, "Label at least two intents")
     if len(inside) < _FEWEST:
         raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), request.data, "Add utterances")
     with progress("Intents", 3) as advance:
-        learner = IntentLearner(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=request.seed)
+        learner = IntentLearner(seen.location.stem if seen.location else "text", inside, size=_SIZE, seed=request.seed)
         maximum = max(counts.values()) / len(inside)
         advance(1)
         words = _bayes(inside, request.seed)
@@ -74,38 +74,38 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
         advance(1)
     sure = 1.96 * float(np.sqrt(max(1e-9, student * (1 - student)) / (0.2 * len(inside))))
     gain = student - words
-    taken = gain > sure
-    train = (*found.first, f"edgewright language train {found.ready} --out text.language --size 64kB",
+    is_better = gain > sure
+    train = (*corpus.first, f"edgewright language train {corpus.ready} --out text.language --size 64kB",
              'edgewright language parse "..." --model text.language',
              "edgewright language export text.language --to c99 --out firmware")  # fmt: skip
     choice = "an intent student of at most 64 kB"
     text = "word counts (naive Bayes) are not significantly worse, but only the student exports C99 with test vectors"
     return FramingResult(
-        name=seen.place.stem if seen.place else "text",
+        name=seen.location.stem if seen.location else "text",
         target=request.target,
         frame=Frame(
             task="intent",
-            why=(f"{found.source}: {len(inside):,} sentences with {len(counts)} labels, so each label is an intent",
+            why=(f"{corpus.source}: {len(inside):,} sentences with {len(counts)} labels, so each label is an intent",
                  f"labels have {min(counts.values())} to {max(counts.values())} sentences"),
             capabilities=capabilities(),
             commands=train,
         ),
         columns=("sentence",),
         usual_rows=50.0,
-        bytes_row=float(np.mean([len(one.text.encode()) for one in inside])),
+        bytes_row=float(np.mean([len(utterance.text.encode()) for utterance in inside])),
         changes_how="every sentence has its own answer",
-        existing=(Existing(name="labels from descriptions", what="an encoder and a description of each label, without "
-                           "examples; with labelled ones the student is smaller",
+        existing=(Existing(name="labels from descriptions", purpose="an encoder and a description of each label, "
+                           "without examples; with labelled ones the student is smaller",
                            command='edgewright language zero-shot "..." --labels labels.toml --encoder DIR'),),
         choice=choice,
         choice_why=f"accuracy {student:.3f} on a held-out fifth of each label, {gain:+.3f} over word counts"
-        + ("" if taken else f" (within ±{sure:.3f}: {text})"),
+        + ("" if is_better else f" (within ±{sure:.3f}: {text})"),
         measured=(("most frequent label", f"accuracy {maximum:.3f}"),
                   ("word counts, naive Bayes", f"accuracy {words:.3f}"),
                   ("student, int8, at most 64 kB", f"accuracy {student:.3f} ± {sure:.3f}")),
-        curve_note=f"not measured: measure it with edgewright curve {found.ready} --utterances",
+        curve_note=f"not measured: measure it with edgewright curve {corpus.ready} --utterances",
         costs=(("flash", "at most 64 kB for the student's tables (--size)"), ("labels", f"{len(inside):,} sentences")),
-        commands=(*train, f"edgewright curve {found.ready} --utterances"),
+        commands=(*train, f"edgewright curve {corpus.ready} --utterances"),
         notes=("the file names no speakers, so sentences of one speaker can be in both parts; they are split one "
                "by one",),
     )  # fmt: skip
@@ -113,10 +113,10 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
 
 def _read(seen: Inspection, request: AdviceRequest) -> _LabelledText | None:
     """Read the utterances; return None where a table has sentences but no labels."""
-    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
-    location = shlex.quote(str(seen.place))
+    assert seen.location is not None  # noqa: S101 - `_fits` ensures it
+    location = shlex.quote(str(seen.location))
     if not seen.header:
-        return _LabelledText(read(seen.place).utterances, f"{seen.place.name} holds utterances", location)
+        return _LabelledText(read(seen.location).utterances, f"{seen.location.name} holds utterances", location)
     names = {name.lower(): name for name in seen.header}
     target = request.target or names.get("intent", "")
     if not target:
@@ -127,35 +127,35 @@ def _read(seen: Inspection, request: AdviceRequest) -> _LabelledText | None:
         )
     column = names.get("text") or max((n for n in seen.sentences if n != target), key=lambda n: seen.words[n])
     pairs = zip(seen.columns[column].tolist(), seen.columns[target].tolist(), strict=True)
-    made = tuple(Utterance(text=text, intent=label) for text, label in pairs if text and label)
+    utterances = tuple(Utterance(text=text, intent=label) for text, label in pairs if text and label)
     if {"text", "intent"} <= set(names):
-        return _LabelledText(made, f"columns {column!r} and {target!r}", location)
+        return _LabelledText(utterances, f"columns {column!r} and {target!r}", location)
     message = (
         f"name the columns {shlex.quote(column)} and {shlex.quote(target)} 'text' and 'intent', as text-intent.csv"
     )
-    return _LabelledText(made, f"columns {column!r} and {target!r}", "text-intent.csv", (f"# {message}",))
+    return _LabelledText(utterances, f"columns {column!r} and {target!r}", "text-intent.csv", (f"# {message}",))
 
 
 def _bayes(utterances: list[Utterance], seed: int) -> float:
     """Return the accuracy of naive Bayes on word counts, on a held-out fifth of the sentences."""
     rng = np.random.default_rng(seed)
-    texts = HashingVectorizer(n_features=2**12, alternate_sign=False).transform([one.text for one in utterances])
-    labels = np.array([one.intent for one in utterances])
-    held = rng.permutation(len(labels)) < len(labels) // 5
-    model = MultinomialNB(alpha=0.1).fit(texts[~held], labels[~held])
-    return float(model.score(texts[held], labels[held]))
+    texts = HashingVectorizer(n_features=2**12, alternate_sign=False).transform([item.text for item in utterances])
+    labels = np.array([item.intent for item in utterances])
+    held_out = rng.permutation(len(labels)) < len(labels) // 5
+    model = MultinomialNB(alpha=0.1).fit(texts[~held_out], labels[~held_out])
+    return float(model.score(texts[held_out], labels[held_out]))
 
 
 def _unlabelled(seen: Inspection) -> FramingResult:
     """Return the advice for unlabelled sentences; a table of questions and answers leads to retrieval."""
-    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
+    assert seen.location is not None  # noqa: S101 - `_fits` ensures it
     if {"question", "answer"} <= {name.strip().lower() for name in seen.header}:
         return _questions(seen)
-    location = shlex.quote(str(seen.place))
+    location = shlex.quote(str(seen.location))
     commands = ('edgewright language zero-shot "..." --labels labels.toml --encoder DIR', "edgewright label --help",
                 f"edgewright advise {location} --target COLUMN")  # fmt: skip
     return FramingResult(
-        name=seen.place.stem,
+        name=seen.location.stem,
         target="",
         frame=Frame(
             task="intent",
@@ -178,11 +178,11 @@ def _unlabelled(seen: Inspection) -> FramingResult:
 
 def _questions(seen: Inspection) -> FramingResult:
     """Return the advice for questions with answers, which can test a search in documents."""
-    assert seen.place is not None  # noqa: S101 - `_fits` ensures it
+    assert seen.location is not None  # noqa: S101 - `_fits` ensures it
     commands = ("edgewright language index manual.pdf --out manual.index",
                 'edgewright language ask "..." --index manual.index')  # fmt: skip
     return FramingResult(
-        name=seen.place.stem,
+        name=seen.location.stem,
         target="",
         frame=Frame(
             task="retrieval",

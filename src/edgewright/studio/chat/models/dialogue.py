@@ -7,21 +7,21 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.language.dialogue.turn import turn_steps
+from edgewright.language.dialogue.conversation import turn_steps
 from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
 from edgewright.nlp.dialogue import UNCLEAR, Dialogue, DialogueOutput
 from edgewright.nlp.documents.retrieval import Retriever
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed
-from edgewright.studio.chat.contract import Message, Reply, Sampling, ServedKind, words_of
+from edgewright.studio.chat.models import Message, Reply, Sampling, ServedKind, words_of
 
 
 class ServedDialogue:
     """Answers as `edgewright language chat` does; no time passes between messages, so no time-out is due.
 
     Args:
-        path: of the table.
+        path: path of the table.
         model: that understands what is said; None for the table's own.
     """
 
@@ -44,21 +44,21 @@ class ServedDialogue:
         greeting = dialogue.begin()
         parsed: Parsed | None = None
         outputs: list[DialogueOutput] = []
-        heard = [message.text for message in messages if message.role == "user"]
-        for number, text in enumerate(heard):
+        texts = [message.text for message in messages if message.role == "user"]
+        for number, text in enumerate(texts):
             if dialogue.over:
                 where = f"message {number + 1} of the user"
                 raise InputError("a new conversation", "more after the end of this one", where)
             parsed, outputs = self._turn(dialogue, text)
-        said = [*greeting, *outputs] if len(heard) == 1 else outputs
-        does = [label for output in said for label in output.does]
+        shown = [*greeting, *outputs] if len(texts) == 1 else outputs
+        does = [label for output in shown for label in output.does]
         details = {
             "state": dialogue.machine.state,
             "over": dialogue.over,
             "does": does,
             "steps": msgspec.to_builtins(turn_steps(parsed, outputs)),
         }
-        lines = [*(f"[{label}]" for label in does), *(answer for output in said for answer in output.answers)]
+        lines = [*(f"[{label}]" for label in does), *(answer for output in shown for answer in output.answers)]
         return Reply(words_of("\n".join(lines)), details)
 
     def _turn(self, dialogue: Dialogue, text: str) -> tuple[Parsed | None, list[DialogueOutput]]:

@@ -11,16 +11,16 @@ import numpy as np
 from edgewright.language.documents.hybrid import checked_encoder
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.nlp.utterance.head import Encodes
-from edgewright.schema.documents import Answer, Found
+from edgewright.schema.documents import Answer, FoundPassage
 from edgewright.schema.errors import InputError
-from edgewright.studio.chat.contract import Message, Reply, Sampling, ServedKind, words_of
+from edgewright.studio.chat.models import Message, Reply, Sampling, ServedKind, words_of
 
 
 class ServedDocuments:
     """Answers the last message alone: an index has no memory of the conversation.
 
     Args:
-        path: of the index.
+        path: path of the index.
         encoder: directory of the encoder of its vectors; None searches by words alone.
     """
 
@@ -28,14 +28,14 @@ class ServedDocuments:
 
     def __init__(self, path: Path, encoder: Path | None) -> None:
         self._index = DocumentIndex(path)
-        held = self._index.held
-        if held.media:
+        content = self._index.contents
+        if content.media:
             self._index.close()
-            raise InputError("an index of documents", f"one of {held.media}s", str(path))
+            raise InputError("an index of documents", f"one of {content.media}s", str(path))
         self._encoder: Encodes | None = None if encoder is None else checked_encoder(self._index, encoder)
-        names = ", ".join(document.name for document in held.documents[:3])
-        more = ", ..." if len(held.documents) > 3 else ""
-        self.title = f"answers from {names}{more} ({held.passages:,} passages)"
+        names = ", ".join(document.name for document in content.documents[:3])
+        more = ", ..." if len(content.documents) > 3 else ""
+        self.title = f"answers from {names}{more} ({content.passages:,} passages)"
 
     def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         """Answer with a cited passage, or refuse."""
@@ -48,7 +48,7 @@ class ServedDocuments:
             "confidence": answer.confidence,
             "threshold": answer.threshold,
             "unknown": list(answer.unknown),
-            "citations": [_citation(one) for one in answer.found],
+            "citations": [_citation(passage) for passage in answer.passages],
         }
         return Reply(words_of(_text(answer)), details)
 
@@ -57,28 +57,28 @@ class ServedDocuments:
         self._index.close()
 
 
-def _citation(found: Found) -> dict[str, Any]:
+def _citation(passage: FoundPassage) -> dict[str, Any]:
     return {
-        "document": found.document, "section": list(found.path), "page": found.page or None,
-        "sentence": found.sentence, "text": found.text,
+        "document": passage.document, "section": list(passage.path), "page": passage.page or None,
+        "sentence": passage.sentence, "text": passage.text,
     }  # fmt: skip
 
 
 def _text(answer: Answer) -> str:
     if not answer.answered:
         unknown = f" No word like: {', '.join(answer.unknown[:5])}." if answer.unknown else ""
-        nearest = f"\n\nThe nearest passage is {_where(answer.found[0])}." if answer.found else ""
+        nearest = f"\n\nThe nearest passage is {_where(answer.passages[0])}." if answer.passages else ""
         return f"The documents do not answer this question.{unknown}{nearest}"
-    best = answer.found[0]
+    best = answer.passages[0]
     lines = [f"{best.sentence} [1]", f"[1] {_where(best)}"]
     if best.text.strip() != best.sentence.strip():
         lines.insert(1, f"From the passage: {best.text}")
     return "\n\n".join(lines)
 
 
-def _where(found: Found) -> str:
-    page = f", page {found.page}" if found.page else ""
-    return f"{found.document}{page}: {' > '.join(found.path) or '-'}"
+def _where(passage: FoundPassage) -> str:
+    page = f", page {passage.page}" if passage.page else ""
+    return f"{passage.document}{page}: {' > '.join(passage.path) or '-'}"
 
 
 KIND = ServedKind("an index of documents", "SQLite format 3\0", "directory of its encoder", ServedDocuments)

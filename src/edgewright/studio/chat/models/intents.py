@@ -11,14 +11,14 @@ from edgewright.language.embedding import load
 from edgewright.nlp.utterance.model_file import SPEC
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed
-from edgewright.studio.chat.contract import Message, Reply, Sampling, ServedKind, words_of
+from edgewright.studio.chat.models import Message, Reply, Sampling, ServedKind, words_of
 
 
 class ServedIntents:
     """Parses the last message.
 
     Args:
-        path: of the model.
+        path: path of the model.
         encoder: directory of the encoder that it is a head on; None for other models.
     """
 

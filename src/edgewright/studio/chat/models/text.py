@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.nlp.texts.alphabet import decode, encode
+from edgewright.nlp.texts.contract import decode, encode
 from edgewright.nlp.texts.model_file import SPEC, read_text_model
 from edgewright.nlp.texts.suggest import suggest
-from edgewright.studio.chat.contract import Message, Reply, Sampling, ServedKind
+from edgewright.studio.chat.models import Message, Reply, Sampling, ServedKind
 
 _BEFORE = 1000
 
@@ -19,7 +19,7 @@ class ServedText:
     """Continues a text; a piece is a character.
 
     Args:
-        path: of the model.
+        path: path of the model.
         other: none.
     """
 
@@ -33,7 +33,7 @@ class ServedText:
     def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         """Continue the last message; suggestions of the next word are in the details."""
         text = messages[-1].text
-        words = [{"word": one.word, "probability": one.chance} for one in suggest(self._model, text)]
+        words = [{"word": word.word, "probability": word.chance} for word in suggest(self._model, text)]
         return Reply(self._pieces(text, sampling), {"suggestions": words})
 
     def _pieces(self, text: str, sampling: Sampling) -> Iterator[str]:

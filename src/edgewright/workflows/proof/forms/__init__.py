@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.core import catalogue
-from edgewright.core.input_ranges import Ranges
+from edgewright.core.input.input_ranges import Ranges
 from edgewright.core.package import Package
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.graph import Graph
@@ -29,7 +29,7 @@ class Subject:
     """What is proven.
 
     Attributes:
-        name: of the pipeline or model.
+        name: name of the pipeline or model.
         pipeline: fitted, with its model last; None for a package or a model alone.
         graphs: 'float' and 'int8' -> graph, those that there are.
         models: the same as bytes of ONNX, as they would be shipped.
@@ -43,7 +43,7 @@ class Subject:
         artefacts: further models as they lie on the disk.
         files: all that was read.
         serial: line to a board that runs the exported code; empty for none.
-        place: that was read.
+        path: that was read.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Subject:
     artefacts: tuple[Artefact, ...] = ()
     files: tuple[FileRecord, ...] = ()
     serial: str = ""
-    place: Path | None = None
+    path: Path | None = None
 
     def missing(self, name: str, reason: str, *, needed: bool = False) -> None:
         """Note a form that cannot exist here; the proof fails for one that the user asked for."""
@@ -103,5 +103,5 @@ def forms_of(subject: Subject) -> list[Form]:
     makers: list[Forms] = [
         importlib.import_module(f"{__name__}.{name}").FORMS for name in catalogue.listing(__name__, "FORMS")
     ]
-    made = [form for maker in sorted(makers, key=lambda m: m.rank) for form in maker.make(subject)]
-    return sorted(made, key=lambda form: form.numbers != "float")
+    forms = [form for maker in sorted(makers, key=lambda m: m.rank) for form in maker.make(subject)]
+    return sorted(forms, key=lambda form: form.numbers != "float")

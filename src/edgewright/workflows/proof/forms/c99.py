@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.objects import read_objects
-from edgewright.graph.stages import float_part, layers, marked_stages
+from edgewright.core.prediction.objects import read_objects
+from edgewright.graph.extract import float_part, layers, marked_stages
 from edgewright.proof.form import BYTES, LABEL, OBJECTS, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
@@ -38,12 +38,12 @@ class _Builds:
     Attributes:
         subject: what is written.
         jobs: numbers of the network and the compiler's command.
-        made: what is being compiled.
+        builds: what is being compiled.
     """
 
     subject: Subject
     jobs: list[tuple[Numbers, str]] = field(default_factory=list)
-    made: dict[tuple[Numbers, str], Future[Any]] = field(default_factory=dict)
+    builds: dict[tuple[Numbers, str], Future[Any]] = field(default_factory=dict)
 
     def model(self, numbers: Numbers, command: str) -> Any:  # noqa: ANN401 - `c99_host.host.CModel`
         """Return the compiled form.
@@ -51,15 +51,15 @@ class _Builds:
         Raises:
             InputError: when the compiler refuses the code.
         """
-        if not self.made:
+        if not self.builds:
             files = {
                 name: {**written(self.subject, name), **_objects(self.subject, name)}
                 for name in dict.fromkeys(name for name, _ in self.jobs)
             }
             pool = ThreadPoolExecutor(max_workers=min(len(self.jobs), os.cpu_count() or 1))
-            self.made = {job: pool.submit(_loaded, files[job[0]], job[1]) for job in self.jobs}
+            self.builds = {job: pool.submit(_loaded, files[job[0]], job[1]) for job in self.jobs}
             pool.shutdown(wait=False)
-        return self.made[numbers, command].result()
+        return self.builds[numbers, command].result()
 
 
 def _make(subject: Subject) -> Iterator[Form]:
@@ -124,8 +124,8 @@ def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -
 def _labels(header: str, labels: Sequence[str]) -> tuple[str, ...]:
     """Return class names that a header says in its comments, which cannot hold every letter."""
     plain = {importlib.import_module("edgewright.export.c99_code.text").comment(label): label for label in labels}
-    found = re.findall(r"^/\* Label \d+: (.*) \*/$", header, re.MULTILINE)
-    return tuple(plain.get(text, text) for text in found)
+    names = re.findall(r"^/\* Label \d+: (.*) \*/$", header, re.MULTILINE)
+    return tuple(plain.get(text, text) for text in names)
 
 
 def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[Files], Files]) -> Form:
@@ -134,7 +134,7 @@ def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[File
     Args:
         subject: what is written.
         numbers: of its network.
-        name: of the form.
+        name: name of the form.
         change: of the files.
     """
 
@@ -161,15 +161,9 @@ def written(subject: Subject, numbers: Numbers, core: str = "") -> Files:
         for _, low, high in subject.ranges
     ]
     threshold = subject.manifest.thresholds.get("confidence", 0.0) if subject.manifest is not None else 0.0
-    files: Files = importlib.import_module("edgewright.export.c99_code.pipeline").write_c99(
-        graph,
-        subject.network if inside else None,
-        name=NAME,
-        ranges=ranges,
-        inside=inside,
-        confidence=threshold,
-        core=core,
-    )
+    writer = importlib.import_module("edgewright.export.c99_code.pipeline")
+    options = writer.CodeOptions(NAME, ranges=ranges, inside=inside, confidence=threshold, core=core)
+    files: Files = writer.write_c99(graph, options, subject.network if inside else None)
     return files
 
 
@@ -178,7 +172,7 @@ def _objects(subject: Subject, numbers: Numbers) -> Files:
     spec = read_objects(subject.graphs[numbers].metadata)
     if spec is None:
         return {}
-    files: Files = importlib.import_module("edgewright.export.c99_code.objects").write_objects_c99(spec, name=NAME)
+    files: Files = importlib.import_module("edgewright.export.c99_code.answers").write_objects_c99(spec, name=NAME)
     return files
 
 
@@ -203,28 +197,28 @@ def c_stages(
         outputs: by name.
     """
     network = subject.network if numbers == "int8" else None
-    made: Stages = {RANGE: np.asarray(flags & _OUT_OF_RANGE, np.int64)}
+    result: Stages = {RANGE: np.asarray(flags & _OUT_OF_RANGE, np.int64)}
     graph = subject.graphs[numbers]
     whole = shapes(graph, all_values(graph, network or float_part(graph)))
     for stage, values in stages.items():
         if network is None or stage not in (BYTES, *layers(network)):
             # Raw outputs lie in a row in every form.
             shape = (-1,) if stage == OUTPUT else whole.get(stage, values.shape[1:])
-            made[stage] = np.asarray(values).reshape(len(values), *shape)
+            result[stage] = np.asarray(values).reshape(len(values), *shape)
             continue
         number = network.input if stage == BYTES else layers(network)[stage]
         inside = np.asarray(values, np.int8).reshape(len(values), *network.values[number].shape)
-        made[stage] = (
+        result[stage] = (
             inside if stage == BYTES else layer_layout(network, number, inside, whole.get(stage, inside.shape[1:]))
         )
     for name in (PROBABILITIES, PREDICTION):
         if name in outputs:
-            made[name] = np.asarray(outputs[name], np.float32).reshape(len(outputs[name]), -1)
+            result[name] = np.asarray(outputs[name], np.float32).reshape(len(outputs[name]), -1)
     if OBJECTS in outputs:
-        made[OBJECTS] = outputs[OBJECTS]
+        result[OBJECTS] = outputs[OBJECTS]
     if LABEL in outputs:
-        made[LABEL] = np.asarray(outputs[LABEL], np.int64)
-    return made
+        result[LABEL] = np.asarray(outputs[LABEL], np.int64)
+    return result
 
 
 def _host() -> Any:  # noqa: ANN401 - a module, loaded when C is asked for

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.graph.stages import layers, preprocessing
+from edgewright.graph.extract import layers, preprocessing
 from edgewright.proof.form import BYTES, LABEL, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.proof import Numbers
@@ -93,12 +93,12 @@ def stages_in(text: str, name: str, subject: Subject, numbers: Numbers) -> dict[
 
 def _counts(subject: Subject, numbers: Numbers) -> dict[str, int]:
     graph = subject.graphs[numbers]
-    made = {stage: int(np.prod(shape)) for stage, shape in shapes(graph, preprocessing(graph)).items()}
+    sizes = {stage: int(np.prod(shape)) for stage, shape in shapes(graph, preprocessing(graph)).items()}
     if subject.network is not None and numbers == "int8":
         values = subject.network.values
-        made[BYTES] = int(np.prod(values[subject.network.input].shape))
-        made |= {stage: int(np.prod(values[number].shape)) for stage, number in layers(subject.network).items()}
-    return made
+        sizes[BYTES] = int(np.prod(values[subject.network.input].shape))
+        sizes |= {stage: int(np.prod(values[number].shape)) for stage, number in layers(subject.network).items()}
+    return sizes
 
 
 def _call(
@@ -140,15 +140,15 @@ def read_answers(
     seen: dict[int, tuple[str, int]],
 ) -> Stages:
     """Return words of answers and stages, shape (n, words), as a proof compares them."""
-    found: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     start = 0
     for name, count in (*fields_of(subject).items(), *seen.values()):
-        found[name] = np.ascontiguousarray(answer[:, start : start + count])
+        answers[name] = np.ascontiguousarray(answer[:, start : start + count])
         start += count
-    if LABEL in found:
-        found[LABEL] = found[LABEL].view(np.int32)[:, 0]
-    stages = {name: found[name] for name, _ in seen.values()}
-    return c_stages(subject, numbers, found[RANGE].view(np.uint32)[:, 0], stages, found)
+    if LABEL in answers:
+        answers[LABEL] = answers[LABEL].view(np.int32)[:, 0]
+    stages = {name: answers[name] for name, _ in seen.values()}
+    return c_stages(subject, numbers, answers[RANGE].view(np.uint32)[:, 0], stages, answers)
 
 
 FORMS = Forms(rank=70, make=_make)

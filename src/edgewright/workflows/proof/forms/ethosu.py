@@ -25,28 +25,34 @@ def _configurations(device: str) -> list[str]:
     known = importlib.import_module("edgewright.export.vela").CONFIGURATIONS
     if device not in profiles.listing():
         return []
-    return [one.configuration for one in profiles.load_profile(device).accelerators if one.configuration in known]
+    return [
+        accelerator.configuration
+        for accelerator in profiles.load_profile(device).accelerators
+        if accelerator.configuration in known
+    ]
 
 
 def _make(subject: Subject) -> Iterator[Form]:
     if subject.device and importlib.util.find_spec("ai_edge_litert") is not None:
         for configuration in _configurations(subject.device):
-            for one in networks(subject):
-                if one.integers and one.network is not None:
-                    _compile(subject, one, configuration)
+            for network in networks(subject):
+                if network.integers and network.network is not None:
+                    _compile(subject, network, configuration)
     yield from ()
 
 
-def _compile(subject: Subject, one: Network, configuration: str) -> None:
+def _compile(subject: Subject, network: Network, configuration: str) -> None:
     """Note what Vela makes of a whole file and of its network."""
     vela = importlib.import_module("edgewright.export.vela")
     for name in ("whole .tflite", ".tflite"):
         try:
-            model = network_file(one.network) if name == ".tflite" and one.network else whole_file(one).model
+            model = (
+                network_file(network.network) if name == ".tflite" and network.network else whole_file(network).model
+            )
             reason = f"{vela.compile_vela(model, configuration)}; {vela.NOT_RUN}"
         except InputError as error:
             reason = str(error)
-        subject.missing(f"{one.numbers} {name} on {configuration}", reason)
+        subject.missing(f"{network.numbers} {name} on {configuration}", reason)
 
 
 FORMS = Forms(rank=48, make=_make)

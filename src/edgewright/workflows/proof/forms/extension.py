@@ -12,10 +12,10 @@ from types import ModuleType
 import numpy as np
 
 from edgewright.core.engines.extension import answer_of, describe
-from edgewright.core.input_ranges import flagged, read_ranges
+from edgewright.core.input.input_ranges import flagged, read_ranges
 from edgewright.core.integer.network import to_integers
-from edgewright.core.native_modules import load_module
-from edgewright.graph.stages import float_part, preprocessing
+from edgewright.core.prediction.native_modules import load_module
+from edgewright.graph.extract import float_part, preprocessing
 from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import InputError, StoppedError
 from edgewright.schema.proof import Numbers
@@ -71,9 +71,9 @@ def _run(subject: Subject, numbers: Numbers, load: Callable[[], ModuleType]) -> 
     def run(samples: Samples, boundary: Samples) -> Stages:
         graph, module = subject.graphs[numbers], load()
         answer = answer_of(module)(samples)
-        made: Stages = {RANGE: flagged(samples, read_ranges(graph.metadata))}
-        made |= _inside(subject, numbers, module, samples)
-        return {**made, **renamed(answer, ends(graph))}
+        stages: Stages = {RANGE: flagged(samples, read_ranges(graph.metadata))}
+        stages |= _inside(subject, numbers, module, samples)
+        return {**stages, **renamed(answer, ends(graph))}
 
     return run
 
@@ -88,16 +88,16 @@ def _inside(subject: Subject, numbers: Numbers, module: ModuleType, samples: Sam
     value = np.empty((len(samples), math.prod(shape)), np.float32)
     module.boundary(np.ascontiguousarray(samples, np.float32), value)
     value = value.reshape(len(samples), *shape)
-    made: Stages = {stage: value for stage, name in preprocessing(graph).items() if name == graph.boundary}
+    stages: Stages = {stage: value for stage, name in preprocessing(graph).items() if name == graph.boundary}
     if numbers == "float":
-        return made
+        return stages
     integers = np.ascontiguousarray(to_integers(network.values[network.input], value))
     end = network.values[network.output].shape
     try:
         raw = np.frombuffer(module.network(integers), np.int8).reshape(len(samples), *end)
     except ValueError as error:
         raise StoppedError(f"the extension's network refuses its own features: {error}") from None
-    return {**made, BYTES: integers, OUTPUT: raw.reshape(len(raw), -1)}
+    return {**stages, BYTES: integers, OUTPUT: raw.reshape(len(raw), -1)}
 
 
 FORMS = Forms(rank=60, make=_make)

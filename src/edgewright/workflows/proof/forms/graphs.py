@@ -12,14 +12,14 @@ import msgspec
 import numpy as np
 
 from edgewright.core.engines import Answer, Engine, get, onnxruntime
-from edgewright.core.executor import compile_graph
-from edgewright.core.input_ranges import flagged, read_ranges
+from edgewright.core.input.input_ranges import flagged, read_ranges
 from edgewright.core.integer.fusion import has_integer_form
 from edgewright.core.integer.qdq import integer_network
-from edgewright.core.integer.rounding import rounding_of
+from edgewright.core.integer.reader import rounding_of
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.graph.extract import float_part
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.stages import float_part
 from edgewright.proof.form import RANGE, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
@@ -55,14 +55,14 @@ class OnnxModel:
 
 def onnx_models(subject: Subject) -> list[OnnxModel]:
     """Return the models of a subject, float first, then those that lie beside it; what cannot be read is noted."""
-    made = []
+    models = []
     for numbers in NUMBERS:
         graph = subject.graphs.get(numbers)
         if graph is not None:
             network = subject.network if numbers == "int8" else float_part(graph)
             files = () if subject.original else subject.source(numbers)
             name = f"{numbers} ONNX"
-            made.append(OnnxModel(name, numbers, graph, subject.models[numbers], network, graph.labels, files))
+            models.append(OnnxModel(name, numbers, graph, subject.models[numbers], network, graph.labels, files))
     for artefact in subject.of_kind("onnx"):
         try:
             graph = read_onnx(artefact.content)
@@ -72,8 +72,8 @@ def onnx_models(subject: Subject) -> list[OnnxModel]:
             subject.missing(f"{artefact.name} as ONNX", str(error))
             continue
         labels = artefact.labels or graph.labels
-        made.append(OnnxModel(artefact.name, of, graph, artefact.content, network, labels, artefact.shown))
-    return made
+        models.append(OnnxModel(artefact.name, of, graph, artefact.content, network, labels, artefact.shown))
+    return models
 
 
 def numbers_of(graph: Graph) -> Numbers:
@@ -91,43 +91,43 @@ def _make(subject: Subject) -> Iterator[Form]:
     for numbers in NUMBERS:
         if numbers not in subject.graphs:
             subject.missing(f"{numbers} ONNX", f"{subject.name} has no {numbers} form")
-    for one in models:
+    for model in models:
         for engine in map(get, _NAMES):
-            name = f"{one.name} in {_NAMES[engine.name]}"
+            name = f"{model.name} in {_NAMES[engine.name]}"
             if not engine.available():
                 subject.missing(name, f"{engine.name} is not installed: pip install 'edgewright[{engine.extra}]'")
                 continue
-            network = one.network if engine.name == "numpy" and has_integer_form(one.graph) else None
-            run = _run(one, engine) if network is None else _run_integers(one, engine, network)
-            ours, note = network is not None or one.numbers == "float", engine.note(one.model)
+            network = model.network if engine.name == "numpy" and has_integer_form(model.graph) else None
+            run = _run(model, engine) if network is None else _run_integers(model, engine, network)
+            ours, note = network is not None or model.numbers == "float", engine.note(model.model)
             form = Form(
-                name=name, numbers=one.numbers, run=run, ours=ours, labels=one.labels, files=one.files, note=note
+                name=name, numbers=model.numbers, run=run, ours=ours, labels=model.labels, files=model.files, note=note
             )
             yield form
             if engine.name == "onnxruntime":
-                yield replace(form, name=f"{name}, default options", run=_run(one, engine, onnxruntime.load_plain))
+                yield replace(form, name=f"{name}, default options", run=_run(model, engine, onnxruntime.load_plain))
 
 
-def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Run:
+def _run_integers(model: OnnxModel, engine: Engine, network: IntegerNetwork) -> Run:
     """Return a function for the engine's answers and, inside, its integers, from kernels shared with the reference."""
-    stages = run_reference(one.graph, network, read_ranges(one.graph.metadata))
+    stages = run_reference(model.graph, network, read_ranges(model.graph.metadata))
 
     def run(samples: Samples, boundary: Samples) -> Stages:
-        return {**stages(samples, boundary), **renamed(engine.load(one.model)(samples), ends(one.graph))}
+        return {**stages(samples, boundary), **renamed(engine.load(model.model)(samples), ends(model.graph))}
 
     return run
 
 
-def _run(one: OnnxModel, engine: Engine, load: Callable[[bytes], Answer] | None = None) -> Run:
-    graph, load = one.graph, load or engine.load
+def _run(model: OnnxModel, engine: Engine, load: Callable[[bytes], Answer] | None = None) -> Run:
+    graph, load = model.graph, load or engine.load
 
     def run(samples: Samples, boundary: Samples) -> Stages:
-        stages = all_values(graph, one.network)
+        stages = all_values(graph, model.network)
         interior = tuple(dict.fromkeys(v for s, v in stages.items() if s not in ends(graph)))
-        made = {} if not interior else _opened(graph, interior, engine, load)(samples)
+        opened = {} if not interior else _opened(graph, interior, engine, load)(samples)
         # What is shipped answers itself: to look into it could change how an engine joins its operators.
-        answer = load(one.model)(samples)
-        return {RANGE: flagged(samples, read_ranges(graph.metadata)), **renamed({**made, **answer}, stages)}
+        answer = load(model.model)(samples)
+        return {RANGE: flagged(samples, read_ranges(graph.metadata)), **renamed({**opened, **answer}, stages)}
 
     return run
 

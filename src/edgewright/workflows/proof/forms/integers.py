@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.executor import compile_graph
-from edgewright.core.input_ranges import Ranges, flagged
+from edgewright.core.input.input_ranges import Ranges, flagged
 from edgewright.core.integer.network import run_values, to_integers, to_reals
-from edgewright.graph.stages import layers, network_values, preprocessing
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.graph.extract import layers, network_values, preprocessing
 from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
@@ -33,9 +33,9 @@ def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Run:
 
     def run(samples: Samples, boundary: Samples) -> Stages:
         stages = preprocessing(graph)
-        made = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
+        outputs = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
         integers = to_integers(network.values[network.input], boundary_value(graph, samples))
-        return {RANGE: flagged(samples, ranges), **made, **network_stages(graph, network, integers, samples)}
+        return {RANGE: flagged(samples, ranges), **outputs, **network_stages(graph, network, integers, samples)}
 
     return run
 
@@ -44,11 +44,11 @@ def network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.i
     """Return bytes at the boundary, every layer, and what the graph makes of the raw output."""
     values = run_values(network, integers)
     forms = shapes(graph, network_values(graph, network))
-    made: Stages = {BYTES: integers}
+    stages: Stages = {BYTES: integers}
     for stage, number in layers(network).items():
-        made[stage] = layer_layout(network, number, values[number], forms.get(stage, values[number].shape[1:]))
+        stages[stage] = layer_layout(network, number, values[number], forms.get(stage, values[number].shape[1:]))
     raw = to_reals(network.values[network.output], values[network.output])
-    return {**made, **tail(graph, network)(in_a_row(raw), samples)}
+    return {**stages, **tail(graph, network)(in_a_row(raw), samples)}
 
 
 def shapes_of(subject: Subject) -> dict[str, tuple[int, ...]]:

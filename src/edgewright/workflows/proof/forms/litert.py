@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from edgewright.core.engines.litert import forgetting, open_model
 from edgewright.core.integer.network import to_integers, to_reals
+from edgewright.graph.extract import float_part, layers, network_values, preprocessing
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.graph.stages import float_part, layers, network_values, preprocessing
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -48,12 +48,12 @@ class Network:
 
 def networks(subject: Subject) -> list[Network]:
     """Return the forms of a subject for .tflite: float, and int8 where its integers could be read."""
-    made = []
+    result = []
     for numbers in NUMBERS:
         graph = subject.graphs.get(numbers)
         if graph is not None and (numbers == "float" or subject.network is not None):
-            made.append(Network(numbers, graph, float_part(graph) if numbers == "float" else subject.network))
-    return made
+            result.append(Network(numbers, graph, float_part(graph) if numbers == "float" else subject.network))
+    return result
 
 
 @dataclass(frozen=True)
@@ -61,82 +61,89 @@ class WholeFile:
     """A whole pipeline as a file.
 
     Attributes:
-        made: what the writer gave.
+        file: what the writer gave.
         places: stage -> its tensor, public outputs among them.
     """
 
-    made: Any
+    file: Any
     places: Mapping[str, int]
 
     @cached_property
     def model(self) -> bytes:
         """What is shipped."""
-        made: bytes = self.made.model()
-        return made
+        model: bytes = self.file.model()
+        return model
 
     @cached_property
     def opened(self) -> bytes:
         """The same with all stages among its outputs, for an interpreter that shows nothing inside."""
-        made: bytes = self.made.model(self.places.values())
-        return made
+        model: bytes = self.file.model(self.places.values())
+        return model
 
 
-def whole_file(one: Network) -> WholeFile:
+def whole_file(network: Network) -> WholeFile:
     """Write a whole pipeline.
 
     Raises:
         InputError: naming what .tflite has no operator for.
     """
-    made = importlib.import_module("edgewright.export.tflite_whole").write_whole(one.graph, one.network)
-    found = {stage: made.values[value] for stage, value in preprocessing(one.graph).items() if value in made.values}
-    if one.network is not None:
-        found |= {BYTES: made.layers[one.network.input]} if one.integers else {}
-        found |= {stage: made.layers[number] for stage, number in layers(one.network).items()}
-    found |= {stage: made.values[value] for stage, value in ends(one.graph).items()}
-    return WholeFile(made, found)
+    whole = importlib.import_module("edgewright.export.tflite_whole").write_whole(network.graph, network.network)
+    places = {
+        stage: whole.values[value] for stage, value in preprocessing(network.graph).items() if value in whole.values
+    }
+    if network.network is not None:
+        places |= {BYTES: whole.layers[network.network.input]} if network.integers else {}
+        places |= {stage: whole.layers[number] for stage, number in layers(network.network).items()}
+    places |= {stage: whole.values[value] for stage, value in ends(network.graph).items()}
+    return WholeFile(whole, places)
 
 
-def whole_stages(one: Network, found: Mapping[str, NDArray[Any]]) -> Stages:
+def whole_stages(network: Network, outputs: Mapping[str, NDArray[Any]]) -> Stages:
     """Return what the tensors of a whole file hold, in the graph's layout, in the reference's order."""
-    whole = shapes(one.graph, network_values(one.graph, one.network))
-    inside = {} if one.network is None else layers(one.network)
-    made: Stages = {}
-    for stage, values in found.items():
-        if one.network is not None and stage in inside:
-            values = layer_layout(one.network, inside[stage], values, whole.get(stage, values.shape[1:]))
-            made[stage] = values.reshape(len(values), -1) if stage == OUTPUT else values
+    whole = shapes(network.graph, network_values(network.graph, network.network))
+    inside = {} if network.network is None else layers(network.network)
+    stages: Stages = {}
+    for stage, values in outputs.items():
+        if network.network is not None and stage in inside:
+            values = layer_layout(network.network, inside[stage], values, whole.get(stage, values.shape[1:]))
+            stages[stage] = values.reshape(len(values), -1) if stage == OUTPUT else values
         else:
-            made[stage] = values
-    last = ends(one.graph)
-    return {**{s: v for s, v in made.items() if s not in last}, **renamed(made, {s: s for s in last if s in made})}
+            stages[stage] = values
+    last = ends(network.graph)
+    return {
+        **{s: v for s, v in stages.items() if s not in last},
+        **renamed(stages, {s: s for s in last if s in stages}),
+    }
 
 
 def network_run(
-    one: Network, network: IntegerNetwork, ask: Callable[[NDArray[Any]], Mapping[int, NDArray[Any]]]
+    subject: Network, network: IntegerNetwork, ask: Callable[[NDArray[Any]], Mapping[int, NDArray[Any]]]
 ) -> Run:
     """Return the run of a network that is fed at the boundary.
 
     Args:
-        one: its form.
+        subject: its form.
         network: of it.
         ask: values by number for what a file takes there: those that are seen, the output among them.
     """
 
     def run(samples: Samples, boundary: Samples) -> Stages:
-        source = to_integers(network.values[network.input], boundary) if one.integers else boundary
+        source = to_integers(network.values[network.input], boundary) if subject.integers else boundary
         values = ask(source)
-        whole = shapes(one.graph, network_values(one.graph, network))
-        made: Stages = {s: boundary for s, value in preprocessing(one.graph).items() if value == one.graph.boundary}
-        made |= {BYTES: source} if one.integers else {}
+        whole = shapes(subject.graph, network_values(subject.graph, network))
+        stages: Stages = {
+            s: boundary for s, value in preprocessing(subject.graph).items() if value == subject.graph.boundary
+        }
+        stages |= {BYTES: source} if subject.integers else {}
         for stage, number in layers(network).items():
             if number in values:
                 shape = whole.get(stage, values[number].shape[1:])
-                made[stage] = layer_layout(network, number, values[number], shape)
+                stages[stage] = layer_layout(network, number, values[number], shape)
         raw = in_a_row(values[network.output])
-        if not one.integers:
-            made[OUTPUT] = raw
-        reals = to_reals(network.values[network.output], raw) if one.integers else raw
-        return {**made, **tail(one.graph, network)(reals, samples)}
+        if not subject.integers:
+            stages[OUTPUT] = raw
+        reals = to_reals(network.values[network.output], raw) if subject.integers else raw
+        return {**stages, **tail(subject.graph, network)(reals, samples)}
 
     return run
 
@@ -152,7 +159,7 @@ def network_places(model: bytes, network: IntegerNetwork) -> dict[int, int]:
 _LIBRARY = "ai_edge_litert"
 _NOTE = "the network alone, fed what the NumPy engine gives at the boundary"
 # Samples of a whole pipeline that is compared by tolerance: a pair costs more time than the form itself.
-MOST = 300
+MAX_SAMPLES = 300
 Key = TypeVar("Key", int, str)
 
 
@@ -160,46 +167,49 @@ def _make(subject: Subject) -> Iterator[Form]:
     if importlib.util.find_spec(_LIBRARY) is None:
         subject.missing(".tflite in LiteRT", "ai-edge-litert is not installed: pip install 'edgewright[engines]'")
         return
-    for one in networks(subject):
-        yield from _whole_forms(subject, one)
-        if one.network is None:
-            subject.missing(f"{one.numbers} .tflite", "no network after the boundary fits .tflite")
+    for network in networks(subject):
+        yield from _whole_forms(subject, network)
+        if network.network is None:
+            subject.missing(f"{network.numbers} .tflite", "no network after the boundary fits .tflite")
             continue
         for reference in (True, False):
-            name = f"{one.numbers} .tflite in LiteRT {_path(reference)}"
-            run = network_run(one, one.network, partial(_inside if reference else _by_parts, one.network))
-            yield Form(name, one.numbers, run, ours=_ours(one, reference), whole=False, note=_NOTE)
+            name = f"{network.numbers} .tflite in LiteRT {_path(reference)}"
+            run = network_run(network, network.network, partial(_inside if reference else _by_parts, network.network))
+            yield Form(name, network.numbers, run, ours=_ours(network, reference), whole=False, note=_NOTE)
 
 
-def _whole_forms(subject: Subject, one: Network) -> Iterator[Form]:
+def _whole_forms(subject: Subject, network: Network) -> Iterator[Form]:
     try:
-        file = whole_file(one)
+        file = whole_file(network)
     except InputError as error:
-        subject.missing(f"{one.numbers} whole .tflite", str(error))
+        subject.missing(f"{network.numbers} whole .tflite", str(error))
         return
     for reference in (True, False):
-        name, run = f"{one.numbers} whole .tflite in LiteRT {_path(reference)}", _whole_run(one, file, reference)
+        name, run = (
+            f"{network.numbers} whole .tflite in LiteRT {_path(reference)}",
+            _whole_run(network, file, reference),
+        )
         # What must be bit-exact takes every sample.
-        maximum = 0 if reference and one.integers else MOST
-        yield Form(name, one.numbers, run, ours=_ours(one, reference), max_samples=maximum)
+        maximum = 0 if reference and network.integers else MAX_SAMPLES
+        yield Form(name, network.numbers, run, ours=_ours(network, reference), max_samples=maximum)
 
 
 def _path(reference: bool) -> str:
     return "reference" if reference else "XNNPACK"
 
 
-def _ours(one: Network, reference: bool) -> bool:
+def _ours(network: Network, reference: bool) -> bool:
     """Return whether it must equal the integer reference: by the reference kernels, unless the graph follows TFLM's."""
-    return reference and (one.network is None or one.network.rounding != "tflm")
+    return reference and (network.network is None or network.network.rounding != "tflm")
 
 
-def _whole_run(one: Network, file: WholeFile, reference: bool) -> Run:
+def _whole_run(network: Network, file: WholeFile, reference: bool) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         if reference:
-            return whole_stages(one, invoke(file.model, samples, file.places, reference=True))
+            return whole_stages(network, invoke(file.model, samples, file.places, reference=True))
         # What is shipped answers itself; a second copy shows what is inside, where XNNPACK shows no memory.
-        answer = invoke(file.model, samples, {s: file.places[s] for s in ends(one.graph)}, reference=False)
-        return whole_stages(one, {**invoke(file.opened, samples, file.places, reference=False), **answer})
+        answer = invoke(file.model, samples, {s: file.places[s] for s in ends(network.graph)}, reference=False)
+        return whole_stages(network, {**invoke(file.opened, samples, file.places, reference=False), **answer})
 
     return run
 
@@ -213,25 +223,25 @@ def _inside(network: IntegerNetwork, source: NDArray[Any]) -> dict[int, NDArray[
 
 def _by_parts(network: IntegerNetwork, source: NDArray[Any], reference: bool = False) -> dict[int, NDArray[Any]]:
     """Every layer as the end of a network of its own: XNNPACK shows no memory inside."""
-    made: dict[int, NDArray[Any]] = {}
+    parts: dict[int, NDArray[Any]] = {}
     for number in layers(network).values():
         last = next(i for i, operator in enumerate(network.operators) if operator.output == number)
         part = msgspec.structs.replace(network, operators=network.operators[: last + 1], output=number)
-        made |= invoke(network_file(part), source, {number: None}, reference=reference)
-    return made
+        parts |= invoke(network_file(part), source, {number: None}, reference=reference)
+    return parts
 
 
 def network_file(network: IntegerNetwork) -> bytes:
     """Return the network alone as a .tflite."""
-    made: bytes = importlib.import_module("edgewright.export.targets.tflite").to_tflite(network)
-    return made
+    model: bytes = importlib.import_module("edgewright.export.targets.tflite").to_tflite(network)
+    return model
 
 
 def run_file(model: bytes, floats: NDArray[Any], integers: NDArray[Any]) -> tuple[NDArray[Any], bool]:
     """Return what a file gives by the reference kernels, and whether those are bytes; it takes floats or integers."""
-    taken = open_model(model).get_input_details()[0]["dtype"]
-    found = invoke(model, integers if taken is np.int8 else floats, {0: None}, reference=True)[0]
-    return found, found.dtype == np.int8
+    dtype = open_model(model).get_input_details()[0]["dtype"]
+    outputs = invoke(model, integers if dtype is np.int8 else floats, {0: None}, reference=True)[0]
+    return outputs, outputs.dtype == np.int8
 
 
 def invoke(
@@ -252,22 +262,22 @@ def invoke(
         InputError: for a file that LiteRT does not take.
     """
     kinds = importlib.import_module(f"{_LIBRARY}.interpreter").OpResolverType
-    made = open_model(
+    interpreter = open_model(
         model,
         experimental_op_resolver_type=kinds.BUILTIN_REF if reference else kinds.AUTO,
         experimental_preserve_all_tensors=reference,
     )
-    first, output = made.get_input_details()[0]["index"], made.get_output_details()[0]["index"]
-    tensors = {key: output if place is None else place for key, place in places.items()}
+    first, output = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    tensors = {key: output if fixed is None else fixed for key, fixed in places.items()}
     rows: dict[Key, list[NDArray[Any]]] = {key: [] for key in tensors}
-    forget = forgetting(made)
+    forget = forgetting(interpreter)
     for row in source:
-        made.set_tensor(first, row[None])
+        interpreter.set_tensor(first, row[None])
         forget()
-        made.invoke()
+        interpreter.invoke()
         for key, tensor in tensors.items():
-            rows[key].append(np.array(made.get_tensor(tensor)[0]))
-    return {key: np.stack(found) for key, found in rows.items()}
+            rows[key].append(np.array(interpreter.get_tensor(tensor)[0]))
+    return {key: np.stack(values) for key, values in rows.items()}
 
 
 FORMS = Forms(rank=40, make=_make)

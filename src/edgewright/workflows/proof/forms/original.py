@@ -54,23 +54,23 @@ def _onnx(subject: Subject) -> Run:
             given = {name: np.concatenate([_floats(row[name]) for row in rows]) for name in rows[0]}
         stages = ends(subject.reference)
         stages.pop(LABEL, None)
-        made: Stages = {}
+        outputs: Stages = {}
         for stage, name in stages.items():
             count = int(np.prod(next(v.shape for v in subject.reference.outputs if v.name == name)))
             floats = [v for v in map(_floats, given.values()) if v.dtype == np.float32]
             fitting = [v for v in floats if v.size == count * len(samples)]
             if fitting:
-                made[stage] = fitting[-1].reshape(len(samples), -1)
-        if not made:
+                outputs[stage] = fitting[-1].reshape(len(samples), -1)
+        if not outputs:
             raise InputError("an output with the same numbers", ", ".join(given), subject.name)
-        if PROBABILITIES in made:
-            made[LABEL] = np.argmax(made[PROBABILITIES], axis=1).astype(np.int64)
+        if PROBABILITIES in outputs:
+            outputs[LABEL] = np.argmax(outputs[PROBABILITIES], axis=1).astype(np.int64)
             own = _labels(given.values(), subject.reference.labels)
-            if own is not None and len(subject.reference.labels) == 2 and np.all(own != made[LABEL]):
+            if own is not None and len(subject.reference.labels) == 2 and np.all(own != outputs[LABEL]):
                 # Of two classes ONNX Runtime's SVMClassifier gives each the score of the other.
-                made[PROBABILITIES] = made[PROBABILITIES][:, ::-1]
-            made[LABEL] = made[LABEL] if own is None else own
-        return made
+                outputs[PROBABILITIES] = outputs[PROBABILITIES][:, ::-1]
+            outputs[LABEL] = outputs[LABEL] if own is None else own
+        return outputs
 
     return run
 
@@ -101,10 +101,10 @@ def _tflite(subject: Subject) -> Run:
         raw = raw.reshape(len(raw), -1)
         if network is None or not integers:
             stage = next(name for name in ends(graph) if name in (PROBABILITIES, PREDICTION))
-            made: Stages = {stage: np.asarray(raw, np.float32)}
+            stages: Stages = {stage: np.asarray(raw, np.float32)}
             if stage == PROBABILITIES:
-                made[LABEL] = np.argmax(raw, axis=1).astype(np.int64)
-            return made
+                stages[LABEL] = np.argmax(raw, axis=1).astype(np.int64)
+            return stages
         reals = to_reals(network.values[network.output], raw)
         # The file's order of the boundary is that of its rows; ours stands where the graph has its boundary.
         first = to_integers(network.values[network.input], boundary)

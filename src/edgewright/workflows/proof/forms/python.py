@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.missing_values import read_limit, unanswered
+from edgewright.core.input.input_ranges import read_limit, unanswered
 from edgewright.graph.builder import Builder
-from edgewright.graph.extract import float_network
+from edgewright.graph.extract import float_network, float_part, layers
 from edgewright.graph.layer import Layer, Parameters, Shape
 from edgewright.graph.mask import NO_LABEL
-from edgewright.graph.stages import float_part, layers
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import PIPELINE
@@ -41,22 +40,22 @@ def _run(subject: Subject) -> Run:
             return answered(samples)
 
     def answered(samples: Samples) -> Stages:
-        made: Stages = {}
+        stages: Stages = {}
         # Without a stage that fills missing values, a sample with one has no answer; stages refuse to see it.
         value: Any = np.where(np.isfinite(samples), samples, np.float32(0)) if limit == 0 else samples
         absent = np.zeros(len(samples), np.bool_) if limit is None else unanswered(samples, limit)
         for name, estimator in steps[:-1]:
             value = estimator.transform(value)
             # A stage that the graph does not mark is listed in the verdict as not compared.
-            made[name] = np.asarray(value, np.float32)
+            stages[name] = np.asarray(value, np.float32)
         model = steps[-1][1]
-        made.update(_layers(subject, model, value))
+        stages.update(_layers(subject, model, value))
         if hasattr(model, "predict_proba"):
             chance = np.asarray(model.predict_proba(value), np.float32)
             label = np.where(absent, NO_LABEL, np.argmax(chance, axis=1)).astype(np.int64)
-            return {**made, PROBABILITIES: np.where(absent[:, None], np.float32(0), chance), LABEL: label}
+            return {**stages, PROBABILITIES: np.where(absent[:, None], np.float32(0), chance), LABEL: label}
         given = np.asarray(model.predict(value), np.float32).reshape(len(samples), -1)
-        return {**made, PREDICTION: np.where(absent[:, None], np.float32(np.nan), given)}
+        return {**stages, PREDICTION: np.where(absent[:, None], np.float32(np.nan), given)}
 
     return run
 
@@ -72,12 +71,12 @@ def _layers(subject: Subject, model: Any, value: Any) -> Stages:  # noqa: ANN401
     names, own = list(layers(network)), model.network()
     counts = list(map(_operators, own.layers, own.configs, own.shapes, model.parameters_))
     known = sum(counts) == len(names)
-    found, end = {}, 0
+    outputs, end = {}, 0
     for count, output in zip(counts[:-1], model.layer_outputs(value), strict=False):
         end += count
         if count:
-            found[names[end - 1] if known else f"{output.name} of the model"] = np.asarray(output.values, np.float32)
-    return found
+            outputs[names[end - 1] if known else f"{output.name} of the model"] = np.asarray(output.values, np.float32)
+    return outputs
 
 
 def _operators(layer: Layer[Any], config: Any, shape: Shape, parameters: Parameters) -> int:  # noqa: ANN401

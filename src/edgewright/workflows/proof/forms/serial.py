@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.device.boards.link import open_link
-from edgewright.device.boards.model_line import ANSWER, BoardHello, ModelLine
+from edgewright.device.boards.link import ANSWER, BoardHello, ModelLine, open_link
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.errors import CheckFailedError, StoppedError
 from edgewright.schema.proof import Numbers
@@ -22,12 +21,12 @@ _ROWS = 100
 
 
 def _make(subject: Subject) -> Iterator[Form]:
-    if not subject.serial or subject.place is None:
+    if not subject.serial or subject.path is None:
         return
     link = subject.serial if subject.serial.startswith(("tcp:", "serial:")) else f"serial:{subject.serial}"
     with open_link(link) as port:
         hello = ModelLine(port, subject.serial).hello()
-    numbers, code = _model(subject, subject.place, hello)
+    numbers, code = _model(subject, subject.path, hello)
     lines: list[str] = []
     if not hello.stages:
         lines.append(f"the board shows no stages: compile its firmware with -D{hello.name.upper()}_TAPS")
@@ -36,7 +35,7 @@ def _make(subject: Subject) -> Iterator[Form]:
     yield Form(name=name, numbers=numbers, run=run, max_samples=_ROWS, notes=lines)
 
 
-def _model(subject: Subject, place: Path, hello: BoardHello) -> tuple[Numbers, str]:
+def _model(subject: Subject, file: Path, hello: BoardHello) -> tuple[Numbers, str]:
     """Return the numbers of the form that the board runs, and its code.
 
     Raises:
@@ -46,7 +45,7 @@ def _model(subject: Subject, place: Path, hello: BoardHello) -> tuple[Numbers, s
     reader: Any = importlib.import_module("edgewright.export.subject")
     forms: tuple[Numbers, ...] = tuple(form for form in ("float", "int8") if form in subject.graphs)
     for form in forms:
-        exported = replace(reader.read_subject(place, form=form if subject.package else ""), name=hello.name)
+        exported = replace(reader.read_subject(file, form=form if subject.package else ""), name=hello.name)
         files = library.C99.files(exported)
         if library.model_hash(files, hello.name) == hello.hash:
             return form, files[f"{hello.name}.c"].decode()
@@ -74,9 +73,9 @@ def _run(subject: Subject, numbers: Numbers, seen: dict[int, tuple[str, int]], l
         if table.shape[1] != words:
             raise StoppedError(f"the board answers {table.shape[1]} words a sample; expected {words}")
         median = int(np.median(cycles))
-        told = f"{median:,} cycles a sample (median)" if median else "no counter of cycles"
-        least = "at least " if stack == painted else ""
-        lines.append(f"{told}, {least}{stack:,} bytes of stack{', stages included' if seen else ''}")
+        counted = f"{median:,} cycles a sample (median)" if median else "no counter of cycles"
+        prefix = "at least " if stack == painted else ""
+        lines.append(f"{counted}, {prefix}{stack:,} bytes of stack{', stages included' if seen else ''}")
         if subject.device and median:
             lines.append(_remembered(subject, numbers, median))
         return read_answers(subject, numbers, table, seen)
@@ -90,7 +89,7 @@ def _remembered(subject: Subject, numbers: Numbers, cycles: int) -> str:
     profile = importlib.import_module("edgewright.profiles.catalogue").load_profile(subject.device)
     latency = 1e6 * cycles / profile.clock.value
     form = numbers if subject.package else ""
-    estimation.estimate_place(subject.place, profile, form=form, compiled=False, measured={"latency": latency})
+    estimation.estimate_place(subject.path, profile, form=form, compiled=False, measured={"latency": latency})
     return f"{latency:,.0f} us at the clock of {subject.device} were kept for estimates"
 
 

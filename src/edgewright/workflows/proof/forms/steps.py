@@ -6,24 +6,24 @@ each window: the state is saved, overwritten, and restored.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.integer.network import run_values, to_integers, to_reals
-from edgewright.graph.stages import layers
+from edgewright.graph.extract import layers
 from edgewright.graph.streaming import NetworkStream, Steps, remembers, steps_of
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.proof.c_calls import compilers, replay_compiled, replay_emulated
 from edgewright.workflows.proof.forms import Forms, Subject
 from edgewright.workflows.proof.forms.integers import shapes_of
-from edgewright.workflows.proof.provers import compilers
 from edgewright.workflows.proof.stages import in_a_row, layer_layout, tail
 
 EVERY, SAVED = "answers of every step", "saved state"
@@ -33,7 +33,7 @@ _ROWS = 100
 _DAMAGED = 8
 Int8 = NDArray[np.int8]
 # (bytes of windows, shape (n, samples, channels)) -> bytes of every step, and of copies of the state, a row a window.
-Replay = Callable[[Int8], Int8]
+Replay = Callable[[Int8], NDArray[Any]]
 _HEADER = "#include <stdint.h>\nvoid steps_replay(const int8_t *in, int8_t *out);\n"
 _SOURCE = """\
 #include "@.h"
@@ -95,7 +95,8 @@ def _make(subject: Subject) -> Iterator[Form]:
     size = count * steps.outputs + 2
     here = list(compilers([]))
     for name, command, note in here:
-        yield form(f"C99 step by step by {name}", _compiled(own, command, size), f"{note}; a power cut in each window")
+        replay = partial(replay_compiled, own, "steps_replay", command, size=size)
+        yield form(f"C99 step by step by {name}", replay, f"{note}; a power cut in each window")
     for artefact in subject.of_kind("steps"):
         name = f"{artefact.name} in C99"
         if not here:
@@ -103,11 +104,13 @@ def _make(subject: Subject) -> Iterator[Form]:
             continue
         texts = {file: content.decode("utf-8", "replace") for file, content in artefact.files.items()}
         lying = steps_files(texts, Path(artefact.name).stem, steps, count)
-        yield form(name, _compiled(lying, here[0][1], size), here[0][2], files=artefact.shown)
+        replay = partial(replay_compiled, lying, "steps_replay", here[0][1], size=size)
+        yield form(name, replay, here[0][2], files=artefact.shown)
     tools = importlib.import_module("edgewright.export.emulator")
     if subject.device in tools.devices():
         name = f"C99 step by step on an emulated {subject.device}"
-        yield form(name, _emulated(own, subject.device, size), "a power cut in each window", _ROWS)
+        replay = partial(replay_emulated, own, "steps_replay", subject.device, size=size)
+        yield form(name, replay, "a power cut in each window", _ROWS)
 
 
 def steps_files(files: Mapping[str, str], word: str, steps: Steps, count: int) -> dict[str, str]:
@@ -144,10 +147,10 @@ def _stages(
     first, last = network.values[network.input], network.values[network.output]
     given = to_integers(first, np.reshape(boundary, (len(boundary), *first.shape)))
     windows = run_values(network, given)[steps_of(network).source]
-    made = replay(np.ascontiguousarray(windows[:, 0]))
-    every, saved = made[:, :-2], made[:, -2:]
+    steps = replay(np.ascontiguousarray(windows[:, 0])).view(np.int8)
+    every, saved = steps[:, :-2], steps[:, -2:]
     width = int(np.prod(last.shape))
-    answer = every[:, every.shape[1] - width :].reshape(len(made), *last.shape)
+    answer = every[:, every.shape[1] - width :].reshape(len(steps), *last.shape)
     shape = shapes_of(subject).get(OUTPUT, last.shape)
     number = layers(network)[OUTPUT]
     stages = {BYTES: given, EVERY: every, SAVED: saved, OUTPUT: layer_layout(network, number, answer, shape)}
@@ -156,35 +159,12 @@ def _stages(
 
 def _in_python(network: IntegerNetwork) -> Replay:
     def run(windows: Int8) -> Int8:
-        stream, made = NetworkStream(network), []
+        stream, steps = NetworkStream(network), []
         for window in windows:
             stream.reset()
             # No damaged copy may be taken, and the whole one must be.
-            made.append([*stream.push(window).ravel(), _DAMAGED, 1])
-        return np.array(made, np.int8)
-
-    return run
-
-
-def _compiled(files: Mapping[str, str], command: str, size: int) -> Replay:
-    def run(windows: Int8) -> Int8:
-        host = importlib.import_module("edgewright.export.c99_host.host")
-        made = np.zeros((len(windows), size), np.int8)
-        with tempfile.TemporaryDirectory(prefix="edgewright-steps-") as folder:
-            library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))
-            for window, row in zip(windows, made, strict=True):
-                library.steps_replay(ctypes.c_void_p(window.ctypes.data), ctypes.c_void_p(row.ctypes.data))
-        return made
-
-    return run
-
-
-def _emulated(files: Mapping[str, str], device: str, size: int) -> Replay:
-    def run(windows: Int8) -> Int8:
-        tools = importlib.import_module("edgewright.export.emulator")
-        entry = tools.Entry("steps_replay.h", "steps_replay(in, out);", windows[0].size, size)
-        found: Int8 = tools.run_on_device(files, entry, device, windows).outputs.view(np.int8)
-        return found
+            steps.append([*stream.push(window).ravel(), _DAMAGED, 1])
+        return np.array(steps, np.int8)
 
     return run
 

@@ -16,7 +16,7 @@ from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Run, Subject, tflm
 from edgewright.workflows.proof.forms.litert import (
-    MOST,
+    MAX_SAMPLES,
     Network,
     invoke,
     network_file,
@@ -39,13 +39,13 @@ class _Lying:
     """A file and which of the subject's networks it holds.
 
     Attributes:
-        one: the network.
+        network: the network.
         whole: whether the file has the preprocessing, too.
         places: stage, or number of the network's value in digits -> tensor.
         ends: those of `places` that are outputs of the file.
     """
 
-    one: Network
+    network: Network
     whole: bool
     places: Mapping[str, int]
     ends: Mapping[str, int]
@@ -79,16 +79,16 @@ def _forms(subject: Subject, artefact: Artefact) -> Iterator[Form]:
             continue
         # XNNPACK shows no memory inside.
         places = lying.ends if path == "XNNPACK" else lying.places
-        rounding = lying.one.network.rounding if lying.one.integers and lying.one.network else ""
+        rounding = lying.network.network.rounding if lying.network.integers and lying.network.network else ""
         ours = path == ("TFLM" if rounding == "tflm" else "reference") or not rounding
         yield Form(
             name=name,
-            numbers=lying.one.numbers,
+            numbers=lying.network.numbers,
             run=_run(lying, places, ask),
             ours=ours,
             whole=lying.whole,
             note="" if lying.whole else _NOTE,
-            max_samples=0 if ours and rounding else MOST,
+            max_samples=0 if ours and rounding else MAX_SAMPLES,
             labels=labels if lying.whole else (),
             files=artefact.shown,
         )
@@ -96,17 +96,17 @@ def _forms(subject: Subject, artefact: Artefact) -> Iterator[Form]:
 
 def _ask(model: bytes, path: str) -> Ask:
     if path == "TFLM":
-        made = tflm.interpreter(model)
-        return lambda rows, places: tflm.run_rows(made, rows, places)
+        interpreter = tflm.interpreter(model)
+        return lambda rows, places: tflm.run_rows(interpreter, rows, places)
     return lambda rows, places: invoke(model, rows, places, reference=path == "reference")
 
 
 def _run(lying: _Lying, places: Mapping[str, int], ask: Ask) -> Run:
-    one = lying.one
-    if lying.whole or one.network is None:
-        return lambda samples, boundary: whole_stages(one, ask(samples, places))
+    network = lying.network
+    if lying.whole or network.network is None:
+        return lambda samples, boundary: whole_stages(network, ask(samples, places))
     return network_run(
-        one, one.network, lambda source: {int(key): values for key, values in ask(source, places).items()}
+        network, network.network, lambda source: {int(key): values for key, values in ask(source, places).items()}
     )
 
 
@@ -117,48 +117,50 @@ def _recognised(subject: Subject, file: TfliteFile) -> _Lying:
         InputError: for a file of another model.
     """
     source, integers = file.tensors[file.inputs[0]], any(tensor.dtype == "int8" for tensor in file.tensors)
-    for one in networks(subject):
-        whole = (1, *one.graph.inputs[0].shape) == source.shape and source.dtype == "float32"
-        if whole and len(file.outputs) >= len(one.graph.outputs) and integers == one.integers:
+    for network in networks(subject):
+        whole = (1, *network.graph.inputs[0].shape) == source.shape and source.dtype == "float32"
+        if whole and len(file.outputs) >= len(network.graph.outputs) and integers == network.integers:
             # Outputs have the graph's names.
-            names = {file.tensors[place].name: place for place in file.outputs}
-            last: dict[str, int] = {stage: names[value] for stage, value in ends(one.graph).items() if value in names}
+            names = {file.tensors[position].name: position for position in file.outputs}
+            last: dict[str, int] = {
+                stage: names[value] for stage, value in ends(network.graph).items() if value in names
+            }
             if last:
-                return _Lying(one, True, _inside(one, file, last), last)
-    for one in networks(subject):
-        if one.network is None:
+                return _Lying(network, True, _inside(network, file, last), last)
+    for network in networks(subject):
+        if network.network is None:
             continue
-        first, dtype = one.network.values[one.network.input], "int8" if one.integers else "float32"
+        first, dtype = network.network.values[network.network.input], "int8" if network.integers else "float32"
         if source.shape == (1, *first.shape) and source.dtype == dtype and len(file.outputs) == 1:
-            last = {str(one.network.output): file.outputs[0]}
-            return _Lying(one, False, _network_inside(one, file, last), last)
+            last = {str(network.network.output): file.outputs[0]}
+            return _Lying(network, False, _network_inside(network, file, last), last)
     shape = " x ".join(map(str, source.shape[1:]))
     raise InputError(f"a .tflite of {subject.name}", f"one that takes {source.dtype} of shape {shape}")
 
 
-def _inside(one: Network, file: TfliteFile, last: dict[str, int]) -> dict[str, int]:
+def _inside(network: Network, file: TfliteFile, last: dict[str, int]) -> dict[str, int]:
     """Every stage of a whole file that has the operators we would write; else its ends."""
     try:
-        made = whole_file(one)
+        whole = whole_file(network)
     except InputError:
         return last
-    return {**made.places} if _alike(parse_tflite(made.model), file) else last
+    return {**whole.places} if _alike(parse_tflite(whole.model), file) else last
 
 
-def _network_inside(one: Network, file: TfliteFile, last: dict[str, int]) -> dict[str, int]:
-    if one.network is None:
+def _network_inside(network: Network, file: TfliteFile, last: dict[str, int]) -> dict[str, int]:
+    if network.network is None:
         return last
-    made = network_file(one.network)
-    if not _alike(parse_tflite(made), file):
+    ours = network_file(network.network)
+    if not _alike(parse_tflite(ours), file):
         return last
-    return {**last, **{str(number): place for number, place in network_places(made, one.network).items()}}
+    return {**last, **{str(number): tensor for number, tensor in network_places(ours, network.network).items()}}
 
 
-def _alike(made: TfliteFile, file: TfliteFile) -> bool:
+def _alike(ours: TfliteFile, file: TfliteFile) -> bool:
     """Return whether two files have the same operators on the same tensors, whatever these hold."""
-    operators = [[(o.name, o.inputs, o.outputs) for o in one.operators] for one in (made, file)]
-    tensors = [[(t.shape, t.dtype) for t in one.tensors] for one in (made, file)]
-    return operators[0] == operators[1] and tensors[0] == tensors[1] and made.inputs == file.inputs
+    operators = [[(o.name, o.inputs, o.outputs) for o in side.operators] for side in (ours, file)]
+    tensors = [[(t.shape, t.dtype) for t in side.tensors] for side in (ours, file)]
+    return operators[0] == operators[1] and tensors[0] == tensors[1] and ours.inputs == file.inputs
 
 
 def _labels(file: TfliteFile) -> tuple[str, ...]:

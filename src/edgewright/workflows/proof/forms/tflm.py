@@ -27,7 +27,7 @@ from edgewright.workflows.proof.forms.litert import (
 
 _LIBRARY, _RUNTIME = "tflite_micro", "tflite_micro.python.tflite_micro.runtime"
 # Its kernels are plain loops: a device's, not a desk's.
-MOST = 300
+MAX_SAMPLES = 300
 # Bytes of the arena beside the values: of the interpreter, and of each tensor and its operator, freely counted.
 _KEPT, _EACH = 1 << 20, 1 << 10
 Key = TypeVar("Key", int, str)
@@ -37,45 +37,47 @@ def _make(subject: Subject) -> Iterator[Form]:
     if importlib.util.find_spec(_LIBRARY) is None or importlib.util.find_spec("ai_edge_litert") is None:
         subject.missing(".tflite in TFLM", "tflite-micro is not installed; it comes with edgewright[dev] on x86-64")
         return
-    for one in networks(subject):
-        ours = one.network is None or one.network.rounding != "litert"
-        name = f"{one.numbers} .tflite in TFLM"
+    for network in networks(subject):
+        ours = network.network is None or network.network.rounding != "litert"
+        name = f"{network.numbers} .tflite in TFLM"
         try:
-            run, note = _whole(one), ""
+            run, note = _whole(network), ""
         except InputError as whole:
             try:
-                run, note = _network(one), f"the network alone: {whole}"
+                run, note = _network(network), f"the network alone: {whole}"
             except InputError as error:
                 subject.missing(name, str(error))
                 continue
-        yield Form(name, one.numbers, run, ours=ours, whole=not note, note=note, max_samples=MOST)
+        yield Form(name, network.numbers, run, ours=ours, whole=not note, note=note, max_samples=MAX_SAMPLES)
 
 
-def _whole(one: Network) -> Run:
+def _whole(network: Network) -> Run:
     """Return the whole pipeline's run.
 
     Raises:
         InputError: for an operator that .tflite or TFLM has not.
     """
-    file = whole_file(one)
-    made = interpreter(file.model)
-    return lambda samples, boundary: whole_stages(one, run_rows(made, samples, file.places))
+    file = whole_file(network)
+    program = interpreter(file.model)
+    return lambda samples, boundary: whole_stages(network, run_rows(program, samples, file.places))
 
 
-def _network(one: Network) -> Run:
+def _network(subject: Network) -> Run:
     """Return the run of the network alone.
 
     Raises:
         InputError: where there is none, or one that TFLM does not take.
     """
-    network = one.network
+    network = subject.network
     if network is None:
-        raise InputError("a whole pipeline or a network that .tflite supports", "neither", f"the {one.numbers} form")
+        raise InputError(
+            "a whole pipeline or a network that .tflite supports", "neither", f"the {subject.numbers} form"
+        )
     model = network_file(network)
-    places, made = network_places(model, network), interpreter(model)
+    places, program = network_places(model, network), interpreter(model)
     if not places:
         raise InputError("one operator of .tflite for each of the network's", "several", "TFLM")
-    return network_run(one, network, lambda source: run_rows(made, source, places))
+    return network_run(subject, network, lambda source: run_rows(program, source, places))
 
 
 def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without types
@@ -87,16 +89,16 @@ def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without typ
     runtime = importlib.import_module(_RUNTIME)
     size = _KEPT + _activations(model)
     try:
-        made = runtime.Interpreter.from_bytes(
+        program = runtime.Interpreter.from_bytes(
             model, arena_size=size, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
         )
         # Some of its kernels say only when they run which types they do not take; what is in the arena is anything.
-        source = made.get_input_details(0)
-        made.set_input(np.zeros(source["shape"], source["dtype"]), 0)
-        made.invoke()
+        source = program.get_input_details(0)
+        program.set_input(np.zeros(source["shape"], source["dtype"]), 0)
+        program.invoke()
     except RuntimeError as error:
         raise InputError("a .tflite that TFLM takes", " ".join(str(error).split())[:200]) from None
-    return made
+    return program
 
 
 def _activations(model: bytes) -> int:
@@ -105,20 +107,20 @@ def _activations(model: bytes) -> int:
 
 
 def run_rows(
-    made: Any,  # noqa: ANN401 - of a library without types
+    interpreter: Any,  # noqa: ANN401 - of a library without types
     source: NDArray[Any],
     places: Mapping[Key, int],
 ) -> dict[Key, NDArray[Any]]:
     """Run rows, shape (n, ...), one by one and read the tensor of each key, shape (n, ...)."""
     rows: dict[Key, list[NDArray[Any]]] = {key: [] for key in places}
     for row in source:
-        made.set_input(np.ascontiguousarray(row[None]), 0)
+        interpreter.set_input(np.ascontiguousarray(row[None]), 0)
         # States stay from run to run.
-        made.reset()
-        made.invoke()
+        interpreter.reset()
+        interpreter.invoke()
         for key, tensor in places.items():
-            rows[key].append(np.array(made.GetTensor(tensor, 0)["tensor_data"][0]))
-    return {key: np.stack(found) for key, found in rows.items()}
+            rows[key].append(np.array(interpreter.GetTensor(tensor, 0)["tensor_data"][0]))
+    return {key: np.stack(outputs) for key, outputs in rows.items()}
 
 
 FORMS = Forms(rank=45, make=_make)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.integer.network import to_integers, to_reals
-from edgewright.graph.stages import layers
+from edgewright.graph.extract import layers
 from edgewright.proof.form import BYTES, Form, Samples, Stages
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork
@@ -24,7 +24,7 @@ DEVICES = ("ice40-up5k",)
 """FPGAs whose design can be simulated."""
 _NAME = "network"
 # Icarus simulates some hundred thousand cycles a second.
-_CYCLES, _FEWEST, _MOST = 2_000_000, 8, 1_000
+_CYCLES, _MIN_SAMPLES, _MAX_SAMPLES = 2_000_000, 8, 1_000
 
 
 def _make(subject: Subject) -> Iterator[Form]:
@@ -57,7 +57,7 @@ def _form(subject: Subject, name: str, artefact: Artefact | None = None) -> Iter
         run=_run(subject, subject.network, layout, artefact),
         whole=False,
         note=f"by {simulation.simulator()}; the network alone, {cycles:,} cycles a decision",
-        max_samples=min(max(_CYCLES // cycles, _FEWEST), _MOST),
+        max_samples=min(max(_CYCLES // cycles, _MIN_SAMPLES), _MAX_SAMPLES),
         needed=True,
         files=() if artefact is None else artefact.shown,
     )
@@ -76,12 +76,12 @@ def _run(
         source = network.values[network.input]
         given = to_integers(source, np.reshape(boundary, (len(boundary), *source.shape)))
         word = _NAME if artefact is None else Path(artefact.name).stem
-        made = files.design(layout, word)
+        design = files.design(layout, word)
         lying = {} if artefact is None else {file: content.decode() for file, content in artefact.files.items()}
         # What another version wrote may have other layers: its answers alone are compared.
-        traced = lying.get(f"{word}.v", made[f"{word}.v"]) == made[f"{word}.v"]
+        traced = lying.get(f"{word}.v", design[f"{word}.v"]) == design[f"{word}.v"]
         with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
-            done = simulation.simulate({**made, **lying}, word, layout.program, given, Path(folder), traced=traced)
+            done = simulation.simulate({**design, **lying}, word, layout.program, given, Path(folder), traced=traced)
         return _stages(subject, network, given, done, samples)
 
     return run
@@ -94,14 +94,14 @@ def _stages(
     done: Any,  # noqa: ANN401 - simulated
     samples: Samples,
 ) -> Stages:
-    forms, made = shapes_of(subject), {BYTES: given}
+    forms, stages = shapes_of(subject), {BYTES: given}
     for stage, number in layers(network).items():
         if number in done.values or number == network.output:
             values = done.outputs if number == network.output else done.values[number]
             values = values.reshape(len(values), *network.values[number].shape)
-            made[stage] = layer_layout(network, number, values, forms.get(stage, values.shape[1:]))
+            stages[stage] = layer_layout(network, number, values, forms.get(stage, values.shape[1:]))
     raw = to_reals(network.values[network.output], done.outputs.reshape(-1, *network.values[network.output].shape))
-    return {**made, **tail(subject.graphs["int8"], network)(in_a_row(raw), samples)}
+    return {**stages, **tail(subject.graphs["int8"], network)(in_a_row(raw), samples)}
 
 
 FORMS = Forms(rank=75, make=_make)

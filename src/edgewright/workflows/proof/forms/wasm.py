@@ -41,13 +41,13 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
 def _run(subject: Subject, model: Any, lines: list[str]) -> Run:  # noqa: ANN401 - `export.web.runner.WasmModel`
     def run(samples: Samples, boundary: Samples) -> Stages:
         rows, graph = _turned(subject, model, samples), subject.graphs[model.numbers]
-        flags, found = model.predict(rows)
+        flags, answers = model.predict(rows)
         lines.append(f"{model.cost_us(rows[0]):.1f} µs a sample in wasmtime")
         first = PROBABILITIES if any(v.name == PROBABILITIES for v in graph.outputs) else PREDICTION
-        outputs = {first: found["given"]}
+        outputs = {first: answers["given"]}
         if any(value.name == LABEL for value in graph.outputs):
-            outputs[LABEL] = found["label"]
-        seen = _stages(subject, model, rows, found, lines)
+            outputs[LABEL] = answers["label"]
+        seen = _stages(subject, model, rows, answers, lines)
         return c_stages(subject, model.numbers, flags, seen, outputs)
 
     return run
@@ -57,7 +57,7 @@ def _stages(
     subject: Subject,
     model: Any,  # noqa: ANN401 - `export.web.runner.WasmModel`
     rows: Samples,
-    found: dict[str, Any],
+    outputs: dict[str, Any],
     lines: list[str],
 ) -> dict[str, Any]:
     """Return the stages inside: of a second module that shows them and gives the same answers, where one can be made.
@@ -73,7 +73,7 @@ def _stages(
         lines.append(f"only its answers are compared: {error}")
         return {}
     _, opened = runner.WasmModel(module).predict(rows)
-    if not all(np.array_equal(opened[name], found[name], equal_nan=True) for name in ("given", "label")):
+    if not all(np.array_equal(opened[name], outputs[name], equal_nan=True) for name in ("given", "label")):
         lines.append("only its answers are compared: they are not those of the model's own C")
         return {}
     return {name: values for name, values in opened.items() if name not in ("given", "label", "confidence")}

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import shlex
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgewright.core import catalogue
-from edgewright.schema.proof import AbsentForm, ProofRecord
-
-Files = Mapping[str, str]
-Change = Callable[[Files], Files]
+from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.c_calls import Change, Files
 
 
 @dataclass(frozen=True)
@@ -22,14 +18,14 @@ class ProofRequest:
     """What is asked of a prover.
 
     Attributes:
-        place: of the file.
+        path: path of the file.
         data: rows to prove with; empty for rows of the file's own, or drawn ones.
         rows: most rows.
         device: profile whose processor is emulated as one more form; empty for none.
         change: of generated C before it is compiled, to plant a fault; None for none.
     """
 
-    place: Path
+    path: Path
     data: str = ""
     rows: int = 1000
     device: str = ""
@@ -62,18 +58,7 @@ def prover_of(path: Path) -> Prover | None:
             names = set(archive.namelist())
     except (zipfile.BadZipFile, OSError):
         return None
-    made: list[Prover] = [
+    provers: list[Prover] = [
         importlib.import_module(f"{__name__}.{name}").PROVER for name in catalogue.listing(__name__, "PROVER")
     ]
-    return next((prover for prover in made if prover.spec in names), None)
-
-
-def compilers(absent: list[AbsentForm]) -> Iterator[tuple[str, str, str]]:
-    """Name, command and note of each C compiler that is here; the others are put to `absent`."""
-    host: Any = importlib.import_module("edgewright.export.c99_host.host")
-    for compiler in host.compilers():
-        if not compiler.command:
-            absent.append(AbsentForm(name=f"C99 by {compiler.name}", reason=f"{compiler.name} is not installed"))
-            continue
-        note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *host.FLAGS])
-        yield compiler.name, shlex.join(compiler.command), note
+    return next((prover for prover in provers if prover.spec in names), None)

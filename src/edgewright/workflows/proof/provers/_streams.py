@@ -18,9 +18,10 @@ from edgewright.graph.streaming import NetworkStream, Steps
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import AbsentForm
+from edgewright.workflows.proof.c_calls import Files, compilers
 from edgewright.workflows.proof.forms import Run, Subject
 from edgewright.workflows.proof.forms.integers import shapes_of
-from edgewright.workflows.proof.provers import Files, ProofRequest, compilers
+from edgewright.workflows.proof.provers import ProofRequest
 from edgewright.workflows.proof.stages import graph_layout, in_a_row, tail
 
 NAME = "stream"
@@ -54,11 +55,11 @@ def _stream(
 ) -> Run:  # fmt: skip
     def run(samples: Samples, boundary: Samples) -> Stages:
         del samples
-        taken = to_integers(network.values[network.input], boundary)
-        raw = np.stack([run_one(np.ascontiguousarray(window.T)) for window in taken])[:, None]
+        integers = to_integers(network.values[network.input], boundary)
+        raw = np.stack([run_one(np.ascontiguousarray(window.T)) for window in integers])[:, None]
         answer = graph_layout(raw, shapes_of(subject).get(OUTPUT, raw.shape[1:]))
         reals = to_reals(network.values[network.output], raw)
-        return {BYTES: taken, OUTPUT: answer, **tail(subject.graphs["int8"], network)(in_a_row(reals))}
+        return {BYTES: integers, OUTPUT: answer, **tail(subject.graphs["int8"], network)(in_a_row(reals))}
 
     return run
 
@@ -84,10 +85,10 @@ def _compiled(
         library = loaded[0]
         context = host.context_of(library, f"{NAME}_network_context")
         getattr(library, begin)(context)
-        taken = x.reshape(-1, steps.hop * steps.channels)
-        out = np.zeros((len(taken), steps.outputs), np.int8)
+        integers = x.reshape(-1, steps.hop * steps.channels)
+        out = np.zeros((len(integers), steps.outputs), np.int8)
         function = getattr(library, f"{NAME}_network")
-        for row, answer in zip(taken, out, strict=True):
+        for row, answer in zip(integers, out, strict=True):
             function(context, row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
         return out
 

@@ -14,12 +14,12 @@ from edgewright.schema.coach import COACH_VERSION, CoachSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 from edgewright.workflows.proof.provers._streams import NAME, stream_forms
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
-from edgewright.workflows.proof.workflow import prove_subject
 
 _SPEC, _FLOAT, _INT8 = "coach.json", "model.onnx", "model.int8.onnx"
 _WINDOWS = 8
@@ -32,10 +32,10 @@ def prove_coach(request: ProofRequest) -> ProofRecord:
     Raises:
         InputError: a file that is no coach, or rows of one's own.
     """
-    where = str(request.place)
+    where = str(request.path)
     if request.data:
         raise InputError("no --data: a coach is proven with drawn frames", request.data, where)
-    data = read_file(request.place, "a coach's file", absent=_DAMAGED)
+    data = read_file(request.path, "a coach's file", absent=_DAMAGED)
     spec, files = unpack_parts(data, where, _SPEC, CoachSpec, COACH_VERSION, "coach", _DAMAGED)
     if not {_FLOAT, _INT8} <= files.keys():
         raise InputError("two models", ", ".join(sorted(files)), where, _DAMAGED)
@@ -43,8 +43,8 @@ def prove_coach(request: ProofRequest) -> ProofRecord:
     network = integer_network(read_onnx(files[_INT8]), spec.rounding)
     rng = np.random.default_rng(0)
     loud = 10.0 ** rng.uniform(-1, 1, (_WINDOWS, 1, 1))
-    drawn = rng.standard_normal((_WINDOWS, len(spec.mean), spec.window)) * loud
-    frames = np.asarray(drawn * np.array(spec.deviation)[:, None] + np.array(spec.mean)[:, None], np.float32)
+    windows = rng.standard_normal((_WINDOWS, len(spec.mean), spec.window)) * loud
+    frames = np.asarray(windows * np.array(spec.deviation)[:, None] + np.array(spec.mean)[:, None], np.float32)
     subject = subject_of(spec.name, graphs, network=network, device=request.device)
     writer = importlib.import_module("edgewright.export.c99_stream.network")
     code = writer.write_network_stream_c99(network, name=NAME)

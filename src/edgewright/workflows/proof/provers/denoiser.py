@@ -8,19 +8,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.input.riff import read_wav
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.riff import read_wav
 from edgewright.graph.denoising import SPEC, DenoiserFile, read_denoiser
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 from edgewright.workflows.proof.provers._streams import NAME, stream_forms
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
-from edgewright.workflows.proof.workflow import prove_subject
 
 _WINDOWS = 40
 
@@ -31,22 +31,24 @@ def prove_denoiser(request: ProofRequest) -> ProofRecord:
     Raises:
         InputError: a file that is no denoiser, or sound of another width or shorter than a window.
     """
-    made = read_denoiser(request.place)
+    denoiser = read_denoiser(request.path)
     signals, source = (
-        _heard(made, request) if request.data else (drawn_windows(made), "random noise of changing loudness")
+        _recording(denoiser, request)
+        if request.data
+        else (drawn_windows(denoiser), "random noise of changing loudness")
     )
     graphs = {form: noise_graph(read_onnx(model)) for form, model in
-              (("float", made.float_model), ("int8", made.int8_model))}  # fmt: skip
-    subject = subject_of(made.spec.name, graphs, network=made.network, device=request.device)
+              (("float", denoiser.float_model), ("int8", denoiser.int8_model))}  # fmt: skip
+    subject = subject_of(denoiser.spec.name, graphs, network=denoiser.network, device=request.device)
     origins = tuple(f"window {number + 1}" for number in range(len(signals)))
-    code = importlib.import_module("edgewright.export.c99_stream.denoiser").write_denoiser_c99(made, name=NAME)
-    forms = [*forms_of(subject), *stream_forms(made.network, subject, request, code.files, f"{NAME}_network_init")]
-    return prove_subject(subject, str(request.place), Chosen(signals, origins, source), forms)
+    code = importlib.import_module("edgewright.export.c99_stream.denoiser").write_denoiser_c99(denoiser, name=NAME)
+    forms = [*forms_of(subject), *stream_forms(denoiser.network, subject, request, code.files, f"{NAME}_network_init")]
+    return prove_subject(subject, str(request.path), Chosen(signals, origins, source), forms)
 
 
-def _heard(made: DenoiserFile, request: ProofRequest) -> tuple[Floats, str]:
+def _recording(denoiser: DenoiserFile, request: ProofRequest) -> tuple[Floats, str]:
     """Return windows of a WAV file, and where they came from."""
-    path, window, channels = Path(request.data), made.spec.window, len(made.spec.columns)
+    path, window, channels = Path(request.data), denoiser.spec.window, len(denoiser.spec.columns)
     if not path.is_file():
         raise InputError("a WAV file", "no such file", request.data)
     values = read_wav(path.read_bytes(), request.data).values
@@ -58,12 +60,12 @@ def _heard(made: DenoiserFile, request: ProofRequest) -> tuple[Floats, str]:
     return np.ascontiguousarray(values[: count * window].reshape(count, window, -1).transpose(0, 2, 1)), request.data
 
 
-def drawn_windows(made: DenoiserFile, seed: int = 0) -> Floats:
+def drawn_windows(denoiser: DenoiserFile, seed: int = 0) -> Floats:
     """Return windows for a proof without data: noise of changing loudness, as far as the network hears and beyond."""
-    spec, rng = made.spec, np.random.default_rng(seed)
+    spec, rng = denoiser.spec, np.random.default_rng(seed)
     loud = 10.0 ** rng.uniform(-2, 1, (_WINDOWS, 1, 1))
-    drawn = rng.standard_normal((_WINDOWS, len(spec.columns), spec.window)) * loud
-    return np.asarray(drawn * np.array(spec.deviation)[:, None] + np.array(spec.mean)[:, None], np.float32)
+    windows = rng.standard_normal((_WINDOWS, len(spec.columns), spec.window)) * loud
+    return np.asarray(windows * np.array(spec.deviation)[:, None] + np.array(spec.mean)[:, None], np.float32)
 
 
 def noise_graph(graph: Graph) -> Graph:

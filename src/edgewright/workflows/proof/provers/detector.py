@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.csv.rows import read_csv
-from edgewright.monitor.detector_file import SPEC, DetectorFile, read_detector
-from edgewright.monitor.detector_stream import FEATURES, Watch
+from edgewright.monitor.detector_stream import FEATURES, SPEC, DetectorFile, Watch, read_detector
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
-from edgewright.workflows.proof.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.workflows.proof.c_calls import compilers
+from edgewright.workflows.proof.provers import ProofRequest, Prover
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stream_rows import StreamRows, natural_rows
 
@@ -32,7 +32,7 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
     Raises:
         InputError: a file that is no detector, rows without its columns, or a detector that C cannot hold.
     """
-    file = read_detector(request.place)
+    file = read_detector(request.path)
     # Refuses arrays that do not go together.
     Watch(file)
     spec, places = file.spec, tuple(range(len(file.spec.columns)))
@@ -56,8 +56,8 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
         return StreamForm(f"C99 by {name}", lambda: _both(file, rows, detector), note)
 
     about = StreamSubject(
-        name=f"{request.place.stem}, {spec.kind}",
-        place=str(request.place),
+        name=f"{request.path.stem}, {spec.kind}",
+        path=str(request.path),
         source=chosen.source,
         origins=rows.origins,
         reference="Python",
@@ -68,23 +68,23 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
         notes=notes,
         absent=tuple(absent),
     )
-    return prove_stream(about, [form(*one) for one in built])
+    return prove_stream(about, [form(*arguments) for arguments in built])
 
 
 def _both(file: DetectorFile, rows: StreamRows, detector: Any) -> tuple[Stages, Stages]:  # noqa: ANN401
     record = detector.run(rows.values, rows.lost, rows.times)
-    judged = watched(file, rows.values, rows.times, record[:, 0])
+    verdicts = watched(file, rows.values, rows.times, record[:, 0])
     limit = file.spec.threshold.value
     odd = np.flatnonzero(record[:, 1]).tolist()
     # Its own code names no threshold: what it calls odd has reached it.
     channels = {row: int(record[row, 2]) for row in odd}
-    return anomalies("", judged, record[:, 0], channels, dict.fromkeys(odd, float(np.float32(limit))), limit)
+    return anomalies("", verdicts, record[:, 0], channels, dict.fromkeys(odd, float(np.float32(limit))), limit)
 
 
 def _rows(file: DetectorFile, request: ProofRequest) -> Chosen:
     columns = [column.name for column in file.spec.columns]
     if not request.data:
-        return _drawn(file, request.rows)
+        return _synthetic(file, request.rows)
     path = importlib.import_module("pathlib").Path(request.data)
     rows = read_csv(path, name=request.data, only_columns=columns, trained=file.spec.columns)
     absent = [name for name in columns if name not in rows.names]
@@ -94,15 +94,15 @@ def _rows(file: DetectorFile, request: ProofRequest) -> Chosen:
     return Chosen(values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}")
 
 
-def _drawn(file: DetectorFile, count: int) -> Chosen:
+def _synthetic(file: DetectorFile, count: int) -> Chosen:
     """Return rows around what the detector learnt to be usual, with some odd ones."""
     channels, rng = len(file.spec.columns), np.random.default_rng(0)
     level, unit = (_learnt(file, names, default) for names, default in ((_LEVELS, 0.0), (_UNITS, 1.0)))
-    made = rng.standard_normal((count, channels)) * unit + level
-    made[_ODD // 2 :: _ODD] += 8 * unit * rng.choice([-1, 1], (len(made[_ODD // 2 :: _ODD]), channels))
+    rows = rng.standard_normal((count, channels)) * unit + level
+    rows[_ODD // 2 :: _ODD] += 8 * unit * rng.choice([-1, 1], (len(rows[_ODD // 2 :: _ODD]), channels))
     notes = ("no --data was set; these rows are random",)
     origins = tuple(f"drawn row {i}" for i in range(count))
-    return Chosen(np.asarray(made, np.float32), origins, "random rows", notes)
+    return Chosen(np.asarray(rows, np.float32), origins, "random rows", notes)
 
 
 def _learnt(file: DetectorFile, names: tuple[str, ...], default: float) -> Floats:
@@ -110,9 +110,9 @@ def _learnt(file: DetectorFile, names: tuple[str, ...], default: float) -> Float
     channels = len(file.spec.columns)
     each = channels * (1 if file.spec.window is None else len(FEATURES))
     for name in names:
-        found = np.asarray(file.learnt.get(name, ()), np.float64).ravel()
-        if len(found) >= each:
-            kept = found[:each].reshape(channels, -1)
+        values = np.asarray(file.learnt.get(name, ()), np.float64).ravel()
+        if len(values) >= each:
+            kept = values[:each].reshape(channels, -1)
             # Of a window's features the first is the mean; the second of the means says how much it varies.
             return np.asarray(kept[:, 0], np.float32)
     return np.full(channels, default, np.float32)

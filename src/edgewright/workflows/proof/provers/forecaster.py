@@ -10,16 +10,17 @@ import numpy as np
 from edgewright.core.csv.rows import read_csv
 from edgewright.monitor.forecaster import SPEC, Floats, ForecasterFile, read_forecaster
 from edgewright.proof.form import Stages
-from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.proof.stream import Rule, StreamSubject
 from edgewright.schema.errors import InputError
-from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
+from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.c_calls import prove_compiled
+from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 _NAME = "forecaster"
 FORECAST, INTERVALS, STALE = "forecast", "intervals", "rows without a value"
 # Rows forecast after each one, at most.
 _AHEAD = 96
-_DRAWN = 200
+_SAMPLES = 200
 _ODD = (np.nan, np.nan, np.inf, -np.inf, -1.0, 0.0, 1e300)
 _EXACT = "one order of float32 sums: bit-exact"
 _LOGARITHM = "exp and log are the library's: relative 1e-6"
@@ -31,28 +32,25 @@ def prove_forecaster(request: ProofRequest) -> ProofRecord:
     Raises:
         InputError: a file that is no forecaster, or rows without its column.
     """
-    file = read_forecaster(request.place)
+    file = read_forecaster(request.path)
     values, origins, source, notes = _values(file, request)
     files = importlib.import_module("edgewright.export.c99_stream.forecast").write_forecaster_c99(file, name=_NAME)
     files = request.changed(files)
-    spec, absent = file.spec, list[AbsentForm]()
-    probe = importlib.import_module("edgewright.export.c99_host.probe_forecast")
+    spec = file.spec
+    probe = importlib.import_module("edgewright.export.c99_host.probe")
     ahead, levels = min(_AHEAD, spec.horizon), len(spec.levels)
     expected = _stages(_forecast(file, values, ahead), levels)
 
-    def form(name: str, command: str, note: str) -> StreamForm:
-        def run() -> tuple[Stages, Stages]:
-            made = probe.forecasts(files, _NAME, command, values, ahead, max(levels, 1))
-            return expected, _stages(made, levels)
-
-        return StreamForm(f"C99 by {name}", run, note)
+    def run(command: str) -> tuple[Stages, Stages]:
+        forecasts = probe.forecasts(files, _NAME, command, values, ahead, max(levels, 1))
+        return expected, _stages(forecasts, levels)
 
     rule = Rule(_LOGARITHM, relative=1e-6) if spec.model.scale == "log" else Rule(_EXACT)
     steps = tuple(f"{h + 1} ahead" for h in range(ahead))
     ends = tuple(f"{side} {level:g} %, {step}" for step in steps for side in ("low", "high") for level in spec.levels)
     about = StreamSubject(
         name=f"{spec.name} of {spec.column}",
-        place=str(request.place),
+        path=str(request.path),
         source=source,
         origins=origins,
         reference="Python",
@@ -61,26 +59,29 @@ def prove_forecaster(request: ProofRequest) -> ProofRecord:
         names={STALE: ("rows",), FORECAST: steps, INTERVALS: ends},
         shape=(1,),
         notes=notes,
-        absent=tuple(absent),
     )
-    return prove_stream(about, [form(*one) for one in compilers(absent)])
+    return prove_compiled(about, run)
 
 
 def _forecast(file: ForecasterFile, values: Floats, ahead: int) -> Floats:
     """Shape (rows, 1 + ahead * (1 + 2 levels)): rows without a value, and of each row ahead middle, lows and highs."""
-    running, made = file.start(), []
+    running, forecasts = file.start(), []
     for value in values:
         running.push(float(value))
         coming = running.forecast(ahead)
         ends = np.concatenate([coming.middle[None], coming.low, coming.high]).T
-        made.append(np.concatenate([[coming.stale], ends.ravel()]))
-    return np.array(made)
+        forecasts.append(np.concatenate([[coming.stale], ends.ravel()]))
+    return np.array(forecasts)
 
 
-def _stages(made: Floats, levels: int) -> Stages:
-    rows = made[:, 1:].reshape(len(made), -1, 1 + 2 * levels) if levels else made[:, 1:].reshape(len(made), -1, 3)
-    stages: Stages = {STALE: made[:, :1], FORECAST: rows[:, :, 0]}
-    return {**stages, INTERVALS: rows[:, :, 1:].reshape(len(made), -1)} if levels else stages
+def _stages(forecasts: Floats, levels: int) -> Stages:
+    rows = (
+        forecasts[:, 1:].reshape(len(forecasts), -1, 1 + 2 * levels)
+        if levels
+        else forecasts[:, 1:].reshape(len(forecasts), -1, 3)
+    )
+    stages: Stages = {STALE: forecasts[:, :1], FORECAST: rows[:, :, 0]}
+    return {**stages, INTERVALS: rows[:, :, 1:].reshape(len(forecasts), -1)} if levels else stages
 
 
 def _values(file: ForecasterFile, request: ProofRequest) -> tuple[Floats, tuple[str, ...], str, tuple[str, ...]]:
@@ -93,9 +94,9 @@ def _values(file: ForecasterFile, request: ProofRequest) -> tuple[Floats, tuple[
         values = np.asarray(rows.wide[column][: request.rows], np.float64)
         return values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}", ()
     model, rng = file.spec.model, np.random.default_rng(0)
-    drawn = model.centre + model.spread * rng.standard_normal(_DRAWN)
-    values = np.concatenate([file.test_rows, np.exp(drawn) if model.scale == "log" else drawn])
-    values[-_DRAWN // 2 :: 9][: len(_ODD)] = _ODD
+    simulated = model.centre + model.spread * rng.standard_normal(_SAMPLES)
+    values = np.concatenate([file.test_rows, np.exp(simulated) if model.scale == "log" else simulated])
+    values[-_SAMPLES // 2 :: 9][: len(_ODD)] = _ODD
     own = len(file.test_rows)
     origins = tuple(f"test row {i}" if i < own else f"drawn row {i - own}" for i in range(len(values)))
     return values, origins, "its own test rows and random rows", ()

@@ -13,22 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.nlp.utterance.hashing import rows_of
 from edgewright.nlp.utterance.model_file import SPEC, read_language
 from edgewright.nlp.utterance.normalise import LONGEST, compose, normalised
 from edgewright.nlp.utterance.parse import MOST_SLOTS, Understanding
+from edgewright.nlp.utterance.student import rows_of
 from edgewright.nlp.utterance.values import DAYS, LARGE, SMALL, UNITS
 from edgewright.proof.form import Stages
-from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.proof.stream import Rule, StreamSubject
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, Slot, StudentSpec
-from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
+from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.c_calls import prove_compiled
+from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 _NAME = "language"
 GRAMS, LOGITS, INTENT, CONFIDENCE, SLOTS = "hashed n-grams", "logits", "intent", "confidence", "slots"
 # Words from which numbers, times and days are read, letters of other scripts, and signs without a word.
-_MADE = (
+_ODD_WORDS = (
     *(f"{word} {unit}s" for word, unit in zip(SMALL, cycle(UNITS), strict=False)),
     *(f"{number} {word} {unit}" for number, word, unit in zip(range(2, 30), cycle(LARGE), cycle(UNITS), strict=False)),
     *(f"on {day} at {hour}:0{hour} pm" for hour, day in enumerate(DAYS, 1)),
@@ -50,29 +51,25 @@ def prove_language(request: ProofRequest) -> ProofRecord:
     Raises:
         InputError: a file that is no language model, or one without a student for devices.
     """
-    spec, arrays = read_language(request.place)
+    spec, arrays = read_language(request.path)
     student = spec.student
     if student is None:
-        raise InputError("a student", "a head for gateways", str(request.place), "C has students only: --for device")
-    understanding = Understanding(spec, arrays, str(request.place))
+        raise InputError("a student", "a head for gateways", str(request.path), "C has students only: --for device")
+    understanding = Understanding(spec, arrays, str(request.path))
     c99: Any = importlib.import_module("edgewright.export.c99_language.student")
     files = request.changed(c99.write_language_c99(spec, arrays, name=_NAME))
     names = importlib.import_module("edgewright.export.c99_language.slots").Slots(spec, arrays).names
     texts, source = _texts(spec, request)
-    absent = list[AbsentForm]()
-    probe: Any = importlib.import_module("edgewright.export.c99_host.probe_language")
+    probe: Any = importlib.import_module("edgewright.export.c99_host.probe")
     expected = _in_python(understanding, student, texts, names)
 
-    def form(name: str, command: str, note: str) -> StreamForm:
-        def run() -> tuple[Stages, Stages]:
-            return expected, _in_c(probe.CLanguage(files, _NAME, len(spec.intents), MOST_SLOTS, command), texts)
-
-        return StreamForm(f"C99 by {name}", run, note)
+    def run(command: str) -> tuple[Stages, Stages]:
+        return expected, _in_c(probe.CLanguage(files, _NAME, len(spec.intents), MOST_SLOTS, command), texts)
 
     exact = Rule("integers: the same", numbers="label")
     about = StreamSubject(
         name=spec.name,
-        place=str(request.place),
+        path=str(request.path),
         source=source,
         origins=tuple(f"utterance {number + 1} ({_short(text)})" for number, text in enumerate(texts)),
         reference="Python",
@@ -92,9 +89,8 @@ def prove_language(request: ProofRequest) -> ProofRecord:
             SLOTS: ("number of slots", *(f"{field} of slot {i + 1}" for i in range(MOST_SLOTS) for field in _FIELDS)),
         },
         shape=(1,),
-        absent=tuple(absent),
     )
-    return prove_stream(about, [form(*one) for one in compilers(absent)])
+    return prove_compiled(about, run)
 
 
 def _texts(spec: LanguageSpec, request: ProofRequest) -> tuple[list[str], str]:
@@ -104,16 +100,18 @@ def _texts(spec: LanguageSpec, request: ProofRequest) -> tuple[list[str], str]:
             lines = Path(request.data).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError("a text file, one utterance a line", str(error), request.data) from None
-        found = [compose(line)[:LONGEST] for line in lines if line.strip()][: request.rows]
-        if not found:
+        composed = [compose(line)[:LONGEST] for line in lines if line.strip()][: request.rows]
+        if not composed:
             raise InputError("one utterance a line", "none", request.data)
-        return found, f"utterances of {request.data}"
+        return composed, f"utterances of {request.data}"
     own = [vector.text for vector in spec.vectors]
     listed = [entry for entries in spec.gazetteers.values() for entry in entries]
     mixed = (
-        [f"{text} {listed[k % len(listed)]} {_MADE[k % len(_MADE)]}" for k, text in enumerate(own)] if listed else []
+        [f"{text} {listed[k % len(listed)]} {_ODD_WORDS[k % len(_ODD_WORDS)]}" for k, text in enumerate(own)]
+        if listed
+        else []
     )
-    texts = [*own, *_MADE, *mixed]
+    texts = [*own, *_ODD_WORDS, *mixed]
     return [compose(text)[:LONGEST] for text in texts][: request.rows], "its own test vectors, and made utterances"
 
 
@@ -134,24 +132,24 @@ def _in_python(
         stages[INTENT][row] = 0, number, best
         powers = np.exp((logits - logits.max()) * student.scale)
         stages[CONFIDENCE][row] = 1 / powers.sum()
-        found = understanding.parse(text, today=_TODAY).slots if number >= 0 else ()
-        _put(stages[SLOTS][row], [_slot(slot, text, names) for slot in found])
+        slots = understanding.parse(text, today=_TODAY).slots if number >= 0 else ()
+        _put(stages[SLOTS][row], [_slot(slot, text, names) for slot in slots])
     return stages
 
 
 def _in_c(model: Any, texts: Sequence[str]) -> Stages:  # noqa: ANN401 - `probe_language.CLanguage`
     stages: Stages = {}
     for row, text in enumerate(texts):
-        found = model.parse(text, _TODAY.toordinal() - _EPOCH)
-        stages = stages or _empty(len(texts), len(found.logits))
-        stages[INTENT][row, 0] = found.status
-        if found.status:
+        parsed = model.parse(text, _TODAY.toordinal() - _EPOCH)
+        stages = stages or _empty(len(texts), len(parsed.logits))
+        stages[INTENT][row, 0] = parsed.status
+        if parsed.status:
             continue
-        stages[GRAMS][row] = found.grams
-        stages[LOGITS][row] = found.logits
-        stages[INTENT][row] = 0, found.intent, found.nearest
-        stages[CONFIDENCE][row] = found.confidence
-        _put(stages[SLOTS][row], [(*numbers, _number(value)) for *numbers, value in found.slots])
+        stages[GRAMS][row] = parsed.grams
+        stages[LOGITS][row] = parsed.logits
+        stages[INTENT][row] = 0, parsed.intent, parsed.nearest
+        stages[CONFIDENCE][row] = parsed.confidence
+        _put(stages[SLOTS][row], [(*numbers, _number(value)) for *numbers, value in parsed.slots])
     return stages
 
 

@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.nlp.texts.alphabet import SYMBOLS, decode, encode, fold
-from edgewright.nlp.texts.contract import TextModel
+from edgewright.nlp.texts.contract import SYMBOLS, TextModel, decode, encode, fold
 from edgewright.nlp.texts.model_file import SPEC, model_of, read_text_arrays
 from edgewright.nlp.texts.suggest import completion
 from edgewright.proof.form import Stages
-from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.proof.stream import Rule, StreamSubject
 from edgewright.schema.errors import InputError
-from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
+from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.c_calls import prove_compiled
+from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 _NAME = "text"
 CHANCES, WORDS = "chances", "words"
 _RANKS = 3
 # No text, signs alone, a line end, and more than any context holds.
-_MADE = ("", "\n", "???", "a b c " * 60, "Zz'9", "0123456789 ", "~" * 40)
+_ODD_TEXTS = ("", "\n", "???", "a b c " * 60, "Zz'9", "0123456789 ", "~" * 40)
 
 
 def prove_text(request: ProofRequest) -> ProofRecord:
@@ -33,29 +33,25 @@ def prove_text(request: ProofRequest) -> ProofRecord:
     Raises:
         InputError: a file that is no model of text, or one whose texts cannot be read.
     """
-    spec, arrays = read_text_arrays(request.place)
-    model = model_of(spec.kind, arrays, str(request.place))
+    spec, arrays = read_text_arrays(request.path)
+    model = model_of(spec.kind, arrays, str(request.path))
     writer: Any = importlib.import_module("edgewright.export.c99_language.texts")
     files = {name: data.decode() for name, data in writer.text_files(spec.kind, arrays, _NAME).items()}
     files = dict(request.changed(files))
-    probe: Any = importlib.import_module("edgewright.export.c99_host.probe_text")
+    probe: Any = importlib.import_module("edgewright.export.c99_host.probe")
     begun, source = _beginnings([vector.text for vector in spec.vectors], request)
     chances = np.array([_after(model, text) for text in begun])
-    absent = list[AbsentForm]()
 
-    def form(name: str, command: str, note: str) -> StreamForm:
-        def run() -> tuple[Stages, Stages]:
-            made = probe.CText(files, _NAME, command)
-            # Chances have a tolerance, so Python completes words from those of C.
-            expected = {CHANCES: chances, WORDS: _words(begun, lambda text, rank: completion(made, text, rank))}
-            given = np.array([made.probabilities(text) for text in begun])
-            return expected, {CHANCES: given, WORDS: _words(begun, made.completion)}
-
-        return StreamForm(f"C99 by {name}", run, note)
+    def run(command: str) -> tuple[Stages, Stages]:
+        model = probe.CText(files, _NAME, command)
+        # Chances have a tolerance, so Python completes words from those of C.
+        expected = {CHANCES: chances, WORDS: _words(begun, lambda text, rank: completion(model, text, rank))}
+        given = np.array([model.probabilities(text) for text in begun])
+        return expected, {CHANCES: given, WORDS: _words(begun, model.completion)}
 
     about = StreamSubject(
         name=spec.name,
-        place=str(request.place),
+        path=str(request.path),
         source=source,
         origins=tuple(f"beginning {number + 1} ({text[-20:]!r})" for number, text in enumerate(begun)),
         reference="Python",
@@ -69,9 +65,8 @@ def prove_text(request: ProofRequest) -> ProofRecord:
             WORDS: tuple(f"word of rank {rank}" for rank in range(_RANKS)),
         },
         shape=(1,),
-        absent=tuple(absent),
     )
-    return prove_stream(about, [form(*one) for one in compilers(absent)])
+    return prove_compiled(about, run)
 
 
 def _after(model: TextModel, text: str) -> Any:  # noqa: ANN401 - an array of the model
@@ -95,7 +90,7 @@ def _beginnings(own: list[str], request: ProofRequest) -> tuple[list[str], str]:
             raise InputError("a text file", str(error), request.data) from None
         return [fold(line) for line in lines][: request.rows] or [""], f"lines of {request.data}"
     every = [text[:end] for text in own for end in range(1, len(text) + 1)]
-    return [*_MADE, *every][: request.rows], "every beginning of its own texts, and made ones"
+    return [*_ODD_TEXTS, *every][: request.rows], "every beginning of its own texts, and made ones"
 
 
 PROVER = Prover(SPEC, prove_text)

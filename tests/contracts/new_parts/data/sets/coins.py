@@ -20,15 +20,17 @@ def _load(config: SourceConfig, folder: Path) -> DataSet:
     return DataSet(name="coins", columns=files.columns("g", "weight"), recordings=(recording,), target_name="coin")
 
 
-SET = PublicSet(
-    title="Coins: weights of genuine and forged ones",
-    homepage="https://example.org/coins",
-    url="https://example.org/coins.txt",
-    check="200 coins",
-    licence="CC0",
-    citation="A set that exists in this test alone, to show what a set has to state.",
-    task="coins: 2 classes, rows",
-    loader=_load,
-    folder="coins",
-    documented=(Documented("whole set", recordings=1, rows=200),),
-)
+SETS = {
+    "coins": PublicSet(
+        title="Coins: weights of genuine and forged ones",
+        homepage="https://example.org/coins",
+        url="https://example.org/coins.txt",
+        check="200 coins",
+        licence="CC0",
+        citation="A set that exists in this test alone, to show what a set has to state.",
+        task="coins: 2 classes, rows",
+        loader=_load,
+        folder="coins",
+        documented=(Documented("whole set", recordings=1, rows=200),),
+    )
+}

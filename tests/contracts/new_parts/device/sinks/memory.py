@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgewright.device.sinks import Sink, SinkConfig, SinkKind
 from edgewright.schema.errors import OutputError
-from edgewright.schema.store import OutboxItem, Place
+from edgewright.schema.store import OutboxItem, Position
 
 
 class MemoryConfig(SinkConfig, frozen=True, kw_only=True):
@@ -23,12 +23,12 @@ class _Memory(Sink):
     def __init__(self, config: MemoryConfig) -> None:
         self._room, self._bodies = config.room, list[bytes]()
 
-    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Place]:
+    def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
         """Keep the items."""
         if len(self._bodies) + len(batch) > self._room:
             raise OutputError("room", "none", "memory", "Raise room")
         self._bodies += [item.body for item in batch]
-        return [item.place for item in batch]
+        return [item.position for item in batch]
 
     def close(self) -> None:
         """Forget the items."""

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from edgewright.fleet.protocol.wire.token import Token
 from edgewright.fleet.repository import releases
 from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.server import enrollments
+from edgewright.fleet.server import device_access
 from edgewright.fleet.server.api.authentication import new_token
-from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.server.database import audit_chain
 from edgewright.fleet.server.database.tables import audit, operators, tokens
+from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.server.publishing import heads
 from edgewright.schema.fleet_api import (
     AuditPage,
@@ -48,8 +48,10 @@ async def _show(call: Call) -> AuditPage:
     rows = sa.select(audit).order_by(audit.c.number.desc()).limit(filters.limit)
     if filters.below:
         rows = rows.where(audit.c.number < filters.below)
-    found = await call.read(lambda c: c.execute(rows).all())
-    shown = tuple(AuditRow(**{**row._mapping, "detail": msgspec.json.decode(row.detail)}) for row in found)
+    rows_found = await call.read(lambda c: c.execute(rows).all())
+    records = [{str(key): value for key, value in row._mapping.items()} for row in rows_found]
+    decoded = ({**record, "detail": msgspec.json.decode(record["detail"])} for record in records)
+    shown = tuple(msgspec.convert(record, AuditRow) for record in decoded)
     more = len(shown) == filters.limit and shown[-1].number > 1
     return AuditPage(rows=shown, next=shown[-1].number if more else None)
 
@@ -66,9 +68,9 @@ async def _new(call: Call) -> TokenMade:
     new_token: NewToken = call.body
     product = _product(call.plane.folder, new_token.product)
     secret = base64.urlsafe_b64encode(call.plane.random(24)).decode()
-    floor, _ = await call.read(lambda c: releases.aborted(heads.held(c)))
+    floor, _ = await call.read(lambda c: releases.aborted(heads.role_files(c)))
     pinned = _pinned(call.plane.public, secret, product, floor)
-    mark, now = enrollments.hashed(secret), call.now
+    mark, now = device_access.hashed(secret), call.now
     batch = new_token.batch or f"token-{mark[:12]}"
     row = {
         "hash": mark, "product": product, "tags": new_token.tags, "batch": batch, "made_at": now,
@@ -105,9 +107,12 @@ def _pinned(public: Path, secret: str, product: str, floor: int) -> Token:
 
 async def _tokens(call: Call) -> Tokens:
     now = call.now
-    shown = [sa.func.substr(tokens.c.hash, 1, 16).label("id"), *(one for one in tokens.c if one is not tokens.c.hash)]
-    held = sa.select(*shown).where(tokens.c.expires > now, tokens.c.uses > 0).order_by(tokens.c.made_at).limit(1000)
-    rows = await call.read(lambda c: c.execute(held).all())
+    shown = [
+        sa.func.substr(tokens.c.hash, 1, 16).label("id"),
+        *(column for column in tokens.c if column is not tokens.c.hash),
+    ]
+    valid = sa.select(*shown).where(tokens.c.expires > now, tokens.c.uses > 0).order_by(tokens.c.made_at).limit(1000)
+    rows = await call.read(lambda c: c.execute(valid).all())
     return Tokens(tokens=tuple(TokenSeen(**row._mapping) for row in rows))
 
 

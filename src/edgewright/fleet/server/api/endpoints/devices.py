@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from edgewright.core.measures import COUNTS, added
 from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.database.tables import boards_of, devices, items, outcomes, reports, vitals
 from edgewright.fleet.server.device_access import enrolled
+from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.monitoring.lag import Lag, lag_of
 from edgewright.fleet.server.retention import backlog
 from edgewright.schema.errors import InputError
@@ -30,7 +30,7 @@ from edgewright.schema.fleet_api import (
 from edgewright.schema.fleet_report import Vitals
 
 
-class _Place(msgspec.Struct, frozen=True, array_like=True):
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
     order: str
     value: str | int | float | None
     id: str
@@ -38,7 +38,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 
 def cursor(order: str, value: str | float | None, name: str) -> str:
     """Encode the position after a row as URL-safe text."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(_Place(order, value, name))).decode().rstrip("=")
+    return base64.urlsafe_b64encode(msgspec.json.encode(_Cursor(order, value, name))).decode().rstrip("=")
 
 
 def read_cursor(text: str, order: str) -> tuple[Any, str]:
@@ -49,7 +49,7 @@ def read_cursor(text: str, order: str) -> tuple[Any, str]:
     """
     expected = f"a cursor of a list in the order {order!r}"
     try:
-        location = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Place)
+        location = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Cursor)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise InputError(expected, repr(text[:80]), "past") from None
     if location.order != order:
@@ -130,13 +130,13 @@ async def _list(call: Call) -> DevicePage:
     def read(connection: sa.Connection) -> tuple[int, list[Any], Lag]:
         return connection.execute(count).scalar_one(), list(connection.execute(rows)), lag_of(call.plane, connection)
 
-    total, found, lag = await call.read(read)
-    after = filters.after + len(found)
-    more = after < total and bool(found) if not filters.past else len(found) == filters.limit
+    total, page, lag = await call.read(read)
+    after = filters.after + len(page)
+    more = after < total and bool(page) if not filters.past else len(page) == filters.limit
     return DevicePage(
-        devices=tuple(_device(row, lag) for row in found), total=total,
+        devices=tuple(_device(row, lag) for row in page), total=total,
         next=after if more and not filters.past else None,
-        cursor=cursor(filters.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
+        cursor=cursor(filters.order, page[-1]._mapping[column.name], page[-1].id) if more else None,
     )  # fmt: skip
 
 
@@ -167,16 +167,16 @@ def _seen() -> sa.Select[Any]:
 
 
 def _device(row: Any, lag: Lag) -> DeviceSeen:  # noqa: ANN401 - a row of `_seen`
-    held = row._mapping
-    late = lag.late(held)
+    columns = row._mapping
+    late = lag.late(columns)
     return DeviceSeen(
         id=row.id, name=row.name, product=row.product, profile=row.profile, tags=row.tags, batch=row.batch,
         enrolled=row.enrolled_at, version=row.version, counter=row.counter, floor=row.floor,
         phase=_phase(row), status=row.status, plan=row.plan, stage=row.stage, why=row.why,
         last=row.last_report_at, skew=row.skew, quarantined=row.quarantined, quarantine_reason=row.quarantine_reason,
-        vitals=None if row.said_device is None else counted(held, "said_"),
+        vitals=None if row.said_device is None else counted(columns, "said_"),
         boards=boards_of(row.boards), signed=row.signed, transport_faults=row.transport_faults,
-        transport_fault=row.transport_fault, unknown=lag.unknown(held),
+        transport_fault=row.transport_fault, unknown=lag.unknown(columns),
         behind=f"release {late.counter} of {late.plan} for {lasting(late.seconds)}" if late else "",
     )  # fmt: skip
 
@@ -198,23 +198,25 @@ def counted(row: Any, prefix: str = "") -> Vitals:  # noqa: ANN401 - a row with 
     )  # fmt: skip
 
 
-async def _one(call: Call) -> DeviceHistory:
+async def _history(call: Call) -> DeviceHistory:
     name, limit = call.path["id"], call.query.limit
 
     def read(connection: sa.Connection) -> DeviceHistory:
         lag = lag_of(call.plane, connection)
-        return DeviceHistory(device=_device(enrolled(connection, name, _seen()), lag), **_told(connection, name, limit))
+        return DeviceHistory(
+            device=_device(enrolled(connection, name, _seen()), lag), **_reported(connection, name, limit)
+        )
 
     return await call.read(read)
 
 
-def _told(connection: sa.Connection, name: str, limit: int) -> dict[str, Any]:
+def _reported(connection: sa.Connection, name: str, limit: int) -> dict[str, Any]:
     def newest(table: sa.Table, *order: sa.ColumnElement[Any]) -> list[Any]:
         return list(connection.execute(sa.select(table).where(table.c.device == name).order_by(*order).limit(limit)))
 
     return {
         "outcomes": tuple(
-            OutcomeSeen(**{k: v for k, v in r._mapping.items() if k != "device"})
+            msgspec.convert({str(k): v for k, v in r._mapping.items() if k != "device"}, OutcomeSeen)
             for r in newest(outcomes, outcomes.c.number.desc())
         ),
         "reports": tuple(
@@ -236,7 +238,7 @@ async def _overview(call: Call) -> Overview:
 
     def read(connection: sa.Connection) -> Overview:
         count = sa.func.count()
-        heard = sa.select(count).where(devices.c.last_report_at >= since)
+        reported = sa.select(count).where(devices.c.last_report_at >= since)
         shut = sa.select(count).where(devices.c.quarantined, devices.c.status == "active")
         counters: dict[str, dict[int, int]] = {}
         here = devices.c.status != "retired"
@@ -246,8 +248,9 @@ async def _overview(call: Call) -> Overview:
         by_phase = connection.execute(sa.select(devices.c.phase, count).where(here).group_by(devices.c.phase))
         phases = {row[0]: row[1] for row in by_phase}
         return Overview(
-            devices=sum(n for found in counters.values() for n in found.values()), counters=counters, phases=phases,
-            heard=connection.execute(heard).scalar_one(), quarantined=connection.execute(shut).scalar_one(),
+            devices=sum(n for per_release in counters.values() for n in per_release.values()),
+            counters=counters, phases=phases,
+            reporting=connection.execute(reported).scalar_one(), quarantined=connection.execute(shut).scalar_one(),
             history_due=backlog(connection, call.plane.limits.keep, call.now),
         )  # fmt: skip
 
@@ -259,6 +262,6 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/fleet/overview", "Counts over the fleet.", "viewer", _overview, Overview),
     Endpoint(
         "GET", "/v1/fleet/devices/{id}", "A device with its reports.",
-        "viewer", _one, DeviceHistory, query=Depth, parameters=DEVICE_ID,
+        "viewer", _history, DeviceHistory, query=Depth, parameters=DEVICE_ID,
     ),
 )  # fmt: skip

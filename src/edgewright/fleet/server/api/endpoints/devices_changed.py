@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.plans.gates import FAILED
-from edgewright.fleet.server import device_access, retirements
-from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint, RefusedError, Who
+from edgewright.fleet.server import device_access
 from edgewright.fleet.server.database.tables import devices, outcomes, tokens
 from edgewright.fleet.server.device_access import not_retired
+from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint, RefusedError, Who
 from edgewright.schema.fleet_api import Done, Reason, Rename, Retag, Retired, Retried, Retry
 
 _PATH = "/v1/fleet/devices/{id}"
@@ -24,7 +24,7 @@ async def _retire(call: Call) -> Retired:
     def work(connection: sa.Connection) -> str:
         why = f"{reason} (by {call.operator})"
         row = device_access.retire(connection, name, why, now)
-        retirements.append(call.plane.folder, row, why, now)
+        device_access.record_retirement(call.plane.folder, row, why, now)
         usable = sa.select(tokens.c.hash).where(tokens.c.hash == row.token, tokens.c.uses > 0, tokens.c.expires > now)
         return str(connection.execute(usable).scalar_one_or_none() or "")
 

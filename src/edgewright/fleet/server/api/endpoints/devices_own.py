@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from edgewright.fleet.repository.metadata import sha256
-from edgewright.fleet.server import enrollments, reports
-from edgewright.fleet.server.api.endpoint import Call, Endpoint
+from edgewright.fleet.server import device_access, reports
+from edgewright.fleet.server.endpoint import Call, Endpoint
 from edgewright.fleet.server.rollouts import intents
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
 
@@ -14,18 +14,18 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 async def _enrol(call: Call) -> Enrolled:
     random = call.plane.random
     device, nonce, now = random(16).hex(), random(16).hex(), call.now
-    return await call.commit(lambda c: enrollments.enrol(c, call.body, now=now, device=device, nonce=nonce))
+    return await call.commit(lambda c: device_access.enrol(c, call.body, now=now, device=device, nonce=nonce))
 
 
 async def _report(call: Call) -> bytes:
     plane = call.plane
     assert call.device is not None  # noqa: S101 - `who` is 'device'
-    one = reports.arrived(
+    received = reports.arrived(
         call.device["id"], call.body, sha256(call.content),
         at=call.now, nonce=plane.random(16).hex(), wait=plane.limits.wait + plane.crowd.late, more=plane.crowd.more,
     )  # fmt: skip
-    answer: bytes = await asyncio.wrap_future(plane.committer.submit_to(reports.take, one))
-    plane.counted.brought([call.body.clock - item.put for item in one.items])
+    answer: bytes = await asyncio.wrap_future(plane.committer.submit_to(reports.take, received))
+    plane.counted.brought([call.body.clock - item.put for item in received.items])
     return answer
 
 

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import REPORT_EVERY
 from edgewright.fleet.server import diagnoses
-from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.database.tables import devices
 from edgewright.fleet.server.device_access import check_active, enrolled
+from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.schema.fleet_api import Done
 from edgewright.schema.fleet_diagnosis import (
     MAX_BYTES,
@@ -22,20 +22,20 @@ from edgewright.schema.fleet_diagnosis import (
 
 async def _ask(call: Call) -> DiagnosisAsked:
     name, now, wanted = call.path["id"], call.now, call.body
-    made = DiagnosisSeen(id=call.plane.random(16).hex(), at=now, by=call.operator, lines=wanted.lines)
+    diagnosis = DiagnosisSeen(id=call.plane.random(16).hex(), at=now, by=call.operator, lines=wanted.lines)
     detail = {"lines": wanted.lines, "reason": wanted.reason}
-    last = await call.act("device.diagnosed", name, lambda c: diagnoses.ask(c, name, made), detail)
+    last = await call.act("device.diagnosed", name, lambda c: diagnoses.ask(c, name, diagnosis), detail)
     expected = None if last is None else max(0.0, last + (call.plane.limits.wait or REPORT_EVERY) - now)
-    return DiagnosisAsked(id=made.id, expected=expected)
+    return DiagnosisAsked(id=diagnosis.id, expected=expected)
 
 
 async def _answer(call: Call) -> Done:
     assert call.device is not None  # noqa: S101 - `who` is 'device'
-    device, made, now = call.device["id"], call.body, call.now
+    device, diagnosis, now = call.device["id"], call.body, call.now
 
     def work(connection: sa.Connection) -> None:
         check_active(connection, device)
-        diagnoses.answer(connection, device, made, now)
+        diagnoses.answer(connection, device, diagnosis, now)
 
     await call.commit(work)
     return Done()

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from edgewright.core.federation.messages import Reply, encode, parse_request
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server import federations
-from edgewright.fleet.server.api.endpoint import Call, Endpoint
 from edgewright.fleet.server.device_access import check_active
+from edgewright.fleet.server.endpoint import Call, Endpoint
 from edgewright.schema.federation import (
     FederationSeen,
     FederationsSeen,
@@ -35,14 +35,14 @@ async def _exchange(call: Call) -> FederationMessage:
 
 
 async def _start(call: Call) -> FederationSeen:
-    name, asked, now = call.plane.random(16).hex(), call.body, call.now
-    product = open_fleet(call.plane.folder).product(asked.product or None)
+    name, request, now = call.plane.random(16).hex(), call.body, call.now
+    product = open_fleet(call.plane.folder).product(request.product or None)
 
     def work(connection: sa.Connection) -> FederationSeen:
-        federations.start(connection, name, product, asked, call.operator, now)
+        federations.start(connection, name, product, request, call.operator, now)
         return federations.seen(connection, name)
 
-    return await call.act("federation.started", name, work, {"product": product, "rounds": asked.settings.rounds})
+    return await call.act("federation.started", name, work, {"product": product, "rounds": request.settings.rounds})
 
 
 async def _stop(call: Call) -> FederationSeen:
@@ -59,7 +59,7 @@ async def _list(call: Call) -> FederationsSeen:
     return FederationsSeen(federations=await call.read(federations.latest))
 
 
-async def _one(call: Call) -> FederationSeen:
+async def _show(call: Call) -> FederationSeen:
     now, database = call.now, call.plane.database
 
     def look(connection: sa.Connection) -> FederationSeen:
@@ -85,7 +85,7 @@ ENDPOINTS = (
     Endpoint("GET", _PATH, "Where the learning of devices stands, the latest first.", "viewer", _list, FederationsSeen),
     Endpoint(
         "GET", _PATH + "/{federation}", "Where one stands, and what it learned.",
-        "viewer", _one, FederationSeen, parameters=_ID,
+        "viewer", _show, FederationSeen, parameters=_ID,
     ),
     Endpoint(
         "POST", _PATH + "/{federation}/stop", "Gives the present round up; what earlier ones learned stays.",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from importlib import metadata
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from edgewright.fleet.server.api.endpoint import Call, Endpoint, Raw, endpoints
-from edgewright.fleet.server.monitoring import counters, gauges
+from edgewright._version import __version__
+from edgewright.fleet.server import counters
+from edgewright.fleet.server.endpoint import Call, Endpoint, Raw, endpoints
+from edgewright.fleet.server.monitoring import gauges
 from edgewright.schema.fleet_api import Health, Problem
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -51,7 +52,7 @@ def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Edgewright fleet",
-            "version": metadata.version("edgewright"),
+            "version": __version__,
             "description": "Enrolment and reports of devices, and what operators do. Updates themselves are signed "
             "files under /metadata and /targets, which any web server may serve.",
         },
@@ -141,8 +142,8 @@ def _why_not(call: Call) -> str:
 
 
 async def _metrics(call: Call) -> Raw:
-    made = call.plane.extra.setdefault("gauges", gauges.Gauges(call.plane))
-    read = await asyncio.to_thread(made.text)
+    collector = call.plane.extra.setdefault("gauges", gauges.Gauges(call.plane))
+    read = await asyncio.to_thread(collector.text)
     return Raw(body=call.plane.counted.text() + read, kind=counters.CONTENT_TYPE)
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.server.api.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.database.tables import devices
 from edgewright.fleet.server.device_access import enrolled
+from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
 from edgewright.fleet.server.monitoring import views
 from edgewright.fleet.server.monitoring.lag import fleet_lag
 from edgewright.schema.fleet_watch import Attention, Events, Spread, Trait, Whereabouts
@@ -42,8 +42,8 @@ class Last(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 async def _spread(call: Call) -> Spread:
-    asked: By = call.query
-    return await call.read(lambda c: views.spread(c, asked.by, asked.product, asked.limit))
+    grouping: By = call.query
+    return await call.read(lambda c: views.spread(c, grouping.by, grouping.product, grouping.limit))
 
 
 async def _attention(call: Call) -> Attention:
@@ -54,8 +54,8 @@ async def _attention(call: Call) -> Attention:
 
 async def _events(call: Call) -> Events:
     last: Last = call.query
-    found = await call.read(lambda c: views.events(c, last.limit, plan=last.plan, device=last.device, kind=last.kind))
-    return Events(events=found)
+    events = await call.read(lambda c: views.events(c, last.limit, plan=last.plan, device=last.device, kind=last.kind))
+    return Events(events=events)
 
 
 async def _whereabouts(call: Call) -> Whereabouts:

@@ -10,24 +10,27 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import plan_target
+from edgewright.fleet.protocol.layout import REPORT_EVERY, plan_target
+from edgewright.fleet.protocol.plans.decision import UNDER_WAY
 from edgewright.fleet.protocol.plans.options import preview_of
-from edgewright.fleet.protocol.plans.transitions import UNDER_WAY
 from edgewright.fleet.repository import releases
 from edgewright.fleet.repository.public_files import read_target
-from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.database.rollout_rows import next_due, plan_of, standing_of
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts
+from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.monitoring.rollout_map import rollout_map
 from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.publishing.publisher import take_in
+from edgewright.fleet.server.rollouts.gate_history import points_of
 from edgewright.fleet.server.rollouts.offered import counting
-from edgewright.fleet.server.rollouts.rows import next_due, plan_of, standing_of
+from edgewright.fleet.server.rollouts.publisher import take_in
 from edgewright.fleet.server.rollouts.worker import Conductor, conductor
-from edgewright.fleet.server.server_registry import signer_away
+from edgewright.fleet.server.signer.socket import signer_away
 from edgewright.schema.fleet_plan import State
 from edgewright.schema.fleet_watch import (
     AbortRollout,
     GateSeen,
     PromoteRollout,
+    RolloutMap,
     RolloutSeen,
     RolloutsSeen,
     StartRollout,
@@ -45,18 +48,26 @@ async def _list(call: Call) -> RolloutsSeen:
         return tuple(_seen(connection, row._mapping) for row in connection.execute(query).all())
 
     signer = await _signer(call)
-    return RolloutsSeen(rollouts=tuple(msgspec.structs.replace(one, signer=signer) for one in await call.read(work)))
+    return RolloutsSeen(
+        rollouts=tuple(msgspec.structs.replace(rollout, signer=signer) for rollout in await call.read(work))
+    )
 
 
-async def _one(call: Call) -> RolloutSeen:
+async def _show(call: Call) -> RolloutSeen:
     def work(connection: sa.Connection) -> RolloutSeen:
         row = connection.execute(sa.select(rollouts).where(rollouts.c.plan == call.path["plan"])).one_or_none()
         if row is None:
             raise RefusedError(404, "a rollout", "another id", call.path["plan"], "edgewright fleet rollout status")
-        return _seen(connection, row._mapping)
+        history = points_of(row.history)
+        return msgspec.structs.replace(_seen(connection, row._mapping), history=history)
 
     signer = await _signer(call)
     return msgspec.structs.replace(await call.read(work), signer=signer)
+
+
+async def _map(call: Call) -> RolloutMap:
+    now, every = call.now, call.plane.limits.wait or REPORT_EVERY
+    return await call.read(lambda connection: rollout_map(connection, call.path["plan"], now, every))
 
 
 async def _signer(call: Call) -> str:
@@ -68,14 +79,14 @@ async def _signer(call: Call) -> str:
 async def _start(call: Call) -> RolloutSeen:
     start_rollout: StartRollout = call.body
 
-    def work(made: Conductor) -> None:
-        take_in(made.fleet, made.rollouts)
+    def work(conductor_here: Conductor) -> None:
+        take_in(conductor_here.fleet, conductor_here.rollouts)
         with call.plane.database.reading() as connection:
-            known = releases.plans(heads.held(connection))
+            known = releases.plans(heads.role_files(connection))
         if start_rollout.plan not in known:
             raise RefusedError(404, "a plan that was signed offline and published", repr(start_rollout.plan), "plan")
-        body = read_target(made.fleet, plan_target(start_rollout.plan), known[start_rollout.plan][0])
-        made.rollouts.start(body, call.operator)
+        body = read_target(conductor_here.fleet, plan_target(start_rollout.plan), known[start_rollout.plan][0])
+        conductor_here.rollouts.start(body, call.operator)
 
     return await _steer(call, start_rollout.plan, work)
 
@@ -90,7 +101,11 @@ async def _steer(call: Call, plan: str, work: Callable[[Conductor], object]) -> 
 
 async def _promote(call: Call) -> RolloutSeen:
     plan, request = call.path["plan"], call.body
-    return await _steer(call, plan, lambda made: made.rollouts.promote(plan, call.operator, request.stage, request.why))
+    return await _steer(
+        call,
+        plan,
+        lambda conductor_here: conductor_here.rollouts.promote(plan, call.operator, request.stage, request.why),
+    )
 
 
 def _seen(connection: sa.Connection, row: Mapping[Any, Any]) -> RolloutSeen:
@@ -131,7 +146,11 @@ def _steering(act: str, summary: str, state: State, takes: Any) -> Endpoint:  # 
         plan, request = call.path["plan"], call.body
         revert = getattr(request, "revert", False)
         return await _steer(
-            call, plan, lambda made: made.rollouts.steer(plan, call.operator, state, request.why, revert=revert)
+            call,
+            plan,
+            lambda conductor_here: conductor_here.rollouts.steer(
+                plan, call.operator, state, request.why, revert=revert
+            ),
         )
 
     return Endpoint(
@@ -143,7 +162,11 @@ def _steering(act: str, summary: str, state: State, takes: Any) -> Endpoint:  # 
 ENDPOINTS = (
     Endpoint("GET", _PATH, "Rollouts, newest first, at most 100.", "viewer", _list, RolloutsSeen),
     Endpoint(
-        "GET", f"{_PATH}/{{plan}}", "A rollout.", "viewer", _one, RolloutSeen,
+        "GET", f"{_PATH}/{{plan}}", "A rollout.", "viewer", _show, RolloutSeen,
+        parameters={"plan": _PLAN}, errors=(404,),
+    ),
+    Endpoint(
+        "GET", f"{_PATH}/{{plan}}/map", "Devices of a rollout by stage and state.", "viewer", _map, RolloutMap,
         parameters={"plan": _PLAN}, errors=(404,),
     ),
     Endpoint(

@@ -1,1 +1,0 @@
-"""Commands of `edgewright adapt`, a file each."""

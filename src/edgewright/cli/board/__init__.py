@@ -1,1 +1,0 @@
-"""Commands below `edgewright device board`: every file offers `command`."""

@@ -1,1 +1,0 @@
-"""Commands of `edgewright bus`, a file each."""

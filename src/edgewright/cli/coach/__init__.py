@@ -1,1 +1,0 @@
-"""Commands of `edgewright coach`, a file each."""

@@ -1,0 +1,125 @@
+"""`edgewright adapt simulate`: what learning on the device would gain, and for whom it would lose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.command import Result, argument, declare, option
+from edgewright.cli.interrupt import loading
+from edgewright.cli.options import listed, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgewright.workflows.adaptation.examples import Examples
+    from edgewright.workflows.adaptation.simulation import AdaptSimulation
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateOptions:
+    """Options of the command."""
+
+    model: Path = argument(metavar="RUN|PACKAGE")
+    data: str = option(
+        metavar="DATA", help="File or folder with labels, or a public set. [default: the run's test part]"
+    )
+    by: str = option(type=click.Choice(["person"]), default="person", help="Who calibrates a device.")
+    examples: str = option(
+        metavar="30s|12", help="Labelled examples of each class: seconds, or samples. [default: 30s]"
+    )
+    first: str = option(
+        metavar="300s", help="Label all samples of each person's first stretch of time, of whatever class, instead."
+    )
+    worn: str = option(
+        metavar="AXES",
+        help="Wear the sensors another way, such as -x,-y,z; for the layer 'affine'. [default: as recorded]",
+    )
+    people: str = option(metavar="A,B", help="Only these people.")
+    kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
+    target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
+    group: str = option(metavar="COLUMN", help="Column with the person or machine.")
+    settings: tuple[str, ...] = option("--set", metavar="KEY=VALUE", help="Option of the loader.")
+
+
+@declare(example="runs/watch --examples 65s")
+def command(options: SimulateOptions) -> Result:
+    """Let each unseen person calibrate a device with the first examples; judge all later samples.
+
+    The examples are the first of each class, or with --first all of a stretch of time. The device's own integers
+    learn. People whom the model was fitted on are left out. The output lists for whom the answers get worse, and for
+    whom they would without the guard.
+    """
+    with loading():
+        from edgewright.workflows.adaptation.simulation import simulate
+        from edgewright.workflows.scoring.rows import ScoreRequest
+
+    request = ScoreRequest(
+        data=options.data, kind=options.kind, target=options.target, group=options.group,
+        settings=settings_of(options.settings),
+    )  # fmt: skip
+    simulation = simulate(options.model, request, _examples(options), listed(options.people), options.worn)
+    return Result(simulation, _lines(simulation))
+
+
+def _examples(options: SimulateOptions) -> Examples:
+    """Return how much is labelled.
+
+    Raises:
+        InputError: no amount of seconds or samples, or both options.
+    """
+    from edgewright.cli.durations import seconds_of
+    from edgewright.schema.errors import InputError
+    from edgewright.workflows.adaptation.examples import Examples
+
+    if options.first:
+        if options.examples:
+            raise InputError("one of --examples and --first", "both", "options")
+        return Examples(seconds_of(options.first, "--first"), "first")
+    text = options.examples or "30s"
+    if text.isdigit():
+        if not int(text):
+            raise InputError("at least one sample of each class", text, "--examples")
+        return Examples(float(text), "samples")
+    return Examples(seconds_of(text, "--examples"), "seconds")
+
+
+def _lines(simulation: AdaptSimulation) -> Iterator[str]:
+    labelled = (
+        simulation.examples if simulation.examples.startswith("first") else f"{simulation.examples} of each class"
+    )
+    yield f"{simulation.name} on {simulation.data}: {len(simulation.people)} people, {labelled}, then judged"
+    yield "person            examples  later  before  after  learned layer"
+    for person in simulation.people:
+        use = "used" if person.used else f"not used ({person.unguarded:.3f})"
+        yield (
+            f"{person.name[:16]:<16}  {person.examples:>8}  {person.samples:>5}  {person.before:>6.3f}  "
+            f"{person.after:>5.3f}  {use}"
+        )
+    for name, figure in (("before", simulation.before), ("after", simulation.after), ("gain", simulation.gain)):
+        yield f"mean {name}: {figure.value:.3f} (95 %: {figure.low:.3f} to {figure.high:.3f}; {figure.method})"
+    if simulation.gain_without_best is not None:
+        rest = simulation.gain_without_best
+        yield (f"mean gain without {simulation.people[-1].name}, who gains most: {rest.value:.3f} "
+                   f"(95 %: {rest.low:.3f} to {rest.high:.3f})")  # fmt: skip
+    width = max(len("class"), *(len(person.label) for person in simulation.classes))
+    yield f"{'class':<{width}}  samples  people  F1 before  F1 after  gain    95 %              unguarded"
+    for each in simulation.classes:
+        interval = f"{each.gain.low:+.3f} to {each.gain.high:+.3f}"
+        yield (
+            f"{each.label:<{width}}  {each.samples:>7}  {each.people:>6}  {each.before.value:>9.3f}  "
+            f"{each.after.value:>8.3f}  {each.gain.value:>+.3f}  {interval}  {each.unguarded:>9.3f}"
+        )
+    yield (f"worst person: {min(p.before for p in simulation.people):.3f} before, "
+               f"{min(p.after for p in simulation.people):.3f} after")  # fmt: skip
+    yield (f"more than a point worse: {', '.join(simulation.losing) or 'nobody'}; "
+               f"without the guard: {', '.join(simulation.losing_unguarded) or 'nobody'}")  # fmt: skip
+    if (own := simulation.shipped) is not None:
+        yield ("the figures are of the earlier fit, which has not seen these people; the package that ships was "
+                   f"fitted on them too: {own.before:.3f} before, {own.after:.3f} after; "
+                   f"more than a point worse: {', '.join(own.losing) or 'nobody'}")  # fmt: skip
+    yield f"layer {simulation.layer!r}: {simulation.state_bytes:,} bytes of RAM, and two slots of as much flash"
+    yield from (f"note: {note}" for note in simulation.notes)

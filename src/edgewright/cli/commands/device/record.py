@@ -1,0 +1,98 @@
+"""`edgewright device record`: labelled recordings from any source, into a folder that `edgewright run` takes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from edgewright.cli.command import Result, declare, option
+from edgewright.cli.options import FOLDER, listed
+from edgewright.core.formatting import plural
+from edgewright.schema.errors import CheckFailedError
+
+if TYPE_CHECKING:
+    from edgewright.device.recording import Recorder, SourceProbe, Take
+    from edgewright.device.sources import Stream
+
+
+@declare(example="--source serial:/dev/ttyACM0 --label walking --person 7 --seconds 10")
+def command(
+    source: str = option(required=True, metavar="KIND:PLACE", help="Source of the rows, as for `device run`."),
+    label: str = option(required=True, help="Activity or sound that is recorded."),
+    person: str = option(required=True, help="Person or machine; splits keep each one's recordings together."),
+    seconds: float | None = option(
+        type=click.FloatRange(0.0, 1e6, min_open=True), help="Duration; without it, record until Ctrl-C."
+    ),
+    out: Path = option(type=FOLDER, default=Path("recordings"), help="Folder of recordings."),
+    columns: str = option(metavar="A,B,...", help="Channels, in order; all by default."),
+    rate: float | None = option(
+        type=click.FloatRange(0.0, 1e6, min_open=True), help="Rows a second, if the source does not say."
+    ),
+    stream: str = option(help="Stream to record, if the source has several."),
+    wait: int | None = option(
+        "--count-down", type=click.IntRange(0, 60), help="Seconds before the recording begins; 3 on a terminal."
+    ),
+) -> Result:
+    """Record rows of a source under a label.
+
+    The recording becomes the next LABEL_PERSON_NNN.csv of the folder. Its label and person go into labels.csv, and a
+    first pipeline.toml is written if there is none. With --seconds, Ctrl-C discards the recording; without, Ctrl-C ends
+    and keeps it. Exits with 1 if the check finds gaps, another rate or a channel that never changes; the recording is
+    kept then too.
+    """
+    from edgewright.cli.commands.device._live import Live, count_down
+    from edgewright.device.recording import Recorder, probe_source, take
+    from edgewright.device.sources import short_source
+
+    opened = short_source(source, rate).open(listed(columns))
+    recorder: Recorder | None = None
+    try:
+        probe = probe_source(opened, rate, stream_name=stream)
+        recorder = Recorder(out, label=label, person=person, columns=probe.columns, rate=probe.rate)
+        if getattr(opened, "live", True):
+            click.echo(f"{', '.join(probe.columns)} at {probe.rate:g} Hz", err=True)
+            count_down((3 if sys.stderr.isatty() else 0) if wait is None else wait, label)
+            probe = _emptied(opened, probe)
+        live = Live(probe.columns, probe.rate, seconds)
+        # Without --seconds Ctrl-C is how a recording ends; with it, it goes on to whoever called, and nothing is kept.
+        with suppress(*([KeyboardInterrupt] if seconds is None else [])):
+            try:
+                for packet in take(opened, recorder, probe, seconds=seconds, stream_name=stream):
+                    live.show(packet, recorder.seconds)
+            finally:
+                live.clear()
+        result = recorder.keep()
+    finally:
+        if recorder is not None:
+            recorder.drop()
+        opened.close()
+    return _result(result)
+
+
+def _emptied(stream: Stream, probe: SourceProbe) -> SourceProbe:
+    """Leave out what came while the person got ready."""
+    from edgewright.device.sources import read_unstored
+
+    until = time.monotonic() + 1.0
+    while read_unstored(stream, 0.0) and time.monotonic() < until:
+        pass
+    return msgspec.structs.replace(probe, packets=())
+
+
+def _result(recording: Take) -> Result:
+    lines = [f"{recording.file}: {recording.rows:,} rows, {recording.seconds:.1f} s at {recording.rate:.4g} Hz"]
+    lines += [f"  corrected: {note}" for note in recording.notes]
+    lines += [f"  problem: {problem}" for problem in recording.problems] or ["  no gaps, correct rate"]
+    failure = None
+    if recording.problems:
+        failure = CheckFailedError(
+            f"{plural(len(recording.problems), 'problem')} in {recording.file}",
+            "The file was kept: delete it and its line in labels.csv, or record again",
+        )
+    return Result(recording, lines, failure=failure)

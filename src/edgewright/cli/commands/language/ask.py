@@ -1,0 +1,172 @@
+"""`edgewright language ask`: a question to an index of documents."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.cli.interrupt import loading
+from edgewright.schema.errors import DONE, CheckFailedError, EdgewrightError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgewright.nlp.documents.search import DocumentIndex
+    from edgewright.schema.documents import Answer, FoundPassage, Phrased
+
+
+@declare(example='"How do I change the batteries?" --index manual.index')
+def command(
+    question: str = argument(default=""),
+    index: Path = option(required=True, metavar="INDEX", help="Index file from `language index`."),
+    encoder: Path | None = option(metavar="DIR", help="Directory of the index's encoder, to find other wordings too."),
+    like: Path | None = option(
+        metavar="FILE", help="Search with a picture or sound instead of a question, in an index of such."
+    ),
+    top: int = option(type=click.IntRange(1, 20), default=3, help="Number of passages."),
+    phrase: str | None = option(
+        metavar="URL", help="Let a language model on this server phrase the answer, and check it."
+    ),
+    model: str = option(metavar="NAME", help="Name of the model on that server, if it needs one."),
+    wait: float = option(
+        type=click.FloatRange(1.0, 3600.0), default=60.0, metavar="SECONDS", help="Time-out for that server."
+    ),
+) -> Stream:
+    """Answer a question from documents: section, page, and the sentence with the answer highlighted.
+
+    Exits with 1 if the documents do not contain the answer, or if the language model's answer is not supported by the
+    passages.
+    """
+    from edgewright.nlp.documents.search import DocumentIndex, check
+
+    if like is None:
+        check(question)
+    with DocumentIndex(index) as opened:
+        if like is not None or (opened.contents.media and encoder is not None):
+            yield _nearest(opened, question, like, encoder, top)
+            return DONE
+        vector = None
+        if encoder is not None:
+            with loading():
+                from edgewright.language.documents.hybrid import vector_of
+
+                vector = vector_of(opened, encoder, question)
+        answer = opened.ask(question, vector, top)
+        unused = bool(opened.contents.encoder) and encoder is None
+    yield Result(text=_lines(answer, unused))  # before a language model takes its time
+    record = {**msgspec.to_builtins(answer), "answered": answer.answered}
+    for number, passage in enumerate(answer.passages):
+        record["found"][number]["sentence"] = passage.sentence
+    if not answer.answered:
+        failure = CheckFailedError("not in this document" + _unknown(answer), do=_instead(answer, unused))
+        yield Result(record, (), failure=failure)
+    elif phrase is None:
+        yield Result(record, ())
+    else:
+        yield _phrased(answer, record, phrase, model, wait)
+    return DONE
+
+
+def _nearest(index: DocumentIndex, question: str, like: Path | None, directory: Path | None, top: int) -> Result:
+    """Return what lies nearest; whether it shows what was asked for is not judged.
+
+    Raises:
+        InputError: an index of documents, no encoder or another one, or a file that cannot be read.
+    """
+    answer = index.contents
+    if not answer.media:
+        raise InputError("an index of pictures or sounds", "one of documents", str(index.path))
+    if directory is None:
+        raise InputError(f"the --encoder of the index, {answer.encoder!r}", "none", "--encoder")
+    if like is not None and question:
+        raise InputError("a question or --like", "both", "--like")
+    with loading():
+        from edgewright.language.documents.media_encoder import MediaEncoder
+
+        encoder = MediaEncoder(directory)
+    if (encoder.name, encoder.dimensions, encoder.kind) != (answer.encoder, answer.dimensions, answer.media):
+        got = f"{encoder.name!r} of {encoder.kind}s"
+        raise InputError(f"the index's encoder, {answer.encoder!r} of {answer.media}s", got, str(directory))
+    vector = encoder.encode([question])[0] if like is None else encoder.encode_file(like)
+    hits = index.nearest(vector, top)
+    lines = [
+        f"[{number}] {hit.score:5.2f}  {''.join(c for c in hit.path[-1] if c.isprintable())}"
+        for number, hit in enumerate(hits, 1)
+    ]
+    note = f"nearest by {answer.encoder}; check that they show what you asked for"
+    return Result(
+        [{"file": hit.path[-1], "document": hit.document, "score": hit.score} for hit in hits], [*lines, note]
+    )
+
+
+def _phrased(answer: Answer, record: dict[str, Any], url: str, model: str, wait: float) -> Result:
+    """Return the record of an answer with the words of a language model; without them where it fails."""
+    from edgewright.language.documents.phrasing import phrase
+
+    try:
+        phrased = phrase(answer, url, model, wait)
+    except EdgewrightError as error:
+        return Result(record, (), failure=error)
+    failure = CheckFailedError(
+        "the phrased answer is refused: the passages do not support it", do="Read the passages"
+    )  # fmt: skip
+    return Result(
+        {**record, "phrased": msgspec.to_builtins(phrased)}, _phrased_lines(phrased),
+        failure=None if phrased.carried else failure,
+    )  # fmt: skip
+
+
+def _lines(answer: Answer, unused: bool) -> Iterator[str]:
+    if not answer.answered and answer.passages:
+        yield "probably not in this document; the nearest passages:\n"
+    for number, passage in enumerate(answer.passages, 1):
+        page = f", page {passage.page}" if passage.page else ""
+        where = _plain(" > ".join(passage.path)) or "-"
+        yield f"[{number}] {_plain(passage.document)}{page}: {where}"
+        yield _marked(passage) + "\n"
+    if answer.passages:
+        way = "words and vectors" if answer.hybrid else "words"
+        hint = "; use the vectors of the index with --encoder DIR" if unused else ""
+        sure, limit = (f"{100 * share:.0f} %" for share in (answer.confidence, answer.threshold))
+        yield f"by {way}; probability of an answer: {sure}, required {limit}{hint}"
+
+
+def _marked(passage: FoundPassage) -> str:
+    """Return the passage with its answering sentence in bold; between »« where nothing can be bold."""
+    before, after = _plain(passage.text[: passage.begin]), _plain(passage.text[passage.end :])
+    sentence = _plain(passage.sentence)
+    marked = click.style(sentence, bold=True) if sys.stdout.isatty() else f"»{sentence}«"
+    return f"{before}{marked}{after}"
+
+
+def _phrased_lines(phrased: Phrased) -> Iterator[str]:
+    name = _plain(phrased.model)
+    if phrased.carried:
+        yield f"\n{name} says: {_plain(phrased.text)}"
+        yield f"rests on {', '.join(f'[{n}]' for n in phrased.citations)}; it has their words and numbers"
+        return
+    yield f"\nthe answer of {name} is hidden:"
+    for claim, lacking in phrased.unsupported.items():
+        message = f' of "{_plain(claim)[:80]}"' if claim else ""
+        yield f"  not supported{message}: {'; '.join(_plain(passage) for passage in lacking)}"
+
+
+def _unknown(answer: Answer) -> str:
+    return f" (no word like {', '.join(map(_plain, answer.unknown[:5]))})" if answer.unknown else ""
+
+
+def _instead(answer: Answer, unused: bool) -> str:
+    """Return what may help where nothing answers."""
+    if answer.passages:
+        return "Rephrase the question, or read the nearest"
+    return "Rephrase the question" + (", or set the encoder of the index with --encoder DIR" if unused else "")
+
+
+def _plain(text: str) -> str:
+    """Return text that cannot move the cursor or change what stands on the terminal; lines stay."""
+    return "".join(c for c in text if c == "\n" or c.isprintable())

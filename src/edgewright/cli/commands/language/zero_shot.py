@@ -1,0 +1,122 @@
+"""`edgewright language zero-shot`: labels of texts, pictures or sounds, from one-line descriptions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.cli.interrupt import loading
+from edgewright.schema.errors import DONE, CheckFailedError, InputError
+
+if TYPE_CHECKING:
+    from edgewright.language.zero_shot.choice import Choice, Labels
+
+
+@declare(
+    example='"will it rain" --labels labels.toml --encoder all-MiniLM-L6-v2',
+    json="Print a line of JSON per text, picture or sound.",
+)
+def command(
+    *,
+    thing: str = argument(metavar="TEXT|FILE|FOLDER|-"),
+    labels_path: Path = option(
+        "--labels", required=True, metavar="LABELS.toml|.csv", help="Labels and their descriptions."
+    ),
+    encoder: Path | None = option(
+        metavar="DIR",
+        help="Encoder of sentences, or of pictures or sounds together with text, such as an export of CLIP.",
+    ),
+    strict: float = option(
+        type=click.FloatRange(-10, 10),
+        default=0.0,
+        metavar="DEVIATIONS",
+        help="Higher values answer 'none of these' more often.",
+    ),
+) -> Stream:
+    """Label a TEXT, the lines of a text FILE, a picture, a WAV file, or a FOLDER, without any examples.
+
+    The label is that of the nearest description by the encoder, or 'none of these' below a limit. LABELS is TOML with a
+    table [labels] of name = "description" (or a list of descriptions), or CSV with columns label and description.
+    """
+    with loading():
+        from edgewright.language.zero_shot.choice import read_labels
+
+    if not thing.strip():
+        raise InputError("a text, a file or a folder", "an empty one", "language zero-shot")
+    labels = read_labels(labels_path)
+    if encoder is None:
+        raise InputError("the --encoder that compares descriptions", "none", "--encoder",
+                         "Pass the directory of a sentence encoder")  # fmt: skip
+    names = ("vision_model.onnx", "audio_model.onnx")
+    media = any((encoder / above / name).is_file() for name in names for above in ("", "onnx"))
+    answers = _media(thing, labels, encoder, strict) if media else _texts(thing, labels, encoder, strict)
+    lost = 0
+    for name, choice in answers:
+        if isinstance(choice, InputError):
+            lost += 1
+            click.echo(f"left out: {' '.join(str(choice).splitlines())}", err=True)
+        else:
+            record = {"file" if media else "text": name, "none": choice.none, **msgspec.to_builtins(choice)}
+            yield Result(record, [_sentence(name, choice)], compact=True)
+    if media:
+        yield Result(text=["confidences are calibrated on English sentences, not on pictures or sounds"])
+    if lost:
+        raise CheckFailedError(f"{lost} files could not be read and have no label")
+    return DONE
+
+
+def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:
+
+    with loading():
+        from edgewright.language.documents.media_encoder import MediaEncoder
+        from edgewright.language.zero_shot.media import choose_files, media_chooser
+
+    encoder = MediaEncoder(directory)
+    chooser = media_chooser(labels, encoder, strict)
+    for path, choice in choose_files(Path(thing), encoder, chooser):
+        yield str(path), choice
+
+
+def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:
+
+    with loading():
+        from edgewright.language.embedding import load
+        from edgewright.language.utterances.read import read_lines
+        from edgewright.language.zero_shot.choice import check_texts, text_chooser
+
+    if thing == "-":
+        texts = check_texts([line for line in sys.stdin.read().splitlines() if line.strip()], "standard input")
+    elif _is_file(thing):
+        texts = check_texts(read_lines(Path(thing)), thing)
+    else:
+        texts = check_texts([thing], "the text")
+    if not texts:
+        raise InputError("one text per line", "none", "standard input")
+    loaded = load(directory)
+    chooser = text_chooser(labels, loaded, strict)
+    # Encoded in parts, so that answers to a long file come as they are made.
+    for start in range(0, len(texts), 256):
+        some = texts[start : start + 256]
+        yield from zip(some, chooser.choose(loaded.encode(some)), strict=True)
+
+
+def _is_file(thing: str) -> bool:
+    try:
+        if Path(thing).is_dir():
+            raise InputError("a text or a file of texts", "a folder", thing, "Folders are of pictures or sounds")
+        return Path(thing).is_file()
+    except (OSError, ValueError):
+        return False  # too long, or with characters that no name has
+
+
+def _sentence(name: str, choice: Choice) -> str:
+    shown = "".join(c for c in name if c.isprintable())
+    near = f"unlike {choice.nearest!r}, the nearest" if choice.none else f"like {choice.description!r}"
+    return (f"{shown}: {choice.label}, {100 * choice.confidence:.0f} % "
+            f"({near}: cosine {choice.cosine:.2f}, required {choice.limit:.2f})")  # fmt: skip

@@ -1,1 +1,0 @@
-"""Commands of `edgewright denoise`, one file each."""

@@ -1,1 +1,0 @@
-"""The commands of `edgewright detect`, one file each."""

@@ -1,1 +1,0 @@
-"""Commands below `edgewright device`: every file offers `command`."""

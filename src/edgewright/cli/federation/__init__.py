@@ -1,1 +1,0 @@
-"""Commands of `edgewright fleet federation`, a file each."""

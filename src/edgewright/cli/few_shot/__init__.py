@@ -1,1 +1,0 @@
-"""Commands of `edgewright few-shot`, a file each."""

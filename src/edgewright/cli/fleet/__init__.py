@@ -1,1 +1,0 @@
-"""Commands below `edgewright fleet`: every file offers `command`."""

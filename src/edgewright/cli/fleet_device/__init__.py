@@ -1,1 +1,0 @@
-"""Commands below `edgewright fleet device`: every file offers `command`."""

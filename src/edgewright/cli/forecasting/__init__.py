@@ -1,1 +1,0 @@
-"""Commands of `edgewright forecast`, one file each."""

@@ -1,1 +1,0 @@
-"""Commands of `edgewright jobs`, a file each."""

@@ -1,1 +1,0 @@
-"""Commands below `edgewright fleet key`: every file offers `command`."""

@@ -1,1 +1,0 @@
-"""Commands of `edgewright label`, a file each."""

@@ -1,1 +1,0 @@
-"""Commands of `edgewright language`, a file each."""

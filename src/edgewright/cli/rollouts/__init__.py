@@ -1,1 +1,0 @@
-"""Commands below `edgewright fleet rollout`: every file offers `command`."""

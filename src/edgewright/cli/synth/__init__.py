@@ -1,1 +1,0 @@
-"""Commands of `edgewright synth`, one file each."""

@@ -1,0 +1,185 @@
+"""From a 32-bit sum to a signed byte: the fixed-point arithmetic, defined once (docs/adr/0010-requantisation.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+
+Integers = NDArray[np.int64]
+INT32_MAX = 2**31 - 1
+# Product of a sum and a multiplier must stay below this: one bit for the sign, one for the rounding constant.
+_PRODUCT_BITS = 62
+# Channels whose steps are looked at together: some 8,000 sums, which stay in the cache.
+_CHANNELS = 8
+# More than a product of float64 is off by, where it is at most 2**9.
+_ROUNDED = 2.0**-40
+
+
+def quantise_multiplier(real: Any) -> tuple[Integers, Integers]:  # noqa: ANN401 - a number or an array of numbers
+    """Positive real factors as integers: real = multiplier / 2**31 * 2**shift.
+
+    The multiplier has 31 bits, its highest bit set, rounded half away from zero. Factors below 2**-32 become 0.
+
+    Args:
+        real: float64, any shape.
+
+    Returns:
+        Multipliers and shifts, int64, at least one-dimensional.
+    """
+    fraction, exponent = np.frexp(np.atleast_1d(np.asarray(real, np.float64)))
+    multiplier = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64)
+    shift = exponent.astype(np.int64)
+    full = multiplier == 2**31
+    multiplier, shift = np.where(full, 2**30, multiplier), np.where(full, shift + 1, shift)
+    tiny = shift < -31
+    return np.where(tiny, 0, multiplier), np.where(tiny, 0, shift)
+
+
+def short_multiplier(real: Any) -> tuple[Integers, Integers]:  # noqa: ANN401 - a number or an array of numbers
+    """Positive real factors as integers of 15 bits: real = multiplier / 2**shift, as sums of 64 bits are multiplied.
+
+    TFLM cuts its multipliers so. A factor that is one of them, LiteRT's float64 holds with the whole product.
+
+    Args:
+        real: float64, any shape.
+
+    Returns:
+        Multipliers from 2**14 on, and shifts, int64; 0 and 15 for factors below 2**-32.
+    """
+    multiplier, shift = quantise_multiplier(real)
+    return np.minimum((multiplier + (1 << 15)) >> 16, 2**15 - 1), 15 - shift
+
+
+def high_product(a: Any, b: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
+    """Return the product of two 32-bit numbers over 2**31, halves rounded up; -2**31 times itself is 2**31 - 1."""
+    product: Integers = (np.asarray(a, np.int64) * np.asarray(b, np.int64) + (1 << 30)) >> 31
+    return np.minimum(product, INT32_MAX)
+
+
+def divide_by_power(x: Any, exponent: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
+    """Give x over 2**exponent, halves rounded away from zero; the exponent is 0 or more."""
+    x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
+    half = (np.int64(1) << exponent) >> 1
+    return np.asarray((x + half - ((x < 0) & (exponent > 0))) >> exponent, np.int64)
+
+
+def twice(x: Any, multiplier: Any, shift: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
+    """Give x * multiplier / 2**31 * 2**shift, rounded at the product and again at the shift.
+
+    Convolution, depthwise convolution, means, sums and ReLU round so in LiteRT and TFLM, fully connected in TFLM.
+    The caller keeps x * 2**shift within 32 bits.
+    """
+    shift = np.asarray(shift, np.int64)
+    return divide_by_power(
+        high_product(np.asarray(x, np.int64) << np.maximum(shift, 0), multiplier), np.maximum(-shift, 0)
+    )
+
+
+def once(x: Any, multiplier: Any, shift: Any) -> Integers:  # noqa: ANN401 - arrays that broadcast
+    """Give x * multiplier / 2**shift, halves rounded away from zero; the shift is 1 or more."""
+    x = np.asarray(x, np.int64)
+    return divide_by_power(x * np.asarray(multiplier, np.int64), shift)
+
+
+def exact_once(real: Any, minimum: Any, upper: Any, low: int, high: int) -> tuple[Integers, Integers]:  # noqa: ANN401
+    """Return multipliers and shifts for `once` that equal round(x * real) in float64 for every sum that can occur.
+
+    LiteRT's reference kernel of a fully connected layer multiplies the sum by a float64 factor. Neither that nor
+    `once` ever falls as the sum grows, so they are equal everywhere if each step up from one result to the next
+    happens at the same sum; the at most 256 steps are checked. A multiplier of 31 bits passes nearly always, a longer
+    one is taken where it does not.
+
+    Args:
+        real: factors, float64, shape (channels,).
+        minimum: smallest sum a channel can reach, int, shape (channels,).
+        upper: largest one.
+        low: smallest result that is told apart, before the zero point.
+        high: largest one.
+
+    Raises:
+        InputError: when no multiplier passes whose product with the sums stays within 62 bits.
+    """
+    factors = np.atleast_1d(np.asarray(real, np.float64))
+    ends = [np.broadcast_to(np.asarray(end, np.int64), factors.shape) for end in (minimum, upper)]
+    furthest = np.maximum(np.maximum(np.abs(ends[0]), np.abs(ends[1])), 1)
+    shift = 31 - np.frexp(factors)[1].astype(np.int64)
+    multiplier = np.floor(np.ldexp(factors, shift) + 0.5).astype(np.int64)
+    near = np.flatnonzero(~_far_from_steps(factors, multiplier, shift, furthest, low, high))
+    for start in range(0, len(near), _CHANNELS):
+        few = near[start : start + _CHANNELS]
+        multiplier[few], shift[few] = _exact(factors[few], ends[0][few], ends[1][few], low, high)
+    return multiplier, shift
+
+
+def _far_from_steps(
+    real: NDArray[np.float64], multiplier: Integers, shift: Integers, furthest: Integers, low: int, high: int
+) -> NDArray[np.bool_]:
+    """Return whether no sum of a channel comes as near to a step as the multiplier is off: then the steps need no look.
+
+    A sum x could only be told apart where x * real and x * multiplier / 2**shift, which differ by |x| * off, lie on
+    both sides of a step k - 1/2. While |x| * off stays below half of `real`, x is the whole number next to
+    (k - 1/2) / real.
+    """
+    usual = (real > 2.0**-31) & (real < 2.0**30)
+    scale = np.where(usual, real, 1.0)
+    off = np.abs(np.ldexp(multiplier.astype(np.float64), -shift) - scale)
+    usual &= (furthest * off < 0.5 * scale) & (furthest * multiplier.astype(np.float64) < 2.0**_PRODUCT_BITS)
+    near = (np.arange(low + 1, high + 1) - 0.5) / scale[:, None]
+    whole = np.rint(near)
+    distance = np.abs(near - whole) * scale[:, None]
+    return np.asarray(usual & (distance > np.abs(whole) * off[:, None] + _ROUNDED).all(axis=1))
+
+
+def _exact(
+    real: NDArray[np.float64], lower: Integers, upper: Integers, low: int, high: int
+) -> tuple[Integers, Integers]:
+    """Return the same for a few channels at once."""
+    sums = _around_steps(real, lower, upper, low, high)
+    wanted = np.clip(half_away(sums * real[:, None]), low, high)
+    furthest = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), 1)
+    longest = _PRODUCT_BITS - np.frexp(furthest.astype(np.float64))[1]
+    exponent = np.frexp(real)[1].astype(np.int64)
+    multiplier, shift = np.zeros(len(real), np.int64), np.zeros(len(real), np.int64)
+    missing = np.ones(len(real), np.bool_)
+    # A factor of 2**31 and more leaves no bit to round.
+    shifted = exponent < 31
+    for bits in range(31, max(int(longest.max()), 31) + 1):
+        bits_used = np.minimum(bits - exponent, _PRODUCT_BITS)
+        raised = np.floor(np.ldexp(real, bits_used) + 0.5)
+        few = np.flatnonzero(missing & shifted & (raised < 2.0**longest))
+        whole = raised[few].astype(np.int64)
+        given = np.clip(once(sums[few], whole[:, None], bits_used[few][:, None]), low, high)
+        passed = (given == wanted[few]).all(axis=1)
+        few, whole = few[passed], whole[passed]
+        multiplier[few], shift[few], missing[few] = whole, bits_used[few], False
+        if not missing.any():
+            return multiplier, shift
+    first = int(np.argmax(missing))
+    raise InputError(
+        "a factor between input and output that integers can hold",
+        f"{float(real[first])!r} for sums from {lower[first]} to {upper[first]}",
+        "requantisation",
+    )
+
+
+def _around_steps(real: NDArray[np.float64], minimum: Integers, maximum: Integers, low: int, high: int) -> Integers:
+    """Sum on both sides of every step from one result to the next, and the ends; shape (channels, sum)."""
+    steps = np.arange(low + 1, high + 1, dtype=np.float64) - 0.5
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        near = np.where(real[:, None] > 0, steps / real[:, None], np.inf)
+    ends = minimum[:, None], maximum[:, None]
+    # Where a step lies beyond the sums that occur, both ends stand for it. A quotient is off by far less than one sum.
+    whole = np.floor(np.clip(near, *ends)).astype(np.int64)
+    around = (np.clip(whole + offset, *ends) for offset in (-1, 0, 1, 2))
+    return np.concatenate([*around, *ends], axis=1)
+
+
+def half_away(x: Any) -> NDArray[Any]:  # noqa: ANN401 - an array of floats of any precision
+    """Round halves away from zero, as C's `round` does; NumPy's own rounds them to even numbers."""
+    x = np.asarray(x)
+    whole = np.trunc(x)
+    return np.asarray(whole + np.copysign((np.abs(x - whole) >= 0.5).astype(x.dtype), x), x.dtype)

@@ -1,0 +1,1 @@
+"""What people hand over, as samples: rows, recordings, windows, sounds and pictures."""

@@ -1,0 +1,1 @@
+"""What answers and what decides: executor, native modules, processor, objects and alarms."""

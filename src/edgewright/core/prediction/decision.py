@@ -1,0 +1,235 @@
+"""From the answers of single windows to decisions and alarms: smoothing, thresholds, debouncing, refractory time.
+
+Every step is defined to the bit, because generated C does the same in float32 (docs/adr/0011-generated-c.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice, pairwise
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.data import Floats
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.errors import InputError
+
+# Times come of clocks and of divisions: a refractory time is over when no more than this is missing, in seconds.
+SLACK = 1e-6
+_MAX_COUNT = 1000
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided changed.
+
+    Attributes:
+        label: its place among the labels.
+        confidence: averaged probability of the label, float32.
+        time: of the window that made it so, in seconds of the stream.
+        alarm: whether it calls for somebody.
+    """
+
+    label: int
+    confidence: float
+    time: float
+    alarm: bool
+
+
+class Decider:
+    """Decides over the answers to successive windows of one stream.
+
+    All arithmetic is float32, in this order:
+
+    1. Mean. The probabilities of the last `smoothing` windows, of fewer at the beginning, are added from the oldest
+       to the newest, label by label, and the sum is divided once by their number.
+    2. Choice. Of the labels with a threshold of their own whose mean reaches it, the one with the largest
+       mean / threshold: the choice of least expected cost where missing a label costs 1 / threshold. Where there is
+       none, the label with the largest mean, if it has no threshold of its own and its mean reaches `threshold`. The
+       first of equals. Else the window decides nothing.
+    3. Debounce. A label that is chosen by `debounce` windows in a row is decided. A window that decides nothing
+       breaks the row; the last decision stays.
+    4. Alarm. A decision that differs from the last one and whose label is among `alarms` is an alarm, unless the
+       same label's last alarm is less than `refractory` seconds ago. Such a decision stays a decision.
+
+    A hole in the stream (`gap`), probabilities of which one is not finite, and those of which none is above 0 (no
+    answer: too many values are missing) empty the mean and break the row: nothing is averaged over a hole. Decision
+    and refractory times stay. An answer that the package calls unsure counts as any other; `threshold` says what is
+    too little here.
+
+    Args:
+        spec: how to decide.
+        labels: classes in the order of the probabilities.
+
+    Raises:
+        InputError: as `check_decision`, and for no labels.
+    """
+
+    KEPT = ("_last", "_candidate", "_row", "decided", "_alarmed", "means")
+
+    def __init__(self, spec: DecisionSpec, labels: Sequence[str]) -> None:
+        check_decision(spec, labels)
+        if not labels:
+            raise InputError("a model with classes", "one that gives a number", "decision")
+        self.spec, self.labels = spec, tuple(labels)
+        self._own = own_thresholds(spec, labels)
+        self._threshold = np.float32(spec.threshold)
+        self._alarms = frozenset(index for index, label in enumerate(labels) if label in spec.alarms)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as at the start."""
+        self._last: deque[Floats] = deque(maxlen=self.spec.smoothing)
+        self._candidate, self._row, self.decided = -1, 0, -1
+        self._alarmed: dict[int, float] = {}
+        self.means: Floats = np.zeros(len(self.labels), np.float32)
+
+    def gap(self) -> None:
+        """Say that rows are missing between the last window and the next."""
+        self._last.clear()
+        self._candidate, self._row = -1, 0
+
+    def push(self, probabilities: Floats, time: float) -> Decision | None:
+        """Take the answer to the next window.
+
+        Args:
+            probabilities: shape (labels,), float32.
+            time: of the window's last row, in seconds; not before the last one.
+
+        Returns:
+            The new decision where it changed, else None. `means` are then the averaged probabilities, `decided` the
+            place of the label that holds, -1 for none yet.
+
+        Raises:
+            InputError: for another number of probabilities.
+        """
+        values = np.array(probabilities, np.float32).reshape(-1)
+        if len(values) != len(self.labels):
+            raise InputError(f"{len(self.labels)} probabilities", str(len(values)), "decision")
+        if not _answered(values):
+            self.gap()
+            return None
+        self._last.append(values)
+        with np.errstate(all="ignore"):
+            self.means = _mean(self._last, np.float32(len(self._last)))
+            label = int(self._chosen(self.means[None])[0])
+        return self._debounced(label, self.means, time)
+
+    def push_all(self, answers: Floats, times: Sequence[float]) -> list[Decision]:
+        """Take the answers to the next windows, as `push` takes each, but sooner done.
+
+        Args:
+            answers: probabilities, shape (windows, labels), float32.
+            times: of each window's last row.
+
+        Returns:
+            The new decisions.
+
+        Raises:
+            InputError: for another number of probabilities, or of times.
+        """
+        values = np.array(answers, np.float32)
+        shape = (len(times), len(self.labels))
+        if values.shape != shape:
+            raise InputError(f"probabilities of shape {shape}", str(values.shape), "decision")
+        sure = _answered(values)
+        edges = sorted({0, *(np.flatnonzero(sure[1:] != sure[:-1]) + 1).tolist(), len(values)})
+        decisions: list[Decision] = []
+        for start, end in pairwise(edges):
+            if not sure[start]:
+                self.gap()
+                continue
+            with np.errstate(all="ignore"):
+                means = self._means(values[start:end])
+                labels = self._chosen(means).tolist()
+            changes = map(self._debounced, labels, means, times[start:end])
+            decisions += [decision for decision in changes if decision is not None]
+            self._last.extend(values[start:end])
+            self.means = means[-1]
+        return decisions
+
+    def _means(self, values: Floats) -> Floats:
+        """Return the mean behind each of the next windows; zeros, which change no sum, stand before the first."""
+        smoothing, known = self.spec.smoothing, len(self._last)
+        before = np.zeros((smoothing, len(self.labels)), np.float32)
+        if known:
+            before[-known:] = self._last
+        rows = np.concatenate((before, values))
+        counts = np.minimum(known + np.arange(1, len(values) + 1), smoothing).astype(np.float32)
+        return _mean([rows[shift : shift + len(values)] for shift in range(1, smoothing + 1)], counts[:, None])
+
+    def _chosen(self, means: Floats) -> NDArray[np.int64]:
+        """Return the label that each row of means chooses, -1 for none."""
+        best = means.argmax(1)
+        sure = (self._own[best] == 0) & (means.max(1) >= self._threshold)
+        chosen = np.where(sure, best, -1)
+        reached = (self._own > 0) & (means >= self._own)
+        if not reached.any():
+            return chosen
+        shares = np.divide(means, self._own, out=np.zeros_like(means), where=reached)
+        return np.where(reached.any(1), shares.argmax(1), chosen)
+
+    def _debounced(self, label: int, means: Floats, time: float) -> Decision | None:
+        if label < 0:
+            self._candidate, self._row = -1, 0
+            return None
+        self._row = min(self._row + 1, self.spec.debounce) if label == self._candidate else 1
+        self._candidate = label
+        if self._row < self.spec.debounce or label == self.decided:
+            return None
+        self.decided = label
+        return Decision(label=label, confidence=float(means[label]), time=time, alarm=self._alarm(label, time))
+
+    def _alarm(self, label: int, time: float) -> bool:
+        if label not in self._alarms:
+            return False
+        before = self._alarmed.get(label)
+        if before is not None and time - before < self.spec.refractory - SLACK:
+            return False
+        self._alarmed[label] = time
+        return True
+
+
+def _answered(probabilities: Floats) -> NDArray[np.bool_]:
+    """Return whether probabilities along the last axis are an answer: all finite, one above 0."""
+    return np.asarray(np.isfinite(probabilities).all(-1) & (probabilities.max(-1, initial=0.0) > 0))
+
+
+def _mean(rows: Sequence[Floats], count: Floats | np.float32) -> Floats:
+    """Add from the oldest to the newest, and divide once."""
+    total = rows[0].copy()
+    for row in islice(rows, 1, None):
+        total += row
+    return np.asarray(total / count, np.float32)
+
+
+def own_thresholds(spec: DecisionSpec, labels: Sequence[str]) -> Floats:
+    """Return the threshold that each label has of its own, float32; 0 for those that have none."""
+    return np.array([spec.thresholds.get(label, 0.0) for label in labels], np.float32)
+
+
+def check_decision(spec: DecisionSpec, labels: Sequence[str], where: str = "decision") -> None:
+    """Refuse what cannot be decided by.
+
+    Raises:
+        InputError: for counts outside 1 to 1000, a label that is not known, a threshold outside 0 to 1 (a label's own
+            one must be more than 0 as float32), or a refractory time that is negative or not finite.
+    """
+    for name, count in (("smoothing", spec.smoothing), ("debounce", spec.debounce)):
+        if not 1 <= count <= _MAX_COUNT:
+            raise InputError(f"1 to {_MAX_COUNT} windows", str(count), f"{where}.{name}")
+    for name, listed in (("thresholds", tuple(spec.thresholds)), ("alarms", spec.alarms)):
+        unknown = [label for label in listed if label not in labels]
+        if unknown:
+            text = ", ".join(labels) or "none, as the model has no classes"
+            raise InputError(f"labels of the model ({text})", repr(unknown[0]), f"{where}.{name}")
+    for label, value in spec.thresholds.items():
+        if not (value <= 1 and np.float32(value) > 0):
+            raise InputError("a threshold above 0, at most 1", f"{value:g}", f"{where}.thresholds.{label}")
+    if not 0 <= spec.threshold <= 1:
+        raise InputError("a threshold from 0 to 1", f"{spec.threshold:g}", f"{where}.threshold")
+    if not (spec.refractory >= 0 and math.isfinite(spec.refractory)):
+        raise InputError("seconds, 0 or more", f"{spec.refractory:g}", f"{where}.refractory")

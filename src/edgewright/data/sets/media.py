@@ -1,0 +1,248 @@
+"""Spoken digits, photographs, and the inputs of MLPerf Tiny."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.input.pictures import pixels
+from edgewright.core.input.riff import read_wav
+from edgewright.data.contract import PublicSet, SourceConfig
+from edgewright.data.sets import _files as files
+from edgewright.data.sets import facts
+from edgewright.data.sources.pictures import Side, picture_columns
+from edgewright.data.sources.wav import wav_files
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError
+
+_NAME = re.compile(r"^(\d)_([a-z]+)_(\d+)\.wav$")
+_RATE = 8000
+
+
+class FsddConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Free spoken digits.
+
+    Attributes:
+        part: 'train' (indices from 5), 'test' (0 to 4) or 'both', the official parts.
+    """
+
+    part: Literal["train", "test", "both"] = "both"
+
+
+def _load_fsdd(config: FsddConfig, folder: Path) -> DataSet:
+    """Free Spoken Digit Dataset: digits 0 to 9 in English by six speakers, 8 kHz.
+
+    Layout: `recordings/{digit}_{speaker}_{index}.wav`, or the same files in `recordings.zip`.
+    """
+    recordings = []
+    for name, raw in wav_files(folder):
+        match = _NAME.match(PurePosixPath(name).name)
+        if match is None:
+            continue
+        digit, speaker, index = match.groups()
+        if config.part != "both" and (int(index) < 5) != (config.part == "test"):
+            continue
+        sound = read_wav(raw, name)
+        if sound.rate != _RATE or sound.values.shape[1] != 1:
+            raise InputError(f"one channel at {_RATE} Hz", f"{sound.values.shape[1]} at {sound.rate} Hz", name)
+        rows = len(sound.values)
+        recordings.append(
+            Recording(
+                name=f"{digit}_{speaker}_{index}",
+                values=sound.values,
+                target=files.same(digit, rows),
+                groups=files.same(speaker, rows),
+            )
+        )
+    if not recordings:
+        of = "" if config.part == "both" else f" of the part {config.part!r}"
+        wanted = "files {digit}_{speaker}_{index}.wav" + of
+        raise InputError(wanted, "none", str(folder), "Is it the folder of this set?")
+    return DataSet(
+        name="fsdd",
+        columns=(Column(name="sound", unit="1", minimum=-1.0, maximum=1.0),),
+        recordings=tuple(recordings),
+        rate=float(_RATE),
+        target_name="digit",
+        group_name="speaker",
+    )
+
+
+_PARTS = ("train", "val", "test")
+# Of each class, so many runs of neighbouring photographs: a shelf is often photographed several times.
+_RUNS = 10
+
+
+class GroceryConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Grocery store images.
+
+    Attributes:
+        target: 'fine' (81 goods) or 'coarse' (42 kinds of goods).
+        part: 'train', 'val', 'test' or 'all', the official parts.
+        height, width: pixels that every picture is resized to.
+    """
+
+    target: Literal["fine", "coarse"] = "fine"
+    part: Literal["train", "val", "test", "all"] = "all"
+    height: Side = 96
+    width: Side = 96
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """File and fine class of each line."""
+    for number, cells in enumerate(files.read_rows(path), 1):
+        cells = [c.strip() for c in cells]
+        if not cells or cells[0] == "file":
+            continue
+        if len(cells) < 3 or not cells[1].isdigit() or not cells[2].isdigit():
+            raise InputError("a file and two classes", repr(",".join(cells)), f"{path} line {number}")
+        yield cells[0], cells[1]
+
+
+def _classes(folder: Path) -> dict[str, tuple[str, str]]:
+    """Fine and coarse name by fine class."""
+    path = files.need_files(folder, "classes.csv")[0]
+    rows = files.read_rows(path)[1:]
+    if any(len(row) < 3 for row in rows):
+        raise InputError("a name, a class and a coarse name a line", "fewer", str(path))
+    return {row[1]: (row[0], row[2]) for row in rows}
+
+
+def _contents(part: str, list_path: Path, wanted: list[str]) -> Iterator[bytes]:
+    archive = list_path.with_name(f"{part}.zip")
+    if archive.is_file():
+        with zipfile.ZipFile(archive) as packed:
+            places = {Path(name).name: name for name in packed.namelist()}
+            for name in wanted:
+                if name not in places:
+                    raise InputError(f"the picture {name}", "none of that name", str(archive), "Fetch the set again")
+                yield packed.read(places[name])
+    else:
+        for name in wanted:
+            yield files.read_bytes(list_path.parent / name)
+
+
+def _load_grocery(config: GroceryConfig, folder: Path) -> DataSet:
+    """Grocery store images: photographs of goods taken by phone, 81 fine classes in 42 coarse ones.
+
+    Plain copy: `train.csv`, `val.csv` (file, fine, coarse, original), `classes.csv`, `train.zip`, `val.zip`. Original:
+    `dataset/train.txt`, `val.txt`, `test.txt` (path, fine, coarse), `classes.csv` and the pictures at those paths.
+    """
+    names = _classes(folder)
+    lists = files.need_files(folder, *(f"{part}.{ending}" for part in _PARTS for ending in ("csv", "txt")))
+    values, target, groups, sessions = [], [], [], []
+    for path in sorted(lists, key=lambda path_of_list: _PARTS.index(files.stem(path_of_list))):
+        part = files.stem(path)
+        if config.part not in ("all", part):
+            continue
+        lines = list(_lines(path))
+        unknown = next((fine for _, fine in lines if fine not in names), None)
+        if unknown is not None:
+            raise InputError("a class that classes.csv names", unknown, str(path))
+        for (name, _), content in zip(lines, _contents(part, path, [name for name, _ in lines]), strict=True):
+            values.append(pixels(content, name, (config.height, config.width), colour=True))
+        target += [names[fine][config.target == "coarse"] for _, fine in lines]
+        groups += _runs(part, [fine for _, fine in lines])
+        sessions += [f"{part}/{name}" for name, _ in lines]
+    if not values:
+        raise InputError(f"the part {config.part!r}", "no list of its pictures", str(folder))
+    recording = Recording(
+        name="pictures",
+        values=np.stack(values).astype(np.float32),
+        target=np.array(target),
+        groups=np.array(groups),
+        sessions=np.array(sessions),
+    )
+    return DataSet(
+        name="grocery",
+        columns=picture_columns(True),
+        recordings=(recording,),
+        target_name=config.target,
+        group_name="part",
+    )
+
+
+def _runs(part: str, fine: list[str]) -> list[str]:
+    """Return the group of each picture: the part, of training with a tenth of each class in the order of the list."""
+    if part != "train":
+        return [part] * len(fine)
+    total = {name: fine.count(name) for name in set(fine)}
+    seen = dict.fromkeys(total, 0)
+    groups = []
+    for name in fine:
+        groups.append(f"train-{seen[name] * _RUNS // total[name]}")
+        seen[name] += 1
+    return groups
+
+
+Array = NDArray[Any]
+
+# Order of the benchmark's outputs.
+WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown")
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+class MlperfTinyConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """MLPerf Tiny inputs.
+
+    Attributes:
+        benchmark: 'keywords': a recording of 49 rows of 10 columns each; 'images': colour pictures, 32 x 32.
+    """
+
+    benchmark: Literal["keywords", "images"] = "keywords"
+
+
+def _keywords(x: Array, y: Array) -> DataSet:
+    recordings = tuple(
+        Recording(name=f"input-{i:03d}", values=frames.astype(np.float32), target=files.same(WORDS[k], len(frames)))
+        for i, (frames, k) in enumerate(zip(x, y, strict=True))
+    )
+    columns = tuple(Column(name=f"mfcc_{i}", unit="1", minimum=-128.0, maximum=127.0) for i in range(x.shape[2]))
+    return _set(columns, recordings, "keyword", 50.0)  # frames every 20 ms
+
+
+def _images(x: Array, y: Array) -> DataSet:
+    pictures = x.transpose(0, 3, 1, 2).astype(np.float32)
+    return _set(
+        picture_columns(True), (Recording(name="images", values=pictures, target=np.array(THINGS)[y]),), "thing", None
+    )
+
+
+def _set(columns: tuple[Column, ...], recordings: tuple[Recording, ...], target: str, rate: float | None) -> DataSet:
+    return DataSet(
+        name="mlperf_tiny",
+        columns=columns,
+        recordings=recordings,
+        rate=rate,
+        target_name=target,
+    )
+
+
+def _load_mlperf_tiny(config: MlperfTinyConfig, folder: Path) -> DataSet:
+    """MLPerf Tiny: the inputs of the keyword and of the image benchmark, exactly as they are fed to the models.
+
+    `kws01/kws01.npz`: int8 MFCC, 49 frames of 10 coefficients for a second of sound; `ic01/*.npz`: pictures of 32 x 32
+    pixels in three colours. The benchmark's own inputs are not one download: the arrays are made from a copy of its
+    repositories.
+    """
+    kinds = {"keywords": ("kws01.npz", 3, len(WORDS), _keywords), "images": ("cifar10_*.npz", 4, len(THINGS), _images)}
+    pattern, dimensions, classes, make = kinds[config.benchmark]
+    path = files.need_files(folder, pattern)[0]
+    archive = files.read_arrays(path, "x", "y")
+    x, y = archive["x"], archive["y"]
+    if x.ndim != dimensions or len(x) != len(y) or not ((y >= 0) & (y < classes)).all():
+        raise InputError(f"x of {dimensions} dimensions and a class below {classes} for each", str(x.shape), str(path))
+    return make(x, y)
+
+
+SETS: dict[str, PublicSet[Any]] = {
+    "fsdd": PublicSet(**facts("fsdd"), loader=_load_fsdd, config=FsddConfig),
+    "grocery": PublicSet(**facts("grocery"), loader=_load_grocery, config=GroceryConfig),
+    "mlperf_tiny": PublicSet(**facts("mlperf_tiny"), loader=_load_mlperf_tiny, config=MlperfTinyConfig),
+}

@@ -1,0 +1,57 @@
+"""A client of an MQTT broker, and passwords that lie in files."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from edgewright.core.files import os_errors
+from edgewright.schema.errors import InputError, MissingExtraError
+
+
+def first_line(path: str) -> str:
+    """Return the first line of a file that is not blank, such as a password.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8").strip().partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("a file with a password", str(error), path) from None
+
+
+def paho() -> Any:  # noqa: ANN401 - paho has no types
+    """Load the module of paho-mqtt that has the client.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return importlib.import_module("paho.mqtt.client")
+    except ModuleNotFoundError:
+        raise MissingExtraError("device", "paho-mqtt, which speaks to the broker,") from None
+
+
+def new_client(name: str, *, user: str = "", password_file: str = "", ca_file: str = "", **settings: bool) -> Any:  # noqa: ANN401
+    """Return a client that is not connected yet.
+
+    Args:
+        name: at the broker.
+        user: at the broker; empty for none.
+        password_file: file whose first line is the password; empty for none.
+        ca_file: certificates that are trusted; with it the line is encrypted.
+        settings: as paho's client takes them, such as `manual_ack`.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    library = paho()
+    client = library.Client(library.CallbackAPIVersion.VERSION2, client_id=name, **settings)
+    if user:
+        client.username_pw_set(user, first_line(password_file) if password_file else None)
+    if ca_file:
+        with os_errors(InputError, "a file of certificates", ca_file):
+            client.tls_set(ca_certs=ca_file)
+    return client

@@ -1,1 +1,0 @@
-"""Slots: a tagger trained by CRFsuite, cut down to what a device holds."""

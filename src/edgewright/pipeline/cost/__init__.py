@@ -1,0 +1,1 @@
+"""What a run and its model cost: time, processor and bytes, before and after."""

@@ -1,0 +1,1 @@
+"""One prediction and a run explained: layer by layer, in a notebook."""

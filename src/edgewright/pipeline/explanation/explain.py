@@ -1,0 +1,104 @@
+"""One prediction, layer by layer: from the raw values to the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.prediction.objects import oddest
+from edgewright.pipeline.evaluation.anomaly import LABELS, named
+from edgewright.pipeline.evaluation.detection import objects_text, sample_map, truths_text
+from edgewright.pipeline.run_folder.cards import number
+from edgewright.schema.data import Floats, Samples
+from edgewright.schema.trace import LayerTrace, PredictionRecord
+
+_SHOWN = 64
+
+
+def explain(
+    samples: Samples,
+    row: int,
+    features: Floats,
+    model: Any,  # noqa: ANN401 - any model of the room
+    *,
+    feature_names: tuple[str, ...],
+) -> PredictionRecord:
+    """Trace one sample through the network.
+
+    Args:
+        samples: the data.
+        row: number of the sample in it.
+        features: shape (1, ...), the sample as the network takes it.
+        model: the fitted network.
+        feature_names: of the features.
+    """
+    layers = tuple(_layer(*layer) for layer in model.layer_outputs(features))
+    truth = samples.y[row] if samples.y is not None else ""
+    raw = samples.X[row] if samples.X.ndim == 2 else samples.X[row, 0].ravel()
+    if hasattr(model, "classes_"):
+        chances = np.asarray(model.predict_proba(features))[0]
+        best = int(np.argmax(chances))
+        answer, confidence = str(model.classes_[best]), float(chances[best])
+        shares = tuple((str(c), float(p)) for c, p in zip(model.classes_, chances, strict=True))
+        right: bool | None = None if samples.y is None else answer == str(truth)
+    elif hasattr(model, "objects_"):
+        spec = sample_map(model.objects_, samples)
+        maps = model.predict(features)
+        confidence, shares, right = 1.0, (), None
+        if spec.false_alarms is msgspec.UNSET:
+            answer, truth = objects_text(maps, spec), truths_text(str(truth))
+        else:
+            answer = LABELS[int(oddest(maps, spec)[0] >= spec.threshold)]
+            right = answer == str(named(np.array([truth]))[0])
+    else:
+        value = float(np.ravel(model.predict(features))[0])
+        answer, confidence, shares, right = f"{value:.6g}", 1.0, (), None
+        truth = "" if truth == "" else f"{float(truth):.6g}"
+    return PredictionRecord(
+        row=row,
+        input_names=tuple(column.name for column in samples.columns[: _SHOWN if samples.X.ndim == 2 else 1]),
+        feature_names=feature_names[:_SHOWN],
+        raw=tuple(number(v) for v in raw[:_SHOWN]),
+        features=tuple(float(v) for v in np.ravel(features)[:_SHOWN]),
+        layers=layers,
+        probabilities=shares,
+        answer=answer,
+        confidence=confidence,
+        truth=str(truth),
+        right=right,
+        raw_shape=tuple(int(n) for n in samples.X.shape[1:]),
+        feature_shape=tuple(int(n) for n in np.shape(features)[1:]),
+    )
+
+
+def one_right_one_wrong(truth: NDArray[Any], probabilities: Floats, classes: NDArray[Any]) -> list[int]:
+    """Return positions of a typical right answer and of the most confident wrong one (fewer when there is none).
+
+    The right one is the sample whose confidence is nearest to the median confidence of the right answers.
+    """
+    best = np.argmax(probabilities, axis=1)
+    confidence = probabilities[np.arange(len(best)), best]
+    right = classes[best] == truth
+    chosen: list[int] = []
+    if right.any():
+        places = np.flatnonzero(right)
+        chosen.append(int(places[np.argmin(np.abs(confidence[places] - np.median(confidence[places])))]))
+    if not right.all():
+        places = np.flatnonzero(~right)
+        chosen.append(int(places[np.argmax(confidence[places])]))
+    return chosen
+
+
+def _layer(name: str, kind: str, activation: str, values: Floats) -> LayerTrace:
+    flat = np.ravel(values)
+    return LayerTrace(
+        name=name,
+        kind=kind,
+        activation=activation,
+        values=tuple(float(f"{v:.6g}") for v in flat[:_SHOWN]),
+        active=int((flat > 0).sum()),
+        size=int(flat.size),
+    )

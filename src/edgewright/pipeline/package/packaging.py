@@ -1,0 +1,371 @@
+"""Building a package: models, test vectors, reference statistics, fingerprints of training samples, hashes."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import f as f_distribution
+
+from edgewright.core.engines import get
+from edgewright.core.input.input_ranges import read_limit
+from edgewright.core.input.recordings import names_in
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import model_file, vector_files, write_package
+from edgewright.core.prediction.objects import read_objects
+from edgewright.data.row_spool import SpooledRows, in_file
+from edgewright.monitor.drift.cross_channel import faults, moved, products
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.package.adaptation import adaptation
+from edgewright.pipeline.package.affine import affine_adaptation
+from edgewright.pipeline.plan import DataPlan
+from edgewright.schema.adapt import AdaptSpec, AffineSpec
+from edgewright.schema.config import AdaptConfig, WindowConfig
+from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.package import (
+    FitSpec,
+    JointReference,
+    Manifest,
+    PictureSpec,
+    RecordingColumns,
+    ReferenceColumn,
+    WindowSpec,
+)
+
+_KEPT, _DIGITS = 64, 10
+_PIECE_BYTES = 2**19
+
+
+def fit_spec(X: Any, rows: NDArray[np.int64], *, refitted: bool) -> FitSpec:  # noqa: ANN401 - an array or spooled rows
+    """Return what a package says of its fit.
+
+    Args:
+        X: all samples, shape (n, ...).
+        rows: those that were fitted on.
+        refitted: whether it was made after another fit had been judged.
+    """
+    smallest = np.unique(_hashes(X, rows))[:_KEPT]
+    return FitSpec(samples=len(rows), refitted=refitted, seen="".join(f"{h:0{_DIGITS}x}" for h in smallest.tolist()))
+
+
+def count_seen(X: Any, fit: FitSpec | None) -> tuple[int, int]:  # noqa: ANN401 - an array or spooled rows
+    """How many samples a fit has seen, of those that its sketch can tell of: counts of parts of samples add up."""
+    if fit is None or not fit.seen:
+        return 0, 0
+    known = np.asarray([int(fit.seen[i : i + _DIGITS], 16) for i in range(0, len(fit.seen), _DIGITS)], np.uint64)
+    known_hashes = _hashes(X, np.arange(len(X), dtype=np.int64))
+    comparable = known_hashes if len(known) < _KEPT else known_hashes[known_hashes <= known[-1]]
+    return int(np.isin(comparable, known).sum()), len(comparable)
+
+
+def _hashes(X: Any, rows: NDArray[np.int64]) -> NDArray[np.uint64]:  # noqa: ANN401 - an array or spooled rows
+    """Return a hash of 40 bits of each sample's float32 values; all missing values are alike."""
+    size = int(np.prod(X.shape[1:]))
+    odd = np.random.default_rng(0).integers(0, 2**63, size, np.uint64) * np.uint64(2) + np.uint64(1)
+    # Products of 64 bits take several times the room of the values.
+    step = max(1, _PIECE_BYTES // (4 * size))
+    parts = [np.zeros(0, np.uint64)]
+    for start in range(0, len(rows), step):
+        values = np.asarray(X[rows[start : start + step]], np.float32).reshape(-1, size) + np.float32(0)
+        words = np.where(np.isnan(values), np.float32(np.nan), values).view(np.uint32).astype(np.uint64)
+        mixed = (words * odd).sum(axis=1, dtype=np.uint64)
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+        parts.append(mixed >> np.uint64(64 - 4 * _DIGITS))
+    return np.concatenate(parts)
+
+
+Array = NDArray[np.float64]
+# Fewer people, machines or recordings do not show how much they differ.
+FEWEST_UNITS, MOST_CHANNELS = 8, 16
+_DIRECTIONS, _FOLDS, _PIECES, _SHORTEST = 4, 40, 100, 20
+# Of the spread within units so much is added to that between them.
+_WITHIN = 0.02
+# Products of units that differ no more are alike but for rounding.
+_ALIKE = 1e-9
+# Rounded to 16 bits, so many times the limit move a usual unit by 5 % of it; and the largest number there.
+_STEEPEST, _LARGEST = 100.0, 6e4
+# A unit of training lies beyond the limit once in so many.
+_BEYOND = 0.01
+# A level this many deviations from zero is taken out first.
+_FAR = 3.0
+
+
+@dataclass(frozen=True)
+class _Directions:
+    """Mean products and directions of some units, with the marks of faults in them, shape (faults, directions)."""
+
+    mean: Array
+    directions: Array
+    marks: Array
+
+
+def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]) -> JointReference | None:
+    """Return the reference of a package; None for one channel or very many, few or equal units, or no time.
+
+    All rows of the recordings of a unit count, those without a label too: a device sees them.
+
+    Args:
+        dataset: recordings.
+        samples: cut from them.
+        rows: samples that were fitted on; recordings of other people or machines are left out.
+    """
+    if not 2 <= len(dataset.columns) <= MOST_CHANNELS or dataset.rate is None or in_file(samples.X) is not None:
+        return None
+    names = (samples.groups if samples.groups is not None else samples.sessions)[rows]
+    units = [unit for name in np.unique(names) if len(unit := _rows_of(dataset, str(name), samples)) >= _SHORTEST]
+    if len(units) < FEWEST_UNITS:
+        return None
+    every = np.concatenate(units)
+    level, deviation = every.mean(0), every.std(0)
+    if (deviation <= 1e-9 * np.maximum(np.abs(level), 1.0)).any():
+        return None
+    center = np.where(np.abs(level) > _FAR * deviation, level, 0.0).astype(np.float32).astype(np.float64)
+    scale = np.sqrt(deviation**2 + (level - center) ** 2).astype(np.float32).astype(np.float64)
+    pieces = [_pieces(unit, center, scale) for unit in units]
+    # Units can be exactly alike, as where texts take turns. Products are about 1 in size.
+    spread = np.std([piece.mean(0) for piece in pieces], axis=0, ddof=1)
+    if spread.max() <= _ALIKE:
+        return None
+    whole = _directions(pieces, samples.columns, center, scale, deviation / scale)
+    distances = _held_out(pieces, whole, samples.columns, center, scale, deviation / scale)
+    count, wide = len(distances), whole.directions.shape[1]
+    limit = wide * (count - 1) / (count - wide) * float(f_distribution.ppf(1 - _BEYOND, wide, count - wide))
+    # The directions are turned and stretched so that the limit is a distance of 1.
+    size, turn = np.linalg.eigh(distances.T @ distances / count)
+    directions = whole.directions @ turn / np.sqrt(np.maximum(size, 1e-12) * limit)
+    # Where channels add up to a constant, directions are steep: rounded to 16 bits they still keep usual units inside.
+    steep = np.linalg.norm(directions * spread[:, None], axis=0) / _STEEPEST
+    directions /= np.maximum(1.0, np.maximum(steep, np.abs(directions).max(0) / _LARGEST))
+    packed = [a.astype("<f4").tobytes() for a in (center, scale, whole.mean)]
+    packed += [a.astype("<f2").tobytes() for a in (spread, directions)]
+    data = base64.b64encode(b"".join(packed)).decode("ascii")
+    seconds = float(np.median([len(unit) for unit in units])) / dataset.rate
+    return JointReference(units=count, seconds=seconds, directions=wide, data=data)
+
+
+def _rows_of(dataset: DataSet, unit: str, samples: Samples) -> Array:
+    """Return rows of one person, machine or session that miss no value, shape (rows, channels)."""
+    parts = [np.zeros((0, len(dataset.columns)))]
+    for recording in dataset.recordings:
+        of = recording.groups if samples.groups is not None else recording.sessions
+        mine = np.full(len(recording.values), recording.name == unit) if of is None else of == unit
+        if mine.any():
+            values = np.asarray(recording.values[mine], np.float64)
+            parts.append(values[np.isfinite(values).all(axis=1)])
+    return np.concatenate(parts)
+
+
+def _pieces(rows: Array, center: Array, scale: Array) -> Array:
+    """Return mean products of pieces of a unit in its order, shape (pieces, products)."""
+    pieces = []
+    for piece in np.array_split((rows - center) / scale, min(_PIECES, len(rows) // 2)):
+        with_constant = np.concatenate([np.ones((len(piece), 1)), piece], axis=1)
+        pieces.append(products(with_constant.T @ with_constant / len(with_constant)))
+    return np.asarray(pieces)
+
+
+def _directions(
+    pieces: list[Array], columns: tuple[Column, ...], center: Array, scale: Array, deviation: Array
+) -> _Directions:
+    means = np.asarray([piece.mean(0) for piece in pieces])
+    mean = means.mean(0)
+    within = np.mean([np.cov(piece.T) for piece in pieces], axis=0)
+    spread = np.cov(means.T) + _WITHIN * within
+    spread += 1e-9 * np.trace(spread) / len(spread) * np.eye(len(spread))
+    # Not the root of the inverse: where channels follow each other, that has lost its smallest sizes.
+    root = np.linalg.inv(np.linalg.cholesky(spread)).T
+    marks = np.asarray([moved(mean, fault.change) for fault in faults(columns, center, scale, deviation)]) @ root
+    alike = marks / np.maximum(np.linalg.norm(marks, axis=1, keepdims=True), 1e-12)
+    strongest = np.linalg.eigh(alike.T @ alike)[1][:, ::-1][:, :_DIRECTIONS]
+    return _Directions(mean, root @ strongest, marks @ strongest)
+
+
+def _held_out(
+    pieces: list[Array], whole: _Directions, columns: tuple[Column, ...], center: Array, scale: Array, deviation: Array
+) -> Array:
+    """Where each unit lies in directions of the others, turned as those of all, shape (units, directions)."""
+    distances = []
+    for part in np.array_split(np.arange(len(pieces)), min(_FOLDS, len(pieces))):
+        others = [piece for i, piece in enumerate(pieces) if i not in part]
+        directions = _directions(others, columns, center, scale, deviation)
+        left, _, right = np.linalg.svd(directions.marks.T @ whole.marks)
+        distances += [(pieces[i].mean(0) - directions.mean) @ directions.directions @ left @ right for i in part]
+    return np.asarray(distances)
+
+
+VECTORS = 32
+_FEWEST_VECTORS, _VECTOR_BYTES = 8, 2**20
+# Rows on disk that the reference statistics are of.
+_SAMPLED_ROWS, _SAMPLED_BYTES = 50_000, 16 * 2**20
+_QUANTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+# Engines differ in the last digits of float32; a probability may move by this much without being another answer.
+_FLOAT_TOLERANCE = 1e-4
+# Engines round int8 in their own ways: a step of the last layer moves a probability by at most a quarter of the
+# logit's step (the steepest slope of the logistic function), and earlier layers add steps of their own.
+_INT8_TOLERANCE = 0.08
+
+
+def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floats:
+    """Test vectors: samples of every class in turn, drawn with the run's seed; shape (at most 32, ...).
+
+    Of large samples, such as pictures, fewer: a package should not be made of them.
+    """
+    count = max(_FEWEST_VECTORS, min(VECTORS, _VECTOR_BYTES // (4 * math.prod(samples.X.shape[1:]))))
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(rows)
+    labels = np.asarray(samples.y)[order]
+    if labels.dtype.kind == "U":
+        rank = np.zeros(len(order), np.int64)
+        for label in np.unique(labels):
+            here = np.flatnonzero(labels == label)
+            rank[here] = np.arange(len(here))
+        order = order[np.argsort(rank, kind="stable")]
+    return np.ascontiguousarray(samples.X[order[:count]], np.float32)
+
+
+def answers(model: bytes, X: Floats) -> Floats:
+    """Probabilities (n, classes) or predictions (n, 1) of a model, by the base install: int8 as generated C answers."""
+    given = get("numpy").load(model)(X)
+    outputs = given["probabilities"] if "probabilities" in given else given["prediction"]
+    return np.asarray(outputs, np.float32).reshape(len(X), -1)
+
+
+def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColumn, ...]:
+    """Return what each column or channel looked like in training."""
+    references = []
+    X: Any = samples.X
+    if isinstance(X, SpooledRows):
+        # Of so many rows the median lies within a quarter of a percent of the ranks of all.
+        maximum = min(len(rows), _SAMPLED_ROWS, max(2000, _SAMPLED_BYTES // (4 * len(samples.columns))))
+        rows = np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))
+        X, rows = X[rows], np.arange(len(rows))
+    for index, column in enumerate(samples.columns):
+        values = np.asarray(X[rows, index], np.float64).ravel()
+        finite = values[np.isfinite(values)]
+        some = finite if finite.size else np.zeros(1)
+        references.append(
+            ReferenceColumn(
+                name=column.name,
+                mean=float(some.mean()),
+                deviation=float(some.std()),
+                missing=1.0 - finite.size / max(values.size, 1),
+                quantiles=tuple(float(q) for q in np.percentile(some, _QUANTILES)),
+            )
+        )
+    return tuple(references)
+
+
+def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
+    """How a device cuts the windows of a configuration."""
+    step = window.step or max(1, window.samples // 2)
+    return WindowSpec(
+        samples=window.samples, step=step, rate=rate, target=window.target, within=window.within, pad=window.pad,
+        fill_start=window.fill_start,
+    )  # fmt: skip
+
+
+def recording_columns(plan: DataPlan, rate: float | None, recordings: Sequence[Recording] = ()) -> RecordingColumns:
+    """Return the columns of `[data]` that say which rows belong together, and the rate of windows by their times.
+
+    Args:
+        plan: of the samples.
+        rate: of their windows.
+        recordings: of the training, whose dates may have shown their order: a file with few days does not show it.
+    """
+    timed = bool(plan.table.get("time"))
+    unit: Any = plan.table.get("time_unit", "auto") if timed else "auto"
+    orders = {recording.day_order for recording in recordings} - {""}
+    if timed and unit == "auto" and len(orders) == 1:
+        unit = orders.pop()
+    return RecordingColumns(
+        **{key: str(plan.table.get(key, "")) for key in ("group", "session", "time")}, time_unit=unit,
+        rate=rate if timed and plan.window is not None and plan.table.get("rate") is None else None,
+    )  # fmt: skip
+
+
+def build_package(
+    path: Path,
+    *,
+    name: str,
+    material: Material,
+    refitted: bool | None,
+    window: WindowConfig | None,
+    picture: PictureSpec | msgspec.UnsetType = msgspec.UNSET,
+    models: dict[str, bytes],
+    default: str,
+    confidence: float,
+    provenance: dict[str, str],
+    seed: int,
+    adapt: AdaptConfig | None = None,
+    recordings: RecordingColumns | None = None,
+    debounce: int = 1,
+) -> str:
+    """Write the package and give its SHA-256.
+
+    Args:
+        path: of the package.
+        name: of the pipeline.
+        material: the samples, with those that were fitted on as its training ones.
+        refitted: whether samples that judged are among them; None for a model that was fitted elsewhere.
+        window: None for rows.
+        picture: how pictures are resized; left out where samples are none.
+        models: ONNX bytes by form, 'float' and perhaps 'int8'.
+        default: the form that answers.
+        confidence: below it an answer is marked unsure.
+        provenance: text without times or paths, so that the same run gives the same bytes.
+        seed: of the run.
+        adapt: what devices may learn; None for nothing.
+        recordings: columns that say which rows belong together.
+        debounce: windows in a row that must agree before a decision changes.
+    """
+    samples, train = material.samples, material.sides.train
+    vectors = choose_vectors(samples, train, seed)
+    forms = {form: model_file(form) for form in models}
+    files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
+    files |= {forms[form]: model for form, model in models.items()}
+    graph = read_onnx(models["float"])
+    learning: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
+    axes: AffineSpec | msgspec.UnsetType = msgspec.UNSET
+    if adapt is not None:
+        arrays: dict[str, bytes]
+        if adapt.layer == "affine":
+            axes, arrays = affine_adaptation(adapt, material, graph.labels)
+        else:
+            learning, arrays = adaptation(adapt, models, material, vectors, seed)
+        files |= arrays
+    manifest = Manifest(
+        name=name,
+        task=material.task,
+        columns=samples.columns,
+        shape=tuple(int(n) for n in samples.X.shape[1:]),
+        window=None if window is None else window_spec(window, samples.rate),
+        labels=graph.labels,
+        target=material.dataset.target_name,
+        thresholds={"confidence": confidence} if graph.labels else {},
+        vectors=len(vectors),
+        tolerance={form: _FLOAT_TOLERANCE if form == "float" else _INT8_TOLERANCE for form in models},
+        forms=forms,
+        default=default,
+        reference=reference(samples, train),
+        picture=picture,
+        joint=joint_reference(material.dataset, samples, train),
+        licences=tuple(text for text in (material.dataset.licence,) if text),
+        provenance=provenance,
+        files=(),
+        missing=read_limit(graph.metadata),
+        fit=None if refitted is None else fit_spec(samples.X, material.fitted_on, refitted=refitted),
+        adapt=learning,
+        objects=read_objects(graph.metadata) or msgspec.UNSET,
+        affine=axes,
+        decision=DecisionSpec(debounce=debounce),
+        recordings=recordings if recordings is not None and names_in(recordings) and window else msgspec.UNSET,
+    )
+    return write_package(path, manifest, files)

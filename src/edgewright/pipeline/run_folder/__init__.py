@@ -1,0 +1,1 @@
+"""What a run leaves: cards, folder, journal, kept trainings and provenance, and who hears of it."""

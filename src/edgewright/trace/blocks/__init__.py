@@ -1,0 +1,1 @@
+"""The block tree of a record, and its forms: terminal, Markdown and charts."""

@@ -1,0 +1,180 @@
+"""Sentences and figures that the terminal and the page both tell, computed in one place from parts of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgewright.core.formatting import fraction, microseconds_text, number, percent, plural, seconds_text, speed_text
+from edgewright.schema.compress import CompressRow
+from edgewright.schema.trace import (
+    BudgetRow,
+    CompressionRecord,
+    EvaluationRecord,
+    Interval,
+    LayerRecord,
+    LayerTrace,
+    PredictionRecord,
+    RefitRecord,
+    TrainingRecord,
+    VariantRecord,
+)
+from edgewright.trace.sentences.observations import best_of, watched_loss
+
+
+def interval_text(interval: Interval | None) -> str:
+    """'.879 (.861 to .895)'; '-' where there is none."""
+    if interval is None:
+        return "-"
+    return f"{fraction(interval.value)} ({fraction(interval.low)} to {fraction(interval.high)})"
+
+
+def span(interval: Interval) -> str:
+    """Return the interval of an amount: '12.1 to 15.3'."""
+    return f"{number(interval.low)} to {number(interval.high)}"
+
+
+def measured(evaluation: EvaluationRecord, name: str) -> str:
+    """Return a regression measure with its interval: '13.6 (95 %: 12 to 15, t interval by group, ...)'."""
+    text, interval = number(evaluation.regression[name]), evaluation.intervals.get(name)
+    return text if interval is None else f"{text} (95 %: {span(interval)}, {interval.method})"
+
+
+def size_text(layers: Sequence[LayerRecord]) -> str:
+    """Return how many parameters a model has, nodes of trees, or numbers that rules store."""
+    (word, _), counts = layer_costs(layers)
+    return f"{sum(size for size, _ in counts):,} {word}"
+
+
+def layer_costs(layers: Sequence[LayerRecord]) -> tuple[tuple[str, str], list[tuple[int, int]]]:
+    """Return what the size and the work of a model's layers are called, and both for each layer.
+
+    Trees and rules multiply nothing: they have nodes, or stored numbers, and comparisons. Records of trees that were
+    made before nodes were counted have stored numbers and no comparisons.
+    """
+    if any(layer.macs for layer in layers):
+        return ("parameters", "MACs"), [(layer.parameters, layer.macs) for layer in layers]
+    if any(layer.nodes for layer in layers):
+        return ("nodes", "comparisons"), [(layer.nodes, layer.comparisons) for layer in layers]
+    return ("stored numbers", "comparisons"), [(layer.parameters, layer.comparisons) for layer in layers]
+
+
+def work_text(layers: Sequence[LayerRecord]) -> str:
+    """Return what an inference takes: '4,992 multiply-accumulates', 'at most 60 comparisons'; empty if unknown."""
+    (_, word), counts = layer_costs(layers)
+    work = sum(count for _, count in counts)
+    if not work:
+        return ""
+    return f"{work:,} multiply-accumulates" if word == "MACs" else f"at most {plural(work, 'comparison')}"
+
+
+def scores_text(scores: dict[str, Interval], folds: int) -> str:
+    """Return what folds scored: 'balanced accuracy 0.9353 (0.8911 to 0.9795), cross-validated in 8 folds'."""
+    text = ", ".join(
+        f"{name} {score.value:.4g} ({score.low:.4g} to {score.high:.4g})" for name, score in scores.items()
+    )
+    return f"{text}, cross-validated in {folds} folds"
+
+
+def refit_text(refit: RefitRecord) -> str:
+    """Return which fit the figures are of and which one the package holds, a line that packages carry."""
+    if not refit.kept:
+        return f"the package holds the fit that was judged; the one on all samples was not taken: {refit.why}"
+    if refit.folds:
+        return f"the figures are of {refit.folds} folds; the package holds a fit on all {refit.samples:,} samples"
+    return (
+        f"the figures are of a fit on {refit.judged_samples:,} samples; the package holds one on all "
+        f"{refit.samples:,}, those that judged among them"
+    )
+
+
+def training_facts(training: TrainingRecord) -> tuple[list[str], list[str], list[str]]:
+    """How training was set up, how it ended, what it cost; empty facts are left out.
+
+    A model that is fitted without epochs has no batches, no optimiser and no kept epoch.
+    """
+    ran = len(training.epochs)
+    cpu = f"{seconds_text(training.cpu_seconds)} of CPU" if training.cpu_seconds else ""
+    if not ran:
+        fitted = [f"trained on {plural(training.samples, 'sample')}", training.loss_name, training.stopped]
+        return fitted, [], [fact for fact in (seconds_text(training.seconds), cpu) if fact]
+    rate = training.seconds / ran
+    lines = (
+        [
+            f"trained on {plural(training.samples, 'sample')}",
+            f"validated on {training.validation_samples:,}" if training.validation_samples else "nothing held out",
+            f"batch {training.batch}",
+            training.optimiser,
+            training.loss_name,
+        ],
+        [
+            training.stopped,
+            kept_epoch(training),
+            f"temperature {number(training.temperature)}" if training.temperature != 1.0 else "",
+        ],
+        [
+            f"{seconds_text(training.seconds)} for {plural(ran, 'epoch')} ({seconds_text(rate)} each)",
+            cpu,
+            f"compiling took {seconds_text(training.compile_seconds)}" if training.compile_seconds else "",
+        ],
+    )
+    first, second, third = ([fact for fact in line if fact] for line in lines)
+    return first, second, third
+
+
+def kept_epoch(training: TrainingRecord) -> str:
+    """Which epoch's weights were kept, with its loss."""
+    kept = next((e for e in training.epochs if e.epoch == training.best_epoch), None)
+    if kept is None:
+        return ""
+    name = "loss" if kept.validation_loss is None else "validation loss"
+    last = training.epochs and kept is training.epochs[-1] and best_of(training.epochs) is not kept
+    return f"kept epoch {kept.epoch}{' (the last)' if last else ''}, {name} {fraction(watched_loss(kept))}"
+
+
+def engine_flips_text(form: VariantRecord | CompressRow) -> str:
+    """'int8 labels that differ from generated C: onnxruntime 12 of 300 (4 %)'; empty where nothing was counted."""
+    by_engine = ", ".join(
+        f"{flips.engine} {flips.flips:,} of {flips.samples:,} ({percent(flips.flips / max(flips.samples, 1), 1)})"
+        for flips in form.engine_flips
+    )
+    return f"{form.name} labels that differ from generated C: {by_engine}" if by_engine else ""
+
+
+def compression_notes(record: CompressionRecord) -> tuple[str, ...]:
+    """Return the notes of a compression; the last compares times of a large network and of this one."""
+    reference = record.reference
+    if reference is None:
+        return record.notes
+    own = [record.variants[0].latency_p50_us or 0.0, record.variants[-1].latency_p50_us or 0.0]
+    if min(own) <= 0:
+        return record.notes
+    large, this = (
+        f"{microseconds_text(small)} as int8 against {microseconds_text(whole)} as float, {speed_text(whole, small)}"
+        for whole, small in ((reference.float_us, reference.int8_us), own)
+    )
+    why = ", because an answer reads every weight once" if reference.int8_us < reference.float_us else ""
+    why_not = ": its weights stay in the cache, and rounding to int8 and back takes time too" if own[1] > own[0] else ""
+    return (*record.notes, f"that large network answers here in {large}{why}; this one answers in {this}{why_not}")
+
+
+def ranked(record: PredictionRecord) -> list[tuple[str, float]]:
+    """Return classes and probabilities, the most probable first."""
+    return sorted(record.probabilities, key=lambda pair: (-pair[1], pair[0]))
+
+
+def answer_text(record: PredictionRecord) -> str:
+    """Return the answer with its confidence, 'walking, 85 %'; a regression's answer has none."""
+    return f"{record.answer}, {percent(record.confidence)}" if record.probabilities else record.answer
+
+
+def layer_title(layer: LayerTrace) -> str:
+    """Return a layer's name with its activation, 'hidden 1 (relu)'."""
+    return f"{layer.name} ({layer.activation})" if layer.activation not in ("", "linear") else layer.name
+
+
+def budget_share(row: BudgetRow) -> str:
+    """Return the used share of a budget; empty without a limit."""
+    if row.available <= 0:
+        return ""
+    share = row.used / row.available
+    return percent(share) if share >= 0.01 or share == 0 else "< 1 %"

@@ -1,0 +1,244 @@
+"""The key insight of a run, put together by rules from the numbers of its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UnsetType
+
+from edgewright.core.formatting import measure_word, microseconds_text, number, percent, points
+from edgewright.schema.trace import (
+    CompressionRecord,
+    EvaluationRecord,
+    Insight,
+    LayerRecord,
+    ScalingRecord,
+    StageRecord,
+    Trace,
+    VariantRecord,
+)
+from edgewright.trace.sentences.facts import layer_costs, work_text
+from edgewright.trace.sentences.opening import MODELS
+from edgewright.trace.sentences.readiness import NOTHING, chance_text, is_chance, left_out_text
+from edgewright.trace.sentences.surprise import Claim, claims
+
+# Sizes from which an exponent is told, and seconds above which one is believed.
+_SIZES, _TELLING = 3, 0.001
+LEFT_OUT = "left-out "
+"""How the names of numbers begin that groups left out in turn gave."""
+_UNSEEN = {
+    "group": "samples of unseen people or machines",
+    "session": "samples of unseen sessions",
+    "time": "later samples",
+}
+
+
+def key_insight(
+    *,
+    stages: Sequence[StageRecord] = (),
+    layers: Sequence[LayerRecord] = (),
+    evaluation: EvaluationRecord | None = None,
+    compression: CompressionRecord | None = None,
+    scaling: ScalingRecord | None = None,
+) -> Insight:
+    """Return the comparison that matters for this run, as one sentence with its numbers.
+
+    A comparison over data sizes comes first where there is one. Otherwise: what is left of the columns against the
+    accuracy kept, then what int8 saves against what it costs. Parts that are missing are left out.
+    """
+    if scaling is not None and scaling.points:
+        return _scaling_insight(scaling)
+    numbers: dict[str, float] = {}
+    clauses = [_features_clause(stages, layers, evaluation, numbers), _int8_clause(compression, numbers)]
+    lines = [clause for clause in clauses if clause]
+    if evaluation is not None and is_chance(evaluation):
+        lines = [f"{NOTHING}: {chance_text(evaluation)}"]
+    if not lines:
+        lines = [_size_clause(stages, layers, numbers)]
+    sentence = "; ".join(lines)
+    return Insight(sentence=sentence[:1].upper() + sentence[1:], numbers=numbers)
+
+
+def _scaling_insight(scaling: ScalingRecord) -> Insight:
+    """How cost grows: the record's own sentence, or one from the largest exponents of time."""
+    numbers = {
+        f"{name} {measure_word(measure)} exponent": value
+        for name, measures in sorted(scaling.exponents.items())
+        for measure, value in sorted(measures.items())
+    }
+    largest = max(p.rows for p in scaling.points)
+    for point in sorted((p for p in scaling.points if p.rows == largest), key=lambda p: p.architecture):
+        numbers[f"{point.architecture} accuracy at {largest} rows"] = point.accuracy
+        numbers[f"{point.architecture} CPU seconds an epoch at {largest} rows"] = point.cpu_seconds
+    if scaling.pays_from is not None:
+        numbers["pays from rows"] = float(scaling.pays_from)
+    if scaling.sentence:
+        text = scaling.sentence.rstrip(".") + _growth_clause(scaling)
+        return Insight(sentence=text[:1].upper() + text[1:], numbers=numbers)
+    best = max(scaling.points, key=lambda p: (p.accuracy, -p.parameters, p.architecture))
+    cheap = min(scaling.points, key=lambda p: (p.rows != best.rows, p.cpu_seconds, p.architecture))
+    if best.architecture == cheap.architecture:
+        text = f"At {best.rows:,} rows {best.architecture} is both the cheapest and the most accurate"
+        text += _growth_clause(scaling)
+    else:
+        ratio = best.cpu_seconds / max(cheap.cpu_seconds, 1e-9)
+        text = (
+            f"At {best.rows:,} rows {best.architecture} gains {points(best.accuracy - cheap.accuracy)} over "
+            f"{cheap.architecture} for {ratio:.3g} times the time of an epoch"
+        )
+        text += _growth_clause(scaling)
+    return Insight(sentence=text, numbers=numbers)
+
+
+def growth(scaling: ScalingRecord) -> tuple[str, dict[str, float]]:
+    """Return the measured time and its exponent by architecture; empty for too few sizes or too short times.
+
+    Processor time comes first; where it was too short at some size to be told from nothing, time on the clock.
+    """
+    if len({p.rows for p in scaling.points}) < _SIZES:
+        return "", {}
+    times = (("processor time", "cpu_seconds", [p.cpu_seconds for p in scaling.points]),
+             ("time", "seconds", [p.seconds for p in scaling.points]))  # fmt: skip
+    for word, key, spent in times:
+        exponents = {name: measures[key] for name, measures in sorted(scaling.exponents.items()) if key in measures}
+        if exponents and min(spent) >= _TELLING:
+            return word, exponents
+    return "", {}
+
+
+def _growth_clause(scaling: ScalingRecord) -> str:
+    """How time grows with data, as the end of a sentence."""
+    word, exponents = growth(scaling)
+    text = " and ".join(f"{exponent:.2f} ('{name}')" for name, exponent in exponents.items())
+    return f"; {word} of an epoch grows as rows to the power {text}" if text else ""
+
+
+def reduction(stages: Sequence[StageRecord]) -> StageRecord | None:
+    """Return the stage that leaves out the most columns of a table, by share; None when none does."""
+    candidates = [
+        s
+        for s in stages
+        if len(s.shape_in) == len(s.shape_out) == 2 and s.kind not in ("model", "predict", "package", "split")
+    ]
+    fewer = [s for s in candidates if 0 < s.shape_out[-1] < s.shape_in[-1]]
+    return min(fewer, key=lambda s: s.shape_out[-1] / s.shape_in[-1], default=None)
+
+
+def _result(evaluation: EvaluationRecord, numbers: dict[str, float]) -> str:
+    """Return what the test samples say, as the end of a sentence: 'answer 88 % of the test samples right'."""
+    unseen = _UNSEEN.get(evaluation.split_by, "test samples")
+    if evaluation.accuracy is not None:
+        a = evaluation.accuracy
+        numbers.update({"accuracy": a.value, "accuracy low": a.low, "accuracy high": a.high})
+        text = f"answer {percent(a.value, 1)} of {unseen} right"
+        if evaluation.majority is not None:
+            numbers["majority"] = evaluation.majority
+            text += f" (always predicting the most frequent class: {percent(evaluation.majority, 1)})"
+        return text
+    if "r2" in evaluation.regression:
+        numbers["r2"] = evaluation.regression["r2"]
+        return f"explain {percent(max(0.0, numbers['r2']), 1)} of the variance of {unseen}"
+    for name, value in sorted(evaluation.regression.items()):
+        numbers[name] = value
+        return f"reach {name} {number(value)} on {unseen}"
+    return ""
+
+
+def _features_clause(
+    stages: Sequence[StageRecord],
+    layers: Sequence[LayerRecord],
+    evaluation: EvaluationRecord | None,
+    numbers: dict[str, float],
+) -> str:
+    """Return columns kept, or parameters, against the accuracy they give."""
+    left = None if evaluation is None else evaluation.left_out
+    result = _result(evaluation, numbers) if evaluation is not None and left is None else ""
+    if left is not None:
+        score, name = left.score, LEFT_OUT + ("accuracy" if left.r2 is None else "rmse")
+        numbers.update({name: score.value, f"{name} low": score.low, f"{name} high": score.high})
+        result = left_out_text(left)
+    if not result:
+        return ""
+    fewer, enough = reduction(stages), " are enough to " if left is None else ": "
+    if fewer is not None:
+        numbers.update({"columns in": float(fewer.shape_in[-1]), "columns out": float(fewer.shape_out[-1])})
+        # A direction is made of all columns; only what was selected is a part of them.
+        of = "directions in the space of" if "pca" in fewer.kind else "of"
+        return f"{fewer.shape_out[-1]:,} {of} {fewer.shape_in[-1]:,} columns{enough}{result}"
+    parameters = sum(layer.parameters for layer in layers)
+    if parameters and not any(layer.macs for layer in layers):  # trees and rules
+        name = MODELS.get(layers[0].kind, "the model")
+        return f"{name} can {result}" if left is None else f"{name}: {result}"
+    if parameters:
+        numbers["parameters"] = float(parameters)
+        return f"{parameters:,} parameters{enough}{result}"
+    return f"the model can {result}" if left is None else result
+
+
+def _variant(compression: CompressionRecord, name: str) -> VariantRecord | None:
+    return next((v for v in compression.variants if v.name == name), None)
+
+
+def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float]) -> str:
+    """Return bytes and latency that int8 saves (or adds) against the accuracy it costs."""
+    if compression is None:
+        return ""
+    whole, small = _variant(compression, "float"), _variant(compression, "int8")
+    if whole is None or small is None or whole.weight_bytes <= 0:
+        return ""
+    numbers.update({"float weight bytes": float(whole.weight_bytes), "int8 weight bytes": float(small.weight_bytes)})
+    saved = 1 - small.weight_bytes / whole.weight_bytes
+    text = f"int8 takes {percent(abs(saved))} {'fewer' if saved >= 0 else 'more'} bytes of weights"
+    figure = "accuracy" if isinstance(small.f1, UnsetType) else "F1"
+    numbers[f"{figure} drop"] = compression.drop
+    if abs(compression.drop) < 0.0005:
+        text += f" at the same {figure}"
+    elif small.accuracy is None and figure == "accuracy":
+        text += f" and its error {'grows' if compression.drop > 0 else 'falls'} by {percent(abs(compression.drop), 1)}"
+    else:
+        text += f" and {'costs' if compression.drop > 0 else 'gains'} {points(compression.drop)} of {figure}"
+    if not whole.latency_p50_us or not small.latency_p50_us:
+        return text
+    numbers.update({"float latency us": whole.latency_p50_us, "int8 latency us": small.latency_p50_us})
+    ratio = small.latency_p50_us / whole.latency_p50_us
+    times = f"{microseconds_text(small.latency_p50_us)} against {microseconds_text(whole.latency_p50_us)}"
+    if ratio < 0.95:
+        return f"{text}, and answers faster ({times})"
+    if ratio > 1.05:
+        return f"{text}, yet answers slower here ({times})"
+    return f"{text}, as fast as float ({times})"
+
+
+def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], numbers: dict[str, float]) -> str:
+    """Return what can be said with neither an evaluation nor a comparison."""
+    numbers["stages"] = float(len(stages))
+    if layers:
+        (size, work), counts = layer_costs(layers)
+        work = work.replace("MACs", "multiply-accumulates")
+        numbers |= {
+            word: float(sum(column)) for word, column in zip((size, work), zip(*counts, strict=True), strict=True)
+        }
+        takes = work_text(layers) or f"no {work}"
+        return f"a model of {numbers[size]:,.0f} {size} answers with {takes}; nothing was evaluated"
+    return f"{len(stages)} stages ran; nothing was evaluated"
+
+
+def trace_insight(trace: Trace) -> Insight:
+    """Return the key insight of a record, with what is unexpected in this run."""
+    insight = key_insight(
+        stages=trace.stages,
+        layers=trace.layers,
+        evaluation=trace.evaluation,
+        compression=trace.compression,
+        scaling=trace.scaling,
+    )
+    news = next((claim for claim in claims(trace) if claim.holds and not _repeats(insight, claim)), None)
+    if news is None or insight.sentence.startswith(NOTHING):
+        return insight
+    sentence = f"{insight.sentence}. Unexpected: {news.text} ({news.figures})"
+    return Insight(sentence=sentence, numbers=insight.numbers | news.numbers)
+
+
+def _repeats(insight: Insight, claim: Claim) -> bool:
+    """Return whether the sentence has the figures of a claim already."""
+    return bool(claim.numbers) and claim.numbers.keys() <= insight.numbers.keys()

@@ -1,0 +1,1 @@
+"""Views of other records than a run's: compression, job, proof, simulation and tuning."""

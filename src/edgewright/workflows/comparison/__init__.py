@@ -1,1 +1,0 @@
-"""Compares runs, and repeats a run with one change."""

@@ -1,0 +1,79 @@
+"""A whole job from the studio alone: begun by a click, watched step by step, and its page at the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from looking import check_pages
+from small_pipeline import write_rows, write_toml
+from studio_server import started
+
+pytestmark = pytest.mark.slow
+Opener = Callable[..., Page]
+ANSWERS = ("status of 400",)
+LONG = 120_000
+JOB = """
+title = "Does the pump run?"
+shows = "A network on a device."
+answer = "Yes, right {run.accuracy} of the time."
+[[steps]]
+kind = "run"
+pipeline = "pump.toml"
+[[steps]]
+kind = "prove"
+"""
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("studio")
+    (root / "mine" / "desk").mkdir(parents=True)
+    write_toml(root / "mine" / "desk" / "pump.toml", write_rows(root / "rows.csv"))
+    (root / "mine" / "desk" / "job.toml").write_text(JOB)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    with started(root) as (where, _):
+        yield where
+
+
+def test_a_job_is_run_on_a_phone_from_the_list_to_its_page(root: Path, opener: Opener) -> None:
+    page = opener("/", viewport=PHONE)
+    page.set_default_timeout(LONG)
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_role("button", name="Run mine/desk").click()
+    page.wait_for_url(re.compile("/live/"))
+    steps = page.locator(".time-steps li")
+    expect(steps.first).to_be_visible()
+    expect(page.locator(".time-steps .running").first).to_be_visible()
+    going = page.url
+    page.wait_for_url("**/job/desk")
+    expect(page.locator(".time-steps li .finished")).to_have_count(steps.count())
+    assert page.locator("svg.time-line rect").count() == steps.count()
+    assert (root / "desk" / "job.json").is_file()
+    expect(page.locator("p.lead")).to_have_text(re.compile(r"^Yes, right \d+\.\d % of the time\.$"))
+    page.goto(going)
+    expect(page).to_have_url(re.compile("/job/desk$"))
+    page.get_by_role("link", name="Open its page").click()
+    expect(page.locator("h1")).to_contain_text("Does the pump run?")
+    page.goto(going.partition("/live/")[0] + "/jobs")
+    assert page.get_by_role("link", name="desk", exact=True).count() == 1
+
+
+def test_what_is_no_job_is_refused(opener: Opener) -> None:
+    page = opener("/jobs")
+    page.evaluate("document.querySelector('form.job input[name=job]').value = '../secret'")
+    page.locator("form.job button").first.click()
+    expect(page.locator("[role=alert]")).to_contain_text("Expected one of the jobs listed")
+
+
+def test_the_pages_of_jobs_are_accessible_and_fit_a_phone(opener: Opener) -> None:
+    check_pages(opener, ["/jobs", "/job/desk"])
