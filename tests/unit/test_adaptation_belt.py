@@ -67,12 +67,12 @@ def worn(run: Path, way: int = _MIRRORED) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.slow
 def test_a_simulation_wears_the_sensor_another_way(cli: Cli, run: Path) -> None:
-    found = cli.json("adapt", "simulate", run, "--examples", "6", "--worn=-x,-y,-z")
-    assert len(found["people"]) == 2
-    for one in found["people"]:
+    report = cli.json("adapt", "simulate", run, "--examples", "6", "--worn=-x,-y,-z")
+    assert len(report["people"]) == 2
+    for one in report["people"]:
         assert one["before"] < 0.7 < 0.95 < one["after"]
         assert one["used"]
-    assert found["state_bytes"] <= 2048
+    assert report["state_bytes"] <= 2048
     plain = cli.json("adapt", "simulate", run, "--examples", "6")
     assert all(one["before"] == one["after"] and not one["used"] for one in plain["people"])
     assert "expected three axes" in cli("adapt", "simulate", run, "--worn", "x,x,y", "--examples", "6", code=2)
@@ -112,8 +112,8 @@ def test_a_device_learns_from_files_and_undoes_it(cli: Cli, run: Path, tmp_path:
         text = ["ax,ay,az,gx,gy,gz", *(",".join(map(str, row)) for row in rows)]
         (files / f"{label}.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
     assert "the axes are read as -x,-y,-z" in cli("adapt", "learn", run, "--examples", files, "--state", state)
-    found = cli.json("adapt", "status", run, "--state", state)
-    assert (found["layer"], found["axes"], found["used"]) == ("affine", "-x,-y,-z", True)
+    report = cli.json("adapt", "status", run, "--state", state)
+    assert (report["layer"], report["axes"], report["used"]) == ("affine", "-x,-y,-z", True)
     assert "the axes are read as they are" in cli("adapt", "undo", run, "--state", state)
 
 
@@ -123,11 +123,11 @@ def test_a_proof_replays_it(run: Path) -> None:
     device = "" if missing_tools("cortex-m4") else "cortex-m4"
     subject = read_subject(run, device)
     chosen = choose_rows(subject, run, None, 60, 0)
-    found = adaptation_proof(subject, str(run), chosen)
-    assert found is not None
-    assert found.passed
-    assert len(found.pairs) >= 1 + bool(device)
-    assert int(found.notes[0].split()[5]) > 10
+    proof = adaptation_proof(subject, str(run), chosen)
+    assert proof is not None
+    assert proof.passed
+    assert len(proof.pairs) >= 1 + bool(device)
+    assert int(proof.notes[0].split()[5]) > 10
 
 
 @pytest.mark.slow
@@ -142,12 +142,12 @@ def test_a_proof_replays_it(run: Path) -> None:
 def test_a_planted_fault_is_found(run: Path, old: str, new: str) -> None:
     need("gcc")
     subject = read_subject(run, "")
-    found = adaptation_proof(
+    proof = adaptation_proof(
         subject, str(run), choose_rows(subject, run, None, 60, 0),
         lambda files: {name: text.replace(old, new) for name, text in files.items()},
     )  # fmt: skip
-    assert found is not None
-    assert not found.passed
+    assert proof is not None
+    assert not proof.passed
 
 
 @pytest.mark.slow
@@ -169,8 +169,8 @@ def test_the_exported_stream_learns_what_the_predictor_learns(run: Path, tmp_pat
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", "-fsanitize=undefined,address"]
     sources = sorted(path.name for path in tmp_path.glob("*.c") if "self_test" not in path.name)
     subprocess.run(["gcc", *flags, *sources, "-lm", "-o", "main"], cwd=tmp_path, check=True)
-    found = subprocess.run([tmp_path / "main"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-    assert found == wanted.encode() + b"." + state_bytes(predictor.state)
+    output = subprocess.run([tmp_path / "main"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+    assert output == wanted.encode() + b"." + state_bytes(predictor.state)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ int main(int argc, char **argv) {
 )
 
 
-def rows_of(made: Factory, *, seed: int = 1, count: int = 48, classes: int = CLASSES) -> tuple[np.ndarray, Learner]:
+def rows_of(
+    factory_layer: Factory, *, seed: int = 1, count: int = 48, classes: int = CLASSES
+) -> tuple[np.ndarray, Learner]:
     """Return examples of the first classes as C receives them, and a learner that has seen them."""
     hidden, labels = blocks(shifted=True, seed=seed)
     rng = np.random.default_rng(seed)
@@ -80,11 +82,11 @@ def rows_of(made: Factory, *, seed: int = 1, count: int = 48, classes: int = CLA
         np.where(rng.random(len(order)) < 0.1, rng.integers(0, 3, len(order)), labels[order]),
     )
     hidden, labels = hidden[labels < classes], labels[labels < classes]
-    learner = Learner(made)
+    learner = Learner(factory_layer)
     outputs = learner.outputs(hidden)
     for example, given, label in zip(hidden, outputs, labels, strict=True):
         learner.learn(example, int(given.argmax()), int(label))
-    rows = np.concatenate([hidden + made.spec.zero, outputs, labels[:, None]], axis=1).astype(np.int8)
+    rows = np.concatenate([hidden + factory_layer.spec.zero, outputs, labels[:, None]], axis=1).astype(np.int8)
     return np.ascontiguousarray(rows), learner
 
 
@@ -100,70 +102,74 @@ def built(folder: Path, files: Mapping[str, str]) -> Path:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_c_learns_the_bytes_of_the_reference(layer: AdaptLayer, tmp_path: Path) -> None:
     need("gcc")
-    made = factory(layer, weight_limit=9000)
-    program = built(tmp_path, write_adapt_c99(made, name="m"))
+    factory_layer = factory(layer, weight_limit=9000)
+    program = built(tmp_path, write_adapt_c99(factory_layer, name="m"))
     for seed, count in ((1, 88), (2, 48), (3, 7), (4, 1)):
-        rows, learner = rows_of(made, seed=seed, count=count)
-        found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-        assert found == state_bytes(learner.state)
+        rows, learner = rows_of(factory_layer, seed=seed, count=count)
+        output = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+        assert output == state_bytes(learner.state)
 
 
 def test_c_halves_comparisons_as_the_reference(tmp_path: Path) -> None:
     need("gcc")
-    made = factory("output", weight_limit=1, bias_limit=0, replays=0)
+    factory_layer = factory("output", weight_limit=1, bias_limit=0, replays=0)
     hidden, labels = blocks(shifted=False)
     order = np.arange(1200) % len(hidden)
-    hidden, labels, learner = hidden[order], labels[order], Learner(made)
+    hidden, labels, learner = hidden[order], labels[order], Learner(factory_layer)
     given = np.roll(learner.outputs(hidden), 1, axis=1)
     for example, outputs, label in zip(hidden, given, labels, strict=True):
         learner.learn(example, int(outputs.argmax()), int(label))
     assert 512 < learner.state.better < 1024
-    rows = np.concatenate([hidden + made.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)
-    program = built(tmp_path, write_adapt_c99(made, name="m"))
-    found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-    assert found == state_bytes(learner.state)
+    rows = np.concatenate([hidden + factory_layer.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)
+    program = built(tmp_path, write_adapt_c99(factory_layer, name="m"))
+    output = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+    assert output == state_bytes(learner.state)
 
 
 def test_c_judges_a_class_without_examples_as_the_reference(tmp_path: Path) -> None:
     need("gcc")
-    made, used = factory("output", drop=100), []
+    factory_layer, used = factory("output", drop=100), []
     for copies in (1, 7):
-        vectors = np.concatenate([made.vectors[:6], np.repeat(made.vectors[6:], copies, axis=0)])
-        expected = np.concatenate([made.expected[:6], np.repeat(made.expected[6:], copies)])
-        one = replace(made, vectors=vectors, expected=expected)
+        vectors = np.concatenate([factory_layer.vectors[:6], np.repeat(factory_layer.vectors[6:], copies, axis=0)])
+        expected = np.concatenate([factory_layer.expected[:6], np.repeat(factory_layer.expected[6:], copies)])
+        one = replace(factory_layer, vectors=vectors, expected=expected)
         program = built(tmp_path, write_adapt_c99(one, name="m"))
         rows, learner = rows_of(one, classes=2)
-        found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-        assert found == state_bytes(learner.state)
+        output = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+        assert output == state_bytes(learner.state)
         used.append(learner.state.used)
     assert used == [1, 0]
 
 
 def test_c_replays_test_vectors_as_the_reference(tmp_path: Path) -> None:
     need("gcc")
-    made = factory("output")
-    program = built(tmp_path, write_adapt_c99(made, name="m"))
+    factory_layer = factory("output")
+    program = built(tmp_path, write_adapt_c99(factory_layer, name="m"))
     hidden, labels = blocks(shifted=True)
     order = np.tile(np.flatnonzero(labels != 2), 6)
-    learner, given = Learner(made), Learner(made).outputs(hidden)
+    learner, given = Learner(factory_layer), Learner(factory_layer).outputs(hidden)
     for index in order.tolist():
         learner.learn(hidden[index], int(given[index].argmax()), int(labels[index]))
-    rows = np.concatenate([hidden + made.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)[order]
-    found = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-    assert found == state_bytes(learner.state)
+    rows = np.concatenate([hidden + factory_layer.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)[order]
+    output = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+    assert output == state_bytes(learner.state)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_power_cut_during_a_save_leaves_a_whole_state(layer: AdaptLayer, tmp_path: Path) -> None:
     need("gcc")
-    made = factory(layer)
-    program = built(tmp_path, write_adapt_c99(made, name="m"))
-    rows, learner = rows_of(made)
-    old, new, seen = state_bytes(Learner(made).state), state_bytes(learner.state), set()
-    for cut in (*range(0, slot_bytes(made.spec), 97), slot_bytes(made.spec) - 1, slot_bytes(made.spec)):
-        found = subprocess.run([program, str(cut)], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-        assert found == (new if cut == slot_bytes(made.spec) else old)
-        seen.add(found)
+    factory_layer = factory(layer)
+    program = built(tmp_path, write_adapt_c99(factory_layer, name="m"))
+    rows, learner = rows_of(factory_layer)
+    old, new, seen = state_bytes(Learner(factory_layer).state), state_bytes(learner.state), set()
+    for cut in (
+        *range(0, slot_bytes(factory_layer.spec), 97),
+        slot_bytes(factory_layer.spec) - 1,
+        slot_bytes(factory_layer.spec),
+    ):
+        output = subprocess.run([program, str(cut)], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+        assert output == (new if cut == slot_bytes(factory_layer.spec) else old)
+        seen.add(output)
     assert seen == {old, new}
 
 
@@ -172,9 +178,9 @@ def test_a_power_cut_during_a_save_leaves_a_whole_state(layer: AdaptLayer, tmp_p
 def test_a_cortex_m4_learns_the_same_bytes(layer: AdaptLayer) -> None:
     if missing_tools("cortex-m4"):
         pytest.skip("no emulator")
-    made = factory(layer)
-    files = write_adapt_c99(made, name="m")
-    rows, learner = rows_of(made)
+    factory_layer = factory(layer)
+    files = write_adapt_c99(factory_layer, name="m")
+    rows, learner = rows_of(factory_layer)
     each = WIDTH + CLASSES + 1
     call = (
         "static m_adapt_state state; const int8_t *row = in; m_undo(&state);"
@@ -184,6 +190,6 @@ def test_a_cortex_m4_learns_the_same_bytes(layer: AdaptLayer) -> None:
         "for (unsigned k = 0; k < M_ADAPT_BYTES; ++k) to[k] = from[k];"
     )
     entry = Entry("m_adapt.h", call, rows.size, len(state_bytes(learner.state)))
-    found = run_on_device(files, entry, "cortex-m4", rows.reshape(1, -1))
-    assert found.outputs[0].tobytes() == state_bytes(learner.state)
-    assert found.ram <= slot_bytes(made.spec) + 16
+    device_run = run_on_device(files, entry, "cortex-m4", rows.reshape(1, -1))
+    assert device_run.outputs[0].tobytes() == state_bytes(learner.state)
+    assert device_run.ram <= slot_bytes(factory_layer.spec) + 16

@@ -53,15 +53,15 @@ def rows_of(csv: Path) -> tuple[np.ndarray, list[str]]:
     return X, [lines[i][1] for i in order]
 
 
-def told(package: Package, X: np.ndarray, labels: list[str]) -> bytes:
+def state_after(package: Package, X: np.ndarray, labels: list[str]) -> bytes:
     """Return what C is to give: labels of all rows, each before it is learned from, and the state."""
-    predictor, found = AdaptedPredictor(package), []
+    predictor, answers = AdaptedPredictor(package), []
     for index, (row, label) in enumerate(zip(X, labels, strict=True)):
-        found.append(LABELS.index(str(predictor.predict(row[None]).labels[0])))
+        answers.append(LABELS.index(str(predictor.predict(row[None]).labels[0])))
         if index < _EXAMPLES:
             predictor.learn(row[None], [label])
     assert predictor.state.used == 1
-    return bytes(found) + state_bytes(predictor.state) + b"\0"
+    return bytes(answers) + state_bytes(predictor.state) + b"\0"
 
 
 def exported(package: Package, core: str = "") -> dict[str, str]:
@@ -82,9 +82,9 @@ def data_of(X: np.ndarray, labels: list[str]) -> np.ndarray:
 @pytest.mark.slow
 def test_the_exported_code_learns_what_the_predictor_learns(package: tuple[Package, Path], tmp_path: Path) -> None:
     need("gcc")
-    made, csv = package
+    adaptable, csv = package
     X, labels = rows_of(csv)
-    wanted, rows = told(made, X, labels), data_of(X, labels)
+    wanted, rows = state_after(adaptable, X, labels), data_of(X, labels)
     main = (
         '#include "worn.h"\n#include "worn_adapt.h"\n#include <stdio.h>\n'
         f"static float data[{rows.size}];\nstatic uint8_t out[{len(wanted)}];\n"
@@ -92,35 +92,35 @@ def test_the_exported_code_learns_what_the_predictor_learns(package: tuple[Packa
         "    const float *row = data; uint8_t *labels = out;\n"
         f"{calls(len(rows))}    fwrite(out, sizeof out, 1, stdout);\n    return 0;\n}}\n"
     )
-    for name, text in {**exported(made), "main.c": main}.items():
+    for name, text in {**exported(adaptable), "main.c": main}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", "-fsanitize=undefined,address"]
     sources = sorted(path.name for path in tmp_path.glob("*.c"))
     subprocess.run(["gcc", *flags, *sources, "-lm", "-o", "main"], cwd=tmp_path, check=True)
-    found = subprocess.run([tmp_path / "main"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-    assert found == wanted
+    output = subprocess.run([tmp_path / "main"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+    assert output == wanted
 
 
 @pytest.mark.slow
 def test_the_code_for_a_cortex_m4_learns_the_same(package: tuple[Package, Path]) -> None:
     if missing_tools("cortex-m4"):
         pytest.skip("no emulator")
-    made, csv = package
+    adaptable, csv = package
     X, labels = rows_of(csv)
-    wanted, rows = told(made, X, labels), data_of(X, labels)
-    files = exported(made, "cortex-m4")
+    wanted, rows = state_after(adaptable, X, labels), data_of(X, labels)
+    files = exported(adaptable, "cortex-m4")
     files = {name: text for name, text in files.items() if "self_test" not in name}
     call = f"const float *row = in; uint8_t *labels = out;\n{calls(len(rows))}"
     files["worn_all.h"] = '#include "worn.h"\n#include "worn_adapt.h"\n'
     entry = Entry("worn_all.h", call, rows.nbytes, len(wanted))
-    found = run_on_device(files, entry, "cortex-m4", rows.reshape(1, -1))
-    assert found.outputs[0].tobytes() == wanted
-    assert made.manifest.adapt
-    assert memory_bytes(made.manifest.adapt) <= 2048
+    device_run = run_on_device(files, entry, "cortex-m4", rows.reshape(1, -1))
+    assert device_run.outputs[0].tobytes() == wanted
+    assert adaptable.manifest.adapt
+    assert memory_bytes(adaptable.manifest.adapt) <= 2048
 
 
 def test_a_package_that_does_not_learn_has_no_such_code(package: tuple[Package, Path]) -> None:
-    made, _ = package
-    plain = package_subject(made, form="float")
+    adaptable, _ = package
+    plain = package_subject(adaptable, form="float")
     assert plain.learned is None
     assert not any("adapt" in name for name in TARGET.files(plain))

@@ -23,8 +23,8 @@ def right(learner: Learner, hidden: np.ndarray, labels: np.ndarray) -> float:
     return float((learner.outputs(hidden).argmax(axis=1) == labels).mean())
 
 
-def taught(made: Factory, hidden: np.ndarray, labels: np.ndarray) -> Learner:
-    learner = Learner(made)
+def taught(factory_layer: Factory, hidden: np.ndarray, labels: np.ndarray) -> Learner:
+    learner = Learner(factory_layer)
     before = learner.outputs(hidden).argmax(axis=1)
     for example, label, given in zip(hidden, labels, before, strict=True):
         learner.learn(example, int(given), int(label))
@@ -33,11 +33,11 @@ def taught(made: Factory, hidden: np.ndarray, labels: np.ndarray) -> Learner:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_person_of_another_kind_is_learned_class_after_class(layer: AdaptLayer) -> None:
-    made = factory(layer)
+    factory_layer = factory(layer)
     hidden, labels = blocks(shifted=True)
     later, truth = blocks(shifted=True, seed=9)
-    learner = taught(made, hidden, labels)
-    assert right(Learner(made), later, truth) < 0.7
+    learner = taught(factory_layer, hidden, labels)
+    assert right(Learner(factory_layer), later, truth) < 0.7
     assert right(learner, later, truth) > 0.95
     assert learner.state.used == 1
     assert learner.state.examples == len(hidden)
@@ -71,21 +71,21 @@ def test_a_saturated_sensor_changes_no_answer(layer: AdaptLayer) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_learned_numbers_stay_within_the_signed_limits(layer: AdaptLayer) -> None:
-    made = factory(layer, weight_limit=50, bias_limit=1000)
-    learner = Learner(made)
+    factory_layer = factory(layer, weight_limit=50, bias_limit=1000)
+    learner = Learner(factory_layer)
     rng = np.random.default_rng(0)
     for _ in range(60):
-        learner.learn(rng.integers(0, 256, made.spec.width), 0, int(rng.integers(3)))
-    assert np.abs(learner.state.weights - made.weights).max() == 50
-    assert np.abs(learner.state.bias - made.bias).max() <= 1000
+        learner.learn(rng.integers(0, 256, factory_layer.spec.width), 0, int(rng.integers(3)))
+    assert np.abs(learner.state.weights - factory_layer.weights).max() == 50
+    assert np.abs(learner.state.bias - factory_layer.bias).max() <= 1000
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_changed_test_vectors_take_the_learned_layer_back(layer: AdaptLayer) -> None:
     hidden, labels = blocks(shifted=True)
-    made = factory(layer, prior=0)
-    learner = taught(made, hidden, labels)
-    changed = (learner.outputs(made.vectors).argmax(axis=1) != made.expected).sum()
+    factory_layer = factory(layer, prior=0)
+    learner = taught(factory_layer, hidden, labels)
+    changed = (learner.outputs(factory_layer.vectors).argmax(axis=1) != factory_layer.expected).sum()
     assert changed > 0
     assert learner.state.used == 1
     assert taught(factory(layer, prior=0, drop=0), hidden, labels).state.used == 0
@@ -98,12 +98,12 @@ def test_a_class_without_examples_is_judged_on_its_test_vectors() -> None:
     assert (kept.outputs(kept.factory.vectors).argmax(axis=1) != kept.factory.expected)[-3:].all()
     assert kept.state.used == 1
     # The same with as many vectors of that class as it has errors: what is won on one class is lost on another.
-    made = factory("output", drop=100)
-    many = np.concatenate([made.vectors, np.repeat(made.vectors[-3:], 6, axis=0)])
-    expected = np.concatenate([made.expected, np.full(18, 2, np.uint8)])
-    assert taught(replace(made, vectors=many, expected=expected), hidden[seen], labels[seen]).state.used == 0
+    factory_layer = factory("output", drop=100)
+    many = np.concatenate([factory_layer.vectors, np.repeat(factory_layer.vectors[-3:], 6, axis=0)])
+    expected = np.concatenate([factory_layer.expected, np.full(18, 2, np.uint8)])
+    assert taught(replace(factory_layer, vectors=many, expected=expected), hidden[seen], labels[seen]).state.used == 0
     # With examples of the class they judge it, and its test vectors may change.
-    assert taught(replace(made, vectors=many, expected=expected), hidden, labels).state.used == 1
+    assert taught(replace(factory_layer, vectors=many, expected=expected), hidden, labels).state.used == 1
 
 
 def test_examples_are_compared_before_they_are_learned() -> None:
@@ -144,27 +144,27 @@ def test_old_comparisons_weigh_less() -> None:
 
 
 def test_a_class_that_is_missing_long_is_not_forgotten() -> None:
-    made = factory("output", drop=100)
+    factory_layer = factory("output", drop=100)
     hidden, labels = blocks(shifted=True)
     seen = np.flatnonzero(labels != 2)
-    last = made.expected == 2
+    last = factory_layer.expected == 2
     # As few examples as a calibration that has yet to show the class: it is forgotten.
-    few = taught(made, hidden[seen], labels[seen])
-    assert not (few.outputs(made.vectors[last]).argmax(axis=1) == 2).any()
+    few = taught(factory_layer, hidden[seen], labels[seen])
+    assert not (few.outputs(factory_layer.vectors[last]).argmax(axis=1) == 2).any()
     # Many of them leave its test vectors as they are, and what was labelled is learned.
     order = np.tile(seen, 6)
-    many = taught(made, hidden[order], labels[order])
-    assert (many.outputs(made.vectors[last]).argmax(axis=1) == 2).all()
+    many = taught(factory_layer, hidden[order], labels[order])
+    assert (many.outputs(factory_layer.vectors[last]).argmax(axis=1) == 2).all()
     assert right(many, hidden[seen], labels[seen]) > 0.95
 
 
 def test_the_pool_keeps_a_balance_of_classes() -> None:
-    made = factory("output")
+    factory_layer = factory("output")
     hidden, labels = blocks(shifted=True)
     order = np.concatenate([np.repeat(np.flatnonzero(labels == 0), 10), np.flatnonzero(labels != 0)])
-    learner = taught(made, hidden[order], labels[order])
+    learner = taught(factory_layer, hidden[order], labels[order])
     counts = np.bincount(learner.state.owners[: learner.state.kept] & 127, minlength=3)
-    assert learner.state.kept == made.spec.pool
+    assert learner.state.kept == factory_layer.spec.pool
     assert counts.max() - counts.min() <= 1
 
 
@@ -180,43 +180,43 @@ def test_the_order_of_examples_does_not_change_prototypes() -> None:
 
 
 def test_very_many_examples_stay_within_the_sums() -> None:
-    made = factory("prototypes", pool=2)
-    learner = Learner(made)
+    factory_layer = factory("prototypes", pool=2)
+    learner = Learner(factory_layer)
     for _ in range(5000):
-        learner.learn(np.full(made.spec.width, 255), 0, 0)
+        learner.learn(np.full(factory_layer.spec.width, 255), 0, 0)
     assert learner.state.counts[0] <= 4096
     assert learner.state.sums.max() <= 4096 * 255
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_power_cut_at_every_byte_leaves_a_whole_state(layer: AdaptLayer) -> None:
-    made = factory(layer)
+    factory_layer = factory(layer)
     hidden, labels = blocks(shifted=True)
-    old, new = taught(made, hidden[::2], labels[::2]).state, taught(made, hidden, labels).state
-    for cut, erased in itertools.product(range(0, slot_bytes(made.spec) + 1, 7), (False, True)):
+    old, new = taught(factory_layer, hidden[::2], labels[::2]).state, taught(factory_layer, hidden, labels).state
+    for cut, erased in itertools.product(range(0, slot_bytes(factory_layer.spec) + 1, 7), (False, True)):
         medium = Half()
-        Slots(medium, made).save(old)
+        Slots(medium, factory_layer).save(old)
         medium.cut, medium.erases = cut, erased
-        Slots(medium, made).save(new)
-        found = Slots(medium, made).load()
-        assert found.examples in (old.examples, new.examples)
-        wanted = old if found.examples == old.examples else new
-        assert np.array_equal(found.pool, wanted.pool)
-        assert np.array_equal(found.weights, wanted.weights)
+        Slots(medium, factory_layer).save(new)
+        loaded = Slots(medium, factory_layer).load()
+        assert loaded.examples in (old.examples, new.examples)
+        wanted = old if loaded.examples == old.examples else new
+        assert np.array_equal(loaded.pool, wanted.pool)
+        assert np.array_equal(loaded.weights, wanted.weights)
         medium.cut = None
-        Slots(medium, made).save(new)
-        assert Slots(medium, made).load().examples == new.examples
+        Slots(medium, factory_layer).save(new)
+        assert Slots(medium, factory_layer).load().examples == new.examples
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_learning_goes_on_after_a_restart_as_if_there_had_been_none(layer: AdaptLayer) -> None:
-    made, medium = factory(layer), Half()
+    factory_layer, medium = factory(layer), Half()
     hidden, labels = blocks(shifted=True)
-    whole, half = taught(made, hidden, labels), taught(made, hidden[:20], labels[:20])
-    Slots(medium, made).save(half.state)
-    assert len(medium.slots[0]) == slot_bytes(made.spec)
-    again = Learner(made, Slots(medium, made).load())
-    given = Learner(made).outputs(hidden).argmax(axis=1)
+    whole, half = taught(factory_layer, hidden, labels), taught(factory_layer, hidden[:20], labels[:20])
+    Slots(medium, factory_layer).save(half.state)
+    assert len(medium.slots[0]) == slot_bytes(factory_layer.spec)
+    again = Learner(factory_layer, Slots(medium, factory_layer).load())
+    given = Learner(factory_layer).outputs(hidden).argmax(axis=1)
     for index in range(20, len(hidden)):
         again.learn(hidden[index], int(given[index]), int(labels[index]))
     assert np.array_equal(again.state.weights, whole.state.weights)
@@ -225,18 +225,18 @@ def test_learning_goes_on_after_a_restart_as_if_there_had_been_none(layer: Adapt
 
 
 def test_undo_survives_a_restart() -> None:
-    made, medium = factory("output"), Half()
-    slots = Slots(medium, made)
-    slots.save(taught(made, *blocks(shifted=True)).state)
+    factory_layer, medium = factory("output"), Half()
+    slots = Slots(medium, factory_layer)
+    slots.save(taught(factory_layer, *blocks(shifted=True)).state)
     slots.undo()
-    found = Slots(medium, made).load()
-    assert found.examples == found.used == 0
-    assert np.array_equal(found.weights, made.weights)
+    loaded = Slots(medium, factory_layer).load()
+    assert loaded.examples == loaded.used == 0
+    assert np.array_equal(loaded.weights, factory_layer.weights)
 
 
 def test_the_state_of_another_model_does_not_count() -> None:
-    made, medium = factory("output"), Half()
-    Slots(medium, made).save(taught(made, *blocks(shifted=True)).state)
+    factory_layer, medium = factory("output"), Half()
+    Slots(medium, factory_layer).save(taught(factory_layer, *blocks(shifted=True)).state)
     other = factory("output", seed=2)
     assert Slots(medium, other).load().examples == 0
 
@@ -252,20 +252,20 @@ def test_the_state_of_another_model_does_not_count() -> None:
     ],
 )
 def test_a_package_with_other_limits_is_refused(changes: dict[str, int], text: str) -> None:
-    made = factory("output")
+    factory_layer = factory("output")
     with pytest.raises(InputError, match=text):
-        read_factory(msgspec.structs.replace(made.spec, **changes), arrays_of(made), "package x")
+        read_factory(msgspec.structs.replace(factory_layer.spec, **changes), arrays_of(factory_layer), "package x")
 
 
 def test_sums_beyond_32_bits_are_refused() -> None:
-    made = factory("output", width=300, weight_limit=32767)
+    factory_layer = factory("output", width=300, weight_limit=32767)
     with pytest.raises(InputError, match="within 32 bits"):
-        read_factory(made.spec, arrays_of(made), "package x")
+        read_factory(factory_layer.spec, arrays_of(factory_layer), "package x")
 
 
 def test_an_example_of_no_class_or_of_other_bytes_is_refused() -> None:
-    made = factory("output")
+    factory_layer = factory("output")
     with pytest.raises(InputError, match="a class from 0 to 2"):
-        Learner(made).learn(np.zeros(made.spec.width, np.int64), 0, 3)
+        Learner(factory_layer).learn(np.zeros(factory_layer.spec.width, np.int64), 0, 3)
     with pytest.raises(InputError, match="bytes less their zero point"):
-        Learner(made).learn(np.full(made.spec.width, 256), 0, 1)
+        Learner(factory_layer).learn(np.full(factory_layer.spec.width, 256), 0, 1)

@@ -33,20 +33,20 @@ def proven(run: Path, *, device: str = "", planted: tuple[str, str] = ("", "")) 
         assert any(planted[0] in text for text in files.values())
         return {name: text.replace(*planted) for name, text in files.items()}
 
-    found = adaptation_proof(subject, str(run), choose_rows(subject, run, None, 120, 0), change)
-    assert found is not None
-    return found
+    proof = adaptation_proof(subject, str(run), choose_rows(subject, run, None, 120, 0), change)
+    assert proof is not None
+    return proof
 
 
 @pytest.mark.slow
 def test_c_and_an_emulated_core_learn_as_python(run: Path) -> None:
     need("gcc")
     device = "" if missing_tools("cortex-m4") else "cortex-m4"
-    found = proven(run, device=device)
-    assert found.passed
-    assert int(found.notes[0].split()[5]) > 10
-    assert len(found.pairs) >= 1 + bool(device)
-    assert all(stage.differing == 0 for pair in found.pairs for stage in pair.stages)
+    proof = proven(run, device=device)
+    assert proof.passed
+    assert int(proof.notes[0].split()[5]) > 10
+    assert len(proof.pairs) >= 1 + bool(device)
+    assert all(stage.differing == 0 for pair in proof.pairs for stage in pair.stages)
 
 
 @pytest.mark.slow
@@ -61,9 +61,9 @@ def test_c_and_an_emulated_core_learn_as_python(run: Path) -> None:
 )
 def test_a_planted_fault_is_found(run: Path, planted: tuple[str, str]) -> None:
     need("gcc")
-    found = proven(run, planted=planted)
-    assert not found.passed
-    assert found.breaks is not None
+    proof = proven(run, planted=planted)
+    assert not proof.passed
+    assert proof.breaks is not None
 
 
 def test_a_package_that_does_not_learn_has_no_replay(small: Path) -> None:

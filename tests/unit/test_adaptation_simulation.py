@@ -30,18 +30,18 @@ def rows_of(run: Path, person: str) -> tuple[np.ndarray, list[str]]:
 
 
 def test_a_simulation_names_gain_and_people(cli: Cli, run: Path) -> None:
-    found = cli.json("adapt", "simulate", run, "--examples", "15")
-    odd, other = sorted(found["people"], key=lambda one: one["name"], reverse=True)
+    report = cli.json("adapt", "simulate", run, "--examples", "15")
+    odd, other = sorted(report["people"], key=lambda one: one["name"], reverse=True)
     assert (odd["name"], odd["examples"], odd["samples"], odd["used"]) == (ODD, 45, 75, True)
     assert odd["before"] < 0.8 < 0.9 < odd["after"]
     assert other["before"] == other["after"]
-    assert found["losing"] == []
-    assert found["gain"]["value"] == pytest.approx((odd["after"] - odd["before"]) / 2)
-    assert found["state_bytes"] <= 2048
-    assert found["gain_without_best"]["value"] == 0.0
-    walk = next(one for one in found["classes"] if one["label"] == "walk")
+    assert report["losing"] == []
+    assert report["gain"]["value"] == pytest.approx((odd["after"] - odd["before"]) / 2)
+    assert report["state_bytes"] <= 2048
+    assert report["gain_without_best"]["value"] == 0.0
+    walk = next(one for one in report["classes"] if one["label"] == "walk")
     assert walk["gain"]["value"] == pytest.approx(walk["after"]["value"] - walk["before"]["value"])
-    assert found["shipped"] is None
+    assert report["shipped"] is None
     printed = cli("adapt", "simulate", run, "--examples", "15")
     assert f"mean gain without {ODD}, who gains most: 0.000" in printed
     assert "earlier fit" not in printed
@@ -52,9 +52,9 @@ def test_the_package_that_ships_is_judged_and_its_losers_are_named(cli: Cli, tmp
     config = read_config(str(write_worn(tmp_path, "output")), ("refit=true",))
     folder = run_pipeline(config, out=tmp_path / "runs").folder
     assert (folder / "judged").is_dir()
-    found = cli.json("adapt", "simulate", folder, "--examples", "15")
-    assert sorted(one["name"] for one in found["people"]) == ["p6", ODD]
-    shipped = found["shipped"]
+    report = cli.json("adapt", "simulate", folder, "--examples", "15")
+    assert sorted(one["name"] for one in report["people"]) == ["p6", ODD]
+    shipped = report["shipped"]
     assert 0 < shipped["before"] <= 1
     assert shipped["losing"] == []
     printed = cli("adapt", "simulate", folder, "--examples", "15")
@@ -80,24 +80,24 @@ def test_a_first_stretch_of_time_is_labelled_and_later_rows_are_judged(cli: Cli,
     timed = [f"{second},{','.join(rows[row])}" for second, row in enumerate(order)]
     file.write_text("\n".join([f"time,{lines[0]}", *timed]) + "\n", encoding="utf-8")
     words = ("adapt", "simulate", run, "--data", file, "--set", "time=time", "--first", "45s")
-    found = cli.json(*words)
-    odd = next(one for one in found["people"] if one["name"] == ODD)
-    assert (found["examples"], odd["examples"], odd["samples"], odd["used"]) == ("first 45s", 45, 75, True)
+    report = cli.json(*words)
+    odd = next(one for one in report["people"] if one["name"] == ODD)
+    assert (report["examples"], odd["examples"], odd["samples"], odd["used"]) == ("first 45s", 45, 75, True)
     assert odd["before"] < 0.8 < 0.9 < odd["after"]
-    walk = next(one for one in found["classes"] if one["label"] == "walk")
+    walk = next(one for one in report["classes"] if one["label"] == "walk")
     assert (walk["samples"], walk["people"]) == (50, 2)
     assert walk["before"]["value"] < 0.8 < 0.9 < walk["after"]["value"]
     assert walk["after"]["low"] <= walk["after"]["value"] <= walk["after"]["high"]
-    assert "2 people are few: the intervals hold for people like them" in found["notes"]
+    assert "2 people are few: the intervals hold for people like them" in report["notes"]
     assert "first 45s, then judged" in cli(*words)
     assert "one of --examples and --first" in cli(*words, "--examples", "15", code=2)
     assert "samples with times or a rate" in cli("adapt", "simulate", run, "--first", "45s", code=2)
 
 
 def test_people_whom_the_model_was_fitted_on_are_left_out(cli: Cli, run: Path) -> None:
-    found = cli.json("adapt", "simulate", run, "--data", run.parents[1] / "worn.csv", "--examples", "15")
-    assert sorted(one["name"] for one in found["people"]) == ["p6", ODD]
-    assert "6 people whom the model was fitted on are left out" in found["notes"]
+    report = cli.json("adapt", "simulate", run, "--data", run.parents[1] / "worn.csv", "--examples", "15")
+    assert sorted(one["name"] for one in report["people"]) == ["p6", ODD]
+    assert "6 people whom the model was fitted on are left out" in report["notes"]
 
 
 def test_the_predictor_learns_what_the_simulation_says(cli: Cli, run: Path) -> None:
@@ -109,9 +109,9 @@ def test_the_predictor_learns_what_the_simulation_says(cli: Cli, run: Path) -> N
     done = predictor.learn(X[first], [labels[i] for i in first])
     answers = predictor.predict(X[later])
     after = (answers.labels == np.array(labels)[later]).mean()
-    found = cli.json("adapt", "simulate", run, "--examples", "15", "--people", ODD)["people"][0]
+    person = cli.json("adapt", "simulate", run, "--examples", "15", "--people", ODD)["people"][0]
     assert (done.learned, done.refused, done.used) == (45, 0, True)
-    assert (before, after) == (found["before"], found["after"])
+    assert (before, after) == (person["before"], person["after"])
     assert np.allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
@@ -136,10 +136,10 @@ def test_a_simulation_learns_from_no_example_that_the_device_refuses(cli: Cli, r
     file = run.parents[1] / "saturated.csv"
     saturated = [",".join([*line.split(",")[:2], "500", *line.split(",")[3:]]) for line in lines]
     file.write_text("\n".join([head, *saturated]) + "\n", encoding="utf-8")
-    found = cli.json("adapt", "simulate", run, "--data", file, "--examples", "15", "--people", ODD)
-    (odd,) = found["people"]
+    report = cli.json("adapt", "simulate", run, "--data", file, "--examples", "15", "--people", ODD)
+    (odd,) = report["people"]
     assert (odd["examples"], odd["used"], odd["after"]) == (0, False, odd["before"])
-    assert any(note.startswith("45 examples teach nothing") for note in found["notes"])
+    assert any(note.startswith("45 examples teach nothing") for note in report["notes"])
 
 
 def test_labels_that_the_package_does_not_have_are_refused(run: Path) -> None:
@@ -168,9 +168,9 @@ def test_refusals_are_one_line(cli: Cli, run: Path, small: Path) -> None:
         ((run, "--examples", "500"), "too few samples"),
         ((run, "--people", "p9", "--examples", "5"), "p9"),
     ):
-        said = cli("adapt", "simulate", *words, code=2)
-        assert text in said
-        assert said.count("\n") == 1
+        message = cli("adapt", "simulate", *words, code=2)
+        assert text in message
+        assert message.count("\n") == 1
 
 
 def test_a_model_that_cannot_learn_says_so(small: Path) -> None:
@@ -192,8 +192,8 @@ def example_files(run: Path, folder: Path, person: str) -> Path:
 def test_a_device_learns_from_files_and_undoes_it(cli: Cli, run: Path, tmp_path: Path) -> None:
     files, state = example_files(run, tmp_path / "examples", ODD), tmp_path / "state"
     assert "the learned layer answers" in cli("adapt", "learn", run, "--examples", files, "--state", state)
-    found = cli.json("adapt", "status", run, "--state", state)
-    assert (found["examples"], found["labels"], found["used"]) == (45, {"idle": 15, "run": 15, "walk": 15}, True)
+    report = cli.json("adapt", "status", run, "--state", state)
+    assert (report["examples"], report["labels"], report["used"]) == (45, {"idle": 15, "run": 15, "walk": 15}, True)
     newest = max(state.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     newest.write_bytes(newest.read_bytes()[:-1])
     assert cli.json("adapt", "status", run, "--state", state)["examples"] == 0

@@ -32,9 +32,9 @@ def emulator() -> None:
         left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
 
 
-def _holds(found: Footprint | None, flash: int, ram: int, instructions: int) -> None:
-    assert found is not None
-    for spread, true in ((found.flash, flash), (found.ram, ram), (found.instructions, instructions)):
+def _holds(footprint: Footprint | None, flash: int, ram: int, instructions: int) -> None:
+    assert footprint is not None
+    for spread, true in ((footprint.flash, flash), (footprint.ram, ram), (footprint.instructions, instructions)):
         assert spread is not None
         assert spread.low <= true <= spread.high
         assert true / 4 < spread.value < true * 4
@@ -52,10 +52,10 @@ def test_every_detector_with_a_form_in_c_has_a_price(kind: str) -> None:
     program = detector_program(_fitted(kind, 2, **({"epochs": 1} if kind == "autoencoder" else {})).form)
     # A network inside may be unlike those that were fitted on the cores with fewer programs, and is then unknown.
     for core in cores.known() if kind != "autoencoder" else ("cortex-m4",):
-        found = program_footprint(load_profile(core), program, form="float")
-        assert found.instructions is not None, found.notes
-        assert found.flash.value > program.constants
-        assert (found.flash.low, found.ram.low) >= (program.constants, program.values)
+        footprint = program_footprint(load_profile(core), program, form="float")
+        assert footprint.instructions is not None, footprint.notes
+        assert footprint.flash.value > program.constants
+        assert (footprint.flash.low, footprint.ram.low) >= (program.constants, program.values)
 
 
 @pytest.mark.slow
@@ -64,9 +64,9 @@ def test_every_detector_with_a_form_in_c_has_a_price(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "channels"), [("robust", 5), ("k_means", 4), ("var", 2), ("own_past", 1)])
 def test_a_detector_takes_about_what_is_estimated(kind: str, channels: int, core: str) -> None:
     subject = _fitted(kind, channels)
-    found, truth = subject.estimate(load_profile(core)), subject.truth(core)
+    estimate, truth = subject.estimate(load_profile(core)), subject.truth(core)
     for name in ("flash", "ram", "instructions"):
-        spread, true = getattr(found, name), getattr(truth, name)
+        spread, true = getattr(estimate, name), getattr(truth, name)
         assert abs(spread.value / true - 1) <= 0.40, (name, spread.value, true)
 
 
@@ -114,19 +114,19 @@ def test_a_branch_counts_as_often_as_the_detector_says() -> None:
 def test_a_forecaster_takes_what_is_said(core: str, log: bool) -> None:
     rng = np.random.default_rng(6)
     wave = np.sin(np.arange(900) / 24 * 2 * np.pi) + rng.normal(0, 0.2, 900)
-    made = fit_forecaster(
+    forecaster = fit_forecaster(
         np.exp(wave + np.arange(900) / 300) if log else wave, ForecastRequest(horizon=16, seasons=(24,))
     )
-    assert (made.spec.model.scale == "log") is log
+    assert (forecaster.spec.model.scale == "log") is log
     call = "static m_forecast_context context; static m_forecast_row rows[16]; "
     call += "m_forecast_push(&context, (double)*(const float *)in); "
     call += "*(int *)out = m_forecast(&context, 16, rows);"
-    files = write_forecaster_c99(made, name="m")
+    files = write_forecaster_c99(forecaster, name="m")
     row = np.array([[wave[-1]]], np.float32)
     done = run_on_device(files, Entry("m_forecast.h", call, 4, 4), core, row, timeout=300.0)
-    found = forecaster_price(made)(load_profile(core))
+    footprint = forecaster_price(forecaster)(load_profile(core))
     # Rows that come out lie in the caller's memory: a value and two intervals of doubles each.
-    _holds(found, done.flash, done.ram + done.stack - 16 * 40, done.instructions)
+    _holds(footprint, done.flash, done.ram + done.stack - 16 * 40, done.instructions)
 
 
 def test_a_gateway_is_told_of_its_engine() -> None:

@@ -99,9 +99,9 @@ def test_wrong_input_is_one_line(here: Path, capsys: Capture) -> None:
         (["good.csv", "--task", "poetry"], 2, "no task 'poetry'. Known: anomaly"),
     ):
         assert run(["advise", *requested, "--out", "bad"]) == code
-        found = capsys.readouterr()
-        assert text in found.err
-        assert "Traceback" not in found.err
+        captured = capsys.readouterr()
+        assert text in captured.err
+        assert "Traceback" not in captured.err
     assert not (here / "bad").exists()
 
 

@@ -53,7 +53,7 @@ def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
     assert papers.frame.task == "retrieval"
     assert [one.name for one in papers.frame.capabilities if one.needed] == ["retrieval"]
     assert papers.location != "device"
-    assert "64 MB" in next(place for place in papers.places if place.name == "device").misses[0]
+    assert "64 MB" in next(placement for placement in papers.places if placement.name == "device").misses[0]
     gateway = advise(AdviceRequest(data=str(tmp_path / "papers"), device="raspberry-pi-5"), silent)
     assert gateway.location == "device"
     pictures = advise(AdviceRequest(data=str(tmp_path / "pictures")), silent)
@@ -91,7 +91,7 @@ def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     assert ahead.footprint.ram.value < 2_000
     assert ahead.met
     tight = advise(AdviceRequest(data=file, task="forecasting", needs=parse_needs("flash=1kB,score=0.9")), silent)
-    assert [said.split()[0] for said in tight.unmet] == ["flash", "score:"]
+    assert [reason.split()[0] for reason in tight.unmet] == ["flash", "score:"]
 
 
 @pytest.mark.slow

@@ -11,21 +11,21 @@ from edgewright.trace.blocks.markdown import written
 
 
 def test_needs_in_their_units() -> None:
-    found = {need.name: need.limit for need in parse_needs(
+    limits = {need.name: need.limit for need in parse_needs(
         "latency=5ms, offline, privacy, battery=1y, bandwidth=1MB/day, price=12USD/y, flash=64kB, ram=16KiB, score=95%"
     )}  # fmt: skip
-    assert tuple(sorted(found)) == KNOWN
-    assert found["latency"] == pytest.approx(0.005)
-    assert (found["battery"], found["bandwidth"]) == (365.25, 1e6)
-    assert (found["price"], found["flash"], found["ram"]) == (12.0, 64_000.0, 16_384.0)
-    assert found["score"] == pytest.approx(0.95)
-    assert (found["offline"], found["privacy"]) == (None, None)
+    assert tuple(sorted(limits)) == KNOWN
+    assert limits["latency"] == pytest.approx(0.005)
+    assert (limits["battery"], limits["bandwidth"]) == (365.25, 1e6)
+    assert (limits["price"], limits["flash"], limits["ram"]) == (12.0, 64_000.0, 16_384.0)
+    assert limits["score"] == pytest.approx(0.95)
+    assert (limits["offline"], limits["privacy"]) == (None, None)
     assert parse_needs("bandwidth=2kB/h,price=1USD/month")[0].limit == 48_000.0
     assert parse_needs("") == ()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("offlin", "Known: bandwidth, battery, flash, latency, offline, price, privacy, ram, score. Did you mean 'off"),
         ("latency", "expected latency=5ms"),
@@ -37,14 +37,14 @@ def test_needs_in_their_units() -> None:
         ("bandwidth=1MB", "one of the units B/day"),
     ],
 )
-def test_what_is_no_need(text: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_what_is_no_need(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         parse_needs(text)
 
 
 def test_figures_that_are_set() -> None:
-    found = parse_prices("bandwidth=0.5, cell=1Wh, radio_bit=100nJ/bit, internet=20ms", "ble")
-    assert found == pytest.approx({"bandwidth": 0.5, "cell": 3600.0, "radio_bit": 1e-7, "internet": 0.02})
+    prices = parse_prices("bandwidth=0.5, cell=1Wh, radio_bit=100nJ/bit, internet=20ms", "ble")
+    assert prices == pytest.approx({"bandwidth": 0.5, "cell": 3600.0, "radio_bit": 1e-7, "internet": 0.02})
     for text, message in (("cell", "figures such as"), ("cel=1", "Did you mean 'cell'"),
                        ("cell=1kg", "a number above zero in J"), ("cell=0J", "above zero"),
                        ("cell=1,cell=2", "one cell, got two"), ("radio_most=1", "no figure 'radio_most'")):  # fmt: skip

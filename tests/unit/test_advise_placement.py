@@ -73,7 +73,7 @@ def test_a_need_that_depends_on_an_unknown_time_is_not_met() -> None:
     known = setting()
     works = {name: replace(work, latency_s=0.0, known=False) for name, work in known.works.items()}
     needs = parse_needs("latency=2s,battery=1d,price=99USD/y,offline")
-    assert not any(place.misses for place in places(known, needs)[:2])
+    assert not any(placement.misses for placement in places(known, needs)[:2])
     device, gateway, _ = places(replace(known, works=works), needs)
     assert [miss.split(":")[0] for miss in device.misses] == ["latency=2s", "battery=1d", "price=99USD/y"]
     assert [miss.split(":")[0] for miss in gateway.misses] == ["latency=2s"]

@@ -43,8 +43,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def near(root: Path, *changed: str) -> list[str]:
-    found = ImportGraph(root).distances([Path(name) for name in changed])
-    return [path.stem.removeprefix("test_") for path in sorted(found, key=lambda path: (found[path], path))]
+    distances = ImportGraph(root).distances([Path(name) for name in changed])
+    return [path.stem.removeprefix("test_") for path in sorted(distances, key=lambda path: (distances[path], path))]
 
 
 def test_the_nearest_test_is_the_one_that_changed_then_one_that_imports_what_few_import(root: Path) -> None:

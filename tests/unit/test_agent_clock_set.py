@@ -16,7 +16,7 @@ DAY, BEGIN = 86400.0, 1.76e9
 SETTINGS = {"packages": [{"path": "switch.edge", "decision": {"debounce": 2, "alarms": ["on"]}}]}
 
 
-def _place(event: Event) -> tuple[str, str, float, float]:
+def _sort_key(event: Event) -> tuple[str, str, float, float]:
     return event.kind, event.label, event.time, event.wall or 0.0
 
 
@@ -46,5 +46,5 @@ def test_a_clock_that_is_set_while_the_agent_runs_changes_no_answer_and_loses_no
     walls = {round((event.wall - BEGIN) / DAY) for event in events if event.kind == "decision" and event.wall}
     assert walls == {0, 400, -400}
     with reader.look(tmp_path / "set" / "store") as database:
-        stored = [found.event for found in reader.events(database, limit=1000, newest=False)]
-    assert sorted(stored, key=_place) == sorted(events, key=_place)
+        stored = [record.event for record in reader.events(database, limit=1000, newest=False)]
+    assert sorted(stored, key=_sort_key) == sorted(events, key=_sort_key)

@@ -30,8 +30,8 @@ class Renewed(Device):
         return state.device_state.environment
 
     def prepare(self, slot: str) -> str:
-        found = self.slots.holds(slot)
-        return {1: "one", 5: "five"}.get(found.counter if found else 0, "")
+        installed = self.slots.holds(slot)
+        return {1: "one", 5: "five"}.get(installed.counter if installed else 0, "")
 
     def install(self, counter: int, old: int = 0) -> None:
         """Publish a release, activate it, and start what the state names."""
@@ -80,10 +80,10 @@ def test_an_abort_takes_a_confirmed_agent_back(tmp_path: Path) -> None:
 
 def whole(folder: Path, name: str) -> None:
     """Lay down what `Environments.python` takes for whole: files and a marker of their hash."""
-    made = folder / "environments" / name
-    (made / "bin").mkdir(parents=True)
-    (made / "bin" / "python").write_text("")
-    (made / MARKER).write_text(_fingerprint(made))
+    environment = folder / "environments" / name
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").write_text("")
+    (environment / MARKER).write_text(_fingerprint(environment))
 
 
 def test_the_launcher_goes_back_from_an_agent_that_never_reports_or_is_damaged(tmp_path: Path) -> None:

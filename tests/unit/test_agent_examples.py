@@ -59,7 +59,7 @@ def test_the_check_command_names_what_would_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ({"souce": {}}, "no key 'souce'"),
         ({"source": {"port": 3}}, "the `kind` of a source"),
@@ -75,10 +75,10 @@ def test_the_check_command_names_what_would_run(tmp_path: Path) -> None:
         ({"commands": {"a": {"run": []}}}, "device.toml commands"),
     ],
 )
-def test_settings_that_do_not_fit_are_named(table: dict[str, object], told: str) -> None:
+def test_settings_that_do_not_fit_are_named(table: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as caught:
         check_settings(table, Path(), "device.toml")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "device.toml" in str(caught.value)
 
 

@@ -58,12 +58,12 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture
 def values() -> Floats:
-    made = signal(80.0, period=10.0, seed=3)
+    values = signal(80.0, period=10.0, seed=3)
     # Beyond the sensor's range, then unsure: the press is busy, done, and at last the watchdog is late.
-    made[2300:2455, 0] = 99.0 + np.arange(155) % 7
-    made[2455:2750, 0] = np.abs(made[2455:2750, 0]) * 0.01
-    made[3100:3260, 1] = np.nan  # missing for longer than two seconds
-    return made
+    values[2300:2455, 0] = 99.0 + np.arange(155) % 7
+    values[2455:2750, 0] = np.abs(values[2455:2750, 0]) * 0.01
+    values[3100:3260, 1] = np.nan  # missing for longer than two seconds
+    return values
 
 
 def prepared(folder: Path, table: str = TABLE) -> Path:
@@ -189,8 +189,8 @@ def test_a_kill_brings_back_no_state_of_long_ago(
         assert {key.rpartition("\n")[2] for key in states(folder)} == {"", "b"}
     after = part(folder, values, 410, 740)
     # It is still on, and nobody is told again; off comes when it would have; the time-out waits for all of its time.
-    found = [one for one in told(after, "decision", "alarm", "state") if one[0] < 11.6]
-    assert sorted(found) == [(10.38, "decision", "off"), (11.5, "alarm", "busy for long"), (11.5, "state", "done")]
+    decisions = [one for one in told(after, "decision", "alarm", "state") if one[0] < 11.6]
+    assert sorted(decisions) == [(10.38, "decision", "off"), (11.5, "alarm", "busy for long"), (11.5, "state", "done")]
 
 
 def test_a_kill_soon_after_the_first_alarm_does_not_raise_it_again(

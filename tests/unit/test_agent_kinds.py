@@ -91,8 +91,8 @@ def test_rows_are_answered_one_by_one_with_or_without_a_rate(tmp_path: Path, rat
     # A decision wherever the answer is another one than that of the row before.
     answers = Predictor(tmp_path / "rows.edge").predict(values)
     inside = [not columns for columns in answers.out_of_range]
-    found = [(float(t), str(label)) for t, label, well in zip(times, answers.labels, inside, strict=True) if well]
-    changes = [one for place, one in enumerate(found) if not place or one[1] != found[place - 1][1]]
+    answered = [(float(t), str(label)) for t, label, well in zip(times, answers.labels, inside, strict=True) if well]
+    changes = [one for index, one in enumerate(answered) if not index or one[1] != answered[index - 1][1]]
     assert len(changes) > 10
     assert [(event.time, event.label) for event in events if event.kind == "decision"] == changes
 

@@ -44,11 +44,11 @@ def append(folder: Path, begin: float, end: float) -> None:
         file.write("".join(path.read_text().splitlines(keepends=True)[1 + first :]))
 
 
-def turns(folder: Path, most: int, settings: dict[str, Any] | None = None, source: str = "") -> list[Event]:
+def turns(folder: Path, max_rows: int, settings: dict[str, Any] | None = None, source: str = "") -> list[Event]:
     """Run the agent until nothing has come in so many looks."""
     events: list[Event] = []
     table = {"packages": [{"path": "switch.edge", "decision": DECISION}], **(settings or {})}
-    configured, looks = check_settings(table, folder, "device.toml"), iter(range(most))
+    configured, looks = check_settings(table, folder, "device.toml"), iter(range(max_rows))
     run_agent(
         configured, short_source(source or f"csv:{folder / 'rows.csv'}"), folder / "store",
         stop=lambda: next(looks, None) is None, say=events.append, publish=events.extend, begin=lambda _: None,  # type: ignore[arg-type]
@@ -120,7 +120,7 @@ def test_rows_that_end_the_agent_again_and_again_are_left_out_and_said(
     turns(folder, 2)
     append(folder, 0.0, 4.0)
     with (folder / "rows.csv").open("a") as file:
-        file.writelines(f"{4.0 + place / RATE:.3f},1e38,20\n" for place in range(rows))
+        file.writelines(f"{4.0 + index / RATE:.3f},1e38,20\n" for index in range(rows))
     take = StreamState.take
 
     def poisoned(self: StreamState, packet: Packet, arrived: float) -> None:
@@ -145,8 +145,8 @@ def test_rows_that_end_the_agent_again_and_again_are_left_out_and_said(
     monkeypatch.undo()
     turns(folder, 8)
     with reader.look(folder / "store") as database:
-        said = [one.event.detail for one in reader.events(database, kind="health", label="source")]
-    assert any("were left out: the agent ended at them 3 times" in str(detail) for detail in said)
+        details = [one.event.detail for one in reader.events(database, kind="health", label="source")]
+    assert any("were left out: the agent ended at them 3 times" in str(detail) for detail in details)
     # Behind them it goes on; what lay before them was stored once.
     assert alarms(folder)[-2:] == [3, 4]
     assert len(set(alarms(folder))) == len(alarms(folder))
@@ -199,8 +199,8 @@ def test_a_recording_that_was_interrupted_goes_on_and_one_that_ended_begins_agai
     source = f"replay:{folder / 'rows.csv'}"
     whole = turns(folder, 1000, source=source)
     assert told(whole, "alarm") == told(turns(folder, 1000, source=source), "alarm")
-    for most in (1, 1, 1000):
-        part = turns(folder, most, source=source)
+    for max_rows in (1, 1, 1000):
+        part = turns(folder, max_rows, source=source)
     assert 0 < len(told(part, "alarm")) < len(told(whole, "alarm"))
     assert np.array_equal(np.bincount(alarms(folder)), np.full(30, 3))
     # A live source on the same store knows nothing of it, and goes on at its own place.

@@ -20,10 +20,10 @@ from edgewright.schema.data import Column, Floats
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import Event
 
-Found = tuple[float, str, float | None, object]
+EventLine = tuple[float, str, float | None, object]
 
 
-def found(events: list[Event], *kinds: str) -> list[Found]:
+def event_lines(events: list[Event], *kinds: str) -> list[EventLine]:
     return [(e.time, e.label, e.score, {**e.detail}) for e in events if e.kind in kinds]
 
 
@@ -53,11 +53,11 @@ def test_a_detector_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str
         folder.mkdir()
         package(folder / "switch.edge")
         detector(folder, name)
-    whole = found(given(tmp_path / "whole", listed, settings=settings, live=True)[0], "anomaly")
+    whole = event_lines(given(tmp_path / "whole", listed, settings=settings, live=True)[0], "anomaly")
     parts = []
     # The second stop lies within an anomaly and the rows after an alarm that keep quiet.
     for some in (listed[:9], listed[9:32], listed[32:]):
-        parts += found(given(tmp_path / "parts", some, settings=settings, live=True)[0], "anomaly")
+        parts += event_lines(given(tmp_path / "parts", some, settings=settings, live=True)[0], "anomaly")
     assert len(whole) >= 3
     assert parts == whole
 
@@ -71,10 +71,10 @@ def test_drift_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
     for folder in (tmp_path / "whole", tmp_path / "parts"):
         folder.mkdir()
         package(folder / "switch.edge", reference=reference_of(signal(600.0, seed=9)))
-    whole = found(given(tmp_path / "whole", listed, settings=settings, live=True)[0], "drift")
+    whole = event_lines(given(tmp_path / "whole", listed, settings=settings, live=True)[0], "drift")
     parts = []
     for some in (listed[:37], listed[37:81], listed[81:]):
-        parts += found(given(tmp_path / "parts", some, settings=settings, live=True)[0], "drift")
+        parts += event_lines(given(tmp_path / "parts", some, settings=settings, live=True)[0], "drift")
     assert [one for one in whole if one[1] == "heat"]
     assert parts == whole
 
@@ -90,24 +90,24 @@ def unsure(folder: Path) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def unsure_at_once(tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
+def unsure_at_once(tmp_path_factory: pytest.TempPathFactory) -> list[EventLine]:
     """Provide what an agent that is never stopped finds in them."""
     folder = tmp_path_factory.mktemp("unsure") / "whole"
     values = unsure(folder)
-    return found(given(folder, packets(values, 100), settings={"drift": {"rhythm": 32.0}}, live=True)[0], "drift")
+    return event_lines(given(folder, packets(values, 100), settings={"drift": {"rhythm": 32.0}}, live=True)[0], "drift")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 7, 250])
 def test_the_confidence_drifts_at_the_same_block_however_rows_came_and_the_agent_stopped(
-    tmp_path: Path, unsure_at_once: list[Found], rows: int
+    tmp_path: Path, unsure_at_once: list[EventLine], rows: int
 ) -> None:
     settings, whole, parts = {"drift": {"rhythm": 32.0}}, unsure_at_once, []
     values = unsure(tmp_path / "parts")
     # The stops lie within blocks of 200 rows, and within the 64 rows that drift is fed with together.
     for begin, end in ((0, 17001), (17001, 18333), (18333, 19007), (19007, 35000)):
         some = stretch(values, begin, end, rows)
-        parts += found(given(tmp_path / "parts", some, settings=settings, live=True)[0], "drift")
+        parts += event_lines(given(tmp_path / "parts", some, settings=settings, live=True)[0], "drift")
     assert "confidence" in {one[1] for one in whole}
     assert parts == whole
 

@@ -79,13 +79,13 @@ def test_answers_and_rows_meet_in_the_order_of_their_times(folder: Path) -> None
     values = signal(16.0)
     values[:, 1] = 20 + np.linspace(0, 0.1, 800)
     values[250:260, 1] = 31.0 + np.linspace(0, 0.1, 10)
-    found = []
+    runs = []
     for rows in (1, 64, 800):
-        found.append(lines([e for e in ruled(folder, values, "heat.toml", rows) if e.kind in ("state", "alarm")]))
+        runs.append(lines([e for e in ruled(folder, values, "heat.toml", rows) if e.kind in ("state", "alarm")]))
         (folder / "store").rename(folder / f"store{rows}")
     # The only window that ends while it is hot ends at row 254 or 259; 28 degrees are passed at row 260.
-    assert found[0] == found[1] == found[2]
-    assert '"time":5.08' in found[0][0]
+    assert runs[0] == runs[1] == runs[2]
+    assert '"time":5.08' in runs[0][0]
 
 
 def test_the_watchdog_of_a_recording_calls_at_the_time_of_the_rows(folder: Path) -> None:
@@ -143,15 +143,15 @@ def test_the_watchdog_calls_while_nothing_comes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("heat > 30", "heatt > 30", "no name for a guard 'heatt'"),
         ('event = "row", when = "heat > 30"', 'event = "rowe", when = "heat > 30"', "no event 'rowe'"),
     ],
 )
-def test_a_table_that_asks_for_what_is_not_there_is_refused(folder: Path, old: str, new: str, said: str) -> None:
+def test_a_table_that_asks_for_what_is_not_there_is_refused(folder: Path, old: str, new: str, message: str) -> None:
     (folder / "heat.toml").write_text(HEAT.replace(old, new))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         ruled(folder, signal(1.0), "heat.toml")
 
 

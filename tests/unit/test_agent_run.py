@@ -41,7 +41,7 @@ def test_decisions_and_alarms_follow_the_rows_and_are_in_the_store(folder: Path)
     assert told(events, "alarm") == [(time, "alarm", "on") for time in starts]
     assert not [e for e in events if e.kind == "health" and e.label != "start"]
     with reader.look(folder / "store") as database:
-        stored = [found.event for found in reader.events(database, limit=1000, newest=False)]
+        stored = [record.event for record in reader.events(database, limit=1000, newest=False)]
         kept = list(reader.rows(database, ""))
     assert stored == events
     # The window that raised each alarm is kept, and no other row.
@@ -142,7 +142,7 @@ def test_the_cutter_cuts_as_the_desk_does_and_knows_which_windows_are_not_well(s
     well = rng.random(300) > 0.05
     windows, starts = cut(values, samples, step)
     cutter = WindowCutter(WindowSpec(samples=samples, step=step, rate=RATE), 2)
-    found = []
+    decisions = []
     begin = 0
     while begin < 300:
         end = min(300, begin + int(rng.integers(1, 40)))
@@ -151,13 +151,13 @@ def test_the_cutter_cuts_as_the_desk_does_and_knows_which_windows_are_not_well(s
         )
         one = cutter.push(ready)
         if one is not None:
-            found.append(one)
+            decisions.append(one)
         begin = end
-    assert np.array_equal(np.concatenate([one.samples for one in found]), windows)
-    assert np.allclose(np.concatenate([one.times for one in found]), (starts + samples - 1) / RATE)
+    assert np.array_equal(np.concatenate([one.samples for one in decisions]), windows)
+    assert np.allclose(np.concatenate([one.times for one in decisions]), (starts + samples - 1) / RATE)
     expected = [bool(well[start : start + samples].all()) for start in starts]
-    assert np.concatenate([one.healthy for one in found]).tolist() == expected
-    assert not any(one.gap for one in found)
+    assert np.concatenate([one.healthy for one in decisions]).tolist() == expected
+    assert not any(one.gap for one in decisions)
 
 
 def test_no_window_reaches_over_a_gap(folder: Path) -> None:

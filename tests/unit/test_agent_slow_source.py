@@ -14,7 +14,7 @@ BEGIN = 1_760_000_000.0
 def test_a_recording_of_a_row_a_second_is_one_wrong_rate_and_counted_gaps(tmp_path: Path) -> None:
     package(tmp_path / "switch.edge")
     values = signal(299 / 50.0)
-    lines = [f"{BEGIN + place},{row[0]:.5f},{row[1]:.5f}" for place, row in enumerate(values.tolist())]
+    lines = [f"{BEGIN + index},{row[0]:.5f},{row[1]:.5f}" for index, row in enumerate(values.tolist())]
     (tmp_path / "rows.csv").write_text("\n".join(["time,level,heat", *lines]) + "\n")
     events, report = run(tmp_path, f"replay:{tmp_path / 'rows.csv'}")
     health = [event for event in events if event.kind == "health"][1:]

@@ -44,7 +44,7 @@ class Store:
         pass
 
 
-def told(writer: StoreWriter) -> None:
+def write_events(writer: StoreWriter) -> None:
     until = time.monotonic() + 20.0
     while time.monotonic() < until:
         writer.put([], remembered=("later",))  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def test_no_place_is_stored_behind_events_that_could_not_be() -> None:
     writer.put([Event(kind="alarm")], remembered=("before",))  # type: ignore[arg-type]
     writer.put([Event(kind="decision")], remembered=("with it",))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="encoded"):
-        told(writer)
+        write_events(writer)
     writer.close()
     assert store.stored == ["alarm", ("before",)]
 
@@ -66,7 +66,7 @@ def test_an_error_as_it_looks_what_is_due_reaches_the_loop() -> None:
     before = threading.active_count()
     writer = StoreWriter(Store(0), print, lambda events: None, threaded=True)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a tick"):
-        told(writer)
+        write_events(writer)
     writer.close()
     assert threading.active_count() == before
 

@@ -133,12 +133,12 @@ def test_what_a_source_says_with_its_first_rows_has_their_time(folder: Path) -> 
     first, *others = packets(signal(2.0), begin=9000.0)
     noted = Packet(values=first.values, time=first.time, notice="no column heat: it counts as missing")
     events = given(folder, [noted, *others], live=True)[0]
-    (said,) = [event for event in events if event.label == "source"]
-    assert said.time == 9000.0
+    (notice,) = [event for event in events if event.label == "source"]
+    assert notice.time == 9000.0
     start = events[0].wall
-    assert said.wall is not None
+    assert notice.wall is not None
     assert start is not None
-    assert abs(said.wall - start) < 60.0
+    assert abs(notice.wall - start) < 60.0
 
 
 def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(folder: Path) -> None:
@@ -209,9 +209,9 @@ def test_a_detector_beside_the_model_names_the_channel(folder: Path) -> None:
     odd[700:720, 1] = 400.0 + np.arange(20)
     listed = packets(odd)
     events = given(folder, listed, settings={"detectors": [{"path": "odd.detector"}]})[0]
-    (found,) = [event for event in events if event.kind == "anomaly"]
-    assert (found.label, found.detail["detector"]) == ("heat", "odd")
-    assert 13.9 < found.time < 14.5
+    (anomaly,) = [event for event in events if event.kind == "anomaly"]
+    assert (anomaly.label, anomaly.detail["detector"]) == ("heat", "odd")
+    assert 13.9 < anomaly.time < 14.5
 
 
 @pytest.mark.slow
@@ -224,10 +224,10 @@ def test_a_channel_that_drifts_from_the_reference_is_named(folder: Path) -> None
     values[30_000:, 1] += 12.0
     (folder / "store").rename(folder / "before")
     events = given(folder, packets(values, 500), settings=settings)[0]
-    found = [event for event in events if event.kind == "drift" and event.label == "heat"]
-    assert found
-    assert found[0].time > 600.0
-    assert abs(found[0].detail["since"] - 600.0) < 30.0
+    drifts = [event for event in events if event.kind == "drift" and event.label == "heat"]
+    assert drifts
+    assert drifts[0].time > 600.0
+    assert abs(drifts[0].detail["since"] - 600.0) < 30.0
     summary = events[-1].detail["sketch"]
     assert len(summary) == 2
     assert all(len(text) <= 256 for text in summary)

@@ -39,11 +39,11 @@ SPEC = ObjectMap(labels=("odd",), rows=2, columns=2, height=16, width=16, thresh
 
 def picture(rng: np.random.Generator, odd: bool) -> NDArray[np.uint8]:
     """Return stripes on a tinted ground, with a blot where they are odd."""
-    made = 90 + 40 * np.sin(np.arange(SIDE) / 2 + rng.uniform(0, 6))[None, :, None] + rng.normal(0, 6, (SIDE, SIDE, 3))
+    image = 90 + 40 * np.sin(np.arange(SIDE) / 2 + rng.uniform(0, 6))[None, :, None] + rng.normal(0, 6, (SIDE, SIDE, 3))
     if odd:
         row, column = rng.integers(8, SIDE - 16, 2)
-        made[row : row + 10, column : column + 10] = rng.choice([10, 240])
-    return np.asarray(made.clip(0, 255), np.uint8)
+        image[row : row + 10, column : column + 10] = rng.choice([10, 240])
+    return np.asarray(image.clip(0, 255), np.uint8)
 
 
 def write_parts(folder: Path, good: int, odd: int, seed: int = 0) -> Path:
@@ -59,9 +59,9 @@ def write_parts(folder: Path, good: int, odd: int, seed: int = 0) -> Path:
 
 def some(labels: list[str], values: NDArray[np.float32] | None = None) -> Samples:
     n = len(labels)
-    drawn = np.random.default_rng(0).uniform(0, 255, (n, 3, 16, 16)).astype(np.float32)
+    noise = np.random.default_rng(0).uniform(0, 255, (n, 3, 16, 16)).astype(np.float32)
     return Samples(
-        X=drawn if values is None else values, y=np.array(labels), groups=None,
+        X=noise if values is None else values, y=np.array(labels), groups=None,
         sessions=np.array([f"{k}.png" for k in range(n)]), starts=np.zeros(n, np.int64),
         columns=tuple(Column(name=name) for name in ("red", "green", "blue")),
     )  # fmt: skip
@@ -94,9 +94,9 @@ def test_bad_pictures_are_one_line(samples: Samples, split: SplitConfig, line: s
 
 def test_composed_places_are_the_same_each_time_and_only_where_they_are_said() -> None:
     rows = ArrayRows(some(["good"] * 6).X)
-    made = ComposedRows(rows, np.array([0, 2, 4]), 8, 0)
-    indices = np.arange(len(made))
-    values, covered = made.take(indices), made.covered(16, 16)
+    composed = ComposedRows(rows, np.array([0, 2, 4]), 8, 0)
+    indices = np.arange(len(composed))
+    values, covered = composed.take(indices), composed.covered(16, 16)
     assert np.array_equal(values, ComposedRows(rows, np.array([0, 2, 4]), 8, 0).take(indices))
     changed = np.abs(values - rows.take(np.array([0, 2, 4]))[indices % 3]).max(axis=1) > 0
     assert not (changed & (covered == 0)).any()
@@ -105,19 +105,19 @@ def test_composed_places_are_the_same_each_time_and_only_where_they_are_said() -
     assert values.max() <= rows.values.max()
 
 
-@pytest.mark.parametrize(("asked", "promised"), [(0.1, 0.1), (0.01, 0.05)])
+@pytest.mark.parametrize(("false_alarms", "promised"), [(0.1, 0.1), (0.01, 0.05)])
 def test_the_threshold_keeps_to_the_false_alarms(
-    asked: float, promised: float, monkeypatch: pytest.MonkeyPatch
+    false_alarms: float, promised: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = ComposedRows(ArrayRows(some(["good"] * 19).X), np.arange(19), 1, 0)
-    model = NetworkAnomaly(LAYERS, false_alarms=asked)
+    held_out = ComposedRows(ArrayRows(some(["good"] * 19).X), np.arange(19), 1, 0)
+    model = NetworkAnomaly(LAYERS, false_alarms=false_alarms)
     model.objects_ = SPEC
     maps = np.zeros((19, 2, 2, 2), np.float32)
     maps[:, 1, 0, 1] = np.arange(19) / 16
     monkeypatch.setattr(model, "predict", lambda X: maps.reshape(19, -1))
-    model._finish(Sampled(held, np.empty(0, np.float32), np.empty(0, np.float32)))
+    model._finish(Sampled(held_out, np.empty(0, np.float32), np.empty(0, np.float32)))
     # Of 19 and one more picture, 2 of 20 or 1 of 20 may reach the threshold.
-    assert model.objects_.threshold == (18 if asked == 0.1 else 19)
+    assert model.objects_.threshold == (18 if false_alarms == 0.1 else 19)
     assert model.objects_.false_alarms == promised
 
 
@@ -126,15 +126,15 @@ def test_figures_of_maps() -> None:
     maps = np.zeros((8, 2, 2, 2), np.float32)
     maps[..., 1] = -1
     maps[[3, 5, 6, 7], 0, 1, 1] = 1.0, 2.0, 3.0, 0.5
-    found = evaluate_anomalies(samples, np.arange(8), maps.reshape(8, -1), SPEC, split_by="row")
-    record = found.anomalies
+    evaluation = evaluate_anomalies(samples, np.arange(8), maps.reshape(8, -1), SPEC, split_by="row")
+    record = evaluation.anomalies
     assert isinstance(record, AnomaliesRecord)
     assert (record.good, record.odd, record.false_alarms.value) == (4, 4, 0.25)
     assert record.recall is not None
     assert record.auroc is not None
     # 12 of 16 pairs are right, those of the silent odd picture with three good ones are ties.
     assert (record.recall.value, record.auroc.value) == (0.75, (8 + 3 + 1.5 + 0) / 16)
-    assert found.confusion == ((3, 1), (1, 3))
+    assert evaluation.confusion == ((3, 1), (1, 3))
     assert oddest(maps.reshape(8, -1), SPEC)[5] == 32
     alone = evaluate_anomalies(samples, np.arange(4), maps[:4].reshape(4, -1), SPEC, split_by="row").anomalies
     assert isinstance(alone, AnomaliesRecord)
@@ -155,8 +155,8 @@ def _table(folder: Path, **changes: object) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run folder of stripes, of which blotted ones are odd."""
-    place = tmp_path_factory.mktemp("parts")
-    return run_pipeline(checked(_table(write_parts(place / "data", 60, 12)), "parts"), out=place / "runs").folder
+    folder = tmp_path_factory.mktemp("parts")
+    return run_pipeline(checked(_table(write_parts(folder / "data", 60, 12)), "parts"), out=folder / "runs").folder
 
 
 @pytest.mark.slow
@@ -190,12 +190,12 @@ def test_blots_are_found_by_every_form(folder: Path, tmp_path: Path, cli: Cli) -
 def test_a_score_has_the_figures_of_the_run(folder: Path, tmp_path: Path, cli: Cli) -> None:
     trace = read_trace(folder / "trace.json")
     assert trace.evaluation is not None and isinstance(trace.evaluation.anomalies, AnomaliesRecord)
-    own, made = trace.evaluation.anomalies, json.loads(cli("score", folder, "--json"))
+    own, report = trace.evaluation.anomalies, json.loads(cli("score", folder, "--json"))
     assert own.auroc is not None and own.recall is not None
     # The run answers in its own network, the score in the exported one: scores may differ by a sixteenth.
-    assert made["figures"]["auroc"]["value"] == pytest.approx(own.auroc.value, abs=0.02)
-    assert made["figures"]["recall"]["value"] == pytest.approx(own.recall.value, abs=0.1)
-    assert made["samples"] == own.good + own.odd
+    assert report["figures"]["auroc"]["value"] == pytest.approx(own.auroc.value, abs=0.02)
+    assert report["figures"]["recall"]["value"] == pytest.approx(own.recall.value, abs=0.1)
+    assert report["samples"] == own.good + own.odd
     new = write_parts(tmp_path / "new", 20, 20, seed=9)
     others = cli("score", folder, "--data", new, "--need", "auroc>=0.8,recall>=0.5")
     assert "Alarms on test pictures" in others and "flips from float" in others and "missed" not in others
@@ -209,22 +209,22 @@ def test_c_takes_bytes_of_a_camera_and_finds_the_places_of_python(folder: Path, 
     subprocess.run([*command, "-o", library, *sources, "-lm"], check=True, timeout=120)
     code = ctypes.CDLL(str(library))
     rng = np.random.default_rng(4)
-    drawn = [picture(rng, number % 2 == 1) for number in range(24)]
+    pictures = [picture(rng, number % 2 == 1) for number in range(24)]
     # The integers of generated C; other engines round in their own way.
     expected = load(folder, form="int8", engine="numpy").predict(
-        np.stack(drawn).transpose(0, 3, 1, 2).astype(np.float32)
+        np.stack(pictures).transpose(0, 3, 1, 2).astype(np.float32)
     )
     assert expected.objects is not None
     assert expected.predictions is not None
     assert set(expected.labels) == {"good", "odd"}
     context, answer = ctypes.create_string_buffer(1 << 20), ctypes.create_string_buffer(4 * 6 * 6 * 2 + 64)
-    for number, one in enumerate(drawn):
+    for number, one in enumerate(pictures):
         memory = np.full(1 + 4 * 32 + 4 * 36, 7, np.int32)
         code.parts_predict_pixels(context, np.ascontiguousarray(one).ctypes.data_as(ctypes.c_void_p), answer)
         code.parts_find_objects(answer, memory.ctypes.data_as(ctypes.c_void_p))
-        found = memory[1 : 1 + 4 * memory[0]].reshape(-1, 4).tolist()
-        assert found == [[o.label, o.x, o.y, o.score] for o in expected.objects[number]]
-        assert (len(found) > 0) == (expected.predictions[number] >= 0)
+        objects = memory[1 : 1 + 4 * memory[0]].reshape(-1, 4).tolist()
+        assert objects == [[o.label, o.x, o.y, o.score] for o in expected.objects[number]]
+        assert (len(objects) > 0) == (expected.predictions[number] >= 0)
 
 
 @pytest.mark.slow
@@ -237,7 +237,7 @@ def test_the_agent_raises_an_alarm_where_a_part_is_odd(folder: Path, tmp_path: P
     cli("device", "run", folder, "--source", f"camera:{tmp_path / 'line.mjpeg'}", "--store", store)
     alarms = [row["event"] for row in cli.rows("device", "query", "--store", store, "--kind", "alarm")]
     assert {alarm["label"] for alarm in alarms} == {"odd"}
-    assert all(len(place) == 2 for alarm in alarms for place in alarm["detail"]["places"])
+    assert all(len(region) == 2 for alarm in alarms for region in alarm["detail"]["places"])
     assert alarms[0]["detail"]["places"]
 
 

@@ -70,7 +70,7 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def tried(number: int, error: float | None, flash: float, state: str = "done") -> CandidateTrial:
+def trial_of(number: int, error: float | None, flash: float, state: str = "done") -> CandidateTrial:
     folds = () if error is None else (FoldError(mean=error, spread=0.01, samples=100),)
     estimate = Estimate(flash=flash, ram=1.0, latency_us=1.0)
     return CandidateTrial(number=number, batch=0, point={}, estimate=estimate, state=state, folds=folds, error=error)
@@ -104,17 +104,17 @@ def test_numbers_of_features_are_explained() -> None:
     assert features_of_point(space, few) == (3, 6)
     # On the page, in the table of the terminal and in the pipeline of a point the numbers have names.
     trials = [
-        msgspec.structs.replace(tried(0, 0.1, 10), point=few),
-        msgspec.structs.replace(tried(1, 0.05, 20), point=own),
+        msgspec.structs.replace(trial_of(0, 0.1, 10), point=few),
+        msgspec.structs.replace(trial_of(1, 0.05, 20), point=own),
     ]
-    found = result("s", OWN, space, trials, trials, {}, "classification")
-    shown = page(found, "classification")
+    search = result("s", OWN, space, trials, trials, {}, "classification")
+    shown = page(search, "classification")
     assert "<svg" in shown and "Error against flash" in shown
     assert (
         "Features by number" in shown
         and "<td>6</td><td>all</td><td>statistics (slope) of acc_x, acc_y, acc_z</td>" in shown
     )
-    assert legend(found)[0] == ("1", "1", names[0])
+    assert legend(search)[0] == ("1", "1", names[0])
     text = point_text(space, trials[0], None, None)
     assert "#   6 statistics (slope) of acc_x, acc_y, acc_z\n" in text and names[0] not in text
 
@@ -134,10 +134,10 @@ def test_windows_can_take_the_place_of_features() -> None:
     hapt = read_config("hapt")
     table = SearchConfig(inputs=("features", "windows"), widths=(8, 16))
     space = space_of(msgspec.structs.replace(hapt, search=table))
-    made = space.pipeline({**space.own(), "input": "windows", "kernel": 5})
-    assert [stage["kind"] for stage in made.stages] == ["fill", "gravity", "scale"]
-    assert [layer["kind"] for layer in made.model.layers] == ["depthwise_separable", "global_average_pool"]
-    assert made.search is msgspec.UNSET
+    pipeline = space.pipeline({**space.own(), "input": "windows", "kernel": 5})
+    assert [stage["kind"] for stage in pipeline.stages] == ["fill", "gravity", "scale"]
+    assert [layer["kind"] for layer in pipeline.model.layers] == ["depthwise_separable", "global_average_pool"]
+    assert pipeline.search is msgspec.UNSET
 
 
 def test_a_range_that_is_none_is_refused() -> None:
@@ -155,22 +155,28 @@ def test_proposals_repeat_with_the_seed_and_differ_from_what_was_tried() -> None
     history = []
     for number in range(48):
         point = {**first[number % 16], "learning_rate": 0.002 + 1e-5 * number}
-        history.append(msgspec.structs.replace(tried(number, 0.1 + 0.001 * (number % 5), 1e4 + number), point=point))
+        history.append(msgspec.structs.replace(trial_of(number, 0.1 + 0.001 * (number % 5), 1e4 + number), point=point))
     for sampler in ("nsga2", "tpe"):
-        made = propose(space, history, seed=1, batch=3, count=16, sampler=sampler)
-        assert made == propose(space, history, seed=1, batch=3, count=16, sampler=sampler)
-        keys = {space.key(point) for point in made}
+        proposals = propose(space, history, seed=1, batch=3, count=16, sampler=sampler)
+        assert proposals == propose(space, history, seed=1, batch=3, count=16, sampler=sampler)
+        keys = {space.key(point) for point in proposals}
         assert len(keys) == 16 and not keys & {space.key(trial.point) for trial in history}
 
 
 def test_the_front_holds_what_nothing_beats_and_dominated_trials_stop() -> None:
-    found = [tried(0, 0.2, 10), tried(1, 0.1, 20), tried(2, 0.3, 15), tried(3, 0.05, 5, "stopped"), tried(4, 0.1, 20)]
-    assert [trial.number for trial in front_of(found)] == [0, 1]
+    trials = [
+        trial_of(0, 0.2, 10),
+        trial_of(1, 0.1, 20),
+        trial_of(2, 0.3, 15),
+        trial_of(3, 0.05, 5, "stopped"),
+        trial_of(4, 0.1, 20),
+    ]
+    assert [trial.number for trial in front_of(trials)] == [0, 1]
     worse = FoldError(mean=0.25, spread=0.01, samples=100)
     near = FoldError(mean=0.205, spread=0.01, samples=100)
-    assert stopped_by(worse, tried(5, None, 12), found) == found[0]
-    assert stopped_by(near, tried(5, None, 12), found) is None
-    assert stopped_by(worse, tried(5, None, 9), found) is None
+    assert stopped_by(worse, trial_of(5, None, 12), trials) == trials[0]
+    assert stopped_by(near, trial_of(5, None, 12), trials) is None
+    assert stopped_by(worse, trial_of(5, None, 9), trials) is None
 
 
 def test_a_study_of_something_else_is_refused_by_name(tmp_path: Path) -> None:
@@ -200,8 +206,8 @@ def test_a_study_of_something_else_is_refused_by_name(tmp_path: Path) -> None:
 def _searched(small: Path, out: Path, *more: str) -> dict[str, object]:
     arguments = ["search", str(small), "--trials", "18", "--judge", "1", "--out", str(out), "--json", *more]
     assert run(arguments) == 0
-    found: dict[str, object] = json.loads((out / "front.json").read_bytes())
-    return found
+    front: dict[str, object] = json.loads((out / "front.json").read_bytes())
+    return front
 
 
 @pytest.mark.slow
@@ -230,7 +236,7 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "said"),
+    ("options", "code", "message"),
     [
         (["--trials", "0"], 2, "at least one trial"),
         (["--device", "nothing"], 2, "no device profile 'nothing'"),
@@ -239,9 +245,9 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
     ],
 )
 def test_what_cannot_be_searched_is_said(
-    small: Path, tmp_path: Path, options: list[str], code: int, said: str, cli: Cli
+    small: Path, tmp_path: Path, options: list[str], code: int, message: str, cli: Cli
 ) -> None:
-    assert said in cli("search", small, "--out", tmp_path / "s", *options, code=code)
+    assert message in cli("search", small, "--out", tmp_path / "s", *options, code=code)
     assert not (tmp_path / "s" / FILE).exists()
 
 
@@ -300,5 +306,5 @@ def test_texts_below_a_chart_do_not_touch() -> None:
         axis = running_axis([low + step * n for n in range(10)], 30, 384, "count")
         labels = axis.labels()
         # A figure is some 6 units wide at the size of a chart's text.
-        ends = [(place - 3.1 * len(text), place + 3.1 * len(text)) for place, text in labels]
+        ends = [(center - 3.1 * len(text), center + 3.1 * len(text)) for center, text in labels]
         assert all(right < left for (_, right), (left, _) in pairwise(ends)), labels

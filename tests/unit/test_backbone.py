@@ -54,15 +54,15 @@ def files(before: NetworkClassifier, tmp_path_factory: pytest.TempPathFactory) -
     graph = graph_of([("model", before)], X.shape[1:], "before", tuple(Column(name=n) for n in "rgb"))
     network = alone(before)[0]
     rounded = quantise(network, X)
-    made = {
+    files = {
         "float.onnx": to_onnx(graph),
         "int8.onnx": to_onnx(rounded),
         "float.tflite": to_tflite(float_network(network)),
         "int8.tflite": to_tflite(integer_network(rounded)),
     }
-    for name, content in made.items():
+    for name, content in files.items():
         (folder / name).write_bytes(content)
-    return {name: folder / name for name in made}
+    return {name: folder / name for name in files}
 
 
 def table(file: Path, **keys: Any) -> dict[str, Any]:  # noqa: ANN401 - keys of any type
@@ -137,7 +137,7 @@ def test_macs_are_those_of_the_published_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "shape", "told"),
+    ("keys", "shape", "message"),
     [
         ({"file": "absent.onnx"}, (3, 16, 16), "No such file"),
         ({"file": "model.h5"}, (3, 16, 16), "ends in .tflite or .onnx"),
@@ -154,13 +154,13 @@ def test_macs_are_those_of_the_published_network() -> None:
     ],
 )
 def test_what_cannot_be_a_backbone_is_refused_in_a_line(
-    keys: dict[str, Any], shape: tuple[int, ...], told: str, files: dict[str, Path]
+    keys: dict[str, Any], shape: tuple[int, ...], message: str, files: dict[str, Path]
 ) -> None:
     folder = files["float.onnx"].parent
     (folder / "damaged.tflite").write_bytes(b"no model at all")
     layer = {"kind": "backbone", **keys, "file": str(folder / keys["file"])}
     samples = np.ones((4, *shape), np.float32)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         NetworkClassifier((layer,), epochs=1).fit(samples, [0, 1, 0, 1])
     assert "\n" not in str(caught.value)
 
@@ -168,9 +168,9 @@ def test_what_cannot_be_a_backbone_is_refused_in_a_line(
 def test_keys_of_the_model_become_its_first_layer(files: dict[str, Path], tmp_path: Path) -> None:
     base = {"name": "p", "data": {"kind": "pictures", "path": "."}}
     file = files["int8.tflite"]
-    made = checked({**base, "model": {"backbone": str(file), "freeze": 0.8}}, "p")
-    assert [layer["kind"] for layer in made.model.layers] == ["backbone"]
-    assert made.model.layers[0]["freeze"] == 0.8
+    pipeline = checked({**base, "model": {"backbone": str(file), "freeze": 0.8}}, "p")
+    assert [layer["kind"] for layer in pipeline.model.layers] == ["backbone"]
+    assert pipeline.model.layers[0]["freeze"] == 0.8
     deep = checked({**base, "model": {"backbone": str(file), "depth": 0.5}}, "p")
     assert [layer["kind"] for layer in deep.model.layers] == ["backbone", "global_average_pool"]
     dense = {"kind": "dense", "units": 4}

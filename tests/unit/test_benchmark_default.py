@@ -149,8 +149,8 @@ def test_the_table_marks_misses_and_counts_a_refusal_as_nothing() -> None:
     text, reached = report({"iris": fine})
     assert "| SVM .800 | 1.200 | extra trees .900 | 1.067 | 5.0 | .9 | 10 | .010 |" in text
     assert reached
-    beside = report({"iris": _record(0.96, calibration_error=0.06, calibration_chance=0.055)})[0]
-    assert "| **.060** (.055) |" in beside
+    row = report({"iris": _record(0.96, calibration_error=0.06, calibration_chance=0.055)})[0]
+    assert "| **.060** (.055) |" in row
     slow = _record(0.96, flash_bytes=5000.0, ram_bytes=65_000.0, calibration_error=0.06) | {"problems": ["init: no"]}
     slow["product"]["cpu_s"] = 121.0
     text, reached = report({"iris": slow})

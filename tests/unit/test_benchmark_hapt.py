@@ -68,8 +68,8 @@ def test_people_who_evaluate_take_no_part_in_choosing() -> None:
 @pytest.mark.heavy
 def test_two_folds_reach_people_never_seen() -> None:
     lines: list[str] = []
-    made = cross_validate(str(shared_data("har-hapt")), seed=7, only=2, told=lines.append)
+    results = cross_validate(str(shared_data("har-hapt")), seed=7, only=2, told=lines.append)
     assert len(lines) == 2
-    assert set(made["int8"].people.tolist()) == {"1", "3"}
-    assert made["int8"].accuracy().value > 0.96
-    assert abs(made["int8"].accuracy().value - made["float"].accuracy().value) < 0.005
+    assert set(results["int8"].people.tolist()) == {"1", "3"}
+    assert results["int8"].accuracy().value > 0.96
+    assert abs(results["int8"].accuracy().value - results["float"].accuracy().value) < 0.005

@@ -28,7 +28,7 @@ PROGRAM = "import ctypes, sys; s = ctypes.CDLL(sys.argv[1]).seen; s.restype = ct
 PROGRAM += "print(s(7, 0, 1), s(7, 0, 2), s(7, 1, 0), s(1, 0, 0))"
 
 
-def asked(library: Path, **settings: str) -> list[int]:
+def masked_tokens(library: Path, **settings: str) -> list[int]:
     """Return what a process is answered."""
     command = [sys.executable, "-c", PROGRAM, str(library)]
     done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True)
@@ -47,8 +47,8 @@ def test_a_library_sees_a_processor_with_avx2_and_no_more(tmp_path: Path) -> Non
     masked.symlink_to(library)
     without_cpuid(masked)
     assert b"\x0f\xa2" in library.read_bytes()
-    really = asked(library)
-    b, c, a, model = asked(masked, LD_PRELOAD=str(handler(tmp_path)))
+    really = masked_tokens(library)
+    b, c, a, model = masked_tokens(masked, LD_PRELOAD=str(handler(tmp_path)))
     assert not b & AVX512F
     assert not c & VNNI
     assert not a & AVX_VNNI

@@ -27,8 +27,8 @@ def test_figures_by_hand() -> None:
 
 @pytest.mark.slow
 def test_a_patient_is_answered_by_a_network_that_has_not_seen_it() -> None:
-    found = judged(shared_data("mitdb"), ["108", "119"], 1, ["training.epochs=2"])
-    assert [each.record for each in found] == ["108", "119"]
+    results = judged(shared_data("mitdb"), ["108", "119"], 1, ["training.epochs=2"])
+    assert [each.record for each in results] == ["108", "119"]
     # Beats after the first five minutes, of which every answer is counted.
-    assert [each.matrices[0].sum() for each in found] == [1479, 1660]
-    assert found[0].right.min() > 0.5
+    assert [each.matrices[0].sum() for each in results] == [1479, 1660]
+    assert results[0].right.min() > 0.5

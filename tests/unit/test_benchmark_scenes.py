@@ -38,8 +38,8 @@ def test_test_scenes_are_of_validation_photographs(tmp_path: Path, monkeypatch: 
     names = [image["file_name"] for image in json.loads((folder / "boxes.json").read_text())["images"]]
     assert sorted({name.split("_")[0] for name in names}) == [*(f"train-{n}" for n in range(10)), "val"]
     result = scenes.fitted(folder, tmp_path / "runs", ("epochs", 1))
-    found = result.trace.evaluation
-    assert found is not None
-    assert isinstance(found.objects, ObjectsRecord)
-    assert {scene.name.split("_")[0] for scene in found.objects.scenes} == {"val"}
-    assert found.samples == 6
+    evaluation = result.trace.evaluation
+    assert evaluation is not None
+    assert isinstance(evaluation.objects, ObjectsRecord)
+    assert {scene.name.split("_")[0] for scene in evaluation.objects.scenes} == {"val"}
+    assert evaluation.samples == 6

@@ -51,11 +51,11 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
 
 @pytest.fixture
 def wire(board: Board, tmp_path: Path) -> Iterator[PtyBoard]:
-    made = PtyBoard(board, tmp_path / "flash")
+    pty_board = PtyBoard(board, tmp_path / "flash")
     try:
-        yield made
+        yield pty_board
     finally:
-        made.close()
+        pty_board.close()
 
 
 class Desk:
@@ -112,9 +112,9 @@ def test_a_board_that_goes_back_by_itself_is_told_of_and_not_sent_the_same_again
         desk.wire.cut()
         desk.wire.start()
         desk.look(of)
-    found = desk.look(of, confirm=True)
-    assert (found.state, found.counter, found.wanted, found.floor) == ("reverted", 1, 2, 2)
-    assert found.why == "it went back from weights 2 and takes them no more"
+    board_state = desk.look(of, confirm=True)
+    assert (board_state.state, board_state.counter, board_state.wanted, board_state.floor) == ("reverted", 1, 2, 2)
+    assert board_state.why == "it went back from weights 2 and takes them no more"
 
 
 def test_weights_of_a_wrong_key_are_refused_by_the_board_or_not_even_sent(desk: Desk) -> None:
@@ -122,9 +122,9 @@ def test_weights_of_a_wrong_key_are_refused_by_the_board_or_not_even_sent(desk: 
     kept_back = desk.look(of, key=PUBLIC.hex())
     assert kept_back.state == "refused"
     assert "key that is configured" in kept_back.why
-    found = desk.look(of)
-    assert (found.state, found.counter, found.floor) == ("refused", 0, 0)
-    assert found.why == "weights 1: not signed with the board's key"
+    board_state = desk.look(of)
+    assert (board_state.state, board_state.counter, board_state.floor) == ("refused", 0, 0)
+    assert board_state.why == "weights 1: not signed with the board's key"
     assert desk.look(of, send=False).why == "refused before"
     assert desk.look(desk.package(desk.board.weights("one", 1)), key=PUBLIC.hex()).state == "trial"
 
@@ -136,8 +136,8 @@ def test_older_weights_and_those_for_other_code_are_told_apart(desk: Desk) -> No
     assert "need a number above 7" in old.why
     data = desk.board.weights("one", 9)
     other = data[:8] + bytes(32) + data[40:]
-    found = desk.look(desk.package(other))
-    assert (found.state, found.counter) == ("firmware", 7)
+    board_state = desk.look(desk.package(other))
+    assert (board_state.state, board_state.counter) == ("firmware", 7)
     # Weights that are meant for another board say nothing of this one.
     assert desk.look(desk.package(other), weights="another").state == "idle"
     assert desk.look(desk.package(other), weights="net").state == "firmware"
@@ -149,8 +149,8 @@ def test_a_release_that_is_called_back_takes_the_board_along(desk: Desk) -> None
     before, after = desk.package(one), desk.package(two, desk.back(one, 3))
     # On trial: the board goes back to what lies in its other slot.
     assert desk.look(after).state == "trial"
-    found = desk.look(before)
-    assert (found.state, found.counter, found.floor) == ("confirmed", 1, 2)
+    board_state = desk.look(before)
+    assert (board_state.state, board_state.counter, board_state.floor) == ("confirmed", 1, 2)
     # Confirmed: without a way back it keeps what it has, and says so.
     desk.bring(desk.board.weights("two", 4))
     stuck = desk.look(before)
@@ -161,16 +161,16 @@ def test_a_release_that_is_called_back_takes_the_board_along(desk: Desk) -> None
                                                            after.files["boards/net.back"]))  # fmt: skip
     carry_out(ask, lambda seen: None)
     assert [weights.counter for weights, _ in kept(desk.ways)] == [5]
-    found = desk.look(before)
-    assert (found.state, found.counter, found.wanted) == ("confirmed", 5, 5)
+    board_state = desk.look(before)
+    assert (board_state.state, board_state.counter, board_state.wanted) == ("confirmed", 5, 5)
     assert desk.look(before).state == "confirmed"
 
 
 def test_a_trial_without_a_release_that_wants_it_is_ended(desk: Desk) -> None:
     desk.bring(desk.board.weights("one", 1))
     assert desk.look(desk.package(desk.board.weights("two", 2))).state == "trial"
-    found = desk.look(desk.package(None))
-    assert (found.state, found.counter) == ("idle", 1)
+    board_state = desk.look(desk.package(None))
+    assert (board_state.state, board_state.counter) == ("idle", 1)
 
 
 def test_a_round_is_carried_out_by_a_process_of_its_own(desk: Desk, tmp_path: Path) -> None:
@@ -182,26 +182,26 @@ def test_a_round_is_carried_out_by_a_process_of_its_own(desk: Desk, tmp_path: Pa
     hand = BoardProcess(woken.set)
     both = tuple(BoardAsk(entry=entry) for entry in (desk.entry, gone))
 
-    def asked(**more: object) -> dict[str, BoardSeen]:
+    def received_states(**more: object) -> dict[str, BoardSeen]:
         ask = BoardRound(release=1, package=str(path), ways=str(tmp_path / "ways"), boards=both)
         hand.start(msgspec.structs.replace(ask, **more))
-        found: dict[str, BoardSeen] = {}
+        boards: dict[str, BoardSeen] = {}
         while hand.busy() is None:
             woken.wait(1.0)
             woken.clear()
-        found.update({one.name: one for one in hand.received()})
+        boards.update({one.name: one for one in hand.received()})
         assert hand.busy() == ""
-        return found
+        return boards
 
     # While the gateway tries another model, boards wait; where nothing else differs they need not.
-    assert {one.state for one in asked(trial=True).values()} == {"waiting"}
+    assert {one.state for one in received_states(trial=True).values()} == {"waiting"}
     other = package(tmp_path / "other.edge", provenance={"seed": "1"})
-    assert {one.state for one in asked(trial=True, before=str(other)).values()} == {"waiting"}
+    assert {one.state for one in received_states(trial=True, before=str(other)).values()} == {"waiting"}
     assert only_for_boards(read_package(path), read_package(before))
-    found = asked(trial=True, before=str(before))
-    assert {name: one.state for name, one in found.items()} == {"pump": "trial", "gone": "unreachable"}
-    assert "refused" in found["gone"].why
-    assert {one.state for one in asked(package=str(tmp_path / "none.edge")).values()} == {"trouble"}
+    boards = received_states(trial=True, before=str(before))
+    assert {name: one.state for name, one in boards.items()} == {"pump": "trial", "gone": "unreachable"}
+    assert "refused" in boards["gone"].why
+    assert {one.state for one in received_states(package=str(tmp_path / "none.edge")).values()} == {"trouble"}
     hand.stop()
 
 
@@ -232,10 +232,10 @@ def test_an_emulated_board_gets_its_weights_over_its_uart(board: Board, tmp_path
         assert round_of(2, "two").state == "trial"
         for left in ("2 starts left", "1 start left", "0 starts left", "it went back"):
             emulated.reset()
-            while left not in (found := round_of(2, "two")).why:
-                assert time.monotonic() < end, found
+            while left not in (seen_board := round_of(2, "two")).why:
+                assert time.monotonic() < end, seen_board
                 time.sleep(0.1)
-        assert (found.state, found.counter, found.floor) == ("reverted", 1, 2)
+        assert (seen_board.state, seen_board.counter, seen_board.floor) == ("reverted", 1, 2)
     finally:
         emulated.close()
 
@@ -283,8 +283,8 @@ def test_boards_of_a_configuration(tmp_path: Path) -> None:
     path = tmp_path / "device.toml"
     path.write_text('[[boards]]\nname = "a"\nlink = "serial:/dev/ttyACM0@9600"\n[[boards]]\nname = "b"\n'
                     'link = "tcp:[::1]:70"\ntrial = 5.0\n')  # fmt: skip
-    found = read_boards(path)
-    assert [checked_link(one.link, "x") for one in found] == [("serial", "/dev/ttyACM0", 9600), ("tcp", "::1", 70)]
+    boards = read_boards(path)
+    assert [checked_link(one.link, "x") for one in boards] == [("serial", "/dev/ttyACM0", 9600), ("tcp", "::1", 70)]
     assert read_boards(None) == ()
     for text, message in (
         ('[[boards]]\nname = "a"\nlink = "usb"\n', "serial:PORT"),

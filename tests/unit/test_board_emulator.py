@@ -131,7 +131,7 @@ def test_code_with_slots_gives_the_bytes_of_the_code_that_holds_its_weights(name
     ctypes.c_void_p.in_dll(second, "net_constants").value = location.ctypes.data
     assert ctypes.c_uint32.in_dll(second, "net_constants_length").value == len(code.constants)
 
-    def asked(library: ctypes.CDLL, row: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> tuple[int, bytes]:
+    def answer_of(library: ctypes.CDLL, row: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> tuple[int, bytes]:
         answer, row = np.zeros(64, np.uint8), np.ascontiguousarray(row)
         flags = library.net_predict(
             context_of(library, "net_context"), ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(answer.ctypes.data)
@@ -139,6 +139,6 @@ def test_code_with_slots_gives_the_bytes_of_the_code_that_holds_its_weights(name
         return int(flags), answer.tobytes()
 
     for row in samples_of(graph)[:20]:
-        assert asked(first, row) == asked(second, row)
+        assert answer_of(first, row) == answer_of(second, row)
     ctypes.c_void_p.in_dll(second, "net_constants").value = None
-    assert asked(second, samples_of(graph)[0])[0] == 2
+    assert answer_of(second, samples_of(graph)[0])[0] == 2

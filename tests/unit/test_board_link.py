@@ -65,11 +65,11 @@ class Wire:
 
 @contextmanager
 def wired(board: Board, flash: Path) -> Iterator[Wire]:
-    made = Wire(board, flash)
+    wire = Wire(board, flash)
     try:
-        yield made
+        yield wire
     finally:
-        made.close()
+        wire.close()
 
 
 class Bad:
@@ -115,15 +115,15 @@ def test_a_gateway_brings_weights_to_a_board(board: Board, tmp_path: Path, cli: 
 
 def test_weights_travel_in_a_package_that_a_gateway_runs(board: Board, tmp_path: Path, cli: Cli) -> None:
     carrier = read_package(board.runs["one"] / "small.edge")
-    made = with_weights(carrier, "other", other(board.weights("two", 9)))
+    other_package = with_weights(carrier, "other", other(board.weights("two", 9)))
     package = tmp_path / "gateway.edge"
-    package.write_bytes(made)
-    assert parse_package(made, "made").files["boards/other.weights"] == other(board.weights("two", 9))
+    package.write_bytes(other_package)
+    assert parse_package(other_package, "made").files["boards/other.weights"] == other(board.weights("two", 9))
     with wired(board, tmp_path / "flash") as wire:
         assert "through its boot loader" in cli("device", "board", "update", wire.port, package, code=1)
         for counter, name in ((4, "two"), (3, "one")):
-            made = with_weights(parse_package(made, "made"), name, board.weights(name, counter))
-        package.write_bytes(made)
+            other_package = with_weights(parse_package(other_package, "made"), name, board.weights(name, counter))
+        package.write_bytes(other_package)
         Predictor(read_package(package))
         assert "weights 4 in slot 0" in cli("device", "board", "update", wire.port, package)
 

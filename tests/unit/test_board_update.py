@@ -158,14 +158,14 @@ def test_the_desk_signs_only_for_the_code_and_the_key_of_the_boards(
     sign = ["--layout", str(out / "small_layout.json"), "--key", str(tmp_path / "boards.key")]
     file = tmp_path / "two.weights"
     assert run(["fleet", "weights", str(board.runs["two"]), *sign, "--counter", "2", "--out", str(file)]) == 0
-    made = parse_weights(file.read_bytes(), "file")
-    assert (made.name, made.counter, made.vectors) == ("small", 2, 8)
+    weights = parse_weights(file.read_bytes(), "file")
+    assert (weights.name, weights.counter, weights.vectors) == ("small", 2, 8)
     capsys.readouterr()
     assert "--force" in cli("fleet", "weights", board.runs["two"], *sign, "--counter", "2", "--out", file, code=2)
     carrier, carried = str(board.runs["one"] / "small.edge"), tmp_path / "carried.edge"
     into = ["--counter", "3", "--into", carrier, "--out", str(carried)]
     assert run(["fleet", "weights", str(board.runs["two"]), *sign, *into]) == 0
-    assert weights_for(read_package(carried), made.layout) is not None
+    assert weights_for(read_package(carried), weights.layout) is not None
     capsys.readouterr()
     new = str(tmp_path / "new.weights")
     assert "Update the firmware" in cli(

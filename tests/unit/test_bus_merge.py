@@ -41,16 +41,16 @@ def schedule(seed: int) -> tuple[list[Shadow], dict[Key, set[bytes]], Register |
     copies, written, old = [Shadow() for _ in names], dict[Key, set[bytes]](), list[bytes]()
     for _ in range(rng.randint(5, 60)):
         one = rng.randrange(len(copies))
-        what = rng.random()
-        if what < 0.5:
+        chance = rng.random()
+        if chance < 0.5:
             part, key = rng.choice(PARTS), rng.choice(KEYS)
             value = rng.choice([None, rng.randint(0, 3), {"b": rng.randint(0, 1), "a": [1, "x"]}])
             for changed, register in copies[one].write(part, {key: value}, names[one]).items():
                 written.setdefault(changed, set()).add(register.value)
-        elif what < 0.75:
+        elif chance < 0.75:
             old.append(copies[one].encode())
             copies[rng.randrange(len(copies))].merge(decode_copy(old[-1], "test"))
-        elif what < 0.9 and old:
+        elif chance < 0.9 and old:
             copies[one].merge(decode_copy(rng.choice(old), "test"))
         else:
             copies[one] = Shadow(copies[one].registers)
@@ -116,9 +116,9 @@ def test_what_is_there_already_is_no_change_and_the_difference_is_what_is_left_t
     assert shadow.version == 1
     shadow.write("reported", {"setpoint": 19, "mode": {"b": 2, "a": 1}, "battery": 0.5}, "g")
     assert {name: bytes(raw) for name, raw in shadow.delta().items()} == {"setpoint": b"21"}
-    found = msgspec.json.decode(state_of(shadow))
-    assert found["reported"] == {"setpoint": 19, "mode": {"a": 1, "b": 2}, "battery": 0.5}
-    assert (found["delta"], found["version"]) == ({"setpoint": 21}, 2)
+    state = msgspec.json.decode(state_of(shadow))
+    assert state["reported"] == {"setpoint": 19, "mode": {"a": 1, "b": 2}, "battery": 0.5}
+    assert (state["delta"], state["version"]) == ({"setpoint": 21}, 2)
 
 
 @pytest.mark.parametrize(
@@ -150,16 +150,16 @@ def test_copies_that_are_none_are_refused(data: bytes) -> None:
 
 
 def test_shadows_survive_a_restart_and_what_is_no_message_costs_only_itself(tmp_path: Path) -> None:
-    said = list[str]()
+    notices = list[str]()
     store = ShadowStore(tmp_path)
-    shadows = Shadows(store, said.append)
-    told = shadows.take([
+    shadows = Shadows(store, notices.append)
+    merged = shadows.take([
         Message("desired", "room", b'{"setpoint": 21}'), Message("desired", "room", b"21"),
         Message("reported", "room", b'{"setpoint": 20, "lamp": true}'), Message("copy", "hall", b"{"),
         Message("desired", "hall", b'{"lamp": false}'),
     ])  # fmt: skip
-    assert told.changed == ("room", "hall")
-    assert len(said) == 2
+    assert merged.changed == ("room", "hall")
+    assert len(notices) == 2
     store.close()
     again = ShadowStore(tmp_path)
     assert again.origin == store.origin
@@ -186,8 +186,8 @@ def test_what_an_agent_decides_is_reported_and_all_its_items_count(tmp_path: Pat
         item(3, "event", kind="alarm", label="frost"), item(4, "event", kind="decision", label="occupied"),
         item(5, "event", kind="summary", label="agent"),
     ]  # fmt: skip
-    told = shadows.take([Message("items", "room", b"\n".join(lines) + b"\n")])
-    assert told.durable == {"room": [(3, number) for number in range(1, 6)]}
-    found = values(shadows.shadows["room"], "reported")
-    assert found == {"decision": "occupied", "alarm": "frost", "alarm_at": "2001-09-09T01:46:40+00:00"}
+    merged = shadows.take([Message("items", "room", b"\n".join(lines) + b"\n")])
+    assert merged.durable == {"room": [(3, number) for number in range(1, 6)]}
+    reported = values(shadows.shadows["room"], "reported")
+    assert reported == {"decision": "occupied", "alarm": "frost", "alarm_at": "2001-09-09T01:46:40+00:00"}
     assert shadows.take([Message("items", "room", b"{}")]).durable == {}

@@ -86,18 +86,18 @@ class Client:
         self.client.publish(topic, content, qos=1).wait_for_publish(10)
 
     def last(self, topic: str) -> Any:  # noqa: ANN401 - JSON
-        found = [content for name, content in self.seen if name == topic]
-        return msgspec.json.decode(found[-1]) if found else None
+        contents = [content for name, content in self.seen if name == topic]
+        return msgspec.json.decode(contents[-1]) if contents else None
 
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
 
 
-def until(true: Callable[[], object], what: str = "") -> None:
+def until(true: Callable[[], object], message: str = "") -> None:
     end = time.monotonic() + 20
     while not true():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, message
         time.sleep(0.02)
 
 
@@ -117,9 +117,9 @@ class Bus:
 
     def client(self, user: str, *topics: str) -> Client:
         password = (self.folder / "broker" / "secrets" / user).read_text().strip()
-        made = Client(self.broker.port, user, password, topics or ("#",))
-        self._stack.callback(made.close)
-        return made
+        client = Client(self.broker.port, user, password, topics or ("#",))
+        self._stack.callback(client.close)
+        return client
 
     @contextmanager
     def served(self, store: str = "store") -> Iterator[ShadowService]:
@@ -169,9 +169,9 @@ def test_the_broker_lets_everybody_do_what_the_table_says_and_no_more(bus: Bus) 
 @pytest.mark.slow
 def test_a_service_with_another_password_ends_with_one_line(cli: Cli, bus: Bus) -> None:
     (bus.folder / "broker" / "secrets" / "shadow").write_text("another")
-    said = cli("bus", "run", bus.folder / "bus.toml", "--store", bus.folder / "store", code=2)
-    assert "a broker that knows this password" in said
-    assert said.count("\n") == 1
+    message = cli("bus", "run", bus.folder / "bus.toml", "--store", bus.folder / "store", code=2)
+    assert "a broker that knows this password" in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -207,14 +207,14 @@ def test_copies_of_two_gateways_meet_after_they_were_apart(bus: Bus) -> None:
     with bus.served("one"), bus.served("two"):
         heating.send("home/shadow/room/desired", b'{"setpoint": 18}')
         time.sleep(0.5)
-    found = []
+    registers = []
     for name in ("one", "two"):
         store = ShadowStore(bus.folder / name)
-        found.append(store.load()["room"].registers)
+        registers.append(store.load()["room"].registers)
         store.close()
-    assert found[0] == found[1]
-    assert found[0]["desired", "setpoint"].value == b"18"
-    assert found[0]["desired", "lamp"].value == b""
+    assert registers[0] == registers[1]
+    assert registers[0]["desired", "setpoint"].value == b"18"
+    assert registers[0]["desired", "lamp"].value == b""
 
 
 @pytest.mark.slow
@@ -231,11 +231,11 @@ def test_an_agents_events_are_taken_shown_and_found_by_home_assistant(bus: Bus) 
         until(lambda: watch.last("home/shadow/room/state"))
         assert watch.last("home/shadow/room/state")["reported"]["alarm"] == "frost"
         until(lambda: watch.last("homeassistant/device/home_room/config"))
-        found = watch.last("homeassistant/device/home_room/config")
+        discovery = watch.last("homeassistant/device/home_room/config")
         assert ("home/shadow-status", b"online") in watch.seen
     until(lambda: ("home/shadow-status", b"offline") in watch.seen)
-    check_discovery(found)
-    assert set(found["components"]) == {
+    check_discovery(discovery)
+    assert set(discovery["components"]) == {
         "decision", "state", "alarm", "alarm_at", "setpoint", "mode", "lamp", "window",
     }  # fmt: skip
 
@@ -259,14 +259,14 @@ PLATFORMS = {
 }  # fmt: skip
 
 
-def check_discovery(found: dict[str, Any]) -> None:
-    assert set(found) == TOP
-    assert set(found["device"]) <= ABOUT
-    assert found["device"]["identifiers"]
-    assert set(found["origin"]) <= {"name", "sw_version", "support_url"}
-    identities = [one["unique_id"] for one in found["components"].values()]
+def check_discovery(discovery: dict[str, Any]) -> None:
+    assert set(discovery) == TOP
+    assert set(discovery["device"]) <= ABOUT
+    assert discovery["device"]["identifiers"]
+    assert set(discovery["origin"]) <= {"name", "sw_version", "support_url"}
+    identities = [one["unique_id"] for one in discovery["components"].values()]
     assert len(set(identities)) == len(identities)
-    for one in found["components"].values():
+    for one in discovery["components"].values():
         known, required = PLATFORMS[one["platform"]]
         assert required <= set(one) <= known | SHARED, one
 
@@ -274,10 +274,10 @@ def check_discovery(found: dict[str, Any]) -> None:
 def test_what_home_assistant_writes_is_a_patch(tmp_path: Path) -> None:
     jinja2 = pytest.importorskip("jinja2")
     (tmp_path / "bus.toml").write_text(BUS)
-    topic, found = discovery_message(read_bus(tmp_path / "bus.toml"), "room", "0")
+    topic, discovery = discovery_message(read_bus(tmp_path / "bus.toml"), "room", "0")
     assert topic == "homeassistant/device/home_room/config"
-    check_discovery(found)
-    parts = found["components"]
+    check_discovery(discovery)
+    parts = discovery["components"]
     world = jinja2.Environment(autoescape=False)
     world.filters["to_json"] = lambda value: msgspec.json.encode(value).decode()
 
@@ -301,9 +301,9 @@ def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
         broker_until(tmp_path, stack)  # is Mosquitto here?
     [table, _] = [block for block in blocks_of("docs/bus.md") if block.language == "toml"]
     (tmp_path / "bus.toml").write_text(table.text)
-    said = type_page("docs/bus.md", tmp_path, seconds=120)["bus"]
-    assert '"desired":{"setpoint":21.5}' in said
-    assert "desired  setpoint = 21.5  (not reported yet)" in said
+    typed = type_page("docs/bus.md", tmp_path, seconds=120)["bus"]
+    assert '"desired":{"setpoint":21.5}' in typed
+    assert "desired  setpoint = 21.5  (not reported yet)" in typed
 
 
 def test_passwords_are_those_of_mosquitto_and_stay(tmp_path: Path) -> None:
@@ -349,8 +349,8 @@ def test_the_rooms_bus_is_one_and_shows_what_its_agent_decides() -> None:
     settings = read_bus(ROOT / "examples" / "room" / "bus.toml")
     for name in settings.devices:
         check_discovery(discovery_message(settings, name, "0")[1])
-    _, found = discovery_message(settings, "gateway", "0")
-    assert {"decision", "state", "alarm"} <= set(found["components"])
+    _, discovery = discovery_message(settings, "gateway", "0")
+    assert {"decision", "state", "alarm"} <= set(discovery["components"])
     assert "user valve\ntopic write home/shadow/boiler/reported\n" in access_list(settings)
 
 

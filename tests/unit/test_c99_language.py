@@ -51,16 +51,16 @@ def texts() -> list[str]:
     chance = random.Random(5)  # noqa: S311 - no secret
     blocks = [(0x20, 0x7F), (0xA0, 0x600), (0x900, 0x980), (0x1E00, 0x2100), (0x3000, 0x3100), (0xFE00, 0x10000),
               (0x1F300, 0x1F700)]  # fmt: skip
-    made = ["".join(chr(chance.randrange(*chance.choice(blocks))) for _ in range(chance.randrange(1, 50)))
-            for _ in range(1500)]  # fmt: skip
-    return [*ODD, *made]
+    words = ["".join(chr(chance.randrange(*chance.choice(blocks))) for _ in range(chance.randrange(1, 50)))
+             for _ in range(1500)]  # fmt: skip
+    return [*ODD, *words]
 
 
 def compiler(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
+    executable = shutil.which(name)
+    if not executable:
         left_out(f"no {name}")
-    return str(found)
+    return str(executable)
 
 
 def build(name: str, folder: Path, *flags: str, words: tuple[int, ...] = (1, 2)) -> Path:
@@ -103,8 +103,8 @@ def test_c_has_the_integers_of_python(name: str, words: tuple[int, ...], tmp_pat
 @pytest.mark.slow
 @pytest.mark.needs_data
 def test_c_has_the_integers_of_python_on_real_utterances(tmp_path: Path) -> None:
-    found = msgspec.json.decode((shared_data("clinc150") / "data_full.json").read_bytes())
-    given = [text for part in found.values() for text, _ in part]
+    examples = msgspec.json.decode((shared_data("clinc150") / "data_full.json").read_bytes())
+    given = [text for part in examples.values() for text, _ in part]
     assert len(given) > 15_000
     compare(Code(build("gcc", tmp_path, "-shared", "-fPIC")), (1, 2), given[::5])
 

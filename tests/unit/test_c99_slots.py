@@ -41,9 +41,9 @@ def same(library: Library, texts: list[str], understanding: Understanding) -> se
     """Compare, and gives the names and finders that there were."""
     seen = set()
     for text, today, intent in zip(texts, cycle(DAYS), cycle(range(3)), strict=False):
-        found, wanted = library.slots(text, intent, today), in_python(understanding, text, intent, today)
-        assert found == wanted, (text, today)
-        seen |= {(name, by) for name, *_, by in found}
+        slots, wanted = library.slots(text, intent, today), in_python(understanding, text, intent, today)
+        assert slots == wanted, (text, today)
+        seen |= {(name, by) for name, *_, by in slots}
     return seen
 
 

@@ -122,14 +122,14 @@ def test_rows_of_a_package_are_made_of_the_text_or_read_as_they_are() -> None:
 
 
 def test_an_unknown_text_is_refused_in_a_file_and_missing_and_told_in_a_stream() -> None:
-    wrong, told = TEXT.replace("b,H", "b,X"), list[str]()
+    wrong, notices = TEXT.replace("b,H", "b,X"), list[str]()
     with pytest.raises(InputError, match=r"one of 'H', 'L', 'M', got 'X' - at new line 3, column kind"):
         read_csv(io.StringIO(wrong), name="new", only_columns=NAMES)
-    (rows,) = iter_csv(io.StringIO(wrong), name="new", only_columns=NAMES, report=told.append)
+    (rows,) = iter_csv(io.StringIO(wrong), name="new", only_columns=NAMES, report=notices.append)
     assert np.isnan(rows.values[1, 1:]).all()
     assert rows.values[1, 0] == 2.5
-    assert len(told) == 1
-    assert "got 'X'" in told[0]
+    assert len(notices) == 1
+    assert "got 'X'" in notices[0]
 
 
 def test_what_a_person_fills_in() -> None:
@@ -140,8 +140,8 @@ def test_what_a_person_fills_in() -> None:
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
     columns = tuple(Column(name=name) for name in NAMES)
-    made, files = parts(classifier((4, 8, 3)), columns=columns, shape=(4,), labels=("a", "b", "c"))
-    return Predictor(parse_package(package_bytes(made, files), "kinds.edge"), engine="numpy")
+    spec, files = parts(classifier((4, 8, 3)), columns=columns, shape=(4,), labels=("a", "b", "c"))
+    return Predictor(parse_package(package_bytes(spec, files), "kinds.edge"), engine="numpy")
 
 
 @pytest.mark.parametrize(
@@ -154,15 +154,15 @@ def predictor() -> Predictor:
     ],
 )
 def test_frames_have_the_text_as_it_stands(table: object) -> None:
-    made = manifest(columns=tuple(Column(name=name) for name in NAMES), shape=(4,))
-    np.testing.assert_array_equal(to_samples(table, made), np.array(CODED, np.float32))
+    package_manifest = manifest(columns=tuple(Column(name=name) for name in NAMES), shape=(4,))
+    np.testing.assert_array_equal(to_samples(table, package_manifest), np.array(CODED, np.float32))
     with pytest.raises(InputError, match="got 'X' - at column kind, row 1"):
-        to_samples({"kind": "X", "heat": 1.0}, made)
+        to_samples({"kind": "X", "heat": 1.0}, package_manifest)
 
 
 def test_true_and_false_are_those_of_the_training() -> None:
-    made = manifest(columns=(Column(name="on=false"), Column(name="on=true")), shape=(2,))
-    assert to_samples({"on": np.array([True, False])}, made).tolist() == [[0, 1], [1, 0]]
+    package_manifest = manifest(columns=(Column(name="on=false"), Column(name="on=true")), shape=(2,))
+    assert to_samples({"on": np.array([True, False])}, package_manifest).tolist() == [[0, 1], [1, 0]]
 
 
 def test_values_and_files_are_answered_alike(predictor: Predictor) -> None:
@@ -190,14 +190,14 @@ READING = np.random.default_rng(0).normal(size=ROWS).round(3)
 
 
 def roles(**columns: object) -> Roles:
-    made = {name: np.array([str(v) for v in np.resize(np.asarray(cells), ROWS)]) for name, cells in columns.items()}
-    return assign_roles(made, {})
+    table = {name: np.array([str(v) for v in np.resize(np.asarray(cells), ROWS)]) for name, cells in columns.items()}
+    return assign_roles(table, {})
 
 
 def test_a_text_of_few_values_becomes_a_category() -> None:
-    found = roles(kind=["L", "M", "", "H"], temp=READING, label=["a", "b", "b", "a", "b"])
-    assert (found.readings, found.categories) == (("temp",), {"kind": ("H", "L", "M")})
-    assert found.table()["categories"] == {"kind": ["H", "L", "M"]}
+    column_roles = roles(kind=["L", "M", "", "H"], temp=READING, label=["a", "b", "b", "a", "b"])
+    assert (column_roles.readings, column_roles.categories) == (("temp",), {"kind": ("H", "L", "M")})
+    assert column_roles.table()["categories"] == {"kind": ["H", "L", "M"]}
 
 
 @pytest.mark.parametrize(
@@ -210,15 +210,15 @@ def test_a_text_of_few_values_becomes_a_category() -> None:
     ],
 )
 def test_other_texts_are_left_out_with_a_reason(cells: list[str], why: str) -> None:
-    found = roles(odd=cells, temp=READING, person=np.repeat(["p1", "p2", "p3", "p4"], ROWS // 4),
-                  label=["a", "b", "b", "a", "b"])  # fmt: skip
-    assert found.categories == {}
-    assert why in found.ignored["odd"]
+    column_roles = roles(odd=cells, temp=READING, person=np.repeat(["p1", "p2", "p3", "p4"], ROWS // 4),
+                         label=["a", "b", "b", "a", "b"])  # fmt: skip
+    assert column_roles.categories == {}
+    assert why in column_roles.ignored["odd"]
 
 
 def test_an_identifier_is_no_category() -> None:
-    found = roles(sensor_id=["s1", "s2", "s3"], temp=READING, label=["a", "b"])
-    assert "an identifier" in found.ignored["sensor_id"]
+    column_roles = roles(sensor_id=["s1", "s2", "s3"], temp=READING, label=["a", "b"])
+    assert "an identifier" in column_roles.ignored["sensor_id"]
 
 
 def test_a_text_that_comes_late_in_a_large_file_is_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,11 +247,11 @@ def test_the_studio_shows_one_line_and_one_choice_for_it(tmp_path: Path) -> None
     rng = np.random.default_rng(1)
     lines = [f"{'LMH'[i % 3]},{rng.normal():.3f},{rng.integers(2)}" for i in range(90)]
     (tmp_path / "rows.csv").write_text("kind,heat,label\n" + "\n".join(lines) + "\n")
-    found = look(OwnDataRequest(path=str(tmp_path / "rows.csv")))
-    assert [(line.name, line.meaning) for line in column_lines(found)] == [
+    data_report = look(OwnDataRequest(path=str(tmp_path / "rows.csv")))
+    assert [(line.name, line.meaning) for line in column_lines(data_report)] == [
         ("kind", "text: H, L, M"), ("heat", "reading"), ("label", "to be predicted"),
     ]  # fmt: skip
-    assert [(column.name, texts) for column, texts in row_fields(found.dataset.columns)] == [
+    assert [(column.name, texts) for column, texts in row_fields(data_report.dataset.columns)] == [
         ("heat", ()), ("kind", ("H", "L", "M")),
     ]  # fmt: skip
 

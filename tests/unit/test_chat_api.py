@@ -54,8 +54,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Loade
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generation, "open_model", lambda request: ("counter", Counter()))
         counter = LoadedModel(ModelRequest("counter", Path("counter"), None))
-    with opened([ModelRequest("manual", index, None)]) as found:
-        yield {**found, "counter": counter}
+    with opened([ModelRequest("manual", index, None)]) as served:
+        yield {**served, "counter": counter}
         counter.close()
 
 
@@ -188,9 +188,9 @@ def test_what_changes_nothing_is_accepted(client: Client) -> None:
     for number in range(2):
         defaults = {name: values[min(number, len(values) - 1)] for name, values in UNSUPPORTED.items()}
         system = {"role": "system", "content": [{"type": "text", "text": "Be brief."}]}
-        asked = {**order("manual", "How long is the warranty?"), **defaults, "top_p": 0.9, "user": "me"}
-        asked["messages"] = [system, *asked["messages"]]
-        assert client.post(CHAT, json=asked).status_code == 200
+        request = {**order("manual", "How long is the warranty?"), **defaults, "top_p": 0.9, "user": "me"}
+        request["messages"] = [system, *request["messages"]]
+        assert client.post(CHAT, json=request).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -243,12 +243,12 @@ def _scope() -> dict[str, Any]:
 
 
 def test_a_client_that_hangs_up_ends_the_answer(models: dict[str, LoadedModel]) -> None:
-    asked = json.dumps(order("counter", "count", stream=True, max_tokens=2000)).encode()
+    request = json.dumps(order("counter", "count", stream=True, max_tokens=2000)).encode()
     sent: list[Event] = []
 
     async def hang_up() -> None:
         some = asyncio.Event()
-        coming = iter([{"type": "http.request", "body": asked, "more_body": False}])
+        coming = iter([{"type": "http.request", "body": request, "more_body": False}])
 
         async def receive() -> Event:
             if (event := next(coming, None)) is not None:

@@ -40,8 +40,8 @@ def address(models: list[str]) -> Iterator[str]:
 
 @pytest.fixture
 def client(address: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=20) as made:
-        yield made
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=20) as client:
+        yield client
 
 
 def test_models(client: openai.OpenAI) -> None:
@@ -72,13 +72,13 @@ def test_the_helper_that_gathers_a_stream(client: openai.OpenAI) -> None:
 
 
 def test_a_dialogue_over_several_messages(client: openai.OpenAI) -> None:
-    said: Any = []
+    messages: Any = []
     answers = []
     for text in ("I want a soda please", "yes"):
-        said.append({"role": "user", "content": text})
-        answer = client.chat.completions.create(model="shop", messages=said)
+        messages.append({"role": "user", "content": text})
+        answer = client.chat.completions.create(model="shop", messages=messages)
         answers.append(answer.choices[0].message.content or "")
-        said.append({"role": "assistant", "content": answers[-1]})
+        messages.append({"role": "assistant", "content": answers[-1]})
     assert "You chose soda" in answers[0]
     assert "Here is your soda" in answers[1]
 
@@ -109,9 +109,9 @@ def test_a_client_that_leaves_a_long_answer(client: openai.OpenAI) -> None:
 def test_errors_have_the_classes_of_the_library(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="Known: intents, manual, shop, typing"):
         client.chat.completions.create(model="gpt-4o", messages=QUESTION)
-    with pytest.raises(openai.BadRequestError) as found:
+    with pytest.raises(openai.BadRequestError) as refusal:
         client.chat.completions.create(model="manual", messages=[])
-    assert found.value.param == "messages"
+    assert refusal.value.param == "messages"
     with pytest.raises(openai.BadRequestError, match="without tools"):
         tool: Any = {"type": "function", "function": {"name": "f", "parameters": {}}}
         client.chat.completions.create(model="manual", messages=QUESTION, tools=[tool])

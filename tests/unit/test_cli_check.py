@@ -43,11 +43,11 @@ def test_a_random_split_of_people_flatters_and_the_price_is_measured(tmp_path: P
 @pytest.mark.slow
 def test_json_says_the_same(tmp_path: Path, cli: Cli) -> None:
     file = people(tmp_path / "people.csv")
-    found: dict[str, Any] = cli.json("check", file, "--target", "label", "--group", "person")
-    assert found["quality"]["groups"] == 12
-    assert found["task"] == "classification"
-    assert found["inflation"]["random"] > found["inflation"]["kept"] + 0.2
-    assert found["inflation"]["difference"]["low"] > 0
+    report: dict[str, Any] = cli.json("check", file, "--target", "label", "--group", "person")
+    assert report["quality"]["groups"] == 12
+    assert report["task"] == "classification"
+    assert report["inflation"]["random"] > report["inflation"]["kept"] + 0.2
+    assert report["inflation"]["difference"]["low"] > 0
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ def test_numbers_as_target_are_a_regression(tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--target", "labl"], "no column 'labl'. Known: a, b, label. Did you mean 'label'?"),
         (["--target", "label", "--group", "who"], "no column 'who'"),
@@ -99,12 +99,12 @@ def test_numbers_as_target_are_a_regression(tmp_path: Path, cli: Cli) -> None:
         (["--target", "label", "--split", "a", "--session", "b"], "either --session or --split"),
     ],
 )
-def test_wrong_names_are_one_line(tmp_path: Path, arguments: list[str], told: str, capsys: Capture) -> None:
+def test_wrong_names_are_one_line(tmp_path: Path, arguments: list[str], message: str, capsys: Capture) -> None:
     file = write_rows(tmp_path / "rows.csv")
     assert run(["check", str(file), *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert told in err
+    assert message in err
 
 
 @pytest.mark.slow
@@ -144,8 +144,8 @@ def test_a_person_whose_labels_are_swapped_is_named(tmp_path: Path, cli: Cli, sw
                 label = {"walk": "run", "run": "walk"}.get(label, label)
             table.append([f"{a:.4f}", f"{b:.4f}", label, f"p{person}"])
     file = write_rows(tmp_path / "rows.csv", table, header="a,b,label,person")
-    found = cli.json("check", file, "--target", "label", "--group", "person")["labels"]
-    assert [("'run'" in f["sentence"], "'walk' of p4" in f["sentence"]) for f in found] == [(True, True)] * swapped
+    findings = cli.json("check", file, "--target", "label", "--group", "person")["labels"]
+    assert [("'run'" in f["sentence"], "'walk' of p4" in f["sentence"]) for f in findings] == [(True, True)] * swapped
 
 
 @pytest.mark.slow
@@ -155,10 +155,10 @@ def test_labels_and_people_from_the_names_of_files(tmp_path: Path) -> None:
         for person in ("anna", "bert", "carl", "dora"):
             rows = [f"{i / 50:.2f},{v:.3f}" for i, v in enumerate(level + rng.normal(size=200))]
             (tmp_path / f"{label}_{person}.csv").write_text("\n".join(["time,ax", *rows]) + "\n", encoding="utf-8")
-    found = check_data(str(tmp_path), time="time", window=50, pattern="{label}_{person}")
-    assert found.task == "classification"
-    assert found.quality.classes == {"run": 800, "sit": 800}
-    assert (found.quality.groups, found.quality.rate, found.quality.columns) == (4, 50.0, 1)
-    assert any(finding.kind == "same-group" for finding in found.leakage)
-    rate = next(finding.sentence for finding in found.quality.findings if finding.kind == "rate")
+    data_report = check_data(str(tmp_path), time="time", window=50, pattern="{label}_{person}")
+    assert data_report.task == "classification"
+    assert data_report.quality.classes == {"run": 800, "sit": 800}
+    assert (data_report.quality.groups, data_report.quality.rate, data_report.quality.columns) == (4, 50.0, 1)
+    assert any(finding.kind == "same-group" for finding in data_report.leakage)
+    rate = next(finding.sentence for finding in data_report.quality.findings if finding.kind == "rate")
     assert "e-" not in rate

@@ -95,16 +95,16 @@ def test_standard_input_gives_the_same_lines(
 
 def test_score_counts_events_with_intervals(folder: Path, detector: Path, cli: Cli) -> None:
     arguments = ["score", str(detector), "--data", str(folder / "faulty.csv"), "--target", "fault"]
-    found = cli.json("detect", *arguments)
-    assert found["events"] == 2
-    assert found["recall"]["value"] == 1
-    assert 0 < found["recall"]["low"] < 1
-    assert found["false_alarms"]["per"] == "day"
-    assert found["row_f1"] > 0.5
+    report = cli.json("detect", *arguments)
+    assert report["events"] == 2
+    assert report["recall"]["value"] == 1
+    assert 0 < report["recall"]["low"] < 1
+    assert report["false_alarms"]["per"] == "day"
+    assert report["row_f1"] > 0.5
     assert "recall     1.00" in cli("detect", *arguments)
-    recall, precision = found["recall"]["value"], found["precision"]["value"]
-    assert found["f1"]["value"] == pytest.approx(2 * recall * precision / (recall + precision))
-    assert (found["judged"], found["found"]) == ("rows", 2)
+    recall, precision = report["recall"]["value"], report["precision"]["value"]
+    assert report["f1"]["value"] == pytest.approx(2 * recall * precision / (recall + precision))
+    assert (report["judged"], report["found"]) == ("rows", 2)
     assert "--target" in cli("detect", *arguments[:-2], code=2)
 
 
@@ -165,7 +165,7 @@ def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, cli: Cli) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--detector", "pcaa"], "no detector 'pcaa'. Known:"),
         (["fit", "{f}/none.csv", "--out", "{t}/x.detector"], "no such file"),
@@ -183,11 +183,11 @@ def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, cli: Cli) -> 
     ],
 )
 def test_mistakes_end_in_one_line(
-    arguments: list[str], told: str, folder: Path, detector: Path, tmp_path: Path, cli: Cli
+    arguments: list[str], message: str, folder: Path, detector: Path, tmp_path: Path, cli: Cli
 ) -> None:
     assert detector.exists()
     error = cli("detect", *(a.format(f=folder, t=tmp_path) for a in arguments), code=2)
-    assert told in error
+    assert message in error
     assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -213,15 +213,15 @@ def test_running_needs_the_base_install_alone(folder: Path, detector: Path) -> N
 @pytest.mark.slow
 def test_a_run_gives_its_rows_and_its_package_takes_the_detector(tmp_path: Path, cli: Cli) -> None:
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
-    made = run_small(toml, tmp_path / "runs", "training.epochs=5", "compression.max_drop=0.9")
+    result = run_small(toml, tmp_path / "runs", "training.epochs=5", "compression.max_drop=0.9")
     out, new = tmp_path / "x.detector", tmp_path / "new.edge"
-    arguments = ["detect", "fit", str(made.folder), "--detector", "k_means", "--package", str(made.folder)]
+    arguments = ["detect", "fit", str(result.folder), "--detector", "k_means", "--package", str(result.folder)]
     cli(*arguments, "--out", out, "--into", new)
     files = read_package(new).files
     assert files[IN_PACKAGE.format(name="x")] == out.read_bytes()
     expected = _lines(cli, "run", str(out), "--csv", str(tmp_path / "rows.csv"))
     assert _lines(cli, "run", str(new), "--csv", str(tmp_path / "rows.csv")) == expected
-    assert "--into" in cli("detect", "run", made.folder, "--csv", tmp_path / "rows.csv", code=2)
+    assert "--into" in cli("detect", "run", result.folder, "--csv", tmp_path / "rows.csv", code=2)
     # The package's code for a microcontroller has both.
     assert "and anomalies by x" in cli("export", new, "--to", "c99", "--out", tmp_path / "c")
     code = "".join(path.read_text() for path in (tmp_path / "c").glob("*_stream.c"))

@@ -64,7 +64,7 @@ def test_a_board_of_ones_own(model: str, tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--device", "cortex-m44"], "Did you mean 'cortex-m4'"),
         (["--device", "cortex-m4", "--budget", "flash=64"], "one of the units"),
@@ -74,11 +74,11 @@ def test_a_board_of_ones_own(model: str, tmp_path: Path, cli: Cli) -> None:
         (["--device", "cortex-m4", "--shape", "3,x"], "lengths separated by commas"),
     ],
 )
-def test_mistakes(model: str, arguments: list[str], said: str, capsys: Capture) -> None:
+def test_mistakes(model: str, arguments: list[str], message: str, capsys: Capture) -> None:
     assert run(["estimate", model, *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
 
 
 def test_nothing_there(cli: Cli) -> None:

@@ -123,9 +123,9 @@ def test_a_run_becomes_a_module(folder: Path, tmp_path: Path, capsys: Capture, m
     # The engines find it from then on, for both forms, by the bytes that the package holds.
     exported(capsys, str(folder), "--to", "extension", "--form", "int8", "--out", str(tmp_path / "int8"))
     package = read_package(package_path(folder))
-    found = {form: find_module(package.model(form)) for form in ("float", "int8")}
-    assert all(found.values())
-    assert Path(file["path"]).read_bytes() in [path.read_bytes() for path in found.values() if path is not None]
+    modules = {form: find_module(package.model(form)) for form in ("float", "int8")}
+    assert all(modules.values())
+    assert Path(file["path"]).read_bytes() in [path.read_bytes() for path in modules.values() if path is not None]
     # Asked for other kernels than the package's it is another model.
     count = len(list((tmp_path / "cache").rglob("*.so")))
     exported(
@@ -214,7 +214,7 @@ def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, cli: C
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ["--to", "tflit"],
@@ -228,17 +228,17 @@ def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, cli: C
         ([], "Missing option '--to'"),
     ],
 )
-def test_wrong_use_is_one_line(arguments: list[str], told: str, tmp_path: Path, capsys: Capture) -> None:
+def test_wrong_use_is_one_line(arguments: list[str], message: str, tmp_path: Path, capsys: Capture) -> None:
     path = MODELS / "sklearn-mlp.onnx"
     assert run(["export", str(path), *arguments, "--out", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
-    assert told in err
+    assert message in err
     assert (out, err.count("\n")) == ("", 1)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "message"),
     [
         ("none.onnx", None, "got no such file"),
         ("cut.onnx", (MODELS / "lightgbm.onnx").read_bytes()[:3000], "expected an ONNX model, got bytes in which"),
@@ -248,13 +248,13 @@ def test_wrong_use_is_one_line(arguments: list[str], told: str, tmp_path: Path, 
     ],
 )
 def test_bad_models_are_refused_in_one_line(
-    name: str, data: bytes | None, told: str, tmp_path: Path, capsys: Capture
+    name: str, data: bytes | None, message: str, tmp_path: Path, capsys: Capture
 ) -> None:
     path = tmp_path / name
     if data is not None:
         path.write_bytes(data)
     assert run(["export", str(path), "--to", "onnx", "--out", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
-    assert told in err
+    assert message in err
     assert (out, err.count("\n")) == ("", 1)
     assert not (tmp_path / "out").exists()

@@ -19,14 +19,14 @@ Capture = pytest.CaptureFixture[str]
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def write(place: Path, values: Sequence[float | str], *, first: int = 0, skip: tuple[int, ...] = ()) -> Path:
+def write(path: Path, values: Sequence[float | str], *, first: int = 0, skip: tuple[int, ...] = ()) -> Path:
     """Return rows an hour apart, less those that are skipped."""
     lines = ["time,load,note"]
     for row, value in enumerate(values):
         if row not in skip:
             lines.append(f"{(START + timedelta(hours=first + row)).isoformat()},{value},x")
-    place.write_text("\n".join(lines) + "\n")
-    return place
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
 def load(rows: int, first: int = 0) -> list[float | str]:
@@ -154,8 +154,8 @@ def test_a_chronos_directory_without_weights_is_refused_and_a_missing_package_is
     requested = (data, "--column", "load", "--horizon", "12", "--chronos", str(model))
     assert "weights" in refused(cli, *requested)
     (model / "model.safetensors").write_bytes(b"")
-    tried = cli.json("forecast", *requested)["tried"]
-    assert next(one["why"] for one in tried if one["name"].startswith("Chronos")).endswith("chronos-forecasting)")
+    candidates = cli.json("forecast", *requested)["tried"]
+    assert next(one["why"] for one in candidates if one["name"].startswith("Chronos")).endswith("chronos-forecasting)")
 
 
 def test_parquet_gives_the_same_forecaster_as_csv(tmp_path: Path, cli: Cli, capsys: Capture) -> None:

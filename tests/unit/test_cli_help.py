@@ -15,18 +15,18 @@ COMMANDS = cli.list_commands(click.Context(cli))
 
 def commands() -> dict[tuple[str, ...], click.Command]:
     """Every command and every command below it, by its path."""
-    found: dict[tuple[str, ...], click.Command] = {}
+    commands: dict[tuple[str, ...], click.Command] = {}
     context = click.Context(cli)
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
-        found[name,] = command
+        commands[name,] = command
         if isinstance(command, click.Group):
             for inner in command.list_commands(context):
                 below = command.get_command(context, inner)
                 assert below is not None
-                found[name, inner] = below
-    return found
+                commands[name, inner] = below
+    return commands
 
 
 def test_the_commands_of_the_first_fifteen_minutes_are_there() -> None:
@@ -62,7 +62,7 @@ def test_version_and_nothing(cli: Cli, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["activty"], "no command 'activty'. Known: adapt, advise, bus, check, "),
         (["chek", "x"], "Did you mean 'check'?"),
@@ -76,11 +76,11 @@ def test_version_and_nothing(cli: Cli, capsys: pytest.CaptureFixture[str]) -> No
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == 2
     out, err = capsys.readouterr()
-    assert told in err
+    assert message in err
     assert err.startswith("edgewright: ")
     assert err.count("\n") == 1
     assert out == ""

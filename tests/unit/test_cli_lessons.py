@@ -33,7 +33,7 @@ CHANGES = ("training.epochs=20", "training.learning_rate=0.02", "compression.max
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     folder = tmp_path_factory.mktemp("lessons")
     toml = write_toml(folder / "small.toml", write_rows(folder / "rows.csv"))
     return run_small(toml, folder / "runs", *CHANGES)
@@ -42,24 +42,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 @pytest.mark.parametrize(
     "mode", ["trace", "summary", "steps", "formulas", "code", "what-if", "compare", "quiz", "glossary"]
 )
-def test_every_mode_prints_text_and_json(mode: str, made: RunResult, cli: Cli) -> None:
-    text = cli("learn", made.folder, "--mode", mode)
+def test_every_mode_prints_text_and_json(mode: str, finished: RunResult, cli: Cli) -> None:
+    text = cli("learn", finished.folder, "--mode", mode)
     assert len(text.splitlines()) > 4
-    record = cli.json("learn", made.folder, "--mode", mode)
+    record = cli.json("learn", finished.folder, "--mode", mode)
     assert record["mode"] == mode
     assert record["blocks"]
     assert all(block["block"] for block in record["blocks"])
 
 
-def test_answers_are_scored(made: RunResult, cli: Cli) -> None:
-    questions = cli.json("learn", made.folder, "--mode", "quiz")["blocks"]
+def test_answers_are_scored(finished: RunResult, cli: Cli) -> None:
+    questions = cli.json("learn", finished.folder, "--mode", "quiz")["blocks"]
     assert len(questions) >= 3
     best = ["abcd"[next(i for i, o in enumerate(q["options"]) if o["right"])] for q in questions]
-    assert cli("learn", made.folder, "--mode", "quiz", "--answers", ",".join(best)).endswith(
+    assert cli("learn", finished.folder, "--mode", "quiz", "--answers", ",".join(best)).endswith(
         f"{len(best)} of {len(best)} right\n"
     )
     other = "b" if best[0] != "b" else "c"
-    record = cli.json("learn", made.folder, "--mode", "quiz", "--answers", f"{other},{best[1]}")
+    record = cli.json("learn", finished.folder, "--mode", "quiz", "--answers", f"{other},{best[1]}")
     assert (record["right"], record["answered"]) == (1, 2)
 
 
@@ -79,26 +79,26 @@ def test_answers_are_scored(made: RunResult, cli: Cli) -> None:
         (("--mode", "what-if", "--set", "epochs=20"), "what the run has already"),
     ],
 )
-def test_learn_says_what_was_wrong(arguments: tuple[str, ...], expected: str, made: RunResult, cli: Cli) -> None:
-    assert expected in cli("learn", made.folder, *arguments, code=2)
-    assert [p.name for p in made.folder.parent.iterdir() if p.is_dir() and not p.name.startswith(".")] == ["small"]
+def test_learn_says_what_was_wrong(arguments: tuple[str, ...], expected: str, finished: RunResult, cli: Cli) -> None:
+    assert expected in cli("learn", finished.folder, *arguments, code=2)
+    assert [p.name for p in finished.folder.parent.iterdir() if p.is_dir() and not p.name.startswith(".")] == ["small"]
 
 
-def test_a_folder_without_a_run_names_the_runs_beside_it(made: RunResult, cli: Cli) -> None:
-    assert "Runs there: small" in cli("learn", made.folder.parent / "smal", code=2)
-    assert "Runs there: small" in cli("compare", made.folder, made.folder.parent, code=2)
+def test_a_folder_without_a_run_names_the_runs_beside_it(finished: RunResult, cli: Cli) -> None:
+    assert "Runs there: small" in cli("learn", finished.folder.parent / "smal", code=2)
+    assert "Runs there: small" in cli("compare", finished.folder, finished.folder.parent, code=2)
     assert "no such folder" in cli("trace", "/nowhere/at/all", "--row", "1", code=2)
 
 
 @pytest.mark.slow
-def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    text = cli("learn", made.folder, "--mode", "what-if", "--set", "layers=4", "--out", tmp_path)
+def test_what_if_runs_again_beside_and_compares(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    text = cli("learn", finished.folder, "--mode", "what-if", "--set", "layers=4", "--out", tmp_path)
     assert "model.layers.0.units" in text
     assert f"run folder {tmp_path / 'small'}" in text
     trace = read_trace(tmp_path / "small" / "trace.json")
     assert trace.layers[0].shape_out == (4,)
-    assert trace.provenance.data_hash == made.trace.provenance.data_hash
-    record = cli.json("learn", made.folder, "--mode", "what-if", "--set", "bits=32", "--out", tmp_path)
+    assert trace.provenance.data_hash == finished.trace.provenance.data_hash
+    record = cli.json("learn", finished.folder, "--mode", "what-if", "--set", "bits=32", "--out", tmp_path)
     assert record["run"] == str(tmp_path / "small-2")
     changed = {one["key"]: one["values"] for one in record["comparison"]["settings"]}
     assert changed == {"compression.int8": ["true", "false"]}
@@ -107,18 +107,22 @@ def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    config = read_config(str(made.folder.parent.parent / "small.toml"), (*CHANGES[1:], "training.epochs=3", "seed=4"))
+def test_compare_lists_configuration_data_and_result(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    config = read_config(
+        str(finished.folder.parent.parent / "small.toml"), (*CHANGES[1:], "training.epochs=3", "seed=4")
+    )
     assert config.seed == 4
-    other = run_small(made.folder.parent.parent / "small.toml", tmp_path, *CHANGES[1:], "training.epochs=3", "seed=4")
+    other = run_small(
+        finished.folder.parent.parent / "small.toml", tmp_path, *CHANGES[1:], "training.epochs=3", "seed=4"
+    )
     page = tmp_path / "page.html"
-    text = cli("compare", made.folder, other.folder, made.folder, "--html", page)
+    text = cli("compare", finished.folder, other.folder, finished.folder, "--html", page)
     assert "training.epochs" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("page ")) <= 80
     html = page.read_text(encoding="utf-8")
     assert "training.epochs" in html
     assert "://" not in html
-    record = cli.json("compare", made.folder, other.folder)
+    record = cli.json("compare", finished.folder, other.folder)
     assert {one["key"]: one["values"] for one in record["settings"]} == {
         "seed": ["3", "4"], "training.epochs": ["20", "3"]
     }  # fmt: skip
@@ -126,86 +130,86 @@ def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: 
     assert rows_["epochs"]["values"] == [20.0, 3.0]
     assert "intervals" in rows_["accuracy"]["differences"][1] or rows_["accuracy"]["differences"][1] == "same"
     assert rows_["parameters"]["differences"] == ["", "same"]
-    assert "two runs or more, got 1" in cli("compare", made.folder, code=2)
+    assert "two runs or more, got 1" in cli("compare", finished.folder, code=2)
 
 
 def test_an_old_record_takes_its_configuration_from_the_stored_pipeline(
-    made: RunResult, tmp_path: Path, cli: Cli
+    finished: RunResult, tmp_path: Path, cli: Cli
 ) -> None:
     old, bare = tmp_path / "old", tmp_path / "bare"
     for folder in (old, bare):
         folder.mkdir()
-        write_trace(msgspec.structs.replace(made.trace, version=1, config={}), folder / "trace.json")
-    (old / "pipeline").symlink_to(made.folder / "pipeline")
-    record = cli.json("compare", made.folder, old)
+        write_trace(msgspec.structs.replace(finished.trace, version=1, config={}), folder / "trace.json")
+    (old / "pipeline").symlink_to(finished.folder / "pipeline")
+    record = cli.json("compare", finished.folder, old)
     assert (record["settings"], record["notes"]) == ([], [])
-    assert "has no configuration" in cli("compare", made.folder, bare)
+    assert "has no configuration" in cli("compare", finished.folder, bare)
     assert "layers" in cli("learn", old, "--mode", "what-if")
     assert "with its configuration" in cli("learn", bare, "--mode", "what-if", "--set", "epochs=2", code=2)
 
 
-def test_a_row_is_the_row_that_every_page_names(made: RunResult, cli: Cli) -> None:
-    shown = made.trace.predictions[0]
-    text = cli("trace", made.folder, "--row", shown.row + 1)
+def test_a_row_is_the_row_that_every_page_names(finished: RunResult, cli: Cli) -> None:
+    shown = finished.trace.predictions[0]
+    text = cli("trace", finished.folder, "--row", shown.row + 1)
     assert text.startswith(f"Prediction of row {shown.row + 1} of the data")
-    record = cli.json("trace", made.folder, "--row", shown.row + 1)
+    record = cli.json("trace", finished.folder, "--row", shown.row + 1)
     assert msgspec.convert(record["predictions"][0]["prediction"], type(shown)) == shown
-    lesson = cli("learn", made.folder, "--mode", "trace")
+    lesson = cli("learn", finished.folder, "--mode", "trace")
     assert f"Row {shown.row + 1} of the data" in lesson
 
 
 @pytest.mark.parametrize("row", ["0", "-3", str(ROWS + 1)])
-def test_a_row_that_is_not_there(row: str, made: RunResult, cli: Cli) -> None:
-    assert f"a row from 1 to {ROWS}" in cli("trace", made.folder, "--row", row, code=2)
+def test_a_row_that_is_not_there(row: str, finished: RunResult, cli: Cli) -> None:
+    assert f"a row from 1 to {ROWS}" in cli("trace", finished.folder, "--row", row, code=2)
 
 
-def test_rows_of_a_file_answer_as_predict_does(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+def test_rows_of_a_file_answer_as_predict_does(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
     file = write_rows(tmp_path / "new.csv", rows()[:12])
-    record = json.loads(cli("trace", made.folder, "--csv", file, "--json", "--most", "99"))
+    record = json.loads(cli("trace", finished.folder, "--csv", file, "--json", "--most", "99"))
     assert (record["traced"], record["rows"]) == (12, 12)
     assert record["predictions"][0]["place"] == "new.csv line 2"
     assert record["predictions"][0]["prediction"]["right"] is None
     X = np.array([[float(a), float(b)] for a, b, _ in rows()[:12]], np.float32)
-    answers = load(made.folder, form="float").predict(X)
+    answers = load(finished.folder, form="float").predict(X)
     for one, probabilities in zip(record["predictions"], answers.probabilities, strict=True):
         assert [p for _, p in one["prediction"]["probabilities"]] == pytest.approx(list(probabilities), abs=1e-5)
     page = tmp_path / "page.html"
-    text = cli("trace", made.folder, "--csv", file, "--most", "2", "--html", page)
+    text = cli("trace", finished.folder, "--csv", file, "--most", "2", "--html", page)
     assert "2 of 12 are traced; trace more with --most" in text
     html = page.read_text(encoding="utf-8")
     assert html.count("<article") == 2
     assert "new.csv line 3" in html
 
 
-def test_trace_says_what_was_wrong(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    assert "one of --row N and --csv FILE, got none" in cli("trace", made.folder, code=2)
+def test_trace_says_what_was_wrong(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    assert "one of --row N and --csv FILE, got none" in cli("trace", finished.folder, code=2)
     lacking = write_rows(tmp_path / "lacking.csv", [["1", "2"]], header="a,c")
-    assert "no b - at lacking.csv" in cli("trace", made.folder, "--csv", lacking, code=2)
-    assert "no such file" in cli("trace", made.folder, "--csv", tmp_path / "absent.csv", code=2)
+    assert "no b - at lacking.csv" in cli("trace", finished.folder, "--csv", lacking, code=2)
+    assert "no such file" in cli("trace", finished.folder, "--csv", tmp_path / "absent.csv", code=2)
     text = write_rows(tmp_path / "text.csv", [["1", "two"]], header="a,b")
-    assert "'two'" in cli("trace", made.folder, "--csv", text, code=2)
+    assert "'two'" in cli("trace", finished.folder, "--csv", text, code=2)
     empty = tmp_path / "empty.csv"
     empty.write_text("a,b\n")
-    assert "row" in cli("trace", made.folder, "--csv", empty, code=2)
+    assert "row" in cli("trace", finished.folder, "--csv", empty, code=2)
     bare = tmp_path / "bare"
     bare.mkdir()
-    write_trace(made.trace, bare / "trace.json")
+    write_trace(finished.trace, bare / "trace.json")
     assert "its fitted pipeline" in cli("trace", bare, "--row", "1", code=2)
-    assert "expected" in cli("trace", made.folder, "--row", "1", "--html", tmp_path / "no" / "page.html", code=74)
+    assert "expected" in cli("trace", finished.folder, "--row", "1", "--html", tmp_path / "no" / "page.html", code=74)
 
 
-def test_pipelines_runs_and_predictions_show_themselves(made: RunResult) -> None:
-    fitted = Pipeline.load(made.folder)
+def test_pipelines_runs_and_predictions_show_themselves(finished: RunResult) -> None:
+    fitted = Pipeline.load(finished.folder)
     html = fitted._repr_html_()
     assert html is not None
     assert "<td>impute</td>" in html
     assert "parameters" in html
-    shown = made._repr_html_()
+    shown = finished._repr_html_()
     assert shown is not None
-    assert made.trace.verdict.split(":")[0] in shown
-    assert made.trace.verdict.split(":")[0] in made.trace._repr_html_()
-    assert made.package is not None
-    assert repr(load(made.package, engine="numpy")).startswith(f"Predictor({made.trace.name}, ")
+    assert finished.trace.verdict.split(":")[0] in shown
+    assert finished.trace.verdict.split(":")[0] in finished.trace._repr_html_()
+    assert finished.package is not None
+    assert repr(load(finished.package, engine="numpy")).startswith(f"Predictor({finished.trace.name}, ")
     explanation = fitted.explain([0.5, float("nan")])
     cell = explanation._repr_html_()
     assert cell is not None
@@ -247,66 +251,66 @@ def test_windows_are_counted_and_cut_as_predict_does(tmp_path: Path, cli: Cli) -
     write_rows(tmp_path / "rows.csv", table)
     toml = tmp_path / "windowed.toml"
     toml.write_text(WINDOWED.format(path=tmp_path / "rows.csv"))
-    made = run_small(toml, tmp_path / "runs")
-    total = made.trace.stages[0].shape_out[0]
-    text = cli("trace", made.folder, "--row", total)
+    result = run_small(toml, tmp_path / "runs")
+    total = result.trace.stages[0].shape_out[0]
+    text = cli("trace", result.folder, "--row", total)
     assert text.startswith(f"Prediction of window {total} of the data")
-    assert f"a window from 1 to {total}" in cli("trace", made.folder, "--row", total + 1, code=2)
+    assert f"a window from 1 to {total}" in cli("trace", result.folder, "--row", total + 1, code=2)
     file = write_rows(tmp_path / "new.csv", table[:20])
-    record = cli.json("trace", made.folder, "--csv", file)
+    record = cli.json("trace", result.folder, "--csv", file)
     assert [one["place"] for one in record["predictions"]] == [
         "new.csv rows 1 to 8", "new.csv rows 5 to 12", "new.csv rows 9 to 16", "new.csv rows 13 to 20"
     ]  # fmt: skip
     window = np.array([[float(a), float(b)] for a, b, _ in table[:8]], np.float32).T
-    answers = load(made.folder, form="float").predict(window[np.newaxis])
+    answers = load(result.folder, form="float").predict(window[np.newaxis])
     shares = [p for _, p in record["predictions"][0]["prediction"]["probabilities"]]
     assert shares == pytest.approx(list(answers.probabilities[0]), abs=1e-5)
     short = write_rows(tmp_path / "short.csv", table[:5])
-    assert "at least 8 rows, one window" in cli("trace", made.folder, "--csv", short, code=2)
+    assert "at least 8 rows, one window" in cli("trace", result.folder, "--csv", short, code=2)
 
 
 @pytest.mark.slow
 def test_a_regression_is_traced_compared_and_asked_about(tmp_path: Path, cli: Cli) -> None:
     table = [[a, b, f"{float(a) * 2 + float(b):.4f}"] for a, b, _ in rows()]
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", table))
-    made = run_small(toml, tmp_path / "runs", "task=regression", *CHANGES)
-    assert made.trace.task == "regression"
-    assert len(cli.json("learn", made.folder, "--mode", "quiz")["blocks"]) >= 3
-    assert "truth" in cli("trace", made.folder, "--row", "5")
-    text = cli("learn", made.folder, "--mode", "what-if", "--set", "epochs=2")
+    result = run_small(toml, tmp_path / "runs", "task=regression", *CHANGES)
+    assert result.trace.task == "regression"
+    assert len(cli.json("learn", result.folder, "--mode", "quiz")["blocks"]) >= 3
+    assert "truth" in cli("trace", result.folder, "--row", "5")
+    text = cli("learn", result.folder, "--mode", "what-if", "--set", "epochs=2")
     assert "rmse" in text
     assert "small-2 against small:" in text
     for name in ("formulas", "code", "summary"):
-        assert cli("learn", made.folder, "--mode", name)
+        assert cli("learn", result.folder, "--mode", name)
 
 
-def test_a_run_that_broke_off_is_told_as_far_as_it_went(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+def test_a_run_that_broke_off_is_told_as_far_as_it_went(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
     config = read_config("activity")
     listener = Journalling(tmp_path, config, "edgewright run activity")
-    with pytest.raises(KeyboardInterrupt), journalled(listener, Listener()) as heard:
-        heard.start("activity", "", "")
+    with pytest.raises(KeyboardInterrupt), journalled(listener, Listener()) as listening:
+        listening.start("activity", "", "")
         for record in example.stages()[:3]:
-            heard.stage(record)
-        heard.training_started(20, 3)
+            listening.stage(record)
+        listening.training_started(20, 3)
         for epoch in example.epochs(6):
-            heard.epoch(epoch)
+            listening.epoch(epoch)
         raise KeyboardInterrupt
     (journal,) = journals(tmp_path).iterdir()
     assert "This run is cancelled: interrupted." in cli("learn", journal, "--mode", "summary")
     for mode in modes():
         assert cli("learn", journal, "--mode", mode)
     assert cli.json("learn", journal, "--mode", "quiz")["blocks"]
-    assert "is cancelled: its figures are incomplete" in " ".join(cli("compare", made.folder, journal).split())
+    assert "is cancelled: its figures are incomplete" in " ".join(cli("compare", finished.folder, journal).split())
     for command in (("learn", journal, "--mode", "what-if", "--set", "epochs=2"), ("trace", journal, "--row", "1")):
         assert "finished run" in cli(*command, code=2)
 
 
 @pytest.mark.slow
-def test_the_quiz_is_answered_on_a_real_terminal(made: RunResult) -> None:
+def test_the_quiz_is_answered_on_a_real_terminal(finished: RunResult) -> None:
     """Keys through a pseudo-terminal: the first letter for every question."""
     ours, theirs = pty.openpty()
     code = "import sys; from edgewright.cli.main import run; sys.exit(run(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "learn", str(made.folder), "--mode", "quiz"]
+    command = [sys.executable, "-c", code, "learn", str(finished.folder), "--mode", "quiz"]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
     os.close(theirs)
     text = _talk(ours, process)

@@ -64,19 +64,19 @@ def test_a_file_is_answered_row_by_row_whatever_its_columns_order(model: Path, t
     given = rows()[:20]
     file = write_rows(tmp_path / "new.csv", given, header="a,b,label")
     turned = write_rows(tmp_path / "turned.csv", [["text", b, a] for a, b, _ in given], header="note,b,a", by=";")
-    found = cli.rows("predict", model, "--csv", file)
-    assert [answer["place"] for answer in found] == [f"line {number}" for number in range(2, 22)]
-    assert found == cli.rows("predict", model, "--csv", turned)
-    right = [answer["label"] == row[2] for answer, row in zip(found, given, strict=True)]
+    answers = cli.rows("predict", model, "--csv", file)
+    assert [answer["place"] for answer in answers] == [f"line {number}" for number in range(2, 22)]
+    assert answers == cli.rows("predict", model, "--csv", turned)
+    right = [answer["label"] == row[2] for answer, row in zip(answers, given, strict=True)]
     assert sum(right) >= 17
 
 
 def test_a_stream_is_answered_as_it_comes(model: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments in (["-"], ["--csv", "-"]):
         monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\n,\n-1,-2"))
-        found = cli.rows("predict", model, *arguments)
-        assert [answer["label"] for answer in (found[0], found[2])] == ["on", "off"]
-        assert len(found) == 3
+        rows = cli.rows("predict", model, *arguments)
+        assert [answer["label"] for answer in (rows[0], rows[2])] == ["on", "off"]
+        assert len(rows) == 3
 
 
 def test_a_stream_goes_on_behind_wrong_rows(
@@ -85,17 +85,19 @@ def test_a_stream_goes_on_behind_wrong_rows(
     monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\ninf,inf\nx,nan\n5\n-1,-2\n"))
     assert run(["predict", str(model), "-"]) == 0
     captured = capsys.readouterr()
-    found = [json.loads(line) for line in captured.out.splitlines()]
-    assert [answer["label"] for answer in found] == ["on", None, None, None, "off"]
-    assert [answer.get("missing", False) for answer in found] == [answer["unsure"] for answer in found]
+    answers = [json.loads(line) for line in captured.out.splitlines()]
+    assert [answer["label"] for answer in answers] == ["on", None, None, None, "off"]
+    assert [answer.get("missing", False) for answer in answers] == [answer["unsure"] for answer in answers]
     for line, text in ((3, "'inf'"), (4, "'x'"), (5, "2 cells")):
-        assert any(f"line {line}" in told and text in told for told in captured.err.splitlines()), captured.err
+        assert any(
+            f"line {line}" in line_of_error and text in line_of_error for line_of_error in captured.err.splitlines()
+        ), captured.err
 
 
 def test_many_wrong_rows_are_counted(capsys: Capture) -> None:
-    tell = BadRows()
+    bad_rows = BadRows()
     for number in range(1000):
-        tell(f"row {number}")
+        bad_rows(f"row {number}")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "row 0; treated as missing" and len(lines) == 12
     assert lines[-1] == "1,000 invalid cells or lines so far, treated as missing"
@@ -125,7 +127,7 @@ def test_an_unsure_answer_says_so(tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "expected one of --csv FILE, --pictures PATH, --values 1,2,... or -, got none"),
         (["--values", "1,2", "-"], "got - and --values"),
@@ -136,11 +138,11 @@ def test_an_unsure_answer_says_so(tmp_path: Path, cli: Cli) -> None:
         (["--csv", "none.csv"], "got no such file - at none.csv"),
     ],
 )
-def test_wrong_values_are_one_line(model: Path, arguments: list[str], told: str, capsys: Capture) -> None:
+def test_wrong_values_are_one_line(model: Path, arguments: list[str], message: str, capsys: Capture) -> None:
     assert run(["predict", str(model), *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert told in err
+    assert message in err
 
 
 def test_columns_that_are_not_there_are_named(model: Path, tmp_path: Path, cli: Cli) -> None:
@@ -154,7 +156,7 @@ def altered(package: bytes, where: float) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda b: b[:2000], "cut short"),
         (lambda b: b[:-1], "cut short"),
@@ -167,7 +169,7 @@ def altered(package: bytes, where: float) -> bytes:
     ],
 )
 def test_a_damaged_package_is_refused(
-    model: Path, tmp_path: Path, damage: Callable[[bytes], bytes], told: str, capsys: Capture
+    model: Path, tmp_path: Path, damage: Callable[[bytes], bytes], message: str, capsys: Capture
 ) -> None:
     import re
 
@@ -176,13 +178,13 @@ def test_a_damaged_package_is_refused(
     assert run(["predict", str(package), "--values", "1,2"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert re.search(told, err)
+    assert re.search(message, err)
     assert "damaged.edge" in err
 
 
 @pytest.mark.parametrize(
-    ("confidence", "said"),
+    ("confidence", "message"),
     [(0.854, "85 %"), (0.9951, "99.5 %"), (0.999377, "99.9 %"), (0.9999, "> 99.9 %"), (1.0, "100 %"), (0.0, "0 %")],
 )
-def test_what_is_not_quite_sure_is_not_called_sure(confidence: float, said: str) -> None:
-    assert _sentence({"place": "line 2", "label": "low", "confidence": confidence}) == f"line 2: low, {said}"
+def test_what_is_not_quite_sure_is_not_called_sure(confidence: float, message: str) -> None:
+    assert _sentence({"place": "line 2", "label": "low", "confidence": confidence}) == f"line 2: low, {message}"

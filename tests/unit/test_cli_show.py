@@ -22,10 +22,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Provide a run folder with a record and no page, on a machine without a screen."""
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
-    made = tmp_path / "activity"
-    made.mkdir()
-    write_trace(trace_example.trace(3), made / "trace.json")
-    return made
+    folder = tmp_path / "activity"
+    folder.mkdir()
+    write_trace(trace_example.trace(3), folder / "trace.json")
+    return folder
 
 
 def test_a_page_that_is_absent_is_made(folder: Path, cli: Cli) -> None:

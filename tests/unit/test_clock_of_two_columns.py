@@ -21,13 +21,13 @@ from edgewright.schema.errors import UnknownNameError
 START = datetime(2024, 4, 28, 21, 0, tzinfo=UTC)
 
 
-def _write(path: Path, rows: int = 600, every_s: int = 60, apart: bool = True, lost: range = range(0)) -> Path:
+def _write(path: Path, rows: int = 600, every_s: int = 60, two_columns: bool = True, lost: range = range(0)) -> Path:
     generator = np.random.default_rng(1)
-    lines = ["Date,Time,x,y,state" if apart else "Stamp,x,y,state"]
+    lines = ["Date,Time,x,y,state" if two_columns else "Stamp,x,y,state"]
     for number in range(rows):
         moment = START + timedelta(seconds=every_s * (number + len(lost) * (number >= lost.start > 0)))
         state = "on" if number // 40 % 2 else "off"
-        time = f"{moment:%d/%m/%Y},{moment:%I:%M:%S %p}" if apart else f"{moment:%Y-%m-%d %H:%M:%S}"
+        time = f"{moment:%d/%m/%Y},{moment:%I:%M:%S %p}" if two_columns else f"{moment:%Y-%m-%d %H:%M:%S}"
         lines.append(f"{time},{generator.normal() + 3 * (number // 40 % 2):.2f},{generator.normal():.2f},{state}")
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -63,7 +63,7 @@ def test_csv_parquet_and_a_folder_are_read_alike(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "rows.parquet")
     table = {"time": "Date + Time", "time_unit": "dmy", "target": "state"}
     places = (("csv", path), ("folder", folder), ("parquet", tmp_path / "rows.parquet"))
-    read = [load_data({**table, "kind": kind, "path": str(place)}, seed=0) for kind, place in places]
+    read = [load_data({**table, "kind": kind, "path": str(path)}, seed=0) for kind, path in places]
     assert [dataset.rate for dataset in read] == [pytest.approx(1 / 60)] * 3
     assert [[column.name for column in dataset.columns] for dataset in read] == [["x", "y"]] * 3
     frame = frame.with_columns(pl.col("Date").str.to_date("%d/%m/%Y"), pl.col("Time").str.to_time("%I:%M:%S %p"))

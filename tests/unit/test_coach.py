@@ -26,13 +26,13 @@ from support import left_out
 
 
 def test_a_file_is_read_as_it_was_written_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
-    made = random_coach()
+    coach = random_coach()
     path = tmp_path / "tiny.coach"
-    size = write_coach(path, made)
+    size = write_coach(path, coach)
     assert size == path.stat().st_size
-    found = read_coach(path)
-    assert found.spec == made.spec
-    assert 0 < found.network_bytes < size
+    read = read_coach(path)
+    assert read.spec == coach.spec
+    assert 0 < read.network_bytes < size
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -43,32 +43,32 @@ def test_a_file_is_read_as_it_was_written_and_a_damaged_one_is_refused(tmp_path:
 
 
 def test_sound_in_pieces_gives_the_steps_of_the_whole() -> None:
-    made = random_coach()
+    coach = random_coach()
     sound = np.random.default_rng(1).normal(0, 0.1, 16_000).astype(np.float32)
-    stream = PhoneStream(made.spec, made.network)
+    stream = PhoneStream(coach.spec, coach.network)
     whole = stream.whole(log_mel(sound))
     stream.reset()
     cuts = [0, 100, 560, 561, 4000, 16_000]
     parts = np.concatenate([stream.push(sound[a:b]) for a, b in pairwise(cuts)])
     # The last steps wait for sound that does not come.
-    assert len(whole) - len(parts) == made.spec.delay
+    assert len(whole) - len(parts) == coach.spec.delay
     np.testing.assert_allclose(parts, whole[: len(parts)], atol=1e-5)
 
 
 def test_sound_is_measured_in_deviations_from_the_mean() -> None:
-    made, frames = random_coach(), np.random.default_rng(3).standard_normal((80, MELS)).astype(np.float32)
+    coach, frames = random_coach(), np.random.default_rng(3).standard_normal((80, MELS)).astype(np.float32)
 
     def steps(mean: float, deviation: float) -> NDArray[np.float32]:
-        spec = msgspec.structs.replace(made.spec, mean=(mean,) * MELS, deviation=(deviation,) * MELS)
-        return PhoneStream(spec, made.network).whole(frames * np.float32(deviation) + np.float32(mean))
+        spec = msgspec.structs.replace(coach.spec, mean=(mean,) * MELS, deviation=(deviation,) * MELS)
+        return PhoneStream(spec, coach.network).whole(frames * np.float32(deviation) + np.float32(mean))
 
     np.testing.assert_array_equal(steps(0.0, 1.0), steps(-8.0, 4.0))
 
 
 @pytest.mark.slow
 def test_c_gives_the_bytes_of_python_step_by_step(tmp_path: Path) -> None:
-    made = random_coach()
-    network = made.network
+    coach = random_coach()
+    network = coach.network
     x = to_integers(network.values[network.input], np.random.default_rng(2).standard_normal((64, MELS)))
     expected = NetworkStream(network).push(x)
     np.testing.assert_array_equal(
@@ -89,11 +89,11 @@ def test_espeak_says_where_each_phone_begins() -> None:
         left_out("espeak-ng is not installed")
     from edgewright.language.pronunciation.speech import say
 
-    said = say("thin", "en-us")
-    heard = [phone for phone in said.phones if phone != SILENCE]
-    assert len(heard) == 3
-    assert list(said.begins) == sorted(said.begins)
-    assert said.begins[-1] <= len(said.values) / 16_000 + 1e-3
+    spoken = say("thin", "en-us")
+    phones = [phone for phone in spoken.phones if phone != SILENCE]
+    assert len(phones) == 3
+    assert list(spoken.begins) == sorted(spoken.begins)
+    assert spoken.begins[-1] <= len(spoken.values) / 16_000 + 1e-3
     with pytest.raises(InputError, match="a voice of espeak-ng"):
         say("thin", "xx-none")
 
@@ -123,16 +123,23 @@ def test_a_job_trains_judges_and_proves_a_coach(tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     folder.mkdir()
     (folder / "job.toml").write_text(JOB)
-    made = run_job(folder, data=recordings(tmp_path / "recordings"), out=tmp_path / "runs", listener=Listener())
-    assert made.record.passed
-    judged, proven = made.record.steps
-    assert "2 others judge" in judged.says[0]
-    assert {figure.name for figure in judged.figures} >= {"phone", "confusable", "word", "recall", "network", "verdict"}
-    line = judged.timeline
+    finished = run_job(folder, data=recordings(tmp_path / "recordings"), out=tmp_path / "runs", listener=Listener())
+    assert finished.record.passed
+    evaluated, proven = finished.record.steps
+    assert "2 others judge" in evaluated.says[0]
+    assert {figure.name for figure in evaluated.figures} >= {
+        "phone",
+        "confusable",
+        "word",
+        "recall",
+        "network",
+        "verdict",
+    }
+    line = evaluated.timeline
     assert line is not None
     assert {one.label for one in line.truth} == {"as in the prompt", "another phone"}
     assert proven.figures[0].value > 100
-    assert (made.folder / "tiny.coach").is_file()
+    assert (finished.folder / "tiny.coach").is_file()
 
 
 @pytest.mark.slow
@@ -167,10 +174,10 @@ def test_from_recordings_to_verdicts_a_log_and_progress(tmp_path: Path, cli: Cli
     assert 0.0 <= score["phone"]["low"] <= score["phone"]["high"] <= 1.0
     assert score["network_bytes"] <= 75_000
     wav, log = folder / "s0.wav", tmp_path / "log"
-    said = cli("coach", "listen", coach, "We call it bear.", "--wav", wav, "--lexicon", folder / "lexicon.txt",
-               "--log", log)  # fmt: skip
-    assert "of 4 words without a mistake" in said
-    assert [line.split()[2] for line in said.splitlines()[:4]] == ["we", "call", "it", "bear"]
+    spoken = cli("coach", "listen", coach, "We call it bear.", "--wav", wav, "--lexicon", folder / "lexicon.txt",
+                 "--log", log)  # fmt: skip
+    assert "of 4 words without a mistake" in spoken
+    assert [line.split()[2] for line in spoken.splitlines()[:4]] == ["we", "call", "it", "bear"]
     reading = cli.json("coach", "listen", coach, "we call it bear", "--wav", wav, "--log", log)
     ends = [word["end_s"] for word in reading["words"]]
     assert ends == sorted(ends)

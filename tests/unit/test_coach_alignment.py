@@ -33,39 +33,39 @@ def phones(text: str) -> tuple[int, ...]:
 def scores_of(spoken: list[tuple[int, int]]) -> Floats:
     """Return log-probabilities in which (phone, steps) are heard one after the other, clearly."""
     rows = [phone for phone, steps in spoken for _ in range(steps)]
-    made = np.full((len(rows), len(PHONES) + 1), 0.001, np.float32)
-    made[np.arange(len(rows)), rows] = 0.9
-    return np.asarray(np.log(made / made.sum(axis=1, keepdims=True)), np.float32)
+    scores = np.full((len(rows), len(PHONES) + 1), 0.001, np.float32)
+    scores[np.arange(len(rows)), rows] = 0.9
+    return np.asarray(np.log(scores / scores.sum(axis=1, keepdims=True)), np.float32)
 
 
 BEAR, RED = phones("B EH R"), phones("R EH D")
-HEARD = [(SILENCE, 4), *((p, 3) for p in BEAR), (SILENCE, 5), *((p, 4) for p in RED), (SILENCE, 4)]
+SPOKEN = [(SILENCE, 4), *((p, 3) for p in BEAR), (SILENCE, 5), *((p, 4) for p in RED), (SILENCE, 4)]
 
 
 def test_phones_lie_where_they_are_heard_and_pauses_are_optional() -> None:
-    found = align(scores_of(HEARD), Prompt([[BEAR], [RED]]))
-    assert [(one.word, one.phone, one.begin, one.end) for one in found] == [
+    aligned = align(scores_of(SPOKEN), Prompt([[BEAR], [RED]]))
+    assert [(one.word, one.phone, one.begin, one.end) for one in aligned] == [
         (0, BEAR[0], 4, 7), (0, BEAR[1], 7, 10), (0, BEAR[2], 10, 13),
         (1, RED[0], 18, 22), (1, RED[1], 22, 26), (1, RED[2], 26, 30),
     ]  # fmt: skip
-    without = [part for part in HEARD if part[0] != SILENCE]
+    without = [part for part in SPOKEN if part[0] != SILENCE]
     assert [one.phone for one in align(scores_of(without), Prompt([[BEAR], [RED]]))] == [*BEAR, *RED]
 
 
 def test_the_pronunciation_that_was_said_is_taken() -> None:
-    said = [(SILENCE, 3), *((p, 3) for p in phones("DH IY")), (SILENCE, 3)]
-    found = align(scores_of(said), Prompt([[phones("DH AH"), phones("DH IY")]]))
-    assert [one.phone for one in found] == list(phones("DH IY"))
+    spoken = [(SILENCE, 3), *((p, 3) for p in phones("DH IY")), (SILENCE, 3)]
+    aligned = align(scores_of(spoken), Prompt([[phones("DH AH"), phones("DH IY")]]))
+    assert [one.phone for one in aligned] == list(phones("DH IY"))
 
 
 def test_a_word_is_certain_two_steps_after_it_ends_whatever_the_pieces() -> None:
-    scores = scores_of(HEARD)
+    scores = scores_of(SPOKEN)
     prompt = Prompt([[BEAR], [RED]])
-    alignment, found = Alignment(prompt), {}
+    alignment, words = Alignment(prompt), {}
     for step, row in enumerate(scores):
         for word in alignment.push(row[None]):
-            found[word] = step
-    assert found == {0: 14, 1: 31}
+            words[word] = step
+    assert words == {0: 14, 1: 31}
     at_once = Alignment(prompt)
     assert at_once.push(scores) == [0, 1]
     np.testing.assert_array_equal(at_once.path(), alignment.path())
@@ -73,33 +73,33 @@ def test_a_word_is_certain_two_steps_after_it_ends_whatever_the_pieces() -> None
 
 def test_a_recording_shorter_than_its_prompt_is_refused() -> None:
     with pytest.raises(InputError, match="a recording as long as its prompt"):
-        align(scores_of(HEARD)[:8], Prompt([[BEAR], [RED]]))
+        align(scores_of(SPOKEN)[:8], Prompt([[BEAR], [RED]]))
     with pytest.raises(InputError, match="words with pronunciations"):
         Prompt([])
 
 
 def test_a_phone_that_was_not_said_is_a_mistake_and_what_was_said_is_named() -> None:
-    scores = scores_of(HEARD)
-    asked = phones("P EH R")
-    found = match_phones(scores, align(scores, Prompt([[asked], [RED]])))
-    wrong, *right = found
+    scores = scores_of(SPOKEN)
+    expected = phones("P EH R")
+    matched = match_phones(scores, align(scores, Prompt([[expected], [RED]])))
+    wrong, *right = matched
     assert wrong.mistake > max(one.mistake for one in right) + 1.0
     assert wrong.confused == NUMBERS["B"]
     assert wrong.instead[NUMBERS["P"]] == 0.0
-    assert word_mistake(found[:3]) > word_mistake(found[3:])
+    assert word_mistake(matched[:3]) > word_mistake(matched[3:])
 
 
 def test_a_changed_prompt_differs_in_the_phones_that_it_names() -> None:
-    said = ((BEAR,), (RED,), (phones("DH AH"), phones("DH IY")))
+    prompt = ((BEAR,), (RED,), (phones("DH AH"), phones("DH IY")))
     for seed in range(20):
         near = confusable()
-        change = changed_prompt(said, near, np.random.default_rng(seed))
-        (word, place), was = next(iter(change.truth.items()))
-        assert was in {own[place] for own in said[word] if place < len(own)}
-        assert change.pronunciations[word][0][place] in near[was]
-        assert sum(own != other for own, other in zip(said, change.pronunciations, strict=True)) == 1
-        other, number = other_word(said, {"RED": (RED,), "BEAR": (BEAR,)}, np.random.default_rng(seed))
-        assert number == -1 or other[number][0] not in said[number]
+        change = changed_prompt(prompt, near, np.random.default_rng(seed))
+        (word, position), was = next(iter(change.truth.items()))
+        assert was in {own[position] for own in prompt[word] if position < len(own)}
+        assert change.pronunciations[word][0][position] in near[was]
+        assert sum(own != other for own, other in zip(prompt, change.pronunciations, strict=True)) == 1
+        other, number = other_word(prompt, {"RED": (RED,), "BEAR": (BEAR,)}, np.random.default_rng(seed))
+        assert number == -1 or other[number][0] not in prompt[number]
 
 
 def test_phones_of_letters_and_dictionaries(tmp_path: Path) -> None:
@@ -126,11 +126,11 @@ def test_a_log_stays_in_its_folder_and_tells_days_and_phones_to_practise(tmp_pat
     for day in (3, 3, 4):
         reading = Reading(text="BEAR BE", words=tuple(words if day == 3 else words[1:]))
         keep(tmp_path / "log", reading, sound, datetime(2026, 11, day, 9, 0, 0, day, tzinfo=UTC))
-    found = days(readings(tmp_path / "log"))
-    assert [(day.day, day.readings, day.words, day.right) for day in found] == [
+    practice_days = days(readings(tmp_path / "log"))
+    assert [(day.day, day.readings, day.words, day.right) for day in practice_days] == [
         ("2026-11-03", 2, 4, 0.5), ("2026-11-04", 1, 1, 1.0),
     ]  # fmt: skip
-    assert found[0].mistakes == (("R", "L", 2),)
+    assert practice_days[0].mistakes == (("R", "L", 2),)
     # A power cut within the last line loses that line alone.
     with (tmp_path / "log" / "readings.jsonl").open("ab") as file:
         file.write(b'{"text": "BE')

@@ -47,8 +47,8 @@ def dataset(columns: Sequence[str], values: Any, target: Any) -> DataSet:  # noq
 
 
 def test_a_family_of_columns_differs_in_the_number_of_which_there_are_most() -> None:
-    found = families(["ch2_t1", "ch2_t0", "ch1_t0", "ch1_t1", "ch1_t10", "ch2_t10", "label"])
-    assert found == {
+    column_families = families(["ch2_t1", "ch2_t0", "ch1_t0", "ch1_t1", "ch1_t10", "ch2_t10", "label"])
+    assert column_families == {
         "ch2_t#": {0.0: "ch2_t0", 1.0: "ch2_t1", 10.0: "ch2_t10"},
         "ch1_t#": {0.0: "ch1_t0", 1.0: "ch1_t1", 10.0: "ch1_t10"},
     }
@@ -57,37 +57,37 @@ def test_a_family_of_columns_differs_in_the_number_of_which_there_are_most() -> 
 
 @pytest.mark.parametrize("stem", ["x_", "V", "sample", "", "ecg "])
 def test_numbered_columns_with_alike_neighbours_are_a_series(beats: Floats, stem: str) -> None:
-    found = find_series(names(stem, 96, 1), beats)
-    assert found is not None
-    assert found.description == f"a series of 96 values, {stem}1 to {stem}96"
+    series = find_series(names(stem, 96, 1), beats)
+    assert series is not None
+    assert series.description == f"a series of 96 values, {stem}1 to {stem}96"
 
 
 def test_columns_in_the_order_of_the_alphabet_are_put_in_that_of_their_numbers(beats: Floats) -> None:
     order = sorted(range(96), key=str)
-    found = find_series([f"x{number}" for number in order], beats[:, order])
-    assert found is not None
-    assert found.columns == tuple(names("x", 96))
+    series = find_series([f"x{number}" for number in order], beats[:, order])
+    assert series is not None
+    assert series.columns == tuple(names("x", 96))
 
 
 def test_interleaved_columns_are_channels(beats: Floats) -> None:
     values = np.stack([beats, beats[:, ::-1]], axis=2).reshape(len(beats), -1)
-    found = find_series([f"{axis}_{number}" for number in range(96) for axis in ("ax", "ay")], values)
-    assert found is not None
-    assert found.description == "a series of 2 channels of 96 values, ax_0 to ax_95; ay_0 to ay_95"
+    series = find_series([f"{axis}_{number}" for number in range(96) for axis in ("ax", "ay")], values)
+    assert series is not None
+    assert series.description == "a series of 2 channels of 96 values, ax_0 to ax_95; ay_0 to ay_95"
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ([f"{400 + 2.5 * n:g} nm" for n in range(96)], "a spectrum of 96 values, 400 nm to 637.5 nm"),
         (names("", 96, 900), "a spectrum of 96 values, 900 to 995"),
         (names("wavenumber_", 96, 900), "a spectrum of 96 values, wavenumber_900 to wavenumber_995"),
     ],
 )
-def test_wavelengths_are_a_spectrum(beats: Floats, columns: list[str], told: str) -> None:
-    found = find_series(columns, beats)
-    assert found is not None
-    assert found.description == told
+def test_wavelengths_are_a_spectrum(beats: Floats, columns: list[str], message: str) -> None:
+    series = find_series(columns, beats)
+    assert series is not None
+    assert series.description == message
 
 
 def test_features_are_no_series_however_they_are_numbered(beats: Floats) -> None:
@@ -138,8 +138,8 @@ def test_channels_of_a_stream_are_no_series_of_their_own() -> None:
     waves: Any = np.sin(rows[:, None] / 5 + columns / 4 + rng.uniform(0, 6)) + 0.05 * rng.normal(size=(2000, 32))
     target = np.where((rows // 500) % 2 == 0, "still", "moving")
     assert find_series(names("emg", 32), waves) is not None
-    found = choose_framing(dataset(names("emg", 32), waves, target))
-    assert (found.kind, found.window is None) == ("window", False)
+    choice = choose_framing(dataset(names("emg", 32), waves, target))
+    assert (choice.kind, choice.window is None) == ("window", False)
 
 
 def test_rows_of_recordings_stay_together_and_a_few_series_a_session_do_not(beats: Floats) -> None:
@@ -156,9 +156,9 @@ def test_rows_of_recordings_stay_together_and_a_few_series_a_session_do_not(beat
 
 def test_the_reason_of_rows_says_that_numbered_columns_are_no_series() -> None:
     values = np.random.default_rng(0).normal(size=(100, 30))
-    found = choose_framing(dataset(names("feature_", 30, 1), values, np.tile(["a", "b"], 50)))
-    assert found.kind == "row"
-    assert found.why.endswith("feature_1 to feature_30 are readings of their own, because neighbours are not alike")
+    choice = choose_framing(dataset(names("feature_", 30, 1), values, np.tile(["a", "b"], 50)))
+    assert choice.kind == "row"
+    assert choice.why.endswith("feature_1 to feature_30 are readings of their own, because neighbours are not alike")
 
 
 def test_every_value_of_a_series_is_an_input_and_none_is_another_part(beats: Floats) -> None:
@@ -234,7 +234,7 @@ def test_the_document_of_a_series_has_a_line_a_channel(beats: Floats, tmp_path: 
     path = written(tmp_path / "beats.csv", ["age", *names("x_", 96, 1)], np.c_[np.arange(100) % 60, values])
     text = path.read_text().replace("nan", "")
     path.write_text(text)
-    proposal = propose(OwnDataRequest(path=str(path)), recipe_for=lambda found: Recipe("none", "", {}))
+    proposal = propose(OwnDataRequest(path=str(path)), recipe_for=lambda framing: Recipe("none", "", {}))
     lines = data_document(proposal, "beats.csv").splitlines()
     assert "- A decision: each row is a series of 95 values, x_1 to x_96" in lines
     assert [line for line in lines if "| series of 95 values |" in line]

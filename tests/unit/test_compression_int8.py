@@ -83,9 +83,9 @@ def test_only_the_network_is_integer(rows: Graph) -> None:
 
 def test_scales_can_be_read_back(rows: Graph) -> None:
     small = quantise(rows, X[:500], per_channel="always")
-    made = {node.outputs[0]: node for node in small.nodes}
+    producers = {node.outputs[0]: node for node in small.nodes}
     for node in (n for n in small.nodes if n.op == "Gemm"):
-        activation, weights, bias = (made[name] for name in node.inputs)
+        activation, weights, bias = (producers[name] for name in node.inputs)
         input_scale, weight_scale, bias_scale = (small.constants[n.inputs[1]] for n in (activation, weights, bias))
         np.testing.assert_allclose(bias_scale, input_scale * weight_scale, rtol=1e-6)
         assert small.constants[bias.inputs[0]].dtype == np.int32 and not small.constants[weights.inputs[2]].any()
@@ -94,8 +94,8 @@ def test_scales_can_be_read_back(rows: Graph) -> None:
 
 def test_relu_is_rounded_over_its_own_range(rows: Graph) -> None:
     small = quantise(rows, X[:500])
-    made = {node.outputs[0]: node for node in small.nodes}
-    after = [n for n in small.nodes if n.op == "QuantizeLinear" and made.get(n.inputs[0], n).op == "Relu"]
+    producers = {node.outputs[0]: node for node in small.nodes}
+    after = [n for n in small.nodes if n.op == "QuantizeLinear" and producers.get(n.inputs[0], n).op == "Relu"]
     assert len(after) == 2
     assert all(int(small.constants[node.inputs[2]]) == -128 for node in after)
 
@@ -124,11 +124,13 @@ def test_the_same_input_gives_the_same_bytes(rows: Graph) -> None:
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
 @settings(max_examples=100, deadline=None)
 def test_a_grid_covers_its_range_and_holds_zero(low: float, width: float) -> None:
-    made = grid(low, low + width)
-    assert -128 <= made.zero <= 127 and made.scale > 0
+    quantisation = grid(low, low + width)
+    assert -128 <= quantisation.zero <= 127 and quantisation.scale > 0
     ends = np.array([min(low, 0.0), max(low + width, 0.0)])
-    integers = np.clip(np.rint(ends / float(made.scale)) + made.zero, -128, 127)
-    assert np.abs((integers - made.zero) * float(made.scale) - ends).max() <= 1.01 * float(made.scale)
+    integers = np.clip(np.rint(ends / float(quantisation.scale)) + quantisation.zero, -128, 127)
+    assert np.abs((integers - quantisation.zero) * float(quantisation.scale) - ends).max() <= 1.01 * float(
+        quantisation.scale
+    )
 
 
 @given(st.integers(1, 6), st.integers(1, 30), st.floats(1e-12, 1e3), st.floats(0, 1e3), st.integers(0, 2**20))
@@ -140,11 +142,11 @@ def test_rounded_weights_are_within_half_a_step(
     weights = (rng.standard_normal((inputs, channels)) * size).astype(np.float32)
     offsets = (rng.standard_normal(channels) * bias).astype(np.float32)
     for per_channel in ("always", "never", "auto"):
-        made = to_integers(weights, offsets, 1, np.float32(0.02), per_channel)
-        assert made.bias is not None and np.abs(made.bias.astype(np.int64)).max() <= 2**30
-        assert np.abs(made.weights * made.scale - weights).max() <= 0.5001 * made.scale.max()
-        step = np.maximum(made.bias_scale.astype(np.float64), 1e-6 * np.abs(offsets))
-        assert (np.abs(made.bias * made.bias_scale.astype(np.float64) - offsets) <= 0.51 * step + 1e-12).all()
+        integers = to_integers(weights, offsets, 1, np.float32(0.02), per_channel)
+        assert integers.bias is not None and np.abs(integers.bias.astype(np.int64)).max() <= 2**30
+        assert np.abs(integers.weights * integers.scale - weights).max() <= 0.5001 * integers.scale.max()
+        step = np.maximum(integers.bias_scale.astype(np.float64), 1e-6 * np.abs(offsets))
+        assert (np.abs(integers.bias * integers.bias_scale.astype(np.float64) - offsets) <= 0.51 * step + 1e-12).all()
 
 
 def test_auto_takes_a_scale_a_channel_where_it_pays() -> None:

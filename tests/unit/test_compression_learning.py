@@ -127,10 +127,10 @@ def test_what_cannot_be_pruned_is_said(rows: NetworkClassifier) -> None:
 @pytest.mark.slow
 def test_a_pruned_network_learns_again(rows: NetworkClassifier) -> None:
     small = prune.structured(rows, 0.5)
-    told = lesson(rows, X[:700], Y[:700], (X[700:], Y[700:]))
+    plain_lesson = lesson(rows, X[:700], Y[:700], (X[700:], Y[700:]))
     apply = function(small.network())
-    result = trained(small, told, apply, small.parameters_, epochs=15)
-    tuned = with_parameters(small, finished(small, told, apply, result.parameters), small.layers)
+    result = trained(small, plain_lesson, apply, small.parameters_, epochs=15)
+    tuned = with_parameters(small, finished(small, plain_lesson, apply, result.parameters), small.layers)
     before, after = np.mean(small.predict(X) == Y), np.mean(tuned.predict(X) == Y)
     assert after > before and after > np.mean(rows.predict(X) == Y) - 0.05
 
@@ -139,10 +139,10 @@ def test_a_pruned_network_learns_again(rows: NetworkClassifier) -> None:
 def test_zeros_stay_zero_while_the_rest_learns(windows: NetworkClassifier) -> None:
     masks = prune.smallest(windows, 0.75)
     start = masked(windows.parameters_, masks)
-    told = lesson(windows, WINDOWS, KIND, None)
+    plain_lesson = lesson(windows, WINDOWS, KIND, None)
     apply = Shaped(windows.network(), masks)
-    result = trained(windows, told, apply, start, epochs=6)
-    kept = masked(finished(windows, told, apply, result.parameters), masks)
+    result = trained(windows, plain_lesson, apply, start, epochs=6)
+    kept = masked(finished(windows, plain_lesson, apply, result.parameters), masks)
     tuned = with_parameters(windows, kept, windows.layers)
     for own, mask in zip(kept, masks, strict=True):
         for name, ones in mask.items():
@@ -156,13 +156,13 @@ def test_zeros_stay_zero_while_the_rest_learns(windows: NetworkClassifier) -> No
 @given(st.floats(-50, 0), st.floats(0.01, 50), st.integers(0, 2**20))
 @settings(max_examples=40, deadline=None)
 def test_fake_rounding_is_that_of_the_device(low: float, high: float, seed: int) -> None:
-    made = grid(low, high)
+    quantisation = grid(low, high)
     values = (np.random.default_rng(seed).standard_normal(64) * 30).astype(np.float32)
-    integers = np.clip(np.rint(np.clip(values, -1e6, 1e6) / made.scale) + made.zero, -128, 127)
-    there = (integers - made.zero) * made.scale
+    integers = np.clip(np.rint(np.clip(values, -1e6, 1e6) / quantisation.scale) + quantisation.zero, -128, 127)
+    there = (integers - quantisation.zero) * quantisation.scale
     # A value on the border of two integers may fall to either.
-    assert np.abs(np.asarray(rounded(made, values)) - there).max() <= 1.001 * made.scale
-    assert np.mean(np.abs(np.asarray(rounded(made, values)) - there) < 1e-4 * (1 + np.abs(there))) > 0.9
+    assert np.abs(np.asarray(rounded(quantisation, values)) - there).max() <= 1.001 * quantisation.scale
+    assert np.mean(np.abs(np.asarray(rounded(quantisation, values)) - there) < 1e-4 * (1 + np.abs(there))) > 0.9
 
 
 def test_rounded_weights_have_so_many_levels() -> None:
@@ -180,9 +180,9 @@ def test_rounded_weights_have_so_many_levels() -> None:
 def test_the_training_sees_the_rounding_of_the_integer_form(which: str, request: pytest.FixtureRequest) -> None:
     model: NetworkClassifier = request.getfixturevalue(which)
     samples = X if which == "rows" else WINDOWS
-    found = qat.find_ranges(model, samples)
-    seen = Shaped(model.network(), None, qat.rounding_of(model, found))
-    small = qat.as_trained(whole(model), found, samples, model)
+    ranges = qat.find_ranges(model, samples)
+    seen = Shaped(model.network(), None, qat.rounding_of(model, ranges))
+    small = qat.as_trained(whole(model), ranges, samples, model)
     there = compile_graph(small, ("probabilities",))(samples)["probabilities"]
     here = model._answer(np.asarray(seen(model.parameters_, samples), np.float32))
     plain = model.predict_proba(samples)
@@ -192,13 +192,13 @@ def test_the_training_sees_the_rounding_of_the_integer_form(which: str, request:
 
 @pytest.mark.slow
 def test_training_with_rounding_rescues_few_bits(rows: NetworkClassifier) -> None:
-    told, found = lesson(rows, X, Y, None), qat.find_ranges(rows, X)
+    plain_lesson, ranges = lesson(rows, X, Y, None), qat.find_ranges(rows, X)
     levels, channels = 1, _ALWAYS
-    apply = Shaped(rows.network(), None, qat.rounding_of(rows, found, per_channel=channels, levels=levels))
-    result = trained(rows, told, apply, rows.parameters_, epochs=10)
-    tuned = with_parameters(rows, finished(rows, told, apply, result.parameters), rows.layers)
-    after = share_right(qat.as_trained(whole(tuned), found, X, tuned, per_channel=channels, levels=levels), X, Y)
-    before = share_right(qat.as_trained(whole(rows), found, X, rows, per_channel=channels, levels=levels), X, Y)
+    apply = Shaped(rows.network(), None, qat.rounding_of(rows, ranges, per_channel=channels, levels=levels))
+    result = trained(rows, plain_lesson, apply, rows.parameters_, epochs=10)
+    tuned = with_parameters(rows, finished(rows, plain_lesson, apply, result.parameters), rows.layers)
+    after = share_right(qat.as_trained(whole(tuned), ranges, X, tuned, per_channel=channels, levels=levels), X, Y)
+    before = share_right(qat.as_trained(whole(rows), ranges, X, rows, per_channel=channels, levels=levels), X, Y)
     assert after > before + 0.02
 
 
@@ -207,9 +207,9 @@ def test_a_regression_is_tuned_on_its_own_scale() -> None:
     y = 1000.0 + 40 * np.tanh(X[:, 0]) + 20 * X[:, 1]
     model = NetworkRegressor(({"kind": "dense", "units": 16},), epochs=20, batch=32, learning_rate=0.01).fit(X, y)
     small = prune.structured(model, 0.4)
-    told, apply = lesson(model, X, y, (X[:50], y[:50])), function(small.network())
-    result = trained(small, told, apply, small.parameters_, epochs=20)
-    tuned = with_parameters(small, finished(small, told, apply, result.parameters), small.layers)
+    plain_lesson, apply = lesson(model, X, y, (X[:50], y[:50])), function(small.network())
+    result = trained(small, plain_lesson, apply, small.parameters_, epochs=20)
+    tuned = with_parameters(small, finished(small, plain_lesson, apply, result.parameters), small.layers)
     assert np.std(tuned.predict(X) - y) < 0.4 * np.std(y)
     assert abs(tuned.predict(X).mean() - y.mean()) < 2
 
@@ -218,10 +218,10 @@ def test_a_student_comes_closer_to_its_teacher(rows: NetworkClassifier) -> None:
     teacher = rows.predict_proba(X)
     start = NetworkClassifier(({"kind": "dense", "units": 4},), epochs=1, batch=32, learning_rate=0.01).fit(X, Y)
     plain = lesson(start, X, Y, (X[:100], Y[:100]))
-    told, apply = taught(plain, teacher, share=1.0), function(start.network())
-    assert told.loss == "distilled_softmax_cross_entropy" and told.samples.targets.shape == (900, 6)
-    result = trained(start, told, apply, start.parameters_, epochs=15, gentle=False)
-    student = with_parameters(start, finished(start, told, apply, result.parameters), start.layers)
+    distilled, apply = taught(plain, teacher, share=1.0), function(start.network())
+    assert distilled.loss == "distilled_softmax_cross_entropy" and distilled.samples.targets.shape == (900, 6)
+    result = trained(start, distilled, apply, start.parameters_, epochs=15, gentle=False)
+    student = with_parameters(start, finished(start, distilled, apply, result.parameters), start.layers)
     assert np.abs(student.predict_proba(X) - teacher).mean() < 0.5 * np.abs(start.predict_proba(X) - teacher).mean()
     with pytest.raises(InputError, match="900 finite answers"):
         taught(plain, teacher[:10])
@@ -231,17 +231,17 @@ def test_a_student_comes_closer_to_its_teacher(rows: NetworkClassifier) -> None:
 def test_two_classes_and_numbers_can_be_taught() -> None:
     two = (Y == 1).astype(int)
     model = NetworkClassifier(({"kind": "dense", "units": 6},), epochs=8, batch=32, learning_rate=0.01).fit(X, two)
-    told = taught(lesson(model, X, two, None), model.predict_proba(X))
-    assert told.loss == "distilled_sigmoid_cross_entropy" and told.samples.targets.shape == (900, 4)
-    result = trained(model, told, function(model.network()), model.parameters_, epochs=2)
+    distilled = taught(lesson(model, X, two, None), model.predict_proba(X))
+    assert distilled.loss == "distilled_sigmoid_cross_entropy" and distilled.samples.targets.shape == (900, 4)
+    result = trained(model, distilled, function(model.network()), model.parameters_, epochs=2)
     assert result.history[-1].loss < 3.0 and result.history[-1].accuracy is not None
     y = 5.0 + X[:, 0]
     regressor = NetworkRegressor(({"kind": "dense", "units": 6},), epochs=5).fit(X, y)
     plain = lesson(regressor, X, y, None)
-    heard = taught(plain, regressor.predict(X)[:, None])
-    assert heard.loss == "distilled_mean_squared_error"
+    regression = taught(plain, regressor.predict(X)[:, None])
+    assert regression.loss == "distilled_mean_squared_error"
     np.testing.assert_allclose(
-        heard.samples.targets[:, 3] * plain.spread + plain.middle, regressor.predict(X), atol=1e-4
+        regression.samples.targets[:, 3] * plain.spread + plain.middle, regressor.predict(X), atol=1e-4
     )
 
 

@@ -22,19 +22,19 @@ from support import shared_data
 
 @pytest.mark.parametrize(("widths", "parameters"), [(SMALL, 5_059), (LARGE, 2_397_578)])
 def test_int8_is_as_much_smaller_as_was_asked(widths: tuple[int, ...], parameters: int) -> None:
-    found: Sizes = sizes(widths)
+    model_sizes: Sizes = sizes(widths)
     minimum, least_tflite = RATIOS[widths]
-    assert found.parameters == parameters
-    assert found.onnx[0] / found.onnx[1] >= minimum
-    assert found.tflite[0] / found.tflite[1] >= least_tflite
-    assert found.tflite_int8_ends < found.tflite[1]
+    assert model_sizes.parameters == parameters
+    assert model_sizes.onnx[0] / model_sizes.onnx[1] >= minimum
+    assert model_sizes.tflite[0] / model_sizes.tflite[1] >= least_tflite
+    assert model_sizes.tflite_int8_ends < model_sizes.tflite[1]
 
 
 def test_four_bits_are_seven_levels_each_way() -> None:
     weights = np.random.default_rng(0).standard_normal((20, 6)).astype(np.float32)
-    made = to_integers(weights, None, 1, np.float32(0.1), "always", levels=7)
-    assert np.abs(made.weights).max() == 7 and made.per_channel
-    assert np.abs(made.weights * made.scale - weights).max() <= 0.501 * made.scale.max()
+    integers = to_integers(weights, None, 1, np.float32(0.1), "always", levels=7)
+    assert np.abs(integers.weights).max() == 7 and integers.per_channel
+    assert np.abs(integers.weights * integers.scale - weights).max() <= 0.501 * integers.scale.max()
 
 
 def residual() -> Graph:

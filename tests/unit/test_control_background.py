@@ -28,8 +28,8 @@ def test_it_goes_on_after_a_failure_and_logs_the_same_one_once(capfd: pytest.Cap
     end()
     done = calls
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    said = [(line["event"], line["where"], line["error"]) for line in lines]
-    assert said == [("broken", "keeping", "ValueError: the disk is full")] * 2  # again after it was well
+    events = [(line["event"], line["where"], line["error"]) for line in lines]
+    assert events == [("broken", "keeping", "ValueError: the disk is full")] * 2  # again after it was well
     time.sleep(0.05)
     assert calls == done
 

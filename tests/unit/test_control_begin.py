@@ -34,8 +34,8 @@ class Overtaken(Database):
 
 def test_the_slower_of_two_servers_goes_on_with_what_the_other_took_in(tmp_path: Path) -> None:
     now = time.time()
-    made = fleet(tmp_path / "fleet", now)
-    first, second = open_database(made.folder), open_database(made.folder)
+    device_fleet = fleet(tmp_path / "fleet", now)
+    first, second = open_database(device_fleet.folder), open_database(device_fleet.folder)
     committers = [Committer(one.writing, thread=False) for one in (first, second)]
     begun: list[bool] = []
 
@@ -45,14 +45,16 @@ def test_the_slower_of_two_servers_goes_on_with_what_the_other_took_in(tmp_path:
         reads.append(1)
         if len(reads) == 2:
             # On another machine, where the lock of the folder does not reach.
-            published = restore.published(restore.from_folder(made.metadata.parent), restore.first_root(made))
+            published = restore.published(
+                restore.from_folder(device_fleet.metadata.parent), restore.first_root(device_fleet)
+            )
             begun.append(restore.take_up(second, committers[1], published, "control", now, action="begun"))
 
     try:
         slow = Overtaken(first.writing, first.readers, other)
-        assert begin(made, slow, committers[0], now) is False
+        assert begin(device_fleet, slow, committers[0], now) is False
         assert begun == [True]
-        assert begin(made, first, committers[0], now) is False
+        assert begin(device_fleet, first, committers[0], now) is False
         with first.reading() as connection:
             assert len(heads.roots(connection)) == 1
             assert audit_chain.verify(connection)[2] == ""

@@ -55,10 +55,10 @@ def test_a_changed_log_is_a_check_that_says_no(fleet: str, cli: Cli) -> None:
     import sqlite3
 
     cli("fleet", "operator", "add", "ada", "--fleet", fleet)
-    held = sqlite3.connect(Path(fleet) / "fleet.sqlite")
-    held.execute("UPDATE audit SET who = 'nobody'")
-    held.commit()
-    held.close()
+    connection = sqlite3.connect(Path(fleet) / "fleet.sqlite")
+    connection.execute("UPDATE audit SET who = 'nobody'")
+    connection.commit()
+    connection.close()
     assert "row 1 was changed" in cli("fleet", "audit", "verify", "--fleet", fleet, code=1)
 
 
@@ -159,7 +159,7 @@ def test_one_device_is_changed_by_name_and_the_log_tells_who_did_what(fleet: str
     assert cli.json("fleet", "device", "show", "pump-2", *here)["history"]["device"]["status"] == "retired"
     rows = reversed(cli.json("fleet", "audit", "show", *here)["rows"])
     acts = [(row["what"], row["detail"]) for row in rows if row["who"].startswith("local:")]
-    assert [what for what, _ in acts] == [
+    assert [action for action, _ in acts] == [
         "device.renamed", "device.renamed", "device.tagged", "device.tagged", "device.blocked", "device.unblocked",
         "device.retired",
     ]  # fmt: skip

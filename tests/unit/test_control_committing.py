@@ -23,16 +23,16 @@ from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(tmp_path)
-    yield made
-    made.close()
+    database = open_database(tmp_path)
+    yield database
+    database.close()
 
 
-def add(connection: sa.Connection, what: str) -> str:
-    audit_chain.append(connection, at=1.0, who="test", action=what)
-    if what.startswith("bad"):
-        raise InputError("something good", what)
-    return what
+def add(connection: sa.Connection, action: str) -> str:
+    audit_chain.append(connection, at=1.0, who="test", action=action)
+    if action.startswith("bad"):
+        raise InputError("something good", action)
+    return action
 
 
 def add_all(connection: sa.Connection, names: Sequence[str]) -> list[str | EdgewrightError]:
@@ -61,7 +61,7 @@ def test_one_that_raises_is_undone_alone(database: Database) -> None:
     sizes: list[int] = []
     committer = Committer(database.writing, reported=lambda count, seconds: sizes.append(count))
     go = held_up(committer)
-    futures = [committer.submit(partial(add, what=what)) for what in ("a", "bad", "b")]
+    futures = [committer.submit(partial(add, action=action)) for action in ("a", "bad", "b")]
     go.set()
     assert futures[0].result(10) == "a"
     assert isinstance(futures[1].exception(10), InputError)
@@ -89,7 +89,7 @@ def test_many_at_once_fall_back_to_one_by_one(database: Database) -> None:
 def test_what_is_answered_is_there_for_others(database: Database) -> None:
     committer = Committer(database.writing)
     for number in range(20):
-        committer.submit(partial(add, what=f"w{number}")).result(10)
+        committer.submit(partial(add, action=f"w{number}")).result(10)
         assert written(database)[-1] == f"w{number}"
     committer.close()
 
@@ -97,7 +97,7 @@ def test_what_is_answered_is_there_for_others(database: Database) -> None:
 def test_a_full_queue_refuses_and_what_waits_is_written(database: Database) -> None:
     committer = Committer(database.writing, waiting=2)
     go = held_up(committer)
-    futures = [committer.submit(partial(add, what=f"w{n}")) for n in range(2)]
+    futures = [committer.submit(partial(add, action=f"w{n}")) for n in range(2)]
     with pytest.raises(BusyError):
         committer.submit(lambda c: add(c, "too many"))
     threading.Timer(0.05, go.set).start()
@@ -119,7 +119,7 @@ def test_a_commit_that_fails_is_told_to_all_and_the_next_works(database: Databas
 
     committer = Committer(database.writing)
     go = held_up(committer)
-    futures = [committer.submit(partial(add, what=f"w{n}")) for n in range(3)]
+    futures = [committer.submit(partial(add, action=f"w{n}")) for n in range(3)]
     go.set()
     assert all(isinstance(future.exception(10), OutputError) for future in futures)
     broken[0] = False
@@ -146,19 +146,19 @@ def test_a_full_disk_is_told_until_something_is_written_again(
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
     long = "x" * 150
-    assert committer.submit(partial(add, what=long)).result(10)
+    assert committer.submit(partial(add, action=long)).result(10)
     assert committer.trouble == ""
     committer.submit(partial(room, pages=1)).result(10)  # no more than there are
     failed = None
     for _ in range(1000):
-        failed = committer.submit(partial(add, what=long)).exception(10)
+        failed = committer.submit(partial(add, action=long)).exception(10)
         if failed is not None:
             break
     assert isinstance(failed, OutputError)
     assert "full" in committer.trouble
-    assert isinstance(committer.submit(partial(add, what=long)).exception(10), OutputError)
+    assert isinstance(committer.submit(partial(add, action=long)).exception(10), OutputError)
     committer.submit(partial(room, pages=1_000_000)).result(10)
-    assert committer.submit(partial(add, what="bad")).exception(10)  # refused, and no matter of the disk
+    assert committer.submit(partial(add, action="bad")).exception(10)  # refused, and no matter of the disk
     assert committer.trouble == ""
     committer.close()
     lines = [line for line in capsys.readouterr().err.splitlines() if '"commit.' in line]
@@ -171,11 +171,11 @@ def test_a_log_that_cannot_be_written_stops_no_commit(database: Database, monkey
     with Path("/dev/full").open("w", buffering=1) as full:
         monkeypatch.setattr(sys, "stderr", full)
         monkeypatch.setattr(committer, "_check", raising)
-        futures = [committer.submit(partial(add, what=str(number))) for number in range(3)]
+        futures = [committer.submit(partial(add, action=str(number))) for number in range(3)]
         assert all(isinstance(future.exception(10), OutputError) for future in futures)
         monkeypatch.undo()
         monkeypatch.setattr(sys, "stderr", full)
-        assert committer.submit(partial(add, what="later")).result(10) == "later"
+        assert committer.submit(partial(add, action="later")).result(10) == "later"
         line("info", "closing")
         monkeypatch.undo()
         with suppress(OSError):
@@ -200,7 +200,7 @@ def test_a_log_that_fails_in_another_way_leaves_nobody_waiting(
     monkeypatch.setattr(committer, "_check", raising)
     waiting: Future[str] = Future()
     with pytest.raises(RuntimeError, match="log"):
-        committer._commit([group_commit._Request(None, partial(add, what="x"), waiting)])
+        committer._commit([group_commit._Request(None, partial(add, action="x"), waiting)])
     assert isinstance(waiting.exception(0), OutputError)
 
 

@@ -60,9 +60,9 @@ def test_devices_of_the_first_revision_are_active_and_have_their_tags(tmp_path: 
     database = open_database(tmp_path)
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        found = connection.execute(sa.select(devices)).one()
+        device = connection.execute(sa.select(devices)).one()
     database.close()
-    assert (found.status, found.given, found.tagged_at, found.retries) == ("active", ("a",), None, 0)
+    assert (device.status, device.given, device.tagged_at, device.retries) == ("active", ("a",), None, 0)
 
 
 def test_a_commit_is_flushed_and_readers_cannot_write(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_a_backup_is_one_moment_of_a_database_that_is_written(tmp_path: Path) ->
     database.close()
     for copy in copies:
         assert copy.stat().st_mode & 0o077 == 0
-        held = sqlite3.connect(copy)
-        assert held.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        held.close()
+        copied = sqlite3.connect(copy)
+        assert copied.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        copied.close()
         engine = files.engine(copy, reading=True)
         with engine.connect() as connection:
             assert audit_chain.verify(connection)[2] == ""
@@ -152,8 +152,8 @@ def test_tags_are_found_whole(tmp_path: Path) -> None:
         connection.execute(
             sa.insert(tokens), [{"hash": "1", "tags": ("ab", "c"), **row}, {"hash": "2", "tags": (), **row}]
         )
-        found = connection.execute(sa.select(tokens.c.tags).order_by(tokens.c.hash)).scalars().all()
-        assert found == [("ab", "c"), ()]
+        tags = connection.execute(sa.select(tokens.c.tags).order_by(tokens.c.hash)).scalars().all()
+        assert tags == [("ab", "c"), ()]
         text = sa.type_coerce(tokens.c.tags, sa.Text)
         for tag, count in (("ab", 1), ("a", 0), ("c", 1)):
             assert len(connection.execute(sa.select(tokens).where(text.contains(f",{tag},"))).all()) == count

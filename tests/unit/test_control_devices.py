@@ -111,13 +111,13 @@ async def test_devices_that_return_together_are_looked_up_together(tmp_path: Pat
             one.client = afresh
         statements: list[str] = []
 
-        def heard(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        def count_statement(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
             if "FROM devices" in statement:
                 statements.append(statement)
             if failing:
                 raise OSError("the disk is gone")
 
-        sa.event.listen(plane.database.readers, "before_cursor_execute", heard)
+        sa.event.listen(plane.database.readers, "before_cursor_execute", count_statement)
         failing = True
         assert {one.status_code for one in await asyncio.gather(*(one.report() for one in each))} == {500}
         failing = False
@@ -181,8 +181,8 @@ async def test_a_fork_of_the_nonce_shuts_out_both_and_a_replay_nobody(plane: Pla
     assert (await one.send("intent", b'{"nonce":"","plan":"p","counter":1,"stage":0}')).status_code == 403
     audit = (await client.ask("GET", "/v1/fleet/audit?limit=1", local=True)).json()["rows"][0]
     assert (audit["what"], audit["subject"]) == ("device.quarantined", one.id)
-    found = (await client.ask("GET", "/v1/fleet/devices?quarantined=yes", local=True)).json()
-    assert [device["id"] for device in found["devices"]] == [one.id]
+    listing = (await client.ask("GET", "/v1/fleet/devices?quarantined=yes", local=True)).json()
+    assert [device["id"] for device in listing["devices"]] == [one.id]
     path = f"/v1/fleet/devices/{one.id}/lift"
     assert (await client.ask("POST", path, {"reason": "found it"}, local=True)).status_code == 200
     assert (await client.ask("POST", path, {"reason": "again"}, local=True)).status_code == 409
@@ -286,11 +286,11 @@ async def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path, m
         at = clock.now
         clock.now += 5.0
         assert (await ask(2))[1]["go"] is True
-        found = {row.counter: row for row in rows(plane, intents)}
-        assert found[2].go
-        assert found[2].at == at  # silence counts from the first time
-        assert found[2].asked_at == at + 5.0
-        assert not found[3].go
+        intents_by_counter = {row.counter: row for row in rows(plane, intents)}
+        assert intents_by_counter[2].go
+        assert intents_by_counter[2].at == at  # silence counts from the first time
+        assert intents_by_counter[2].asked_at == at + 5.0
+        assert not intents_by_counter[3].go
         before = one.nonce
         await one.report()
         lost = await ask(2, before)

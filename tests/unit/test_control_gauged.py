@@ -16,12 +16,12 @@ from signed_fleet import HandClock
 
 def read(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
     """Return values by name and by the values of labels, in the order of their names."""
-    found: dict[str, dict[tuple[str, ...], float]] = {}
+    samples: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
             key = tuple(value for _, value in sorted(sample.labels.items()))
-            found.setdefault(sample.name.removeprefix("edgewright_fleet_"), {})[key] = sample.value
-    return found
+            samples.setdefault(sample.name.removeprefix("edgewright_fleet_"), {})[key] = sample.value
+    return samples
 
 
 def plane_with(example: Example, clock: HandClock) -> Plane:
@@ -53,25 +53,25 @@ def test_devices_rollouts_and_signatures_are_told_as_they_are(tmp_path: Path) ->
                 {"device": "2", "number": 1, "what": "confirmed", "because": "", "at": NOW - 2 * HOUR, **ended},
             ])  # fmt: skip
         clock.now = NOW + 120.0
-        found = read(Gauges(plane).text())
+        gauges = read(Gauges(plane).text())
     finally:
         plane.close()
-    assert found["devices"] == {
+    assert gauges["devices"] == {
         ("blocked",): 0, ("enrolled",): 5, ("heard",): 2, ("quarantined",): 1, ("retired",): 0, ("silent",): 2,
     }  # fmt: skip
-    assert found["devices_release"] == {("main", "1"): 3, ("main", "2"): 2}
-    assert found["devices_phase"] == {("idle", "main"): 4, ("trial", "main"): 1}
-    assert found["outcomes_hour"] == {("crash", "reverted"): 1}
-    (named,) = found["rollout"]
+    assert gauges["devices_release"] == {("main", "1"): 3, ("main", "2"): 2}
+    assert gauges["devices_phase"] == {("idle", "main"): 4, ("trial", "main"): 1}
+    assert gauges["outcomes_hour"] == {("crash", "reverted"): 1}
+    (named,) = gauges["rollout"]
     assert named[1:] == ("main", str(example.releases[-1].counter), "running")
-    assert found["rollout_stage_seconds"] == {named[:1]: 120.0}
-    assert found["rollout_stage"] == {named[:1]: 0.0}
+    assert gauges["rollout_stage_seconds"] == {named[:1]: 120.0}
+    assert gauges["rollout_stage"] == {named[:1]: 0.0}
     assert {"root", "timestamp", "snapshot", "targets", "releases", "rollouts"} <= {
-        k[0] for k in found["metadata_expires_seconds"]
+        k[0] for k in gauges["metadata_expires_seconds"]
     }
-    assert NOW < found["metadata_expires_seconds"]["timestamp",] <= NOW + 24 * HOUR
-    assert found["ready"]["writer",] == 1.0
-    assert found["database_bytes"]["sqlite",] > 10_000
+    assert NOW < gauges["metadata_expires_seconds"]["timestamp",] <= NOW + 24 * HOUR
+    assert gauges["ready"]["writer",] == 1.0
+    assert gauges["database_bytes"]["sqlite",] > 10_000
 
 
 def test_counting_is_not_done_again_before_it_has_rested(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_a_folder_without_whole_metadata_has_metrics_all_the_same(tmp_path: Path
     plane = plane_with(example, clock)
     try:
         (example.fleet.metadata / "timestamp.json").unlink()
-        found = read(Gauges(plane).text())
+        gauges = read(Gauges(plane).text())
     finally:
         plane.close()
-    assert "metadata_expires_seconds" not in found
-    assert found["ready"]["writer",] == 1.0
+    assert "metadata_expires_seconds" not in gauges
+    assert gauges["ready"]["writer",] == 1.0

@@ -45,9 +45,9 @@ def test_only_a_hash_of_a_token_is_kept(tmp_path: Path) -> None:
     with plane_of(tmp_path) as plane:
         token = asyncio.run(go(plane))
         with plane.database.reading() as connection:
-            held = connection.execute(sa.select(operators.c.token)).scalar_one()
-    assert held == authentication.hashed(token)
-    assert token[-32:] not in held
+            stored = connection.execute(sa.select(operators.c.token)).scalar_one()
+    assert stored == authentication.hashed(token)
+    assert token[-32:] not in stored
     assert all(token[-32:].encode() not in path.read_bytes() for path in tmp_path.glob("fleet.sqlite*"))
 
 
@@ -55,15 +55,15 @@ async def test_each_act_is_in_the_log_with_who_did_it_and_no_secret(tmp_path: Pa
     with plane_of(tmp_path) as plane:
         client = Client(plane)
         ada = await add(client, "ada", "admin")
-        made = await client.ask("POST", "/v1/fleet/tokens", {"product": "pump", "tags": ["x"]}, headers=ada)
+        created = await client.ask("POST", "/v1/fleet/tokens", {"product": "pump", "tags": ["x"]}, headers=ada)
         listed = (await client.ask("GET", "/v1/fleet/tokens", headers=ada)).json()["tokens"][0]
         await client.ask("DELETE", f"/v1/fleet/tokens/{listed['id']}", headers=ada)
         await client.ask("POST", "/v1/fleet/operators", {"name": "ada", "role": "viewer"}, headers=ada)  # refused: 409
         rows = (await client.ask("GET", "/v1/fleet/audit", headers=ada)).json()
-        assert made.json()["token"].split(".")[1] not in str(rows)
+        assert created.json()["token"].split(".")[1] not in str(rows)
         assert (await client.ask("GET", "/v1/fleet/audit/verified", headers=ada)).json()["problem"] == ""
-        found: list[dict[str, Any]] = rows["rows"]
-        rows = found
+        entries: list[dict[str, Any]] = rows["rows"]
+        rows = entries
     assert [(row["who"], row["what"]) for row in reversed(rows)] == [
         ("tester", "operator.added"), ("ada", "token.made"), ("ada", "token.revoked"),
     ]  # fmt: skip
@@ -87,11 +87,11 @@ async def test_the_log_is_read_page_by_page(plane: Plane) -> None:
 @pytest.mark.slow
 async def test_devices_are_filtered_put_in_order_and_paged(plane: Plane) -> None:
     client = Client(plane)
-    made = []
+    created = []
     for number in range(5):
         device = await enrolled(client)
         await device.report(counter=number, tags=["even"] if number % 2 == 0 else ["odd"], profile=f"p{number}")
-        made.append(device.id)
+        created.append(device.id)
     await enrolled(client)
 
     async def names(query: str) -> list[str]:
@@ -99,11 +99,11 @@ async def test_devices_are_filtered_put_in_order_and_paged(plane: Plane) -> None
         assert answer.status_code == 200, answer.text
         return [device["id"] for device in answer.json()["devices"]]
 
-    assert await names("order=-counter&tag=even") == [made[4], made[2], made[0]]
-    assert set(await names("tag=even")) == {made[0], made[2], made[4]}
-    assert await names("counter=3") == [made[3]]
-    assert await names("profile=p1") == [made[1]]
-    assert (await names("order=-counter"))[:2] == [made[4], made[3]]
+    assert await names("order=-counter&tag=even") == [created[4], created[2], created[0]]
+    assert set(await names("tag=even")) == {created[0], created[2], created[4]}
+    assert await names("counter=3") == [created[3]]
+    assert await names("profile=p1") == [created[1]]
+    assert (await names("order=-counter"))[:2] == [created[4], created[3]]
     assert await names("tag=ev") == []
     assert await names("tag=%25") == []
     seen: list[str] = []
@@ -117,7 +117,7 @@ async def test_devices_are_filtered_put_in_order_and_paged(plane: Plane) -> None
     overview = (await client.ask("GET", "/v1/fleet/overview", local=True)).json()
     assert (overview["devices"], overview["heard"]) == (6, 5)
     assert overview["counters"]["pump"]["0"] == 2
-    one = (await client.ask("GET", f"/v1/fleet/devices/{made[0]}", local=True)).json()
+    one = (await client.ask("GET", f"/v1/fleet/devices/{created[0]}", local=True)).json()
     assert one["reports"][0]["sequence"] == 0
     assert one["device"]["tags"] == ["even"]
 
@@ -140,10 +140,10 @@ async def test_metrics_count_requests_commits_and_devices(tmp_path: Path) -> Non
         await device.report()
         await client.ask("GET", "/metadata/root.json")
         lines = ((await client.ask("GET", "/metrics", local=True)).text).splitlines()
-    found = dict(line.rpartition(" ")[::2] for line in lines if not line.startswith("#"))
-    assert found['edgewright_fleet_requests_total{endpoint="POST /v1/report",status="200"}'] == "1.0"
-    assert found['edgewright_fleet_devices{state="heard"}'] == "1.0"
-    assert found['edgewright_fleet_devices{state="quarantined"}'] == "0.0"
-    assert found['edgewright_fleet_static_total{status="200"}'] == "1.0"
-    assert float(found["edgewright_fleet_commit_seconds_count"]) == 3.0
-    assert found["edgewright_fleet_queue"] == "0.0"
+    samples = dict(line.rpartition(" ")[::2] for line in lines if not line.startswith("#"))
+    assert samples['edgewright_fleet_requests_total{endpoint="POST /v1/report",status="200"}'] == "1.0"
+    assert samples['edgewright_fleet_devices{state="heard"}'] == "1.0"
+    assert samples['edgewright_fleet_devices{state="quarantined"}'] == "0.0"
+    assert samples['edgewright_fleet_static_total{status="200"}'] == "1.0"
+    assert float(samples["edgewright_fleet_commit_seconds_count"]) == 3.0
+    assert samples["edgewright_fleet_queue"] == "0.0"

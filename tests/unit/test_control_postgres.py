@@ -34,18 +34,18 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with fresh_database() as made:
-        yield made
+    with fresh_database() as address:
+        yield address
 
 
 @pytest.fixture
 def database(address: str) -> Iterator[Database]:
-    made = open_address(address)
-    with made.writing.begin() as connection:
+    database = open_address(address)
+    with database.writing.begin() as connection:
         for table in (audit, devices, items, history):
             connection.execute(sa.delete(table))
-    yield made
-    made.close()
+    yield database
+    database.close()
 
 
 def _device(name: str) -> dict[str, object]:
@@ -59,8 +59,10 @@ def _arrived(
     name: str, sequence: int, nonce: str, following: str, **more: Any,  # noqa: ANN401 - fields of Report
 ) -> reports.ReceivedReport:  # fmt: skip
     plain = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
-    said = msgspec.structs.replace(plain, **more)
-    return reports.arrived(name, said, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0)
+    report = msgspec.structs.replace(plain, **more)
+    return reports.arrived(
+        name, report, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0
+    )
 
 
 @contextmanager
@@ -81,19 +83,19 @@ def at_once(act: Callable[[int], object], count: int) -> None:
 def test_the_largest_figures_that_a_report_may_have_are_added_up(database: Database) -> None:
     """One device that lies must not end the look at all of them: here numbers beyond their range are errors."""
     name = f"{1:032x}"
-    most = Vitals(
+    largest = Vitals(
         seconds=2.0**53, windows=2**40, unsure=2**40, alarms=2**40, crashes=2**40, anomalies=2**40,
         latency=(2.0**53, 2.0**53), memory=2**40, channels=2**30,
     )  # fmt: skip
-    asked = [_arrived(name, n, f"{n}", f"{n + 1}", counter=2, stage=2**30, vitals=most) for n in range(1, 4)]
+    requests = [_arrived(name, n, f"{n}", f"{n + 1}", counter=2, stage=2**30, vitals=largest) for n in range(1, 4)]
     with database.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(name) | {"nonce": "1"}])
-        for one in asked:
+        for one in requests:
             assert isinstance(reports.take(connection, [one])[0], bytes)
     gates = tuple(Gate(measure=measure, limit=1.0, quorum=1) for measure in ("unsure", "latency", "crashes", "memory"))
     with database.reading() as connection:
-        judged = gates_of(connection, plan(gates=gates, starts=1.0, enrolled=1.0), 1.0, 3.0)
-    assert [one.measure for one in judged] == [gate.measure for gate in gates]
+        gates_passed = gates_of(connection, plan(gates=gates, starts=1.0, enrolled=1.0), 1.0, 3.0)
+    assert [one.measure for one in gates_passed] == [gate.measure for gate in gates]
 
 
 def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Database, address: str) -> None:
@@ -105,8 +107,8 @@ def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Dat
 
         def ask(server: int) -> None:
             for name in names if server else reversed(names):
-                asked = [_arrived(name, 1, f"{name}-0", f"{name}-1"), _arrived(name, 2, f"{name}-1", f"{name}-2")]
-                futures = [committers[server].submit_to(reports.take, one) for one in asked]
+                requests = [_arrived(name, 1, f"{name}-0", f"{name}-1"), _arrived(name, 2, f"{name}-1", f"{name}-2")]
+                futures = [committers[server].submit_to(reports.take, one) for one in requests]
                 answers[server, name] = [future.exception(20) or future.result() for future in futures]
 
         at_once(ask, 2)
@@ -172,12 +174,12 @@ def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> No
             copy.fill(address, folder / "fleet.sqlite")
         postgres.keep(folder, address)
         assert (folder / ADDRESS).stat().st_mode & 0o777 == 0o600
-        made = open_database(folder)
-        with made.writing.begin() as connection:  # numbers go on after those that were copied
+        database = open_database(folder)
+        with database.writing.begin() as connection:  # numbers go on after those that were copied
             assert reports.take(connection, [_arrived(f"{1:032x}", 1, f"{1:032x}-0", "n")])[0]
             audit_chain.append(connection, at=9.0, who="test", action="after")
         assert copy.backup(folder, tmp_path / "copy.sqlite") > 0
-        made.close()
+        database.close()
         (tmp_path / "again").mkdir()
         (tmp_path / "copy.sqlite").rename(tmp_path / "again" / "fleet.sqlite")
         again = open_database(tmp_path / "again")

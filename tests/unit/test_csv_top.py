@@ -36,8 +36,8 @@ def names_and_rows(text: str, **keys: object) -> tuple[tuple[str, ...], list[lis
     ],
 )
 def test_lines_that_are_no_rows_are_left_out(text: str, names: tuple[str, ...], lines: list[int]) -> None:
-    found, values, places = names_and_rows(text)
-    assert (found, places) == (names, lines)
+    header, values, places = names_and_rows(text)
+    assert (header, places) == (names, lines)
     assert len(values) == 2
 
 

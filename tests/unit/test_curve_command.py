@@ -73,9 +73,9 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([str(tmp_path / "none.csv")], "no such file"),
     ):
         assert run(["curve", requested[0], *QUICK, *requested[1:]]) == 2
-        found = capsys.readouterr()
-        assert text in found.err
-        assert "Traceback" not in found.err
+        captured = capsys.readouterr()
+        assert text in captured.err
+        assert "Traceback" not in captured.err
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,18 +203,18 @@ def test_any_text_is_data_or_a_clear_error(tmp_path: Path, text: str, keys: dict
 
 
 @pytest.mark.parametrize(
-    ("start", "said"),
+    ("start", "message"),
     [
         (b"RIFF\x24\xa4\x00\x00WAVE", "a sound file (WAV)"),
         (b"PK\x03\x04\x14\x00\x06\xff", "a ZIP file or a spreadsheet"),
         (b"\x1f\x8b\x08\x00", "a gzip file without the ending .gz"),
     ],
 )
-def test_another_kind_of_file_is_called_by_its_name(tmp_path: Path, start: bytes, said: str) -> None:
+def test_another_kind_of_file_is_called_by_its_name(tmp_path: Path, start: bytes, message: str) -> None:
     (tmp_path / "rows.csv").write_bytes(start + bytes(range(1, 200)) + b"\n")
     with pytest.raises(InputError) as caught:
         list(iter_csv(tmp_path / "rows.csv", name="rows.csv"))
-    assert str(caught.value).startswith(f"expected a CSV file, got {said} - at rows.csv.")
+    assert str(caught.value).startswith(f"expected a CSV file, got {message} - at rows.csv.")
 
 
 def test_a_table_and_a_preview_open_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

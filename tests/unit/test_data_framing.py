@@ -67,10 +67,10 @@ def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: P
     assert record.rungs[1].score is not None
     assert record.rungs[1].score.value > 0.95
     assert record.notes[0] == problem.notes[0]
-    found = check_data(folder)
-    assert found.framed.startswith("8000 rows a second are sound")
-    assert found.inflation is not None
-    assert found.inflation.samples == 40
+    data_report = check_data(folder)
+    assert data_report.framed.startswith("8000 rows a second are sound")
+    assert data_report.inflation is not None
+    assert data_report.inflation.samples == 40
     shorter, _, _ = problem_and_config(folder, {}, window=WindowConfig(samples=4000))
     assert len(shorter.y) == 40
 

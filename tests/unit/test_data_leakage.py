@@ -70,9 +70,9 @@ def test_a_table_is_no_session() -> None:
 
 def test_digests_are_equal_for_equal_values_only() -> None:
     X = np.array([[0.0, np.nan], [-0.0, -np.nan], [0.0, 1.0], [1.0, 0.0]], dtype=np.float32)
-    found = digests(X)
-    assert found[0] == found[1]
-    assert len(set(found.tolist())) == 3
+    hashes = digests(X)
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes.tolist())) == 3
 
 
 def test_an_empty_side_has_no_findings() -> None:

@@ -25,12 +25,12 @@ def sides(copies: int) -> tuple[Samples, Split]:
 
 def test_near_copies_are_counted() -> None:
     samples, split = sides(30)
-    (found,) = overlap(samples, split, None)
-    assert found.kind == "near-copies"
-    assert found.severity == "warning"
+    (finding,) = overlap(samples, split, None)
+    assert finding.kind == "near-copies"
+    assert finding.severity == "warning"
     # One picture in a hundred is as near by chance.
-    assert 30 <= found.numbers["pictures"] <= 31
-    assert "of 100 test pictures are almost a training picture of the same label" in found.sentence
+    assert 30 <= finding.numbers["pictures"] <= 31
+    assert "of 100 test pictures are almost a training picture of the same label" in finding.sentence
 
 
 def test_pictures_of_other_things_are_no_copies() -> None:

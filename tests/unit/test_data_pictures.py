@@ -22,9 +22,9 @@ from picture_folder import drawn, write_pictures
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    held = io.BytesIO()
-    picture.save(held, kind, **options)
-    return held.getvalue()
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def plain(width: int, height: int, colour: tuple[int, ...] = (200, 100, 50)) -> Image.Image:
@@ -85,16 +85,16 @@ def test_labels_and_people_from_a_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("fit", "corner"), [("crop", (200, 100, 50)), ("stretch", (200, 100, 50)), ("pad", (0, 0, 0))])
 def test_other_shapes_are_fitted(fit: str, corner: tuple[int, ...]) -> None:
-    made = pixels(encoded(plain(60, 20)), "wide.png", (16, 16), colour=True, fit=fit)  # type: ignore[arg-type]
-    assert made.shape == (3, 16, 16)
-    assert tuple(made[:, 0, 0].tolist()) == corner
-    assert tuple(made[:, 8, 8].tolist()) == (200, 100, 50)
+    resized = pixels(encoded(plain(60, 20)), "wide.png", (16, 16), colour=True, fit=fit)  # type: ignore[arg-type]
+    assert resized.shape == (3, 16, 16)
+    assert tuple(resized[:, 0, 0].tolist()) == corner
+    assert tuple(resized[:, 8, 8].tolist()) == (200, 100, 50)
 
 
 def test_a_small_picture_is_scaled_up_and_grey_has_one_channel() -> None:
-    made = pixels(encoded(plain(2, 2)), "small.png", (8, 8), colour=False)
-    assert made.shape == (1, 8, 8)
-    assert set(made.ravel().tolist()) == {round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)}
+    resized = pixels(encoded(plain(2, 2)), "small.png", (8, 8), colour=False)
+    assert resized.shape == (1, 8, 8)
+    assert set(resized.ravel().tolist()) == {round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)}
 
 
 def test_a_camera_that_was_held_sideways() -> None:
@@ -103,9 +103,9 @@ def test_a_camera_that_was_held_sideways() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned a quarter to the right when shown
     sideways = upright.rotate(90)
-    made = pixels(encoded(sideways, "PNG", exif=exif), "phone.png", (16, 16), colour=True)
-    assert made[2, 2, 8] == 255
-    assert made[0, 13, 8] == 200
+    resized = pixels(encoded(sideways, "PNG", exif=exif), "phone.png", (16, 16), colour=True)
+    assert resized[2, 2, 8] == 255
+    assert resized[0, 13, 8] == 200
 
 
 def test_every_mode_becomes_bytes() -> None:

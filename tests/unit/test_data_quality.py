@@ -42,7 +42,7 @@ def _time() -> Array:
     return np.arange(ROWS) / 50.0
 
 
-def _found(data: DataSet, kind: str) -> Finding:
+def _finding(data: DataSet, kind: str) -> Finding:
     (finding,) = [f for f in examine(data).findings if f.kind == kind]
     return finding
 
@@ -59,7 +59,7 @@ def test_missing_values_with_their_longest_run() -> None:
     values = _clean()
     values[10:40, 0] = np.nan
     values[100, 0] = np.nan
-    finding = _found(_set(values, time=_time(), rate=50.0), "missing")
+    finding = _finding(_set(values, time=_time(), rate=50.0), "missing")
     assert finding.numbers == {"missing": 31.0, "share": 31 / ROWS, "longest_run": 30.0}
     assert finding.severity == "warning"
     assert "longest run is 30 rows from row 11 (0.200 s)" in finding.sentence
@@ -69,11 +69,11 @@ def test_constant_columns_and_ranges() -> None:
     values = _clean()
     values[:, 1] = 7
     data = _set(values)
-    assert _found(data, "constant").column == "b"
+    assert _finding(data, "constant").column == "b"
     ranged = DataSet(
         name="s", columns=(Column(name="a", unit="C", minimum=-1.0), Column(name="b")), recordings=data.recordings
     )
-    finding = _found(ranged, "range")
+    finding = _finding(ranged, "range")
     assert finding.numbers["outside"] == float((values[:, 0] < -1).sum())
     assert "outside -1..inf C (smallest" in finding.sentence
 
@@ -84,29 +84,29 @@ def test_gaps_turned_round_and_repeated_times() -> None:
     time[50] = time[49]
     time[300], time[301] = time[301], time[300]
     data = _set(_clean(), time=time, rate=50.0)
-    gap = _found(data, "gap")
+    gap = _finding(data, "gap")
     assert gap.numbers["gaps"] == 1
     assert gap.numbers["longest_seconds"] == pytest.approx(3.02)
     assert "after row 200 (3.980 s)" in gap.sentence
-    assert "the first is row 51" in _found(data, "time-repeats").sentence
-    assert _found(data, "time-goes-back").severity == "error"
+    assert "the first is row 51" in _finding(data, "time-repeats").sentence
+    assert _finding(data, "time-goes-back").severity == "error"
 
 
 def test_a_declared_rate_that_the_times_deny() -> None:
-    finding = _found(_set(_clean(), time=np.arange(ROWS) / 52.0, rate=50.0), "rate-differs")
+    finding = _finding(_set(_clean(), time=np.arange(ROWS) / 52.0, rate=50.0), "rate-differs")
     assert finding.sentence == "the declared rate is 50 rows a second, the times give 52 rows a second"
 
 
 def test_jitter_is_a_warning() -> None:
     time = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.03, ROWS))
-    assert _found(_set(_clean(), time=time, rate=50.0), "rate").severity == "warning"
+    assert _finding(_set(_clean(), time=time, rate=50.0), "rate").severity == "warning"
 
 
 def test_stuck_sensors_but_not_states() -> None:
     values = _clean()
     values[100:160, 0] = 0.5
     values[:, 1] = np.repeat([0.0, 1.0], ROWS // 2)
-    finding = _found(_set(values), "stuck")
+    finding = _finding(_set(values), "stuck")
     assert finding.column == "a"
     assert finding.numbers["longest_run"] == 60
     assert "from row 101" in finding.sentence
@@ -115,11 +115,11 @@ def test_stuck_sensors_but_not_states() -> None:
 def test_copied_rows_and_identifiers() -> None:
     values = _clean()
     values[200:220] = values[:20]
-    assert _found(_set(values), "repeated").numbers == {"copies": 20.0, "share": 20 / ROWS}
+    assert _finding(_set(values), "repeated").numbers == {"copies": 20.0, "share": 20 / ROWS}
     values[:, 1] = np.arange(ROWS)
-    assert _found(_set(values), "identifier").column == "b"
+    assert _finding(_set(values), "identifier").column == "b"
     values[:, 1] = np.random.default_rng(0).permutation(ROWS) * 3
-    assert "named like an identifier" in _found(_set(values, "a user_id"), "identifier").sentence
+    assert "named like an identifier" in _finding(_set(values, "a user_id"), "identifier").sentence
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_gravity_tells_the_unit(scale: float, declared: str, severity: str, unit
     values = np.random.default_rng(0).normal(0, 0.05, (ROWS, 3)) + np.array([0, 0.6, 0.8])
     data = _set(values * scale, "acc_x acc_y acc_z")
     columns = tuple(Column(name=c.name, unit=declared) for c in data.columns)
-    finding = _found(DataSet(name="s", columns=columns, recordings=data.recordings), "unit")
+    finding = _finding(DataSet(name="s", columns=columns, recordings=data.recordings), "unit")
     assert finding.severity == severity
     assert f" in {unit}" in finding.sentence
 
@@ -144,7 +144,7 @@ def test_units_that_differ_between_recordings() -> None:
     values = np.random.default_rng(0).normal(0, 0.05, (ROWS, 3)) + np.array([0, 0, 1])
     one, two = (_set(values * s, "accX accY accZ").recordings[0] for s in (1.0, 1000.0))
     data = _set(values, "accX accY accZ")
-    finding = _found(DataSet(name="s", columns=data.columns, recordings=(one, two)), "mixed-units")
+    finding = _finding(DataSet(name="s", columns=data.columns, recordings=(one, two)), "mixed-units")
     assert finding.severity == "error"
 
 
@@ -160,7 +160,7 @@ def test_kelvin_and_fractions() -> None:
     )
     assert [f.column for f in examine(data).findings if f.kind == "unit"] == ["temperature", "humidity"]
     values[: ROWS // 2, 0] -= 273.15
-    assert _found(_set(values, "temp b"), "mixed-units").numbers == {"kelvin": 0.5, "celsius": 0.5}
+    assert _finding(_set(values, "temp b"), "mixed-units").numbers == {"kelvin": 0.5, "celsius": 0.5}
 
 
 def test_rare_classes_one_class_and_unlabelled_rows() -> None:
@@ -172,20 +172,21 @@ def test_rare_classes_one_class_and_unlabelled_rows() -> None:
     assert kinds["balance"].severity == "warning"
     assert "'y' with 6 rows (1.5 %)" in kinds["balance"].sentence
     assert kinds["unlabelled"].numbers["rows"] == 4
-    assert _found(_set(_clean(), target=np.full(ROWS, "x")), "one-class").severity == "error"
+    assert _finding(_set(_clean(), target=np.full(ROWS, "x")), "one-class").severity == "error"
 
 
 def test_columns_that_give_the_target_away() -> None:
     y = RNG.integers(0, 3, ROWS)
     values = _clean()
     values[:, 1] = y
-    assert _found(_set(values, target=y.astype(float)), "target-leak").severity == "error"
+    assert _finding(_set(values, target=y.astype(float)), "target-leak").severity == "error"
     values[:, 1] = np.array([5, 1, 9])[y]
     assert (
-        "each of its values belongs to one class" in _found(_set(values, target=y.astype(str)), "target-leak").sentence
+        "each of its values belongs to one class"
+        in _finding(_set(values, target=y.astype(str)), "target-leak").sentence
     )
     values[:, 1] = y * 10 + RNG.random(ROWS)
-    assert "each class has its own range" in _found(_set(values, target=y.astype(str)), "target-leak").sentence
+    assert "each class has its own range" in _finding(_set(values, target=y.astype(str)), "target-leak").sentence
     values[:, 1] = values[:, 0] * 2 + 1
     assert {f.column for f in examine(_set(values, target=values[:, 0] * 3)).findings if f.kind == "target-leak"} == {
         "a",

@@ -20,28 +20,28 @@ def table(**keys: Any) -> Recording:  # noqa: ANN401 - values of several types
 
 
 def test_changes_are_those_from_the_beats_before() -> None:
-    plain, found = table().values, table(changes=True, average=4).values
-    assert found.shape == (len(plain), 100)
+    plain, averaged = table().values, table(changes=True, average=4).values
+    assert averaged.shape == (len(plain), 100)
     means = plain.reshape(len(plain), 50, 4).mean(axis=2)
     means -= means.mean(axis=1, keepdims=True)
-    np.testing.assert_array_equal(found[0, 50:], 0)
+    np.testing.assert_array_equal(averaged[0, 50:], 0)
     # The first 50 beats weigh the same.
     usual = means[:30].mean(axis=0)
     size = np.sqrt((usual**2).mean()) + 0.02
-    np.testing.assert_allclose(found[30, :50], means[30] / size, rtol=1e-3)
-    np.testing.assert_allclose(found[30, 50:], (means[30] - usual) / size, atol=1e-4)
+    np.testing.assert_allclose(averaged[30, :50], means[30] / size, rtol=1e-3)
+    np.testing.assert_allclose(averaged[30, 50:], (means[30] - usual) / size, atol=1e-4)
 
 
 def test_intervals_are_logarithms_of_shares() -> None:
-    plain, found = table(intervals=True).values, table(habits=True).values
-    assert found.shape == (len(plain), 231)
-    np.testing.assert_allclose(found[300, 200:203], np.log(plain[300, 200:]), rtol=1e-4)
+    plain, with_habits = table(intervals=True).values, table(habits=True).values
+    assert with_habits.shape == (len(plain), 231)
+    np.testing.assert_allclose(with_habits[300, 200:203], np.log(plain[300, 200:]), rtol=1e-4)
     lately = plain[201:301, 200].mean()
     shares = [plain[300, 200] / lately, plain[301, 200] / lately, plain[300, 200] / plain[299, 200]]
-    np.testing.assert_allclose(found[300, 203:206], np.log(shares), rtol=1e-3)
-    np.testing.assert_allclose(found[300, 206], np.log(plain[301, 200] / plain[300, 200]), rtol=1e-3)
+    np.testing.assert_allclose(with_habits[300, 203:206], np.log(shares), rtol=1e-3)
+    np.testing.assert_allclose(with_habits[300, 206], np.log(plain[301, 200] / plain[300, 200]), rtol=1e-3)
     changes = np.abs(np.diff(np.log(plain[:301, 200])))
-    np.testing.assert_allclose(found[300, 207], np.log(changes[-10:].mean() + 0.01), rtol=1e-3)
+    np.testing.assert_allclose(with_habits[300, 207], np.log(changes[-10:].mean() + 0.01), rtol=1e-3)
 
 
 def test_a_premature_beat_is_unusual_and_a_steady_one_is_not() -> None:
@@ -51,8 +51,8 @@ def test_a_premature_beat_is_unusual_and_a_steady_one_is_not() -> None:
     seconds = np.cumsum(0.8 + rng.normal(0, 0.01, 200))
     seconds[150] -= 0.3
     beats[150] = -beats[150]
-    found = dict(zip(NAMES, np.array(habits(beats, seconds)).T, strict=True))
-    share, likeness = found["unusual_interval_share_log"], found["unusual_likeness"]
+    habit_columns = dict(zip(NAMES, np.array(habits(beats, seconds)).T, strict=True))
+    share, likeness = habit_columns["unusual_interval_share_log"], habit_columns["unusual_likeness"]
     assert share[150] == likeness[150] == -12
     assert np.abs(share[20:150]).max() < 5
     assert np.abs(likeness[20:150]).max() < 5
@@ -96,11 +96,11 @@ def test_the_signal_itself_has_the_class_of_the_nearest_beat() -> None:
     assert one.values.shape == (650_000, 1)
     assert beats.time is not None
     # The second beat of the record, cut out around its peak, is a stretch of the signal and has its label.
-    found = np.flatnonzero(
+    starts = np.flatnonzero(
         (np.lib.stride_tricks.sliding_window_view(one.values[:2000, 0], 200) == beats.values[1]).all(1)
     )
-    assert len(found) == 1
+    assert len(starts) == 1
     assert one.target is not None
-    assert one.target[found[0] + heartbeats.BEFORE] == beats.target[1]
+    assert one.target[starts[0] + heartbeats.BEFORE] == beats.target[1]
     with pytest.raises(InputError, match="habits with form 'table'"):
         heartbeats.SETS["mitdb"].load(shared_data("mitdb") / "raw", heartbeats.MitdbConfig(form="signal", habits=True))

@@ -77,12 +77,12 @@ def test_basic_motions_both_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [("1,2:1,2:1,2:1,2:1,2:1:Walking", "equal length"), ("1,2:Walking", "6 channels"), ("1,a:Walking", "line 2")],
 )
-def test_ts_files_that_are_wrong(tmp_path: Path, line: str, said: str) -> None:
+def test_ts_files_that_are_wrong(tmp_path: Path, line: str, message: str) -> None:
     _lines(tmp_path / "BasicMotions_TRAIN.ts", "@data", line)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         motions.SETS["basic_motions"].load(tmp_path)
 
 

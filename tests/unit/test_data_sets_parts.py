@@ -224,10 +224,10 @@ def test_mlperf_tiny_pictures() -> None:
 def test_strokes_of_a_wand_as_pictures_are_the_lines_that_were_drawn() -> None:
     folder = shared_data("magic-wand-digits")
     strokes = motions.SETS["magic_wand"].load(folder).recordings
-    drawn = motions.SETS["magic_wand"].load(folder, motions.MagicWandConfig(form="pictures", side=24)).recordings[0]
-    assert drawn.values.shape == (670, 1, 24, 24)
-    assert [stroke.target[0] for stroke in strokes] == drawn.target.tolist()
-    for stroke, picture in zip(strokes, drawn.values, strict=True):
+    pictures = motions.SETS["magic_wand"].load(folder, motions.MagicWandConfig(form="pictures", side=24)).recordings[0]
+    assert pictures.values.shape == (670, 1, 24, 24)
+    assert [stroke.target[0] for stroke in strokes] == pictures.target.tolist()
+    for stroke, picture in zip(strokes, pictures.values, strict=True):
         columns, rows = ((stroke.values * (1, -1) + 0.6) / 1.2 * 24).astype(int).T
         assert (picture[0, rows, columns] > 0).mean() > 0.95  # upright, and its points on the line
         assert (picture > 0).mean() < 0.4

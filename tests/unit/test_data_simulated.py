@@ -156,9 +156,9 @@ def test_speakers_differ_and_the_background_hides_words() -> None:
 
     assert max(loudness(0.0)) == 0.0
     assert min(loudness(1.0)) > 0.01
-    said, again = (load_data({"kind": "speech", "speakers": 2}, seed=2) for _ in range(2))
-    assert len({one.values.tobytes() for one in said.recordings}) == len(said.recordings) == 16
-    for one, other in zip(said.recordings, again.recordings, strict=True):
+    dataset, again = (load_data({"kind": "speech", "speakers": 2}, seed=2) for _ in range(2))
+    assert len({one.values.tobytes() for one in dataset.recordings}) == len(dataset.recordings) == 16
+    for one, other in zip(dataset.recordings, again.recordings, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
     with pytest.raises(InputError, match="at least one speaker"):
         load_data({"kind": "speech", "speakers": 0}, seed=0)

@@ -45,9 +45,9 @@ def stream(labels: str, answers: str, classes: str = "ab") -> AnsweredStream:
 
 def figures(debounce: int, *streams: AnsweredStream) -> tuple[int, int, int, tuple[int, ...], int]:
     """Labelled windows, wrong ones, false switches, delays in rows, and changes that were never decided."""
-    found = tested._tally(streams, debounce)
-    delays = tuple(delay for _, delay in found.delays if delay is not None)
-    return found.labelled, found.wrong, found.false, delays, len(found.delays) - len(delays)
+    tally = tested._tally(streams, debounce)
+    delays = tuple(delay for _, delay in tally.delays if delay is not None)
+    return tally.labelled, tally.wrong, tally.false, delays, len(tally.delays) - len(delays)
 
 
 def test_a_single_wrong_answer_is_a_false_switch_that_two_windows_prevent() -> None:
@@ -134,38 +134,38 @@ def carried(result: RunResult) -> int:
     return read_package(result.package).manifest.decision.debounce
 
 
-def heard(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[tuple[str, ...]]:
+def evaluated_units(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[tuple[str, ...]]:
     """Return a list of the groups or sessions that a module lets a fit answer."""
-    asked: list[tuple[str, ...]] = []
+    calls: list[tuple[str, ...]] = []
 
     def listened(
         steps: list[tuple[str, Any]], material: Material, window: WindowConfig, units: tuple[str, ...]
     ) -> list[AnsweredStream]:
-        asked.append(units)
+        calls.append(units)
         return answer_streams(steps, material, window, units)
 
     monkeypatch.setattr(module, "answer_streams", listened)
-    return asked
+    return calls
 
 
 @pytest.mark.slow
 def test_people_who_validate_choose_and_the_package_and_the_page_carry_it(tmp_path: Path) -> None:
     data = people(tmp_path / "rows.csv", 14)
     chosen = run(tmp_path, data, {})
-    found = record(chosen)
-    assert found.chosen == carried(chosen) > 1
-    assert found.false_switch_s == ROWS / HZ
-    assert found.chosen_on.endswith("persons that validated the run")
-    assert min(found.rows, key=lambda row: row.cost_s).debounce == found.chosen
-    first, other = found.judged_rows
-    assert (first.debounce, other.debounce) == (1, found.chosen)
+    debounced = record(chosen)
+    assert debounced.chosen == carried(chosen) > 1
+    assert debounced.false_switch_s == ROWS / HZ
+    assert debounced.chosen_on.endswith("persons that validated the run")
+    assert min(debounced.rows, key=lambda row: row.cost_s).debounce == debounced.chosen
+    first, other = debounced.judged_rows
+    assert (first.debounce, other.debounce) == (1, debounced.chosen)
     assert other.false_per_hour < first.false_per_hour
     html = page_html(chosen.trace)
-    assert f"{found.chosen} windows in a row must agree before a decision changes" in html
+    assert f"{debounced.chosen} windows in a row must agree before a decision changes" in html
     assert "Who did not choose" in html
     dear = record(run(tmp_path / "dear", data, {"decision": {"debounce": "auto", "false_switch_s": 1e4}}))
     assert min(dear.rows, key=lambda row: row.false_per_hour).debounce == dear.chosen
-    assert [row.wrong for row in dear.rows] == [row.wrong for row in found.rows]
+    assert [row.wrong for row in dear.rows] == [row.wrong for row in debounced.rows]
     fixed = run(tmp_path / "fixed", data, {"decision": {"debounce": 3}})
     assert fixed.trace.debounce is None
     assert carried(fixed) == 3
@@ -183,10 +183,10 @@ def test_answers_that_are_hardly_ever_wrong_are_decisions(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_groups_left_out_choose_and_those_that_test_never_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = heard(monkeypatch, leave_one_out)
+    calls = evaluated_units(monkeypatch, leave_one_out)
     split = {"by": "group", "test_groups": ["p01"], "leave_one_out_s": 600.0}
     result = run(tmp_path, people(tmp_path / "rows.csv", 5), {"split": split})
-    assert sorted(asked) == [("p00",), ("p02",), ("p03",), ("p04",)]
+    assert sorted(calls) == [("p00",), ("p02",), ("p03",), ("p04",)]
     assert record(result).chosen_on == "4 persons left out in turn"
     assert record(result).judged_on == "1 person that tested the run"
 
@@ -195,13 +195,13 @@ def test_groups_left_out_choose_and_those_that_test_never_do(tmp_path: Path, mon
 def test_sessions_of_one_person_choose_where_sessions_are_kept_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = heard(monkeypatch, tested)
+    calls = evaluated_units(monkeypatch, tested)
     data = people(tmp_path / "rows.csv", 1, sessions=8)
-    found = record(run(tmp_path, data, {"split": {"by": "session"}}))
-    validating, testing = map(set, asked)
+    debounced = record(run(tmp_path, data, {"split": {"by": "session"}}))
+    validating, testing = map(set, calls)
     assert validating and testing and not validating & testing
     assert len(validating | testing) < 8
-    assert found.hours == pytest.approx(len(validating) * 8 * 10 * ROWS / HZ / 3600)
+    assert debounced.hours == pytest.approx(len(validating) * 8 * 10 * ROWS / HZ / 3600)
 
 
 @pytest.mark.slow

@@ -37,11 +37,11 @@ FORMS = [
 
 @pytest.mark.parametrize("sizes", FORMS)
 def test_stream_gives_the_bytes_of_the_window_whatever_the_pieces(sizes: dict[str, int]) -> None:
-    made = random_denoiser(**sizes)
-    spec, rng = made.spec, np.random.default_rng(1)
+    denoiser = random_denoiser(**sizes)
+    spec, rng = denoiser.spec, np.random.default_rng(1)
     x = rng.integers(-128, 128, (3, len(spec.columns), spec.window), np.int8)
-    whole = run_integer(made.network, x).reshape(3, -1, spec.hop * len(spec.columns))
-    stream = NetworkStream(made.network)
+    whole = run_integer(denoiser.network, x).reshape(3, -1, spec.hop * len(spec.columns))
+    stream = NetworkStream(denoiser.network)
     for window, expected in zip(x, whole, strict=True):
         stream.reset()
         frames, at, parts = spec.window // spec.hop, 0, []
@@ -65,64 +65,64 @@ def test_graph_is_the_function_that_was_trained() -> None:
 
 
 def test_no_answer_depends_on_a_later_sample() -> None:
-    made = random_denoiser()
+    denoiser = random_denoiser()
     x = np.random.default_rng(2).standard_normal((96, 1)).astype(np.float32)
     changed = x.copy()
     changed[60:] += 1.0
-    first, second = made.start().push(x), made.start().push(changed)
+    first, second = denoiser.start().push(x), denoiser.start().push(changed)
     np.testing.assert_array_equal(first[:60], second[:60])
     assert not np.array_equal(first[60:], second[60:])
 
 
 def test_rows_in_uneven_pieces_are_the_window_form_within_a_step() -> None:
     """The window form by NumPy rounds in floats: bytes may differ by one."""
-    made = random_denoiser(channels=2)
+    denoiser = random_denoiser(channels=2)
     x = np.random.default_rng(3).standard_normal((96, 2)).astype(np.float32)
-    running = made.start()
+    running = denoiser.start()
     given = np.concatenate([running.push(part) for part in np.split(x, [1, 2, 9, 40, 41])])
-    graph = read_onnx(made.int8_model)
+    graph = read_onnx(denoiser.int8_model)
     window = compile_graph(graph)(x.T[None])["prediction"][0].T
-    step = made.network.values[made.network.output].scale * max(made.spec.deviation)
+    step = denoiser.network.values[denoiser.network.output].scale * max(denoiser.spec.deviation)
     assert np.abs(given - window).max() <= 1.001 * step
-    np.testing.assert_array_equal(given, made.start().push(x))
+    np.testing.assert_array_equal(given, denoiser.start().push(x))
 
 
 def test_a_whole_recording_stays_in_place_and_missing_values_stay_missing() -> None:
-    made = random_denoiser()
+    denoiser = random_denoiser()
     x = np.random.default_rng(4).standard_normal((203, 1)).astype(np.float32)
     x[17] = np.nan
-    given = made.start().whole(x)
-    stream = made.start().push(np.concatenate([x, np.zeros((12, 1), np.float32)]))
-    np.testing.assert_array_equal(given[:190], stream[made.spec.delay : made.spec.delay + 190])
+    given = denoiser.start().whole(x)
+    stream = denoiser.start().push(np.concatenate([x, np.zeros((12, 1), np.float32)]))
+    np.testing.assert_array_equal(given[:190], stream[denoiser.spec.delay : denoiser.spec.delay + 190])
     assert given.shape == x.shape
     assert np.flatnonzero(np.isnan(given)).tolist() == [17]
 
 
 def test_float_form_over_windows_is_one_window_where_it_fits() -> None:
-    made = random_denoiser()
+    denoiser = random_denoiser()
     x = np.random.default_rng(5).standard_normal((1, 400)).astype(np.float32)
-    long = float_form(made)(x)
-    window = compile_graph(read_onnx(made.float_model))(x[None, :, :96])["prediction"][0]
-    np.testing.assert_allclose(long[:, : 96 - made.spec.delay], window[:, made.spec.delay :], atol=1e-6)
+    long = float_form(denoiser)(x)
+    window = compile_graph(read_onnx(denoiser.float_model))(x[None, :, :96])["prediction"][0]
+    np.testing.assert_allclose(long[:, : 96 - denoiser.spec.delay], window[:, denoiser.spec.delay :], atol=1e-6)
     # Later windows know what came before them.
-    shifted = float_form(made)(np.concatenate([np.zeros((1, 40), np.float32), x], axis=1))[:, 40:]
+    shifted = float_form(denoiser)(np.concatenate([np.zeros((1, 40), np.float32), x], axis=1))[:, 40:]
     np.testing.assert_allclose(long[:, 100:], shifted[:, 100:], atol=1e-5)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("sizes", FORMS)
 def test_c_gives_the_bits_of_python(sizes: dict[str, int], compiler: str, tmp_path: Path) -> None:
-    made = random_denoiser(**sizes)
-    given, expected = _both(made, compiler, tmp_path)
+    denoiser = random_denoiser(**sizes)
+    given, expected = _both(denoiser, compiler, tmp_path)
     np.testing.assert_array_equal(given, expected)
 
 
-def _both(made: DenoiserFile, compiler: str, folder: Path) -> tuple[Floats, Floats]:
+def _both(denoiser: DenoiserFile, compiler: str, folder: Path) -> tuple[Floats, Floats]:
     """Return the output of the compiled step and of Python for loud, missing and infinite samples, run twice."""
-    files = write_denoiser_c99(made, name="tiny").files
+    files = write_denoiser_c99(denoiser, name="tiny").files
     library = ctypes.CDLL(str(compile_c99(files, folder, flags=(*FLAGS, *STRICT), compiler=compiler, taps=False)))
     context = context_of(library, "tiny_context")
-    hop, channels = made.spec.hop, len(made.spec.columns)
+    hop, channels = denoiser.spec.hop, len(denoiser.spec.columns)
     x = np.random.default_rng(6).standard_normal((hop * 60, channels)).astype(np.float32)
     x[3:6, 0], x[20:30] = (np.nan, np.inf, -np.inf), 1e30
     out = np.zeros_like(x)
@@ -132,50 +132,50 @@ def _both(made: DenoiserFile, compiler: str, folder: Path) -> tuple[Floats, Floa
             row, answer = np.ascontiguousarray(x[at : at + hop]), np.zeros((hop, channels), np.float32)
             library.tiny_step(context, row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
             out[at : at + hop] = answer
-    return out, made.start().push(x)
+    return out, denoiser.start().push(x)
 
 
 @pytest.mark.slow
 def test_an_emulated_cortex_m4_gives_the_bits_of_python() -> None:
     if missing_tools():
         left_out(f"{', '.join(missing_tools())} not installed")
-    made = random_denoiser()
-    code = write_denoiser_c99(made, name="tiny")
+    denoiser = random_denoiser()
+    code = write_denoiser_c99(denoiser, name="tiny")
     x = np.random.default_rng(7).standard_normal((2, 40)).astype(np.float32)
     call = ("static tiny_context context; tiny_init(&context); for (int i = 0; i < 10; ++i) "
             "tiny_step(&context, (const float *)in + 4 * i, (float *)out + 4 * i);")  # fmt: skip
     run = run_on_device(code.files, Entry("tiny.h", call, 160, 160), "cortex-m4", x)
-    expected = np.stack([made.start().push(row[:, None])[:, 0] for row in x])
+    expected = np.stack([denoiser.start().push(row[:, None])[:, 0] for row in x])
     np.testing.assert_array_equal(run.outputs.view(np.float32), expected)
     assert abs(run.ram - code.ram) <= 16
 
 
 def test_c_of_a_window_form_that_ends_in_a_convolution_has_the_order_of_the_graph(tmp_path: Path) -> None:
-    made = random_denoiser(channels=2)
-    graph = read_onnx(made.int8_model)
+    denoiser = random_denoiser(channels=2)
+    graph = read_onnx(denoiser.int8_model)
     x = np.random.default_rng(8).standard_normal((4, 2, 96)).astype(np.float32)
     model = load_c99(write_c99(graph, CodeOptions("window"), integer_network(graph)), tmp_path)
     given = model.predict(x).outputs["prediction"].reshape(x.shape)
-    step = made.network.values[made.network.output].scale * max(made.spec.deviation)
+    step = denoiser.network.values[denoiser.network.output].scale * max(denoiser.spec.deviation)
     assert np.abs(given - compile_graph(graph)(x)["prediction"]).max() <= 1.001 * step
-    np.testing.assert_allclose(given[0].T, made.start().push(x[0].T), atol=1e-6)
+    np.testing.assert_allclose(given[0].T, denoiser.start().push(x[0].T), atol=1e-6)
 
 
 def test_a_network_that_sees_later_samples_is_no_stream() -> None:
-    made = random_denoiser()
-    moment = next(i for i, o in enumerate(made.network.operators) if o.kind == "depthwise")
-    operator = made.network.operators[moment]
+    denoiser = random_denoiser()
+    moment = next(i for i, o in enumerate(denoiser.network.operators) if o.kind == "depthwise")
+    operator = denoiser.network.operators[moment]
     numbers = {**operator.numbers, "pads": (0, 1, 0, 1)}
-    other = (*made.network.operators[:moment], msgspec.structs.replace(operator, numbers=numbers),
-             *made.network.operators[moment + 1 :])  # fmt: skip
+    other = (*denoiser.network.operators[:moment], msgspec.structs.replace(operator, numbers=numbers),
+             *denoiser.network.operators[moment + 1 :])  # fmt: skip
     with pytest.raises(InputError, match="causal"):
-        steps_of(msgspec.structs.replace(made.network, operators=other))
+        steps_of(msgspec.structs.replace(denoiser.network, operators=other))
 
 
 def test_file_is_read_back_and_damage_and_newer_versions_are_refused() -> None:
-    made = random_denoiser()
-    data = denoiser_bytes(made)
-    assert parse_denoiser(data, "x").spec == made.spec
+    denoiser = random_denoiser()
+    data = denoiser_bytes(denoiser)
+    assert parse_denoiser(data, "x").spec == denoiser.spec
     with pytest.raises(InputError, match="denoiser"):
         parse_denoiser(data[:200] + bytes([data[200] ^ 1]) + data[201:], "x")
     files = unpack(data, "x")

@@ -29,7 +29,7 @@ from edgewright.workflows.denoising.evaluation import score_denoiser, segmental_
 SMALL = ["--set", "hop=4", "--set", "first=8", "--set", "filters=6", "--set", "blocks=2", "--windows", "24"]
 
 
-def asked(*arguments: object) -> str:
+def invoke(*arguments: object) -> str:
     done = CliRunner().invoke(
         FolderOfCommands("edgewright.cli.commands.denoise"), [str(a) for a in arguments], catch_exceptions=True
     )
@@ -45,8 +45,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     folder = tmp_path_factory.mktemp("denoise")
     clean = voices(folder / "voices")
     out = folder / "v.denoiser"
-    text = asked("train", clean, "--noise", "white", "--noise", "hum", "--snr", "0:10", "--epochs", "2", *SMALL,
-                 "--out", out, "--json")  # fmt: skip
+    text = invoke("train", clean, "--noise", "white", "--noise", "hum", "--snr", "0:10", "--epochs", "2", *SMALL,
+                  "--out", out, "--json")  # fmt: skip
     return clean, out, json.loads(text)
 
 
@@ -56,7 +56,7 @@ def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, 
     again = out.parent / "again" / out.name
     again.parent.mkdir()
     noise = ["--noise", "white", "--noise", "hum", "--snr", "0:10"]
-    asked("train", clean, *noise, "--epochs", "2", *SMALL, "--out", again)
+    invoke("train", clean, *noise, "--epochs", "2", *SMALL, "--out", again)
     assert again.read_bytes() == out.read_bytes()
     spec = read_denoiser(out)
     learnt = spec.spec.learnt
@@ -65,15 +65,15 @@ def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, 
     assert sum(map(len, sides)) == len(set.union(*sides)) == 6
     assert [row["epoch"] for row in record["history"]] == [1, 2]  # type: ignore[attr-defined]
     with pytest.raises(EdgewrightError, match="new file"):
-        asked("train", clean, "--noise", "white", *SMALL, "--out", out)
+        invoke("train", clean, "--noise", "white", *SMALL, "--out", out)
 
 
 @pytest.mark.slow
 def test_score_leaves_out_who_trained_and_names_what_is_worse(trained: tuple[Path, Path, dict[str, object]]) -> None:
     clean, out, _ = trained
-    score = json.loads(asked("score", out, clean, "--noise", "white", "--json"))
-    held = read_denoiser(out).spec.learnt.held_out
-    assert (score["recordings"], score["groups"]) == (len(held), len(held))
+    score = json.loads(invoke("score", out, clean, "--noise", "white", "--json"))
+    held_out = read_denoiser(out).spec.learnt.held_out
+    assert (score["recordings"], score["groups"]) == (len(held_out), len(held_out))
     rows = {(row["noise"], row["method"]): row for row in score["rows"]}
     assert rows["white", "identity"]["snr"]["value"] == 0.0
     assert {method for _, method in rows} == {"int8", "float", "identity", "moving average", "Savitzky-Golay",
@@ -90,15 +90,15 @@ def test_score_refuses_people_and_noise_that_it_could_not_keep_apart(
 ) -> None:
     clean, out, _ = trained
     data = load_data(guess(str(clean)), seed=0, where="test")
-    made = read_denoiser(out)
-    grouped = msgspec.structs.replace(made.spec.learnt, held_by="group")
-    spec = msgspec.structs.replace(made.spec, learnt=grouped)
+    denoiser = read_denoiser(out)
+    grouped = msgspec.structs.replace(denoiser.spec.learnt, held_by="group")
+    spec = msgspec.structs.replace(denoiser.spec, learnt=grouped)
     with pytest.raises(InputError, match="the person or machine of each recording, as in the training"):
-        score_denoiser(replace(made, spec=spec), data)
-    fan = msgspec.structs.replace(made.spec.learnt.noise, kinds=("white", "fan"))
-    spec = msgspec.structs.replace(made.spec, learnt=msgspec.structs.replace(made.spec.learnt, noise=fan))
+        score_denoiser(replace(denoiser, spec=spec), data)
+    fan = msgspec.structs.replace(denoiser.spec.learnt.noise, kinds=("white", "fan"))
+    spec = msgspec.structs.replace(denoiser.spec, learnt=msgspec.structs.replace(denoiser.spec.learnt, noise=fan))
     with pytest.raises(InputError, match="recorded noise fan of the training"):
-        score_denoiser(replace(made, spec=spec), data)
+        score_denoiser(replace(denoiser, spec=spec), data)
 
 
 @pytest.mark.slow
@@ -108,10 +108,10 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
     _, out, _ = trained
     x = np.random.default_rng(0).standard_normal((1000, 1)).astype(np.float32) * 0.1
     (tmp_path / "in.wav").write_bytes(wav_bytes(x, RATE))
-    asked("run", out, "--wav", tmp_path / "in.wav", "--out", tmp_path / "out.wav")
+    invoke("run", out, "--wav", tmp_path / "in.wav", "--out", tmp_path / "out.wav")
     sound = read_wav((tmp_path / "out.wav").read_bytes(), "out.wav")
-    taken = read_wav((tmp_path / "in.wav").read_bytes(), "in.wav")
-    expected = read_denoiser(out).start().whole(taken.values)
+    noisy = read_wav((tmp_path / "in.wav").read_bytes(), "in.wav")
+    expected = read_denoiser(out).start().whole(noisy.values)
     np.testing.assert_allclose(sound.values, expected, atol=1 / 32768)
     table = "t,sound,note\n" + "".join(f"{i},{v:.6f},n{i}\n" for i, v in enumerate(x[:, 0])).replace("0.100000", "")
     (tmp_path / "in.csv").write_text(table)
@@ -157,10 +157,10 @@ def test_export_writes_stream_and_window_forms(tmp_path: Path) -> None:
 
 
 def _wrong(clean: Path, out: Path, *arguments: str) -> EdgewrightError:
-    with pytest.raises(EdgewrightError) as found:
-        asked("train", clean, *SMALL, *arguments, "--out", out)
+    with pytest.raises(EdgewrightError) as refusal:
+        invoke("train", clean, *SMALL, *arguments, "--out", out)
     assert not out.exists()
-    return found.value
+    return refusal.value
 
 
 def test_wrong_input_is_refused_by_name(tmp_path: Path) -> None:
@@ -186,10 +186,10 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path) -> None:
     table = tmp_path / "gap.csv"
     table.write_text("t,x\n" + "".join(f"{i / 50},{'' if i == 9 else i % 7}\n" for i in range(500)))
     with pytest.raises(EdgewrightError, match="missing value"):
-        asked("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
+        invoke("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
     table.write_text(table.read_text().replace("t,", "label,t,", 1).replace("\n", "\nwalk,").removesuffix("walk,"))
     with pytest.raises(EdgewrightError, match="missing value"):  # the column of text is left out
-        asked("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
+        invoke("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
 
 
 def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None:
@@ -198,14 +198,14 @@ def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None
     for values, rate, text in ((np.zeros((50, 2)), RATE, "1 channels"), (np.zeros((50, 1)), 8000, "8000 Hz")):
         wav.write_bytes(wav_bytes(values, rate))
         with pytest.raises(EdgewrightError, match=text):
-            asked("run", path, "--wav", wav, "--out", tmp_path / "out.wav")
+            invoke("run", path, "--wav", wav, "--out", tmp_path / "out.wav")
     # Shorter than what an answer depends on, silent, and clipped sound goes through.
     for values in (np.zeros((3, 1)), np.ones((7, 1))):
         wav.write_bytes(wav_bytes(values, RATE))
-        asked("run", path, "--wav", wav, "--out", tmp_path / "out.wav", "--force")
+        invoke("run", path, "--wav", wav, "--out", tmp_path / "out.wav", "--force")
         assert len(read_wav((tmp_path / "out.wav").read_bytes(), "out.wav").values) == len(values)
     with pytest.raises(EdgewrightError, match="--wav FILE or --csv FILE"):
-        asked("run", path, "--out", tmp_path / "y.wav")
+        invoke("run", path, "--out", tmp_path / "y.wav")
 
 
 def test_measures_by_hand() -> None:
@@ -221,10 +221,10 @@ def test_measures_by_hand() -> None:
 def test_a_mixture_gives_at_most_six_windows_and_a_short_recording_ends_in_silence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    draw, drawn = NoiseSource.draw, list[tuple[int, ...]]()
+    draw, shapes = NoiseSource.draw, list[tuple[int, ...]]()
 
     def counted(self: NoiseSource, shape: tuple[int, ...], *others: Any, **more: Any) -> Any:  # noqa: ANN401
-        drawn.append(shape)
+        shapes.append(shape)
         return draw(self, shape, *others, **more)
 
     monkeypatch.setattr(NoiseSource, "draw", counted)
@@ -238,7 +238,7 @@ def test_a_mixture_gives_at_most_six_windows_and_a_short_recording_ends_in_silen
 
     clean, noise = cut(np.full(4000, 2.0), 43)
     assert clean.shape == noise.shape == (43, 1, 40)
-    assert len(drawn) == 8
+    assert len(shapes) == 8
     np.testing.assert_allclose(clean, 10**0.3, rtol=1e-6)
     for part in cut(np.linspace(2.0, 3.0, 30), 1):
         assert part[..., :30].all() and not part[..., 30:].any()

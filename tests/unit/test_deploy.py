@@ -42,14 +42,14 @@ _TOKEN = re.compile(
 
 
 def tokens(query: str) -> list[tuple[str, str]]:
-    found, index = [], 0
+    tokens, index = [], 0
     query = query.strip()
     while index < len(query):
         matched = _TOKEN.match(query, index)
         assert matched, f"no PromQL: {query[index:]!r}"
-        found.append((str(matched.lastgroup), matched.group(str(matched.lastgroup))))
+        tokens.append((str(matched.lastgroup), matched.group(str(matched.lastgroup))))
         index = matched.end()
-    return found
+    return tokens
 
 
 def used(query: str) -> tuple[set[str], set[str]]:
@@ -104,18 +104,18 @@ def test_every_metric_and_label_of_rules_and_dashboard_is_exported_by_a_server(t
             address = server.stdout.readline().partition(" at ")[2].split()[0]
             _reported(address, token)
             wanted = [name for query in queries().values() for name in used(query)[0]]
-            found = _exported(address, viewer, set(wanted))
+            exported = _exported(address, viewer, set(wanted))
         finally:
             server.terminate()
             server.wait(60)
     recorded = {name: used(rule["expr"])[1] for name, rule in rules() if "record" in rule}
     for where, query in queries().items():
         metrics, labels = used(query)
-        unknown = metrics - found.keys() - recorded.keys() - PROBED
+        unknown = metrics - exported.keys() - recorded.keys() - PROBED
         assert not unknown, f"{where}: no server exports {sorted(unknown)}"
         if metrics & PROBED:
             continue
-        have = ADDED.union(*(found.get(name, set()) | recorded.get(name, set()) for name in metrics))
+        have = ADDED.union(*(exported.get(name, set()) | recorded.get(name, set()) for name in metrics))
         assert labels <= have, f"{where}: nothing has the labels {sorted(labels - have)}"
 
 
@@ -123,8 +123,8 @@ def _reported(address: str, token: str) -> None:
     """Enrol a device and report an outcome and an item."""
     key = Ed25519PrivateKey.generate()
 
-    def ask(path: str, said: dict[str, Any], name: str) -> bytes:
-        body = msgspec.json.encode(said)
+    def ask(path: str, fields: dict[str, Any], name: str) -> bytes:
+        body = msgspec.json.encode(fields)
         headers = {"content-type": "application/json", **sign("POST", path, body, key, name)}
         answer = httpx.post(address + path, content=body, headers=headers, timeout=60, trust_env=False)
         assert answer.status_code == 200, answer.text
@@ -150,13 +150,13 @@ def _exported(address: str, token: str, wanted: set[str]) -> dict[str, set[str]]
         headers = {"authorization": f"Bearer {token}"}
         answer = httpx.get(f"{address}/metrics", headers=headers, timeout=60, trust_env=False)
         assert answer.status_code == 200, answer.text
-        found: dict[str, set[str]] = {}
+        labels_of: dict[str, set[str]] = {}
         for family in text_string_to_metric_families(answer.text):
             for sample in family.samples:
-                found.setdefault(sample.name, set()).update(sample.labels)
+                labels_of.setdefault(sample.name, set()).update(sample.labels)
         here = {name for name in wanted if name.startswith(("edgewright_", "process_"))}
-        if here <= found.keys() or time.monotonic() > until:
-            return found
+        if here <= labels_of.keys() or time.monotonic() > until:
+            return labels_of
         time.sleep(0.5)
 
 
@@ -212,7 +212,7 @@ def test_files_that_the_composition_mounts_are_there() -> None:
 
 def test_nginx_says_the_same_lifetimes_as_the_server() -> None:
     text = (DEPLOY / "nginx.conf").read_text()
-    found = [tuple(line) for line in re.findall(r'^\s+"?(\S.*?)"?\s+"(public[^"]*)";$', text, re.MULTILINE)]
+    matches = [tuple(line) for line in re.findall(r'^\s+"?(\S.*?)"?\s+"(public[^"]*)";$', text, re.MULTILINE)]
     examples = {
         "metadata/timestamp.json": "200 /metadata/timestamp.json",
         "metadata/root.json": "200 /metadata/root.json",
@@ -223,6 +223,6 @@ def test_nginx_says_the_same_lifetimes_as_the_server() -> None:
     }
     assert examples.keys() == CACHE.keys()
     for kind, requested in examples.items():
-        fitting = [said for pattern, said in found if pattern != "default" and re.search(pattern[1:], requested)]
+        fitting = [answer for pattern, answer in matches if pattern != "default" and re.search(pattern[1:], requested)]
         assert fitting, kind
         assert fitting[0] == CACHE[kind], kind

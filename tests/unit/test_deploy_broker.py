@@ -43,8 +43,8 @@ class Deployed(Broker):
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    with ExitStack() as made:
-        yield made
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def broker(tmp_path: Path, stack: ExitStack) -> Deployed:
         left_out("mosquitto is not installed")
     folder = tmp_path / "broker"
     folder.mkdir()
-    made = Deployed(folder)
-    stack.callback(made.stop)
-    return made
+    deployed = Deployed(folder)
+    stack.callback(deployed.stop)
+    return deployed
 
 
 class Somebody:

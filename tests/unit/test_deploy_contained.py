@@ -63,7 +63,7 @@ def test_git_and_the_image_take_in_no_key() -> None:
     script = document.partition("<!-- composed: begin -->")[2].partition("```\n")[0]
     keys = ["deploy/ca.key", "ca.key", "deploy/tls.csr", "deploy/token.txt"]
     private = ("secrets/tls.key", "secrets/postgres.password", "secrets/grafana.password", "fleet/keys/offline/a.json")
-    keys += [f"{place}{name}" for place in ("", "deploy/") for name in private]
+    keys += [f"{prefix}{name}" for prefix in ("", "deploy/") for name in private]
     assert 'cd "$FLEET_DIR"' in script
     done = subprocess.run(
         ["git", "-C", str(ROOT), "check-ignore", "--no-index", *keys], capture_output=True, text=True, check=False
@@ -79,11 +79,11 @@ def test_git_and_the_image_take_in_no_key() -> None:
 
 
 def test_alertmanager_takes_the_example_and_knows_the_alerts() -> None:
-    found = yaml.safe_load((DEPLOY / "alertmanager.yml").read_text())
-    receivers = {one["name"] for one in found["receivers"]}
-    assert {found["route"]["receiver"], *(one["receiver"] for one in found["route"]["routes"])} == receivers
+    settings = yaml.safe_load((DEPLOY / "alertmanager.yml").read_text())
+    receivers = {one["name"] for one in settings["receivers"]}
+    assert {settings["route"]["receiver"], *(one["receiver"] for one in settings["route"]["routes"])} == receivers
     known = {name for name, rule in rules() if "alert" in rule}
-    for one in found["inhibit_rules"]:
+    for one in settings["inhibit_rules"]:
         for matcher in one["source_matchers"] + one["target_matchers"]:
             assert set(re.findall(r"Fleet\w+", matcher)) <= known
     program = shutil.which("amtool")

@@ -23,8 +23,8 @@ def promtool(*words: str) -> str:
 
 
 def cases() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load((DEPLOY / "rules_test.yml").read_text())["tests"]
-    return found
+    rule_tests: list[dict[str, Any]] = yaml.safe_load((DEPLOY / "rules_test.yml").read_text())["tests"]
+    return rule_tests
 
 
 def test_rules_and_configuration_are_what_prometheus_reads() -> None:

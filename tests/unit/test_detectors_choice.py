@@ -61,14 +61,14 @@ def test_an_alarm_that_was_on_before_an_event_finds_nothing() -> None:
     assert count(always, events) == Counts(detected=0, missed=2, false=1, alarms=1, calm=880)
     assert count(always, events).f1 == 0
     # A tenth of the event's length before it is in time, a row more is not; 1 to 10 rows for short and long ones.
-    for begin, found in ((290, 1), (289, 0), (399, 1), (400, 0)):
+    for begin, detected in ((290, 1), (289, 0), (399, 1), (400, 0)):
         odd = np.zeros(1000, np.bool_)
         odd[begin:410] = True
-        assert count(odd, events).detected == found
-    for begin, found in ((698, 1), (697, 0)):
+        assert count(odd, events).detected == detected
+    for begin, detected in ((698, 1), (697, 0)):
         odd = np.zeros(1000, np.bool_)
         odd[begin:710] = True
-        assert count(odd, events).detected == found
+        assert count(odd, events).detected == detected
 
 
 def test_an_alarm_that_goes_on_over_normal_rows_is_false_as_well() -> None:
@@ -129,12 +129,12 @@ def test_the_threshold_keeps_to_the_accepted_false_alarms() -> None:
     scores = np.random.default_rng(0).exponential(size=5000)
     pairs = [(_stretch(5000), scores)]
     for accepted in (1.0, 4.0):
-        found = threshold(pairs, ThresholdRequest(false_alarms=accepted), None)
-        alarms = len(episodes(scores >= found.value, 0))
+        limit = threshold(pairs, ThresholdRequest(false_alarms=accepted), None)
+        alarms = len(episodes(scores >= limit.value, 0))
         assert alarms <= 5 * accepted
         assert alarms >= 3 * accepted
-        assert found.false_alarms == pytest.approx(alarms / 5)
-        assert (found.by, found.per) == ("quantile", "1000 rows")
+        assert limit.false_alarms == pytest.approx(alarms / 5)
+        assert (limit.by, limit.per) == ("quantile", "1000 rows")
     # Few alarms that last are no way out: one row in 100 may be odd.
     steps = np.where(np.arange(5000) < 1000, 5.0, 0.0) + np.linspace(0, 0.1, 5000)
     long = threshold([(_stretch(5000), steps)], ThresholdRequest(false_alarms=100.0), None)
@@ -146,9 +146,9 @@ def test_the_threshold_keeps_to_the_accepted_false_alarms() -> None:
 
 
 def test_a_stream_that_stands_still_is_not_always_odd() -> None:
-    found = threshold([(_stretch(5000), np.zeros(5000))], ThresholdRequest(false_alarms=5.0), None)
-    assert found.value > 0
-    assert found.false_alarms == 0
+    limit = threshold([(_stretch(5000), np.zeros(5000))], ThresholdRequest(false_alarms=5.0), None)
+    assert limit.value > 0
+    assert limit.false_alarms == 0
 
 
 def test_labels_quantiles_and_given_thresholds() -> None:
@@ -157,9 +157,9 @@ def test_labels_quantiles_and_given_thresholds() -> None:
     odd[500:510] = True
     scores[505] = 5.0
     labelled = Stretch("rows", *rows(1000), odd)
-    found = threshold([(labelled, scores)], ThresholdRequest(), None)
-    assert found.by == "labels"
-    assert 1 < found.value <= 5
+    limit = threshold([(labelled, scores)], ThresholdRequest(), None)
+    assert limit.by == "labels"
+    assert 1 < limit.value <= 5
     half = threshold([(labelled, scores)], ThresholdRequest(quantile=0.5, margin=2.0), None)
     assert half.value == pytest.approx(2 * np.quantile(scores[~odd], 0.5))
     assert threshold([(labelled, scores)], ThresholdRequest(threshold=3.0), None).by == "given"
@@ -198,16 +198,16 @@ def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> 
     choice = choose(watched, ThresholdRequest())
     assert "anomalies injected into unlabelled rows" in choice.measure
     assert {one.kind for one in choice.candidates} == set(KINDS)
-    taken = choice.candidates[0]
+    chosen = choice.candidates[0]
     best = max(choice.candidates, key=lambda one: one.skill)
-    assert taken.kind in choice.reason
-    assert taken.bytes <= best.bytes
-    assert taken.high >= best.low
+    assert chosen.kind in choice.reason
+    assert chosen.bytes <= best.bytes
+    assert chosen.high >= best.low
     assert best.skill > 0.3
-    made = fit_detector(watched, taken.kind, choice=choice)
-    assert made.spec.choice == choice
-    judged = Watch(DetectorFile(made.spec, made.learnt)).push(*rows(1000, seed=9))
-    assert sum(j.alarm for j in judged) <= 10
+    detector = fit_detector(watched, chosen.kind, choice=choice)
+    assert detector.spec.choice == choice
+    judgements = Watch(DetectorFile(detector.spec, detector.learnt)).push(*rows(1000, seed=9))
+    assert sum(j.alarm for j in judgements) <= 10
 
 
 @pytest.mark.slow
@@ -223,12 +223,12 @@ def test_with_labels_the_choice_rests_on_them() -> None:
 def _compared(monkeypatch: pytest.MonkeyPatch, counts: dict[str, list[Counts]], size: dict[str, int]) -> Choice:
     """Return the choice among detectors that gave such counts; the others could not be tried."""
 
-    def tried(name: str, *_: object) -> selection._Attempt:
+    def attempt(name: str, *_: object) -> selection._Attempt:
         if name not in counts:
             raise InputError("another", name)
         return selection._Attempt(name, tuple(counts[name]), size[name])
 
-    monkeypatch.setattr(selection, "_try", tried)
+    monkeypatch.setattr(selection, "_try", attempt)
     return choose(_watched(inject(_stretch(2000), seed=1)), ThresholdRequest())
 
 

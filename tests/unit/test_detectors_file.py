@@ -98,27 +98,27 @@ def test_alarms_begin_once_and_name_the_channel() -> None:
     values = np.zeros((12, 2), np.float32)
     values[3:6, 1] = 50
     values[8, 0] = -50
-    judged = Watch(DetectorFile(_spec(), _learnt())).push(values, np.arange(12.0))
-    assert [j.row for j in judged if j.odd] == [3, 4, 5, 8]
-    assert [(j.row, j.channel) for j in judged if j.alarm] == [(3, 1), (8, 0)]
-    assert judged[0].channel == -1
-    assert judged[3].time == 3.0
+    judgements = Watch(DetectorFile(_spec(), _learnt())).push(values, np.arange(12.0))
+    assert [j.row for j in judgements if j.odd] == [3, 4, 5, 8]
+    assert [(j.row, j.channel) for j in judgements if j.alarm] == [(3, 1), (8, 0)]
+    assert judgements[0].channel == -1
+    assert judgements[3].time == 3.0
 
 
 def test_within_the_refractory_rows_no_other_alarm_is_raised() -> None:
     values = np.zeros((20, 2), np.float32)
     values[2:15, 0] = 50
-    judged = Watch(DetectorFile(_spec(refractory=5), _learnt())).push(values, np.arange(20.0))
-    assert [j.row for j in judged if j.alarm] == [2, 8, 14]
+    judgements = Watch(DetectorFile(_spec(refractory=5), _learnt())).push(values, np.arange(20.0))
+    assert [j.row for j in judgements if j.alarm] == [2, 8, 14]
 
 
 def test_a_pause_may_be_a_share_of_the_rows_seen() -> None:
     values = np.zeros((130, 2), np.float32)
     values[9:, 0] = 50
-    judged = Watch(DetectorFile(_spec(refractory=0.5), _learnt())).push(values, np.arange(130.0))
+    judgements = Watch(DetectorFile(_spec(refractory=0.5), _learnt())).push(values, np.arange(130.0))
     # Ten rows were seen, then 16, 25, 38 and so on: half of them keep quiet.
-    assert [j.row for j in judged if j.alarm] == [9, 15, 24, 37, 57, 87]
-    odd = np.array([j.odd for j in judged])
+    assert [j.row for j in judgements if j.alarm] == [9, 15, 24, 37, 57, 87]
+    odd = np.array([j.odd for j in judgements])
     assert [row for row, _ in episodes(odd, 0.5)] == [9, 15, 24, 37, 57, 87]
     # A stream of a year is not deaf for weeks.
     assert [pause(0.05, rows) for rows in (20, 20_000, 31_536_000)] == [1, 1000, 1000]

@@ -33,10 +33,10 @@ from support import shared_data
 @cache
 def streams() -> tuple[Series, ...]:
     """Return the 258,545 rows of the benchmark, read once; nobody writes into them."""
-    found = tuple(nab.streams(shared_data("nab")))
-    for series in found:
+    streams = tuple(nab.streams(shared_data("nab")))
+    for series in streams:
         series.time.flags.writeable = series.values.flags.writeable = False
-    return found
+    return streams
 
 
 def test_no_alarm_is_0_and_every_window_at_its_first_row_is_100() -> None:
@@ -77,12 +77,12 @@ def test_the_published_scores_of_every_row_are_reproduced() -> None:
     for path in sorted((folder / "results_windowedGaussian").rglob("*.csv.gz")):
         name = f"{path.parent.name}/{path.name.removeprefix('windowedGaussian_').removesuffix('.gz')}"
         rows = nab.table(path)
-        found = np.array([float(row["anomaly_score"]) for row in rows])
-        np.testing.assert_allclose(windowed_gaussian(series[name].values), found, atol=2e-12)
+        published = np.array([float(row["anomaly_score"]) for row in rows])
+        np.testing.assert_allclose(windowed_gaussian(series[name].values), published, atol=2e-12)
         for profile, own in weights.items():
-            value = worth(len(found), series[name].windows, own)
+            value = worth(len(published), series[name].windows, own)
             reported = float(_published(folder, profile)[name]["Score"])
-            assert score(found >= 1, value, own) == pytest.approx(reported, abs=5e-12)
+            assert score(published >= 1, value, own) == pytest.approx(reported, abs=5e-12)
             seen += 1
     assert seen == 9
 
@@ -125,8 +125,8 @@ def test_one_setting_keeps_above_the_windowed_gaussian_in_every_family_of_nab() 
     assert whole == pytest.approx(73.65, abs=0.05)
     published = _published(folder, "standard")
     own, other = (dict.fromkeys(map(families.family, each), 0.0) for _ in range(2))
-    for name, found in each.items():
-        own[families.family(name)] += found
+    for name, count in each.items():
+        own[families.family(name)] += count
         other[families.family(name)] += float(published[name]["Score"])
     assert len(own) == 6
     assert all(own[name] > other[name] for name in own)
@@ -144,11 +144,11 @@ def test_a_family_is_judged_by_a_setting_that_never_saw_it(monkeypatch: pytest.M
     table[29:32, 1] += 1
     given = [Series(f"{name}/x.csv", np.zeros(1), np.zeros(1), ()) for name in ("realTweets", "realTraffic")]
     monkeypatch.setattr(families, "_columns", lambda *_: (table, np.full(2, 4.0)))
-    found = families.left_out(given, STANDARD)
-    assert found.each == {"realTweets": 50.0, "realTraffic": 50.0}
-    assert found.score == 50.0
-    assert found.windows == {"realTweets": 4, "realTraffic": 4}
-    assert found.settings == len(table)
+    scores = families.left_out(given, STANDARD)
+    assert scores.each == {"realTweets": 50.0, "realTraffic": 50.0}
+    assert scores.score == 50.0
+    assert scores.windows == {"realTweets": 4, "realTraffic": 4}
+    assert scores.settings == len(table)
 
 
 @pytest.mark.slow
@@ -158,10 +158,10 @@ def test_the_vector_autoregression_reaches_84_on_skab() -> None:
     assert (len(given), sum(len(one.values) for one in given) + 9405) == (23, 34_846)
     always = judge([np.ones(len(one.values), np.bool_) for one in given], given, skab.FITTED)
     assert round(always.f1, 2) == 0.70
-    found = judge([skab.flags(one, "var", {}, 1.0, 2.0) for one in given], given, skab.FITTED)
-    assert found.f1 >= 0.84
-    assert found.low < found.f1 < found.high
-    assert found.false < 0.2
+    scores = judge([skab.flags(one, "var", {}, 1.0, 2.0) for one in given], given, skab.FITTED)
+    assert scores.f1 >= 0.84
+    assert scores.low < scores.f1 < scores.high
+    assert scores.false < 0.2
 
 
 @pytest.mark.slow
@@ -179,17 +179,17 @@ def test_own_past_in_c_raises_the_same_alarms_as_python_on_nab(bins: int, reache
         (tmp_path / name).write_text(text)
     call(tmp_path, "gcc", *WARNINGS, "-O2", "-shared", "-fPIC", "u_detect.c", "-o", "u.so", "-lm")
     library = ctypes.CDLL(str(tmp_path / "u.so"))
-    told, context = ctypes.create_string_buffer(16), ctypes.create_string_buffer(1 << 20)
+    answer, context = ctypes.create_string_buffer(16), ctypes.create_string_buffer(1 << 20)
     alarms = {}
     for series in streams():
         library.u_detect_init(context)
         rows = series.values.astype(np.float32)
-        found = []
+        flags = []
         for index, time in enumerate(series.time):
             if bins:
                 library.u_detect_time(context, ctypes.c_int64(round(time * 1e6)))
-            found.append(bool(library.u_detect(context, ctypes.c_void_p(rows.ctypes.data + 4 * index), told)))
-        alarms[series.name] = np.array(found)
+            flags.append(bool(library.u_detect(context, ctypes.c_void_p(rows.ctypes.data + 4 * index), answer)))
+        alarms[series.name] = np.array(flags)
         np.testing.assert_array_equal(alarms[series.name], families.alarms(families.scores(series, config)))
     weights = nab.profiles(folder)["standard"]
     assert benchmark_score(alarms, list(streams()), weights)[0] == pytest.approx(reached, abs=0.05 if bins else 0.01)

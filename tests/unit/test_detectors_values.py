@@ -76,10 +76,10 @@ def test_a_stream_is_judged_by_its_own_past_whatever_its_unit() -> None:
     for change, rows in ((25.0, slice(1000, 1001)), (12.0, slice(1000, 1030)), (-10.0, slice(1000, 1010))):
         odd = values.copy()
         odd[rows] += np.float32(change)
-        found = part.start(learnt).update(odd, time)
-        assert found[rows].max() > 1
+        scores = part.start(learnt).update(odd, time)
+        assert scores[rows].max() > 1
         # Another unit changes nothing; a power of two changes no digit either.
-        np.testing.assert_array_equal(part.start(learnt).update(odd * np.float32(1024), time), found)
+        np.testing.assert_array_equal(part.start(learnt).update(odd * np.float32(1024), time), scores)
 
 
 def test_an_odd_hour_is_seen_where_neither_level_nor_range_say_it() -> None:
@@ -101,7 +101,7 @@ def test_the_distances_are_judged_by_the_formula() -> None:
     part = kind("own_past")
     values = np.random.default_rng(2).standard_normal(300).astype(np.float32)
     config = OwnPastConfig(bins=0, warm_up=0, beyond=1e9, near=0.5)
-    found = part.start(part.fit(config, values[:, None], np.zeros(300))).update(values[:, None], np.zeros(300))
+    scores = part.start(part.fit(config, values[:, None], np.zeros(300))).update(values[:, None], np.zeros(300))
     near = fast = slow = float(values[0])
     level, shift = [], []
     for index, x in enumerate(values.astype(np.float64)):
@@ -125,7 +125,7 @@ def test_the_distances_are_judged_by_the_formula() -> None:
 
     expected = np.sqrt((unusual(level) ** 2 + unusual(shift) ** 2) / 2) / 3
     # The range has its limit at a thousand million widths, and is then 1e-9 at most.
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=2e-9)
+    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=2e-9)
 
 
 def test_the_autoregression_blames_the_channel_that_shifts() -> None:

@@ -27,53 +27,57 @@ from threat_unit import Unit
 ONE = (Stage(name="device", percent=100.0, cohorts=("chosen",), dwell=HOUR),)
 
 
-def to_device(made: Town, name: str, unit: Unit, **said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+def to_device(plant: Town, name: str, unit: Unit, **changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
     """Return a plan for one device."""
     salt = "ab" * 32
     cohort = Cohort(devices=(listed(salt, unit.id),))
-    fields = {"stages": ONE, "cohorts": {"chosen": cohort}, "gates": (), "salt": salt, **said}
-    found = made.plan(name, few=0, **{k: v for k, v in fields.items() if k != "salt"})
-    salted: Plan = type(found)(**{f: getattr(found, f) for f in found.__struct_fields__ if f != "salt"}, salt=salt)
+    fields = {"stages": ONE, "cohorts": {"chosen": cohort}, "gates": (), "salt": salt, **changes}
+    planned = plant.plan(name, few=0, **{k: v for k, v in fields.items() if k != "salt"})
+    salted: Plan = type(planned)(
+        **{f: getattr(planned, f) for f in planned.__struct_fields__ if f != "salt"}, salt=salt
+    )
     return salted
 
 
 @pytest.mark.slow
 def test_a_release_reaches_one_device_while_the_rollout_of_its_product_goes_on(tmp_path: Path) -> None:
-    with town(tmp_path, 3) as made:
-        one, *others = made.units
-        made.base()
+    with town(tmp_path, 3) as plant:
+        one, *others = plant.units
+        plant.base()
         waits = (Stage(name="later", percent=0.001, dwell=30 * HOUR), Stage(name="all", percent=100.0))
-        made.roll_out(made.plan("main", few=0, stages=waits, gates=()))
-        change, (newer, back) = prepare_release(made.fleet, package(tmp_path, "2"), made.clock.now, product="main")
-        apply(made.fleet, change, made.clock.now)  # the server takes it in
-        single = to_device(made, "single", one, release=newer.release, revert=back.release)
-        made.roll_out(single)
-        made.run(2 * HOUR)
+        plant.roll_out(plant.plan("main", few=0, stages=waits, gates=()))
+        change, (newer, back) = prepare_release(plant.fleet, package(tmp_path, "2"), plant.clock.now, product="main")
+        apply(plant.fleet, change, plant.clock.now)  # the server takes it in
+        single = to_device(plant, "single", one, release=newer.release, revert=back.release)
+        plant.roll_out(single)
+        plant.run(2 * HOUR)
         assert one.counter == newer.release.counter
         assert one.state.device_state.trial is None
-        assert [unit.counter for unit in others] == [made.old.counter] * 2
+        assert [unit.counter for unit in others] == [plant.old.counter] * 2
         # The others keep nothing of a plan that is none of theirs, and say what their own rollout wants.
         assert all(unit.state.device_state.followed("single") is None for unit in others)
         assert all("no cohort" not in unit.agent.why for unit in others)
-        assert made.server is not None
-        made.server.rollouts.steer("main", "ann", "aborted")
+        assert plant.server is not None
+        plant.server.rollouts.steer("main", "ann", "aborted")
         everybody = (Stage(name="all", percent=100.0, gated=False),)
-        made.roll_out(made.plan("whole", few=0, release=newer.release, revert=back.release, stages=everybody, gates=()))
-        made.run(2 * HOUR)
-        assert made.counters() == [newer.release.counter] * 3
+        plant.roll_out(
+            plant.plan("whole", few=0, release=newer.release, revert=back.release, stages=everybody, gates=())
+        )
+        plant.run(2 * HOUR)
+        assert plant.counters() == [newer.release.counter] * 3
 
 
 @pytest.mark.slow
 def test_a_device_that_was_away_gets_its_release_when_it_is_back(tmp_path: Path) -> None:
-    with town(tmp_path, 2) as made:
-        one = made.units[0]
-        made.base()
+    with town(tmp_path, 2) as plant:
+        one = plant.units[0]
+        plant.base()
         one.dead = True
-        made.roll_out(to_device(made, "single", one))
-        made.run(5 * HOUR)
+        plant.roll_out(to_device(plant, "single", one))
+        plant.run(5 * HOUR)
         one.dead = False
-        made.run(2 * HOUR)
-        assert made.counters() == [made.new.counter, made.old.counter]
+        plant.run(2 * HOUR)
+        assert plant.counters() == [plant.new.counter, plant.old.counter]
 
 
 def test_plans_for_single_devices_are_told_from_others() -> None:
@@ -96,8 +100,8 @@ def test_few_of_them_go_on_at_once_and_none_takes_the_place_of_the_products_own_
         with pytest.raises(InputError, match="one rollout of a product"):
             example.started(id="another")
         with example.database.reading() as connection:
-            found = connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at, rollouts.c.plan.desc()))
-            rows = [{**row._mapping, "state": "finished"} for row in found]
+            entries = connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at, rollouts.c.plan.desc()))
+            rows = [{**row._mapping, "state": "finished"} for row in entries]
         late = [{**row, "plan": f"late-{row['plan']}", "started_at": row["started_at"] + 99.0} for row in rows[1:]]
         assert {row["plan"] for row in in_index([*rows, *late])} == {"whole", *(row["plan"] for row in late)}
     finally:
@@ -118,8 +122,8 @@ def test_a_package_and_a_release_are_deployed_by_name(tmp_path: Path, cli: Cli) 
     signed = json.loads(file.read_bytes())
     assert signed["cohorts"]["chosen"]["devices"] == [listed(signed["salt"], one.id)]
     assert one.id not in file.read_text()
-    said = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "1"), *here)
-    assert "release 2 goes to pump-1 alone" in said
+    printed = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "1"), *here)
+    assert "release 2 goes to pump-1 alone" in printed
     assert "as pump:7" in cli("fleet", "device", "deploy", "pump-1", "nowhere.edge", *here, code=2)
     assert "other" in cli("fleet", "device", "deploy", "pump-1", "other:1", *here, code=2)
 

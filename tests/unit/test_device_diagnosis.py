@@ -25,7 +25,7 @@ class Clock(HandClock):
         return self.seconds
 
 
-class Taken:
+class BundleControl:
     def __init__(self) -> None:
         self.bundles: list[Diagnosis] = []
 
@@ -55,14 +55,14 @@ def test_lines_of_the_model_lose_figures_and_quotations(log: LogBuffer) -> None:
 def test_an_answer_is_bounded_and_names_what_did_not_fit(tmp_path: Path, log: LogBuffer, text: str) -> None:
     for number in range(2 * MAX_LINES):
         log.say(f"{number} {text}")
-    control = Taken()
+    control = BundleControl()
     with closing(State.open(tmp_path)) as state:
         Diagnoser(state, tmp_path / "none", log, control, Clock()).answer(REQUEST, FACTS)
-    (made,) = control.bundles
-    assert len(msgspec.json.encode(made)) <= MAX_BYTES
-    assert made.left_out == MAX_LINES - len(made.log) > 0
-    assert made.log[-1].text.startswith(f"{2 * MAX_LINES - 1} ")
-    assert (made.store, bool(made.store_error)) == (None, True)
+    (bundle,) = control.bundles
+    assert len(msgspec.json.encode(bundle)) <= MAX_BYTES
+    assert bundle.left_out == MAX_LINES - len(bundle.log) > 0
+    assert bundle.log[-1].text.startswith(f"{2 * MAX_LINES - 1} ")
+    assert (bundle.store, bool(bundle.store_error)) == (None, True)
 
 
 def test_an_older_acknowledgement_asks_for_nothing() -> None:
@@ -74,20 +74,20 @@ def test_an_older_acknowledgement_asks_for_nothing() -> None:
 def connection() -> Iterator[sa.Connection]:
     engine = sa.create_engine("sqlite://")
     metadata.create_all(engine)
-    with engine.connect() as found:
-        yield found
+    with engine.connect() as connection:
+        yield connection
     engine.dispose()
 
 
 def test_an_answer_is_taken_once_of_the_device_that_was_asked(connection: sa.Connection) -> None:
-    made = DiagnosisSeen(id="a" * 32, at=1.0, by="ann", lines=5)
+    diagnosis = DiagnosisSeen(id="a" * 32, at=1.0, by="ann", lines=5)
     connection.execute(
-        sa.insert(diagnoses).values(id=made.id, device="d" * 32, at=1.0, by="ann", lines=5)
+        sa.insert(diagnoses).values(id=diagnosis.id, device="d" * 32, at=1.0, by="ann", lines=5)
     )  # fmt: skip
-    bundle = Diagnosis(id=made.id, at=2.0)
+    bundle = Diagnosis(id=diagnosis.id, at=2.0)
     kept.answer(connection, "e" * 32, bundle, 3.0)
     assert kept.latest(connection, "d" * 32)[0].answered is None
-    assert kept.pending(connection, ["d" * 32, "e" * 32]) == {"d" * 32: DiagnosisRequest(id=made.id, lines=5)}
+    assert kept.pending(connection, ["d" * 32, "e" * 32]) == {"d" * 32: DiagnosisRequest(id=diagnosis.id, lines=5)}
     kept.answer(connection, "d" * 32, bundle, 3.0)
     kept.answer(connection, "d" * 32, msgspec.structs.replace(bundle, why="forged later"), 4.0)
     (seen,) = kept.latest(connection, "d" * 32)
@@ -99,11 +99,11 @@ def test_the_latest_five_of_a_device_are_kept_and_one_question_waits(connection:
     row = {"key": "k", "name": "n", "product": "p", "profile": "pi", "tags": (), "given": (), "batch": "b", "token": ""}
     connection.execute(sa.insert(devices).values(id="d" * 32, enrolled_at=1.0, nonce="", last_report_at=7.0, **row))
     for number in range(8):
-        made = DiagnosisSeen(id=f"{number:032x}", at=float(number), by="ann", lines=5)
-        assert kept.ask(connection, "d" * 32, made) == 7.0
-        kept.answer(connection, "d" * 32, Diagnosis(id=made.id, at=2.0), 9.0)
+        diagnosis = DiagnosisSeen(id=f"{number:032x}", at=float(number), by="ann", lines=5)
+        assert kept.ask(connection, "d" * 32, diagnosis) == 7.0
+        kept.answer(connection, "d" * 32, Diagnosis(id=diagnosis.id, at=2.0), 9.0)
     for number in (8, 9):
         kept.ask(connection, "d" * 32, DiagnosisSeen(id=f"{number:032x}", at=float(number), by="ann", lines=5))
     assert [one.at for one in kept.latest(connection, "d" * 32)] == [9.0, 7.0, 6.0, 5.0, 4.0]
     with pytest.raises(RefusedError, match="an enrolled device"):
-        kept.ask(connection, "e" * 32, made)
+        kept.ask(connection, "e" * 32, diagnosis)

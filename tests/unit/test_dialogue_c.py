@@ -133,23 +133,23 @@ def script(checked: CheckedTable, seed: int, steps: int) -> list[tuple[str, floa
     rng = random.Random(seed)  # noqa: S311 - a script, no secret
     events = [*sorted(checked.events - {"*", "timeout"}), "other", ""]
     slots = sorted({name for guard in checked.guards for name in guard.names} | {"drink", "food", "other", "none"})
-    made, time = [], 0.0
+    turns, time = [], 0.0
     for _ in range(steps):
         time += rng.choice([0.0, 0.05, 0.1, 1.0, 2.5, 2.7, 31.0, -1.0])
-        found: dict[str, float | str] = {}
+        entities: dict[str, float | str] = {}
         for slot in rng.sample(slots, rng.randint(0, 3)):
             word = rng.choice(["stop", "tea", "crêpe", "w" * 63, "{n}"])
             several: list[float | str] = [word, float(rng.randint(-8, 8)), rng.random() * 1e-6, float("nan"), 1.0, 2e9]
-            found[slot] = rng.choice(several)
-        made.append((rng.choice(events), time, found))
-    return made
+            entities[slot] = rng.choice(several)
+        turns.append((rng.choice(events), time, entities))
+    return turns
 
 
 def in_python(checked: CheckedTable, seed: int, steps: int) -> str:
     dialogue, lines = Dialogue(checked), []
 
-    def told(said: list[DialogueOutput]) -> None:
-        for step in said:
+    def write_steps(steps: list[DialogueOutput]) -> None:
+        for step in steps:
             answers, doings = iter(step.answers), iter(step.does)
             for action in checked.table.steps[step.step].actions:
                 if action.say:
@@ -159,11 +159,11 @@ def in_python(checked: CheckedTable, seed: int, steps: int) -> str:
                     lines.append(f"{step.step} {kind} {next(doings)}")
         due = dialogue.due
         position = checked.table.states.index(dialogue.machine.state)
-        lines.append(f"= {len(said)} {position} {dialogue.over:d} {-1 if due == float('inf') else due:.17g}")
+        lines.append(f"= {len(steps)} {position} {dialogue.over:d} {-1 if due == float('inf') else due:.17g}")
 
-    told(dialogue.begin(0.0))
+    write_steps(dialogue.begin(0.0))
     for event, time, slots in script(checked, seed, steps):
-        told(dialogue.event(event, slots, time) if event else dialogue.wait(time))
+        write_steps(dialogue.event(event, slots, time) if event else dialogue.wait(time))
     return "\n".join(lines) + "\n"
 
 

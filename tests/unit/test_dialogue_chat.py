@@ -22,7 +22,7 @@ Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
 
 
-def held(lines: list[str], arguments: list[str], patch: Patch, capsys: Capture) -> tuple[int, str, str]:
+def chat(lines: list[str], arguments: list[str], patch: Patch, capsys: Capture) -> tuple[int, str, str]:
     patch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
     code = run(["language", "chat", VENDING, *arguments])
     out, err = capsys.readouterr()
@@ -31,7 +31,7 @@ def held(lines: list[str], arguments: list[str], patch: Patch, capsys: Capture) 
 
 def test_intents_alone(monkeypatch: Patch, capsys: Capture) -> None:
     lines = ["/dispense_drink", "/dispense_drink drink=soda", "/yes", "/dispense_food food='chocolate bar'", "/wait 40"]
-    code, out, _ = held(lines, [], monkeypatch, capsys)
+    code, out, _ = chat(lines, [], monkeypatch, capsys)
     assert code == 0
     assert out.splitlines() == [
         "Hello! I have drinks and food. What would you like?",
@@ -46,12 +46,12 @@ def test_intents_alone(monkeypatch: Patch, capsys: Capture) -> None:
 
 def test_a_slot_is_forgotten_when_it_was_dispensed(monkeypatch: Patch, capsys: Capture) -> None:
     lines = ["/dispense_drink drink=tea", "/yes", "/dispense_drink", "/quit", "/help"]
-    _, out, _ = held(lines, [], monkeypatch, capsys)
+    _, out, _ = chat(lines, [], monkeypatch, capsys)
     assert out.splitlines()[-1].startswith("Which drink")
 
 
 def test_the_transcript_is_json(monkeypatch: Patch, capsys: Capture) -> None:
-    code, out, _ = held(["/dispense_food food=apple", "/wait 31"], ["--json"], monkeypatch, capsys)
+    code, out, _ = chat(["/dispense_food food=apple", "/wait 31"], ["--json"], monkeypatch, capsys)
     steps = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [(s["event"], s["before"], s["after"], s["time"]) for s in steps] == [
@@ -63,7 +63,7 @@ def test_the_transcript_is_json(monkeypatch: Patch, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("a soda", "Set --model"),
         ("/timeout", "/wait SECONDS"),
@@ -72,10 +72,10 @@ def test_the_transcript_is_json(monkeypatch: Patch, capsys: Capture) -> None:
         ('/yes "', "/INTENT SLOT=VALUE"),
     ],
 )
-def test_a_line_that_means_nothing(line: str, told: str, monkeypatch: Patch, capsys: Capture) -> None:
-    code, _, err = held([line], [], monkeypatch, capsys)
+def test_a_line_that_means_nothing(line: str, message: str, monkeypatch: Patch, capsys: Capture) -> None:
+    code, _, err = chat([line], [], monkeypatch, capsys)
     assert code == 2
-    assert told in err
+    assert message in err
 
 
 def test_slips_in_a_terminal_end_no_conversation(monkeypatch: Patch, capsys: Capture) -> None:
@@ -104,7 +104,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_sentences(model: Path, monkeypatch: Patch, capsys: Capture) -> None:
     lines = ["I want a soda please", "yes please", "I would like an apple", "\N{SLIGHTLY SMILING FACE}", "no thanks"]
-    code, out, _ = held(lines, ["--model", str(model)], monkeypatch, capsys)
+    code, out, _ = chat(lines, ["--model", str(model)], monkeypatch, capsys)
     assert code == 0
     assert out.splitlines()[1:] == [
         "You chose soda. Shall I take it out?",
@@ -114,11 +114,11 @@ def test_sentences(model: Path, monkeypatch: Patch, capsys: Capture) -> None:
         "Yes or no, please.",
         "All right, nothing is taken out.",
     ]
-    code, out, err = held(["a" * 2000, "I want a soda please"], ["--model", str(model)], monkeypatch, capsys)
+    code, out, err = chat(["a" * 2000, "I want a soda please"], ["--model", str(model)], monkeypatch, capsys)
     assert code == 0, "a sentence that is too long ends no conversation"
     assert "2,000" in err
     assert out.splitlines()[-1].startswith("You chose soda")
-    _, out, _ = held(["I want a soda please"], ["--model", str(model), "--least", "1"], monkeypatch, capsys)
+    _, out, _ = chat(["I want a soda please"], ["--model", str(model), "--least", "1"], monkeypatch, capsys)
     assert out.splitlines()[-1] == "I can dispense drinks and food. What would you like?"
 
 

@@ -51,7 +51,7 @@ def test_what_is_allowed_and_perhaps_not_meant_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "the key `name`"),
         ('name = "x"\nstates = ["a"]\ninitial = "a"\nfallback = "stay"\nfinal = ["a"]\n', "a dialogue with steps"),
@@ -78,10 +78,10 @@ def test_what_is_allowed_and_perhaps_not_meant_is_told(tmp_path: Path) -> None:
         (HEAD + ELSE + OPENS.replace('say = "Open."', f'say = "{"a" * 501}"') + SHUTS, "at most 500"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         read_dialogue(door(tmp_path, text), DOOR)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_what_a_model_understands_as_events() -> None:
@@ -97,21 +97,21 @@ def test_what_a_model_understands_as_events() -> None:
 
 
 def test_slots_by_rules_are_those_of_the_parser() -> None:
-    found = {slot.name for slot in values("seven at 7 pm on 2026-01-01 for ten minutes")}
-    assert found == set(RULES)
+    slot_names = {slot.name for slot in values("seven at 7 pm on 2026-01-01 for ten minutes")}
+    assert slot_names == set(RULES)
 
 
 def test_the_diagram_has_every_state_and_way() -> None:
     checked, _ = read_dialogue(VENDING)
-    found = ways(checked.table)
-    assert found.ranks == {"idle": 0, "which_drink": 1, "which_food": 1, "pay_drink": 1, "pay_food": 1}
-    (wish,) = [arrow for arrow in found.arrows if (arrow.before, arrow.after) == ("pay_drink", "idle")]
+    distances = ways(checked.table)
+    assert distances.ranks == {"idle": 0, "which_drink": 1, "which_food": 1, "pay_drink": 1, "pay_food": 1}
+    (wish,) = [arrow for arrow in distances.arrows if (arrow.before, arrow.after) == ("pay_drink", "idle")]
     assert wish.lines == ("yes", "no", "cancel", "after 30 s")
     picture = ElementTree.fromstring(svg(checked.table))  # noqa: S314 - our own text
     words = {element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")}
     assert {*checked.table.states, "after 30 s", "dispense_food [food]"} <= words
     ways_drawn = [p for p in picture.iter("{http://www.w3.org/2000/svg}path") if p.get("marker-end")]
-    assert len(ways_drawn) == len(found.arrows) + 1
+    assert len(ways_drawn) == len(distances.arrows) + 1
     text = mermaid(checked.table)
     assert text.startswith("stateDiagram-v2\n")
     assert "s3 --> s0: yes" in text
@@ -120,8 +120,8 @@ def test_the_diagram_has_every_state_and_way() -> None:
 
 def test_words_of_a_diagram_lie_on_nothing() -> None:
     checked, _ = read_dialogue(VENDING)
-    drawn = ElementTree.fromstring(svg(checked.table)).iter("{http://www.w3.org/2000/svg}rect")  # noqa: S314 - our own
-    places = [tuple(float(element.get(key, "")) for key in ("x", "y", "width", "height")) for element in drawn]
+    rectangles = ElementTree.fromstring(svg(checked.table)).iter("{http://www.w3.org/2000/svg}rect")  # noqa: S314 - our own
+    places = [tuple(float(element.get(key, "")) for key in ("x", "y", "width", "height")) for element in rectangles]
     for number, (x, y, w, h) in enumerate(places):
         for u, v, s, t in places[number + 1 :]:
             # A pixel of rounding.

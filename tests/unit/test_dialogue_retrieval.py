@@ -74,12 +74,12 @@ def test_a_question_is_looked_up_and_the_answer_decides_the_state(flow: Path) ->
     checked, _ = read_dialogue(flow)
     with Retriever(checked.table, flow.parent) as look:
         talk = Dialogue(checked, look)
-        asked, found = talk.hear(parsed(QUESTION), 1.0)
-        assert (asked.event, asked.after, asked.retrieved) == ("out_of_scope", "look_up", None)
-        assert (found.event, found.before, found.after) == ("found", "look_up", "told")
-        assert found.answers == ("The warranty lasts 24 months from the date of purchase. (Drill X200 > Warranty)",)
-        assert found.retrieved is not None
-        assert found.retrieved.confidence >= 0.9
+        question, answer = talk.hear(parsed(QUESTION), 1.0)
+        assert (question.event, question.after, question.retrieved) == ("out_of_scope", "look_up", None)
+        assert (answer.event, answer.before, answer.after) == ("found", "look_up", "told")
+        assert answer.answers == ("The warranty lasts 24 months from the date of purchase. (Drill X200 > Warranty)",)
+        assert answer.retrieved is not None
+        assert answer.retrieved.confidence >= 0.9
         refused = talk.hear(parsed("Who was the emperor of Rome?"), 2.0)[-1]
         assert (refused.event, refused.after, refused.answers) == ("not_found", "idle", ("Not in the manual.",))
         # What the first answer was is not known any more.
@@ -102,8 +102,8 @@ def test_every_value_of_a_turn_is_shown(flow: Path) -> None:
     checked, _ = read_dialogue(flow)
     with Retriever(checked.table, flow.parent) as look:
         talk = Dialogue(checked, look)
-        heard = parsed(QUESTION, "ask")
-        steps = turn_steps(heard, talk.hear(heard, 1.0))
+        understood = parsed(QUESTION, "ask")
+        steps = turn_steps(understood, talk.hear(understood, 1.0))
     assert [step.kind for step in steps] == ["intent", "step", "state", "retrieve", "step", "answer", "state"]
     assert steps[0].text == "Intent ask, 75 %"
     assert steps[0].rows == (("intent", "ask", "75 %"), ("intent", "thanks", "20 %"), ("slot", "place", "here"))
@@ -122,23 +122,23 @@ def test_it_is_held_in_the_terminal_without_a_model(flow: Path, monkeypatch: pyt
     assert "  Retrieve in look_up: found, probability of an answer" in "\n".join(out)
     assert out[-1] == "The warranty lasts 24 months from the date of purchase. (Drill X200 > Warranty)"
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\n"))
-    said = [json.loads(line) for line in cli("language", "chat", flow, "--json").splitlines()]
-    assert "retrieved" not in said[0]
-    assert said[1]["retrieved"]["found"][0]["path"] == ["Drill X200", "Warranty"]
+    lines = [json.loads(line) for line in cli("language", "chat", flow, "--json").splitlines()]
+    assert "retrieved" not in lines[0]
+    assert lines[1]["retrieved"]["found"][0]["path"] == ["Drill X200", "Warranty"]
 
 
 def test_a_layout_says_where_states_stand(flow: Path) -> None:
     flow.write_text(FLOW + "[layout]\nidle = [300, 0]\nlook_up = [0, 200]\ntold = [300, 400]\n")
     checked, _ = read_dialogue(flow)
-    drawn = drawing(checked.table)
-    boxes = {box.state: box for box in drawn.boxes}
+    diagram = drawing(checked.table)
+    boxes = {box.state: box for box in diagram.boxes}
     assert (boxes["idle"].x - boxes["look_up"].x, boxes["told"].y - boxes["idle"].y) == (300, 400)
     assert boxes["look_up"].x == MARGIN
     assert boxes["look_up"].lines == ("looks up drill.index",)
-    areas = [box.area for box in drawn.boxes] + [way.area for way in drawn.ways]
+    areas = [box.area for box in diagram.boxes] + [way.area for way in diagram.ways]
     for number, (x, y, w, h) in enumerate(areas):
-        assert x + w <= drawn.width
-        assert y + h <= drawn.height
+        assert x + w <= diagram.width
+        assert y + h <= diagram.height
         for u, v, s, t in areas[number + 1 :]:
             assert x + w <= u or u + s <= x or y + h <= v or v + t <= y
     assert svg(checked.table).startswith("<svg")
@@ -146,7 +146,7 @@ def test_a_layout_says_where_states_stand(flow: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (('initial = "idle"', 'initial = "look_up"'), "a first state that waits for a question"),
         (('event = "not_found"\nto = "idle"', 'event = "not_found"\nto = "look_up"'), "'not_found' that leaves state"),
@@ -160,12 +160,12 @@ def test_a_layout_says_where_states_stand(flow: Path) -> None:
         (('event = "*"\nto = "look_up"', 'event = "ask"\nto = "look_up"'), "a fallback in state 'idle'"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named(flow: Path, change: tuple[str, str], told: str) -> None:
+def test_a_mistake_is_named(flow: Path, change: tuple[str, str], message: str) -> None:
     assert change[0] in FLOW
     flow.write_text(FLOW.replace(*change))
     with pytest.raises(InputError) as caught:
         read_dialogue(flow)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_retrievals_that_go_round_are_refused(flow: Path) -> None:

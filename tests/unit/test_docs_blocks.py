@@ -53,7 +53,7 @@ def test_a_block_to_run_has_a_test_and_a_name_of_its_own() -> None:
 
 def _commands(block: Block) -> list[list[str]]:
     """Return the words of every `edgewright` command of a block, without what a shell does around it."""
-    found = []
+    spans = []
     for line in block.text.replace("\\\n", " ").splitlines():
         try:
             lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&<>()")
@@ -64,8 +64,8 @@ def _commands(block: Block) -> list[list[str]]:
         for start, word in enumerate(words):
             if word == "edgewright" and (start == 0 or words[start - 1] in ("|", ";", "&&", "do", "||", "until")):
                 end = next((n for n in range(start + 1, len(words)) if words[n] in "|;&&||<>>>"), len(words))
-                found.append(words[start + 1 : end])
-    return found
+                spans.append(words[start + 1 : end])
+    return spans
 
 
 def _unknown(words: list[str]) -> str:

@@ -38,13 +38,13 @@ def test_a_how_to_runs_its_job_whole(page: str, tmp_path: Path) -> None:
     name = Path(page).stem
     (tmp_path / "data").symlink_to(shared_data(""))
     assert "job.html" in type_page(page, tmp_path, seconds=1500)[name]
-    made = tmp_path / "runs" / name
-    record = msgspec.json.decode((made / "job.json").read_bytes(), type=JobRecord)
+    folder = tmp_path / "runs" / name
+    record = msgspec.json.decode((folder / "job.json").read_bytes(), type=JobRecord)
     spec = read_job(examples() / name)
     assert [step.kind for step in record.steps] == [step["kind"] for step in spec.steps]
     assert record.passed
     assert any(step.choice is not None for step in record.steps), "a decision record of what was chosen"
-    assert "## Decision" in (made / "decision.md").read_text(encoding="utf-8")
+    assert "## Decision" in (folder / "decision.md").read_text(encoding="utf-8")
     figures = {(step.name, figure.name) for step in record.steps for figure in step.figures}
     assert {(target.step, target.figure) for target in spec.targets} <= figures
-    assert "<svg" in (made / "job.html").read_text(encoding="utf-8")
+    assert "<svg" in (folder / "job.html").read_text(encoding="utf-8")

@@ -16,9 +16,9 @@ ROOMS = ("edgewright.preprocessing", "edgewright.features")
 
 
 def example() -> str:
-    found = re.search(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    return found[1]
+    match = re.search(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert match is not None
+    return match[1]
 
 
 def keys_of(struct: type, path: str = "") -> set[str]:

@@ -20,10 +20,10 @@ DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 def test_navigation_names_every_page_once() -> None:
     named = re.findall(r"^ *- (\S+\.(?:md|ipynb))$", CONFIG.partition("\nnav:\n")[2], re.MULTILINE)
     docs = ROOT / "docs"
-    found = (*docs.rglob("*.md"), *docs.rglob("*.ipynb"))
+    sources = (*docs.rglob("*.md"), *docs.rglob("*.ipynb"))
     # The hook of the site names the other pages of these folders.
     folders = ("adr", "cli", "jobs")
-    pages = {path.relative_to(docs).as_posix() for path in found if path.parent.name not in folders}
+    pages = {path.relative_to(docs).as_posix() for path in sources if path.parent.name not in folders}
     pages |= {"adr/README.md", "cli/README.md"}
     assert sorted(named) == sorted(pages | ELSEWHERE)
 

@@ -28,26 +28,26 @@ extern Imu IMU;
 
 
 def test_three_lessons(tmp_path: Path) -> None:
-    said = type_page(f"{TUTORIALS}/lessons.md", tmp_path, seconds=400)
-    assert "activity-2 against activity" in said["activity"]
-    assert "latency-2 against latency" in said["latency"]
+    printed = type_page(f"{TUTORIALS}/lessons.md", tmp_path, seconds=400)
+    assert "activity-2 against activity" in printed["activity"]
+    assert "latency-2 against latency" in printed["latency"]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
         "activity", "activity-2", "latency", "latency-2", "scalability",
     ]  # fmt: skip
 
 
 def test_own_data_of_the_readme(tmp_path: Path) -> None:
-    said = type_page("README.md", tmp_path, seconds=300)["own-data"]
-    assert "simulated: no sensor measured them" in said
-    assert re.search(r"^ready(, with a weakness)? for cortex-m4", said, re.MULTILINE)
+    printed = type_page("README.md", tmp_path, seconds=300)["own-data"]
+    assert "simulated: no sensor measured them" in printed
+    assert re.search(r"^ready(, with a weakness)? for cortex-m4", printed, re.MULTILINE)
     assert (tmp_path / "data.md").is_file()
     assert (tmp_path / "exported" / "src" / "my.c").is_file()
 
 
 def test_a_job_of_ones_own(tmp_path: Path) -> None:
-    said = type_page("docs/jobs.md", tmp_path, seconds=400)["jobs"]
-    assert "every check passed" in said
-    assert "labelled time answered right" in said
+    printed = type_page("docs/jobs.md", tmp_path, seconds=400)["jobs"]
+    assert "every check passed" in printed
+    assert "labelled time answered right" in printed
     assert (tmp_path / "runs" / "mine" / "job.html").is_file()
 
 
@@ -56,12 +56,12 @@ def test_own_data_to_an_arduino(tmp_path: Path) -> None:
     page = f"{TUTORIALS}/own-data-to-arduino.md"
     names = {"python": "simulate.py", "toml": "pipeline.toml", "c": "main.c", "cpp": "gesture/gesture.ino"}
     write_sources(page, tmp_path, names)
-    said = type_page(page, tmp_path, seconds=400)
-    assert "8 of 8 test groups are also in the training data" in said["check"]
-    assert "ready for nrf52840" in said["train"]
-    assert "PROVEN" in said["prove"]
+    printed = type_page(page, tmp_path, seconds=400)
+    assert "8 of 8 test groups are also in the training data" in printed["check"]
+    assert "ready for nrf52840" in printed["train"]
+    assert "PROVEN" in printed["prove"]
     # Eight people do three things each; a window on the way from one to the next may be called a third.
-    changes = said["compile"].splitlines()
+    changes = printed["compile"].splitlines()
     assert 24 <= len(changes) <= 32, changes
     assert {line.split(": ")[1].split(",")[0] for line in changes} == {"still", "walk", "shake"}
     _compile_sketch(tmp_path / "gesture")

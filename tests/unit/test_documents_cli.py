@@ -28,8 +28,12 @@ def indexed(folder: Path, cli: Cli) -> str:
 def test_index_tells_what_it_holds_and_replaces_only_by_force(tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "drill.index"
     command = ["language", "index", str(manual(tmp_path)), "--out", str(out)]
-    held = cli.json(*command)
-    assert (held["passages"], held["documents"][0]["kind"], held["encoder"]) == (3, "markdown", "")
+    index_report = cli.json(*command)
+    assert (index_report["passages"], index_report["documents"][0]["kind"], index_report["encoder"]) == (
+        3,
+        "markdown",
+        "",
+    )
     assert "--force" in cli(*command, code=2)
     assert "3 passages" in cli(*command, "--force")
     (tmp_path / "empty.md").write_text("# Only a heading\n")

@@ -18,15 +18,15 @@ from media_encoders import COLOURS, picture_encoder, pictures, sound_encoder, so
 
 def test_pictures_are_found_by_words_and_by_pictures(tmp_path: Path) -> None:
     encoder = MediaEncoder(picture_encoder(tmp_path / "tiny"))
-    held = write_media_index(tmp_path / "index", pictures(tmp_path), encoder)
-    assert (held.passages, held.media, held.encoder) == (3, "picture", "tiny")
-    assert "broken.jpg" in held.documents[0].notes[0]
+    contents = write_media_index(tmp_path / "index", pictures(tmp_path), encoder)
+    assert (contents.passages, contents.media, contents.encoder) == (3, "picture", "tiny")
+    assert "broken.jpg" in contents.documents[0].notes[0]
     Image.new("RGB", (300, 200), (20, 220, 30)).save(tmp_path / "greenish.jpg")
     with DocumentIndex(tmp_path / "index") as index:
         for name in COLOURS:
-            found = index.nearest(encoder.encode([name])[0], top=2)
-            assert found[0].text == f"{name}/a_{name}_thing.png"
-            assert found[0].score > found[1].score
+            nearest = index.nearest(encoder.encode([name])[0], top=2)
+            assert nearest[0].text == f"{name}/a_{name}_thing.png"
+            assert nearest[0].score > nearest[1].score
         assert "green" in index.nearest(encoder.encode_file(tmp_path / "greenish.jpg"))[0].text
         # Their names are words, too, for boards without an encoder.
         assert index.ask("the blue thing").passages[0].text == "blue/a_blue_thing.png"
@@ -41,8 +41,8 @@ def test_files_whose_names_differ_in_a_space_are_two(tmp_path: Path) -> None:
         Image.new("RGB", (20, 20), colour).save(shelf / name)
     write_media_index(tmp_path / "index", shelf, encoder)
     with DocumentIndex(tmp_path / "index") as index:
-        found = [index.nearest(encoder.encode([name])[0], top=1)[0].path[-1] for name in ("red", "blue", "green")]
-    assert found == ["a b.png", "a_b.png", "caf?.png"]
+        paths = [index.nearest(encoder.encode([name])[0], top=1)[0].path[-1] for name in ("red", "blue", "green")]
+    assert paths == ["a b.png", "a_b.png", "caf?.png"]
 
 
 def test_the_middle_is_looked_at_whatever_the_shape(tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_sounds_are_found_by_a_sound(tmp_path: Path) -> None:
     folder = sounds(tmp_path)
     write_media_index(tmp_path / "index", folder, encoder)
     with DocumentIndex(tmp_path / "index") as index:
-        found = index.nearest(encoder.encode_file(folder / "late.wav"))
-        assert [one.text for one in found] == ["late.wav", "early.wav"]
-        assert found[0].score == pytest.approx(1.0, abs=0.01)
+        nearest = index.nearest(encoder.encode_file(folder / "late.wav"))
+        assert [one.text for one in nearest] == ["late.wav", "early.wav"]
+        assert nearest[0].score == pytest.approx(1.0, abs=0.01)
     with pytest.raises(InputError, match=r"text_model\.onnx"):
         encoder.encode(["a loud noise"])
 

@@ -41,9 +41,9 @@ def test_headings_by_size_pages_and_no_heads(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_outline_counts_for_more_than_sizes(tmp_path: Path) -> None:
     path = with_outline(write(tmp_path, PAGES), tmp_path / "outlined.pdf", [("Cleaning", 1)])
-    found = list(DocumentFile(path).blocks())
-    assert [block.path for block in found if block.page > 1] == [("Cleaning",)] * 3
-    assert found[0].path == ()
+    blocks = list(DocumentFile(path).blocks())
+    assert [block.path for block in blocks if block.page > 1] == [("Cleaning",)] * 3
+    assert blocks[0].path == ()
 
 
 @pytest.mark.slow

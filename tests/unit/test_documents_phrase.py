@@ -30,15 +30,15 @@ def answer(tmp_path: Path) -> Answer:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [CARRIED, "The warranty lasts 24 months. [1]", "It lasts 24 months from purchase [1].",
      "According to the manual, the warranty lasts 24 months [1]. It counts from the date of purchase [1]."],
 )  # fmt: skip
-def test_what_the_passages_carry_is_shown_with_its_citations(model: Server, answer: Answer, said: str) -> None:
-    model.says = said
+def test_what_the_passages_carry_is_shown_with_its_citations(model: Server, answer: Answer, message: str) -> None:
+    model.says = message
     phrased = phrase(answer, model.url, seconds=5)
     assert phrased.carried, phrased.unsupported
-    assert (phrased.citations, phrased.model, phrased.text) == ((1,), "tiny", said)
+    assert (phrased.citations, phrased.model, phrased.text) == ((1,), "tiny", message)
     order = model.asked[0][1]
     assert order["messages"][0]["role"] == "system"
     assert "[1] Drill X200 > Warranty" in order["messages"][1]["content"]
@@ -46,7 +46,7 @@ def test_what_the_passages_carry_is_shown_with_its_citations(model: Server, answ
 
 
 @pytest.mark.parametrize(
-    ("said", "lacking"),
+    ("message", "lacking"),
     [
         ("The warranty lasts 36 months [1].", "the number 36"),
         ("The warranty lasts 24 months.", "it cites no passage"),
@@ -59,11 +59,11 @@ def test_what_the_passages_carry_is_shown_with_its_citations(model: Server, answ
         ("", "the model found no answer"),
     ],
 )
-def test_what_they_do_not_carry_is_refused_and_named(model: Server, answer: Answer, said: str, lacking: str) -> None:
-    model.says = said
+def test_what_they_do_not_carry_is_refused_and_named(model: Server, answer: Answer, message: str, lacking: str) -> None:
+    model.says = message
     phrased = phrase(answer, model.url, seconds=5)
     assert not phrased.carried
-    assert any(lacking in one for told in phrased.unsupported.values() for one in told), phrased.unsupported
+    assert any(lacking in one for lacks in phrased.unsupported.values() for one in lacks), phrased.unsupported
 
 
 def test_the_server_of_llama_cpp_is_spoken_to_in_its_own_way(model: Server, answer: Answer) -> None:
@@ -73,14 +73,14 @@ def test_the_server_of_llama_cpp_is_spoken_to_in_its_own_way(model: Server, answ
 
 
 @pytest.mark.parametrize(
-    ("manner", "told"),
+    ("manner", "message"),
     [("garbage", "something else"), ("error", "status 500"), ("empty", "no choices"), ("stall", "no answer in time"),
      ("drip", "no answer in time"), ("flood", "more than 1 MB")],
 )  # fmt: skip
-def test_a_server_that_fails_is_told(model: Server, answer: Answer, manner: str, told: str) -> None:
+def test_a_server_that_fails_is_told(model: Server, answer: Answer, manner: str, message: str) -> None:
     model.manner = manner
-    with pytest.raises(OutputError, match=told):
-        phrase(answer, model.url, seconds=1.0 if told == "no answer in time" else 20.0)
+    with pytest.raises(OutputError, match=message):
+        phrase(answer, model.url, seconds=1.0 if message == "no answer in time" else 20.0)
 
 
 def test_addresses(answer: Answer) -> None:

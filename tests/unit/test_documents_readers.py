@@ -110,14 +110,14 @@ def test_what_is_no_document_is_refused(tmp_path: Path) -> None:
 
 def test_passages_do_not_cross_headings_and_are_cut_at_sentences() -> None:
     sentence = "This is a sentence of some words that fills the page. "
-    made = list(cut([Block(("a",), 1, sentence * 60), Block(("a",), 2, "Next page."), Block(("b",), 2, "Other.")]))
-    assert [passage.page for passage in made[-2:]] == [2, 2]
-    assert {len(passage.path) for passage in made} == {1}
-    for passage in made:
+    passages = list(cut([Block(("a",), 1, sentence * 60), Block(("a",), 2, "Next page."), Block(("b",), 2, "Other.")]))
+    assert [passage.page for passage in passages[-2:]] == [2, 2]
+    assert {len(passage.path) for passage in passages} == {1}
+    for passage in passages:
         assert len(passage.text) <= LONGEST
         assert all(passage.text[begin:end].strip() for begin, end in passage.sentences)
         assert passage.text[passage.sentences[-1][0] :].endswith(".")
-    assert sum(len(passage.sentences) for passage in made) == 62
+    assert sum(len(passage.sentences) for passage in passages) == 62
 
 
 def test_control_characters_and_lone_surrogates_go() -> None:

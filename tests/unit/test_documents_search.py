@@ -73,8 +73,8 @@ def test_sentences_by_number(index: DocumentIndex) -> None:
 def test_vectors_find_what_words_do_not(tmp_path: Path) -> None:
     encoder = Letters()
     with DocumentIndex(manual_index(tmp_path, encoder)) as index:
-        held = index.contents
-        assert (held.encoder, held.dimensions) == ("letters", 32)
+        contents = index.contents
+        assert (contents.encoder, contents.dimensions) == ("letters", 32)
         vector = encoder.encode(["Wipe the housing with a dry cloth."])[0]
         answer = index.ask("xyzzy", vector)
         assert answer.hybrid
@@ -195,8 +195,8 @@ def test_few_questions_with_an_answer_are_refused_and_most_without_are(tmp_path:
         part = [block for block in blocks if block.path[0].replace(" ", "_") == article]
         others = [question for question in chosen if question.group != article][:: len(chosen) // 20]
         with DocumentIndex(index_of(tmp_path / f"{len(refused[True])}.index", part)) as opened:
-            for answerable, asked in ((True, [q for q in chosen if q.group == article]), (False, others)):
-                refused[answerable] += [not opened.ask(question.text, top=1).answered for question in asked]
+            for answerable, questions_of in ((True, [q for q in chosen if q.group == article]), (False, others)):
+                refused[answerable] += [not opened.ask(question.text, top=1).answered for question in questions_of]
     assert np.mean(refused[True]) < MOST
     assert np.mean(refused[False]) >= LEAST
 

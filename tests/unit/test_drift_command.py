@@ -83,7 +83,7 @@ def test_a_time_that_is_an_input_is_watched_and_dates_the_rows(package: Path, tm
 def test_a_rhythm_of_rows_that_are_series_is_so_many_readings(package: Path) -> None:
     manifest = read_package(package).manifest
     plain = watch_of(manifest)
-    names = [f"t{place}" for place in range(40)]
+    names = [f"t{index}" for index in range(40)]
     one = manifest.reference[0]
     series = msgspec.structs.replace(
         manifest, reference=tuple(msgspec.structs.replace(one, name=name) for name in names), joint=None
@@ -105,13 +105,13 @@ def test_a_state_goes_on_where_it_stopped(package: Path, tmp_path: Path, capsys:
     assert run(["drift", str(package), "--csv", str(whole), *ASK, "--json"]) == 1
     expected = capsys.readouterr().out.splitlines()
     lines = whole.read_text().splitlines()
-    found: list[str] = []
+    events: list[str] = []
     for part in (lines[1:1234], lines[1234:]):
         (tmp_path / "part.csv").write_text("\n".join([lines[0], *part]) + "\n")
         state = ["--state", str(tmp_path / "drift.bin")]
         run(["drift", str(package), "--csv", str(tmp_path / "part.csv"), *ASK, "--json", *state])
-        found += [line for line in capsys.readouterr().out.splitlines() if "kind" in line or part[-1] == lines[-1]]
-    assert found == expected
+        events += [line for line in capsys.readouterr().out.splitlines() if "kind" in line or part[-1] == lines[-1]]
+    assert events == expected
     assert msgspec.json.decode(expected[0])["label"] == "c3"
     assert (tmp_path / "drift.bin").stat().st_size < 10 * 1000
 
@@ -132,7 +132,7 @@ def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--rhythm", "soon"], "a length of time such as 30min"),
         (["--time", "clock"], "got no clock"),
@@ -140,12 +140,12 @@ def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none
         (["--state", "STATE"], "STATE. Pass a file from an earlier `edgewright drift --state`, or a new one"),
     ],
 )
-def test_mistakes_are_said(package: Path, tmp_path: Path, cli: Cli, more: list[str], said: str) -> None:
+def test_mistakes_are_said(package: Path, tmp_path: Path, cli: Cli, more: list[str], message: str) -> None:
     state = tmp_path / "STATE"
     state.write_bytes(b"something else")
     more = [str(state) if word == "STATE" else word for word in more]
     data = csv(tmp_path / "rows.csv", moved=False, rows=50)
-    assert said in cli("drift", package, "--csv", data, *more, code=2)
+    assert message in cli("drift", package, "--csv", data, *more, code=2)
 
 
 @pytest.mark.slow

@@ -125,8 +125,8 @@ def test_packets_change_nothing_to_the_last_bit() -> None:
     for row in values:
         many.add(row[None])
     assert one.sums.to_bytes() == many.sums.to_bytes()
-    made = one.close()
-    assert made.deviation == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
+    histogram = one.close()
+    assert histogram.deviation == pytest.approx(values.astype(np.float64).std(), rel=1e-6)
 
 
 def test_bins_expect_what_training_holds_also_where_one_value_is_frequent() -> None:
@@ -136,11 +136,11 @@ def test_bins_expect_what_training_holds_also_where_one_value_is_frequent() -> N
     for values in (draw.normal(0, 1, 5000), light, np.full(100, 7.0)):
         column = reference(values)
         bins = bins_of(column)
-        found = bins.counts(values.astype(np.float32)) / len(values)
+        shares = bins.counts(values.astype(np.float32)) / len(values)
         assert bins.expected.sum() == pytest.approx(1.0)
         assert len(bins.expected) == BINS
         # Between the shares of two quantiles an atom's share is only known to lie.
-        assert np.abs(found - bins.expected).max() < 0.13
+        assert np.abs(shares - bins.expected).max() < 0.13
     with pytest.raises(InputError, match="nine rising quantiles"):
         bins_of(ReferenceColumn(name="x", mean=0, deviation=1, missing=0, quantiles=(1.0, 0.0)))
 

@@ -35,14 +35,14 @@ def _person(seed: int, rows: int = 6000) -> Rows:
 
 
 def _set(people: int = 16) -> DataSet:
-    made = [
+    recordings = [
         Recording(
             name=f"r{k}", values=_person(k), groups=np.full(6000, f"p{k}"),
             target=np.where(np.arange(6000) % 200 < 100, "a", "b"),
         )
         for k in range(people)
     ]  # fmt: skip
-    return DataSet(name="carried", columns=COLUMNS, recordings=tuple(made), rate=RATE, target_name="y")
+    return DataSet(name="carried", columns=COLUMNS, recordings=tuple(recordings), rate=RATE, target_name="y")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def _stream(seed: int = 100, people: int = 5) -> Rows:
     return np.concatenate([_person(seed + k, 4000) for k in range(people)])
 
 
-def _told(watch: DriftWatch, rows: Rows) -> list[Event]:
+def _events(watch: DriftWatch, rows: Rows) -> list[Event]:
     return watch.push(rows, np.arange(len(rows)) / RATE)
 
 
@@ -82,16 +82,16 @@ FAULTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("said", FAULTS)
+@pytest.mark.parametrize("message", FAULTS)
 def test_faults_that_channels_share_are_named_with_their_time(
-    known: tuple[DataSet, Samples, JointReference], said: str
+    known: tuple[DataSet, Samples, JointReference], message: str
 ) -> None:
     rows = _stream()
     half = len(rows) // 2
-    rows[half:] = FAULTS[said](rows[half:])
-    events = [event for event in _told(_watch(known), rows) if event.detail["test"] == "together"]
+    rows[half:] = FAULTS[message](rows[half:])
+    events = [event for event in _events(_watch(known), rows) if event.detail["test"] == "together"]
     assert len(events) == 1
-    assert said in events[0].detail["change"].split(", or ")
+    assert message in events[0].detail["change"].split(", or ")
     # Within two rhythms, and its beginning within half of one.
     assert half / RATE < events[0].time <= half / RATE + 2 * RHYTHM
     assert abs(events[0].detail["since"] - half / RATE) <= RHYTHM / 2
@@ -103,13 +103,13 @@ def test_a_gain_of_all_axes_is_no_drift_of_any_one(known: tuple[DataSet, Samples
     """Nor are two axes that look alike and are swapped."""
     for reported in ("gain of x, y, z", "y and z swapped"):
         rows = FAULTS[reported](_stream())
-        assert _told(_watch(known, alone=True), rows) == []
-        assert [event.detail["test"] for event in _told(_watch(known), rows)] == ["together"]
+        assert _events(_watch(known, alone=True), rows) == []
+        assert [event.detail["test"] for event in _events(_watch(known), rows)] == ["together"]
 
 
 @pytest.mark.slow
 def test_people_the_reference_has_not_seen_are_no_drift(known: tuple[DataSet, Samples, JointReference]) -> None:
-    events = [event for seed in range(200, 260, 10) for event in _told(_watch(known), _stream(seed))]
+    events = [event for seed in range(200, 260, 10) for event in _events(_watch(known), _stream(seed))]
     # Of six streams of five people, each of whom may lie beyond the limit once in a hundred.
     assert len([event for event in events if event.detail["test"] == "together"]) == 0
 
@@ -123,7 +123,7 @@ def test_how_rows_come_and_a_state_between_them_change_nothing(
     rows[17, 1] = np.nan
     times = np.arange(len(rows)) / RATE
     whole, events = _watch(known), []
-    expected = _told(whole, rows)
+    expected = _events(whole, rows)
     piecewise = _watch(known)
     for at in range(0, len(rows), 37):
         events += piecewise.push(rows[at : at + 37], times[at : at + 37])

@@ -20,21 +20,21 @@ def correlated(rows: int, seed: int, channels: int = 3, keep: float = 0.95) -> N
     """Return rows that hang together over some twenty rows, as those of a sensor do; deviation 1 about 10, 20, ..."""
     draw = np.random.default_rng(seed)
     noise = draw.normal(0, (1 - keep**2) ** 0.5, (rows, channels))
-    made = lfilter([1.0], [1.0, -keep], noise, axis=0)
-    return np.asarray(made + 10 * (1 + np.arange(channels)), np.float32)
+    filtered = lfilter([1.0], [1.0, -keep], noise, axis=0)
+    return np.asarray(filtered + 10 * (1 + np.arange(channels)), np.float32)
 
 
 def references(values: NDArray[np.float32]) -> tuple[ReferenceColumn, ...]:
-    made = []
+    recordings = []
     for index, column in enumerate(values.astype(np.float64).T):
         quantiles = tuple(float(q) for q in np.percentile(column, SHARES))
-        made.append(
+        recordings.append(
             ReferenceColumn(
                 name=f"c{index}", mean=float(column.mean()), deviation=float(column.std()), missing=0.0,
                 quantiles=quantiles,
             )
         )  # fmt: skip
-    return tuple(made)
+    return tuple(recordings)
 
 
 TRAINED = references(correlated(40_000, 0))
@@ -122,7 +122,7 @@ def test_a_state_is_under_a_thousand_bytes_a_channel_and_goes_on_exactly() -> No
     whole = watch()
     expected = whole.push(values, times(9_000))
     assert expected
-    found = []
+    events = []
     going = watch()
     for start in range(0, 9_000, 613):
         data = going.state()
@@ -131,8 +131,8 @@ def test_a_state_is_under_a_thousand_bytes_a_channel_and_goes_on_exactly() -> No
         part = values[start : start + 613]
         for confidence in part[:5, 0]:
             going.answered(float(confidence % 1))
-        found += [e for e in going.push(part, times(9_000)[start : start + 613]) if e.label != "confidence"]
-    assert found == expected
+        events += [e for e in going.push(part, times(9_000)[start : start + 613]) if e.label != "confidence"]
+    assert events == expected
     assert going.summary() == whole.summary()
     single = DriftWatch(TRAINED[:1], 1.0, DriftConfig(rhythm=RHYTHM))
     largest = 0

@@ -28,7 +28,7 @@ class Bench:
     def __init__(self) -> None:
         self.now = 0.0
         self.loaded: list[str] = []
-        self.made: list[Engine] = []
+        self.engines: list[Engine] = []
 
     def perf_counter(self) -> float:
         return self.now
@@ -59,7 +59,7 @@ class Bench:
             return answer
 
         minimum, call = declared
-        self.made.append(
+        self.engines.append(
             Engine(name=name, available=lambda: True, load=load, start=minimum, call=call, version=lambda _: version)
         )
 
@@ -71,12 +71,12 @@ class Bench:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
-    made = Bench()
-    monkeypatch.setattr(engines, "known", lambda: tuple(made.made))
-    monkeypatch.setattr(engines, "time", made)
+    bench = Bench()
+    monkeypatch.setattr(engines, "known", lambda: tuple(bench.engines))
+    monkeypatch.setattr(engines, "time", bench)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     another_process(monkeypatch)
-    return made
+    return bench
 
 
 def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_what_was_installed_since_is_measured_again(bench: Bench, monkeypatch: p
     bench.engine("one", 0.001, 20e-6)
     bench.engine("two", 0.002, 10e-6)
     bench.choose()
-    bench.made.pop()
+    bench.engines.pop()
     bench.engine("two", 0.002, 30e-6, version="2")
     another_process(monkeypatch)
     assert bench.choose() == ("one", ["two"])
@@ -121,7 +121,7 @@ def test_an_engine_that_cannot_be_first_is_not_even_imported(bench: Bench) -> No
     bench.engine("heavy", 0.1, 5e-6, declared=(0.1, 4e-6))
     bench.engine("light", 0.001, 3e-6, declared=(0.001, 1e-6))
     assert bench.choose() == ("light", ["light"])
-    bench.made.pop()
+    bench.engines.pop()
     bench.engine("light", 0.001, 8e-6, declared=(0.001, 1e-6))
     assert bench.choose(1, model=other) == ("light", ["light"])
     assert bench.choose(model=other) == ("heavy", ["heavy"])
@@ -139,7 +139,7 @@ def test_an_engine_that_cannot_run_the_model_is_passed_over(bench: Bench, monkey
     assert bench.choose()[0] == "sound"
     another_process(monkeypatch)
     assert bench.choose() == ("sound", [])
-    bench.made.pop()
+    bench.engines.pop()
     bench.engine("other", 0.001, 1e-6, fails=True)
     assert bench.choose(model=b"no model")[0] == "broken", "which then says what is wrong"
 
@@ -230,5 +230,8 @@ def test_the_real_engines_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path
     chosen = engines.choose(model=MODEL)
     (times,) = engines._known.values()
     assert chosen.name in times
-    assert all(found.row is not None and found.row > 0 and found.start > 0 for found in times.values())
+    assert all(
+        times_of_engine.row is not None and times_of_engine.row > 0 and times_of_engine.start > 0
+        for times_of_engine in times.values()
+    )
     assert chosen.load(MODEL)(numbers(3, 10))["label"].shape == (3,)

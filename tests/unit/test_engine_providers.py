@@ -120,10 +120,10 @@ def test_a_provider_that_fails_falls_back_says_so_and_proves_again(
     answered = [predictor.predict(x) for _ in range(3)]
     assert predictor.engine.name == "onnxruntime"
     assert checks == ["failing", "onnxruntime"]
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "device lost: no such stream" in said
-    assert "'onnxruntime' answers instead, the test vectors run again" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "device lost: no such stream" in printed
+    assert "'onnxruntime' answers instead, the test vectors run again" in printed
     monkeypatch.undo()
     wanted = Predictor(package, engine="onnxruntime").predict(x)
     for got in answered:
@@ -141,9 +141,10 @@ def test_an_engine_that_rounds_otherwise_is_left_for_numpy_unless_it_was_named(
     wrong = Engine(name="rounding", available=lambda: True, load=turned, start=0.1, call=1e-9)
     monkeypatch.setattr(engines, "choose", lambda *given: wrong)
     assert Predictor(package).engine.name == "numpy"
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert (
-        said == "edgewright: the engine 'rounding' does not pass the package's test vectors; 'numpy' does and answers\n"
+        printed
+        == "edgewright: the engine 'rounding' does not pass the package's test vectors; 'numpy' does and answers\n"
     )
     with pytest.raises(CheckFailedError, match="with the engine rounding"):
         Predictor(package, engine="rounding")
@@ -212,8 +213,8 @@ def test_openvino_adds_what_stands_in_the_graph_to_the_largest_of_a_window() -> 
     value = builder.op("Log", builder.op("Add", largest, offset))
     graph = builder.finish({"prediction": (value, "float32", (3,))})
     x = np.random.default_rng(0).normal(0, 2, (32, 3, 256)).astype(np.float32)
-    found = engines.get("openvino").load(to_onnx(graph))(x)["prediction"]
-    np.testing.assert_allclose(found, compile_graph(graph)(x)["prediction"], rtol=1e-4)
+    outputs = engines.get("openvino").load(to_onnx(graph))(x)["prediction"]
+    np.testing.assert_allclose(outputs, compile_graph(graph)(x)["prediction"], rtol=1e-4)
 
 
 def test_openvino_takes_a_large_mean_off_before_the_factor() -> None:
@@ -223,8 +224,8 @@ def test_openvino_takes_a_large_mean_off_before_the_factor() -> None:
     value = builder.op("Mul", builder.op("Sub", builder.input, mean), factor)
     graph = builder.finish({"prediction": (value, "float32", (2,))})
     x = np.array([[101325.0, 3.0], [101326.0, 4.0], [101324.5, 2.0]], np.float32)
-    found = engines.get("openvino").load(to_onnx(graph))(x)["prediction"]
-    np.testing.assert_allclose(found, compile_graph(graph)(x)["prediction"], rtol=1e-6, atol=0)
+    outputs = engines.get("openvino").load(to_onnx(graph))(x)["prediction"]
+    np.testing.assert_allclose(outputs, compile_graph(graph)(x)["prediction"], rtol=1e-6, atol=0)
 
 
 def test_openvino_says_what_it_cannot_run() -> None:

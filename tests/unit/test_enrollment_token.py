@@ -42,12 +42,12 @@ def test_enrolment_takes_the_token_from_a_file(tmp_path: Path, cli: Cli) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("more", "told"), [(["--token-file", "-"], "an enrolment token ew1.SECRET"), ([], "expected an enrolment token")]
+    ("more", "message"), [(["--token-file", "-"], "an enrolment token ew1.SECRET"), ([], "expected an enrolment token")]
 )
-def test_an_agent_takes_the_token_that_its_launcher_read(tmp_path: Path, more: list[str], told: str) -> None:
+def test_an_agent_takes_the_token_that_its_launcher_read(tmp_path: Path, more: list[str], message: str) -> None:
     command = [sys.executable, "-m", "edgewright", "device", "run", "--fleet", "http://127.0.0.1:9", "--store", "store"]
     done = subprocess.run(
         [*command, *more], input="ew1.of-another-form\n", cwd=tmp_path, capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
-    assert (done.returncode, told in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
+    assert (done.returncode, message in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr

@@ -54,12 +54,12 @@ def answers(graph: Graph, rounding: Rounding, x: NDArray[np.float32]) -> NDArray
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
     """Return every network, compiled together: float, and integers with both roundings."""
     need_compiler()
-    made = {f"float_{name}": write_c99(float_form(name), CodeOptions(f"float_{name}")) for name in NETWORKS}
+    files_of = {f"float_{name}": write_c99(float_form(name), CodeOptions(f"float_{name}")) for name in NETWORKS}
     for name in NETWORKS:
         for rounding in ROUNDINGS:
             word = f"{rounding}_{name}"
-            made[word] = write_network_c99(integer_network(small(name), rounding), name=word)
-    return load_together(made, tmp_path_factory.mktemp("networks"), flags=FLAGS)
+            files_of[word] = write_network_c99(integer_network(small(name), rounding), name=word)
+    return load_together(files_of, tmp_path_factory.mktemp("networks"), flags=FLAGS)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -69,8 +69,8 @@ def test_every_byte_of_an_integer_network_is_that_of_the_reference(
 ) -> None:
     network = integer_network(small(name), rounding)
     x = np.random.default_rng(1).integers(-128, 128, (300, *network.values[network.input].shape)).astype(np.int8)
-    found = models[f"{rounding}_{name}"].network(in_c(network, x))
-    np.testing.assert_array_equal(found, run_integer(network, x).reshape(300, -1))
+    outputs = models[f"{rounding}_{name}"].network(in_c(network, x))
+    np.testing.assert_array_equal(outputs, run_integer(network, x).reshape(300, -1))
 
 
 @pytest.mark.parametrize("name", ["dense", "separable"])
@@ -79,20 +79,20 @@ def test_a_quantised_pipeline_answers_as_the_reference(name: str, rounding: Roun
     graph = small(name)
     x = samples_of(graph)
     model = load_c99(write_c99(graph, CodeOptions("whole"), integer_network(graph, rounding)), tmp_path, flags=FLAGS)
-    found, expected = model.predict(x), answers(graph, rounding, x)
-    np.testing.assert_allclose(found.outputs["probabilities"], expected, atol=2e-7)
-    np.testing.assert_array_equal(found.outputs["label"], expected.argmax(axis=1))
-    np.testing.assert_array_equal(found.outputs["confidence"], found.outputs["probabilities"].max(axis=1))
-    np.testing.assert_array_equal(found.stages["model"], found.outputs["probabilities"])
+    answer, expected = model.predict(x), answers(graph, rounding, x)
+    np.testing.assert_allclose(answer.outputs["probabilities"], expected, atol=2e-7)
+    np.testing.assert_array_equal(answer.outputs["label"], expected.argmax(axis=1))
+    np.testing.assert_array_equal(answer.outputs["confidence"], answer.outputs["probabilities"].max(axis=1))
+    np.testing.assert_array_equal(answer.stages["model"], answer.outputs["probabilities"])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_float_network_answers_as_the_graph(name: str, models: dict[str, CModel]) -> None:
     graph = float_form(name)
     x = samples_of(graph)
-    found = models[f"float_{name}"].predict(x).outputs
+    outputs = models[f"float_{name}"].predict(x).outputs
     for output, expected in compile_graph(graph)(x).items():
-        np.testing.assert_allclose(found[output], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs[output], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_an_integer_network_may_come_with_the_float_graph(tmp_path: Path) -> None:
@@ -104,9 +104,9 @@ def test_an_integer_network_may_come_with_the_float_graph(tmp_path: Path) -> Non
 
 def test_bytes_share_memory_and_the_header_says_how_much() -> None:
     text = write_network_c99(integer_network(small("pools")), name="net")["net.h"]
-    found = re.search(r"Memory: (\d+) bytes of RAM .* \((\d+) bytes if", text)
-    assert found is not None
-    assert int(found[1]) < 0.6 * int(found[2])
+    outputs = re.search(r"Memory: (\d+) bytes of RAM .* \((\d+) bytes if", text)
+    assert outputs is not None
+    assert int(outputs[1]) < 0.6 * int(outputs[2])
 
 
 def test_the_plan_never_lets_two_living_buffers_overlap() -> None:
@@ -122,8 +122,8 @@ def test_the_plan_never_lets_two_living_buffers_overlap() -> None:
         assert offsets[a.key] + a.size <= size
         for b in lives:
             together = a.key < b.key and a.first <= b.last and b.first <= a.last
-            apart = offsets[a.key] + a.size <= offsets[b.key] or offsets[b.key] + b.size <= offsets[a.key]
-            assert apart or not together
+            disjoint = offsets[a.key] + a.size <= offsets[b.key] or offsets[b.key] + b.size <= offsets[a.key]
+            assert disjoint or not together
 
 
 def test_numbers_outside_their_ranges_set_a_flag_and_missing_ones_do_not(tmp_path: Path) -> None:
@@ -252,11 +252,11 @@ def test_an_output_that_is_a_constant_or_the_input_is_written(tmp_path: Path) ->
 def test_tables_are_named_after_layers_and_stages_as_a_proof_counts_them(form: str) -> None:
     graph = trained("pools") if form == "float" else small("pools")
     text = write_c99(graph, CodeOptions("net"), None if form == "float" else integer_network(graph))["net.c"]
-    found = re.findall(r"^static const \w+ net_(\w+)\[", text, re.MULTILINE)
-    assert len(set(found)) == len(found)
+    outputs = re.findall(r"^static const \w+ net_(\w+)\[", text, re.MULTILINE)
+    assert len(set(outputs)) == len(outputs)
     layers = ("conv_1", "depthwise_3", "conv_4", "dense_6", "dense_8")
-    assert {f"{layer}_{role}" for layer in layers for role in ("weights", "bias")} <= set(found)
-    assert {name.rsplit("_", 1)[0] for name in found} <= {*layers, "logistic_7"}
+    assert {f"{layer}_{role}" for layer in layers for role in ("weights", "bias")} <= set(outputs)
+    assert {name.rsplit("_", 1)[0] for name in outputs} <= {*layers, "logistic_7"}
     scaled = fitted(*next(case for case in CASES if case[1] == "scale"))[0]
     text = write_c99(scaled, CodeOptions("stage", ranges=[(-1.0, 1.0)] * scaled.inputs[0].shape[0]))["stage.c"]
     assert {"stage_scale_table", "stage_input_low", "stage_input_high"} <= set(re.findall(r"\w+(?=\[\d+\] = )", text))

@@ -42,10 +42,10 @@ _CALL = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with all of the code, and its object with every stage visible."""
     need("gcc", "nm", "objdump")
-    made = tmp_path_factory.mktemp("all")
+    folder = tmp_path_factory.mktemp("all")
     # Without optimisation every call in the source is in the graph.
-    call(made, "gcc", *WARNINGS, *taps(), "-O0", "-fcallgraph-info", "-c", put(made), "-o", "taps.o")
-    return made
+    call(folder, "gcc", *WARNINGS, *taps(), "-O0", "-fcallgraph-info", "-c", put(folder), "-o", "taps.o")
+    return folder
 
 
 @pytest.fixture(scope="module", params=["-O0", pytest.param("-O1", marks=pytest.mark.slow)])
@@ -153,12 +153,12 @@ def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(fold
 def sizes(folder: Path, file: str, kinds: str, names: str) -> dict[str, int]:
     """Return bytes of the symbols of these kinds and names, by example."""
     owners = sorted(everything(), key=len, reverse=True)
-    found = dict.fromkeys(owners, 0)
+    text_bytes = dict.fromkeys(owners, 0)
     for words in map(str.split, call(folder, "nm", "-S", file).splitlines()):
         if len(words) == 4 and words[2] in kinds:
             owner = next((n for n in owners if re.fullmatch(f"{n}_{names}", words[3])), None)
-            found |= {owner: found[owner] + int(words[1], 16)} if owner else {}
-    return found
+            text_bytes |= {owner: text_bytes[owner] + int(words[1], 16)} if owner else {}
+    return text_bytes
 
 
 def memory(files: Files, name: str) -> tuple[int, int]:

@@ -61,11 +61,11 @@ def rows(n: int, seed: int) -> Floats:
 @cache
 def fitted(kind: str, number: int) -> tuple[dict[str, Any], Floats, NDArray[np.float64]]:
     """Return what a detector learnt, rows it has not seen, and their scores in Python."""
-    made = detector(kind)
-    config = msgspec.convert(SETTINGS.get(kind, [{}])[number], made.config)
+    detector_file = detector(kind)
+    config = msgspec.convert(SETTINGS.get(kind, [{}])[number], detector_file.config)
     learnt = learn(kind, config, (Stretch("", rows(600, 1), TIMES[:600]),))
     seen = rows(700, 2)
-    return learnt, seen, made.start(learnt).update(seen, TIMES[600:])
+    return learnt, seen, detector_file.start(learnt).update(seen, TIMES[600:])
 
 
 class _Timed:
@@ -122,9 +122,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_scores_are_those_of_python_to_the_digits_of_float32(kind: str, number: int, library: Path) -> None:
     _, seen, scores = fitted(kind, number)
     there = _Timed(library / "all.so", f"{kind}{number}_0")
-    found = np.array([there.call("detect_score", row, time) for row, time in zip(seen, TIMES[600:], strict=True)])
-    np.testing.assert_allclose(found, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
-    assert (scores[::50] == 0).all() and (found[::50] == 0).all()
+    scores_in_c = np.array([there.call("detect_score", row, time) for row, time in zip(seen, TIMES[600:], strict=True)])
+    np.testing.assert_allclose(scores_in_c, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
+    assert (scores[::50] == 0).all() and (scores_in_c[::50] == 0).all()
 
 
 @pytest.mark.parametrize("refractory", [0, 9])
@@ -163,13 +163,13 @@ def test_memory_is_what_the_header_says(kind: str, number: int, library: Path) -
     _memory(name, files, library)
 
 
-@pytest.mark.parametrize(("samples", "step", "held"), [(8, 3, True), (6, 9, True), (8, 4, False)])
-def test_memory_of_windows_is_what_the_header_says(samples: int, step: int, held: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("samples", "step", "fits"), [(8, 3, True), (6, 9, True), (8, 4, False)])
+def test_memory_of_windows_is_what_the_header_says(samples: int, step: int, fits: bool, tmp_path: Path) -> None:
     need("gcc", "nm")
     learnt, _, _ = fitted("robust", 1)
     files = write_detector_c99(
         "robust", learnt, name="w", columns=("a",), threshold=1.0,
-        window=WindowSpec(samples=samples, step=step, rate=None), own_windows=held,
+        window=WindowSpec(samples=samples, step=step, rate=None), own_windows=fits,
     )  # fmt: skip
     for file, text in files.items():
         (tmp_path / file).write_text(text)
@@ -222,9 +222,9 @@ def test_a_row_of_unknown_time_is_taken_as_python_takes_it(library: Path) -> Non
         function.restype = ctypes.c_float
         context = ctypes.create_string_buffer(1 << 20)
         getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_9_detect_init")(context)
-        found = np.array([function(context, row.ctypes.data_as(ctypes.c_void_p)) for row in seen])
+        scores_in_c = np.array([function(context, row.ctypes.data_as(ctypes.c_void_p)) for row in seen])
         scores = detector(kind).start(learnt).update(seen, np.full(len(seen), np.nan))
-        np.testing.assert_allclose(found, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
+        np.testing.assert_allclose(scores_in_c, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES)
@@ -234,14 +234,16 @@ def test_a_broken_number_is_odd_and_soon_forgotten(kind: str, number: int, libra
     broken[240, 2], broken[242, 1] = 3e38, -3.4e38
     wanted = detector(kind).start(learnt).update(broken, TIMES[600:1000])
     there = _Timed(library / "all.so", f"{kind}{number}_9")
-    found = np.array([there.call("detect_score", row, time) for row, time in zip(broken, TIMES[600:], strict=False)])
+    scores_in_c = np.array(
+        [there.call("detect_score", row, time) for row, time in zip(broken, TIMES[600:], strict=False)]
+    )
     before = 1.001 * np.nanmax(wanted[180:240])
     for row in (240, 242):
-        assert (found[row] > before) == (wanted[row] > before), "as odd as in Python"
-    assert np.isfinite(found[-60:]).all() or not np.isfinite(wanted[-60:]).all()
+        assert (scores_in_c[row] > before) == (wanted[row] > before), "as odd as in Python"
+    assert np.isfinite(scores_in_c[-60:]).all() or not np.isfinite(wanted[-60:]).all()
     if kind != "own_past":
         # A range that has once been that wide is as good as none, there and here.
-        np.testing.assert_allclose(found[-60:], wanted[-60:], rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
+        np.testing.assert_allclose(scores_in_c[-60:], wanted[-60:], rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
 
 
 def test_an_autoencoder_may_be_of_floats(tmp_path: Path) -> None:
@@ -263,6 +265,6 @@ def test_an_autoencoder_may_be_of_floats(tmp_path: Path) -> None:
         (tmp_path / file).write_text(text)
     call(tmp_path, "gcc", *WARNINGS, "-O1", "-shared", "-fPIC", "f_detect.c", "f_net.c", "-o", "f.so", "-lm")
     there = _Timed(tmp_path / "f.so", "f")
-    found = np.array([there.call("detect_score", row, 0.0) for row in seen])
+    scores_in_c = np.array([there.call("detect_score", row, 0.0) for row in seen])
     wanted = detector("autoencoder").start(floats).update(seen, TIMES[600:])
-    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-4 * float(np.nanmedian(wanted)))
+    np.testing.assert_allclose(scores_in_c, wanted, rtol=2e-4, atol=2e-4 * float(np.nanmedian(wanted)))

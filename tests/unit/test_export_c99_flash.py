@@ -37,9 +37,9 @@ def spectrum(cosine: Array, sine: Array) -> Graph:
 
 def flash(header: str) -> int:
     """Return bytes of constants, as the header says."""
-    found = re.search(r"(\d+) bytes of constants", header)
-    assert found is not None
-    return int(found[1])
+    outputs = re.search(r"(\d+) bytes of constants", header)
+    assert outputs is not None
+    return int(outputs[1])
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_a_pair_of_fourier_matrices_becomes_a_fast_transform(
     assert flash(files["fast.h"]) < 0.4 * (cosine.nbytes + sine.nbytes)
     time = np.arange(samples)
     x = np.sin(time * np.array([0.1, 0.5, 2.9])[:, None, None] + np.arange(2)[:, None]).astype(np.float32)
-    found = load_c99(files, tmp_path, flags=FLAGS).predict(x).outputs["prediction"].reshape(3, 2, -1)
+    outputs = load_c99(files, tmp_path, flags=FLAGS).predict(x).outputs["prediction"].reshape(3, 2, -1)
     double = x.astype(np.float64)
     exact = (double @ cosine.astype(np.float64)) ** 2 + (double @ sine.astype(np.float64)) ** 2
-    np.testing.assert_allclose(found, exact, rtol=1e-5, atol=2e-7 * float(exact.max()))
+    np.testing.assert_allclose(outputs, exact, rtol=1e-5, atol=2e-7 * float(exact.max()))
 
 
 def test_what_is_no_transform_stays_two_products() -> None:
@@ -96,17 +96,17 @@ def product(matrix: Array) -> Graph:
 
 
 def _bands() -> Array:
-    made = np.zeros((40, 6), np.float32)
+    weights = np.zeros((40, 6), np.float32)
     for band in range(6):
-        made[6 * band : 6 * band + 7, band] = np.linspace(0.1, 1, 7)
-    return made
+        weights[6 * band : 6 * band + 7, band] = np.linspace(0.1, 1, 7)
+    return weights
 
 
 def _filter() -> Array:
     response = 0.9 ** np.arange(40) * 0.1
-    made = np.array([np.concatenate([np.zeros(t), response[: 40 - t]]) for t in range(40)], np.float32)
-    made[0] = 1 - made[1:].sum(axis=0)
-    return made
+    weights = np.array([np.concatenate([np.zeros(t), response[: 40 - t]]) for t in range(40)], np.float32)
+    weights[0] = 1 - weights[1:].sum(axis=0)
+    return weights
 
 
 def _smoother(count: int) -> Array:
@@ -129,8 +129,8 @@ def test_bands_and_filters_are_stored_as_what_they_are(matrix: Array, share: flo
     files = write_c99(product(matrix), CodeOptions("thin"))
     assert flash(files["thin.h"]) < share * matrix.nbytes
     x = np.random.default_rng(0).normal(size=(5, 3, len(matrix))).astype(np.float32)
-    found = load_c99(files, tmp_path, flags=FLAGS).predict(x).outputs["prediction"]
-    np.testing.assert_allclose(found.reshape(5, 3, -1), x @ matrix, rtol=1e-5, atol=2e-6)
+    outputs = load_c99(files, tmp_path, flags=FLAGS).predict(x).outputs["prediction"]
+    np.testing.assert_allclose(outputs.reshape(5, 3, -1), x @ matrix, rtol=1e-5, atol=2e-6)
 
 
 def test_chains_of_arithmetic_are_one_loop_and_equal_parts_are_worked_out_once() -> None:
@@ -143,5 +143,5 @@ def test_chains_of_arithmetic_are_one_loop_and_equal_parts_are_worked_out_once()
     body = files["chain.c"].partition("chain_before(")[2].partition("\n}")[0]
     # 50 numbers are read once: the chain and the mean (in one block of 32 and one of 18) are one pair of loops.
     assert body.count("input[") == 1
-    found = compile_graph(builder.finish({"prediction": (total, "float32", (1,))}))(np.zeros((1, 50), np.float32))
-    np.testing.assert_array_equal(found["prediction"], [[2.0]])
+    outputs = compile_graph(builder.finish({"prediction": (total, "float32", (1,))}))(np.zeros((1, 50), np.float32))
+    np.testing.assert_array_equal(outputs["prediction"], [[2.0]])

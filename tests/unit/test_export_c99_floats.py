@@ -60,16 +60,16 @@ def numbers() -> Floats:
     return np.concatenate([bits, near, edges, np.nextafter(edges, np.float32(9))])
 
 
-def digits(found: Floats, wanted: Floats) -> float:
+def digits(floats: Floats, wanted: Floats) -> float:
     """Return the largest error in digits of the last place; infinite where one alone is finite or not a number."""
     with np.errstate(all="ignore"):
         single = wanted.astype(np.float32)
-        if not np.array_equal(np.isnan(found), np.isnan(single)):
+        if not np.array_equal(np.isnan(floats), np.isnan(single)):
             return np.inf
-        real = np.isfinite(single) & np.isfinite(found)
-        if not np.array_equal(found[~real & ~np.isnan(found)], single[~real & ~np.isnan(found)]):
+        real = np.isfinite(single) & np.isfinite(floats)
+        if not np.array_equal(floats[~real & ~np.isnan(floats)], single[~real & ~np.isnan(floats)]):
             return np.inf
-        return float((np.abs(found[real] - wanted[real]) / np.spacing(np.abs(single[real]))).max())
+        return float((np.abs(floats[real] - wanted[real]) / np.spacing(np.abs(single[real]))).max())
 
 
 def test_own_functions_are_right_to_a_digit_of_the_last_place(tmp_path: Path) -> None:
@@ -138,10 +138,10 @@ def test_memory_is_taken_over_where_entries_are_read_before_they_are_written() -
 
 def test_what_a_loop_reads_again_stays() -> None:
     unit = Unit("m", floats=True)
-    given, made = unit.fresh((1, 64)), unit.fresh((1, 64))
+    given, result = unit.fresh((1, 64)), unit.fresh((1, 64))
     unit.step(["fill"], (), (given,))
     outer, unit.steps = unit.steps, []
-    unit.copy(combined("(-{0})", "float32", (given,)), made)
+    unit.copy(combined("(-{0})", "float32", (given,)), result)
     inner, unit.steps = unit.steps, outer
     unit.steps.append(Step(("for (;;) {",), (), (), inner=tuple(inner)))
     assert unit.arena().floats == 2 * 4 * 64
@@ -150,10 +150,10 @@ def test_what_a_loop_reads_again_stays() -> None:
 def test_values_go_to_the_network_as_bytes(tmp_path: Path) -> None:
     need_compiler()
     graph = as_integers(phone())
-    made = {node.outputs[0]: node for node in graph.nodes}
+    producers = {node.outputs[0]: node for node in graph.nodes}
     union = graph.boundary
-    while made[union].op != "Concat":
-        union = made[union].inputs[0]
+    while producers[union].op != "Concat":
+        union = producers[union].inputs[0]
     marks = (StageMark(stage="union", value=union), StageMark(stage="scale", value=graph.boundary))
     graph = msgspec.structs.replace(graph, stages=marks)
     network = Subject("model", graph).integers
@@ -177,18 +177,18 @@ def test_values_go_to_the_network_as_bytes(tmp_path: Path) -> None:
 
 
 def test_rows_that_nothing_picks_are_left_out_of_the_routine(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[tuple[int, bool]] = []
+    parts: list[tuple[int, bool]] = []
     real = LoopWriter.routine
 
     def noted(self: LoopWriter, bank: object) -> object:
-        made = real(self, bank)  # type: ignore[arg-type]
-        found[:] = [(rows, bool(step.lines)) for rows, step in made.parts]
-        return made
+        plan = real(self, bank)  # type: ignore[arg-type]
+        parts[:] = [(rows, bool(step.lines)) for rows, step in plan.parts]
+        return plan
 
     monkeypatch.setattr(LoopWriter, "routine", noted)
     lay_out(phone(), CodeOptions("model", core=CORE))
     # Six channels as they arrive, three drifts of which ranges are read where they lie, three of the body, ...
-    assert found[:3] == [(6, True), (3, False), (3, True)]
+    assert parts[:3] == [(6, True), (3, False), (3, True)]
 
 
 @pytest.mark.slow
@@ -215,7 +215,7 @@ def test_sums_by_eights_on_the_core(count: int) -> None:
     call = f"const float *x = in, *y = x + {count}; (void)y; " + " ".join(lines)
     head = f"#include <math.h>\n#include <stdint.h>\n#include <string.h>\n{text}\n"
     done = run_on_device({"m.h": head}, Entry("m.h", call, rows[0].nbytes, 4 * len(order)), CORE, rows)
-    found = done.outputs.view(np.float32)
+    outputs = done.outputs.view(np.float32)
     x, y = (part.astype(np.float64) for part in (rows[:, :count], rows[:, count:]))
     wanted = {
         "m_sum": x.sum(1), "m_dot": (x * y).sum(1), "m_rest": (x - 0.5).sum(1), "m_cubes": (x**3).sum(1),
@@ -223,5 +223,5 @@ def test_sums_by_eights_on_the_core(count: int) -> None:
         "m_most": x.max(1), "m_least": x.min(1),
     }  # fmt: skip
     assert set(order) == set(wanted)
-    for place, name in enumerate(order):
-        np.testing.assert_allclose(found[:, place], wanted[name], rtol=1e-5, atol=1e-5 * count)
+    for index, name in enumerate(order):
+        np.testing.assert_allclose(outputs[:, index], wanted[name], rtol=1e-5, atol=1e-5 * count)

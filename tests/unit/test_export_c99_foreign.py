@@ -51,11 +51,11 @@ def test_a_foreign_model_in_c_answers_as_its_graph(
     name: str, graphs: dict[str, Graph], models: dict[str, CModel]
 ) -> None:
     x = np.load(MODELS / f"{name}.npz")["x"].astype(np.float32)
-    graph, found = graphs[c_name(name)], models[c_name(name)].predict(x).outputs
+    graph, outputs = graphs[c_name(name)], models[c_name(name)].predict(x).outputs
     for output, expected in compile_graph(graph)(x).items():
-        field = output if output in found else "prediction"
+        field = output if output in outputs else "prediction"
         atol = 2e-6 * max(1.0, float(np.abs(expected).max()))
-        np.testing.assert_allclose(found[field].ravel(), expected.ravel(), rtol=1e-5, atol=atol)
+        np.testing.assert_allclose(outputs[field].ravel(), expected.ravel(), rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("name", ["sklearn-forest", "lightgbm"])
@@ -67,7 +67,7 @@ def test_trees_are_walked_in_one_loop_also_over_missing_values(name: str, tmp_pa
     rng = np.random.default_rng(4)
     x = rng.normal(size=(200, *graph.inputs[0].shape)).astype(np.float32) * 3
     x[rng.uniform(size=x.shape) < 0.2] = np.nan
-    found = load_c99(files, tmp_path, flags=(*STRICT, "-O1")).predict(x).outputs
+    outputs = load_c99(files, tmp_path, flags=(*STRICT, "-O1")).predict(x).outputs
     expected = compile_graph(graph)(x)
-    np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-6)
-    np.testing.assert_array_equal(found["label"], expected["label"].ravel())
+    np.testing.assert_allclose(outputs["probabilities"], expected["probabilities"], atol=1e-6)
+    np.testing.assert_array_equal(outputs["label"], expected["label"].ravel())

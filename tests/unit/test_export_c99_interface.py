@@ -73,8 +73,8 @@ def test_two_streams_in_turns_give_what_each_gives_alone(kind: str, name: str, c
         alone.append([stream.push(row) for row in one])
     first, second = _Stream(library, name), _Stream(library, name)
     turns = [(first.push(a), second.push(b)) for a, b in zip(*rows, strict=True)]
-    assert [list(told) for told in zip(*turns, strict=True)] == alone
-    assert len({told for told in alone[0] if told[0]}) > 5
+    assert [list(values) for values in zip(*turns, strict=True)] == alone
+    assert len({values for values in alone[0] if values[0]}) > 5
     assert alone[0] != alone[1]
 
 
@@ -87,10 +87,10 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
     wanted = [model.predict(part).outputs["prediction"] for part in x]
     with ThreadPoolExecutor(len(x)) as pool:
         for _ in range(3):
-            for found, right in zip(
+            for outputs, right in zip(
                 pool.map(lambda part: model.predict(part).outputs["prediction"], x), wanted, strict=True
             ):
-                np.testing.assert_array_equal(found, right)
+                np.testing.assert_array_equal(outputs, right)
 
 
 @pytest.mark.slow
@@ -128,10 +128,10 @@ some = st.one_of(st.text(), st.lists(st.sampled_from([*ODD, *"*/\\?@"]), max_siz
 @example("???/")
 @example("a*\\")
 def test_a_comment_holds_text_and_nothing_that_c_reads_otherwise(text: str) -> None:
-    for made in (comment(text), template_comment(text)):
-        assert not re.search(r"\*/|/\*|\?\?|\\", made)
-        assert made.isprintable()
-        made.encode()
+    for escaped in (comment(text), template_comment(text)):
+        assert not re.search(r"\*/|/\*|\?\?|\\", escaped)
+        assert escaped.isprintable()
+        escaped.encode()
     # What is left is as it was, in order.
     kept = [c for c in text.replace("\\", "/") if c.isprintable() and c != " "]
     assert [c for c in comment(text) if c != " "] == kept
@@ -239,8 +239,10 @@ def test_predict_and_network_take_the_channels_of_a_pixel_side_by_side(form: str
         library.eye_predict(context_of(library, "eye_context"), lying.ctypes.data_as(ctypes.c_void_p), answer)
         np.testing.assert_allclose(np.array(answer[: right.size]), right.ravel(), atol=0.02 if network else 1e-5)
     # Who asks with the samples of the package gets the package's answers.
-    found = CModel(next(tmp_path.glob("*.so")), files["eye.h"], "eye").predict(x).outputs
-    np.testing.assert_allclose(next(iter(found.values())).reshape(wanted.shape), wanted, atol=0.02 if network else 1e-5)
+    outputs = CModel(next(tmp_path.glob("*.so")), files["eye.h"], "eye").predict(x).outputs
+    np.testing.assert_allclose(
+        next(iter(outputs.values())).reshape(wanted.shape), wanted, atol=0.02 if network else 1e-5
+    )
     if network is None:
         return
     assert f"in[(row * {width} + column) * {channels} + channel]" in files["eye.h"]

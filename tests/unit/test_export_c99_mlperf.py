@@ -35,6 +35,6 @@ def test_a_model_of_mlperf_tiny_gives_every_byte(name: str, rounding: Rounding, 
     model = load_c99(files, tmp_path, flags=(*STRICT, "-O1"))
     x = np.random.default_rng(6).integers(-128, 128, (2, *network.values[network.input].shape)).astype(np.int8)
     np.testing.assert_array_equal(model.network(x), run_integer(network, x).reshape(2, -1))
-    found = re.search(r"Memory: (\d+) bytes of RAM.*?\((\d+) bytes if", files["tiny.h"], re.DOTALL)
-    assert found is not None
-    assert int(found[1]) < 0.56 * int(found[2])
+    match = re.search(r"Memory: (\d+) bytes of RAM.*?\((\d+) bytes if", files["tiny.h"], re.DOTALL)
+    assert match is not None
+    assert int(match[1]) < 0.56 * int(match[2])

@@ -74,8 +74,8 @@ def test_int8_pipeline_has_the_features_of_onnx_runtime_and_the_bytes_of_the_ref
     graph = seen_to_the_boundary(read_onnx((folder / "model.int8.onnx").read_bytes()))
     network = integer_network(graph)
     model: CModel = load_c99(write_c99(graph, CodeOptions("lesson"), network), tmp_path, flags=FLAGS)
-    found = model.predict(X)
-    features = found.stages["boundary"].reshape(len(X), *network.values[network.input].shape)
+    answer = model.predict(X)
+    features = answer.stages["boundary"].reshape(len(X), *network.values[network.input].shape)
     expected = in_onnxruntime(graph, graph.boundary, features.shape[1:], X)
     # The spread of honest rows, not that of the two which are far out.
     off = np.abs(features - expected) - 1e-5 * np.abs(expected) - 1e-5 * np.ptp(expected[:-3], axis=0)
@@ -93,10 +93,10 @@ def test_int8_pipeline_has_the_features_of_onnx_runtime_and_the_bytes_of_the_ref
         mask = without_mask(graph)[1]
         assert mask is not None
         best = raw.argmax(axis=1) if raw.shape[1] > 1 else (raw[:, 0] > 0).astype(int)
-        np.testing.assert_array_equal(found.outputs["label"], np.where(mask.unanswered(X), -1, best))
+        np.testing.assert_array_equal(answer.outputs["label"], np.where(mask.unanswered(X), -1, best))
     # ONNX Runtime rounds the network in its own way: nearly every label is the same.
     if "label" in answers:
-        assert np.sum(found.outputs["label"] != answers["label"].ravel()) <= max(2, len(X) * 0.02)
+        assert np.sum(answer.outputs["label"] != answers["label"].ravel()) <= max(2, len(X) * 0.02)
 
 
 @pytest.mark.slow
@@ -109,12 +109,12 @@ def test_float_pipeline_has_every_label_of_onnx_runtime(
     X = raw_rows(folder)
     if not any(mark.stage == "impute" for mark in graph.stages):
         X = np.delete(X, -3, axis=0)
-    found = load_c99(write_c99(graph, CodeOptions("lesson")), tmp_path, flags=FLAGS).predict(X).outputs
+    outputs = load_c99(write_c99(graph, CodeOptions("lesson")), tmp_path, flags=FLAGS).predict(X).outputs
     for value in graph.outputs:
         expected = in_onnxruntime(graph, value.name, value.shape, X)
         if value.name == "label":
-            np.testing.assert_array_equal(found["label"], expected.ravel())
+            np.testing.assert_array_equal(outputs["label"], expected.ravel())
         else:
             np.testing.assert_allclose(
-                found[value.name], expected.reshape(found[value.name].shape), rtol=1e-4, atol=2e-5
+                outputs[value.name], expected.reshape(outputs[value.name].shape), rtol=1e-4, atol=2e-5
             )

@@ -100,16 +100,16 @@ def test_channel_by_channel_gives_what_onnx_runtime_gives(make: Callable[[], Gra
         )
         names = [output.name for output in graph.outputs]
         expected = dict(zip(names, open_session(to_onnx(graph)).run(names, {"input": samples}), strict=True))
-        found = model.predict(samples).outputs
-        np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-4)
+        outputs = model.predict(samples).outputs
+        np.testing.assert_allclose(outputs["probabilities"], expected["probabilities"], atol=1e-4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("make", "flash", "ram"), [(phone, 26_000, 8_000), (watch, 34_000, 10_000)])
 def test_the_whole_program_on_a_cortex_m4(make: Callable[[], Graph], flash: int, ram: int) -> None:
-    found = truth(make())
-    assert found.flash <= flash
-    assert found.ram <= ram
+    footprint = truth(make())
+    assert footprint.flash <= flash
+    assert footprint.ram <= ram
 
 
 def smoothing(samples: int, cutoff: float) -> Graph:
@@ -120,8 +120,8 @@ def smoothing(samples: int, cutoff: float) -> Graph:
 
 @pytest.mark.parametrize(("samples", "cutoff"), [(8, 0.4), (9, 0.1), (30, 0.05), (128, 0.016), (200, 0.04)])
 def test_a_smoother_is_recognised_by_its_numbers(samples: int, cutoff: float) -> None:
-    found = stiffness_of(smoother(samples, cutoff))
-    assert found == pytest.approx((2 * np.sin(np.pi * cutoff)) ** -4, rel=1e-7)
+    stiffness = stiffness_of(smoother(samples, cutoff))
+    assert stiffness == pytest.approx((2 * np.sin(np.pi * cutoff)) ** -4, rel=1e-7)
 
 
 def test_what_is_no_smoother_is_not_taken_for_one() -> None:
@@ -141,12 +141,12 @@ def test_elimination_is_as_exact_as_the_product(samples: int, cutoff: float, tmp
     rng = np.random.default_rng(0)
     x = np.sin(time * rng.uniform(0.002, 2.0, (20, 2, 1))) + rng.normal(0, 0.05, (20, 2, samples))
     x = (x - x.mean(axis=2, keepdims=True)).astype(np.float32)
-    found = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(x)
+    answer = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(x)
     second = np.diff(np.eye(samples), 2, axis=0)
     stiffness = (2 * np.sin(np.pi * cutoff)) ** -4
     system = np.eye(samples) + stiffness * second.T @ second
     exact = np.linalg.solve(system, x.reshape(40, samples).T.astype(np.float64)).T
-    away = np.abs(found.outputs["prediction"].reshape(40, samples) - exact).max()
+    away = np.abs(answer.outputs["prediction"].reshape(40, samples) - exact).max()
     assert away <= 1e-5 * float(np.ptp(exact))
 
 
@@ -158,7 +158,7 @@ def test_slow_changes_are_as_exact_as_in_the_product(samples: int, cutoff: float
     slow = 2 * np.pi * rng.uniform(0.2, 0.7, (200, 2, 1)) * cutoff * np.arange(samples)
     x = (10 * np.sin(slow + rng.uniform(0, 6, (200, 2, 1)))).astype(np.float32)
     files = write_c99(smoothing(samples, cutoff), CodeOptions("smoothing"))
-    found = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(x)
+    answer = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(x)
     matrix = smoother(samples, cutoff)
     exact = x.astype(np.float64) @ matrix.astype(np.float64)
 
@@ -166,7 +166,7 @@ def test_slow_changes_are_as_exact_as_in_the_product(samples: int, cutoff: float
         waves = np.fft.rfft(values.reshape(x.shape) - exact, axis=2)[..., 1 : int(cutoff * samples) + 1]
         return float(np.sqrt(np.mean(np.abs(waves) ** 2)))
 
-    assert slow_error(found.outputs["prediction"]) <= 4 * slow_error(x @ matrix)
+    assert slow_error(answer.outputs["prediction"]) <= 4 * slow_error(x @ matrix)
 
 
 def test_tables_end_where_the_factors_settle() -> None:

@@ -19,8 +19,8 @@ from stage_examples import CASES
 @pytest.fixture(scope="module")
 def sources() -> dict[str, Files]:
     """Return the C of every stage by its name."""
-    made = {f"{kind}{number}": fitted(room, kind, number)[0] for room, kind, number in CASES}
-    return {name: write_c99(graph, CodeOptions(name)) for name, graph in made.items()}
+    graphs = {f"{kind}{number}": fitted(room, kind, number)[0] for room, kind, number in CASES}
+    return {name: write_c99(graph, CodeOptions(name)) for name, graph in graphs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,10 @@ def test_a_stage_in_c_gives_what_onnx_runtime_gives(
     room: str, kind: str, number: int, models: dict[str, CModel]
 ) -> None:
     graph, _, X = fitted(room, kind, number)
-    found = models[f"{kind}{number}"].predict(X)
-    assert share_of_tolerance(in_onnxruntime(to_onnx(graph), X), found.outputs["prediction"]) <= 1.0
+    answer = models[f"{kind}{number}"].predict(X)
+    assert share_of_tolerance(in_onnxruntime(to_onnx(graph), X), answer.outputs["prediction"]) <= 1.0
     np.testing.assert_array_equal(
-        found.stages[kind].ravel(), found.outputs["prediction"].ravel(), err_msg="the tap is not the output"
+        answer.stages[kind].ravel(), answer.outputs["prediction"].ravel(), err_msg="the tap is not the output"
     )
 
 

@@ -84,12 +84,14 @@ def stream(n: int = 900) -> tuple[Floats, dict[int, int]]:
     rows = rng.dirichlet((0.7, 0.7, 0.7), n) * 0.6 + 0.4 * np.eye(3)[kinds]
     rows[rng.uniform(size=n) < 0.1] = 1 / 3
     # Ties, numbers that just reach a threshold, and a label that comes again after exactly its time without alarms.
-    made: Floats = rows.astype(np.float32)
-    made[700:780] = np.repeat(np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], np.float32)[[0, 1, 0, 1, 1]], 16, axis=0)
-    made[780:] = np.array([[0.1, 0.1, 0.8], [0.8, 0.1, 0.1]], np.float32)[(np.arange(780, n) // 4) % 2]
-    made[840:] = made[np.where(np.arange(840, n) % 7 < 3, 780, 784)]
-    made[rng.integers(0, n, 6), rng.integers(0, 3, 6)] = [np.nan, np.inf, -np.inf, np.nan, 3e38, np.nan]
-    return made, {100: 0, 101: 1, 350: 7, 620: 100_000}
+    probabilities: Floats = rows.astype(np.float32)
+    probabilities[700:780] = np.repeat(
+        np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], np.float32)[[0, 1, 0, 1, 1]], 16, axis=0
+    )
+    probabilities[780:] = np.array([[0.1, 0.1, 0.8], [0.8, 0.1, 0.1]], np.float32)[(np.arange(780, n) // 4) % 2]
+    probabilities[840:] = probabilities[np.where(np.arange(840, n) % 7 < 3, 780, 784)]
+    probabilities[rng.integers(0, n, 6), rng.integers(0, 3, 6)] = [np.nan, np.inf, -np.inf, np.nan, 3e38, np.nan]
+    return probabilities, {100: 0, 101: 1, 350: 7, 620: 100_000}
 
 
 def cases(window: str) -> dict[str, DecisionSpec]:
@@ -153,16 +155,16 @@ def test_every_decision_and_mean_has_the_bits_of_python(
 
         for spec in specs:
             there = CStream(tmp_path / "all.so", f"{window}_{spec}", 3)
-            found, means = there.run(rows, gaps)
+            stream_lines, means = there.run(rows, gaps)
             decider = Decider(SPECS[spec], LABELS)
             with np.errstate(all="ignore"):
                 wanted, expected = in_python(rows, gaps, cut, decider, answer, RATE)
             assert len(wanted) > 3, "the stream is decided often"
-            assert found == wanted, (window, spec)
+            assert stream_lines == wanted, (window, spec)
             if cut is None:
                 np.testing.assert_array_equal(np.stack(means).view(np.uint32), np.stack(expected).view(np.uint32))
-            alarms += sum(alarm for _, _, alarm, _ in found)
-            assert there.run(rows, gaps)[0] == found, "after a reset it begins anew"
+            alarms += sum(alarm for _, _, alarm, _ in stream_lines)
+            assert there.run(rows, gaps)[0] == stream_lines, "after a reset it begins anew"
         assert alarms > 3
 
 
@@ -219,9 +221,9 @@ def test_one_sigmoid_is_two_labels(tmp_path: Path) -> None:
         at = int(np.flatnonzero((rows == x).all(axis=1))[0])
         return np.stack([1 - p[at], p[at]], axis=1)
 
-    found, _ = CStream(tmp_path / "two.so", "two", 2).run(rows, {})
-    assert found == in_python(rows, {}, None, Decider(spec, ("no", "yes")), answer, RATE)[0]
-    assert {label for _, label, _, _ in found} == {0, 1}
+    decisions, _ = CStream(tmp_path / "two.so", "two", 2).run(rows, {})
+    assert decisions == in_python(rows, {}, None, Decider(spec, ("no", "yes")), answer, RATE)[0]
+    assert {label for _, label, _, _ in decisions} == {0, 1}
 
 
 def test_a_number_is_an_event_at_every_window(tmp_path: Path) -> None:
@@ -236,12 +238,12 @@ def test_a_number_is_an_event_at_every_window(tmp_path: Path) -> None:
         (tmp_path / file).write_text(text)
     flags = (*STRICT, "-O1", "-ffp-contract=off")
     call(tmp_path, *compiler_command(), *flags, "main.c", "m.c", "m_stream.c", "-o", "run", "-lm")
-    found = [line.split() for line in call(tmp_path, str(tmp_path / "run")).splitlines()]
+    lines = [line.split() for line in call(tmp_path, str(tmp_path / "run")).splitlines()]
     rows = ((np.arange(40)[:, None] * 7 + np.arange(2) * 3) % 11).astype(np.float32)
     windows = Windower(8, 4, 2).push(rows)
-    assert [int(row) for row, _ in found] == [7 + 4 * n for n in range(9)]
+    assert [int(row) for row, _ in lines] == [7 + 4 * n for n in range(9)]
     np.testing.assert_allclose(
-        [float(value) for _, value in found], compile_graph(graph)(np.stack(windows))["prediction"].ravel(), atol=1e-5
+        [float(value) for _, value in lines], compile_graph(graph)(np.stack(windows))["prediction"].ravel(), atol=1e-5
     )
 
 
@@ -264,7 +266,7 @@ int main(void) {
 
 
 @pytest.mark.parametrize(
-    ("stream_of", "shape", "outputs", "told"),
+    ("stream_of", "shape", "outputs", "message"),
     [
         (Stream(None, LABELS, DecisionSpec(alarms=("jump",))), (3,), 3, "labels of the model"),
         (Stream(None, LABELS, DecisionSpec(alarms=("fall",), refractory=2.0)), (3,), 3, "a rate of the rows"),
@@ -300,8 +302,10 @@ int main(void) {
         ),
     ],
 )
-def test_streams_that_cannot_be_are_refused(stream_of: Stream, shape: tuple[int, ...], outputs: int, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_streams_that_cannot_be_are_refused(
+    stream_of: Stream, shape: tuple[int, ...], outputs: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         write_stream_c99(stream_of, shape, outputs, name="m")
 
 
@@ -311,10 +315,10 @@ def test_a_package_is_exported_with_its_stream(tmp_path: Path) -> None:
     assert read_package(tmp_path / "a.edge").manifest.decision == spec
     subject = read_subject(tmp_path / "a.edge")
     assert subject.stream == Stream(None, ("walking", "sitting", "running"), spec)
-    made = TARGET.files(subject)
+    files = TARGET.files(subject)
     parts_of = ("", "_self_test", "_stream")
-    assert sorted(made) == sorted(f"activity{part}.{end}" for part in parts_of for end in "ch")
-    assert b"Alarms: running." in made["activity_stream.h"]
+    assert sorted(files) == sorted(f"activity{part}.{end}" for part in parts_of for end in "ch")
+    assert b"Alarms: running." in files["activity_stream.h"]
     # Whole recordings without windows have no rows that could be pushed.
     there = parts(regressor(), task="regression", columns=(Column(name="x"), Column(name="y")), shape=(2, 8), labels=())
     write_package(tmp_path / "c.edge", *there)

@@ -66,7 +66,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(recordings: Path) -> tuple[Graph, Floats]:
+def network(recordings: Path) -> tuple[Graph, Floats]:
     """Provide the int8 form of the shipped pipeline, trained a little; rows of all recordings, one after the other."""
     data = load_data({"kind": "hapt", "path": str(recordings)}, seed=0)
     samples = cut(data, WindowConfig(samples=WINDOW.samples, step=WINDOW.step, within="label"))
@@ -93,51 +93,51 @@ def files_of(graph: Graph) -> dict[str, str]:
     return {**written, **write_stream_c99(there, (6, 128), len(graph.labels), name="hapt")}
 
 
-def apart(found: list[Told], wanted: list[Told]) -> Floats:
+def ulp_distances(decisions: list[Told], wanted: list[Told]) -> Floats:
     """How far confidences of other bits are apart; all else must be the same."""
-    assert [told[:3] for told in found] == [told[:3] for told in wanted]
-    a, b = (np.array([told[3] for told in side], np.uint32) for side in (found, wanted))
+    assert [decision[:3] for decision in decisions] == [decision[:3] for decision in wanted]
+    a, b = (np.array([decision[3] for decision in side], np.uint32) for side in (decisions, wanted))
     return np.asarray(np.abs(a.view(np.float32) - b.view(np.float32))[a != b], np.float32)
 
 
 @pytest.fixture(scope="module")
-def decided(made: tuple[Graph, Floats], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Told]]:
+def decided(network: tuple[Graph, Floats], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Told]]:
     """Provide what is told with each engine of Python, which knows nothing of the compiler that it is held against."""
-    graph, rows = made
+    graph, rows = network
     model = to_onnx(graph)
-    found = {}
+    decisions = {}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         for name in ("numpy", *(("extension",) if can_build() else ())):
             if name == "extension":
                 build_model(model)
             run = engines.choose(name).load(model)
-            found[name], _ = python(graph, rows, lambda x, run=run: run(x)["probabilities"])
-    return found
+            decisions[name], _ = python(graph, rows, lambda x, run=run: run(x)["probabilities"])
+    return decisions
 
 
 @pytest.mark.slow
 @pytest.mark.needs_data
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_same_events_at_the_same_rows(
-    compiler: str, made: tuple[Graph, Floats], decided: dict[str, list[Told]], tmp_path: Path
+    compiler: str, network: tuple[Graph, Floats], decided: dict[str, list[Told]], tmp_path: Path
 ) -> None:
     need(compiler)
-    graph, rows = made
+    graph, rows = network
     files = files_of(graph)
     library = compile_c99(files, tmp_path, flags=(*WARNINGS, "-O2", "-ffp-contract=off"), compiler=compiler, taps=False)
-    found, _ = CStream(library, "hapt", 6).run(rows, GAPS)
-    assert len(found) > 20
-    assert {alarm for _, _, alarm, _ in found} == {True, False}
+    decisions, _ = CStream(library, "hapt", 6).run(rows, GAPS)
+    assert len(decisions) > 20
+    assert {alarm for _, _, alarm, _ in decisions} == {True, False}
     # The model of the same C by itself, cut and decided by Python: every bit.
     alone = load_c99(files, tmp_path / "alone", flags=FLAGS, compiler=compiler)
     wanted, _ = python(graph, rows, lambda x: alone.predict(x).outputs["probabilities"])
-    assert not len(apart(found, wanted))
+    assert not len(ulp_distances(decisions, wanted))
     # Engines of Python work out the features and the last softmax in another order: the last digits are counted.
     for name, wanted in decided.items():
-        others = apart(found, wanted)
+        others = ulp_distances(decisions, wanted)
         text = f"{len(others)} of other bits, by {others.max(initial=0):.1e} at most"
-        print(f"{compiler}, {name}: {len(rows)} rows, {len(found)} decisions, {text}")
+        print(f"{compiler}, {name}: {len(rows)} rows, {len(decisions)} decisions, {text}")
         # A digit of the softmax; more only where the last digit moves a feature across a step of its grid.
         assert (others > 1e-6).sum() <= 2
 
@@ -148,34 +148,40 @@ def python(graph: Graph, rows: Floats, answer: Any) -> tuple[list[Told], list[Fl
 
 @pytest.mark.slow
 @pytest.mark.needs_data
-def test_a_microcontroller_decides_at_the_same_rows(made: tuple[Graph, Floats], tmp_path: Path) -> None:
+def test_a_microcontroller_decides_at_the_same_rows(network: tuple[Graph, Floats], tmp_path: Path) -> None:
     if missing_tools():
         left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
     need_compiler()
-    graph, rows = made
+    graph, rows = network
     files, few = files_of(graph), np.ascontiguousarray(rows[5000:8000])
     lost = {1000: 23}
     library = compile_c99(files, tmp_path, flags=("-std=c99", "-O2", "-ffp-contract=off"), taps=False)
     wanted, _ = CStream(library, "hapt", 6).run(few, lost)
     assert len(wanted) > 2
     # The whole stretch is one call: rows in, events out.
-    call_of = _ON_DEVICE.format(rows=len(few), most=_MOST)
+    call_of = _ON_DEVICE.format(rows=len(few), most=_MAX_DECISIONS)
     run = run_on_device(
-        files, Entry("hapt_stream.h", call_of, few.nbytes, 4 + 20 * _MOST), "cortex-m4", few[None], optimise="-O2"
+        files,
+        Entry("hapt_stream.h", call_of, few.nbytes, 4 + 20 * _MAX_DECISIONS),
+        "cortex-m4",
+        few[None],
+        optimise="-O2",
     )
     words = run.outputs[0].view(np.int32)
-    events = words[1:].reshape(_MOST, 5)[: words[0]]
-    found = [(int(row), int(label), bool(kind == 2), int(np.uint32(p))) for kind, label, p, row, _ in events.tolist()]
-    others = apart(found, wanted)
+    events = words[1:].reshape(_MAX_DECISIONS, 5)[: words[0]]
+    decisions = [
+        (int(row), int(label), bool(kind == 2), int(np.uint32(p))) for kind, label, p, row, _ in events.tolist()
+    ]
+    others = ulp_distances(decisions, wanted)
     text = f"{len(others)} of other bits, by {others.max(initial=0):.1e} at most"
-    print(f"cortex-m4: {len(few)} rows, {len(found)} decisions, {text}; stack {run.stack}")
+    print(f"cortex-m4: {len(few)} rows, {len(decisions)} decisions, {text}; stack {run.stack}")
     assert (others > 1e-6).sum() <= 1
     reported = [re.search(r"Memory: (\d+) bytes", files[name]) for name in ("hapt.h", "hapt_stream.h")]
     # 96 bytes of newlib's errno, both ends at multiples of 8.
-    assert abs(run.ram - sum(int(found[1]) for found in reported if found) - 96) <= 16
+    assert abs(run.ram - sum(int(measured[1]) for measured in reported if measured) - 96) <= 16
 
 
-_MOST = 64
+_MAX_DECISIONS = 64
 _ON_DEVICE = """\
 const float *rows = in; int *count = out; hapt_event *events = (hapt_event *)(count + 1);
 *count = 0; static hapt_stream_context context; hapt_init(&context);
@@ -187,9 +193,9 @@ for (int i = 0; i < {rows}; ++i) {{
 
 @pytest.mark.slow
 @pytest.mark.needs_data
-def test_address_sanitizer_finds_nothing_in_a_recording(made: tuple[Graph, Floats], tmp_path: Path) -> None:
+def test_address_sanitizer_finds_nothing_in_a_recording(network: tuple[Graph, Floats], tmp_path: Path) -> None:
     need("gcc")
-    graph, rows = made
+    graph, rows = network
     few = rows[3000:8000]
     few.tofile(tmp_path / "rows.bin")
     for name, text in files_of(graph).items():
@@ -202,7 +208,7 @@ def test_address_sanitizer_finds_nothing_in_a_recording(made: tuple[Graph, Float
     library = compile_c99(files_of(graph), tmp_path / "plain", flags=FLAGS, taps=False)
     there = CStream(library, "hapt", 6)
     wanted, _ = there.run(few, {2000: 11})
-    assert [int(row) for row in lines] == [told[0] for told in wanted]
+    assert [int(row) for row in lines] == [decision[0] for decision in wanted]
 
 
 _MAIN = """\

@@ -56,7 +56,7 @@ KEPT: dict[str, list[tuple[str, str, dict[str, Any], tuple[str, ...], WindowSpec
 # Windows that end at other rows than the model's, which has copies of a first row before it.
 KEPT["filled"] = KEPT["level"]
 WINDOWED = ("level", "filled")
-Told = tuple[int, int, int, int]
+StreamLine = tuple[int, int, int, int]
 """Kind, row with lost ones counted, detector, channel of the package."""
 
 
@@ -111,27 +111,27 @@ def package(name: str, extra: bool = False) -> tuple[dict[str, bytes], Any, dict
     manifest = msgspec.structs.replace(manifest, name=name)
     names = [column.name for column in manifest.columns]
     rows = stream(len(names))
-    made: dict[str, bytes] = {}
+    detector_files: dict[str, bytes] = {}
     for text, kind, settings, columns, window in KEPT[name]:
         own = Rows(rows.values[:, [names.index(column) for column in columns]], rows.time, rows.gap)
-        made[text] = detector_bytes(*fitted(kind, settings, columns, window, own))
+        detector_files[text] = detector_bytes(*fitted(kind, settings, columns, window, own))
     if extra:
         spec, learnt = fitted("robust", {"season": 60.0}, ("x", "y"), None, rows)
-        made["odd"] = detector_bytes(spec, {**learnt, "season": 60.0000001})
-        made["else"] = detector_bytes(
+        detector_files["odd"] = detector_bytes(spec, {**learnt, "season": 60.0000001})
+        detector_files["else"] = detector_bytes(
             msgspec.structs.replace(spec, columns=(Column(name="x"), Column(name="z"))), learnt
         )
-        made["newer"] = detector_bytes(msgspec.structs.replace(spec, version=99), learnt)
-    return {IN_PACKAGE.format(name=told): data for told, data in made.items()}, manifest, files
+        detector_files["newer"] = detector_bytes(msgspec.structs.replace(spec, version=99), learnt)
+    return {IN_PACKAGE.format(name=name): data for name, data in detector_files.items()}, manifest, files
 
 
-def put(name: str, place: Path, extra: bool = False) -> Path:
+def put(name: str, folder: Path, extra: bool = False) -> Path:
     detectors, manifest, files = package(name, extra)
-    write_package(place / f"{name}.edge", manifest, {**files, **detectors})
-    return place / f"{name}.edge"
+    write_package(folder / f"{name}.edge", manifest, {**files, **detectors})
+    return folder / f"{name}.edge"
 
 
-def in_python(name: str) -> tuple[list[Told], list[float]]:
+def in_python(name: str) -> tuple[list[StreamLine], list[float]]:
     """All events, and the scores of the anomalies."""
     detectors, manifest, _ = package(name)
     names = [column.name for column in manifest.columns]
@@ -273,10 +273,10 @@ def test_a_package_of_whole_recordings_gives_its_detectors_alone(tmp_path: Path)
     there = parts(regressor(), task="regression", columns=columns, shape=(2, 8), labels=())
     write_package(tmp_path / "w.edge", there[0], {**there[1], **detectors})
     subject = read_subject(tmp_path / "w.edge")
-    made = TARGET.files(subject)
-    assert "activity_stream.h" not in made
+    files = TARGET.files(subject)
+    assert "activity_stream.h" not in files
     assert (
         b"int activity_a_shape_detect(activity_a_shape_detect_context *context, const float row["
-        in made["activity_a_shape_detect.h"]
+        in files["activity_a_shape_detect.h"]
     )
     assert "activity_c_day_detect of activity_c_day_detect.h takes rows and reports anomalies" in TARGET.note(subject)

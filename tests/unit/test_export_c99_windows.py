@@ -110,10 +110,10 @@ def test_windows_reach_the_answer_of_the_reference(name: str, rounding: Rounding
     graph, X = fitted(name)
     small = quantise(graph, X[: len(X) // 2])
     network = integer_network(small, rounding)
-    found = load_c99(
+    answer = load_c99(
         write_c99(small, CodeOptions(name), network), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")
     ).predict(X)
-    features = found.stages["end"].reshape(len(X), *network.values[network.input].shape)
+    features = answer.stages["end"].reshape(len(X), *network.values[network.input].shape)
     extra = Value(name=graph.boundary, dtype="float32", shape=features.shape[1:])
     expected = in_onnxruntime(to_onnx(msgspec.structs.replace(graph, outputs=(extra,))), X)
     # A transform rounds otherwise than the matrices it replaces, which shows in bands that are quiet beside loud ones.
@@ -124,24 +124,24 @@ def test_windows_reach_the_answer_of_the_reference(name: str, rounding: Rounding
     moved = (grid != other).reshape(len(X), -1).any(axis=1)
     assert (grid != other).mean() < 1e-4
     raw = to_reals(last, run_integer(network, grid))
-    assert len(set(found.outputs["label"].tolist())) > 1
-    np.testing.assert_array_equal(found.outputs["label"], raw.argmax(axis=1))
+    assert len(set(answer.outputs["label"].tolist())) > 1
+    np.testing.assert_array_equal(answer.outputs["label"], raw.argmax(axis=1))
     there = to_reals(last, run_integer(network, other)).argmax(axis=1)
-    np.testing.assert_array_equal(found.outputs["label"][~moved], there[~moved])
+    np.testing.assert_array_equal(answer.outputs["label"][~moved], there[~moved])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_float_windows_have_every_label_of_onnx_runtime(name: str, tmp_path: Path) -> None:
     graph, X = fitted(name)
-    found = load_c99(
+    answer = load_c99(
         write_c99(graph, CodeOptions(name)), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")
     ).predict(X)
     only = [value for value in graph.outputs if value.name == "probabilities"]
     expected = in_onnxruntime(to_onnx(msgspec.structs.replace(graph, outputs=tuple(only))), X)
-    np.testing.assert_allclose(found.outputs["probabilities"], expected, atol=1e-4)
+    np.testing.assert_allclose(answer.outputs["probabilities"], expected, atol=1e-4)
     close = np.abs(np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)).ravel() < 2e-4
-    np.testing.assert_array_equal(found.outputs["label"][~close], expected.argmax(axis=1)[~close])
+    np.testing.assert_array_equal(answer.outputs["label"][~close], expected.argmax(axis=1)[~close])
 
 
 def test_frames_of_a_sound_take_the_memory_of_one() -> None:
@@ -223,23 +223,23 @@ def test_a_sound_as_it_arrives_has_the_answers_of_its_windows(form: str, step: i
     assert "window[" not in files["m_stream.h"]
     alone = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"), taps=False)
     stream = CStream(next(tmp_path.glob("*.so")), "m", len(graph.labels))
-    rows = np.concatenate([X[place, 0] for place in range(16)])[:, None]
+    rows = np.concatenate([X[index, 0] for index in range(16)])[:, None]
     # A window has no answer for one sample that is none, and begins anew behind a gap.
     rows[9_000:9_002], rows[17_123], rows[25_000] = np.nan, np.inf, -2.5
     gaps = {21_001: 40, 30_000: 0}
-    found, _ = stream.run(rows, gaps)
+    decisions, _ = stream.run(rows, gaps)
     decider = Decider(there.decision, graph.labels)
 
     def answer(x: Floats) -> Floats:
         """Return probabilities of which those of no answer are none, as the decider of a device takes them."""
         given = alone.predict(x)
-        made = np.array(given.outputs["probabilities"], np.float32)
-        made[given.flags != 0] = np.nan
-        return made
+        probabilities = np.array(given.outputs["probabilities"], np.float32)
+        probabilities[given.flags != 0] = np.nan
+        return probabilities
 
     wanted, _ = in_python(rows, gaps, window, decider, answer, 8000.0)
     assert len(wanted) > 3
-    assert found == wanted
+    assert decisions == wanted
     # What the estimate adds for the rows that arrive is what the stream keeps beside its model.
     kept = fill_bytes(load_profile("cortex-m4"), graph, window)
     assert kept < 4 * X.shape[2]

@@ -20,20 +20,20 @@ Patch = pytest.MonkeyPatch
 Capture = pytest.CaptureFixture[str]
 
 
-def program(place: Path, said: str) -> Path:
+def program(path: Path, text: str) -> Path:
     """Return a program that says a version and nothing else."""
-    place.write_text(f"#!/bin/sh\necho '{said}'\n")
-    place.chmod(0o755)
-    return place
+    path.write_text(f"#!/bin/sh\necho '{text}'\n")
+    path.chmod(0o755)
+    return path
 
 
-def real(place: Path, name: str) -> None:
+def real(path: Path, name: str) -> None:
     """Link a compiler of this machine into a folder of its own."""
-    found = shutil.which(name)
-    if found is None:
+    executable = shutil.which(name)
+    if executable is None:
         left_out(name)
-    place.write_text(f'#!/bin/sh\nPATH=/usr/bin:/bin exec {found} "$@"\n')
-    place.chmod(0o755)
+    path.write_text(f'#!/bin/sh\nPATH=/usr/bin:/bin exec {executable} "$@"\n')
+    path.chmod(0o755)
 
 
 def test_each_compiler_is_found_once_and_missing_ones_are_named(tmp_path: Path, monkeypatch: Patch) -> None:

@@ -49,9 +49,9 @@ def test_a_microcontroller_scores_as_python_does(kind: str) -> None:
     run = run_on_device(
         files, Entry("d_detect.h", call, 4 * ROWS * CHANNELS, 4 * ROWS), "cortex-m4", streams.reshape(STREAMS, -1)
     )
-    found = run.outputs.view(np.float32).reshape(STREAMS, ROWS)
+    scores_of = run.outputs.view(np.float32).reshape(STREAMS, ROWS)
     time = START + EVERY * np.arange(float(ROWS))
-    for rows, scores in zip(streams, found, strict=True):
+    for rows, scores in zip(streams, scores_of, strict=True):
         wanted = detector(kind).start(learnt).update(rows, time)
         np.testing.assert_allclose(scores, wanted, rtol=1e-4, atol=1e-4 * float(np.nanmedian(wanted)))
         assert np.nanmax(wanted) > 0

@@ -130,9 +130,9 @@ def test_layers_wider_than_the_registers_are_bit_exact(cache: Path) -> None:
     """Several blocks of groups, groups that are not full, and an odd number of inputs."""
     for widths, per_channel in (((10, 277, 33, 3), "always"), ((10, 515, 16, 3), "never")):
         graph = classifier(widths)
-        made = quantise(graph, numbers(60, 10), per_channel=per_channel)  # type: ignore[arg-type]
-        network = integer_network(made)
-        module = load_module(build_extension(made, cache=cache))
+        quantised = quantise(graph, numbers(60, 10), per_channel=per_channel)  # type: ignore[arg-type]
+        network = integer_network(quantised)
+        module = load_module(build_extension(quantised, cache=cache))
         x = np.random.default_rng(1).integers(-128, 128, (60, 10), dtype=np.int8)
         assert np.array_equal(np.frombuffer(module.network(x), np.int8).reshape(60, 3), run_integer(network, x))
 
@@ -144,9 +144,9 @@ def test_two_dimensional_windows_are_bit_exact(cache: Path) -> None:
     build_graph.boundary(build_graph.input)
 
     def weights(*shape: int) -> tuple[str, str]:
-        made = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+        weights = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
         bias = rng.standard_normal(shape[0]) / 4
-        return build_graph.constant(made.astype(np.float32)), build_graph.constant(bias.astype(np.float32))
+        return build_graph.constant(weights.astype(np.float32)), build_graph.constant(bias.astype(np.float32))
 
     value = build_graph.op("Conv", build_graph.input, *weights(21, 3, 3, 2), strides=(2, 1), pads=(1, 0, 0, 2))
     value = build_graph.op("Relu", value)
@@ -189,12 +189,12 @@ def test_a_missing_value_is_imputed_and_one_row_is_as_many(cache: Path) -> None:
 def test_features_at_the_boundary_are_those_of_the_graph(cache: Path) -> None:
     graph, x = classifier(), numbers(5, 10)
     x[1, 2] = np.nan
-    made = np.empty((5, 10), np.float32)
+    boundary = np.empty((5, 10), np.float32)
     module = load_module(build_extension(graph, cache=cache))
-    module.boundary(x, made)
-    np.testing.assert_allclose(made, compile_graph(graph, (graph.boundary,))(x)[graph.boundary], rtol=1e-6)
+    module.boundary(x, boundary)
+    np.testing.assert_allclose(boundary, compile_graph(graph, (graph.boundary,))(x)[graph.boundary], rtol=1e-6)
     with pytest.raises(ValueError, match="rows of 10 numbers"):
-        module.boundary(x, made[:4])
+        module.boundary(x, boundary[:4])
 
 
 def test_what_is_no_row_is_refused(cache: Path) -> None:

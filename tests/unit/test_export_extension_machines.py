@@ -109,23 +109,23 @@ def answers_of(graph: Graph, x: NDArray[Any], machine: str, folder: Path) -> NDA
 def extremes() -> Graph:
     """Return a graph of each kernel whose weights are all at the limits of int8."""
     rng = np.random.default_rng(5)
-    made = Builder("extremes", (3, 9, 8))
-    made.boundary(made.input)
+    builder = Builder("extremes", (3, 9, 8))
+    builder.boundary(builder.input)
 
     def weights(*shape: int) -> tuple[str, str]:
         """Return the first output has one sign, the others are a mixture."""
         signs = np.where(rng.random(shape) < 0.5, -1, 1).astype(np.float32)
         signs[0], signs[-1] = 1, -1
-        return made.constant(signs), made.constant(rng.standard_normal(shape[0]).astype(np.float32))
+        return builder.constant(signs), builder.constant(rng.standard_normal(shape[0]).astype(np.float32))
 
-    value = made.op("Conv", made.input, *weights(21, 3, 3, 3), pads=(1, 1, 1, 1))
-    value = made.op("Conv", value, *weights(21, 1, 3, 3), group=21, pads=(1, 1, 1, 1))
-    value = made.op("MaxPool", value, kernel_shape=(2, 2), strides=(2, 2))
-    value = made.op("Conv", value, *weights(40, 21, 1, 1))
-    value = made.op("Flatten", value, axis=1)
-    value = made.op("Gemm", value, *weights(277, 40 * 4 * 4), transB=1)
-    value = made.op("Gemm", value, *weights(5, 277), transB=1)
-    graph = made.finish({"prediction": (value, "float32", (5,))})
+    value = builder.op("Conv", builder.input, *weights(21, 3, 3, 3), pads=(1, 1, 1, 1))
+    value = builder.op("Conv", value, *weights(21, 1, 3, 3), group=21, pads=(1, 1, 1, 1))
+    value = builder.op("MaxPool", value, kernel_shape=(2, 2), strides=(2, 2))
+    value = builder.op("Conv", value, *weights(40, 21, 1, 1))
+    value = builder.op("Flatten", value, axis=1)
+    value = builder.op("Gemm", value, *weights(277, 40 * 4 * 4), transB=1)
+    value = builder.op("Gemm", value, *weights(5, 277), transB=1)
+    graph = builder.finish({"prediction": (value, "float32", (5,))})
     small = quantise(graph, rng.choice([-1.0, 1.0], (200, 3, 9, 8)).astype(np.float32))
 
     def lowest(array: NDArray[Any]) -> NDArray[Any]:
@@ -160,9 +160,9 @@ def layers(rounding: Rounding) -> list[IntegerNetwork]:
     """Single layers of every shape, padding and scale; scales that are powers of two give halves to round."""
     rng = np.random.default_rng(11)
     kinds = ("dense", "conv", "depthwise", "mean", "max_pool", "average_pool", "add")
-    made = [with_rounding(LAYERS[kind](rng), rounding) for kind in kinds for _ in range(12)]
+    networks = [with_rounding(LAYERS[kind](rng), rounding) for kind in kinds for _ in range(12)]
     # Several filters a channel, padded means and factors above 1 are left to the portable C.
-    return [network for network in made if all(has_code(network, operator) for operator in network.operators)]
+    return [network for network in networks if all(has_code(network, operator) for operator in network.operators)]
 
 
 @pytest.mark.slow

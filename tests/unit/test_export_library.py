@@ -119,15 +119,15 @@ int main(void) {
 def test_two_models_and_two_contexts_each_interleave_in_one_image(tmp_path: Path) -> None:
     need("gcc")
     put({**rows("one"), **quantised("two")}, tmp_path)
-    told = []
+    outputs = []
     for skip in (-1, 1, 0):
         names = {"one": "one", "ONE": "ONE", "two": "two", "TWO": "TWO", "skip": skip}
         (tmp_path / "main.c").write_text(_TOGETHER % names)
         sources = sorted(path.name for path in tmp_path.glob("*.c"))
         call(tmp_path, "gcc", "-std=c99", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
              "-ffp-contract=off", *sources, "-lm", "-o", "run")  # fmt: skip
-        told.append(call(tmp_path, "./run").splitlines())
-    together, first, second = told
+        outputs.append(call(tmp_path, "./run").splitlines())
+    together, first, second = outputs
     assert len(first) > 205 and len(second) > 205
     assert [line for line in together if line.startswith("0")] == first
     assert [line for line in together if line.startswith("1")] == second
@@ -138,10 +138,10 @@ def test_a_macro_places_every_table(tmp_path: Path) -> None:
     need("gcc", "objdump")
     put({**rows("one"), **quantised("two")}, tmp_path)
     for word, name in (("one", "one.c"), ("two", "two.c"), ("one", "one_self_test.c")):
-        place = f'-D{word.upper()}_WEIGHTS=__attribute__((section(".far")))'
-        call(tmp_path, "gcc", "-std=c99", "-Wall", "-Werror", "-O1", place, "-c", name, "-o", "placed.o")
-        found = re.findall(r"^ +\d+ (\S+) +([0-9a-f]+) ", call(tmp_path, "objdump", "-h", "placed.o"), re.MULTILINE)
-        sections = {section: int(size, 16) for section, size in found}
+        attribute = f'-D{word.upper()}_WEIGHTS=__attribute__((section(".far")))'
+        call(tmp_path, "gcc", "-std=c99", "-Wall", "-Werror", "-O1", attribute, "-c", name, "-o", "placed.o")
+        matches = re.findall(r"^ +\d+ (\S+) +([0-9a-f]+) ", call(tmp_path, "objdump", "-h", "placed.o"), re.MULTILINE)
+        sections = {section: int(size, 16) for section, size in matches}
         header = (tmp_path / f"{word}.h").read_text()
         constants = int(re.findall(r" \* (\d+) bytes of constants", header)[0])
         if name == f"{word}.c":
@@ -269,8 +269,8 @@ def test_the_ring_of_the_documents_loses_no_row_unsaid(tmp_path: Path) -> None:
     put({**rows("gesture"), "ring.c": example, "around.c": _AROUND_THE_RING}, tmp_path)
     strict = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
     call(tmp_path, "gcc", *strict, *(path.name for path in tmp_path.glob("*.c")), "-lm", "-o", "ring")
-    said = call(tmp_path, "./ring").splitlines()
-    plain, ring = ([line.split()[1:] for line in said if line.startswith(word)] for word in ("plain", "ring"))
+    lines = call(tmp_path, "./ring").splitlines()
+    plain, ring = ([line.split()[1:] for line in lines if line.startswith(word)] for word in ("plain", "ring"))
     assert len(plain) > 10
     assert ring == plain
 
@@ -306,7 +306,7 @@ def test_a_file_where_a_folder_belongs_is_one_line(tmp_path: Path) -> None:
 
 def test_a_denoiser_and_a_name_of_its_own(tmp_path: Path) -> None:
     target: Target = find("edgewright.export.targets", "library", "TARGET", "target")
-    made: Exported = target.writers["denoiser"](random_denoiser(), "hush")
-    assert "src/hush.c" in made.files and "Edgewright.hush.pdsc" in made.files and made.notes
+    exported: Exported = target.writers["denoiser"](random_denoiser(), "hush")
+    assert "src/hush.c" in exported.files and "Edgewright.hush.pdsc" in exported.files and exported.notes
     named = target.files(replace(Subject("one", classifier()), name="two"))
     assert "src/two.c" in named and b"project(two" in named["CMakeLists.txt"]

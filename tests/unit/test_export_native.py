@@ -89,13 +89,13 @@ def test_a_module_is_of_the_kind_of_its_system(system: str) -> None:
         (start,) = struct.unpack_from("<I", content, 0x3C)
         assert content[start : start + 4] == b"PE\0\0"
         assert struct.unpack_from("<H", content, start + 4) == (PE[system],)
-        text = said(["objdump", "-p"], content)
+        text = output_of(["objdump", "-p"], content)
         assert ENTRY in text
         libraries = {line.split()[-1] for line in text.splitlines() if "DLL Name" in line}
         assert libraries == {"python3.dll", "ucrtbase.dll"}
 
 
-def said(command: list[str], content: bytes) -> str:
+def output_of(command: list[str], content: bytes) -> str:
     """Return what a tool says of a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "module")
@@ -105,7 +105,7 @@ def said(command: list[str], content: bytes) -> str:
 
 def elf_exports(content: bytes) -> set[str]:
     """Return the names that a shared object gives others."""
-    rows = (line.split() for line in said(["readelf", "-W", "--dyn-syms"], content).splitlines())
+    rows = (line.split() for line in output_of(["readelf", "-W", "--dyn-syms"], content).splitlines())
     return {words[7] for words in rows if len(words) == 8 and words[4] == "GLOBAL" and words[6] != "UND"}
 
 
@@ -165,8 +165,8 @@ def test_the_module_of_this_system_runs_in_this_python(name: str, tmp_path: Path
     assert describe(module).network == "int8"
     assert np.array_equal(np.frombuffer(module.network(x), np.int8).reshape(wanted.shape), wanted)
     samples = numbers(20, *graph.inputs[0].shape)
-    found, expected = answer_of(module)(samples), compile_graph(graph)(samples)
-    np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=0.02)
+    outputs, expected = answer_of(module)(samples), compile_graph(graph)(samples)
+    np.testing.assert_allclose(outputs["probabilities"], expected["probabilities"], atol=0.02)
     for wrong in (np.zeros(3, np.float32), np.zeros(samples[0].size), None):
         with pytest.raises((ValueError, TypeError)):
             module.row(wrong)
@@ -186,11 +186,11 @@ def test_the_module_of_this_system_runs_in_this_python(name: str, tmp_path: Path
 @pytest.mark.parametrize("system", ["windows-amd64", "linux-riscv64"])
 def test_functions_of_mathematics_are_linked(system: str) -> None:
     """Each of them by its name: Windows has only those that are listed."""
-    made = Builder("functions", (6,))
-    value = made.input
+    builder = Builder("functions", (6,))
+    value = builder.input
     for op in ("Sigmoid", "Tanh", "Exp", "Abs", "Sqrt", "Log", "Floor", "Round"):
-        value = made.op(op, value)
-    graph = made.finish({"prediction": (value, "float32", (6,))})
+        value = builder.op(op, value)
+    graph = builder.finish({"prediction": (value, "float32", (6,))})
     assert ENTRY.encode() in build_for(to_onnx(graph), (system,))[system]
 
 
@@ -244,15 +244,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     built = build_extension(classifier(), cache=tmp_path / "cache").read_bytes()
     monkeypatch.setattr("edgewright.export.targets.native.build_for", lambda _model, _systems: {this_system(): built})
     monkeypatch.setitem(SYSTEMS, this_system(), cross.System((), "this machine"))
-    made = tmp_path / "native"
+    native = tmp_path / "native"
     for name, content in TARGET.files(Subject("activity", classifier())).items():
-        (made / name).parent.mkdir(parents=True, exist_ok=True)
-        (made / name).write_bytes(content)
-    for path in (made, *made.rglob("*")):
+        (native / name).parent.mkdir(parents=True, exist_ok=True)
+        (native / name).write_bytes(content)
+    for path in (native, *native.rglob("*")):
         path.chmod(path.stat().st_mode & ~0o022)
-    monkeypatch.setenv(NATIVE, str(made))
+    monkeypatch.setenv(NATIVE, str(native))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
-    return made
+    return native
 
 
 def test_a_device_without_a_compiler_answers_with_what_was_delivered(folder: Path) -> None:
@@ -286,9 +286,9 @@ def test_a_proof_runs_the_module_for_this_machine_and_names_the_others(folder: P
     def read() -> Findings:
         return read_artefacts(tmp_path / "model.onnx", None, {}, [str(folder)])
 
-    found = read()
-    assert [artefact.name for artefact in found.artefacts] == [f"{folder}/{system}/{name}"]
-    reasons = {file.name: file.not_proven for file in found.files}
+    package_files = read()
+    assert [artefact.name for artefact in package_files.artefacts] == [f"{folder}/{system}/{name}"]
+    reasons = {file.name: file.not_proven for file in package_files.files}
     assert reasons[f"{folder}/{system}/{name}"] == ""
     assert reasons[f"{folder}/linux-pdp11/{name}"] == f"not run: it is for linux-pdp11, and this machine is {system}"
     changed(folder, modules={**modules, system: {**index["modules"][system], "features": ["mmx2000"]}})

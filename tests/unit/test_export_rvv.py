@@ -33,8 +33,10 @@ LENGTHS = (128, 256, 1024)
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
     """Return every network, compiled together by this machine's compiler: C99 stands for the instructions."""
     need_compiler()
-    made = {f"{r}_{n}": write_network_c99(network(n, r), name=f"{r}_{n}", core=CORE) for n in ALL for r in ROUNDINGS}
-    return load_together(made, tmp_path_factory.mktemp("networks"), flags=FLAGS)
+    files_of = {
+        f"{r}_{n}": write_network_c99(network(n, r), name=f"{r}_{n}", core=CORE) for n in ALL for r in ROUNDINGS
+    }
+    return load_together(files_of, tmp_path_factory.mktemp("networks"), flags=FLAGS)
 
 
 @pytest.mark.slow
@@ -43,20 +45,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
 def test_c99_in_place_of_vectors_gives_the_bytes_of_the_reference(
     name: str, rounding: Rounding, models: dict[str, CModel]
 ) -> None:
-    made = network(name, rounding)
-    x = inputs(made, 200)
-    model, wanted = models[f"{rounding}_{name}"], run_integer(made, x).reshape(200, -1)
-    np.testing.assert_array_equal(model.network(in_c(made, x)), wanted)
+    built = network(name, rounding)
+    x = inputs(built, 200)
+    model, wanted = models[f"{rounding}_{name}"], run_integer(built, x).reshape(200, -1)
+    np.testing.assert_array_equal(model.network(in_c(built, x)), wanted)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_operators_with_weights_take_lanes(name: str) -> None:
-    made = network(name)
-    text = write_network_c99(made, name="net", core=CORE)["net.c"]
-    operators = [operator for operator in made.operators if operator.kind in ("dense", "conv", "depthwise")]
+    model = network(name)
+    text = write_network_c99(model, name="net", core=CORE)["net.c"]
+    operators = [operator for operator in model.operators if operator.kind in ("dense", "conv", "depthwise")]
     # Taps of a dilated convolution do not lie side by side; a single channel would leave the other lanes empty.
     lanes = [o for o in operators if o.kind != "conv" or o.numbers.get("dilations", (1, 1))[1] == 1]
-    lanes = [o for o in lanes if made.values[o.output].shape[-1] > 1]
+    lanes = [o for o in lanes if model.values[o.output].shape[-1] > 1]
     assert text.count("static const net_layer layer = {") == len(lanes) > 0
     assert ("_dots" in text) == (len(lanes) < len(operators))
 
@@ -64,20 +66,20 @@ def test_operators_with_weights_take_lanes(name: str) -> None:
 @pytest.mark.parametrize("kind", ["sum", "tie", "shift"])
 def test_a_bound_that_does_not_hold_leaves_portable_code(kind: str, tmp_path: Path) -> None:
     need_compiler()
-    made = network("dense", "tflm" if kind == "shift" else "litert")
-    own = next(operator for operator in made.operators if operator.kind == "dense").arrays
+    model = network("dense", "tflm" if kind == "shift" else "litert")
+    own = next(operator for operator in model.operators if operator.kind == "dense").arrays
     if kind == "sum":
-        made = changed(made, "dense", bias=own["bias"] + (1 << 30))
+        model = changed(model, "dense", bias=own["bias"] + (1 << 30))
     elif kind == "tie":  # products that end with 32 zeros are possible: a tie could be taken for less
-        made = changed(made, "dense", multiplier=np.full_like(own["multiplier"], 1 << 30))
+        model = changed(model, "dense", multiplier=np.full_like(own["multiplier"], 1 << 30))
     else:
-        made = changed(made, "dense", shift=np.zeros_like(own["shift"]))
-    files = write_network_c99(made, name="net", core=CORE)
+        model = changed(model, "dense", shift=np.zeros_like(own["shift"]))
+    files = write_network_c99(model, name="net", core=CORE)
     assert files["net.c"].count("static const net_layer layer = {") == 2
     assert "_dots" in files["net.c"]
-    x = inputs(made, 100)
-    found = load_together({"net": files}, tmp_path, flags=FLAGS)["net"].network(x)
-    np.testing.assert_array_equal(found, run_integer(made, x).reshape(100, -1))
+    x = inputs(model, 100)
+    outputs = load_together({"net": files}, tmp_path, flags=FLAGS)["net"].network(x)
+    np.testing.assert_array_equal(outputs, run_integer(model, x).reshape(100, -1))
 
 
 @pytest.mark.slow
@@ -87,18 +89,18 @@ def test_vectors_of_any_length_give_the_bytes_of_the_reference(name: str, monkey
         left_out(f"{', '.join(missing)}: {CORE} is emulated")
     counts: dict[tuple[str, str, int], int] = {}
     for rounding in ROUNDINGS:
-        made = network(name, rounding)
-        x = inputs(made, 25)
-        sizes = (math.prod(made.values[i].shape) for i in (made.input, made.output))
+        model = network(name, rounding)
+        x = inputs(model, 25)
+        sizes = (math.prod(model.values[i].shape) for i in (model.input, model.output))
         entry = Entry("net.h", "static net_network_context context; net_network(&context, in, out);", *sizes)
-        wanted = run_integer(made, x).reshape(25, -1)
+        wanted = run_integer(model, x).reshape(25, -1)
         forms = [(CORE, "", bits) for bits in LENGTHS]
         for core, less, bits in (*forms, (CORE, "#define net_NO_ASSEMBLY\n", 128), ("", "", 128)):
             target = replace(board(CORE), emulating=("-cpu", f"rv32,v=true,vlen={bits}"))
             monkeypatch.setattr(emulator, "board", lambda _, target=target: target)
-            files = {file: less + text for file, text in write_network_c99(made, name="net", core=core).items()}
+            files = {file: less + text for file, text in write_network_c99(model, name="net", core=core).items()}
             for optimise in ("-Os", "-O2") if less else ("-O2",):
-                run = run_on_device(files, entry, CORE, in_c(made, x), optimise=optimise)
+                run = run_on_device(files, entry, CORE, in_c(model, x), optimise=optimise)
                 np.testing.assert_array_equal(run.outputs.view(np.int8), wanted)
             counts[core, less, bits] = run.instructions
     portable, shortest = counts["", "", 128], counts[CORE, "", 128]

@@ -85,15 +85,15 @@ def test_details_that_a_caller_reads() -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     network = integer_network(small("conv1d"))
-    made = Interpreter(model_content=to_tflite(network))
-    made.allocate_tensors()
-    source, target = made.get_input_details()[0], made.get_output_details()[0]
+    interpreter = Interpreter(model_content=to_tflite(network))
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     assert source["dtype"] is np.int8 and source["shape"].tolist() == [1, 3, 32]
     assert target["dtype"] is np.int8 and target["shape"].tolist() == [1, 3]
     first = network.values[network.input]
     assert source["quantization"] == (np.float32(first.scale), first.zero)
-    made = Interpreter(model_content=to_tflite(network, float_ends=True))
-    assert made.get_input_details()[0]["dtype"] is np.float32 is made.get_output_details()[0]["dtype"]
+    interpreter = Interpreter(model_content=to_tflite(network, float_ends=True))
+    assert interpreter.get_input_details()[0]["dtype"] is np.float32 is interpreter.get_output_details()[0]["dtype"]
 
 
 def test_the_same_network_gives_the_same_bytes() -> None:
@@ -182,10 +182,10 @@ def test_a_lesson_answers_as_its_onnx_and_its_integers(name: str, lesson: Callab
     usual = X if filled else np.delete(X, (3, 4), axis=0)
     wanted = compile_graph(whole)(usual)
     for engine in ENGINES:
-        found, _ = answers(whole, float_network(whole), usual, engine)
-        assert set(found) == set(wanted)
+        outputs, _ = answers(whole, float_network(whole), usual, engine)
+        assert set(outputs) == set(wanted)
         for key, values in wanted.items():
-            np.testing.assert_allclose(found[key].ravel(), values.ravel(), rtol=1e-4, atol=2e-5, err_msg=key)
+            np.testing.assert_allclose(outputs[key].ravel(), values.ravel(), rtol=1e-4, atol=2e-5, err_msg=key)
         for rounding in ("litert", "tflm"):
             network = integer_network(small, rounding)
             _, inside = answers(small, network, X, engine)
@@ -218,11 +218,14 @@ def test_missing_and_far_out_values_round_as_the_reference_says(engine: Engine, 
     network = integer_network(small, "tflm" if engine == "tflm" else "litert")
     X = numbers(9, 10)
     X[0], X[1, 2], X[2, 3], X[3, 4], X[4], X[5], X[6, 1] = np.nan, np.nan, np.inf, -np.inf, 1e30, -3e38, 1e12
-    found, inside = answers(small, network, X, engine)
+    outputs, inside = answers(small, network, X, engine)
     expected = to_integers(network.values[network.input], boundary_value(small, X))
     np.testing.assert_array_equal(inside[network.input], expected)
-    assert np.isfinite(found["probabilities"]).all() and (found["label"] == found["probabilities"].argmax(axis=1)).all()
-    np.testing.assert_array_equal(found["confidence"], found["probabilities"].max(axis=1))
+    assert (
+        np.isfinite(outputs["probabilities"]).all()
+        and (outputs["label"] == outputs["probabilities"].argmax(axis=1)).all()
+    )
+    np.testing.assert_array_equal(outputs["confidence"], outputs["probabilities"].max(axis=1))
 
 
 def test_what_a_caller_reads_of_a_file(tmp_path: Path) -> None:
@@ -234,9 +237,9 @@ def test_what_a_caller_reads_of_a_file(tmp_path: Path) -> None:
     whole, small = two_forms()
     files = TARGET.files(Subject("net", small, "tflm"))
     assert sorted(files) == ["net.network.tflite", "net.tflite"]
-    made = Interpreter(model_content=files["net.tflite"])
-    made.allocate_tensors()
-    (source,), targets_ = made.get_input_details(), made.get_output_details()
+    interpreter = Interpreter(model_content=files["net.tflite"])
+    interpreter.allocate_tensors()
+    (source,), targets_ = interpreter.get_input_details(), interpreter.get_output_details()
     assert source["dtype"] is np.float32 and source["shape"].tolist() == [1, 10] and source["name"] == "input"
     assert [t["name"] for t in targets_] == ["label", "probabilities", "confidence"]
     assert [t["dtype"] for t in targets_] == [np.int32, np.float32, np.float32]
@@ -296,6 +299,6 @@ def test_models_from_elsewhere_are_written_whole(name: str, runs_in: tuple[Engin
     X = np.random.default_rng(0).standard_normal((20, *graph.inputs[0].shape)).astype(np.float32)
     wanted: dict[str, Any] = compile_graph(graph)(X)
     for engine in runs_in:
-        found, _ = answers(graph, network_of(graph), X, engine)
+        outputs, _ = answers(graph, network_of(graph), X, engine)
         for key, values in wanted.items():
-            np.testing.assert_allclose(found[key].ravel(), values.ravel(), rtol=1e-5, atol=1e-5, err_msg=key)
+            np.testing.assert_allclose(outputs[key].ravel(), values.ravel(), rtol=1e-5, atol=1e-5, err_msg=key)

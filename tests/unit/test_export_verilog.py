@@ -97,13 +97,13 @@ def test_the_exported_folder_tests_itself_and_notices_a_wrong_weight(tmp_path: P
     network = _dense(rng, 12, 4)
     files = verilog_files(network, NAME, some(network, rng, 5))
     write_files(tmp_path, {name: text.encode() for name, text in files.items()})
-    made = subprocess.run(["make", "sim"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert made.returncode == 0 and "PASS: 5 samples" in made.stdout, made.stderr
+    completed = subprocess.run(["make", "sim"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0 and "PASS: 5 samples" in completed.stdout, completed.stderr
     weights = tmp_path / f"{NAME}_weights.hex"
     lines = weights.read_text().splitlines()
     weights.write_text("\n".join([f"{int(line, 16) ^ 0x40:02x}" for line in lines] + [""]))
-    made = subprocess.run(["make", "sim"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert made.returncode and "FAIL: sample 0" in made.stdout
+    completed = subprocess.run(["make", "sim"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert completed.returncode and "FAIL: sample 0" in completed.stdout
 
 
 def test_the_target_names_the_module_and_says_what_a_user_must_know() -> None:
@@ -127,17 +127,17 @@ def test_weights_that_block_ram_cannot_hold_come_through_the_stream(tmp_path: Pa
 
 def _dense(rng: np.random.Generator, inputs: int, outputs: int) -> IntegerNetwork:
     """Return a dense layer of this size."""
-    made = LAYERS["dense"](rng)
+    network = LAYERS["dense"](rng)
     arrays = {
         "weights": rng.integers(-127, 128, (outputs, inputs)).astype(np.int8),
         "weight_scale": np.full(1, 0.01, np.float32),
     }
-    operator = msgspec.structs.replace(made.operators[0], arrays=arrays)
+    operator = msgspec.structs.replace(network.operators[0], arrays=arrays)
     values = tuple(
         msgspec.structs.replace(value, shape=(count,))
-        for value, count in zip(made.values, (inputs, outputs), strict=True)
+        for value, count in zip(network.values, (inputs, outputs), strict=True)
     )
-    return with_rounding(msgspec.structs.replace(made, operators=(operator,), values=values), "litert")
+    return with_rounding(msgspec.structs.replace(network, operators=(operator,), values=values), "litert")
 
 
 def test_an_operator_without_a_verilog_form_is_named_with_the_known_ones() -> None:
@@ -177,10 +177,10 @@ def test_the_design_is_placed_on_a_up5k_as_estimated(tmp_path: Path) -> None:
 
     network = integer_network(small("dense"))
     write_files(tmp_path, find_target("verilog").files(Subject("net", small("dense"))))
-    found, layout = placed(tmp_path), layout_of(network)
-    assert found.cells <= 5_280 and abs(cells(layout) / found.cells - 1) < 0.25
-    assert (found.blocks, found.huges, found.multipliers) == (blocks(layout), huges(layout), 2)
-    assert found.hertz >= 12e6 and layout.cycles() <= 12_000
+    placement, layout = placed(tmp_path), layout_of(network)
+    assert placement.cells <= 5_280 and abs(cells(layout) / placement.cells - 1) < 0.25
+    assert (placement.blocks, placement.huges, placement.multipliers) == (blocks(layout), huges(layout), 2)
+    assert placement.hertz >= 12e6 and layout.cycles() <= 12_000
 
 
 def _subject(device: str = "ice40-up5k") -> ProofSubject:
@@ -191,11 +191,11 @@ def test_a_proof_for_an_fpga_shows_every_layer_of_the_verilog() -> None:
     need("iverilog")
     (form,) = FORMS.make(_subject())
     samples = np.random.default_rng(0).standard_normal((1, *small("picture").inputs[0].shape)).astype(np.float32)
-    made = form.run(samples, samples)
+    stage_values = form.run(samples, samples)
     (reference,) = (one for one in INTEGERS.make(_subject()) if one.name == "integer reference")
     expected = reference.run(samples, samples)
-    assert set(made) >= {"boundary bytes", "layer 1 conv", "layer 3 max pool", "raw output"}
-    for stage, values in made.items():
+    assert set(stage_values) >= {"boundary bytes", "layer 1 conv", "layer 3 max pool", "raw output"}
+    for stage, values in stage_values.items():
         np.testing.assert_array_equal(values, expected[stage], stage)
 
 
@@ -208,9 +208,9 @@ def test_a_proof_for_an_fpga_has_no_answer_where_values_are_missing() -> None:
     (reference,) = (one for one in INTEGERS.make(subject) if one.name == "integer reference")
     expected = reference.run(rows, rows)
     assert expected["label"][1] == NO_LABEL != expected["label"][0]
-    made = form.run(rows, boundary_value(subject.reference, rows))
+    values = form.run(rows, boundary_value(subject.reference, rows))
     for stage in ("probabilities", "label"):
-        np.testing.assert_array_equal(made[stage], expected[stage], stage)
+        np.testing.assert_array_equal(values[stage], expected[stage], stage)
 
 
 def test_an_exported_folder_is_proven_as_it_lies_on_the_disk(tmp_path: Path) -> None:
@@ -219,17 +219,17 @@ def test_an_exported_folder_is_proven_as_it_lies_on_the_disk(tmp_path: Path) -> 
     rows = np.random.default_rng(0).standard_normal((1, *small("picture").inputs[0].shape)).astype(np.float32)
 
     def proven() -> tuple[tuple[str, ...], Stages]:
-        found = read_artefacts(Path("picture.onnx"), None, {}, [str(tmp_path)])
-        (form,) = FORMS.make(replace(_subject(""), artefacts=tuple(found.artefacts)))
+        read = read_artefacts(Path("picture.onnx"), None, {}, [str(tmp_path)])
+        (form,) = FORMS.make(replace(_subject(""), artefacts=tuple(read.artefacts)))
         return form.files, form.run(rows, rows)
 
     (reference,) = (one for one in INTEGERS.make(_subject()) if one.name == "integer reference")
     expected = reference.run(rows, rows)
-    files, made = proven()
+    files, stages = proven()
     assert [Path(name).name for name in files] == [f"picture_network{end}" for end in
                                                    (".v", "_weights.hex", "_factors.hex")]  # fmt: skip
-    assert "layer 3 max pool" in made
-    for stage, values in made.items():
+    assert "layer 3 max pool" in stages
+    for stage, values in stages.items():
         np.testing.assert_array_equal(values, expected[stage], stage)
     weights = tmp_path / "picture_network_weights.hex"
     weights.write_text("7f\n" * len(weights.read_text().splitlines()))
@@ -260,8 +260,8 @@ def test_a_residual_network_adds_values_that_lie_apart_and_a_value_to_itself(tmp
 
 
 def _constants(builder: Builder, rng: np.random.Generator, *shape: int) -> tuple[str, str]:
-    made = rng.standard_normal(shape).astype(np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
-    return builder.constant(made), builder.constant(np.zeros(shape[0], np.float32))
+    weights = rng.standard_normal(shape).astype(np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
+    return builder.constant(weights), builder.constant(np.zeros(shape[0], np.float32))
 
 
 def test_a_proof_names_the_first_layer_that_a_wrong_weight_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,10 +281,10 @@ def test_a_proof_names_the_first_layer_that_a_wrong_weight_changes(monkeypatch: 
     monkeypatch.setattr(_files, "design", wrong)
     (form,) = FORMS.make(_subject())
     samples = np.random.default_rng(0).standard_normal((1, *small("picture").inputs[0].shape)).astype(np.float32)
-    made = form.run(samples, samples)
+    values = form.run(samples, samples)
     (reference,) = (one for one in INTEGERS.make(_subject()) if one.name == "integer reference")
     expected = reference.run(samples, samples)
-    assert next(s for s, v in made.items() if not np.array_equal(v, expected[s])) == "layer 2 depthwise"
+    assert next(s for s, v in values.items() if not np.array_equal(v, expected[s])) == "layer 2 depthwise"
 
 
 def test_a_proof_says_why_there_is_no_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -298,18 +298,20 @@ def test_a_proof_says_why_there_is_no_verilog(monkeypatch: pytest.MonkeyPatch, t
 
 def test_an_fpga_that_is_too_small_says_by_how_much_and_what_would_fit() -> None:
     profile = load_profile("ice40-up5k")
-    found = form_footprint(profile, small("picture"))
-    assert found.instructions is not None and found.cells is not None
-    assert found.instructions.value == layout_of(integer_network(small("picture"))).cycles()
-    assert found.latency_us is not None and found.latency_us.value == pytest.approx(found.instructions.value / 12)
+    footprint = form_footprint(profile, small("picture"))
+    assert footprint.instructions is not None and footprint.cells is not None
+    assert footprint.instructions.value == layout_of(integer_network(small("picture"))).cycles()
+    assert footprint.latency_us is not None and footprint.latency_us.value == pytest.approx(
+        footprint.instructions.value / 12
+    )
     tight = msgspec.structs.replace(
         profile,
         cells=Figure(value=1000.0, unit="cells", source="assumption: too few"),
         flash=msgspec.structs.replace(profile.flash, value=1024.0),
     )
-    made = estimate_subject(Subject("picture", small("picture")), tight, budget=Budget(latency_us=1000.0))
-    text = " ".join(made.over)
+    estimate = estimate_subject(Subject("picture", small("picture")), tight, budget=Budget(latency_us=1000.0))
+    text = " ".join(estimate.over)
     assert (
         "flash" in text and "logic cells" in text and "beyond 1,000" in text and "latency 1.68 ms is 684.8 us" in text
     )
-    assert any(line.startswith("what would fit: ") for line in made.helps)
+    assert any(line.startswith("what would fit: ") for line in estimate.helps)

@@ -36,13 +36,13 @@ def app() -> dict[str, bytes]:
 def test_the_module_gives_the_bits_of_the_c(app: dict[str, bytes]) -> None:
     X = np.concatenate([samples().samples * np.float32(scale) for scale in np.geomspace(0.1, 12.0, 17)])[:ROWS]
     assert len(X) == ROWS
-    flags, found = runner.WasmModel(app["model.wasm"]).predict(X)
+    flags, outputs = runner.WasmModel(app["model.wasm"]).predict(X)
     answer = compiled(motion_subject()).predict(X)
-    assert np.array_equal(found["given"], answer.outputs["probabilities"])
-    assert np.array_equal(found["label"], answer.outputs["label"])
-    assert np.array_equal(found["confidence"], answer.outputs["confidence"])
+    assert np.array_equal(outputs["given"], answer.outputs["probabilities"])
+    assert np.array_equal(outputs["label"], answer.outputs["label"])
+    assert np.array_equal(outputs["confidence"], answer.outputs["confidence"])
     assert np.array_equal(flags, answer.flags)
-    assert len(set(found["label"].tolist())) == 3
+    assert len(set(outputs["label"].tolist())) == 3
     assert flags.any()
 
 
@@ -95,7 +95,7 @@ def test_columns_are_sensed_by_their_names_and_units(name: str, unit: str, sense
 
 @pytest.mark.parametrize(("places", "sensor"), [(["wrist"], "motion"), (["wrist", "hip"], "")])
 def test_a_phone_stands_for_one_place_of_the_body(places: list[str], sensor: str) -> None:
-    columns = tuple(Column(name=f"{place}_{axis}", unit="g") for place in places for axis in "xyz")
+    columns = tuple(Column(name=f"{sensor}_{axis}", unit="g") for sensor in places for axis in "xyz")
     assert about_of(replace(motion_subject(), columns=columns))["sensor"] == sensor
 
 
@@ -157,5 +157,5 @@ def test_rows_of_a_shipped_pipeline_keep_their_bits(lesson: Callable[..., Any]) 
     ]
     low, high = np.array(columns).T
     X = np.random.default_rng(3).uniform(low, high, (ROWS, len(low))).astype(np.float32)
-    _, found = runner.WasmModel(app_of(chosen)["model.wasm"]).predict(X)
-    assert np.array_equal(found["given"], compiled(chosen).predict(X).outputs["probabilities"])
+    _, outputs = runner.WasmModel(app_of(chosen)["model.wasm"]).predict(X)
+    assert np.array_equal(outputs["given"], compiled(chosen).predict(X).outputs["probabilities"])

@@ -111,10 +111,10 @@ def test_values_half_way_between_integers_go_to_the_even_one_in_every_form(tmp_p
 
 def test_c_counts_in_integers_and_gives_every_bit(tmp_path: Path) -> None:
     need_compiler()
-    made = {f"k{channels}x{samples}": fitted(channels, samples) for channels, samples in SHAPES}
-    files = {name: write_c99(graph_of(kernels, X), CodeOptions(name)) for name, (kernels, X) in made.items()}
+    fitted_kernels = {f"k{channels}x{samples}": fitted(channels, samples) for channels, samples in SHAPES}
+    files = {name: write_c99(graph_of(kernels, X), CodeOptions(name)) for name, (kernels, X) in fitted_kernels.items()}
     models = load_together(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
-    for name, (kernels, X) in made.items():
+    for name, (kernels, X) in fitted_kernels.items():
         assert f"{name}_count_kernels(" in files[name][f"{name}.c"]
         assert "int16_t halves[" in files[name][f"{name}.h"]
         X[1, 0, 2], X[2, 0, :], X[3, 0, 5] = 1e30, -1e9, np.nan

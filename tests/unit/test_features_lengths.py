@@ -20,7 +20,7 @@ from edgewright.workflows.estimation.workflow import truth_of
 
 CHANNELS = 3
 # Beside the tables: code of the smallest program that was compiled (64 samples, Cortex-M4), stack and C library's RAM.
-CODE, BESIDE = 2_900, 350
+CODE, OTHER_RAM = 2_900, 350
 # Instructions, roughly, of what generated C counts; others take 1.5.
 WEIGHTS = {
     "fft quad": 70.0, "fft product": 15.0, "fft point": 40.0, "fft bin": 80.0, "fft wave": 30.0, "sum term": 4.0,
@@ -33,16 +33,16 @@ def stage(samples: int) -> tuple[Spectral, Floats]:
     context = Context(
         shape=(CHANNELS, samples), names=("x", "y", "z"), units=("", "", ""), rate=100.0, task="classification", seed=0
     )
-    made = spectral.STAGE.build(SpectralConfig(), context)
-    assert isinstance(made, Spectral)
-    return made.fit(X, np.arange(4) % 2), X
+    built = spectral.STAGE.build(SpectralConfig(), context)
+    assert isinstance(built, Spectral)
+    return built.fit(X, np.arange(4) % 2), X
 
 
 def graph(samples: int) -> Graph:
-    made, X = stage(samples)
+    built, X = stage(samples)
     builder = Builder("spectrum", (CHANNELS, samples))
-    value = made.formula(Term(builder, builder.input))
-    return builder.finish({"prediction": (value.name, "float32", (made.transform(X).shape[1],))})
+    value = built.formula(Term(builder, builder.input))
+    return builder.finish({"prediction": (value.name, "float32", (built.transform(X).shape[1],))})
 
 
 @cache
@@ -50,17 +50,17 @@ def cost(samples: int) -> tuple[float, float, float]:
     """Return flash, RAM and instructions of the stage in C, by the generator's own counts."""
     program = program_of(graph(samples))
     work = sum(count * WEIGHTS.get(kind, 1.5) for kind, count in program.run.items())
-    return CODE + program.constants, BESIDE + program.values, work
+    return CODE + program.constants, OTHER_RAM + program.values, work
 
 
 def dear(lengths: list[int]) -> list[tuple[int, int, float]]:
     """Return lengths that cost more than twice what a neighbour costs."""
-    found = []
+    jumps = []
     for one, other in pairwise(lengths):
         for first, second in zip(cost(one), cost(other), strict=True):
             if max(first, second) > 2 * min(first, second):
-                found.append((one, other, first / second))
-    return found
+                jumps.append((one, other, first / second))
+    return jumps
 
 
 def test_lengths_around_powers_of_two_and_around_primes_cost_alike() -> None:
@@ -73,17 +73,17 @@ def test_no_length_from_16_to_1024_costs_more_than_twice_its_neighbours() -> Non
     # Neighbours that are padded to one length differ in nothing but a sample.
     pairs = [n for n in range(16, 1024) if _dft.fast_length(n) != _dft.fast_length(n + 1)]
     assert len(pairs) > 100
-    assert [found for n in pairs for found in dear([n, n + 1])] == []
+    assert [jump for n in pairs for jump in dear([n, n + 1])] == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("around", [128, 208, 512])
 def test_compiled_lengths_cost_no_more_than_twice_their_neighbours(around: int) -> None:
-    found = []
+    costs = []
     for samples in (around - 1, around, around + 1):
         truth = truth_of(graph(samples), None, "cortex-m4", stage(samples)[1][0])
-        found.append((truth.flash, truth.ram, truth.instructions))
-    for figures in zip(*found, strict=True):
+        costs.append((truth.flash, truth.ram, truth.instructions))
+    for figures in zip(*costs, strict=True):
         assert max(figures) <= 2 * min(figures)
 
 
@@ -95,8 +95,8 @@ def test_the_powers_are_those_of_numpy(samples: int) -> None:
     taper = _dft.hann(samples)
     exact = np.abs(np.fft.rfft(X * taper, length)) ** 2 / (length * np.sum(taper**2))
     exact[:, 1 : (length + 1) // 2] *= 2
-    found = _dft.power(X, *_dft.matrices(samples, "hann", length))
-    np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-6 * float(exact.max()))
+    power = _dft.power(X, *_dft.matrices(samples, "hann", length))
+    np.testing.assert_allclose(power, exact, rtol=1e-5, atol=1e-6 * float(exact.max()))
 
 
 def test_a_window_of_small_primes_stays_as_long_as_it_is() -> None:

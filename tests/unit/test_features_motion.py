@@ -53,11 +53,13 @@ def test_movement_along_gravity_is_vertical_and_across_it_horizontal() -> None:
 
 def test_drift_and_body_make_up_the_acceleration() -> None:
     X = bounce(0.3, 3.0, 0)
-    made = channels(build(gravity.STAGE, {"acceleration": ACC, "cutoff": 0.5}), X)
+    separated = channels(build(gravity.STAGE, {"acceleration": ACC, "cutoff": 0.5}), X)
     for index, name in enumerate(ACC):
         level = X[:, index].astype(np.float64).mean()
-        np.testing.assert_allclose(made[f"{name} drift"] + made[f"{name} body"] + level, X[:, index], atol=1e-6)
-        np.testing.assert_array_equal(made[name], X[:, index])
+        np.testing.assert_allclose(
+            separated[f"{name} drift"] + separated[f"{name} body"] + level, X[:, index], atol=1e-6
+        )
+        np.testing.assert_array_equal(separated[name], X[:, index])
 
 
 def test_the_smoother_keeps_lines_and_halves_the_cutoff() -> None:
@@ -71,17 +73,19 @@ def test_the_smoother_keeps_lines_and_halves_the_cutoff() -> None:
 
 
 def test_free_fall_gives_ordinary_numbers() -> None:
-    made = channels(build(gravity.STAGE, {"acceleration": ACC, "rotation": GYRO}), np.zeros((2, 6, 128), np.float32))
-    assert all(np.isfinite(values).all() for values in made.values())
+    separated = channels(
+        build(gravity.STAGE, {"acceleration": ACC, "rotation": GYRO}), np.zeros((2, 6, 128), np.float32)
+    )
+    assert all(np.isfinite(values).all() for values in separated.values())
 
 
 def test_posture_is_the_direction_of_the_mean() -> None:
     X = np.zeros((1, 6, 128), np.float32)
     X[0, 0], X[0, 2] = 3.0, 4.0
-    made = channels(build(posture.STAGE, {"of": ACC, "name": "acc"}), X)
-    assert [made[f"{name} level"][0] for name in ACC] == [3.0, 0.0, 4.0]
-    np.testing.assert_allclose([made[f"{name} direction"][0] for name in ACC], [0.6, 0.0, 0.8], atol=1e-6)
-    assert made["acc level length"][0] == pytest.approx(5.0)
+    columns = channels(build(posture.STAGE, {"of": ACC, "name": "acc"}), X)
+    assert [columns[f"{name} level"][0] for name in ACC] == [3.0, 0.0, 4.0]
+    np.testing.assert_allclose([columns[f"{name} direction"][0] for name in ACC], [0.6, 0.0, 0.8], atol=1e-6)
+    assert columns["acc level length"][0] == pytest.approx(5.0)
 
 
 def test_unsteadiness_tells_a_burst_from_a_walk() -> None:
@@ -89,22 +93,22 @@ def test_unsteadiness_tells_a_burst_from_a_walk() -> None:
     burst = np.where(np.arange(128) < 32, walk, 0.0)
     X = np.zeros((2, 6, 128), np.float32)
     X[0, 0], X[1, 0] = walk, burst
-    made = channels(build(unsteadiness.STAGE, {"channels": ["ax"], "noise": 1e-2}), X)["ax unsteadiness"]
-    assert made[0] == pytest.approx(0.01, abs=1e-3)
+    unsteady = channels(build(unsteadiness.STAGE, {"channels": ["ax"], "noise": 1e-2}), X)["ax unsteadiness"]
+    assert unsteady[0] == pytest.approx(0.01, abs=1e-3)
     powers = np.log(np.array([0.5, 0, 0, 0]) + 1e-4)
-    assert made[1] == pytest.approx(np.sqrt(powers.var() + 1e-4), rel=1e-3)
+    assert unsteady[1] == pytest.approx(np.sqrt(powers.var() + 1e-4), rel=1e-3)
 
 
 def test_noise_is_what_logarithms_start_from() -> None:
     X = np.zeros((3, 6, 128), np.float32)
     X[1, 0] = 0.1 * np.sin(2 * np.pi * 6.25 * TIME)
     table = {"features": ["std", "rise", "fall", "energy"], "log": True, "channels": ["ax"], "noise": 0.001}
-    made = channels(build(statistics.STAGE, table), X)
+    columns = channels(build(statistics.STAGE, table), X)
     still, moving = np.log(0.001), 0.1
-    np.testing.assert_allclose(made["ax log std"][:2], [still, np.log(moving / np.sqrt(2) + 0.001)], rtol=1e-4)
-    np.testing.assert_allclose(made["ax log rise"][:2], [still, np.log(moving + 0.001)], rtol=1e-3)
-    np.testing.assert_allclose(made["ax log fall"][:2], [still, np.log(moving + 0.001)], rtol=1e-3)
-    np.testing.assert_allclose(made["ax log energy"][:2], np.log([1e-6, 0.005 + 1e-6]), rtol=1e-4)
+    np.testing.assert_allclose(columns["ax log std"][:2], [still, np.log(moving / np.sqrt(2) + 0.001)], rtol=1e-4)
+    np.testing.assert_allclose(columns["ax log rise"][:2], [still, np.log(moving + 0.001)], rtol=1e-3)
+    np.testing.assert_allclose(columns["ax log fall"][:2], [still, np.log(moving + 0.001)], rtol=1e-3)
+    np.testing.assert_allclose(columns["ax log energy"][:2], np.log([1e-6, 0.005 + 1e-6]), rtol=1e-4)
     bands = channels(build(spectral.STAGE, {"features": ["bands"], "bands": 5, "noise": 0.01}), X)
     np.testing.assert_allclose(bands["ay 0-5 Hz"], np.log(1e-4 / 5), rtol=1e-5)
 
@@ -113,8 +117,8 @@ def test_signed_logarithms_keep_the_sign() -> None:
     X = np.zeros((3, 6, 128), np.float32)
     X[1, 3], X[2, 3] = 0.5, -0.5
     table = {"features": ["mean"], "signed_log": True, "channels": ["gx"], "noise": 0.01}
-    made = channels(build(statistics.STAGE, table), X)["gx log mean"]
-    np.testing.assert_allclose(made, [0.0, np.log(51.0), -np.log(51.0)], rtol=1e-5, atol=1e-7)
+    log_mean = channels(build(statistics.STAGE, table), X)["gx log mean"]
+    np.testing.assert_allclose(log_mean, [0.0, np.log(51.0), -np.log(51.0)], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(

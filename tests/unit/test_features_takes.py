@@ -22,7 +22,7 @@ from edgewright.schema.errors import InputError
 _FRAMES, _SIZE = 50, 8
 
 
-def _said(word: NDArray[np.floating[Any]], start: int, tempo: float, rng: np.random.Generator) -> Floats:
+def _spoken(word: NDArray[np.floating[Any]], start: int, tempo: float, rng: np.random.Generator) -> Floats:
     """Return a window (coefficients, frames) with a word of that form at a tempo, and faint noise."""
     window = 0.05 * rng.normal(size=(_SIZE, _FRAMES))
     count = round(word.shape[1] / tempo)
@@ -38,8 +38,8 @@ def _word(rng: np.random.Generator) -> Floats:
 
 
 def _fitted(rng: np.random.Generator, word: Floats, tempos: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)) -> Takes:
-    takes = [_said(word + 0.3 * rng.normal(size=word.shape), 4 + 5 * i, 1.0, rng) for i in range(3)]
-    others = [_said(_word(rng), 8, 1.0, rng) for _ in range(40)]
+    takes = [_spoken(word + 0.3 * rng.normal(size=word.shape), 4 + 5 * i, 1.0, rng) for i in range(3)]
+    others = [_spoken(_word(rng), 8, 1.0, rng) for _ in range(40)]
     X = np.stack([*takes, *others])
     return Takes(label="call", tempos=tempos).fit(X, np.array(["call"] * 3 + ["other"] * 40))
 
@@ -48,10 +48,10 @@ def test_a_word_is_like_its_takes_at_other_places_and_tempos_and_other_words_are
     rng = np.random.default_rng(1)
     word = _word(rng)
     stage = _fitted(rng, word)
-    said = np.stack([_said(word, start, tempo, rng) for start in (1, 9, 18) for tempo in (0.85, 1.0, 1.2)])
-    other = np.stack([_said(_word(rng), 9, 1.0, rng) for _ in range(100)])
-    assert stage.transform(said).shape == (9, 1)
-    assert stage.transform(said).min() > 0.8 > stage.transform(other).max() + 0.05
+    spoken = np.stack([_spoken(word, start, tempo, rng) for start in (1, 9, 18) for tempo in (0.85, 1.0, 1.2)])
+    other = np.stack([_spoken(_word(rng), 9, 1.0, rng) for _ in range(100)])
+    assert stage.transform(spoken).shape == (9, 1)
+    assert stage.transform(spoken).min() > 0.8 > stage.transform(other).max() + 0.05
     assert abs(float(stage.transform(other).mean())) < 0.25
     assert list(stage.get_feature_names_out()) == ["like call"]
 
@@ -59,25 +59,25 @@ def test_a_word_is_like_its_takes_at_other_places_and_tempos_and_other_words_are
 def test_without_other_tempos_a_fast_word_is_less_like_its_takes() -> None:
     rng = np.random.default_rng(2)
     word = _word(rng)
-    fast = _said(word, 9, 1.25, rng)[None]
+    fast = _spoken(word, 9, 1.25, rng)[None]
     assert _fitted(rng, word, tempos=(1.0,)).transform(fast) < _fitted(rng, word).transform(fast)
 
 
 def test_two_people_have_takes_of_their_own() -> None:
     rng = np.random.default_rng(3)
     words = [_word(rng), _word(rng)]
-    takes = [_said(word + 0.3 * rng.normal(size=word.shape), 6, 1.0, rng) for word in words for _ in range(3)]
-    others = [_said(_word(rng), 8, 1.0, rng) for _ in range(40)]
+    takes = [_spoken(word + 0.3 * rng.normal(size=word.shape), 6, 1.0, rng) for word in words for _ in range(3)]
+    others = [_spoken(_word(rng), 8, 1.0, rng) for _ in range(40)]
     X, y = np.stack([*takes, *others]), np.array(["call"] * 6 + ["other"] * 40)
     stage = Takes(label="call").fit(X, y)
     assert {tuple(rows) for rows in stage.groups_} == {(0, 1, 2), (3, 4, 5)}
-    assert stage.transform(np.stack([_said(word, 9, 1.0, rng) for word in words])).min() > 0.8
+    assert stage.transform(np.stack([_spoken(word, 9, 1.0, rng) for word in words])).min() > 0.8
 
 
 def test_what_are_no_takes_is_said() -> None:
     rng = np.random.default_rng(4)
-    different = [_said(5.0 * _word(rng), 4, 1.0, rng) for _ in range(3)]
-    X = np.stack([*different, *(_said(_word(rng), 8, 1.0, rng) for _ in range(40))])
+    different = [_spoken(5.0 * _word(rng), 4, 1.0, rng) for _ in range(3)]
+    X = np.stack([*different, *(_spoken(_word(rng), 8, 1.0, rng) for _ in range(40))])
     y = np.array(["call"] * 3 + ["other"] * 40)
     with pytest.raises(InputError, match="0 of 43 windows"):
         Takes(label="cal").fit(X, y)
@@ -88,8 +88,8 @@ def test_what_are_no_takes_is_said() -> None:
 def test_recordings_that_validate_are_no_takes() -> None:
     rng = np.random.default_rng(5)
     word = _word(rng)
-    said = [_said(word + 0.3 * rng.normal(size=word.shape), 6, 1.0, rng) for _ in range(70)]
-    X = np.stack([*said, *(_said(_word(rng), 8, 1.0, rng) for _ in range(40))])
+    spoken = [_spoken(word + 0.3 * rng.normal(size=word.shape), 6, 1.0, rng) for _ in range(70)]
+    X = np.stack([*spoken, *(_spoken(_word(rng), 8, 1.0, rng) for _ in range(40))])
     y = np.array(["call"] * 70 + ["other"] * 40)
     known = prepare(data_plan(read_config("demo")), None).samples
     columns = tuple(Column(name=f"mfcc {i}") for i in range(_SIZE))

@@ -97,23 +97,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, list[Server]]]:
     """Provide a fleet and its servers, over PostgreSQL where the test says so."""
-    made, servers = fleet(tmp_path / "fleet", time.time()), list[Server]()
+    device_fleet, servers = fleet(tmp_path / "fleet", time.time()), list[Server]()
     with ExitStack() as stack:
         if getattr(request, "param", "") == "postgresql":
-            postgres.keep(made.folder, stack.enter_context(fresh_database()))
-        yield made, servers
+            postgres.keep(device_fleet.folder, stack.enter_context(fresh_database()))
+        yield device_fleet, servers
         for server in servers:
             server.end()
 
 
 @pytest.mark.parametrize("served", ["sqlite", "postgresql"], indirect=True)
 def test_a_fleet_learns_over_http_and_keeps_its_data(cli: Cli, run: Path, served: Any, tmp_path: Path) -> None:  # noqa: ANN401
-    made, servers = served
-    devices = enrolled_devices(made.folder, len(PEOPLE))
-    servers.append(Server(made.folder).wait())
+    device_fleet, servers = served
+    devices = enrolled_devices(device_fleet.folder, len(PEOPLE))
+    servers.append(Server(device_fleet.folder).wait())
     proxy = Recorder(servers[0].port)
     options = ("--rounds", 3, "--devices", 5, "--devices-in-group", 3, "--join", "20s", "--patience", "60s")
-    assert "waits for devices: 0 devices" in cli("fleet", "federation", "start", run, "--fleet", made.folder, *options)
+    assert "waits for devices: 0 devices" in cli(
+        "fleet", "federation", "start", run, "--fleet", device_fleet.folder, *options
+    )
     parts = [
         Part(run, device, proxy.address, person, 4 if person == "p2" else 10_000)
         for device, person in zip(devices, PEOPLE, strict=True)
@@ -122,31 +124,31 @@ def test_a_fleet_learns_over_http_and_keeps_its_data(cli: Cli, run: Path, served
         part.start()
 
     def seen() -> Any:  # noqa: ANN401 - JSON
-        return cli.json("fleet", "federation", "status", "--fleet", made.folder)
+        return cli.json("fleet", "federation", "status", "--fleet", device_fleet.folder)
 
     until(lambda: len(seen()["rounds"]) >= 1 and not seen()["joining"], seen)
     servers[0].end(signal.SIGKILL)
-    servers.append(Server(made.folder, port=servers[0].port).wait())
+    servers.append(Server(device_fleet.folder, port=servers[0].port).wait())
     until(lambda: seen()["state"] == "done", seen)
     for part in parts:
         part.join(60)
-    found = seen()
+    view = seen()
     proxy.close()
 
-    assert [one["number"] for one in found["rounds"]] == [1, 2, 3]
+    assert [one["number"] for one in view["rounds"]] == [1, 2, 3]
     # The round in which the server was killed goes on, or gives its group up where that took too long.
-    used = [one for one in found["rounds"] if one["groups"] >= 1 and one["counted"] >= 3]
-    assert len(used) + sum(one["failed"] > 0 and not one["groups"] for one in found["rounds"]) == 3
+    used = [one for one in view["rounds"] if one["groups"] >= 1 and one["counted"] >= 3]
+    assert len(used) + sum(one["failed"] > 0 and not one["groups"] for one in view["rounds"]) == 3
     assert len(used) >= 2
     assert all(part.done is not None and part.done.over and part.done.rounds >= 1 for part in parts[1:])
     assert parts[0].done is not None
     assert not parts[0].done.over
 
     secrets = [secret for part in parts for secret in part.secrets]
-    copied = made.folder / "copy.sqlite"
-    copy.backup(made.folder, copied)
-    assert found["id"].encode() in copied.read_bytes()
-    traffic = proxy.kept + [path.read_bytes() for path in made.folder.rglob("*") if path.is_file()]
+    copied = device_fleet.folder / "copy.sqlite"
+    copy.backup(device_fleet.folder, copied)
+    assert view["id"].encode() in copied.read_bytes()
+    traffic = proxy.kept + [path.read_bytes() for path in device_fleet.folder.rglob("*") if path.is_file()]
     assert sum(map(len, proxy.kept)) > 50_000
     assert [leaks(data, secrets) for data in traffic] == [[]] * len(traffic)
     # The search finds what is there: in plain bytes, and in base64 as the messages have it.
@@ -155,18 +157,18 @@ def test_a_fleet_learns_over_http_and_keeps_its_data(cli: Cli, run: Path, served
     assert leaks(np.frombuffer(CANARY, "<f4").tobytes(), secrets)
 
     learned = tmp_path / "learned.edge"
-    said = cli("fleet", "federation", "package", run, "--out", learned, "--fleet", made.folder)
-    assert f"learned in {len(used)} rounds" in said
+    printed = cli("fleet", "federation", "package", run, "--out", learned, "--fleet", device_fleet.folder)
+    assert f"learned in {len(used)} rounds" in printed
     package = read_package(learned)
-    assert package.manifest.provenance["federation"] == found["id"]
+    assert package.manifest.provenance["federation"] == view["id"]
     X, labels = rows_of(run, "p7")
     before, after = (Predictor(one, form="int8", engine="numpy").predict(X).labels for one in
                      (read_package(run / "worn.edge"), package))  # fmt: skip
     assert (after == np.array(labels)).mean() >= (before == np.array(labels)).mean()
-    assert "main 1: worn" in cli("fleet", "publish", learned, "--fleet", made.folder)
-    until(lambda: "worn" in cli("fleet", "releases", "--fleet", made.folder))
+    assert "main 1: worn" in cli("fleet", "publish", learned, "--fleet", device_fleet.folder)
+    until(lambda: "worn" in cli("fleet", "releases", "--fleet", device_fleet.folder))
     assert "one that exists" in cli(
-        "fleet", "federation", "package", run, "--out", learned, "--fleet", made.folder, code=2
+        "fleet", "federation", "package", run, "--out", learned, "--fleet", device_fleet.folder, code=2
     )
 
 
@@ -185,9 +187,9 @@ def test_commands_refuse_in_one_line(cli: Cli, run: Path, served: Any, tmp_path:
         (("package", run, *out), "a learning of the fleet"),
         (("stop", "--fleet", folder), "a learning of the fleet"),
     ):
-        said = cli("fleet", "federation", *wrong, code=2)
-        assert text in said
-        assert said.count("\n") == 1, said
+        message = cli("fleet", "federation", *wrong, code=2)
+        assert text in message
+        assert message.count("\n") == 1, message
     cli("fleet", "federation", "start", run, "--fleet", folder)
     assert "waits for devices: 0 devices" in cli("fleet", "federation", "status", "--fleet", folder)
     for words, text, code in (
@@ -197,8 +199,8 @@ def test_commands_refuse_in_one_line(cli: Cli, run: Path, served: Any, tmp_path:
         (("stop", "0" * 32, "--fleet", folder), "another id", 2),
         (("package", run, *out), "none yet", 2),
     ):
-        said = cli("fleet", "federation", *words, code=code)
-        assert text in said
-        assert said.count("\n") == 1
+        message = cli("fleet", "federation", *words, code=code)
+        assert text in message
+        assert message.count("\n") == 1
     assert "stopped" in cli("fleet", "federation", "stop", "--fleet", folder, "--why", "wrong labels")
     assert "one that is stopped" in cli("fleet", "federation", "stop", "--fleet", folder, code=1)

@@ -124,10 +124,10 @@ async def test_replays_strangers_and_numbers_beyond_their_range_change_nothing(d
         for number in (-1, 1 << 32, 1 << 63, (1 << 64) - 1):
             answer = await posted(stranger, client, encode(Join(number)))
             assert (answer.status_code, "a message of a round" in answer.text) == (400, True), number
-        said = list[Any]()
+        messages = list[Any]()
 
         def keep(message: Any) -> Any:  # noqa: ANN401 - a message
-            said.append(message)
+            messages.append(message)
             return message
 
         talkers[0].wire = keep
@@ -136,7 +136,7 @@ async def test_replays_strangers_and_numbers_beyond_their_range_change_nothing(d
         outcome = await through_a_round(client, talkers, begun.id, clock)
         # Messages of a round that is over, by their sender and by a stranger: nothing is stored, nobody is a member.
         for device in (talkers[0].device, stranger):
-            for message in said:
+            for message in messages:
                 if not isinstance(message, Join):
                     assert parse_reply(await sent(device, client, encode(message))) == Finished(more=True)
         seen = await standing(client, begun.id)
@@ -163,9 +163,9 @@ async def test_bodies_that_are_cut_or_huge_and_foreign_signatures_change_nothing
 
 
 async def test_a_layer_that_cannot_learn_together_is_refused(database_plane: Plane) -> None:
-    client, made = Client(database_plane), factory("prototypes")
-    asked = StartFederation(factory=FactoryFiles(adapt=made.spec, files=arrays_of(made)))
-    answer = await client.ask("POST", PATH, asked, local=True)
+    client, factory_layer = Client(database_plane), factory("prototypes")
+    request = StartFederation(factory=FactoryFiles(adapt=factory_layer.spec, files=arrays_of(factory_layer)))
+    answer = await client.ask("POST", PATH, request, local=True)
     assert (answer.status_code, "output" in answer.json()["expected"]) == (400, True)
     broken = {**arrays_of(FACTORY), "adapt/bias.npy": b"x"}
     answer = await client.ask(

@@ -36,12 +36,12 @@ CHANCE = random.Random(1)  # noqa: S311 - a test
 
 
 def test_noise_has_its_deviation_and_no_mean() -> None:
-    drawn = noised(np.zeros(4000, np.int64), 40)
-    assert abs(drawn.mean()) < 5 * 40 / math.sqrt(4000)
-    assert drawn.std() == pytest.approx(40, rel=0.06)
+    noise = noised(np.zeros(4000, np.int64), 40)
+    assert abs(noise.mean()) < 5 * 40 / math.sqrt(4000)
+    assert noise.std() == pytest.approx(40, rel=0.06)
     # A Gaussian's fourth moment, not that of the Laplace draws it is made of.
-    assert (drawn / drawn.std()) ** 4 @ np.full(4000, 1 / 4000) == pytest.approx(3, rel=0.2)
-    assert np.array_equal(noised(drawn, 0), drawn)
+    assert (noise / noise.std()) ** 4 @ np.full(4000, 1 / 4000) == pytest.approx(3, rel=0.2)
+    assert np.array_equal(noised(noise, 0), noise)
 
 
 def _exact(noise: float, epsilon: float) -> float:
@@ -55,9 +55,9 @@ def _exact(noise: float, epsilon: float) -> float:
 
 @pytest.mark.parametrize(("noise", "rounds"), [(1.0, 1), (4.0, 1), (4.0, 20)])
 def test_epsilon_is_a_bound_and_not_a_loose_one(noise: float, rounds: int) -> None:
-    found = epsilon_of(noise, rounds, 1e-5)
+    epsilon = epsilon_of(noise, rounds, 1e-5)
     # Gaussian mechanisms compose into one of noise / sqrt(rounds).
-    assert _exact(noise / math.sqrt(rounds), found) <= 1e-5 < _exact(noise / math.sqrt(rounds), 0.7 * found)
+    assert _exact(noise / math.sqrt(rounds), epsilon) <= 1e-5 < _exact(noise / math.sqrt(rounds), 0.7 * epsilon)
 
 
 def test_no_noise_has_no_epsilon() -> None:
@@ -67,28 +67,30 @@ def test_no_noise_has_no_epsilon() -> None:
 
 
 def test_a_layer_travels_as_bytes_within_its_limits() -> None:
-    made = factory("output", weight_limit=50)
-    layer = factory_layer(made)
-    read = parse_layer(layer_bytes(layer), made)
+    factory_weights = factory("output", weight_limit=50)
+    layer = factory_layer(factory_weights)
+    read = parse_layer(layer_bytes(layer), factory_weights)
     assert np.array_equal(read.weights, layer.weights)
     assert np.array_equal(read.bias, layer.bias)
     with pytest.raises(InputError, match="bytes"):
-        parse_layer(layer_bytes(layer) + b"\0", made)
+        parse_layer(layer_bytes(layer) + b"\0", factory_weights)
     with pytest.raises(InputError, match="beyond"):
-        parse_layer(layer_bytes(Layer(layer.weights + 51, layer.bias)), made)
-    far = apply_change(made, layer, np.full(layer.weights.size + 3, 1e6))
+        parse_layer(layer_bytes(Layer(layer.weights + 51, layer.bias)), factory_weights)
+    far = apply_change(factory_weights, layer, np.full(layer.weights.size + 3, 1e6))
     assert (far.weights - layer.weights).max() == 50
     with pytest.raises(InputError, match='layer = "output"'):
         check_factory(factory("prototypes"), "x")
 
 
 def test_a_devices_change_is_what_its_learner_would_step() -> None:
-    made, (hidden, labels) = factory("output"), blocks(shifted=True)
-    learner = Learner(made)
+    factory_weights, (hidden, labels) = factory("output"), blocks(shifted=True)
+    learner = Learner(factory_weights)
     for index in np.random.default_rng(3).permutation(len(labels)).tolist():
         learner.step(hidden[index], int(labels[index]))
     moved = apply_change(
-        made, factory_layer(made), local_change(made, factory_layer(made), hidden, labels, 1, 3).astype(float)
+        factory_weights,
+        factory_layer(factory_weights),
+        local_change(factory_weights, factory_layer(factory_weights), hidden, labels, 1, 3).astype(float),
     )
     assert np.array_equal(moved.weights, learner.state.weights)
     assert np.abs(moved.bias - learner.state.bias).max() <= 16
@@ -139,12 +141,12 @@ def test_a_round_of_too_few_devices_moves_nothing() -> None:
 def test_groups_are_drawn_anew_and_hold_everybody() -> None:
     one = fleet()
     layer, names = factory_layer(one.factory), [f"d{number:02}" for number in range(11)]
-    drawn = [new_groups(names, one.factory, layer, SETTINGS, 0.0, {}, CHANCE) for _ in range(5)]
-    for groups in drawn:
+    groups_of_rounds = [new_groups(names, one.factory, layer, SETTINGS, 0.0, {}, CHANCE) for _ in range(5)]
+    for groups in groups_of_rounds:
         assert sorted(name for _, members in groups for name in members) == names
         assert [group.begin.size for group, _ in groups] == [5, 6]
         assert all(2 * group.begin.threshold > group.begin.size for group, _ in groups)
-    assert len({tuple(groups[0][1]) for groups in drawn}) > 1
+    assert len({tuple(groups[0][1]) for groups in groups_of_rounds}) > 1
 
 
 def test_a_group_that_failed_moves_nothing() -> None:
@@ -158,11 +160,13 @@ def test_a_group_that_failed_moves_nothing() -> None:
 
 
 def test_members_that_must_stay_bring_all_the_noise() -> None:
-    made, settings = factory("output"), msgspec.structs.replace(SETTINGS, noise=2.0, group=8)
-    length = rotated_length(made.weights.size + made.bias.size)
+    factory_weights, settings = factory("output"), msgspec.structs.replace(SETTINGS, noise=2.0, group=8)
+    length = rotated_length(factory_weights.weights.size + factory_weights.bias.size)
     assert deviation_of(length, 2.0, 8) * math.sqrt(5) >= 2.0 * math.sqrt(length)
     # Fewer devices than a group has came: three must stay, and bring the same noise.
-    ((group, _),) = new_groups(["a", "b", "c", "d"], made, factory_layer(made), settings, 0.0, {}, CHANCE)
+    ((group, _),) = new_groups(
+        ["a", "b", "c", "d"], factory_weights, factory_layer(factory_weights), settings, 0.0, {}, CHANCE
+    )
     assert group.begin.deviation * math.sqrt(3) >= 2.0 * math.sqrt(length)
     # The largest noise of the longest layer in the largest group is within 32 bits.
     longest = rotated_length(64 * 1024 + 64)
@@ -178,22 +182,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_command_says_what_people_learn_together(cli: Cli, run: Path) -> None:
-    found = cli.json("adapt", "federate", run, "--rounds", "3", "--judge", "p6,p7", "--noise", "4")
-    assert [one["layer"] for one in found["figures"]] == ["factory", "central", "federated"]
-    assert (found["devices"], found["judged"], len(found["rounds"])) == (4, ["p6", "p7"], 3)
-    assert found["epsilon"] == pytest.approx(epsilon_of(4.0, 3, 1e-5))
-    assert 0 < found["bytes_up"] < 20_000
-    said = cli("adapt", "federate", run, "--rounds", "2", "--dropouts", "0.3")
-    assert "a device and round:" in said
-    assert "no epsilon" in said
+    report = cli.json("adapt", "federate", run, "--rounds", "3", "--judge", "p6,p7", "--noise", "4")
+    assert [one["layer"] for one in report["figures"]] == ["factory", "central", "federated"]
+    assert (report["devices"], report["judged"], len(report["rounds"])) == (4, ["p6", "p7"], 3)
+    assert report["epsilon"] == pytest.approx(epsilon_of(4.0, 3, 1e-5))
+    assert 0 < report["bytes_up"] < 20_000
+    printed = cli("adapt", "federate", run, "--rounds", "2", "--dropouts", "0.3")
+    assert "a device and round:" in printed
+    assert "no epsilon" in printed
 
 
 @pytest.mark.slow
 def test_simulated_devices_learn_before_a_rollout(cli: Cli, run: Path, tmp_path: Path) -> None:
     words = ("fleet", "simulate", 6, "--federate", run, "--rounds", 1, "--out", tmp_path)
-    found = cli.json(*words)
-    assert (len(found["learning"]["rounds"]), found["learning"]["people"]) == (1, 6)
-    assert found["learning"]["complete"] == found["learning"]["rounds"][0]["counted"] == 6
+    report = cli.json(*words)
+    assert (len(report["learning"]["rounds"]), report["learning"]["people"]) == (1, 6)
+    assert report["learning"]["complete"] == report["learning"]["rounds"][0]["counted"] == 6
     assert "Rounds of learning" in (tmp_path / "simulation.html").read_text()
     assert "a share from 0 to 1" in cli("fleet", "simulate", 6, "--federate", run, "--break", "lossy=3", code=2)
     assert "5 to 1,000,000 devices" in cli("fleet", "simulate", 2, "--federate", run, code=2)
@@ -207,6 +211,6 @@ def test_refusals_are_one_line(cli: Cli, run: Path) -> None:
         (("--attack", "flop"), "Did you mean 'flip'"),
         (("--clip", "nan"), "nan is not in the range"),
     ):
-        said = cli("adapt", "federate", run, *words, code=2)
-        assert text in said
-        assert said.count("\n") == 1
+        message = cli("adapt", "federate", run, *words, code=2)
+        assert text in message
+        assert message.count("\n") == 1

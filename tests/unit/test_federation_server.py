@@ -61,8 +61,8 @@ def rows(plane: Plane, table: sa.Table) -> list[Any]:
 
 def accuracy(layer: bytes) -> float:
     hidden, labels = blocks(shifted=True, seed=99)
-    learner, found = Learner(FACTORY), parse_layer(layer, FACTORY)
-    learner.state.weights, learner.state.bias = found.weights, found.bias
+    learner, layer_values = Learner(FACTORY), parse_layer(layer, FACTORY)
+    learner.state.weights, learner.state.bias = layer_values.weights, layer_values.bias
     return float((learner.outputs(hidden).argmax(axis=1) == labels).mean())
 
 

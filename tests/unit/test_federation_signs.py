@@ -140,8 +140,8 @@ class Rounds:
         honest, counted = 0, 0
         for _ in range(rounds):
             first = drawn_together(self.counts, self._chance)
-            drawn = sorted(self._rng.permutation(self.names).tolist(), key=lambda name: name not in first)
-            groups = [(self._over(drawn[at : at + 5]), drawn[at : at + 5]) for at in range(0, len(drawn), 5)]
+            shuffled = sorted(self._rng.permutation(self.names).tolist(), key=lambda name: name not in first)
+            groups = [(self._over(shuffled[at : at + 5]), shuffled[at : at + 5]) for at in range(0, len(shuffled), 5)]
             for group, members in groups:
                 honest += len(set(members) - self._cheaters)
                 counted += 0 if is_beyond(group) else len(set(members) - self._cheaters)
@@ -150,7 +150,7 @@ class Rounds:
 
     def _over(self, members: list[str]) -> Group:
         cheats = any(name in self._cheaters and self._rng.random() < self._share for name in members)
-        sent = [np.ones(16, np.int64) * (9 if cheats and not place else 1) for place in range(len(members))]
+        sent = [np.ones(16, np.int64) * (9 if cheats and not index else 1) for index in range(len(members))]
         return summed(sent)
 
 

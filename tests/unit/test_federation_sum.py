@@ -35,8 +35,8 @@ from federation_example import IDENTITY, LENGTH, Devices, changes, group_of
 def test_shares_give_the_secret_from_the_threshold_on() -> None:
     secret = secrets.token_bytes(32)
     shares = split(secret, 3, range(5))
-    for drawn in itertools.combinations(range(5), 3):
-        assert recover({one: shares[one] for one in drawn}, 3, secret.__eq__) == (secret, frozenset())
+    for chosen in itertools.combinations(range(5), 3):
+        assert recover({one: shares[one] for one in chosen}, 3, secret.__eq__) == (secret, frozenset())
     # With one share too few, each secret fits: here the one of zeros.
     forged = {**{one: shares[one] for one in (0, 1)}, 4: bytes(33)}
     assert recover(forged, 3, secret.__eq__) is None
@@ -143,13 +143,13 @@ def test_messages_that_come_twice_late_or_early() -> None:
     context = devices.group.begin.context
     devices.turn(0)
 
-    def said(message: Request) -> object:
+    def reply(message: Request) -> object:
         return received(devices.group, 0, message, 0.0)
 
     first = devices.group.adverts[0]
-    assert said(first) == said(Poll(context))
-    assert said(msgspec.structs.replace(first, seed_hash=bytes(32))) == Refused("duplicate")
-    assert said(Masked(context, bytes(4 * LENGTH))) == Refused("out of order")
+    assert reply(first) == reply(Poll(context))
+    assert reply(msgspec.structs.replace(first, seed_hash=bytes(32))) == Refused("duplicate")
+    assert reply(Masked(context, bytes(4 * LENGTH))) == Refused("out of order")
     devices.turn(1)
     devices.turn(2)
     assert devices.group.step == "shares"
@@ -231,8 +231,8 @@ def member_at(kind: type[Any]) -> tuple[Member, Any]:
 
 
 def test_a_server_that_asks_for_both_kinds_of_shares_is_refused() -> None:
-    member, asked = member_at(Reveal)
-    assert (asked.survivors, asked.dropped) == ((0, 1, 2, 3), (4,))
+    member, request = member_at(Reveal)
+    assert (request.survivors, request.dropped) == ((0, 1, 2, 3), (4,))
     for survivors, dropped, text in (
         ((0, 1, 2, 3), (3, 4), "both, which would open its change"),
         ((0, 1, 2), (4,), "all members of the sum"),
@@ -240,10 +240,10 @@ def test_a_server_that_asks_for_both_kinds_of_shares_is_refused() -> None:
         ((0, 1), (2, 3, 4), "3 or more survivors"),
     ):
         with pytest.raises(InputError, match=text):
-            member.answer(encode(Reveal(asked.context, survivors, dropped)))
-    assert member.answer(encode(asked)) == member.answer(encode(asked))
+            member.answer(encode(Reveal(request.context, survivors, dropped)))
+    assert member.answer(encode(request)) == member.answer(encode(request))
     with pytest.raises(InputError, match="which would open a change"):
-        member.answer(encode(Reveal(asked.context, (0, 1, 2, 4), (3,))))
+        member.answer(encode(Reveal(request.context, (0, 1, 2, 4), (3,))))
 
 
 @pytest.mark.parametrize(
@@ -278,9 +278,9 @@ def test_a_list_of_members_with_keys_of_one_is_refused() -> None:
 
 def test_bytes_that_are_no_message_are_one_line() -> None:
     for data in (b"", b"\x00", b"\xff" * 40, encode(Poll(bytes(16)))[:-1], bytes(1 << 19)):
-        with pytest.raises(InputError, match="message") as found:
+        with pytest.raises(InputError, match="message") as refusal:
             parse_request(data)
-        assert "\n" not in str(found.value)
+        assert "\n" not in str(refusal.value)
 
 
 def test_a_stored_group_is_whole() -> None:

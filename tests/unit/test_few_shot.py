@@ -48,25 +48,25 @@ def write(path: Path, rows: NDArray[np.float32], labels: list[str] | None = None
 
 
 def index(space: Space = "network", labels: tuple[str, ...] = ("still", "slow"), count: int = 5) -> Neighbours:
-    made = begin(PACKAGE, "p", space)
-    maker = made.space()
+    index = begin(PACKAGE, "p", space)
+    maker = index.space()
     for number, label in enumerate(labels):
-        made = made.added(label, maker.vectors(near(label, count, seed=number)))
-    return made
+        index = index.added(label, maker.vectors(near(label, count, seed=number)))
+    return index
 
 
 @pytest.mark.parametrize("space", ["network", "features"])
 def test_samples_take_the_label_of_the_nearest_example(space: Space) -> None:
-    made = parse_index(index_bytes(index(space)), "i")
-    maker = made.space()
+    parsed = parse_index(index_bytes(index(space)), "i")
+    maker = parsed.space()
     for label in ("still", "slow"):
-        found = made.answers(maker.vectors(near(label, 20, seed=9)), [""] * 20)
-        assert [one.nearest for one in found] == [label] * 20
-        assert sum(one.label == label for one in found) >= 17
+        answers = parsed.answers(maker.vectors(near(label, 20, seed=9)), [""] * 20)
+        assert [one.nearest for one in answers] == [label] * 20
+        assert sum(one.label == label for one in answers) >= 17
     # A label that nobody showed lies further than examples do, and is known after five of it.
     fast = maker.vectors(near("fast", 20, seed=9))
-    assert {one.label for one in made.answers(fast, [""] * 20)} == {NONE}
-    more = made.added("fast", maker.vectors(near("fast", 5, seed=5)))
+    assert {one.label for one in parsed.answers(fast, [""] * 20)} == {NONE}
+    more = parsed.added("fast", maker.vectors(near("fast", 5, seed=5)))
     assert [one.nearest for one in more.answers(fast, [""] * 20)] == ["fast"] * 20
     assert [one.nearest for one in more.answers(maker.vectors(near("slow", 9, seed=8)), [""] * 9)] == ["slow"] * 9
 
@@ -121,11 +121,11 @@ def test_the_same_index_gives_the_same_bytes_and_a_changed_one_is_refused() -> N
 
 
 def test_labels_that_cannot_be_are_refused() -> None:
-    made = index()
+    few_shot = index()
     for bad in ("", " ", NONE, "a\nb", "x" * 201):
         with pytest.raises(InputError, match="a label of"):
-            made.added(bad, made.vectors[:1])
-    assert made.added(" slow ", made.vectors[:1]).count("slow") == 6
+            few_shot.added(bad, few_shot.vectors[:1])
+    assert few_shot.added(" slow ", few_shot.vectors[:1]).count("slow") == 6
 
 
 def test_examples_come_from_a_folder_or_a_column(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_examples_come_from_a_folder_or_a_column(tmp_path: Path) -> None:
     write(tmp_path / "e" / "still.csv", near("still", 3))
     write(tmp_path / "e" / "slow" / "one.csv", near("slow", 2))
     write(tmp_path / "e" / "slow" / "two.csv", near("slow", 2, seed=1))
-    found = read_examples(tmp_path / "e", manifest)
-    assert {label: samples.shape for label, samples in found.items()} == {"slow": (4, 10), "still": (3, 10)}
+    examples = read_examples(tmp_path / "e", manifest)
+    assert {label: samples.shape for label, samples in examples.items()} == {"slow": (4, 10), "still": (3, 10)}
     both = np.concatenate([near("still", 2), near("slow", 2)])
     whole = write(tmp_path / "all.csv", both, ["still", "still", "", "slow"])
     assert {label: len(samples) for label, samples in read_examples(whole, manifest, "kind").items()} == {
@@ -161,8 +161,8 @@ def test_windows_are_cut_inside_a_label(tmp_path: Path) -> None:
     lines = [",".join([*names, "kind"])]
     lines += [",".join([*["0.5"] * len(names), label]) for stretch in rows for label in stretch]
     (tmp_path / "w.csv").write_text("\n".join(lines) + "\n")
-    found = read_examples(tmp_path / "w.csv", manifest, "kind")
-    assert {label: len(samples) for label, samples in found.items()} == {"a": 2}
+    examples = read_examples(tmp_path / "w.csv", manifest, "kind")
+    assert {label: len(samples) for label, samples in examples.items()} == {"a": 2}
     (tmp_path / "w.csv").write_text("\n".join(lines[:size]) + "\n")
     with pytest.raises(InputError, match="one window"):
         read_samples(tmp_path / "w.csv", manifest)
@@ -206,5 +206,5 @@ def test_a_network_without_a_hidden_layer_says_so() -> None:
     bare = package_bytes(*parts(classifier((10, 3))))
     with pytest.raises(InputError, match="--space features"):
         begin(bare, "p", "network")
-    made = begin(bare, "p", "features")
-    assert msgspec.structs.asdict(made.spec)["limit"] == 1.0
+    index = begin(bare, "p", "features")
+    assert msgspec.structs.asdict(index.spec)["limit"] == 1.0

@@ -83,9 +83,9 @@ def test_it_reports_proves_exports_and_packages(model: Model, tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_file_takes_its_own_name(tmp_path: Path) -> None:
     pl.DataFrame(table()).write_csv(tmp_path / "pump.csv")
-    found = ew.fit(tmp_path / "pump.csv", out=tmp_path / "runs")
-    assert found.result.folder == tmp_path / "runs" / "pump"
-    assert "Target: state" in found.explain()
+    model = ew.fit(tmp_path / "pump.csv", out=tmp_path / "runs")
+    assert model.result.folder == tmp_path / "runs" / "pump"
+    assert "Target: state" in model.explain()
 
 
 @pytest.mark.parametrize("names", [["a", "a", "state"], ["a", "state", "state"]])
@@ -156,13 +156,13 @@ def small(out: Path, sign: int) -> tuple[Model, NDArray[np.float64], NDArray[np.
     return Model(pipeline=Pipeline([("model", Tree())]), out=out, force=True).fit(X, y), X, y
 
 
-def readings(model: Model, X: NDArray[np.float64], place: Path) -> list[Callable[[], object]]:
+def readings(model: Model, X: NDArray[np.float64], folder: Path) -> list[Callable[[], object]]:
     """Return everything that reads the run folder of a model."""
     frame = pl.DataFrame({**{f"x{column}": X[:, column] for column in range(3)}, "target": ["high", "low"] * 30})
     return [
         lambda: model.predict(X), lambda: model.predict_proba(X), lambda: model.score(frame), model.prove,
-        lambda: model.score(X, ["high", "low"] * 30), lambda: model.to_c(place / "c"),
-        lambda: model.package(place / "m.edge"), lambda: model.save(place / "saved"),
+        lambda: model.score(X, ["high", "low"] * 30), lambda: model.to_c(folder / "c"),
+        lambda: model.package(folder / "m.edge"), lambda: model.save(folder / "saved"),
     ]  # fmt: skip
 
 

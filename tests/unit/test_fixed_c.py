@@ -51,8 +51,8 @@ def test_a_file_compiles_alone_without_a_warning(path: Path, compiler: str, fold
     source = folder / path.relative_to(EXPORT)
     headers = f"-I{folder / 'c99_stream'}"
     command = [compiler, "-std=c99", *WARNINGS, *UNUSED, headers, "-fsyntax-only", source.name]
-    said = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
-    assert not said.returncode, said.stderr
+    completed = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
+    assert not completed.returncode, completed.stderr
 
 
 TESTS = sorted((Path(__file__).parent / "fixed_c").glob("test_*.c"))

@@ -30,8 +30,8 @@ class Recorded(BoardProcess):
         self.ended: str | None = None
         self.stopped = 0
 
-    def start(self, asked: BoardRound) -> None:
-        self.rounds.append(asked)
+    def start(self, board_round: BoardRound) -> None:
+        self.rounds.append(board_round)
         self.ended = None
 
     def received(self) -> list[BoardSeen]:
@@ -71,9 +71,9 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    made.state.close()
+    site = Site(tmp_path)
+    yield site
+    site.state.close()
 
 
 def test_a_round_asks_all_and_each_has_its_own_time_after_it(site: Site) -> None:

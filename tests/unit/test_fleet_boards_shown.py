@@ -23,11 +23,11 @@ BOARDS = [
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Watched]:
-    made = Watched(tmp_path, 2, 600.0)
+    watched = Watched(tmp_path, 2, 600.0)
     try:
-        yield made
+        yield watched
     finally:
-        made.close()
+        watched.close()
 
 
 def test_every_state_is_said_in_words_and_hostile_text_stays_text(fleet: Watched, tmp_path: Path, cli: Cli) -> None:

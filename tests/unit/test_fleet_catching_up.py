@@ -29,16 +29,16 @@ def rollouts_of(example: Example) -> Rollouts:
     )  # fmt: skip
 
 
-def killed(example: Example, act: str, *said: Any, **more: Any) -> None:  # noqa: ANN401 - of a method
+def killed(example: Example, act: str, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - of a method
     """Run a step whose commit never comes."""
-    made = rollouts_of(example)
+    service = rollouts_of(example)
 
     def dies(work: object) -> object:
         raise Killed
 
-    made._committer = type("Dead", (), {"submit": staticmethod(dies)})()
+    service._committer = type("Dead", (), {"submit": staticmethod(dies)})()
     with pytest.raises(Killed):
-        getattr(made, act)(*said, **more)
+        getattr(service, act)(*arguments, **more)
 
 
 def row(example: Example) -> Any:  # noqa: ANN401 - a row
@@ -103,8 +103,8 @@ def test_the_stricter_of_two_words_counts() -> None:
         )
 
     def lacks(here: Standing, signed: Standing) -> Any:  # noqa: ANN401 - of a test
-        found = missed({**msgspec.structs.asdict(here), "version": 1}, signed, lambda _: b"")
-        return found and (found.action, found.values)
+        command = missed({**msgspec.structs.asdict(here), "version": 1}, signed, lambda _: b"")
+        return command and (command.action, command.values)
 
     assert lacks(standing("running"), standing("running")) is None
     assert lacks(standing("aborted"), standing("running")) is None

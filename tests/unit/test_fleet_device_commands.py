@@ -87,34 +87,34 @@ def test_under_the_agent_no_older_package_stands_in(monkeypatch: pytest.MonkeyPa
 
 
 def test_vitals_are_said_over_the_socket(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-        heard.bind(str(tmp_path / "n"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(str(tmp_path / "n"))
         pulse = VitalsReporter(Supervisor(str(tmp_path / "n"), ""), (), every=2.0)
         latency = Latency()
         latency.add(0.01, 100)
         pulse.events(
             [Event(kind="alarm", label="x"), Event(kind="drift", label="level"), Event(kind="drift", label="level")]
         )
-        heard.setblocking(False)
+        notifications.setblocking(False)
         records = []
         before = time.process_time()
         for second in range(1, 30):
             pulse.beat(float(second), second < 10, second, latency)
             sum(range(200_000 if second == 5 else 0))
             with suppress(BlockingIOError):
-                records.append(heard.recv(65536))
+                records.append(notifications.recv(65536))
         # Nobody listens any more: nothing waits for that.
         for second in range(30, 131):
             pulse.beat(float(second), False, second, latency)
     assert 14 <= len(records) <= 16
     assert records[-1].startswith(b"X_VITALS=")
-    found = msgspec.json.decode(records[-1].removeprefix(b"X_VITALS="), type=Vitals)
-    assert (found.windows, found.alarms, found.drifting) == (29, 1, ("level",))
-    assert found.latency == pytest.approx((0.01, 0.01), rel=0.15)
+    document = msgspec.json.decode(records[-1].removeprefix(b"X_VITALS="), type=Vitals)
+    assert (document.windows, document.alarms, document.drifting) == (29, 1, ("level",))
+    assert document.latency == pytest.approx((0.01, 0.01), rel=0.15)
     # Rows came for nine seconds, and ten more without one still count.
-    assert 15.0 <= found.seconds <= 20.0
-    assert np.isfinite(found.memory)
-    assert 0.0 < found.processor <= time.process_time() - before
+    assert 15.0 <= document.seconds <= 20.0
+    assert np.isfinite(document.memory)
+    assert 0.0 < document.processor <= time.process_time() - before
 
 
 def test_where_nobody_asks_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

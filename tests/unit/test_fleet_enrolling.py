@@ -61,8 +61,8 @@ def plane() -> Plane:
 
 def token(plane: Plane, **changes: object) -> Token:
     root = plane.fleet.files["/metadata/1.root.json"]
-    made = Token(secret="s" * 32, root=1, sha256=hashlib.sha256(root).hexdigest(), product="pump")
-    return msgspec.structs.replace(made, **changes)
+    fresh = Token(secret="s" * 32, root=1, sha256=hashlib.sha256(root).hexdigest(), product="pump")
+    return msgspec.structs.replace(fresh, **changes)
 
 
 def test_a_device_joins_and_may_do_it_again_with_the_same_key(plane: Plane, tmp_path: Path) -> None:
@@ -85,13 +85,13 @@ def test_whoever_stands_between_cannot_slip_in_a_root(plane: Plane, tmp_path: Pa
 
 
 def test_a_token_says_what_it_is(plane: Plane) -> None:
-    made = token(plane)
-    assert read_token(f" {made.text()}\n") == made
+    enrollment = token(plane)
+    assert read_token(f" {enrollment.text()}\n") == enrollment
     for text in (
         "",
         "ew1.short.1." + "a" * 64 + ".pump",
-        made.text()[:-5] + "PUMP!",
-        made.text().replace("ew1", "ew2"),
+        enrollment.text()[:-5] + "PUMP!",
+        enrollment.text().replace("ew1", "ew2"),
     ):
         with pytest.raises(InputError, match="an enrolment token"):
             read_token(text)

@@ -30,11 +30,11 @@ NOW = time.time()
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Fleet:
-    made = fleet(tmp_path / "fleet", NOW)
-    publish(made, package(tmp_path, "1"), NOW)
-    publish(made, package(tmp_path, "2"), NOW)
-    return made
+def source(tmp_path: Path) -> Fleet:
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    publish(device_fleet, package(tmp_path, "1"), NOW)
+    publish(device_fleet, package(tmp_path, "2"), NOW)
+    return device_fleet
 
 
 @contextmanager
@@ -56,42 +56,42 @@ def served(folder: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_python_tuf_updates_from_an_export_on_a_plain_web_server(made: Fleet, tmp_path: Path) -> None:
-    apply(made, key_rotation.rotate(made, "root", NOW)[0], NOW)
-    export_result = export(made, tmp_path / "www", NOW)
+def test_python_tuf_updates_from_an_export_on_a_plain_web_server(source: Fleet, tmp_path: Path) -> None:
+    apply(source, key_rotation.rotate(source, "root", NOW)[0], NOW)
+    export_result = export(source, tmp_path / "www", NOW)
     assert export_result.written > 0 and export_result.kept == 0
     here = tmp_path / "device"
     here.mkdir()
-    root = (made.metadata / "1.root.json").read_bytes()
+    root = (source.metadata / "1.root.json").read_bytes()
     with served(tmp_path / "www") as url:
         updater = Updater(str(here), f"{url}/metadata", str(here), f"{url}/targets", bootstrap=root)
         updater.refresh()
-        found = updater.get_targetinfo(package_target("main", 2))
-        assert found is not None
-        taken = Path(updater.download_target(found)).read_bytes()
-    assert taken == package(tmp_path, "2").read_bytes()
+        target_info = updater.get_targetinfo(package_target("main", 2))
+        assert target_info is not None
+        content = Path(updater.download_target(target_info)).read_bytes()
+    assert content == package(tmp_path, "2").read_bytes()
 
 
-def test_an_export_is_repeatable_and_takes_nothing_away(made: Fleet, tmp_path: Path) -> None:
+def test_an_export_is_repeatable_and_takes_nothing_away(source: Fleet, tmp_path: Path) -> None:
     out = tmp_path / "www"
-    first = export(made, out, NOW)
-    again = export(made, out, NOW)
+    first = export(source, out, NOW)
+    again = export(source, out, NOW)
     assert again.written == 0 and again.kept == first.written
     before = {path for path in out.rglob("*") if path.is_file()}
-    publish(made, package(tmp_path, "3"), NOW)
-    assert export(made, out, NOW).written > 0
+    publish(source, package(tmp_path, "3"), NOW)
+    assert export(source, out, NOW).written > 0
     assert before <= {path for path in out.rglob("*") if path.is_file()}
-    assert Judge(out, (made.metadata / "1.root.json").read_bytes()).read(package_target("main", 4)) is not None
+    assert Judge(out, (source.metadata / "1.root.json").read_bytes()).read(package_target("main", 4)) is not None
     assert not list(out.rglob(".*"))
 
 
 def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
-    made: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "www"
-    export(made, out, NOW)
-    publish(made, package(tmp_path, "3"), NOW)
-    device = Judge(out, (made.metadata / "1.root.json").read_bytes())
+    export(source, out, NOW)
+    publish(source, package(tmp_path, "3"), NOW)
+    device = Judge(out, (source.metadata / "1.root.json").read_bytes())
     real = write_again
     for allowed in range(20):
         left = [allowed]
@@ -105,7 +105,7 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
         with monkeypatch.context() as patched:
             patched.setattr(static_export, "write_again", full)
             try:
-                export(made, out, NOW)
+                export(source, out, NOW)
                 break
             except OutputError:
                 assert device.read(package_target("main", 4)) is None
@@ -114,36 +114,36 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
     assert device.read(package_target("main", 4)) is not None
 
 
-def test_an_export_says_how_long_files_may_be_cached(made: Fleet, tmp_path: Path, cli: Cli) -> None:
-    text = cli("fleet", "export", made.folder, tmp_path / "www")
+def test_an_export_says_how_long_files_may_be_cached(source: Fleet, tmp_path: Path, cli: Cli) -> None:
+    text = cli("fleet", "export", source.folder, tmp_path / "www")
     note = (tmp_path / "www" / static_export.NOTE).read_text(encoding="utf-8")
     for kind, value in static_export.CACHE.items():
         assert kind in text and value in text and kind in note and value in note
-    assert cli.json("fleet", "export", made.folder, tmp_path / "www")["written"] == 0
+    assert cli.json("fleet", "export", source.folder, tmp_path / "www")["written"] == 0
 
 
-def test_what_must_not_be_exported_is_refused(made: Fleet, tmp_path: Path) -> None:
+def test_what_must_not_be_exported_is_refused(source: Fleet, tmp_path: Path) -> None:
     with pytest.raises(CheckFailedError, match="the timestamp expired"):
-        export(made, tmp_path / "www", NOW + 2 * 86_400)
+        export(source, tmp_path / "www", NOW + 2 * 86_400)
     assert not (tmp_path / "www").exists()
-    for path in (made.folder, made.metadata.parent, package(tmp_path)):
+    for path in (source.folder, source.metadata.parent, package(tmp_path)):
         with pytest.raises(InputError, match="folder for static files"):
-            export(made, path, NOW)
-    next(made.targets.rglob("*main-2.edge")).write_bytes(b"other")
+            export(source, path, NOW)
+    next(source.targets.rglob("*main-2.edge")).write_bytes(b"other")
     with pytest.raises(InputError, match="SHA-256"):
-        export(made, tmp_path / "www", NOW)
+        export(source, tmp_path / "www", NOW)
 
 
-def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path: Path) -> None:
-    _, data = rollout(made, NOW)
-    own, keys = usb_repository.init_stick(made, SMALL, None, NOW)
+def test_a_stick_carries_what_runs_under_a_root_of_its_own(source: Fleet, tmp_path: Path) -> None:
+    _, data = rollout(source, NOW)
+    own, keys = usb_repository.init_stick(source, SMALL, None, NOW)
     assert {key.role for key in keys} >= set(ONLINE) and all(key.offline for key in keys)
     mount = tmp_path / "usb"
     mount.mkdir()
-    export_result = usb_repository.write_stick(made, mount, own.ring(), NOW)
+    export_result = usb_repository.write_stick(source, mount, own.ring(), NOW)
     assert export_result.folder == str(mount / "edgewright")
     root = (own.metadata / "1.root.json").read_bytes()
-    assert root != (made.metadata / "1.root.json").read_bytes()
+    assert root != (source.metadata / "1.root.json").read_bytes()
     device = Judge(mount / "edgewright", root)
     index = device.read(INDEX)
     assert index is not None
@@ -158,51 +158,51 @@ def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path
         assert path.suffix != ".key"
 
 
-def test_neither_root_vouches_for_the_other_repository(made: Fleet, tmp_path: Path) -> None:
-    rollout(made, NOW)
-    own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
+def test_neither_root_vouches_for_the_other_repository(source: Fleet, tmp_path: Path) -> None:
+    rollout(source, NOW)
+    own, _ = usb_repository.init_stick(source, SMALL, None, NOW)
     (tmp_path / "usb").mkdir()
-    usb_repository.write_stick(made, tmp_path / "usb", own.ring(), NOW)
+    usb_repository.write_stick(source, tmp_path / "usb", own.ring(), NOW)
     with pytest.raises(RepositoryError):
-        Judge(tmp_path / "usb" / "edgewright", (made.metadata / "1.root.json").read_bytes()).read(INDEX)
+        Judge(tmp_path / "usb" / "edgewright", (source.metadata / "1.root.json").read_bytes()).read(INDEX)
     with pytest.raises(RepositoryError):
-        Judge(made.metadata.parent, (own.metadata / "1.root.json").read_bytes()).read(INDEX)
+        Judge(source.metadata.parent, (own.metadata / "1.root.json").read_bytes()).read(INDEX)
 
 
 @pytest.mark.slow
-def test_a_second_writing_carries_news_to_the_same_stick(made: Fleet, tmp_path: Path) -> None:
-    rollout(made, NOW)
-    own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
+def test_a_second_writing_carries_news_to_the_same_stick(source: Fleet, tmp_path: Path) -> None:
+    rollout(source, NOW)
+    own, _ = usb_repository.init_stick(source, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
-    usb_repository.write_stick(made, mount, own.ring(), NOW)
+    usb_repository.write_stick(source, mount, own.ring(), NOW)
     device = Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes())
     assert device.read(package_target("main", 2)) is not None
-    publish(made, package(tmp_path, "3"), NOW)
-    rollout(made, NOW, "second")
-    usb_repository.write_stick(made, mount, own.ring(), NOW + 1)
+    publish(source, package(tmp_path, "3"), NOW)
+    rollout(source, NOW, "second")
+    usb_repository.write_stick(source, mount, own.ring(), NOW + 1)
     assert device.read(package_target("main", 4)) == package(tmp_path, "3").read_bytes()
 
 
-def test_a_stick_without_mount_rollout_or_keys_is_refused(made: Fleet, tmp_path: Path, cli: Cli) -> None:
-    where = ["--fleet", str(made.folder)]
+def test_a_stick_without_mount_rollout_or_keys_is_refused(source: Fleet, tmp_path: Path, cli: Cli) -> None:
+    where = ["--fleet", str(source.folder)]
     mount = tmp_path / "usb"
     assert "fleet stick init" in cli("fleet", "stick", "write", mount, *where, code=2)
     few = ["--root-keys", "1", "--targets-keys", "1", "--releases-keys", "1"]
     text = cli("fleet", "stick", "init", *where, *few)
     assert "root fingerprint" in text
     assert "control plane" not in text and "fleet publish" not in text
-    assert text.rstrip().endswith(f"Next: edgewright fleet stick write MOUNT --fleet {made.folder}")
+    assert text.rstrip().endswith(f"Next: edgewright fleet stick write MOUNT --fleet {source.folder}")
     assert run(["fleet", "stick", "init", *where]) == 2
     assert "Mount it first" in cli("fleet", "stick", "write", mount, *where, code=2)
     mount.mkdir()
     assert "a rollout for the stick" in cli("fleet", "stick", "write", mount, *where, code=2)
-    rollout(made, NOW)
-    keys = made.folder / "stick" / "keys"
+    rollout(source, NOW)
+    keys = source.folder / "stick" / "keys"
     away = tmp_path / "safe"
     keys.rename(away)
     assert "releases has 0 of 1 signatures" in cli("fleet", "stick", "write", mount, *where, code=2)
     assert not list(mount.iterdir())
     assert "devices trust it until" in cli("fleet", "stick", "write", mount, *where, "--keys", away)
-    own = open_fleet(made.folder / "stick")
+    own = open_fleet(source.folder / "stick")
     assert Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes()).read(INDEX) is not None

@@ -25,19 +25,19 @@ NOW = time.time()
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Fleet:
-    made = fleet(tmp_path / "fleet", NOW)
-    publish(made, package(tmp_path, "1"), NOW)
-    publish(made, package(tmp_path, "2"), NOW)
-    return made
+def followed(tmp_path: Path) -> Fleet:
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    publish(device_fleet, package(tmp_path, "1"), NOW)
+    publish(device_fleet, package(tmp_path, "2"), NOW)
+    return device_fleet
 
 
-def device(made: Fleet, here: Path, public: Path | None = None, longest: dict[str, float] | None = None) -> Client:
+def device(followed: Fleet, here: Path, public: Path | None = None, longest: dict[str, float] | None = None) -> Client:
     """Return a device that pinned the fleet's newest root."""
     here.mkdir()
-    number = metadata.version(read_published(made), "root")
-    pin(here, (made.metadata / f"{number}.root.json").read_bytes(), root_hash(made))
-    transport = FolderTransport(public or made.metadata.parent)
+    number = metadata.version(read_published(followed), "root")
+    pin(here, (followed.metadata / f"{number}.root.json").read_bytes(), root_hash(followed))
+    transport = FolderTransport(public or followed.metadata.parent)
     return (
         Client(here, transport, HandClock(NOW))
         if longest is None
@@ -56,49 +56,49 @@ def follow(client: Client, plan: Plan, data: bytes) -> None:
     client.check(plan.revert)
 
 
-def test_a_device_finds_the_rollout_its_plan_and_both_releases(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made, NOW)
-    client = device(made, tmp_path / "device")
+def test_a_device_finds_the_rollout_its_plan_and_both_releases(followed: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(followed, NOW)
+    client = device(followed, tmp_path / "device")
     follow(client, plan, data)
     with pytest.raises(Refused):
         client.check(msgspec.structs.replace(plan.release, sha256="ab" * 32))
 
 
 @pytest.mark.parametrize("role", offline.ROLES)
-def test_a_device_follows_new_keys_of_every_role(made: Fleet, tmp_path: Path, role: str) -> None:
-    plan, data = rollout(made, NOW)
-    client = device(made, tmp_path / "device")
+def test_a_device_follows_new_keys_of_every_role(followed: Fleet, tmp_path: Path, role: str) -> None:
+    plan, data = rollout(followed, NOW)
+    client = device(followed, tmp_path / "device")
     follow(client, plan, data)
-    assert apply(made, key_rotation.rotate(made, role, NOW)[0], NOW)
+    assert apply(followed, key_rotation.rotate(followed, role, NOW)[0], NOW)
     follow(client, plan, data)
 
 
 @pytest.mark.slow
-def test_a_device_that_was_away_for_a_dozen_roots_and_a_refresh_follows(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made, NOW)
-    client = device(made, tmp_path / "device")
+def test_a_device_that_was_away_for_a_dozen_roots_and_a_refresh_follows(followed: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(followed, NOW)
+    client = device(followed, tmp_path / "device")
     follow(client, plan, data)
     for _ in range(12):
-        assert apply(made, key_rotation.rotate(made, "root", NOW)[0], NOW)
-    assert apply(made, key_rotation.refresh(made, offline.offline_roles(read_published(made)), NOW), NOW)
+        assert apply(followed, key_rotation.rotate(followed, "root", NOW)[0], NOW)
+    assert apply(followed, key_rotation.refresh(followed, offline.offline_roles(read_published(followed)), NOW), NOW)
     follow(client, plan, data)
 
 
-def test_a_device_finds_releases_in_hash_bins(made: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_finds_releases_in_hash_bins(followed: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releases, "BINS_ABOVE", 2)
-    client = device(made, tmp_path / "device")
+    client = device(followed, tmp_path / "device")
     assert client.refresh().fresh
-    publish(made, package(tmp_path, "3"), NOW)
-    assert offline.bins(read_published(made))
-    follow(client, *rollout(made, NOW))
+    publish(followed, package(tmp_path, "3"), NOW)
+    assert offline.bins(read_published(followed))
+    follow(client, *rollout(followed, NOW))
 
 
-def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made, NOW)
-    own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
+def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(followed: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(followed, NOW)
+    own, _ = usb_repository.init_stick(followed, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
-    export_result = usb_repository.write_stick(made, mount, own.ring(), NOW)
+    export_result = usb_repository.write_stick(followed, mount, own.ring(), NOW)
     client = device(own, tmp_path / "device", Path(export_result.folder), STICK_LONGEST)
     follow(client, plan, data)
     strict = device(own, tmp_path / "strict", Path(export_result.folder))
@@ -106,15 +106,15 @@ def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(m
         strict.refresh()
 
 
-def test_a_device_follows_an_export(made: Fleet, tmp_path: Path) -> None:
-    plan, data = rollout(made, NOW)
-    export(made, tmp_path / "www", NOW)
-    follow(device(made, tmp_path / "device", tmp_path / "www"), plan, data)
+def test_a_device_follows_an_export(followed: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(followed, NOW)
+    export(followed, tmp_path / "www", NOW)
+    follow(device(followed, tmp_path / "device", tmp_path / "www"), plan, data)
 
 
-def test_signed_time_that_ran_ahead_is_forgotten_with_the_timestamps_key(made: Fleet, tmp_path: Path) -> None:
-    client = device(made, tmp_path / "device")
-    acceptance.publish(made, {}, NOW + 7200)
+def test_signed_time_that_ran_ahead_is_forgotten_with_the_timestamps_key(followed: Fleet, tmp_path: Path) -> None:
+    client = device(followed, tmp_path / "device")
+    acceptance.publish(followed, {}, NOW + 7200)
     assert client.refresh().signed == NOW + 7200
-    assert apply(made, key_rotation.rotate(made, "timestamp", NOW)[0], NOW)
+    assert apply(followed, key_rotation.rotate(followed, "timestamp", NOW)[0], NOW)
     assert client.refresh().signed == NOW

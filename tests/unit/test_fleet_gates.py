@@ -76,14 +76,14 @@ def test_liars_of_one_enrolment_have_no_more_votes_than_the_cap() -> None:
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.floats(0.1, 1.0))
 def test_no_batch_has_more_than_its_share_where_there_are_enough_of_them(sizes: list[int], cap: float) -> None:
-    made = [
+    votes = [
         Vote(device=f"{batch:016x}{n:016x}", batch=str(batch), value=float(batch))
         for batch, size in enumerate(sizes)
         for n in range(size)
     ]
-    counted = weigh(made, cap, 1)
+    counted = weigh(votes, cap, 1)
     total = sum(counted.weights)
-    assert 0 < counted.sample <= len(made) + 1e-6
+    assert 0 < counted.sample <= len(votes) + 1e-6
     assert all(0 < weight <= 1 for weight in counted.weights)
     of_batch = [
         sum(w for v, w in zip(counted.values, counted.weights, strict=True) if v == batch)
@@ -136,8 +136,8 @@ def test_the_interval_of_a_share_covers_as_often_as_it_says() -> None:
     for truth in (0.1, 0.3, 0.7):
         missed = 0
         for _ in range(2000):
-            heard = sum(chance.random() < truth for _ in range(30))
-            missed += share_bounds(heard / 30, 30.0)[0] > truth
+            successes = sum(chance.random() < truth for _ in range(30))
+            missed += share_bounds(successes / 30, 30.0)[0] > truth
         assert missed / 2000 < 0.08
 
 

@@ -21,10 +21,10 @@ def test_a_key_is_for_its_owner_alone_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "root-1.key"
     signer = make_key(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    found = read_key(path)
-    assert found is not None
-    assert found.public_key == signer.public_key == read_public(tmp_path / "root-1.pub")
-    found.public_key.verify_signature(signer.sign(b"payload"), b"payload")
+    key_pair = read_key(path)
+    assert key_pair is not None
+    assert key_pair.public_key == signer.public_key == read_public(tmp_path / "root-1.pub")
+    key_pair.public_key.verify_signature(signer.sign(b"payload"), b"payload")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["root-1.key", "root-1.pub"]
 
 
@@ -71,8 +71,8 @@ def test_a_passphrase_protects_and_a_wrong_one_opens_nothing(tmp_path: Path) -> 
     assert path.read_text(encoding="utf-8").startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
     assert read_key(path) is None
     assert read_key(path, (b"wrong",)) is None
-    found = read_key(path, (b"wrong", b"correct horse"))
-    assert found is not None and found.public_key == signer.public_key
+    key_pair = read_key(path, (b"wrong", b"correct horse"))
+    assert key_pair is not None and key_pair.public_key == signer.public_key
     with pytest.raises(
         InputError, match=r"at least 8 bytes, got one of 5 - at the key root-2\.key\. .*--passphrase-file"
     ):
@@ -146,9 +146,9 @@ def test_a_key_behind_a_uri_is_used(tmp_path: Path) -> None:
     signer = make_key(tmp_path / "a.key")
     key = signer.public_key
     ring = Ring([], uris={key.keyid: f"file2:{tmp_path / 'a.key'}"})
-    found = ring.signer(key)
-    assert found is not None
-    key.verify_signature(found.sign(b"x"), b"x")
+    key_pair = ring.signer(key)
+    assert key_pair is not None
+    key.verify_signature(key_pair.sign(b"x"), b"x")
     with pytest.raises(InputError, match="behind this URI"):
         Ring([], uris={key.keyid: "nowhere:1"}).signer(key)
 

@@ -19,17 +19,17 @@ DAY = 86_400.0
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Watched]:
     """Provide six devices in a rollout to all of them: two have it, one failed, three report the old one."""
-    made = Watched(tmp_path, 6, 2 * 3600.0)
+    watched = Watched(tmp_path, 6, 2 * 3600.0)
     try:
-        made.report(made.devices)
-        made.start(stages=(Stage(name="all", percent=100.0, dwell=DAY),))
-        made.take(made.devices[:3])
-        made.end(made.devices[:2])
-        made.end(made.devices[2:3], "reverted", "latency")
-        made.report(made.devices[3:])
-        yield made
+        watched.report(watched.devices)
+        watched.start(stages=(Stage(name="all", percent=100.0, dwell=DAY),))
+        watched.take(watched.devices[:3])
+        watched.end(watched.devices[:2])
+        watched.end(watched.devices[2:3], "reverted", "latency")
+        watched.report(watched.devices[3:])
+        yield watched
     finally:
-        made.close()
+        watched.close()
 
 
 def ask(fleet: Watched, path: str) -> Any:  # noqa: ANN401 - an answer
@@ -72,12 +72,12 @@ def test_half_of_a_fleet_on_the_old_release_needs_attention(fleet: Watched) -> N
 
 def in_window(tmp_path: Path, opens_s: float, lasts_s: float) -> Watched:
     """Return a fleet of two in a rollout with a daily window that opens after so many seconds."""
-    made = Watched(tmp_path, 2, 3 * DAY)
-    minute = int((made.clock.now + opens_s) % DAY // 60)
+    watched = Watched(tmp_path, 2, 3 * DAY)
+    minute = int((watched.clock.now + opens_s) % DAY // 60)
     window = Window(start=minute, end=int(minute + lasts_s / 60) % 1440)
-    made.start(stages=(Stage(name="all", percent=100.0, dwell=DAY),), windows=(window,))
-    made.report(made.devices)
-    return made
+    watched.start(stages=(Stage(name="all", percent=100.0, dwell=DAY),), windows=(window,))
+    watched.report(watched.devices)
+    return watched
 
 
 def test_a_device_has_its_polls_in_the_window_that_has_just_opened(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_a_release_that_nobody_published_is_flagged(fleet: Watched, cli: Cli) ->
     assert noticed(fleet, "unknown") == ids(fleet, 4)
     assert [device["id"] for device in ask(fleet, "devices")["devices"] if device["unknown"]] == ids(fleet, 4)
     assert metric(fleet, "unknown") == 1.0
-    said = cli("fleet", "devices", "--fleet", fleet.folder)
-    assert "runs a release that nobody published" in said
+    printed = cli("fleet", "devices", "--fleet", fleet.folder)
+    assert "runs a release that nobody published" in printed
 
 
 def test_the_age_of_metadata_and_failed_downloads_are_shown_and_older_agents_send_neither(
@@ -144,9 +144,9 @@ def test_the_age_of_metadata_and_failed_downloads_are_shown_and_older_agents_sen
     assert noticed(fleet, "stale") == ids(fleet, 0)
     assert noticed(fleet, "faulty") == ids(fleet, 3)
     assert ask(fleet, "attention")["faulty"][0]["what"] == fault
-    said = cli("fleet", "devices", "--fleet", fleet.folder)
-    assert "metadata" in said.splitlines()[0]
-    assert "download failed 5 times" in said
+    printed = cli("fleet", "devices", "--fleet", fleet.folder)
+    assert "metadata" in printed.splitlines()[0]
+    assert "download failed 5 times" in printed
     ages = {device["id"]: device["signed"] for device in ask(fleet, "devices")["devices"]}
     assert ages[fleet.devices[5].id] == 0.0
     shown = cli("fleet", "devices", fleet.devices[0].id, "--fleet", fleet.folder)

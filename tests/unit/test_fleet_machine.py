@@ -23,8 +23,8 @@ def device(tmp_path: Path) -> Device:
 def gone_back(device: Device) -> str:
     """Return why release 1 is not kept; what came with the device runs."""
     assert device.active() == 0
-    what, counter, because = device.told()[-1]
-    assert (what, counter) == ("reverted", 1)
+    action, counter, because = device.told()[-1]
+    assert (action, counter) == ("reverted", 1)
     return because
 
 
@@ -50,9 +50,9 @@ def test_a_release_is_fetched_tested_activated_and_confirmed(device: Device) -> 
     assert (device.slots.floor("a"), device.slots.floor("b")) == (1, 1)
     assert device.told() == [("tested", 1, ""), ("activated", 1, ""), ("confirmed", 1, "")]
     assert "release 1 is active" in device.agent.why
-    heard = device.listener.heard
-    assert [facts.phase for facts, urgent in heard if urgent][-1] == "idle"
-    assert {facts.phase for facts, _ in heard} == {"trial", "idle"}
+    reports = device.listener.heard
+    assert [facts.phase for facts, urgent in reports if urgent][-1] == "idle"
+    assert {facts.phase for facts, _ in reports} == {"trial", "idle"}
 
 
 def test_the_next_one_takes_the_other_slot(device: Device) -> None:
@@ -285,9 +285,9 @@ def test_a_wait_for_leave_is_for_its_release_alone_and_ends_with_the_leave(devic
 
 
 def test_a_place_beyond_the_stage_begins_nothing(device: Device) -> None:
-    made = plan(1, stages=(Stage(name="canary", percent=1.0, gated=False), Stage(name="all", percent=100.0)))
-    assert position(made.salt, made.id, DEVICE) > 1.0
-    device.fleet.publish(made)
+    planned = plan(1, stages=(Stage(name="canary", percent=1.0, gated=False), Stage(name="all", percent=100.0)))
+    assert position(planned.salt, planned.id, DEVICE) > 1.0
+    device.fleet.publish(planned)
     device.run(300.0)
     assert device.active() == 0
     assert device.fleet.reads == []
@@ -342,7 +342,7 @@ def test_a_package_that_changes_on_the_disk_before_its_test_is_downloaded_again(
 
     device.process.test = damages  # type: ignore[method-assign]
     device.follow(plan(1), 300.0)
-    assert [what for what, _, _ in device.told()] == ["tested", "activated", "confirmed"]
+    assert [action for action, _, _ in device.told()] == ["tested", "activated", "confirmed"]
     assert device.fleet.reads == [0, 0]
 
 
@@ -408,8 +408,8 @@ def test_a_device_goes_on_with_a_damaged_state(device: Device, copies: tuple[str
 
 
 def test_another_product_is_refused(device: Device) -> None:
-    held = device.state.change(product="valve")
-    assert held.product == "valve"
+    changed = device.state.change(product="valve")
+    assert changed.product == "valve"
     device.state.close()
     with pytest.raises(InputError, match="'valve' that this store follows"):
         device.start()

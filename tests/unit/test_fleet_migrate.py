@@ -51,9 +51,9 @@ def revision(path: Path) -> str:
 )  # fmt: skip
 def test_no_other_command_of_a_newer_version_migrates(older: Path, cli: Cli, words: str) -> None:
     before = revision(older / sqlite.NAME)
-    said = cli("fleet", *words.split(), older, code=2)
-    assert f"revision {before}, of an older Edgewright" in said
-    assert "edgewright fleet migrate" in said
+    message = cli("fleet", *words.split(), older, code=2)
+    assert f"revision {before}, of an older Edgewright" in message
+    assert "edgewright fleet migrate" in message
     assert revision(older / sqlite.NAME) == before
 
 
@@ -119,15 +119,15 @@ def test_a_backup_of_an_older_postgresql_has_its_tables(tmp_path: Path) -> None:
             connection.execute("INSERT INTO secrets VALUES ('key', 'abc')")
         done = upgrade(folder)
     with (
-        contextlib.closing(sqlite3.connect(done.backup)) as held,
+        contextlib.closing(sqlite3.connect(done.backup)) as backup,
         contextlib.closing(sqlite3.connect(":memory:")) as first,
     ):
-        assert held.execute("SELECT * FROM secrets").fetchall() == [("key", b"abc")]
+        assert backup.execute("SELECT * FROM secrets").fetchall() == [("key", b"abc")]
         assert revision(Path(done.backup)) == "0005"
         first.executescript((FIXTURES / "fleet_schema_0005_sqlite.sql").read_text())
         for each in ("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1",
                      "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%' ORDER BY 1"):  # fmt: skip
-            assert held.execute(each).fetchall() == first.execute(each).fetchall()
+            assert backup.execute(each).fetchall() == first.execute(each).fetchall()
 
 
 @pytest.mark.slow
@@ -166,12 +166,12 @@ def test_servers_report_while_a_large_index_is_built_over_postgresql_and_a_cut_b
             thread = threading.Thread(target=migrate)
             thread.start()
             building = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%' AND pid <> %s"
-            while not (found := server.execute(building, (server.info.backend_pid,)).fetchone()):
+            while not (terminated := server.execute(building, (server.info.backend_pid,)).fetchone()):
                 assert thread.is_alive()
                 time.sleep(0.02)
             server.execute("SET lock_timeout = '2s'")
             server.execute("DELETE FROM reports WHERE id < 0")  # would wait for an ordinary build
-            server.execute("SELECT pg_terminate_backend(%s)", found)
+            server.execute("SELECT pg_terminate_backend(%s)", terminated)
             thread.join(30.0)
             assert failures
             valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_reports_device_at')"
@@ -224,8 +224,8 @@ def test_a_dry_run_says_how_long_a_large_index_takes(tmp_path: Path, cli: Cli) -
         connection.execute("UPDATE reports SET id = 1")
         connection.execute(f"INSERT INTO reports VALUES ({values})")  # noqa: S608
         connection.commit()
-    said = cli("fleet", "migrate", folder, "--dry-run")
-    assert "an index over some 5,000,000 reports: about 20 s, with the backup 600 MB of free space" in said
+    printed = cli("fleet", "migrate", folder, "--dry-run")
+    assert "an index over some 5,000,000 reports: about 20 s, with the backup 600 MB of free space" in printed
     assert revision(path) == "0005"
 
 

@@ -131,7 +131,7 @@ def test_a_fault_of_a_mirror_is_no_verdict_and_another_mirror_brings_the_release
 ) -> None:
     with downloading(device, fault, whole):
         device.follow(plan(1), 300.0)
-    assert [what for what, _, _ in device.told()] == ["tested", "activated", "confirmed"]
+    assert [action for action, _, _ in device.told()] == ["tested", "activated", "confirmed"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -161,7 +161,7 @@ def test_a_mirror_whose_tls_fails_gives_way_to_another(device: Device) -> None:
         packages = TransportPackages(HttpTransport(plain.replace("http:", "https:")), {plain: good})
         device.fleet.read = lambda path, offset, length: packages.read(f"/{path}", offset, length)  # type: ignore[method-assign]
         device.follow(plan(1), 300.0)
-    assert [what for what, _, _ in device.told()] == ["tested", "activated", "confirmed"]
+    assert [action for action, _, _ in device.told()] == ["tested", "activated", "confirmed"]
 
 
 def test_bytes_of_two_mirrors_are_not_mixed_for_good(device: Device) -> None:

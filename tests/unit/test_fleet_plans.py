@@ -29,20 +29,20 @@ EVER = Moment(now=START + 90 * HOUR, trusted=True, running=0.0, seen=0.0, fresh=
 ids = st.integers(0, 2**128 - 1).map(lambda number: f"{number:032x}")
 
 
-def plan(**said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+def plan(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
     fields: dict[str, Any] = {
         "id": "p", "release": NEW, "revert": BACK, "salt": "7" * 64, "stages": STAGES, "starts": START,
         "expires": START + 30 * 24 * HOUR, "enrolled": START,
     }  # fmt: skip
-    return Plan(**{**fields, **said})
+    return Plan(**{**fields, **changes})
 
 
-def standing(**said: Any) -> Standing:  # noqa: ANN401 - fields of Standing
-    return Standing(**{"plan": "p", "sha256": "0" * 64, "product": "main", "state": "running", **said})
+def standing(**changes: Any) -> Standing:  # noqa: ANN401 - fields of Standing
+    return Standing(**{"plan": "p", "sha256": "0" * 64, "product": "main", "state": "running", **changes})
 
 
-def traits(device: str = "0" * 32, **said: Any) -> Traits:  # noqa: ANN401 - fields of Traits
-    return Traits(device=device, **{"product": "main", "counter": 3, **said})
+def traits(device: str = "0" * 32, **changes: Any) -> Traits:  # noqa: ANN401 - fields of Traits
+    return Traits(device=device, **{"product": "main", "counter": 3, **changes})
 
 
 @given(ids, st.text("0123456789abcdef", min_size=64, max_size=64))
@@ -82,9 +82,9 @@ def _hand(*words: str) -> float:
 @given(ids, st.integers(0, 3), st.integers(0, 3))
 def test_who_may_in_a_stage_may_in_all_later_ones(device: str, one: int, other: int) -> None:
     early, late = sorted((one, other))
-    made = plan(holdout=10.0)
-    if decide(made, standing(stage=early), traits(device), EVER).go:
-        assert decide(made, standing(stage=late), traits(device), EVER).go
+    planned = plan(holdout=10.0)
+    if decide(planned, standing(stage=early), traits(device), EVER).go:
+        assert decide(planned, standing(stage=late), traits(device), EVER).go
 
 
 @given(
@@ -94,17 +94,17 @@ def test_who_may_in_a_stage_may_in_all_later_ones(device: str, one: int, other: 
 def test_no_word_online_goes_beyond_the_plan(
     device: str, stage: int, state: Any, revert: bool, ago: float, trusted: bool, ran: float, fresh: bool  # noqa: ANN401
 ) -> None:  # fmt: skip
-    made = plan(windows=(Window(start=60, end=1300),))
+    planned = plan(windows=(Window(start=60, end=1300),))
     now = Moment(now=START + ago, trusted=trusted, running=ran, seen=0.0, fresh=fresh, wall=START + ago)
-    verdict = decide(made, standing(stage=stage, state=state, revert=revert), traits(device), now)
+    verdict = decide(planned, standing(stage=stage, state=state, revert=revert), traits(device), now)
     assert verdict.why
     if not verdict.go:
         return
     ago = now.now - START  # as a clock tells it, whose digits end somewhere
     gone = ago if trusted else ran
     reached = min(int(gone // HOUR), 3)
-    assert position(made.salt, made.id, device) < STAGES[reached].percent
-    assert fresh and state in ("running", "finished") and 0 <= ago < made.expires - START
+    assert position(planned.salt, planned.id, device) < STAGES[reached].percent
+    assert fresh and state in ("running", "finished") and 0 <= ago < planned.expires - START
     assert verdict.gated == STAGES[verdict.stage].gated
     assert verdict.stage <= min(stage, reached)
 
@@ -152,23 +152,23 @@ def test_the_dwell_is_counted_by_the_device_where_its_clock_is_behind() -> None:
 
 
 def test_the_hold_out_waits_for_the_last_stage() -> None:
-    made = plan(holdout=20.0)
-    waiting = [f"{n:032x}" for n in range(200) if held_out(made.salt, made.id, f"{n:032x}", 20.0)]
+    planned = plan(holdout=20.0)
+    waiting = [f"{n:032x}" for n in range(200) if held_out(planned.salt, planned.id, f"{n:032x}", 20.0)]
     assert 20 <= len(waiting) <= 60
-    inside = [device for device in waiting if position(made.salt, made.id, device) < 50.0]
-    verdicts = [decide(made, standing(stage=2), traits(device), EVER) for device in inside]
+    inside = [device for device in waiting if position(planned.salt, planned.id, device) < 50.0]
+    verdicts = [decide(planned, standing(stage=2), traits(device), EVER) for device in inside]
     assert all(not verdict.go and "for comparison" in verdict.why for verdict in verdicts)
-    assert all(decide(made, standing(stage=3), traits(device), EVER).go for device in waiting)
+    assert all(decide(planned, standing(stage=3), traits(device), EVER).go for device in waiting)
 
 
 def test_cohorts_ask_for_all_that_they_name() -> None:
     salt = "7" * 64
     cohort = Cohort(tags=("north",), profiles=("pi",), counters=(2, 3))
-    made = plan(cohorts={"c": cohort}, stages=(Stage(name="one", percent=100.0, cohorts=("c",)),))
+    planned = plan(cohorts={"c": cohort}, stages=(Stage(name="one", percent=100.0, cohorts=("c",)),))
     ok: dict[str, Any] = {"tags": ("x", "north"), "profile": "pi"}
-    assert decide(made, standing(), traits(**ok), EVER).go
+    assert decide(planned, standing(), traits(**ok), EVER).go
     for wrong in ({"tags": ("south",)}, {"profile": "uno"}, {"counter": 1}):
-        assert "no cohort" in decide(made, standing(), traits(**{**ok, **wrong}), EVER).why
+        assert "no cohort" in decide(planned, standing(), traits(**{**ok, **wrong}), EVER).why
     single = plan(
         cohorts={"c": Cohort(devices=(listed(salt, "a" * 32),))},
         stages=(Stage(name="one", percent=100.0, cohorts=("c",)),),
@@ -211,7 +211,7 @@ def test_a_window_that_is_closed_is_open_when_it_says(begin: int, end: int, wall
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("changes", "why"),
     [
         ({"stages": (STAGES[2], STAGES[1])}, "at least the 50 %"),
         ({"stages": (STAGES[0], STAGES[0])}, "name of its own"),
@@ -228,15 +228,15 @@ def test_a_window_that_is_closed_is_open_when_it_says(begin: int, end: int, wall
         ({"holdout": 80.0}, "at most 50"),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(said: dict[str, Any], why: str) -> None:
+def test_a_plan_that_makes_no_sense_is_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=why):
-        check(plan(**said))
+        check(plan(**changes))
     check(plan())
 
 
 def test_wishes_become_parts_of_a_plan() -> None:
-    made = parser.stages("canary:1%,10%@2h,100%", HOUR, open_ones=("100",))
-    assert [(s.name, s.percent, s.dwell, s.gated) for s in made] == [
+    stages = parser.stages("canary:1%,10%@2h,100%", HOUR, open_ones=("100",))
+    assert [(s.name, s.percent, s.dwell, s.gated) for s in stages] == [
         ("canary", 1.0, HOUR, True), ("10", 10.0, 2 * HOUR, True), ("100", 100.0, HOUR, False),
     ]  # fmt: skip
     assert parser.gate("failed<=30%").limit == pytest.approx(0.3)
@@ -256,12 +256,12 @@ def test_wishes_become_parts_of_a_plan() -> None:
 
 def test_the_default_plan_protects() -> None:
     """Devices that die, fail, or answer otherwise than before are noticed before a stage can end."""
-    made = make_plan(PlanOptions(), NEW, BACK, name="usual", salt="7" * 64, now=START)
-    check(made)
-    assert [(stage.percent, stage.gated) for stage in made.stages] == [(p, True) for p in (1.0, 10.0, 50.0, 100.0)]
-    assert all(stage.dwell >= made.silence for stage in made.stages)
+    usual = make_plan(PlanOptions(), NEW, BACK, name="usual", salt="7" * 64, now=START)
+    check(usual)
+    assert [(stage.percent, stage.gated) for stage in usual.stages] == [(p, True) for p in (1.0, 10.0, 50.0, 100.0)]
+    assert all(stage.dwell >= usual.silence for stage in usual.stages)
     assert {"failed", "classes", "unsure", "drift", "alarms", "crashes", "latency", "memory"} <= {
-        gate.measure for gate in made.gates
+        gate.measure for gate in usual.gates
     }
     one = make_plan(PlanOptions(stages=STAGES[3:], quorum=2), NEW, BACK, name="one", salt="7" * 64, now=START)
     check(one)

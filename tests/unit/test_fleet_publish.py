@@ -35,8 +35,8 @@ def refused(cli: Cli, *arguments: object, code: int = 2) -> str:
 
 def state(folder: Path) -> dict[str, bytes]:
     """Every file and what it holds."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, cli: Cli) -> None:
@@ -60,16 +60,16 @@ def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, cli: Cli
 def test_the_ceremony_as_json_with_thresholds_and_a_passphrase(tmp_path: Path, cli: Cli) -> None:
     secret = tmp_path / "secret"
     secret.write_text("correct horse\n", encoding="utf-8")
-    made = cli.json(
+    report = cli.json(
         "fleet", "init", tmp_path / "f", "--root-keys", 1, "--targets-keys", 1, "--releases-keys", 2,
         "--releases-threshold", 2, "--passphrase-file", secret,
     )  # fmt: skip
-    assert {role["role"]: (role["threshold"], len(role["keys"])) for role in made["roles"]} == {
+    assert {role["role"]: (role["threshold"], len(role["keys"])) for role in report["roles"]} == {
         "root": (1, 1), "targets": (1, 1), "releases": (2, 2), "rollouts": (1, 1), "snapshot": (1, 1),
         "timestamp": (1, 1),
     }  # fmt: skip
-    assert [key["encrypted"] for key in made["made"] if key["offline"]] == [True] * 4
-    assert any("A single key signs root" in warning for warning in made["warnings"])
+    assert [key["encrypted"] for key in report["made"] if key["offline"]] == [True] * 4
+    assert any("A single key signs root" in warning for warning in report["warnings"])
     one = package(tmp_path, "1")
     err = refused(cli, "fleet", "publish", one, "--fleet", tmp_path / "f")
     assert "releases has 0 of 2 signatures" in err and "--passphrase-file" in err
@@ -168,8 +168,8 @@ def test_two_people_on_two_machines_reach_the_threshold(tmp_path: Path, cli: Cli
     one = package(tmp_path, "1")
     assert "releases has 1 of 2 signatures" in refused(cli, "fleet", "publish", one, "--fleet", folder)
     file = tmp_path / "release.json"
-    made = cli.json("fleet", "publish", one, "--fleet", folder, "--prepare", file)
-    assert made["change"]["state"] == "prepared" and "1 of 2" in made["change"]["lacking"][0]
+    report = cli.json("fleet", "publish", one, "--fleet", folder, "--prepare", file)
+    assert report["change"]["state"] == "prepared" and "1 of 2" in report["change"]["lacking"][0]
     assert "exist" in refused(cli, "fleet", "publish", one, "--fleet", folder, "--prepare", file)
     assert "1 of 2" in refused(cli, "fleet", "finish", file, "--fleet", folder)
     there = Path(shutil.move(file, tmp_path / "other-machine" / "release.json"))
@@ -276,8 +276,8 @@ def test_what_waits_is_listed_and_taken_back(home: Path, tmp_path: Path, cli: Cl
     assert cli("fleet", "waiting", "--fleet", home) == "nothing waits\n"
     register_control(home, time.time())
     for seed in "123":
-        made = cli.json("fleet", "publish", package(tmp_path, seed), "--fleet", home)
-        assert made["change"]["state"] == "waiting"
+        report = cli.json("fleet", "publish", package(tmp_path, seed), "--fleet", home)
+        assert report["change"]["state"] == "waiting"
     listed = cli.json("fleet", "waiting", "--fleet", home)
     assert [(one["number"], one["about"].split(":")[0]) for one in listed] == [
         (1, "release 1 of main"), (2, "release 2 of main"), (3, "release 4 of main"),

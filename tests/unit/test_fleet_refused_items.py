@@ -88,10 +88,10 @@ class World:
 def world(tmp_path: Path) -> Iterator[World]:
     with plane_of(tmp_path / "fleet") as plane:
         client = Client(plane)
-        made = World(tmp_path, plane, asyncio.run(enrolled(client)), client)
-        yield made
-        made.door.close()
-        made.state.close()
+        world = World(tmp_path, plane, asyncio.run(enrolled(client)), client)
+        yield world
+        world.door.close()
+        world.state.close()
 
 
 def spoilt(store: Store, sequence: int) -> None:
@@ -174,8 +174,8 @@ def test_one_item_that_is_refused_is_set_aside_and_all_the_others_arrive(world: 
         assert line.startswith("  refused by the fleet, kept here: 1 decision") and "1 priority 15" in line
         kept = store.database.execute("SELECT sequence FROM outbox ORDER BY sequence")
         assert [one for (one,) in kept] == [numbers[11], large]
-        found = store.database.execute("SELECT detail FROM events WHERE label = ?", (REFUSED_BY_FLEET,))
-        assert "items as the store writes them" in json.loads(found[0][0])["reason"]
+        events = store.database.execute("SELECT detail FROM events WHERE label = ?", (REFUSED_BY_FLEET,))
+        assert "items as the store writes them" in json.loads(events[0][0])["reason"]
     with opened(tmp_path / "store") as again:
         assert again.outbox.take() == [] and status.of(again).aside == {4: 1, 15: 1}
 

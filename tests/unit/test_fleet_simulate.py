@@ -104,11 +104,11 @@ def test_things_happen_in_order_of_time_and_then_of_asking() -> None:
 
 def test_chance_belongs_to_a_name() -> None:
     one, again, other = SeededRandom(1, "a"), SeededRandom(1, "a"), SeededRandom(1, "b")
-    drawn = [one.share() for _ in range(200)]
-    assert drawn == [again.share() for _ in range(200)]
-    assert drawn != [other.share() for _ in range(200)]
-    assert 0.0 <= min(drawn) < 0.1
-    assert 0.9 < max(drawn) < 1.0
+    shares = [one.share() for _ in range(200)]
+    assert shares == [again.share() for _ in range(200)]
+    assert shares != [other.share() for _ in range(200)]
+    assert 0.0 <= min(shares) < 0.1
+    assert 0.9 < max(shares) < 1.0
     assert len(one.bytes(70)) == 70
 
 
@@ -119,10 +119,10 @@ def test_a_power_cut_before_a_commit_loses_it_and_after_it_does_not() -> None:
     for cuts, kept in ((1, 0), (2, 1)):
         count = 0
 
-        def cut(least: int = cuts) -> None:
+        def cut(min_count: int = cuts) -> None:
             nonlocal count
             count += 1
-            if count >= least:
+            if count >= min_count:
                 raise PowerCut
 
         disk.cut = cut
@@ -191,16 +191,16 @@ def test_the_least_days_are_enough() -> None:
     for name in ("none", "clock-corrected"):
         settings = Settings(devices=12, fault=name, plan=plan())
         days = FaultSet([(name, None)]).minimum_days(settings)
-        found = simulate(msgspec.structs.replace(settings, days=days))
-        assert found.good, [one for one in found.verdicts if not one.holds]
+        simulation = simulate(msgspec.structs.replace(settings, days=days))
+        assert simulation.good, [one for one in simulation.verdicts if not one.holds]
 
 
 @pytest.mark.slow
 def test_a_clock_that_is_wrong_makes_nobody_a_clone_and_a_lie_sent_again_is_the_same() -> None:
     for fault, also in (("clones", ("clock", 0.4)), ("false-figures", ("lossy", 0.3))):
-        found = simulate(Settings(devices=16, days=0.2, fault=fault, rate=0.3, also=(also,), seed=1, plan=plan()))
-        late = {one.name for one in found.verdicts if not one.holds}
-        assert late <= {"all devices update"}, found.verdicts  # the days are few
+        simulation = simulate(Settings(devices=16, days=0.2, fault=fault, rate=0.3, also=(also,), seed=1, plan=plan()))
+        late = {one.name for one in simulation.verdicts if not one.holds}
+        assert late <= {"all devices update"}, simulation.verdicts  # the days are few
 
 
 @pytest.mark.slow
@@ -212,12 +212,12 @@ def test_several_faults_at_once_are_told_one_by_one(tmp_path: Path) -> None:
     done = CliRunner().invoke(command, requested, standalone_mode=False)
     assert done.return_value == 0, done.output
     assert "lossy: requests and answers that were lost so far" in done.output
-    found = msgspec.json.decode((tmp_path / "simulation.json").read_bytes(), type=Result)
-    assert [(one.name, one.rate) for one in found.faults] == [("bad-model", 0.0), ("lossy", 0.2)]
-    lost = [point.did["lossy"] for point in found.timeline]
+    document = msgspec.json.decode((tmp_path / "simulation.json").read_bytes(), type=Result)
+    assert [(one.name, one.rate) for one in document.faults] == [("bad-model", 0.0), ("lossy", 0.2)]
+    lost = [point.did["lossy"] for point in document.timeline]
     assert lost == sorted(lost)
     assert lost[-1] > 10
-    assert found.timeline[-1].did["bad-model"] == found.exposed == found.timeline[-1].ended["activated"]
+    assert document.timeline[-1].did["bad-model"] == document.exposed == document.timeline[-1].ended["activated"]
     page = (tmp_path / "simulation.html").read_text()
     assert page.count("<svg") == 4
     assert "Effect of each fault" in page
@@ -323,9 +323,9 @@ def test_a_device_that_is_kept_away_after_an_outage_is_not_late() -> None:
 
 @pytest.mark.slow
 def test_sure_and_wrong_answers_are_found_by_the_shares_of_the_classes() -> None:
-    found = simulate(Settings(devices=16, days=0.1, fault="wrong-answers", plan=plan()))
-    assert found.good, [one for one in found.verdicts if not one.holds]
-    assert found.exposed <= found.within < found.devices
+    simulation = simulate(Settings(devices=16, days=0.1, fault="wrong-answers", plan=plan()))
+    assert simulation.good, [one for one in simulation.verdicts if not one.holds]
+    assert simulation.exposed <= simulation.within < simulation.devices
 
 
 def test_a_device_whose_report_is_refused_alone_sets_its_item_aside() -> None:

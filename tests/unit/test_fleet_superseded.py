@@ -151,10 +151,10 @@ def test_the_signer_forgets_a_rollout_of_which_nothing_can_come(example: Example
 
 
 def test_a_folder_without_a_server_is_kept_small_too(tmp_path: Path) -> None:
-    made = fleet(tmp_path / "fleet", NOW)
-    device = judge(made)
-    with locked(made):
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    device = judge(device_fleet)
+    with locked(device_fleet):
         for day in range(30):
-            sign_again(made, {}, NOW + day * DAY)
-    assert len(list(made.metadata.glob("*.snapshot.json"))) < 12
+            sign_again(device_fleet, {}, NOW + day * DAY)
+    assert len(list(device_fleet.metadata.glob("*.snapshot.json"))) < 12
     assert device.read(INDEX) is not None

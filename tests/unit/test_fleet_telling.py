@@ -72,9 +72,9 @@ class Box(Outbox):
     def settle(self, durable: object) -> None:
         self.items, self.alarm = [], False
 
-    def refuse(self, place: tuple[int, int], why: str) -> None:
-        self.aside.append((place, why))
-        self.items = [one for one in self.items if (one["boot"], one["sequence"]) != place]
+    def refuse(self, position: tuple[int, int], why: str) -> None:
+        self.aside.append((position, why))
+        self.items = [one for one in self.items if (one["boot"], one["sequence"]) != position]
 
 
 class Desk:
@@ -269,29 +269,29 @@ def item(number: int, kind: str = "summary") -> OutboxItem:
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[tuple[IpcServer, threading.Event]]:
     woken = threading.Event()
-    made = IpcServer(tmp_path / "s", woken.set, patience=20.0)
-    yield made, woken
-    made.close()
+    server = IpcServer(tmp_path / "s", woken.set, patience=20.0)
+    yield server, woken
+    server.close()
 
 
 def test_an_alarm_wakes_the_agent_and_goes_when_it_is_durable(door: tuple[IpcServer, threading.Event]) -> None:
-    made, woken = door
-    sink = SINK.open(AgentConfig(path=str(made.path)))
+    server, woken = door
+    sink = SINK.open(AgentConfig(path=str(server.path)))
     got: list[object] = []
     sender = threading.Thread(target=lambda: got.extend(sink.send("d", [item(1), item(2, "alarm")])))
     sender.start()
-    assert woken.wait(10.0) and made.urgent()
-    assert [json.loads(bytes(raw))["sequence"] for raw in made.offered()] == [1, 2]
-    made.settle([(2, 2), (9, 9)])
+    assert woken.wait(10.0) and server.urgent()
+    assert [json.loads(bytes(raw))["sequence"] for raw in server.offered()] == [1, 2]
+    server.settle([(2, 2), (9, 9)])
     sender.join(10.0)
-    assert got == [(2, 2)] and not made.urgent() and made.offered() == []
+    assert got == [(2, 2)] and not server.urgent() and server.offered() == []
 
 
 def test_full_batches_and_the_one_behind_them_do_not_wait_for_the_next_report(
     door: tuple[IpcServer, threading.Event],
 ) -> None:
-    made, woken = door
-    sink = SINK.open(AgentConfig(path=str(made.path)))
+    server, woken = door
+    sink = SINK.open(AgentConfig(path=str(server.path)))
     numbers, batches = iter(range(1, 1000)), (200, 150, 3)
 
     def send() -> None:
@@ -303,24 +303,24 @@ def test_full_batches_and_the_one_behind_them_do_not_wait_for_the_next_report(
     for count in batches:
         assert woken.wait(60.0)
         woken.clear()
-        offered = [json.loads(bytes(raw)) for raw in made.offered()]
-        assert (made.backlog(), made.urgent(), len(offered)) == (True, False, count)
-        made.settle([(one["boot"], one["sequence"]) for one in offered])
+        offered = [json.loads(bytes(raw)) for raw in server.offered()]
+        assert (server.backlog(), server.urgent(), len(offered)) == (True, False, count)
+        server.settle([(one["boot"], one["sequence"]) for one in offered])
     sender.join(60.0)
-    assert not made.backlog()
+    assert not server.backlog()
     last = threading.Thread(target=sink.send, args=("d", [item(999)]))
     last.start()
-    while not made.offered():
+    while not server.offered():
         last.join(0.01)
-    assert not made.backlog() and not woken.is_set()
-    made.settle([(2, 999)])
+    assert not server.backlog() and not woken.is_set()
+    server.settle([(2, 999)])
     last.join(60.0)
 
 
 @pytest.mark.parametrize("how", ["release", "close"])
 def test_who_waits_is_let_go_when_there_is_no_time(door: tuple[IpcServer, threading.Event], how: str) -> None:
-    made, woken = door
-    sink = SINK.open(AgentConfig(path=str(made.path)))
+    server, woken = door
+    sink = SINK.open(AgentConfig(path=str(server.path)))
     got: list[object] = []
 
     def send() -> None:
@@ -331,15 +331,15 @@ def test_who_waits_is_let_go_when_there_is_no_time(door: tuple[IpcServer, thread
     sender = threading.Thread(target=send)
     sender.start()
     assert woken.wait(10.0)
-    getattr(made, how)()
+    getattr(server, how)()
     sender.join(10.0)
     assert got == ["not yet"]
 
 
 def test_a_batch_that_no_report_took_in_time_is_no_batch_that_was_handed_back(tmp_path: Path) -> None:
-    made = IpcServer(tmp_path / "s", lambda: None, patience=0.01)
-    assert list(SINK.open(AgentConfig(path=str(made.path))).send("d", [item(1)])) == []
-    made.close()
+    server = IpcServer(tmp_path / "s", lambda: None, patience=0.01)
+    assert list(SINK.open(AgentConfig(path=str(server.path))).send("d", [item(1)])) == []
+    server.close()
 
 
 def test_without_an_agent_the_sink_says_so(tmp_path: Path) -> None:
@@ -349,8 +349,8 @@ def test_without_an_agent_the_sink_says_so(tmp_path: Path) -> None:
 
 
 def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[IpcServer, threading.Event]) -> None:
-    made, woken = door
-    sink = SINK.open(AgentConfig(path=str(made.path)))
+    server, woken = door
+    sink = SINK.open(AgentConfig(path=str(server.path)))
     got: list[object] = []
 
     def send() -> None:
@@ -360,16 +360,16 @@ def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[IpcServer
 
     sender = threading.Thread(target=send)
     sender.start()
-    while not made.offered():
+    while not server.offered():
         sender.join(0.01)
-    assert not made.urgent() and not woken.is_set()
+    assert not server.urgent() and not woken.is_set()
     sink.hurry()
-    assert woken.wait(60.0) and made.urgent()
-    made.settle([(2, 1), (2, 2)])  # of the report that the first batch was in
-    assert made.urgent() and sender.is_alive()
-    assert [json.loads(bytes(raw))["sequence"] for raw in made.offered()] == [3, 1, 2]
+    assert woken.wait(60.0) and server.urgent()
+    server.settle([(2, 1), (2, 2)])  # of the report that the first batch was in
+    assert server.urgent() and sender.is_alive()
+    assert [json.loads(bytes(raw))["sequence"] for raw in server.offered()] == [3, 1, 2]
     sink.hurry()  # another alarm: this batch goes at once anyhow
-    made.settle([(2, 1), (2, 2), (2, 3)])
+    server.settle([(2, 1), (2, 2), (2, 3)])
     sender.join(60.0)
     assert got == [(2, 1), (2, 2), (2, 3)]
 
@@ -377,16 +377,16 @@ def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[IpcServer
 def test_an_alarm_that_comes_before_its_batch_is_waited_for_takes_it_back_once(
     door: tuple[IpcServer, threading.Event],
 ) -> None:
-    made, _ = door
-    sink = SINK.open(AgentConfig(path=str(made.path)))
+    server, _ = door
+    sink = SINK.open(AgentConfig(path=str(server.path)))
     sink.hurry()
     with pytest.raises(NotYetError):
         sink.send("d", [item(1)])
     sender = threading.Thread(target=sink.send, args=("d", [item(1)]))
     sender.start()
-    while not made.offered():
+    while not server.offered():
         sender.join(0.01)
     while sender.is_alive():
-        made.offered()
-        made.settle([(2, 1)])
+        server.offered()
+        server.settle([(2, 1)])
         sender.join(0.05)

@@ -46,9 +46,9 @@ def test_a_rate_far_beyond_its_limit_is_seen_soon() -> None:
 def test_what_is_allowed_ends_well() -> None:
     limits = TrialLimits(seconds=100.0, latency=0.5, memory=10, unsure=0.2, drift=0.5, alarms=10.0, anomalies=10.0)
     vitals = Vitals(windows=200, latency=(0.1, 0.5), memory=10, drifting=("x",), channels=2)
-    judged = judge(trial(limits), Counts(seconds=100.0, windows=200, unsure=40), vitals)
-    assert (judged.over, judged.because) == ("confirmed", "")
-    assert "100 s" in judged.why
+    verdict = judge(trial(limits), Counts(seconds=100.0, windows=200, unsure=40), vitals)
+    assert (verdict.over, verdict.because) == ("confirmed", "")
+    assert "100 s" in verdict.why
 
 
 def test_without_limits_only_crashes_boots_and_patience_count() -> None:

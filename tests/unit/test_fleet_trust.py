@@ -52,11 +52,11 @@ class Bench:
         return Standing(**(given | {"stage": stage} | changes))
 
 
-def refused(act: Callable[[], object], what: str) -> str:
+def refused(act: Callable[[], object], kind: str) -> str:
     """Check that metadata is refused for a reason; return the message."""
     with pytest.raises(Refused) as raised:
         act()
-    assert raised.value.kind == what
+    assert raised.value.kind == kind
     return str(raised.value)
 
 
@@ -71,8 +71,8 @@ def test_a_word_is_verified_and_kept_over_a_restart(bench: Bench) -> None:
     assert seen.changed and seen.fresh and seen.signed == START
     assert seen.standings is not None and seen.standings.rollouts[0].stage == 1
     bench.net.cut = True
-    held = bench.boot().latest()
-    assert held.standings == seen.standings and held.versions == seen.versions and held.fresh
+    after_boot = bench.boot().latest()
+    assert after_boot.standings == seen.standings and after_boot.versions == seen.versions and after_boot.fresh
 
 
 def test_nothing_new_costs_one_request(bench: Bench) -> None:
@@ -88,10 +88,10 @@ def test_it_is_no_longer_fresh_when_a_role_that_it_rests_on_expires(bench: Bench
     bench.fleet.standings(bench.standing())
     bench.client.refresh()
     bench.on(2 * DAY)
-    held = bench.client.latest()
-    assert not held.fresh and held.standings is not None
+    latest = bench.client.latest()
+    assert not latest.fresh and latest.standings is not None
     assert "by this device's clock" in refused(bench.client.refresh, "expired")
-    assert bench.client.latest().standings == held.standings
+    assert bench.client.latest().standings == latest.standings
 
 
 def test_a_plan_is_fetched_once_and_read_from_the_cache_after(bench: Bench) -> None:

@@ -94,16 +94,16 @@ def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_p
     try:
         assert woken.reaches(1)
         before = woken.times
-        made = conductor(plane).rollouts
-        take_in(example.fleet, made)
-        made.start(body, "ada")
+        service = conductor(plane).rollouts
+        take_in(example.fleet, service)
+        service.start(body, "ada")
         assert woken.reaches(before + 1)
         before = woken.times
-        made.steer("first", "ada", "paused", "lunch")
+        service.steer("first", "ada", "paused", "lunch")
         assert woken.reaches(before + 1)
         broker.stop()
         began = time.monotonic()
-        made.steer("first", "ada", "running", "")
+        service.steer("first", "ada", "running", "")
         assert time.monotonic() - began < 5.0
         broker.start()
         assert woken.reaches(before + 2)
@@ -134,8 +134,8 @@ def test_without_a_broker_nothing_breaks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"), [("http://x", "mqtts:"), ("mqtt://", "mqtts:"), ("mqtt://far.example", "TLS")]
+    ("url", "message"), [("http://x", "mqtts:"), ("mqtt://", "mqtts:"), ("mqtt://far.example", "TLS")]
 )
-def test_what_is_no_broker_is_told(url: str, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_what_is_no_broker_is_told(url: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         NewsSubscriber(url, "pump", lambda: None, "ab" * 16)

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watched(tmp_path_factory.mktemp("watching")) as made:
-        yield made
+    with watched(tmp_path_factory.mktemp("watching")) as example:
+        yield example
 
 
 def ask(fleet: Watched, path: str) -> Any:  # noqa: ANN401 - of any endpoint
@@ -70,18 +70,18 @@ def test_every_trait_counts_every_device_once_and_tags_as_often_as_they_are_had(
 
 
 def test_what_needs_a_look_is_named_with_numbers(fleet: Watched) -> None:
-    found = ask(fleet, "/v1/fleet/attention?silence=7000")
-    drifting = found["drifting"]
-    assert len(drifting) == found["totals"]["drifting"] == 1
+    attention = ask(fleet, "/v1/fleet/attention?silence=7000")
+    drifting = attention["drifting"]
+    assert len(drifting) == attention["totals"]["drifting"] == 1
     assert drifting[0]["value"] == pytest.approx(2 / 6)
-    assert found["channels"] == {"current": 1, HOSTILE: 1}
+    assert attention["channels"] == {"current": 1, HOSTILE: 1}
     # Four alarms and one crash in a report of an hour.
-    assert found["alarming"][0]["value"] == pytest.approx(96.0)
-    assert found["crashing"][0]["value"] == pytest.approx(24.0)
-    assert [one["id"] for one in found["silent"]] == [fleet.devices[-1].id]
-    assert "two devices have this key" in found["quarantined"][0]["what"]
-    ids = {one["id"] for kind in ("drifting", "alarming", "crashing", "silent") for one in found[kind]}
-    assert found["quarantined"][0]["id"] not in ids
+    assert attention["alarming"][0]["value"] == pytest.approx(96.0)
+    assert attention["crashing"][0]["value"] == pytest.approx(24.0)
+    assert [one["id"] for one in attention["silent"]] == [fleet.devices[-1].id]
+    assert "two devices have this key" in attention["quarantined"][0]["what"]
+    ids = {one["id"] for kind in ("drifting", "alarming", "crashing", "silent") for one in attention[kind]}
+    assert attention["quarantined"][0]["id"] not in ids
 
 
 def test_events_are_the_newest_and_those_of_a_plan_or_a_device_are_its_own(fleet: Watched) -> None:
@@ -127,11 +127,11 @@ def test_a_device_that_is_not_there_has_no_whereabouts(fleet: Watched) -> None:
 def test_without_rollouts_nothing_is_made_up(tmp_path: Path) -> None:
     with plane_of(tmp_path) as plane, plane.database.reading() as connection:
         row = dict.fromkeys(devices.c.keys(), "") | {"given": (), "counter": 0, "floor": 0}
-        found = whereabouts(connection, row, 0.0)
-        assert (found.rollouts, found.intents) == ((), ())
+        location = whereabouts(connection, row, 0.0)
+        assert (location.rollouts, location.intents) == ((), ())
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = apart(lambda: run(list(arguments)))
     out = capsys.readouterr()
     return code, out.out, out.err
@@ -139,25 +139,25 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 def test_devices_lists_filters_sorts_and_pages(fleet: Watched, capsys: pytest.CaptureFixture[str]) -> None:
     here = ("--fleet", str(fleet.folder))
-    code, out, _ = told(capsys, "fleet", "devices", *here, "--limit", "7")
+    code, out, _ = run_cli(capsys, "fleet", "devices", *here, "--limit", "7")
     assert code == 0
     assert out.splitlines()[-1] == "1 to 7 of 30; next page: --after 7"
-    code, rest, _ = told(capsys, "fleet", "devices", *here, "--after", "7")
+    code, rest, _ = run_cli(capsys, "fleet", "devices", *here, "--after", "7")
     names = [line.split()[0] for line in (out.splitlines()[1:8] + rest.splitlines()[1:-1])]
     assert names == sorted(by_name(fleet))
-    _, out, _ = told(capsys, "fleet", "devices", *here, "--tag", "south", "--sort", "-counter", "--json")
-    found = json.loads(out)["devices"]
-    assert found
-    assert all("south" in one["tags"] for one in found)
-    assert [one["counter"] for one in found] == sorted((one["counter"] for one in found), reverse=True)
-    _, out, _ = told(capsys, "fleet", "devices", *here, "--quarantined")
+    _, out, _ = run_cli(capsys, "fleet", "devices", *here, "--tag", "south", "--sort", "-counter", "--json")
+    document = json.loads(out)["devices"]
+    assert document
+    assert all("south" in one["tags"] for one in document)
+    assert [one["counter"] for one in document] == sorted((one["counter"] for one in document), reverse=True)
+    _, out, _ = run_cli(capsys, "fleet", "devices", *here, "--quarantined")
     assert "quarantined: two devices have this key" in out
     assert out.splitlines()[-1] == "1 device"
-    _, out, _ = told(capsys, "fleet", "devices", *here, "--silent", "7000s")
+    _, out, _ = run_cli(capsys, "fleet", "devices", *here, "--silent", "7000s")
     assert "enrolled, never reported" in out
-    _, out, _ = told(capsys, "fleet", "devices", *here, "--counter", "99")
+    _, out, _ = run_cli(capsys, "fleet", "devices", *here, "--counter", "99")
     assert out == "no device matches\n"
-    code, _, err = told(capsys, "fleet", "devices", *here, "--silent", "soon")
+    code, _, err = run_cli(capsys, "fleet", "devices", *here, "--silent", "soon")
     assert code == 2
     assert "90s, 15m, 12h or 7d" in err
 
@@ -167,16 +167,16 @@ def test_a_device_is_found_by_name_or_id_and_tells_its_history(
 ) -> None:  # fmt: skip
     here = ("--fleet", str(fleet.folder))
     one = next(d for d in listed(fleet)["devices"] if d["id"] == fleet.canaries()[0].id)
-    code, by_its_name, _ = told(capsys, "fleet", "devices", one["name"], *here)
+    code, by_its_name, _ = run_cli(capsys, "fleet", "devices", one["name"], *here)
     assert code == 0
-    _, by_id, _ = told(capsys, "fleet", "devices", one["id"], *here)
+    _, by_id, _ = run_cli(capsys, "fleet", "devices", one["id"], *here)
     assert by_id == by_its_name
     for word in ("failed here before", "p99 0.62 s", "may activate", "1,800 windows", "floor 1"):
         assert word in by_id
-    _, out, _ = told(capsys, "fleet", "devices", one["id"], "--json", *here)
+    _, out, _ = run_cli(capsys, "fleet", "devices", one["id"], "--json", *here)
     assert set(json.loads(out)) == {"history", "whereabouts", "events"}
     for wrong in ("south", "0" * 32, "nobody"):
-        code, _, err = told(capsys, "fleet", "devices", wrong, *here)
+        code, _, err = run_cli(capsys, "fleet", "devices", wrong, *here)
         assert (code, err.count("\n")) == (2, 1), err
 
 
@@ -184,7 +184,7 @@ def test_text_of_a_device_moves_no_terminal(fleet: Watched, capsys: pytest.Captu
     one = fleet.devices[-2]
     fleet.report([one], why="\x1b[2J\x1b[31mred")
     for arguments in (("devices", "--limit", "1000"), ("devices", one.id), ("watch", "--once")):
-        _, out, _ = told(capsys, "fleet", *arguments, "--fleet", str(fleet.folder))
+        _, out, _ = run_cli(capsys, "fleet", *arguments, "--fleet", str(fleet.folder))
         assert "\x1b" not in out
 
 
@@ -297,15 +297,15 @@ def test_watching_on_a_terminal_draws_over_the_last_picture(fleet: Watched) -> N
 def test_watching_until_it_is_over_ends_at_once_where_nothing_is_under_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
-    made = Watched(tmp_path, 0, 60.0)
+    watched = Watched(tmp_path, 0, 60.0)
     try:
-        code, out, _ = told(capsys, "fleet", "watch", "--until-over", "--fleet", str(made.folder))
+        code, out, _ = run_cli(capsys, "fleet", "watch", "--until-over", "--fleet", str(watched.folder))
         assert (code, "in quarantine: 0" in out) == (0, True)
-        code, out, _ = told(capsys, "fleet", "watch", "--once", "--fleet", str(made.folder))
+        code, out, _ = run_cli(capsys, "fleet", "watch", "--once", "--fleet", str(watched.folder))
         assert "no rollout was started yet" in out
-        code, out, _ = told(capsys, "fleet", "devices", "--fleet", str(made.folder))
+        code, out, _ = run_cli(capsys, "fleet", "devices", "--fleet", str(watched.folder))
         assert out == "no device matches\n"
     finally:
-        made.close()
-    code, _, err = told(capsys, "fleet", "watch", "--once", "--fleet", str(tmp_path / "nothing"))
+        watched.close()
+    code, _, err = run_cli(capsys, "fleet", "watch", "--once", "--fleet", str(tmp_path / "nothing"))
     assert (code, err.count("\n")) == (2, 1)

@@ -51,14 +51,14 @@ class Server:
 
 @pytest.fixture
 def reach() -> Iterator[Callable[[str], HttpTransport]]:
-    made: list[HttpTransport] = []
+    transports: list[HttpTransport] = []
 
     def start(url: str) -> HttpTransport:
-        made.append(HttpTransport(url))
-        return made[-1]
+        transports.append(HttpTransport(url))
+        return transports[-1]
 
     yield start
-    for transport in made:
+    for transport in transports:
         transport.close()
 
 
@@ -81,8 +81,8 @@ def answer(body: bytes, *lines: str, status: str = "200 OK") -> bytes:
 
 
 def get(transport: HttpTransport, path: str = "/x", seconds: float = 5.0, limit: int = 1 << 16) -> tuple[int, bytes]:
-    with transport.exchange("GET", path, {"If-None-Match": '"1"'}, seconds=seconds) as found:
-        return found.status, found.whole(limit)
+    with transport.exchange("GET", path, {"If-None-Match": '"1"'}, seconds=seconds) as answer:
+        return answer.status, answer.whole(limit)
 
 
 def test_a_signature_names_its_key_and_covers_method_path_and_body() -> None:
@@ -189,7 +189,7 @@ def test_drops_of_an_answer_do_not_stretch_the_time(serve: Serve, reach: Reach) 
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("reply", "message"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "broken off"),
         (b"this is not HTTP\r\n\r\n", "this is not HTTP"),
@@ -199,18 +199,18 @@ def test_drops_of_an_answer_do_not_stretch_the_time(serve: Serve, reach: Reach) 
         (b"", "closed|without response|reset"),
     ],
 )
-def test_what_is_no_answer_is_told(serve: Serve, reach: Reach, said: bytes, told: str) -> None:
+def test_what_is_no_answer_is_told(serve: Serve, reach: Reach, reply: bytes, message: str) -> None:
     def talk(plug: socket.socket, _: int) -> None:
-        plug.sendall(said)
+        plug.sendall(reply)
         plug.shutdown(socket.SHUT_RDWR)
 
-    with pytest.raises(Unreachable, match=told):
+    with pytest.raises(Unreachable, match=message):
         get(reach(serve(talk).url))
 
 
 def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     with pytest.raises(Unreachable, match="refused"):
         get(HttpTransport(f"http://127.0.0.1:{port}"))
 
@@ -239,9 +239,9 @@ def test_a_folder_serves_its_own_files_and_no_others(tmp_path: Path) -> None:
         ("/metadata/timestamp.json", 200, b"0123456789"), ("/metadata/none.json", 404, b""),
         ("/metadata/../../secret", 404, b""), ("/metadata/link.json", 404, b""), ("/metadata", 404, b""),
     ):  # fmt: skip
-        with transport.exchange("GET", path, {}) as found:
-            assert (found.status, found.whole(100)) == (status, body)
-    with transport.exchange("GET", "/metadata/timestamp.json", {"Range": "bytes=4-"}) as found:
-        assert (found.status, found.whole(100)) == (206, b"456789")
+        with transport.exchange("GET", path, {}) as answer:
+            assert (answer.status, answer.whole(100)) == (status, body)
+    with transport.exchange("GET", "/metadata/timestamp.json", {"Range": "bytes=4-"}) as answer:
+        assert (answer.status, answer.whole(100)) == (206, b"456789")
     with pytest.raises(InputError, match="Is the stick mounted"):
         FolderTransport(tmp_path / "none")

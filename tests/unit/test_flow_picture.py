@@ -79,9 +79,9 @@ def test_chosen_columns_stand_by_their_score_and_those_that_stay_are_in_colour()
         name="Select", kind="select", shape_in=(200, 4), shape_out=(200, 2), why="", names_after=("a", "c"),
         scores=scores,
     )  # fmt: skip
-    drawn = tile(staged(example.stages()[0], record), "Select").drawing
-    assert "c scores highest; 2 of 4 columns stay" in drawn
-    bars = dict(re.findall(r'd="([^"]+)" fill="var\(--([\w-]+)\)"', drawn))
+    drawing = tile(staged(example.stages()[0], record), "Select").drawing
+    assert "c scores highest; 2 of 4 columns stay" in drawing
+    bars = dict(re.findall(r'd="([^"]+)" fill="var\(--([\w-]+)\)"', drawing))
     by_colour = {colour: [float(h) for h in re.findall(r"v(-?[\d.]+)h", path)] for path, colour in bars.items()}
     assert len(by_colour["series-1"]) == len(by_colour["line"]) == 2
     assert min(map(abs, by_colour["series-1"])) > max(map(abs, by_colour["line"]))

@@ -44,8 +44,8 @@ def test_seasons_of_a_day_and_a_week_are_found_and_none_in_noise() -> None:
     assert find_seasons(np.full(500, 3.0)) == []
     walk = np.cumsum(np.random.default_rng(2).normal(size=800))
     steps = np.tile([3.0, 0, 0, -3.0, 0, 0, 0, 0, 0, 0, 0, 0], 67)[:800]
-    found = find_seasons(walk + np.cumsum(steps))[0]
-    assert (found.rows, found.of_changes) == (12, True)
+    strongest = find_seasons(walk + np.cumsum(steps))[0]
+    assert (strongest.rows, strongest.of_changes) == (12, True)
     assert not find_seasons(daily(1000))[0].of_changes
 
 
@@ -53,12 +53,12 @@ def test_counts_are_forecast_by_several_weeks_not_the_last_one() -> None:
     rng = np.random.default_rng(4)
     busy = np.where((np.arange(24) > 8) & (np.arange(24) < 18), 12.0, 0.5)
     counts = rng.poisson(np.tile(np.concatenate([np.tile(busy, 5), np.full(48, 0.5)]), 8)).astype(float)
-    made = fit_forecaster(counts[:1176], ForecastRequest(24, (24, 168)))
-    assert any(len(part.lags) == 4 and set(part.weights) == {0.25} for part in made.spec.model.parts)
-    assert "mean of 4 seasons, 168 rows" in [one.name for one in made.spec.candidates]
+    forecaster = fit_forecaster(counts[:1176], ForecastRequest(24, (24, 168)))
+    assert any(len(part.lags) == 4 and set(part.weights) == {0.25} for part in forecaster.spec.model.parts)
+    assert "mean of 4 seasons, 168 rows" in [one.name for one in forecaster.spec.candidates]
     origins = np.arange(1176, len(counts) - 23, 6)
     truth = counts[origins[:, None] + np.arange(24)]
-    error = np.abs(unscaled(made.spec.model, run(made.spec.model, counts, origins, 24)) - truth).mean()
+    error = np.abs(unscaled(forecaster.spec.model, run(forecaster.spec.model, counts, origins, 24)) - truth).mean()
     assert error < 0.9 * np.abs(counts[origins[:, None] + np.arange(24) - 168] - truth).mean()
 
 
@@ -103,8 +103,8 @@ def test_a_mixture_is_the_weighted_mean_of_its_recursions() -> None:
 
 def test_a_missing_value_stands_as_foretold_and_is_counted() -> None:
     values = daily(400)
-    made = fit_forecaster(values, ForecastRequest(24, (24,)))
-    first, second = made.start(), made.start()
+    forecaster = fit_forecaster(values, ForecastRequest(24, (24,)))
+    first, second = forecaster.start(), forecaster.start()
     for _ in range(5):
         coming = first.forecast(1).middle[0]
         first.push(float("nan"))
@@ -119,13 +119,13 @@ def test_a_missing_value_stands_as_foretold_and_is_counted() -> None:
 
 def test_the_choice_beats_the_naive_forecast_and_its_intervals_hold() -> None:
     values = daily(2000, noise=0.5)
-    made = fit_forecaster(values[:1900], ForecastRequest(48, (24, 168)), referees=referees(24))
-    scores = {score.name: score for score in made.spec.candidates}
-    assert scores[made.spec.name].mase < scores["seasonal naive, 24 rows"].mase
+    forecaster = fit_forecaster(values[:1900], ForecastRequest(48, (24, 168)), referees=referees(24))
+    scores = {score.name: score for score in forecaster.spec.candidates}
+    assert scores[forecaster.spec.name].mase < scores["seasonal naive, 24 rows"].mase
     assert not scores["Theta"].device
-    for one in made.spec.coverage:
+    for one in forecaster.spec.coverage:
         assert abs(one.inside / one.of - one.level / 100) < 0.1
-    coming = made.start().forecast(48)
+    coming = forecaster.start().forecast(48)
     truth = values[1900:1948]
     assert ((truth >= coming.low[1]) & (truth <= coming.high[1])).mean() > 0.8
     assert (coming.low[1] <= coming.low[0]).all()
@@ -161,8 +161,8 @@ def test_referees_follow_a_season_and_a_trend() -> None:
     "values", [np.full(60, 5.0), np.full(60, 0.0), -1e30 * (1 + np.arange(60.0)), 1e-30 * daily(60)]
 )
 def test_constant_negative_huge_and_tiny_series_have_finite_forecasts(values: Floats) -> None:
-    made = fit_forecaster(values, ForecastRequest(6, ()))
-    coming = parse_forecaster(forecaster_bytes(made), "memory").start().forecast(6)
+    forecaster = fit_forecaster(values, ForecastRequest(6, ()))
+    coming = parse_forecaster(forecaster_bytes(forecaster), "memory").start().forecast(6)
     assert np.isfinite(coming.middle).all()
     assert (coming.low <= coming.high).all()
     if np.ptp(values) == 0:
@@ -172,18 +172,18 @@ def test_constant_negative_huge_and_tiny_series_have_finite_forecasts(values: Fl
 def test_too_few_rows_are_refused_with_the_longest_horizon_that_they_carry() -> None:
     with pytest.raises(InputError, match="--horizon 4"):
         fit_forecaster(daily(12), ForecastRequest(48, ()))
-    made = fit_forecaster(daily(12), ForecastRequest(4, ()))
-    assert np.isfinite(made.start().forecast(4).middle).all()
+    forecaster = fit_forecaster(daily(12), ForecastRequest(4, ()))
+    assert np.isfinite(forecaster.start().forecast(4).middle).all()
 
 
 def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None:
-    made = fit_forecaster(daily(600), ForecastRequest(24, (24, 168)), about=About(column="load", step=3600.0))
-    write_forecaster(tmp_path / "a.forecaster", made)
+    forecaster = fit_forecaster(daily(600), ForecastRequest(24, (24, 168)), about=About(column="load", step=3600.0))
+    write_forecaster(tmp_path / "a.forecaster", forecaster)
     read = read_forecaster(tmp_path / "a.forecaster")
-    assert read.spec == made.spec
-    np.testing.assert_array_equal(read.start().forecast(24).high, made.start().forecast(24).high)
-    data = forecaster_bytes(made)
-    assert data == forecaster_bytes(made)
+    assert read.spec == forecaster.spec
+    np.testing.assert_array_equal(read.start().forecast(24).high, forecaster.start().forecast(24).high)
+    data = forecaster_bytes(forecaster)
+    assert data == forecaster_bytes(forecaster)
     with pytest.raises(InputError, match="other bytes"):
         parse_forecaster(data[:200] + bytes([data[200] ^ 1]) + data[201:], "a")
     with pytest.raises(InputError, match="no such file"):
@@ -191,7 +191,7 @@ def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("version", 99, "format 1 or older"),
         ("horizon", 0, "horizon"),
@@ -201,19 +201,19 @@ def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None
         ("model", {"bias": 9.0}, "its own test"),
     ],
 )
-def test_a_forged_file_is_refused(key: str, value: object, said: str) -> None:
+def test_a_forged_file_is_refused(key: str, value: object, message: str) -> None:
     files = unpack(forecaster_bytes(fit_forecaster(daily(300), ForecastRequest(12, (24,)))), "a")
     spec = msgspec.json.decode(files["forecaster.json"])
     spec[key] = {**spec[key], **value} if isinstance(value, dict) else value
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         parse_forecaster(pack({**files, "forecaster.json": msgspec.json.encode(spec)}), "a")
 
 
 def test_a_recursion_serves_a_series_it_was_not_learnt_on() -> None:
     model = fit(Form("other", "level", 0, lags_for((24, 168), 400), 168), daily(800, seed=1) * 2)
     values = daily(500, seed=9) * 1000
-    made = adopt(model, values[:450], ForecastRequest(24, (24, 168)), name="pooled", about=About())
-    error = np.abs(made.start().forecast(24).middle - values[450:474]).mean() / naive_error(values[:450], 24)
+    adopted = adopt(model, values[:450], ForecastRequest(24, (24, 168)), name="pooled", about=About())
+    error = np.abs(adopted.start().forecast(24).middle - values[450:474]).mean() / naive_error(values[:450], 24)
     assert error < 1
     with pytest.raises(InputError, match="rows for this recursion"):
         adopt(model, values[:100], ForecastRequest(24, (24, 168)), name="pooled", about=About())

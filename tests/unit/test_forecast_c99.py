@@ -87,9 +87,9 @@ def stream() -> Floats:
     return values
 
 
-def wanted(made: ForecasterFile, rows: Floats) -> Floats:
+def wanted(forecaster_file: ForecasterFile, rows: Floats) -> Floats:
     """Shape (rows, horizon, 5): middle, both lows, both highs, after each row."""
-    running, answers = made.start(), []
+    running, answers = forecaster_file.start(), []
     for value in rows:
         running.push(float(value))
         coming = running.forecast(HORIZON)
@@ -103,16 +103,16 @@ def wanted(made: ForecasterFile, rows: Floats) -> Floats:
 @pytest.mark.parametrize("name", [*FORMS, "mixture", "pooled"])
 def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) -> None:
     need(compiler)
-    made = forecaster(name)
-    program = built(write_forecaster_c99(made, name="f"), _MAIN, compiler, tmp_path)
+    forecaster_file = forecaster(name)
+    program = built(write_forecaster_c99(forecaster_file, name="f"), _MAIN, compiler, tmp_path)
     rows = stream()
-    found = np.frombuffer(said(program, rows.tobytes())).reshape(len(rows), HORIZON, 5)
-    right = wanted(made, rows)
+    answers_in_c = np.frombuffer(said(program, rows.tobytes())).reshape(len(rows), HORIZON, 5)
+    right = wanted(forecaster_file, rows)
     assert np.isfinite(right).all()
-    if made.spec.model.scale == "log":
-        np.testing.assert_allclose(found, right, rtol=1e-6)
+    if forecaster_file.spec.model.scale == "log":
+        np.testing.assert_allclose(answers_in_c, right, rtol=1e-6)
     else:
-        np.testing.assert_array_equal(found, right)
+        np.testing.assert_array_equal(answers_in_c, right)
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) 
 def test_a_microcontroller_forecasts_what_python_does() -> None:
     if missing_tools():
         left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
-    made = forecaster("mixture")
+    forecaster_file = forecaster("mixture")
     rows = stream()[:60]
     call = (
         "static f_forecast_context context; static f_forecast_row rows[F_FORECAST_HORIZON]; f_forecast_init(&context); "
@@ -129,17 +129,21 @@ def test_a_microcontroller_forecasts_what_python_does() -> None:
         "for (int h = 0; h < F_FORECAST_HORIZON; ++h) { ((double *)out)[h] = rows[h].middle; }"
     )
     entry = Entry("f_forecast.h", call, 8 * len(rows), 8 * HORIZON)
-    done = run_on_device(write_forecaster_c99(made, name="f"), entry, "cortex-m4", rows.view(np.float32)[None])
-    found = done.outputs.reshape(-1).view(np.float64)
-    np.testing.assert_allclose(found, wanted(made, rows)[-1, :, 0], rtol=1e-6)
+    done = run_on_device(
+        write_forecaster_c99(forecaster_file, name="f"), entry, "cortex-m4", rows.view(np.float32)[None]
+    )
+    answers_in_c = done.outputs.reshape(-1).view(np.float64)
+    np.testing.assert_allclose(answers_in_c, wanted(forecaster_file, rows)[-1, :, 0], rtol=1e-6)
 
 
 def test_export_writes_c_of_a_forecasters_file_and_no_other_form(tmp_path: Path) -> None:
     values = np.sin(np.arange(200) * 2 * np.pi / 12) + 0.1 * np.random.default_rng(0).normal(size=200)
     path = tmp_path / "wave.forecaster"
     write_forecaster(path, fit_forecaster(values, ForecastRequest(6, (12,))))
-    made = CliRunner().invoke(export_module.command, [str(path), "--to", "c99", "--out", str(tmp_path / "c"), "--json"])
-    assert made.exit_code == 0, made.output
+    result = CliRunner().invoke(
+        export_module.command, [str(path), "--to", "c99", "--out", str(tmp_path / "c"), "--json"]
+    )
+    assert result.exit_code == 0, result.output
     assert sorted(p.name for p in (tmp_path / "c").iterdir()) == [LIST, "wave_forecast.c", "wave_forecast.h"]
     refused = CliRunner().invoke(export_module.command, [str(path), "--to", "onnx", "--out", str(tmp_path / "d")])
     assert "c99" in str(refused.exception)

@@ -23,7 +23,7 @@ from edgewright.schema.errors import InputError
 from support import shared_data
 
 Floats = NDArray[np.float64]
-ASKED = ForecastRequest(24, (24,))
+REQUEST = ForecastRequest(24, (24,))
 
 
 def rhythm(kind: int, rows: int = 400, seed: int = 0) -> Floats:
@@ -49,35 +49,35 @@ def test_a_pool_forecasts_a_series_of_another_unit_and_level() -> None:
         for seed in range(20, 28):
             values = rhythm(kind, 450, seed=seed)
             known, coming = values[:400], values[400:424]
-            forecast = adopt_pool(pool, known, ASKED).start().forecast(24).middle
+            forecast = adopt_pool(pool, known, REQUEST).start().forecast(24).middle
             ours += float(np.abs(forecast - coming).mean()) / (1 + seed)
             naive += float(np.abs(known[376:400] - coming).mean()) / (1 + seed)
         assert ours < naive
         # Nothing depends on the unit: the same series times 7 plus 5e5 has the forecasts times 7 plus 5e5.
-        other = adopt_pool(pool, 7 * known + 5e5, ASKED).start().forecast(24)
+        other = adopt_pool(pool, 7 * known + 5e5, REQUEST).start().forecast(24)
         assert np.abs((other.middle - 5e5) / 7 - forecast).max() < 1e-3 * np.ptp(known)
         assert (other.low[1] <= other.low[0]).all()
         assert (other.low[0] < other.middle).all()
 
 
 def test_a_forecaster_of_a_pool_is_one_like_others(tmp_path: Path) -> None:
-    made = adopt_pool(fit_pool(others(), (24,), 24), rhythm(0, seed=30), ASKED)
-    again = parse_forecaster(forecaster_bytes(made), "a")
-    assert again.spec == made.spec
-    assert made.spec.name.endswith("not fitted here")
-    assert "12 other series" in made.spec.reason
-    assert {one.name for one in made.spec.candidates} >= {"seasonal naive, 24 rows", made.spec.name}
-    assert all(one.of > 0 for one in made.spec.coverage)
+    adopted = adopt_pool(fit_pool(others(), (24,), 24), rhythm(0, seed=30), REQUEST)
+    again = parse_forecaster(forecaster_bytes(adopted), "a")
+    assert again.spec == adopted.spec
+    assert adopted.spec.name.endswith("not fitted here")
+    assert "12 other series" in adopted.spec.reason
+    assert {one.name for one in adopted.spec.candidates} >= {"seasonal naive, 24 rows", adopted.spec.name}
+    assert all(one.of > 0 for one in adopted.spec.coverage)
 
 
 def test_short_and_constant_series_have_forecasts() -> None:
     pool = fit_pool(others(), (24,), 24)
     short = rhythm(0, 75, seed=9)
-    assert np.isfinite(adopt_pool(pool, short, ASKED).start().forecast(24).middle).all()
-    flat = adopt_pool(pool, np.full(200, 3.5), ASKED).start().forecast(24).middle
+    assert np.isfinite(adopt_pool(pool, short, REQUEST).start().forecast(24).middle).all()
+    flat = adopt_pool(pool, np.full(200, 3.5), REQUEST).start().forecast(24).middle
     assert flat == pytest.approx(np.full(24, 3.5))
     with pytest.raises(InputError, match="at least 72 rows"):
-        adopt_pool(pool, short[:60], ASKED)
+        adopt_pool(pool, short[:60], REQUEST)
     with pytest.raises(InputError, match="the seasons of the pool, 24"):
         adopt_pool(pool, short, ForecastRequest(24, (12,)))
     with pytest.raises(InputError, match="that changes"):
@@ -127,14 +127,14 @@ def test_commands_pool_and_forecast_a_new_series(tmp_path: Path, cli: Cli) -> No
     assert record["series"] == 6
     assert "skipped broken.csv" in record["notes"][0]
     assert "--force" in cli(*pooling, code=2)
-    new, made = tmp_path / "new.csv", tmp_path / "new.forecaster"
+    new, forecaster = tmp_path / "new.csv", tmp_path / "new.forecaster"
     new.write_text("kW\n" + "\n".join(f"{v:.5g}" for v in rhythm(0, 300, seed=7)) + "\n")
-    requested = ["forecast", str(new), "--horizon", "24", "--pooled", out, "--out", str(made)]
+    requested = ["forecast", str(new), "--horizon", "24", "--pooled", out, "--out", str(forecaster)]
     record = cli.json(*requested)
     assert record["seasons"] == [24]
     assert record["tried"][0]["mase"] < 1
-    assert run(["forecast", "run", str(made), "--horizon", "3"]) == 0
-    assert read_forecaster(made).spec.reason.startswith("its recursions come from 6 other series")
+    assert run(["forecast", "run", str(forecaster), "--horizon", "3"]) == 0
+    assert read_forecaster(forecaster).spec.reason.startswith("its recursions come from 6 other series")
     (tmp_path / "bad.pool").write_text("{")
     (tmp_path / "empty").mkdir()
     for wrong, message in (

@@ -48,8 +48,8 @@ def machine(classes: int, kind: str = "RBF", *, chance: bool = False, **changes:
     if chance:
         given |= {"prob_a": rng.uniform(-3, -1, pairs).tolist(), "prob_b": rng.normal(0, 0.2, pairs).tolist()}
     given |= changes
-    made = node("SVMClassifier", ["x"], ["label", "y"], domain=ML, **given)
-    return model([made], ["n", 4], outputs=("label", "y"), domains=(ML,))
+    machine = node("SVMClassifier", ["x"], ["label", "y"], domain=ML, **given)
+    return model([machine], ["n", 4], outputs=("label", "y"), domains=(ML,))
 
 
 def rows(count: int = 400) -> NDArray[np.float32]:
@@ -103,9 +103,9 @@ def test_regression_of_any_kernel_is_that_of_onnx_runtime(kind: str) -> None:
     rng = np.random.default_rng(3)
     for changes in ({}, {"one_class": 1}, {"n_supports": 0, "coefficients": rng.normal(size=4).tolist()}):
         given = {"n_supports": 7, "coefficients": rng.normal(size=7).tolist(), "rho": [0.2], **changes}
-        made = node("SVMRegressor", ["x"], ["y"], domain=ML, kernel_type=kind, kernel_params=KERNELS[kind],
-                    support_vectors=rng.normal(size=28).tolist(), **given)  # fmt: skip
-        data = model([made], ["n", 4], domains=(ML,))
+        machine = node("SVMRegressor", ["x"], ["y"], domain=ML, kernel_type=kind, kernel_params=KERNELS[kind],
+                       support_vectors=rng.normal(size=28).tolist(), **given)  # fmt: skip
+        data = model([machine], ["n", 4], domains=(ML,))
         expected = answers(data, rows())[0]
         ours = compile_graph(read_model(data))(rows())["prediction"]
         np.testing.assert_allclose(ours.reshape(expected.shape), expected, rtol=1e-5, atol=1e-5)
@@ -118,7 +118,7 @@ def test_a_machine_of_scikit_learn_leaves_in_every_form(name: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"kernel_params": (0.1, 0, 0), "kernel_type": "CHI"}, "kernel_type LINEAR, POLY, RBF or SIGMOID, got 'CHI'"),
         ({"rho": (0.1,)}, "expected 3 numbers in rho, got 1"),
@@ -127,10 +127,10 @@ def test_a_machine_of_scikit_learn_leaves_in_every_form(name: str, tmp_path: Pat
         ({"post_transform": "PROBIT"}, "post_transform NONE, LOGISTIC or SOFTMAX, got 'PROBIT'"),
     ],
 )
-def test_a_machine_that_does_not_fit_is_refused_by_name(changes: dict[str, Any], told: str) -> None:
+def test_a_machine_that_does_not_fit_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         read_model(machine(3, **changes))
-    assert told in str(caught.value) and "operator ai.onnx.ml.SVMClassifier that gives 'label'" in str(caught.value)
+    assert message in str(caught.value) and "operator ai.onnx.ml.SVMClassifier that gives 'label'" in str(caught.value)
 
 
 def test_scores_of_pairs_for_more_classes_are_refused() -> None:

@@ -30,8 +30,8 @@ class Case(NamedTuple):
         """Return the model."""
         names = ["x", *("" if c is None else f"c{i}" for i, c in enumerate(self.constants))]
         given = {f"c{i}": c for i, c in enumerate(self.constants) if c is not None}
-        made = node(self.op, names, ["y"], **self.attributes)
-        return model([made], ["n", *self.shape], constants=given, opset=self.opset)
+        operator = node(self.op, names, ["y"], **self.attributes)
+        return model([operator], ["n", *self.shape], constants=given, opset=self.opset)
 
 
 def f(*shape: int) -> NDArray[np.float32]:
@@ -150,9 +150,9 @@ def test_an_operator_answers_as_onnx_runtime(name: str) -> None:
     graph = read_model(data)
     x = np.random.default_rng(5).normal(size=(3, *CASES[name].shape)).astype(np.float32)
     expected = answers(data, x)[0]
-    found = compile_graph(graph)(x)["prediction"]
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
+    prediction = compile_graph(graph)(x)["prediction"]
+    assert prediction.shape == expected.shape
+    np.testing.assert_allclose(prediction, expected, rtol=2e-5, atol=2e-6)
 
 
 # One of each kind; the others are tried with the slow tests.
@@ -213,13 +213,13 @@ def test_a_transposed_convolution_has_its_kernel_rounded_up_to_the_stride() -> N
 def test_a_missing_value_spoils_the_sums_after_it_alone() -> None:
     x = np.ones((1, *ROW), np.float32)
     x[0, 1, 5] = np.nan
-    found = compile_graph(read_model(bytes_of("sum so far")))(x)["prediction"]
-    np.testing.assert_array_equal(np.isnan(found[0, 1]), np.arange(11) >= 5)
-    assert not np.isnan(found[0, [0, 2, 3]]).any()
+    prediction = compile_graph(read_model(bytes_of("sum so far")))(x)["prediction"]
+    np.testing.assert_array_equal(np.isnan(prediction[0, 1]), np.arange(11) >= 5)
+    assert not np.isnan(prediction[0, [0, 2, 3]]).any()
 
 
 @pytest.mark.parametrize(
-    ("case", "told"),
+    ("case", "message"),
     [
         (pad(ROW, i(1, 0, 0, 0, 0, 0), "edge"), "padding of each sample, got (1, 0) samples more - at operator Pad"),
         (pad(ROW, i(0, 0, 11, 0, 0, 0), "reflect"), "at most 10 values more by reflect, got 11 and 0"),
@@ -236,7 +236,7 @@ def test_a_missing_value_spoils_the_sums_after_it_alone() -> None:
         (transposed((4, 11, 2, 2), 4, 3, 3, 3, 3), "constant weights for one or two axes"),
     ],
 )
-def test_what_cannot_enter_is_refused_by_name(case: Case, told: str) -> None:
+def test_what_cannot_enter_is_refused_by_name(case: Case, message: str) -> None:
     with pytest.raises(InputError) as caught:
         read_model(case.bytes())
-    assert told in str(caught.value) and f"operator {case.op} that gives 'y'" in str(caught.value)
+    assert message in str(caught.value) and f"operator {case.op} that gives 'y'" in str(caught.value)

@@ -31,10 +31,10 @@ def weights(op: str, directions: int = 1) -> dict[str, Any]:
     rng, gates = np.random.default_rng(5), GATES[op] * UNITS
     shapes = {"w": (directions, gates, CHANNELS), "r": (directions, gates, UNITS), "b": (directions, 2 * gates),
               "fc": (UNITS, CLASSES), "fb": (CLASSES,)}  # fmt: skip
-    made = {name: (rng.standard_normal(shape) / 2).astype(np.float32) for name, shape in shapes.items()}
+    arrays = {name: (rng.standard_normal(shape) / 2).astype(np.float32) for name, shape in shapes.items()}
     axes = {f"i{n}": np.asarray([n], np.int64) for n in range(3)}
     one = {"zero": np.zeros((1, 1, UNITS), np.float32), "last": np.asarray(-1), "first": np.asarray(0)}
-    return {**made, **axes, **one}
+    return {**arrays, **axes, **one}
 
 
 Form = Callable[[str], list[Any]]
@@ -42,8 +42,8 @@ Form = Callable[[str], list[Any]]
 
 def cell(op: str, inputs: list[str], outputs: list[str], **attributes: Any) -> onnx.NodeProto:  # noqa: ANN401
     late: dict[str, Any] = {"linear_before_reset": 1} if op == "GRU" else {}
-    made: onnx.NodeProto = node(op, inputs, outputs, hidden_size=UNITS, **late, **attributes)
-    return made
+    recurrent: onnx.NodeProto = node(op, inputs, outputs, hidden_size=UNITS, **late, **attributes)
+    return recurrent
 
 
 def states(op: str) -> list[Any]:
@@ -107,7 +107,7 @@ def keras_sequence(op: str) -> list[Any]:
     ]
 
 
-def made(op: str, nodes: list[Any], **more: dict[str, Any]) -> bytes:
+def model_bytes(op: str, nodes: list[Any], **more: dict[str, Any]) -> bytes:
     constants = {**weights(op), "one": np.asarray([1]), "units": np.asarray([UNITS]), **more}
     return model(nodes, ["n", SAMPLES, CHANNELS], constants=constants, outputs=("answer",))
 
@@ -119,7 +119,7 @@ def kinds(graph: Graph) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("op", ["LSTM", "GRU"])
 @pytest.mark.parametrize("form", [torch_last, torch_hidden, keras, keras_sequence], ids=lambda form: form.__name__)
 def test_what_converters_write_is_a_layer_over_windows(op: str, form: Form) -> None:
-    data = made(op, form(op))
+    data = model_bytes(op, form(op))
     graph = read_model(data)
     assert kinds(graph) == [(op, SEQUENCE if form is keras_sequence else LAST)]
     wanted = answers(data, X)[0]
@@ -130,20 +130,20 @@ def test_what_converters_write_is_a_layer_over_windows(op: str, form: Form) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("op", ["LSTM", "GRU"])
 def test_a_foreign_model_is_proven_in_every_form(op: str, tmp_path: Path) -> None:
-    assert absent_forms(made(op, keras_sequence(op)), tmp_path) == {}
+    assert absent_forms(model_bytes(op, keras_sequence(op)), tmp_path) == {}
 
 
 @pytest.mark.parametrize("op", ["LSTM", "GRU"])
 @pytest.mark.parametrize("form", [torch_last, torch_hidden, keras], ids=lambda form: form.__name__)
 def test_a_foreign_state_becomes_bytes(form: Form, op: str) -> None:
-    graph = read_model(made(op, form(op)))
+    graph = read_model(model_bytes(op, form(op)))
     assert graph.boundary
     floats, bytes_ = compile_graph(graph)(X)["prediction"], compile_fused(quantise(graph, X))(X)["prediction"]
     assert np.abs(floats - bytes_).max() < 0.05 * np.ptp(floats)
 
 
 @pytest.mark.parametrize(
-    ("op", "nodes", "more", "told"),
+    ("op", "nodes", "more", "message"),
     [
         ("LSTM", [cell("LSTM", ["t", "w", "r", "b"], ["", "yh"], direction="bidirectional")], weights("LSTM", 2),
          "LSTM forward in time, got direction 'bidirectional' - at operator LSTM"),
@@ -157,8 +157,8 @@ def test_a_foreign_state_becomes_bytes(form: Form, op: str) -> None:
         ("LSTM", [cell("LSTM", ["t", "w", "r", "b"], ["", "", "yh"])], {}, "its cells read"),
     ],
 )  # fmt: skip
-def test_another_form_is_refused_in_one_line(op: str, nodes: list[Any], more: dict[str, Any], told: str) -> None:
+def test_another_form_is_refused_in_one_line(op: str, nodes: list[Any], more: dict[str, Any], message: str) -> None:
     ends = [node("Transpose", ["x"], ["t"], perm=[1, 0, 2]), *nodes, helper.make_node("Identity", ["yh"], ["answer"])]
     with pytest.raises(InputError) as caught:
-        read_model(made(op, ends, **more))
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+        read_model(model_bytes(op, ends, **more))
+    assert message in str(caught.value) and "\n" not in str(caught.value)

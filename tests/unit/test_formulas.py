@@ -56,24 +56,26 @@ def named(stage: Stage[Any], table: dict[str, Any], X: Floats) -> dict[str, Real
 
 
 @st.composite
-def windows(draw: st.DrawFn, least: int = 8, most: int = 200, level: float = 1e3) -> Floats:
+def windows(draw: st.DrawFn, min_samples: int = 8, max_samples: int = 200, level: float = 1e3) -> Floats:
     """Windows (6, 3, samples) of noise, drifts and tones about a level, in units from thousandths to thousands."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    samples = draw(st.integers(least, most))
+    samples = draw(st.integers(min_samples, max_samples))
     time = np.arange(samples)
     noise = draw(st.sampled_from([rng.standard_normal, rng.standard_exponential]))((6, 3, samples))
     drift = np.cumsum(rng.standard_normal((6, 3, samples)), axis=2) * draw(st.sampled_from([0.0, 0.3]))
     tones = np.sin(2 * np.pi * rng.uniform(0.01, 0.5, (6, 3, 1)) * time) * draw(st.sampled_from([0.0, 2.0]))
     unit = 10.0 ** draw(st.integers(-3, 3))
-    made = unit * (noise + drift + tones + level * draw(st.sampled_from([0.0, 0.01, -1.0])))
-    return np.asarray(made, np.float32)
+    series = unit * (noise + drift + tones + level * draw(st.sampled_from([0.0, 0.01, -1.0])))
+    return np.asarray(series, np.float32)
 
 
 @pytest.mark.slow
 @fast
 @given(windows(), st.integers(1, 5))
 def test_statistics(X: Floats, lag: int) -> None:
-    found = named(statistics.STAGE, {"features": list(statistics.MEASURES), "autocorrelation": [lag], "floor": 1e-9}, X)
+    features = named(
+        statistics.STAGE, {"features": list(statistics.MEASURES), "autocorrelation": [lag], "floor": 1e-9}, X
+    )
     x = X[:, 0].astype(np.float64)
     c, time = x - x.mean(1, keepdims=True), np.arange(X.shape[2])
     size = np.abs(x).max(1)
@@ -100,11 +102,13 @@ def test_statistics(X: Floats, lag: int) -> None:
         f"autocorrelation {lag}": np.array([signal.correlate(r, r)[len(r) - 1 + lag] for r in c])
         / (len(time) - lag) / x.var(1),
     }  # fmt: skip
-    assert set(found) == {*expected, "zero crossings"}
+    assert set(features) == {*expected, "zero crossings"}
     for name, values in expected.items():
         ratios = name in ("skewness", "kurtosis", "mobility") or name.startswith("autocorrelation")
         unit = np.ones(len(x)) if ratios else np.square(size) if name in ("energy", "variance") else size
-        assert np.all(np.abs(found[name] - values) <= 2e-4 * np.abs(values) + (2e-4 if ratios else 2e-6) * unit), name
+        assert np.all(np.abs(features[name] - values) <= 2e-4 * np.abs(values) + (2e-4 if ratios else 2e-6) * unit), (
+            name
+        )
 
 
 @fast
@@ -113,17 +117,17 @@ def test_zero_crossings_of_values_away_from_the_mean_are_changes_of_sign(seed: i
     rng = np.random.default_rng(seed)
     signs = rng.permuted(np.tile(np.repeat([-1.0, 1.0], pairs), (6, 3, 1)), axis=2)
     x = (signs * rng.uniform(0.9, 1.1, signs.shape)).astype(np.float32)
-    found = named(statistics.STAGE, {"features": ["zero_crossings"], "floor": 1e-9}, x)["zero crossings"]
-    np.testing.assert_allclose(found, np.count_nonzero(np.diff(signs[:, 0]), axis=1), atol=1e-3)
+    features = named(statistics.STAGE, {"features": ["zero_crossings"], "floor": 1e-9}, x)["zero crossings"]
+    np.testing.assert_allclose(features, np.count_nonzero(np.diff(signs[:, 0]), axis=1), atol=1e-3)
 
 
 @pytest.mark.slow
 @fast
 @given(windows())
 def test_correlations(X: Floats) -> None:
-    found = named(statistics.STAGE, {"features": ["mean"], "correlations": "all", "floor": 1e-9}, X)
-    del found["mean"]
-    assert not found
+    features = named(statistics.STAGE, {"features": ["mean"], "correlations": "all", "floor": 1e-9}, X)
+    del features["mean"]
+    assert not features
     estimator = build(
         statistics.STAGE, {"features": ["mean"], "correlations": [["ax", "az"]], "floor": 1e-9}, X.shape[2]
     )
@@ -135,13 +139,13 @@ def test_correlations(X: Floats) -> None:
 @pytest.mark.parametrize("detrend", [False, True])
 @pytest.mark.parametrize("taper", ["hann", "none"])
 @fast
-@given(windows(least=16))
+@given(windows(min_samples=16))
 def test_spectra(taper: str, detrend: bool, X: Floats) -> None:
     table = {
         "features": ["bands", *spectral.MEASURES], "bands": 3, "window": taper, "detrend": detrend, "log": False,
         "floor": 1e-9,
     }  # fmt: skip
-    found = named(spectral.STAGE, table, X)
+    features = named(spectral.STAGE, table, X)
     x = X[:, 0].astype(np.float64)
     if not detrend and np.abs(x.mean()) > 100 * x.std():
         return  # the level's power is then all there is
@@ -167,14 +171,14 @@ def test_spectra(taper: str, detrend: bool, X: Floats) -> None:
         "spectral entropy": stats.entropy(power, axis=1) / np.log(len(frequencies)),
     }
     for name, values in expected.items():
-        scaled = found[name] / total if name.endswith(("Hz", "energy", "power")) else found[name]
+        scaled = features[name] / total if name.endswith(("Hz", "energy", "power")) else features[name]
         np.testing.assert_allclose(
             scaled, values, rtol=3e-4, atol=2e-5 * (RATE if "centroid" in name else 1), err_msg=name
         )
     # The mean of squares is the power (Parseval), where nothing is tapered.
     if taper == "none":
         kept = x - x.mean(1, keepdims=True) if detrend else x
-        np.testing.assert_allclose(found["spectral energy"], np.square(kept).mean(1), rtol=1e-4)
+        np.testing.assert_allclose(features["spectral energy"], np.square(kept).mean(1), rtol=1e-4)
 
 
 @pytest.mark.parametrize("samples", [22, 44, 46, 88])
@@ -182,9 +186,9 @@ def test_the_bin_at_half_the_rate_belongs_to_the_last_band(samples: int) -> None
     """11 / (22 * .02 s) is 25.000000000000004 Hz."""
     X = np.random.default_rng(0).standard_normal((6, 3, samples)).astype(np.float32)
     table = {"features": ["bands", "energy"], "bands": 4, "window": "none", "log": False, "floor": 1e-9}
-    found = named(spectral.STAGE, table, X)
-    bands = sum(values for name, values in found.items() if name.endswith("Hz"))
-    np.testing.assert_allclose(bands, found["spectral energy"], rtol=1e-5)
+    powers = named(spectral.STAGE, table, X)
+    bands = sum(values for name, values in powers.items() if name.endswith("Hz"))
+    np.testing.assert_allclose(bands, powers["spectral energy"], rtol=1e-5)
 
 
 @fast
@@ -192,10 +196,10 @@ def test_the_bin_at_half_the_rate_belongs_to_the_last_band(samples: int) -> None
 def test_flatness_is_the_geometric_over_the_arithmetic_mean(seed: int, samples: int) -> None:
     X = np.random.default_rng(seed).standard_normal((6, 3, samples)).astype(np.float32)
     table = {"features": ["flatness"], "detrend": False, "window": "none", "floor": 1e-9}
-    found = named(spectral.STAGE, table, X)["spectral flatness"]
+    flatness = named(spectral.STAGE, table, X)["spectral flatness"]
     x = X[:, 0].astype(np.float64)
     power = signal.periodogram(x, nfft=_dft.fast_length(samples), detrend=False, scaling="spectrum")[1]
-    np.testing.assert_allclose(found, stats.gmean(power, axis=1) / power.mean(1), rtol=5e-3)
+    np.testing.assert_allclose(flatness, stats.gmean(power, axis=1) / power.mean(1), rtol=5e-3)
 
 
 def _mel_htk(hertz: Reals) -> Reals:
@@ -215,7 +219,7 @@ def test_mel_bands_and_cepstrum(scale: str, to_mel: Any, seed: int, mels: int, k
     x = np.random.default_rng(seed).standard_normal((3, 3, 600)).astype(np.float32)
     table = {"mels": mels, "fft": size, "scale": scale, "floor": 1e-6, "low": 100.0}
     estimator = build(log_mel.STAGE, table, 600, rate)
-    found = np.exp(estimator.fit_transform(x).astype(np.float64)) - estimator.floor_
+    mel_bands = np.exp(estimator.fit_transform(x).astype(np.float64)) - estimator.floor_
     _, _, spectrum = signal.stft(
         x.astype(np.float64), rate, signal.get_window("hann", frame), frame, frame - hop, size, boundary=None,
         padded=False, detrend=False, scaling="psd",
@@ -227,7 +231,7 @@ def test_mel_bands_and_cepstrum(scale: str, to_mel: Any, seed: int, mels: int, k
     corners = np.interp(ends, to_mel(np.arange(0, 4001, 0.25)), np.arange(0, 4001, 0.25))
     triangles = np.stack([np.interp(hertz, corners[m : m + 3], [0, 1, 0], 0, 0) for m in range(mels)])
     bands = np.einsum("mf,ncfk->ncmk", triangles, power)
-    np.testing.assert_allclose(found, bands.reshape(found.shape), rtol=2e-3, atol=1e-5)
+    np.testing.assert_allclose(mel_bands, bands.reshape(mel_bands.shape), rtol=2e-3, atol=1e-5)
     cepstrum = build(mfcc.STAGE, {**table, "coefficients": kept}, 600, rate)
     given_of = cepstrum.fit_transform(x)
     above = np.log1p(bands / cepstrum.floor_)
@@ -243,10 +247,10 @@ def test_mel_scales_of_librosas_documentation() -> None:
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("band", ["low", "high", "band"])
 @fast
-@given(windows(least=40), st.integers(1, 4), st.floats(0.05, 0.4))
+@given(windows(min_samples=40), st.integers(1, 4), st.floats(0.05, 0.4))
 def test_filters(band: str, both: bool, X: Floats, order: int, cutoff: float) -> None:
     edges = [cutoff * RATE / 2, 0.9 * RATE / 2] if band == "band" else cutoff * RATE / 2
-    found = build(filters.STAGE, {"band": band, "cutoff": edges, "order": order, "zero_phase": both}, X.shape[2])
+    stage = build(filters.STAGE, {"band": band, "cutoff": edges, "order": order, "zero_phase": both}, X.shape[2])
     x = X.astype(np.float64)
     kinds = {"low": "lowpass", "high": "highpass", "band": "bandpass"}
     sections = signal.butter(order, edges, kinds[band], fs=RATE, output="sos")
@@ -257,14 +261,14 @@ def test_filters(band: str, both: bool, X: Floats, order: int, cutoff: float) ->
         b, a = signal.butter(order, edges, kinds[band], fs=RATE)
         start = signal.lfilter_zi(b, a) * x[..., :1]
         expected = signal.lfilter(b, a, x, axis=2, zi=start)[0]
-    np.testing.assert_allclose(found.fit_transform(X), expected, atol=2e-5 * np.abs(x).max())
+    np.testing.assert_allclose(stage.fit_transform(X), expected, atol=2e-5 * np.abs(x).max())
 
 
 @fast
-@given(windows(least=12, level=10.0), st.floats(0.1, 5.0))
+@given(windows(min_samples=12, level=10.0), st.floats(0.1, 5.0))
 def test_gravity(X: Floats, cutoff: float) -> None:
     table = {"acceleration": list(NAMES), "cutoff": cutoff, "keep_arriving": False}
-    found = build(gravity.STAGE, table, X.shape[2]).fit_transform(X).astype(np.float64)
+    gravity_rows = build(gravity.STAGE, table, X.shape[2]).fit_transform(X).astype(np.float64)
     x, samples = X.astype(np.float64), X.shape[2]
     level = x.mean(2, keepdims=True)
     # Whittaker: the drift s is least in |x - s|^2 + stiffness |second differences of s|^2.
@@ -281,33 +285,33 @@ def test_gravity(X: Floats, cutoff: float) -> None:
         [drift, body, vertical[:, None], np.sqrt(np.square(body).sum(1, keepdims=True) + 1e-8),
          np.sqrt(np.square(across).sum(1, keepdims=True) + 1e-8)], axis=1,
     )  # fmt: skip
-    np.testing.assert_allclose(found, expected, atol=2e-4 * np.abs(x).max() + 1e-6)
+    np.testing.assert_allclose(gravity_rows, expected, atol=2e-4 * np.abs(x).max() + 1e-6)
 
 
 @fast
 @given(windows())
 def test_posture_and_unsteadiness(X: Floats) -> None:
     x = X.astype(np.float64)
-    held = build(posture.STAGE, {"of": list(NAMES)}, X.shape[2]).fit_transform(X).astype(np.float64)
+    postures = build(posture.STAGE, {"of": list(NAMES)}, X.shape[2]).fit_transform(X).astype(np.float64)
     level = x.mean(2)
     length = np.sqrt(np.square(level).sum(1, keepdims=True) + 1e-6)
     expected = np.concatenate([level, level / length, length], axis=1)
-    np.testing.assert_allclose(held, expected, rtol=1e-4, atol=2e-6 * np.abs(x).max())
-    apart = named(unsteadiness.STAGE, {"parts": 4, "noise": 0.01}, X)["unsteadiness"]
+    np.testing.assert_allclose(postures, expected, rtol=1e-4, atol=2e-6 * np.abs(x).max())
+    unsteady = named(unsteadiness.STAGE, {"parts": 4, "noise": 0.01}, X)["unsteadiness"]
     kept = (x - x.mean(2, keepdims=True))[:, 0, : X.shape[2] // 4 * 4].reshape(len(x), 4, -1)
     powers = np.log(np.square(kept).mean(2) + 1e-4)
-    np.testing.assert_allclose(apart, np.sqrt(powers.var(1) + 1e-4), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(unsteady, np.sqrt(powers.var(1) + 1e-4), rtol=1e-3, atol=1e-4)
 
 
 @fast
 @given(windows(), st.floats(10.0, 120.0))
 def test_resampling_and_compressing(X: Floats, rate: float) -> None:
     estimator = build(resample.STAGE, {"rate": rate}, X.shape[2])
-    found = estimator.fit_transform(X)
+    resampled = estimator.fit_transform(X)
     line = interpolate.make_interp_spline(np.arange(X.shape[2]) / RATE, X.astype(np.float64), k=1, axis=2)
-    expected = line(np.minimum(np.arange(found.shape[2]) / rate, (X.shape[2] - 1) / RATE))
+    expected = line(np.minimum(np.arange(resampled.shape[2]) / rate, (X.shape[2] - 1) / RATE))
     size = float(np.abs(X).max())
-    np.testing.assert_allclose(found, expected, atol=1e-4 * size)
+    np.testing.assert_allclose(resampled, expected, atol=1e-4 * size)
     bent = build(compress.STAGE, {"scale": 0.5}, X.shape[2]).fit_transform(X)
     np.testing.assert_allclose(bent, np.sign(X) * np.log1p(np.abs(X.astype(np.float64)) / 0.5), rtol=1e-4, atol=1e-5)
 
@@ -316,13 +320,13 @@ def test_resampling_and_compressing(X: Floats, rate: float) -> None:
 @given(windows())
 def test_derived_channels(X: Floats) -> None:
     steps = [{"what": "jerk"}, {"what": "magnitude", "of": list(NAMES), "name": "a"}]
-    found = build(channels.STAGE, {"add": steps, "keep": "new"}, X.shape[2]).fit_transform(X)
+    combined = build(channels.STAGE, {"add": steps, "keep": "new"}, X.shape[2]).fit_transform(X)
     x = X.astype(np.float64)
     # The difference to the sample before; the first one stands twice.
     jerk = signal.lfilter([RATE, -RATE], [1.0], x, axis=2)
     jerk[..., 0] = jerk[..., 1]
-    np.testing.assert_allclose(found[:, 3], linalg.norm(x, axis=1), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(found[:, :3], jerk, atol=2e-6 * RATE * np.abs(x).max())
+    np.testing.assert_allclose(combined[:, 3], linalg.norm(x, axis=1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(combined[:, :3], jerk, atol=2e-6 * RATE * np.abs(x).max())
 
 
 @fast
@@ -330,13 +334,13 @@ def test_derived_channels(X: Floats) -> None:
 def test_window_features_of_detectors(seed: int, channel: int) -> None:
     x = np.random.default_rng(seed).standard_normal((5, channel, 20)).astype(np.float32)
     x[np.random.default_rng(seed + 1).random(x.shape) < 0.1] = np.nan
-    found = window_features(x).reshape(5, channel, 4)
+    features = window_features(x).reshape(5, channel, 4)
     wide = x.astype(np.float64)
     expected = np.stack([
         np.nanmean(wide, 2), np.nanstd(wide, 2), np.nanmean(np.abs(np.diff(wide, axis=2)), 2),
         np.nanmax(wide, 2) - np.nanmin(wide, 2),
     ], 2)  # fmt: skip
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(features, expected, rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -349,22 +353,22 @@ def test_scores_of_detectors(seed: int) -> None:
     wide, seen = X.astype(np.float64), new.astype(np.float64)
 
     def scores(kind: str, **table: Any) -> tuple[dict[str, Any], Reals]:  # noqa: ANN401
-        made = detector(kind)
-        learnt = made.fit(msgspec.convert(table, made.config), X, time)
-        return learnt, made.start(learnt).update(new, time[:20])
+        spec = detector(kind)
+        learnt = spec.fit(msgspec.convert(table, spec.config), X, time)
+        return learnt, spec.start(learnt).update(new, time[:20])
 
     # The normal deviation is 1.4826 of the median absolute one.
     deviation = stats.median_abs_deviation(wide, scale="normal")
     expected = np.abs((seen - np.median(wide, 0)) / deviation).max(1)
     np.testing.assert_allclose(scores("robust")[1], expected, rtol=1e-3)
-    learnt, found = scores("k_means", centres=4)
+    learnt, distances = scores("k_means", centres=4)
     z = (seen - wide.mean(0)) / wide.std(0)
     nearest = spatial.distance.cdist(z, learnt["centres"]).min(1) / np.sqrt(3)
-    np.testing.assert_allclose(found, nearest, rtol=1e-5)
-    learnt, found = scores("pca", variance=1.0)
+    np.testing.assert_allclose(distances, nearest, rtol=1e-5)
+    learnt, distances = scores("pca", variance=1.0)
     covariance = np.cov(((wide - wide.mean(0)) / wide.std(0)).T, bias=True)
     hotelling = [spatial.distance.mahalanobis(row, np.zeros(3), linalg.inv(covariance)) ** 2 for row in z]
-    np.testing.assert_allclose(found, np.array(hotelling) / learnt["t2_limit"], rtol=1e-3)
+    np.testing.assert_allclose(distances, np.array(hotelling) / learnt["t2_limit"], rtol=1e-3)
 
 
 @fast
@@ -386,13 +390,13 @@ def test_forecasts_are_the_autoregression_run_on(seed: int, order: int, ahead: i
     )
     halves = rng.uniform(0, 1, (1, ahead)).astype(np.float32)
     running = Forecaster(model, start_state(model, 3.0 + 2.0 * past), halves)
-    found = running.forecast(ahead)
+    forecasts = running.forecast(ahead)
     poles = np.concatenate([[1.0], -weights])
     start = signal.lfiltic([1.0], poles, past[::-1])
     expected = 3.0 + 2.0 * signal.lfilter([1.0], poles, np.full(ahead, bias), zi=start)[0]
-    np.testing.assert_allclose(found.middle, expected, atol=1e-5)
-    np.testing.assert_allclose(found.high - found.middle, 2.0 * halves, atol=1e-5)
-    np.testing.assert_allclose(found.middle - found.low, 2.0 * halves, atol=1e-5)
+    np.testing.assert_allclose(forecasts.middle, expected, atol=1e-5)
+    np.testing.assert_allclose(forecasts.high - forecasts.middle, 2.0 * halves, atol=1e-5)
+    np.testing.assert_allclose(forecasts.middle - forecasts.low, 2.0 * halves, atol=1e-5)
 
 
 @fast
@@ -400,5 +404,5 @@ def test_forecasts_are_the_autoregression_run_on(seed: int, order: int, ahead: i
 def test_a_seasonal_naive_forecast_is_the_season_before(seed: int, season: int, ahead: int) -> None:
     past = np.random.default_rng(seed).standard_normal(season + 3)
     model = LinearModel(lags=(season,), weights=(1.0,))
-    made = Forecaster(model, start_state(model, past), np.zeros((0, ahead), np.float32)).forecast(ahead)
-    np.testing.assert_allclose(made.middle, np.resize(past[-season:], ahead), rtol=1e-6)
+    repeated = Forecaster(model, start_state(model, past), np.zeros((0, ahead), np.float32)).forecast(ahead)
+    np.testing.assert_allclose(repeated.middle, np.resize(past[-season:], ahead), rtol=1e-6)

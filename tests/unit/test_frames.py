@@ -65,10 +65,10 @@ def test_frames_do_not_depend_on_how_bytes_are_cut(cuts: list[int], sequence: in
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
-def test_one_wrong_byte_costs_one_or_two_frames_and_no_wrong_row_comes(place: int, change: int) -> None:
+def test_one_wrong_byte_costs_one_or_two_frames_and_no_wrong_row_comes(position: int, change: int) -> None:
     sent = [write_rows(some(1, 3, i), sequence=i, time=i) for i in range(6)]
     data = bytearray(b"".join(sent))
-    data[place % len(data)] ^= change
+    data[position % len(data)] ^= change
     decoder = FrameDecoder()
     got = [frame for frame in decoder.feed(bytes(data) + b"\0") if isinstance(frame, Rows)]
     assert 4 <= len(got) <= 5  # a zero that became something else joins two frames

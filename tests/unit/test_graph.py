@@ -123,7 +123,7 @@ def test_factors_beside_weights_go_into_them(op: str, first: bool) -> None:
 
 def trees(modes: list[str], tracks: list[int]) -> bytes:
     """One tree with three splits on the three columns, of the modes given."""
-    made = node(
+    trees = node(
         "TreeEnsembleRegressor",
         ["x"],
         ["y"],
@@ -142,7 +142,7 @@ def trees(modes: list[str], tracks: list[int]) -> bytes:
         target_ids=[0] * 4,
         target_weights=[1.0, 2.0, 3.0, 4.0],
     )
-    return model([made], ["n", 3], domains=("ai.onnx.ml",))
+    return model([trees], ["n", 3], domains=("ai.onnx.ml",))
 
 
 @pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"])
@@ -157,7 +157,7 @@ def test_every_comparison_and_missing_values_as_onnx_runtime_has_them(mode: str,
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"nodes_modes": ["BRANCH_EQ", "LEAF", "LEAF"]}, "splits by"),
         ({"nodes_truenodeids": [0, 0, 0]}, "root"),
@@ -169,7 +169,7 @@ def test_every_comparison_and_missing_values_as_onnx_runtime_has_them(mode: str,
         ({"aggregate_function": "MAX"}, "SUM or AVERAGE"),
     ],
 )
-def test_trees_that_are_none_are_refused(change: dict[str, Any], told: str) -> None:
+def test_trees_that_are_none_are_refused(change: dict[str, Any], message: str) -> None:
     whole: dict[str, Any] = {
         "nodes_treeids": [0] * 3, "nodes_nodeids": [0, 1, 2], "nodes_featureids": [0, 0, 0],
         "nodes_values": [0.5, 0.0, 0.0], "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
@@ -177,7 +177,7 @@ def test_trees_that_are_none_are_refused(change: dict[str, Any], told: str) -> N
         "target_nodeids": [1, 2], "target_ids": [0, 0], "target_weights": [1.0, 2.0],
     }  # fmt: skip
     one = node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **{**whole, **change})
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read_model(model([one], ["n", 3], domains=("ai.onnx.ml",)))
 
 
@@ -207,7 +207,7 @@ def test_messages_name_the_key(table: dict[str, object], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "place"),
+    ("table", "key"),
     [
         (
             {"window": {"samples": 1, "stp": 2}},
@@ -223,10 +223,10 @@ def test_messages_name_the_key(table: dict[str, object], message: str) -> None:
         ({"split": {"by": "row", "test": 1.5}}, "expected a number below 1, got 1.5 - at f split.test"),
     ],
 )
-def test_nested_keys_are_named(table: dict[str, object], place: str) -> None:
+def test_nested_keys_are_named(table: dict[str, object], key: str) -> None:
     with pytest.raises(InputError) as caught:
         convert_table({"name": "n", "data": {}, **table}, PipelineConfig, "f")
-    assert place in str(caught.value)
+    assert key in str(caught.value)
 
 
 class _Kinds(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +240,7 @@ class _Kinds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ({"count": "3"}, "expected a whole number, got '3'"),
         ({"count": 9}, "expected a whole number of at most 5, got 9"),
@@ -254,10 +254,10 @@ class _Kinds(msgspec.Struct, frozen=True, kw_only=True):
         ({"mixed": [1]}, "expected a number or text, got [1]"),
     ],
 )
-def test_kinds_of_values_are_told_in_words(table: dict[str, object], told: str) -> None:
+def test_kinds_of_values_are_told_in_words(table: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as caught:
         convert_table(table, _Kinds, "f")
-    assert str(caught.value).startswith(f"{told} - at f ")
+    assert str(caught.value).startswith(f"{message} - at f ")
     assert "`" not in str(caught.value)
 
 
@@ -373,7 +373,7 @@ def test_a_file_answers_what_its_tool_answered(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "message"),
     [
         ("light-three.txt", "multiclass num", "lambdarank num", "expected an objective of binary"),
         ("light-three.txt", "is_linear=0", "is_linear=1", "expected a number at each leaf, got linear_tree"),
@@ -384,10 +384,10 @@ def test_a_file_answers_what_its_tool_answered(name: str) -> None:
         ("extreme-two.json", '"tree_info"', '"tree_inf"', "expected a whole model of XGBoost"),
     ],
 )
-def test_what_has_no_place_is_refused(name: str, old: str, new: str, told: str) -> None:
+def test_what_has_no_place_is_refused(name: str, old: str, new: str, message: str) -> None:
     text = (BOOSTED / name).read_text(encoding="utf-8")
     assert old in text
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read_model(text.replace(old, new, 1).encode())
 
 

@@ -125,8 +125,8 @@ def test_columns_in_several_inputs_become_one() -> None:
         [helper.make_empty_tensor_value_info("y")],
         [numpy_helper.from_array(np.arange(4, dtype=np.float32).reshape(4, 1), "w")],
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    read = read_model(made.SerializeToString())
+    encoded = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    read = read_model(encoded.SerializeToString())
     assert read.inputs[0].shape == (4,)
     x = np.asarray([[10, 1, 2, 3]], np.float32)
     assert compile_graph(read)(x)["prediction"] == [[0 * 1 + 1 * 2 + 2 * 3 + 3 * 10]]
@@ -146,7 +146,7 @@ _LEAF: dict[str, Any] = {"nodes_treeids": [0], "nodes_nodeids": [0], "nodes_feat
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (model([node("RNN", ["x", "w", "w"], ["y"])], ["n", 4], constants={"w": _W}), "RNN (gives 'y')"),
         (model([node("Foo", ["x"], ["y"], domain="com.acme")], ["n", 4]), "com.acme.Foo (gives 'y')"),
@@ -174,10 +174,10 @@ _LEAF: dict[str, Any] = {"nodes_treeids": [0], "nodes_nodeids": [0], "nodes_feat
         (b"# not a model", "ONNX model"),
     ],
 )  # fmt: skip
-def test_what_cannot_enter_is_refused_in_one_line(data: bytes, told: str) -> None:
+def test_what_cannot_enter_is_refused_in_one_line(data: bytes, message: str) -> None:
     with pytest.raises(InputError) as caught:
         read_model(data, "g")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

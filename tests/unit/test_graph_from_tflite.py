@@ -157,8 +157,8 @@ def test_convolutions_without_a_bias_run_in_both_paths_of_litert(kind: str) -> N
     shape = network.values[network.input].shape
     x = np.random.default_rng(8).normal(size=(3, *shape)) * (40 if kind == "int8" else 1)
     rows = np.clip(x, -128, 127).astype(np.int8 if kind == "int8" else np.float32)
-    apart = litert(data, rows).astype(np.float64) - litert(data, rows, reference=False)
-    assert np.abs(apart).max() <= (2 if kind == "int8" else 1e-5)
+    differences = litert(data, rows).astype(np.float64) - litert(data, rows, reference=False)
+    assert np.abs(differences).max() <= (2 if kind == "int8" else 1e-5)
 
 
 def test_float_ends_of_an_int8_model_are_left_to_the_caller() -> None:

@@ -70,9 +70,9 @@ def test_every_byte_is_that_of_the_definition(kind: str, rounding: Rounding) -> 
         x = some(network, rng)
         x[0], x[1], x[2] = -128, 127, rng.choice([-128, 127], x[2].shape)
         wanted = reference_values(network, x)
-        for number, made in run_values(network, x).items():
-            assert made.dtype == np.int8
-            np.testing.assert_array_equal(made, wanted[number])
+        for number, values in run_values(network, x).items():
+            assert values.dtype == np.int8
+            np.testing.assert_array_equal(values, wanted[number])
 
 
 @pytest.mark.parametrize("power", range(-26, 7))
@@ -91,8 +91,8 @@ def test_sums_at_every_half_are_rounded_twice_as_integers_are(power: int) -> Non
         near = np.clip(np.concatenate([halves + k for k in (-1, 0, 1)]), -maximum, maximum).astype(np.int64)
         sums = np.concatenate([near, np.tile([[maximum], [-maximum], [0], [1], [-1]], 4)])
         offset = rng.integers(-maximum // 2, maximum // 2 + 1, 4)
-        made = rounded_twice(operator, value, offset, np.full(4, maximum))((sums - offset).astype(np.float64))
-        np.testing.assert_array_equal(made, finished(twice(sums, multiplier, shift), operator, value))
+        rounded = rounded_twice(operator, value, offset, np.full(4, maximum))((sums - offset).astype(np.float64))
+        np.testing.assert_array_equal(rounded, finished(twice(sums, multiplier, shift), operator, value))
 
 
 def test_sums_beyond_float32_are_exact() -> None:
@@ -122,10 +122,10 @@ def test_a_batch_of_several_parts_is_answered_as_its_rows_are() -> None:
     layer = msgspec.structs.replace(LAYERS["conv"](rng), values=(source, output), operators=(operator,))
     ask = NetworkFunction(with_rounding(layer, "litert"))
     x = some(layer, rng, 3 * ask.samples_at_once + 1)
-    made = ask(x)
-    assert made.shape == (len(x), 32, 32, 8)
+    outputs = ask(x)
+    assert outputs.shape == (len(x), 32, 32, 8)
     for row in (0, ask.samples_at_once, len(x) - 1):
-        np.testing.assert_array_equal(made[row], ask(x[row : row + 1])[0])
+        np.testing.assert_array_equal(outputs[row], ask(x[row : row + 1])[0])
     assert ask(x[:0]).shape == (0, 32, 32, 8)
 
 
@@ -197,8 +197,8 @@ def test_grids_an_operator_cannot_have_are_refused() -> None:
 
 
 def test_every_kernel_is_tried_here_and_an_unknown_one_is_named() -> None:
-    tried = {*LAYERS} - {"moves"} | {"reshape", "transpose", "pad", "slice", "concat"}
-    assert set(register.known) == tried
+    covered = {*LAYERS} - {"moves"} | {"reshape", "transpose", "pad", "slice", "concat"}
+    assert set(register.known) == covered
     with pytest.raises(UnknownNameError, match=r"no integer operator 'convv'.*Did you mean 'conv'"):
         kernel("convv")
 
@@ -217,8 +217,8 @@ def nearest(x: Fraction) -> int:
 def test_a_multiplier_holds_31_bits_of_its_factor(real: float) -> None:
     multiplier, shift = quantise_multiplier(real)
     assert 2**30 <= int(multiplier[0]) < 2**31
-    made = Fraction(int(multiplier[0])) * Fraction(2) ** (int(shift[0]) - 31)
-    assert abs(made - Fraction(real)) <= Fraction(real) / 2**31
+    product = Fraction(int(multiplier[0])) * Fraction(2) ** (int(shift[0]) - 31)
+    assert abs(product - Fraction(real)) <= Fraction(real) / 2**31
 
 
 def test_multipliers_at_the_ends() -> None:
@@ -267,8 +267,8 @@ def test_rounding_once_equals_float64_for_every_sum(real: float, start: int, wid
     except InputError:
         assert not _some_factor_gives(sums, wanted, -128 - zero, 127 - zero)
         return
-    made = np.clip(once(sums, multiplier, shift), -128 - zero, 127 - zero)
-    np.testing.assert_array_equal(made, wanted)
+    clipped = np.clip(once(sums, multiplier, shift), -128 - zero, 127 - zero)
+    np.testing.assert_array_equal(clipped, wanted)
 
 
 def _some_factor_gives(sums: NDArray[np.int64], wanted: NDArray[np.int64], low: int, high: int) -> bool:
@@ -285,8 +285,8 @@ def test_a_factor_that_no_multiplier_holds_is_refused() -> None:
 
 def test_halves_go_away_from_zero_in_every_precision() -> None:
     x = np.array([-2.5, -0.5, -0.49999997, 0.49999997, 0.5, 1.5, 8388609.0], np.float32)
-    made = half_away(x)
-    assert made.tolist() == [-3, -1, 0, 0, 1, 2, 8388609] and made.dtype == np.float32
+    rounded = half_away(x)
+    assert rounded.tolist() == [-3, -1, 0, 0, 1, 2, 8388609] and rounded.dtype == np.float32
 
 
 def test_exp_and_logistic_are_close_to_the_real_functions() -> None:

@@ -60,9 +60,9 @@ def test_its_integers_are_a_step_away_at_most(name: str) -> None:
     network = integer_network(graph)
     raw = value_names(graph)[network.output]
     ours, theirs = run_integer(network, start(network, x)), compile_graph(graph, (raw,))(x)[raw]
-    apart = np.abs(ours.astype(int) - theirs.astype(int).reshape(ours.shape))
+    differences = np.abs(ours.astype(int) - theirs.astype(int).reshape(ours.shape))
     # A mean over few samples is rounded twice (docs/adr/0010): that is most of these steps.
-    assert apart.max() <= 1 and apart.mean() < (0.2 if name.startswith("residual") else 0.001)
+    assert differences.max() <= 1 and differences.mean() < (0.2 if name.startswith("residual") else 0.001)
 
 
 @pytest.mark.parametrize("name", ["dense-real-biases", "residual-qdq-uint8-channels", "residual-qoperator-uint8"])
@@ -154,7 +154,7 @@ def test_what_has_no_integers_is_refused_by_name() -> None:
 def test_a_bias_on_another_grid_is_refused() -> None:
     name = "dense-qdq-int8"
     graph = read_model(QUANTISED / f"{name}.onnx")
-    made = {n.outputs[0]: n for n in graph.nodes}
+    producers = {n.outputs[0]: n for n in graph.nodes}
     gemm = next(n for n in graph.nodes if n.op == "Gemm" and len(n.inputs) == 3)
-    graph.constants[made[gemm.inputs[2]].inputs[1]] = np.full(1, 0.5, np.float32)
+    graph.constants[producers[gemm.inputs[2]].inputs[1]] = np.full(1, 0.5, np.float32)
     assert "a bias with the scale of input times weights" in refused(graph)

@@ -127,32 +127,32 @@ def test_a_comparison_of_amounts_leads_with_the_error_of_people_left_out(runs: P
 
 def test_the_quiz_asks_about_it(runs: Path) -> None:
     studio = client(runs)
-    asked = studio.get("/quiz/first").text
-    assert "71.2 % right (95 %: 24.3 % to 95.1 %)" in asked
-    assert "71.2 % of the answers on 3 people or machines, each left out of training once, are right" in asked
-    assert "41.2 %" in asked  # 71.2 % less a gain of 30 points over the most frequent class
-    assert "87.9 %" not in asked
+    quiz_page = studio.get("/quiz/first").text
+    assert "71.2 % right (95 %: 24.3 % to 95.1 %)" in quiz_page
+    assert "71.2 % of the answers on 3 people or machines, each left out of training once, are right" in quiz_page
+    assert "41.2 %" in quiz_page  # 71.2 % less a gain of 30 points over the most frequent class
+    assert "87.9 %" not in quiz_page
     assert "87.9 % right (95 %: 84.2 % to 91.1 %)" in studio.get("/quiz/split").text
-    told = [option.reason for question in quiz(trace()) for option in question.options]
-    assert any("87.9 % of the answers are still right" in reason for reason in told)
+    reasons = [option.reason for question in quiz(trace()) for option in question.options]
+    assert any("87.9 % of the answers are still right" in reason for reason in reasons)
     of_left = msgspec.structs.replace(trace(), evaluation=of_people())
-    told = [option.reason for question in quiz(of_left) for option in question.options]
-    assert any("71.2 % of the answers are still right" in reason for reason in told)
+    reasons = [option.reason for question in quiz(of_left) for option in question.options]
+    assert any("71.2 % of the answers are still right" in reason for reason in reasons)
     amount = studio.get("/quiz/amount").text
     assert "What does r2 = .610 mean" in amount
     assert "The mean absolute error is 3, the root mean squared error 4.250" in amount
 
 
 def test_so_few_say_little() -> None:
-    found = headline(None, of_people().left_out)
-    assert found is not None
-    assert (found.figure, found.little, found.source) == ("71.2 %", True, "by person, 3 groups: says little")
+    line = headline(None, of_people().left_out)
+    assert line is not None
+    assert (line.figure, line.little, line.source) == ("71.2 %", True, "by person, 3 groups: says little")
     assert headline(None, None) is None
 
 
 def test_scores_of_other_data_or_targets_are_not_compared(tmp_path: Path, cli: Cli) -> None:
-    made = record(tmp_path, "first", config={"data": {"target": "state"}})
-    other = msgspec.structs.replace(made.provenance, data_hash="0" * 64)
+    recorded = record(tmp_path, "first", config={"data": {"target": "state"}})
+    other = msgspec.structs.replace(recorded.provenance, data_hash="0" * 64)
     record(tmp_path, "elsewhere", config={"data": {"target": "state"}}, provenance=other)
     record(tmp_path, "other-target", config={"data": {"target": "person"}})
     record(tmp_path, "same", config={"data": {"target": "state"}})
@@ -194,6 +194,6 @@ def test_runs_on_the_same_people_are_compared_person_by_person(tmp_path: Path, c
         f"up 2 points; paired by group, 95 % CI {ends['odd']} points, may be chance",
     ]  # fmt: skip
     assert "paired by group" in client(tmp_path).get("/compare?run=first&run=better").text
-    drawn = msgspec.structs.replace(base, split_by="row")
-    record(tmp_path, "drawn", evaluation=drawn)
+    by_row = msgspec.structs.replace(base, split_by="row")
+    record(tmp_path, "drawn", evaluation=by_row)
     assert "paired" not in cli("compare", tmp_path / "better", tmp_path / "drawn")

@@ -18,9 +18,9 @@ from edgewright.fleet.server.database.sqlite import NAME
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(tmp_path)
-    yield made
-    made.close()
+    database = open_database(tmp_path)
+    yield database
+    database.close()
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOMEM])

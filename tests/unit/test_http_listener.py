@@ -76,10 +76,10 @@ def test_a_head_that_is_too_large_is_refused() -> None:
     visited(visit)
 
 
-@pytest.mark.parametrize(("most", "accepted"), [(20_000, 100), (3000, 32)])
-def test_a_turn_accepts_few_connections_where_silent_ones_may_be_closed(most: int, accepted: int) -> None:
+@pytest.mark.parametrize(("max_connections", "accepted"), [(20_000, 100), (3000, 32)])
+def test_a_turn_accepts_few_connections_where_silent_ones_may_be_closed(max_connections: int, accepted: int) -> None:
     async def go() -> None:
-        connections = OpenConnections(most, shared=False)
+        connections = OpenConnections(max_connections, shared=False)
         listener = HttpListener(
             lambda scope, receive, send: _app(send, asyncio.Event(), b""), "127.0.0.1", 0, connections
         )
@@ -199,11 +199,11 @@ def test_a_body_in_small_chunks_and_a_large_body_are_no_large_head() -> None:
 
 def _slow(listener: HttpListener) -> socket.socket:
     """Return a connection whose kernel takes little before it is read."""
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    made.settimeout(20.0)
-    made.connect(("127.0.0.1", listener.port))
-    return made
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    client.settimeout(20.0)
+    client.connect(("127.0.0.1", listener.port))
+    return client
 
 
 LARGE = 2 << 20
@@ -225,14 +225,14 @@ def test_a_client_that_reads_nothing_holds_little_and_ends(
             trusted = ssl.create_default_context(cafile=str(certificate[0]))
             client = await asyncio.to_thread(trusted.wrap_socket, client, server_hostname="localhost")
         await asyncio.to_thread(client.sendall, GET)
-        most, began = 0, asyncio.get_running_loop().time()
+        max_waiting, began = 0, asyncio.get_running_loop().time()
         with client:
             while listener.state.connections and asyncio.get_running_loop().time() < began + 10.0:
                 for connection in [*listener.connections._open]:
                     assert isinstance(connection, http_listener._HttpConnection)
-                    most = max(most, connection._waiting())
+                    max_waiting = max(max_waiting, connection._waiting())
                 await asyncio.sleep(0.02)
-        assert most < 180_000
+        assert max_waiting < 180_000
         assert len(listener.connections) == 0
 
     visited(visit, server_context(*certificate) if tls else None, b"x" * body)
@@ -416,8 +416,8 @@ def test_an_address_in_use_and_a_wrong_certificate_are_errors(tmp_path: Path) ->
             lambda scope, receive, send: asyncio.sleep(0), "127.0.0.1", port, OpenConnections(10, shared=False)
         )
 
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="a free address"):
-        asyncio.run(go(taken.getsockname()[1]))
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(InputError, match="a free address"):
+        asyncio.run(go(listener.getsockname()[1]))
     (tmp_path / "a").write_text("no PEM")
     with pytest.raises(InputError, match="a certificate and its key"):
         server_context(tmp_path / "a", tmp_path / "a")

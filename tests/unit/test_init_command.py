@@ -43,8 +43,8 @@ def table(path: str = "my.csv", *, people: int = 6, rows: int = 120) -> str:
 
 def test_init_makes_the_folder_it_writes_into(cli: Cli) -> None:
     cli("init", table(), "--yes", "--out", "deep/new")
-    made = tomllib.loads(Path("deep/new/pipeline.toml").read_text())
-    assert made["data"]["path"] == "../../my.csv"
+    written = tomllib.loads(Path("deep/new/pipeline.toml").read_text())
+    assert written["data"]["path"] == "../../my.csv"
     assert Path("deep/new/data.md").is_file()
 
 
@@ -53,25 +53,25 @@ def test_a_file_becomes_a_pipeline_with_the_reason_of_each_choice(cli: Cli) -> N
     assert "then: edgewright export runs/my --to c99" in out
     text = Path("pipeline.toml").read_text()
     assert len(text.splitlines()) < 40
-    made = tomllib.loads(text)
-    assert made["data"] == {
+    written = tomllib.loads(text)
+    assert written["data"] == {
         "kind": "csv", "path": "my.csv", "target": "label", "group": "person", "ignore": ["UDI"]
     }  # fmt: skip
-    assert (made["split"]["by"], made["device"]["profile"]) == ("group", "cortex-m4")
-    assert made["model"] == {"kind": "linear"}
+    assert (written["split"]["by"], written["device"]["profile"]) == ("group", "cortex-m4")
+    assert written["model"] == {"kind": "linear"}
     assert read_config("pipeline.toml").name == "my"
-    found = Path("data.md").read_text()
-    assert "Column UDI is left out: counts the rows" in found
-    assert "on whole groups that were not trained on, of 96 training samples" in found
-    assert re.search(r"\| linear \| 0\.9\d\d \(.*\| chosen \|", found)
-    assert re.search(r"\| threshold \| 0\.[89]\d\d \(", found)
+    notes = Path("data.md").read_text()
+    assert "Column UDI is left out: counts the rows" in notes
+    assert "on whole groups that were not trained on, of 96 training samples" in notes
+    assert re.search(r"\| linear \| 0\.9\d\d \(.*\| chosen \|", notes)
+    assert re.search(r"\| threshold \| 0\.[89]\d\d \(", notes)
 
 
 def test_few_people_choose_nothing_because_each_of_them_is_left_out(cli: Cli) -> None:
     cli("init", table(), "--yes", "--need", "0.95")
     assert "6 people or machines; those who test are not seen in training. They are few: each" in cli.err
-    made = tomllib.loads(Path("pipeline.toml").read_text())
-    assert (made["split"]["leave_one_out_s"], made["need"], made["model"]["kind"]) == (600.0, 0.95, "linear")
+    written = tomllib.loads(Path("pipeline.toml").read_text())
+    assert (written["split"]["leave_one_out_s"], written["need"], written["model"]["kind"]) == (600.0, 0.95, "linear")
     assert "## Race" not in Path("data.md").read_text()
     assert "0<x<1" in cli("init", "my.csv", "--yes", "--need", "95", code=2)
 
@@ -131,9 +131,9 @@ def test_questions_on_a_terminal_take_answers_and_defaults(cli: Cli, monkeypatch
     cli("init", table())
     assert cli.err.count("?") == 1  # Did you mean 'label'?
     assert "Which column is to be predicted [label]" in cli.err
-    made = tomllib.loads(Path("pipeline.toml").read_text())
-    assert "group" not in made["data"]
-    assert made["device"]["profile"] == "nrf52840"
+    written = tomllib.loads(Path("pipeline.toml").read_text())
+    assert "group" not in written["data"]
+    assert written["device"]["profile"] == "nrf52840"
 
 
 def test_run_refuses_columns_for_a_pipeline(cli: Cli) -> None:

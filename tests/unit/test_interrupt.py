@@ -20,7 +20,7 @@ class _Falls:
 
 
 def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
     before = sys.unraisablehook
     reached = False
     with pytest.raises(KeyboardInterrupt), signals_end_work():
@@ -30,7 +30,7 @@ def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFix
         until = time.monotonic() + 60
         while time.monotonic() < until:
             time.sleep(0.01)
-    signal.signal(signal.SIGINT, asked)
+    signal.signal(signal.SIGINT, previous)
     assert reached
     assert sys.unraisablehook is before
     assert "Traceback" not in capsys.readouterr().err
@@ -38,7 +38,7 @@ def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFix
 
 def test_other_dropped_exceptions_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[type[BaseException] | None] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda what: reported.append(what.exc_type))
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: reported.append(dropped.exc_type))
 
     class Fails:
         def __del__(self) -> None:

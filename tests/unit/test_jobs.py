@@ -114,11 +114,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     draw = np.random.default_rng(3)
     lines = ["time,weight,noise,state,place"]
-    for place in "abcdef":
+    for room in "abcdef":
         for second in range(240):
             there = second // 40 % 2 == 1
             weight = draw.normal(70 if there else 5, 4)
-            lines.append(f"{second},{weight:.2f},{draw.normal():.3f},{'there' if there else 'away'},{place}")
+            lines.append(f"{second},{weight:.2f},{draw.normal():.3f},{'there' if there else 'away'},{room}")
     (folder / "rows.csv").write_text("\n".join(lines))
     for name, text in (("pipeline.toml", PIPELINE), ("device.toml", DEVICE), ("lamp.toml", LAMP), ("job.toml", JOB)):
         (folder / name).write_text(text)
@@ -289,14 +289,14 @@ def test_each_shipped_job_is_listed_and_told(cli: Cli) -> None:
 
 
 def test_a_new_job_is_made_of_a_persons_own_data_and_runs(desk: Path, tmp_path: Path, cli: Cli) -> None:
-    made = tmp_path / "mine"
-    cli("jobs", "new", made, "--data", desk / "rows.csv", "--target", "state", "--group", "place", "--yes")
+    job_folder = tmp_path / "mine"
+    cli("jobs", "new", job_folder, "--data", desk / "rows.csv", "--target", "state", "--group", "place", "--yes")
     names = ["data.md", "device.toml", "job.toml", "pipeline.toml"]
-    assert sorted(path.name for path in made.iterdir()) == names
-    assert [step["kind"] for step in read_job(made).steps] == ["ladder", "run", "prove", "replay"]
-    err = cli("jobs", "new", made, "--data", desk / "rows.csv", "--yes", code=2)
+    assert sorted(path.name for path in job_folder.iterdir()) == names
+    assert [step["kind"] for step in read_job(job_folder).steps] == ["ladder", "run", "prove", "replay"]
+    err = cli("jobs", "new", job_folder, "--data", desk / "rows.csv", "--yes", code=2)
     assert "a folder that does not exist yet" in err
-    assert sorted(path.name for path in made.iterdir()) == names
+    assert sorted(path.name for path in job_folder.iterdir()) == names
 
 
 def test_a_time_line_draws_every_stretch_and_escapes_labels() -> None:
@@ -417,10 +417,10 @@ def test_a_step_that_fails_late_keeps_what_the_others_made(desk: Path, tmp_path:
     (folder / "lamp.toml").write_text("name = 'lamp'")
     err = cli("jobs", "run", folder, "--data", folder / "rows.csv", "--out", tmp_path / "runs", code=1)
     assert "the job desk failed at replay" in err
-    made = tmp_path / "runs" / "desk"
-    assert (made / "desk" / "trace.json").is_file()
-    assert "lamp.toml" in (made / "job.html").read_text()
-    assert record_of(made).answer.startswith("No answer: Replay on the device failed.")
+    job_folder = tmp_path / "runs" / "desk"
+    assert (job_folder / "desk" / "trace.json").is_file()
+    assert "lamp.toml" in (job_folder / "job.html").read_text()
+    assert record_of(job_folder).answer.startswith("No answer: Replay on the device failed.")
 
 
 def test_a_page_keeps_names_small_and_bounds_short() -> None:
@@ -432,8 +432,8 @@ def test_a_page_keeps_names_small_and_bounds_short() -> None:
     target = Target(step="intervals", figure="coverage", minimum=0.88, maximum=0.92)
     page = job_page(JobRecord(name="j", title="t", shows="s", limits=(), targets=(target,), steps=(step,)))
     assert ".880 to .920" in page
-    for said in ("intervals/turbofan.edge carries them.", "The worst holds 41 %.", "realTweets: 81.0."):
-        assert f">{said}" in page
+    for sentence in ("intervals/turbofan.edge carries them.", "The worst holds 41 %.", "realTweets: 81.0."):
+        assert f">{sentence}" in page
     assert bound_text(Target(step="a", figure="b", maximum=5), "1") == "at most 5"
     assert bound_text(Target(step="a", figure="b", minimum=5), "1") == "at least 5"
 
@@ -471,8 +471,8 @@ def test_a_job_that_was_stopped_goes_on_behind_its_last_finished_step(
     cli(*given, "--resume")
     assert left_in(tmp_path) == ["desk"]
     assert sorted(path.name for path in (tmp_path / "desk").iterdir()) == sorted(path.name for path in done.iterdir())
-    told, usual = record_of(tmp_path / "desk"), record_of(done)
-    assert [(step.name, step.says) for step in told.steps] == [(step.name, step.says) for step in usual.steps]
+    recorded, usual = record_of(tmp_path / "desk"), record_of(done)
+    assert [(step.name, step.says) for step in recorded.steps] == [(step.name, step.says) for step in usual.steps]
     assert "a job that was stopped behind a finished step" in cli(*given, "--resume", code=2)
 
 

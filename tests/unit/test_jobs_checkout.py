@@ -82,8 +82,8 @@ def goods(tmp_path: Path) -> Path:
 def test_a_till_charges_what_it_knows_and_asks_about_the_rest(goods: Path, tmp_path: Path, cli: Cli) -> None:
     (goods / "job.toml").write_text(JOB.format(path=tmp_path / "people.csv", judge=48), encoding="utf-8")
     cli("jobs", "run", goods, "--out", tmp_path / "runs")
-    made = tmp_path / "runs" / "goods"
-    step = json.loads((made / "job.json").read_text())["steps"][2]
+    goods_run = tmp_path / "runs" / "goods"
+    step = json.loads((goods_run / "job.json").read_text())["steps"][2]
     figures = {one["name"]: one["value"] for one in step["figures"]}
     assert figures["right"] + figures["wrong"] + figures["asked"] == pytest.approx(1)
     assert figures["right"] > 0.8
@@ -94,9 +94,9 @@ def test_a_till_charges_what_it_knows_and_asks_about_the_rest(goods: Path, tmp_p
     assert len(line["states"]) == 5
     assert {one["label"][:2] for one in line["states"]} <= {"09", "12", "17"}
     assert len(line["truth"]) == len(line["answers"]) + sum(mark["kind"] == "event" for mark in line["marks"])
-    told = cli.rows("few-shot", "predict", made / "checkout" / "goods.neighbours", "--pictures", tmp_path / "pictures",
-                    "--json")  # fmt: skip
-    assert np.mean([one["place"].startswith(one["nearest"]) for one in told]) > 0.9
+    index = goods_run / "checkout" / "goods.neighbours"
+    rows = cli.rows("few-shot", "predict", index, "--pictures", tmp_path / "pictures", "--json")
+    assert np.mean([one["place"].startswith(one["nearest"]) for one in rows]) > 0.9
 
 
 @pytest.mark.slow

@@ -66,19 +66,19 @@ length = 3
 def test_an_interval_holds_as_often_as_was_asked_whatever_the_size_of_the_forecast() -> None:
     rng = np.random.default_rng(2)
 
-    def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
+    def sample(count: int) -> tuple[np.ndarray, np.ndarray]:
         forecasts = rng.uniform(0, 100, count)
         # Far forecasts are wrong by more, and too low.
         return forecasts, forecasts + rng.normal(forecasts / 20, 1 + forecasts / 10)
 
-    band = band_of(*drawn(8000), 0.05, 0.05)
-    forecasts, truth = drawn(8000)
+    band = band_of(*sample(8000), 0.05, 0.05)
+    forecasts, truth = sample(8000)
     low, high = around(band, forecasts)
-    held = (low <= truth) & (truth <= high)
+    covered = (low <= truth) & (truth <= high)
     for part in (forecasts < 30, forecasts > 70):
-        assert held[part].mean() == pytest.approx(0.9, abs=0.03)
+        assert covered[part].mean() == pytest.approx(0.9, abs=0.03)
     assert (high - low)[forecasts > 70].mean() > 2 * (high - low)[forecasts < 30].mean()
-    one_side, nothing = around(band_of(*drawn(4000), 0.05, 0.0), forecasts)
+    one_side, nothing = around(band_of(*sample(4000), 0.05, 0.0), forecasts)
     assert np.isinf(nothing).all()
     assert (truth < one_side).mean() == pytest.approx(0.05, abs=0.015)
 
@@ -191,8 +191,8 @@ def test_streams_are_judged_by_the_choice_of_other_families(tmp_path: Path, cli:
     assert figures["worst"]["value"] <= figures["score"]["value"]
     assert "2 streams with 2 windows" in step["says"][0]
     alone = streams(tmp_path / "alone", ("pump",))
-    said = cli("jobs", "run", tmp_path / "hall", "--data", alone, "--out", tmp_path / "runs", code=2)
-    assert "streams of two families" in said
+    message = cli("jobs", "run", tmp_path / "hall", "--data", alone, "--out", tmp_path / "runs", code=2)
+    assert "streams of two families" in message
 
 
 @pytest.fixture(scope="module")
@@ -258,8 +258,10 @@ def test_what_cannot_be_planned_is_refused(
     assert change[0] in JOB
     (folder / "job.toml").write_text(JOB.replace(*change))
     early = words in ("no key 'folds'", "risk")
-    said = cli("jobs", "run", folder, "--data", folder / "rows.csv", "--out", tmp_path / "runs", code=2 if early else 1)
-    assert words in (said if early else (tmp_path / "runs" / "wear" / "job.json").read_text())
+    message = cli(
+        "jobs", "run", folder, "--data", folder / "rows.csv", "--out", tmp_path / "runs", code=2 if early else 1
+    )
+    assert words in (message if early else (tmp_path / "runs" / "wear" / "job.json").read_text())
 
 
 def test_a_rule_is_narrowed_by_what_few_samples_can_tell() -> None:
@@ -319,15 +321,20 @@ def test_the_rules_answer_for_a_machine_whose_control_is_read_over_opcua(tmp_pat
     decided: list[str] = []
     end = monotonic() + 60
 
-    def tell(events: Sequence[Event]) -> None:
+    def answer_events(events: Sequence[Event]) -> None:
         decided.extend(event.label for event in events if event.kind == "decision")
         if decided and decided[-1] == "no":
             # More than the 9 kW that the spindle stands.
             plant.set(torque=70.0, rotational_speed=1400.0)
 
     run_agent(
-        configured, short_source(f"opcua:{plant.url}?rate=20&nodes={plant.nodes}"), tmp_path / "store",
-        stop=lambda: "yes" in decided or monotonic() > end, say=lambda _: None, publish=tell, begin=lambda _: None,
-    )  # fmt: skip
+        configured,
+        short_source(f"opcua:{plant.url}?rate=20&nodes={plant.nodes}"),
+        tmp_path / "store",
+        stop=lambda: "yes" in decided or monotonic() > end,
+        say=lambda _: None,
+        publish=answer_events,
+        begin=lambda _: None,
+    )
     plant.stop()
     assert decided == ["no", "yes"]

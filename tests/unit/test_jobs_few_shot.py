@@ -56,9 +56,9 @@ def kinds(tmp_path: Path) -> Path:
     lines = ["x,y,kind,place"]
     for number, kind in enumerate("abcdefg"):
         angle = number * 2 * np.pi / 7
-        for place in ("first", "second", "third"):
+        for room in ("first", "second", "third"):
             for x, y in rng.normal([9 * np.cos(angle), 9 * np.sin(angle)], 0.5, (6, 2)):
-                lines.append(f"{x:.3f},{y:.3f},{kind},{place}")
+                lines.append(f"{x:.3f},{y:.3f},{kind},{room}")
     (folder / "rows.csv").write_text("\n".join(lines))
     (folder / "pipeline.toml").write_text(PIPELINE)
     (folder / "job.toml").write_text(JOB)
@@ -68,17 +68,17 @@ def kinds(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_labels_that_are_left_out_train_nothing_and_come_by_examples(kinds: Path, tmp_path: Path, cli: Cli) -> None:
     cli("jobs", "run", kinds, "--data", kinds / "rows.csv", "--out", tmp_path / "runs")
-    made = tmp_path / "runs" / "kinds"
-    record = msgspec.json.decode((made / "job.json").read_bytes(), type=JobRecord)
+    kinds_folder = tmp_path / "runs" / "kinds"
+    record = msgspec.json.decode((kinds_folder / "job.json").read_bytes(), type=JobRecord)
     step = record.steps[1]
     figures = {figure.name: figure for figure in step.figures}
     assert figures["right"].value > 0.95
     assert "3 labels that the run never saw" in step.says[0]
-    trace = msgspec.json.decode((made / "kinds" / "trace.json").read_bytes())
+    trace = msgspec.json.decode((kinds_folder / "kinds" / "trace.json").read_bytes())
     assert trace["evaluation"]["labels"] == ["a", "b", "c", "d"]
     rows = tmp_path / "new.csv"
     rows.write_text("x,y\n" + "\n".join(line.rsplit(",", 2)[0] for line in _of(kinds, "e")))
-    answers = cli("few-shot", "predict", made / "few_shot" / "kinds.neighbours", "--csv", rows)
+    answers = cli("few-shot", "predict", kinds_folder / "few_shot" / "kinds.neighbours", "--csv", rows)
     assert answers.count(": e,") == 18
 
 

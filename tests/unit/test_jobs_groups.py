@@ -18,7 +18,7 @@ from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.trace import GroupRow
 
-JUDGED = GroupAnswers(
+GROUP_ANSWERS = GroupAnswers(
     ("away", "there"), ("a", "b", "c"), np.array([[[9, 1], [0, 10]], [[2, 8], [5, 5]], [[10, 0], [0, 10]]])
 )  # fmt: skip
 PIPELINE = """
@@ -47,7 +47,7 @@ SIGNAL = "\n".join(["t,level,state,person", *(line(person, row) for person in ra
 
 
 def test_the_worst_group_is_left_out_of_every_figure() -> None:
-    figures = {figure.name: figure for figure in share_figures(JUDGED, ("accuracy", "macro_f1", "f1_there"))}
+    figures = {figure.name: figure for figure in share_figures(GROUP_ANSWERS, ("accuracy", "macro_f1", "f1_there"))}
     assert figures["accuracy"].value == pytest.approx(46 / 60)
     without = figures["accuracy_without_worst"]
     assert without.value == pytest.approx(39 / 40)

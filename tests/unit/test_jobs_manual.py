@@ -70,20 +70,20 @@ def figures(step: dict[str, Any]) -> dict[str, float]:
 def test_questions_of_ones_own_judge_an_index_and_its_flow(job: Path, tmp_path: Path, cli: Cli) -> None:
     record = cli.json("jobs", "run", job, "--out", tmp_path / "runs")
     answers, flow = record["steps"]
-    found = figures(answers)
+    figures_of = figures(answers)
     assert "3 questions to 3 sections judge; 2 are left out" in answers["says"][0]
-    assert found["recall@5"] == found["refused_others"] == 1.0
-    assert found["refused_answerable"] == 0.0
-    assert found["paraphrased@5"] == 1.0
-    assert found["peer"] == 1.0
+    assert figures_of["recall@5"] == figures_of["refused_others"] == 1.0
+    assert figures_of["refused_answerable"] == 0.0
+    assert figures_of["paraphrased@5"] == 1.0
+    assert figures_of["peer"] == 1.0
     interval = answers["figures"][1]["interval"]
     assert interval["low"] < 1.0, "three sections are few"
     through = figures(flow)
     assert through["reached"] == through["worst"] == 1.0
-    assert through["answered"] == found["answered"]
-    made = tmp_path / "runs" / "drill" / "flow"
-    assert sorted(path.name for path in made.iterdir()) == ["drill.index", "flow.toml"]
-    assert "every state can be reached" in cli("language", "dialogue", "check", made / "flow.toml")
+    assert through["answered"] == figures_of["answered"]
+    flow_folder = tmp_path / "runs" / "drill" / "flow"
+    assert sorted(path.name for path in flow_folder.iterdir()) == ["drill.index", "flow.toml"]
+    assert "every state can be reached" in cli("language", "dialogue", "check", flow_folder / "flow.toml")
 
 
 @pytest.mark.slow
@@ -91,12 +91,12 @@ def test_a_day_of_visits_is_replayed_without_a_network(job: Path, tmp_path: Path
     (job / "job.toml").write_text(JOB + DAY)
     (job / "day.toml").write_text(SCRIPT)
     day = cli.json("jobs", "run", job, "--out", tmp_path / "runs")["steps"][2]
-    found = figures(day)
-    assert found["answered"] == found["refused"] == 1.0
+    figures_of = figures(day)
+    assert figures_of["answered"] == figures_of["refused"] == 1.0
     # This flow looks up whatever is said.
-    assert found["talk"] == 0.0
-    assert found["network"] == 0
-    assert 10e6 < found["memory"] < 200e6
+    assert figures_of["talk"] == 0.0
+    assert figures_of["network"] == 0
+    assert 10e6 < figures_of["memory"] < 200e6
     assert "gives the same transcript" in day["says"][0]
     assert day["passed"]
     line = day["timeline"]
@@ -108,7 +108,7 @@ def test_a_day_of_visits_is_replayed_without_a_network(job: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "message"),
     [
         ('at = "10:30"', 'at = "25:30"', "[01]"),
         ('at = "10:30"', 'at = "08:00"', "visits in order"),
@@ -117,19 +117,19 @@ def test_a_day_of_visits_is_replayed_without_a_network(job: Path, tmp_path: Path
     ],
 )
 def test_a_script_that_does_not_fit_is_told(
-    job: Path, tmp_path: Path, cli: Cli, before: str, after: str, told: str
+    job: Path, tmp_path: Path, cli: Cli, before: str, after: str, message: str
 ) -> None:
     (job / "job.toml").write_text(JOB + DAY)
     assert before in SCRIPT
     (job / "day.toml").write_text(SCRIPT.replace(before, after))
     cli("jobs", "run", job, "--out", tmp_path / "runs", code=1)
     page = (tmp_path / "runs" / "drill" / "job.html").read_text()
-    assert told in page
+    assert message in page
     assert "day.toml" in page
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("job.toml", 'questions = "questions.csv"', ""), "a public `set`, or `documents` and `questions`"),
         (("job.toml", '"questions.csv"', '"none.csv"'), "none.csv"),
@@ -140,16 +140,16 @@ def test_a_script_that_does_not_fit_is_told(
     ],
 )
 def test_what_does_not_fit_is_told(
-    job: Path, tmp_path: Path, cli: Cli, change: tuple[str, str, str], told: str
+    job: Path, tmp_path: Path, cli: Cli, change: tuple[str, str, str], message: str
 ) -> None:
     name, before, after = change
     text = (job / name).read_text()
     assert before in text
     (job / name).write_text(text.replace(before, after))
-    code = 0 if "sections" in told else 1 if "utterances" in told else 2
+    code = 0 if "sections" in message else 1 if "utterances" in message else 2
     out = cli("jobs", "run", job, "--out", tmp_path / "runs", code=code)
     page = tmp_path / "runs" / "drill" / "job.html"
-    assert told in (page.read_text() if code != 2 else out)
+    assert message in (page.read_text() if code != 2 else out)
 
 
 def test_a_section_is_the_deepest_that_the_documents_have() -> None:

@@ -64,11 +64,11 @@ def test_a_gap_holds_the_way_until_one_stands_behind_someone_who_stands() -> Non
 
 
 def test_every_state_of_the_table_leaves_braking_as_a_way_out(table: StateTable) -> None:
-    found = check_shield(SMALL, check_table(table, "shield"))
-    assert found.states == 2 * 3 * 41
-    assert found.transitions > 1000
-    assert 0 < found.free < 1
-    assert found.broken == ()
+    shield = check_shield(SMALL, check_table(table, "shield"))
+    assert shield.states == 2 * 3 * 41
+    assert shield.transitions > 1000
+    assert 0 < shield.free < 1
+    assert shield.broken == ()
 
 
 def test_a_row_that_allows_too_much_is_found(table: StateTable) -> None:
@@ -147,10 +147,10 @@ def test_a_planner_labels_any_environment_of_gymnasium(tmp_path: Path) -> None:
     while not ended:
         *_, ended = environment.step(0)
         alone += 1
-    found = label(PlanTask(path, 3, 12, 0.5))
-    assert set(found.actions) == {"left", "right"}
-    assert len(found.rows) > 2 * alone
-    assert label(PlanTask(path, 3, 12, 0.5)) == found
+    labelled = label(PlanTask(path, 3, 12, 0.5))
+    assert set(labelled.actions) == {"left", "right"}
+    assert len(labelled.rows) > 2 * alone
+    assert label(PlanTask(path, 3, 12, 0.5)) == labelled
 
 
 def test_an_environment_that_is_none_or_has_other_actions_is_refused() -> None:

@@ -88,12 +88,12 @@ def _typed_as_told(typed: StepRecord) -> None:
 
 def test_texts_that_are_not_there(job: Path, tmp_path: Path, cli: Cli) -> None:
     assert "texts in --data DIR with manuals" in cli("jobs", "run", job, "--out", tmp_path / "runs", code=2)
-    said = cli("jobs", "run", "language-model", "--out", tmp_path / "runs", code=2)
-    assert "xquad.en.json into DIR/xquad-en, " in said
-    assert "data_full.json into DIR/clinc150, " in said
+    message = cli("jobs", "run", "language-model", "--out", tmp_path / "runs", code=2)
+    assert "xquad.en.json into DIR/xquad-en, " in message
+    assert "data_full.json into DIR/clinc150, " in message
     (tmp_path / "xquad-en").mkdir()
-    said = cli("jobs", "run", "language-model", "--data", tmp_path, "--out", tmp_path / "runs", code=2)
-    assert "clinc150. Download https://" in said
-    said = cli("jobs", "run", job, "--data", tmp_path, "--out", tmp_path / "runs", code=2)
-    assert f"nothing there - at {tmp_path / 'manuals'}" in said
+    message = cli("jobs", "run", "language-model", "--data", tmp_path, "--out", tmp_path / "runs", code=2)
+    assert "clinc150. Download https://" in message
+    message = cli("jobs", "run", job, "--data", tmp_path, "--out", tmp_path / "runs", code=2)
+    assert f"nothing there - at {tmp_path / 'manuals'}" in message
     assert not (tmp_path / "runs" / "words").exists()

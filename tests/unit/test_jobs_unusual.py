@@ -48,8 +48,8 @@ def test_a_crowd_is_found_with_its_hours(visitors: Path, tmp_path: Path, cli: Cl
     (folder / "job.toml").write_text(JOB.format(path=visitors, rows=6), encoding="utf-8")
     cli("jobs", "run", str(folder), "--out", str(tmp_path / "runs"))
     (step,) = json.loads((tmp_path / "runs" / "days" / "job.json").read_text())["steps"]
-    found = [line for line in step["says"] if line.startswith(f"From day {CROWD + 1} at 1")]
-    assert len(found) == 1
+    lines = [line for line in step["says"] if line.startswith(f"From day {CROWD + 1} at 1")]
+    assert len(lines) == 1
     figures = {one["name"]: one for one in step["figures"]}
     assert 1 <= figures["unusual"]["value"] <= 3
     assert figures["twice"]["value"] > 0.6

@@ -78,13 +78,13 @@ WORD = np.full(3000, 0.5, np.float32)
 
 def test_a_wake_word_lies_whole_in_its_window_and_another_word_by_half_at_least() -> None:
     rng = np.random.default_rng(0)
-    heard = {
+    sample_counts = {
         whole: [np.count_nonzero(window_of(WORD, 8000, rng, whole=whole)) for _ in range(300)]
         for whole in (True, False)
     }
-    assert set(heard[True]) == {3000}
-    assert 1500 <= min(heard[False]) < 1700
-    assert max(heard[False]) == 3000
+    assert set(sample_counts[True]) == {3000}
+    assert 1500 <= min(sample_counts[False]) < 1700
+    assert max(sample_counts[False]) == 3000
     assert {len(window_of(np.ones(9000, np.float32), 8000, rng, whole=True)) for _ in range(9)} == {8000}
 
 
@@ -142,7 +142,7 @@ def job(tmp_path: Path) -> Path:
     return folder
 
 
-def made(job: Path, out: Path, **keys: object) -> tuple[Work, DataSet]:
+def prepared(job: Path, out: Path, **keys: object) -> tuple[Work, DataSet]:
     """Return what the step leaves for later ones, and its recordings."""
     out.mkdir()
     work = Work(job, out, None, Listener())
@@ -162,21 +162,21 @@ def groups_of(data: DataSet, seconds: float) -> set[str]:
 
 @pytest.mark.slow
 def test_without_people_voices_that_do_not_train_judge(job: Path, tmp_path: Path) -> None:
-    work, data = made(job, tmp_path / "out", repeats=2)
+    work, data = prepared(job, tmp_path / "out", repeats=2)
     judges, validate = (json.loads(change.partition("=")[2]) for change in reversed(work.changes))
     assert len(judges) == len(validate) == 2
     assert groups_of(data, 1.0) == {*judges, *validate}
     labels = {str(label) for one in data.recordings for label in np.unique(as_text(one.target))}
     assert labels == {"", "go", "other"}
-    said = [one for one in data.recordings if group_of(one).startswith("espeak-ng") and len(one.values) == 6000]
-    assert len(said) == 6 * 5 * 2
+    spoken = [one for one in data.recordings if group_of(one).startswith("espeak-ng") and len(one.values) == 6000]
+    assert len(spoken) == 6 * 5 * 2
 
 
 @pytest.mark.slow
 def test_people_who_judge_keep_three_takes_back_and_those_who_train_never_say_the_word(
     job: Path, tmp_path: Path
 ) -> None:
-    work, data = made(
+    work, data = prepared(
         job, tmp_path / "out", data={"kind": "speech", "speakers": 4, "repetitions": 5}, spelled={"go": "go"},
         train=["speaker01"], validate=["speaker02"], takes=3, copies=4,
     )  # fmt: skip
@@ -197,8 +197,8 @@ def test_people_who_judge_keep_three_takes_back_and_those_who_train_never_say_th
     mine = {"takes of speaker02", "takes of speaker03", "takes of speaker04"}
     assert {group_of(one) for one in takes.recordings} == mine
     compared = load_data({"kind": "folder"}, seed=0, path=str(tmp_path / "out" / "words" / "compared"))
-    said = [group_of(one) for one in compared.recordings if "go" in as_text(one.target) and len(one.values) == 6000]
-    assert sorted(said) == sorted([*mine] * 3)
+    groups = [group_of(one) for one in compared.recordings if "go" in as_text(one.target) and len(one.values) == 6000]
+    assert sorted(groups) == sorted([*mine] * 3)
     assert len(compared.recordings) == len(data.recordings) + 9 - 10 * 4 * 2
 
 
@@ -209,7 +209,7 @@ def test_own_takes_train_and_what_is_left_of_them_judges(job: Path, tmp_path: Pa
         (job / "mine" / f"{number}.wav").write_bytes(
             wav_bytes(np.r_[np.zeros(4000), WORD, np.zeros(4000)][:, None], 16000)
         )
-    work, data = made(job, tmp_path / "out", own="mine", takes=3, copies=2)
+    work, data = prepared(job, tmp_path / "out", own="mine", takes=3, copies=2)
     assert "own recordings" in groups_of(data, 1.0)
     assert "own recordings" in work.changes[1]
     assert len(list((tmp_path / "out" / "words" / "takes").glob("*.wav"))) == 6
@@ -231,10 +231,10 @@ def test_what_makes_no_wake_word_is_refused(job: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     for number, (keys, error, text) in enumerate(cases):
         with pytest.raises(error, match=text):
-            made(job, tmp_path / str(number), **keys)
+            prepared(job, tmp_path / str(number), **keys)
     (job / "pipeline.toml").write_text(PIPELINE.replace("samples = 6000", "samples = 1500"))
     with pytest.raises(InputError, match="a wake word of at most"):
-        made(job, tmp_path / "short")
+        prepared(job, tmp_path / "short")
 
 
 @pytest.mark.slow
@@ -254,8 +254,8 @@ def test_a_job_hears_its_word_through_the_agent(job: Path, tmp_path: Path, cli: 
 def test_a_folder_for_a_wake_word_is_made(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "takes").mkdir()
     folder = tmp_path / "hallo"
-    said = cli("jobs", "new", folder, "--word", "7", "--voice", "de", "--takes", tmp_path / "takes")
-    assert "job.toml, others.txt, pipeline.toml" in said
+    printed = cli("jobs", "new", folder, "--word", "7", "--voice", "de", "--takes", tmp_path / "takes")
+    assert "job.toml, others.txt, pipeline.toml" in printed
     words, run = read_job(folder).steps[:2]
     assert (words["word"], words["voices"], words["speakers"], words["takes"]) == ("7", ["de"], 50, 3)
     assert run["synthetic"] == "words/takes"
@@ -265,8 +265,8 @@ def test_a_folder_for_a_wake_word_is_made(tmp_path: Path, cli: Cli) -> None:
     words, run = read_job(tmp_path / "plain").steps[:2]
     assert (words["speakers"], "own" in words, "synthetic" in run) == (200, False, False)
     assert "either --data or --word" in cli("jobs", "new", tmp_path / "none", code=2)
-    beside = cli("jobs", "new", tmp_path / "none", "--data", "x.csv", "--voice", "de", code=2)
-    assert "got --voice beside --data" in beside
+    refusal = cli("jobs", "new", tmp_path / "none", "--data", "x.csv", "--voice", "de", code=2)
+    assert "got --voice beside --data" in refusal
 
 
 def test_the_job_leaves_the_people_who_judge_out_of_training() -> None:

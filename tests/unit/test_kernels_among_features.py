@@ -112,12 +112,14 @@ def test_a_series_without_any_value_changes_no_stage(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("made", "name"),
+    ("make_config", "name"),
     [(movements, "remounted_kernels"), (movements, "features_and_kernels"), (series, "features_and_kernels")],
 )
-def test_every_form_of_the_pipeline_agrees(made: Callable[[Path], PipelineConfig], name: str, tmp_path: Path) -> None:
+def test_every_form_of_the_pipeline_agrees(
+    make_config: Callable[[Path], PipelineConfig], name: str, tmp_path: Path
+) -> None:
     need_compiler()
-    config = entrants_at(made(tmp_path / "rows.csv"))[0][name].config
+    config = entrants_at(make_config(tmp_path / "rows.csv"))[0][name].config
     training = msgspec.structs.replace(config.training, epochs=4)
     result = run_pipeline(msgspec.structs.replace(config, training=training), out=tmp_path / "runs")
     record = prove_place(str(result.folder))

@@ -77,9 +77,9 @@ def test_every_class_gets_its_own_sample(tmp_path: Path) -> None:
     with suggested(write_project(tmp_path)) as project:
         draw(project, 4, each=6, seed=0)
         answer(project, unanswered(project), how="blind")
-        found = audited(project)
-        assert (found.state, found.answered, found.errors) == ("done", 4, 0)
-        assert all(one.answered >= 6 and one.high == clopper_pearson(0, one.answered, 0.95)[1] for one in found.classes)
+        audit = audited(project)
+        assert (audit.state, audit.answered, audit.errors) == ("done", 4, 0)
+        assert all(one.answered >= 6 and one.high == clopper_pearson(0, one.answered, 0.95)[1] for one in audit.classes)
 
 
 def test_labels_that_changed_make_the_audit_stale_and_count_as_a_look(tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ def test_what_was_said_is_there_again_and_can_be_taken_back(tmp_path: Path) -> N
         stamp = project.latest(1)
         project.say(2, "food", "ann", "typed")
         assert project.latest(1) == stamp
-        taken = project.undo("ann")
-        assert taken is not None
-        assert (taken.item, taken.label) == (2, "food")
+        undone = project.undo("ann")
+        assert undone is not None
+        assert (undone.item, undone.label) == (2, "food")
         assert project.undo("bob") is None
     with Project(path) as project:
         assert [(one.item, one.label, one.reviewer) for one in project.reviews()] == [(1, "lamp", "ann")]
@@ -42,9 +42,9 @@ def test_people_who_differ_are_told_until_somebody_settles_it(tmp_path: Path) ->
         for item, first, second in ((1, "lamp", "lamp"), (2, "lamp", "food"), (3, "food", "food"), (4, "", "")):
             project.say(item, first, "ann", "typed")
             project.say(item, second, "bob", "typed")
-        found = decided(project.reviews())
-        assert [found[item].disputed for item in (1, 2, 3, 4)] == [False, True, False, False]
-        assert found[4].label == ""
+        decisions = decided(project.reviews())
+        assert [decisions[item].disputed for item in (1, 2, 3, 4)] == [False, True, False, False]
+        assert decisions[4].label == ""
         one = kappas(project.reviews())[0]
         assert (one.first, one.second, one.common, one.agreed) == ("ann", "bob", 4, 3)
         project.say(2, "food", "eve", "settled")
@@ -88,23 +88,23 @@ def test_other_files_and_newer_projects_are_refused_by_name(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("texts", "told"),
+    ("texts", "message"),
     [
         ([], "nothing"),
         (["x" * 100_000], "at most 20,000 characters"),
         (["ok", "a\0b"], "a null or half a character"),
     ],
 )
-def test_texts_that_cannot_be_labelled_are_refused(tmp_path: Path, texts: list[str], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_texts_that_cannot_be_labelled_are_refused(tmp_path: Path, texts: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         read_items(write_texts(tmp_path / "a.csv", texts))
 
 
 def test_texts_of_all_scripts_are_kept_as_they_are(tmp_path: Path) -> None:
     texts = ["😀 ok", "שלום עולם", "naïve café", "line\nbreak"]
-    found = read_items(write_texts(tmp_path / "a.csv", texts))
-    assert [one.content for one in found.items] == texts
-    make(tmp_path / "a.labelling", tmp_path / "a.csv", found, {})
+    read = read_items(write_texts(tmp_path / "a.csv", texts))
+    assert [one.content for one in read.items] == texts
+    make(tmp_path / "a.labelling", tmp_path / "a.csv", read, {})
     with Project(tmp_path / "a.labelling") as project:
         assert [item.content for item in project.items()] == texts
         assert changed(project) == ""
@@ -116,11 +116,11 @@ def test_windows_keep_sessions_apart_and_bring_their_labels(tmp_path: Path) -> N
     path = tmp_path / "walk.csv"
     rows = [f"{k / 10},{k},{'a' if k < 25 else 'b'},{'walk' if k < 20 else ''}" for k in range(50)]
     path.write_text("t,x,who,what\n" + "\n".join(rows) + "\n")
-    found = read_items(path, target="what", window=10, table={"group": "who", "time": "t"})
-    assert [(one.first, one.person, one.label) for one in found.items] == [
+    read = read_items(path, target="what", window=10, table={"group": "who", "time": "t"})
+    assert [(one.first, one.person, one.label) for one in read.items] == [
         (0, "a", "walk"), (10, "a", "walk"), (25, "b", ""), (35, "b", ""),
     ]  # fmt: skip
-    assert found.rate == pytest.approx(10.0)
+    assert read.rate == pytest.approx(10.0)
     with pytest.raises(InputError, match="--window ROWS"):
         read_items(path)
     requested = ["label", "suggest", str(path), "--out", str(tmp_path / "w.labelling"), "--window", "10", "--time", "t"]

@@ -48,8 +48,13 @@ def blobs(each: int, spread: float = 0.15) -> tuple[Vectors, np.ndarray]:
 
 def test_descriptions_suggest_before_anything_is_labelled(tmp_path: Path) -> None:
     with Project(write_project(tmp_path)) as project:
-        found = suggest(project, encoder=ByWords(), count=6)
-        assert (found.suggester, found.labelled, found.suggested, found.queued) == ("descriptions", 0, 80, 6)
+        suggestions = suggest(project, encoder=ByWords(), count=6)
+        assert (suggestions.suggester, suggestions.labelled, suggestions.suggested, suggestions.queued) == (
+            "descriptions",
+            0,
+            80,
+            6,
+        )
         texts = {item.id: item.content for item in project.items()}
         assert all(one.label == TRUTH[texts[number]] for number, one in project.suggestions().items())
         assert {one.source for one in project.suggestions().values()} == {"machine/descriptions"}
@@ -57,8 +62,8 @@ def test_descriptions_suggest_before_anything_is_labelled(tmp_path: Path) -> Non
 
 def test_nothing_is_suggested_from_nothing(tmp_path: Path) -> None:
     with Project(write_project(tmp_path)) as project:
-        found = suggest(project)
-        assert (found.suggester, found.suggested, found.queued) == ("", 0, 20)
+        suggestions = suggest(project)
+        assert (suggestions.suggester, suggestions.suggested, suggestions.queued) == ("", 0, 20)
         with pytest.raises(InputError, match="labels of two classes"):
             suggest(project, by="neighbours")
         with pytest.raises(UnknownNameError, match="Did you mean 'neighbours'"):
@@ -69,8 +74,8 @@ def test_nothing_is_suggested_from_nothing(tmp_path: Path) -> None:
 def test_few_labels_suggest_the_rest_and_people_are_left_alone(tmp_path: Path, by: str) -> None:
     with Project(write_project(tmp_path)) as project:
         answer(project, list(range(1, 80, 3)))
-        found = suggest(project, by=by, minimum=0.6)
-        assert (found.labelled, found.fitted) == (27, True)
+        suggested = suggest(project, by=by, minimum=0.6)
+        assert (suggested.labelled, suggested.fitted) == (27, True)
         reported = {one.item for one in project.reviews()}
         suggestions = project.suggestions()
         assert not reported & suggestions.keys()
@@ -85,8 +90,8 @@ def test_labels_replace_descriptions_when_every_class_has_some(tmp_path: Path) -
     with Project(write_project(tmp_path)) as project:
         answer(project, list(range(1, 31)))
         # All of them are lamps: labels know no food, descriptions do.
-        found = suggest(project, encoder=ByWords())
-        assert (found.suggester, found.absent) == ("descriptions", ())
+        suggestions = suggest(project, encoder=ByWords())
+        assert (suggestions.suggester, suggestions.absent) == ("descriptions", ())
         answer(project, list(range(50, 54)))
         assert suggest(project, encoder=ByWords()).suggester in ("descriptions", "linear", "neighbours")
         project.add_class("drink")
@@ -98,8 +103,8 @@ def test_a_labelled_item_is_not_judged_by_its_own_label() -> None:
     wrong = targets.copy()
     wrong[0] = 1
     for name in ("linear", "neighbours"):
-        found = suggester_of(name)
-        scores = found.scores(Given(vectors, wrong, ("a", "b", "c"), ("", "", "")))
+        suggester = suggester_of(name)
+        scores = suggester.scores(Given(vectors, wrong, ("a", "b", "c"), ("", "", "")))
         assert scores[0].argmax() == 0
         assert np.mean(scores.argmax(axis=1) == targets) > 0.95
 
@@ -121,7 +126,7 @@ def test_the_next_items_are_uncertain_and_differ() -> None:
     shares[:, 0] = 1.0 - 2e-3
     shares[30:60] = [0.5, 0.49, 0.01]
     later = choose(vectors, np.arange(120), 3, shares, 0)
-    assert all(30 <= place < 60 for place in later)
+    assert all(30 <= item < 60 for item in later)
     assert len(set(later)) == 3
     assert choose(vectors, np.arange(2), 3, None, 0) == [0, 1]
 
@@ -148,10 +153,10 @@ def test_windows_become_features_of_the_shipped_stages() -> None:
     windows[:15] *= 5
     windows[0, 0, :3] = np.nan
     windows[1, 1] = np.nan
-    made = features(windows, ("x", "y"), ("g", "g"), 50.0)
-    assert np.isfinite(made).all()
-    assert np.allclose(np.linalg.norm(made, axis=1), 1.0)
-    assert (made[2:15] @ made[16:].T).mean() < (made[2:15] @ made[2:15].T).mean() - 0.5
+    feature_rows = features(windows, ("x", "y"), ("g", "g"), 50.0)
+    assert np.isfinite(feature_rows).all()
+    assert np.allclose(np.linalg.norm(feature_rows, axis=1), 1.0)
+    assert (feature_rows[2:15] @ feature_rows[16:].T).mean() < (feature_rows[2:15] @ feature_rows[2:15].T).mean() - 0.5
 
 
 def test_likely_errors_say_what_they_cannot_do(tmp_path: Path, cli: Cli) -> None:
@@ -177,8 +182,8 @@ def test_pictures_by_an_encoder_or_by_their_colours(tmp_path: Path, cli: Cli) ->
     assert run([*make_it, "--encoder", encoder]) == 0
     with Project(Path(path)) as project:
         names = {item.id: item.content for item in project.items()}
-        found = {names[n]: one.label for n, one in project.suggestions().items()}
-        assert found == {f"{n}.png": "red" if n % 2 else "blue" for n in range(6)}
+        labels_by_file = {names[n]: one.label for n, one in project.suggestions().items()}
+        assert labels_by_file == {f"{n}.png": "red" if n % 2 else "blue" for n in range(6)}
         assert np.ptp(vectors_of(project)[1] @ vectors_of(project).T) > 0.5
     (tmp_path / "shelf" / "0.png").write_bytes(b"another")
     assert "another one" in cli("label", "export", path, "--out", tmp_path / "shelf.csv", code=2)

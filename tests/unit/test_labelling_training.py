@@ -74,9 +74,9 @@ def test_an_audit_above_the_limit_is_refused_and_the_limit_can_be_raised(tmp_pat
     # None of 30 is wrong: up to 11.6 % may be.
     with pytest.raises(CheckFailedError, match=r"up to 11\.6 % of the machine's labels"):
         records(out, LIMIT)
-    found = records(out, 0.12)[0]
-    assert (found.machine, found.human, found.audit.errors) == (50, 30, 0)
-    assert records(tmp_path, 0.12) == (found,)
+    record = records(out, 0.12)[0]
+    assert (record.machine, record.human, record.audit.errors) == (50, 30, 0)
+    assert records(tmp_path, 0.12) == (record,)
 
 
 def test_edited_and_renamed_data_are_noticed(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_labels_by_people_alone_need_no_audit(tmp_path: Path) -> None:
     with suggested(path) as project:
         answer(project, list(range(1, 20)))
     out = exported(path, human_only=True)
-    found = records(out, LIMIT)[0]
-    assert (found.machine, found.human) == (0, 19)
+    record = records(out, LIMIT)[0]
+    assert (record.machine, record.human) == (0, 19)
     with out.open(encoding="utf-8", newline="") as file:
         assert {row["label_from"] for row in csv.DictReader(file)} == {"human/ann"}
 

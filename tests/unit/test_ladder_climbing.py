@@ -32,8 +32,8 @@ def test_a_weak_rung_hides_no_strong_one_and_patience_ends_it() -> None:
     base, weak = rng.random(2000) < 0.7, rng.random(2000) < 0.65
     strong = base | (rng.random(2000) < 0.5)
     climb = LadderState(judge, patience=2)
-    taken = [climb.step(n, _answers(r, y))[1] for n, r in (("a", base), ("b", weak), ("c", strong))]
-    assert taken == [True, False, True]
+    kept_steps = [climb.step(n, _answers(r, y))[1] for n, r in (("a", base), ("b", weak), ("c", strong))]
+    assert kept_steps == [True, False, True]
     assert climb.chosen == "c"
     tired = []
     for name, right in (("d", strong), ("e", weak)):
@@ -72,15 +72,15 @@ def test_a_rung_that_the_device_cannot_hold_is_not_climbed() -> None:
 
 
 def test_intervals_of_equal_rungs_hold_zero_as_often_as_they_say() -> None:
-    rng, held = np.random.default_rng(1), 0
+    rng, covered = np.random.default_rng(1), 0
     for _ in range(200):
         y, units = np.zeros(120, np.int64), np.repeat(np.arange(8), 15)
         people = np.repeat(rng.normal(0, 0.1, (2, 8)), 15, axis=1)
         one, other = (rng.random((2, 120)) < 0.7 + people).astype(bool)
         judge = ComparisonCriteria(METRICS["accuracy"], y, units, "group", comparisons=1)
         gain = judge.gain(_answers(one, y), _answers(other, y))
-        held += gain.low <= 0 <= gain.high
-    assert 180 <= held <= 199
+        covered += gain.low <= 0 <= gain.high
+    assert 180 <= covered <= 199
 
 
 def test_scores_are_scikit_learns() -> None:
@@ -140,22 +140,22 @@ def test_the_machine_beside_a_package_does_what_was_measured(tmp_path: Path) -> 
     value = on + np.where(rng.random(480) < 0.15, rng.choice([-1.0, 1.0], 480), 0) + 0.05 * rng.normal(size=480)
     rows = [[f"{2 * n}", f"{v:.4f}", "busy" if o else "free"] for n, (v, o) in enumerate(zip(value, on, strict=True))]
     file = write_rows(tmp_path / "busy.csv", rows, header="time_s,level,y")
-    made = ladder(file, ("majority", "threshold", "state_machine"), time="time_s")
-    record = made.climb()
+    started = ladder(file, ("majority", "threshold", "state_machine"), time="time_s")
+    record = started.climb()
     assert record.kept == "block"
     assert "for" in record.rungs[2].says
     assert record.rungs[2].score is not None
     assert record.rungs[1].score is not None
     assert record.rungs[2].score.value > record.rungs[1].score.value
-    result = run_rung(made, "state_machine", out=tmp_path / "runs", record=record)
+    result = run_rung(started, "state_machine", out=tmp_path / "runs", record=record)
     assert (result.folder / "ladder.json").exists()
     checked = read_table(result.folder / "state-table.toml")
     machine, records = StateMachine(checked), []
-    for n, v in enumerate(made.problem.samples.X[:, 0]):
+    for n, v in enumerate(started.problem.samples.X[:, 0]):
         machine.push("row", {"level": float(v)}, 2.0 * n)
         machine.tick(2.0 * n + 1.5)
         records.append(machine.state in {"on", "perhaps_off"})
-    fitted = made.standing("state_machine").fitted
+    fitted = started.standing("state_machine").fitted
     assert isinstance(fitted, Machine)
     answers = fitted.answers(np.arange(480, dtype=np.int64))
     wanted = np.argmax(answers, axis=1) == np.argmax(fitted.base.model.table.answers[0])

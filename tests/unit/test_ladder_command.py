@@ -59,9 +59,9 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         ([good, "--by", "row", "--run", "state_machine"], "it needs the time order of the samples"),
     ):
         assert run(["ladder", *requested, "--target", "y"]) == 2
-        found = capsys.readouterr()
-        assert message in found.err
-        assert "Traceback" not in found.err
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert "Traceback" not in captured.err
 
 
 def test_what_was_measured_stands_when_it_is_interrupted(

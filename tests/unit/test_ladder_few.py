@@ -92,8 +92,8 @@ def test_the_probability_is_that_of_all_exchanges_of_whole_people() -> None:
     differences = np.array(one) - np.array(other)
     all_signs = [abs(float((np.array(signs) * differences).sum())) for signs in itertools.product((1, -1), repeat=5)]
     expected = np.mean([total >= abs(differences.sum()) - 1e-9 for total in all_signs])
-    found = probabilities(judge, {"one": (_answers(one, y), _answers(other, y))})
-    assert found["one"] == pytest.approx(expected)
+    p_values = probabilities(judge, {"one": (_answers(one, y), _answers(other, y))})
+    assert p_values["one"] == pytest.approx(expected)
     agreeing = probabilities(judge, {"one": (_answers([0.9] * 5, y), _answers([0.8] * 5, y))})
     assert agreeing["one"] == pytest.approx(smallest_p(5))
 
@@ -114,16 +114,16 @@ def test_equal_rungs_are_told_apart_no_more_often_than_stated() -> None:
         people = np.repeat(rng.normal(0, 0.15, (4, 6)), 20, axis=1)
         right = rng.random((4, 120)) < 0.7 + people
         answers = [np.eye(2, dtype=np.float32)[np.where(r, 0, 1)] for r in right]
-        found = probabilities(judge, {str(k): (answers[k], answers[0]) for k in (1, 2, 3)})
-        shown += min(found.values()) <= 0.05
+        p_values = probabilities(judge, {str(k): (answers[k], answers[0]) for k in (1, 2, 3)})
+        shown += min(p_values.values()) <= 0.05
     # Of 100 draws at 5 %, 12 or more have a chance of less than 1 in 200.
     assert shown < 12
 
 
-def _judged(errors: list[int]) -> TrialScore:
+def _trial_score(errors: list[int]) -> TrialScore:
     """Six people of a hundred windows, with so many wrong answers each."""
-    found = np.concatenate([np.arange(EACH) < wrong for wrong in errors])
-    interval = group_interval(np.repeat(np.arange(6), EACH), lambda rows: float(found[rows].mean()), by="unit")
+    correct = np.concatenate([np.arange(EACH) < wrong for wrong in errors])
+    interval = group_interval(np.repeat(np.arange(6), EACH), lambda rows: float(correct[rows].mean()), by="unit")
     return TrialScore(
         error=interval.value, low=interval.low, high=interval.high, method=interval.method, macro_f1=None, units=6,
         samples=600, unit_sums=tuple(map(float, errors)), unit_samples=(EACH,) * 6,
@@ -135,16 +135,20 @@ def test_points_of_a_search_are_compared_by_the_same_test() -> None:
         CandidateTrial(number=n, batch=0, point={}, estimate=Estimate(flash=n, ram=1, latency_us=1), state="done")
         for n in (3, 5, 8)
     ]
-    judged = {3: _judged([20] * 6), 5: _judged([9, 12, 10, 13, 8, 11]), 8: _judged([10, 9, 11, 9, 10, 10])}
-    found = compare(trials, judged, "classification")
-    assert found is not None
-    assert (found.best, found.enough) == (8, 5)
-    assert found.power == power(6, "unit")
-    assert set(found.p) == {3, 5}
-    assert found.p[3] == pytest.approx(smallest_p(6))
-    assert found.p[5] > 0.05
+    scores = {
+        3: _trial_score([20] * 6),
+        5: _trial_score([9, 12, 10, 13, 8, 11]),
+        8: _trial_score([10, 9, 11, 9, 10, 10]),
+    }
+    comparison = compare(trials, scores, "classification")
+    assert comparison is not None
+    assert (comparison.best, comparison.enough) == (8, 5)
+    assert comparison.power == power(6, "unit")
+    assert set(comparison.p) == {3, 5}
+    assert comparison.p[3] == pytest.approx(smallest_p(6))
+    assert comparison.p[5] > 0.05
     # A study of an earlier version kept no sums.
-    assert compare(trials, {n: msgspec.structs.replace(one, unit_sums=()) for n, one in judged.items()}, "") is None
+    assert compare(trials, {n: msgspec.structs.replace(one, unit_sums=()) for n, one in scores.items()}, "") is None
 
 
 def test_a_tuned_decision_is_held_against_the_old_one_by_the_same_test() -> None:
@@ -153,10 +157,10 @@ def test_a_tuned_decision_is_held_against_the_old_one_by_the_same_test() -> None
     def decided(missed: list[int]) -> GridScore:
         return GridScore(DecisionSpec(alarms=("fall",)), tuple(Tally(9, m, 0, 0, 3600.0, ()) for m in missed))
 
-    found = paired(decided([1] * 6), decided([3] * 6), Cost(1, 20), people)
-    assert found is not None
-    assert found.p == pytest.approx(smallest_p(6))
-    assert found.power == power(6, "person", "people")
+    comparison = paired(decided([1] * 6), decided([3] * 6), Cost(1, 20), people)
+    assert comparison is not None
+    assert comparison.p == pytest.approx(smallest_p(6))
+    assert comparison.power == power(6, "person", "people")
     mixed = paired(decided([1, 4, 1, 4, 1, 4]), decided([3] * 6), Cost(1, 20), people)
     assert mixed is not None
     assert mixed.p > 0.5

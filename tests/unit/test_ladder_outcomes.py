@@ -17,9 +17,9 @@ AFTERWARDS = ("TWF", "HDF", "PWF", "OSF", "RNF")
 
 
 def _rung(record: LadderRecord, name: str) -> RungRecord:
-    found = rung_of(record, name)
-    assert found is not None
-    return found
+    rung = rung_of(record, name)
+    assert rung is not None
+    return rung
 
 
 def test_a_room_needs_a_threshold_on_light() -> None:
@@ -55,13 +55,13 @@ def test_a_machine_needs_rules_of_products_more_than_boosting() -> None:
 
 @pytest.mark.heavy
 def test_a_phone_needs_a_network_on_features() -> None:
-    held = ("26", "27", "28", "29", "30")
+    test_people = ("26", "27", "28", "29", "30")
     problem, config, _ = problem_and_config(
-        str(shared_data("har-hapt")), {"kind": "hapt"}, window=WindowConfig(samples=128, step=64), held_out=held
+        str(shared_data("har-hapt")), {"kind": "hapt"}, window=WindowConfig(samples=128, step=64), held_out=test_people
     )
     rungs = ("majority", "threshold", "linear", "tree", "small_network")
     record = Ladder(problem, config, silent, rungs=rungs).climb()
-    assert (record.kept, record.units, record.left_out, record.chosen) == ("group", 16, held, "small_network")
+    assert (record.kept, record.units, record.left_out, record.chosen) == ("group", 16, test_people, "small_network")
     network = _rung(record, "small_network")
     assert network.against == "linear"
     assert network.gain is not None

@@ -114,13 +114,13 @@ def test_the_graph_is_the_formula(directory: Path) -> None:
     encoder = load(directory)
     own = weights()
     ids = {"teas please": [2, 4, 7, 6, 3], "soda": [2, 5, 3], "\U0001f600 soda": [2, 1, 5, 3]}
-    found = encoder.encode(list(ids))
-    assert found.dtype == np.float32
+    vectors = encoder.encode(list(ids))
+    assert vectors.dtype == np.float32
     assert encoder.dimensions == WIDTH
-    for row, one in zip(found, ids.values(), strict=True):
+    for row, one in zip(vectors, ids.values(), strict=True):
         np.testing.assert_allclose(row, slow(one, own), atol=2e-6)
     # Padding changes nothing, and neither does the order.
-    np.testing.assert_allclose(found[1], encoder.encode(["soda"])[0], atol=2e-6)
+    np.testing.assert_allclose(vectors[1], encoder.encode(["soda"])[0], atol=2e-6)
     assert encoder.encode([]).shape == (0, WIDTH)
     assert encoder.encode(["", "a" * 100_000, "\ud800"]).shape == (3, WIDTH)
     assert encoder.words() == ["please", "soda", "tea"]
@@ -151,9 +151,9 @@ def test_int8_is_near(directory: Path, tmp_path: Path) -> None:
 
 def test_half_floats_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(safetensors({"x": np.array([[1.5, -2]], np.float16)}))
-    found = read_safetensors(tmp_path / "a.safetensors")["x"]
-    assert found.dtype == np.float32
-    assert found.tolist() == [[1.5, -2.0]]
+    tensor = read_safetensors(tmp_path / "a.safetensors")["x"]
+    assert tensor.dtype == np.float32
+    assert tensor.tolist() == [[1.5, -2.0]]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ MODULES = json.dumps([{"type": "sentence_transformers.models.Dense"}])
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda folder: (folder / "model.safetensors").unlink(), "without any"),
         (renamed("pytorch_model.bin"), "pytorch_model.bin"),
@@ -198,9 +198,9 @@ MODULES = json.dumps([{"type": "sentence_transformers.models.Dense"}])
         (lambda folder: (folder / "model.onnx").write_bytes(b"no graph"), "ONNX Runtime"),
     ],
 )
-def test_directories_that_are_none_are_refused(directory: Path, change: Callable[[Path], object], said: str) -> None:
+def test_directories_that_are_none_are_refused(directory: Path, change: Callable[[Path], object], message: str) -> None:
     change(directory)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         load(directory)
 
 

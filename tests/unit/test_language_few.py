@@ -37,24 +37,24 @@ def sixteen() -> tuple[Utterance, ...]:
 @pytest.mark.slow
 def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
     lines: list[str] = []
-    made = train(Labelled(sixteen()), How(size=16_000), name="drinks", say=lines.append)
-    one = Understanding(made.spec, made.arrays)
+    trained = train(Labelled(sixteen()), How(size=16_000), name="drinks", say=lines.append)
+    one = Understanding(trained.spec, trained.arrays)
     assert {text: one.parse(text).intent for text in NEW} == NEW
-    assert made.spec.student is not None
-    assert made.spec.student.hidden == 2
-    assert made.spec.trained["ladder"][0]["name"] == "linear"
+    assert trained.spec.student is not None
+    assert trained.spec.student.hidden == 2
+    assert trained.spec.trained["ladder"][0]["name"] == "linear"
     assert any("linear is chosen" in line for line in lines)
     # All are judged, each by a student that did not see it.
-    assert made.spec.trained["judged"] == 16
-    assert made.spec.trained["as_answered"]["value"] <= made.spec.trained["accuracy"]["value"]
+    assert trained.spec.trained["judged"] == 16
+    assert trained.spec.trained["as_answered"]["value"] <= trained.spec.trained["accuracy"]["value"]
 
 
 @pytest.mark.slow
 def test_what_is_refused_counts_as_wrong() -> None:
-    found = train_student(parted(sixteen(), (), 0), How(size=8_000, reject=0.5)).evaluation
-    assert found.refused.any()
-    assert not found.answered[found.refused].any()
-    assert found.reject == 0.5
+    student = train_student(parted(sixteen(), (), 0), How(size=8_000, reject=0.5)).evaluation
+    assert student.refused.any()
+    assert not student.answered[student.refused].any()
+    assert student.reject == 0.5
 
 
 def test_refusing_what_would_be_wrong_costs_nothing() -> None:
@@ -62,11 +62,11 @@ def test_refusing_what_would_be_wrong_costs_nothing() -> None:
     scores, truth = np.arange(1.0, 21.0), np.zeros(20, np.int64)
     raw = np.zeros((20, 2))
     raw[np.arange(20), (scores <= 10).astype(int)] = scores
-    found, heat = evaluate(raw, raw[:0], truth, 0.2, False)
+    thresholds, heat = evaluate(raw, raw[:0], truth, 0.2, False)
     # A further right answer lies below the second smallest of ten with a probability of 2 in 11.
-    assert found.refused.sum() == 11, "all wrong answers and one right answer"
-    assert found.answered.sum() == 9
-    assert found.threshold * heat == pytest.approx(12)
+    assert thresholds.refused.sum() == 11, "all wrong answers and one right answer"
+    assert thresholds.answered.sum() == 9
+    assert thresholds.threshold * heat == pytest.approx(12)
 
 
 @pytest.mark.parametrize("reject", [0.0, 0.02, None])
@@ -78,10 +78,10 @@ def test_a_text_without_a_known_ngram_is_refused_whatever_the_limit(reject: floa
         for texts, intent in ((DRINK, "drink"), (FOOD, "food"))
         for k, text in zip(range(count), itertools.cycle(texts), strict=False)
     )
-    made = train(Labelled(given), How(size=16_000, reject=reject, epochs=3), name="drinks")
-    assert made.spec.student is not None
-    one, student = Understanding(made.spec, made.arrays), made.spec.student
-    filled = np.any(made.arrays["table"], axis=1)
+    trained = train(Labelled(given), How(size=16_000, reject=reject, epochs=3), name="drinks")
+    assert trained.spec.student is not None
+    one, student = Understanding(trained.spec, trained.arrays), trained.spec.student
+    filled = np.any(trained.arrays["table"], axis=1)
     unknown = [
         text for text in (chr(0x1F300 + k) for k in range(40))
         if not np.any(filled[rows_of(normalised(text), student.characters, student.words, student.rows)])
@@ -136,16 +136,16 @@ def test_the_ladder_climbs_only_for_what_is_clearly_better() -> None:
 @pytest.mark.slow
 def test_few_utterances_out_of_scope_tell_little_even_where_all_of_them_are_told_apart() -> None:
     inside, outside = np.linspace(1, 2, 40), np.array([0.1, 0.2, 0.3])
-    apart = auroc_interval(inside, outside)
-    assert (apart.value, apart.high) == (1.0, 1.0)
-    assert apart.low == pytest.approx(wilson(3, 3).low)
-    rng, held = np.random.default_rng(5), 0
+    interval = auroc_interval(inside, outside)
+    assert (interval.value, interval.high) == (1.0, 1.0)
+    assert interval.low == pytest.approx(wilson(3, 3).low)
+    rng, covered = np.random.default_rng(5), 0
     for _ in range(300):
-        found = auroc_interval(rng.normal(1, 1, 60), rng.normal(0, 1, 5))
+        estimate = auroc_interval(rng.normal(1, 1, 60), rng.normal(0, 1, 5))
         # Of two normal distributions whose middles lie one deviation apart.
-        held += found.low <= 0.7602 <= found.high
-    assert held >= 275
-    assert found.method == "jackknife of both sides, t with 4 degrees of freedom, 95 %"
+        covered += estimate.low <= 0.7602 <= estimate.high
+    assert covered >= 275
+    assert estimate.method == "jackknife of both sides, t with 4 degrees of freedom, 95 %"
     assert auroc_interval(inside, np.array([])).low == 0.0
 
 

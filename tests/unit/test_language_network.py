@@ -50,14 +50,14 @@ def test_interpreters_give_every_byte(rounding: Rounding) -> None:
     spec, arrays = example()
     network = integer_network(int8_graph(spec, arrays), rounding)
     given = inputs(spec)
-    found = run_integer(network, given)
-    np.testing.assert_array_equal((litert if rounding == "litert" else tflm)(to_tflite(network), given), found)
+    outputs = run_integer(network, given)
+    np.testing.assert_array_equal((litert if rounding == "litert" else tflm)(to_tflite(network), given), outputs)
     # The table and the head are the student's own bytes: nothing is rounded a second time.
     first, second = (operator.arrays["weights"] for operator in network.operators)
     np.testing.assert_array_equal(first.T, arrays["table"])
     np.testing.assert_array_equal(second.T, arrays["head"])
     assert len(to_tflite(network)) < sum(array.nbytes for array in arrays.values()) + 2000
-    assert len(np.unique(found)) > 50
+    assert len(np.unique(outputs)) > 50
 
 
 def test_it_answers_as_the_student_does() -> None:
@@ -90,15 +90,20 @@ def test_c_makes_the_same_input(name: str, tmp_path: Path) -> None:
     library = ctypes.CDLL(str(built(name, tmp_path, *flags, sources=("words_features.c",))))
     context = ctypes.create_string_buffer(1 << 16)
     for text in TEXTS:
-        given, found = text.encode(), np.full(student.rows + 1, 77, np.int8)
+        given, features_in_c = text.encode(), np.full(student.rows + 1, 77, np.int8)
         assert (
-            library.words_features(context, given, ctypes.c_size_t(len(given)), ctypes.c_void_p(found.ctypes.data)) == 0
+            library.words_features(
+                context, given, ctypes.c_size_t(len(given)), ctypes.c_void_p(features_in_c.ctypes.data)
+            )
+            == 0
         )
-        np.testing.assert_array_equal(found[:-1], features(text, student))
-        assert found[-1] == 77
+        np.testing.assert_array_equal(features_in_c[:-1], features(text, student))
+        assert features_in_c[-1] == 77
     for data, status in ((b" ?", 1), (b"x" * (LONGEST + 1), 2), (b"\xff", 3)):
         assert (
-            library.words_features(context, data, ctypes.c_size_t(len(data)), ctypes.c_void_p(found.ctypes.data))
+            library.words_features(
+                context, data, ctypes.c_size_t(len(data)), ctypes.c_void_p(features_in_c.ctypes.data)
+            )
             == status
         )
 

@@ -36,15 +36,15 @@ STOPS = ("stop", "stop it", "cancel", "cancel that", "never mind", "forget it", 
 OTHERS = ("who won the match", "sing a song", "how tall is the tower", "what day is it", "open the garage door")
 
 
-def marked(frame: str, said: str, intent: str, slot: str) -> Utterance:
+def marked(frame: str, phrase: str, intent: str, slot: str) -> Utterance:
     begin = frame.index("{")
-    mark = Slot(name=slot, begin=begin, end=begin + len(said), text=said)
-    return Utterance(text=frame.format(said), intent=intent, slots=(mark,), where=said)
+    mark = Slot(name=slot, begin=begin, end=begin + len(phrase), text=phrase)
+    return Utterance(text=frame.format(phrase), intent=intent, slots=(mark,), where=phrase)
 
 
 def utterances() -> tuple[Utterance, ...]:
-    drinks = [marked(frame, said, "drink", "what") for frame in FRAMES for said in DRINKS]
-    foods = [marked(frame, said, "food", "meal") for frame in FRAMES for said in FOODS]
+    drinks = [marked(frame, phrase, "drink", "what") for frame in FRAMES for phrase in DRINKS]
+    foods = [marked(frame, phrase, "food", "meal") for frame in FRAMES for phrase in FOODS]
     stops = [
         Utterance(text=text, intent="stop") for text in ("stop", "cancel that", "never mind", "forget it", "no thanks")
     ]
@@ -61,10 +61,10 @@ def understood() -> Understood:
 @pytest.mark.slow
 def test_what_was_learnt_is_understood(understood: Understood) -> None:
     one = Understanding(understood.spec, understood.arrays)
-    found = one.parse("I want a Soda please")
-    assert found.intent == "drink"
-    assert 0.5 < found.confidence <= 1
-    slot = next(slot for slot in found.slots if slot.name == "what")
+    parsed = one.parse("I want a Soda please")
+    assert parsed.intent == "drink"
+    assert 0.5 < parsed.confidence <= 1
+    slot = next(slot for slot in parsed.slots if slot.name == "what")
     assert (slot.text, slot.value) == ("Soda", "soda")
     assert one.parse("two sandwiches and one salad").intent == "food"
     assert one.parse("stop it").intent == "stop"
@@ -76,12 +76,12 @@ def test_what_was_learnt_is_understood(understood: Understood) -> None:
 def test_what_nobody_taught_is_out_of_scope_and_says_why(understood: Understood) -> None:
     one = Understanding(understood.spec, understood.arrays)
     refused = [one.parse(text) for text in OTHERS]
-    assert sum(found.intent == OUT_OF_SCOPE for found in refused) >= 3
-    for found in refused:
-        if found.intent == OUT_OF_SCOPE:
-            assert not found.slots
-            assert found.score < found.limit
-            assert found.why.startswith("unlike the examples of every intent; ")
+    assert sum(parse.intent == OUT_OF_SCOPE for parse in refused) >= 3
+    for parse in refused:
+        if parse.intent == OUT_OF_SCOPE:
+            assert not parse.slots
+            assert parse.score < parse.limit
+            assert parse.why.startswith("unlike the examples of every intent; ")
     assert one.parse("?!").intent == OUT_OF_SCOPE
 
 
@@ -97,9 +97,9 @@ def test_what_nobody_taught_is_out_of_scope_and_says_why(understood: Understood)
     ],
 )
 def test_any_script_is_answered(understood: Understood, text: str) -> None:
-    found = Understanding(understood.spec, understood.arrays).parse(text)
-    assert 0 <= found.confidence <= 1
-    assert all(found.text[slot.begin : slot.end] == slot.text for slot in found.slots)
+    parsed = Understanding(understood.spec, understood.arrays).parse(text)
+    assert 0 <= parsed.confidence <= 1
+    assert all(parsed.text[slot.begin : slot.end] == slot.text for slot in parsed.slots)
 
 
 @pytest.mark.slow
@@ -159,19 +159,19 @@ def test_a_device_loads_the_base_install_only(understood: Understood, tmp_path: 
 @pytest.mark.slow
 def test_a_teacher_and_texts_without_labels() -> None:
     lines: list[str] = []
-    made = train(
+    trained = train(
         Labelled(utterances()), How(size=8_000), name="taught", teacher=Teacher(Letters()),
         unlabelled=["may I have lemonade", "a wrap for me", "a wrap for me"], say=lines.append,
     )  # fmt: skip
     assert any("2 texts without labels" in line for line in lines)
-    assert Understanding(made.spec, made.arrays).parse("I want a soda please").intent == "drink"
+    assert Understanding(trained.spec, trained.arrays).parse("I want a soda please").intent == "drink"
 
 
 def test_a_head_for_gateways_needs_its_encoder() -> None:
     given = utterances()
-    made = train(Labelled(given), How(), name="head", teacher=Teacher(Letters()), gateway=True,
-                 unlabelled=[one.text + " now" for one in given if one.intent != OUT_OF_SCOPE] * 2)  # fmt: skip
-    spec, arrays = parse_language(language_bytes(made.spec, made.arrays), "here")
+    trained = train(Labelled(given), How(), name="head", teacher=Teacher(Letters()), gateway=True,
+                    unlabelled=[one.text + " now" for one in given if one.intent != OUT_OF_SCOPE] * 2)  # fmt: skip
+    spec, arrays = parse_language(language_bytes(trained.spec, trained.arrays), "here")
     one = Understanding(spec, arrays, encoder=Letters())
     right = [one.parse(u.text).intent == u.intent for u in given if u.intent != OUT_OF_SCOPE]
     assert np.mean(right) > 0.75
@@ -236,9 +236,9 @@ def test_the_commands(
     assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model]) == 2
     assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model, "--force", "--slots"]) == 2
     cli("language", "train", tmp_path / "u.csv", "--out", tmp_path / "n", "--unlabelled", "x", code=2)
-    found = cli.json("language", "parse", "give me one cola", "--model", model)
-    assert found["intent"] == "drink"
-    assert [slot["name"] for slot in found["slots"]] == ["number"]
+    report = cli.json("language", "parse", "give me one cola", "--model", model)
+    assert report["intent"] == "drink"
+    assert [slot["name"] for slot in report["slots"]] == ["number"]
     for arguments in (["", "--model", model], ["x", "--model", str(tmp_path / "none")], ["x", "--model", str(tmp_path)],
                       ["x", "--model", str(tmp_path / "u.csv")]):  # fmt: skip
         assert run(["language", "parse", *arguments]) == 2
@@ -279,20 +279,20 @@ def test_slots_are_judged_on_the_file_that_marks_them() -> None:
     pytest.importorskip("pycrfsuite")
     judges = (marked("could I get {}", "soda", "drink", "what"), Utterance(text="stop that", intent="stop"))
     how = How(size=2_000, epochs=2)
-    made = train(Labelled(utterances(), judges), how, name="m", slots=True, slotting=Slotting(iterations=20))
-    assert made.slots is not None
-    assert made.slots.true == 1
-    assert any("no validation utterances for food" in one for one in made.findings)
-    made = train(Labelled(utterances(), judges[1:]), how, name="m", slots=True, slotting=Slotting(iterations=5))
-    assert made.slots is not None
-    assert made.slots.true > 1
-    assert any("has no slots" in one for one in made.findings)
+    trained = train(Labelled(utterances(), judges), how, name="m", slots=True, slotting=Slotting(iterations=20))
+    assert trained.slots is not None
+    assert trained.slots.true == 1
+    assert any("no validation utterances for food" in one for one in trained.findings)
+    trained = train(Labelled(utterances(), judges[1:]), how, name="m", slots=True, slotting=Slotting(iterations=5))
+    assert trained.slots is not None
+    assert trained.slots.true > 1
+    assert any("has no slots" in one for one in trained.findings)
 
 
 def test_repeated_sentences_are_on_one_side() -> None:
     texts = [f"sentence {'abcdefghij'[k % 10]}{'!' * (k // 10)}" for k in range(40)]
     targets = np.arange(40) % 2
-    held = held_sentences(texts, targets, 0)
-    assert held.sum() == 8
-    assert all(len(set(held[k::10].tolist())) == 1 for k in range(10))
-    assert held_sentences(texts, targets, 1).tolist() != held.tolist()
+    held_out = held_sentences(texts, targets, 0)
+    assert held_out.sum() == 8
+    assert all(len(set(held_out[k::10].tolist())) == 1 for k in range(10))
+    assert held_sentences(texts, targets, 1).tolist() != held_out.tolist()

@@ -51,17 +51,17 @@ def test_toml_and_json_of_our_own_say_the_same(tmp_path: Path) -> None:
 
 
 def test_csv_with_marks(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "a.csv", '\ufeffIntent,Text\ndrink,"a [soda](what), please"\noos,who won\n'))
-    assert [(u.text, u.intent) for u in found.utterances] == [("a soda, please", "drink"), ("who won", OUT_OF_SCOPE)]
-    assert found.utterances[0].where.endswith("line 2")
+    read_set = read(put(tmp_path, "a.csv", '\ufeffIntent,Text\ndrink,"a [soda](what), please"\noos,who won\n'))
+    assert [(u.text, u.intent) for u in read_set.utterances] == [("a soda, please", "drink"), ("who won", OUT_OF_SCOPE)]
+    assert read_set.utterances[0].where.endswith("line 2")
 
 
 def test_snips_and_clinc_forms(tmp_path: Path) -> None:
     snips = {"Play": [{"data": [{"text": "play "}, {"text": " Yo Ho ", "entity": "track"}, {"text": "now"}]}]}
-    found = read(put(tmp_path, "s.json", json.dumps(snips))).utterances[0]
-    assert (found.text, found.intent, found.slots[0].text, found.text[found.slots[0].begin : found.slots[0].end]) == (
-        "play  Yo Ho now", "Play", "Yo Ho", "Yo Ho",
-    )  # fmt: skip
+    utterance = read(put(tmp_path, "s.json", json.dumps(snips))).utterances[0]
+    slot = utterance.slots[0]
+    assert (utterance.text, utterance.intent, slot.text) == ("play  Yo Ho now", "Play", "Yo Ho")
+    assert utterance.text[slot.begin : slot.end] == "Yo Ho"
     clinc = {
         "train": [["hello", "greet"]],
         "val": [["hi", "greet"]],
@@ -75,9 +75,9 @@ def test_snips_and_clinc_forms(tmp_path: Path) -> None:
 
 @pytest.mark.needs_data
 def test_the_published_files_are_read() -> None:
-    found = read(shared_data("clinc150") / "data_full.json")
-    assert (len(found.utterances), len(found.validation)) == (15_100, 3_100)
-    assert len(check(found.utterances)) == 150
+    read_set = read(shared_data("clinc150") / "data_full.json")
+    assert (len(read_set.utterances), len(read_set.validation)) == (15_100, 3_100)
+    assert len(check(read_set.utterances)) == 150
     play = read(shared_data("snips") / "train_PlayMusic_full.json").utterances
     assert len(play) == 2000
     assert all(u.text[s.begin : s.end] == s.text for u in play for s in u.slots)
@@ -123,7 +123,7 @@ GOOD = [("one", "a"), ("two", "a"), ("three", "a"), ("x", "b"), ("y", "b"), ("z"
 
 
 @pytest.mark.parametrize(
-    ("pairs", "said"),
+    ("pairs", "message"),
     [
         ([], "two intents"),
         (GOOD[:3], "two intents"),
@@ -135,8 +135,8 @@ GOOD = [("one", "a"), ("two", "a"), ("three", "a"), ("x", "b"), ("y", "b"), ("z"
         ([*GOOD, ("x" * 100_000, "b")], "100,000"),
     ],
 )
-def test_unfit_utterances_are_refused(pairs: list[tuple[str, str]], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_unfit_utterances_are_refused(pairs: list[tuple[str, str]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         check(labelled(*pairs))
 
 
@@ -153,11 +153,11 @@ def test_contradictions_can_be_left_out_and_repeats_are_told() -> None:
 REAL = [("one coffee please", "drink"), ("a tea", "drink"), ("some bread", "food"), ("a roll", "food")]
 
 
-def written(folder: Path, real: int, made: int) -> Path:
+def written(folder: Path, real: int, synthetic: int) -> Path:
     lines = ["text,intent,provenance"]
     for number in range(real):
         lines += [f"{text} {'very ' * number}soon,{intent}," for text, intent in REAL]
-    for number in range(made):
+    for number in range(synthetic):
         lines += [f"made {text} {'very ' * number}soon,{intent},synthetic/grammar" for text, intent in REAL]
     path = folder / "said.csv"
     path.write_text("\n".join(lines) + "\n")

@@ -101,16 +101,16 @@ def test_the_status_of_a_device_shows_what_the_launcher_counts_and_took_back(sto
         assert choice.choose() == NEW
         assert choice.patient(TRIAL, 60.0)
         choice.ended("hang", "hangs: no sign of life for 300 s")
-    told = "\n".join(fleet_lines(followed(store)))
-    assert "new agent: 2 starts without a report, ended 2 times (last: hangs: no sign of life for 300 s)" in told
-    assert "patience left: 880 s" in told
+    lines = "\n".join(fleet_lines(followed(store)))
+    assert "new agent: 2 starts without a report, ended 2 times (last: hangs: no sign of life for 300 s)" in lines
+    assert "patience left: 880 s" in lines
     choice.choose()
     choice.ended("hang", "hangs: no sign of life for 300 s")
     assert choice.choose() == ""
-    told = "\n".join(fleet_lines(followed(store)))
-    assert "patience left" not in told
-    assert "last return: release 1 and its agent, 2027-01-15" in told
-    assert "(patience: the new agent failed 3 times; last: hangs: no sign of life for 300 s)" in told
+    lines = "\n".join(fleet_lines(followed(store)))
+    assert "patience left" not in lines
+    assert "last return: release 1 and its agent, 2027-01-15" in lines
+    assert "(patience: the new agent failed 3 times; last: hangs: no sign of life for 300 s)" in lines
     RecordFile(store).write(LauncherRecord(format=2))
     assert "of format 1 or older, got format 2" in "\n".join(fleet_lines(followed(store)))
 
@@ -154,9 +154,9 @@ def test_a_torn_or_flipped_slot_leaves_the_record_before(tmp_path: Path) -> None
     whole = (tmp_path / FILE).read_bytes()
     assert RecordFile(tmp_path).read().starts == 5
     newest = whole.index(b'"starts":5')
-    for place in range(newest - 100, newest + 40, 3):
+    for index in range(newest - 100, newest + 40, 3):
         damaged = bytearray(whole)
-        damaged[place] ^= 0x10
+        damaged[index] ^= 0x10
         (tmp_path / FILE).write_bytes(damaged)
         assert RecordFile(tmp_path).read().starts in (4, 5)
     for size in (0, 1, 100, 8192, len(whole) - 1):
@@ -247,8 +247,8 @@ def test_a_log_passes_whole_lines_within_its_budget_and_never_blocks(tmp_path: P
 class RefusedAgent:
     """An agent whose first starts fail; each later one ends as it is said."""
 
-    def __init__(self, errors: list[Exception], asked: list[int]) -> None:
-        self._errors, self._asked = errors, asked
+    def __init__(self, errors: list[Exception], requests: list[int]) -> None:
+        self._errors, self._requests = errors, requests
         self.code: int | None = None
         self.silent, self.beaten, self.ready = 0.0, True, True
         self.started: list[str] = []
@@ -261,7 +261,7 @@ class RefusedAgent:
 
     def wait(self, seconds: float, waker: int | None = None) -> list[str]:
         if self.started:
-            self._asked.append(15)
+            self._requests.append(15)
             self.code = 0
         return []
 
@@ -279,11 +279,11 @@ class RefusedAgent:
 def test_a_device_without_room_for_a_process_keeps_the_environment(
     store: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    asked: list[int] = []
+    requests: list[int] = []
     lines: list[str] = []
-    agent = RefusedAgent([error] * 4, asked)
+    agent = RefusedAgent([error] * 4, requests)
     choice = AgentChoice(store, lines.append)
-    launcher = Launcher(store, choice, agent, [], {}, asked, 0, Supervisor("", ""))  # type: ignore[arg-type]
+    launcher = Launcher(store, choice, agent, [], {}, requests, 0, Supervisor("", ""))  # type: ignore[arg-type]
     monkeypatch.setattr("time.monotonic", iter(range(0, 10**6, 3)).__next__)
     assert launcher.run() == 0
     assert agent.started == [NEW]
@@ -292,9 +292,9 @@ def test_a_device_without_room_for_a_process_keeps_the_environment(
 
 
 def test_a_file_that_is_no_program_condemns_its_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    agent = RefusedAgent([OSError(errno.ENOEXEC, "no program")], asked)
-    launcher = Launcher(store, AgentChoice(store), agent, [], {}, asked, 0, Supervisor("", ""))  # type: ignore[arg-type]
+    requests: list[int] = []
+    agent = RefusedAgent([OSError(errno.ENOEXEC, "no program")], requests)
+    launcher = Launcher(store, AgentChoice(store), agent, [], {}, requests, 0, Supervisor("", ""))  # type: ignore[arg-type]
     monkeypatch.setattr("time.monotonic", iter(range(0, 10**6, 3)).__next__)
     assert launcher.run() == 0
     assert agent.started == [""]

@@ -55,18 +55,18 @@ def _silent(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
     yield lambda amount: None
 
 
-def _measured(learner: Known, **asked: object) -> Curves:
-    return measure(learner, CurveRequest(**asked), _silent)  # type: ignore[arg-type]
+def _measured(learner: Known, **request: object) -> Curves:
+    return measure(learner, CurveRequest(**request), _silent)  # type: ignore[arg-type]
 
 
 def _people(path: Path, people: int, rows: int = 40) -> Problem:
     rng = np.random.default_rng(0)
-    made = []
+    cells = []
     for person in range(people):
         for _ in range(rows):
             a, b = rng.normal(size=2)
-            made.append([f"{a:.3f}", f"{b:.3f}", f"p{person}", "on" if a + rng.normal() * 0.5 > 0 else "off"])
-    file = write_rows(path, made, header="a,b,person,y")
+            cells.append([f"{a:.3f}", f"{b:.3f}", f"p{person}", "on" if a + rng.normal() * 0.5 > 0 else "off"])
+    file = write_rows(path, cells, header="a,b,person,y")
     return problem_and_config(str(file), {"target": "y", "group": "person"})[0]
 
 
@@ -110,10 +110,10 @@ def test_an_interval_wider_than_a_third_answers_nothing() -> None:
 
 def test_a_floor_above_what_was_measured_is_never_said() -> None:
     points = [CurvePoint(size=float(n), errors=(e, e * 1.001)) for n, e in ((100, 0.3), (200, 0.18), (400, 0.2))]
-    made = record_of(points, 800.0, None)
-    assert made.floor <= made.lowest
-    assert "floor" in law_words(made, "size", share=True)
-    later = msgspec.structs.replace(made, measured=made.floor / 2)
+    curve_record = record_of(points, 800.0, None)
+    assert curve_record.floor <= curve_record.lowest
+    assert "floor" in law_words(curve_record, "size", share=True)
+    later = msgspec.structs.replace(curve_record, measured=curve_record.floor / 2)
     assert "floor" not in law_words(later, "size", share=True)
 
 

@@ -84,24 +84,24 @@ def left_out(result: RunResult) -> LeftOutRecord:
 
 
 def test_every_person_is_scored_by_a_fit_that_has_not_seen_them(tmp_path: Path) -> None:
-    found = left_out(run(tmp_path, own, 2, rows=100))
-    assert [(row.group, row.samples) for row in found.groups] == [("p0", 100), ("p1", 100)]
+    evaluation = left_out(run(tmp_path, own, 2, rows=100))
+    assert [(row.group, row.samples) for row in evaluation.groups] == [("p0", 100), ("p1", 100)]
     # What a fit learned of one person is wrong of the other; one that had seen a row of both would know.
-    assert max(row.accuracy or 0.0 for row in found.groups) < 0.1
-    assert (found.known, found.by) == (2, "person")
+    assert max(row.accuracy or 0.0 for row in evaluation.groups) < 0.1
+    assert (evaluation.known, evaluation.by) == (2, "person")
 
 
 def test_what_is_good_is_ready_with_its_figures_by_person(tmp_path: Path) -> None:
     result = run(tmp_path, good, 8, rows=100)
-    found = left_out(result)
-    assert len(found.groups) == 8
-    assert found.score.value == pytest.approx(np.mean([row.accuracy for row in found.groups]))
+    evaluation = left_out(result)
+    assert len(evaluation.groups) == 8
+    assert evaluation.score.value == pytest.approx(np.mean([row.accuracy for row in evaluation.groups]))
     assert result.trace.verdict.startswith("ready, with a weakness for cortex-m4: ")
     assert " missing costs " in result.trace.verdict
     assert "on 8 groups left out in turn (95 % CI " in result.trace.verdict
     assert "by person)" in result.trace.verdict
-    assert found.simplest is not None
-    assert found.simplest.gain.low > 0.2
+    assert evaluation.simplest is not None
+    assert evaluation.simplest.gain.low > 0.2
 
 
 def test_random_labels_are_never_ready(tmp_path: Path) -> None:
@@ -116,13 +116,13 @@ def test_random_labels_are_never_ready(tmp_path: Path) -> None:
 def test_much_better_than_chance_and_mostly_wrong_is_not_ready(tmp_path: Path) -> None:
     """Of 20 people, so that only the test samples speak: 41 % of ten classes is far above the most frequent one."""
     result = run(tmp_path, poor, 20, rows=150)
-    found = result.trace.evaluation
-    assert found is not None
-    assert found.left_out is None
-    assert found.accuracy is not None
-    assert found.majority is not None
-    assert found.accuracy.low > found.majority
-    assert 0.36 < found.accuracy.value < 0.46
+    evaluation = result.trace.evaluation
+    assert evaluation is not None
+    assert evaluation.left_out is None
+    assert evaluation.accuracy is not None
+    assert evaluation.majority is not None
+    assert evaluation.accuracy.low > evaluation.majority
+    assert 0.36 < evaluation.accuracy.value < 0.46
     assert "right: as often wrong as right, or more often" in result.trace.verdict
 
 
@@ -194,9 +194,9 @@ def test_time_ends_it_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     clock = iter(range(0, 10_000, 10))
     monkeypatch.setattr(tested, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
     result = run(tmp_path, good, 8)
-    found = left_out(result)
-    assert 2 <= len(found.groups) < 8
-    assert found.known == 8
+    evaluation = left_out(result)
+    assert 2 <= len(evaluation.groups) < 8
+    assert evaluation.known == 8
     assert any("of 8 groups were left out in turn" in text for text in result.trace.warnings)
 
 
@@ -211,16 +211,16 @@ def test_ctrl_c_ends_it_and_keeps_what_was_found(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(tested, "learn", third)
     result = run(tmp_path, good, 8)
     assert len(left_out(result).groups) == 3
-    told = "3 of 8 groups were left out in turn: Ctrl-C came, and the run went on without the others"
-    assert told in result.trace.warnings
+    warning = "3 of 8 groups were left out in turn: Ctrl-C came, and the run went on without the others"
+    assert warning in result.trace.warnings
 
 
 @pytest.mark.parametrize(("people", "seconds"), [(8, 0.0), (12, 60.0)])
 def test_it_can_be_turned_off_and_many_people_do_without(tmp_path: Path, people: int, seconds: float) -> None:
     split = {"by": "group", "leave_one_out_s": seconds, "validation": 0.0}
-    found = run(tmp_path, good, people, split=split).trace.evaluation
-    assert found is not None
-    assert found.left_out is None
+    evaluation = run(tmp_path, good, people, split=split).trace.evaluation
+    assert evaluation is not None
+    assert evaluation.left_out is None
 
 
 def test_a_class_of_one_person_only_counts_as_wrong(tmp_path: Path) -> None:
@@ -239,12 +239,12 @@ def test_patience_is_ended_by_other_people_than_the_one_left_out(
     sides = tested._sides
 
     def noted(job: Job, material: Material, name: str) -> Split:
-        found, groups = sides(job, material, name), material.samples.groups
+        split_sides, groups = sides(job, material, name), material.samples.groups
         assert groups is not None
-        parts = (found.train, found.validation, found.test)
+        parts = (split_sides.train, split_sides.validation, split_sides.test)
         train, validation, test = ({str(g) for g in np.unique(groups[part])} for part in parts)
         seen.append((train, validation, test))
-        return found
+        return split_sides
 
     monkeypatch.setattr(tested, "_sides", noted)
     run(
@@ -266,9 +266,9 @@ def test_amounts_have_errors_by_person_and_need_to_beat_the_mean(tmp_path: Path)
         return f"{generator.normal():.4f}"
 
     result = run(tmp_path, amount, 8, rows=150)
-    found = left_out(result)
-    assert found.r2 is not None
-    assert found.r2 > 0.6
-    assert math.sqrt(np.mean([row.regression["rmse"] ** 2 for row in found.groups])) >= found.score.value
+    evaluation = left_out(result)
+    assert evaluation.r2 is not None
+    assert evaluation.r2 > 0.6
+    assert math.sqrt(np.mean([row.regression["rmse"] ** 2 for row in evaluation.groups])) >= evaluation.score.value
     assert result.trace.verdict.startswith("ready for cortex-m4: rmse ")
     assert "no model for cortex-m4: nothing beats chance (R² " in run(tmp_path, noise, 8).trace.verdict

@@ -36,8 +36,8 @@ def rolled_out(seed: int, rate: float, gate: Gate, sizes: tuple[int, ...], *, ba
     ]
     before = gate.quorum
     for stage, size in enumerate(sizes):
-        for heard in range(before, size + 1, max(1, (size - before) // 5) if stage else 1):
-            text = judge(gate, 0.0, voices[:heard]).verdict
+        for count in range(before, size + 1, max(1, (size - before) // 5) if stage else 1):
+            text = judge(gate, 0.0, voices[:count]).verdict
             if text == "fail":
                 return text, stage
         if text != "pass":
@@ -55,27 +55,27 @@ def draws(rate: float, gate: Gate, sizes: tuple[int, ...], *, bad: bool) -> Coun
 @pytest.mark.parametrize("gate", [SHARE, MEDIAN], ids=["failed", "alarms"])
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 def test_no_bad_release_finishes_whatever_two_fifths_say(rate: float, gate: Gate, sizes: tuple[int, ...]) -> None:
-    found = draws(rate, gate, sizes, bad=True)
-    assert not found["pass", len(sizes)]
-    beyond = sum(count for (_, stage), count in found.items() if stage) / DRAWS
+    verdicts = draws(rate, gate, sizes, bad=True)
+    assert not verdicts["pass", len(sizes)]
+    beyond = sum(count for (_, stage), count in verdicts.items() if stage) / DRAWS
     if rate <= 0.2:
-        assert beyond <= (0.0 if sizes is USUAL else 0.1), found
-    halted = sum(count for (said, _), count in found.items() if said == "fail") / DRAWS
-    assert halted >= (0.95 if rate == 0.05 else 0.5 if rate == 0.2 else 0.2), found
+        assert beyond <= (0.0 if sizes is USUAL else 0.1), verdicts
+    halted = sum(count for (verdict, _), count in verdicts.items() if verdict == "fail") / DRAWS
+    assert halted >= (0.95 if rate == 0.05 else 0.5 if rate == 0.2 else 0.2), verdicts
     if sizes is USUAL and rate <= 0.2:
-        assert halted >= 0.95, found
+        assert halted >= 0.95, verdicts
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sizes", "least"), [(SMALL, 0.8), (USUAL, 0.85)])
+@pytest.mark.parametrize(("sizes", "min_share"), [(SMALL, 0.8), (USUAL, 0.85)])
 @pytest.mark.parametrize("gate", [SHARE, MEDIAN], ids=["failed", "alarms"])
 @pytest.mark.parametrize("rate", [0.05, 0.2])
 def test_a_good_release_gets_on_where_a_fifth_slanders_it(
-    rate: float, gate: Gate, sizes: tuple[int, ...], least: float
+    rate: float, gate: Gate, sizes: tuple[int, ...], min_share: float
 ) -> None:
-    found = draws(rate, gate, sizes, bad=False)
-    assert found["pass", len(sizes)] / DRAWS >= (1.0 if rate == 0.05 else least), found
-    assert sum(count for (said, _), count in found.items() if said == "fail") / DRAWS <= 0.1, found
+    verdicts = draws(rate, gate, sizes, bad=False)
+    assert verdicts["pass", len(sizes)] / DRAWS >= (1.0 if rate == 0.05 else min_share), verdicts
+    assert sum(count for (verdict, _), count in verdicts.items() if verdict == "fail") / DRAWS <= 0.1, verdicts
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def test_recordings_that_are_left_out_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (
             ("task='classification'",),
@@ -60,12 +60,12 @@ def test_recordings_that_are_left_out_are_told() -> None:
         (("task='regression'",), "target: a number from 0 to 29"),
     ],
 )
-def test_the_card_says_what_is_learned(changes: tuple[str, ...], told: str) -> None:
+def test_the_card_says_what_is_learned(changes: tuple[str, ...], message: str) -> None:
     y = np.arange(120, dtype=np.float64) % 30
     recording = Recording(name="rows", values=np.zeros((120, 1), np.float32), target=y)
     dataset = DataSet(name="rows", columns=(Column(name="a"),), recordings=(recording,), rate=None)
     text = 'name = "rows"\n[data]\nkind = "csv"\n[split]\nby = "row"\n'
-    assert prepare(data_plan(parse(text, "rows.toml", changes)), None, dataset).card.notes[0] == told
+    assert prepare(data_plan(parse(text, "rows.toml", changes)), None, dataset).card.notes[0] == message
 
 
 def test_recordings_of_one_window_are_not_measured_at_a_lower_rate() -> None:
@@ -82,6 +82,6 @@ def test_recordings_of_one_window_are_not_measured_at_a_lower_rate() -> None:
     dataset = DataSet(name="beats", columns=(Column(name="ecg"),), recordings=recordings, rate=100.0)
     window = WindowConfig(samples=40)
     samples = cut(dataset, window)
-    made = plausible_changes(dataset, samples, window, frozenset({"person 0"}), np.arange(4))
-    names = [name for name, _, _ in made]
+    changes = plausible_changes(dataset, samples, window, frozenset({"person 0"}), np.arange(4))
+    names = [name for name, _, _ in changes]
     assert names == ["signal gain +5 %", "signal gain -5 %", "sampling rate +2 %"]

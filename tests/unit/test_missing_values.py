@@ -199,10 +199,10 @@ def test_the_mean_of_a_large_level_keeps_its_digits() -> None:
     X[:, :, 40:60] = np.nan
     fill = Fill().fit(X)
     builder = Builder("fill", (2, 128))
-    made = builder.finish({"prediction": (fill.to_graph(builder, builder.input), "float32", (2, 128))})
-    found = invoke(write_whole(made, None).model(), X, {"y": None}, reference=True)["y"]
-    apart = np.abs(found - fill.transform(X))
-    assert apart.max() <= np.spacing(np.float32(101325))
+    filling = builder.finish({"prediction": (fill.to_graph(builder, builder.input), "float32", (2, 128))})
+    outputs = invoke(write_whole(filling, None).model(), X, {"y": None}, reference=True)["y"]
+    differences = np.abs(outputs - fill.transform(X))
+    assert differences.max() <= np.spacing(np.float32(101325))
 
 
 @pytest.mark.slow
@@ -210,10 +210,10 @@ def test_a_row_without_a_stage_that_fills_has_no_answer_where_a_value_is_missing
     X = windows()[0][:, :, 0]
     scale = Scale("standard").fit(X)
     model = NetworkClassifier(({"kind": "dense", "units": 4},), epochs=1).fit(scale.transform(X), windows()[1])
-    made = graph_of([("scale", scale), ("model", model)], (CHANNELS,), "rows")
+    pipeline_graph = graph_of([("scale", scale), ("model", model)], (CHANNELS,), "rows")
     rows = X[:4].copy()
     rows[1, 0], rows[2, 2] = np.nan, np.inf
-    record = compile_graph(made)(rows)
+    record = compile_graph(pipeline_graph)(rows)
     assert (record["label"] >= 0).tolist() == [True, False, False, True] == (record["confidence"] > 0).tolist()
 
 
@@ -251,8 +251,12 @@ def test_how_many_must_be_there() -> None:
 
 
 def test_the_limit_travels_with_the_graph() -> None:
-    made = graph()
-    assert made.metadata[MISSING_METADATA] == "0.25" and read_limit(made.metadata) == 0.25 and read_limit({}) is None
+    with_limit = graph()
+    assert (
+        with_limit.metadata[MISSING_METADATA] == "0.25"
+        and read_limit(with_limit.metadata) == 0.25
+        and read_limit({}) is None
+    )
     for text in ("much", "nan", "1.5"):
         with pytest.raises(InputError, match="a share from 0 to 1"):
             read_limit({MISSING_METADATA: text})
@@ -297,16 +301,16 @@ def test_windows_of_sensors_begin_with_a_stage_that_fills(kind: str, more: str, 
 
 def predictor_of(probabilities: list[float]) -> Predictor:
     """Return a package from before the rule, whose model always gives these."""
-    held = parse_package(package_bytes(*parts()), "old.edge")
-    assert held.manifest.missing is None
-    found = Predictor(held, engine="numpy", self_test=False)
+    old_package = parse_package(package_bytes(*parts()), "old.edge")
+    assert old_package.manifest.missing is None
+    predictor = Predictor(old_package, engine="numpy", self_test=False)
     value = np.array([probabilities], np.float32)
-    found._run = lambda x: {
+    predictor._run = lambda x: {
         "probabilities": np.repeat(value, len(x), axis=0),
         "label": np.repeat(value.argmax(axis=1), len(x)),
         "confidence": np.repeat(value.max(axis=1), len(x)),
     }
-    return found
+    return predictor
 
 
 def test_a_confidence_that_is_no_number_is_never_sure() -> None:

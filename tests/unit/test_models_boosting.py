@@ -88,13 +88,13 @@ def test_a_model_without_trees_of_numbers_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ("kind = 'linear'\nrounds = 5", "the key rounds with kind = 'boosting', got kind = 'linear'"),
         ("kind = 'boosting'\nrounds = 100000000", "1000"),
     ],
 )
-def test_keys_of_another_model_are_refused(table: str, told: str) -> None:
+def test_keys_of_another_model_are_refused(table: str, message: str) -> None:
     text = f'name = "m"\n[data]\nkind = "csv"\n[model]\n{table}\n'
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         build_model(parse(text, "m.toml"), "classification")

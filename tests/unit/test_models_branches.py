@@ -54,8 +54,8 @@ def test_every_form_answers_alike(name: str, tmp_path: Path) -> None:
     assert (model.predict(samples) == Y).mean() > 0.8
     columns = tuple(Column(name=f"c{n}") for n in range(samples.shape[1]))
     graph = graph_of([("model", model)], samples.shape[1:], name, columns)
-    for form, made in (("float", graph), ("int8", quantise(graph, samples))):
-        (tmp_path / f"{form}.onnx").write_bytes(to_onnx(made))
+    for form, model_of_form in (("float", graph), ("int8", quantise(graph, samples))):
+        (tmp_path / f"{form}.onnx").write_bytes(to_onnx(model_of_form))
         record = prove_place(str(tmp_path / f"{form}.onnx"), rows=40)
         assert record.passed
         assert len(record.forms) > 6
@@ -82,14 +82,14 @@ def test_int8_keeps_the_answers() -> None:
 @pytest.mark.slow
 def test_pruning_keeps_what_lies_before_the_sum() -> None:
     model = _fitted("windows", epochs=2)
-    made = structured(model, 0.02)
-    assert macs(made) < macs(model)
-    assert made.parameters_[0]["part1.layer1.weights"].shape == model.parameters_[0]["part1.layer1.weights"].shape
-    assert made.predict(WINDOWS).shape == Y.shape
+    pruned = structured(model, 0.02)
+    assert macs(pruned) < macs(model)
+    assert pruned.parameters_[0]["part1.layer1.weights"].shape == model.parameters_[0]["part1.layer1.weights"].shape
+    assert pruned.predict(WINDOWS).shape == Y.shape
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"parts": ({"inputs": 48, "channels": 2},)}, "parts whose inputs add up to 49 columns, got 48"),
         ({"parts": ({"inputs": 49, "channels": 2},)}, "as many samples in each channel"),
@@ -99,14 +99,14 @@ def test_pruning_keeps_what_lies_before_the_sum() -> None:
         ({"parts": ({"inputs": 49, "layers": ({"kind": "densse", "units": 3},)},)}, "Did you mean 'dense'"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(change: dict[str, Any], told: str) -> None:
+def test_parts_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:
     model = NetworkClassifier(({**OF_ROWS, **change},), epochs=1)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         model.fit(ROWS, Y)
 
 
 @pytest.mark.parametrize(
-    ("layers", "told", "reads"),
+    ("layers", "message", "reads"),
     [
         ('{kind="densse",units=3}', "watch.toml model.layers branches, part 1, layer 1", False),
         ('{kind="dense",unitts=3}', "watch.toml model.layers branches, part 1, layer 1 (dense)", False),
@@ -114,7 +114,7 @@ def test_parts_that_do_not_fit_are_refused(change: dict[str, Any], told: str) ->
     ],
 )
 def test_errors_name_the_file_and_come_as_early_as_they_can(
-    layers: str, told: str, reads: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    layers: str, message: str, reads: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Names are looked up before a row is read; how many columns there are is known after the stages."""
     change = f'model.layers=[{{kind="branches",units=8,parts=[{{inputs=100,layers=[{layers}]}}]}}]'
@@ -124,11 +124,11 @@ def test_errors_name_the_file_and_come_as_early_as_they_can(
         for person in range(1600, 1606):
             name = f"data_{person}_accel_watch.csv"
             (data / name).write_text("subject,activity,x,y,z\n" + _readings(person))
-    held = 'split.test_groups=["1605"]'
-    changes = [part for one in (held, change, "window.samples=60", "window.step=60") for part in ("--set", one)]
+    held_out = 'split.test_groups=["1605"]'
+    changes = [part for one in (held_out, change, "window.samples=60", "window.step=60") for part in ("--set", one)]
     assert cli(["run", "watch", "--data", str(data), "--out", str(tmp_path / "runs"), "--verbose", *changes]) == 2
     shown = capsys.readouterr()
-    assert told in shown.err
+    assert message in shown.err
     assert ("Features" in shown.out) == reads
 
 

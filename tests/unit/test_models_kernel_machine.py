@@ -52,10 +52,10 @@ def test_few_centres_are_nearly_as_good_as_a_support_vector_machine() -> None:
 def test_the_tables_in_c_take_the_size_that_is_asked_for(size_bytes: int) -> None:
     X, y = make_friedman1(400, 10, noise=1.0, random_state=1)
     model = KernelMachine("regression", size_bytes=size_bytes).fit(scaled(X), y)
-    taken = program_of(graph_with(model)).constants
+    constants = program_of(graph_with(model)).constants
     # One row of a table more, and the bias.
-    assert taken <= size_bytes + 100
-    assert taken > 0.9 * size_bytes or len(model.centres_) == 300
+    assert constants <= size_bytes + 100
+    assert constants > 0.9 * size_bytes or len(model.centres_) == 300
 
 
 def test_a_ring_around_a_disc_takes_a_curved_border() -> None:
@@ -76,8 +76,8 @@ def test_the_graph_keeps_the_digits_of_distances(level: float) -> None:
     X = (rng.normal(size=(300, 6)) + level).astype(np.float32)
     y = np.sin(X[:, 0]) + X[:, 1] * 0.3
     model = KernelMachine("regression", size_bytes=4_000).fit(X, y)
-    found = compile_graph(graph_with(model))(X)["prediction"]
-    np.testing.assert_allclose(found, model.predict(X), atol=1e-4 if level == 0.0 else 0.05)
+    prediction = compile_graph(graph_with(model))(X)["prediction"]
+    np.testing.assert_allclose(prediction, model.predict(X), atol=1e-4 if level == 0.0 else 0.05)
 
 
 def test_rare_classes_keep_centres_and_rows_stay_in_order() -> None:
@@ -88,8 +88,8 @@ def test_rare_classes_keep_centres_and_rows_stay_in_order() -> None:
     assert np.bincount(target[rows]).min() >= 9
     assert draw_rows(target, 3, 10_000, 0).tolist() == list(range(len(target)))
     points = np.random.default_rng(4).normal(size=(5, 3))
-    apart = ((points[:, None] - points[None]) ** 2).sum(axis=2)
-    np.testing.assert_allclose((points**2).sum(axis=1)[:, None] - nearness(points, points), apart, atol=1e-12)
+    distances = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    np.testing.assert_allclose((points**2).sum(axis=1)[:, None] - nearness(points, points), distances, atol=1e-12)
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

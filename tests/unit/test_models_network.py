@@ -151,8 +151,8 @@ def test_balanced_class_weights_find_the_rare_class() -> None:
     data = (rng.standard_normal((1000, 3)) + y[:, None]).astype(np.float32)
     plain = NetworkClassifier((), epochs=20, learning_rate=0.01).fit(data, y)
     balanced = NetworkClassifier((), epochs=20, learning_rate=0.01, class_weights="balanced").fit(data, y)
-    found = [float(np.mean(m.predict(data)[y == 1] == 1)) for m in (plain, balanced)]
-    assert found[1] > found[0] + 0.2
+    recalls = [float(np.mean(m.predict(data)[y == 1] == 1)) for m in (plain, balanced)]
+    assert recalls[1] > recalls[0] + 0.2
 
 
 @pytest.mark.slow

@@ -48,10 +48,10 @@ def graph_with(model: Trees, columns: int = 10) -> Graph:
 @pytest.mark.parametrize("size_bytes", [300, 1_500, 16_000, 50_000])
 def test_the_tables_in_c_take_the_size_that_is_asked_for(kind: type[Forest], size_bytes: int, task: str) -> None:
     model = kind(task, trees=12, size_bytes=size_bytes).fit(X, KINDS if task == "classification" else AMOUNT)
-    taken = program_of(graph_with(model)).constants
-    assert taken <= size_bytes
+    constants = program_of(graph_with(model)).constants
+    assert constants <= size_bytes
     # Trees that are grown to the end, splits that go together, and numbers of a second byte leave something.
-    assert taken > 0.8 * size_bytes or size_bytes == 50_000
+    assert constants > 0.8 * size_bytes or size_bytes == 50_000
 
 
 def test_more_columns_and_nodes_take_more_bytes() -> None:
@@ -117,8 +117,8 @@ def test_every_form_adds_the_answers_up_to_the_same_bits(task: str, tmp_path: Pa
     name = "probabilities" if task == "classification" else "prediction"
     own = model.predict_proba(NEW) if task == "classification" else model.predict(NEW)
     graph = graph_with(model)
-    found = open_session(to_onnx(graph)).run([name], {"input": NEW})[0]
-    np.testing.assert_array_equal(found, own)
+    labels = open_session(to_onnx(graph)).run([name], {"input": NEW})[0]
+    np.testing.assert_array_equal(labels, own)
     files = write_c99(graph, CodeOptions("trees"))
     in_c = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(NEW).outputs[name]
     np.testing.assert_array_equal(in_c.reshape(own.shape), own)

@@ -22,8 +22,8 @@ def near(a: "int", b=2) -> bool:
 
 
 def test_every_place_of_a_function_is_changed_once() -> None:
-    told = [(change.line, change.before, change.after) for change in changes(TEXT)]
-    assert told == [
+    mutations = [(change.line, change.before, change.after) for change in changes(TEXT)]
+    assert mutations == [
         (7, "not a <= LIMIT", "(a <= LIMIT)"),
         (7, "not a <= LIMIT and a - 1 in (True, name)", "(not a <= LIMIT or a - 1 in (True, name))"),
         (7, "a <= LIMIT", "(a < LIMIT)"),

@@ -62,8 +62,10 @@ def test_advice_on_noise_is_to_look_at_the_data(cli: Cli, tmp_path: Path) -> Non
 def test_what_is_told_apart_has_a_model(cli: Cli, tmp_path: Path) -> None:
     file = write_noise(tmp_path)
     lines = file.read_text(encoding="utf-8").splitlines()
-    told = [f"{line.rpartition(',')[0]},{'b' if float(line.split(',')[0]) > 20 else 'a'}" for line in lines[1:]]
-    file.write_text("\n".join([lines[0], *told]) + "\n", encoding="utf-8")
+    lines_with_labels = [
+        f"{line.rpartition(',')[0]},{'b' if float(line.split(',')[0]) > 20 else 'a'}" for line in lines[1:]
+    ]
+    file.write_text("\n".join([lines[0], *lines_with_labels]) + "\n", encoding="utf-8")
     cli("run", file, "--target", "label", "--out", tmp_path / "runs")
     package = next((tmp_path / "runs" / "noise").glob("*.edge"))
     assert read_package(package).manifest.labels == ("a", "b")

@@ -69,12 +69,20 @@ def test_a_proof_shows_the_pairs_of_the_first_form_and_broken_ones() -> None:
 def test_an_estimate_shows_figures_with_interval_and_limit() -> None:
     flash = Spread(value=6752, low=6752, high=6752, unit="B", how="compiled")
     latency = Spread(value=73.3, low=36.6, high=110, unit="us", how="modelled")
-    found = Footprint(profile="x", form="float", flash=flash, ram=flash, instructions=None, latency_us=latency)
+    footprint = Footprint(profile="x", form="float", flash=flash, ram=flash, instructions=None, latency_us=latency)
     limits = Budget(flash=262144, latency_us=50)
-    made = Estimate(
-        name=EVIL, device="x", description="", footprint=found, before=found, limits=limits, over=(), helps=(), parts=()
+    estimate = Estimate(
+        name=EVIL,
+        device="x",
+        description="",
+        footprint=footprint,
+        before=footprint,
+        limits=limits,
+        over=(),
+        helps=(),
+        parts=(),
     )
-    html = made._repr_html_()
+    html = estimate._repr_html_()
     assert SHOWN in html
     assert "<td>flash</td><td>6,752 B</td><td>exact</td><td>262,144 B</td><td>compiled</td>" in html
     assert "<td>latency</td><td>73.3 us</td><td>36.6 to 110 us</td><td>50 us</td><td>modelled</td>" in html

@@ -44,8 +44,8 @@ def test_a_stored_notebook_is_executed_and_names_no_machine(path: Path) -> None:
     assert counts == list(range(1, len(counts) + 1))
     assert {output.output_type for output in outputs(notebook)} <= {"stream", "execute_result", "display_data"}
     assert accuracies(notebook)
-    found = [text for output in outputs(notebook) if _PATH.search(text := text_of(output))]
-    assert found == []
+    paths = [text for output in outputs(notebook) if _PATH.search(text := text_of(output))]
+    assert paths == []
     assert "simulated" in notebook.cells[0].source
 
 

@@ -108,15 +108,15 @@ def test_the_fast_way_reads_what_the_exact_way_reads(data: st.DataObject) -> Non
     forms = data.draw(st.lists(st.sampled_from(_FORMS), min_size=3, max_size=3))
     rows = data.draw(st.lists(st.tuples(*[st.sampled_from(_CELLS)] * 3), min_size=1, max_size=4))
     block = Block("".join(f"{';'.join(row)};w\n" for row in rows).encode(), 2)
-    chosen = {place: form for place, form in enumerate(forms) if form != NumberForm()}
+    chosen = {column: form for column, form in enumerate(forms) if form != NumberForm()}
     plan = Plan("a.csv", ";", ("x", "y", "t", "w"), (0,), (1,), (2, 3), chosen)
     fast = _fast(block, plan)
     if fast is not None:
         exact = _exact(block, plan)
         assert np.array_equal(fast.values, exact.values, equal_nan=True)
         assert np.array_equal(fast.wide, exact.wide, equal_nan=True)
-        assert {place: cells.tolist() for place, cells in fast.text.items()} == {
-            place: cells.tolist() for place, cells in exact.text.items()
+        assert {column: cells.tolist() for column, cells in fast.text.items()} == {
+            column: cells.tolist() for column, cells in exact.text.items()
         }
 
 
@@ -184,9 +184,9 @@ def test_encodings_are_read_alike(encoding: str, tmp_path: Path) -> None:
     rows = read_csv(path, name="a.csv")
     assert rows.names == ("Temperatur °C", "Größe")
     assert np.array_equal(rows.values, [[1.5, 2]])
-    told = read_preview(str(path)).top.assumptions(rows.names)
+    assumption = read_preview(str(path)).top.assumptions(rows.names)
     shown = {"utf-8": "", "utf-8-sig": "", "cp1252": "text in cp1252, "}.get(encoding, "text in utf-16, ")
-    assert told == f"{shown}a semicolon between cells, decimal comma (Temperatur °C)"
+    assert assumption == f"{shown}a semicolon between cells, decimal comma (Temperatur °C)"
 
 
 def test_bytes_after_utf8_are_not_taken_for_another_encoding(tmp_path: Path) -> None:

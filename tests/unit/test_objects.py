@@ -42,17 +42,17 @@ def maps(rng: np.random.Generator, number: int = 1, spec: ObjectMap = SPEC) -> N
 
 def one_map(*cells: tuple[int, int, int, float]) -> NDArray[np.float32]:
     """Return a map with log-odds (row, column, class, value) against the background, -8 elsewhere."""
-    made = np.full((1, SPEC.rows, SPEC.columns, 3), -8, np.float32)
-    made[..., 0] = 0
+    picture = np.full((1, SPEC.rows, SPEC.columns, 3), -8, np.float32)
+    picture[..., 0] = 0
     for row, column, label, value in cells:
-        made[0, row, column, label] = value
-    return made.reshape(1, -1)
+        picture[0, row, column, label] = value
+    return picture.reshape(1, -1)
 
 
 def test_touching_cells_of_a_label_are_one_object_at_their_weighted_centre() -> None:
-    found = find_objects(one_map((1, 1, 1, 2.0), (2, 2, 1, 0.0), (1, 2, 2, 1.0), (4, 6, 1, 1.5)), SPEC)
+    objects = find_objects(one_map((1, 1, 1, 2.0), (2, 2, 1, 0.0), (1, 2, 2, 1.0), (4, 6, 1, 1.5)), SPEC)
     # Weights 33 and 1: (33 * 12 + 1 * 20) / 34 = 12.2 pixels.
-    assert found == [(
+    assert objects == [(
         FoundObject(label=0, x=12, y=12, score=32), FoundObject(label=0, x=52, y=36, score=24),
         FoundObject(label=1, x=20, y=12, score=16)
     )]  # fmt: skip
@@ -77,8 +77,8 @@ def test_c_finds_the_objects_of_python(tmp_path: Path) -> None:
         }
         strict = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror")
         library = ctypes.CDLL(str(compile_c99(files, tmp_path / str(number), flags=strict)))
-        drawn = np.concatenate([maps(rng, 200), np.full((1, 105), np.nan, np.float32)])
-        for values, expected in zip(drawn, find_objects(drawn, spec), strict=True):
+        random_maps = np.concatenate([maps(rng, 200), np.full((1, 105), np.nan, np.float32)])
+        for values, expected in zip(random_maps, find_objects(random_maps, spec), strict=True):
             memory = np.full(13 + 4 * 35, 7, np.int32)
             answer = np.append(values, np.float32(0))
             library.m_find_objects(answer.ctypes.data_as(ctypes.c_void_p), memory.ctypes.data_as(ctypes.c_void_p))
@@ -88,14 +88,14 @@ def test_c_finds_the_objects_of_python(tmp_path: Path) -> None:
 
 def test_pairs_are_one_to_one_and_at_most_a_cell_apart() -> None:
     true = [(Centre(label="a", x=0.5, y=0.5), Centre(label="b", x=0.1, y=0.1))]
-    found = [
+    detections = [
         (
             FoundObject(label=0, x=35, y=20, score=9),
             FoundObject(label=0, x=28, y=20, score=8),
             FoundObject(label=1, x=15, y=4, score=1),
         )
     ]
-    counts = count(found, true, SPEC)
+    counts = count(detections, true, SPEC)
     # The first of label a takes the only true one; that of label b is 9.4 of 8 pixels away.
     assert counts.hits.tolist() == [[1, 0]]
     assert counts.detected.tolist() == [[2, 1]]
@@ -192,9 +192,9 @@ def _table(folder: Path, **changes: object) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run folder of a small detector of discs and squares."""
-    place = tmp_path_factory.mktemp("objects")
-    table = _table(write_scenes(place / "data", 200))
-    return run_pipeline(checked(table, "scenes"), out=place / "runs").folder
+    folder = tmp_path_factory.mktemp("objects")
+    table = _table(write_scenes(folder / "data", 200))
+    return run_pipeline(checked(table, "scenes"), out=folder / "runs").folder
 
 
 @pytest.mark.slow
@@ -207,10 +207,10 @@ def test_discs_and_squares_are_found_by_every_form(folder: Path, tmp_path: Path,
         answers = load(folder, form=form).predict(recording.values)
         spec = read_objects(read_onnx((folder / f"model{'.int8' * (form == 'int8')}.onnx").read_bytes()).metadata)
         assert spec is not None
-        found = answers.objects or ()
-        assert count(found, true, spec).f1(np.arange(40)) > 0.5
+        objects = answers.objects or ()
+        assert count(objects, true, spec).f1(np.arange(40)) > 0.5
     rows = cli.rows("predict", folder, "--pictures", scenes, "--json")
-    assert [len(row["objects"]) for row in rows] == [len(some) for some in found]
+    assert [len(row["objects"]) for row in rows] == [len(some) for some in objects]
     assert "PROVEN" in cli("prove", folder)
     page = (folder / "trace.html").read_text()
     assert "Objects in test pictures" in page
@@ -244,12 +244,12 @@ def test_what_detection_cannot_have_is_said_in_a_line(
 def test_each_group_has_its_f1() -> None:
     texts = np.array([centres_text([Centre(label="a", x=0.5, y=0.5)])] * 3)
     right, groups = (FoundObject(label=0, x=28, y=20, score=9),), np.array(["one", "one", "two"])
-    made = evaluate_found(texts, [right, right, ()], SPEC, groups, split_by="")
-    assert [(row.group, row.samples, row.regression) for row in made.groups] == [
+    evaluation = evaluate_found(texts, [right, right, ()], SPEC, groups, split_by="")
+    assert [(row.group, row.samples, row.regression) for row in evaluation.groups] == [
         ("two", 1, {"f1": 0.0}),
         ("one", 2, {"f1": 1.0}),
     ]
-    assert made.regression["f1"] == 0.8
+    assert evaluation.regression["f1"] == 0.8
     assert not evaluate_found(texts, [right, right, ()], SPEC, None, split_by="").groups
 
 
@@ -258,14 +258,14 @@ def test_a_score_has_the_figures_of_the_run(folder: Path, tmp_path: Path, cli: C
     from edgewright.trace.record import read_trace
 
     own = read_trace(folder / "trace.json").evaluation
-    made = json.loads(cli("score", folder, "--json"))
+    report = json.loads(cli("score", folder, "--json"))
     assert own is not None
     # The run answers in its own network, the score in the exported one: a cell at the threshold may differ.
-    assert made["figures"]["f1"]["value"] == pytest.approx(own.regression["f1"], abs=0.02)
-    assert made["figures"]["f1"]["method"] == own.intervals["f1"].method
-    assert made["unit"] == "picture" and made["samples"] == own.samples
-    assert [form["name"] for form in made["forms"]] == ["float", "int8"]
-    assert made["forms"][0]["figure"] == made["figures"]["f1"]["value"] or made["details"]["default"] == "int8"
+    assert report["figures"]["f1"]["value"] == pytest.approx(own.regression["f1"], abs=0.02)
+    assert report["figures"]["f1"]["method"] == own.intervals["f1"].method
+    assert report["unit"] == "picture" and report["samples"] == own.samples
+    assert [form["name"] for form in report["forms"]] == ["float", "int8"]
+    assert report["forms"][0]["figure"] == report["figures"]["f1"]["value"] or report["details"]["default"] == "int8"
     scenes = write_scenes(tmp_path / "new", 40, seed=9)
     others = cli("score", folder, "--data", scenes, "--set", f"boxes={scenes / 'boxes.json'}", "--need", "f1.disc>=0.3")
     assert "Objects by class" in others and "other objects than float" in others and "met" in others

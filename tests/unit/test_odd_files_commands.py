@@ -63,8 +63,8 @@ def test_every_command_that_takes_data_is_tried_or_its_reason_is_known() -> None
 @pytest.mark.parametrize(
     ("name", "seed", "command"),
     [
-        pytest.param(name, seed, command, marks=[] if place == 0 else [pytest.mark.slow])
-        for place, (name, seed) in enumerate(FILES)
+        pytest.param(name, seed, command, marks=[] if index == 0 else [pytest.mark.slow])
+        for index, (name, seed) in enumerate(FILES)
         for command in COMMANDS
     ],
 )

@@ -30,9 +30,9 @@ async def test_each_role_may_ask_what_the_description_says_and_nothing_else(plan
     client = Client(plane)
     paths = (await client.ask("GET", "/openapi.json")).json()["paths"]
     headers = {role: await add(client, role, role) for role in ROLES}
-    asked = 0
+    requests = 0
     for path, operations in paths.items():
-        real = re.sub(r"\{(\w+)\}", lambda found: EXAMPLES[found.group(1)], path).replace("{32}", "")
+        real = re.sub(r"\{(\w+)\}", lambda parameter: EXAMPLES[parameter.group(1)], path).replace("{32}", "")
         for method, operation in operations.items():
             if operation.get("security") != [{"operator": []}]:
                 assert "x-role" not in operation
@@ -43,8 +43,8 @@ async def test_each_role_may_ask_what_the_description_says_and_nothing_else(plan
                 status = (await client.ask(method.upper(), real, headers=headers[role])).status_code
                 assert (status == 403) == (ROLES.index(role) < needed), (method, path, role, status)
                 assert status != 401
-                asked += 1
-    assert asked >= 3 * 20
+                requests += 1
+    assert requests >= 3 * 20
     # What changes something needs more than a viewer, and what lasts for ever or makes operators needs an admin.
     for path, operations in paths.items():
         for method, operation in operations.items():
@@ -59,8 +59,8 @@ async def test_several_operators_act_at_once_and_the_log_names_each(plane: Plane
         headers = await add(client, name, "operator")
         assert (await client.ask("POST", "/v1/fleet/tokens", {"product": "pump"}, headers=headers)).status_code == 200
     with plane.database.reading() as connection:
-        found = connection.execute(sa.select(audit.c.who).where(audit.c.what == "token.made").order_by(audit.c.number))
-        assert found.scalars().all() == ["ada", "bob"]
+        names = connection.execute(sa.select(audit.c.who).where(audit.c.what == "token.made").order_by(audit.c.number))
+        assert names.scalars().all() == ["ada", "bob"]
 
 
 async def test_a_token_expires(plane: Plane) -> None:
@@ -93,6 +93,6 @@ async def test_metrics_say_when_tokens_expire(plane: Plane) -> None:
     client = Client(plane)
     await add(client, "ada", "viewer")
     text = (await client.ask("GET", "/metrics", local=True)).text
-    found = re.search(r'edgewright_fleet_operator_token_expires_seconds\{operator="ada"\} ([0-9.e+]+)', text)
-    assert found is not None
-    assert abs(float(found.group(1)) - plane.clock.wall() - 90 * DAY) < 60.0
+    match = re.search(r'edgewright_fleet_operator_token_expires_seconds\{operator="ada"\} ([0-9.e+]+)', text)
+    assert match is not None
+    assert abs(float(match.group(1)) - plane.clock.wall() - 90 * DAY) < 60.0

@@ -49,11 +49,11 @@ async def test_addresses_of_one_ipv6_client_count_together(plane: Plane) -> None
 
 async def test_only_behind_a_proxy_a_header_names_the_client(plane: Plane) -> None:
     async def ending(app: App) -> int:
-        found = 0
+        count = 0
         for number in range(16):
             forged = {**bearer("ada"), "x-forwarded-for": f"10.9.9.{number}, 10.0.0.7"}
-            (found,) = await statuses(app, 1, "10.0.0.1", forged)
-        return found
+            (count,) = await statuses(app, 1, "10.0.0.1", forged)
+        return count
 
     assert await ending(App(plane)) == 429
     plane.behind_proxy, app = True, App(plane)

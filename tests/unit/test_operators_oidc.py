@@ -31,9 +31,9 @@ WHO = "/v1/fleet/overview"
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    made = Issuer()
-    yield made
-    made.close()
+    issuer = Issuer()
+    yield issuer
+    issuer.close()
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def plane(issuer: Issuer, tmp_path: Path) -> Iterator[Plane]:
             f'\n[oidc]\nissuer = "{issuer.address}"\naudience = "fleet"\nclaim = "realm_access.roles"\n'
             '[oidc.roles]\nfleet-readers = "viewer"\nfleet-operators = "operator"\nfleet-admins = "admin"\n'
         )
-    made = (folder / "fleet.toml").read_text()
-    with plane_of(folder) as found:
-        (folder / "fleet.toml").write_text(made)  # `plane_of` writes the usual one
-        yield found
+    settings = (folder / "fleet.toml").read_text()
+    with plane_of(folder) as opened:
+        (folder / "fleet.toml").write_text(settings)  # `plane_of` writes the usual one
+        yield opened
 
 
 async def ask(client: Client, token: str, method: str = "GET", path: str = WHO, body: object = None) -> httpx.Response:
@@ -61,8 +61,8 @@ async def test_a_token_of_the_issuer_lets_in_with_the_role_of_its_claim_and_is_i
     client = Client(plane)
     assert (await ask(client, issuer.token())).status_code == 200
     assert (await ask(client, issuer.token(aud=["other", "fleet"]))).status_code == 200
-    made = await ask(client, issuer.token(), "POST", "/v1/fleet/tokens", {"product": "pump"})
-    assert made.status_code == 200
+    created = await ask(client, issuer.token(), "POST", "/v1/fleet/tokens", {"product": "pump"})
+    assert created.status_code == 200
     reader = issuer.token(realm_access={"roles": ["fleet-readers"]})
     assert (await ask(client, reader, "POST", "/v1/fleet/tokens", {"product": "pump"})).status_code == 403
     both = issuer.token(realm_access={"roles": ["fleet-readers", "fleet-admins"]}, preferred_username=None)
@@ -144,52 +144,52 @@ class Hand:
 
 def checker(issuer: Issuer, hand: Hand, **more: object) -> oidc.OidcAuthentication:
     settings = {"issuer": issuer.address, "audience": "fleet", "roles": {"fleet-operators": "operator"}}
-    found = msgspec.convert({**settings, "claim": "realm_access.roles", **more}, OidcSettings)
-    return oidc.OidcAuthentication(found, time.time, hand)
+    oidc_settings = msgspec.convert({**settings, "claim": "realm_access.roles", **more}, OidcSettings)
+    return oidc.OidcAuthentication(oidc_settings, time.time, hand)
 
 
 async def test_new_keys_are_fetched_when_a_token_names_one_and_not_for_every_invented_name(issuer: Issuer) -> None:
     hand = Hand()
-    made = checker(issuer, hand)
-    assert await made.operator(issuer.token()) == ("oidc:ada", "operator")
+    authentication = checker(issuer, hand)
+    assert await authentication.operator(issuer.token()) == ("oidc:ada", "operator")
     issuer.rotate("second")
     with pytest.raises(RefusedError):
-        await made.operator(issuer.token("second"))  # asked a moment ago
+        await authentication.operator(issuer.token("second"))  # asked a moment ago
     hand.now += oidc.PAUSE
-    assert await made.operator(issuer.token("second")) == ("oidc:ada", "operator")
+    assert await authentication.operator(issuer.token("second")) == ("oidc:ada", "operator")
     count = len(issuer.asked)
     for number in range(20):
         with pytest.raises(RefusedError):
-            await made.operator(issuer.token(header={"kid": f"invented-{number}"}))
+            await authentication.operator(issuer.token(header={"kid": f"invented-{number}"}))
     assert len(issuer.asked) == count
 
 
 async def test_keys_that_the_issuer_took_back_count_for_an_hour_at_most(issuer: Issuer) -> None:
     hand = Hand()
-    made = checker(issuer, hand)
+    authentication = checker(issuer, hand)
     stolen = issuer.token()
-    await made.operator(stolen)
+    await authentication.operator(stolen)
     del issuer.keys["first"]
     issuer.rotate("second")
     hand.now += oidc.FRESH + 1.0
     with pytest.raises(RefusedError, match="expected a valid token"):
-        await made.operator(stolen)
+        await authentication.operator(stolen)
 
 
 async def test_an_issuer_that_is_away_is_done_without_for_a_day(issuer: Issuer) -> None:
     hand = Hand()
-    made = checker(issuer, hand)
+    authentication = checker(issuer, hand)
     issuer.away = True
     with pytest.raises(RefusedError) as refused:
-        await made.operator(issuer.token())
+        await authentication.operator(issuer.token())
     assert (refused.value.status, refused.value.wait) == (503, oidc.PAUSE)
     issuer.away, hand.now = False, hand.now + oidc.PAUSE
-    await made.operator(issuer.token())
+    await authentication.operator(issuer.token())
     issuer.away, hand.now = True, hand.now + oidc.STALE - 1.0
-    await made.operator(issuer.token())
+    await authentication.operator(issuer.token())
     hand.now += 2.0
     with pytest.raises(RefusedError) as refused:
-        await made.operator(issuer.token())
+        await authentication.operator(issuer.token())
     assert refused.value.status == 503
 
 
@@ -219,6 +219,8 @@ def test_settings_that_are_wrong_are_told_at_the_start(tmp_path: Path, cli: Cli)
 
 
 def test_a_name_in_a_token_is_plain_text(issuer: Issuer) -> None:
-    made = checker(issuer, Hand())
-    assert made._name({"sub": "1", "preferred_username": "a\x1b[2J\nb" + "c" * 99}) == "oidc:a?[2J?b" + "c" * 52
-    assert json.loads(json.dumps(made._name({"sub": 7}))) == "oidc:7"
+    authentication = checker(issuer, Hand())
+    assert (
+        authentication._name({"sub": "1", "preferred_username": "a\x1b[2J\nb" + "c" * 99}) == "oidc:a?[2J?b" + "c" * 52
+    )
+    assert json.loads(json.dumps(authentication._name({"sub": 7}))) == "oidc:7"

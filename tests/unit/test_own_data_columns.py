@@ -25,16 +25,18 @@ READING = np.random.default_rng(0).normal(size=ROWS).round(3)
 
 
 def test_usual_names_say_what_columns_are() -> None:
-    found = roles(Subject_ID=[1, 2, 3], activity=["walk", "run"], x=READING, y=READING, timestamp=np.arange(ROWS) * 20)
-    assert (found.target, found.group, found.time) == ("activity", "Subject_ID", "timestamp")
-    assert found.readings == ("x", "y")
-    assert "seconds" in found.why["time"]
+    column_roles = roles(
+        Subject_ID=[1, 2, 3], activity=["walk", "run"], x=READING, y=READING, timestamp=np.arange(ROWS) * 20
+    )
+    assert (column_roles.target, column_roles.group, column_roles.time) == ("activity", "Subject_ID", "timestamp")
+    assert column_roles.readings == ("x", "y")
+    assert "seconds" in column_roles.why["time"]
 
 
 def test_a_target_without_a_usual_name_is_the_last_column_that_is_no_input_by_its_name() -> None:
-    found = roles(mode=[1, 2, 3], temp=READING, verdict=READING)
-    assert (found.target, found.readings) == ("verdict", ("mode", "temp"))
-    assert found.why["target"].startswith("no name says what is to be predicted, so the last column")
+    column_roles = roles(mode=[1, 2, 3], temp=READING, verdict=READING)
+    assert (column_roles.target, column_roles.readings) == ("verdict", ("mode", "temp"))
+    assert column_roles.why["target"].startswith("no name says what is to be predicted, so the last column")
 
 
 @pytest.mark.parametrize(
@@ -66,13 +68,13 @@ def test_names_places_and_few_values_choose_the_target(columns: dict[str, object
     ],
 )
 def test_a_text_that_numbers_machines_is_the_group(texts: list[str], group: str) -> None:
-    found = roles(source=texts, x=READING, label=["a", "b"])
-    assert found.group == group
+    column_roles = roles(source=texts, x=READING, label=["a", "b"])
+    assert column_roles.group == group
 
 
 def test_people_and_recordings_have_names_in_other_languages() -> None:
-    found = roles(Gerät=[1, 2], Aufnahme=[1, 2, 3], x=READING, classe=["a", "b"])
-    assert (found.group, found.session, found.target) == ("Gerät", "Aufnahme", "classe")
+    column_roles = roles(Gerät=[1, 2], Aufnahme=[1, 2, 3], x=READING, classe=["a", "b"])
+    assert (column_roles.group, column_roles.session, column_roles.target) == ("Gerät", "Aufnahme", "classe")
 
 
 @pytest.mark.parametrize(
@@ -118,22 +120,22 @@ def test_in_a_folder_only_classes_are_taken_without_a_name_because_files_may_be_
     ],
 )
 def test_what_is_no_reading_is_left_out_with_a_reason(values: object, why: str) -> None:
-    found = roles(odd=values, temp=READING, label=["a", "b"])
-    assert found.readings == ("temp",)
-    assert found.ignored["odd"].startswith(why)
+    column_roles = roles(odd=values, temp=READING, label=["a", "b"])
+    assert column_roles.readings == ("temp",)
+    assert column_roles.ignored["odd"].startswith(why)
 
 
 def test_numbers_that_name_things_are_no_reading_but_few_of_them_may_be_kinds() -> None:
-    found = roles(unique_id=np.arange(ROWS) // 3, kind_id=np.arange(ROWS) % 4, temp=READING, label=["a", "b"])
-    assert found.readings == ("kind_id", "temp")
-    assert found.ignored["unique_id"] == "an identifier, by its name"
+    column_roles = roles(unique_id=np.arange(ROWS) // 3, kind_id=np.arange(ROWS) % 4, temp=READING, label=["a", "b"])
+    assert column_roles.readings == ("kind_id", "temp")
+    assert column_roles.ignored["unique_id"] == "an identifier, by its name"
 
 
 @pytest.mark.parametrize("name", ["site_id", "siteID", "PassengerId"])
 def test_identifiers_of_several_words_with_empty_cells_are_known(name: str) -> None:
     numbers = np.where(np.arange(ROWS) % 50 == 7, "", (np.arange(ROWS) * 7 % 40).astype(str))
-    found = roles(**{name: numbers, "temp": READING, "label": ["a", "b"]})
-    assert found.ignored == {name: "an identifier, by its name"}
+    column_roles = roles(**{name: numbers, "temp": READING, "label": ["a", "b"]})
+    assert column_roles.ignored == {name: "an identifier, by its name"}
 
 
 def test_a_person_in_camel_case_is_a_group() -> None:
@@ -142,8 +144,8 @@ def test_a_person_in_camel_case_is_a_group() -> None:
 
 def test_currents_of_a_motor_are_no_identifiers() -> None:
     current = np.arange(ROWS) * 7 % 41 - 20
-    found = roles(id=current, iq=-current, temp=READING, label=["a", "b"])
-    assert found.readings == ("id", "iq", "temp")
+    column_roles = roles(id=current, iq=-current, temp=READING, label=["a", "b"])
+    assert column_roles.readings == ("id", "iq", "temp")
     assert "id" in roles(id=current, temp=READING, label=["a", "b"]).ignored
 
 
@@ -151,23 +153,25 @@ def test_flags_that_are_never_set_without_the_target_are_left_out() -> None:
     failure = np.arange(ROWS) % 10 == 0
     first, second = failure & (np.arange(ROWS) < 60), failure & (np.arange(ROWS) >= 60)
     valve = np.arange(ROWS) % 3 == 0
-    found = roles(valve=valve * 1, temp=READING, failure=failure * 1, heat=first * 1, wear=second * 1, luck=valve * 1)
-    assert found.target == "failure"
-    assert found.readings == ("valve", "temp")
-    assert found.ignored["heat"] == "a flag that is never set without failure: it gives the answer away"
-    assert found.ignored["luck"] == "a flag beside flags that give failure away"
+    column_roles = roles(
+        valve=valve * 1, temp=READING, failure=failure * 1, heat=first * 1, wear=second * 1, luck=valve * 1
+    )
+    assert column_roles.target == "failure"
+    assert column_roles.readings == ("valve", "temp")
+    assert column_roles.ignored["heat"] == "a flag that is never set without failure: it gives the answer away"
+    assert column_roles.ignored["luck"] == "a flag beside flags that give failure away"
 
 
 def test_one_flag_alone_may_be_a_sensor() -> None:
     failure = np.arange(ROWS) % 10 == 0
-    found = roles(door=(failure & (np.arange(ROWS) < 60)) * 1, temp=READING, failure=failure * 1)
-    assert found.readings == ("door", "temp")
+    column_roles = roles(door=(failure & (np.arange(ROWS) < 60)) * 1, temp=READING, failure=failure * 1)
+    assert column_roles.readings == ("door", "temp")
 
 
 def test_a_person_overrules_names_and_a_wrong_name_is_an_error() -> None:
     columns = {name: cells(v) for name, v in {"person": ["a", "b"], "label": ["x", "y"], "v": READING}.items()}
-    found = assign_roles(columns, {"target": "person", "group": "none"}, ["label"])
-    assert (found.target, found.group, found.readings) == ("person", "", ("v",))
+    column_roles = assign_roles(columns, {"target": "person", "group": "none"}, ["label"])
+    assert (column_roles.target, column_roles.group, column_roles.readings) == ("person", "", ("v",))
     with pytest.raises(UnknownNameError, match="Did you mean 'label'"):
         assign_roles(columns, {"target": "lable"})
 
@@ -177,15 +181,15 @@ def test_row_numbers_that_were_mixed_or_drawn_are_no_readings(name: str) -> None
     mixed, reading = np.random.default_rng(0).permutation(300), [f"{i % 7}.5" for i in range(300)]
     for numbers in (mixed, 1000 + 3 * np.arange(300)):
         columns = {name: list(map(str, numbers)), "v": reading, "label": ["a", "b"] * 150}
-        found = roles(**columns)
-        assert (found.readings, found.ignored) == (("v",), {name: "a different number in every row"})
+        column_roles = roles(**columns)
+        assert (column_roles.readings, column_roles.ignored) == (("v",), {name: "a different number in every row"})
     several = {name: [str(i % 20) for i in range(300)], "v": reading, "label": ["a", "b"] * 150}
     assert name in roles(**several).readings
 
 
 def test_a_column_with_one_person_is_no_group() -> None:
-    found = roles(person=["anna"], v=READING, label=["x", "y"])
-    assert (found.group, found.ignored) == ("", {"person": "always anna"})
+    column_roles = roles(person=["anna"], v=READING, label=["x", "y"])
+    assert (column_roles.group, column_roles.ignored) == ("", {"person": "always anna"})
 
 
 def test_names_of_files() -> None:
@@ -198,7 +202,9 @@ def test_names_of_files() -> None:
 def test_a_word_before_numbers_in_names_of_files_means_a_person() -> None:
     hapt = [f"exp{n:02}_user{(n + 1) // 2:02}.csv.gz" for n in range(1, 13)]
     assert guess_pattern(hapt) == ("exp{index}_user{group}", {"index": 12, "group": 6})
-    labelled = [f"{what}_subject{n}_trial{k}.csv" for what in ("walk", "run") for n in range(3) for k in range(4)]
+    labelled = [
+        f"{activity}_subject{n}_trial{k}.csv" for activity in ("walk", "run") for n in range(3) for k in range(4)
+    ]
     assert guess_pattern(labelled)[0] == "{label}_subject{group}_trial{index}"
     assert guess_pattern([f"user{n}_walk.csv" for n in range(9)])[0] == "user{group}_walk"
     assert guess_pattern([f"exp{n}_trial{k}.csv" for n in range(3) for k in range(4)]) == ("", {})

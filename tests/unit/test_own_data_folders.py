@@ -23,7 +23,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def made() -> dict[str, dict[str, object]]:
+def proposed_table() -> dict[str, dict[str, object]]:
     return tomllib.loads(Path("pipeline.toml").read_text())
 
 
@@ -39,7 +39,7 @@ def strolls(folder: str, *, extra: bool = False) -> str:
     """Write Parquet files named by label and person; `extra` adds columns of bytes and of lists."""
     Path(folder).mkdir()
     generator = np.random.default_rng(0)
-    for what, strength in (("walk", 3.0), ("rest", 0.2)):
+    for activity, strength in (("walk", 3.0), ("rest", 0.2)):
         for person in ("ann", "bo", "cy", "di"):
             for take in range(3):
                 values = generator.normal(0, strength, (400, 2))
@@ -47,11 +47,11 @@ def strolls(folder: str, *, extra: bool = False) -> str:
                 frame = frame.with_columns(pl.duration(milliseconds=20 * pl.int_range(pl.len())).alias("time"))
                 if extra:
                     frame = frame.with_columns(pl.lit(b"x").alias("raw"), pl.concat_list("left", "right").alias("both"))
-                frame.write_parquet(Path(folder) / f"{what}_{person}_{take}.parquet")
+                frame.write_parquet(Path(folder) / f"{activity}_{person}_{take}.parquet")
     return folder
 
 
-def beside(folder: Path, ending: str) -> None:
+def write_other_formats(folder: Path, ending: str) -> None:
     """Write tables of another kind than the ending into a folder, and a file that keeps a spreadsheet locked."""
     for other in {".jsonl", ".txt"} - {ending}:
         (folder / f"notes{other}").write_text('{"a": 1}\n')
@@ -79,16 +79,18 @@ def test_a_folder_has_data_of_one_kind_and_says_what_it_leaves_out(ending: str, 
     if "{" not in pattern:
         lines = [f"{name}{ending},{name.partition('x')[0]}" for name in names]
         (folder / pattern).write_text("\n".join(["file,label", *lines]) + "\n")
-    beside(folder, ending)
+    write_other_formats(folder, ending)
     with pytest.warns(DataWarning, match="folder: read without"):
-        found = look(OwnDataRequest(path="folder"))
-    assert sorted(recording.name for recording in found.dataset.recordings) == sorted(f"{n}{ending}" for n in names)
+        data_report = look(OwnDataRequest(path="folder"))
+    assert sorted(recording.name for recording in data_report.dataset.recordings) == sorted(
+        f"{n}{ending}" for n in names
+    )
     left_out = {".csv": "2 files", ".jsonl": "1 file", ".txt": "1 file"}[ending]
-    assert found.preview.sentence([]).startswith(f"without {left_out} of another kind (notes.")
+    assert data_report.preview.sentence([]).startswith(f"without {left_out} of another kind (notes.")
 
 
 def test_what_a_folder_leaves_out_is_said_once(cli: Cli) -> None:
-    beside(Path(strolls("strolls")), ".parquet")
+    write_other_formats(Path(strolls("strolls")), ".parquet")
     for command in (("init", "strolls", "--yes"), ("check", "strolls")):
         cli(*command)
         assert (cli.out + cli.err).count("without 2 files of another kind") == 1, command
@@ -100,15 +102,15 @@ def test_tables_beside_sounds_are_no_sounds(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("yes_1", "yes_2", "no_1", "no_2"):
         (folder / f"{name}.wav").write_bytes(wav_bytes(np.random.default_rng(0).normal(0, 0.1, (8000, 1)), 8000))
-    beside(folder, ".wav")
-    found = look(OwnDataRequest(path=str(folder)))
-    assert [len(recording.values) for recording in found.dataset.recordings] == [8000] * 4
-    assert found.preview.sentence([]) == "without 2 files of another kind (notes.jsonl, notes.txt)"
+    write_other_formats(folder, ".wav")
+    data_report = look(OwnDataRequest(path=str(folder)))
+    assert [len(recording.values) for recording in data_report.dataset.recordings] == [8000] * 4
+    assert data_report.preview.sentence([]) == "without 2 files of another kind (notes.jsonl, notes.txt)"
 
 
 def test_the_person_of_a_recording_stands_in_its_name(cli: Cli) -> None:
     cli("init", hapt(6), "--yes", "--target", "activity_id")
-    data, split = made()["data"], made()["split"]
+    data, split = proposed_table()["data"], proposed_table()["split"]
     assert (data["kind"], data["pattern"]) == ("folder", "exp{index}_user{group}")
     assert split["by"] == "group"
     assert "File names: exp{index}_user{group}" in Path("data.md").read_text()
@@ -116,7 +118,7 @@ def test_the_person_of_a_recording_stands_in_its_name(cli: Cli) -> None:
 
 def test_parquet_files_are_labelled_by_their_names(cli: Cli) -> None:
     cli("init", strolls("strolls", extra=True), "--yes")
-    data = made()["data"]
+    data = proposed_table()["data"]
     assert (data["kind"], data["pattern"], data["time"]) == ("folder", "{label}_{group}_{index}", "time")
     assert set(data["ignore"]) == {"raw", "both"}  # type: ignore[call-overload]
     assert "50 rows a second" in Path("data.md").read_text()
@@ -124,9 +126,9 @@ def test_parquet_files_are_labelled_by_their_names(cli: Cli) -> None:
 
 @pytest.mark.slow
 def test_durations_of_a_parquet_file_are_its_times() -> None:
-    found = look(OwnDataRequest(path=str(shared_data("pamap2-excerpt") / "pamap2_subject102_exerpt.parquet")))
-    assert (found.roles.target, found.roles.time) == ("activity", "time")
-    assert found.dataset.rate == 100.0
+    data_report = look(OwnDataRequest(path=str(shared_data("pamap2-excerpt") / "pamap2_subject102_exerpt.parquet")))
+    assert (data_report.roles.target, data_report.roles.time) == ("activity", "time")
+    assert data_report.dataset.rate == 100.0
 
 
 def test_files_that_hold_something_else_are_one_line(cli: Cli) -> None:
@@ -157,6 +159,6 @@ def test_a_folder_runs_as_it_stands(kind: str, cli: Cli) -> None:
                 if name.endswith(".wav") and Path(name).stem.split("_")[0] in "01" and int(Path(name).stem[-1]) < 5:
                     Path(folder, Path(name).name).write_bytes(recordings.read(name))
     cli("init", folder, "--yes")
-    assert made()["split"]["by"] == "group"
+    assert proposed_table()["split"]["by"] == "group"
     cli("run", "pipeline.toml")
     assert list(Path("runs").glob("*/*.edge"))

@@ -29,22 +29,22 @@ def stream(rows: int = 2000, *, rate: float | None = None, label_rows: int = 500
 
 
 def test_a_fast_stream_is_cut_into_windows_of_two_and_a_half_seconds() -> None:
-    found = choose_framing(stream(rate=50.0))
-    assert found.window is not None
-    assert (found.kind, found.window.samples, found.window.step) == ("window", 125, 62)
-    assert found.why == "50 rows a second: a decision looks at 125 rows, 2.5 s"
+    choice = choose_framing(stream(rate=50.0))
+    assert choice.window is not None
+    assert (choice.kind, choice.window.samples, choice.window.step) == ("window", 125, 62)
+    assert choice.why == "50 rows a second: a decision looks at 125 rows, 2.5 s"
 
 
 def test_a_stream_without_times_shows_in_its_neighbours() -> None:
-    found = choose_framing(stream())
-    assert found.window is not None
-    assert (found.kind, found.window.samples) == ("window", 128)
+    choice = choose_framing(stream())
+    assert choice.window is not None
+    assert (choice.kind, choice.window.samples) == ("window", 128)
     assert choose_framing(stream(alike=False)).kind == "row"
 
 
 def test_a_row_a_minute_is_judged_alone() -> None:
-    found = choose_framing(stream(rate=1 / 60))
-    assert (found.kind, found.window) == ("row", None)
+    choice = choose_framing(stream(rate=1 / 60))
+    assert (choice.kind, choice.window) == ("row", None)
 
 
 def test_short_recordings_of_unlike_lengths_are_samples() -> None:
@@ -54,15 +54,17 @@ def test_short_recordings_of_unlike_lengths_are_samples() -> None:
         )
         for n in range(40)
     )
-    found = choose_framing(DataSet(name="strokes", columns=(Column(name="x"), Column(name="y")), recordings=recordings))
-    assert found.window is not None
-    assert (found.kind, found.window.samples, found.window.pad) == ("recording", 69, True)
+    choice = choose_framing(
+        DataSet(name="strokes", columns=(Column(name="x"), Column(name="y")), recordings=recordings)
+    )
+    assert choice.window is not None
+    assert (choice.kind, choice.window.samples, choice.window.pad) == ("recording", 69, True)
 
 
 @pytest.mark.parametrize(("decision", "samples"), [("row", None), ("100 rows", 100), ("2 s", 100), ("recording", 500)])
 def test_a_person_says_what_a_decision_is_about(decision: str, samples: int | None) -> None:
-    found = choose_framing(stream(rate=50.0), decision)
-    assert (found.window.samples if found.window else None) == samples
+    choice = choose_framing(stream(rate=50.0), decision)
+    assert (choice.window.samples if choice.window else None) == samples
 
 
 @pytest.mark.parametrize("decision", ["soon", "2 s", "1 rows"])
@@ -84,13 +86,13 @@ def test_gravity_shows_in_columns_named_x_y_z_and_raw_counts_are_said() -> None:
 
 
 def test_windows_with_gravity_get_features_of_the_body() -> None:
-    made = stream(rate=50.0)
-    values = (made.recordings[0].values + np.array([0, 0, 9.8])).astype(np.float32)
-    recording = Recording(name="a", values=values, target=made.recordings[0].target)
+    windowed = stream(rate=50.0)
+    values = (windowed.recordings[0].values + np.array([0, 0, 9.8])).astype(np.float32)
+    recording = Recording(name="a", values=values, target=windowed.recordings[0].target)
     columns = tuple(Column(name=name) for name in "xyz")
     dataset = DataSet(name="g", columns=columns, recordings=(recording,), rate=50.0)
     assert [stage["kind"] for stage in motion_stages(dataset, 125)] == ["gravity", "union"]
-    assert [stage["kind"] for stage in motion_stages(made, 125)] == ["union"]
+    assert [stage["kind"] for stage in motion_stages(windowed, 125)] == ["union"]
 
 
 def test_windows_without_a_rate_get_equal_bands() -> None:

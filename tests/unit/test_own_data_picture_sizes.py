@@ -20,12 +20,12 @@ from edgewright.data.preview import read_preview
 def sides(folder: Path, *sizes: tuple[int, int], turned: bool = False) -> dict[str, object]:
     """Return the sides that are chosen for pictures of such widths and heights."""
     for number, size in enumerate(sizes):
-        place = folder / "ab"[number % 2]
-        place.mkdir(parents=True, exist_ok=True)
+        label_folder = folder / "ab"[number % 2]
+        label_folder.mkdir(parents=True, exist_ok=True)
         exif = Image.Exif()
         if turned:
             exif[274] = 6
-        Image.new("RGB", size, (number % 256, 0, 0)).save(place / f"{number:03}.jpg", exif=exif)
+        Image.new("RGB", size, (number % 256, 0, 0)).save(label_folder / f"{number:03}.jpg", exif=exif)
     table = read_preview(str(folder)).table
     return {side: table[side] for side in ("width", "height") if side in table}
 

@@ -63,6 +63,6 @@ def test_three_commands_lead_from_a_plain_file_to_c(
     (folder,) = Path("runs").iterdir()
     cli("export", folder, "--to", "c99")
     cli("prove", folder)
-    found = json.loads((folder / "trace.json").read_text())["evaluation"]
-    assert found["split_by"] == case.by
-    assert found["macro_f1"]["value"] >= 0.97 * case.best
+    evaluation = json.loads((folder / "trace.json").read_text())["evaluation"]
+    assert evaluation["split_by"] == case.by
+    assert evaluation["macro_f1"]["value"] >= 0.97 * case.best

@@ -110,19 +110,19 @@ def proposal(path: Path, target: str = "") -> Proposal:
 def test_the_watch_of_wisdm_measures_metres_per_second_squared(tmp_path: Path) -> None:
     file = tmp_path / "watch.csv"
     file.write_bytes(gzip.decompress((shared_data("har-wisdm-watch") / "data_1600_accel_watch.csv.gz").read_bytes()))
-    made = proposal(file)
-    assert any(line.startswith("Unit: x, y, z: m/s², a GUESS: the median magnitude") for line in choices(made))
-    assert "| x | reading | m/s² (guess) |" in data_document(made, "watch.csv")
+    proposed = proposal(file)
+    assert any(line.startswith("Unit: x, y, z: m/s², a GUESS: the median magnitude") for line in choices(proposed))
+    assert "| x | reading | m/s² (guess) |" in data_document(proposed, "watch.csv")
 
 
 def test_the_phone_of_hapt_measures_g_and_radians(tmp_path: Path) -> None:
     for file in sorted(shared_data("har-hapt").glob("exp0*.csv.gz"))[:2]:
         shutil.copyfile(file, tmp_path / file.name)
-    found = {one.columns: one.unit for one in guess_units(proposal(tmp_path, "activity_id").data.dataset)}
-    assert found == {("acc_x", "acc_y", "acc_z"): "g", ("gyro_x", "gyro_y", "gyro_z"): "rad/s"}
+    guessed = {one.columns: one.unit for one in guess_units(proposal(tmp_path, "activity_id").data.dataset)}
+    assert guessed == {("acc_x", "acc_y", "acc_z"): "g", ("gyro_x", "gyro_y", "gyro_z"): "rad/s"}
 
 
 def test_the_office_of_occupancy_has_degrees_and_per_cent(tmp_path: Path) -> None:
     shutil.copyfile(shared_data("occupancy") / "datatraining.txt", tmp_path / "room.txt")
-    found = {one.columns: one.unit for one in guess_units(proposal(tmp_path / "room.txt").data.dataset)}
-    assert found == {("Temperature",): "°C", ("Humidity",): "%"}
+    guessed = {one.columns: one.unit for one in guess_units(proposal(tmp_path / "room.txt").data.dataset)}
+    assert guessed == {("Temperature",): "°C", ("Humidity",): "%"}

@@ -23,8 +23,8 @@ def stream(tmp_path: Path) -> str:
     for number in range(PEOPLE):
         times = np.arange(2 * STRETCH) / HZ
         shakes = np.repeat([0.0, 1.0], STRETCH)
-        values = {axis: shakes * np.sin(12 * times + place) + rng.normal(0, 0.3, len(times))
-                  for place, axis in enumerate(("x", "y", "z"))}  # fmt: skip
+        values = {axis: shakes * np.sin(12 * times + index) + rng.normal(0, 0.3, len(times))
+                  for index, axis in enumerate(("x", "y", "z"))}  # fmt: skip
         label = np.where(shakes > 0, "shake", "rest")
         parts.append(pl.DataFrame({"person": f"p{number:02d}", "time": times, **values, "label": label}))
     pl.concat(parts).write_csv(tmp_path / "stream.csv")
@@ -50,9 +50,9 @@ def test_classes_of_one_stretch_each_are_told_apart_among_neighbours(cli: Cli, t
     values = {name: np.where(moving, 2.0, 0.1) * rng.normal(size=rows) for name in ("x", "y", "z")}
     label = np.where(moving, "moving", "still")
     pl.DataFrame({"time": np.arange(rows) / HZ, **values, "label": label}).write_csv(tmp_path / "one.csv")
-    found = propose(OwnDataRequest(path=str(tmp_path / "one.csv")))
-    assert found.table["split"] == {"by": "row"}
-    assert found.why["split"].startswith("some class was recorded in one stretch only")
+    proposed = propose(OwnDataRequest(path=str(tmp_path / "one.csv")))
+    assert proposed.table["split"] == {"by": "row"}
+    assert proposed.why["split"].startswith("some class was recorded in one stretch only")
     cli("run", str(tmp_path / "one.csv"), "--out", str(tmp_path / "runs"))
     page = (tmp_path / "runs" / "one" / "trace.html").read_text("utf-8")
     assert "Mind: the test samples are of recordings that also trained, so expect less of new ones" in page

@@ -76,16 +76,16 @@ def test_generated_c_gives_the_bits_of_python(tmp_path: Path, spec: IntervalSpec
     manifest, files = window_parts()
     write_package(tmp_path / "level.edge", msgspec.structs.replace(manifest, interval=spec), files)
     subject = read_subject(tmp_path / "level.edge")
-    made = {name: data.decode() for name, data in TARGET.files(subject).items()}
+    sources = {name: data.decode() for name, data in TARGET.files(subject).items()}
     word = subject.word
     assert f"{word}_interval of {word}_interval.h" in TARGET.notes(subject)
-    assert f"#define {word.upper()}_INTERVAL_LEVEL {spec.level}f" in made[f"{word}_interval.h"]
+    assert f"#define {word.upper()}_INTERVAL_LEVEL {spec.level}f" in sources[f"{word}_interval.h"]
     strict = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror")
-    library = ctypes.CDLL(str(compile_c99(made, tmp_path / "built", flags=strict)))
+    library = ctypes.CDLL(str(compile_c99(sources, tmp_path / "built", flags=strict)))
     function = getattr(library, f"{word}_interval")
     function.argtypes = [ctypes.c_float, *2 * (ctypes.POINTER(ctypes.c_float),)]
-    drawn = np.concatenate([numbers(500), np.asarray([*spec.edges, np.nan, np.inf, -np.inf], np.float32)])
-    for value, *ends in zip(drawn, *around(spec, drawn), strict=True):
+    predictions = np.concatenate([numbers(500), np.asarray([*spec.edges, np.nan, np.inf, -np.inf], np.float32)])
+    for value, *ends in zip(predictions, *around(spec, predictions), strict=True):
         low, high = ctypes.c_float(), ctypes.c_float()
         function(value, low, high)
         np.testing.assert_array_equal(np.array([low.value, high.value], np.float32), np.asarray(ends, np.float32))

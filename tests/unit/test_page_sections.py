@@ -206,11 +206,11 @@ def test_the_race_that_the_model_won_is_folded_below_its_choice() -> None:
         ),
     )  # fmt: skip
     html = section(change(example.trace(), race=record), "race")
-    said = text(html)
-    assert said.index("Linear is the simplest within a standard error.") < said.index("All 2 pipelines")
-    assert "on whole groups that were not trained on, of 480 training samples" in said
-    assert "forest <b> 0.900 (0.800 to 0.950)" in said and "trees take sudden limits well" in said
-    assert "kernels" not in said
+    page_text = text(html)
+    assert page_text.index("Linear is the simplest within a standard error.") < page_text.index("All 2 pipelines")
+    assert "on whole groups that were not trained on, of 480 training samples" in page_text
+    assert "forest <b> 0.900 (0.800 to 0.950)" in page_text and "trees take sudden limits well" in page_text
+    assert "kernels" not in page_text
     assert re.search(r'<tr class="best">.{0,40}linear', html, re.DOTALL)
 
 

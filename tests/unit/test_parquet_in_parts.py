@@ -58,13 +58,13 @@ def _frame(start: int, rows: int) -> pl.DataFrame:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three files of 400 rows, in row groups of 150."""
-    made = tmp_path / "rows"
-    made.mkdir()
+    folder = tmp_path / "rows"
+    folder.mkdir()
     each = ROWS // FILES
     for number in range(FILES):
-        _frame(number * each, each).write_parquet(made / f"part-{number}.parquet", row_group_size=150)
-    (tmp_path / "parts.toml").write_text(TOML.format(path=made))
-    return made
+        _frame(number * each, each).write_parquet(folder / f"part-{number}.parquet", row_group_size=150)
+    (tmp_path / "parts.toml").write_text(TOML.format(path=folder))
+    return folder
 
 
 def _run(folder: Path, *changes: str) -> RunResult:
@@ -77,11 +77,11 @@ def _weights(result: RunResult) -> list[Any]:
 
 
 def _accuracy(result: RunResult) -> float:
-    found = result.trace.evaluation
-    assert found is not None
-    assert found.accuracy is not None
-    assert found.split_by == "group"
-    return found.accuracy.value
+    evaluation = result.trace.evaluation
+    assert evaluation is not None
+    assert evaluation.accuracy is not None
+    assert evaluation.split_by == "group"
+    return evaluation.accuracy.value
 
 
 @pytest.mark.slow
@@ -144,10 +144,10 @@ def test_rows_of_a_spool_are_those_that_were_written(tmp_path: Path, monkeypatch
     monkeypatch.setattr(row_spool, "_GAP_BYTES", 40)
     monkeypatch.setattr(row_spool, "PIECE_ROWS", 8)
     X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    made = Spool(tmp_path, 3, 200)
-    made.append(X[:90])
-    made.append(X[90:])
-    rows = made.rows(10)
+    spool = Spool(tmp_path, 3, 200)
+    spool.append(X[:90])
+    spool.append(X[90:])
+    rows = spool.rows(10)
     for which in (3, slice(5, 60, 2), np.array([100, 3, 3, 189]), X[10:, 0] > 0, np.arange(190)[::-1]):
         np.testing.assert_array_equal(rows[which], X[10:][which])
     np.testing.assert_array_equal(np.concatenate(list(rows.part(np.arange(0, 190, 7)).pieces())), X[10::7])
@@ -155,7 +155,7 @@ def test_rows_of_a_spool_are_those_that_were_written(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         ("empty", "at least one Parquet file, got none"),
         ("broken", "a whole Parquet file, got .* - at part-1.parquet"),
@@ -165,7 +165,7 @@ def test_rows_of_a_spool_are_those_that_were_written(tmp_path: Path, monkeypatch
         ("window", r"can be read in parts, got \[window\]"),
     ],
 )
-def test_what_is_wrong_in_a_folder_is_named(folder: Path, harm: str, told: str) -> None:
+def test_what_is_wrong_in_a_folder_is_named(folder: Path, harm: str, message: str) -> None:
     second, changes = folder / "part-1.parquet", ["data.in_parts='always'"]
     if harm == "empty":
         shutil.rmtree(folder)
@@ -186,7 +186,7 @@ def test_what_is_wrong_in_a_folder_is_named(folder: Path, harm: str, told: str) 
         )
     else:
         changes.append("window={samples=10}")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         _run(folder, *changes)
     assert not list((folder.parent / "runs").glob("*"))
 

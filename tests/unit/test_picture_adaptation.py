@@ -24,16 +24,16 @@ CONVOLUTIONS = (
 def write_places(folder: Path) -> Path:
     """Write pictures of three colours from five places; the light of the last place turns red to green."""
     rng = np.random.default_rng(0)
-    for place in range(5):
+    for position in range(5):
         for number, label in enumerate(LABELS):
-            path = folder / f"place{place}" / label
+            path = folder / f"place{position}" / label
             path.mkdir(parents=True)
             for index in range(12):
-                made = rng.integers(0, 80, (16, 16, 3))
-                made[4:12, 4:12, 2 - number] += rng.integers(70, 150)
-                if place == 4:
-                    made = np.roll(made, 1, axis=2)
-                Image.fromarray(made.astype(np.uint8)).save(path / f"{index:02d}.png")
+                picture = rng.integers(0, 80, (16, 16, 3))
+                picture[4:12, 4:12, 2 - number] += rng.integers(70, 150)
+                if position == 4:
+                    picture = np.roll(picture, 1, axis=2)
+                Image.fromarray(picture.astype(np.uint8)).save(path / f"{index:02d}.png")
     return folder
 
 
@@ -53,20 +53,20 @@ def table(folder: Path, layer: str, *layers: dict[str, object]) -> dict[str, obj
 @pytest.fixture(scope="module", params=["output", "prototypes"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run folder whose package learns."""
-    place = tmp_path_factory.mktemp(request.param)
-    made = table(write_places(place / "data"), request.param, {"kind": "dense", "units": 16})
-    return run_pipeline(checked(made, "colours"), out=place / "runs").folder
+    folder = tmp_path_factory.mktemp(request.param)
+    pipeline = table(write_places(folder / "data"), request.param, {"kind": "dense", "units": 16})
+    return run_pipeline(checked(pipeline, "colours"), out=folder / "runs").folder
 
 
 @pytest.mark.slow
 def test_it_is_proven_and_a_place_in_another_light_gains(run: Path, cli: Cli) -> None:
     assert "PROVEN" in cli("prove", run)
-    found = cli.json("adapt", "simulate", run, "--examples", "6")
-    usual, odd = sorted(found["people"], key=lambda one: str(one["name"]))
+    report = cli.json("adapt", "simulate", run, "--examples", "6")
+    usual, odd = sorted(report["people"], key=lambda one: str(one["name"]))
     assert (usual["name"], odd["name"]) == ("place3", "place4")
     assert usual["before"] > 0.9 and usual["after"] >= usual["before"]
     assert odd["used"] and odd["after"] > odd["before"] + 0.3
-    assert found["state_bytes"] <= 2048
+    assert report["state_bytes"] <= 2048
 
 
 @pytest.mark.slow
@@ -81,7 +81,7 @@ def test_it_is_taught_with_picture_files(run: Path, tmp_path: Path, cli: Cli) ->
 @pytest.mark.slow
 def test_values_that_may_be_negative_before_the_output_are_refused(tmp_path: Path) -> None:
     linear = {"kind": "conv2d", "filters": 8, "kernel": 1, "activation": "linear"}
-    made = table(write_places(tmp_path / "data"), "output")
-    made["model"] = {"layers": (CONVOLUTIONS[0], linear, CONVOLUTIONS[2])}
+    pipeline = table(write_places(tmp_path / "data"), "output")
+    pipeline["model"] = {"layers": (CONVOLUTIONS[0], linear, CONVOLUTIONS[2])}
     with pytest.raises(InputError, match="a dense layer before the output"):
-        run_pipeline(checked(made, "colours"), out=tmp_path / "runs")
+        run_pipeline(checked(pipeline, "colours"), out=tmp_path / "runs")

@@ -33,11 +33,11 @@ def write_fruits(folder: Path, each: int = 20) -> Path:
     for label, channel in (("green", 1), ("red", 0)):
         (folder / label).mkdir(parents=True)
         for number in range(each):
-            made = rng.integers(0, 90, (40, 48, 3))
+            picture = rng.integers(0, 90, (40, 48, 3))
             y, x = rng.uniform(10, 30, 2)
             inside = np.hypot(down - y, right - x) < 9
-            made[inside, channel] += rng.integers(60, 160)
-            Image.fromarray(made.astype(np.uint8)).save(folder / label / f"{number:02d}.png")
+            picture[inside, channel] += rng.integers(60, 160)
+            Image.fromarray(picture.astype(np.uint8)).save(folder / label / f"{number:02d}.png")
     return folder
 
 
@@ -49,17 +49,17 @@ def ladder(folder: Path, *rungs: str) -> Ladder:
 
 
 def test_colours_are_counted_wherever_they_are() -> None:
-    made = Colours(step=64, names=("red", "green", "blue"))
+    colours = Colours(step=64, names=("red", "green", "blue"))
     picture = np.zeros((1, 3, 4, 4), np.float32)
     picture[0, 0, :2], picture[0, 1:] = 192.0, 96.0
-    names = made.fit(picture).get_feature_names_out().tolist()
-    found = dict(zip(names, made.transform(picture)[0].tolist(), strict=True))
+    names = colours.fit(picture).get_feature_names_out().tolist()
+    values = dict(zip(names, colours.transform(picture)[0].tolist(), strict=True))
     # Half of the pixels have a red of 192, all have a green between two levels.
-    assert (found["red 0"], found["red 192"], found["green 64"], found["green 128"]) == (0.5, 0.5, 0.5, 0.5)
+    assert (values["red 0"], values["red 192"], values["green 64"], values["green 128"]) == (0.5, 0.5, 0.5, 0.5)
     # Red is 96 more than green in one half, and 96 less in the other.
-    assert (found["red-green 64"], found["red-green 128"], found["green-blue 0"]) == (0.25, 0.25, 1.0)
-    assert sum(found.values()) == pytest.approx(6)
-    assert np.array_equal(made.transform(picture[:, :, ::-1, ::-1]), made.transform(picture))
+    assert (values["red-green 64"], values["red-green 128"], values["green-blue 0"]) == (0.25, 0.25, 1.0)
+    assert sum(values.values()) == pytest.approx(6)
+    assert np.array_equal(colours.transform(picture[:, :, ::-1, ::-1]), colours.transform(picture))
     some = Colours(every=3, names=("red", "green", "blue")).fit(picture).transform(picture)
     assert np.array_equal(some, Colours().fit(picture[:, :, ::3, ::3]).transform(picture[:, :, ::3, ::3]))
     grey = Colours(step=32, names=("grey",)).fit(picture[:, :1])
@@ -67,17 +67,22 @@ def test_colours_are_counted_wherever_they_are() -> None:
 
 
 def test_pictures_in_folders_by_label_are_no_rows_in_order(tmp_path: Path) -> None:
-    made = ladder(write_fruits(tmp_path / "fruits"), "majority", "small_convolutions", "recurrent_network")
-    assert made.problem.by == "row"
-    plain, features, windows = (config_of(made.config, made.problem, columns) for columns in (PLAIN, FEATURES, WINDOWS))
+    started = ladder(write_fruits(tmp_path / "fruits"), "majority", "small_convolutions", "recurrent_network")
+    assert started.problem.by == "row"
+    plain, features, windows = (
+        config_of(started.config, started.problem, columns) for columns in (PLAIN, FEATURES, WINDOWS)
+    )
     assert plain.stages == features.stages
     # Of 40 x 48 pixels, every second one in every second row.
     assert plain.stages == ({"kind": "colours", "every": 2},)
     assert windows.stages == ()
     # One copy of the pixels serves all folds.
-    assert all(np.shares_memory(made.heats.part(fold, windows).X, made.problem.samples.X) for fold in made.heats.every)
+    assert all(
+        np.shares_memory(started.heats.part(fold, windows).X, started.problem.samples.X) for fold in started.heats.every
+    )
     assert (
-        made.rungs["recurrent_network"].unsupported_reason(made.problem) == "it needs windows; the samples are pictures"
+        started.rungs["recurrent_network"].unsupported_reason(started.problem)
+        == "it needs windows; the samples are pictures"
     )
     rows = ladder_of_rows(table(tmp_path / "rows.csv"), ("majority", "small_convolutions"))
     assert rows.climb().rungs[-1].left_out == "it needs pictures"
@@ -85,8 +90,8 @@ def test_pictures_in_folders_by_label_are_no_rows_in_order(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_colour_is_enough_where_colours_differ(tmp_path: Path) -> None:
-    made = ladder(write_fruits(tmp_path / "fruits"), "majority", "threshold", "small_convolutions")
-    record = made.climb()
+    started = ladder(write_fruits(tmp_path / "fruits"), "majority", "threshold", "small_convolutions")
+    record = started.climb()
     by_name = {rung.name: rung for rung in record.rungs}
     assert record.chosen == "threshold"
     assert by_name["threshold"].score is not None and by_name["threshold"].score.value > 0.9
@@ -109,14 +114,14 @@ def test_a_rung_becomes_a_proven_package(rung: str, tmp_path: Path, cli: Cli) ->
 @pytest.mark.slow
 def test_a_curve_is_drawn_over_pictures(tmp_path: Path, cli: Cli) -> None:
     data = write_pictures(tmp_path / "shapes", each=60)
-    said = cli("curve", data, "--kind", "pictures", "--rung", "linear")
-    assert "samples" in said
+    printed = cli("curve", data, "--kind", "pictures", "--rung", "linear")
+    assert "samples" in printed
 
 
 @pytest.mark.slow
 def test_advice_on_a_zip_with_a_folder_for_each_label_measures_models(tmp_path: Path) -> None:
     data = shutil.make_archive(str(tmp_path / "pictures"), "zip", write_fruits(tmp_path / "fruits"))
-    found = advise(AdviceRequest(data=data, device="cortex-m7", curve=False), silent)
-    assert found.ladder is not None and found.choice == "threshold"
-    assert any("pictures belong to no group" in why for why in found.frame.why)
-    assert any("--pictures new" in command for command in found.commands)
+    advice = advise(AdviceRequest(data=data, device="cortex-m7", curve=False), silent)
+    assert advice.ladder is not None and advice.choice == "threshold"
+    assert any("pictures belong to no group" in why for why in advice.frame.why)
+    assert any("--pictures new" in command for command in advice.commands)

@@ -63,8 +63,8 @@ def test_only_augmentations_that_make_copies_get_another_number_of_them() -> Non
 
 def test_without_layers_a_search_varies_the_widths_of_the_pipeline_alone() -> None:
     space = _space(widths=(4, 16))
-    made = space.pipeline({**space.own(), "width.1": 12})
-    assert [(layer["kind"], layer.get("filters")) for layer in made.model.layers] == [
+    pipeline = space.pipeline({**space.own(), "width.1": 12})
+    assert [(layer["kind"], layer.get("filters")) for layer in pipeline.model.layers] == [
         ("conv2d", 12), ("global_average_pool", None),
     ]  # fmt: skip
 

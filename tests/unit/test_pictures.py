@@ -26,10 +26,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def unseen(tmp_path: Path) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[str]]:
     """Return pictures (n, 3, SIDE, SIDE) that nothing was trained on, and their labels."""
-    place = write_pictures(tmp_path / "unseen", each=20, seed=7)
-    found = list(stored_files(place, (".png",), "picture"))
-    return np.stack([pixels(c, name, (SIDE, SIDE), colour=True) for name, c in found]), [
-        n.split("/")[0] for n, _ in found
+    folder = write_pictures(tmp_path / "unseen", each=20, seed=7)
+    files = list(stored_files(folder, (".png",), "picture"))
+    return np.stack([pixels(c, name, (SIDE, SIDE), colour=True) for name, c in files]), [
+        n.split("/")[0] for n, _ in files
     ]
 
 
@@ -47,11 +47,11 @@ def load_form(folder: Path, form: str) -> Predictor:
 
 @pytest.mark.slow
 def test_files_are_answered_by_name(folder: Path, tmp_path: Path, cli: Cli) -> None:
-    place = write_pictures(tmp_path / "new", each=2, seed=9)
-    found = cli.rows("predict", folder, "--pictures", place, "--json")
-    assert [answer["place"] for answer in found] == [f"{s}/{n}.png" for s in ("disc", "square") for n in ("000", "001")]
-    (place / "disc" / "002.png").write_bytes(b"x")
-    cli("predict", folder, "--pictures", place, code=2)
+    unseen = write_pictures(tmp_path / "new", each=2, seed=9)
+    rows = cli.rows("predict", folder, "--pictures", unseen, "--json")
+    assert [answer["place"] for answer in rows] == [f"{s}/{n}.png" for s in ("disc", "square") for n in ("000", "001")]
+    (unseen / "disc" / "002.png").write_bytes(b"x")
+    cli("predict", folder, "--pictures", unseen, code=2)
 
 
 @pytest.mark.slow

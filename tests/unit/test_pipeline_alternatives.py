@@ -31,23 +31,23 @@ def wide(units: int) -> Subject:
 
 
 def test_a_float_network_is_too_large_and_its_int8_form_fits() -> None:
-    made = estimate_subject(wide(900), SMALL, compiled=False)
-    assert [sentence.split()[0] for sentence in made.over] == ["flash"]
-    assert "beyond 262.1 kB" in made.over[0]
-    told = next(text for text in made.helps if text.startswith("what would fit: "))
-    assert "the int8 form, 100.1 kB of flash and 1.16 kB" in told
-    assert "of RAM, fits, and " in told
-    name = told.rpartition(", and ")[2].split()[0]
+    estimate = estimate_subject(wide(900), SMALL, compiled=False)
+    assert [sentence.split()[0] for sentence in estimate.over] == ["flash"]
+    assert "beyond 262.1 kB" in estimate.over[0]
+    advice = next(text for text in estimate.helps if text.startswith("what would fit: "))
+    assert "the int8 form, 100.1 kB of flash and 1.16 kB" in advice
+    assert "of RAM, fits, and " in advice
+    name = advice.rpartition(", and ")[2].split()[0]
     profile = load_profile(name)
-    found = form_footprint(profile, wide(900).graph)
-    assert not over_budget(found, Budget(flash=int(profile.flash.value), ram=int(profile.ram.value)))
+    footprint = form_footprint(profile, wide(900).graph)
+    assert not over_budget(footprint, Budget(flash=int(profile.flash.value), ram=int(profile.ram.value)))
 
 
 def test_what_no_microcontroller_holds_is_said() -> None:
     subject = wide(30_000)
     assert holder(subject.graph, Budget()) == "no microcontroller with a profile holds the model as it is"
-    found = form_footprint(SMALL, subject.graph)
-    assert integer_form(SMALL, subject.graph, found, Budget(flash=262_144)).endswith("is too large, too")
+    footprint = form_footprint(SMALL, subject.graph)
+    assert integer_form(SMALL, subject.graph, footprint, Budget(flash=262_144)).endswith("is too large, too")
 
 
 def test_trees_have_no_int8_form() -> None:
@@ -58,11 +58,13 @@ def test_trees_have_no_int8_form() -> None:
 def test_an_answer_that_comes_after_the_next_window_is_beyond_the_device() -> None:
     graph = Draft("slow", (3, 128), 3).conv(24, 9).conv(24, 9).pool("GlobalAveragePool").dense(3, "").finish()
     window = WindowSpec(samples=128, step=10, rate=100.0)
-    made = estimate_subject(Subject("slow", graph, stream=Stream(window, (), DecisionSpec())), SMALL, compiled=False)
-    (late,) = made.over
+    estimate = estimate_subject(
+        Subject("slow", graph, stream=Stream(window, (), DecisionSpec())), SMALL, compiled=False
+    )
+    (late,) = estimate.over
     assert late.startswith("latency ") and late.endswith(" beyond 100.0 ms")
-    told = next(text for text in made.helps if text.startswith("what would fit: "))
-    name = told.rpartition("what would fit: ")[2].rpartition(", and ")[2].split()[0]
+    advice = next(text for text in estimate.helps if text.startswith("what would fit: "))
+    name = advice.rpartition("what would fit: ")[2].rpartition(", and ")[2].split()[0]
     assert load_profile(name).macs_float.value < SMALL.macs_float.value
 
 
@@ -72,12 +74,12 @@ def test_a_latency_that_nobody_knows_fails_a_limit_that_was_asked_for_and_no_oth
     monkeypatch.setattr("edgewright.profiles.footprint.strange", lambda table, program: "it is of another kind")
     graph = Draft("odd", (3, 128), 3).conv(4, 9).pool("GlobalAveragePool").dense(3, "").finish()
     stream = Stream(WindowSpec(samples=128, step=10, rate=100.0), (), DecisionSpec())
-    made = estimate_subject(Subject("odd", graph, stream=stream), SMALL, compiled=False)
-    assert (made.footprint.latency_us, made.over) == (None, ())
-    assert "an answer is due every 100.0 ms; whether it is in time is not known" in made.notes
+    estimate = estimate_subject(Subject("odd", graph, stream=stream), SMALL, compiled=False)
+    assert (estimate.footprint.latency_us, estimate.over) == (None, ())
+    assert "an answer is due every 100.0 ms; whether it is in time is not known" in estimate.notes
     limits = Budget(latency_us=1e6)
-    asked = estimate_subject(Subject("odd", graph, stream=stream), SMALL, budget=limits, compiled=False)
-    assert [sentence.split(":")[0] for sentence in asked.over] == ["latency is not known"]
+    requested = estimate_subject(Subject("odd", graph, stream=stream), SMALL, budget=limits, compiled=False)
+    assert [sentence.split(":")[0] for sentence in requested.over] == ["latency is not known"]
 
 
 def test_a_core_that_stands_in_for_another_has_its_portable_code() -> None:

@@ -202,8 +202,8 @@ def test_no_test_sample_takes_part_in_making_or_choosing(trained: Path) -> None:
         material=replace(subject.material, samples=msgspec.structs.replace(subject.material.samples, X=X)),
         flow=replace(flow, X=moved),
     )
-    made = [[form.model for form in Maker(one, wanted, Listener()).forms()] for one in (subject, changed)]
-    assert made[0] == made[1]
+    models = [[form.model for form in Maker(one, wanted, Listener()).forms()] for one in (subject, changed)]
+    assert models[0] == models[1]
 
 
 @pytest.mark.slow

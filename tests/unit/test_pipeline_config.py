@@ -74,7 +74,7 @@ def test_set_makes_tables_that_are_not_there_and_the_last_change_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("trainig.epochs=3", r"no key 'trainig'.*Did you mean 'training'\? - at p\.toml"),
         ("training.epoch=3", r"no key 'epoch'.*Did you mean 'epochs'\? - at p\.toml training"),
@@ -92,8 +92,8 @@ def test_set_makes_tables_that_are_not_there_and_the_last_change_wins() -> None:
         ("seed=-1", r"expected a whole number of at least 0, got -1 - at p\.toml seed"),
     ],
 )
-def test_a_wrong_set_names_the_key_and_what_was_meant(change: str, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_wrong_set_names_the_key_and_what_was_meant(change: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         changed(change)
 
 
@@ -110,7 +110,7 @@ def test_missing_keys_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ({}, r"expected a `kind`, got none - at p\.toml stages\[0\]"),
         ({"kind": 3}, r"expected a `kind`, got 3"),
@@ -122,15 +122,15 @@ def test_missing_keys_are_named() -> None:
         ({"kind": "scale", "title": 3}, r"expected text, got 3 - at p\.toml stages\[0\] title"),
     ],
 )
-def test_a_wrong_stage_names_its_place(table: dict[str, Any], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_wrong_stage_names_its_place(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         parts([table], "p.toml")
 
 
 def test_stages_of_one_kind_get_names_of_their_own() -> None:
-    made = parts([{"kind": "scale"}, {"kind": "scale", "title": "Again"}, {"kind": "impute"}], "p.toml")
-    assert [part.name for part in made] == ["scale", "scale-2", "impute"]
-    assert [part.title for part in made] == ["Scale", "Again", "Impute"]
+    stages = parts([{"kind": "scale"}, {"kind": "scale", "title": "Again"}, {"kind": "impute"}], "p.toml")
+    assert [part.name for part in stages] == ["scale", "scale-2", "impute"]
+    assert [part.title for part in stages] == ["Scale", "Again", "Impute"]
 
 
 def test_a_file_that_is_not_there_or_no_text_says_so(tmp_path: Path) -> None:
@@ -180,13 +180,13 @@ def test_arbitrary_changes_are_taken_or_refused_with_one_line(changes: list[str]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("a = " + "[" * 5000, "too many nested brackets"), ("seed = " + "9" * 5000, "too many digits")],
 )
-def test_toml_beyond_what_python_reads_is_refused_in_words(text: str, told: str) -> None:
-    with pytest.raises(InputError, match=f"expected valid TOML, got .*{told} - at p.toml"):
+def test_toml_beyond_what_python_reads_is_refused_in_words(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=f"expected valid TOML, got .*{message} - at p.toml"):
         parse(text, "p.toml")
-    with pytest.raises(InputError, match=f"expected a TOML value, got .*{told} - at --set"):
+    with pytest.raises(InputError, match=f"expected a TOML value, got .*{message} - at --set"):
         changed(text.replace(" ", ""))
 
 
@@ -199,7 +199,7 @@ BASE = 'name = "m"\n[data]\nkind = "wearable"\nrows = 400\npeople = 8\n'
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ('[[model.layers]]\nkind = "dens"\nunits = 3\n', "no layer 'dens'"),
         ('[[model.layers]]\nkind = "dense"\n', "expected the key `units`, got none - at m.toml model.layers 1 (dense)"),
@@ -214,9 +214,9 @@ BASE = 'name = "m"\n[data]\nkind = "wearable"\nrows = 400\npeople = 8\n'
         ('[model]\nkind = "shrub"\n', "no model 'shrub'"),
     ],
 )
-def test_names_are_checked_before_anything_is_read(tmp_path: Path, more: str, said: str) -> None:
+def test_names_are_checked_before_anything_is_read(tmp_path: Path, more: str, message: str) -> None:
     config = parse(BASE + more, "m.toml", ("data.path=/no/such/file",))
     with pytest.raises(InputError) as caught:
         run_pipeline(config, out=tmp_path / "runs")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert not (tmp_path / "runs").exists()

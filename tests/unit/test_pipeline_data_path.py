@@ -19,20 +19,20 @@ Capture = pytest.CaptureFixture[str]
 SET = ["--set", "training.epochs=2", "--set", "compression.max_drop=1.0"]
 
 
-def made(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def moved_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a run whose data were named on the command line, by a path relative to where it was typed."""
-    (place / "here").mkdir(parents=True)
-    write_rows(place / "here" / "mine.csv", rows(("idle", "off", "on"), 200))
-    write_toml(place / "small.toml", place / "elsewhere.csv")
-    monkeypatch.chdir(place / "here")
+    (folder / "here").mkdir(parents=True)
+    write_rows(folder / "here" / "mine.csv", rows(("idle", "off", "on"), 200))
+    write_toml(folder / "small.toml", folder / "elsewhere.csv")
+    monkeypatch.chdir(folder / "here")
     assert run(["run", "../small.toml", "--data", "mine.csv", "--out", "../runs", *SET]) == 0
     monkeypatch.chdir("/")
-    return place / "runs" / "small"
+    return folder / "runs" / "small"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return made(tmp_path, monkeypatch)
+    return moved_package(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
@@ -49,8 +49,8 @@ def test_prove_and_compress_find_the_data_from_anywhere(folder: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_the_path_enters_neither_the_package_nor_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (made(tmp_path / name, monkeypatch) for name in ("a", "b"))
-    packages = [read_package(place / "small.edge") for place in (first, second)]
+    first, second = (moved_package(tmp_path / name, monkeypatch) for name in ("a", "b"))
+    packages = [read_package(folder / "small.edge") for folder in (first, second)]
     assert packages[0].sha256 == packages[1].sha256
     assert remembered(first).path != remembered(second).path
     for package in packages:

@@ -29,13 +29,13 @@ def fill(parent: Path, text: str, *, force: bool = False) -> Path:
 
 
 def test_a_taken_name_gets_the_next_number(tmp_path: Path) -> None:
-    made = [fill(tmp_path / "new" / "runs", str(number)) for number in range(3)]
-    assert [path.name for path in made] == ["run", "run-2", "run-3"]
-    assert [(path / "deep" / "file").read_text() for path in made] == ["0", "1", "2"]
-    made[1].joinpath("deep", "file").unlink()
-    made[1].joinpath("deep").rmdir()
-    made[1].rmdir()
-    assert free_name(made[0].parent, "run").name == "run-2"
+    folders = [fill(tmp_path / "new" / "runs", str(number)) for number in range(3)]
+    assert [path.name for path in folders] == ["run", "run-2", "run-3"]
+    assert [(path / "deep" / "file").read_text() for path in folders] == ["0", "1", "2"]
+    folders[1].joinpath("deep", "file").unlink()
+    folders[1].joinpath("deep").rmdir()
+    folders[1].rmdir()
+    assert free_name(folders[0].parent, "run").name == "run-2"
 
 
 def test_force_replaces_the_folder_and_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ def test_of_processes_that_go_on_at_once_one_does(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"expected a run, got one that another process goes on with .*Wait"):
             last_stopped(tmp_path, "pump", FINISHED_EPOCHS, "a run")
         remove_stopped(tmp_path, "pump", FINISHED_EPOCHS)
-        said = sorted(process.communicate("\n" if process.poll() is None else None)[0] for process in processes)
-    assert said.pop() == "pump\n"
-    assert all("got one that another process goes on with" in line and "leave out --resume" in line for line in said)
+        outputs = sorted(process.communicate("\n" if process.poll() is None else None)[0] for process in processes)
+    assert outputs.pop() == "pump\n"
+    assert all("got one that another process goes on with" in line and "leave out --resume" in line for line in outputs)
     assert names(tmp_path) == ["pump"]
 
 

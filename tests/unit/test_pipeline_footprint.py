@@ -107,9 +107,9 @@ def test_slower_cores_take_longer() -> None:
 
 
 def test_by_how_much_it_is_beyond() -> None:
-    found = footprint(load_profile("cortex-m4"), SUBJECTS["5.0"].graph)
-    assert over_budget(found, Budget()) == ()
-    lines = over_budget(found, Budget(flash=1000, ram=1000, latency_us=1.0, energy_uj=1.0))
+    footprint_of_network = footprint(load_profile("cortex-m4"), SUBJECTS["5.0"].graph)
+    assert over_budget(footprint_of_network, Budget()) == ()
+    lines = over_budget(footprint_of_network, Budget(flash=1000, ram=1000, latency_us=1.0, energy_uj=1.0))
     assert [sentence.split()[0] for sentence in lines] == ["flash", "RAM", "latency", "energy"]
     assert "beyond 1.00 kB" in lines[0]
     assert "no active power" in lines[3]
@@ -118,9 +118,9 @@ def test_by_how_much_it_is_beyond() -> None:
 def test_what_has_no_c_form_is_estimated_roughly() -> None:
     graph = SUBJECTS["5.0"].graph
     odd = msgspec.structs.replace(graph, inputs=(msgspec.structs.replace(graph.inputs[0], dtype="int32"),))
-    found = form_footprint(load_profile("cortex-m4"), odd)
-    assert found.notes[0].startswith("no C form: ")
-    assert _known(found.instructions).how == "modelled"
+    estimate = form_footprint(load_profile("cortex-m4"), odd)
+    assert estimate.notes[0].startswith("no C form: ")
+    assert _known(estimate.instructions).how == "modelled"
 
 
 @pytest.mark.slow
@@ -133,14 +133,14 @@ def test_estimates_are_near_what_is_compiled_and_counted(core: str, sort: str, t
     for name in ("5.0", "5.3"):
         path = tmp_path / f"{name}.onnx"
         path.write_bytes(to_onnx(SUBJECTS[name].small or SUBJECTS[name].graph))
-        made, _ = estimate_place(path, load_profile(core), compiled=True)
-        assert made.footprint.flash.how == "compiled"
-        assert _known(made.footprint.instructions).how == "counted"
-        assert _known(made.footprint.latency_us).how == "modelled"
-        assert made.before.flash.value == pytest.approx(made.footprint.flash.value, rel=0.1)
-        assert made.before.ram.value == pytest.approx(made.footprint.ram.value, rel=0.05)
-        assert _known(made.before.instructions).value == pytest.approx(
-            _known(made.footprint.instructions).value, rel=0.15
+        estimate, _ = estimate_place(path, load_profile(core), compiled=True)
+        assert estimate.footprint.flash.how == "compiled"
+        assert _known(estimate.footprint.instructions).how == "counted"
+        assert _known(estimate.footprint.latency_us).how == "modelled"
+        assert estimate.before.flash.value == pytest.approx(estimate.footprint.flash.value, rel=0.1)
+        assert estimate.before.ram.value == pytest.approx(estimate.footprint.ram.value, rel=0.05)
+        assert _known(estimate.before.instructions).value == pytest.approx(
+            _known(estimate.footprint.instructions).value, rel=0.15
         )
     kept, text = own()
     assert text == ""
@@ -155,10 +155,10 @@ def test_code_in_lanes_is_estimated_and_not_the_portable_code() -> None:
     draft = Draft("lanes", (3, 16, 16), 7).conv(40, 3, 2).depthwise(3).conv(64, 1).pool("GlobalAveragePool")
     convolutions = draft.dense(10, "").subject("int8")
     for subject in (convolutions, *row_subjects(2, 5)):
-        found, counted = subject.estimate(load_profile("riscv32v")), subject.truth("riscv32v")
-        assert found.flash.value == pytest.approx(counted.flash, rel=0.1)
-        assert found.ram.value == pytest.approx(counted.ram, rel=0.06)
-        assert _known(found.instructions).value == pytest.approx(counted.instructions, rel=0.25)
+        estimate, counted = subject.estimate(load_profile("riscv32v")), subject.truth("riscv32v")
+        assert estimate.flash.value == pytest.approx(counted.flash, rel=0.1)
+        assert estimate.ram.value == pytest.approx(counted.ram, rel=0.06)
+        assert _known(estimate.instructions).value == pytest.approx(counted.instructions, rel=0.25)
     lanes, portable = (convolutions.estimate(load_profile(core)).instructions for core in ("riscv32v", "riscv32"))
     assert _known(portable).value > 4 * _known(lanes).value
 
@@ -180,14 +180,14 @@ def test_programs_unlike_the_fitted_have_bars_of_their_own(tmp_path: Path) -> No
     )  # fmt: skip
     path = tmp_path / "rule.onnx"
     path.write_bytes(to_onnx(rule))
-    made, _ = estimate_place(path, profile, compiled=True)
-    for before, found in (
-        (made.before.flash, made.footprint.flash),
-        (made.before.ram, made.footprint.ram),
-        (_known(made.before.instructions), _known(made.footprint.instructions)),
+    estimate, _ = estimate_place(path, profile, compiled=True)
+    for before, after in (
+        (estimate.before.flash, estimate.footprint.flash),
+        (estimate.before.ram, estimate.footprint.ram),
+        (_known(estimate.before.instructions), _known(estimate.footprint.instructions)),
     ):
         # The compiler keeps the four bytes of the comparison in a register.
-        assert before.low - 4 <= found.value <= before.high
+        assert before.low - 4 <= after.value <= before.high
         assert "smaller program" in before.source
     kept = own()[0]
     assert {miss.kind for miss in kept} == {"cortex-m4 smaller program"}
@@ -202,9 +202,9 @@ def test_programs_smaller_than_networks_are_near_what_is_counted(core: str) -> N
     profile = load_profile(core)
     for subject in simple_subjects(6, 21):
         truth = truth_of(subject.graph, None, core, subject.row)
-        found = footprint(profile, subject.graph, bits=32)
+        estimate = footprint(profile, subject.graph, bits=32)
         for name, limit in (("flash", 0.3), ("ram", 0.3), ("instructions", 0.5)):
-            spread, true = getattr(found, name), getattr(truth, name)
+            spread, true = getattr(estimate, name), getattr(truth, name)
             assert abs(spread.value / true - 1) <= limit, (subject.name, name, spread.value, true)
 
 
@@ -216,10 +216,10 @@ def _majority(task: str) -> tuple[Graph, np.ndarray]:
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_a_majority_has_a_price(task: str) -> None:
-    found = form_footprint(load_profile("cortex-m4"), _majority(task)[0])
-    assert found.flash.value < 500
-    assert _known(found.instructions).value < 200
-    assert found.latency_us is not None
+    estimate = form_footprint(load_profile("cortex-m4"), _majority(task)[0])
+    assert estimate.flash.value < 500
+    assert _known(estimate.instructions).value < 200
+    assert estimate.latency_us is not None
 
 
 @pytest.mark.slow
@@ -228,9 +228,9 @@ def test_a_majority_has_a_price(task: str) -> None:
 def test_a_majority_takes_what_its_bars_say(task: str) -> None:
     # Nine of ten bars are to hold: one that is missed by a twentieth says no more than that.
     graph, row = _majority(task)
-    found, truth = form_footprint(load_profile("cortex-m4"), graph), truth_of(graph, None, "cortex-m4", row)
+    estimate, truth = form_footprint(load_profile("cortex-m4"), graph), truth_of(graph, None, "cortex-m4", row)
     for name in ("flash", "ram", "instructions"):
-        spread = _known(getattr(found, name))
+        spread = _known(getattr(estimate, name))
         assert 0.95 * spread.low <= getattr(truth, name) <= 1.05 * spread.high, (name, spread, truth)
 
 
@@ -247,9 +247,12 @@ def test_a_measurement_from_a_board_is_kept(tmp_path: Path) -> None:
     first, _ = estimate_place(path, profile, compiled=False)
     assert first.footprint == first.before
     assert "latency and energy are modelled, unverified on silicon" in first.footprint.notes
-    made, _ = estimate_place(path, profile, compiled=False, measured={"latency": 9_000.0})
-    assert (_known(made.footprint.latency_us).value, _known(made.footprint.latency_us).how) == (9_000.0, "measured")
-    assert "energy is modelled, unverified on silicon" in made.footprint.notes
+    estimate, _ = estimate_place(path, profile, compiled=False, measured={"latency": 9_000.0})
+    assert (_known(estimate.footprint.latency_us).value, _known(estimate.footprint.latency_us).how) == (
+        9_000.0,
+        "measured",
+    )
+    assert "energy is modelled, unverified on silicon" in estimate.footprint.notes
     kept = own()[0]
     assert [(m.kind, m.quantity, m.measured) for m in kept] == [("nrf52840", "latency", 9_000.0)]
 
@@ -260,17 +263,17 @@ def test_compiling_is_refused_where_nothing_is_compiled(tmp_path: Path, monkeypa
     with pytest.raises(InputError, match="a microcontroller"):
         estimate_place(path, load_profile("x86-64"), compiled=True)
     monkeypatch.setenv("PATH", str(tmp_path))
-    made, _ = estimate_place(path, load_profile("cortex-m4"))
-    assert made.footprint == made.before
-    assert "not installed" in made.notes[0]
+    estimate, _ = estimate_place(path, load_profile("cortex-m4"))
+    assert estimate.footprint == estimate.before
+    assert "not installed" in estimate.notes[0]
     with pytest.raises(CheckFailedError, match="arm-none-eabi-gcc"):
         estimate_place(path, load_profile("cortex-m4"), compiled=True)
 
 
 def test_accelerators_of_a_network_and_of_generated_c(subject: Subject) -> None:
-    told = contract.Subject("m", subject.small or subject.graph)
-    tpu = accelerators(load_profile("coral-edge-tpu"), told)[0]
+    given = contract.Subject("m", subject.small or subject.graph)
+    tpu = accelerators(load_profile("coral-edge-tpu"), given)[0]
     assert (tpu.supported == len(tpu.verdicts)) == (subject.small is not None)
-    hls = accelerators(load_profile("fpga-hls"), told)[0]
+    hls = accelerators(load_profile("fpga-hls"), given)[0]
     assert hls.supported == len(hls.verdicts) > 3
     assert np.all([one.how == "checked by rule, not run" for one in (tpu, hls)])

@@ -53,36 +53,38 @@ def test_activity_is_fitted_on_the_training_rows_of_other_people(lesson: Ask) ->
 
 
 def test_activity_has_two_hidden_layers_and_5059_parameters(lesson: Ask) -> None:
-    asked = lesson("activity")
-    assert [layer.parameters for layer in asked.trace.layers] == [704, 4_160, 195]
-    assert sum(layer.parameters for layer in asked.trace.layers) == 5_059
-    assert steps(asked) == [("dense 1", 64, "relu"), ("dense 2", 64, "relu"), ("output", 3, "softmax")]
-    prediction = asked.trace.predictions[0]
+    plan_of_lesson = lesson("activity")
+    assert [layer.parameters for layer in plan_of_lesson.trace.layers] == [704, 4_160, 195]
+    assert sum(layer.parameters for layer in plan_of_lesson.trace.layers) == 5_059
+    assert steps(plan_of_lesson) == [("dense 1", 64, "relu"), ("dense 2", 64, "relu"), ("output", 3, "softmax")]
+    prediction = plan_of_lesson.trace.predictions[0]
     assert (len(prediction.raw), len(prediction.features)) == (20, 10)
     assert prediction.right is True
     assert sum(p for _, p in prediction.probabilities) == pytest.approx(1, abs=1e-5)
 
 
 def test_activity_is_packaged_within_two_megabytes(lesson: Ask) -> None:
-    asked = lesson("activity")
-    package = asked.folder / "activity.edge"
+    plan_of_lesson = lesson("activity")
+    package = plan_of_lesson.folder / "activity.edge"
     assert package.stat().st_size <= 2_000_000
-    assert asked.trace.device is not None
-    assert asked.trace.device.profile == "phone-arm64"
-    assert {row.name: row.available for row in asked.trace.device.rows}["package"] == 2_000_000
-    assert asked.trace.device.fits
+    assert plan_of_lesson.trace.device is not None
+    assert plan_of_lesson.trace.device.profile == "phone-arm64"
+    assert {row.name: row.available for row in plan_of_lesson.trace.device.rows}["package"] == 2_000_000
+    assert plan_of_lesson.trace.device.fits
     manifest = read_package(package).manifest
     assert (manifest.shape, manifest.default) == ((20,), "int8")
     assert set(manifest.forms) == {"float", "int8"}
     # The answer of the last card is the package's own.
-    answers = load(package).predict([[float("nan") if v is None else v for v in asked.trace.predictions[0].raw]])
-    assert asked.trace.stages[-1].why.startswith(f"{answers.labels[0]}, ")
+    answers = load(package).predict(
+        [[float("nan") if v is None else v for v in plan_of_lesson.trace.predictions[0].raw]]
+    )
+    assert plan_of_lesson.trace.stages[-1].why.startswith(f"{answers.labels[0]}, ")
 
 
 @pytest.mark.slow
 def test_latency_has_the_six_stages_and_their_shapes(lesson: Ask) -> None:
-    asked = lesson("latency")
-    assert flow(asked) == [
+    plan_of_lesson = lesson("latency")
+    assert flow(plan_of_lesson) == [
         ("Data input", (), (1_000, 10)),
         ("Normalise", (1_000, 10), (1_000, 10)),
         ("Feature selection", (1_000, 10), (1_000, 5)),
@@ -90,9 +92,9 @@ def test_latency_has_the_six_stages_and_their_shapes(lesson: Ask) -> None:
         ("Quantise", (1, 10), (1, 2)),
         ("Prediction", (1, 5), (1, 1)),
     ]
-    assert steps(asked) == [("dense 1", 32, "relu"), ("dense 2", 32, "relu"), ("output", 1, "sigmoid")]
-    assert sum(layer.parameters for layer in asked.trace.layers) == 1_281
-    (value,) = asked.trace.stages[-1].sample_after[0]
+    assert steps(plan_of_lesson) == [("dense 1", 32, "relu"), ("dense 2", 32, "relu"), ("output", 1, "sigmoid")]
+    assert sum(layer.parameters for layer in plan_of_lesson.trace.layers) == 1_281
+    (value,) = plan_of_lesson.trace.stages[-1].sample_after[0]
     assert value is not None
     assert 0 <= value <= 1
 
@@ -113,8 +115,8 @@ def test_latency_compares_float_and_int8_and_a_model_of_ten_megabytes(lesson: As
 
 @pytest.mark.slow
 def test_scalability_grows_20_columns_to_230_and_answers_with_one_value(lesson: Ask) -> None:
-    asked = lesson("scalability")
-    assert flow(asked) == [
+    plan_of_lesson = lesson("scalability")
+    assert flow(plan_of_lesson) == [
         ("Data input", (), (10_000, 20)),
         ("Normalise", (10_000, 20), (10_000, 20)),
         ("Polynomial features", (10_000, 20), (10_000, 230)),
@@ -122,7 +124,7 @@ def test_scalability_grows_20_columns_to_230_and_answers_with_one_value(lesson: 
         ("Training", (8_000, 230), (8_000, 1)),
         ("Prediction", (1, 230), (1, 1)),
     ]
-    assert [size for _, size, _ in steps(asked)] == [50, 50, 1]
+    assert [size for _, size, _ in steps(plan_of_lesson)] == [50, 50, 1]
 
 
 @pytest.mark.slow

@@ -103,12 +103,12 @@ def test_every_model_gives_the_tables_that_build_it(kind: str, task: str) -> Non
     training = TrainingConfig(epochs=7, optimiser="adamw", dropout=0.1)
     table = ModelConfig(kind=kind, rounds=9) if kind == "boosting" else ModelConfig(kind=kind, layers=_LAYERS)
     model = find(MODELS, kind, "MODEL", "model").build(table, training, task, 5)
-    found = step_tables([("model", model)], _samples(number=task == "regression"))
-    assert found["model"]["kind"] == kind and found["seed"] == 5 and found["stages"] == []
+    tables = step_tables([("model", model)], _samples(number=task == "regression"))
+    assert tables["model"]["kind"] == kind and tables["seed"] == 5 and tables["stages"] == []
     if kind == "network":
-        assert found["training"]["epochs"] == 7 and found["model"]["layers"] == _LAYERS
+        assert tables["training"]["epochs"] == 7 and tables["model"]["layers"] == _LAYERS
     if kind == "boosting":
-        assert found["model"]["rounds"] == 9
+        assert tables["model"]["rounds"] == 9
 
 
 @pytest.mark.parametrize(("steps", "window", "text"), [

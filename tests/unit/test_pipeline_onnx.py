@@ -56,18 +56,18 @@ def test_onnx_runtime_equals_python_at_the_boundary_and_in_every_probability(
     features = np.asarray(pipeline[:-1].transform(X), np.float32)
     ask = session(with_boundary(model, features.shape[1:]))
     outputs = [value.name for value in ask.get_outputs()]
-    found = dict(zip(outputs, ask.run(None, {ask.get_inputs()[0].name: X}), strict=True))
+    values = dict(zip(outputs, ask.run(None, {ask.get_inputs()[0].name: X}), strict=True))
     spread = np.ptp(features, axis=0)
-    off = np.abs(found[read_onnx(model).boundary] - features) - 1e-5 * np.abs(features) - 1e-5 * spread
+    off = np.abs(values[read_onnx(model).boundary] - features) - 1e-5 * np.abs(features) - 1e-5 * spread
     assert off.max() <= 0
     probabilities = pipeline.predict_proba(X)
-    np.testing.assert_allclose(found["probabilities"], probabilities, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(values["probabilities"], probabilities, rtol=1e-5, atol=1e-5)
     ties = np.sum(probabilities == probabilities.max(axis=1, keepdims=True), axis=1) > 1
-    labels = pipeline.classes_[found["label"].ravel()]
+    labels = pipeline.classes_[values["label"].ravel()]
     close = np.abs(np.diff(np.sort(probabilities, axis=1)[:, -2:], axis=1)).ravel() < 1e-5
     same = labels == pipeline.predict(X)
     assert same[~(ties | close)].all()
-    np.testing.assert_allclose(found["confidence"].ravel(), probabilities.max(axis=1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(values["confidence"].ravel(), probabilities.max(axis=1), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,20 +86,20 @@ def test_rows_with_every_value_missing_and_far_out_are_answered_alike(lesson: Ca
     pipeline = Pipeline.load(folder)
     X = np.stack([np.full(20, np.nan), np.full(20, 1e6), np.full(20, -1e6), np.zeros(20)]).astype(np.float32)
     ask = session((folder / "model.onnx").read_bytes())
-    found = ask.run(["probabilities"], {ask.get_inputs()[0].name: X})[0]
-    np.testing.assert_allclose(found, pipeline.predict_proba(X), rtol=1e-5, atol=1e-5)
+    probabilities = ask.run(["probabilities"], {ask.get_inputs()[0].name: X})[0]
+    np.testing.assert_allclose(probabilities, pipeline.predict_proba(X), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_int8_answers_as_the_record_says(name: str, lesson: Callable[[str], Lesson]) -> None:
-    asked = lesson(name)
+    planned = lesson(name)
     # The figures are of the fit that has not seen the test samples.
-    judged = judged_of(asked.folder)
-    X, y = held_out(Pipeline.load(judged))
-    ask = session((judged / "model.int8.onnx").read_bytes())
-    labels = np.asarray(read_onnx((judged / "model.int8.onnx").read_bytes()).labels)
-    found = labels[ask.run(["label"], {ask.get_inputs()[0].name: X})[0].ravel()]
-    assert asked.trace.compression is not None
-    int8 = {variant.name: variant for variant in asked.trace.compression.variants}["int8"]
+    evaluated = judged_of(planned.folder)
+    X, y = held_out(Pipeline.load(evaluated))
+    ask = session((evaluated / "model.int8.onnx").read_bytes())
+    labels = np.asarray(read_onnx((evaluated / "model.int8.onnx").read_bytes()).labels)
+    predicted = labels[ask.run(["label"], {ask.get_inputs()[0].name: X})[0].ravel()]
+    assert planned.trace.compression is not None
+    int8 = {variant.name: variant for variant in planned.trace.compression.variants}["int8"]
     assert int8.accuracy is not None
-    assert float(np.mean(found == y)) == pytest.approx(int8.accuracy.value, abs=1e-9)
+    assert float(np.mean(predicted == y)) == pytest.approx(int8.accuracy.value, abs=1e-9)

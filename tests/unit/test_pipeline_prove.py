@@ -143,7 +143,7 @@ def test_stages_that_compute_much_are_proven_on_fewer_samples_of_all_data(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["nowhere"], "no such file"),
         (["{run}", "--data", "nowhere.csv"], "no such file"),
@@ -151,20 +151,20 @@ def test_stages_that_compute_much_are_proven_on_fewer_samples_of_all_data(
         (["{run}", "--device", "cortex-m99"], "cortex-m4"),
     ],
 )
-def test_bad_input_is_one_line(arguments: list[str], told: str, folder: Path, cli: Cli) -> None:
+def test_bad_input_is_one_line(arguments: list[str], message: str, folder: Path, cli: Cli) -> None:
     err = cli("prove", *(a.format(run=folder) for a in arguments), code=2)
-    assert told in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
 
 
 def test_ranges_are_written_and_read() -> None:
     columns = (Column(name='a "b"', minimum=-1.5, maximum=2.0), Column(name="c"), Column(name="ü", maximum=0.1))
     text = ranges_text(columns)
-    found = read_ranges({METADATA: text})
-    assert found == (('a "b"', -1.5, 2.0), ("c", None, None), ("ü", None, 0.1))
+    ranges = read_ranges({METADATA: text})
+    assert ranges == (('a "b"', -1.5, 2.0), ("c", None, None), ("ü", None, 0.1))
     assert ranges_text(columns[1:2]) == "" and read_ranges({}) == ()
     x = np.array([[0, 9, 0], [-2, 9, 0], [np.nan, 0, np.float32(0.1)], [0, 0, 0.2]], np.float32)
-    assert outside(x, found).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]]
-    assert flagged(np.repeat(x[..., None], 4, axis=2), found).tolist() == [0, 1, 0, 1]
+    assert outside(x, ranges).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert flagged(np.repeat(x[..., None], 4, axis=2), ranges).tolist() == [0, 1, 0, 1]
     for text in ("[", "[1]", '[["a", "x", 1]]', '[["a", Infinity, 1]]', "{}x"):
         with pytest.raises(InputError, match="smallest, largest"):
             read_ranges({METADATA: text})
@@ -174,9 +174,11 @@ def test_c_and_the_extension_equal_the_reference_from_the_boundary_on(record: Pr
     if not can_build():
         left_out("no C compiler")
     exact = {p.second: p.exact_from_boundary for p in record.pairs if p.first == "integer reference"}
-    found = [name for name in exact if name.startswith(("int8 C99", "int8 extension", "int8 .tflite in LiteRT ref"))]
-    assert len(found) >= 2 and all(exact[name] for name in found)
-    assert all(form.rounding == "ours" for form in record.forms if form.name in found)
+    integer_forms = [
+        name for name in exact if name.startswith(("int8 C99", "int8 extension", "int8 .tflite in LiteRT ref"))
+    ]
+    assert len(integer_forms) >= 2 and all(exact[name] for name in integer_forms)
+    assert all(form.rounding == "ours" for form in record.forms if form.name in integer_forms)
 
 
 @pytest.mark.slow

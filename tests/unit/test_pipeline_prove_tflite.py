@@ -80,19 +80,19 @@ def test_a_changed_imputer_in_a_whole_file_is_found_at_its_stage(name: str) -> N
     assert record.breaks is not None and record.breaks.stage == "impute"
 
 
-def made(about: Subject) -> list[Form]:
+def tflite_forms(about: Subject) -> list[Form]:
     return list(tflm.FORMS.make(about))
 
 
 def test_without_the_interpreter_the_form_is_absent_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     about = subject_of("example", subject().graphs, pipeline=fitted())
-    found = importlib.util.find_spec
+    find_spec = importlib.util.find_spec
 
     def without(name: str, package: str | None = None) -> Any:  # noqa: ANN401
-        return None if name == "tflite_micro" else found(name, package)
+        return None if name == "tflite_micro" else find_spec(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", without)
-    assert made(about) == [] and "tflite-micro is not installed" in about.absent[-1].reason
+    assert tflite_forms(about) == [] and "tflite-micro is not installed" in about.absent[-1].reason
 
 
 def test_where_tflm_lacks_an_operator_the_network_alone_runs() -> None:
@@ -110,11 +110,11 @@ def test_where_tflm_lacks_an_operator_the_network_alone_runs() -> None:
     )
     nodes = (*graph.nodes[:index], sign, size, both, *after)
     other = msgspec.structs.replace(graph, nodes=nodes, boundary="end", stages=graph.stages)
-    (form,) = made(subject_of("example", {"float": other}))
+    (form,) = tflite_forms(subject_of("example", {"float": other}))
     assert not form.whole and form.note.startswith("the network alone")
     broken = msgspec.structs.replace(other, boundary="")
     about = subject_of("example", {"float": broken})
-    assert made(about) == [] and "neither" in about.absent[-1].reason
+    assert tflite_forms(about) == [] and "neither" in about.absent[-1].reason
 
 
 @pytest.mark.slow

@@ -204,7 +204,7 @@ def test_a_device_that_is_too_small_is_a_refusal(small: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (("model.layers.0.kind=conv1d",), "conv1d|kernel|units|shape"),
         (("model.layers=[{kind='conv1d',filters=4,kernel=3}]",), "channels, samples"),
@@ -220,9 +220,9 @@ def test_a_device_that_is_too_small_is_a_refusal(small: Path, tmp_path: Path) ->
     ],
 )
 def test_impossible_shapes_and_names_are_refused_and_leave_nothing(
-    small: Path, tmp_path: Path, changes: tuple[str, ...], told: str
+    small: Path, tmp_path: Path, changes: tuple[str, ...], message: str
 ) -> None:
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         run_small(small, tmp_path / "runs", *changes)
     assert names(tmp_path / "runs") == []
 

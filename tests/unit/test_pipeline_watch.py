@@ -49,10 +49,10 @@ def test_every_form_is_proven_on_people_never_seen(folder: Path) -> None:
 def test_the_whole_program_fits(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     try:
-        found = estimate_place(folder, load_profile("cortex-m4"), compiled=True)[0].footprint
+        footprint = estimate_place(folder, load_profile("cortex-m4"), compiled=True)[0].footprint
     except CheckFailedError as error:
         left_out(str(error))
     window = read_config("watch").window
     assert window is not None
-    assert found.flash.how == "compiled" and found.flash.value <= FLASH_BYTES
-    assert found.ram.value - 3 * 4 * window.samples <= RAM_BYTES
+    assert footprint.flash.how == "compiled" and footprint.flash.value <= FLASH_BYTES
+    assert footprint.ram.value - 3 * 4 * window.samples <= RAM_BYTES

@@ -136,11 +136,11 @@ def test_rows_of_a_file_become_windows_at_the_package(
 
 
 def test_the_demo_tells_four_motions_apart(lesson: Callable[[str], Lesson]) -> None:
-    asked = lesson("demo")
-    evaluation = asked.trace.evaluation
+    planned = lesson("demo")
+    evaluation = planned.trace.evaluation
     assert evaluation is not None
     assert evaluation.accuracy is not None
     assert set(evaluation.labels) == {"badminton", "running", "standing", "walking"}
     assert evaluation.accuracy.value >= 0.7
-    assert "offline" in asked.text.lower()
-    assert (asked.folder / "demo.edge").stat().st_size < 500_000
+    assert "offline" in planned.text.lower()
+    assert (planned.folder / "demo.edge").stat().st_size < 500_000

@@ -45,8 +45,8 @@ def changes(given: tuple[Column, ...], X: Floats) -> dict[str, Floats]:
         X=X, y=y, groups=None, sessions=np.full(len(X), "s"), starts=np.arange(len(X)), columns=given, rate=None
     )
     dataset = DataSet(name="d", columns=given, recordings=(Recording(name="r", values=X.reshape(len(X), -1)),))
-    made = plausible_changes(dataset, samples, None, frozenset(), np.arange(len(X)))
-    return {name: np.asarray(changed) - X for name, changed, _ in made}
+    plausible = plausible_changes(dataset, samples, None, frozenset(), np.arange(len(X)))
+    return {name: np.asarray(changed) - X for name, changed, _ in plausible}
 
 
 def test_each_kind_has_its_own_error_and_the_rest_stays() -> None:
@@ -55,36 +55,36 @@ def test_each_kind_has_its_own_error_and_the_rest_stays() -> None:
         Column(name="time"), Column(name="Type=H"), Column(name="steps"),
     )  # fmt: skip
     X = np.tile(np.array([1013, 101_300, 350, 7, 1, 12], np.float32), (5, 1))
-    found = changes(given, X)
-    assert sorted(found) == [
+    differences = changes(given, X)
+    assert sorted(differences) == [
         "inlet missing", "oven_temp missing", "pressure +2 hPa", "pressure -2 hPa", "pressure missing",
         "temperature +1 °C", "temperature -1 °C",
     ]  # fmt: skip
-    np.testing.assert_allclose(found["pressure +2 hPa"][0], [2, 200, 0, 0, 0, 0], atol=0.01)
-    np.testing.assert_allclose(found["temperature -1 °C"][0], [0, 0, -1.8, 0, 0, 0], atol=1e-4)
-    assert np.isnan(found["inlet missing"]).sum(axis=0).tolist() == [0, 5, 0, 0, 0, 0]
+    np.testing.assert_allclose(differences["pressure +2 hPa"][0], [2, 200, 0, 0, 0, 0], atol=0.01)
+    np.testing.assert_allclose(differences["temperature -1 °C"][0], [0, 0, -1.8, 0, 0, 0], atol=1e-4)
+    assert np.isnan(differences["inlet missing"]).sum(axis=0).tolist() == [0, 5, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("usual", "size"), [(1013.0, 2.0), (101_300.0, 200.0), (101.3, 0.2), (5.0, None)])
 def test_a_pressure_without_a_unit_is_one_of_air_by_its_values(usual: float, size: float | None) -> None:
-    found = changes(columns("pressure", "light"), np.full((9, 2), usual, np.float32))
-    step = found.get("pressure +2 hPa")
+    differences = changes(columns("pressure", "light"), np.full((9, 2), usual, np.float32))
+    step = differences.get("pressure +2 hPa")
     assert (None if step is None else round(float(step[0, 0]), 2)) == size
 
 
 def test_motion_has_gains_and_swapped_axes_and_a_silent_triple() -> None:
     names = columns("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
     X = np.random.default_rng(0).normal(size=(4, 6, 8)).astype(np.float32)
-    found = changes(names, X)
-    assert list(found) == [
+    differences = changes(names, X)
+    assert list(differences) == [
         "acceleration gain +5 %", "acceleration gain -5 %", "rotation gain +5 %", "rotation gain -5 %",
         "axes x and y swapped", "acc missing", "gyro missing",
     ]  # fmt: skip
-    np.testing.assert_allclose(found["rotation gain -5 %"][:, 3:], -0.05 * X[:, 3:], atol=1e-6)
-    assert not found["rotation gain -5 %"][:, :3].any()
-    np.testing.assert_allclose(found["axes x and y swapped"][:, 3], X[:, 4] - X[:, 3], atol=1e-6)
-    assert np.isnan(found["gyro missing"])[:, 3:].all()
-    assert not np.isnan(found["gyro missing"])[:, :3].any()
+    np.testing.assert_allclose(differences["rotation gain -5 %"][:, 3:], -0.05 * X[:, 3:], atol=1e-6)
+    assert not differences["rotation gain -5 %"][:, :3].any()
+    np.testing.assert_allclose(differences["axes x and y swapped"][:, 3], X[:, 4] - X[:, 3], atol=1e-6)
+    assert np.isnan(differences["gyro missing"])[:, 3:].all()
+    assert not np.isnan(differences["gyro missing"])[:, :3].any()
 
 
 def test_a_single_sensor_is_not_taken_away() -> None:

@@ -12,8 +12,8 @@ SIZES = 1000 * np.array([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0])
 
 
 def _curve(sizes: np.ndarray, exponent: float, floor: float) -> np.ndarray:
-    made: np.ndarray = 0.1 * (floor + (1 - floor) * (sizes / 1000) ** -exponent)
-    return made
+    errors: np.ndarray = 0.1 * (floor + (1 - floor) * (sizes / 1000) ** -exponent)
+    return errors
 
 
 def test_a_clean_curve_is_continued() -> None:

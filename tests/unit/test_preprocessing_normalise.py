@@ -17,10 +17,10 @@ SOUND = np.random.default_rng(3).normal(0.0, [[0.1], [3.0]], (30, 2, 64)).astype
 
 def test_loudness_and_level_of_a_window_do_not_matter() -> None:
     stage = build(normalise.STAGE, {}).fit(SOUND)
-    made = stage.transform(SOUND)
-    np.testing.assert_allclose(made.mean(axis=2), 0.0, atol=1e-6)
-    np.testing.assert_allclose(made.std(axis=2), 1.0, atol=2e-3)
-    np.testing.assert_allclose(stage.transform(SOUND * 20 + np.float32(5.0)), made, atol=5e-3)
+    normalised = stage.transform(SOUND)
+    np.testing.assert_allclose(normalised.mean(axis=2), 0.0, atol=1e-6)
+    np.testing.assert_allclose(normalised.std(axis=2), 1.0, atol=2e-3)
+    np.testing.assert_allclose(stage.transform(SOUND * 20 + np.float32(5.0)), normalised, atol=5e-3)
 
 
 def test_the_level_or_the_spread_alone() -> None:

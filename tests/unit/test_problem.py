@@ -31,10 +31,10 @@ def test_groups_stay_whole_and_every_sample_judges_once(tmp_path: Path) -> None:
     assert (problem.by, problem.units.max() + 1, problem.task, problem.classes) == (
         "group", 4, "classification", ("off", "on"),
     )  # fmt: skip
-    made = folds(problem, 3, seed=1)
-    assert len(made) == 3
-    assert sorted(np.concatenate([fold.test for fold in made]).tolist()) == list(range(200))
-    for fold in made:
+    splits = folds(problem, 3, seed=1)
+    assert len(splits) == 3
+    assert sorted(np.concatenate([fold.test for fold in splits]).tolist()) == list(range(200))
+    for fold in splits:
         assert not set(problem.units[fold.train]) & set(problem.units[fold.test])
     assert len(folds(problem, 2, leave_one_out=True)) == 4
 

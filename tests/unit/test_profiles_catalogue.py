@@ -66,7 +66,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ('"cortex-m4"', '"other"', "the name 'board'"),
         ("value = 8.0", "value = 0.0", "key macs_float.value"),
@@ -82,11 +82,11 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("description", "version = true\ndescription", "whole number from 1 on, got True"),
     ],
 )
-def test_mistakes_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = (FOLDER / "cortex-m4.toml").read_text(encoding="utf-8").replace('"cortex-m4"', '"board"', 1)
     path = tmp_path / "board.toml"
     path.write_text(text.replace('"board"' if old == '"cortex-m4"' else old, new), encoding="utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         load_profile(str(path))
 
 
@@ -228,10 +228,10 @@ def test_package_is_measured() -> None:
 def test_a_program_tells_how_its_latency_came_about() -> None:
     spread = Spread(value=100.0, low=90.0, high=110.0, unit="B", how="estimated")
     latency = Spread(value=8.0, low=4.0, high=12.0, unit="us", how="modelled", source="1.5 cycles an instruction")
-    found = Footprint(
+    footprint = Footprint(
         profile="cortex-m4", form="int8", flash=spread, ram=spread, instructions=spread, latency_us=latency
     )
-    record = estimate(load_profile("cortex-m4"), found)
+    record = estimate(load_profile("cortex-m4"), footprint)
     assert record.notes == ("latency is modelled, unverified on silicon: 1.5 cycles an instruction",)
 
 

@@ -20,9 +20,9 @@ def miss(off: float, kind: str = "new-core", subject: str = "") -> Miss:
 
 
 def test_a_kind_without_a_past_is_assumed() -> None:
-    found = bar("new-core", "flash")
-    assert found.width == ASSUMED
-    assert found.source == "assumed: no past flash of a new-core is known"
+    error_bar = bar("new-core", "flash")
+    assert error_bar.width == ASSUMED
+    assert error_bar.source == "assumed: no past flash of a new-core is known"
 
 
 def test_few_misses_do_not_narrow_the_bar() -> None:
@@ -32,9 +32,9 @@ def test_few_misses_do_not_narrow_the_bar() -> None:
 
 def test_the_conformal_quantile() -> None:
     """Up to 63 misses the largest: 1 - .9^64 - 64 * .1 * .9^63 is the first of its kind above .99."""
-    found = bar("new-core", "flash", [miss(n / 100) for n in range(1, 20)])
-    assert found.width == pytest.approx(0.19)
-    assert found.source == "19 past estimates of a new-core"
+    error_bar = bar("new-core", "flash", [miss(n / 100) for n in range(1, 20)])
+    assert error_bar.width == pytest.approx(0.19)
+    assert error_bar.source == "19 past estimates of a new-core"
     assert bar("new-core", "flash", [miss(0.1)] * 9).width == pytest.approx(0.1)
     assert (index_of(21), index_of(63), index_of(64), index_of(100)) == (21, 63, 63, 97)
 
@@ -65,9 +65,9 @@ def test_what_comes_with_edgewright_is_within_what_is_promised(sort: str, core: 
         return
     first, others = WIDEST[sort]
     for quantity, widest in zip(("flash", "instructions"), first if core == "cortex-m4" else others, strict=True):
-        found = bar(f"{core} {sort}", quantity)
-        assert found.source.endswith(f"past estimates of a {core} {sort}")
-        assert found.width <= widest
+        error_bar = bar(f"{core} {sort}", quantity)
+        assert error_bar.source.endswith(f"past estimates of a {core} {sort}")
+        assert error_bar.width <= widest
     promised = [m.relative for m in shipped() if (m.kind, m.quantity) == (f"{core} {sort}", "instructions")]
     assert np.median(promised) <= (0.15 if core == "cortex-m4" else 0.17)
 
@@ -86,9 +86,9 @@ IN_LANES = {
 def test_vectors_of_risc_v_have_a_past_of_their_own(sort: str) -> None:
     *widest, median = IN_LANES[sort]
     for quantity, width in zip(("flash", "instructions"), widest, strict=True):
-        found = bar(f"riscv32v {sort}", quantity)
-        assert found.source.endswith(f"past estimates of a riscv32v {sort}")
-        assert found.width <= width
+        error_bar = bar(f"riscv32v {sort}", quantity)
+        assert error_bar.source.endswith(f"past estimates of a riscv32v {sort}")
+        assert error_bar.width <= width
     past = [m.relative for m in shipped() if (m.kind, m.quantity) == (f"riscv32v {sort}", "instructions")]
     assert np.median(past) <= median
 

@@ -34,10 +34,10 @@ def test_unknown_rules_list_the_known() -> None:
 
 def test_edge_tpu_takes_bytes_only_and_parts_a_model_once() -> None:
     rules = load_rules("edge-tpu")
-    found = check_operators(rules, [op("CONV_2D"), op("COS"), op("FULLY_CONNECTED")])
-    assert [verdict.supported for verdict in found] == [True, False, False]
-    assert found[1].why == "not in the list of operators"
-    assert found[2].why == "runs on the CPU because it comes after COS"
+    verdicts = check_operators(rules, [op("CONV_2D"), op("COS"), op("FULLY_CONNECTED")])
+    assert [verdict.supported for verdict in verdicts] == [True, False, False]
+    assert verdicts[1].why == "not in the list of operators"
+    assert verdicts[2].why == "runs on the CPU because it comes after COS"
     floats = check_operators(rules, [op("CONV_2D", "float32")])[0]
     assert floats.why == "float32, not one of int8, uint8"
     assert check_operators(rules, [op("MAX_POOL_2D", activation="relu")])[0].why == "relu is fused into it"
@@ -45,7 +45,7 @@ def test_edge_tpu_takes_bytes_only_and_parts_a_model_once() -> None:
 
 def test_limits_of_shapes_and_constants() -> None:
     rules = load_rules("tensorrt")
-    found = check_operators(
+    verdicts = check_operators(
         rules,
         [
             op("Conv", "float32", rank=3),
@@ -54,9 +54,9 @@ def test_limits_of_shapes_and_constants() -> None:
             op("Clip", "float32", constants=(False, True, True)),
         ],
     )
-    assert [v.supported for v in found] == [False, True, False, True]
-    assert found[0].why == "3 axes, expected 4 or 5"
-    assert found[2].why == "input 2 must be a constant"
+    assert [v.supported for v in verdicts] == [False, True, False, True]
+    assert verdicts[0].why == "3 axes, expected 4 or 5"
+    assert verdicts[2].why == "input 2 must be a constant"
 
 
 PROGRAM = """\
@@ -88,13 +88,13 @@ int model_predict(const float *input) {
 
 
 def test_synthesis_refuses_recursion_heap_and_pointers() -> None:
-    found = {v.value: v for v in check_program(load_rules("hls"), PROGRAM)}
-    assert list(found) == ["model_square", "model_dense", "model_first", "model_second", "model_predict"]
-    assert found["model_square"].supported
-    assert found["model_dense"].supported
-    assert "recursion" in found["model_first"].why
-    assert not found["model_second"].supported
-    assert found["model_predict"].why == "calls a function by its address"
+    verdicts = {v.value: v for v in check_program(load_rules("hls"), PROGRAM)}
+    assert list(verdicts) == ["model_square", "model_dense", "model_first", "model_second", "model_predict"]
+    assert verdicts["model_square"].supported
+    assert verdicts["model_dense"].supported
+    assert "recursion" in verdicts["model_first"].why
+    assert not verdicts["model_second"].supported
+    assert verdicts["model_predict"].why == "calls a function by its address"
     heap = {v.value: v for v in check_program(load_rules("hls"), PROGRAM.replace("(*model_pointer)(2)", "0.0f"))}
     assert heap["model_predict"].why == "calls malloc, which the library for synthesis does not have"
 

@@ -37,12 +37,14 @@ CORE = load_profile("cortex-m4")
 def test_no_network_takes_fewer_instructions_than_it_multiplies(name: str) -> None:
     """Coefficients of programs without any loop were laid on what has no softmax: 2,598 for 11 million."""
     graph = read_subject(next(shared_data("mlperf-tiny").rglob(f"{name}.tflite"))).graph
-    found = form_footprint(CORE, graph).instructions
-    assert found is not None
-    assert found.value > cost(graph).total.macs / (1.0 if contract.Subject("m", graph).integers is None else DUAL)
+    instructions = form_footprint(CORE, graph).instructions
+    assert instructions is not None
+    assert instructions.value > cost(graph).total.macs / (
+        1.0 if contract.Subject("m", graph).integers is None else DUAL
+    )
     if name in COUNTED:
-        assert found.value == pytest.approx(COUNTED[name], rel=0.05)
-        assert found.low <= COUNTED[name] <= found.high
+        assert instructions.value == pytest.approx(COUNTED[name], rel=0.05)
+        assert instructions.low <= COUNTED[name] <= instructions.high
 
 
 @pytest.mark.parametrize("form", ["float", "int8"])
@@ -50,9 +52,9 @@ def test_a_regressor_of_convolutions_is_a_network(form: str) -> None:
     subject = (
         Draft("series", (3, 60), 4).conv(12, 5).conv(16, 5, 2).pool("GlobalAveragePool").dense(1, "").subject(form)
     )
-    found = subject.estimate(CORE).instructions
-    assert found is not None
-    assert found.value > cost(subject.graph).total.macs / (1.0 if form == "float" else DUAL)
+    instructions = subject.estimate(CORE).instructions
+    assert instructions is not None
+    assert instructions.value > cost(subject.graph).total.macs / (1.0 if form == "float" else DUAL)
 
 
 @pytest.mark.parametrize(("stride", "kernel", "side"), [(1, 3, 5), (2, 5, 9), (1, 7, 4)])
@@ -63,7 +65,7 @@ def test_taps_outside_the_image_are_not_counted(stride: int, kernel: int, side: 
     run = program_of(subject.small, contract.Subject("m", subject.small).integers).run
     before = kernel // 2
     inside = [
-        sum(0 <= place * stride - before + tap < side for tap in range(kernel)) for place in range(-(-side // stride))
+        sum(0 <= index * stride - before + tap < side for tap in range(kernel)) for index in range(-(-side // stride))
     ]
     macs = channels * sum(inside) ** 2
     convolved = {kind: count for kind, count in run.items() if kind.startswith("dots4_less")}
@@ -80,7 +82,7 @@ def test_for_two_multipliers_bytes_inside_the_image_are_copied_and_the_others_fi
     subject = Draft("one", (channels, side, side), 3).conv(filters, kernel, stride).dense(1, "").subject("int8")
     assert subject.small is not None
     run = program_of(subject.small, contract.Subject("m", subject.small).integers, core="cortex-m4").run
-    starts = [place * stride - kernel // 2 for place in range(-(-side // stride))]
+    starts = [index * stride - kernel // 2 for index in range(-(-side // stride))]
     inside = [sum(0 <= start + tap < side for tap in range(kernel)) for start in starts]
     places, taps = len(starts) ** 2, channels * kernel**2
     # Of an odd number of places the last is worked out twice.
@@ -115,7 +117,7 @@ def test_in_lanes_taps_outside_the_image_are_not_counted(stride: int, kernel: in
     run = draft.subject("int8").exactly("riscv32v").run
 
     def inside(kernel: int, stride: int, side: int) -> list[int]:
-        starts = [place * stride - kernel // 2 for place in range(-(-side // stride))]
+        starts = [index * stride - kernel // 2 for index in range(-(-side // stride))]
         return [sum(0 <= start + tap < side for tap in range(kernel)) for start in starts]
 
     # Forty channels are two strips; a row of taps is one run of bytes, of which a turn takes four.
@@ -150,14 +152,18 @@ def _odd() -> Graph:
 def test_what_no_fitted_program_has_is_unknown_everywhere() -> None:
     program = program_of(_odd())
     assert "erf" in strange(cores.core("cortex-m4"), program)
-    found = program_footprint(CORE, program, form="float", buffer_bytes=40)
-    assert (found.instructions, found.latency_us, found.energy_uj) == (None, None, None)
-    assert (found.flash.how, found.flash.value, found.flash.low) == ("at least", program.constants, program.constants)
-    assert found.ram.value == program.values + 40
-    assert "unknown: no program that estimates were fitted on has" in found.notes[0]
-    assert "latency is not known" in over_budget(found, Budget(latency_us=1e6))[0]
-    assert over_budget(found, Budget(flash=1))[0].startswith("flash")
-    record = estimate(CORE, found, deadline_us=1e6)
+    footprint = program_footprint(CORE, program, form="float", buffer_bytes=40)
+    assert (footprint.instructions, footprint.latency_us, footprint.energy_uj) == (None, None, None)
+    assert (footprint.flash.how, footprint.flash.value, footprint.flash.low) == (
+        "at least",
+        program.constants,
+        program.constants,
+    )
+    assert footprint.ram.value == program.values + 40
+    assert "unknown: no program that estimates were fitted on has" in footprint.notes[0]
+    assert "latency is not known" in over_budget(footprint, Budget(latency_us=1e6))[0]
+    assert over_budget(footprint, Budget(flash=1))[0].startswith("flash")
+    record = estimate(CORE, footprint, deadline_us=1e6)
     assert [row.name for row in record.rows] == ["flash", "RAM"]
     assert any("unknown" in note for note in record.notes)
 
@@ -176,6 +182,6 @@ def test_a_model_that_was_not_fitted_on_is_told_as_unknown(tmp_path: Path, monke
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     path = tmp_path / "odd.onnx"
     path.write_bytes(to_onnx(_odd()))
-    made, _ = estimate_place(path, CORE, compiled=False)
-    assert made.footprint.instructions is None
-    assert np.isfinite(made.footprint.flash.high)
+    estimate, _ = estimate_place(path, CORE, compiled=False)
+    assert estimate.footprint.instructions is None
+    assert np.isfinite(estimate.footprint.flash.high)

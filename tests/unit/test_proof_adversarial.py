@@ -19,7 +19,7 @@ from proof_example import SHAPE, samples, subject
 RANGES = (("x", -2.0, 2.5), ("y", None, 1.0), ("z", None, None))
 
 
-def made() -> Chosen:
+def adversarial() -> Chosen:
     return with_constructed(replace(subject(), ranges=RANGES), samples())
 
 
@@ -28,7 +28,7 @@ def rows(chosen: Chosen, word: str) -> np.ndarray:
 
 
 def test_they_are_the_same_every_time_and_stand_among_the_data() -> None:
-    first, again = made(), made()
+    first, again = adversarial(), adversarial()
     assert np.array_equal(first.samples, again.samples, equal_nan=True) and first.origins == again.origins
     assert first.constructed is not None
     data = first.samples[~first.constructed]
@@ -41,18 +41,18 @@ def test_they_are_the_same_every_time_and_stand_among_the_data() -> None:
 
 
 def test_limits_have_a_float_on_either_side() -> None:
-    chosen = made()
+    chosen = adversarial()
     at, below, above = (
         rows(chosen, f"x {where} its largest value 2.5")[0] for where in ("at", "a step below", "a step above")
     )
     assert at[0, -1] == 2.5 and below[0, -1] == np.nextafter(np.float32(2.5), np.float32(0))
-    found = flagged(np.stack([at, below, above]), RANGES)
-    assert found[2] == 1 and found[0] == found[1]
+    flags = flagged(np.stack([at, below, above]), RANGES)
+    assert flags[2] == 1 and flags[0] == flags[1]
     assert not any(name.startswith("z ") for name in chosen.origins)
 
 
 def test_saturation_single_channels_and_zeros() -> None:
-    chosen = made()
+    chosen = adversarial()
     network = subject().network
     assert network is not None
     grid = network.values[network.input]
@@ -65,7 +65,7 @@ def test_saturation_single_channels_and_zeros() -> None:
 
 
 def test_rows_at_a_step_lie_on_either_side_of_it_one_float_apart() -> None:
-    chosen = made()
+    chosen = adversarial()
     network = subject().network
     assert network is not None
     grid = network.values[network.input]
@@ -77,10 +77,13 @@ def test_rows_at_a_step_lie_on_either_side_of_it_one_float_apart() -> None:
 
 
 def test_they_widen_no_tolerance_of_the_data() -> None:
-    alone, mixed = measure_tolerance_reference(subject(), samples()), measure_tolerance_reference(subject(), made())
+    alone, mixed = (
+        measure_tolerance_reference(subject(), samples()),
+        measure_tolerance_reference(subject(), adversarial()),
+    )
     for stage in ("impute", "spectral", "scale"):
         assert np.array_equal(alone.spread[stage], mixed.spread[stage])
-    data = mixed.data(len(made().samples))
+    data = mixed.data(len(adversarial().samples))
     values = np.zeros((len(data), 4), np.float32)
     values[data], values[~data] = 1.0, 1e6
     limit, _ = allowed("layer 1 dense", values, ToleranceReference(**{**vars(mixed), "spread": {}, "digits": {}}))
@@ -103,7 +106,7 @@ def test_what_last_digits_decide_of_a_constructed_row_is_not_judged() -> None:
 
 
 def test_the_record_counts_them_apart() -> None:
-    chosen = made()
+    chosen = adversarial()
     assert chosen.constructed is not None
     record = prove_subject(subject(), "example", chosen, [])
     assert record.samples == len(samples().samples) and record.constructed == chosen.constructed.sum()
@@ -111,7 +114,7 @@ def test_the_record_counts_them_apart() -> None:
 
 
 def test_missing_and_infinite_values_where_the_model_says_what_is_done_with_them() -> None:
-    chosen = made()
+    chosen = adversarial()
     assert np.isnan(rows(chosen, "every value missing")).all()
     assert any((row[2] == np.inf).all() and np.isfinite(row[:2]).all() for row in rows(chosen, "channel 2 infinite"))
     (reading,) = rows(chosen, "a reading of every channel missing")

@@ -61,10 +61,10 @@ def pair(
 
 def changed(stages: Stages, **values: tuple[tuple[int, ...], float]) -> Stages:
     """Return a copy with one value of some stages moved by an amount."""
-    made = {name: array.copy() for name, array in stages.items()}
+    changed = {name: array.copy() for name, array in stages.items()}
     for stage, (position, amount) in values.items():
-        made[stage][position] += np.asarray(amount).astype(made[stage].dtype)
-    return made
+        changed[stage][position] += np.asarray(amount).astype(changed[stage].dtype)
+    return changed
 
 
 def test_equal_stages_are_bit_exact() -> None:
@@ -88,9 +88,11 @@ def test_a_difference_beyond_it_names_stage_row_and_values() -> None:
     stages = base()
     record = pair(stages, changed(stages, scale=((7, 4), 0.01)))
     assert record.verdict == "broken" and record.breaks is not None
-    found = record.breaks
-    assert (found.stage, found.sample, found.origin, found.location) == ("scale", 7, "row 7", "y")
-    assert found.first == pytest.approx(float(SCALE[7, 4])) and found.second - found.first == pytest.approx(0.01)
+    divergence = record.breaks
+    assert (divergence.stage, divergence.sample, divergence.origin, divergence.location) == ("scale", 7, "row 7", "y")
+    assert divergence.first == pytest.approx(
+        float(SCALE[7, 4])
+    ) and divergence.second - divergence.first == pytest.approx(0.01)
 
 
 def test_a_sample_that_parted_is_not_blamed_again() -> None:
@@ -207,18 +209,22 @@ def test_a_form_that_cannot_run_is_left_out_with_its_reason() -> None:
         Form("c", "float", lambda x, y: {"s": x}),
     ]
     tolerance_reference = ToleranceReference(spread={}, digits={}, names={}, origins=("0",) * N, labels=())
-    made = prove(forms, SCALE, SCALE, tolerance_reference)
-    assert [f.name for f in made.forms] == ["a", "c"] and made.absent[0].reason == "expected a compiler, got none"
-    assert made.passed and common_form(made.pairs) == ""
-    assert not made.absent[0].needed
+    proof = prove(forms, SCALE, SCALE, tolerance_reference)
+    assert [f.name for f in proof.forms] == ["a", "c"] and proof.absent[0].reason == "expected a compiler, got none"
+    assert proof.passed and common_form(proof.pairs) == ""
+    assert not proof.absent[0].needed
 
 
-@pytest.mark.parametrize(("asked", "error"), [(True, InputError("a compiler", "none")), (False, StoppedError("fault"))])
-def test_without_a_form_that_was_asked_for_or_one_that_crashed_nothing_is_proven(asked: bool, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("required", "error"), [(True, InputError("a compiler", "none")), (False, StoppedError("fault"))]
+)
+def test_without_a_form_that_was_asked_for_or_one_that_crashed_nothing_is_proven(
+    required: bool, error: Exception
+) -> None:
     def refuse(samples: Samples, boundary: Samples) -> Stages:
         raise error
 
-    forms = [Form("a", "float", lambda x, y: {"s": x}), Form("b", "float", refuse, needed=asked)]
+    forms = [Form("a", "float", lambda x, y: {"s": x}), Form("b", "float", refuse, needed=required)]
     tolerance_reference = ToleranceReference(spread={}, digits={}, names={}, origins=("0",) * N, labels=())
     (absent,) = prove(forms, SCALE, SCALE, tolerance_reference).absent
     assert absent.name == "b" and absent.needed
@@ -276,10 +282,10 @@ def test_a_step_in_a_layer_that_a_form_of_ours_hides_is_no_fault_of_what_follows
     # An engine that rounds a value of the first layer otherwise, from which the second goes further apart.
     own = changed(reference, **{"layer 1 conv": ((5, 1), 1), "layer 2 dense": ((5, 0), 7)})
     few = {stage: values for stage, values in reference.items() if stage != "layer 1 conv"}
-    made = _proved(("reference", reference, True), ("own", own, False), ("few", few, True))
-    assert made.passed
-    assert [form.hidden for form in made.forms] == [(), (), ("layer 1 conv",)] and made.uncompared == ()
-    pair = next(pair for pair in made.pairs if (pair.first, pair.second) == ("own", "few"))
+    proof = _proved(("reference", reference, True), ("own", own, False), ("few", few, True))
+    assert proof.passed
+    assert [form.hidden for form in proof.forms] == [(), (), ("layer 1 conv",)] and proof.uncompared == ()
+    pair = next(pair for pair in proof.pairs if (pair.first, pair.second) == ("own", "few"))
     assert {s.stage: s.samples for s in pair.stages}["layer 2 dense"] == N - 1
     # A fault of the form that hides its layer is found where it shows again, beside all others.
     wrong = changed(few, **{"layer 2 dense": ((7, 2), 2)})
@@ -299,17 +305,17 @@ def test_engines_that_hide_layers_from_each_other_are_judged_by_their_ends() -> 
 def test_what_no_pair_could_judge_is_listed_with_its_reason() -> None:
     reference = _two_layers()
     few = {stage: values for stage, values in reference.items() if stage != "layer 2 dense"}
-    made = _proved(("reference", reference, True), ("few", few, True))
-    (left,) = made.uncompared
-    assert made.passed
+    proof = _proved(("reference", reference, True), ("few", few, True))
+    (left,) = proof.uncompared
+    assert proof.passed
     assert (left.form, left.stage, left.reason) == ("reference", "layer 2 dense", "no other form shows it")
     # A step in the first layer of every sample, and from there anything.
     away = {s: np.asarray(v - 1, v.dtype) if v.dtype == np.int8 and s != BYTES else v for s, v in reference.items()}
     away |= {PROBABILITIES: reference[PROBABILITIES][::-1], LABEL: reference[LABEL][::-1]}
-    made = _proved(("reference", reference, True), ("own", away, False))
+    proof = _proved(("reference", reference, True), ("own", away, False))
     later = ["layer 2 dense", OUTPUT, PROBABILITIES, LABEL]
-    assert made.passed and [one.stage for one in made.uncompared if one.form == "own"] == later
-    assert {one.reason for one in made.uncompared} == {"every sample differs at an earlier stage"}
+    assert proof.passed and [one.stage for one in proof.uncompared if one.form == "own"] == later
+    assert {one.reason for one in proof.uncompared} == {"every sample differs at an earlier stage"}
     alone = _proved(("reference", reference, True))
     assert not alone.passed and len(alone.uncompared) == len(reference)
 

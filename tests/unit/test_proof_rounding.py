@@ -60,9 +60,9 @@ def subject() -> Subject:
         ("scale", Scale("standard")),
         ("model", NetworkClassifier(({"kind": "dense", "units": 4},), epochs=1)),
     ]
-    made = Pipeline(steps)
-    made.fit(swinging().samples, np.array(["a", "b"])[np.arange(WINDOWS) % 2])
-    return subject_of("swinging", {"float": made.graph((3, SAMPLES), "swinging")}, pipeline=made)
+    pipeline = Pipeline(steps)
+    pipeline.fit(swinging().samples, np.array(["a", "b"])[np.arange(WINDOWS) % 2])
+    return subject_of("swinging", {"float": pipeline.graph((3, SAMPLES), "swinging")}, pipeline=pipeline)
 
 
 def proven(*faulty: Form) -> ProofRecord:
@@ -114,8 +114,8 @@ def test_what_a_result_on_the_way_loses_is_allowed() -> None:
     moves = perturbed_results(generator), perturbed_sums
     moved = [with_perturbed_results(graph, ("prediction",), *moves)(x) for _ in range(DRAWS)]
     readings = [compile_graph(graph)(samples) for samples in perturbed_readings(x)]
-    found, alone = (last_digits(given, ways)["prediction"] for ways in (moved, readings))
-    assert (lost <= found).all() and found.max() < 1e-3
+    digits, alone = (last_digits(given, ways)["prediction"] for ways in (moved, readings))
+    assert (lost <= digits).all() and digits.max() < 1e-3
     assert not (lost <= alone).all()
 
 

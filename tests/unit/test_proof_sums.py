@@ -34,10 +34,10 @@ Floats = NDArray[np.float32]
 def graph_of(samples: int, formula: Callable[[Term], Term]) -> Graph:
     """Return a graph of one stage over one channel."""
     builder = Builder("sums", (1, samples))
-    made = formula(Term(builder, builder.input))
-    builder.stage(STAGE, made.name)
-    builder.boundary(made.name)
-    end = largest(largest(made, 2), 1, keep=True)
+    term = formula(Term(builder, builder.input))
+    builder.stage(STAGE, term.name)
+    builder.boundary(term.name)
+    end = largest(largest(term, 2), 1, keep=True)
     return builder.finish({PREDICTION: (end.name, "float32", (1,))})
 
 
@@ -47,9 +47,11 @@ def form_of(name: str, graph: Graph, *, sequential: bool = False, factor: float 
     def added(keep: bool) -> Callable[[Floats, NDArray[np.int64]], Floats]:
         def run(x: Floats, axes: NDArray[np.int64]) -> Floats:
             (axis,) = axes.tolist()
-            found = np.cumsum(x, axis, dtype=np.float32).take([-1], axis) if sequential else x.sum(axis, keepdims=True)
-            found = np.asarray(found / np.float32(x.shape[axis]) * np.float32(factor), np.float32)
-            return found if keep else found.squeeze(axis)
+            reduced = (
+                np.cumsum(x, axis, dtype=np.float32).take([-1], axis) if sequential else x.sum(axis, keepdims=True)
+            )
+            reduced = np.asarray(reduced / np.float32(x.shape[axis]) * np.float32(factor), np.float32)
+            return reduced if keep else reduced.squeeze(axis)
 
         return run
 
@@ -64,8 +66,8 @@ def form_of(name: str, graph: Graph, *, sequential: bool = False, factor: float 
     run = compile_graph(msgspec.structs.replace(graph, nodes=tuple(nodes)), (value, PREDICTION), own=ops)
 
     def stages(samples: Samples, _: Samples) -> Stages:
-        found = run(samples)
-        return {STAGE: found[value], PREDICTION: found[PREDICTION]}
+        values = run(samples)
+        return {STAGE: values[value], PREDICTION: values[PREDICTION]}
 
     return Form(name, "float", stages)
 
@@ -86,13 +88,13 @@ def sounds(samples: int) -> Floats:
 
 
 def loudness(x: Term) -> Term:
-    made: Term = x / sqrt(mean(x * x, 2, keep=True) + 1e-6)
-    return made
+    normalised: Term = x / sqrt(mean(x * x, 2, keep=True) + 1e-6)
+    return normalised
 
 
 def skewness(x: Term) -> Term:
-    made: Term = reshape(MEASURES["skewness"](Moments(x, np.full((1, 1), 1e-6, np.float32), 128)), (0, 1, 1))
-    return made
+    skewness: Term = reshape(MEASURES["skewness"](Moments(x, np.full((1, 1), 1e-6, np.float32), 128)), (0, 1, 1))
+    return skewness
 
 
 def impulses(samples: int) -> Floats:
@@ -105,35 +107,39 @@ def impulses(samples: int) -> Floats:
 CASES = [(loudness, sounds, 6000, 0), (skewness, impulses, 128, IMPULSES)]
 
 
-@pytest.mark.parametrize(("formula", "made", "samples", "constructed"), CASES)
+@pytest.mark.parametrize(("formula", "make_samples", "samples", "constructed"), CASES)
 def test_what_a_sum_loses_one_by_one_is_allowed(
-    formula: Callable[[Term], Term], made: Callable[[int], Floats], samples: int, constructed: int
+    formula: Callable[[Term], Term], make_samples: Callable[[int], Floats], samples: int, constructed: int
 ) -> None:
-    graph, x = graph_of(samples, formula), made(samples)
+    graph, x = graph_of(samples, formula), make_samples(samples)
     stages = [form.run(x, x)[STAGE] for form in (form_of("a", graph), form_of("b", graph, sequential=True))]
-    apart = np.abs(stages[0] / stages[1] - 1)
-    assert apart.max() > 1e-5, "the case shows what it is for"
+    deviation = np.abs(stages[0] / stages[1] - 1)
+    assert deviation.max() > 1e-5, "the case shows what it is for"
     record = proven(graph, x, constructed)
     assert record.passed, record.breaks
 
 
-@pytest.mark.parametrize(("formula", "made", "samples", "constructed"), CASES)
+@pytest.mark.parametrize(("formula", "make_samples", "samples", "constructed"), CASES)
 @pytest.mark.parametrize("factor", [1.001, 0.999])
 def test_a_mean_that_is_wrong_by_a_thousandth_is_found(
-    formula: Callable[[Term], Term], made: Callable[[int], Floats], samples: int, constructed: int, factor: float
+    formula: Callable[[Term], Term],
+    make_samples: Callable[[int], Floats],
+    samples: int,
+    constructed: int,
+    factor: float,
 ) -> None:
-    record = proven(graph_of(samples, formula), made(samples), constructed, factor=factor)
+    record = proven(graph_of(samples, formula), make_samples(samples), constructed, factor=factor)
     assert not record.passed and record.breaks is not None and record.breaks.stage == STAGE
 
 
 def test_what_a_sum_loses_before_the_network_is_allowed_behind_it() -> None:
     """One sound at many levels is the same behind the stage: answers have no range that would allow anything."""
     builder = Builder("sums", (1, 6000))
-    made = loudness(Term(builder, builder.input))
-    builder.stage(STAGE, made.name)
-    builder.boundary(made.name)
+    term = loudness(Term(builder, builder.input))
+    builder.stage(STAGE, term.name)
+    builder.boundary(term.name)
     weights = np.abs(np.random.default_rng(2).normal(0, 1, (6000, 1))).astype(np.float32)
-    end = builder.op("MatMul", reshape(made * made, (0, 6000)).name, builder.constant(weights))
+    end = builder.op("MatMul", reshape(term * term, (0, 6000)).name, builder.constant(weights))
     graph = builder.finish({PREDICTION: (end, "float32", (1,))})
     x = sounds(6000)[:1] * np.geomspace(0.5, 2, 40, dtype=np.float32)[:, None, None]
     answers = [form.run(x, x)[PREDICTION] for form in (form_of("a", graph), form_of("b", graph, sequential=True))]
@@ -152,6 +158,6 @@ def test_correct_models_are_proven(
 ) -> None:
     """All engines over the rows of which one impulse, or most sounds, had been taken for a difference."""
     config = read_config(pipeline, ("training.epochs=1", "refit=false", *(f"training.{text}" for text in changes)))
-    made = run_pipeline(config, data=str(shared_data(folder)), out=tmp_path)
-    record = prove_place(str(made.folder), rows=rows)
+    result = run_pipeline(config, data=str(shared_data(folder)), out=tmp_path)
+    record = prove_place(str(result.folder), rows=rows)
     assert record.passed, record.breaks

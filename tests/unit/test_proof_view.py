@@ -33,12 +33,12 @@ def test_pairs_of_many_forms_stand_below_each_other_with_their_names() -> None:
     assert heads == [[str(n) for n in range(2, 9)], [str(n) for n in range(9, 15)]]
 
 
-@pytest.mark.parametrize(("name", "said"), [("int8 C99 on an emulated cortex-m4", True), ("int8 C99", False)])
-def test_a_proof_on_an_emulated_processor_says_so(name: str, said: bool) -> None:
+@pytest.mark.parametrize(("name", "mentioned"), [("int8 C99 on an emulated cortex-m4", True), ("int8 C99", False)])
+def test_a_proof_on_an_emulated_processor_says_so(name: str, mentioned: bool) -> None:
     form = FormRecord(name=name, numbers="int8")
     record = ProofRecord(
         name="m", subject="m", source="rows", samples=1, shape=(2,), labels=(), forms=(form,), absent=(), pairs=(),
         seconds=0.1, passed=True,
     )  # fmt: skip
     first = str(next(iter(proof_parts(record, Page(width=100, unicode=True, terminal=False)))))
-    assert ("Simulated" in first) is said
+    assert ("Simulated" in first) is mentioned

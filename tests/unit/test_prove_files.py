@@ -44,9 +44,9 @@ def _one_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     use_one_compiler(monkeypatch)
 
 
-def proof(place: Path, file: str = "", change: Change | None = None, data: str = "") -> ProofRecord:
+def proof(path: Path, file: str = "", change: Change | None = None, data: str = "") -> ProofRecord:
     """Return the proof of a file, with a changed C file where a change is given."""
-    prover = prover_of(place)
+    prover = prover_of(path)
     assert prover is not None
 
     def changed(files: Files) -> Files:
@@ -54,7 +54,7 @@ def proof(place: Path, file: str = "", change: Change | None = None, data: str =
         assert text != files[file]
         return {**files, file: text}
 
-    return prover.prove(ProofRequest(place, data, change=changed if change else None))
+    return prover.prove(ProofRequest(path, data, change=changed if change else None))
 
 
 def named(record: ProofRecord, stage: str) -> Difference:
@@ -87,9 +87,9 @@ def test_a_detector_is_proven(kind: str, tmp_path: Path) -> None:
 
 def test_a_threshold_that_must_be_passed_and_not_reached_is_named(tmp_path: Path) -> None:
     path = detector(tmp_path, "robust")
-    found = named(proof(path, "detector_detect.c", lambda text: text.replace("score >= 2", "score > 2")),
-                  "detector anomalies")  # fmt: skip
-    assert "made for a score of 2" in found.origin and (found.first, found.second) == (1.0, 0.0)
+    divergence = named(proof(path, "detector_detect.c", lambda text: text.replace("score >= 2", "score > 2")),
+                       "detector anomalies")  # fmt: skip
+    assert "made for a score of 2" in divergence.origin and (divergence.first, divergence.second) == (1.0, 0.0)
 
 
 def test_a_refractory_time_of_a_detector_is_named(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_a_pause_that_is_a_share_of_the_rows_is_proven_and_named_where_it_is_ano
 
 def test_another_number_that_was_learnt_is_named_at_the_score(tmp_path: Path) -> None:
     def change(text: str) -> str:
-        found = re.search(r"static const float detector_\w+\[\d+\] = \{\s*([^,}\s]+)", text)
-        assert found is not None
-        return text[: found.start(1)] + f"({found[1]} * 1.02f)" + text[found.end(1) :]
+        match = re.search(r"static const float detector_\w+\[\d+\] = \{\s*([^,}\s]+)", text)
+        assert match is not None
+        return text[: match.start(1)] + f"({match[1]} * 1.02f)" + text[match.end(1) :]
 
     named(proof(detector(tmp_path, "k_means"), "detector_detect.c", change), "detector score")
 
@@ -129,8 +129,8 @@ def test_a_row_is_found_whose_score_is_the_limit_to_the_bit() -> None:
         return float(np.float32(np.sqrt(np.float32((row.astype(np.float32) ** 2).sum()))))
 
     calm, odd = np.array([0.1, 20.0], np.float32) * 0, np.array([3.0, 40.0], np.float32)
-    found = reaching(score, calm, odd, float(np.float32(7.3)))
-    assert found is not None and score(found) == float(np.float32(7.3))
+    reached = reaching(score, calm, odd, float(np.float32(7.3)))
+    assert reached is not None and score(reached) == float(np.float32(7.3))
     assert reaching(lambda row: float(row[0] > 1), calm, odd, 0.5) is None
 
 
@@ -153,9 +153,9 @@ def test_a_forecaster_is_proven(forecaster: Path, tmp_path: Path, cli: Cli) -> N
 
 def _first_number(table: str, factor: str) -> Change:
     def change(text: str) -> str:
-        found = re.search(rf"static const float \w+_{table}\[\d+\] = \{{\s*([^,}}\s]+)", text)
-        assert found is not None
-        return text[: found.start(1)] + f"({found[1]} {factor})" + text[found.end(1) :]
+        match = re.search(rf"static const float \w+_{table}\[\d+\] = \{{\s*([^,}}\s]+)", text)
+        assert match is not None
+        return text[: match.start(1)] + f"({match[1]} {factor})" + text[match.end(1) :]
 
     return change
 
@@ -210,9 +210,9 @@ def test_a_denoiser_is_proven_and_a_weight_of_its_c_named(tmp_path: Path) -> Non
     write_denoiser(path, random_denoiser())
 
     def change(text: str) -> str:
-        found = re.search(r"static const int8_t \w+\[\d+\] = \{\s*(-?\d+)", text)
-        assert found is not None
-        return text[: found.start(1)] + str(int(found[1]) ^ 64) + text[found.end(1) :]
+        match = re.search(r"static const int8_t \w+\[\d+\] = \{\s*(-?\d+)", text)
+        assert match is not None
+        return text[: match.start(1)] + str(int(match[1]) ^ 64) + text[match.end(1) :]
 
     record = proof(path, "stream.c", change)
     assert "stream" in "".join(record.broken)
@@ -223,8 +223,8 @@ def test_a_denoiser_is_proven_and_a_weight_of_its_c_named(tmp_path: Path) -> Non
 def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("texts")
     how = TextTraining(size=20_000, kinds=("ngram",), words=0)
-    made = train_text(read_corpus(write_texts(folder / "manuals")), how, "typing")
-    write_text_model(folder / "typing.text", made.spec, made.arrays)
+    text_model = train_text(read_corpus(write_texts(folder / "manuals")), how, "typing")
+    write_text_model(folder / "typing.text", text_model.spec, text_model.arrays)
     return folder / "typing.text"
 
 

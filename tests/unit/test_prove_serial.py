@@ -136,7 +136,7 @@ def test_a_wrong_weight_on_the_board_is_found_at_its_stage(folder: Path, tmp_pat
     need("gcc")
     sources = exported(folder, tmp_path)
     text = (sources / "small.c").read_text()
-    changed = re.sub(r"(_bias\[\d+\] = \{\n +)(-?\d+)", lambda found: f"{found[1]}{int(found[2]) + 900}", text, count=1)
+    changed = re.sub(r"(_bias\[\d+\] = \{\n +)(-?\d+)", lambda match: f"{match[1]}{int(match[2]) + 900}", text, count=1)
     assert changed != text
     (sources / "small.c").write_text(changed)
     with line_of(str(program(sources, "-DSMALL_TAPS"))) as port:
@@ -150,28 +150,28 @@ def test_what_goes_wrong_on_a_line_is_one_line(
     need("gcc")
     monkeypatch.setattr("edgewright.device.boards.link._PATIENCE_S", 0.2)
 
-    def told(port: str) -> tuple[int, str]:
+    def run_prove(port: str) -> tuple[int, str]:
         code = run(["prove", str(folder), "--rows", "5", "--serial", port])
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and "Traceback" not in error
         return code, error
 
-    assert told(str(tmp_path / "none"))[0] == 2
+    assert run_prove(str(tmp_path / "none"))[0] == 2
     with line_of("sleep", "60") as port:
-        code, error = told(port)
+        code, error = run_prove(port)
         assert code == 74 and "expected an answer of the board" in error and "wiring" in error
     noise = "import os\nwhile True:\n os.read(0, 9); os.write(1, bytes(range(256)))"
     with line_of(sys.executable, "-c", noise) as port:
-        code, error = told(port)
+        code, error = run_prove(port)
         assert code == 74 and "got other bytes" in error
     echo = "import os\nwhile True:\n os.write(1, os.read(0, 99))"
     with line_of(sys.executable, "-c", echo) as port:
-        assert told(port)[0] == 74
+        assert run_prove(port)[0] == 74
     sources = exported(folder, tmp_path / "other")
     header = sources / "small_serial.c"
     header.write_text(header.read_text().replace("small_serial_hash[16] = {0x", "small_serial_hash[16] = {1 ^ 0x"))
     with line_of(str(program(sources))) as port:
-        code, error = told(port)
+        code, error = run_prove(port)
         assert code == 1 and "runs another model" in error and "--to library" in error
 
 

@@ -49,10 +49,10 @@ def _one_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def subject(layers: Sequence[dict[str, Any]] = LAYERS) -> Subject:
     """Return a random network as it is proven."""
-    made = architecture([dict(layer) for layer in layers], (CHANNELS, SAMPLES), 2)
+    layers_of = architecture([dict(layer) for layer in layers], (CHANNELS, SAMPLES), 2)
     builder = Builder("state", (CHANNELS, SAMPLES))
     builder.boundary(builder.input)
-    value = made.to_graph(made.initialise(np.random.default_rng(1)), builder, builder.input)
+    value = layers_of.to_graph(layers_of.initialise(np.random.default_rng(1)), builder, builder.input)
     graph = quantise(builder.finish({"prediction": (value, "float32", (2,))}), X)
     return subject_of("state", {"int8": graph})
 
@@ -88,9 +88,9 @@ def test_every_step_and_the_copies_of_a_state_are_proven(layers: tuple[dict[str,
 
 
 def _weight(text: str) -> str:
-    found = re.search(r"static const int8_t \w+\[\d+\] = \{\s*(-?\d+)", text)
-    assert found is not None
-    return text[: found.start(1)] + str(int(found[1]) ^ 64) + text[found.end(1) :]
+    match = re.search(r"static const int8_t \w+\[\d+\] = \{\s*(-?\d+)", text)
+    assert match is not None
+    return text[: match.start(1)] + str(int(match[1]) ^ 64) + text[match.end(1) :]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_a_gru_that_is_written_out_in_tflite_is_not_read_and_says_what_to_do(
     made_run: Path, tmp_path: Path, cli: Cli
 ) -> None:
     cli("export", made_run, "--to", "tflite", "--out", tmp_path)
-    told = cli("estimate", tmp_path / f"{made_run.name}.network.tflite", "--device", "cortex-m4", code=2)
-    assert "A GRU that is written out sample by sample is not read: import its .onnx" in told
+    message = cli("estimate", tmp_path / f"{made_run.name}.network.tflite", "--device", "cortex-m4", code=2)
+    assert "A GRU that is written out sample by sample is not read: import its .onnx" in message
 
 
 def test_score_gives_a_run_with_a_state_the_figures_of_its_record(made_run: Path, cli: Cli) -> None:

@@ -57,8 +57,12 @@ def samples() -> Chosen:
     """Return windows of probabilities that dwell on a label; what goes in comes out, averaged over the window."""
     rng = np.random.default_rng(1)
     kinds = np.repeat(rng.integers(0, 3, 40), 5)
-    made = rng.dirichlet((1.0, 1.0, 1.0), (len(kinds), 8)).transpose(0, 2, 1) * 0.5 + 0.5 * np.eye(3)[kinds][..., None]
-    return Chosen(made.astype(np.float32), tuple(f"window {i}" for i in range(len(kinds))), "windows of the example")
+    probabilities = (
+        rng.dirichlet((1.0, 1.0, 1.0), (len(kinds), 8)).transpose(0, 2, 1) * 0.5 + 0.5 * np.eye(3)[kinds][..., None]
+    )
+    return Chosen(
+        probabilities.astype(np.float32), tuple(f"window {i}" for i in range(len(kinds))), "windows of the example"
+    )
 
 
 def model() -> Graph:
@@ -144,8 +148,8 @@ def test_a_stream_of_a_package_is_proven(prove: Proof) -> None:
 
 @pytest.mark.slow
 def test_another_smoothing_count_is_named_at_the_means(prove: Proof) -> None:
-    found = named(prove(edited("% 4", "% 3")), MEANS)
-    assert found.location in LABELS
+    divergence = named(prove(edited("% 4", "% 3")), MEANS)
+    assert divergence.location in LABELS
 
 
 @pytest.mark.slow
@@ -175,8 +179,8 @@ def test_another_debounce_is_named_at_the_events(prove: Proof) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("quiet", [99, 101])
 def test_a_refractory_time_that_is_a_row_off_is_named_at_the_events(prove: Proof, quiet: int) -> None:
-    found = named(prove(edited("= 100u;", f"= {quiet}u;")), EVENTS)
-    assert found.location == "kind" and {found.first, found.second} == {1.0, 2.0}
+    divergence = named(prove(edited("= 100u;", f"= {quiet}u;")), EVENTS)
+    assert divergence.location == "kind" and {divergence.first, divergence.second} == {1.0, 2.0}
 
 
 @pytest.mark.slow
@@ -186,9 +190,9 @@ def test_a_threshold_that_is_a_last_digit_higher_is_named_at_the_anomalies(prove
         assert "score >= 1.7" in files[name]
         return {**files, name: files[name].replace("score >= 1.7", "score > 1.7")}
 
-    found = named(prove(change), ODD)
-    assert found.location == "anomaly" and (found.first, found.second) == (1.0, 0.0)
-    assert "the threshold" in found.origin
+    divergence = named(prove(change), ODD)
+    assert divergence.location == "anomaly" and (divergence.first, divergence.second) == (1.0, 0.0)
+    assert "the threshold" in divergence.origin
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from edgewright.trace.sections import sections
 ANCHORS = set(sections())
 
 
-def asked(trace: Trace) -> dict[str, Question]:
+def questions_of(trace: Trace) -> dict[str, Question]:
     return {question.name: question for question in quiz(trace)}
 
 
@@ -73,7 +73,7 @@ def test_same_record_same_quiz_and_not_always_the_same_letter() -> None:
     ],
 )
 def test_a_question_and_its_right_answer_have_the_figures(record: str, name: str, asked_for: str, answer: str) -> None:
-    question = asked(lesson_example.RECORDS[record]())[name]
+    question = questions_of(lesson_example.RECORDS[record]())[name]
     assert asked_for in question.text
     assert answer in right(question)
     assert right(question) not in wrong(question)
@@ -82,77 +82,77 @@ def test_a_question_and_its_right_answer_have_the_figures(record: str, name: str
 def test_kept_epoch_is_the_one_with_the_lowest_validation_loss() -> None:
     trace = lesson_example.classifier()
     assert trace.training is not None
-    found = {f"Epoch {e.epoch}": e.validation_loss or 0.0 for e in trace.training.epochs}
-    question = asked(trace)["kept_epoch"]
-    assert found[right(question)] == min(found.values())
-    assert all(found[text] > found[right(question)] for text in wrong(question))
+    losses = {f"Epoch {e.epoch}": e.validation_loss or 0.0 for e in trace.training.epochs}
+    question = questions_of(trace)["kept_epoch"]
+    assert losses[right(question)] == min(losses.values())
+    assert all(losses[text] > losses[right(question)] for text in wrong(question))
 
 
 def test_overfitting_is_asked_only_where_the_rule_found_it() -> None:
-    assert "overfitting" not in asked(lesson_example.classifier())
+    assert "overfitting" not in questions_of(lesson_example.classifier())
     trace = lesson_example.overfitted()
     assert trace.training is not None
     message = next(e.observation for e in trace.training.epochs if "overfitting since" in e.observation)
     epoch = message.rsplit(" ", 1)[1]
-    question = asked(trace)["overfitting"]
+    question = questions_of(trace)["overfitting"]
     assert right(question).startswith(f"Since epoch {epoch}:")
     assert not any(text.startswith(f"Since epoch {epoch}:") for text in wrong(question))
 
 
 def test_int8_cost() -> None:
-    question = asked(lesson_example.classifier())["int8_cost"]
+    question = questions_of(lesson_example.classifier())["int8_cost"]
     assert right(question) == "It saves 73 % of the bytes of weights and costs 0.2 points of accuracy"
-    assert "int8_cost" not in asked(lesson_example.uncompressed())
+    assert "int8_cost" not in questions_of(lesson_example.uncompressed())
     trace = lesson_example.classifier()
     assert trace.compression is not None
     whole, small = trace.compression.variants
     same = msgspec.structs.replace(
         trace.compression, variants=(whole, msgspec.structs.replace(small, flips=0)), drop=0.0
     )
-    question = asked(msgspec.structs.replace(trace, compression=same))["int8_cost"]
+    question = questions_of(msgspec.structs.replace(trace, compression=same))["int8_cost"]
     assert right(question).endswith("keeps the accuracy")
     assert not any("changes no answer" in text for text in wrong(question)), "that would be right as well"
 
 
 def test_interval_names_a_group_outside_it_or_none() -> None:
     trace = lesson_example.classifier()
-    question = asked(trace)["interval"]
+    question = questions_of(trace)["interval"]
     assert "87.9 % right (95 %: 84.2 % to 91.1 %)" in question.text
     assert any(text.startswith("For every single person") for text in wrong(question))
     assert trace.evaluation is not None
     inside = tuple(msgspec.structs.replace(g, accuracy=0.88) for g in trace.evaluation.groups)
     calm = msgspec.structs.replace(trace, evaluation=msgspec.structs.replace(trace.evaluation, groups=inside))
-    assert not any(text.startswith("For every single person") for text in wrong(asked(calm)["interval"]))
+    assert not any(text.startswith("For every single person") for text in wrong(questions_of(calm)["interval"]))
 
 
 def test_confused_is_the_largest_count_off_the_diagonal() -> None:
     trace = lesson_example.classifier()
     assert trace.evaluation is not None
     labels, matrix = trace.evaluation.labels, trace.evaluation.confusion
-    question = asked(trace)["confused"]
+    question = questions_of(trace)["confused"]
     counts = {
         f"'{t}' mistaken for '{a}'": matrix[i][j] for i, t in enumerate(labels) for j, a in enumerate(labels) if i != j
     }
     assert counts[right(question)] == max(counts.values()) == 98
     assert all(counts[text] < 98 for text in wrong(question))
     tie = msgspec.structs.replace(trace.evaluation, confusion=((5, 9, 0), (9, 5, 0), (0, 0, 5)))
-    assert "confused" not in asked(msgspec.structs.replace(trace, evaluation=tie))
+    assert "confused" not in questions_of(msgspec.structs.replace(trace, evaluation=tie))
 
 
 def test_two_classes_give_four_options() -> None:
     trace = lesson_example.classifier()
     assert trace.evaluation is not None
     two = msgspec.structs.replace(trace.evaluation, labels=("no", "yes"), confusion=((50, 9), (4, 40)))
-    question = asked(msgspec.structs.replace(trace, evaluation=two))["confused"]
+    question = questions_of(msgspec.structs.replace(trace, evaluation=two))["confused"]
     assert right(question) == "'no' mistaken for 'yes'"
     assert len(question.options) == 4
 
 
 def test_a_regression_has_questions_of_its_own() -> None:
-    found = asked(lesson_example.regression())
-    assert "9.0 % of that" in right(found["r2"])
-    assert "1.500" in found["rmse"].text
-    assert {"majority", "confused", "interval", "confidence", "int8_cost"}.isdisjoint(found)
+    questions = questions_of(lesson_example.regression())
+    assert "9.0 % of that" in right(questions["r2"])
+    assert "1.500" in questions["rmse"].text
+    assert {"majority", "confused", "interval", "confidence", "int8_cost"}.isdisjoint(questions)
 
 
 def test_an_empty_record_asks_nothing() -> None:

@@ -103,24 +103,24 @@ def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_who_leads_is_told_once_the_cheapest_are_measured_and_where_another_one_does(tmp_path: Path) -> None:
-    told: list[RaceRecord] = []
+    records: list[RaceRecord] = []
     race = race_of(table(tmp_path / "rows.csv", kind="product"), budget_s=60.0)
-    race.lead = told.append
+    race.lead = records.append
     record = race.run()
-    names = [one.chosen for one in told]
+    names = [one.chosen for one in records]
     assert names
     assert "majority" not in names
     assert all(before != after for before, after in pairwise(names))
-    assert sum(one.score is not None for one in told[0].entrants) == 4
-    assert told[-1].chosen == record.chosen
+    assert sum(one.score is not None for one in records[0].entrants) == 4
+    assert records[-1].chosen == record.chosen
 
 
 def test_no_lead_is_told_of_that_takes_long(tmp_path: Path) -> None:
-    told: list[RaceRecord] = []
+    records: list[RaceRecord] = []
     race = race_of(table(tmp_path / "rows.csv", kind="product"), budget_s=1e-4)
-    race.lead = told.append
+    race.lead = records.append
     race.run()
-    assert not told
+    assert not records
 
 
 def test_a_heat_without_time_for_the_best_compares_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,9 +206,9 @@ def test_folds_are_the_same_objects_where_all_samples_take_part(tmp_path: Path) 
     assert first[0] is second[0]
     small = heats.of(Heat(1, 50))[0]
     assert (len(small.train), len(small.queries)) == (50, 50)
-    asked = problem.samples.X[small.queries]
-    assert (small.problem.samples.X[small.test] == asked).all()
-    assert not {row.tobytes() for row in asked} & {row.tobytes() for row in small.problem.samples.X[small.train]}
+    queries = problem.samples.X[small.queries]
+    assert (small.problem.samples.X[small.test] == queries).all()
+    assert not {row.tobytes() for row in queries} & {row.tobytes() for row in small.problem.samples.X[small.train]}
 
 
 def test_folds_of_few_samples_overrule_other_data_sets_only_clearly() -> None:
@@ -258,7 +258,7 @@ def test_a_row_of_values_in_order_races_as_a_series(tmp_path: Path) -> None:
 def test_rows_that_level_and_size_hide_are_told_by_their_slopes(tmp_path: Path) -> None:
     rng, places = np.random.default_rng(0), np.linspace(0.0, 1.0, 40)
     shares = rng.uniform(size=(160, 2))
-    bands = [np.exp(-(((places - place) / width) ** 2)) for place, width in ((0.35, 0.1), (0.6, 0.15))]
+    bands = [np.exp(-(((places - center) / width) ** 2)) for center, width in ((0.35, 0.1), (0.6, 0.15))]
     spectra = rng.uniform(0.5, 2.0, (160, 1)) * (shares @ bands + places) + rng.uniform(0.0, 3.0, (160, 1))
     header = ",".join([*(f"nm{wave}" for wave in range(850, 1050, 5)), "y"])
     lines = [

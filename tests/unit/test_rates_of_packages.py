@@ -139,12 +139,12 @@ def test_a_line_of_units_below_the_header_counts() -> None:
 
 @pytest.mark.parametrize("block", [1, 7, 500])
 def test_a_stream_is_refused_once_its_steps_show_the_rate(block: int) -> None:
-    guard, steps, taken = RateGuard(50.0, "t"), np.diff(_even(100, 400)), 0
+    guard, steps, passed = RateGuard(50.0, "t"), np.diff(_even(100, 400)), 0
     with pytest.raises(InputError):
         for at in range(0, len(steps), block):
             guard.push(steps[at : at + block])
-            taken += block
-    assert taken < 20 + block
+            passed += block
+    assert passed < 20 + block
 
 
 def test_a_session_that_trains_is_one_that_is_answered() -> None:
@@ -328,11 +328,11 @@ def test_a_rate_that_was_set_says_nothing_of_the_times(run: Path, tmp_path: Path
     data = run.parent.parent
     toml = tmp_path / "set.toml"
     toml.write_text(TOML.format(path=data / "at_100.csv", more="rate = 50.0"))
-    made = Path(run_small(toml, tmp_path / "runs").folder)
-    (package,) = made.glob("*.edge")
+    folder = Path(run_small(toml, tmp_path / "runs").folder)
+    (package,) = folder.glob("*.edge")
     assert read_package(package).manifest.recordings == RecordingColumns(session="take", time="t")
     for name in ("at_50", "at_100"):
-        cli("predict", made, "--csv", data / f"{name}.csv")
+        cli("predict", folder, "--csv", data / f"{name}.csv")
 
 
 def _recording(rates: Sequence[float], *, named: str, rows: int = 100) -> Recording:

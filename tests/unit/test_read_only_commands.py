@@ -99,13 +99,13 @@ def test_every_page_of_the_studio_that_reads_a_fleet_is_listed() -> None:
     assert len(known) == len(PAGES), known
 
 
-class Place:
+class Installation:
     """A fleet's folder, a device's store, and a folder for what commands write elsewhere."""
 
     def __init__(self, folder: Path) -> None:
         self.fleet, self.store, self.out = folder / "fleet", folder / "store", folder / "out"
 
-    def make(self) -> Place:
+    def make(self) -> Installation:
         """Create a fleet as `fleet init` does, and the store of an agent that has stopped."""
         assert run(["fleet", "init", str(self.fleet)]) == 0
         self.store.mkdir()
@@ -134,11 +134,13 @@ class Place:
         return [*name.split(), *given, *(() if named else ("--fleet", str(self.fleet)))]
 
 
-def read_all(place: Place, cli: Cli, *, known: bool = False, unchanged: Callable[[], object]) -> dict[str, str]:
+def read_all(
+    installation: Installation, cli: Cli, *, known: bool = False, unchanged: Callable[[], object]
+) -> dict[str, str]:
     """Run every command and page that reads, and check that each changes no file.
 
     Args:
-        place: where.
+        installation: where.
         cli: runs commands.
         known: whether there is a database with the device.
         unchanged: what must stay the same.
@@ -146,47 +148,49 @@ def read_all(place: Place, cli: Cli, *, known: bool = False, unchanged: Callable
     Returns:
         Standard error by command.
     """
-    said: dict[str, str] = {}
+    errors: dict[str, str] = {}
     before = unchanged()
     for name in READS:
         refused = name in LACKING and not (known and name in ("fleet backup", "fleet device show", "fleet migrate"))
-        cli(*place.arguments(name), code=2 if refused else 0)
-        said[name] = cli.err
+        cli(*installation.arguments(name), code=2 if refused else 0)
+        errors[name] = cli.err
         assert unchanged() == before, name
-        (place.out / "copy.sqlite").unlink(missing_ok=True)
-        (place.out / "events.csv").unlink(missing_ok=True)
-    studio = client(place.out, fleet=place.fleet)
+        (installation.out / "copy.sqlite").unlink(missing_ok=True)
+        (installation.out / "events.csv").unlink(missing_ok=True)
+    studio = client(installation.out, fleet=installation.fleet)
     for page in PAGES:
         assert studio.get(page).status_code in (200, 404), page
         assert unchanged() == before, page
-    return said
+    return errors
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path).make()
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path).make()
 
 
 @pytest.mark.slow
-def test_reading_a_fresh_fleet_makes_no_database_and_says_that_there_is_none(place: Place, cli: Cli) -> None:
-    said = read_all(place, cli, unchanged=place.watched)
-    assert not (place.fleet / sqlite.NAME).exists()
+def test_reading_a_fresh_fleet_makes_no_database_and_says_that_there_is_none(
+    installation: Installation, cli: Cli
+) -> None:
+    errors = read_all(installation, cli, unchanged=installation.watched)
+    assert not (installation.fleet / sqlite.NAME).exists()
     for name in ("fleet devices", "fleet token list", "fleet audit show", "fleet watch"):
-        assert NO_DATABASE in said[name], name
+        assert NO_DATABASE in errors[name], name
 
 
 def test_reading_a_folder_without_a_fleet_is_refused_and_makes_nothing(tmp_path: Path, cli: Cli) -> None:
-    place = Place(tmp_path)
-    place.fleet.mkdir()
-    place.store.mkdir()
-    before = place.watched()
+    installation = Installation(tmp_path)
+    installation.fleet.mkdir()
+    installation.store.mkdir()
+    before = installation.watched()
     for name in READS:
-        assert "expected" in cli(*place.arguments(name), code=2), name
-        assert place.watched() == before, name
-    shutil.rmtree(place.fleet)
+        assert "expected" in cli(*installation.arguments(name), code=2), name
+        assert installation.watched() == before, name
+    shutil.rmtree(installation.fleet)
     for name in READS:
-        cli(*place.arguments(name), code=2)
-        assert not place.fleet.exists(), name
+        cli(*installation.arguments(name), code=2)
+        assert not installation.fleet.exists(), name
 
 
 @contextmanager
@@ -218,54 +222,57 @@ def read_only(folder: Path) -> Iterator[None]:
 def test_reading_works_where_nothing_can_be_written(cli: Cli, database: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:  # other users can enter it, unlike a folder of pytest
         Path(folder).chmod(0o755)
-        place = Place(Path(folder)).make()
+        installation = Installation(Path(folder)).make()
         if database:
-            enrol(place, cli)
+            enrol(installation, cli)
         with read_only(Path(folder)):
-            read_all(place, cli, known=database, unchanged=place.watched)
+            read_all(installation, cli, known=database, unchanged=installation.watched)
 
 
-def enrol(place: Place, cli: Cli) -> None:
+def enrol(installation: Installation, cli: Cli) -> None:
     """Enrol a device over a server, which then stops in order."""
-    server = Server(place.fleet).wait()
+    server = Server(installation.fleet).wait()
     try:
-        enrol_at(server, place, cli)
+        enrol_at(server, installation, cli)
     finally:
         server.end()
-    assert not (place.fleet / f"{sqlite.NAME}-wal").exists()
+    assert not (installation.fleet / f"{sqlite.NAME}-wal").exists()
 
 
-def enrol_at(server: Server, place: Place, cli: Cli, name: str = NAME) -> None:
-    token = place.out / "token"
-    token.write_text(cli.json("fleet", "token", "new", "--fleet", place.fleet)["token"])
-    (place.out / name).mkdir()
-    cli("fleet", "enroll", server.address, "--token-file", token, "--store", place.out / name, "--name", name)
+def enrol_at(server: Server, installation: Installation, cli: Cli, name: str = NAME) -> None:
+    token = installation.out / "token"
+    token.write_text(cli.json("fleet", "token", "new", "--fleet", installation.fleet)["token"])
+    (installation.out / name).mkdir()
+    cli("fleet", "enroll", server.address, "--token-file", token, "--store", installation.out / name, "--name", name)
 
 
 @pytest.mark.slow
-def test_reading_beside_a_server_and_after_its_death_leaves_its_log(place: Place, cli: Cli) -> None:
+def test_reading_beside_a_server_and_after_its_death_leaves_its_log(installation: Installation, cli: Cli) -> None:
     """A reader that closes last must not delete the log of a server, nor write it back."""
-    log = place.fleet / f"{sqlite.NAME}-wal"
+    log = installation.fleet / f"{sqlite.NAME}-wal"
 
     def kept() -> dict[str, tuple[str, int, str]]:
-        own = (str(log), str(place.fleet / f"{sqlite.NAME}-shm"), str(place.fleet / sqlite.NAME))
-        return {name: state for name, state in place.watched().items() if name not in own}
+        own = (str(log), str(installation.fleet / f"{sqlite.NAME}-shm"), str(installation.fleet / sqlite.NAME))
+        return {name: state for name, state in installation.watched().items() if name not in own}
 
-    server = Server(place.fleet).wait()
+    server = Server(installation.fleet).wait()
     try:
-        enrol_at(server, place, cli)
+        enrol_at(server, installation, cli)
         time.sleep(3.0)  # the server's first round is over
-        read_all(place, cli, known=True, unchanged=lambda: (log.stat().st_ino, kept()))
-        enrol_at(server, place, cli, "pump-2")
+        read_all(installation, cli, known=True, unchanged=lambda: (log.stat().st_ino, kept()))
+        enrol_at(server, installation, cli, "pump-2")
         assert httpx.get(f"{server.address}/readyz", timeout=5, trust_env=False).status_code == 200
     finally:
         server.end(signal.SIGKILL)
     assert log.stat().st_size > 0
-    read_all(place, cli, known=True, unchanged=place.watched)
-    assert {one["name"] for one in cli.json("fleet", "devices", "--fleet", place.fleet)["devices"]} == {NAME, "pump-2"}
-    (place.fleet / f"{sqlite.NAME}-shm").unlink()
-    read_all(place, cli, known=True, unchanged=place.watched)
-    assert server.address and (place.fleet / SERVING).exists()
+    read_all(installation, cli, known=True, unchanged=installation.watched)
+    assert {one["name"] for one in cli.json("fleet", "devices", "--fleet", installation.fleet)["devices"]} == {
+        NAME,
+        "pump-2",
+    }
+    (installation.fleet / f"{sqlite.NAME}-shm").unlink()
+    read_all(installation, cli, known=True, unchanged=installation.watched)
+    assert server.address and (installation.fleet / SERVING).exists()
 
 
 def test_publishing_asks_for_a_control_plane_and_not_for_a_database(tmp_path: Path, cli: Cli) -> None:

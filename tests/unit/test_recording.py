@@ -102,7 +102,7 @@ def test_a_source_that_ends_too_early_leaves_nothing(tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--source", "replay", "--label", "a", "--person", "b"], "a source such as replay:"),
         (["--source", "tape:x", "--label", "a", "--person", "b"], "no kind of source 'tape'"),
@@ -113,11 +113,11 @@ def test_a_source_that_ends_too_early_leaves_nothing(tmp_path: Path, capsys: pyt
         (["--source", "SOURCE?time=-", "--label", "a", "--person", "b", "--columns", "time"], "other names"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, cli: Cli, arguments: list[str], said: str) -> None:
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, cli: Cli, arguments: list[str], message: str) -> None:
     file = source_file(tmp_path / "a.csv", 3.0, 1.0, 0)
     filled = [a.replace("SOURCE", f"replay:{file}") for a in arguments]
     err = cli("device", "record", "--out", tmp_path / "rec", *filled, code=2)
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert names(tmp_path / "rec") == []
 
@@ -150,9 +150,9 @@ def test_ctrl_c_keeps_nothing_of_a_set_length_and_ends_one_without(
     tmp_path: Path, more: tuple[str, ...], code: int, kept: bool
 ) -> None:
     process, far = paced(tmp_path, *more)
-    drawn = seen(far, "   1.")
-    assert "walking in 1 ..." in drawn
-    assert any(bar in drawn for bar in "▁▂▃▄▅▆▇█")
+    screen = seen(far, "   1.")
+    assert "walking in 1 ..." in screen
+    assert any(bar in screen for bar in "▁▂▃▄▅▆▇█")
     process.send_signal(signal.SIGINT)
     rest = seen(far, "\0", 5.0)
     out, _ = process.communicate(timeout=20)

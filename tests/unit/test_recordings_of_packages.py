@@ -87,12 +87,12 @@ def _rows(table: dict[str, NDArray[np.str_]], manifest: Manifest, path: Path) ->
     return read_csv(io.StringIO(_csv(table)), name="rows", text_columns=names_of(manifest))
 
 
-@pytest.mark.parametrize("made", [_frame, _polars, _rows])
+@pytest.mark.parametrize("make_data", [_frame, _polars, _rows])
 def test_tables_are_cut_as_files_are(
-    made: Callable[[dict[str, NDArray[np.str_]], Manifest, Path], object], tmp_path: Path
+    make_data: Callable[[dict[str, NDArray[np.str_]], Manifest, Path], object], tmp_path: Path
 ) -> None:
     manifest = _predictor().manifest
-    np.testing.assert_array_equal(to_samples(made(_table(), manifest, tmp_path), manifest), _expected()[0])
+    np.testing.assert_array_equal(to_samples(make_data(_table(), manifest, tmp_path), manifest), _expected()[0])
 
 
 def test_examples_are_cut_as_files_are(tmp_path: Path) -> None:

@@ -37,12 +37,12 @@ X = np.random.default_rng(0).standard_normal((60, 3, 20)).astype(np.float32)
 
 
 def network(*layers: dict[str, object], scale: float = 1.0) -> Graph:
-    made = architecture([dict(layer) for layer in layers], (3, 20), 2)
+    network = architecture([dict(layer) for layer in layers], (3, 20), 2)
     builder = Builder("state", (3, 20))
     builder.boundary(builder.input)
-    parameters = made.initialise(np.random.default_rng(1))
+    parameters = network.initialise(np.random.default_rng(1))
     parameters[0] = {name: array * np.float32(scale) for name, array in parameters[0].items()}
-    value = made.to_graph(parameters, builder, builder.input)
+    value = network.to_graph(parameters, builder, builder.input)
     return builder.finish({"prediction": (value, "float32", (2,))})
 
 
@@ -70,14 +70,14 @@ def test_the_step_of_the_cell_travels_in_the_file_and_holds_the_cells() -> None:
         largest = np.abs(
             compile_graph(msgspec.structs.replace(graph, nodes=(cells,)), cells.outputs)(X)[cells.outputs[0]]
         )
-        made = quantise(graph, X)
-        (node,) = (node for node in made.nodes if node.op == "LSTM")
+        quantised = quantise(graph, X)
+        (node,) = (node for node in quantised.nodes if node.op == "LSTM")
         step = 2.0 ** int(str(node.attributes["cell"]))
         assert step * (2**15 - 1) >= largest.max()
         assert step == 2.0**-15 or largest.max() > step / 2 * (2**15 - 1)
-        x = to_integers(integer_network(made).values[0], X)
-        back = integer_network(read_onnx(to_onnx(made)))
-        np.testing.assert_array_equal(run_integer(back, x), run_integer(integer_network(made), x))
+        x = to_integers(integer_network(quantised).values[0], X)
+        back = integer_network(read_onnx(to_onnx(quantised)))
+        np.testing.assert_array_equal(run_integer(back, x), run_integer(integer_network(quantised), x))
 
 
 @pytest.mark.parametrize("layer", [LSTM, GRU], ids=str)
@@ -105,10 +105,10 @@ def test_a_float_gru_is_written_out_for_litert_and_tflm() -> None:
 def test_a_gru_over_a_long_window_gives_the_bytes_of_litert_and_tflm() -> None:
     need_tflm()
     x = np.random.default_rng(6).standard_normal((8, 3, 300)).astype(np.float32)
-    made = architecture([GRU], (3, 300), 2)
+    network = architecture([GRU], (3, 300), 2)
     builder = Builder("long", (3, 300))
     builder.boundary(builder.input)
-    value = made.to_graph(made.initialise(np.random.default_rng(1)), builder, builder.input)
+    value = network.to_graph(network.initialise(np.random.default_rng(1)), builder, builder.input)
     graph = quantise(builder.finish({"prediction": (value, "float32", (2,))}), x)
     engines: dict[Rounding, Callable[..., NDArray[Any]]] = {"litert": litert, "tflm": tflm}
     for rounding, engine in engines.items():

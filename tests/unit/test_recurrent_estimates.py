@@ -39,9 +39,9 @@ def test_work_at_every_sample_is_counted(name: str, gates: int, channels: int, u
 
 def test_a_network_without_calibration_is_counted_as_it_is_compiled() -> None:
     for subject in recurrent_networks(8, 3):
-        made, compiled = subject.before("cortex-m4"), subject.exactly("cortex-m4")
-        assert (made.run, made.written) == (compiled.run, compiled.written)
-        assert (made.constants, made.values) == (compiled.constants, compiled.values)
+        estimated, compiled = subject.before("cortex-m4"), subject.exactly("cortex-m4")
+        assert (estimated.run, estimated.written) == (compiled.run, compiled.written)
+        assert (estimated.constants, estimated.values) == (compiled.constants, compiled.values)
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -51,9 +51,9 @@ def test_estimates_know_layers_with_a_state(core: str) -> None:
         program = subject.before(core)
         assert not strange(table, program), name
         assert population_of(profile, program).kind == f"{core} {RECURRENT}"
-        found = subject.estimate(profile)
-        assert found.latency_us is not None
-        assert "past estimates of a" in found.flash.source
+        estimate = subject.estimate(profile)
+        assert estimate.latency_us is not None
+        assert "past estimates of a" in estimate.flash.source
     assert not {kind for kind in table.code if OWN.match(kind)} - set(table.stack)
     assert len([miss for miss in shipped() if miss.kind == f"{core} {RECURRENT}"]) >= 100
 
@@ -64,12 +64,12 @@ def test_estimates_are_near_what_is_compiled_and_counted(name: str) -> None:
     if missing := board("cortex-m4").tools.missing:
         left_out(", ".join(missing))
     subject: Subject = DESIGNS[name]
-    found, truth = subject.estimate(load_profile("cortex-m4")), subject.truth("cortex-m4")
-    assert found.instructions is not None
+    estimate, truth = subject.estimate(load_profile("cortex-m4")), subject.truth("cortex-m4")
+    assert estimate.instructions is not None
     pairs = (
-        (found.flash.value, truth.flash),
-        (found.ram.value, truth.ram),
-        (found.instructions.value, truth.instructions),
+        (estimate.flash.value, truth.flash),
+        (estimate.ram.value, truth.ram),
+        (estimate.instructions.value, truth.instructions),
     )
     for estimated, true in pairs:
         assert np.isclose(estimated, true, rtol=0.08)

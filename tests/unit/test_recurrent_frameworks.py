@@ -53,9 +53,9 @@ def framework_of(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     return data["x"], data[key]
 
 
-def answer(found: dict[str, Any]) -> NDArray[Any]:
-    made: NDArray[Any] = next(found[name] for name in ANSWERS if name in found)
-    return made
+def answer(outputs: dict[str, Any]) -> NDArray[Any]:
+    array: NDArray[Any] = next(outputs[name] for name in ANSWERS if name in outputs)
+    return array
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -71,11 +71,11 @@ def test_a_model_gives_the_answers_of_its_framework(name: str) -> None:
 @pytest.mark.parametrize("name", GRAPHS)
 def test_every_layer_of_a_model_becomes_bytes(name: str) -> None:
     x, wanted = framework_of(name)
-    made = quantise(read_model(MODELS / name), x)
-    kinds = {operator.kind for operator in integer_network(made, "litert").operators}
+    quantised = quantise(read_model(MODELS / name), x)
+    kinds = {operator.kind for operator in integer_network(quantised, "litert").operators}
     head = "conv" if "-every" in name else "dense"
     assert head in kinds and kinds & {"lstm", "gru"}
-    assert np.abs(answer(compile_fused(made)(x)) - wanted).max() < 0.05 * np.ptp(wanted)
+    assert np.abs(answer(compile_fused(quantised)(x)) - wanted).max() < 0.05 * np.ptp(wanted)
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if "int8" not in name])
@@ -100,12 +100,12 @@ def test_every_byte_of_an_int8_tflite_is_that_of_litert(name: str) -> None:
 
 
 def test_a_loop_that_is_no_gru_is_refused_in_one_line() -> None:
-    made = onnx.load(MODELS / "keras-gru-classes.onnx")
-    (loop,) = (node for node in made.graph.node if node.op_type == "Loop")
+    proto = onnx.load(MODELS / "keras-gru-classes.onnx")
+    (loop,) = (node for node in proto.graph.node if node.op_type == "Loop")
     (bent,) = (node for node in loop.attribute[0].g.node if node.op_type == "Tanh")
     bent.op_type = "Relu"
     with pytest.raises(InputError, match="without branches and loops, got the attribute 'body'"):
-        read_model(made.SerializeToString())
+        read_model(proto.SerializeToString())
 
 
 @pytest.mark.slow
@@ -140,5 +140,5 @@ def test_compress_cuts_rows_into_the_windows_of_a_model_with_samples_first(name:
     subject = open_model(MODELS / name, str(tmp_path / "rows.csv"), "label", "machine")
     x, wanted = framework_of(name)
     assert subject.graph.inputs[0].shape == (3, 10) and subject.graph.boundary == subject.graph.inputs[0].name
-    found = compile_graph(subject.graph)(np.ascontiguousarray(x.transpose(0, 2, 1)))
-    np.testing.assert_allclose(answer(found), wanted, rtol=1e-5, atol=1e-6)
+    outputs = compile_graph(subject.graph)(np.ascontiguousarray(x.transpose(0, 2, 1)))
+    np.testing.assert_allclose(answer(outputs), wanted, rtol=1e-5, atol=1e-6)

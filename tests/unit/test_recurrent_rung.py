@@ -31,15 +31,15 @@ def motions(samples: int) -> Ladder:
 
 
 def test_single_rows_have_no_recurrent_network(tmp_path: Path) -> None:
-    made = ladder(table(tmp_path / "rows.csv"), ("majority", NAME))
-    assert "windows" in made.rungs[NAME].unsupported_reason(made.problem)
-    assert made.climb().rungs[-1].left_out == "it needs windows; the samples are single rows"
+    started = ladder(table(tmp_path / "rows.csv"), ("majority", NAME))
+    assert "windows" in started.rungs[NAME].unsupported_reason(started.problem)
+    assert started.climb().rungs[-1].left_out == "it needs windows; the samples are single rows"
 
 
 def test_long_windows_are_shortened_by_a_convolution_first() -> None:
     tail = candidates((NAME,))[NAME].tail
-    made = motions(50)
-    of = config_of(made.config, made.problem, WINDOWS)
+    started = motions(50)
+    of = config_of(started.config, started.problem, WINDOWS)
     assert [layer["kind"] for layer in tail(of).model.layers] == ["gru"]
     long = tail(msgspec.structs.replace(of, window=WindowConfig(samples=500)))
     assert long.model.layers[0] == {"kind": "conv1d", "filters": 16, "kernel": 17, "stride": 8}
@@ -48,20 +48,20 @@ def test_long_windows_are_shortened_by_a_convolution_first() -> None:
 
 
 def test_stages_of_the_pipeline_before_its_features_stay() -> None:
-    made = motions(50)
+    started = motions(50)
     own = ({"kind": "fill"}, {"kind": "statistics"}, {"kind": "scale"})
-    config = msgspec.structs.replace(made.config, stages=own)
-    assert config_of(config, made.problem, WINDOWS).stages == (own[0], own[2])
-    X = made.problem.samples.X.copy()
+    config = msgspec.structs.replace(started.config, stages=own)
+    assert config_of(config, started.problem, WINDOWS).stages == (own[0], own[2])
+    X = started.problem.samples.X.copy()
     X[0, 0, 0] = np.nan
-    holes = replace(made.problem, samples=msgspec.structs.replace(made.problem.samples, X=X))
-    assert config_of(made.config, holes, WINDOWS).stages == ({"kind": "fill"},)
+    holes = replace(started.problem, samples=msgspec.structs.replace(started.problem.samples, X=X))
+    assert config_of(started.config, holes, WINDOWS).stages == ({"kind": "fill"},)
 
 
 @pytest.mark.slow
 def test_the_ladder_measures_it_on_recordings_and_makes_a_run(tmp_path: Path) -> None:
-    made = motions(50)
-    rung = made.climb().rungs[-1]
+    started = motions(50)
+    rung = started.climb().rungs[-1]
     assert rung.name == NAME
     assert rung.score is not None
     assert rung.score.value > 0.7
@@ -69,6 +69,6 @@ def test_the_ladder_measures_it_on_recordings_and_makes_a_run(tmp_path: Path) ->
     assert rung.footprint is not None
     assert rung.footprint.latency_us is not None
     assert "by gru" in rung.says
-    config = rung_config(made, NAME)
+    config = rung_config(started, NAME)
     result = run_pipeline(config, out=tmp_path)
     assert (result.folder / f"{config.name}.edge").is_file()

@@ -55,9 +55,9 @@ def test_a_point_of_layers_with_a_state_gives_the_last_one() -> None:
     assert "input" not in names
     assert not [name for name in names if name.startswith("part.")]
     point = {**space.own(), "layer": "lstm", "depth": 2, "width.1": 16, "width.2": 8}
-    made = space.pipeline(point)
-    assert [stage["kind"] for stage in made.stages] == ["fill", "gravity", "scale"]
-    assert made.model.layers == (
+    pipeline = space.pipeline(point)
+    assert [stage["kind"] for stage in pipeline.stages] == ["fill", "gravity", "scale"]
+    assert pipeline.model.layers == (
         {"kind": "lstm", "units": 16, "sequence": True}, {"kind": "lstm", "units": 8},
     )  # fmt: skip
     assert described(space, point).startswith("windows, lstm 16-8")

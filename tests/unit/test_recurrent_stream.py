@@ -44,10 +44,10 @@ ROUNDINGS: tuple[Rounding, ...] = ("litert", "tflm")
 
 @cache
 def network(name: str, rounding: Rounding = "litert", seed: int = 1) -> IntegerNetwork:
-    made = architecture([dict(layer) for layer in NETWORKS[name]], (CHANNELS, SAMPLES), 2)
+    layers_of = architecture([dict(layer) for layer in NETWORKS[name]], (CHANNELS, SAMPLES), 2)
     builder = Builder("state", (CHANNELS, SAMPLES))
     builder.boundary(builder.input)
-    value = made.to_graph(made.initialise(np.random.default_rng(seed)), builder, builder.input)
+    value = layers_of.to_graph(layers_of.initialise(np.random.default_rng(seed)), builder, builder.input)
     graph = builder.finish({"prediction": (value, "float32", (2,))})
     samples = np.random.default_rng(2).standard_normal((40, CHANNELS, SAMPLES)).astype(np.float32)
     return integer_network(quantise(graph, samples), rounding)
@@ -60,26 +60,26 @@ def windows(count: int = 4) -> NDArray[np.int8]:
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_stream_gives_the_bytes_of_every_window_whatever_the_pieces(name: str, rounding: Rounding) -> None:
-    made, rng = network(name, rounding), np.random.default_rng(4)
-    stream = NetworkStream(made)
+    model, rng = network(name, rounding), np.random.default_rng(4)
+    stream = NetworkStream(model)
     hop = stream.steps.hop
-    for window, wanted in zip(windows(), run_integer(made, windows()), strict=True):
+    for window, wanted in zip(windows(), run_integer(model, windows()), strict=True):
         stream.reset()
-        place, given = 0, np.zeros((0, 2), np.int8)
-        while place < SAMPLES:
-            length = min(hop * int(rng.integers(0, 5)), SAMPLES - place)
-            given = np.concatenate([given, stream.push(np.ascontiguousarray(window[:, place : place + length].T))])
-            place += length
+        row, given = 0, np.zeros((0, 2), np.int8)
+        while row < SAMPLES:
+            length = min(hop * int(rng.integers(0, 5)), SAMPLES - row)
+            given = np.concatenate([given, stream.push(np.ascontiguousarray(window[:, row : row + length].T))])
+            row += length
         assert len(given) == SAMPLES // hop
         np.testing.assert_array_equal(given[-1], wanted)
 
 
 @pytest.mark.parametrize(("name", "kind", "size"), [("one layer", "lstm", 3), ("a gru", "gru", 2)])
 def test_every_sample_has_an_answer_and_so_many_bytes_a_unit_stay(name: str, kind: str, size: int) -> None:
-    made = network(name)
-    (operator,) = (one for one in made.operators if one.kind == kind)
-    given = NetworkStream(made).push(np.ascontiguousarray(windows(1)[0].T))
-    assert steps_of(made).remembered == size * operator.arrays["recurrent"].shape[1]
+    model = network(name)
+    (operator,) = (one for one in model.operators if one.kind == kind)
+    given = NetworkStream(model).push(np.ascontiguousarray(windows(1)[0].T))
+    assert steps_of(model).remembered == size * operator.arrays["recurrent"].shape[1]
     assert len({row.tobytes() for row in given}) > SAMPLES // 2
 
 
@@ -92,16 +92,16 @@ def test_what_needs_the_whole_window_is_named() -> None:
 class InC:
     """The generated stream, compiled."""
 
-    def __init__(self, made: IntegerNetwork, folder: Path) -> None:
+    def __init__(self, model: IntegerNetwork, folder: Path) -> None:
         need_compiler()
-        files = write_network_stream_c99(made, name="net")
-        self.steps = steps_of(made)
+        files = write_network_stream_c99(model, name="net")
+        self.steps = steps_of(model)
         path = compile_c99(files, folder, flags=(*STRICT, *FLAGS))
         self.library = ctypes.CDLL(str(path))
         self.context = context_of(self.library, "net_network_context")
-        found = re.search(r"NET_SAVED_BYTES \((\d+) \+ 8\)", files["net.h"])
-        assert found is not None
-        self.saved = int(found[1]) + 8
+        match = re.search(r"NET_SAVED_BYTES \((\d+) \+ 8\)", files["net.h"])
+        assert match is not None
+        self.saved = int(match[1]) + 8
         self.library.net_init(self.context)
 
     def push(self, x: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -114,9 +114,9 @@ class InC:
         return np.stack(rows)
 
     def save(self) -> bytes:
-        made = (ctypes.c_uint8 * self.saved)()
-        self.library.net_save(self.context, made)
-        return bytes(made)
+        saved = (ctypes.c_uint8 * self.saved)()
+        self.library.net_save(self.context, saved)
+        return bytes(saved)
 
     def restore(self, saved: bytes) -> bool:
         return bool(self.library.net_restore(self.context, (ctypes.c_uint8 * self.saved)(*saved)))
@@ -125,27 +125,27 @@ class InC:
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_c_gives_every_byte_of_the_stream(name: str, rounding: Rounding, tmp_path: Path) -> None:
-    made = network(name, rounding)
+    model = network(name, rounding)
     x = np.ascontiguousarray(windows(6).transpose(0, 2, 1).reshape(-1, CHANNELS))
-    np.testing.assert_array_equal(InC(made, tmp_path).push(x), NetworkStream(made).push(x))
+    np.testing.assert_array_equal(InC(model, tmp_path).push(x), NetworkStream(model).push(x))
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_c_gives_every_byte_of_a_foreign_lstm_with_a_softmax(rounding: Rounding, tmp_path: Path) -> None:
     path = Path(__file__).resolve().parents[1] / "fixtures" / "recurrent" / "tf-keras-lstm-classes-int8.tflite"
-    made = integer_network(network_graph(read_tflite(path)), rounding)
-    assert made.operators[-1].kind == "softmax"
+    model = integer_network(network_graph(read_tflite(path)), rounding)
+    assert model.operators[-1].kind == "softmax"
     x = np.random.default_rng(1).integers(-128, 128, (60, 3)).astype(np.int8)
-    np.testing.assert_array_equal(InC(made, tmp_path).push(x), NetworkStream(made).push(x))
+    np.testing.assert_array_equal(InC(model, tmp_path).push(x), NetworkStream(model).push(x))
 
 
 @pytest.mark.parametrize("name", ["two layers", "gru and lstm behind a convolution", "causal convolutions"])
 def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = network(name)
-    hop = steps_of(made).hop
+    model = network(name)
+    hop = steps_of(model).hop
     x = np.ascontiguousarray(windows(2).transpose(0, 2, 1).reshape(-1, CHANNELS))
-    wanted = NetworkStream(made).push(x)
-    one, other = InC(made, tmp_path / "one"), InC(network(name, seed=8), tmp_path / "other")
+    wanted = NetworkStream(model).push(x)
+    one, other = InC(model, tmp_path / "one"), InC(network(name, seed=8), tmp_path / "other")
     one.push(x[:10])
     old = one.save()
     one.push(x[10:20])
@@ -159,7 +159,7 @@ def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path, m
     # Copies of the same weights, by another rounding and by another version of the layout, and flash that is blank.
     rounded = InC(network(name, "tflm"), tmp_path / "rounded")
     monkeypatch.setattr("edgewright.export.c99_stream.network._VERSION", 2)
-    later = InC(made, tmp_path / "later")
+    later = InC(model, tmp_path / "later")
     assert len(rounded.save()) == len(later.save()) == len(new)
     for strange in (rounded.save(), later.save(), b"\xff" * len(new), bytes(len(new))):
         assert not one.restore(strange)

@@ -57,21 +57,21 @@ def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_
     other = run_small(small, tmp_path / "runs", *TREE, "refit=false")
     assert result.package is not None
     assert other.package is not None
-    found, record = read_package(result.package).manifest, result.trace.refit
+    manifest, record = read_package(result.package).manifest, result.trace.refit
     assert record is not None
     assert (record.samples, record.judged_samples, record.kept) == (120, len(_material(small).sides.train), True)
-    assert found.fit is not None
-    assert (found.fit.samples, found.fit.refitted) == (120, True)
+    assert manifest.fit is not None
+    assert (manifest.fit.samples, manifest.fit.refitted) == (120, True)
     assert result.trace.evaluation == other.trace.evaluation
-    assert "the package holds one on all 120" in found.provenance["result"]
-    assert found.provenance["result"].startswith(read_package(other.package).manifest.provenance["result"])
+    assert "the package holds one on all 120" in manifest.provenance["result"]
+    assert manifest.provenance["result"].startswith(read_package(other.package).manifest.provenance["result"])
     # As scikit-learn's pipeline fits all samples, at the temperature of the judged fit, which is another.
     samples, trained = _material(small).samples, result.trace.training
     assert trained is not None and trained.temperature != 1.0
     fitted = Pipeline.from_toml(small, changes=TREE).fit(samples.X, samples.y)
     fitted.steps[-1][1].apply_temperature(trained.temperature)
     whole = fitted.predict_proba(samples.X)
-    ours, before = (Pipeline.load(place).predict_proba(samples.X) for place in (result.folder, other.folder))
+    ours, before = (Pipeline.load(folder).predict_proba(samples.X) for folder in (result.folder, other.folder))
     np.testing.assert_array_equal(ours, whole)
     assert not np.array_equal(before, whole)
 
@@ -87,11 +87,11 @@ def test_the_judged_fit_lies_beside_it_as_if_nothing_had_been_refitted(small: Pa
     other = run_small(small, tmp_path / "runs", *TREE, "refit=false")
     assert EVALUATED in names(result.folder)
     assert EVALUATED not in names(other.folder)
-    judged, plain = (read_package(f / "small.edge") for f in (result.folder / EVALUATED, other.folder))
-    assert judged.files["model.onnx"] == plain.files["model.onnx"]
-    assert judged.manifest.fit == plain.manifest.fit
-    assert judged.manifest.fit is not None
-    assert not judged.manifest.fit.refitted
+    evaluated, plain = (read_package(f / "small.edge") for f in (result.folder / EVALUATED, other.folder))
+    assert evaluated.files["model.onnx"] == plain.files["model.onnx"]
+    assert evaluated.manifest.fit == plain.manifest.fit
+    assert evaluated.manifest.fit is not None
+    assert not evaluated.manifest.fit.refitted
 
 
 @pytest.mark.slow
@@ -115,13 +115,13 @@ def test_terminal_page_and_record_say_which_fit_the_figures_are_of(small: Path, 
 def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: Path) -> None:
     """Early stopping chose an epoch on samples that are now fitted on: its number holds, and the temperature."""
     more = ("refit=true", "training.epochs=40", "training.patience=2", "training.learning_rate=0.3", "training.batch=8")
-    heard = _Epochs()
-    result = run_pipeline(read_config(str(small), more), out=tmp_path, listener=heard)
+    epochs = _Epochs()
+    result = run_pipeline(read_config(str(small), more), out=tmp_path, listener=epochs)
     training, record = result.trace.training, result.trace.refit
     assert training is not None
     assert record is not None
     assert 0 < training.best_epoch < len(training.epochs) < 40
-    assert record.epochs == training.best_epoch == heard.told["Refitting on all samples"]
+    assert record.epochs == training.best_epoch == epochs.messages["Refitting on all samples"]
     assert training.temperature != 1.0
     plan = resolve(read_config(str(small), more))
     fit = refitting.fit_all(Job(plan, Listener()), prepare(plan.data, None), training)
@@ -136,12 +136,12 @@ class _Epochs(Listener):
     """Counts the steps that are told of each piece of work."""
 
     def __init__(self) -> None:
-        self.told: Counter[str] = Counter()
+        self.messages: Counter[str] = Counter()
 
     @contextmanager
     def doing(self, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
         def advance(amount: int) -> None:
-            self.told[label] += amount
+            self.messages[label] += amount
 
         yield advance
 

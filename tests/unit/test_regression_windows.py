@@ -52,13 +52,13 @@ profile = "x86-64"
 def _wear(rows: int = 40) -> DataSet:
     """Six machines whose only reading is the cycles that they still run, with a little noise."""
     noise = np.random.default_rng(0)
-    made = []
+    recordings = []
     for index in range(6):
         left = np.arange(rows, 0, -1, dtype=np.float64) + 0.5
         values = (left + noise.normal(0, 0.3 + 0.2 * index, rows))[:, None].astype(np.float32)
         name = f"machine-{index}"
-        made.append(Recording(name=name, values=values, target=left, groups=np.full(rows, name)))
-    return DataSet(name="wear", columns=(Column(name="a"),), recordings=tuple(made), target_name="left")
+        recordings.append(Recording(name=name, values=values, target=left, groups=np.full(rows, name)))
+    return DataSet(name="wear", columns=(Column(name="a"),), recordings=tuple(recordings), target_name="left")
 
 
 @pytest.mark.parametrize(
@@ -131,18 +131,18 @@ def _errors() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_
 
 def test_errors_have_intervals_by_group_and_a_row_a_group() -> None:
     truth, answer, groups = _errors()
-    found = evaluate_numbers(truth, answer, groups, split_by="group")
+    evaluation = evaluate_numbers(truth, answer, groups, split_by="group")
     alone = evaluate_numbers(truth, answer, None, split_by="row")
     for name in ("mae", "rmse"):
-        by_group, by_sample = found.intervals[name], alone.intervals[name]
-        assert by_group.value == found.regression[name] == by_sample.value
+        by_group, by_sample = evaluation.intervals[name], alone.intervals[name]
+        assert by_group.value == evaluation.regression[name] == by_sample.value
         assert by_group.low < by_group.value < by_group.high
         assert by_group.method.startswith("t interval by group, 9 degrees")
         assert by_sample.method.startswith("t interval by sample, 100 blocks")
         # Errors of one engine are alike, so leaving engines out says how little ten of them tell.
         assert by_group.high - by_group.low > 4 * (by_sample.high - by_sample.low)
-    assert [row.group for row in found.groups][:2] == ["engine-9", "engine-8"]
-    worst = found.groups[0]
+    assert [row.group for row in evaluation.groups][:2] == ["engine-9", "engine-8"]
+    worst = evaluation.groups[0]
     mine = (answer - truth)[groups == "engine-9"]
     assert worst.regression == pytest.approx({"mae": np.abs(mine).mean(), "rmse": np.sqrt((mine**2).mean())})
     assert (worst.samples, worst.accuracy) == (100, None)
@@ -156,10 +156,10 @@ def _shown(evaluation: EvaluationRecord) -> str:
 
 def test_the_terminal_shows_both() -> None:
     truth, answer, groups = _errors()
-    found = evaluate_numbers(truth, answer, groups, split_by="group")
-    text = _shown(found)
+    evaluation = evaluate_numbers(truth, answer, groups, split_by="group")
+    text = _shown(evaluation)
     assert "t interval by group" in text
-    assert span(found.intervals["rmse"]) in text
+    assert span(evaluation.intervals["rmse"]) in text
     assert "engine-9" in text
     assert "2 groups with smaller errors" in text
 

@@ -23,11 +23,11 @@ def _answers(rng: np.random.Generator, lost: float) -> QuickAnswers:
 
 def test_independent_rows_are_called_related_one_time_in_a_hundred_at_most() -> None:
     rng = np.random.default_rng(0)
-    found = [inflation_of(_answers(rng, 0.0)) for _ in range(1000)]
+    inflations = [inflation_of(_answers(rng, 0.0)) for _ in range(1000)]
     # At half a percent, more than 13 of 1,000 have a chance of 1 in 1,000.
-    assert sum(one.sure for one in found) <= 13
+    assert sum(one.sure for one in inflations) <= 13
     # What was shown and refused before, the interval of 95 %, excludes zero more often.
-    assert sum(one.difference.low > 0 for one in found) > 13
+    assert sum(one.difference.low > 0 for one in inflations) > 13
 
 
 def test_related_rows_are_called_so() -> None:
@@ -41,9 +41,9 @@ def _measured(X: NDArray[np.float64], y: NDArray[np.str_]) -> Inflation:
         X=X.astype(np.float32), y=y, groups=None, sessions=np.full(len(y), "file"), starts=np.arange(len(y)),
         columns=columns,
     )  # fmt: skip
-    found = inflation(_in_order(rows), "classification", 0)
-    assert found is not None
-    return found
+    inflated = inflation(_in_order(rows), "classification", 0)
+    assert inflated is not None
+    return inflated
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def test_a_dated_version_without_a_tag_is_released_from_a_clean_checkout() -> No
 
 
 @pytest.mark.parametrize(
-    ("version", "status", "tags", "said"),
+    ("version", "status", "tags", "message"),
     [
         ("1.2.0", " M README.md", [], "expected a clean checkout"),
         ("1.2", "", [], "expected a section '## 1.2 "),
@@ -30,9 +30,9 @@ def test_a_dated_version_without_a_tag_is_released_from_a_clean_checkout() -> No
         ("1.2.0", "", ["v1.2.0"], "the tag v1.2.0 exists"),
     ],
 )
-def test_what_stands_against_a_release_is_named(version: str, status: str, tags: list[str], said: str) -> None:
+def test_what_stands_against_a_release_is_named(version: str, status: str, tags: list[str], message: str) -> None:
     (line,) = release.obstacles(version, CHANGELOG, status, tags)
-    assert said in line
+    assert message in line
 
 
 def test_an_undated_section_is_no_release() -> None:

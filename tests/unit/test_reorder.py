@@ -40,19 +40,19 @@ def test_the_margin_goes_up_when_something_is_sold_out() -> None:
 
 @pytest.mark.parametrize("service", [0.8, 0.95])
 def test_the_service_level_is_about_the_one_asked_for(service: float) -> None:
-    found = [served(sold(10, seed), 6 * WEEK, REQUEST, service).served.mean() for seed in range(5)]
-    assert abs(float(np.mean(found)) - service) < 0.06
+    shares = [served(sold(10, seed), 6 * WEEK, REQUEST, service).served.mean() for seed in range(5)]
+    assert abs(float(np.mean(shares)) - service) < 0.06
 
 
 def test_a_demand_that_grows_is_followed() -> None:
     values = sold(10)
     values[6 * WEEK :] *= 1.5
-    found = served(values, 6 * WEEK, REQUEST, 0.9)
+    outcome = served(values, 6 * WEEK, REQUEST, 0.9)
     # A margin that stayed as it began would be sold out more often.
     fixed = reorder_point(values[: 6 * WEEK], REQUEST, 0.9).margin
-    still = np.array([fixed.point(one) for one in found.demand.expected])
-    assert found.served.mean() > (found.demand.came <= still).mean()
-    assert found.served.mean() > 0.8
+    still = np.array([fixed.point(one) for one in outcome.demand.expected])
+    assert outcome.served.mean() > (outcome.demand.came <= still).mean()
+    assert outcome.served.mean() > 0.8
 
 
 def test_a_point_needs_rows_and_a_share() -> None:
@@ -64,21 +64,21 @@ def test_a_point_needs_rows_and_a_share() -> None:
 
 def test_a_forecast_of_counts_is_judged_against_the_best_naive_one() -> None:
     values = sold(10)
-    judged = judge_forecast(values, 6 * WEEK, REQUEST)
-    assert judged.naive_name == f"the value {WEEK} rows before"
-    ratio = judged.ratio(6 * WEEK)
+    evaluation = judge_forecast(values, 6 * WEEK, REQUEST)
+    assert evaluation.naive_name == f"the value {WEEK} rows before"
+    ratio = evaluation.ratio(6 * WEEK)
     assert 0.5 < ratio.low <= ratio.value <= ratio.high
     assert ratio.value < 0.9
     assert "by season" in ratio.method
-    assert set(judged.blocks(6 * WEEK).tolist()) == {0, 1, 2, 3}
+    assert set(evaluation.blocks(6 * WEEK).tolist()) == {0, 1, 2, 3}
 
 
 def test_the_command_prints_the_point_and_what_it_was_worth(tmp_path: Path, cli: Cli) -> None:
     file = tmp_path / "sold.csv"
     file.write_text("sold\n" + "\n".join(f"{value:g}" for value in sold(8)))
-    told = cli.json("forecast", "reorder", file, "--lead", DAY, "--service", 90, "--season", f"{DAY},{WEEK}")
-    assert told["point"] > told["expected"] > 0
-    assert 75 < told["served"] <= 100
+    report = cli.json("forecast", "reorder", file, "--lead", DAY, "--service", 90, "--season", f"{DAY},{WEEK}")
+    assert report["point"] > report["expected"] > 0
+    assert 75 < report["served"] <= 100
     out = cli("forecast", "reorder", file, "--lead", DAY, "--season", f"{DAY},{WEEK}")
     assert "order again at" in out
     assert "95 % asked" in out
@@ -112,8 +112,8 @@ def test_both_are_steps_of_a_job_with_a_chart_each(tmp_path: Path, cli: Cli) -> 
     folder.mkdir()
     (folder / "job.toml").write_text(JOB.replace("FILE", str(file)))
     cli("jobs", "run", folder, "--out", tmp_path / "runs")
-    made = tmp_path / "runs" / "stock"
-    record = msgspec.json.decode((made / "job.json").read_bytes(), type=JobRecord)
+    stock_folder = tmp_path / "runs" / "stock"
+    record = msgspec.json.decode((stock_folder / "job.json").read_bytes(), type=JobRecord)
     assert record.passed
     forecast, reorder = record.steps
     assert {figure.name for figure in forecast.figures} >= {"ratio", "mae", "naive_mae", "mase", "covered_80"}
@@ -133,10 +133,10 @@ def test_both_are_steps_of_a_job_with_a_chart_each(tmp_path: Path, cli: Cli) -> 
     assert after > before
     assert shown[orders[0].time] <= limits[orders[0].time]
     assert [len(step.charts) for step in record.steps] == [1, 1]
-    page = (made / "job.html").read_text()
+    page = (stock_folder / "job.html").read_text()
     assert page.count("<figcaption>") == 2
     assert "re-order point" in page
-    out = cli("forecast", "score", made / "forecast" / "sold.forecaster", "--csv", file)
+    out = cli("forecast", "score", stock_folder / "forecast" / "sold.forecaster", "--csv", file)
     assert "MASE" in out
 
 

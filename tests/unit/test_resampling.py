@@ -252,19 +252,19 @@ def test_a_file_of_two_rates_from_init_to_predict(
         head, *lines = file.path.read_text().splitlines()
         data = tmp_path / "recordings"
         data.mkdir()
-        place = head.split(",").index(file.truth.session)
+        column = head.split(",").index(file.truth.session)
         for name in ("r0", "r1", "r2", "r3", "r4", "r5"):
-            own = [line for line in lines if line.split(",")[place] == name]
+            own = [line for line in lines if line.split(",")[column] == name]
             (data / f"{name}.csv").write_text("\n".join([head, *own]) + "\n")
     cli("init", data, "--yes", "--budget", "1s", "--out", "first")
-    told = f"faster recordings are averaged to {slow:g} rows a second"
-    assert f"Rate: {slow:g} rows a second, because {told}" in cli.err
+    reason = f"faster recordings are averaged to {slow:g} rows a second"
+    assert f"Rate: {slow:g} rows a second, because {reason}" in cli.err
     table = tomllib.loads(Path("first/pipeline.toml").read_text())["data"]
     assert table["resample"] == slow
     cli("run", "first/pipeline.toml", "--out", "runs")
     (run,) = Path("runs").iterdir()
     trace = (run / "trace.json").read_text()
-    assert told in trace
+    assert reason in trace
     cli("score", run, "--data", data)
     cli("prove", run, "--rows", "20")
     cli("trace", run, "--row", "1")

@@ -26,17 +26,17 @@ def test_a_package_stands_before_the_race_ends_and_is_replaced(
     rows, runs = table(tmp_path / "rows.csv", kind="product"), tmp_path / "runs"
     (runs / "rows").mkdir(parents=True)
     (runs / "rows" / "mine.txt").write_text("an earlier run")
-    found: list[int] = []
+    counts: list[int] = []
 
     def looked(race: Race, standing: Standing, folds: Sequence[HeatFold]) -> bool:
         if (runs / "rows-2").exists():
             assert [name for name in names(runs) if not name.startswith(".")] == ["rows", "rows-2"]
-            found.append(len(load(runs / "rows-2" / "rows.edge").predict([[0.5, 0.5]]).labels))
+            counts.append(len(load(runs / "rows-2" / "rows.edge").predict([[0.5, 0.5]]).labels))
         return MEASURE(race, standing, folds)
 
     monkeypatch.setattr(Race, "measure", looked)
     cli("run", rows, "--target", "y", "--budget", "60s", "--out", runs)
-    assert found
+    assert counts
     assert "first package: " in cli.err
     assert names(runs) == ["rows", "rows-2"]
     assert names(runs / "rows") == ["mine.txt"]

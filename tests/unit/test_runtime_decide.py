@@ -19,19 +19,19 @@ LABELS = ("rest", "walk", "fall")
 REST, WALK, FALL = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
 
 
-def told(spec: DecisionSpec, *answers: tuple[float, ...], every: float = 1.0) -> list[str]:
+def decided(spec: DecisionSpec, *answers: tuple[float, ...], every: float = 1.0) -> list[str]:
     """Return the label decided at each answer, '!' behind alarms, '-' for no change."""
     decider = Decider(spec, LABELS)
-    found = []
+    shown = []
     for index, answer in enumerate(answers):
-        made = decider.push(np.array(answer, np.float32), index * every)
-        found.append("-" if made is None else LABELS[made.label] + "!" * made.alarm)
-    return found
+        decision = decider.push(np.array(answer, np.float32), index * every)
+        shown.append("-" if decision is None else LABELS[decision.label] + "!" * decision.alarm)
+    return shown
 
 
 def test_without_settings_every_change_of_the_likeliest_label_is_a_decision() -> None:
-    assert told(DecisionSpec(), REST, REST, WALK, REST) == ["rest", "-", "walk", "rest"]
-    assert told(DecisionSpec(), (0.4, 0.4, 0.2)) == ["rest"], "the first of equals"
+    assert decided(DecisionSpec(), REST, REST, WALK, REST) == ["rest", "-", "walk", "rest"]
+    assert decided(DecisionSpec(), (0.4, 0.4, 0.2)) == ["rest"], "the first of equals"
 
 
 def test_means_are_added_from_the_oldest_and_divided_once() -> None:
@@ -44,12 +44,12 @@ def test_means_are_added_from_the_oldest_and_divided_once() -> None:
         for one in last[1:]:
             total = total + one
         np.testing.assert_array_equal(decider.means, total / np.float32(len(last)))
-    assert told(DecisionSpec(smoothing=3), REST, REST, WALK, WALK) == ["rest", "-", "-", "walk"]
+    assert decided(DecisionSpec(smoothing=3), REST, REST, WALK, WALK) == ["rest", "-", "-", "walk"]
 
 
 def test_below_the_threshold_the_last_decision_stays() -> None:
     spec = DecisionSpec(threshold=0.5)
-    assert told(spec, REST, (0.3, 0.4, 0.3), WALK, (0.5, 0.3, 0.2)) == ["rest", "-", "walk", "rest"]
+    assert decided(spec, REST, (0.3, 0.4, 0.3), WALK, (0.5, 0.3, 0.2)) == ["rest", "-", "walk", "rest"]
     decider = Decider(spec, LABELS)
     decider.push(np.array(REST, np.float32), 0.0)
     assert decider.push(np.array((0.3, 0.4, 0.3), np.float32), 1.0) is None
@@ -58,25 +58,27 @@ def test_below_the_threshold_the_last_decision_stays() -> None:
 
 def test_a_label_counts_from_its_own_threshold() -> None:
     low = DecisionSpec(thresholds={"fall": 0.25})
-    assert told(low, REST, (0.7, 0.0, 0.3), (0.8, 0.0, 0.2)) == ["rest", "fall", "rest"]
+    assert decided(low, REST, (0.7, 0.0, 0.3), (0.8, 0.0, 0.2)) == ["rest", "fall", "rest"]
     high = DecisionSpec(thresholds={"fall": 0.9})
-    assert told(high, REST, FALL, (0.05, 0.0, 0.95)) == ["rest", "-", "fall"], "no other label wins instead"
+    assert decided(high, REST, FALL, (0.05, 0.0, 0.95)) == ["rest", "-", "fall"], "no other label wins instead"
     # Of several, the one furthest above its own in proportion: .3 / .2 against .7 / .6.
-    assert told(DecisionSpec(thresholds={"walk": 0.6, "fall": 0.2}), (0.0, 0.7, 0.3)) == ["fall"]
+    assert decided(DecisionSpec(thresholds={"walk": 0.6, "fall": 0.2}), (0.0, 0.7, 0.3)) == ["fall"]
 
 
 def test_so_many_windows_in_a_row_must_agree() -> None:
     spec = DecisionSpec(debounce=3)
-    assert told(spec, REST, REST, REST, WALK, WALK, REST, WALK, WALK, WALK) == [
+    assert decided(spec, REST, REST, REST, WALK, WALK, REST, WALK, WALK, WALK) == [
         *("-", "-", "rest", "-", "-", "-", "-", "-", "walk"),
     ]
     unsure = DecisionSpec(debounce=2, threshold=0.5)
-    assert told(unsure, REST, (0.4, 0.3, 0.3), REST, REST) == ["-", "-", "-", "rest"], "nothing decided breaks the row"
+    assert decided(unsure, REST, (0.4, 0.3, 0.3), REST, REST) == ["-", "-", "-", "rest"], (
+        "nothing decided breaks the row"
+    )
 
 
 def test_alarms_begin_with_their_label_and_keep_their_distance() -> None:
     spec = DecisionSpec(alarms=("fall",), refractory=3.0)
-    assert told(spec, FALL, FALL, REST, FALL, REST, FALL, REST) == [
+    assert decided(spec, FALL, FALL, REST, FALL, REST, FALL, REST) == [
         "fall!",
         "-",
         "rest",
@@ -85,18 +87,18 @@ def test_alarms_begin_with_their_label_and_keep_their_distance() -> None:
         "fall",
         "rest",
     ]
-    assert told(spec, FALL, REST, FALL, every=1.5) == ["fall!", "rest", "fall!"]
+    assert decided(spec, FALL, REST, FALL, every=1.5) == ["fall!", "rest", "fall!"]
     # Thirty steps of a tenth are a little less than three seconds in binary; a microsecond is no reason.
     walk = [WALK] * 29
-    assert told(spec, FALL, *walk, FALL, every=0.1)[-1] == "fall!"
-    assert told(DecisionSpec(alarms=("fall", "walk"), refractory=9), FALL, WALK, FALL) == ["fall!", "walk!", "fall"]
+    assert decided(spec, FALL, *walk, FALL, every=0.1)[-1] == "fall!"
+    assert decided(DecisionSpec(alarms=("fall", "walk"), refractory=9), FALL, WALK, FALL) == ["fall!", "walk!", "fall"]
 
 
 def test_nothing_is_averaged_or_counted_over_a_hole() -> None:
     nan = (math.nan, 0.5, 0.5)
-    assert told(DecisionSpec(smoothing=4), REST, REST, REST, WALK) == ["rest", "-", "-", "-"]
-    assert told(DecisionSpec(smoothing=4), REST, REST, REST, nan, WALK) == ["rest", "-", "-", "-", "walk"]
-    assert told(DecisionSpec(debounce=2), REST, nan, REST, REST) == ["-", "-", "-", "rest"]
+    assert decided(DecisionSpec(smoothing=4), REST, REST, REST, WALK) == ["rest", "-", "-", "-"]
+    assert decided(DecisionSpec(smoothing=4), REST, REST, REST, nan, WALK) == ["rest", "-", "-", "-", "walk"]
+    assert decided(DecisionSpec(debounce=2), REST, nan, REST, REST) == ["-", "-", "-", "rest"]
     decider = Decider(DecisionSpec(smoothing=4, debounce=2, alarms=("fall",), refractory=60.0), LABELS)
     fall, rest = (np.array(a, np.float32) for a in (FALL, REST))
     assert decider.push(fall, 0.0) is None
@@ -133,9 +135,9 @@ def test_many_answers_at_once_are_decided_as_one_after_the_other(
     answers[rng.random(30) < 0.1] = rng.choice((0.0, math.nan, math.inf))
     times = np.arange(30.0).tolist()
     one, all_ = Decider(spec, LABELS), Decider(spec, LABELS)
-    pushed = [made for row, time in zip(answers, times, strict=True) if (made := one.push(row, time))]
+    pushed = [decision for row, time in zip(answers, times, strict=True) if (decision := one.push(row, time))]
     parts = [slice(*edges) for edges in pairwise((0, *sorted(cuts), 30))]
-    assert [made for part in parts for made in all_.push_all(answers[part], times[part])] == pushed
+    assert [decision for part in parts for decision in all_.push_all(answers[part], times[part])] == pushed
     np.testing.assert_array_equal(all_.means, one.means)
     assert all_.decided == one.decided
 

@@ -37,8 +37,8 @@ def by_definition(
 ) -> dict[str, NDArray[np.generic]]:
     """Return the graph's answers by the slow definition of every integer kernel; the network begins at the input."""
     network = integer_network(graph, rounding)
-    made = reference_values(network, to_integers(network.values[0], samples))[network.output]
-    return dict(tail(graph, network)(in_a_row(to_reals(network.values[network.output], made))))
+    integers = reference_values(network, to_integers(network.values[0], samples))[network.output]
+    return dict(tail(graph, network)(in_a_row(to_reals(network.values[network.output], integers))))
 
 
 @pytest.mark.parametrize("rounding", ["litert", "tflm"])
@@ -175,13 +175,13 @@ def test_a_damaged_graph_is_refused_or_means_what_its_operators_say(name: str) -
     for _ in range(150):
         damaged = _damaged(graph, rng)
         try:
-            made = compile_fused(damaged)(x)
+            values = compile_fused(damaged)(x)
             wanted = compile_graph(damaged)(x)
         except InputError:
             continue
         ran += 1
         if output in wanted and np.isfinite(wanted[output]).all():
-            assert np.abs(made[output] - wanted[output]).max() <= 0.5 * spread
+            assert np.abs(values[output] - wanted[output]).max() <= 0.5 * spread
     assert ran > 10
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.numbers
 
 NAMES = ("dense", "pools", "picture")
 # What is left of layers that ONNX Runtime does not take as integers.
-_APART = {"Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Relu", "Clip"}
+_FLOAT_LAYERS = {"Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Relu", "Clip"}
 _EMULATED = """
 import sys
 import numpy as np
@@ -48,12 +48,12 @@ np.savez(out, plain=load_plain(data)(np.load(x))[raw], engine=get("onnxruntime")
 def small(name: str) -> tuple[Graph, str]:
     """Return an int8 graph that gives its raw outputs as well, and their name."""
     graph = picture() if name == "picture" else trained(name)
-    made = quantise(graph, samples_of(graph))
-    raw = [node.outputs[0] for node in made.nodes if node.op == "DequantizeLinear"][-1]
-    if raw in {value.name for value in made.outputs}:
-        return made, raw
-    width = compile_graph(made, (raw,))(samples_of(graph)[:1])[raw].shape[1:]
-    return msgspec.structs.replace(made, outputs=(*made.outputs, Value(name=raw, shape=width))), raw
+    quantised = quantise(graph, samples_of(graph))
+    raw = [node.outputs[0] for node in quantised.nodes if node.op == "DequantizeLinear"][-1]
+    if raw in {value.name for value in quantised.outputs}:
+        return quantised, raw
+    width = compile_graph(quantised, (raw,))(samples_of(graph)[:1])[raw].shape[1:]
+    return msgspec.structs.replace(quantised, outputs=(*quantised.outputs, Value(name=raw, shape=width))), raw
 
 
 def steps_apart(graph: Graph, raw: str, got: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,7 +72,7 @@ def test_layers_are_taken_in_as_integers(name: str, entry: tuple[str, str] | Non
         model = to_onnx(quantise(graph, samples_of(graph), per_channel=per_channel))
         engine._opened(model, options, "")
         ops = [node.op_type for node in onnx.load(tmp_path / "joined.onnx").graph.node]
-        assert not _APART.intersection(ops), ops
+        assert not _FLOAT_LAYERS.intersection(ops), ops
         assert {"QGemm", "QLinearConv"}.intersection(ops) and ops.count("QuantizeLinear") == 1
 
 
@@ -136,7 +136,7 @@ def test_a_model_that_takes_no_zeros_keeps_exact_products(monkeypatch: pytest.Mo
     """Its open axes cannot have the length 1 that is tried; that says nothing about its products."""
     monkeypatch.setattr(engine, "saturates", lambda: True)
     constants = {"w": np.full((1, 1, 5), 3, np.float32)}
-    made = model([node("Conv", ["x", "w"], ["y"])], ["n", 1, "length"], constants=constants)
+    convolution = model([node("Conv", ["x", "w"], ["y"])], ["n", 1, "length"], constants=constants)
     opened: list[str] = []
     plain = engine._options
 
@@ -145,7 +145,7 @@ def test_a_model_that_takes_no_zeros_keeps_exact_products(monkeypatch: pytest.Mo
         return plain(threads, entry, quiet=quiet)
 
     monkeypatch.setattr(engine, "_options", options)
-    session = engine.open_session(made)
+    session = engine.open_session(convolution)
     assert opened == ["session.x64quantprecision", "session.disable_quant_qdq"]
     assert session.get_session_options().get_session_config_entry("session.x64quantprecision") == "1"
     assert session.run(None, {"x": np.ones((1, 1, 6), np.float32)})[0].tolist() == [[[15, 15]]]
@@ -156,9 +156,9 @@ def test_a_model_with_several_inputs_is_opened_too(monkeypatch: pytest.MonkeyPat
     ids = [helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["n", "k"]) for name in ("ids", "mask")]
     sums = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, ["n", "k"])
     body = helper.make_graph([node("Add", ["ids", "mask"], ["y"])], "two", ids, [sums])
-    made = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
+    onnx_model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
     two = np.full((1, 3), 2, np.int64)
-    assert engine.open_session(made).run(None, {"ids": two, "mask": two})[0].tolist() == [[4, 4, 4]]
+    assert engine.open_session(onnx_model).run(None, {"ids": two, "mask": two})[0].tolist() == [[4, 4, 4]]
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,11 +192,11 @@ def test_the_keyword_model_of_mlperf_tiny_flips_no_label_there(tmp_path: Path) -
     """Its signed form keeps one label in ten on a processor with AVX2 and no VNNI."""
     network = read_tflite(shared_data("mlperf-tiny") / "models" / "kws_ref_model.tflite")
     value, given = network.values[network.input], np.load(shared_data("mlperf-tiny") / "kws01" / "kws01.npz")["x"][:100]
-    x, made = to_reals(value, given.reshape(-1, *value.shape)), to_onnx(network_graph(network))
-    here = engine.load_plain(made)(x)["label"]
-    labels = emulated(made, x, "label", "Haswell", tmp_path)
+    x, onnx_model = to_reals(value, given.reshape(-1, *value.shape)), to_onnx(network_graph(network))
+    here = engine.load_plain(onnx_model)(x)["label"]
+    labels = emulated(onnx_model, x, "label", "Haswell", tmp_path)
     assert np.array_equal(labels["plain"], here) and np.array_equal(labels["engine"], here)
-    assert np.mean(emulated(signed(made), x, "label", "Haswell", tmp_path)["plain"] != here) > 0.5
+    assert np.mean(emulated(signed(onnx_model), x, "label", "Haswell", tmp_path)["plain"] != here) > 0.5
 
 
 @pytest.mark.slow
@@ -217,5 +217,5 @@ def emulated(
     np.save(folder / "x.npy", x)
     names = [str(folder / "model.onnx"), str(folder / "x.npy"), raw, str(folder / "made.npz")]
     on_processor(processor, _EMULATED, *names)
-    with np.load(folder / "made.npz") as made:
-        return dict(made)
+    with np.load(folder / "made.npz") as arrays:
+        return dict(arrays)

@@ -26,13 +26,13 @@ _BYTES = package_bytes(*parts())
 
 
 def test_a_package_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    made, files = parts()
+    manifest, files = parts()
     path = tmp_path / "activity.edge"
-    digest = write_package(path, made, files)
+    digest = write_package(path, manifest, files)
     package = read_package(path)
     assert digest == package.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert package.files == files
-    assert msgspec.structs.replace(package.manifest, files=()) == made
+    assert msgspec.structs.replace(package.manifest, files=()) == manifest
     assert {entry.name for entry in package.manifest.files} == set(files)
     assert package.model("float") == files["model.onnx"]
     assert package.vectors().shape == (8, 10)
@@ -42,8 +42,8 @@ def test_a_package_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_the_same_parts_give_the_same_bytes_and_any_tool_opens_them() -> None:
-    made, files = parts()
-    assert package_bytes(made, dict(reversed(files.items()))) == _BYTES
+    manifest, files = parts()
+    assert package_bytes(manifest, dict(reversed(files.items()))) == _BYTES
     with zipfile.ZipFile(io.BytesIO(_BYTES)) as opened:
         names = opened.namelist()
         assert opened.testzip() is None
@@ -146,15 +146,15 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_package_that_would_be_refused_is_not_written(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
-    made, files = parts(**changes)
+    manifest, files = parts(**changes)
     with pytest.raises(InputError, match=message):
-        write_package(tmp_path / "p.edge", made, files)
+        write_package(tmp_path / "p.edge", manifest, files)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_windows_and_regression_fit_too(tmp_path: Path) -> None:
-    made, files = window_parts()
-    write_package(tmp_path / "p.edge", made, files)
+    manifest, files = window_parts()
+    write_package(tmp_path / "p.edge", manifest, files)
     assert read_package(tmp_path / "p.edge").vectors().shape == (8, 2, 8)
 
 

@@ -145,12 +145,12 @@ def test_a_sigmoid_gives_two_probabilities() -> None:
 
 
 def wrong_vectors(value: float) -> Package:
-    made, files = parts()
-    good = parse_package(package_bytes(made, files), "p")
+    manifest, files = parts()
+    good = parse_package(package_bytes(manifest, files), "p")
     expected = good.expected("float").copy()
     expected[5, 1] += value
     return parse_package(
-        package_bytes(made, {**files, **vector_files(good.vectors(), {"float": expected})}), "activity.edge"
+        package_bytes(manifest, {**files, **vector_files(good.vectors(), {"float": expected})}), "activity.edge"
     )
 
 
@@ -169,10 +169,10 @@ def test_within_the_tolerance_is_accepted() -> None:
 
 
 def test_vectors_of_another_shape_are_refused() -> None:
-    made, files = parts()
+    manifest, files = parts()
     files.update(vector_files(numbers(8, 9), {"float": numbers(8, 3)}))
     with pytest.raises(InputError, match="test vectors of shape"):
-        Predictor(parse_package(package_bytes(made, files), "p"))
+        Predictor(parse_package(package_bytes(manifest, files), "p"))
 
 
 def test_names_that_are_not_known() -> None:
@@ -193,9 +193,9 @@ def test_the_engine_is_chosen_for_the_model(monkeypatch: pytest.MonkeyPatch) -> 
         return engines.get("numpy")
 
     monkeypatch.setattr(engines, "choose", choose)
-    made = package()
-    assert Predictor(made, rows=3).engine.name == "numpy"
-    assert requests == [(None, made.model("float"), 3)]
+    small_package = package()
+    assert Predictor(small_package, rows=3).engine.name == "numpy"
+    assert requests == [(None, small_package.model("float"), 3)]
     first = [engine.name for engine in engines.known()][:4]
     assert first == ["extension", "litert", "onnxruntime", "numpy"], "no accelerator before these"
 
@@ -237,5 +237,5 @@ def test_base_install_predicts_with_sockets_refused(tmp_path: Path) -> None:
 
 
 def test_manifest_of_a_package_survives_json() -> None:
-    made = package().manifest
-    assert msgspec.json.decode(msgspec.json.encode(made), type=type(made)) == made
+    manifest = package().manifest
+    assert msgspec.json.decode(msgspec.json.encode(manifest), type=type(manifest)) == manifest

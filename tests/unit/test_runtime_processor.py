@@ -28,11 +28,11 @@ def found_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cached.cache_clear()
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, shown: str, asked: dict[str, bool]) -> None:
+def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, shown: str, answers: dict[str, bool]) -> None:
     """Replace the features that Linux lists and those that NumPy detects."""
     (folder / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {shown}\nbugs\t\t: none\n")
     monkeypatch.setattr(processor, "_CPUINFO", folder / "cpuinfo")
-    monkeypatch.setattr(processor, "_numpy_answers", lambda: asked)
+    monkeypatch.setattr(processor, "_numpy_answers", lambda: answers)
 
 
 def test_named_features_replace_those_that_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

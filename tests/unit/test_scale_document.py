@@ -22,9 +22,9 @@ def test_a_figure_that_changed_would_be_noticed() -> None:
 
 
 def test_caches_keep_the_promise_of_two_poll_periods() -> None:
-    found = promised()
-    assert found["halt"] <= found["two"]
-    assert found["root"] <= found["two"]
+    shares = promised()
+    assert shares["halt"] <= shares["two"]
+    assert shares["root"] <= shares["two"]
 
 
 def test_the_first_fleet_is_the_one_of_the_defaults_and_the_arithmetic_holds() -> None:

@@ -34,12 +34,12 @@ def _right(share: float, seed: int = 0, count: int = 20_000) -> np.ndarray:
 
 
 def test_an_exponent_has_an_interval_that_grows_with_the_noise() -> None:
-    found = exponent_intervals(_points(0.8, 0.1))
-    assert set(found) == {"seconds", "cpu_seconds", "latency_us"}  # memory of nothing has no logarithm
-    assert found["seconds"].low < 0.8 < found["seconds"].high
-    assert found["seconds"].value == pytest.approx(exponents(_points(0.8, 0.1))["seconds"])
+    intervals = exponent_intervals(_points(0.8, 0.1))
+    assert set(intervals) == {"seconds", "cpu_seconds", "latency_us"}  # memory of nothing has no logarithm
+    assert intervals["seconds"].low < 0.8 < intervals["seconds"].high
+    assert intervals["seconds"].value == pytest.approx(exponents(_points(0.8, 0.1))["seconds"])
     wider = exponent_intervals(_points(0.8, 0.4))["seconds"]
-    assert wider.high - wider.low > 2 * (found["seconds"].high - found["seconds"].low)
+    assert wider.high - wider.low > 2 * (intervals["seconds"].high - intervals["seconds"].low)
     assert exponent_intervals(_points(0.8, 0.1, SIZES[:2])) == {}
 
 
@@ -58,11 +58,11 @@ def test_the_error_of_an_architecture_is_a_power_law() -> None:
 
 def test_where_the_large_one_overtakes_has_an_interval() -> None:
     gains = [_right(0.5 + g, 1) - _right(0.5, 2) for g in (-0.05, -0.02, 0.004, 0.03, 0.06)]
-    found = break_even(SIZES, gains, 0)
-    assert found.low is not None
-    assert found.rows is not None
-    assert found.high is not None
-    assert 3_000 < found.low < found.rows < found.high < 30_000
+    interval = break_even(SIZES, gains, 0)
+    assert interval.low is not None
+    assert interval.rows is not None
+    assert interval.high is not None
+    assert 3_000 < interval.low < interval.rows < interval.high < 30_000
     always = break_even(SIZES, [_right(0.9, 1) - _right(0.5, 2)] * 5, 0)
     assert always == BreakEven(rows=None, low=None, high=None)
     never = break_even(SIZES, [_right(0.5, 1) - _right(0.9, 2)] * 5, 0)

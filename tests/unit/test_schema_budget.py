@@ -9,7 +9,7 @@ from edgewright.schema.footprint import Budget, parse_amount, parse_budget
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "budget"),
     [
         ("flash=64kB,ram=16KiB,latency=10ms", Budget(flash=64_000, ram=16_384, latency_us=10_000.0)),
         (" flash = 1.5 MB , energy=250uJ", Budget(flash=1_500_000, energy_uj=250.0)),
@@ -18,12 +18,12 @@ from edgewright.schema.footprint import Budget, parse_amount, parse_budget
         ("ram=512B", Budget(ram=512)),
     ],
 )
-def test_units(text: str, found: Budget) -> None:
-    assert parse_budget(text) == found
+def test_units(text: str, budget: Budget) -> None:
+    assert parse_budget(text) == budget
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "limits such as flash=64kB"),
         ("flash", "got 'flash'"),
@@ -37,8 +37,8 @@ def test_units(text: str, found: Budget) -> None:
         ("latency=1e999s", "an amount above zero"),
     ],
 )
-def test_mistakes(text: str, said: str) -> None:
-    with pytest.raises(EdgewrightError, match=said):
+def test_mistakes(text: str, message: str) -> None:
+    with pytest.raises(EdgewrightError, match=message):
         parse_budget(text)
 
 

@@ -48,12 +48,12 @@ UNION = Union((("compress", Compress(), ("shape_",)), ("polynomial", Polynomial(
 def stage_class(room: str, kind: str) -> type[SampleTransformer]:
     """Return the transformer of a stage's file."""
     module = importlib.import_module(f"{room}.{kind}")
-    (found,) = [
+    (stage,) = [
         thing
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, SampleTransformer) and thing.__module__ == module.__name__
     ]
-    return found
+    return stage
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

@@ -25,7 +25,7 @@ def test_a_name_is_found_without_unit_case_and_signs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "there", "found"),
+    ("wanted", "there", "expected"),
     [
         (("walking", "stand to sit"), ("Walking", "STAND_TO_SIT"), ("walking", "stand to sit")),
         (("no", "yes"), ("0", "1"), ("no", "yes")),
@@ -33,8 +33,8 @@ def test_a_name_is_found_without_unit_case_and_signs() -> None:
         (("0", "1", "2"), ("2.0", "1"), ("2", "1")),
     ],
 )
-def test_labels_are_found(wanted: tuple[str, ...], there: tuple[str, ...], found: tuple[str, ...]) -> None:
-    assert tuple(find_labels(wanted, there, {}, "f.csv").values()) == found
+def test_labels_are_found(wanted: tuple[str, ...], there: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    assert tuple(find_labels(wanted, there, {}, "f.csv").values()) == expected
 
 
 def test_a_label_that_is_unknown_is_refused_or_named() -> None:

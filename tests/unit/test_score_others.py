@@ -30,22 +30,22 @@ def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, cli: Cli) ->
     lines = ["v,odd", *(f"{v:.4f},{o}" for v, o in zip(values, odd, strict=True))]
     (tmp_path / "calm.csv").write_text("\n".join(["v", *(line.split(",")[0] for line in lines[1:300])]) + "\n")
     (tmp_path / "test.csv").write_text("\n".join(lines) + "\n")
-    made, data = str(tmp_path / "d.detector"), str(tmp_path / "test.csv")
-    cli("detect", "fit", tmp_path / "calm.csv", "--out", made, "--detector", "robust")
-    theirs = cli.json("detect", "score", made, "--data", data, "--target", "odd")
-    record = cli.json("score", made, "--data", data, "--target", "odd", "--need", "recall>=.1")
+    detector, data = str(tmp_path / "d.detector"), str(tmp_path / "test.csv")
+    cli("detect", "fit", tmp_path / "calm.csv", "--out", detector, "--detector", "robust")
+    theirs = cli.json("detect", "score", detector, "--data", data, "--target", "odd")
+    record = cli.json("score", detector, "--data", data, "--target", "odd", "--need", "recall>=.1")
     for name in ("recall", "precision", "f1", "false_alarms"):
         assert {key: record["figures"][name][key] for key in ("value", "low", "high")} == {
             key: theirs[name][key] for key in ("value", "low", "high")
         }
     assert record["figures"]["row_false"]["value"] == theirs["row_false"]
-    cli.json("score", made, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
+    cli.json("score", detector, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
     for words in (("--map", "foo=bar"), ("--group", "v"), ("--encoder", "x"), ("--set", "a=b"), ("--last",)):
-        text = refused(cli, made, "--data", data, "--target", "odd", *words)
+        text = refused(cli, detector, "--data", data, "--target", "odd", *words)
         assert "options of a detector (--data, --kind, --target, --normal)" in text
         assert f"got {words[0]}" in text
-    assert "rows with labels" in refused(cli, made)
-    assert "odd" in refused(cli, made, "--data", data, "--target", "broken")
+    assert "rows with labels" in refused(cli, detector)
+    assert "odd" in refused(cli, detector, "--data", data, "--target", "broken")
 
 
 def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, cli: Cli) -> None:
@@ -54,19 +54,19 @@ def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, cli: Cli
     (tmp_path / "known.csv").write_text("\n".join(["load", *(f"{v:.3f}" for v in load[:500])]) + "\n")
     (tmp_path / "next.csv").write_text("\n".join(["load", *(f"{v:.3f}" for v in load[500:])]) + "\n")
     (tmp_path / "other.csv").write_text("\n".join(["Load [kW]", *(f"{v:.3f}" for v in load[500:])]) + "\n")
-    made = str(tmp_path / "load.forecaster")
+    forecaster = str(tmp_path / "load.forecaster")
     fit = ["forecast", str(tmp_path / "known.csv"), "--column", "load", "--horizon", "12", "--season", "24"]
-    cli(*fit, "--out", made)
-    theirs = cli.json("forecast", "score", made, "--csv", tmp_path / "next.csv")
-    record = cli.json("score", made, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
+    cli(*fit, "--out", forecaster)
+    theirs = cli.json("forecast", "score", forecaster, "--csv", tmp_path / "next.csv")
+    record = cli.json("score", forecaster, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
     assert record["figures"]["mase"]["value"] == theirs["mase"]
     assert record["figures"]["mase"]["low"] < theirs["mase"] < record["figures"]["mase"]["high"]
     assert record["samples"] == theirs["origins"] == 200 - 12 + 1
-    assert cli.json("score", made, "--data", str(tmp_path / "other.csv"))["figures"] == record["figures"]
-    assert "a CSV file with the rows that came" in refused(cli, made, "--data", "m4")
+    assert cli.json("score", forecaster, "--data", str(tmp_path / "other.csv"))["figures"] == record["figures"]
+    assert "a CSV file with the rows that came" in refused(cli, forecaster, "--data", "m4")
 
 
-SAID = {
+PHRASES = {
     "drink": ("a soda please", "give me cola", "some green tea", "water for me", "pour lemonade now", "coffee please"),
     "stop": ("stop it", "cancel that please", "never mind", "forget it now", "no thanks", "please stop now"),
 }
@@ -75,16 +75,16 @@ SAID = {
 @pytest.fixture(scope="module")
 def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Provide a model of two intents."""
-    inside = tuple(Utterance(text=text, intent=name) for name, texts in SAID.items() for text in texts)
+    inside = tuple(Utterance(text=text, intent=name) for name, texts in PHRASES.items() for text in texts)
     outside = tuple(Utterance(text=text, intent=OUT_OF_SCOPE) for text in ("who won", "sing a song", "what day is it"))
-    made = train(Labelled((*inside, *outside)), How(size=16_000, epochs=20), name="drinks")
+    trained = train(Labelled((*inside, *outside)), How(size=16_000, epochs=20), name="drinks")
     path = tmp_path_factory.mktemp("language") / "drinks.language"
-    write_language(path, made.spec, made.arrays)
+    write_language(path, trained.spec, trained.arrays)
     return path
 
 
 def _clinc(path: Path) -> Path:
-    pairs = [[text, name.title()] for name, texts in SAID.items() for text in texts]
+    pairs = [[text, name.title()] for name, texts in PHRASES.items() for text in texts]
     parts = {
         "train": [["zzz", "drink"]],
         "test": pairs,
@@ -102,7 +102,7 @@ def test_what_a_user_gets_counts_refusals(
     path = _clinc(tmp_path / "data_full.json")
     record = cli.json("score", str(language), "--data", str(path), "--kind", "clinc150")
     understanding = Understanding.load(language)
-    answers = [understanding.parse(text).intent == name for name, texts in SAID.items() for text in texts]
+    answers = [understanding.parse(text).intent == name for name, texts in PHRASES.items() for text in texts]
     figures = record["figures"]
     assert record["part"] == "test"
     assert record["samples"] == 14
@@ -135,8 +135,12 @@ def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:
     for name, text in (("train_RateBook", "a"), ("train_RateBook_full", "b"), ("validate_RateBook", "c")):
         sentence = {"data": [{"text": "rate "}, {"text": text, "entity": "object_name"}]}
         (folder / f"{name}.json").write_bytes(msgspec.json.encode({"RateBook": [sentence]}))
-    found, part = read_judged(tmp_path)
-    assert (part, [one.text for one in found], found[0].slots[0].name) == ("validate", ["rate c"], "object_name")
+    utterances, part = read_judged(tmp_path)
+    assert (part, [one.text for one in utterances], utterances[0].slots[0].name) == (
+        "validate",
+        ["rate c"],
+        "object_name",
+    )
     assert read_judged(tmp_path, "full")[0][0].text == "rate b"
     assert [one.text for one in read(tmp_path).utterances] == ["rate b"], "the test never trains"
     with pytest.raises(InputError, match="validate, full, small"):

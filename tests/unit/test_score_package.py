@@ -24,7 +24,7 @@ from small_pipeline import rows, run_small, write_rows, write_toml
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """Provide a run on two columns and two classes."""
     folder = tmp_path_factory.mktemp("score")
     data = write_rows(folder / "rows.csv")
@@ -32,9 +32,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 @pytest.mark.slow
-def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult, cli: Cli) -> None:
-    answer = cli.json("score", str(made.folder))
-    record, compression = made.trace.evaluation, made.trace.compression
+def test_the_test_part_of_a_run_gives_the_figures_of_its_record(finished: RunResult, cli: Cli) -> None:
+    answer = cli.json("score", str(finished.folder))
+    record, compression = finished.trace.evaluation, finished.trace.compression
     assert record is not None
     assert compression is not None
     assert answer["part"] == "test"
@@ -52,11 +52,11 @@ def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult,
     assert np.sum(answer["evaluation"]["confusion"]) == record.samples
 
 
-def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    plain = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "plain.csv")))
+def test_a_file_with_other_names_order_and_labels_is_the_same(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    plain = cli.json("score", str(finished.folder), "--data", str(write_rows(tmp_path / "plain.csv")))
     other = [[label.upper(), "7", b, a] for a, b, label in rows()]
     path = write_rows(tmp_path / "other.csv", other, header="Label,extra,B [V],A")
-    package = str(next(made.folder.glob("*.edge")))
+    package = str(next(finished.folder.glob("*.edge")))
     assert cli.json("score", package, "--data", str(path))["figures"] == plain["figures"]
     mapped = write_rows(tmp_path / "mapped.csv", [[b, a, "x" + label] for a, b, label in rows()], header="q,p,truth")
     words = ("--target", "truth", "--map", "p=a", "--map", "q=b", "--map", "xon=on", "--map", "xoff=off")
@@ -64,18 +64,18 @@ def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, t
 
 
 @pytest.mark.slow
-def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    same = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "same.csv")))
+def test_the_rows_of_the_training_are_said_to_flatter(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    same = cli.json("score", str(finished.folder), "--data", str(write_rows(tmp_path / "same.csv")))
     assert any("too high" in note for note in same["notes"])
     others = [[f"{-float(a):.4f}", b, label] for a, b, label in rows()]
-    other = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "other.csv", others)))
+    other = cli.json("score", str(finished.folder), "--data", str(write_rows(tmp_path / "other.csv", others)))
     assert not other["notes"]
-    assert any("too high" in note for note in cli.json("score", str(made.folder), "--part", "train")["notes"])
+    assert any("too high" in note for note in cli.json("score", str(finished.folder), "--part", "train")["notes"])
 
 
 @pytest.mark.slow
-def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = str(made.folder)
+def test_needs_decide_the_exit_code(finished: RunResult, cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(finished.folder)
     record = cli.json("score", folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
     assert [row["met"] for row in record["needs"]] == [True, True, True]
     record = cli.json("score", folder, "--need", "accuracy>=0.1", "--need", "accuracy>1", code=1)
@@ -89,35 +89,35 @@ def test_needs_decide_the_exit_code(made: RunResult, cli: Cli, capsys: pytest.Ca
     assert "accuracy>=0.9" in refused(cli, folder, "--need", "accuracy=.5")
 
 
-def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+def test_data_of_one_class_are_scored(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
     ones = [row for row in rows() if row[-1] == "on"]
-    record = cli.json("score", str(made.folder), "--data", str(write_rows(tmp_path / "ones.csv", ones)))
+    record = cli.json("score", str(finished.folder), "--data", str(write_rows(tmp_path / "ones.csv", ones)))
     assert record["samples"] == len(ones)
     assert record["figures"]["accuracy"]["value"] == record["figures"]["recall.on"]["value"]
     assert "recall.off" not in record["figures"]
 
 
-def test_average_precision_is_a_figure_of_each_class_and_printed(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+def test_average_precision_is_a_figure_of_each_class_and_printed(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
     data = write_rows(tmp_path / "rows.csv")
-    figures = cli.json("score", made.folder, "--data", data)["figures"]
+    figures = cli.json("score", finished.folder, "--data", data)["figures"]
     readings = np.array([[float(a), float(b)] for a, b, _ in rows()], np.float32)
-    answers = Predictor(next(made.folder.glob("*.edge")), engine="numpy").predict(readings).probabilities
+    answers = Predictor(next(finished.folder.glob("*.edge")), engine="numpy").predict(readings).probabilities
     for column, label in enumerate(("off", "on")):
         expected = average_precision_score([row[-1] == label for row in rows()], answers[:, column])
         assert figures[f"average_precision.{label}"]["value"] == pytest.approx(expected, abs=1e-3)
-    text = cli("score", made.folder, "--data", data, "--need", "average_precision.on>=0.1")
+    text = cli("score", finished.folder, "--data", data, "--need", "average_precision.on>=0.1")
     assert re.search(r"Average precision: off [01]?\.\d{3}, on [01]?\.\d{3}\.", text)
 
 
-def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, cli: Cli) -> None:
+def test_a_class_can_be_left_out(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
     table = [*rows(), ["0", "0", "broken"]]
     location = str(write_rows(tmp_path / "more.csv", table))
-    assert "'broken'" in refused(cli, str(made.folder), "--data", location)
-    assert cli.json("score", str(made.folder), "--data", location, "--map", "broken=")["samples"] == len(table) - 1
+    assert "'broken'" in refused(cli, str(finished.folder), "--data", location)
+    assert cli.json("score", str(finished.folder), "--data", location, "--map", "broken=")["samples"] == len(table) - 1
 
 
-def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    folder, package = str(made.folder), str(next(made.folder.glob("*.edge")))
+def test_what_cannot_be_scored_is_told(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    folder, package = str(finished.folder), str(next(finished.folder.glob("*.edge")))
     no_label = write_rows(tmp_path / "no.csv", [row[:2] for row in rows()], header="a,b")
     assert "a column with labels, such as 'label'" in refused(cli, package, "--data", str(no_label))
     no_column = write_rows(tmp_path / "column.csv", [[a, label] for a, _, label in rows()], header="a,label")
@@ -202,7 +202,7 @@ def test_parts_are_the_whole() -> None:
     np.testing.assert_array_equal(both.X[1], values[280:300].T)
 
 
-def _engines(place: Path, part: str, units: range, stop: int = 0) -> list[int]:
+def _engines(folder: Path, part: str, units: range, stop: int = 0) -> list[int]:
     """Engines that wear in one reading, in the layout of C-MAPSS; how many cycles each still ran."""
     rows, left = [], []
     for number, unit in enumerate(units, 1):
@@ -212,8 +212,8 @@ def _engines(place: Path, part: str, units: range, stop: int = 0) -> list[int]:
         readings[:, 2:] = (np.arange(60) + noise)[: 60 - stop, None] * np.arange(1, 25)
         rows.append(readings)
         left.append(stop)
-    place.mkdir(exist_ok=True)
-    np.savetxt(place / f"{part}_FD003.txt", np.concatenate(rows), fmt="%.4f")
+    folder.mkdir(exist_ok=True)
+    np.savetxt(folder / f"{part}_FD003.txt", np.concatenate(rows), fmt="%.4f")
     return left
 
 
@@ -237,24 +237,24 @@ def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, cli: Cli) -
     assert "Known: FD001, FD002" in refused(cli, package, "--data", str(folder), "--set", "subset=FD009")
 
 
-def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    own = cli.json("score", str(made.folder), "--part", "train")["evaluation"]["mistakes"]
+def test_mistakes_are_named_by_their_row_in_the_data(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    own = cli.json("score", str(finished.folder), "--part", "train")["evaluation"]["mistakes"]
     assert own
     assert all(rows()[row["row"]][2] == row["truth"] for row in own)
     turned = [[a, b, {"on": "off", "off": "on"}[label]] for a, b, label in rows()]
     path = write_rows(tmp_path / "turned.csv", turned)
-    worst = cli.json("score", str(made.folder), "--data", str(path))["evaluation"]["mistakes"]
+    worst = cli.json("score", str(finished.folder), "--data", str(path))["evaluation"]["mistakes"]
     assert worst
     assert all(turned[row["row"]][2] == row["truth"] for row in worst)
 
 
-def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_path: Path, cli: Cli) -> None:
-    assert "no --target with the run's own data" in refused(cli, str(made.folder), "--target", "nope")
-    assert "no such file" in refused(cli, str(made.folder), "--data", str(tmp_path / "none.csv"))
+def test_options_and_paths_that_cannot_be_read_are_refused(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
+    assert "no --target with the run's own data" in refused(cli, str(finished.folder), "--target", "nope")
+    assert "no such file" in refused(cli, str(finished.folder), "--data", str(tmp_path / "none.csv"))
     columns = (Column(name="a"), Column(name="b"))
     values, target = np.zeros((0, 2), np.float32), np.zeros(0, np.str_)
     bare = DataSet(name="bare", columns=columns, recordings=(Recording(name="r", values=values, target=target),))
-    package = read_package(next(made.folder.glob("*.edge")))
+    package = read_package(next(finished.folder.glob("*.edge")))
     with pytest.raises(InputError, match="without rows - at bare"):
         as_trained(bare, package.manifest, ScoreRequest())
 
@@ -275,9 +275,9 @@ def test_a_plain_copy_of_the_set_is_read_by_its_loader_though_its_columns_fit(tm
         f'name = "small"\nrefit = false\n[data]\nkind = "wisdm_watch"\npath = "{folder}"\n'
         'activities = ["walking", "jogging"]\n[model]\nkind = "tree"\n'
     )
-    made = run_small(toml, tmp_path / "runs")
-    assert cli.json("score", str(made.folder), "--data", str(folder))["figures"]
-    assert "got 'A', 'B'" in refused(cli, str(made.folder), "--data", str(folder), "--kind", "csv")
+    result = run_small(toml, tmp_path / "runs")
+    assert cli.json("score", str(result.folder), "--data", str(folder))["figures"]
+    assert "got 'A', 'B'" in refused(cli, str(result.folder), "--data", str(folder), "--kind", "csv")
 
 
 @pytest.mark.slow
@@ -291,14 +291,14 @@ def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, cli: Cli) 
     toml.write_text(
         f'name = "small"\nrefit = false\n[data]\nkind = "ai4i2020"\npath = "{tmp_path}"\n[model]\nkind = "tree"\n'
     )
-    made = run_small(toml, tmp_path / "runs")
-    expected = cli.json("score", str(made.folder), "--data", str(data))["figures"]
+    result = run_small(toml, tmp_path / "runs")
+    expected = cli.json("score", str(result.folder), "--data", str(data))["figures"]
     loaded = "quality,air_temperature,process_temperature,rotational_speed,torque,tool_wear,machine_failure"
     for name, names in (("snake", header.lower().replace(" ", "_") + ",machine_failure"), ("loaded", loaded)):
         other = write_rows(tmp_path / f"{name}.csv", table, header=names)
-        assert cli.json("score", str(made.folder), "--data", str(other))["figures"] == expected
+        assert cli.json("score", str(result.folder), "--data", str(other))["figures"] == expected
     warm = [[row[0], f"{float(row[1]) - 273.15:.2f}", *row[2:]] for row in table]
     celsius = write_rows(tmp_path / "celsius.csv", warm, header=f"{header},Machine failure".replace("[K]", "[°C]", 1))
-    assert cli.json("score", str(made.folder), "--data", str(celsius))["figures"] == expected
+    assert cli.json("score", str(result.folder), "--data", str(celsius))["figures"] == expected
     wrong = write_rows(tmp_path / "wrong.csv", table, header=f"{header},Machine failure".replace("[K]", "[bar]", 1))
-    assert "Air temperature [K] in K" in refused(cli, str(made.folder), "--data", str(wrong))
+    assert "Air temperature [K] in K" in refused(cli, str(result.folder), "--data", str(wrong))

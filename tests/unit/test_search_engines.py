@@ -66,8 +66,8 @@ def test_an_interrupt_is_heard_while_workers_work(tmp_path: Path, monkeypatch: p
 
 def test_one_worker_is_this_process() -> None:
     with engine_for("local", 1) as engine:
-        found = dict(engine.run("engine_work:work", b"x", iter([b"a"])))
-    assert found == {0: b"xa" + str(os.getpid()).encode()}
+        results = dict(engine.run("engine_work:work", b"x", iter([b"a"])))
+    assert results == {0: b"xa" + str(os.getpid()).encode()}
 
 
 def test_what_is_no_engine_is_refused_by_name() -> None:

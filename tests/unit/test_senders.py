@@ -41,10 +41,10 @@ int main(void) {
 
 
 def compiler(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
+    executable = shutil.which(name)
+    if not executable:
         left_out(f"{name} is not installed")
-    return found or ""
+    return executable or ""
 
 
 def test_the_c_header_writes_what_python_writes(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def test_a_fleet_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, cli: Cl
 
 
 def test_synthetic_data_say_so(tmp_path: Path, cli: Cli) -> None:
-    given, made = tmp_path / "a.csv", tmp_path / "made.csv"
+    given, simulated = tmp_path / "a.csv", tmp_path / "made.csv"
     rows = [f"{i},{i % 7},{i % 5},p{i // 40},{'on' if i % 40 < 20 else 'off'}" for i in range(160)]
     given.write_text("\n".join(["t,a,b,person,label", *rows]) + "\n")
-    options = ["--target", "label", "--group", "person", "--time", "t", "--method", "jitter", "--out", str(made)]
+    options = ["--target", "label", "--group", "person", "--time", "t", "--method", "jitter", "--out", str(simulated)]
     assert _first(cli("synth", "signals", given, *options)).startswith("Simulated: ")

@@ -58,25 +58,25 @@ def settings(
     return Settings(devices=devices, plan=plan(), learning=learning)
 
 
-def held(result: Result) -> dict[str, bool]:
+def promises_kept(result: Result) -> dict[str, bool]:
     return {one.name: one.holds for one in result.verdicts}
 
 
 def test_what_devices_learn_is_rolled_out() -> None:
     result = simulate(msgspec.structs.replace(settings(), days=0.45))
-    found = result.learning
-    assert found is not None
-    assert result.good, held(result)
+    learning = result.learning
+    assert learning is not None
+    assert result.good, promises_kept(result)
     assert result.finished
-    assert held(result)["the fleet learned"]
-    assert [(one.devices, one.counted, one.failed) for one in found.rounds] == [(10, 10, 0)] * 3
-    assert (found.complete, found.given_up) == (30, {})
+    assert promises_kept(result)["the fleet learned"]
+    assert [(one.devices, one.counted, one.failed) for one in learning.rounds] == [(10, 10, 0)] * 3
+    assert (learning.complete, learning.given_up) == (30, {})
     # Weights, biases and keys in four messages a round; more while a device waits.
-    assert 500 < found.bytes_up[0] <= found.bytes_up[1] < 3000
-    assert 500 < found.bytes_down[0] <= found.bytes_down[1] < 3000
-    assert 5 <= found.requests[0] <= found.requests[1] < 40
-    assert found.factory < 0.75 < 0.9 < found.learned
-    assert 0.1 < found.moved < 0.5
+    assert 500 < learning.bytes_up[0] <= learning.bytes_up[1] < 3000
+    assert 500 < learning.bytes_down[0] <= learning.bytes_down[1] < 3000
+    assert 5 <= learning.requests[0] <= learning.requests[1] < 40
+    assert learning.factory < 0.75 < 0.9 < learning.learned
+    assert 0.1 < learning.moved < 0.5
     text = "\n".join(lines(result))
     assert "Learning: 3 of 3 rounds gave a sum" in text
     assert max(map(len, text.splitlines())) <= 80
@@ -88,7 +88,7 @@ def test_owners_who_label_everything_alike_are_halted_in_the_canary() -> None:
     assert result.learning.learned < 0.5
     assert result.halted is not None
     assert any("HALTED" in line.text and "classes" in line.text for line in result.story)
-    assert held(result)["exposed"]
+    assert promises_kept(result)["exposed"]
     assert 0 < result.exposed <= result.canary
 
 
@@ -98,7 +98,7 @@ def test_attackers_in_the_rounds_are_counted_and_what_is_learned_stays_good(atta
     result = simulate(msgspec.structs.replace(settings(rounds, 0.0, 15, 0.1, attack), days=0.6))
     assert result.learning is not None
     assert "10 % of the devices attack" in result.broken
-    assert held(result)["the fleet learned"]
+    assert promises_kept(result)["the fleet learned"]
     assert result.learning.learned > 0.9 > result.learning.factory
     beyond = [one.beyond for one in result.learning.rounds]
     assert all(beyond) if attack == "random" else not any(beyond)
@@ -107,15 +107,15 @@ def test_attackers_in_the_rounds_are_counted_and_what_is_learned_stays_good(atta
 
 def test_losses_and_power_cuts_cost_messages_and_members_but_no_device() -> None:
     broken = msgspec.structs.replace(settings(), fault="lossy", rate=0.25, also=(("power-cuts", 0.15),), days=0.1)
-    found, calm = simulate(broken), simulate(msgspec.structs.replace(settings(), days=0.1))
-    assert found.learning is not None
+    faulty, calm = simulate(broken), simulate(msgspec.structs.replace(settings(), days=0.1))
+    assert faulty.learning is not None
     assert calm.learning is not None
-    assert held(found)["no device is bricked"]
-    assert sum(found.learning.given_up.values()) > 0
+    assert promises_kept(faulty)["no device is bricked"]
+    assert sum(faulty.learning.given_up.values()) > 0
     # Groups are drawn anew each time: who gave up may be whole again before the round ends.
-    assert found.learning.complete <= calm.learning.complete
-    assert found.learning.requests[0] > calm.learning.requests[0]
-    assert len(found.learning.rounds) <= 3
+    assert faulty.learning.complete <= calm.learning.complete
+    assert faulty.learning.requests[0] > calm.learning.requests[0]
+    assert len(faulty.learning.rounds) <= 3
 
 
 def test_rounds_that_take_too_long_are_stopped_and_release_nothing() -> None:
@@ -125,7 +125,7 @@ def test_rounds_that_take_too_long_are_stopped_and_release_nothing() -> None:
     result = simulate(lonely)
     assert result.learning is not None
     assert (result.learning.rounds, result.learning.complete) == ((), 0)
-    assert not held(result)["the fleet learned"]
+    assert not promises_kept(result)["the fleet learned"]
     assert result.exposed == 0
 
 

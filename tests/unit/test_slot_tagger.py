@@ -22,7 +22,7 @@ CITIES = ("Paris", "New York", "San Jose", "Rome", "Oslo", "Cape Town", "Lima", 
 
 
 def travels() -> list[Utterance]:
-    made = []
+    utterances = []
     for start, end in itertools.permutations(CITIES, 2):
         text = f"fly from {start} to {end}"
         first, second = text.index(start), text.rindex(end)
@@ -30,8 +30,8 @@ def travels() -> list[Utterance]:
             Slot(name="start", begin=first, end=first + len(start), text=start),
             Slot(name="end", begin=second, end=second + len(end), text=end),
         )
-        made.append(Utterance(text=text, intent="fly", slots=slots))
-    return made
+        utterances.append(Utterance(text=text, intent="fly", slots=slots))
+    return utterances
 
 
 def test_training_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,8 +78,8 @@ def test_the_tagger_answers_as_crfsuite_does() -> None:
             ours = [spec.labels[k] for k in tagger.path(one.text, spans, one.intent)]
             assert ours == other.tag(attributes(one.text, spans, one.intent))
         other.close()
-    found = score((one.text, one.slots, tagger.slots(one.text, "fly")) for one in given[1::2])
-    assert found.f1 > 0.95
+    scores = score((one.text, one.slots, tagger.slots(one.text, "fly")) for one in given[1::2])
+    assert scores.f1 > 0.95
 
 
 def test_pruning_keeps_within_its_bytes() -> None:
@@ -108,10 +108,10 @@ def test_viterbi_finds_the_best_of_all_paths(length: int, labels: int, seed: int
 def test_labels_become_slots() -> None:
     text = "a b c d e"
     spans = tokens(text)
-    found = joined(text, spans, ["B-x", "I-x", "I-y", "O", "I-y"])
-    assert [(slot.name, slot.text) for slot in found] == [("x", "a b"), ("y", "c"), ("y", "e")]
+    slots = joined(text, spans, ["B-x", "I-x", "I-y", "O", "I-y"])
+    assert [(slot.name, slot.text) for slot in slots] == [("x", "a b"), ("y", "c"), ("y", "e")]
     assert joined(text, spans, ["B-x", "B-x", "O", "O", "O"])[1].text == "b"
-    assert labels_of(found, spans) == ["B-x", "I-x", "B-y", "O", "B-y"]
+    assert labels_of(slots, spans) == ["B-x", "I-x", "B-y", "O", "B-y"]
 
 
 def test_f1_counts_whole_slots() -> None:

@@ -55,8 +55,8 @@ def test_memory_by_hand() -> None:
 
 
 def test_who_holds_it_and_how_fast() -> None:
-    found = fit(load("llama-3.2-1b"), 2048, ("cortex-m4", "gateway-arm64", "x86-64"))
-    sixteen, _, four = found.needs
+    fitted = fit(load("llama-3.2-1b"), 2048, ("cortex-m4", "gateway-arm64", "x86-64"))
+    sixteen, _, four = fitted.needs
     assert sixteen.devices == ("gateway-arm64",)
     assert four.devices == ("gateway-arm64",), "762 MB are more than the 512 of a gateway that does other work"
     bandwidth = load_profile("gateway-arm64").bandwidth
@@ -91,7 +91,7 @@ def test_the_command(tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--llm", "--model", "phi-3"], "Did you mean 'phi-2'?"),
         (["--model", "phi-2"], "--llm beside --model"),
@@ -99,12 +99,12 @@ def test_the_command(tmp_path: Path, cli: Cli) -> None:
         (["--llm", "--model", "none.toml"], "No such file"),
     ],
 )
-def test_a_mistake_is_named(arguments: list[str], told: str, cli: Cli) -> None:
-    assert told in cli("profiles", *arguments, code=2)
+def test_a_mistake_is_named(arguments: list[str], message: str, cli: Cli) -> None:
+    assert message in cli("profiles", *arguments, code=2)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('"phi-2"', '"other"', "the name 'own'"),
         ("layers = 32", "layers = 0", "layers"),
@@ -113,10 +113,10 @@ def test_a_mistake_is_named(arguments: list[str], told: str, cli: Cli) -> None:
         ("value = 68.8", "value = 168.8", "score.value"),
     ],
 )
-def test_a_file_with_a_mistake(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_a_file_with_a_mistake(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = (FOLDER / "phi-2.toml").read_text()
     if old != '"phi-2"':
         text = text.replace('"phi-2"', '"own"')
     (tmp_path / "own.toml").write_text(text.replace(old, new))
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         load(str(tmp_path / "own.toml"))

@@ -71,13 +71,13 @@ def test_lines_that_were_written_meanwhile_are_read_and_half_a_line_is_whole_the
     file.write(1, 2)
     with file.path.open("a") as half:
         half.write("3,3")
-    taken, place, _, _ = file.read()
+    values, position, _, _ = file.read()
     with file.path.open("a") as rest:
         rest.write("0\n")
     file.write(4)
-    assert taken == [1, 2]
-    assert file.read(place)[:3:2] == ([3, 4], True)
-    assert file.read(file.read(place)[1])[0] == []
+    assert values == [1, 2]
+    assert file.read(position)[:3:2] == ([3, 4], True)
+    assert file.read(file.read(position)[1])[0] == []
 
 
 def renamed(file: File) -> None:
@@ -112,12 +112,12 @@ def test_after_a_rotation_the_rest_of_the_old_file_comes_before_the_new_one(
     file: File, rotate: Callable[[File], None], between: list[int]
 ) -> None:
     file.write(1, 2)
-    _, place, _, _ = file.read()
+    _, position, _, _ = file.read()
     file.write(3, 4)
     rotate(file)
     file.write(7, 8)
-    taken, later, exact, _ = file.read(place)
-    assert taken == [3, 4, *between, 7, 8]
+    values, later, exact, _ = file.read(position)
+    assert values == [3, 4, *between, 7, 8]
     assert exact
     file.write(9)
     assert file.read(later)[0] == [9]
@@ -138,8 +138,8 @@ def test_a_place_behind_the_header_alone_is_found_in_the_file_that_was_rotated(
     renamed(file)  # was read to its end, and is not read again
     time.sleep(0.02)
     file.path.write_text("time,a\n")
-    taken, place, _, _ = file.read()
-    assert taken == []
+    values, position, _, _ = file.read()
+    assert values == []
     file.path.with_suffix(".csv.1").rename(file.path.with_suffix(".csv.3"))
     time.sleep(0.02)
     file.write(1, 2)
@@ -147,17 +147,17 @@ def test_a_place_behind_the_header_alone_is_found_in_the_file_that_was_rotated(
     time.sleep(0.02)
     shutil.copy(file.path, file.path.with_suffix(".csv.bak"))
     file.write(7, 8)
-    assert file.read(place)[:3:2] == ([1, 2, *between, 7, 8], True)
+    assert file.read(position)[:3:2] == ([1, 2, *between, 7, 8], True)
 
 
 def test_names_that_move_on_while_the_rest_is_read_hide_no_file(file: File) -> None:
     file.write(1)
-    _, place, _, _ = file.read()
+    _, position, _, _ = file.read()
     file.write(2)
     renamed_twice(file)
     file.write(7)
     stream = opened(f"csv:{file.path}?begin=start", "a")
-    assert stream.resume(place)
+    assert stream.resume(position)
     for number in (2, 1):
         file.path.with_suffix(f".csv.{number}").rename(file.path.with_suffix(f".csv.{number + 1}"))
     time.sleep(0.02)
@@ -205,38 +205,38 @@ def test_rows_between_the_last_read_and_a_rotation_are_read(file: File, rotate: 
 
 def test_another_file_under_the_name_is_read_from_its_start_and_said(file: File) -> None:
     file.write(1, 2)
-    _, place, _, _ = file.read()
+    _, position, _, _ = file.read()
     for content in (lines(11), "time,a\n" + lines(11, *range(20, 60))):
         file.path.unlink()
         file.path.write_text(content)
-        taken, _, exact, said = file.read(place)
-        assert taken[0] == 11
+        values, _, exact, notices = file.read(position)
+        assert values[0] == 11
         assert not exact
-        assert "another file than before" in said[0]
+        assert "another file than before" in notices[0]
 
 
 def test_a_compressed_or_copied_file_beside_it_is_not_read(file: File) -> None:
     file.write(1, 2)
-    _, place, _, _ = file.read()
+    _, position, _, _ = file.read()
     shutil.copy(file.path, file.path.with_name("rows.csv.bak"))
     with gzip.open(file.path.with_name("rows.csv.2.gz"), "wt") as packed:
         packed.write(lines(5))
     file.write(3)
     renamed(file)
     file.write(4)
-    assert file.read(place)[:3:2] == ([3, 4], True)
+    assert file.read(position)[:3:2] == ([3, 4], True)
 
 
 def test_a_file_that_is_away_at_the_start_goes_on_when_it_is_back(file: File) -> None:
     file.write(1)
-    _, place, _, _ = file.read()
+    _, position, _, _ = file.read()
     away = file.path.parent / "away" / "rows.csv"
     away.parent.mkdir()
     file.path.rename(away)
     stream = opened(f"csv:{file.path}?begin=start", "a")
-    assert stream.resume(place) is not None
+    assert stream.resume(position) is not None
     assert "not there" in notices(stream.read(0.1))[0]
-    assert json.dumps(stream.position()["file"]) == json.dumps(place["file"])
+    assert json.dumps(stream.position()["file"]) == json.dumps(position["file"])
     away.rename(file.path)
     file.write(2)
     assert [packet.time.tolist() for packet in drain(stream, 1)] == [[2.0]]
@@ -257,16 +257,16 @@ def test_a_recording_of_the_same_name_and_size_is_another_one(tmp_path: Path, ki
         path.write_text("time,a\n" + lines(*range(10, 60)))
     stream = opened(f"{kind}:{path}")
     stream.read(0.1)
-    place = json.loads(json.dumps(stream.position()))
+    position = json.loads(json.dumps(stream.position()))
     stream.close()
     stream = opened(f"{kind}:{path}")
-    assert stream.resume(place)
+    assert stream.resume(position)
     stream.close()
     data = bytearray(path.read_bytes())
     data[-3] ^= 1
     path.write_bytes(data)
     stream = opened(f"{kind}:{path}")
-    assert not stream.resume(place)
+    assert not stream.resume(position)
     stream.close()
 
 
@@ -275,12 +275,12 @@ def test_rows_without_a_time_follow_each_other_over_a_restart_and_a_backlog(tmp_
     path.write_text("a\n" + "1\n" * 40)
     stream = opened(f"csv:{path}?begin=start&rate=50", "a")
     first = np.concatenate([packet.time for packet in drain(stream, 40)])
-    place = stream.position()
+    position = stream.position()
     stream.close()
     with path.open("a") as file:
         file.write("1\n" * 40_000)  # more than one read takes
     stream = opened(f"csv:{path}?begin=start&rate=50", "a")
-    assert stream.resume(json.loads(json.dumps(place)))
+    assert stream.resume(json.loads(json.dumps(position)))
     times = np.concatenate([first, *(packet.time for packet in drain(stream, 40_000))])
     np.testing.assert_allclose(np.diff(times), 0.02, atol=1e-9)
     time.sleep(0.02)
@@ -295,12 +295,12 @@ def test_a_counter_that_began_again_goes_on_from_where_it_was(tmp_path: Path) ->
     path.write_text(f"t_ms,a\n{top - 40},1\n{top - 20},1\n0,1\n")
     stream = opened(f"csv:{path}?begin=start", "a")
     before = drain(stream, 3)[-1].time[-1]
-    place = stream.position()
+    position = stream.position()
     stream.close()
     with path.open("a") as file:
         file.write("20,1\n")
     stream = opened(f"csv:{path}?begin=start", "a")
-    assert stream.resume(place)
+    assert stream.resume(position)
     assert drain(stream, 1)[0].time[0] - before == pytest.approx(0.02)
     stream.close()
 
@@ -332,9 +332,9 @@ def test_a_replay_goes_on_at_its_row_unless_the_recording_is_another_one(tmp_pat
         assert stream.position()["rows"] == 4500
         assert not stream.read(0.0)
         assert stream.ended()
-    place = whole.position()
+    position = whole.position()
     recording(tmp_path / "part_3.csv", signal(1.0))
-    assert not opened(f"replay:{tmp_path}", "level").resume(place)
+    assert not opened(f"replay:{tmp_path}", "level").resume(position)
 
 
 @pytest.fixture
@@ -351,12 +351,12 @@ def test_a_broker_sends_again_what_was_not_stored_and_nothing_that_was(broker: B
         broker.send("t", json.dumps({"a": number}))
     assert values(drain(stream, 4)).ravel().tolist() == [0, 1, 2, 3]
     # Two were read before this position became durable; the process ends before the broker hears of it.
-    place = stream.position()
+    position = stream.position()
     assert stream.awaited() is False
     stream._client.socket().close()  # type: ignore[attr-defined]
     broker.send("t", json.dumps({"a": 4}))
     stream = opened(source, "a")
-    assert stream.resume(json.loads(json.dumps(place)))
+    assert stream.resume(json.loads(json.dumps(position)))
     assert values(drain(stream, 1)).ravel().tolist() == [4]
     assert not [p for _ in range(5) for p in stream.read(0.05) if len(p.values)]
     stream._client.socket().close()  # type: ignore[attr-defined]
@@ -375,13 +375,13 @@ def test_more_messages_come_than_the_broker_sends_ahead(broker: Broker) -> None:
     stream.read(0.3)
     for number in range(30):
         broker.send("t", json.dumps({"a": number}))
-    taken: list[float] = []
+    values: list[float] = []
     until = time.monotonic() + 20
-    while len(taken) < 30 and time.monotonic() < until:
-        taken += [float(x) for packet in stream.read(0.1) for x in packet.values.ravel()]
+    while len(values) < 30 and time.monotonic() < until:
+        values += [float(x) for packet in stream.read(0.1) for x in packet.values.ravel()]
         if stream.awaited():
             stream.stored(stream.position())
-    assert taken == list(range(30))
+    assert values == list(range(30))
     stream.close()
 
 
@@ -405,17 +405,17 @@ def test_a_sender_is_answered_when_its_rows_are_stored_and_a_repeat_is_taken_onc
     assert len(drain(stream, 2)[0].values) == 2
     thread.join(0.2)
     assert (answers, stream.awaited()) == ([], True)
-    place = stream.position()
+    position = stream.position()
     assert not stream.awaited()
     # The answer gets lost with the process; the next one knows the body, and answers it.
     after = opened("http:127.0.0.1:0?acknowledge=true", "a")
-    assert after.resume(json.loads(json.dumps(place)))
+    assert after.resume(json.loads(json.dumps(position)))
     repeated: list[tuple[int, dict[str, Any]]] = []
     post(after, {"time": [1.0, 2.0], "a": [1, 2]}, repeated).join(10)
     assert repeated == [(200, {"rows": 2})]
     assert not after.read(0.05)
     after.close()
-    stream.stored(place)
+    stream.stored(position)
     thread.join(10)
     assert answers == [(200, {"rows": 2})]
     # Without a time nobody can tell a repeat from a value that stays the same.
@@ -439,8 +439,8 @@ def test_what_is_sent_again_before_the_place_is_known_waits_and_is_taken_once() 
     for body in bodies:
         thread = post(stream, body, answers)
         drain(stream, 1)
-        place = stream.position()
-        stream.stored(place)
+        position = stream.position()
+        stream.stored(position)
         thread.join(10)
     stream.close()
     assert [status for status, _ in answers] == [200] * 70
@@ -450,7 +450,7 @@ def test_what_is_sent_again_before_the_place_is_known_waits_and_is_taken_once() 
     threads = [post(after, body, answers) for body in bodies[10:30]]
     time.sleep(0.3)
     assert answers == []
-    assert after.resume(json.loads(json.dumps(place)))
+    assert after.resume(json.loads(json.dumps(position)))
     for thread in threads:
         thread.join(10)
     assert [status for status, _ in answers] == [200] * 20
@@ -484,14 +484,14 @@ def test_rows_while_nobody_asked_come_from_the_history_of_a_plant(keeps: bool) -
         source = f"opcua:{plant.url}?rate=10&nodes={plant.nodes}"
         stream = opened(source, "speed")
         before = drain(stream, 3)
-        place = json.loads(json.dumps(stream.position()))
+        position = json.loads(json.dumps(stream.position()))
         stream.close()
         assert ("history" in stream.loses) == (not keeps)
         for value in (2.0, 3.0):
             plant.set(speed=value)
             time.sleep(0.7)
         stream = opened(source, "speed")
-        assert stream.resume(place)
+        assert stream.resume(position)
         packets = drain(stream, 20)
         rows = values(packets).ravel().tolist()
         times = np.concatenate([packet.time for packet in (*before, *packets)])
@@ -514,7 +514,7 @@ class Plant:
     """A server with a history of one variable, whose value is the second of its own clock."""
 
     def __init__(self, ahead: float = 0.0, failures: int = 0, unknown: int = 0) -> None:
-        self.ahead, self.failures, self.unknown, self.asked = ahead, failures, unknown, list[float]()
+        self.ahead, self.failures, self.unknown, self.requests = ahead, failures, unknown, list[float]()
 
     def connect(self) -> None:
         pass
@@ -532,7 +532,7 @@ class Plant:
         if self.failures:
             self.failures -= 1
             raise LinkError("no history: no answer")
-        self.asked.append(start)
+        self.requests.append(start)
         times = np.arange(np.floor(start), end + 1.0)
         return [(times, (times % 1000).astype(np.float32))]
 
@@ -557,18 +557,18 @@ def after_ten_seconds(plant: Plant, slept: float = 10.0) -> tuple[list[float], l
 
 @pytest.mark.parametrize(("failures", "unknown"), [(0, 0), (1, 0), (3, 0), (0, 1), (1, 1)])
 def test_a_history_that_cannot_be_read_now_is_asked_again(failures: int, unknown: int) -> None:
-    rows, said, _, stream = after_ten_seconds(Plant(failures=failures, unknown=unknown))
+    rows, notices, _, stream = after_ten_seconds(Plant(failures=failures, unknown=unknown))
     assert 11 <= len(rows) <= 17 and rows[-1] == -1.0
     assert sorted(rows[:-1]) == rows[:-1]
-    assert len([text for text in said if "asked again" in text]) == min(failures, 1)
+    assert len([text for text in notices if "asked again" in text]) == min(failures, 1)
     assert abs(stream.position()["newest"] - time.time()) < 1.0
 
 
 def test_a_history_that_is_refused_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opcua, "_TRIES", 3)
-    rows, said, _, _ = after_ten_seconds(Plant(failures=1000))
+    rows, notices, _, _ = after_ten_seconds(Plant(failures=1000))
     assert rows == [-1.0]
-    assert [text for text in said if "are lost" in text]
+    assert [text for text in notices if "are lost" in text]
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -86_400.0])
@@ -576,17 +576,17 @@ def test_a_history_is_asked_by_the_clock_of_the_server(ahead: float) -> None:
     plant = Plant(ahead)
     rows, _, off, stream = after_ten_seconds(plant)
     assert len(rows) in (11, 12)
-    assert abs(plant.asked[0] - (time.time() + ahead - 10.0)) < 5.0
+    assert abs(plant.requests[0] - (time.time() + ahead - 10.0)) < 5.0
     assert abs(off + ahead) < 1.0  # dated by the clock of the device
     assert abs(stream.position()["newest"] - time.time() - ahead) < 1.0
 
 
 def test_every_source_says_what_it_loses(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a\n1\n")
-    said: dict[str, Stream] = {
+    streams: dict[str, Stream] = {
         text: opened(text, "a") for text in (f"csv:{tmp_path / 'rows.csv'}", "http:127.0.0.1:0", "mqtt:127.0.0.1/t")
     }
-    assert [bool(stream.loses) for stream in said.values()] == [False, True, True]
-    assert [stream.position() is None for stream in said.values()] == [False, True, True]
-    for stream in said.values():
+    assert [bool(stream.loses) for stream in streams.values()] == [False, True, True]
+    assert [stream.position() is None for stream in streams.values()] == [False, True, True]
+    for stream in streams.values():
         stream.close()

@@ -30,7 +30,7 @@ def test_a_table_is_sorted_by_state_and_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (HEAD + GOES.replace('to = "open"', 'to = "opne"') + COMES, "no state 'opne'. Known: open, shut. Did you mean"),
         (HEAD.replace('initial = "shut"', 'initial = "x"') + GOES + COMES, "door.toml initial"),
@@ -54,10 +54,10 @@ def test_a_table_is_sorted_by_state_and_event() -> None:
         (HEAD + GOES + COMES + '[[steps]]\nstate = "*"\nevent = "late"\n', "event 'late' without a guard"),
     ],
 )
-def test_a_mistake_is_named(text: str, told: str) -> None:
+def test_a_mistake_is_named(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         checked(text)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "door.toml" in str(caught.value)
 
 

@@ -69,7 +69,7 @@ def test_a_guard_says_what_it_asks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a >", "got the end"),
         ("a > 1)", "got ')'"),
@@ -89,10 +89,10 @@ def test_a_guard_says_what_it_asks_for() -> None:
         ("a > 1e999", "a finite number"),
     ],
 )
-def test_what_is_no_guard_is_refused_where_it_is_wrong(text: str, told: str) -> None:
+def test_what_is_no_guard_is_refused_where_it_is_wrong(text: str, message: str) -> None:
     with pytest.raises(InputError, match="here") as caught:
         read_guard(text, "here")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_what_is_no_guard_is_refused_where_it_is_wrong(text: str, told: str) -> 
 @given(st.text(alphabet="ab()<>=!& '\"`.,-10ndortae", max_size=40))
 def test_any_text_is_a_guard_or_is_refused(text: str) -> None:
     try:
-        found = read_guard(text, "here").truth(NAMES)
+        truth = read_guard(text, "here").truth(NAMES)
     except InputError:
         return
-    assert found in (True, False, None)
+    assert truth in (True, False, None)

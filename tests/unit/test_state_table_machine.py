@@ -20,8 +20,8 @@ def machine(text: str) -> Machine:
     return Machine(check_table(convert_table(tomllib.loads(head + text), StateTable, "m.toml"), "m.toml"))
 
 
-def shown(taken: list[Transition]) -> list[tuple[float, str, str, str]]:
-    return [(step.time, step.event, step.before, step.after) for step in taken]
+def shown(transitions: list[Transition]) -> list[tuple[float, str, str, str]]:
+    return [(step.time, step.event, step.before, step.after) for step in transitions]
 
 
 DOOR = """
@@ -134,14 +134,14 @@ steps = [
 @pytest.mark.parametrize("hertz", [1.0, 10.0, 1000.0])
 def test_a_rate_of_change_is_that_of_the_stretch(hertz: float) -> None:
     steep = machine(RATE)
-    found: list[Transition] = []
+    transitions: list[Transition] = []
     for row in range(int(10 * hertz)):
         time = row / hertz
         # Half a unit a second for five seconds, then two a second.
         value = 0.5 * min(time, 5.0) + 2.0 * max(0.0, time - 5.0)
         steep.values({"t": value}, time)
-        found += steep.push("row", {}, time)
-    (step,) = found
+        transitions += steep.push("row", {}, time)
+    (step,) = transitions
     # Over two seconds it passes 1 a second when two thirds of a second are steep.
     assert 5.0 + 2 / 3 < step.time <= 5.0 + 2 / 3 + 1 / hertz + 2 / 256
 

@@ -125,10 +125,10 @@ def test_a_file_of_arrays_is_whole_or_not_there(tmp_path: Path, damaged: type[ms
         assert read_arrays(path, Other) is None
         return
     content = path.read_bytes()
-    for place in range(0, len(content), 5):
-        path.write_bytes(content[:place])
+    for index in range(0, len(content), 5):
+        path.write_bytes(content[:index])
         assert read_arrays(path, Header) is None
-        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        path.write_bytes(content[:index] + bytes([content[index] ^ 1]) + content[index + 1 :])
         assert read_arrays(path, Header) is None
 
 

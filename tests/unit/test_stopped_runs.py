@@ -44,19 +44,19 @@ def network(parameters: Any, x: Any) -> Any:  # noqa: ANN401 - arrays of NumPy o
 
 def trained(folder: Path | None, stop_at: int = 0, **changes: Any) -> tuple[Result, list[int]]:  # noqa: ANN401
     """Return what training gives and the epochs that were told; it is stopped after an epoch where one is named."""
-    told: list[int] = []
+    epochs: list[int] = []
 
     def on_epoch(record: EpochRecord) -> None:
-        told.append(record.epoch)
+        epochs.append(record.epoch)
         if record.epoch == stop_at:
             raise KeyboardInterrupt
 
     samples = Sampled(ArrayRows(X), Y, np.ones(len(Y), np.float32))
     settings = Settings(**{**SETTINGS, **changes})
     if folder is None:
-        return train(network, START, samples, settings, validation=samples, on_epoch=on_epoch), told
+        return train(network, START, samples, settings, validation=samples, on_epoch=on_epoch), epochs
     with keeping(folder, lambda: None):
-        return train(network, START, samples, settings, validation=samples, on_epoch=on_epoch), told
+        return train(network, START, samples, settings, validation=samples, on_epoch=on_epoch), epochs
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_training_that_goes_on_ends_bit_for_bit_as_one_that_was_never_stopped(
     for stop_at in (4, 2, 5):
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path, stop_at, **changes)
-    result, told = trained(tmp_path, **changes)
-    assert told == list(range(1, len(whole.history) + 1))
+    result, epochs = trained(tmp_path, **changes)
+    assert epochs == list(range(1, len(whole.history) + 1))
     assert all((result.parameters[0][name] == whole.parameters[0][name]).all() for name in START[0])
     assert (result.best_epoch, result.stopped) == (whole.best_epoch, whole.stopped)
     assert [one.loss for one in result.history] == [one.loss for one in whole.history]
@@ -119,11 +119,11 @@ def test_threads_keep_their_own_trainings(tmp_path: Path) -> None:
 
 def stop(patch: pytest.MonkeyPatch, epoch: int) -> None:
     """Press Ctrl-C when so many epochs of any trainings were heard of."""
-    heard: list[int] = []
+    calls: list[int] = []
 
     def cancelled(self: Quiet) -> bool:
-        heard.append(1)
-        if len(heard) == epoch:
+        calls.append(1)
+        if len(calls) == epoch:
             raise KeyboardInterrupt
         return False
 

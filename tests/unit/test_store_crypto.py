@@ -68,15 +68,15 @@ def test_rows_that_were_moved_or_changed_do_not_open(tmp_path: Path, change: str
         database.execute(f"UPDATE rows SET {change}")  # noqa: S608
     database.close()
     with reader.look(tmp_path / "s") as looked:
-        (found,) = reader.rows(looked, "device-1", key=read_key(key))
-    assert found.sealed == ("ax",)
+        (row,) = reader.rows(looked, "device-1", key=read_key(key))
+    assert row.sealed == ("ax",)
 
 
 def test_what_is_encrypted_lies_nowhere_on_the_disk(tmp_path: Path) -> None:
     values = np.full((64, 2), 0.0, dtype=np.float32)
     values[:, 0] = np.arange(64) * 0.001 + 77.0
     times = np.arange(64.0)
-    found = {}
+    rows_by_name = {}
     for name, encrypt in (("clear", ()), ("sealed", ("ax",))):
         folder = tmp_path / name
         settings = config(encrypt=encrypt, key_file=str(key_file(tmp_path)))
@@ -84,10 +84,10 @@ def test_what_is_encrypted_lies_nowhere_on_the_disk(tmp_path: Path) -> None:
             store.append_rows("wrist", ("ax", "ay"), times, values)
         with reader.look(folder) as database:
             (row,) = database.execute("SELECT plain, sealed FROM rows")
-        found[name] = row
-    assert len(found["clear"][0]) > len(found["sealed"][0])
-    assert len(found["sealed"][1]) > 28
-    assert found["clear"][1] == b""
+        rows_by_name[name] = row
+    assert len(rows_by_name["clear"][0]) > len(rows_by_name["sealed"][0])
+    assert len(rows_by_name["sealed"][1]) > 28
+    assert rows_by_name["clear"][1] == b""
 
 
 def test_export_asks_for_the_key(tmp_path: Path, cli: Cli) -> None:

@@ -22,14 +22,14 @@ def events(store: Store) -> list[tuple[int, int]]:
 
 
 def test_an_event_comes_back_as_it_was(tmp_path: Path) -> None:
-    told = Event(kind="anomaly", stream="pump", time=1.5, wall=1.7e9, doubt=0.5, label="ax", score=3.25,
-                 detail={"channel": "ax", "counts": {"ax": 2}, "why": "näher"})  # fmt: skip
+    event = Event(kind="anomaly", stream="pump", time=1.5, wall=1.7e9, doubt=0.5, label="ax", score=3.25,
+                  detail={"channel": "ax", "counts": {"ax": 2}, "why": "näher"})  # fmt: skip
     with opened(tmp_path / "s") as store:
-        assert store.append_events([told]) == [1]
+        assert store.append_events([event]) == [1]
     with reader.look(tmp_path / "s") as database:
-        (found,) = reader.events(database)
-    assert found.event == told
-    assert (found.boot, found.sequence) == (1, 1)
+        (stored,) = reader.events(database)
+    assert stored.event == event
+    assert (stored.boot, stored.sequence) == (1, 1)
 
 
 def test_what_is_not_committed_is_not_there_and_what_is_stays(tmp_path: Path) -> None:

@@ -52,12 +52,12 @@ def no_canary(content: bytes) -> None:
 
 @contextmanager
 def http_receiver() -> Iterator[tuple[str, list[bytes]]]:
-    heard: list[bytes] = []
+    requests: list[bytes] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.append(str(self.headers).encode() + body)
+            requests.append(str(self.headers).encode() + body)
             items = [msgspec.json.decode(line, type=Item) for line in body.splitlines()]
             answer = msgspec.json.encode({"durable": [[item.boot, item.sequence] for item in items]})
             self.send_response(200)
@@ -72,7 +72,7 @@ def http_receiver() -> Iterator[tuple[str, list[bytes]]]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/items", heard
+        yield f"http://127.0.0.1:{server.server_port}/items", requests
     finally:
         server.shutdown()
         server.server_close()
@@ -105,12 +105,12 @@ def test_a_folder_takes_files_and_no_canary(tmp_path: Path) -> None:
 
 
 def test_http_takes_batches_and_no_canary(tmp_path: Path) -> None:
-    with http_receiver() as (url, heard), opened(tmp_path / "s") as store:
+    with http_receiver() as (url, requests), opened(tmp_path / "s") as store:
         fill(store)
         delivery = deliver(store, open_sink("http", url=url))
         assert (delivery.sent, delivery.arrived) == (2, 2)
-    assert b"Edgewright-Device: device-1" in heard[0]
-    no_canary(b"".join(heard))
+    assert b"Edgewright-Device: device-1" in requests[0]
+    no_canary(b"".join(requests))
 
 
 def test_raw_rows_never_leave_by_themselves(tmp_path: Path) -> None:

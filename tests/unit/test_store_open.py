@@ -81,10 +81,10 @@ def test_a_damaged_page_costs_what_was_on_it(tmp_path: Path) -> None:
         assert 300 < state.tables["events"].entries + state.tables["outbox"].entries < 800
         assert state.tables["events"].entries >= 300
         assert store.database.value("PRAGMA integrity_check") == "ok"
-        (told,) = state.damage
-        assert told.boot == 2
-        assert told.rescued["events"] == state.tables["events"].entries
-        assert (tmp_path / "s" / told.file).read_bytes() == bad
+        (damage,) = state.damage
+        assert damage.boot == 2
+        assert damage.rescued["events"] == state.tables["events"].entries
+        assert (tmp_path / "s" / damage.file).read_bytes() == bad
         assert state.set_aside_bytes >= len(bad)
         store.append_events([event()])
 
@@ -96,11 +96,11 @@ def test_a_page_that_went_bad_after_an_orderly_end_is_met_when_it_is_read(tmp_pa
     bad = whole[:4096] + b"\x55" * 8192 + whole[3 * 4096 :]
     path.write_bytes(bad)
     with opened(tmp_path / "s") as store:
-        (told,) = status.of(store).damage
-        assert told.boot == 2
-        assert "malformed" in told.subject
-        assert (tmp_path / "s" / told.file).read_bytes() == bad
-        assert sum(told.rescued.values()) > 300
+        (damage,) = status.of(store).damage
+        assert damage.boot == 2
+        assert "malformed" in damage.subject
+        assert (tmp_path / "s" / damage.file).read_bytes() == bad
+        assert sum(damage.rescued.values()) > 300
         store.append_events([event()])
 
 

@@ -32,7 +32,7 @@ class Receiver(Sink):
         self.times += 1
         if self.down:
             raise OutputError("a receiver", "silence", "loopback")
-        taken = []
+        positions = []
         for leaving in batch:
             item = msgspec.json.decode(leaving.body, type=Item)
             if leaving.position in self.refused:
@@ -40,8 +40,8 @@ class Receiver(Sink):
             if (item.device, item.boot, item.sequence) not in self.items:
                 self.order.append(item)
             self.items[item.device, item.boot, item.sequence] = item
-            taken.append(leaving.position)
-        return [] if self.silent else taken
+            positions.append(leaving.position)
+        return [] if self.silent else positions
 
 
 def take_all(store: Store) -> list[OutboxItem]:
@@ -68,20 +68,20 @@ def test_an_item_stays_until_it_is_durable_there(tmp_path: Path) -> None:
     store = opened(tmp_path / "s", clock)
     store.append_events([event(number=n) for n in range(4)])
     store.commit()
-    taken = take_all(store)
-    assert store.outbox.acknowledge([taken[0].position], durable=True) == 1
-    assert store.outbox.acknowledge([taken[1].position], durable=False) == 0
+    leaving = take_all(store)
+    assert store.outbox.acknowledge([leaving[0].position], durable=True) == 1
+    assert store.outbox.acknowledge([leaving[1].position], durable=False) == 0
     clock.forward(1000.0)
-    assert [t.position for t in take_all(store)] == [taken[1].position]
+    assert [t.position for t in take_all(store)] == [leaving[1].position]
     # Not yet durable here: after a power cut the acknowledged item comes again, under its old name.
     stop(store)
     store = opened(tmp_path / "s", clock)
-    assert [t.position for t in take_all(store)] == [t.position for t in taken]
-    store.outbox.acknowledge([taken[0].position], durable=True)
+    assert [t.position for t in take_all(store)] == [t.position for t in leaving]
+    store.outbox.acknowledge([leaving[0].position], durable=True)
     store.commit()
     stop(store)
     with opened(tmp_path / "s", clock) as again:
-        assert [t.position for t in take_all(again)] == [t.position for t in taken[1:]]
+        assert [t.position for t in take_all(again)] == [t.position for t in leaving[1:]]
 
 
 def test_a_late_acknowledgement_of_a_former_boot_counts(tmp_path: Path) -> None:

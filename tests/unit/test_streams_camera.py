@@ -100,14 +100,14 @@ def test_pictures_come_from_a_driver_that_vanishes_and_returns(driver: Path) -> 
 def test_a_recorded_stream_of_jpegs_is_cut_at_their_ends(tmp_path: Path) -> None:
     path = tmp_path / "day.mjpeg"
     path.write_bytes(jpeg((250, 0, 0)) + jpeg((0, 250, 0), thumbnail=True) + jpeg((0, 0, 250)))
-    pictures, told = played(f"camera:{path}")
+    pictures, notices_of = played(f"camera:{path}")
     assert [int(one.mean(axis=(1, 2)).argmax()) for one in pictures] == [0, 1, 2]
     assert {one.shape for one in pictures} == {(3, 30, 40)}
-    assert not told
+    assert not notices_of
     path.write_bytes(path.read_bytes()[:-40])
-    pictures, told = played(f"camera:{path}")
+    pictures, notices_of = played(f"camera:{path}")
     assert len(pictures) == 2
-    assert "expected a whole JPEG, got the file ends" in told
+    assert "expected a whole JPEG, got the file ends" in notices_of
 
 
 def test_raw_frames_grey_and_wrong_settings(tmp_path: Path) -> None:

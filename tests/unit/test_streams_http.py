@@ -67,7 +67,7 @@ def test_frames_and_single_rows_are_taken(push: HttpPush) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("{", "JSON"),
         ('{"c": 1}', "no column 'a'"),
@@ -81,10 +81,10 @@ def test_frames_and_single_rows_are_taken(push: HttpPush) -> None:
         ("[]", "numbers"),
     ],
 )
-def test_rubbish_is_answered_with_400_and_the_reason(push: HttpPush, body: str, said: str) -> None:
+def test_rubbish_is_answered_with_400_and_the_reason(push: HttpPush, body: str, message: str) -> None:
     status, record, _ = post(push, "/x", body)
     assert status == 400
-    assert said in record["error"]
+    assert message in record["error"]
     assert post(push, "/x", '{"a": 1, "b": 2}')[0] == 202
 
 

@@ -34,8 +34,8 @@ class Device:
         (self.folder / "buffer").mkdir(parents=True)
         (self.folder / "scan_elements").mkdir()
         for name, (index, form) in CHANNELS.items():
-            for what, text in (("index", index), ("type", form), ("en", "0")):
-                (self.folder / "scan_elements" / f"in_{name}_{what}").write_text(text + "\n")
+            for attribute, text in (("index", index), ("type", form), ("en", "0")):
+                (self.folder / "scan_elements" / f"in_{name}_{attribute}").write_text(text + "\n")
         for name, text in {
             "name": "lsm6_accel", "in_accel_scale": "0.009806", "in_temp_scale": "0.5", "in_temp_offset": "-10",
             "sampling_frequency": rate, "buffer/enable": "0", "buffer/length": "2",

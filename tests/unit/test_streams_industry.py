@@ -64,8 +64,8 @@ def test_registers_of_a_modbus_device_are_rows_of_their_types() -> None:
 def test_a_modbus_device_that_refuses_or_is_away_is_told_in_a_line() -> None:
     plant = ModbusPlant(port := free_port(), [7])
     stream = opened(f"modbus:127.0.0.1:{port}?rate=50&registers=far@900")
-    (told,) = notices(until_notice(stream, "retrying", 20))
-    assert told == f"127.0.0.1:{port}: unit 1 refuses holding registers 900 to 900; retrying"
+    (notice,) = notices(until_notice(stream, "retrying", 20))
+    assert notice == f"127.0.0.1:{port}: unit 1 refuses holding registers 900 to 900; retrying"
     stream.close()
     plant.stop()
     stream = opened(f"modbus:127.0.0.1:{port}?registers=near@0")

@@ -31,9 +31,9 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     if not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()) or not shutil.which("mosquitto_pub"):
         left_out("mosquitto and mosquitto_pub are not installed")
     needs_paho()
-    made = Broker(tmp_path)
-    yield made
-    made.stop()
+    broker = Broker(tmp_path)
+    yield broker
+    broker.stop()
 
 
 def test_a_wildcard_names_the_streams_and_each_form_is_read(broker: Broker) -> None:

@@ -83,7 +83,7 @@ def test_all_columns_of_numbers_and_dates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         (
             "when,x\n2024-05-01 12:00:00,1\n",
@@ -102,12 +102,12 @@ def test_all_columns_of_numbers_and_dates(tmp_path: Path) -> None:
         ("x,y\n1,high\n", "got 'high' - at a.csv line 2, column y. Correct or empty the cell, or leave the column out"),
     ],
 )
-def test_a_column_that_is_no_number_is_told_with_what_to_do(tmp_path: Path, rows: str, said: str) -> None:
+def test_a_column_that_is_no_number_is_told_with_what_to_do(tmp_path: Path, rows: str, message: str) -> None:
     file = tmp_path / "a.csv"
     file.write_text(rows)
     with pytest.raises(InputError) as caught:
         drain(opened(f"replay:{file}"), EVERYTHING)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_what_will_never_work_is_refused(tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ class Line:
 def line(tmp_path: Path) -> Iterator[Line]:
     if importlib.util.find_spec("serial") is None:
         left_out("pyserial is not installed")
-    made = Line(tmp_path / "ttyTEST")
-    yield made
-    made.unplug()
+    line = Line(tmp_path / "ttyTEST")
+    yield line
+    line.unplug()
 
 
 def test_lines_with_a_header_after_half_a_line(line: Line) -> None:

@@ -101,17 +101,17 @@ def alsa() -> None:
 
 def test_capture_through_libasound_gives_the_samples_of_the_device(tmp_path: Path) -> None:
     alsa()
-    raw, found = tmp_path / "tone.raw", tmp_path / "found.npy"
+    raw, recorded = tmp_path / "tone.raw", tmp_path / "found.npy"
     raw.write_bytes(tone(400_000).tobytes())
     # ALSA reads its configuration once a process, so the device stands in a home of its own.
     (tmp_path / ".asoundrc").write_text(ALSA.format(tone=raw))
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, "tone", str(found)], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-c", CHILD, "tone", str(recorded)], capture_output=True, text=True, timeout=60, check=False,
         env={"HOME": str(tmp_path), "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'src'}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout == "8000.0 ('sound_2',) 8000 True\n"
-    rows = np.load(found)[:, 0]
+    rows = np.load(recorded)[:, 0]
     expected = tone(400_000)[:, 1].astype(np.float32) / np.float32(32768)
     assert np.array_equal(rows, expected[:8000])
 

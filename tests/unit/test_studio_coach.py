@@ -32,8 +32,8 @@ def wav(seconds: float) -> tuple[str, bytes, str]:
 def test_a_coach_is_listed_and_shown_and_others_are_not_there(studio: Client) -> None:
     assert 'href="/coach/job/my.coach"' in studio.get("/coach").text
     assert "Read a sentence" in studio.get("/coach/job/my.coach").text
-    for place in ("job", "absent.coach", "%2e%2e/my.coach"):
-        assert studio.get(f"/coach/{place}").status_code == 404
+    for address in ("job", "absent.coach", "%2e%2e/my.coach"):
+        assert studio.get(f"/coach/{address}").status_code == 404
 
 
 def test_what_is_no_reading_is_refused_in_a_sentence(studio: Client) -> None:
@@ -47,16 +47,16 @@ def test_what_is_no_reading_is_refused_in_a_sentence(studio: Client) -> None:
 def test_a_recording_is_judged_drawn_and_kept(studio: Client) -> None:
     if not has_speech():
         left_out("espeak-ng is not installed")
-    asked = {"text": "A red bear", "keep": "yes"}
-    answer = studio.post("/coach/job/my.coach", data=asked, files={"file": wav(2.0)})
+    form = {"text": "A red bear", "keep": "yes"}
+    answer = studio.post("/coach/job/my.coach", data=form, files={"file": wav(2.0)})
     assert answer.status_code == 200
     assert re.findall(r'<th scope="row">(\w+)</th><td>[A-Z ]+</td>', answer.text) == ["a", "red", "bear"]
     assert '<svg class="waveform"' in answer.text
     assert "Progress" in studio.get("/coach/job/my.coach").text
-    short = studio.post("/coach/job/my.coach", data=asked, files={"file": wav(0.1)})
+    short = studio.post("/coach/job/my.coach", data=form, files={"file": wav(0.1)})
     assert short.status_code == 400
     assert "a reading of all 3 words" in short.text
-    long = studio.post("/coach/job/my.coach", data=asked, files={"file": wav(61.0)})
+    long = studio.post("/coach/job/my.coach", data=form, files={"file": wav(61.0)})
     assert "at most 60 s of sound" in long.text
 
 
@@ -66,8 +66,8 @@ def test_phones_are_coloured_where_they_lie() -> None:
         PhoneVerdict(phone="EH", begin_s=0.7, end_s=1.0, mistake=1.0, instead="AE"),
     )
     word = WordVerdict(word="<BE>", begin_s=0.5, end_s=1.0, known_s=1.2, mistake=0.0, phones=phones)
-    drawn = str(waveform_svg(np.sin(np.arange(2000) / 10).astype(np.float32), 1000, [word]))
-    found = re.findall(r'<rect x="([\d.]+)" y="0" width="([\d.]+)"[^>]*fill="var\(--(\w+)\)"', drawn)
-    assert found == [("240.0", "95.0", "good"), ("336.0", "143.0", "bad")]
-    assert "EH, sounds like AE" in drawn
-    assert "<be>" not in drawn
+    svg = str(waveform_svg(np.sin(np.arange(2000) / 10).astype(np.float32), 1000, [word]))
+    matches = re.findall(r'<rect x="([\d.]+)" y="0" width="([\d.]+)"[^>]*fill="var\(--(\w+)\)"', svg)
+    assert matches == [("240.0", "95.0", "good"), ("336.0", "143.0", "bad")]
+    assert "EH, sounds like AE" in svg
+    assert "<be>" not in svg

@@ -82,13 +82,13 @@ def test_bands_gaps_and_windows_stand_where_they_lie() -> None:
     opened = _opened(_data(time=time), WindowConfig(samples=20, step=10))
     samples, _ = opened.samples()
     assert samples is not None
-    found = draw(opened, 0, 0, 300, channels=[0, 1], windows=windows(opened.dataset, samples))
-    assert [(b.label, b.first, b.end) for b in found.bands] == [("a", 0, 100), ("b", 100, 200)]
-    assert [(round(b.x), round(b.width)) for b in found.bands] == [(0, 33), (33, 33)]
-    assert [text for _, text in found.gaps] == ["1:00"]
-    assert len(found.boxes) == len(samples.X) == 18
-    assert {box.lane for box in found.boxes} == {0, 1}
-    assert [p.name for p in found.panels] == ["u", "v"]
+    drawing = draw(opened, 0, 0, 300, channels=[0, 1], windows=windows(opened.dataset, samples))
+    assert [(b.label, b.first, b.end) for b in drawing.bands] == [("a", 0, 100), ("b", 100, 200)]
+    assert [(round(b.x), round(b.width)) for b in drawing.bands] == [(0, 33), (33, 33)]
+    assert [text for _, text in drawing.gaps] == ["1:00"]
+    assert len(drawing.boxes) == len(samples.X) == 18
+    assert {box.lane for box in drawing.boxes} == {0, 1}
+    assert [p.name for p in drawing.panels] == ["u", "v"]
     assert lines(opened)[0].counts == (("a", 100), ("b", 100))
     assert lines(opened)[0].unlabelled == 100
 
@@ -123,19 +123,19 @@ def test_copies_of_the_first_row_are_not_drawn() -> None:
     context = one_window(opened, DataRequest("data", opened.origin, {}), samples, where, 2, {2: ("a", 1.0)})
     assert [context[key] for key in ("first", "end", "from", "seconds")] == [0, 6, 0, 0.6]
     assert context["mark"] == (0.0, round(100 * 6 / context["to"], 3))
-    found = draw(opened, 0, 0, 100, channels=[0], windows=where)
-    assert [(box.x, box.width) for box in found.boxes][:2] == [(0.0, 1.0), (0.0, 6.0)]
+    drawing = draw(opened, 0, 0, 100, channels=[0], windows=where)
+    assert [(box.x, box.width) for box in drawing.boxes][:2] == [(0.0, 1.0), (0.0, 6.0)]
 
 
 def test_distributions_count_every_row_once() -> None:
-    found, step = spreads(_opened(_data(3000)), 0)
+    ranges, step = spreads(_opened(_data(3000)), 0)
     assert step == 1
-    first = found[0]
+    first = ranges[0]
     assert [part.label for part in first.parts] == ["", "a", "b"]
     assert [part.count for part in first.parts] == [3000, 1000, 1000]
     values = _data(3000).recordings[0].values[:, 0]
     assert first.outside == pytest.approx(float((np.abs(values) > 1).mean()))
-    assert found[1].outside is None
+    assert ranges[1].outside is None
     assert first.parts[0].d.count("M") <= BINS
     assert first.minimum == float(values.min())
 
@@ -205,16 +205,16 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["x/..%2F..%2Fsecret.csv", "..%2Fsecret.csv", "%2Fetc%2Fpasswd", ".edgewright/x", "no.csv"]
+    "path_in_folder", ["x/..%2F..%2Fsecret.csv", "..%2Fsecret.csv", "%2Fetc%2Fpasswd", ".edgewright/x", "no.csv"]
 )
-def test_nothing_outside_the_folder_is_opened(tmp_path: Path, place: str) -> None:
+def test_nothing_outside_the_folder_is_opened(tmp_path: Path, path_in_folder: str) -> None:
     root = tmp_path / "studio"
     root.mkdir()
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
     browser = client(root)
     for kind in ("data/at", "labels/at", "data/run", "labels/run", "data/elsewhere"):
-        assert browser.get(f"/{kind}/{place}").status_code == 404
-    assert browser.get(f"/data?in={place}").status_code == 404
+        assert browser.get(f"/{kind}/{path_in_folder}").status_code == 404
+    assert browser.get(f"/data?in={path_in_folder}").status_code == 404
 
 
 def test_an_address_names_no_other_path(tmp_path: Path) -> None:

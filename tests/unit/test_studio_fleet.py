@@ -51,8 +51,8 @@ ROLLOUT = f"/fleet/rollout/{PLAN}"
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watched(tmp_path_factory.mktemp("studio-fleet")) as made:
-        yield made
+    with watched(tmp_path_factory.mktemp("studio-fleet")) as example:
+        yield example
 
 
 @pytest.fixture
@@ -106,15 +106,15 @@ def test_a_fleet_that_went_away_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_an_empty_fleet_says_what_comes_next(tmp_path: Path) -> None:
-    made = Watched(tmp_path, 0, 60.0)
+    watched = Watched(tmp_path, 0, 60.0)
     try:
-        studio = client(tmp_path / "runs", fleet=made.folder)
+        studio = client(tmp_path / "runs", fleet=watched.folder)
         text = page(studio, "/fleet")
         assert "No devices yet" in text
         assert "No rollouts yet" in text
         assert "No devices yet" in page(studio, "/fleet/devices")
     finally:
-        made.close()
+        watched.close()
 
 
 def test_versions_are_counted_by_every_trait_and_sorts(studio: Client, fleet: Watched) -> None:
@@ -123,13 +123,13 @@ def test_versions_are_counted_by_every_trait_and_sorts(studio: Client, fleet: Wa
     rows = re.findall(r'<a href="/fleet/devices\?tag=([a-z-]+)">\1</a></th>\s*<td[^>]*>(\d+)</td>', text)
     assert [int(count) for _, count in rows] == sorted((int(count) for _, count in rows), reverse=True)
     named = page(studio, "/fleet/versions?sort=name&order=up")
-    found = re.findall(r'<a href="/fleet/devices\?tag=([a-z-]+)">\1</a></th>', named)
-    assert found == sorted(found)
+    matches = re.findall(r'<a href="/fleet/devices\?tag=([a-z-]+)">\1</a></th>', named)
+    assert matches == sorted(matches)
     assert 'aria-sort="ascending"' in named
     for by in ("profile", "product", "batch", "version", "phase", "nonsense"):
         assert "Versions" in page(studio, f"/fleet/versions?by={by}")
-    for drawn in re.findall(r'<svg class="share".*?</svg>', text, re.DOTALL):
-        assert sum(float(width) for width in re.findall(r'width="([\d.]+)"', drawn)) == pytest.approx(100.0, abs=0.01)
+    for svg in re.findall(r'<svg class="share".*?</svg>', text, re.DOTALL):
+        assert sum(float(width) for width in re.findall(r'width="([\d.]+)"', svg)) == pytest.approx(100.0, abs=0.01)
 
 
 def test_what_devices_say_stays_text(studio: Client, fleet: Watched) -> None:
@@ -196,27 +196,27 @@ def test_the_map_has_a_dot_for_every_device(studio: Client, fleet: Watched) -> N
 
 
 def test_only_devices_that_had_an_aborted_release_are_rolled_back(tmp_path: Path) -> None:
-    made = Watched(tmp_path, 30, 3 * 86_400.0)
+    watched = Watched(tmp_path, 30, 3 * 86_400.0)
     try:
-        made.report(made.devices)
-        made.start(silence=600.0)
-        made.after(60.0)
-        devices = made.canaries()[:6]
+        watched.report(watched.devices)
+        watched.start(silence=600.0)
+        watched.after(60.0)
+        devices = watched.canaries()[:6]
         away, confirmed, tested, permitted, newer = devices[1:]  # the first one is never heard again
-        made.take(devices)
-        made.end([away, confirmed, newer])
+        watched.take(devices)
+        watched.end([away, confirmed, newer])
         abort = AbortRollout(why="worse", revert=True)
-        asked_of(made.folder, RolloutSeen, "POST", f"/v1/fleet/rollouts/{PLAN}/abort", abort)
-        made.clock.now = time.time() - 60.0
-        made.end([tested], "reverted", "aborted")
-        made.report([permitted], counter=made.old.counter)
-        made.report([confirmed], counter=made.back.counter)
-        made.report([newer], counter=made.back.counter + 1)
-        stages = asked_of(made.folder, RolloutMap, "GET", f"/v1/fleet/rollouts/{PLAN}/map").stages
-        never_offered = len(made.canaries()) - len(devices)
+        asked_of(watched.folder, RolloutSeen, "POST", f"/v1/fleet/rollouts/{PLAN}/abort", abort)
+        watched.clock.now = time.time() - 60.0
+        watched.end([tested], "reverted", "aborted")
+        watched.report([permitted], counter=watched.old.counter)
+        watched.report([confirmed], counter=watched.back.counter)
+        watched.report([newer], counter=watched.back.counter + 1)
+        stages = asked_of(watched.folder, RolloutMap, "GET", f"/v1/fleet/rollouts/{PLAN}/map").stages
+        never_offered = len(watched.canaries()) - len(devices)
         assert stages[0].states == {"silent": 2, "returned": 2, "healthy": 1, "waiting": 1 + never_offered}
     finally:
-        made.close()
+        watched.close()
 
 
 def test_a_stage_is_ended_by_hand_only_after_its_time_and_for_a_reason(studio: Client, fleet: Watched) -> None:
@@ -275,8 +275,8 @@ def test_a_pause_asks_says_who_and_is_ended_by_a_person_only(studio: Client, fle
 def test_an_abort_calls_devices_back_and_is_the_last_word(studio: Client, fleet: Watched) -> None:
     answer = sent(studio, fleet.folder, f"{ROLLOUT}/abort", {"why": "worse", "revert": "yes"})
     assert answer.status_code == 303
-    found = seen(fleet)
-    assert (found.state, found.revert) == ("aborted", True)
+    rollout = seen(fleet)
+    assert (rollout.state, rollout.revert) == ("aborted", True)
     text = page(studio, ROLLOUT)
     assert "Aborted: worse." in text
     assert "go back to the one before" in text
@@ -289,8 +289,8 @@ def test_an_abort_calls_devices_back_and_is_the_last_word(studio: Client, fleet:
 def test_drawings_are_whole() -> None:
     known = colours([1, 5, 3, 3])
     assert known == {5: 0, 3: 1, 1: 2}
-    drawn = pieces({1: 1, 3: 2, 5: 1}, known)
-    assert [(one.counter, one.start, one.width) for one in drawn] == [(5, 0, 25), (3, 25, 50), (1, 75, 25)]
+    segments = pieces({1: 1, 3: 2, 5: 1}, known)
+    assert [(one.counter, one.start, one.width) for one in segments] == [(5, 0, 25), (3, 25, 50), (1, 75, 25)]
     assert pieces({}, known) == []
     assert line("x", [], "") is None
     assert line("x", [(0.0, float("nan"))], "") is None
@@ -304,13 +304,13 @@ def test_drawings_are_whole() -> None:
 
 def test_ten_thousand_devices_are_a_thousand_dots() -> None:
     parts = tuple(StageDevices(name=str(n), states={"waiting": 2499, "failed": 1}) for n in range(4))
-    drawn = draw_map(RolloutMap(stages=parts, outside=0))
-    assert drawn.per_dot == 10
-    assert [mark.count for mark in drawn.legend] == [4, 9996]
-    for stage in drawn.stages:
+    rollout_map = draw_map(RolloutMap(stages=parts, outside=0))
+    assert rollout_map.per_dot == 10
+    assert [mark.count for mark in rollout_map.legend] == [4, 9996]
+    for stage in rollout_map.stages:
         assert [mark.path.count("M5 5m") + mark.path.count("M") for mark in stage.marks][1] == 250
         assert stage.marks[0].state == "failed"
-    assert sum(len(mark.path) for stage in drawn.stages for mark in stage.marks) < 15_000
+    assert sum(len(mark.path) for stage in rollout_map.stages for mark in stage.marks) < 15_000
     assert [dot_size(count) for count in (0, 1, 1000, 1001, 5001, 10_001, 1_000_000)] == [1, 1, 1, 2, 10, 20, 1000]
 
 

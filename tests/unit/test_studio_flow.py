@@ -33,19 +33,19 @@ def form(text: str) -> dict[str, str]:
     """Return the fields of the editor's form as a browser would send them."""
     whole = re.search(r'<form method="post"[^>]*id="flow".*?</form>', text, re.DOTALL)
     assert whole, text
-    found = {}
+    fields = {}
     for tag in re.findall(r"<input[^>]*>", whole[0]):
         parts = {key: unescape(value) for key, value in re.findall(r'([a-z-]+)="([^"]*)"', tag)}
         if parts.get("type") != "checkbox" or " checked" in tag:
-            found[parts["name"]] = parts.get("value", "")
+            fields[parts["name"]] = parts.get("value", "")
     for name, value in re.findall(r'<textarea id="[^"]*" name="([^"]*)"[^>]*>(.*?)</textarea>', whole[0], re.DOTALL):
-        found[name] = unescape(value.removeprefix("\n")).replace("\n", "\r\n")
+        fields[name] = unescape(value.removeprefix("\n")).replace("\n", "\r\n")
     for name, options in re.findall(r'<select id="[^"]*" name="([^"]*)"[^>]*>(.*?)</select>', whole[0], re.DOTALL):
         chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', options) or re.search(
             r'<option(?: value="([^"]*)")?>([^<]*)', options
         )
-        found[name] = (chosen[2] if chosen[1] is None else chosen[1]) if chosen else ""
-    return found
+        fields[name] = (chosen[2] if chosen[1] is None else chosen[1]) if chosen else ""
+    return fields
 
 
 def saved(root: Path) -> str:
@@ -123,10 +123,10 @@ def test_mistakes_stand_where_they_are_and_leave_the_draft_alone(root: Path, stu
     assert "No action &#39;shout&#39;" in refused.text
     assert "shout Hey" in refused.text, "what was typed is still there"
     assert form(refused.text)["draft"] == fields["draft"]
-    for text, said in (("name = ", "Expected TOML"), ('name = "x"\n', "the key `states`")):
+    for text, message in (("name = ", "Expected TOML"), ('name = "x"\n', "the key `states`")):
         page = studio.post(AT, data={**fields, "draft": text, "do": "save"})
         assert page.status_code == 400
-        assert said in page.text
+        assert message in page.text
     lost = studio.post(AT, data={**fields, "draft": FLOW.replace('to = "look_up"', 'to = "nowhere"'), "do": "save"})
     assert "No state &#39;nowhere&#39;" in lost.text
     first = form(studio.get(AT + "?select=state:idle").text)
@@ -156,9 +156,9 @@ def test_a_turn_is_shown_step_by_step_and_the_terminal_runs_the_same_table(
     assert "<td>Drill X200 &gt; Warranty</td>" in whole
     assert "State: look_up to idle" in whole
     monkeypatch.setattr("sys.stdin", io.StringIO("How long does the warranty last?\n"))
-    said = cli("language", "chat", root / "drill" / "flow.toml").strip()
-    assert said == "The warranty lasts 24 months from the date of purchase."
-    assert f"<span>{said}</span>" in whole
+    printed = cli("language", "chat", root / "drill" / "flow.toml").strip()
+    assert printed == "The warranty lasts 24 months from the date of purchase."
+    assert f"<span>{printed}</span>" in whole
     assert "seconds from 0" in studio.get(RUN + "?heard=hello&next=/wait+x").text
     assert HOSTILE not in studio.get(RUN, params={"next": HOSTILE}).text
 
@@ -169,8 +169,8 @@ def test_only_dialogues_of_the_folder_are_listed_and_opened(root: Path, studio: 
     (tmp_path / "outside.toml").write_text(FLOW)
     listed = studio.get("/flow").text
     assert re.findall(r'href="/flow/edit/([^"]*)"', listed) == ["drill/flow.toml"]
-    for place in ("../outside.toml", "none.toml", ".edgewright/x.toml", "drill/drill.index"):
-        assert studio.get(f"/flow/edit/{place}").status_code == 404
+    for path in ("../outside.toml", "none.toml", ".edgewright/x.toml", "drill/drill.index"):
+        assert studio.get(f"/flow/edit/{path}").status_code == 404
     (root / "drill" / "flow.toml").write_text(FLOW.replace("drill.index", "../../outside.index"))
     manual_index(tmp_path)
     (tmp_path / "drill.index").rename(tmp_path / "outside.index")

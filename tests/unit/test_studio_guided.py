@@ -61,18 +61,18 @@ def test_columns_are_recognised_and_corrected(tmp_path: Path) -> None:
 
 def test_the_command_says_what_the_form_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     studio = client(tmp_path)
-    asked: list[tuple[list[str], str]] = []
+    calls: list[tuple[list[str], str]] = []
 
     def start(arguments: list[str], name: str, back: str) -> int:
         assert name == "rows.csv"
-        asked.append((arguments, back))
+        calls.append((arguments, back))
         return 7
 
     monkeypatch.setattr(studio.app.state.studio.jobs, "start", start)
     address = upload(studio, "rows.csv", people(tmp_path / "rows.csv").read_bytes())
     form = {"group": "who", "decision": "window", "rows": "24", "ignore": "b", "device": "esp32-s3", "session": "none"}
     assert studio.post(address, data=form).headers["location"] == "/started/7"
-    ((arguments, back),) = asked
+    ((arguments, back),) = calls
     path = str(tmp_path / "data" / "rows.csv")
     assert arguments == [
         "--group=who", "--session=none", "--decision=24 rows", "--device=esp32-s3", "--ignore=b", "--", path,
@@ -81,7 +81,7 @@ def test_the_command_says_what_the_form_says(tmp_path: Path, monkeypatch: pytest
     wrong = studio.post(address, data={"target": "nothing"})
     assert wrong.status_code == 400
     assert "Traceback" not in wrong.text
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def stream() -> bytes:
@@ -109,12 +109,12 @@ def test_as_many_features_as_chosen_are_drawn_and_make_the_map(tmp_path: Path, m
     for wrong in ("0", "-1", "x", "9999999"):
         answer = studio.get(f"{address}?{window}&keep=best&features={wrong}")
         assert (answer.status_code, answer.text.count('role="alert"')) == (400, 1)
-    asked: list[list[str]] = []
-    monkeypatch.setattr(studio.app.state.studio.jobs, "start", lambda arguments, name, back: asked.append(arguments))
+    calls: list[list[str]] = []
+    monkeypatch.setattr(studio.app.state.studio.jobs, "start", lambda arguments, name, back: calls.append(arguments))
     for number in ("2", "999"):
         form = {"decision": "window", "rows": "24", "keep": "best", "features": number}
         assert studio.post(address, data=form).status_code == 303
-    assert [[one for one in arguments if one.startswith("--features")] for arguments in asked] == [["--features=2"], []]
+    assert [[one for one in arguments if one.startswith("--features")] for arguments in calls] == [["--features=2"], []]
 
 
 def places(page: str) -> list[str]:
@@ -131,7 +131,7 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("my.csv", b"", "Expected rows, got an empty file"),
         ("my.csv", bytes(range(256)) * 8, "my.csv"),
@@ -143,10 +143,12 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
         ("", b"", "Expected a file, got none"),
     ],
 )
-def test_a_file_that_is_no_table_is_one_line_and_not_kept(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_a_file_that_is_no_table_is_one_line_and_not_kept(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     answer = client(tmp_path).post("/new", files={"file": (name, content)})
     assert answer.status_code == 400
-    assert said in answer.text.replace("&#39;", "'")
+    assert message in answer.text.replace("&#39;", "'")
     assert answer.text.count('role="alert"') == 1
     assert "Traceback" not in answer.text
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -168,16 +170,16 @@ def test_a_table_without_readings_says_so_and_trains_nothing(tmp_path: Path) -> 
     assert studio.app.state.studio.jobs.started == {}
 
 
-@pytest.mark.parametrize("place", ["../x.csv", "/etc/passwd", "data/../../x.csv", "none.csv", ".edgewright", "%00"])
-def test_paths_of_the_folder_only(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("path", ["../x.csv", "/etc/passwd", "data/../../x.csv", "none.csv", ".edgewright", "%00"])
+def test_paths_of_the_folder_only(tmp_path: Path, path: str) -> None:
     write_rows(tmp_path / "x.csv")
     root = tmp_path / "runs"
     root.mkdir()
     studio = client(root)
-    answer = studio.post("/new", data={"path": place})
+    answer = studio.post("/new", data={"path": path})
     assert answer.status_code == 404
     assert "Traceback" not in answer.text
-    assert studio.get(f"/new/{quote(place, safe='')}").status_code == 404
+    assert studio.get(f"/new/{quote(path, safe='')}").status_code == 404
 
 
 def test_links_lead_nowhere(tmp_path: Path) -> None:

@@ -29,11 +29,11 @@ def test_rows_with_the_label_of_another_class_are_listed(tmp_path: Path) -> None
     text = studio.get(address).text
     assert "errors=1" in text
     assert "Labels that are likely wrong" not in text
-    found = studio.get(address + "&errors=1").text
-    listed = [int(number) for number in re.findall(r">Row (\d+)</a>: labelled", found)]
+    page = studio.get(address + "&errors=1").text
+    listed = [int(number) for number in re.findall(r">Row (\d+)</a>: labelled", page)]
     assert set(WRONG) <= set(listed)
     assert len(listed) <= 6
-    assert f"{len(listed)} of 240 rows" in found
+    assert f"{len(listed)} of 240 rows" in page
 
 
 def test_too_few_labels_say_so(tmp_path: Path) -> None:

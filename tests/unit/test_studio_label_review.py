@@ -39,7 +39,7 @@ def form(text: str) -> dict[str, str]:
     }
 
 
-def said(root: Path) -> list[tuple[int, str, str]]:
+def reviews_of(root: Path) -> list[tuple[int, str, str]]:
     with Project(root / "calls.labelling") as project:
         return [(one.item, one.label, one.how) for one in project.reviews()]
 
@@ -54,12 +54,12 @@ def test_a_form_labels_and_goes_on(root: Path, studio: Client) -> None:
     after = studio.get("/label/calls.labelling" + answer.headers["location"])
     assert "Saved: lamp." in after.text
     assert "79 items left" in after.text
-    assert said(root) == [(1, "lamp", "accepted")]
+    assert reviews_of(root) == [(1, "lamp", "accepted")]
     again = studio.post(AT, data={**form(after.text), "take": "", "label": "", "new": "drink", "do": "new"})
     assert again.status_code == 303
     studio.post(AT, data={"do": "undo"})
     studio.post(AT, data={**form(studio.get(AT).text), "do": "none"})
-    assert said(root) == [(1, "lamp", "accepted"), (2, "", "typed")]
+    assert reviews_of(root) == [(1, "lamp", "accepted"), (2, "", "typed")]
     with Project(root / "calls.labelling") as project:
         assert "drink" in project.classes()
 
@@ -70,9 +70,9 @@ def test_a_second_tab_is_told_and_overwrites_nothing(root: Path, studio: Client)
     answer = studio.post(AT, data={**second, "take": "food"})
     assert answer.status_code == 409
     assert "lamp by ann" in answer.text
-    assert said(root) == [(1, "lamp", "accepted")]
+    assert reviews_of(root) == [(1, "lamp", "accepted")]
     assert studio.post(AT, data={**form(answer.text), "take": "food"}).status_code == 303
-    assert said(root)[-1] == (1, "food", "typed")
+    assert reviews_of(root)[-1] == (1, "food", "typed")
 
 
 def test_an_audit_is_blind(root: Path, studio: Client) -> None:
@@ -89,18 +89,20 @@ def test_an_audit_is_blind(root: Path, studio: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "message"),
     [
         ({"take": "lmap"}, "a class of this project"),
         ({}, "a class"),
         ({"new": "/x", "do": "new"}, "the name of a class"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_saved(root: Path, studio: Client, sent: dict[str, str], told: str) -> None:
+def test_what_is_wrong_is_said_and_nothing_saved(
+    root: Path, studio: Client, sent: dict[str, str], message: str
+) -> None:
     answer = studio.post(AT, data={**form(studio.get(AT).text), **sent})
     assert answer.status_code == 400
-    assert told in unescape(answer.text)
-    assert said(root) == []
+    assert message in unescape(answer.text)
+    assert reviews_of(root) == []
 
 
 def test_it_leads_nowhere_else_and_takes_forms_from_its_own_pages_only(root: Path, studio: Client) -> None:
@@ -115,7 +117,7 @@ def test_it_leads_nowhere_else_and_takes_forms_from_its_own_pages_only(root: Pat
     assert (
         studio.post(AT, data={**fields, "take": "lamp"}, headers={"origin": "http://evil.example"}).status_code == 403
     )
-    assert said(root) == []
+    assert reviews_of(root) == []
 
 
 def test_texts_and_classes_are_escaped_and_damage_is_told(root: Path, studio: Client) -> None:

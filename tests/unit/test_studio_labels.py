@@ -32,13 +32,13 @@ def form(text: str) -> dict[str, str]:
     """Return the fields of the editor's form as a browser would send them."""
     whole = re.search(r"<form method=\"post\"[^>]*data-unsaved.*?</form>", text, re.DOTALL)
     assert whole, text
-    found = {}
+    fields = {}
     for tag in re.findall(r"<input[^>]*>", whole[0]):
         parts = {key: unescape(value) for key, value in re.findall(r'([a-z-]+)="([^"]*)"', tag)}
-        found[parts["name"]] = parts.get("value", "")
+        fields[parts["name"]] = parts.get("value", "")
     for name, value in re.findall(r'<textarea id="[^"]*" name="([^"]*)"[^>]*>(.*?)</textarea>', whole[0], re.DOTALL):
-        found[name] = unescape(value).replace("\n", "\r\n")
-    return found
+        fields[name] = unescape(value).replace("\n", "\r\n")
+    return fields
 
 
 def labels_of(root: Path, recording: str = "one.csv") -> list[str]:
@@ -77,8 +77,8 @@ def test_events_are_added_split_and_deleted_before_they_are_saved(root: Path, st
     assert added["label_2"] == "jump"
     assert (root / "moves" / "labels.csv").read_bytes() == content
     assert studio.post(AT, data={**added, "do": "save"}).status_code == 303
-    found = labels_of(root)
-    assert found[:200] == [""] * 50 + ["jump"] * 50 + [""] * 50 + ["shake"] * 50
+    labels = labels_of(root)
+    assert labels[:200] == [""] * 50 + ["jump"] * 50 + [""] * 50 + ["shake"] * 50
     # In order of time, and with the person of the recording.
     lines = [line for line in (root / "moves" / "labels.csv").read_text().splitlines() if line.startswith("one")]
     assert [line.split(",")[1] for line in lines] == ["1", "3", "6"]
@@ -86,7 +86,7 @@ def test_events_are_added_split_and_deleted_before_they_are_saved(root: Path, st
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "told"),
+    ("change", "field", "message"),
     [
         ({"end_0": "7"}, "start_1", "events that do not overlap"),
         ({"end_0": "-1"}, "end_0", "ends after its start"),
@@ -101,14 +101,14 @@ def test_events_are_added_split_and_deleted_before_they_are_saved(root: Path, st
     ],
 )
 def test_what_the_loader_would_refuse_is_said_beside_the_field(
-    root: Path, studio: Client, change: dict[str, str], field: str, told: str
+    root: Path, studio: Client, change: dict[str, str], field: str, message: str
 ) -> None:
     content = (root / "moves" / "labels.csv").read_bytes()
     answer = studio.post(AT, data={**form(studio.get(AT).text), **change, "do": "save"})
     assert answer.status_code == 400
     match = re.search(rf'id="{field}-told">([^<]*)<', answer.text)
     assert match, re.findall(r'-told">[^<]*<', answer.text)
-    assert told in unescape(match[1])
+    assert message in unescape(match[1])
     kept = form(answer.text)
     assert all(kept[name] == value for name, value in change.items() if "\x00" not in value)
     assert (root / "moves" / "labels.csv").read_bytes() == content
@@ -210,12 +210,12 @@ def test_labels_by_folder_become_a_file_that_changes_no_other(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("said", "name", "means"),
+    ("line", "name", "means"),
     [("a.csv", "x/a.csv", True), ("a", "x/a.csv.gz", True), ("x/a.csv", "x/a.csv", True), ("x/a", "y/a.csv", False),
      ("data/x/a.csv", "x/a.csv", True), ("x/a.csv", "a.csv", True), ("ab.csv", "a.csv", False), ("", "a.csv", False)],
 )  # fmt: skip
-def test_which_recording_a_line_names(said: str, name: str, means: bool) -> None:
-    assert names_recording(said, name) is means
+def test_which_recording_a_line_names(line: str, name: str, means: bool) -> None:
+    assert names_recording(line, name) is means
 
 
 def test_a_line_that_means_two_recordings_is_not_edited(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_record_is_read_again_when_it_changes(runs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b'{"version": 99, "name": "x"}', "got version 99. Update edgewright"),
         (b"{", "no whole record"),
@@ -112,12 +112,12 @@ def test_a_record_is_read_again_when_it_changes(runs: Path) -> None:
         (b'{"version": 1}', "no whole record"),
     ],
 )
-def test_a_record_that_cannot_be_read_is_a_line_that_says_so(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_record_that_cannot_be_read_is_a_line_that_says_so(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "trace.json").write_bytes(content)
     (one,) = Runs(tmp_path).finished()
-    assert said in one.unreadable
-    assert said in client(tmp_path).get("/").text
+    assert message in one.unreadable
+    assert message in client(tmp_path).get("/").text
     assert client(tmp_path).get("/page/odd").status_code == 400
 
 

@@ -154,7 +154,7 @@ def test_recordings_are_trained_on_without_hand_work(tmp_path: Path, access: Acc
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"label": " "}, "a label"), ({"label": "=1+1"}, "begins with a letter"), ({"person": ""}, "a person"),
         ({"rate": 0}, "rows a second"), ({"columns": ["label", "b"]}, "names of columns"), ({"rows": []}, "rows"),
@@ -164,11 +164,11 @@ def test_recordings_are_trained_on_without_hand_work(tmp_path: Path, access: Acc
     ],
 )  # fmt: skip
 def test_what_is_no_recording_is_one_line_and_keeps_nothing(
-    change: dict[str, object], said: str, tmp_path: Path, access: Access
+    change: dict[str, object], message: str, tmp_path: Path, access: Access
 ) -> None:
     answer = _opened(tmp_path, access).post("/recordings", content=json.dumps({**GOOD, **change}))
     assert answer.status_code == 400
-    assert said in answer.text
+    assert message in answer.text
     assert "\n" not in answer.text
     assert list(tmp_path.iterdir()) == []
 
@@ -215,10 +215,10 @@ def test_a_taken_port_and_options_without_phone_are_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
         words = ["studio", str(tmp_path / "runs"), "--port", "0", "--no-open", "--phone-address", "127.0.0.1"]
         assert run([*words, "--phone", "--phone-port", port]) == 2
         assert "which another program uses" in capsys.readouterr().err

@@ -34,8 +34,8 @@ def test_a_folder_is_shown_in_pages_of_pictures(studio: Client) -> None:
 
 
 def test_the_guided_start_takes_a_folder_or_a_zip_of_pictures(studio: Client, tmp_path: Path) -> None:
-    taken = studio.post("/new", data={"path": "shapes"})
-    assert taken.headers["location"] == "/new/shapes"
+    answer = studio.post("/new", data={"path": "shapes"})
+    assert answer.headers["location"] == "/new/shapes"
     text = studio.get("/new/shapes").text
     assert "80 pictures, 3 channels, 2 classes" in text
     assert "24 of 80 pictures" in text
@@ -44,8 +44,8 @@ def test_the_guided_start_takes_a_folder_or_a_zip_of_pictures(studio: Client, tm
     # A picture of 24 x 24 pixels in three channels, float32: small ones are not scaled up.
     assert "6.91 kB" in text
     archive = Path(shutil.make_archive(str(tmp_path / "my shapes"), "zip", write_pictures(tmp_path / "few", each=6)))
-    taken = studio.post("/new", files={"file": (archive.name, archive.read_bytes())})
-    assert taken.headers["location"] == "/new/data/my-shapes.zip"
+    answer = studio.post("/new", files={"file": (archive.name, archive.read_bytes())})
+    assert answer.headers["location"] == "/new/data/my-shapes.zip"
     assert "12 pictures" in studio.get("/new/data/my-shapes.zip").text
     refused = studio.post("/new", files={"file": ("notes.zip", b"no archive")})
     assert refused.status_code == 400

@@ -261,10 +261,10 @@ def filled(studio: Client, address: str) -> dict[str, str]:
 def sent(text: str) -> dict[str, str]:
     """Return the draft that a page holds."""
     names = ("source", "past", "future", "last", "selected", "tab", "shown")
-    made = {name: html.unescape(re.findall(rf'name="{name}" value="([^"]*)"', text)[0]) for name in names}
+    values = {name: html.unescape(re.findall(rf'name="{name}" value="([^"]*)"', text)[0]) for name in names}
     toml = re.search(r'<textarea name="text"[^>]*>\n(.*?)</textarea>', text, re.DOTALL)
     assert toml is not None
-    return made | {"text": html.unescape(toml[1]), "shown": ""}
+    return values | {"text": html.unescape(toml[1]), "shown": ""}
 
 
 def with_key(record: dict[str, str], key: str, value: object) -> dict[str, str]:
@@ -373,8 +373,8 @@ def test_the_third_run_waits_and_begins_when_one_ends_and_all_end_with_the_studi
         first, second, third, fourth = (
             studio.post("/start", data=with_key(record, "name", f"run-{i}")).headers["location"] for i in range(4)
         )
-        for address, place in ((third, 1), (fourth, 2)):
-            assert f"Number {place} in the queue" in studio.get(address).text
+        for address, number in ((third, 1), (fourth, 2)):
+            assert f"Number {number} in the queue" in studio.get(address).text
         assert all("in the queue" not in studio.get(address).text for address in (first, second))
         assert re.findall(r">(run-.)</a>", studio.get("/").text.partition('id="waiting"')[2]) == ["run-2", "run-3"]
         numbers = [int(address.rpartition("/")[2]) for address in (first, second, third, fourth)]
@@ -420,7 +420,7 @@ def test_a_queue_that_is_full_refuses_and_a_foreign_file_begins_nothing(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.toml", b"name = ", "expected valid TOML"),
         ("a.toml", b"\xff", "expected valid TOML"),
@@ -428,20 +428,20 @@ def test_a_queue_that_is_full_refuses_and_a_foreign_file_begins_nothing(tmp_path
         ("", b"", "a TOML file"),
     ],
 )
-def test_a_file_that_is_no_pipeline_is_not_kept(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_a_file_that_is_no_pipeline_is_not_kept(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     studio = client(tmp_path)
     answer = studio.post("/bring", files={"file": (name, content)})
     assert answer.status_code == 400
-    assert said.lower() in answer.text.lower()
+    assert message.lower() in answer.text.lower()
     assert not (tmp_path / FOLDER).exists()
 
 
-@pytest.mark.parametrize("place", ["../x", "pipelines/../../x.toml", "/etc/passwd", "none.toml", "%00"])
-def test_pipelines_of_the_folder_only(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("path", ["../x", "pipelines/../../x.toml", "/etc/passwd", "none.toml", "%00"])
+def test_pipelines_of_the_folder_only(tmp_path: Path, path: str) -> None:
     record(tmp_path, "run")
     studio = client(tmp_path)
     for key in ("pipeline", "like", "again"):
-        assert studio.get(f"/start?{key}={place}").status_code == 404
+        assert studio.get(f"/start?{key}={path}").status_code == 404
 
 
 def test_a_run_of_an_older_record_says_why_it_cannot_be_run_again(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def windows(rate: float = 50.0, count: int = 12, samples: int = 200) -> Windows:
     return Windows(x=noisy, y=np.array(["a", "b"] * (count // 2)), rate=rate, columns=("acc_x", "acc_y", "acc_z"))
 
 
-def made(name: str, given: Windows, seed: int = 0, **options: object) -> NDArray[np.float32]:
+def synthesised(name: str, given: Windows, seed: int = 0, **options: object) -> NDArray[np.float32]:
     method, config = method_of(name, options)
     return method.apply(config, given, np.random.default_rng(seed))
 
@@ -34,14 +34,14 @@ def made(name: str, given: Windows, seed: int = 0, **options: object) -> NDArray
 @pytest.mark.parametrize("snr", [-10.0, 0.0, 20.0])
 def test_noise_has_the_ratio_that_was_asked_for(kind: str, snr: float) -> None:
     given = windows()
-    added = made("noise", given, snr=snr, kind=kind) - given.x
+    added = synthesised("noise", given, snr=snr, kind=kind) - given.x
     ratio = 10 * np.log10(given.x.var(axis=2) / added.astype(np.float64).var(axis=2))
     np.testing.assert_allclose(ratio, snr, atol=0.1)
 
 
 def test_a_range_of_ratios() -> None:
     given = windows(count=60)
-    added = made("noise", given, snr=0.0, until=20.0) - given.x
+    added = synthesised("noise", given, snr=0.0, until=20.0) - given.x
     ratio = 10 * np.log10(given.x.var(axis=2) / added.var(axis=2)).mean(axis=1)
     assert ratio.min() > -0.5
     assert ratio.max() < 20.5
@@ -50,13 +50,13 @@ def test_a_range_of_ratios() -> None:
 
 def test_rotation_keeps_lengths() -> None:
     given = windows()
-    new = made("rotation", given, degrees=90.0)
+    new = synthesised("rotation", given, degrees=90.0)
     np.testing.assert_allclose(np.linalg.norm(new, axis=1), np.linalg.norm(given.x, axis=1), rtol=1e-5)
 
 
 def test_time_warp_keeps_ends_and_values() -> None:
     given = windows()
-    new = made("time_warp", given, spread=0.5)
+    new = synthesised("time_warp", given, spread=0.5)
     np.testing.assert_allclose(new[:, :, [0, -1]], given.x[:, :, [0, -1]], atol=1e-5)
     assert new.min() >= given.x.min()
     assert new.max() <= given.x.max()
@@ -65,7 +65,7 @@ def test_time_warp_keeps_ends_and_values() -> None:
 @pytest.mark.parametrize("gap", [1.0, 20.0])
 def test_dropout_loses_its_share_in_gaps_of_that_length(gap: float) -> None:
     given = windows(count=100, samples=400)
-    lost = np.isnan(made("dropout", given, share=0.3, gap=gap))
+    lost = np.isnan(synthesised("dropout", given, share=0.3, gap=gap))
     assert (lost == lost[:, :1]).all(), "a row is lost with all of its channels"
     assert abs(lost.mean() - 0.3) < 0.05
     changes = np.diff(lost[:, 0].astype(int), axis=1)
@@ -76,17 +76,17 @@ def test_dropout_loses_its_share_in_gaps_of_that_length(gap: float) -> None:
 
 def test_dropout_of_everything_and_of_nothing() -> None:
     given = windows()
-    assert np.isnan(made("dropout", given, share=1.0)[:, :, 1:]).all()
-    np.testing.assert_array_equal(made("dropout", given, share=0.0), given.x)
-    held = made("dropout", given, share=1.0, fill="hold")
-    np.testing.assert_array_equal(held, np.repeat(given.x[:, :, :1], 200, axis=2))
+    assert np.isnan(synthesised("dropout", given, share=1.0)[:, :, 1:]).all()
+    np.testing.assert_array_equal(synthesised("dropout", given, share=0.0), given.x)
+    dropout = synthesised("dropout", given, share=1.0, fill="hold")
+    np.testing.assert_array_equal(dropout, np.repeat(given.x[:, :, :1], 200, axis=2))
 
 
 def test_a_room_keeps_the_loudness_and_adds_a_tail() -> None:
     click = np.zeros((1, 1, 8000), np.float32)
     click[0, 0, 100] = 1.0
     given = Windows(x=click, y=np.array(["a"]), rate=8000.0, columns=("sound",))
-    new = made("room", given, seconds=0.4, direct=0.0)[0, 0]
+    new = synthesised("room", given, seconds=0.4, direct=0.0)[0, 0]
     assert np.sqrt((new**2).mean()) == pytest.approx(np.sqrt((click**2).mean()), rel=1e-3)
     assert not new[:100].round(6).any(), "nothing sounds before it was said"
     early, late = (new[200:1000] ** 2).mean(), (new[2200:3000] ** 2).mean()
@@ -96,12 +96,12 @@ def test_a_room_keeps_the_loudness_and_adds_a_tail() -> None:
 def test_a_microphone_is_a_filter_of_its_own() -> None:
     noise = np.random.default_rng(3).normal(size=(1, 1, 8000)).astype(np.float32)
     given = Windows(x=np.repeat(noise, 20, axis=0), y=np.array(["a"] * 20), rate=8000.0, columns=("sound",))
-    gains = np.abs(np.fft.rfft(made("microphone", given)[:, 0]) / np.fft.rfft(given.x[:, 0]))
+    gains = np.abs(np.fft.rfft(synthesised("microphone", given)[:, 0]) / np.fft.rfft(given.x[:, 0]))
     # One hertz a bin: little passes at 5 Hz, and above the corner the responses differ by a few decibels.
     assert np.median(gains[:, 5]) < 0.05
     decibels = 20 * np.log10(gains[:, 300:3900])
     assert 2.0 < decibels.std(axis=0).mean() < 8.0
-    flat = made("microphone", given, decibels=0.0, lowest=1e-3)
+    flat = synthesised("microphone", given, decibels=0.0, lowest=1e-3)
     np.testing.assert_allclose(flat, given.x - given.x.mean(), atol=1e-4)
 
 
@@ -112,7 +112,7 @@ def test_drawn_windows_are_copies_of_none_and_like_their_class() -> None:
     fast = np.sin(2 * np.pi * 8.0 * time + rng.uniform(0, 6, (40, 1, 1))) * rng.uniform(2.8, 3.2, (40, 1, 1)) - 1
     x = np.asarray(np.concatenate([slow, fast]), np.float32)
     given = Windows(x=x, y=np.array(["slow"] * 40 + ["fast"] * 40), rate=50.0, columns=("a",))
-    new = made("generate", given)
+    new = synthesised("generate", given)
     nearest = np.abs(new[:, None] - x[None]).max(axis=(2, 3)).min(axis=1)
     assert nearest.min() > 1e-3
     for part, mean, spread in ((new[:40], 1.0, 0.7), (new[40:], -1.0, 2.1)):
@@ -124,7 +124,7 @@ def test_drawn_windows_are_copies_of_none_and_like_their_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "message"),
     [
         ("nosie", {}, "Did you mean 'noise'?"),
         ("noise", {"snr": float("nan")}, "snr"),
@@ -146,22 +146,22 @@ def test_drawn_windows_are_copies_of_none_and_like_their_class() -> None:
         ("microphone", {}, "sound of at least 1 kHz"),
     ],
 )
-def test_nonsense_is_refused(name: str, options: dict[str, object], told: str) -> None:
+def test_nonsense_is_refused(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        made(name, windows(), 0, **options)
-    assert told in str(caught.value)
+        synthesised(name, windows(), 0, **options)
+    assert message in str(caught.value)
 
 
 def test_what_a_method_needs() -> None:
     given = windows()
     with pytest.raises(InputError, match="x, y and z"):
-        made("rotation", Windows(x=given.x, y=given.y, rate=50.0, columns=("a", "b", "c")))
+        synthesised("rotation", Windows(x=given.x, y=given.y, rate=50.0, columns=("a", "b", "c")))
     with pytest.raises(InputError, match="at least 5 windows"):
-        made("generate", windows(count=6))
+        synthesised("generate", windows(count=6))
     holes = given.x.copy()
     holes[0, 0, 5] = np.nan
     with pytest.raises(InputError, match="missing"):
-        made("generate", Windows(x=holes, y=given.y, rate=50.0, columns=given.columns))
+        synthesised("generate", Windows(x=holes, y=given.y, rate=50.0, columns=given.columns))
     with pytest.raises(UnknownNameError):
         method_of("__init__", {})
 
@@ -169,15 +169,15 @@ def test_what_a_method_needs() -> None:
 def test_speech_by_espeak_ng(tmp_path: Path) -> None:
     if shutil.which(PROGRAM) is None:
         left_out(PROGRAM)
-    made = speak(["stop", "go on"], ("en-gb", "en-us"), 2, 0, tmp_path)
-    assert len(made.recordings) == 8
-    assert made.rate == 22050
-    assert all(recording.name.startswith("synthetic/speech/") for recording in made.recordings)
-    assert {str(recording.target[0]) for recording in made.recordings} == {"stop", "go on"}
+    spoken = speak(["stop", "go on"], ("en-gb", "en-us"), 2, 0, tmp_path)
+    assert len(spoken.recordings) == 8
+    assert spoken.rate == 22050
+    assert all(recording.name.startswith("synthetic/speech/") for recording in spoken.recordings)
+    assert {str(recording.target[0]) for recording in spoken.recordings} == {"stop", "go on"}
     assert (tmp_path / "go-on_en-us_2.wav").is_file()
     # Words, not hum: of the length of a word or two, loud, no two alike, and hardly any silence at the end.
-    sounds = [np.asarray(recording.values[:, 0]) for recording in made.recordings]
-    assert all(0.2 < len(sound) / made.rate < 1.5 and 0.3 < np.abs(sound).max() <= 1 for sound in sounds)
+    sounds = [np.asarray(recording.values[:, 0]) for recording in spoken.recordings]
+    assert all(0.2 < len(sound) / spoken.rate < 1.5 and 0.3 < np.abs(sound).max() <= 1 for sound in sounds)
     assert len({sound.tobytes() for sound in sounds}) == 8
     assert all(np.flatnonzero(np.abs(sound) > 0.01)[-1] > 0.75 * len(sound) for sound in sounds)
     for words, voices, text in (

@@ -46,8 +46,8 @@ def people(rows: int = 200) -> DataSet:
 
 def both(name: str = "jitter", **options: object) -> Samples:
     data = people()
-    made = synthetic(data, name, options, copies=2, seed=0, window=25)
-    whole = DataSet(name="both", columns=data.columns, recordings=(*data.recordings, *made.recordings), rate=50.0,
+    copies = synthetic(data, name, options, copies=2, seed=0, window=25)
+    whole = DataSet(name="both", columns=data.columns, recordings=(*data.recordings, *copies.recordings), rate=50.0,
                     target_name="activity", group_name="person")  # fmt: skip
     return cut(whole, WindowConfig(samples=25, step=25))
 
@@ -64,12 +64,12 @@ def test_names_of_sessions() -> None:
 @pytest.mark.parametrize("by", ["auto", "group", "session"])
 def test_no_synthetic_sample_is_tested_on_and_no_copy_of_a_tested_one_trains(by: str) -> None:
     samples = both()
-    made = is_synthetic(samples.sessions)
-    assert made.sum() == 2 * (~made).sum()
+    is_copy = is_synthetic(samples.sessions)
+    assert is_copy.sum() == 2 * (~is_copy).sum()
     sides = split(samples, SplitConfig(by=by, test=0.3, validation=0.2), seed=0, window=25)  # type: ignore[arg-type]
-    assert not made[sides.test].any()
-    assert not made[sides.validation].any()
-    assert made[sides.train].sum() == 2 * (~made[sides.train]).sum()
+    assert not is_copy[sides.test].any()
+    assert not is_copy[sides.validation].any()
+    assert is_copy[sides.train].sum() == 2 * (~is_copy[sides.train]).sum()
     assert samples.groups is not None
     tested = set(samples.groups[np.concatenate([sides.test, sides.validation])])
     assert not tested & set(samples.groups[sides.train])
@@ -96,8 +96,8 @@ def test_rows_of_a_model_that_was_fitted_on_a_tested_person_do_not_train() -> No
         split(samples, SplitConfig(by="group", test=0.3, validation=0.2), seed=0, window=25)
     data = people()
     part = DataSet(name="four", columns=data.columns, recordings=data.recordings[:4], rate=50.0)
-    made = synthetic(part, "generate", {}, copies=1, seed=0, window=25)
-    whole = DataSet(name="both", columns=data.columns, recordings=(*data.recordings, *made.recordings), rate=50.0)
+    copies = synthetic(part, "generate", {}, copies=1, seed=0, window=25)
+    whole = DataSet(name="both", columns=data.columns, recordings=(*data.recordings, *copies.recordings), rate=50.0)
     samples = cut(whole, WindowConfig(samples=25, step=25))
     config = SplitConfig(by="group", test_groups=("fred",), validation_groups=("emil",))
     sides = split(samples, config, seed=0, window=25)
@@ -106,9 +106,9 @@ def test_rows_of_a_model_that_was_fitted_on_a_tested_person_do_not_train() -> No
 
 def test_copies_of_copies_and_data_without_a_rate_are_refused() -> None:
     data = people()
-    made = synthetic(data, "jitter", {}, copies=1, seed=0, window=0)
+    copies = synthetic(data, "jitter", {}, copies=1, seed=0, window=0)
     with pytest.raises(InputError, match="measured recordings, got synthetic"):
-        synthetic(made, "jitter", {}, copies=1, seed=0, window=0)
+        synthetic(copies, "jitter", {}, copies=1, seed=0, window=0)
     table = DataSet(name="t", columns=data.columns, recordings=data.recordings)
     with pytest.raises(InputError, match="recordings with a rate"):
         synthetic(table, "jitter", {}, copies=1, seed=0, window=0)
@@ -137,10 +137,10 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, cli: Cli, capsys:
         "time": "time", "ignore": ["recording"],
     }  # fmt: skip
     samples = cut(load_data(table, seed=0), WindowConfig(samples=25, step=25))
-    made = is_synthetic(samples.sessions)
-    assert made.sum() == (~made).sum() > 0
+    is_copy = is_synthetic(samples.sessions)
+    assert is_copy.sum() == (~is_copy).sum() > 0
     sides = split(samples, SplitConfig(), seed=0, window=25)
-    assert not made[sides.test].any()
+    assert not is_copy[sides.test].any()
     assert "--force" in cli(*call, "--out", out, code=2)
     assert run([*call, "--force", "--out", str(out)]) == 0
     text = 'target = "activity"; group = "person"; session = "session"; time = "time"; ignore = ["recording"]'
@@ -171,13 +171,13 @@ def test_sentences_of_a_grammar(tmp_path: Path, cli: Cli) -> None:
     assert "intent 'cancel': 1 different sentences were found of 15" in cli(
         "synth", "utterances", file, "--out", out, "--count", "15"
     )
-    made = read(out).utterances
-    texts = [u.text for u in made if u.intent == "dispense_drink"]
+    utterances = read(out).utterances
+    texts = [u.text for u in utterances if u.intent == "dispense_drink"]
     assert len(set(texts)) == len(texts) == 15
     assert any(text.startswith("I would like") for text in texts)
     assert not any("fizz" in text for text in texts), "words of a slot stay"
-    assert "stop." in [u.text for u in made]
-    for one in made:
+    assert "stop." in [u.text for u in utterances]
+    for one in utterances:
         assert all(slot.name == "drink" and one.text[slot.begin : slot.end] == slot.text for slot in one.slots)
     with out.open() as rows:
         assert {row["provenance"] for row in csv.DictReader(rows)} == {"synthetic/grammar"}
@@ -187,8 +187,8 @@ def test_a_grammar_that_explodes_costs_nothing_and_one_that_grows_is_refused(tmp
     file = tmp_path / "g.toml"
     ways = "(a|b|c|d|e|f|g|h)"
     file.write_text(f'[intents.x]\ntemplates = ["{" ".join([ways] * 60)}"]\n')
-    made, findings = sentences(read_grammar(file), 50, 0, "g")
-    assert (len(made), findings) == (50, []), "of 8 to the 60th"
+    texts, findings = sentences(read_grammar(file), 50, 0, "g")
+    assert (len(texts), findings) == (50, []), "of 8 to the 60th"
     rules = "\n".join(f'r{n} = ["{{r{n + 1}}} {{r{n + 1}}} {{r{n + 1}}} {{r{n + 1}}}"]' for n in range(9))
     file.write_text(f'[rules]\n{rules}\nr9 = ["word"]\n[intents.x]\ntemplates = ["{{r0}}"]\n')
     with pytest.raises(InputError, match="sentences of at most 300 characters"):
@@ -207,7 +207,7 @@ def test_a_grammar_that_explodes_costs_nothing_and_one_that_grows_is_refused(tmp
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "the key `intents`"),
         ("[intents]\n", "intents"),
@@ -219,24 +219,24 @@ def test_a_grammar_that_explodes_costs_nothing_and_one_that_grows_is_refused(tmp
         ("[intents", "a grammar of TOML"),
     ],
 )  # fmt: skip
-def test_a_grammar_with_a_mistake(tmp_path: Path, text: str, told: str) -> None:
+def test_a_grammar_with_a_mistake(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "g.toml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
         read_grammar(file)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.slow
 def test_utility_is_measured_on_real_people_left_out(cli: Cli) -> None:
     samples = windows_of(people(400), 25)
-    found = measure_utility(samples, "jitter", {}, people=2, folds=3)
+    utility = measure_utility(samples, "jitter", {}, people=2, folds=3)
     again = measure_utility(samples, "scaling", {}, people=2, folds=3)
-    assert found.without == again.without, "the same people train and test beside every method"
-    assert found.windows == 96
-    assert found.people == 6
-    assert found.gain.low <= found.gain.value <= found.gain.high
-    assert found.with_synthetic.value - found.without.value == pytest.approx(found.gain.value)
+    assert utility.without == again.without, "the same people train and test beside every method"
+    assert utility.windows == 96
+    assert utility.people == 6
+    assert utility.gain.low <= utility.gain.value <= utility.gain.high
+    assert utility.with_synthetic.value - utility.without.value == pytest.approx(utility.gain.value)
     with pytest.raises(InputError, match="at least three people"):
         few = DataSet(name="two", columns=people().columns, recordings=people().recordings[:2], rate=50.0)
         measure_utility(windows_of(few, 25), "jitter", {})

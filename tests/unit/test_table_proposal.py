@@ -103,8 +103,8 @@ def test_rows_that_are_judged_alone_may_have_different_rates(kind: str, tmp_path
         path.mkdir()
         for name, part in lines.items():
             (path / f"{name}.csv").write_text("\n".join([head, *part]) + "\n")
-    found = look(OwnDataRequest(path=str(path), target="y"))
-    assert (found.framing.kind, found.dataset.rate, found.roles.time) == ("row", None, "time_s")
+    data_report = look(OwnDataRequest(path=str(path), target="y"))
+    assert (data_report.framing.kind, data_report.dataset.rate, data_report.roles.time) == ("row", None, "time_s")
     cli("run", path, "--target", "y", "--budget", "1s", "--out", tmp_path / "runs")
     cli("check", path, "--target", "y", code=int(kind == "file"))  # times of one file fall back between sessions
     assert "320 rows" in cli.out

@@ -60,9 +60,9 @@ def test_articles_are_sections_entries_and_labels(tmp_path: Path, articles: list
         "data": [{"title": "t", "paragraphs": [{"context": f"{long}{n}", "id": "5a6b"}]} for n in range(12)],
     }
     (tmp_path / "squad.json").write_text(json.dumps(squad))
-    found = read_corpus(tmp_path / "squad.json")
-    assert len(found) == 12
-    assert "5a6b" not in "".join(map(decode, joined(found).tolist()))
+    corpus = read_corpus(tmp_path / "squad.json")
+    assert len(corpus) == 12
+    assert "5a6b" not in "".join(map(decode, joined(corpus).tolist()))
     clinc = {"train": [[f"{long}{n}", f"intent {n % 11}"] for n in range(33)]}
     (tmp_path / "clinc.json").write_text(json.dumps(clinc))
     assert {one.name for one in read_corpus(tmp_path / "clinc.json")} == {f"clinc.json intent {n}" for n in range(11)}
@@ -153,10 +153,10 @@ def test_a_network_learns(articles: list[Article]) -> None:
 @pytest.mark.slow
 def test_the_command_trains_suggests_and_refuses(texts: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "typing.text"
-    made = cli.json("language", "train-text", texts, "--out", out, "--form", "ngram", "--size", "20kB", "--words", 10)
-    assert made["judged"][0]["model"] == "ngram"
-    assert made["judged"][0]["bytes"] <= 20_000
-    assert {row["model"] for row in made["judged"]} == {"ngram", "ngram without a limit", "word list"}
+    report = cli.json("language", "train-text", texts, "--out", out, "--form", "ngram", "--size", "20kB", "--words", 10)
+    assert report["judged"][0]["model"] == "ngram"
+    assert report["judged"][0]["bytes"] <= 20_000
+    assert {row["model"] for row in report["judged"]} == {"ngram", "ngram without a limit", "word list"}
     assert "control" in cli("language", "suggest", "The remote cont", "--model", out)
     assert cli.json("language", "suggest", "Press the ", "--model", out)[0]["chance"] > 0
     assert "a new file" in cli("language", "train-text", texts, "--out", out, code=2)
@@ -174,8 +174,8 @@ def test_the_command_trains_suggests_and_refuses(texts: Path, tmp_path: Path, cl
     cli("language", "export", out, "--to", "c99", "--out", tmp_path / "c")
     assert (tmp_path / "c" / "typing.c").is_file()
     assert "--to c99" in cli("language", "export", out, "--to", "onnx", "--out", tmp_path / "onnx", code=2)
-    drawn = [served.reply([Message("user", "a")], Sampling(temperature=1.5, seed=3)) for _ in range(2)]
-    first, second = ("".join(next(one.pieces) for _ in range(20)) for one in drawn)
+    replies = [served.reply([Message("user", "a")], Sampling(temperature=1.5, seed=3)) for _ in range(2)]
+    first, second = ("".join(next(one.pieces) for _ in range(20)) for one in replies)
     assert first == second
 
 
@@ -198,17 +198,17 @@ def test_the_law_promises_twice_the_articles(articles: list[Article]) -> None:
 def test_the_law_of_parameters_promises_the_widest_network(
     articles: list[Article], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learner, asked = TextLearner("manuals", articles, "gru", 1), []
+    learner, calls = TextLearner("manuals", articles, "gru", 1), []
 
     def judge(share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
-        asked.append((share, pool, width))
+        calls.append((share, pool, width))
         return float(1.5 + 60 * learner.parameters(width) ** -0.5 * (1 + 0.01 * (repeat - 1)))
 
     monkeypatch.setattr(learner, "judge", judge)
     seen: list[int] = []
     check = check_widths(learner, seen.append)
-    assert len(seen) == len(asked)
-    assert {pair[:2] for pair in asked} == {(1.0, 1.0)}
+    assert len(seen) == len(calls)
+    assert {pair[:2] for pair in calls} == {(1.0, 1.0)}
     assert [point.size for point in check.points] == [learner.parameters(width) for width in (0.25, 0.5, 1.0)]
     assert check.at == learner.parameters(2.0)
     assert check.inside

@@ -20,12 +20,12 @@ END_TO_END = (
 
 def tables(text: str) -> list[list[str]]:
     """Return rows of the tables that name tests, without their heads."""
-    found: list[list[str]] = []
+    tables: list[list[str]] = []
     for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
         head, _, *rows = block.splitlines()
         if head.rstrip(" |").endswith("tests"):
-            found.append(rows)
-    return found
+            tables.append(rows)
+    return tables
 
 
 def wrong(text: str, there: set[str]) -> list[str]:
@@ -40,8 +40,8 @@ def wrong(text: str, there: set[str]) -> list[str]:
 def there() -> set[str]:
     """Provide names of all tests."""
     paths = (ROOT / "tests").rglob("test_*.py")
-    found = (re.findall(r"^(?:async )?def (test_\w+)", p.read_text(encoding="utf-8"), re.MULTILINE) for p in paths)
-    return {name for names in found for name in names}
+    matches = (re.findall(r"^(?:async )?def (test_\w+)", p.read_text(encoding="utf-8"), re.MULTILINE) for p in paths)
+    return {name for names in matches for name in names}
 
 
 def test_every_named_test_exists_and_every_threat_names_one(there: set[str]) -> None:

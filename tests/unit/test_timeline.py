@@ -69,8 +69,8 @@ def play(
     )
 
 
-def texts(told: list[Health]) -> list[str]:
-    return [health.text for health in told]
+def texts(health_events: list[Health]) -> list[str]:
+    return [health.text for health in health_events]
 
 
 def test_rows_that_come_as_they_should_pass_unchanged() -> None:
@@ -206,8 +206,8 @@ def test_a_channel_without_values_is_told_of_and_infinite_counts_as_none() -> No
 def test_another_rate_is_told_and_rows_keep_to_the_nominal_one(rate: float) -> None:
     values = moving(2000)
     got, moments, gaps, healthy, health_events = play(values, np.arange(2000) / rate)
-    said = next(health for health in health_events if health.kind == "rate")
-    assert said.text == f"rate {rate:.3g} instead of 50 Hz"
+    rate_event = next(health for health in health_events if health.kind == "rate")
+    assert rate_event.text == f"rate {rate:.3g} instead of 50 Hz"
     assert len(got) / (moments[-1] - moments[0]) == pytest.approx(RATE, rel=0.08)
     assert gaps == [0]
     assert not healthy[-500:].any()
@@ -255,26 +255,26 @@ def streams(draw: st.DrawFn) -> Stream:
     count = np.arange(rows)
     values = rng.normal(size=(rows, 2)).astype(np.float32)
     for _ in range(draw(st.integers(0, 6))):
-        what, at = (
+        fault, at = (
             draw(st.sampled_from(["jump", "swap", "twice", "lose", "still", "nan", "reset", "wild"])),
             int(rng.integers(rows)),
         )
-        if what == "jump":
+        if fault == "jump":
             time[at:] += rng.choice([-1e6, -70, -3, 0.3, 3, 70, 1e6])
-        elif what == "swap":
+        elif fault == "swap":
             other = int(rng.integers(rows))
             time[[at, other]], count[[at, other]] = time[[other, at]], count[[other, at]]
-        elif what == "twice" and at:
+        elif fault == "twice" and at:
             time[at], count[at] = time[at - 1], count[at - 1]
-        elif what == "lose":
+        elif fault == "lose":
             lost = int(rng.integers(1, 40))
             time[at:] += lost / RATE
             count[at:] += lost
-        elif what == "still":
+        elif fault == "still":
             values[at : at + 250, 0] = 1.0
-        elif what == "nan":
+        elif fault == "nan":
             values[at : at + 150, 1] = np.nan
-        elif what == "reset":
+        elif fault == "reset":
             time[at:] -= time[at]
             count[at:] -= count[at]
         else:

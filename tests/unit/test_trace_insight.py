@@ -80,10 +80,10 @@ def test_what_is_said_of_trees_is_about_trees() -> None:
         example.trace(), layers=(layer,), stages=(), compression=msgspec.structs.replace(compression, variants=(form,))
     )
     assert trace_insight(trees).sentence.startswith("A sum of boosted decision trees can answer 87.9 % of samples")
-    said = page_html(trees)
-    assert "float weights" not in said
-    assert "15,441 stored numbers" in said
-    assert "parameters are enough" not in said
+    page = page_html(trees)
+    assert "float weights" not in page
+    assert "15,441 stored numbers" in page
+    assert "parameters are enough" not in page
     one = example.prediction()
     whole = msgspec.structs.replace(one.layers[-1], name="boosting", kind="boosting")
     trees = msgspec.structs.replace(trees, predictions=(msgspec.structs.replace(one, layers=(whole,)),))
@@ -124,7 +124,7 @@ def test_verdict_ready() -> None:
 def _of(confusion: tuple[tuple[int, ...], ...], low: float = 0.0) -> EvaluationRecord:
     """Return an evaluation with these counts; the majority is the most frequent true class."""
     total = sum(map(sum, confusion))
-    value = sum(row[place] for place, row in enumerate(confusion)) / total
+    value = sum(row[index] for index, row in enumerate(confusion)) / total
     return EvaluationRecord(
         samples=total, split_by="row", confusion=confusion, majority=max(map(sum, confusion)) / total,
         accuracy=Interval(value=value, low=low or value - 0.05, high=value + 0.05, method=""),
@@ -228,5 +228,5 @@ def test_verdict_has_a_floor() -> None:
         assert wilson(right / count * enough, enough).low > need >= wilson(right / count * (enough - 1), enough - 1).low
     both = EvaluationRecord(samples=120, split_by="row", accuracy=wilson(66, 120), majority=0.52)
     assert " ".join(shortfalls(both)).count("more test samples") == 1
-    asked = msgspec.structs.replace(record, need=0.95)
-    assert verdict(evaluation=asked) == "not ready: 87.9 % right (95 % CI from 84.2 %), 95.0 % was asked for"
+    with_need = msgspec.structs.replace(record, need=0.95)
+    assert verdict(evaluation=with_need) == "not ready: 87.9 % right (95 % CI from 84.2 %), 95.0 % was asked for"

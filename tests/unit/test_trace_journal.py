@@ -103,8 +103,8 @@ def test_no_event_of_a_listener_is_forgotten() -> None:
 
 def test_a_finished_run_leaves_no_journal(small: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "runs", read_config(str(small))
-    with journalled(Journalling(out, config, "x"), Listener()) as heard:
-        run_pipeline(config, out=out, listener=heard)
+    with journalled(Journalling(out, config, "x"), Listener()) as listening:
+        run_pipeline(config, out=out, listener=listening)
     assert sorted(path.name for path in out.iterdir()) == ["small"]
 
 
@@ -127,8 +127,8 @@ def test_how_a_run_broke_off_is_its_last_line(tmp_path: Path) -> None:
         (ValueError(), "failed", "ValueError"),
     ):
         runs = tmp_path / f"{state}-{reason[:3]}"
-        with pytest.raises(type(error)), journalled(Journalling(runs, config), Listener()) as heard:
-            heard.start("activity", "", "")
+        with pytest.raises(type(error)), journalled(Journalling(runs, config), Listener()) as listening:
+            listening.start("activity", "", "")
             raise error
         partial = read_journal(only(runs))
         assert (partial.state, partial.reason) == (state, reason)

@@ -27,7 +27,7 @@ def losses(values: list[float], validation: list[float] | None = None) -> tuple[
 
 
 @pytest.mark.parametrize(
-    ("made", "facts"),
+    ("history", "facts"),
     [
         (losses([0.9]), ("first epoch", ".900")),
         (losses([1.0, 0.95, 0.9, 0.74]), ("loss down a quarter", "since epoch 1")),
@@ -42,8 +42,8 @@ def losses(values: list[float], validation: list[float] | None = None) -> tuple[
         (epochs(3), ("validation accuracy passes .60",)),
     ],
 )
-def test_the_last_epoch_has_the_sentence_of_its_rule(made: tuple[EpochRecord, ...], facts: tuple[str, ...]) -> None:
-    text = observe(made)[-1].observation
+def test_the_last_epoch_has_the_sentence_of_its_rule(history: tuple[EpochRecord, ...], facts: tuple[str, ...]) -> None:
+    text = observe(history)[-1].observation
     assert all(fact in text for fact in facts), text
 
 
@@ -61,8 +61,8 @@ def test_an_event_is_one_once() -> None:
 
 
 def test_observing_again_changes_nothing() -> None:
-    made = observe(epochs(20), 3)
-    assert observe(made, 3) == made
+    observed = observe(epochs(20), 3)
+    assert observe(observed, 3) == observed
 
 
 figure = st.floats(0, 5) | st.just(math.nan) | st.just(math.inf)
@@ -72,14 +72,14 @@ optional = st.none() | st.floats(0, 1)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(figure, optional, st.none() | figure, optional), max_size=25), st.integers(0, 12))
 def test_live_and_stored_agree(rows: list[tuple[float, float | None, float | None, float | None]], k: int) -> None:
-    made = tuple(
+    history = tuple(
         EpochRecord(epoch=i + 1, loss=a, accuracy=b, validation_loss=c, validation_accuracy=d)
         for i, (a, b, c, d) in enumerate(rows)
     )
     live: list[EpochRecord] = []
-    for epoch in made:
+    for epoch in history:
         live.append(observe_next(live, epoch, k))
-    stored = observe(made, k)
+    stored = observe(history, k)
     assert [e.observation for e in live] == [e.observation for e in stored]
     assert all(e.observation for e in stored)
     assert not any("\n" in e.observation for e in stored)
@@ -90,11 +90,11 @@ def test_notable_keeps_all_of_fifty() -> None:
 
 
 def test_notable_keeps_first_last_best_and_events() -> None:
-    made = epochs(80)
-    shown = notable(made, limit=12)
+    history = epochs(80)
+    shown = notable(history, limit=12)
     kept = {e.epoch for e in shown}
-    best = min(made, key=lambda e: e.validation_loss or 0.0).epoch
+    best = min(history, key=lambda e: e.validation_loss or 0.0).epoch
     assert {1, 80, best} <= kept
     assert len(shown) <= 12
-    assert kept - {1, 80, best} <= {e.epoch for i, e in enumerate(made) if is_event(made[:i], e)}
+    assert kept - {1, 80, best} <= {e.epoch for i, e in enumerate(history) if is_event(history[:i], e)}
     assert [e.epoch for e in shown] == sorted(kept)

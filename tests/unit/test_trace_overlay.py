@@ -15,37 +15,37 @@ from trace_example import epochs, trace
 
 def run(count: int, **changes: object) -> Trace:
     """Return a run of so many epochs, each with something changed."""
-    made = tuple(msgspec.structs.replace(epoch, **changes) for epoch in epochs(count))
+    history = tuple(msgspec.structs.replace(epoch, **changes) for epoch in epochs(count))
     training = trace().training
     assert training is not None
-    return msgspec.structs.replace(trace(), training=msgspec.structs.replace(training, epochs=made))
+    return msgspec.structs.replace(trace(), training=msgspec.structs.replace(training, epochs=history))
 
 
 def test_each_run_is_a_curve_of_validation_loss_and_accuracy() -> None:
-    found = overlaid({"a": run(12), "b": run(9)})
-    assert found is not None
-    assert [chart.title for chart in found.charts] == ["Validation loss", "Validation accuracy"]
-    loss = found.charts[0]
+    overlay = overlaid({"a": run(12), "b": run(9)})
+    assert overlay is not None
+    assert [chart.title for chart in overlay.charts] == ["Validation loss", "Validation accuracy"]
+    loss = overlay.charts[0]
     assert [(curve.name, len(curve.points)) for curve in loss.curves] == [("a", 12), ("b", 9)]
     assert loss.curves[0].points == tuple((float(e.epoch), e.validation_loss) for e in epochs(12))
 
 
 def test_a_figure_that_one_run_lacks_is_left_out() -> None:
-    found = overlaid({"a": run(12), "b": run(9, validation_loss=None, validation_accuracy=None)})
-    assert found is not None
-    assert [chart.title for chart in found.charts] == ["Loss"]
+    overlay = overlaid({"a": run(12), "b": run(9, validation_loss=None, validation_accuracy=None)})
+    assert overlay is not None
+    assert [chart.title for chart in overlay.charts] == ["Loss"]
 
 
 def test_one_run_with_epochs_has_nothing_to_compare_and_colours_are_not_shared() -> None:
     assert overlaid({"a": run(12), "b": msgspec.structs.replace(trace(), training=None)}) is None
-    found = overlaid({str(i): run(5) for i in range(CURVES + 2)})
-    assert found is not None
-    assert [len(chart.curves) for chart in found.charts] == [CURVES, CURVES]
+    overlay = overlaid({str(i): run(5) for i in range(CURVES + 2)})
+    assert overlay is not None
+    assert [len(chart.curves) for chart in overlay.charts] == [CURVES, CURVES]
 
 
 def test_the_studio_shows_results_then_curves_then_settings(tmp_path: Path) -> None:
-    for place in ("one", "two"):
-        record(tmp_path, place, training=run(12).training)
+    for name in ("one", "two"):
+        record(tmp_path, name, training=run(12).training)
     text = client(tmp_path).get("/compare?run=one&run=two").text.partition("<main")[2]
     places = [text.index(part) for part in (">Result<", ">Verdict<", ">Training curves<", ">Configuration<", ">Data<")]
     assert places == sorted(places)

@@ -24,9 +24,9 @@ def test_written_and_read_is_the_same(tmp_path: Path) -> None:
 
 
 def test_same_record_same_bytes() -> None:
-    made = example.trace()
-    turned = msgspec.structs.replace(made.insight, numbers=dict(reversed(list(made.insight.numbers.items()))))
-    assert trace_bytes(made) == trace_bytes(msgspec.structs.replace(made, insight=turned))
+    trace = example.trace()
+    turned = msgspec.structs.replace(trace.insight, numbers=dict(reversed(list(trace.insight.numbers.items()))))
+    assert trace_bytes(trace) == trace_bytes(msgspec.structs.replace(trace, insight=turned))
 
 
 def test_writing_replaces_and_keeps_the_old_one_on_failure(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ def console(width: int = 100, *, terminal: bool = False, file: io.StringIO | Non
 
 
 def text_of(trace: Trace, width: int = 100, *, terminal: bool = False) -> str:
-    made = console(width, terminal=terminal)
-    with made.capture() as held:
-        print_trace(trace, made)
-    return held.get()
+    terminal_console = console(width, terminal=terminal)
+    with terminal_console.capture() as captured:
+        print_trace(trace, terminal_console)
+    return captured.get()
 
 
 @pytest.mark.parametrize("width", [20, 40, 64, 80, 132, 320])
@@ -108,41 +108,41 @@ def rows_of_epochs(text: str) -> list[str]:
 def test_live_rows_are_the_stored_rows() -> None:
     record = example.training(20)
     live, stored = console(), console()
-    with live.capture() as heard:
+    with live.capture() as live_output:
         view = TerminalTrace(live, classes=3)
         view.training_started(20)
         for epoch in example.epochs(20):
             view.epoch(epoch)
         view.training(record)
-    with stored.capture() as told:
+    with stored.capture() as stored_output:
         TerminalTrace(stored, classes=3).training(record)
-    assert heard.get() == told.get()
-    assert len(rows_of_epochs(heard.get())) > 10
+    assert live_output.get() == stored_output.get()
+    assert len(rows_of_epochs(live_output.get())) > 10
 
 
 def test_live_folds_what_is_no_event() -> None:
-    made = console()
-    with made.capture() as held:
-        view = TerminalTrace(made)
+    terminal_console = console()
+    with terminal_console.capture() as captured:
+        view = TerminalTrace(terminal_console)
         view.training_started(80)
         for epoch in example.epochs(80):
             view.epoch(epoch)
         view.training(example.training(80))
-    text = held.get()
+    text = captured.get()
     assert "epochs without an event" in text
     assert "overfitting since epoch 55" in text
     assert len(text.splitlines()) < 60
 
 
 def test_epochs_of_a_regression_have_no_accuracy() -> None:
-    made = console()
+    terminal_console = console()
     epoch = EpochRecord(epoch=1, loss=2.5, accuracy=None, validation_loss=2.7, validation_accuracy=None)
-    with made.capture() as held:
-        view = TerminalTrace(made)
+    with terminal_console.capture() as captured:
+        view = TerminalTrace(terminal_console)
         view.training_started(5)
         view.epoch(epoch)
-    assert "acc." not in held.get()
-    assert "val loss" in held.get()
+    assert "acc." not in captured.get()
+    assert "val loss" in captured.get()
 
 
 def test_progress_is_silent_elsewhere_than_on_a_terminal() -> None:

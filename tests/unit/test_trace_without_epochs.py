@@ -30,7 +30,7 @@ profile = "cortex-m4"
 UNTRUE = ("epoch", "batch", "none", "int8 with", "int8 against", "accuracy lost", " 0 B")
 
 
-class Heard(Listener):
+class CountingListener(Listener):
     """Keeps the numbers of epochs that are announced."""
 
     def __init__(self) -> None:
@@ -47,13 +47,13 @@ def test_nothing_is_said_of_epochs_and_int8(tmp_path: Path, kind: str) -> None:
     path.write_text(
         TOML.format(path=write_rows(tmp_path / "rows.csv", header="temperature,b,label"), kind=kind), encoding="utf-8"
     )
-    heard = Heard()
-    trace = run_pipeline(read_config(str(path), ()), out=tmp_path / "runs", listener=heard).trace
-    assert heard.epochs == [0]
+    listener = CountingListener()
+    trace = run_pipeline(read_config(str(path), ()), out=tmp_path / "runs", listener=listener).trace
+    assert listener.epochs == [0]
     console = Console(file=io.StringIO(), width=80, color_system=None, legacy_windows=False)
-    with console.capture() as held:
+    with console.capture() as captured:
         print_trace(trace, console, "runs/small")
-    text = held.get()
+    text = captured.get()
     message = text[text.index("\nTraining trace") : text.index("\nEvaluation")]
     message += text[text.index("\nCompression") : text.index("\nDevice fit")]
     assert [word for word in UNTRUE if word in message] == []

@@ -133,8 +133,8 @@ class Squares:
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         self.largest = max(self.largest, len(indices))
-        made: NDArray[np.float32] = X[indices]
-        return made
+        rows: NDArray[np.float32] = X[indices]
+        return rows
 
 
 def test_streamed_rows_train_alike_and_never_exist_whole() -> None:

@@ -133,10 +133,10 @@ def test_few_honest_answers_have_a_calibration_error_by_chance() -> None:
     rng = np.random.default_rng(1)
     for count in (30, 150, 1000):
         confidence = rng.uniform(0.5, 1.0, count)
-        drawn = [metrics.calibration_error(confidence, rng.random(count) < confidence) for _ in range(500)]
-        assert metrics.chance_calibration_error(confidence) == pytest.approx(np.mean(drawn), rel=0.08)
-    drawn = [metrics.calibration_error(np.full(30, 0.999), rng.random(30) < 0.999) for _ in range(5000)]
-    assert metrics.chance_calibration_error(np.full(30, 0.999)) == pytest.approx(np.mean(drawn), rel=0.15)
+        errors = [metrics.calibration_error(confidence, rng.random(count) < confidence) for _ in range(500)]
+        assert metrics.chance_calibration_error(confidence) == pytest.approx(np.mean(errors), rel=0.08)
+    errors = [metrics.calibration_error(np.full(30, 0.999), rng.random(30) < 0.999) for _ in range(5000)]
+    assert metrics.chance_calibration_error(np.full(30, 0.999)) == pytest.approx(np.mean(errors), rel=0.15)
     assert metrics.chance_calibration_error(np.array([1.0000001])) == 0.0  # rounded up by a sum of float32
 
 
@@ -191,6 +191,6 @@ def test_the_temperature_of_scaled_logits_is_found(factor: float) -> None:
     logits = rng.standard_normal((20_000, 3)) * 2
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     targets = (rng.random((20_000, 1)) > np.cumsum(shares, axis=1)).sum(axis=1).clip(0, 2)
-    found = temperature(logits * factor, targets, losses.softmax_cross_entropy)
-    assert found == pytest.approx(factor, rel=0.05)
+    fitted_temperature = temperature(logits * factor, targets, losses.softmax_cross_entropy)
+    assert fitted_temperature == pytest.approx(factor, rel=0.05)
     assert temperature(logits[:0], targets[:0], losses.softmax_cross_entropy) == 1.0

@@ -24,13 +24,13 @@ def test_without_any_change_nothing_changes() -> None:
 
 
 def test_a_turn_keeps_lengths_and_turns_both_sensors_alike() -> None:
-    made = changed(msgspec.structs.replace(STILL, degrees=20.0))
+    remounted = changed(msgspec.structs.replace(STILL, degrees=20.0))
     for group in BOTH:
         length = np.linalg.norm(WINDOWS[:, list(group)].astype(np.float64), axis=1)
-        np.testing.assert_allclose(np.linalg.norm(made[:, list(group)], axis=1), length, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(remounted[:, list(group)], axis=1), length, rtol=1e-4, atol=1e-5)
     before = (WINDOWS[:, :3].astype(np.float64) * WINDOWS[:, 3:]).sum(axis=1)
-    np.testing.assert_allclose((made[:, :3] * made[:, 3:]).sum(axis=1), before, atol=1e-4)
-    assert np.abs(made - WINDOWS).mean() > 0.1
+    np.testing.assert_allclose((remounted[:, :3] * remounted[:, 3:]).sum(axis=1), before, atol=1e-4)
+    assert np.abs(remounted - WINDOWS).mean() > 0.1
 
 
 def test_the_turn_has_the_deviation_asked_for() -> None:
@@ -40,11 +40,11 @@ def test_the_turn_has_the_deviation_asked_for() -> None:
 
 
 def test_each_sensor_has_its_own_gain() -> None:
-    made = changed(msgspec.structs.replace(STILL, gain=0.2))
-    gains = np.stack([(made[:, g] / WINDOWS[:, g]).mean(axis=(1, 2)) for g in (slice(0, 3), slice(3, 6))], axis=1)
+    remounted = changed(msgspec.structs.replace(STILL, gain=0.2))
+    gains = np.stack([(remounted[:, g] / WINDOWS[:, g]).mean(axis=(1, 2)) for g in (slice(0, 3), slice(3, 6))], axis=1)
     assert 0.79 < gains.min() < 0.83 and 1.17 < gains.max() < 1.21
     assert abs(np.corrcoef(gains.T)[0, 1]) < 0.15
-    np.testing.assert_allclose(made[:, 0] / WINDOWS[:, 0], gains[:, :1].repeat(64, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(remounted[:, 0] / WINDOWS[:, 0], gains[:, :1].repeat(64, axis=1), rtol=1e-3)
 
 
 def test_a_group_is_three_channels_of_the_window() -> None:

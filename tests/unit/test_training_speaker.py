@@ -30,9 +30,9 @@ def test_the_same_speaker_says_the_same() -> None:
 
 
 def test_a_longer_vocal_tract_moves_a_resonance_by_a_factor() -> None:
-    made = spoken(msgspec.structs.replace(SAME, tract=0.2), RIDGE)
+    stretched = spoken(msgspec.structs.replace(SAME, tract=0.2), RIDGE)
     # Band 9 is the tenth step of the scale: it arrives at 10 / 1.2 to 10 / 0.8.
-    peaks = made[:, :, 0].argmax(axis=1) + 1
+    peaks = stretched[:, :, 0].argmax(axis=1) + 1
     assert peaks.min() == 8 and peaks.max() in (12, 13)
 
 

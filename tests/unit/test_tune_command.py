@@ -128,7 +128,7 @@ def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_
     requested[1] = str(folder)
     assert "the kind of the run; change it with --kind" in cli("tune", model, *requested, code=2)
     labels = [row.rpartition(",")[2] for row in rows[1:]]
-    starts = [place for place, label in enumerate(labels) if not place or labels[place - 1] != label]
+    starts = [index for index, label in enumerate(labels) if not index or labels[index - 1] != label]
     lines = [f"one.csv,{a},{b},{labels[a]}" for a, b in zip(starts, [*starts[1:], len(labels)], strict=True)]
     (folder / "ward" / "labels.csv").write_text("\n".join(["file,start_sample,end_sample,label", *lines]) + "\n")
     (folder / "ward" / "labels.csv").rename(folder / "labels.csv")
@@ -150,7 +150,7 @@ def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
 
 
 @pytest.mark.parametrize(
-    ("events", "header", "said"),
+    ("events", "header", "message"),
     [
         (0, "a,b,label", "at least two events of on, got none"),
         (1, "a,b,label", "got one, which is too few"),
@@ -159,17 +159,17 @@ def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
     ],
 )
 def test_what_cannot_be_tuned_on_is_said(
-    model: Path, tmp_path: Path, cli: Cli, events: int, header: str, said: str
+    model: Path, tmp_path: Path, cli: Cli, events: int, header: str, message: str
 ) -> None:
     data = recordings(tmp_path / "rows.csv", events=events, header=header)
     out = tmp_path / "out"
-    assert said in cli("tune", model, "--data", data, "--alarm", "on", "--out", out, code=2)
+    assert message in cli("tune", model, "--data", data, "--alarm", "on", "--out", out, code=2)
     assert not out.exists()
     assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--cost", "miss"], "costs such as false-alarm=1,miss=20"),
         (["--cost", "miss=0"], "each above 0"),
@@ -183,10 +183,10 @@ def test_what_cannot_be_tuned_on_is_said(
         (["--device", "toaster"], "no device profile 'toaster'"),
     ],
 )
-def test_a_slip_of_the_pen_is_said(model: Path, tmp_path: Path, cli: Cli, more: list[str], said: str) -> None:
+def test_a_slip_of_the_pen_is_said(model: Path, tmp_path: Path, cli: Cli, more: list[str], message: str) -> None:
     data = recordings(tmp_path / "rows.csv", turned=True)
     alarm = [] if "--alarm" in more else ["--alarm", "on"]
-    assert said in cli("tune", model, "--data", data, *alarm, *more, "--out", tmp_path / "out", code=2)
+    assert message in cli("tune", model, "--data", data, *alarm, *more, "--out", tmp_path / "out", code=2)
 
 
 def test_labels_that_alarm_must_be_named_and_a_package_carries_no_recordings(model: Path, cli: Cli) -> None:

@@ -93,20 +93,20 @@ def test_the_refractory_time_is_the_deciders_own() -> None:
     draw = np.random.default_rng(1)
     one = tape(draw.random(3000).astype(np.float32), cut=1000)
     base = decision(("fall",), 2, 1, 0.6, 0.0)
-    made = decisions(one, base, LABELS)
+    decided = decisions(one, base, LABELS)
     for refractory in (0.0, 60.0, 600.0, 3600.0):
         spec = msgspec.structs.replace(base, refractory=refractory)
         direct = [("fall", d.time) for d in decisions(one, spec, LABELS) if d.alarm]
-        assert alarms_of(made, spec, LABELS) == direct
-    assert len(direct) < len(made) / 4
+        assert alarms_of(decided, spec, LABELS) == direct
+    assert len(direct) < len(decided) / 4
 
 
 def test_an_alarm_belongs_to_an_event_from_its_beginning_to_the_tolerance_after_it() -> None:
     events = (Labelled("fall", 100.0, 200.0), Labelled("fall", 500.0, 510.0))
     one = Tape("a", "a", ((np.zeros((10, 2), np.float32), 100.0 * np.arange(10, dtype=np.float64)),), 100.0, events)
     alarms = [("fall", 99.0), ("fall", 100.0), ("fall", 150.0), ("fall", 230.0), ("fall", 231.0), ("calm", 505.0)]
-    found = tally(one, alarms, 30.0)
-    assert found == Tally(events=2, missed=1, false=3, repeated=2, exposure=700.0, delays=(0.0,))
+    counts = tally(one, alarms, 30.0)
+    assert counts == Tally(events=2, missed=1, false=3, repeated=2, exposure=700.0, delays=(0.0,))
 
 
 def test_nothing_is_decided_over_a_gap() -> None:
@@ -117,14 +117,21 @@ def test_nothing_is_decided_over_a_gap() -> None:
     assert len(decisions(tape(spikes, cut=10), spec, LABELS)) == 1
 
 
-def tried(*counts: tuple[int, int], groups: int = 1, threshold: float = 0.5) -> GridScore:
+def grid_score(*counts: tuple[int, int], groups: int = 1, threshold: float = 0.5) -> GridScore:
     """Return a decision with (missed, false) on each tape of ten events and a day."""
     tallies = tuple(Tally(10, missed, false, 0, DAY, (5.0,) * (10 - missed)) for missed, false in counts)
     return GridScore(DecisionSpec(thresholds={"fall": threshold}, alarms=("fall",)), tallies)
 
 
 def test_the_front_holds_what_nothing_beats_and_costs_choose_on_it() -> None:
-    all_of = [tried((0, 9)), tried((1, 4)), tried((1, 5)), tried((3, 1)), tried((4, 1)), tried((8, 0))]
+    all_of = [
+        grid_score((0, 9)),
+        grid_score((1, 4)),
+        grid_score((1, 5)),
+        grid_score((3, 1)),
+        grid_score((4, 1)),
+        grid_score((8, 0)),
+    ]
     assert front(all_of) == [0, 1, 3, 5]
     assert best(all_of, Cost(1, 20), [0]) == 0
     assert best(all_of, Cost(1, 2), [0]) == 1
@@ -137,7 +144,14 @@ def test_the_front_holds_what_nothing_beats_and_costs_choose_on_it() -> None:
 
 
 def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
-    all_of = [tried((0, 9)), tried((1, 4)), tried((1, 5)), tried((3, 1)), tried((4, 1)), tried((8, 0))]
+    all_of = [
+        grid_score((0, 9)),
+        grid_score((1, 4)),
+        grid_score((1, 5)),
+        grid_score((3, 1)),
+        grid_score((4, 1)),
+        grid_score((8, 0)),
+    ]
     assert best(all_of, AtMost(9 / DAY), [0]) == 0
     assert best(all_of, AtMost(8.9 / DAY), [0]) == 1
     assert best(all_of, AtMost(0.5 / DAY), [0]) == 5
@@ -146,7 +160,7 @@ def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "place"),
+    ("request", "position"),
     [
         (TuningRequest(Cost(1, 20)), 0),
         (TuningRequest(Cost(1, 20), maximum=4.0), 1),
@@ -155,17 +169,17 @@ def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
         (TuningRequest(Cost(1, 20), point=3), 2),
     ],
 )
-def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: TuningRequest, place: int) -> None:
-    all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
+def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(request: TuningRequest, position: int) -> None:
+    all_of = [grid_score((0, 9)), grid_score((1, 5)), grid_score((1, 4)), grid_score((3, 1))]
     places = front(all_of)
-    rule, at = choice(all_of, places, asked, DAY)
-    assert at == place
+    rule, at = choice(all_of, places, request, DAY)
+    assert at == position
     # What judges it on others takes the same point from everyone.
     assert places[at] == best(all_of, rule, [0])
 
 
 @pytest.mark.parametrize(
-    ("asked", "day", "said"),
+    ("request", "day", "message"),
     [
         (TuningRequest(Cost(), point=4), DAY, "a point of the curve, 1 to 3, got 4"),
         (
@@ -176,15 +190,17 @@ def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: Tun
         (TuningRequest(Cost(), maximum=5.0), None, "recordings whose rate is known.*--point"),
     ],
 )
-def test_a_point_that_the_curve_does_not_have_is_refused(asked: TuningRequest, day: float | None, said: str) -> None:
-    all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
-    with pytest.raises(InputError, match=said):
-        choice(all_of, front(all_of), asked, day)
+def test_a_point_that_the_curve_does_not_have_is_refused(
+    request: TuningRequest, day: float | None, message: str
+) -> None:
+    all_of = [grid_score((0, 9)), grid_score((1, 5)), grid_score((1, 4)), grid_score((3, 1))]
+    with pytest.raises(InputError, match=message):
+        choice(all_of, front(all_of), request, day)
 
 
 def test_each_person_is_judged_by_what_the_others_chose() -> None:
     # The second decision is good for b alone: who judges b must not have chosen by b.
-    all_of = [tried((2, 2), (2, 2), (2, 2)), tried((3, 3), (0, 0), (3, 3))]
+    all_of = [grid_score((2, 2), (2, 2), (2, 2)), grid_score((3, 3), (0, 0), (3, 3))]
     groups = ["a", "b", "c"]
     assert best(all_of, Cost(), [0, 1, 2]) == 0
     others = held_out(lambda _: all_of, Cost(), groups)
@@ -209,8 +225,8 @@ def test_each_label_that_alarms_gets_a_threshold_of_its_own() -> None:
     grid = Grid((1,), (1,), (0.0, 0.5, 0.8, 0.9), (0.0,))
     shared = try_all([one], labels, ("cry", "fall"), MINUTE, Grid((1,), (1,), (0.5, 0.8, 0.9), (0.0,)))
     assert min(Cost().of(t.tallies) for t in shared) == 10
-    made = ByLabel([one], labels, shared, Cost(), MINUTE, grid)([0])
-    chosen = made[best(made, Cost(), [0])]
+    grid_scores = ByLabel([one], labels, shared, Cost(), MINUTE, grid)([0])
+    chosen = grid_scores[best(grid_scores, Cost(), [0])]
     assert Cost().of(chosen.tallies) == 0
     assert chosen.spec.thresholds["fall"] <= 0.5 < 0.7 < chosen.spec.thresholds["cry"]
     assert point(chosen, Cost(), ["a"], DAY).thresholds == chosen.spec.thresholds
@@ -237,20 +253,20 @@ def test_the_threshold_of_a_label_is_chosen_without_the_person_it_is_judged_on()
     tapes = [cries("a", 0.9, 0.6), cries("b", 0.9, 0.6), cries("c", 0.55, 0.05)]
     thresholds = (0.5, 0.7, 0.8)
     shared = try_all(tapes, labels, ("cry", "fall"), MINUTE, Grid((1,), (1,), (0.95,), (0.0,)))
-    found = ByLabel(tapes, labels, shared, Cost(1, 5), MINUTE, Grid((1,), (1,), thresholds, (0.0,)))
+    scores_of = ByLabel(tapes, labels, shared, Cost(1, 5), MINUTE, Grid((1,), (1,), thresholds, (0.0,)))
 
     def own(places: list[int]) -> float:
-        made = found(places)
-        return made[best(made, Cost(1, 5), places)].spec.thresholds["cry"]
+        grid_scores = scores_of(places)
+        return grid_scores[best(grid_scores, Cost(1, 5), places)].spec.thresholds["cry"]
 
     assert own([2]) == 0.5
     assert own([0, 1]) > 0.6
-    others = held_out(found, Cost(1, 5), ["a", "b", "c"])
+    others = held_out(scores_of, Cost(1, 5), ["a", "b", "c"])
     assert others is not None
     assert others.tallies[2].missed == 4
     # The thresholds that are tried without c are not those that c would try.
-    tried_with = {msgspec.json.encode(one.spec, order="deterministic") for one in found([2])}
-    tried_without = {msgspec.json.encode(one.spec, order="deterministic") for one in found([0, 1])}
+    tried_with = {msgspec.json.encode(one.spec, order="deterministic") for one in scores_of([2])}
+    tried_without = {msgspec.json.encode(one.spec, order="deterministic") for one in scores_of([0, 1])}
     assert tried_with != tried_without
 
 
@@ -259,17 +275,17 @@ def test_the_threshold_of_a_label_is_chosen_without_the_person_it_is_judged_on()
 def test_the_whole_grid_is_tried(refractory: tuple[float, ...]) -> None:
     grid = Grid((1, 3), (1, 2), (0.0, 0.5, 0.9), refractory)
     seen: list[int] = []
-    made = try_all([with_false_alarms(1, 20.0, 5)], LABELS, ("fall",), MINUTE, grid, seen.append)
-    assert len(made) == len(grid) == 12 * len(refractory)
+    grid_scores = try_all([with_false_alarms(1, 20.0, 5)], LABELS, ("fall",), MINUTE, grid, seen.append)
+    assert len(grid_scores) == len(grid) == 12 * len(refractory)
     assert sum(seen) == 12
-    assert len({msgspec.json.encode(one.spec) for one in made}) == len(made)
-    direct = evaluated([with_false_alarms(1, 20.0, 5)], made[-1].spec, LABELS, MINUTE)
-    assert direct == made[-1]
+    assert len({msgspec.json.encode(one.spec) for one in grid_scores}) == len(grid_scores)
+    direct = evaluated([with_false_alarms(1, 20.0, 5)], grid_scores[-1].spec, LABELS, MINUTE)
+    assert direct == grid_scores[-1]
 
 
 def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
     groups = ["a", "b", "c"]
-    all_of = [tried((2, 2), (2, 2), (2, 2)), tried((3, 3), (0, 0), (3, 3))]
+    all_of = [grid_score((2, 2), (2, 2), (2, 2)), grid_score((3, 3), (0, 0), (3, 3))]
     others = held_out(lambda _: all_of, Cost(), groups)
     assert others is not None
     shown = point(all_of[0], Cost(), groups, DAY, front=True)

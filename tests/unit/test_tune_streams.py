@@ -73,28 +73,28 @@ def streamed(predictor: Predictor, one: Recording, gap: int) -> list[tuple[int, 
     """Return what the device decides: row by row, a new windower and a gap where time jumps."""
     decider, windower = Decider(decision(("fall",), 2, 1, 0.6, 0.3), LABELS), Windower(8, 3, 2)
     assert one.time is not None
-    made = []
+    decided = []
     for index, row in enumerate(one.values[:, [2, 0]]):
         if gap and index == gap:
             decider.gap()
             windower = Windower(8, 3, 2)
         for window in windower.push(row):
-            found = decider.push(predictor.predict(window[None]).probabilities[0], float(one.time[index]))
-            if found is not None:
-                made.append((found.label, found.time, found.confidence))
-    return made
+            decision_made = decider.push(predictor.predict(window[None]).probabilities[0], float(one.time[index]))
+            if decision_made is not None:
+                decided.append((decision_made.label, decision_made.time, decision_made.confidence))
+    return decided
 
 
 @pytest.mark.parametrize("gap", [0, 101])
 def test_tuning_decides_as_the_device_does_row_by_row(predictor: Predictor, gap: int) -> None:
     one = recording(gap=gap)
     (tape,), per_second = tapes_of(predictor, dataset(one), ("fall",))
-    made = decisions(tape, decision(("fall",), 2, 1, 0.6, 0.3), LABELS)
+    decided = decisions(tape, decision(("fall",), 2, 1, 0.6, 0.3), LABELS)
     expected = streamed(predictor, one, gap)
-    assert [(d.label, d.time) for d in made] == [(label, time) for label, time, _ in expected]
+    assert [(d.label, d.time) for d in decided] == [(label, time) for label, time, _ in expected]
     # An engine may sum a batch in another order than a window alone.
-    assert [d.confidence for d in made] == pytest.approx([c for *_, c in expected], abs=1e-5)
-    assert len(made) > 10
+    assert [d.confidence for d in decided] == pytest.approx([c for *_, c in expected], abs=1e-5)
+    assert len(decided) > 10
     assert per_second == pytest.approx(50 / 3)
     assert len(tape.pieces) == 1 + bool(gap)
 

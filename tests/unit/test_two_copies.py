@@ -29,42 +29,42 @@ HEADER = 100
 
 
 def identity(folder: Path) -> None:
-    made = Identity.open(folder, "pump-17")
+    identity = Identity.open(folder, "pump-17")
     for _ in range(12):
-        made.begin()
-    made.close()
+        identity.begin()
+    identity.close()
 
 
 def read_identity(folder: Path, *, writable: bool = True) -> Any:
-    with closing(Identity.open(folder, writable=writable)) as found:
-        return found.device, found.boot, found.closed
+    with closing(Identity.open(folder, writable=writable)) as identity:
+        return identity.device, identity.boot, identity.closed
 
 
 def state(folder: Path) -> None:
-    with closing(State.open(folder)) as made:
-        made.enrol(Enrolled(device="d" * 32, tags=("north",), batch="b", at=1.0, nonce="first"))
-        made.change(product="pump", active="a", counter=7, floors={"pump": 6}, burned=(5,))
-        made.change([made.outcome("confirmed", 7, "plan", 2.0)])
+    with closing(State.open(folder)) as state:
+        state.enrol(Enrolled(device="d" * 32, tags=("north",), batch="b", at=1.0, nonce="first"))
+        state.change(product="pump", active="a", counter=7, floors={"pump": 6}, burned=(5,))
+        state.change([state.outcome("confirmed", 7, "plan", 2.0)])
         for _ in range(20):
-            made.next_sequence()
-        made.set_nonce("second")
+            state.next_sequence()
+        state.set_nonce("second")
 
 
 def read_state(folder: Path, *, writable: bool = True) -> Any:
-    with closing(State.open(folder, writable=writable)) as found:
-        return found.device_state, found.link, found.outcomes
+    with closing(State.open(folder, writable=writable)) as state:
+        return state.device_state, state.link, state.outcomes
 
 
 def trust(folder: Path) -> None:
-    with closing(MetadataState(folder)) as made:
+    with closing(MetadataState(folder)) as metadata:
         for version in range(1, 9):
             word = VerifiedMetadata(index=b"standings", signed=float(version), versions={"timestamp": version})
-            made.learn(word, {("timestamp", "k" * 64): version, ("releases", "r" * 64): 3})
+            metadata.learn(word, {("timestamp", "k" * 64): version, ("releases", "r" * 64): 3})
 
 
 def read_trust(folder: Path) -> Any:
-    with closing(MetadataState(folder)) as found:
-        return found.word, found.floor("timestamp", "k" * 64), found.floor("releases", "r" * 64)
+    with closing(MetadataState(folder)) as metadata:
+        return metadata.word, metadata.floor("timestamp", "k" * 64), metadata.floor("releases", "r" * 64)
 
 
 KINDS: dict[str, tuple[str, Callable[[Path], None], Callable[..., Any]]] = {
@@ -82,9 +82,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 def damages(size: int, step: int) -> Iterator[tuple[str, Callable[[bytes], bytes | None]]]:
     """Yield damages of a file: flipped bits at every `step` bytes and more in the header, lengths, its loss."""
     random = np.random.default_rng(0)
-    for place in sorted({*range(0, size, step), *range(0, min(size, HEADER), max(1, step // 12))}):
+    for byte in sorted({*range(0, size, step), *range(0, min(size, HEADER), max(1, step // 12))}):
         mask = 1 << int(random.integers(8))
-        yield f"bit {mask} at {place}", lambda data, p=place, m=mask: data[:p] + bytes([data[p] ^ m]) + data[p + 1 :]  # type: ignore[misc]
+        yield f"bit {mask} at {byte}", lambda data, p=byte, m=mask: data[:p] + bytes([data[p] ^ m]) + data[p + 1 :]  # type: ignore[misc]
     for length in (0, 1, 16, HEADER, 4096, size // 2, size - 1):
         yield f"cut to {length}", lambda data, n=length: data[:n]  # type: ignore[misc]
     yield "zeros in a page", lambda data: data[: len(data) // 2] + bytes(min(4096, len(data) // 2))
@@ -162,10 +162,10 @@ def test_boots_go_on_far_above_where_both_copies_are_damaged(tmp_path: Path) -> 
     identity(tmp_path)
     for path in (tmp_path / IDENTITY_FILE, copy_of(tmp_path / IDENTITY_FILE)):
         path.write_bytes(b"\xff" * 5000)
-    with closing(Identity.open(tmp_path, "pump-17")) as found:
-        assert found.device == "pump-17" and found.boot >= 1 << 40
+    with closing(Identity.open(tmp_path, "pump-17")) as reopened:
+        assert reopened.device == "pump-17" and reopened.boot >= 1 << 40
     again = read_identity(tmp_path)
-    assert again[1] == found.boot
+    assert again[1] == reopened.boot
 
 
 def test_boots_do_not_begin_again_where_both_copies_are_gone(tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_a_lost_state_begins_again_with_another_key(tmp_path: Path) -> None:
     before = device_key(tmp_path)
     for path in (tmp_path / FILE, copy_of(tmp_path / FILE)):
         path.write_bytes(b"\xff" * 5000)
-    held, link, outcomes = read_state(tmp_path)
-    assert (held.begun, link.device, outcomes) == (False, "", ())
+    stored, link, outcomes = read_state(tmp_path)
+    assert (stored.begun, link.device, outcomes) == (False, "", ())
     assert public(device_key(tmp_path)) != public(before)
 
 
@@ -205,11 +205,11 @@ def test_a_cut_between_the_copies_keeps_the_newer(tmp_path: Path, monkeypatch: p
         def cut(path: Path, data: bytes) -> None:
             raise Cut
 
-        made = State.open(tmp_path)
+        opened_state = State.open(tmp_path)
         patch.setattr(file_operations, "replace_checked", cut)
         with pytest.raises(Cut):
-            made.set_nonce("third")
-        made.close()
+            opened_state.set_nonce("third")
+        opened_state.close()
     assert read_state(tmp_path)[1].nonce == "third"
     (tmp_path / FILE).unlink()
     assert read_state(tmp_path)[1].nonce == "third"
@@ -221,13 +221,13 @@ def test_a_full_disk_leaves_no_older_copy(tmp_path: Path, monkeypatch: pytest.Mo
     def full(path: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    made = State.open(tmp_path)
+    opened_state = State.open(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(file_operations, "replace_checked", full)
-        made.set_nonce("third")
+        opened_state.set_nonce("third")
     assert not copy_of(tmp_path / FILE).exists()
-    made.set_nonce("fourth")
-    made.close()
+    opened_state.set_nonce("fourth")
+    opened_state.close()
     (tmp_path / FILE).unlink()
     assert read_state(tmp_path)[1].nonce == "fourth"
 
@@ -243,12 +243,12 @@ def test_a_copy_is_written_into_the_room_of_the_older_one(tmp_path: Path, monkey
         assert not path.with_name(f"{path.name}.new").exists()
         write(path, data)
 
-    made = State.open(tmp_path)
+    opened_state = State.open(tmp_path)
     monkeypatch.setattr(file_operations, "replace_checked", full)
     for nonce in ("third", "fourth"):
-        made.set_nonce(nonce)
+        opened_state.set_nonce(nonce)
         assert copy.exists()
-    made.close()
+    opened_state.close()
     (tmp_path / FILE).unlink()
     assert read_state(tmp_path, writable=False)[1].nonce == "fourth"
 
@@ -288,23 +288,23 @@ def test_a_flipped_bit_in_a_log_that_a_kill_left_takes_nothing_back(tmp_path: Pa
     log = cut / f"{pinned_root.FILE}-wal"
     data = log.read_bytes()
     (cut / f"{pinned_root.FILE}-shm").unlink()
-    for place in range(40, len(data), len(data) // 9):
-        log.write_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+    for position in range(40, len(data), len(data) // 9):
+        log.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
         one = tmp_path / "one"
         shutil.copytree(cut, one)
-        assert read_trust(one)[1] == 21, place
+        assert read_trust(one)[1] == 21, position
         shutil.rmtree(one)
 
 
 def newer_words(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Write the state as a newer agent does: sealed and copied, with something that this version does not know."""
-    with closing(State.open(folder)) as made:
-        (content,) = made._database.execute("SELECT value FROM kept WHERE key = 'held'")[0]
-        held = msgspec.json.decode(content)
-        change(held)
-        with made._database.transaction():
-            made._database.execute(
-                "UPDATE kept SET value = ? WHERE key = 'held'", (msgspec.json.encode(held).decode(),)
+    with closing(State.open(folder)) as state:
+        (content,) = state._database.execute("SELECT value FROM kept WHERE key = 'held'")[0]
+        fields = msgspec.json.decode(content)
+        change(fields)
+        with state._database.transaction():
+            state._database.execute(
+                "UPDATE kept SET value = ? WHERE key = 'held'", (msgspec.json.encode(fields).decode(),)
             )
 
 
@@ -313,7 +313,7 @@ def newer_words(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def test_a_sealed_state_of_a_newer_version_is_no_damage(tmp_path: Path, damaged: str, writable: bool) -> None:
     state(tmp_path)
     device_key(tmp_path)
-    newer_words(tmp_path, lambda held: held.update(floors={"pump": {"since": 6}}))
+    newer_words(tmp_path, lambda fields: fields.update(floors={"pump": {"since": 6}}))
     if damaged:
         (tmp_path / FILE if damaged == FILE else copy_of(tmp_path / FILE)).write_bytes(b"\xff" * 5000)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -324,20 +324,20 @@ def test_a_sealed_state_of_a_newer_version_is_no_damage(tmp_path: Path, damaged:
 
 def test_an_older_agent_reads_what_a_newer_one_wrote_for_people(tmp_path: Path) -> None:
     state(tmp_path)
-    newer_words(tmp_path, lambda held: held.update(because="comet", site="north", boards=[{"name": 1}]))
-    with closing(State.open(tmp_path)) as made, made._database.transaction():
-        made._database.execute(
+    newer_words(tmp_path, lambda fields: fields.update(because="comet", site="north", boards=[{"name": 1}]))
+    with closing(State.open(tmp_path)) as opened_state, opened_state._database.transaction():
+        opened_state._database.execute(
             "INSERT INTO outcomes VALUES (9, ?)", ('{"number":9,"what":"melted","counter":7,"plan":"p","at":1.0}',)
         )
-    held, link, outcomes = read_state(tmp_path)
-    assert (held.floors, held.burned, held.because, held.boards) == ({"pump": 6}, (5,), "", ())
+    stored, link, outcomes = read_state(tmp_path)
+    assert (stored.floors, stored.burned, stored.because, stored.boards) == ({"pump": 6}, (5,), "", ())
     assert (link.nonce, [outcome.number for outcome in outcomes]) == ("second", [1])
 
 
 def upgraded(folder: Path, table: str) -> None:
     """Raise the version of the file with its seal, as a newer version does; the power goes before its copy."""
-    with closing(State.open(folder)) as made:
-        database = made._database
+    with closing(State.open(folder)) as state:
+        database = state._database
         assert isinstance(database, CopiedDatabase)
         database._version = 2
         if table:

@@ -42,20 +42,20 @@ def slow_rows(text: str, characters: tuple[int, ...], words: tuple[int, ...], ro
 
     if len(codes) < 3:
         return []
-    made = [row(codes[i : i + n], n) for n in characters for i in range(len(codes) - n + 1)]
+    hashes = [row(codes[i : i + n], n) for n in characters for i in range(len(codes) - n + 1)]
     spaces = [i for i, code in enumerate(codes) if code == 32]
     for n in words:
-        made += [row(codes[a + 1 : b], n + hashing.WORDS) for a, b in zip(spaces, spaces[n:], strict=False)]
-    return made
+        hashes += [row(codes[a + 1 : b], n + hashing.WORDS) for a, b in zip(spaces, spaces[n:], strict=False)]
+    return hashes
 
 
 @pytest.mark.slow
 @given(LETTERS)
 @settings(max_examples=300, deadline=None)
 def test_rows_are_those_of_the_slow_way(text: str) -> None:
-    found = rows_of(normalised(text), (2, 3, 4), (1, 2), 7919)
-    assert found.tolist() == slow_rows(normalised(text), (2, 3, 4), (1, 2), 7919)
-    assert not len(found) or (found.min() >= 0 and found.max() < 7919)
+    hashed = rows_of(normalised(text), (2, 3, 4), (1, 2), 7919)
+    assert hashed.tolist() == slow_rows(normalised(text), (2, 3, 4), (1, 2), 7919)
+    assert not len(hashed) or (hashed.min() >= 0 and hashed.max() < 7919)
 
 
 @given(LETTERS)

@@ -29,8 +29,8 @@ FRIDAY = date(2026, 11, 20)
     ],
 )
 def test_what_rules_find(text: str, wanted: list[tuple[str, object]]) -> None:
-    found = [(slot.name, slot.value) for slot in values(text, FRIDAY)]
-    assert found == wanted
+    slots = [(slot.name, slot.value) for slot in values(text, FRIDAY)]
+    assert slots == wanted
     assert all(text[slot.begin : slot.end] == slot.text for slot in values(text, FRIDAY))
 
 
@@ -49,8 +49,8 @@ def test_numbers(text: str, wanted: float | None) -> None:
 
 def test_the_longest_entry_of_a_gazetteer_wins() -> None:
     lists = Gazetteers({"drink": {"tea": "tea", "green tea": "sencha", "cola": "soda"}, "food": {"7 up cake": "cake"}})
-    found = lists.find("Two Green  TEAS, a cola and 7 up cake")
-    assert [(slot.name, slot.text, slot.value) for slot in found] == [
+    slots = lists.find("Two Green  TEAS, a cola and 7 up cake")
+    assert [(slot.name, slot.text, slot.value) for slot in slots] == [
         ("drink", "Green  TEAS", "sencha"), ("drink", "cola", "soda"), ("food", "7 up cake", "cake"),
     ]  # fmt: skip
     assert not lists.find("9 up cake, \U0001f600")

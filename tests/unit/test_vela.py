@@ -83,8 +83,8 @@ def masked(step: float = 1.0) -> tuple[Graph, str]:
 def test_only_labels_that_stay_the_same_are_found_among_bytes() -> None:
     network = integer_network(small("dense"), "litert")
     graph, end = masked()
-    found = integer_labels(graph.nodes, end, graph.constants, network)
-    assert {node.op for node in graph.nodes if node.outputs[0] in found} == {"ArgMax"}
+    labelled = integer_labels(graph.nodes, end, graph.constants, network)
+    assert {node.op for node in graph.nodes if node.outputs[0] in labelled} == {"ArgMax"}
     bare = tuple(node for node in graph.nodes if node.op != "Where" or "Greater" not in node.inputs[0])
     last = next(node for node in bare if node.op == "ArgMax").outputs[0]
     without = tuple(node for node in bare if last not in node.inputs)
@@ -157,9 +157,9 @@ def test_estimate_and_prove_say_what_vela_placed(compiler: None, tmp_path: Path,
     assert checked["supported"] == len(checked["verdicts"]) == 3
     assert not any("our rules" in note for note in checked["notes"])
     record = cli.json("prove", model, "--data", rows, "--device", "cortex-m55")
-    said = {one["name"]: one["reason"] for one in record["absent"]}
-    assert said["int8 .tflite on ethos-u55-128"].startswith("3 of 3 operators on ethos-u55-128")
-    assert vela.NOT_RUN in said["int8 whole .tflite on ethos-u55-128"]
+    reasons = {one["name"]: one["reason"] for one in record["absent"]}
+    assert reasons["int8 .tflite on ethos-u55-128"].startswith("3 of 3 operators on ethos-u55-128")
+    assert vela.NOT_RUN in reasons["int8 whole .tflite on ethos-u55-128"]
 
 
 def test_an_operator_that_the_npu_lacks_is_left_and_named() -> None:

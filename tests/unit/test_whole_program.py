@@ -67,7 +67,7 @@ def test_forms_of_unknown_latency_stand_in_the_comparison(monkeypatch: pytest.Mo
         latency_p50_us=1.0, latency_p99_us=2.0, engine="numpy",
     )  # fmt: skip
     compression = CompressionRecord(variants=(variant,), max_drop=0.1, drop=0.0, within=True)
-    made = budget.with_estimates(resolve(read_config("demo")), None, [None], compression)  # type: ignore[arg-type, list-item]
-    assert made.variants[0].device_us is None
-    assert made.variants[0].device_flash is not None
-    assert made.variants[0].device_flash.value == 5_000
+    estimated = budget.with_estimates(resolve(read_config("demo")), None, [None], compression)  # type: ignore[arg-type, list-item]
+    assert estimated.variants[0].device_us is None
+    assert estimated.variants[0].device_flash is not None
+    assert estimated.variants[0].device_flash.value == 5_000

@@ -35,7 +35,7 @@ from ladder_problems import ladder, silent, table
 from small_pipeline import rows, write_rows, write_toml
 
 
-class Heard(Listener):
+class EstimateListener(Listener):
     """Keeps what is told ahead, and ends a training once it is."""
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class Heard(Listener):
 
 
 def test_short_work_says_nothing_and_long_work_how_long() -> None:
-    heard = Heard()
-    tell_ahead(heard.ahead, "Training", LONG_S)
-    assert heard.sentences == []
-    tell_ahead(heard.ahead, "Training", 273.4)
-    assert heard.sentences == ["Training takes up to about 4 min 30 s of CPU time (estimated; press Ctrl-C to stop)"]
+    listener = EstimateListener()
+    tell_ahead(listener.ahead, "Training", LONG_S)
+    assert listener.sentences == []
+    tell_ahead(listener.ahead, "Training", 273.4)
+    assert listener.sentences == ["Training takes up to about 4 min 30 s of CPU time (estimated; press Ctrl-C to stop)"]
 
 
 def test_scalability_is_estimated_near_what_it_took() -> None:
@@ -98,25 +98,25 @@ def test_an_epoch_is_estimated_within_a_factor_of_two(
 
 
 def test_growing_sizes_are_told_before_the_first_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = Heard()
+    listener = EstimateListener()
 
     def begins(*given: object) -> None:
-        assert len(heard.sentences) == 1
+        assert len(listener.sentences) == 1
         raise KeyboardInterrupt
 
     monkeypatch.setattr(running, "scale", begins)
     with pytest.raises(KeyboardInterrupt):
-        run_pipeline(read_config("scalability", ("data.rows=400",)), out=tmp_path, listener=heard)
-    assert heard.sentences[0].startswith("Training at growing sizes takes up to about ")
+        run_pipeline(read_config("scalability", ("data.rows=400",)), out=tmp_path, listener=listener)
+    assert listener.sentences[0].startswith("Training at growing sizes takes up to about ")
 
 
 @pytest.mark.slow
 def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
     for epochs, reported in ((1, 0), (100_000, 1)):
-        heard = Heard()
+        listener = EstimateListener()
         changes = ("data.rows=400", f"training.epochs={epochs}", "training.schedule=constant", "training.patience=0")
-        run_pipeline(read_config("activity", changes), out=tmp_path, listener=heard)
-        assert len(heard.sentences) == reported
+        run_pipeline(read_config("activity", changes), out=tmp_path, listener=listener)
+        assert len(listener.sentences) == reported
 
 
 @pytest.fixture
@@ -140,38 +140,38 @@ class Named(Listener):
 @pytest.mark.usefixtures("all_long")
 def test_training_refitting_compressing_and_tuning_are_told(tmp_path: Path) -> None:
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
-    heard = Named()
-    folder = run_pipeline(read_config(str(toml), ("refit=true",)), out=tmp_path / "runs", listener=heard).folder
-    assert heard.work == ["Training", "Refitting on all samples"]
-    heard = Named()
+    listener = Named()
+    folder = run_pipeline(read_config(str(toml), ("refit=true",)), out=tmp_path / "runs", listener=listener).folder
+    assert listener.work == ["Training", "Refitting on all samples"]
+    listener = Named()
     wanted = Wanted(qat=True, prune=(read_pruning("structured:0.5"),))
-    compress(folder, wanted, out=tmp_path / "smaller", listener=heard)
-    assert heard.work == ["Training 3 networks"]
-    heard = Named()
+    compress(folder, wanted, out=tmp_path / "smaller", listener=listener)
+    assert listener.work == ["Training 3 networks"]
+    listener = Named()
     others = str(write_rows(tmp_path / "others.csv", rows(count=60)))
-    tune(folder, TuneAsked(Cost(1.0, 1.0), alarms=("on",)), data=others, target="label", listener=heard)
-    assert heard.work[:2] == ["Answering recordings", "Trying decisions"]
+    tune(folder, TuneAsked(Cost(1.0, 1.0), alarms=("on",)), data=others, target="label", listener=listener)
+    assert listener.work[:2] == ["Answering recordings", "Trying decisions"]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("all_long")
 def test_every_rung_is_told_in_ladder_and_advice(tmp_path: Path) -> None:
-    path, heard = table(tmp_path / "rows.csv"), Named()
+    path, listener = table(tmp_path / "rows.csv"), Named()
     climbing = ladder(path, ("majority", "forest", "small_network"))
-    climbing._ahead = heard.ahead
+    climbing._ahead = listener.ahead
     climbing.climb()
-    assert heard.work == ["Majority", "Forest", "Small network"]
-    heard = Named()
-    advise(AdviseAsked(data=str(path), target="y", by="row", curve=False), silent, heard.ahead)
-    assert {"Majority", "Threshold"} <= set(heard.work)
+    assert listener.work == ["Majority", "Forest", "Small network"]
+    listener = Named()
+    advise(AdviseAsked(data=str(path), target="y", by="row", curve=False), silent, listener.ahead)
+    assert {"Majority", "Threshold"} <= set(listener.work)
 
 
 @pytest.mark.usefixtures("all_long")
 def test_a_pool_of_series_is_told_once() -> None:
-    rng, heard = np.random.default_rng(0), Named()
+    rng, listener = np.random.default_rng(0), Named()
     series = [np.sin(np.arange(300) * 2 * np.pi / 24 + k) + 0.1 * rng.normal(size=300) for k in range(6)]
-    fit_pool(series, (24,), 24, ahead=heard.ahead)
-    assert heard.work == ["Learning from 6 series"]
+    fit_pool(series, (24,), 24, ahead=listener.ahead)
+    assert listener.work == ["Learning from 6 series"]
 
 
 @pytest.mark.slow
@@ -212,21 +212,21 @@ def test_the_line_is_on_standard_error_and_with_json_there_is_none(capsys: pytes
 def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 50.0, 53.0))
     monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", lambda: next(clock))
-    heard = Heard()
-    step = told_by_first(lambda _: None, heard.ahead, "Training", 10, skipped=1)
+    listener = EstimateListener()
+    step = told_by_first(lambda _: None, listener.ahead, "Training", 10, skipped=1)
     for _ in range(3):
         step(1)
-    assert heard.sentences == ["Training takes up to about 30 s of CPU time (estimated; press Ctrl-C to stop)"]
+    assert listener.sentences == ["Training takes up to about 30 s of CPU time (estimated; press Ctrl-C to stop)"]
 
 
 def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 3.0, 99.0))
     monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", lambda: next(clock))
-    heard, moved = Heard(), list[int]()
-    step = told_by_first(moved.append, heard.ahead, "The curve", 40)
+    listener, moved = EstimateListener(), list[int]()
+    step = told_by_first(moved.append, listener.ahead, "The curve", 40)
     step(1)
     step(1)
-    assert heard.sentences == ["The curve takes up to about 2 min of CPU time (estimated; press Ctrl-C to stop)"]
+    assert listener.sentences == ["The curve takes up to about 2 min of CPU time (estimated; press Ctrl-C to stop)"]
     assert moved == [1, 1]
 
 
@@ -234,11 +234,13 @@ def test_parts_are_measured_until_they_say_something_and_a_limit_holds(monkeypat
     for limit_s, text in ((900.0, "15 min"), (600.0, "10 min")):
         clock = iter((0.0, 30.0, 30.2, 31.5, 99.0))
         monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", partial(next, clock))
-        heard = Heard()
-        step = told_by_first(lambda _: None, heard.ahead, "Training", 1_200, skipped=1, limit_s=limit_s)
+        listener = EstimateListener()
+        step = told_by_first(lambda _: None, listener.ahead, "Training", 1_200, skipped=1, limit_s=limit_s)
         for _ in range(4):
             step(1)
-        assert heard.sentences == [f"Training takes up to about {text} of CPU time (estimated; press Ctrl-C to stop)"]
+        assert listener.sentences == [
+            f"Training takes up to about {text} of CPU time (estimated; press Ctrl-C to stop)"
+        ]
 
 
 @pytest.mark.usefixtures("all_long")
@@ -247,8 +249,8 @@ def test_leaving_each_group_out_is_told_in_cpu_seconds(tmp_path: Path, monkeypat
         time.sleep(1.0)
         return learn(*given)
 
-    told: dict[str, float] = {}
-    monkeypatch.setattr(estimates, "tell_ahead", lambda ahead, work, seconds: told.update({work: seconds}))
+    seconds_of: dict[str, float] = {}
+    monkeypatch.setattr(estimates, "tell_ahead", lambda ahead, work, seconds: seconds_of.update({work: seconds}))
     monkeypatch.setattr(running, "learn", waits)
     people = [[*row, f"p{number % 6}"] for number, row in enumerate(rows())]
     data = write_rows(tmp_path / "rows.csv", people, header="a,b,label,who")
@@ -256,7 +258,7 @@ def test_leaving_each_group_out_is_told_in_cpu_seconds(tmp_path: Path, monkeypat
     changes = ('data.group="who"', "model.layers=[]", 'model.kind="tree"')
     run_pipeline(read_config(str(toml), changes), out=tmp_path / "runs")
     # Six waits are six seconds, of which the processor knows nothing.
-    assert told["Leaving each group out once"] < 5.0
+    assert seconds_of["Leaving each group out once"] < 5.0
 
 
 def test_more_looks_and_wider_layers_take_longer() -> None:

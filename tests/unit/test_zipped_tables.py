@@ -35,16 +35,16 @@ def test_a_zip_file_gives_what_its_folder_gives(tmp_path: Path, cli: Cli) -> Non
     expected = look(OwnDataRequest(path=str(folder)))
     for name, root in (("plain", folder), ("packed", tmp_path)):
         archive = Path(shutil.make_archive(str(tmp_path / name), "zip", root, "both" if root == tmp_path else "."))
-        found = look(OwnDataRequest(path=str(archive)))
-        assert found.preview.table == {"kind": "folder", "path": str(archive)}
+        data_report = look(OwnDataRequest(path=str(archive)))
+        assert data_report.preview.table == {"kind": "folder", "path": str(archive)}
         assert (
-            found.preview.sentence([])
+            data_report.preview.sentence([])
             == expected.preview.sentence([])
             == "without 1 file of another kind (notes.jsonl)"
         )
-        assert [r.name for r in found.dataset.recordings] == [r.name for r in expected.dataset.recordings]
-        assert found.dataset.origin == str(archive)
-        for one, other in zip(found.dataset.recordings, expected.dataset.recordings, strict=True):
+        assert [r.name for r in data_report.dataset.recordings] == [r.name for r in expected.dataset.recordings]
+        assert data_report.dataset.origin == str(archive)
+        for one, other in zip(data_report.dataset.recordings, expected.dataset.recordings, strict=True):
             assert np.array_equal(one.values, other.values)
             assert np.array_equal(one.target, other.target)
         archive.unlink()
