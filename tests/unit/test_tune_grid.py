@@ -160,7 +160,7 @@ def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request", "position"),
+    ("tuning", "position"),
     [
         (TuningRequest(Cost(1, 20)), 0),
         (TuningRequest(Cost(1, 20), maximum=4.0), 1),
@@ -169,17 +169,17 @@ def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
         (TuningRequest(Cost(1, 20), point=3), 2),
     ],
 )
-def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(request: TuningRequest, position: int) -> None:
+def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(tuning: TuningRequest, position: int) -> None:
     all_of = [grid_score((0, 9)), grid_score((1, 5)), grid_score((1, 4)), grid_score((3, 1))]
     places = front(all_of)
-    rule, at = choice(all_of, places, request, DAY)
+    rule, at = choice(all_of, places, tuning, DAY)
     assert at == position
     # What judges it on others takes the same point from everyone.
     assert places[at] == best(all_of, rule, [0])
 
 
 @pytest.mark.parametrize(
-    ("request", "day", "message"),
+    ("tuning", "day", "message"),
     [
         (TuningRequest(Cost(), point=4), DAY, "a point of the curve, 1 to 3, got 4"),
         (
@@ -195,7 +195,7 @@ def test_a_point_that_the_curve_does_not_have_is_refused(
 ) -> None:
     all_of = [grid_score((0, 9)), grid_score((1, 5)), grid_score((1, 4)), grid_score((3, 1))]
     with pytest.raises(InputError, match=message):
-        choice(all_of, front(all_of), request, day)
+        choice(all_of, front(all_of), tuning, day)
 
 
 def test_each_person_is_judged_by_what_the_others_chose() -> None:
