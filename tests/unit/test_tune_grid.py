@@ -191,7 +191,7 @@ def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(tuning: Tu
     ],
 )
 def test_a_point_that_the_curve_does_not_have_is_refused(
-    request: TuningRequest, day: float | None, message: str
+    tuning: TuningRequest, day: float | None, message: str
 ) -> None:
     all_of = [grid_score((0, 9)), grid_score((1, 5)), grid_score((1, 4)), grid_score((3, 1))]
     with pytest.raises(InputError, match=message):
