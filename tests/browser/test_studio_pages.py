@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
+from edgewright.core.formatting import bytes_text
+from edgewright.core.package import write_package
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run_folder.journal import Journalling
 from edgewright.trace.questions import quiz
-from looking import PHONE, too_wide, violations
+from looking import PHONE, SCREENS, too_wide, violations
+from runtime_example import parts
 from small_pipeline import run_small, write_rows, write_toml
 from studio_example import HOSTILE, record
 from studio_server import started
@@ -37,6 +40,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_small(toml, out)
     run_small(toml, out, "training.epochs=3")
     record(out, "lesson")
+    record(out, "float")
+    write_package(out / "float" / "float.edge", *parts())
     record(out, "hostile", title=HOSTILE, verdict=f"not ready: {HOSTILE}")
     listener = Journalling(out, read_config("activity"), "edgewright run activity")
     listener.start("activity", HOSTILE, "")
@@ -157,8 +162,10 @@ def test_a_file_is_predicted(opener: Opener, tmp_path: Path) -> None:
     assert "bad.csv" in page.locator("[role=alert]").inner_text()
 
 
-def test_exports_are_downloaded(opener: Opener, runs: Path) -> None:
-    page = opener("/export/small")
+def test_exports_are_downloaded_with_the_size_that_is_shown(opener: Opener, runs: Path) -> None:
+    page = opener("/export/small", viewport=SCREENS[1])
+    assert too_wide(page) == []
+    expect(page.locator("dl.sums dt").first).to_have_text("Flash on phone-arm64, int8")
     with page.expect_download() as waited:
         page.get_by_role("button", name="Download the package").click()
     assert Path(waited.value.path()).read_bytes() == (runs / "small" / "small.edge").read_bytes()
@@ -166,7 +173,22 @@ def test_exports_are_downloaded(opener: Opener, runs: Path) -> None:
         with page.expect_download() as waited:
             page.get_by_role("button", name=f"Download {target}", exact=True).click()
         assert waited.value.suggested_filename.endswith(ending)
-        assert Path(waited.value.path()).stat().st_size > 500
+        size = Path(waited.value.path()).stat().st_size
+        assert size > 500
+        shown = page.locator("li", has=page.get_by_role("heading", name=f"{target} ", exact=False)).locator("small")
+        assert f"int8, {bytes_text(size)}" in shown.all_inner_texts()
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="Download onnx as float", exact=True).click()
+    assert Path(waited.value.path()).read_bytes() == (runs / "small" / "model.onnx").read_bytes()
+
+
+def test_what_a_model_cannot_become_is_unfolded_with_the_reason(opener: Opener) -> None:
+    page = opener("/export/float", viewport=SCREENS[1])
+    assert page.get_by_role("button", name="Download verilog").count() == 0
+    page.get_by_text("Not possible with this model: ").click()
+    assert violations(page) == []
+    assert too_wide(page) == []
+    expect(page.locator("#not-possible")).to_contain_text("for which the Verilog has no arithmetic")
 
 
 def test_the_quiz_is_answered_by_keyboard(opener: Opener) -> None:

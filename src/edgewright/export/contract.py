@@ -136,6 +136,8 @@ class Target:
         description: what it writes, in a few words.
         files: subject -> bytes by file name, the same for the same subject; raises `InputError` for a model that the
             target cannot hold.
+        check: raises what `files` raises for such a model, without the compiler that `files` starts; None where it
+            starts none.
         note: subject -> what a user of the files must know, empty for nothing.
         watches: whether it writes the detectors that travel in a package.
         networks: whether it writes the network alone of a denoiser or a language model.
@@ -146,6 +148,7 @@ class Target:
 
     description: str
     files: Callable[[Subject], dict[str, bytes]]
+    check: Callable[[Subject], object] | None = None
     note: Callable[[Subject], str] = lambda _subject: ""
     watches: bool = False
     networks: bool = True

@@ -81,6 +81,16 @@ def is_installed() -> bool:
     return importlib.util.find_spec(_LIBRARY) is not None
 
 
+def need_vela() -> None:
+    """Refuse what compiles for an Ethos-U where Vela is not installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if not is_installed():
+        raise MissingExtraError("accelerators", "Vela, which compiles for an Ethos-U,")
+
+
 def compile_vela(model: bytes, configuration: str = DEFAULT) -> VelaReport:
     """Compile a .tflite.
 
@@ -94,8 +104,7 @@ def compile_vela(model: bytes, configuration: str = DEFAULT) -> VelaReport:
     """
     if configuration not in CONFIGURATIONS:
         raise InputError(f"one of {', '.join(CONFIGURATIONS)}", repr(configuration), "configuration of an Ethos-U")
-    if not is_installed():
-        raise MissingExtraError("accelerators", "Vela, which compiles for an Ethos-U,")
+    need_vela()
     before = parse_tflite(model)
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)

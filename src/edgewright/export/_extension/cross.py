@@ -10,8 +10,8 @@ from pathlib import PurePath
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._extension.build import FLAGS, compiled
 from edgewright.export._extension.model import compose
-from edgewright.export.web.module import zig_command
-from edgewright.schema.errors import MissingExtraError, UnknownNameError
+from edgewright.export.web.module import need_zig
+from edgewright.schema.errors import UnknownNameError
 
 # Products and sums stay apart, so that a system's answers are those of the others but for its mathematical library.
 _FLAGS = (*FLAGS, "-ffp-contract=off", "-s", "-DEDGEWRIGHT_STABLE")
@@ -79,9 +79,7 @@ def build_for(model: bytes, systems: tuple[str, ...] = ()) -> dict[str, bytes]:
     unknown = next((name for name in systems if name not in SYSTEMS), None)
     if unknown is not None:
         raise UnknownNameError("system", unknown, list(SYSTEMS), "--system")
-    zig = zig_command()
-    if not zig:
-        raise MissingExtraError("web", "ziglang, the compiler for other systems,")
+    zig = need_zig("other systems")
     graph = read_onnx(model)
 
     def built(name: str) -> bytes:

@@ -7,7 +7,7 @@ from functools import cache
 from edgewright.export import vela
 from edgewright.export.contract import Subject, Target, need_int8
 from edgewright.export.targets import tflite
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.schema.errors import InputError
 
 compiled = cache(vela.compile_vela)
 
@@ -27,17 +27,21 @@ def _files(subject: Subject) -> dict[str, bytes]:
 
 def _compiled(subject: Subject) -> tuple[dict[str, vela.VelaReport], dict[str, InputError]]:
     """Return what Vela made of the files, and why it refuses others, by their names."""
-    need_int8(subject, "of which an Ethos-U runs nothing")
     reports: dict[str, vela.VelaReport] = {}
     refused: dict[str, InputError] = {}
-    for name, content in tflite.TARGET.files(subject).items():
+    for name, content in _sources(subject).items():
         try:
             reports[name] = compiled(content)
-        except MissingExtraError:
-            raise
         except InputError as error:
             refused[name] = error
     return reports, refused
+
+
+def _sources(subject: Subject) -> dict[str, bytes]:
+    """Return the files that Vela compiles; raises what `_files` does before it runs Vela."""
+    need_int8(subject, "of which an Ethos-U runs nothing")
+    vela.need_vela()
+    return tflite.TARGET.files(subject)
 
 
 def _note(subject: Subject) -> str:
@@ -50,6 +54,7 @@ def _note(subject: Subject) -> str:
 TARGET = Target(
     description="the .tflite files compiled by Vela for an Ethos-U55",
     files=_files,
+    check=_sources,
     note=_note,
     forms=("int8",),
     networks=False,

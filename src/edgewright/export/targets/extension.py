@@ -6,9 +6,10 @@ import importlib.machinery
 from pathlib import Path
 
 from edgewright.core.integer.reader import marked, rounding_of
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.native_modules import MODULE
 from edgewright.export._extension.build import HOW_TO_BUILD, can_build
-from edgewright.export._extension.model import SECONDS, build_model
+from edgewright.export._extension.model import SECONDS, build_model, compose
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError
@@ -28,16 +29,25 @@ def model_bytes(subject: Subject) -> bytes:
     return to_onnx(marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph)
 
 
-def _files(subject: Subject) -> dict[str, bytes]:
-    # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
+def _need_compiler() -> None:
     if not can_build():
         # Here a module is asked for by name; `predict` goes on without one.
         raise InputError(
             "a C compiler", "none on this machine", "--to extension",
             f"Install one ({HOW_TO_BUILD}), or export --to c99",
         )  # fmt: skip
+
+
+def _check(subject: Subject) -> None:
+    _need_compiler()
+    compose(read_onnx(model_bytes(subject)))
+
+
+def _files(subject: Subject) -> dict[str, bytes]:
+    # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
+    _need_compiler()
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     return {f"{MODULE}{suffix}": build_extension(model_bytes(subject)).read_bytes()}
 
 
-TARGET = Target(description="a CPython module compiled for this machine", files=_files, networks=False)
+TARGET = Target(description="a CPython module compiled for this machine", files=_files, check=_check, networks=False)

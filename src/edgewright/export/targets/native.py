@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.native_modules import (
     INDEX,
     INDEX_FORMAT,
@@ -16,8 +17,10 @@ from edgewright.core.prediction.native_modules import (
     model_key,
 )
 from edgewright.export._extension.cross import SYSTEMS, build_for
+from edgewright.export._extension.model import compose
 from edgewright.export.contract import Subject, Target
 from edgewright.export.targets.extension import model_bytes
+from edgewright.export.web.module import need_zig
 
 _README = """# {name}, {form}, compiled
 
@@ -51,6 +54,11 @@ it.
 - `batch(rows, values{more})` fills memory for many rows: buffers of float32{kinds}.
 - `DESCRIPTION` is JSON of shapes and outputs.
 """
+
+
+def _check(subject: Subject) -> None:
+    need_zig("other systems")
+    compose(read_onnx(model_bytes(subject)))
 
 
 def _files(subject: Subject) -> dict[str, bytes]:
@@ -91,5 +99,5 @@ def _note(_subject: Subject) -> str:
 
 TARGET = Target(
     description="Python modules for Linux (x86-64, arm64, armhf, riscv64) and Windows, without their compilers",
-    files=_files, note=_note, networks=False,
+    files=_files, check=_check, note=_note, networks=False,
 )  # fmt: skip

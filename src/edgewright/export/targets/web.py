@@ -5,20 +5,25 @@ from __future__ import annotations
 from edgewright.export.contract import Subject, Target
 from edgewright.export.targets import c99
 from edgewright.export.web.app import about_of, app_files
-from edgewright.export.web.module import compile_wasm
+from edgewright.export.web.module import compile_wasm, need_zig
 from edgewright.schema.errors import InputError
 
 
-def _files(subject: Subject) -> dict[str, bytes]:
+def _sources(subject: Subject) -> dict[str, str]:
+    """Return the C that is compiled, by name."""
     if len(subject.graph.inputs[0].shape) == 3:
         raise InputError(
             "a model of rows, motion or sound", "one of pictures", "--to web",
             "The app has no camera yet; the C of --to c99 takes a picture's bytes",
         )  # fmt: skip
+    need_zig("WebAssembly")
     # The detectors of a package stay away: the note of the target says so.
     alone = c99.TARGET.files(_without_detectors(subject))
-    texts = {name: content.decode() for name, content in alone.items()}
-    return app_files(subject, compile_wasm(texts, subject.word))
+    return {name: content.decode() for name, content in alone.items()}
+
+
+def _files(subject: Subject) -> dict[str, bytes]:
+    return app_files(subject, compile_wasm(_sources(subject), subject.word))
 
 
 def _without_detectors(subject: Subject) -> Subject:
@@ -39,5 +44,5 @@ def _note(subject: Subject) -> str:
 
 TARGET = Target(
     description="an app for browsers and phones that works offline: WebAssembly, sensors in, answers out",
-    files=_files, note=_note, networks=False,
+    files=_files, check=_sources, note=_note, networks=False,
 )  # fmt: skip

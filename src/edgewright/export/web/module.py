@@ -30,6 +30,17 @@ def zig_command() -> tuple[str, ...]:
     return (sys.executable, "-m", "ziglang") if importlib.util.find_spec("ziglang") is not None else ()
 
 
+def need_zig(system: str) -> tuple[str, ...]:
+    """Return the words that start the compiler for a system.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if not (zig := zig_command()):
+        raise MissingExtraError("web", f"ziglang, the compiler for {system},")
+    return zig
+
+
 def zig_environment() -> dict[str, str]:
     """Return the environment of the compiler, with its caches below the user's cache folder."""
     folder = str(files.cache_folder("zig"))
@@ -51,9 +62,7 @@ def compile_wasm(files: Files, name: str, *, taps: bool = False) -> bytes:
         MissingExtraError: the compiler is not installed.
         CheckFailedError: it refuses the code, or takes too long.
     """
-    zig = zig_command()
-    if not zig:
-        raise MissingExtraError("web", "ziglang, the compiler for WebAssembly,")
+    zig = need_zig("WebAssembly")
     stream = f"{name}_stream.h" in files
     header = files[f"{name}.h"]
     if f"{name}_context;" not in header:

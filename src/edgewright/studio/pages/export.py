@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -12,61 +15,109 @@ from starlette.routing import Route
 
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
-from edgewright.export.contract import find_target, target_names
-from edgewright.export.subject import read_subject
+from edgewright.export.contract import Subject, find_target, target_names
+from edgewright.export.subject import package_subject, read_subject
+from edgewright.pipeline.cost.footprint import form_footprint
+from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, text_of
 
-_ARDUINO = "arduino"
+
+@dataclass(frozen=True)
+class _Offer:
+    """A target of `edgewright export`.
+
+    Attributes:
+        description: what it writes.
+        sizes: bytes of the download by the form of the model; None where a compiler has to run for it. Empty where the
+            target cannot be written.
+        reason: why it cannot be written.
+    """
+
+    description: str
+    sizes: dict[str, int | None]
+    reason: str = ""
+
+
+@lru_cache(8)
+def _offers(path: Path, changed: int, profile: str) -> tuple[dict[str, _Offer], dict[str, float]]:
+    """Return what a package can become by target, and the flash of its forms on a device.
+
+    Args:
+        path: of the package.
+        changed: when it was written, in nanoseconds.
+        profile: of the device; empty for none.
+    """
+    package = read_package(path)
+    forms = sorted(package.manifest.forms, key=lambda form: form != package.manifest.default)
+    subjects = {form: package_subject(package, form=form) for form in forms}
+    offers, flash = {}, {}
+    for name in target_names():
+        target, sizes, reasons = find_target(name), {}, []
+        for form, subject in subjects.items():
+            try:
+                if target.check is not None:
+                    target.check(subject)
+                    sizes[form] = None
+                else:
+                    sizes[form] = len(_written(subject, name)[1])
+            except EdgewrightError as error:
+                reasons.append(error_text(error))
+        offers[name] = _Offer(target.description, sizes, "" if sizes else reasons[0])
+    try:
+        device = load_profile(profile) if profile else None
+        flash = {form: form_footprint(device, s.graph).flash.value for form, s in subjects.items() if device}
+    except EdgewrightError:
+        flash = {}
+    return offers, flash
 
 
 def _page(request: Request, problem: str = "", failed: str = "", *, status: int = 200) -> Response:
     location, folder, trace = run_of(request)
-    forms: tuple[str, ...] = ()
-    default, size, missing = "", 0, ""
+    profile = "" if trace.device is None else trace.device.profile
+    offers: dict[str, _Offer] = {}
+    flash: dict[str, float] = {}
+    size, missing = 0, ""
     try:
         path = package_path(folder)
-        manifest = read_package(path).manifest
-        forms, default, size = tuple(manifest.forms), manifest.default, path.stat().st_size
+        size = path.stat().st_size
+        offers, flash = _offers(path, path.stat().st_mtime_ns, profile)
     except EdgewrightError as error:
         missing = error_text(error)
     return render(
         request, "export.html", status=status, title=f"Export: {trace.name}", location=location, name=trace.name,
-        targets={name: target for name in target_names() if set((target := find_target(name)).forms) & set(forms)},
-        forms=forms, default=default, size=size, missing=missing, problem=problem, failed=failed,
+        offers=offers, flash=flash, profile=profile, size=size, missing=missing, problem=problem, failed=failed,
     )  # fmt: skip
 
 
 def _write(request: Request, form: FormData) -> Response:
-    _, folder, trace = run_of(request)
+    _, folder, _ = run_of(request)
     name = text_of(form, "to")
     try:
         if name == "package":
             path = package_path(folder)
             return _download(path.name, path.read_bytes())
-        subject = read_subject(folder, form=text_of(form, "form"))
-        files = find_target("library" if name == _ARDUINO else name).files(subject)
-        if not files:
-            raise InputError("files", "none", name)
+        return _download(*_written(read_subject(folder, form=text_of(form, "form")), name))
     except EdgewrightError as error:
         return _page(request, error_text(error), name, status=400)
-    if name == _ARDUINO:
-        return _download(
-            f"{subject.word}-arduino.zip",
-            _zipped({f"{subject.word}/{file}": content for file, content in files.items()}),
-        )
+
+
+def _written(subject: Subject, name: str) -> tuple[str, bytes]:
+    """Return what a target writes as one file: several as a ZIP with a folder, which the Arduino IDE adds as it is.
+
+    The files have fixed dates: the same model gives the same bytes.
+    """
+    files = find_target(name).files(subject)
+    if not files:
+        raise InputError("files", "none", name)
     if len(files) == 1:
-        return _download(*next(iter(files.items())))
-    return _download(f"{trace.name}-{name}.zip", _zipped(files))
-
-
-def _zipped(files: dict[str, bytes]) -> bytes:
-    """Return the files with fixed dates: the same model gives the same bytes."""
+        return next(iter(files.items()))
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
-    return stream.getvalue()
+        for file, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(f"{subject.word}/{file}", (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return f"{subject.word}-{name}.zip", stream.getvalue()
 
 
 def _download(name: str, content: bytes) -> Response:
