@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from c99_language_example import model
 from cli_runner import Cli
 from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.nlp.utterance.model_file import write_language
 from flow_example import AT, FLOW, RUN, flow_folder
-from looking import check_pages, too_wide
+from looking import SCREENS, check_pages, too_wide, violations
 from studio_server import started
 
 pytestmark = pytest.mark.slow
@@ -105,6 +107,34 @@ def test_a_flow_is_dragged_connected_saved_and_run(
     said = cli("language", "chat", root / "drill" / "flow.toml").splitlines()
     assert said[0] in page.locator("ul.talk li").last.inner_text()
     assert said[1] == "You are welcome."
+
+
+def test_a_model_of_the_folder_is_chosen_and_understands(root: Path, opener: Opener) -> None:
+    folder = root / "runs" / "words"
+    folder.mkdir(parents=True)
+    write_language(folder / "words.language", *model(["a soda"]))
+    page = opener("/flow", viewport=SCREENS[1])
+    page.get_by_role("link", name="drill/flow.toml", exact=True).click()
+    page.get_by_label("Understands what is said").select_option("runs/words/words.language")
+    page.get_by_role("button", name="Use", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("Not saved yet.")
+    assert page.locator("#events option").evaluate_all("all => all.map(e => e.value)").count("drink") == 1
+    assert violations(page) == []
+    assert too_wide(page) == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_have_text("Saved.")
+    text = (root / "drill" / "flow.toml").read_text()
+    assert text == FLOW.replace('initial = "idle"\n', 'initial = "idle"\nmodel = "../runs/words/words.language"\n')
+    page.get_by_role("link", name="Run", exact=True).click()
+    assert "Without a model" not in page.locator("main").inner_text()
+    page.get_by_label("Say").fill("a soda")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("ol.turn")).to_contain_text("drink")
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Understands what is said").select_option("none: only intents are given")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("Saved.")
+    assert (root / "drill" / "flow.toml").read_text() == FLOW
 
 
 def test_a_state_is_moved_and_connected_by_keyboard(root: Path, opener: Opener) -> None:

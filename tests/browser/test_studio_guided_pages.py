@@ -83,8 +83,8 @@ def compiled(archive: Path, folder: Path) -> None:
     sources = [path.name for path in folder.rglob("*.c")]
     assert sources
     done = subprocess.run(
-        ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-c", *sources], cwd=folder / "my_rows", capture_output=True, text=True,
-        timeout=120, check=False,
+        ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-c", *sources], cwd=folder / "my_rows",
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -21,7 +21,7 @@ from edgewright.studio.paths import below
 from edgewright.studio.view import file_history
 from edgewright.studio.view.file_history import ChangedError
 from edgewright.studio.view.flow_document import FlowDocument, Position, actions_text
-from edgewright.studio.view.flow_view import STARTER, FlowView, flow_view, flows_below
+from edgewright.studio.view.flow_view import STARTER, FlowView, flow_view, flows_below, models_for
 
 _NOTICES = {"1": "Saved.", "2": "The earlier version is restored. The version it replaced is kept in the list."}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
@@ -122,7 +122,8 @@ def _page(
     return render(
         request, "flow.html", status=status, title=f"Flow: {flow.path.stem}", location=location, flow=flow, form=form,
         view=view, notice=notice, problem=problem, conflict=conflict, shown=_mark(form.text),
-        past=file_history.versions(flow.history), selected=_selected(form, view) if view else {"kind": ""},
+        past=file_history.versions(flow.history), models=models_for(flow.path, studio_of(request).folder),
+        selected=_selected(form, view) if view else {"kind": ""},
     )  # fmt: skip
 
 
@@ -180,6 +181,8 @@ def _edited(form: _Form, sent: FormData, do: str, flow: _Flow, root: Path) -> _F
     selected = form.selected
     # Fields were made from the text that was shown; where the text itself was edited, it counts.
     if text_of(sent, "shown") == _mark(form.text):
+        if "model" in sent and text_of(sent, "model") != document.table().model:
+            document.set_model(text_of(sent, "model"))
         selected = _fields(document, selected, sent)
         _moved(document, sent, flow, root)
     action, _, rest = do.partition(":")

@@ -120,6 +120,13 @@ class FlowDocument:
         elif not final and name in listed:
             self._toml["final"].remove(name)
 
+    def set_model(self, name: str) -> None:
+        """Let a model understand what is said; an empty name ends that."""
+        if name:
+            self._set_top("model", name)
+        else:
+            self._toml.pop("model", None)
+
     def set_retrieval(self, name: str, index: str, top: str, minimum: str) -> None:
         """Let a state look something up in an index; an empty index ends that.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -163,6 +164,13 @@ def inside(root: Path, path: Path, name: str) -> Path | None:
 def model_in(table: StateTable, path: Path, root: Path) -> Path | None:
     """Return the model that a table names, where it is there and below the studio's folder."""
     return inside(root, path, table.model) if table.model else None
+
+
+def models_for(path: Path, root: Path) -> dict[str, str]:
+    """Return the language models below the studio's folder: how a table names each, and where it is."""
+    files = [file.relative_to(root) for file in sorted(root.rglob("*.language")) if file.is_file()]
+    shown = [file for file in files[:_MOST_FILES] if not any(part.startswith(".") for part in file.parts)]
+    return {Path(os.path.relpath(root / file, path.parent)).as_posix(): file.as_posix() for file in shown}
 
 
 def _vocabulary(table: StateTable, path: Path, root: Path) -> tuple[Vocabulary | None, list[str]]:
