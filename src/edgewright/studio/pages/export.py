@@ -53,7 +53,8 @@ def _offers(path: Path, changed: int, profile: str) -> tuple[dict[str, _Offer], 
     subjects = {form: package_subject(package, form=form) for form in forms}
     offers, flash = {}, {}
     for name in target_names():
-        target, sizes, reasons = find_target(name), {}, []
+        target, reasons = find_target(name), []
+        sizes: dict[str, int | None] = {}
         for form, subject in subjects.items():
             try:
                 if target.check is not None:
