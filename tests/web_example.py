@@ -15,6 +15,7 @@ from edgewright.data.sets import media
 from edgewright.export.c99_host.host import CModel, load_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.targets import c99, web
+from edgewright.export.web.runner import WasmModel
 from edgewright.features.log_mel import LogMel
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.pipeline import Pipeline
@@ -111,3 +112,9 @@ def many_rows(count: int) -> NDArray[np.float32]:
     """Return rows of a stream of three channels; some values are missing."""
     flat = samples().samples.transpose(0, 2, 1).reshape(-1, SHAPE[0])
     return np.ascontiguousarray(np.tile(flat, (1 + count // len(flat), 1))[:count])
+
+
+def wasm_events(module: Path, rows: NDArray[np.float32]) -> list[tuple[float, ...]]:
+    """Return the events of a module's stream of rows, none of them lost, as a page is told them."""
+    told = WasmModel(module.read_bytes()).run(rows, np.zeros(len(rows), np.int64))
+    return [tuple(event[name] for name in ("row", "kind", "label", "flags", "confidence")) for _, event in told.events]

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from edgewright.export.web import runner
 from file_server import serving
 from looking import too_wide, violations
 from proof_example import samples
-from web_example import compiled, many_rows, motion_subject, write_app
+from web_example import compiled, many_rows, motion_subject, wasm_events, write_app
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
@@ -59,7 +58,7 @@ def test_samples_and_streams_have_the_bits_of_the_c(opener: Opener, folder: Path
     assert [one["label"] for one in found["answers"]] == answer.outputs["label"].tolist()
     assert [one["flags"] for one in found["answers"]] == answer.flags.tolist()
     print(f"{found['us']:.1f} µs a window of {X[0].size} numbers in Chromium")
-    theirs = runner.WasmModel((folder / "model.wasm").read_bytes()).stream(rows)
+    theirs = wasm_events(folder / "model.wasm", rows)
     assert [(e["row"], e["kind"], e["label"], e["flags"], e["value"]) for e in found["events"]] == theirs
     assert len(theirs) > 10
 
@@ -89,7 +88,7 @@ def test_motion_sensors_become_rows_and_answers(opener: Opener, folder: Path) ->
     assert np.allclose(rows[:, 1:], [0.5, 2.0], atol=0.02)
     assert np.ptp(rows[:, 0]) > 1.0
     events = [one["event"] for one in taken if one["event"]]
-    theirs = runner.WasmModel((folder / "model.wasm").read_bytes()).stream(rows)
+    theirs = wasm_events(folder / "model.wasm", rows)
     assert [(e["row"], e["kind"], e["label"], e["flags"], e["value"]) for e in events] == theirs
     assert theirs
     expect(page.locator("#events li")).to_have_count(len(theirs))
@@ -108,7 +107,7 @@ def test_it_works_offline_after_the_first_visit(opener: Opener, folder: Path) ->
     page.get_by_label("One row a line").fill(f"acc_x,acc_y,acc_z\n{rows}")
     page.get_by_role("button", name="Answer all rows").click()
     expect(page.locator("#status")).to_contain_text("200 rows")
-    theirs = runner.WasmModel((folder / "model.wasm").read_bytes()).stream(many_rows(200))
+    theirs = wasm_events(folder / "model.wasm", many_rows(200))
     expect(page.locator("#events li")).to_have_count(len(theirs))
     assert theirs
 

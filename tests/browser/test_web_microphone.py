@@ -14,9 +14,8 @@ from playwright.sync_api import Page, expect
 
 from edgewright.core.input.riff import wav_bytes
 from edgewright.export.c99_host.probe import CStream
-from edgewright.export.web import runner
 from file_server import serving
-from web_example import SOUND_RATE, sound_subject, speech, write_app, written_c
+from web_example import SOUND_RATE, sound_subject, speech, wasm_events, write_app, written_c
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
@@ -67,7 +66,7 @@ def test_people_who_speak_get_the_answers_of_the_c(opener: Opener, folder: Path,
         expect(page.locator("#sure")).to_contain_text("confidence")
     rows, events = _heard(page)
     mine = [(one["row"], one["kind"], one["label"], one["flags"], one["value"]) for one in events]
-    assert mine == runner.WasmModel((folder / "model.wasm").read_bytes()).stream(rows[:, None])
+    assert mine == wasm_events(folder / "model.wasm", rows[:, None])
     stream = CStream(written_c(sound_subject()), "digits", (), 4, "gcc")
     times = np.arange(len(rows)) / SOUND_RATE
     theirs = [found for _, found in stream.run(rows[:, None], np.zeros(len(rows), np.int64), times).events]

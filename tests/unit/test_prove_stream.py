@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from c99_stages import need_compiler, use_one_compiler
 from edgewright.compression.int8 import quantise
 from edgewright.core import engines
 from edgewright.core.engines import Engine
-from edgewright.core.input.input_ranges import METADATA, ranges_text
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, parse_package, vector_files, write_package
 from edgewright.core.prediction.executor import compile_graph
@@ -30,9 +28,7 @@ from edgewright.monitor.detector_stream import IN_PACKAGE, detector_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph
-from edgewright.schema.package import WindowSpec
 from edgewright.schema.proof import Difference, ProofRecord
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
@@ -42,43 +38,11 @@ from edgewright.workflows.proof.stream_rows import natural_rows
 from edgewright.workflows.proof.subject import subject_of
 from edgewright.workflows.proof.workflow import prove_place
 from runtime_example import classifier, numbers, parts
+from stream_example import COLUMNS, LABELS, SPEC, WINDOW, model, samples
 
 Files = Mapping[str, str]
 Proof = Callable[..., ProofRecord]
-LABELS = ("rest", "walk", "fall")
-WINDOW = WindowSpec(samples=8, step=3, rate=50.0)
-SPEC = DecisionSpec(smoothing=4, debounce=2, alarms=("walk", "fall"), refractory=2.0, thresholds={"fall": 0.3})
-COLUMNS = tuple(Column(name=name, minimum=-1.0, maximum=2.0) for name in "abc")
 SCORE, ODD = "detector odd score", "detector odd anomalies"
-
-
-@cache
-def samples() -> Chosen:
-    """Return windows of probabilities that dwell on a label; what goes in comes out, averaged over the window."""
-    rng = np.random.default_rng(1)
-    kinds = np.repeat(rng.integers(0, 3, 40), 5)
-    probabilities = (
-        rng.dirichlet((1.0, 1.0, 1.0), (len(kinds), 8)).transpose(0, 2, 1) * 0.5 + 0.5 * np.eye(3)[kinds][..., None]
-    )
-    return Chosen(
-        probabilities.astype(np.float32), tuple(f"window {i}" for i in range(len(kinds))), "windows of the example"
-    )
-
-
-def model() -> Graph:
-    """Return the mean of each channel over a window."""
-    builder = Builder("through", (3, WINDOW.samples), labels=LABELS)
-    value = builder.op("Flatten", builder.op("GlobalAveragePool", builder.op("Mul", builder.input, builder.number(1))))
-    label = builder.op("ArgMax", value, axis=1, keepdims=0)
-    confidence = builder.op("ReduceMax", value, builder.integers(1), keepdims=0)
-    return builder.finish(
-        {
-            "label": (label, "int64", ()),
-            "probabilities": (value, "float32", (3,)),
-            "confidence": (confidence, "float32", ()),
-        },
-        {METADATA: ranges_text(COLUMNS)},
-    )
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +19,6 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import ModelConfig, PipelineConfig, SplitConfig, TrainingConfig, WindowConfig
 from edgewright.schema.errors import InputError, UnknownNameError, located
 from edgewright.schema.profile import Profile
-from edgewright.training.augment import prepare
-from edgewright.training.program import optimiser_named
 
 ROOMS = ("edgewright.preprocessing", "edgewright.features")
 MODELS = "edgewright.models"
@@ -206,10 +205,15 @@ class Plan:
         return self.model.build(table or self.table, training or self.config.training, task, self.config.seed)
 
 
+def _training(module: str) -> Any:  # noqa: ANN401 - a module
+    """Return a module of the training room when it is needed: JAX takes a second, and lists of pages need none."""
+    return importlib.import_module(f"edgewright.training.{module}")
+
+
 def _check_augmentations(config: PipelineConfig) -> None:
     tables = tuple(dict(table) for table in config.training.augment)
     stages = [table.get("kind") for table in config.stages]
-    for table, (augmentation, _) in zip(tables, prepare(tables), strict=True):
+    for table, (augmentation, _) in zip(tables, _training("augment").prepare(tables), strict=True):
         for kind in augmentation.unlike:
             if kind in stages:
                 raise InputError(
@@ -236,7 +240,7 @@ def resolve(config: PipelineConfig) -> Plan:
         for layers in (table.layers, *compared):
             for number, layer in enumerate(layers, start=1):
                 read_layer(dict(layer), number)
-    optimiser_named(config.training.optimiser)
+    _training("program").optimiser_named(config.training.optimiser)
     _check_augmentations(config)
     title = simulated_title(config.title, config.data)
     return Plan(config, data_plan(config), title, stages, model, table, load_profile(config.device.profile))

@@ -14,8 +14,8 @@ from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import Numbers
 
 __all__ = [
-    "BYTES", "CLASSES", "LABEL", "OBJECTS", "OUTPUT", "PREDICTION", "PROBABILITIES", "RANGE", "Form", "Samples",
-    "Stages", "ToleranceReference",
+    "BYTES", "CLASSES", "GENERATED", "LABEL", "OBJECTS", "OUTPUT", "PREDICTION", "PROBABILITIES", "RANGE", "Form",
+    "Samples", "Stages", "ToleranceReference",
 ]  # fmt: skip
 # Stage -> values, shape (n, ...): float32 is compared by tolerance, int8 by quantisation steps, int64 as labels.
 Stages = dict[str, NDArray[Any]]
@@ -27,6 +27,8 @@ PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
 OBJECTS = "objects"
 # Stage with the class names of a form: forms with equal class indices can still have different names.
 CLASSES = "class names"
+# Source of forms whose code one writer gave, whatever compiles it.
+GENERATED = "the generated C"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Form:
         labels: class names in order; empty where the form returns numbers only.
         files: files on disk that the form runs, by their names in the record; empty for a form generated in memory.
         needed: whether the proof fails when it cannot run, as the user asked for it.
+        source: what forms of one writer share, such as C for several compilers: one mistake in it is in all of them.
+            Empty for a form of its own.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Form:
     labels: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     needed: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True)

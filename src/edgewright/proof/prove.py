@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -36,16 +36,27 @@ from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, Uncompar
 _THREADS = 4
 # Stages that hold facts about a form instead of values.
 _FACTS = (RANGE, CLASSES)
+# Sources in two pairs at least, of which one is in both.
+_ALONE = 2
 
 
 @dataclass(frozen=True)
 class ProofResult:
-    """Result of a proof: forms that ran, forms that could not run, all pairs, and stages that no pair compared."""
+    """Result of a proof.
+
+    Attributes:
+        forms: that ran.
+        absent: forms that could not run.
+        pairs: all of them.
+        uncompared: stages that no pair compared.
+        odd: the form, or the source of several, in which the difference is; empty where nobody can tell.
+    """
 
     forms: tuple[FormRecord, ...]
     absent: tuple[AbsentForm, ...]
     pairs: tuple[PairRecord, ...]
     uncompared: tuple[UncomparedStage, ...]
+    odd: str = ""
 
     @property
     def passed(self) -> bool:
@@ -53,11 +64,25 @@ class ProofResult:
         return any(pair.stages for pair in self.pairs) and all(pair.verdict != "broken" for pair in self.pairs)
 
 
-def common_form(pairs: Sequence[PairRecord]) -> str:
-    """Return the only form that is in every pair that exceeds a tolerance; empty where there is no such form."""
+def common_form(pairs: Sequence[PairRecord], sources: Mapping[str, str]) -> str:
+    """Return the form, or the source of several, that alone is in every pair that exceeds a tolerance; or empty.
+
+    Forms of one source vote once: where C by two compilers differs from Python, either may be wrong.
+
+    Args:
+        pairs: all pairs.
+        sources: form -> what it shares with other forms; its own name, or nothing, where it shares nothing.
+    """
     broken = [{pair.first, pair.second} for pair in pairs if pair.breaks is not None]
-    common = set.intersection(*broken) if len(broken) > 1 else set()
-    return common.pop() if len(common) == 1 else ""
+    if not broken:
+        return ""
+    for name in sorted(set.intersection(*broken)):
+        others = {sources.get(other) or other for names in broken for other in names - {name}}
+        if len(others) > 1:
+            return name
+    by_source = [{sources.get(name) or name for name in names} for names in broken]
+    common = set.intersection(*by_source)
+    return common.pop() if len(common) == 1 and len(set.union(*by_source)) > _ALONE else ""
 
 
 def earliest(forms: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> PairRecord | None:
@@ -116,7 +141,8 @@ def prove(
                 wished,
             )
         )
-    return ProofResult(_with_hidden(records), tuple(absent), pairs, tuple(_uncompared(records, pairs)))
+    odd = common_form(pairs, {form.name: form.source for form in forms})
+    return ProofResult(_with_hidden(records), tuple(absent), pairs, tuple(_uncompared(records, pairs)), odd)
 
 
 def _reference(results: Sequence[tuple[Form, Stages]]) -> Stages:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.proof.form import Stages, ToleranceReference
-from edgewright.proof.prove import common_form, earliest
+from edgewright.proof.prove import earliest
 from edgewright.proof.stage import StageComparison, distance, judge, shown
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 from edgewright.schema.proof import (
@@ -151,7 +151,7 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         passed=first is None and not failed,
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
-        odd=common_form(pairs),
+        odd=_odd(pairs),
         uncompared=tuple(uncompared),
         notes=subject.notes,
         seconds=time.perf_counter() - started,
@@ -187,6 +187,15 @@ def compare_streams(
         first=names[0], second=names[1], verdict=verdict, exact_from_boundary=None, stages=tuple(verdicts),
         differs=differs, breaks=breaks,
     )  # fmt: skip
+
+
+def _odd(pairs: Sequence[PairRecord]) -> str:
+    """Return the one form that differs from the reference where another one does not; empty where nobody can tell.
+
+    All forms are compiled from what one writer gave, so that a mistake in it is in all of them.
+    """
+    broken = [pair.second for pair in pairs if pair.breaks is not None]
+    return broken[0] if len(broken) == 1 < len(pairs) else ""
 
 
 def _judge(stage: str, rule: Rule, a: NDArray[Any], b: NDArray[Any], compared: NDArray[np.bool_]) -> StageComparison:

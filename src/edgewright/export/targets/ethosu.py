@@ -58,4 +58,6 @@ TARGET = Target(
     note=_note,
     forms=("int8",),
     networks=False,
+    shown_by=" on ethos",
+    proven_with="--device cortex-m55",
 )

@@ -50,4 +50,10 @@ def _files(subject: Subject) -> dict[str, bytes]:
     return {f"{MODULE}{suffix}": build_extension(model_bytes(subject)).read_bytes()}
 
 
-TARGET = Target(description="a CPython module compiled for this machine", files=_files, check=_check, networks=False)
+TARGET = Target(
+    description="a CPython module compiled for this machine",
+    files=_files,
+    check=_check,
+    networks=False,
+    shown_by="extension",
+)

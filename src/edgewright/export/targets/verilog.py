@@ -62,4 +62,6 @@ TARGET = Target(
     note=_note,
     forms=("int8",),
     networks=False,
+    shown_by="Verilog",
+    proven_with="--device ice40-up5k, or --with its folder",
 )

@@ -22,8 +22,19 @@ def _sources(subject: Subject) -> dict[str, str]:
     return {name: content.decode() for name, content in alone.items()}
 
 
+def module_of(subject: Subject) -> bytes:
+    """Return the module of the app: the model, and the stream around it.
+
+    Raises:
+        InputError: a model that it cannot hold.
+        MissingExtraError: the compiler is not installed.
+        CheckFailedError: it refuses the code.
+    """
+    return compile_wasm(_sources(subject), subject.word)
+
+
 def _files(subject: Subject) -> dict[str, bytes]:
-    return app_files(subject, compile_wasm(_sources(subject), subject.word))
+    return app_files(subject, module_of(subject))
 
 
 def _without_detectors(subject: Subject) -> Subject:
@@ -45,4 +56,5 @@ def _note(subject: Subject) -> str:
 TARGET = Target(
     description="an app for browsers and phones that works offline: WebAssembly, sensors in, answers out",
     files=_files, check=_sources, note=_note, networks=False,
+    shown_by="in wasmtime",
 )  # fmt: skip

@@ -53,7 +53,7 @@ def compile_wasm(files: Files, name: str, *, taps: bool = False) -> bytes:
     Args:
         files: as `write_c99` gives them, and those of the stream where there is one.
         name: prefix of their names.
-        taps: whether the stages can be seen.
+        taps: whether the stages can be seen, where it has any.
 
     Returns:
         The module: `export/web/module.c` says what it offers.
@@ -78,7 +78,7 @@ def compile_wasm(files: Files, name: str, *, taps: bool = False) -> bytes:
             f"-DEDGEWRIGHT_LABEL={'answer.label' if _has(header, name, 'int label;') else '-1'}",
             f"-DEDGEWRIGHT_CONFIDENCE={'answer.confidence' if _has(header, name, 'float confidence;') else '0.0f'}",
             *([_STREAM] if stream else []),
-            *([f"-D{name.upper()}_TAPS"] if taps else []),
+            *([f"-D{name.upper()}_TAPS"] if taps and f"{name.upper()}_STAGES" in header else []),
         ]
         library = Path(str(resources.files("ziglang"))) / "lib/libc"
         free = [f"-isystem{library / 'include' / folder_name}" for folder_name in ("wasm-wasi-musl", "generic-musl")]

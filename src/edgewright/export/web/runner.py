@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export.c99_host.probe import StreamTold
 from edgewright.schema.errors import InputError, MissingExtraError
 
 _WORD = 4
@@ -81,27 +81,39 @@ class WasmModel:
         stages = {name: np.stack(values) for name, values in seen.items() if values}
         return flags, {"given": given, "label": labels, "confidence": sure, **stages}
 
-    def stream(self, rows: NDArray[np.float32], lost: Sequence[int] = ()) -> list[tuple[int, int, int, int, float]]:
-        """Push rows from the beginning; return (row, kind, label, flags, confidence or value) of each event.
+    def run(self, rows: NDArray[np.float32], lost: NDArray[Any], times: NDArray[Any] | None = None) -> StreamTold:
+        """Push rows from the beginning, as `CStream.run` does; a module has no detectors and asks for no times.
 
         Args:
             rows: shape (n, channels).
-            lost: rows that are missing before each; none where it is empty.
+            lost: rows that are missing before each, shape (n,); 0 for none.
+            times: not used.
+
+        Raises:
+            InputError: a module without a stream.
         """
         if not self.streams:
             raise InputError("a module with a stream", "one without", "a module of WebAssembly")
         into = self._floats(self._call("sample"), rows.shape[1])
+        # Of two classes a model may give one probability; the stream averages both.
+        classes = max(self.outputs, 2) if self._classes else 0
+        means = np.zeros((len(rows), classes), np.float32)
+        average = self._floats(self._call("means"), classes) if classes else means
         self._call("start")
         push, events = self._function("push"), []
         for i, row in enumerate(np.ascontiguousarray(rows, np.float32)):
-            if len(lost) and lost[i]:
+            if lost[i] > 0:
                 self._call("gap", int(lost[i]))
             into[:] = row
             if push():
-                label = self._call("event_label") if self._classes else -1
-                at, kind, flags, value = (self._call(f"event_{name}") for name in ("row", "kind", "flags", "value"))
-                events.append((at, kind, label, flags, value))
-        return events
+                exported = {"row": "row", "kind": "kind", "flags": "flags"}
+                exported |= {"label": "label", "confidence": "value"} if self._classes else {"value": "value"}
+                fields = {field: self._call(f"event_{name}") for field, name in exported.items()}
+                fields["flags"] &= 0xFFFFFFFF
+                events.append((i, fields))
+            if classes:
+                means[i] = average
+        return StreamTold(events, means, np.zeros((len(rows), 0)))
 
     def cost_us(self, row: NDArray[np.float32]) -> float:
         """Return microseconds of one answer for a row of shape (inputs,), the least of several parts."""

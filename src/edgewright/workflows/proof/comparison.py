@@ -26,7 +26,7 @@ from edgewright.proof.form import (
     Stages,
     ToleranceReference,
 )
-from edgewright.proof.prove import common_form, earliest, prove
+from edgewright.proof.prove import earliest, prove
 from edgewright.proof.tolerance import (
     last_digits,
     perturbed_readings,
@@ -92,7 +92,7 @@ def prove_subject(subject: Subject, location: str, chosen: Chosen, forms: Sequen
         passed=proven.passed and not failed,
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
-        odd=common_form(proven.pairs),
+        odd=proven.odd,
         uncompared=proven.uncompared,
         files=files,
         failed=failed,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from edgewright.device.agent.packages import Answered
 from edgewright.device.agent.stream_decisions import StreamAnswer
 from edgewright.monitor.detector_stream import parse_detector
 from edgewright.proof import tolerance
-from edgewright.proof.form import Stages
+from edgewright.proof.form import PREDICTION, PROBABILITIES, Stages
 from edgewright.proof.stage import distance
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
 from edgewright.schema.data import Floats
@@ -34,6 +35,7 @@ from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
 from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, watched, with_tie
 from edgewright.workflows.proof.c_calls import Change, Files, compilers
 from edgewright.workflows.proof.forms import Subject
+from edgewright.workflows.proof.forms.wasm import IN, PICTURE, lacking_tools
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stream_rows import (
     CompiledPredictor,
@@ -96,6 +98,38 @@ class _Code:
     prefixes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Module:
+    """A stream in WebAssembly, called as `c99_host.probe.CStream`. It shows its ends alone, and has no detectors.
+
+    Attributes:
+        module: `export.web.runner.WasmModel`.
+        fields: of an event.
+        answer: name of its numbers, 'probabilities' or 'prediction'.
+    """
+
+    module: Any
+    fields: tuple[str, ...]
+    answer: str
+
+    @property
+    def model(self) -> _Module:
+        """The model alone."""
+        return self
+
+    def run(self, rows: Floats, lost: NDArray[Any], times: NDArray[Any]) -> Any:  # noqa: ANN401 - `probe.StreamTold`
+        """Push rows from the beginning."""
+        return self.module.run(rows, lost, times)
+
+    def predict(self, samples: Floats) -> Any:  # noqa: ANN401 - `c99_host.host.CAnswer`
+        """Return answers without stages."""
+        flags, answers = self.module.predict(samples)
+        outputs = {self.answer: answers["given"]}
+        if self.answer == PROBABILITIES:
+            outputs |= {"label": answers["label"], "confidence": answers["confidence"]}
+        return importlib.import_module("edgewright.export.c99_host.host").CAnswer(outputs, flags, {})
+
+
 class _Proof:
     """One package with its rows."""
 
@@ -110,7 +144,7 @@ class _Proof:
         self.codes = [code, *self._shipped(subject, exported)]
         self.detectors = [parse_detector(exported.detectors[w.name], w.name) for w in self.watchers]
         self.absent = [AbsentForm(name=f"detector {name}", reason=why) for name, why in written.refused.items()]
-        self.subject = subject
+        self.subject, self.exported = subject, exported
         self.own = _defined(self.package)
         window = self.manifest.window
         rates = [window.rate if window else None, *(file.spec.rate for file in self.detectors)]
@@ -142,6 +176,7 @@ class _Proof:
     def record(self, location: str) -> ProofRecord | None:
         here = list(compilers(self.absent))
         forms = [self._form(code, *arguments) for code in self.codes for arguments in here]
+        forms += self._modules()
         rules, names = self._rules()
         numbers: Numbers = "int8" if self.own.form == "int8" else "float"
         if forms:
@@ -159,6 +194,35 @@ class _Proof:
             absent=tuple(self.absent),
         )
         return msgspec.structs.replace(prove_stream(about, forms), notes=self.notes)
+
+    def _modules(self) -> Iterator[StreamForm]:
+        """Yield the module that `export --to web` would write now, and those that lie on the disk."""
+        lacking = lacking_tools()
+        code, name = self.codes[0], f"WebAssembly stream {IN}"
+        fields = importlib.import_module("edgewright.export.c99_host.probe").struct_fields(
+            code.files[f"{code.word}_stream.h"], f"{code.word}_event"
+        )
+        note = "without the detectors" if self.watchers else ""
+
+        def run(content: Callable[[], bytes]) -> tuple[Stages, Stages]:
+            module = importlib.import_module("edgewright.export.web.runner").WasmModel(content())
+            answer = PROBABILITIES if self.manifest.labels else PREDICTION
+            own = replace(code, name=name, numbers=module.numbers, prefixes=())
+            return self._both(own, _Module(module, fields, answer))
+
+        if lacking:
+            self.absent.append(AbsentForm(name=name, reason=lacking))
+        elif len(self.exported.graph.inputs[0].shape) != PICTURE:
+            yield StreamForm(name, partial(run, self._written_module), note)
+        for artefact in self.subject.of_kind("wasm") if not lacking else ():
+            yield StreamForm(
+                f"{artefact.name}, its stream {IN}", partial(run, partial(getattr, artefact, "content")), note
+            )
+
+    def _written_module(self) -> bytes:
+        web = importlib.import_module("edgewright.export.targets.web")
+        content: bytes = web.module_of(self.exported)
+        return content
 
     def _form(self, code: _Code, name: str, command: str, note: str) -> StreamForm:
         return StreamForm(f"{code.name} by {name}", lambda: self._both(code, self._stream(code, command)), note)
@@ -191,7 +255,7 @@ class _Proof:
             expected[ANSWERS], actual[ANSWERS] = (
                 _spread(len(rows.values), places, values) for values in (given, compiled)
             )
-        for number, watcher in enumerate(self.watchers):
+        for number, watcher in enumerate(self.watchers if record.scores.shape[1] else ()):
             scores = record.scores[:, number]
             verdicts = watched(self.detectors[number], rows.values[:, watcher.places], rows.times, scores)
             told_odd = {row: event for row, event in record.events if event.get("detector", -1.0) == number}
@@ -220,6 +284,9 @@ class _Proof:
         if code.numbers != "int8" or not beyond.any():
             return own
         stages = stream.model.predict(samples[beyond]).stages
+        if not stages:
+            shown = [self._streams[key].model for key in self._streams if self.codes[0].numbers == code.numbers][:1]
+            stages = shown[0].predict(samples[beyond]).stages if shown else {}
         answers, moved = answers_of_bytes(self.subject, stages, samples[beyond], own[beyond])
         if moved.any():
             note = f"{code.name}: inputs of {moved.sum()} answers lie on the edge of a step; compared from its bytes on"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.schema.errors import InputError
-from edgewright.schema.proof import ProofRecord
+from edgewright.schema.proof import AbsentForm, ProofRecord
 from edgewright.workflows.proof.adaptation import adaptation_proof
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
@@ -58,12 +59,24 @@ def prove_place(
     subject = with_artefacts(read_subject(Path(location), device), Path(location), given)
     subject = replace(subject, serial=serial, path=Path(location))
     chosen = choose_rows(subject, Path(location), data, rows, seed)
-    record = prove_subject(subject, location, with_constructed(subject, chosen))
+    record = _with_targets(prove_subject(subject, location, with_constructed(subject, chosen)), subject)
     stream = stream_proof(subject, location, chosen)
     learning = adaptation_proof(subject, location, chosen)
     record = record if stream is None else _shipped(record, subject, stream)
     parts = tuple(part for part in (stream, learning) if part is not None)
     return joined(record, parts) if parts else record
+
+
+def _with_targets(record: ProofRecord, subject: Subject) -> ProofRecord:
+    """Return the record with each target of `export` of which no form ran among those that are absent."""
+    contract = importlib.import_module("edgewright.export.contract")
+    known = [*(form.name for form in record.forms), *(form.name for form in record.absent)]
+    absent = []
+    for name in contract.target_names():
+        target = contract.find_target(name)
+        if any(form in subject.graphs for form in target.forms) and not any(target.shown_by in form for form in known):
+            absent.append(AbsentForm(name=f"export --to {name}", reason=f"compared where given {target.proven_with}"))
+    return msgspec.structs.replace(record, absent=(*record.absent, *absent))
 
 
 def _shipped(record: ProofRecord, subject: Subject, stream: ProofRecord) -> ProofRecord:

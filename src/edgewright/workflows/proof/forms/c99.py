@@ -19,7 +19,19 @@ from numpy.typing import NDArray
 
 from edgewright.core.prediction.objects import read_objects
 from edgewright.graph.extract import float_part, layers, marked_stages
-from edgewright.proof.form import BYTES, LABEL, OBJECTS, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
+from edgewright.proof.form import (
+    BYTES,
+    GENERATED,
+    LABEL,
+    OBJECTS,
+    OUTPUT,
+    PREDICTION,
+    PROBABILITIES,
+    RANGE,
+    Form,
+    Samples,
+    Stages,
+)
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
@@ -87,7 +99,7 @@ def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # no
         return _stages(builds.subject, numbers, builds.model(numbers, command).predict(samples))
 
     note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
-    return Form(name=f"{numbers} C99 by {compiler.name}", numbers=numbers, run=run, note=note)
+    return Form(name=f"{numbers} C99 by {compiler.name}", numbers=numbers, run=run, note=note, source=GENERATED)
 
 
 def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
@@ -107,7 +119,7 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
         note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
         labels = _labels(files[f"{word}.h"], subject.graphs[numbers].labels)
         run = _lying_run(subject, numbers, files, shlex.join(compiler.command))
-        yield Form(name, numbers, run, note=note, labels=labels, files=artefact.shown)
+        yield Form(name, numbers, run, note=note, labels=labels, files=artefact.shown, source=GENERATED)
 
 
 def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -> Run:
@@ -141,7 +153,7 @@ def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[File
     def run(samples: Samples, boundary: Samples) -> Stages:
         return _stages(subject, numbers, _loaded(change(written(subject, numbers)), "").predict(samples))
 
-    return Form(name=name, numbers=numbers, run=run)
+    return Form(name=name, numbers=numbers, run=run, source=GENERATED)
 
 
 def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: ANN401 - `c99_host.host.CModel`

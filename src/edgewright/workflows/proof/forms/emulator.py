@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.extract import layers, preprocessing
-from edgewright.proof.form import BYTES, LABEL, RANGE, Form, Samples, Stages
+from edgewright.proof.form import BYTES, GENERATED, LABEL, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import Forms, Run, Subject
@@ -52,6 +52,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         max_samples=_ROWS,
         notes=lines,
         needed=True,
+        source=GENERATED,
     )
 
 

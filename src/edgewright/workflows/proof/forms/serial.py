@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.device.boards.link import ANSWER, BoardHello, ModelLine, open_link
-from edgewright.proof.form import Form, Samples, Stages
+from edgewright.proof.form import GENERATED, Form, Samples, Stages
 from edgewright.schema.errors import CheckFailedError, StoppedError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import Forms, Run, Subject
@@ -32,7 +32,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         lines.append(f"the board shows no stages: compile its firmware with -D{hello.name.upper()}_TAPS")
     name = f"{numbers} C99 on the board at {subject.serial}"
     run = _run(subject, numbers, stages_in(code, hello.name, subject, numbers) if hello.stages else {}, link, lines)
-    yield Form(name=name, numbers=numbers, run=run, max_samples=_ROWS, notes=lines)
+    yield Form(name=name, numbers=numbers, run=run, max_samples=_ROWS, notes=lines, source=GENERATED)
 
 
 def _model(subject: Subject, file: Path, hello: BoardHello) -> tuple[Numbers, str]:
