@@ -200,6 +200,24 @@ def test_cmake_builds_it_in_the_project_of_a_user(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_cmake_links_it_without_a_system(folder: Path, tmp_path: Path) -> None:
+    need("cmake", "arm-none-eabi-gcc")
+    core = "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -specs=nano.specs -specs=nosys.specs"
+    (tmp_path / "toolchain.cmake").write_text(
+        "set(CMAKE_SYSTEM_NAME Generic)\nset(CMAKE_SYSTEM_PROCESSOR arm)\nset(CMAKE_C_COMPILER arm-none-eabi-gcc)\n"
+        f'set(CMAKE_C_FLAGS_INIT "{core}")\nset(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\n'
+    )
+    (tmp_path / "main.c").write_text(_USE)
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.16)\nproject(user LANGUAGES C)\n"
+        f"add_subdirectory({folder} one)\nadd_executable(user main.c)\ntarget_link_libraries(user PRIVATE one)\n"
+    )
+    call(tmp_path, "cmake", "-S", ".", "-B", "build", "-DCMAKE_TOOLCHAIN_FILE=toolchain.cmake")
+    call(tmp_path, "cmake", "--build", "build")
+    assert (tmp_path / "build/user").read_bytes()[:4] == b"\x7fELF"
+
+
+@pytest.mark.slow
 def test_an_arduino_sketch_compiles_and_links_with_it(folder: Path, tmp_path: Path) -> None:
     need("arm-none-eabi-gcc", "arm-none-eabi-g++")
     # What the Arduino builder does: compile all of src/ with src/ among the includes, and link with the sketch.
@@ -280,6 +298,13 @@ def test_an_int_of_16_bits_is_refused(tmp_path: Path) -> None:
     put(quantised("two"), tmp_path)
     done = subprocess.run(["avr-gcc", "-c", "two.c"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode and "int has 16 bits" in done.stderr
+
+
+def test_the_library_claims_no_arduino_whose_int_has_16_bits(folder: Path) -> None:
+    properties = dict(line.split("=", 1) for line in (folder / "library.properties").read_text().splitlines())
+    claimed = set(properties["architectures"].split(","))
+    assert {"mbed_nano", "esp32", "rp2040"} <= claimed
+    assert not claimed & {"*", "avr", "megaavr"}
 
 
 def test_the_other_descriptions_name_files_that_are_there(folder: Path) -> None:
