@@ -1,48 +1,98 @@
-"""A package of windows whose answers are averaged inputs, with decisions and alarms: faults in its stream show."""
+"""A stream of rows through Python and through generated C: what each decides, at which row, with which bits."""
 
 from __future__ import annotations
 
-from functools import cache
+import ctypes
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgewright.core.input.input_ranges import METADATA, ranges_text
-from edgewright.graph.builder import Builder
-from edgewright.schema.data import Column
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.graph import Graph
+from edgewright.core.input.windows import Windower
+from edgewright.core.prediction.decision import Decider
 from edgewright.schema.package import WindowSpec
-from edgewright.workflows.proof.rows import Chosen
 
-LABELS = ("rest", "walk", "fall")
-WINDOW = WindowSpec(samples=8, step=3, rate=50.0)
-SPEC = DecisionSpec(smoothing=4, debounce=2, alarms=("walk", "fall"), refractory=2.0, thresholds={"fall": 0.3})
-COLUMNS = tuple(Column(name=name, minimum=-1.0, maximum=2.0) for name in "abc")
-
-
-@cache
-def samples() -> Chosen:
-    """Return windows of probabilities that dwell on a label; what goes in comes out, averaged over the window."""
-    rng = np.random.default_rng(1)
-    kinds = np.repeat(rng.integers(0, 3, 40), 5)
-    probabilities = rng.dirichlet((1.0, 1.0, 1.0), (len(kinds), 8)).transpose(0, 2, 1)
-    probabilities = probabilities * 0.5 + 0.5 * np.eye(3)[kinds][..., None]
-    return Chosen(
-        probabilities.astype(np.float32), tuple(f"window {i}" for i in range(len(kinds))), "windows of the example"
-    )
+Floats = NDArray[np.float32]
+Answer = Callable[[Floats], Floats]
+Told = tuple[int, int, bool, int]
+"""Row, place of the label, whether it is an alarm, bits of the confidence."""
 
 
-def model() -> Graph:
-    """Return the mean of each channel over a window."""
-    builder = Builder("through", (3, WINDOW.samples), labels=LABELS)
-    value = builder.op("Flatten", builder.op("GlobalAveragePool", builder.op("Mul", builder.input, builder.number(1))))
-    label = builder.op("ArgMax", value, axis=1, keepdims=0)
-    confidence = builder.op("ReduceMax", value, builder.integers(1), keepdims=0)
-    return builder.finish(
-        {
-            "label": (label, "int64", ()),
-            "probabilities": (value, "float32", (3,)),
-            "confidence": (confidence, "float32", ()),
-        },
-        {METADATA: ranges_text(COLUMNS)},
+def bits(value: float) -> int:
+    return int(np.float32(value).view(np.uint32))
+
+
+def in_python(
+    rows: Floats, gaps: Mapping[int, int], window: WindowSpec | None, decider: Decider, answer: Answer, rate: float
+) -> tuple[list[Told], list[Floats]]:
+    """Decisions, and the means after each window.
+
+    Args:
+        rows: shape (n, channels).
+        gaps: rows lost before a row, by its number in `rows`.
+        window: None where every row is answered.
+        decider: as new.
+        answer: windows (n, channels, samples), or rows, to probabilities (n, labels).
+        rate: rows a second.
+    """
+    reported: list[Told] = []
+    means: list[Floats] = []
+    number = 0
+
+    def fresh() -> Windower | None:
+        if window is None:
+            return None
+        return Windower(window.samples, window.step, rows.shape[1], fill_start=window.fill_start)
+
+    windower = fresh()
+    for index, row in enumerate(rows):
+        if index in gaps:
+            number += gaps[index]
+            decider.gap()
+            windower = fresh()
+        for sample in windower.push(row) if windower else [row]:
+            decision = decider.push(answer(sample[None])[0], number / rate)
+            means.append(decider.means.copy())
+            if decision is not None:
+                reported.append((number, decision.label, decision.alarm, bits(decision.confidence)))
+        number += 1
+    return reported, means
+
+
+class CStream:
+    """The functions of NAME_stream.c in a shared object."""
+
+    def __init__(self, library: Path, name: str, labels: int) -> None:
+        loaded = ctypes.CDLL(str(library))
+        self._push, self._gap, self._init = (getattr(loaded, f"{name}_{word}") for word in ("push", "gap", "init"))
+        self._means = getattr(loaded, f"{name}_means")
+        self._means.restype = ctypes.POINTER(ctypes.c_float)
+        self._labels = labels
+        # More than any of them takes.
+        self._context = ctypes.create_string_buffer(1 << 20)
+
+    def run(self, rows: Floats, gaps: Mapping[int, int]) -> tuple[list[Told], list[Floats]]:
+        """Decisions, and the means whenever they are others."""
+        event = _Event()
+        reported: list[Told] = []
+        means: list[Floats] = []
+        self._init(self._context)
+        rows = np.ascontiguousarray(rows, np.float32)
+        for index, row in enumerate(rows):
+            if index in gaps:
+                self._gap(self._context, ctypes.c_uint32(gaps[index]))
+            if self._push(self._context, row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(event)):
+                reported.append((event.row, event.label, event.kind == 2, bits(event.confidence)))
+            means.append(np.ctypeslib.as_array(self._means(self._context), (self._labels,)).copy())
+        return reported, means
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("kind", ctypes.c_int),
+        ("label", ctypes.c_int),
+        ("confidence", ctypes.c_float),
+        ("row", ctypes.c_uint32),
+        ("flags", ctypes.c_uint),
     )

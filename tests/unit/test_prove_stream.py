@@ -38,7 +38,7 @@ from edgewright.workflows.proof.stream_rows import natural_rows
 from edgewright.workflows.proof.subject import subject_of
 from edgewright.workflows.proof.workflow import prove_place
 from runtime_example import classifier, numbers, parts
-from stream_example import COLUMNS, LABELS, SPEC, WINDOW, model, samples
+from stream_proof_example import COLUMNS, LABELS, SPEC, WINDOW, model, samples
 
 Files = Mapping[str, str]
 Proof = Callable[..., ProofRecord]

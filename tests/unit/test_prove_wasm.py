@@ -18,7 +18,7 @@ from edgewright.proof.prove import common_form
 from edgewright.schema.proof import Difference, PairRecord, ProofRecord
 from edgewright.workflows.proof.workflow import prove_place
 from runtime_example import parts
-from stream_example import COLUMNS, LABELS, SPEC, WINDOW, model, samples
+from stream_proof_example import COLUMNS, LABELS, SPEC, WINDOW, model, samples
 from web_example import need_web
 
 
