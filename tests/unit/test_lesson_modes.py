@@ -93,8 +93,9 @@ def test_formulas_hold_the_numbers_of_the_run() -> None:
 
 def test_rows_are_counted_from_one() -> None:
     text = text_of(mode("trace").blocks(lesson_example.classifier()))
-    assert "row 813" in text
-    assert "Row 18 of the data" in text
+    assert '["813","walking","running"' in text
+    assert '"Row 18"' in text
+    assert "Row 18 of the data" in text_of(mode("steps").blocks(lesson_example.classifier()))
 
 
 def test_steps_have_a_heading_a_stage() -> None:

@@ -31,6 +31,7 @@ from edgewright.trace.record import PAGE_VERSION
 from edgewright.trace.sections import Exported, sections
 from edgewright.trace.sections.prediction import explained_blocks
 from edgewright.trace.sections.samples import window_plot
+from edgewright.trace.sentences.facts import sentence
 
 PAGE_LIMIT = 400_000
 """Bytes of a page that runs or trains its model; what does not fit is left out."""
@@ -329,7 +330,7 @@ def _environment() -> Environment:
         kind=_kind,
         percent=formatting.percent,
         plural=formatting.plural,
-        sentence=_sentence,
+        sentence=sentence,
         when=_when,
         bar=budget_bar,
         bars=lambda step: bars(step.values, step.label),
@@ -346,13 +347,6 @@ def _kind(block: Block | ViewBlock) -> str:
 
 def _filled(part: Template) -> Markup:
     return _rendered(part.name, **part.context)
-
-
-def _sentence(text: str) -> str:
-    """Begin with a capital, unless with a name such as int8, and end with a full stop."""
-    first = text.split(" ", 1)[0]
-    text = text[:1].upper() + text[1:] if first.isalpha() else text
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _when(text: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 from edgewright.core.formatting import shape_text
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Explained, Trace
-from edgewright.trace.modes import prediction_blocks
+from edgewright.trace.blocks.lesson import card_blocks
 from edgewright.trace.modes.summary import mode_blocks
+from edgewright.trace.sections.prediction import prediction_card
 
 
 def pipeline_html(title: str, steps: Sequence[tuple[str, Any]], shapes: Sequence[tuple[int, ...]]) -> str | None:
@@ -42,7 +43,7 @@ def explained_html(record: Explained) -> str | None:
 def explained_blocks(record: Explained) -> tuple[Block, ...]:
     """Return a prediction that was asked for, as blocks."""
     warned = tuple(Paragraph(text=f"Outside the declared range: {text}") for text in record.outside)
-    return (*prediction_blocks(record.prediction), *warned, *(Paragraph(text=text) for text in record.notes))
+    return (*card_blocks(prediction_card(record.prediction)), *warned, *(Paragraph(text=text) for text in record.notes))
 
 
 def _layers(model: Any) -> tuple[Block, ...]:  # noqa: ANN401 - any estimator

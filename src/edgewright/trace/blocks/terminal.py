@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from edgewright.core.formatting import fraction, number, shorten
+from edgewright.core.formatting import number, shorten
 from edgewright.schema.lesson import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
 from edgewright.schema.trace import BudgetRow
 from edgewright.trace.blocks import view_blocks as view
@@ -354,15 +354,7 @@ def _(block: view.Steps, page: Page) -> list[RenderableType]:
     grid.add_column(no_wrap=True)
     grid.add_column()
     for step in block.steps:
-        text = Text(step.text)
-        if step.pairs:
-            values = ", ".join(f"{name} {value}" for name, value in step.pairs[:_CHANCES])
-            more = len(step.pairs) + step.more - _CHANCES
-            text.append(f": {values}{f' and {more:,} more' if more > 0 else ''}")
-        for i, (label, chance) in enumerate(step.chances[:_CHANCES]):
-            text.append(f"{', ' if i else ''}{label} {fraction(chance)}", style="" if i else "bold")
-        if len(step.chances) > _CHANCES:
-            text.append(f" and {len(step.chances) - _CHANCES:,} more", style=QUIET)
+        text = _text(step.spans(_CHANCES))
         if step.values:
             left, right = ("▕", "▏") if page.unicode else ("[", "]")
             width = min(len(step.values), max(8, page.inner - _LABEL - 4), 64)
@@ -378,8 +370,7 @@ def _(block: view.Fold, page: Page) -> list[RenderableType]:
 
 @block_parts.register
 def _(block: view.Card, page: Page) -> list[RenderableType]:
-    title = f"{block.step}. {block.title}" if block.step else block.title
-    return [page.card(title, [_text(block.head, "   "), *blocks_parts(block.blocks, page)])]
+    return [page.card(block.heading, [_text(block.head, "   "), *blocks_parts(block.blocks, page)])]
 
 
 @block_parts.register

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgewright.core.formatting import number
+from edgewright.core.formatting import fraction, number
 from edgewright.schema.trace import BudgetRow, How
 
 Style = Literal["", "strong", "quiet", "good", "bad", "warn", "formula", "code", "sentence"]
@@ -163,9 +163,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts beside each other with one legend; a terminal draws those without logarithmic axes."""
+    """Charts beside each other with one legend, and a note on the page; a terminal draws those of linear axes."""
 
     charts: Sequence[Chart]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,19 @@ class Step:
     pairs: Sequence[tuple[str, str]] = ()
     more: int = 0
 
+    def spans(self, maximum: int) -> list[Span]:
+        """Return what happened with the first so many names and classes, the most probable class marked."""
+        spans: list[Span] = [(self.text, "")]
+        if self.pairs:
+            values = ", ".join(f"{name} {value}" for name, value in self.pairs[:maximum])
+            more = len(self.pairs) + self.more - maximum
+            spans.append((f": {values}{f' and {more:,} more' if more > 0 else ''}", ""))
+        for i, (label, chance) in enumerate(self.chances[:maximum]):
+            spans.append((f"{', ' if i else ''}{label} {fraction(chance)}", "" if i else "strong"))
+        if len(self.chances) > maximum:
+            spans.append((f" and {len(self.chances) - maximum:,} more", "quiet"))
+        return spans
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -271,6 +285,11 @@ class Card:
     blocks: Sequence[ViewBlock]
     anchor: str = ""
     step: int = 0
+
+    @property
+    def heading(self) -> str:
+        """The title behind its number."""
+        return f"{self.step}. {self.title}" if self.step else self.title
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgewright.core.formatting import percent
-from edgewright.schema.lesson import Block, Heading, Paragraph
+from edgewright.schema.lesson import Block, Paragraph
 from edgewright.schema.trace import Trace
+from edgewright.trace.blocks.lesson import lesson_blocks
 from edgewright.trace.blocks.view_blocks import Cards
-from edgewright.trace.modes import Mode, epoch_grid, prediction_blocks, prediction_title, stage_blocks
+from edgewright.trace.modes import Mode
+from edgewright.trace.sections.data_flow import stage_cards
 from edgewright.trace.sections.prediction import prediction_card
+from edgewright.trace.sections.training import epoch_table
 from edgewright.trace.sentences.facts import answer_text
 from edgewright.trace.sentences.observations import notable
 from edgewright.trace.sentences.opening import receiver
@@ -19,19 +24,18 @@ _FEW = 8
 def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     """Return a heading a stage, what it does under it; after training the epochs, at the end one prediction."""
     blocks: list[Block] = []
-    for index, stage in enumerate(trace.stages, 1):
-        blocks.append(Heading(text=f"Stage {index} of {len(trace.stages)}: {stage.name}", anchor=f"data_flow-{index}"))
-        blocks += stage_blocks(stage)
+    predicted = [(prediction_card(first, anchor="prediction"), first) for first in trace.predictions[:1]]
+    for stage, card in zip(trace.stages, stage_cards(trace), strict=True):
+        title = f"Stage {card.step} of {len(trace.stages)}: {card.title}"
+        blocks += lesson_blocks([replace(card, title=title, step=0)])
         if stage.kind == "model":
             blocks += _training(trace)
-        if stage.kind == "predict" and trace.predictions:
-            blocks.append(
-                Paragraph(text=f"{prediction_title(trace.predictions[0])}: {answer_text(trace.predictions[0])}.")
-            )
-    if trace.predictions:
-        first = trace.predictions[0]
-        blocks += [Heading(text=f"Inside the {receiver(first)}: {prediction_title(first)}", anchor="prediction")]
-        blocks += prediction_blocks(first)
+        if stage.kind == "predict":
+            blocks += [
+                Paragraph(text=f"{shown.title} of the data: {answer_text(first)}.") for shown, first in predicted
+            ]
+    for shown, first in predicted:
+        blocks += lesson_blocks([replace(shown, title=f"Inside the {receiver(first)}: {shown.title} of the data")])
     return tuple(blocks) or (Paragraph(text="This trace has no stages."),)
 
 
@@ -40,7 +44,7 @@ def _training(trace: Trace) -> list[Block]:
         return []
     epochs = notable(trace.training.epochs)
     few = epochs if len(epochs) <= _FEW else (*epochs[: _FEW - 1], epochs[-1])
-    blocks: list[Block] = [epoch_grid(few)]
+    blocks = lesson_blocks([epoch_table("Epochs with an event", few, trace.training.best_epoch)])
     evaluation = trace.evaluation
     if evaluation is not None and evaluation.left_out is not None:
         blocks.append(Paragraph(text=f"{left_out_text(evaluation.left_out)}.", how="measured"))

@@ -8,24 +8,19 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from edgewright.core.formatting import percent
-from edgewright.schema.objects import AnomaliesRecord, OddScene
+from edgewright.schema.objects import OddScene
 from edgewright.schema.trace import EvaluationRecord, Trace
 from edgewright.trace.blocks.view_blocks import Table, Template, ViewBlock, line, row
 from edgewright.trace.sections import Exported, Section
-from edgewright.trace.sentences.facts import interval_text
+from edgewright.trace.sentences.facts import interval_text, present
 
 # A cell so many sixteenths of log-odds below the threshold is not drawn; at the threshold it is drawn half.
 _REACH = 32
 
 
-def _record(evaluation: EvaluationRecord | None) -> AnomaliesRecord | None:
-    record = None if evaluation is None else evaluation.anomalies
-    return None if record is None or isinstance(record, UnsetType) else record
-
-
 def anomalies_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]:
     """Build the table of figures, and how a map becomes an alarm."""
-    record = _record(evaluation)
+    record = present(None if evaluation is None else evaluation.anomalies)
     if record is None:
         return ()
     rows = [row("good pictures with an alarm", interval_text(record.false_alarms), f"{record.good:,}")]
@@ -47,7 +42,7 @@ def anomalies_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]
 
 def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     """Build the test pictures under their maps."""
-    record = _record(trace.evaluation)
+    record = present(None if trace.evaluation is None else trace.evaluation.anomalies)
     if record is None or not record.scenes:
         return ()
     cards = [_card(scene, record.spec.threshold, record.spec.columns) for scene in record.scenes]

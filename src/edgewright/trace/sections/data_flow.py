@@ -12,6 +12,7 @@ from edgewright.trace.blocks.view_blocks import (
     Cards,
     Fold,
     Items,
+    Line,
     Pairs,
     Row,
     Samples,
@@ -31,15 +32,20 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
     """Build the cards, each with the columns that came into it."""
     if not trace.stages:
         return ()
-    spent = sum(stage.seconds for stage in trace.stages)
+    spent, cards = sum(stage.seconds for stage in trace.stages), stage_cards(trace)
+    took = f", {seconds_text(spent)} in all" if spent else ""
+    lead = f"{plural(len(cards), 'stage')}{took}. Shapes, samples and statistics are measured on the data of this run."
+    return line(lead), Cards(cards, chained=True)
+
+
+def stage_cards(trace: Trace) -> list[Card]:
+    """Build the card of each stage, with the columns that came into it."""
     cards: list[Card] = []
     names: tuple[str, ...] = ()
     for step, stage in enumerate(trace.stages, 1):
         cards.append(stage_card(stage, step, names))
         names = stage.names_after or names
-    took = f", {seconds_text(spent)} in all" if spent else ""
-    lead = f"{plural(len(cards), 'stage')}{took}. Shapes, samples and statistics are measured on the data of this run."
-    return line(lead), Cards(cards, chained=True)
+    return cards
 
 
 def stage_card(stage: StageRecord, step: int, names_before: Sequence[str] = ()) -> Card:
@@ -90,7 +96,7 @@ def _dropped(dropped: Sequence[tuple[str, str]]) -> Fold:
     tails = [(names, f": {reason}" if reason else "") for reason, names in reasons.items()]
     return Fold(
         f"Dropped: {plural(len(dropped), 'column')}",
-        [line(", ".join(names) + tail) for names, tail in tails],
+        [Line(((", ".join(names), ""), (f"{tail}.", ""))) for names, tail in tails],
         brief=[line(f"dropped {some_of(names, _BRIEF)}{tail}") for names, tail in tails],
     )
 

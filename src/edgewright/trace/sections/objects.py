@@ -5,24 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-from msgspec import UnsetType
-
 from edgewright.core.formatting import fraction, percent, plural
 from edgewright.schema.objects import ObjectsRecord, Scene, Spot
 from edgewright.schema.trace import EvaluationRecord, Trace
 from edgewright.trace.blocks.view_blocks import Table, Template, ViewBlock, line, row
 from edgewright.trace.sections import Exported, Section
-from edgewright.trace.sentences.facts import interval_text
-
-
-def _record(evaluation: EvaluationRecord | None) -> ObjectsRecord | None:
-    record = None if evaluation is None else evaluation.objects
-    return None if record is None or isinstance(record, UnsetType) else record
+from edgewright.trace.sentences.facts import interval_text, present
 
 
 def objects_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]:
     """Build the table of classes, and how a map becomes objects."""
-    record = _record(evaluation)
+    record = present(None if evaluation is None else evaluation.objects)
     if record is None:
         return ()
     heads = ("class", "#precision", "#recall", "#F1 of centres (95 % CI)", "#true", "#found")
@@ -43,7 +36,7 @@ def objects_blocks(evaluation: EvaluationRecord | None) -> Sequence[ViewBlock]:
 
 def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     """Build the test pictures."""
-    record = _record(trace.evaluation)
+    record = present(None if trace.evaluation is None else trace.evaluation.objects)
     if record is None or not record.scenes:
         return ()
     cards = [_card(scene, record) for scene in record.scenes]

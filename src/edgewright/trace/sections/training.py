@@ -17,7 +17,6 @@ from edgewright.trace.blocks.view_blocks import (
     Items,
     Table,
     ViewBlock,
-    line,
     row,
 )
 from edgewright.trace.sections import Section
@@ -80,34 +79,20 @@ FIGURES = (
 
 def training_blocks(training: TrainingRecord | None) -> Sequence[ViewBlock]:
     """Build facts, charts, and the epochs: all, or the notable ones with the rest folded."""
-    if training is None or not training.epochs:
+    if training is None:
         return ()
-    epochs, best = training.epochs, training.best_epoch
-    shown = notable(epochs)
-    known = [(head, name) for head, name in FIGURES if any(getattr(e, name) is not None for e in epochs)]
-    heads = ("#epoch", *(f"#{head}" for head, _ in known), "observation")
-
-    def table(caption: str, some: Sequence[EpochRecord], prefix: str = "") -> Table:
-        rows = [
-            row(
-                f"{e.epoch}",
-                *(fraction(getattr(e, name)) for _, name in known),
-                Cell(e.observation, "sentence", tag="kept" if e.epoch == best else ""),
-                anchor=f"{prefix}{e.epoch}" if prefix else "",
-                kind="best" if e.epoch == best else "",
-            )
-            for e in some
-        ]
-        return Table(caption, heads, rows, "measured")
-
     blocks: list[ViewBlock] = [Items(facts) for facts in training_facts(training) if facts]
+    epochs, best = training.epochs, training.best_epoch
+    if not epochs:
+        return blocks
+    shown = notable(epochs)
     panels = charts(epochs, best)
     if panels:
         some = f" The curves show {MOST_POINTS} of {len(epochs):,} epochs, evenly spaced."
         note = f"The dashed line marks epoch {best}, whose weights were kept."
-        blocks += [Charts(panels), line(note + some * (len(epochs) > MOST_POINTS), "quiet")]
+        blocks.append(Charts(panels, note + some * (len(epochs) > MOST_POINTS)))
     if len(shown) == len(epochs):
-        return [*blocks, table("Epoch by epoch", shown, "training-")]
+        return [*blocks, epoch_table("Epoch by epoch", shown, best, "training-")]
     step = -(-len(epochs) // _MOST_ROWS)
     title = (
         f"All {len(epochs):,} epochs"
@@ -116,9 +101,25 @@ def training_blocks(training: TrainingRecord | None) -> Sequence[ViewBlock]:
     )
     return [
         *blocks,
-        table(f"{len(shown)} of {len(epochs):,} epochs, those with an event", shown, "training-"),
-        Fold(title, [table("Epoch by epoch", epochs[::step])]),
+        epoch_table(f"{len(shown)} of {len(epochs):,} epochs, those with an event", shown, best, "training-"),
+        Fold(title, [epoch_table("Epoch by epoch", epochs[::step], best)]),
     ]
+
+
+def epoch_table(caption: str, epochs: Sequence[EpochRecord], best: int, prefix: str = "") -> Table:
+    """Build a row for each epoch with its observation; anchors of the rows begin with `prefix` where there is one."""
+    known = [(head, name) for head, name in FIGURES if any(getattr(e, name) is not None for e in epochs)]
+    rows = [
+        row(
+            f"{e.epoch}",
+            *(fraction(getattr(e, name)) for _, name in known),
+            Cell(e.observation, "sentence", tag="kept" if e.epoch == best else ""),
+            anchor=f"{prefix}{e.epoch}" if prefix else "",
+            kind="best" if e.epoch == best else "",
+        )
+        for e in epochs
+    ]
+    return Table(caption, ("#epoch", *(f"#{head}" for head, _ in known), "observation"), rows, "measured")
 
 
 def charts(epochs: Sequence[EpochRecord], best_epoch: int = 0) -> list[Chart]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from msgspec import UnsetType
 
 from edgewright.core.formatting import fraction, microseconds_text, number, percent, plural, seconds_text, speed_text
 from edgewright.schema.compress import CompressRow
@@ -20,12 +23,26 @@ from edgewright.schema.trace import (
 )
 from edgewright.trace.sentences.observations import best_of, watched_loss
 
+T = TypeVar("T")
 
-def interval_text(interval: Interval | None) -> str:
+
+def present(part: T | UnsetType | None) -> T | None:
+    """Return a part of a record; None where the record lacks it."""
+    return None if isinstance(part, UnsetType) else part
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital, unless with a name such as int8 or a path, and end with a full stop."""
+    if text.split(" ", 1)[0].rstrip(",.;").isalpha():
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def interval_text(interval: Interval | None, write: Callable[[float], str] = fraction) -> str:
     """'.879 (.861 to .895)'; '-' where there is none."""
     if interval is None:
         return "-"
-    return f"{fraction(interval.value)} ({fraction(interval.low)} to {fraction(interval.high)})"
+    return f"{write(interval.value)} ({write(interval.low)} to {write(interval.high)})"
 
 
 def span(interval: Interval) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from markupsafe import Markup, escape
 
 from edgewright.core.formatting import amount, fraction, number, percent, plural, seconds_text
@@ -20,9 +21,10 @@ from edgewright.schema.job import (
     Timeline,
 )
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
-from edgewright.trace.blocks.charts import draw, legend, outlined, sampled
+from edgewright.trace.blocks.charts import drawing, figure_html, outline, sampled, svg_text
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 from edgewright.trace.html import Shown, blocks_html, sections_page
+from edgewright.trace.sentences.facts import sentence
 from edgewright.trace.views.lane_view import lane_view_html
 
 _WIDTH, _LANE, _SIGNAL, _BAR, _TOP, _RIGHT = 960.0, 26.0, 60.0, 9.0, 6.0, 12.0
@@ -63,7 +65,7 @@ class _Drawing:
 
     def name(self, text: str, top: float) -> str:
         axis = f'<path d="M{self.left:.1f} {top + _BAR:.1f}H{_WIDTH - _RIGHT:g}" stroke="var(--line)"/>'
-        return _name(self.left - 8, top + 13, text) + axis
+        return svg_text(self.left - 8, top + 13, text, "end", "ink") + axis
 
     def bar(self, stretch: Stretch, top: float, colour: str, kind: str) -> str:
         x, width = self.at(stretch.start), max(0.6, self.at(stretch.end) - self.at(stretch.start))
@@ -79,16 +81,18 @@ class _Drawing:
         low, high = min(values), max(values)
         scale = (_SIGNAL - 14) / ((high - low) or 1.0)
         for curve, dashes in zip(curves, ("", ' stroke-dasharray="5 3"'), strict=False):
-            places = (f"{self.at(x):.1f},{top + 6 + scale * (high - y):.1f}" for x, y in outlined(curve.points))
+            kept = [curve.points[i] for i in outline(np.array([y for _, y in curve.points]))]
+            places = (f"{self.at(x):.1f},{top + 6 + scale * (high - y):.1f}" for x, y in kept)
             yield (
                 f'<polyline points="{" ".join(places)}" fill="none" stroke="var(--series-4)" stroke-width="1.4"'
                 f"{dashes}><title>{escape(curve.name)}</title></polyline>"
             )
         for row, curve in enumerate(curves):
             dashed = "- - " if row else ""
-            yield _name(self.left - 8, top + (30 if len(curves) == 1 else 23 + 15 * row), f"{dashed}{curve.name}")
+            y = top + (30 if len(curves) == 1 else 23 + 15 * row)
+            yield svg_text(self.left - 8, y, f"{dashed}{curve.name}", "end", "ink")
         for text, y in ((number(high), 10.0), (number(low), _SIGNAL - 2)):
-            yield _figure(self.left - 8, top + y, text, "end")
+            yield svg_text(self.left - 8, top + y, text, "end")
 
     def lanes(self, start: float) -> Iterator[str]:
         for lane, label in enumerate(self.line.labels):
@@ -105,7 +109,7 @@ class _Drawing:
             yield self.bar(state, top + _BAR * (index % 2), "series-3", self.line.keys[2].removesuffix("s"))
             if (self.at(state.end) - self.at(state.start)) > _LETTER * (len(state.label) + 1):
                 # The other half of the lane is free behind it.
-                yield _figure(self.at(state.start) + 2, top + _BAR * (1 - index % 2) + 8, state.label, "start")
+                yield svg_text(self.at(state.start) + 2, top + _BAR * (1 - index % 2) + 8, state.label, "start")
 
     def marks(self, top: float) -> Iterator[str]:
         yield self.name("events", top)
@@ -128,37 +132,26 @@ class _Drawing:
         for tick in range(int(whole / step) + 1):
             x = self.at(tick * step * self.length)
             yield f'<path d="M{x:.1f} {_TOP:g}V{top:.1f}" stroke="var(--line)" stroke-dasharray="2 3"/>'
-            yield _figure(x, top + 14, f"{tick * step:g}", "middle")
-        yield _figure(_WIDTH - _RIGHT, top + 28, self.unit, "end")
-
-
-def _name(x: float, y: float, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="end" fill="var(--ink)">{escape(text)}</text>'
-
-
-def _figure(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--quiet)">{escape(text)}</text>'
+            yield svg_text(x, top + 14, f"{tick * step:g}", "middle")
+        yield svg_text(_WIDTH - _RIGHT, top + 28, self.unit, "end")
 
 
 def timeline_html(line: Timeline) -> Markup:
     """Return the drawing with its legend; pointing at a part tells its label and times."""
-    drawing = _Drawing(line)
+    places = _Drawing(line)
     top = _TOP + len(line.signals) * _SIGNAL
     bottom = top + len(line.labels) * _LANE
-    parts = [part for i, curves in enumerate(line.signals) for part in drawing.signal(curves, _TOP + i * _SIGNAL)]
-    parts += drawing.lanes(top)
-    for lane in ((drawing.states,) if line.states else ()) + ((drawing.marks,) if line.marks else ()):
+    parts = [part for i, curves in enumerate(line.signals) for part in places.signal(curves, _TOP + i * _SIGNAL)]
+    parts += places.lanes(top)
+    for lane in ((places.states,) if line.states else ()) + ((places.marks,) if line.marks else ()):
         parts += lane(bottom)
         bottom += _LANE
-    parts = [*drawing.axis(bottom), *parts]
-    svg = (
-        f'<svg class="timeline" role="img" aria-label="{escape(_words(line, drawing))}" '
-        f'viewBox="0 0 {_WIDTH:g} {bottom + 34:g}" font-size="11">{"".join(parts)}</svg>'
-    )
+    parts = [*places.axis(bottom), *parts]
     keys = zip(line.keys, (line.truth, line.answers, line.states), range(1, 4), strict=True)
     legend = "".join(
         f'<span class="key k{number}">{escape(key)}</span>' for key, stretches, number in keys if stretches
     )
+    svg = drawing(parts, _words(line, places), _WIDTH, bottom + 34, kind="timeline")
     note = f"{line.title}."
     if line.note:
         note += f" {line.note}"
@@ -244,10 +237,8 @@ def _link(step: StepRecord) -> Markup:
 
 def _chart(chart: JobChart) -> Markup:
     curves = tuple(Curve(curve.name, sampled(curve.points)) for curve in chart.curves)
-    svg = draw(Chart(chart.title, chart.x_title, curves, chart.label, unit=chart.unit))
-    return Markup(
-        '<figure class="chart"><p class="legend" aria-hidden="true">{}</p>{}<figcaption>{}</figcaption></figure>'
-    ).format(legend(curves), svg, f"{chart.title}. {chart.label}")
+    drawn = Chart(chart.title, chart.x_title, curves, chart.label, unit=chart.unit)
+    return figure_html(drawn, f"{chart.title}. {chart.label}")
 
 
 def _overview(record: JobRecord) -> list[Block]:
@@ -326,20 +317,13 @@ def value_text(value: float, unit: str) -> str:
 
 
 def _step(step: StepRecord) -> list[Block]:
-    blocks: list[Block] = [Paragraph(text=_sentence(text)) for text in step.says]
+    blocks: list[Block] = [Paragraph(text=sentence(text)) for text in step.says]
     if step.figures:
         rows = tuple((figure.title, measured_text(figure)) for figure in step.figures)
         blocks.append(Grid(headers=("figure", "measured (95 %)"), rows=rows, figures=(1,), caption=""))
     if step.command:
         blocks.append(Code(text=step.command, language="shell"))
     return blocks
-
-
-def _sentence(text: str) -> str:
-    """Begin with a capital, unless with a name such as `intervals/turbofan.edge`, and end with a full stop."""
-    if text.split(" ", 1)[0].rstrip(",.;").isalpha():
-        text = text[:1].upper() + text[1:]
-    return f"{text.removesuffix('.')}."
 
 
 def _limits(record: JobRecord) -> list[Block]:
@@ -375,7 +359,7 @@ def _decision(choices: list[Choice]) -> tuple[Block, ...]:
     if not choices:
         return (Paragraph(text="The job's table fixes every part; no step chose."),)
     return tuple(
-        Paragraph(text=f"{choice.question} {_sentence(choice.chosen)} {_sentence(choice.why)}") for choice in choices
+        Paragraph(text=f"{choice.question} {sentence(choice.chosen)} {sentence(choice.why)}") for choice in choices
     )
 
 
