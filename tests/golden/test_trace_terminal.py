@@ -13,7 +13,7 @@ from rich.console import Console
 
 import trace_example as example
 from edgewright.schema.trace import Trace
-from edgewright.trace.terminal import print_trace
+from trace_printing import print_trace
 
 FOLDER = Path(__file__).resolve().parent
 SECONDS = re.compile(r"\d[\d.]* (?:s|ms|µs|us)\b")
@@ -24,7 +24,7 @@ def printed(trace: Trace, width: int, *, terminal: bool = False) -> str:
     """Return the trace without colour, with times and memory of stages replaced by a mark of the same width."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
     with console.capture() as held:
-        print_trace(trace, console, "runs/activity")
+        print_trace(trace, console)
     text = MEMORY.sub(lambda m: "memory +" + "#" * (len(m[0]) - 8), held.get())
     lines = (SECONDS.sub(lambda m: "#" * len(m[0]), line).rstrip() for line in text.splitlines())
     return "\n".join(lines) + "\n"

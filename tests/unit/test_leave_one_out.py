@@ -28,7 +28,7 @@ from edgewright.trace.html import page_html
 from edgewright.trace.modes.summary import mode_blocks
 from edgewright.trace.sentences.opening import opening
 from edgewright.trace.sentences.readiness import left_out_text
-from edgewright.trace.terminal import print_trace
+from trace_printing import print_trace
 
 pytestmark = pytest.mark.slow
 

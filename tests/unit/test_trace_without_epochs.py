@@ -12,8 +12,8 @@ from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.trace.html import page_html
-from edgewright.trace.terminal import print_trace
 from small_pipeline import write_rows
+from trace_printing import print_trace
 
 TOML = """\
 name = "small"
@@ -52,7 +52,7 @@ def test_nothing_is_said_of_epochs_and_int8(tmp_path: Path, kind: str) -> None:
     assert listener.epochs == [0]
     console = Console(file=io.StringIO(), width=80, color_system=None, legacy_windows=False)
     with console.capture() as captured:
-        print_trace(trace, console, "runs/small")
+        print_trace(trace, console)
     text = captured.get()
     message = text[text.index("\nTraining trace") : text.index("\nEvaluation")]
     message += text[text.index("\nCompression") : text.index("\nDevice fit")]

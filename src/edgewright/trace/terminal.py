@@ -1,4 +1,4 @@
-"""The trace in the terminal: printed part by part while a run goes, or whole from its record."""
+"""The trace in the terminal, printed part by part while a run goes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from edgewright.trace.sections.prediction import prediction_card
 from edgewright.trace.sections.scaling import point_text, scaling_blocks
 from edgewright.trace.sections.training import charts
 from edgewright.trace.sentences.facts import refit_text, training_facts
-from edgewright.trace.sentences.observations import FOLD_ABOVE, is_event, notable, observe, observe_next
+from edgewright.trace.sentences.observations import FOLD_ABOVE, is_event, observe_next
 from edgewright.trace.sentences.readiness import state_of
 
 
@@ -93,25 +93,6 @@ def epoch_row(epoch: EpochRecord, page: Page) -> RenderableType:
 def fold_line(count: int) -> Text:
     """Return what stands for rows that are not shown."""
     return Text(f"{'':>5}  {plural(count, 'epoch')} without an event", style=QUIET)
-
-
-def epoch_table(epochs: Sequence[EpochRecord], page: Page) -> list[RenderableType]:
-    """All epochs, or over fifty the notable ones with the rest folded into a line each."""
-    if not epochs:
-        return []
-    shown = notable(epochs)
-    parts: list[RenderableType] = [epoch_head(epochs[0], page)]
-    location = {epoch.epoch: i for i, epoch in enumerate(epochs)}
-    last = -1
-    for epoch in shown:
-        skipped = location[epoch.epoch] - last - 1
-        if skipped == 1:
-            parts.append(epoch_row(epochs[last + 1], page))
-        elif skipped:
-            parts.append(fold_line(skipped))
-        parts.append(epoch_row(epoch, page))
-        last = location[epoch.epoch]
-    return parts
 
 
 class TerminalTrace:
@@ -198,13 +179,8 @@ class TerminalTrace:
         self._folded = []
 
     def training(self, record: TrainingRecord) -> None:
-        """How training went, with the plot; the table of epochs only where it was not printed as they came."""
-        epochs = record.epochs
+        """Print how training went, with the plot, below the epochs."""
         self._enter("Training trace")
-        if not self._epochs:
-            if epochs and not all(epoch.observation for epoch in epochs):
-                epochs = observe(epochs, self.classes)
-            self._print(*epoch_table(epochs, self.page))
         self._unfold()
         self._epochs = []
         lines: list[ViewBlock] = [Items(facts) for facts in training_facts(record) if facts]
@@ -243,7 +219,7 @@ class TerminalTrace:
             figures = (f"{name} {number(value)}" for name, value in sorted(record.numbers.items()))
             self._print(Text(self.page.facts(*figures), style=QUIET))
 
-    def finish(self, trace: Trace, folder: Path | str | None = None) -> None:
+    def finish(self, trace: Trace, folder: Path) -> None:
         """Verdict, warnings, provenance and where the run lies."""
         self._enter("Verdict")
         lines: list[RenderableType] = []
@@ -258,13 +234,10 @@ class TerminalTrace:
         lines += [Text(f"licence of the data: {text}", style=QUIET) for text in trace.provenance.licences if text]
         spent = sum(stage.seconds for stage in trace.stages)
         took = f"stages took {seconds_text(spent)}" if spent else ""
-        if folder is not None:
-            lines.append(Text(self.page.facts(f"run folder {folder}", took)))
-            if Path(folder).is_dir():
-                page = Path(folder, PAGE_FILE)
-                lines.append(Text(f"page {page}" if page.exists() else HINT))
-        elif took:
-            lines.append(Text(took, style=QUIET))
+        lines.append(Text(self.page.facts(f"run folder {folder}", took)))
+        if folder.is_dir():
+            page = folder / PAGE_FILE
+            lines.append(Text(f"page {page}" if page.exists() else HINT))
         self._print(*lines)
 
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
@@ -287,28 +260,3 @@ def provenance_facts(provenance: Provenance) -> list[str]:
         if value:
             facts.append(f"{name} {shorten(value, 12, '')}")
     return [*facts, *([provenance.command] if provenance.command else [])]
-
-
-def print_trace(trace: Trace, console: Console, folder: Path | str | None = None) -> None:
-    """Print a stored record whole; parts that are missing are left out."""
-    labels = trace.evaluation.labels if trace.evaluation is not None else ()
-    view = TerminalTrace(console, classes=len(labels))
-    view.start(trace.name, trace.title or trace.task, trace.device.profile if trace.device is not None else "")
-    for stage in trace.stages:
-        view.stage(stage)
-    view.layers(trace.layers)
-    if trace.training is not None:
-        view.training(trace.training)
-    if trace.evaluation is not None:
-        view.evaluation(trace.evaluation)
-    if trace.scaling is not None:
-        view.scaling(trace.scaling)
-    if trace.compression is not None:
-        view.compression(trace.compression)
-    if trace.device is not None:
-        view.device(trace.device)
-    for prediction in trace.predictions:
-        view.prediction(prediction)
-    if trace.insight.sentence:
-        view.insight(trace.insight)
-    view.finish(trace, folder)
