@@ -15,9 +15,10 @@ from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.studio.view.data_cache import Opened, Shelf, lines, placed, windows
 from edgewright.studio.view.data_sources import DataRequest, Origin, at_path
-from edgewright.studio.view.drawing import clock, draw, path, round_marks, thin, view
+from edgewright.studio.view.drawing import clock, draw, path, thin, view
 from edgewright.studio.view.feature_map import BINS, MAX_SAMPLES, chosen, draw_map, plane, spreads, statistics
 from edgewright.studio.view.views import one_window
+from edgewright.trace.blocks.charts import inside_marks
 from labelled_folder import HOSTILE, NAMES, ROWS, write_labels, write_recordings
 from studio_example import client
 
@@ -71,8 +72,8 @@ def test_what_an_address_asks_to_see_lies_in_the_recording(first: str, end: str,
 
 
 def test_marks_are_round_and_times_short() -> None:
-    assert round_marks(-0.31, 1.02, 3) == [0.0, 0.5, 1.0]
-    assert round_marks(2.0, 2.0, 3) == [2.0]
+    assert inside_marks(-0.31, 1.02, 3) == [0.0, 0.5, 1.0]
+    assert inside_marks(2.0, 2.0, 3) == [2.0]
     assert [clock(s) for s in (0.5, 65, 3725, 90_000)] == ["0.5 s", "1:05", "1:02:05", "1 d 01:00"]
 
 

@@ -34,7 +34,7 @@ def test_writing_replaces_and_keeps_the_old_one_on_failure(tmp_path: Path) -> No
     write_trace(example.trace(), path)
     write_trace(example.trace(80), path)
     assert read_trace(path) == example.trace(80)
-    with pytest.raises(OutputError, match="expected to write the trace"):
+    with pytest.raises(OutputError, match=r"expected to write [0-9]+ bytes"):
         write_trace(example.trace(), tmp_path / "absent" / "trace.json")
 
 

@@ -14,6 +14,7 @@ from edgewright.schema.job import JobFigure
 from edgewright.schema.trace import GroupRow
 from edgewright.training.metrics import ANY, SHARE, Numbers, class_scores, group_interval
 
+Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 WITHOUT = "_without_worst"
 
 
@@ -32,7 +33,7 @@ class GroupAnswers:
     matrices: Numbers
 
     @property
-    def accuracies(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def accuracies(self) -> Array:
         """Share of right answers of each group."""
         right = np.trace(self.matrices, axis1=1, axis2=2)
         return np.asarray(right / np.maximum(self.matrices.sum(axis=(1, 2)), 1), np.float64)
@@ -96,6 +97,16 @@ def with_and_without(
     return figures
 
 
+def ratio(part: Array, whole: Array) -> Callable[[Numbers], float]:
+    """Return the statistic that sums one amount over another, of some groups; 0 where there is nothing of it."""
+
+    def statistic(rows: Numbers) -> float:
+        total = float(whole[rows].sum())
+        return float(part[rows].sum()) / total if total else 0.0
+
+    return statistic
+
+
 def class_names(labels: Sequence[str], classes: Sequence[str], where: str) -> list[str]:
     """Return the names of the F1 of classes.
 
@@ -118,18 +129,12 @@ def error_figures(rows: Sequence[GroupRow]) -> list[JobFigure]:
     counts = np.array([row.samples for row in kept], np.float64)
     absolute = np.array([row.regression["mae"] for row in kept]) * counts
     squared = np.array([row.regression["rmse"] for row in kept]) ** 2 * counts
-
-    def mae(rows: Numbers) -> float:
-        return float(absolute[rows].sum() / counts[rows].sum())
-
-    def rmse(rows: Numbers) -> float:
-        return math.sqrt(float(squared[rows].sum() / counts[rows].sum()))
-
+    mae, square = ratio(absolute, counts), ratio(squared, counts)
     behind = f"without the worst, {known[worst].group}"
     everybody = np.arange(len(kept))
     return [
         over_groups(f"{name}{WITHOUT}", f"{measure_word(name)} {behind}", everybody, statistic, (0.0, math.inf), "1")
-        for name, statistic in (("rmse", rmse), ("mae", mae))
+        for name, statistic in (("rmse", lambda rows: math.sqrt(square(rows))), ("mae", mae))
     ]
 
 

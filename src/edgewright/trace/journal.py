@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import msgspec
 
@@ -323,23 +323,14 @@ def _read(data: Data, key: str, kind: type[T]) -> T | None:
 
 
 def _kept(attribute: str, kind: Any, key: str = "record") -> Callable[[Progress, Data], None]:  # noqa: ANN401 - a type form
-    """Keep one argument as an attribute."""
+    """Keep one argument as an attribute, or at the end of the list that it is."""
 
     def note(progress: Progress, data: Data) -> None:
         value = _read(data, key, kind)
-        if value is not None:
+        if value is not None and isinstance(many := getattr(progress, attribute), list):
+            many.append(value)
+        elif value is not None:
             setattr(progress, attribute, value)
-
-    return note
-
-
-def _added(attribute: str, kind: type[Any]) -> Callable[[Progress, Data], None]:
-    """Add a record to a list."""
-
-    def note(progress: Progress, data: Data) -> None:
-        value = _read(data, "record", kind)
-        if value is not None:
-            getattr(progress, attribute).append(value)
 
     return note
 
@@ -368,10 +359,8 @@ def _point(progress: Progress, data: Data) -> None:
 
 
 def _end(progress: Progress, data: Data) -> None:
-    states: dict[str, Literal["finished", "cancelled", "failed"]] = {
-        "finished": "finished", "cancelled": "cancelled", "failed": "failed",
-    }  # fmt: skip
-    progress.state = states.get(_read(data, "state", str) or "", "failed")
+    state = _read(data, "state", str)
+    progress.state = cast(Ended, state) if state in get_args(Ended) else "failed"
     progress.reason = _read(data, "reason", str) or ""
     progress.folder = _read(data, "folder", str) or ""
 
@@ -380,18 +369,18 @@ _NOTES: dict[str, Callable[[Progress, Data], None]] = {
     "start": _started,
     "steps": _steps,
     "race": _kept("race", RaceRecord),
-    "stage": _added("stages", StageRecord),
+    "stage": _kept("stages", StageRecord),
     "layers": _kept("layers", tuple[LayerRecord, ...], "records"),
     "doing": _kept("doing", str, "label"),
     "training_started": _training_started,
-    "epoch": _added("epochs", EpochRecord),
+    "epoch": _kept("epochs", EpochRecord),
     "training": _kept("trained", TrainingRecord),
     "evaluation": _kept("evaluation", EvaluationRecord),
     "compression": _kept("compression", CompressionRecord),
     "device": _kept("device", DeviceRecord),
     "scaling_point": _point,
     "scaling": _kept("scaling", ScalingRecord),
-    "prediction": _added("predictions", PredictionRecord),
+    "prediction": _kept("predictions", PredictionRecord),
     "insight": _kept("insight", Insight),
     "end": _end,
 }

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edgewright.core.files import write_atomic
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import TRACE_VERSION, Trace
 
@@ -38,7 +37,7 @@ def leave_page(trace: Trace, folder: Path) -> Path | None:
     if content is None:
         return None
     path = folder / PAGE_FILE
-    write_whole(path, content, "the page")
+    write_atomic(path, content)
     return path
 
 
@@ -99,28 +98,7 @@ def write_trace(trace: Trace, path: Path) -> None:
     Raises:
         OutputError: when the file cannot be written, a full disk for example.
     """
-    write_whole(path, trace_bytes(trace), "the trace")
-
-
-def write_whole(path: Path, content: bytes, subject: str) -> None:
-    """Write a file whole or not at all; `subject` names it in messages.
-
-    Raises:
-        OutputError: as `write_trace`.
-    """
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"to write {subject}", error.strerror or str(error), str(path)) from error
+    write_atomic(path, trace_bytes(trace))
 
 
 def as_it_was(config: dict[str, Any]) -> None:

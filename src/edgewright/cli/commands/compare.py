@@ -27,9 +27,9 @@ def command(
 
     record = compare_places(runs)
     if html is not None:
+        from edgewright.core.files import write_atomic
         from edgewright.trace.html import comparison_page
-        from edgewright.trace.record import write_whole
 
-        write_whole(html, comparison_page(record).encode(), "the page")
+        write_atomic(html, comparison_page(record).encode())
     pages = [f"page {click.format_filename(html)}"] if html is not None else []
     return Result(record, [*comparison_blocks(record), *pages])

@@ -53,7 +53,8 @@ def _page_of(run: Path, out: Path | None) -> Path:
         MissingExtraError: what draws the page is not installed.
         OutputError: the page cannot be written.
     """
-    from edgewright.trace.record import PAGE_FILE, PAGE_VERSION, page_version, render_page, write_whole
+    from edgewright.core.files import write_atomic
+    from edgewright.trace.record import PAGE_FILE, PAGE_VERSION, page_version, render_page
 
     record, page = _source(run)
     if out is not None and out.is_dir():
@@ -62,7 +63,7 @@ def _page_of(run: Path, out: Path | None) -> Path:
         raise InputError("a page file other than its record", str(out), "--out")
     if record is None:
         if out is not None:
-            write_whole(out, page.read_bytes(), "the page")
+            write_atomic(out, page.read_bytes())
         return out or page
     fresh = page.exists() and page_version(page) == PAGE_VERSION and page.stat().st_mtime >= record.stat().st_mtime
     if fresh and out is None:
@@ -71,7 +72,7 @@ def _page_of(run: Path, out: Path | None) -> Path:
     if html is None:
         raise MissingExtraError("trace", "what draws the page")
     path = out or (page if os.access(page.parent, os.W_OK) else _elsewhere(record))
-    write_whole(path, html, "the page")
+    write_atomic(path, html)
     return path
 
 

@@ -50,10 +50,10 @@ def command(
     if total > len(records):
         text.append(f"{len(records):,} of {total:,} are traced; trace more with --most")
     if html is not None:
+        from edgewright.core.files import write_atomic
         from edgewright.trace.html import explained_page
-        from edgewright.trace.record import write_whole
 
-        write_whole(html, explained_page(records, f"Predictions of {records[0].run}").encode(), "the page")
+        write_atomic(html, explained_page(records, f"Predictions of {records[0].run}").encode())
         text.append(f"page {click.format_filename(html)}")
     record = {"run": records[0].run, "traced": len(records), "rows": total, "predictions": records}
     return Result(record, text)

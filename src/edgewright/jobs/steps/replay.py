@@ -22,7 +22,7 @@ from edgewright.data.load import load_data
 from edgewright.device.agent.settings import Configured, read_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
-from edgewright.jobs.group_figures import with_and_without
+from edgewright.jobs.group_figures import ratio, with_and_without
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
 from edgewright.pipeline.material import cut_and_split
 from edgewright.pipeline.plan import data_plan
@@ -33,14 +33,13 @@ from edgewright.schema.device_config import PackageEntry
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.job import JobCurve, JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.schema.package import WindowSpec
+from edgewright.trace.blocks.charts import outline
 from edgewright.training.metrics import SHARE
 from edgewright.workflows.tuning.grid import matched
 from edgewright.workflows.tuning.recordings import Labelled, parts_of, stretches
 
 # Labels of a time line that fit below each other; of more, answers that call for nobody share one.
 _ROWS, _REST = 12, "any other"
-# Parts of a signal that are drawn by their lowest and highest value.
-_PARTS = 400
 
 Part = tuple[str, int, int]
 """A group, its first row in a recording and the one behind its last."""
@@ -160,13 +159,7 @@ def _curve(
     seen = np.isfinite(values) & (moments >= start) & (moments <= end)
     order = np.argsort(moments[seen], kind="stable")
     moments, values = moments[seen][order] - start, values[seen][order]
-    edges = np.unique(np.linspace(0, len(values), _PARTS + 1).astype(np.int64))
-    kept = {
-        begin + int(choose(values[begin:stop]))
-        for begin, stop in pairwise(edges.tolist())
-        for choose in (np.argmin, np.argmax)
-    }
-    points = tuple((float(moments[index]), float(values[index])) for index in sorted(kept))
+    points = tuple((float(moments[index]), float(values[index])) for index in outline(values))
     return (JobCurve(name=name.rstrip("_*"), points=points),)
 
 
@@ -274,12 +267,8 @@ def _right(name: str, title: str, names: NDArray[np.str_], answered: Sequence[tu
     known, right = np.array([np.array(answered)[names == group].sum(axis=0) for group in groups]).T
     if not known.sum():
         return []
-
-    def share(rows: NDArray[np.int64]) -> float:
-        return float(right[rows].sum() / max(float(known[rows].sum()), 1e-9))
-
     worst = int((right / np.maximum(known, 1e-9)).argmin())
-    return with_and_without(name, title, groups.tolist(), worst, share, SHARE, joint=", ")
+    return with_and_without(name, title, groups.tolist(), worst, ratio(right, known), SHARE, joint=", ")
 
 
 def _delay(ran: Ran) -> float:
@@ -307,20 +296,15 @@ def _alarm_figures(tapes: Sequence[_Tape], alarms: Sequence[str], tolerance: flo
             mine[index] += amount
     groups = list(counts)
     events, detected, false, hours = np.array(list(counts.values())).T
-
-    def missed(rows: NDArray[np.int64]) -> float:
-        return float(1 - detected[rows].sum() / events[rows].sum()) if events[rows].sum() else 0.0
-
-    def rate(rows: NDArray[np.int64]) -> float:
-        return float(false[rows].sum() / hours[rows].sum())
-
-    figures = [JobFigure(name="events", title=f"events of {', '.join(alarms)}", value=int(events.sum()), unit="1")]
-    for name, title, statistic, bad, within, unit in (
-        ("missed", "events missed", missed, int((events - detected).argmax()), SHARE, ""),
-        ("false_alarms", "false alarms an hour", rate, int((false / hours).argmax()), (0.0, np.inf), "1"),
-    ):
-        figures += with_and_without(name, title, groups, bad, statistic, within, unit, joint=", ")
-    return figures
+    missed = events - detected
+    most, hourly = int((false / hours).argmax()), ratio(false, hours)
+    return [
+        JobFigure(name="events", title=f"events of {', '.join(alarms)}", value=int(events.sum()), unit="1"),
+        *with_and_without(
+            "missed", "events missed", groups, int(missed.argmax()), ratio(missed, events), SHARE, joint=", "
+        ),
+        *with_and_without("false_alarms", "false alarms an hour", groups, most, hourly, (0.0, np.inf), "1", ", "),
+    ]
 
 
 def _alarms(tape: _Tape, alarms: Sequence[str]) -> tuple[list[Labelled], list[tuple[str, float]]]:

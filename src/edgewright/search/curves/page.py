@@ -12,7 +12,7 @@ from edgewright.schema.lesson import Block, Grid, Heading, Paragraph
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.curves.noise import LEVEL
 from edgewright.search.curves.verdict import figure, law_words, single_words
-from edgewright.trace.blocks.charts import draw, legend
+from edgewright.trace.blocks.charts import figure_html
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 from edgewright.trace.html import blocks_html, sections_page
 
@@ -83,11 +83,9 @@ def chart_of(record: CurveRecord, quantity: str, error: str, share: bool) -> Cha
 
 def _section(record: CurveRecord, quantity: str, curves: Curves) -> Markup:
     chart = chart_of(record, quantity, curves.error, curves.share)
-    html = Markup(
-        '<figure>{}<p class="legend" aria-hidden="true">{}</p><figcaption>{} against {} (logarithmic axis)</figcaption>'
-        "</figure>"
-    ).format(draw(chart), legend(chart.curves), curves.error, quantity)
-    return html + blocks_html(_table(record, quantity, curves), level=3)
+    return figure_html(chart, f"{curves.error} against {quantity} (logarithmic axis)") + blocks_html(
+        _table(record, quantity, curves), level=3
+    )
 
 
 def _table(record: CurveRecord, quantity: str, curves: Curves) -> tuple[Block, ...]:

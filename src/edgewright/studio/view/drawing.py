@@ -21,6 +21,7 @@ from edgewright.data.samples import unit_of
 from edgewright.schema.data import Floats
 from edgewright.studio.view.data_cache import Opened, Stretch, Windows, gaps, placed, seconds_at, stretches
 from edgewright.studio.view.data_sources import DataRequest
+from edgewright.trace.blocks.charts import inside_marks
 
 
 def draw_window(data: bytes, columns: Sequence[str], units: Sequence[str], rate: float, name: str) -> Picture:
@@ -37,7 +38,7 @@ def draw_window(data: bytes, columns: Sequence[str], units: Sequence[str], rate:
     rows = values.shape[1]
     panels = tuple(panel_of(row, name, unit) for row, name, unit in zip(values, columns, units, strict=True))
     end = rows / rate if rate else float(rows)
-    ticks = tuple((round(100 * m / end, 3), clock(m) if rate else f"{m:,.0f}") for m in round_marks(0.0, end, 6))
+    ticks = tuple((round(100 * m / end, 3), clock(m) if rate else f"{m:,.0f}") for m in inside_marks(0.0, end, 6))
     return Picture(
         first=0, end=rows, rows=rows, panels=panels, bands=(), more_bands=0, boxes=(), lanes=0, more_windows=0, gaps=(),
         ticks=ticks, axis="time" if rate else "row", thinned=rows > 2 * COLUMNS, sentence=name,
@@ -271,30 +272,18 @@ def panel_of(values: Floats, name: str, unit: str) -> Panel:
     x, kept = thin(values, COLUMNS)
     # A value stands in the middle of its row.
     places = (x + (0.5 if len(kept) == len(values) else 0.0)) * 1000 / max(1, len(values))
-    marks = [m for m in round_marks(bottom, bottom + span, 3) if bottom <= m <= bottom + span]
+    marks = inside_marks(bottom, bottom + span, 3)
     heights = [(round(float(y(np.array([m]))[0]), 2), f"{m:,.6g}") for m in marks]
     return Panel(name, unit, path(places, y(kept)), tuple(heights), low, high, len(values) - len(known))
-
-
-def round_marks(low: float, high: float, wanted: int) -> list[float]:
-    """Round numbers from low to high: steps of 1, 2 or 5 times a power of ten."""
-    span = high - low
-    if not np.isfinite(span) or span <= 0:
-        return [low]
-    raw = span / wanted
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
-    begin, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(i * step, 12) + 0.0 for i in range(begin, min(last, begin + 40) + 1)]
 
 
 def _ticks(opened: Opened, index: int, first: int, end: int) -> tuple[tuple[tuple[float, str], ...], str]:
     """Return marks of the axis: seconds where they are known (of the row that stands there), else rows."""
     recording, dataset = opened.dataset.recordings[index], opened.dataset
     if recording.time is None and dataset.rate:
-        marks = round_marks(first / dataset.rate, end / dataset.rate, 6)
+        marks = inside_marks(first / dataset.rate, end / dataset.rate, 6)
         return tuple((_share(m * dataset.rate, first, end), clock(m)) for m in marks), "time"
-    marks = round_marks(first, end, 6)
+    marks = inside_marks(first, end, 6)
     if recording.time is None:
         return tuple((_share(m, first, end), f"{m:,.0f}") for m in marks if m == round(m)), "row"
     last = len(recording.time) - 1

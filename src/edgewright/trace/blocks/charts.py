@@ -10,14 +10,18 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
+import numpy as np
 from markupsafe import Markup, escape
+from numpy.typing import NDArray
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number
 from edgewright.schema.trace import BudgetRow
 from edgewright.trace.blocks.view_blocks import CURVES, MOST_POINTS, Chart, Curve
 from edgewright.trace.sentences.facts import budget_share
 
+T = TypeVar("T")
 WIDTH, HEIGHT = 400.0, 215.0
 _TOP, _RIGHT, _BOTTOM = 10.0, 16.0, 38.0
 _LETTER = 6.1  # width of a figure at 11 units, with room to spare
@@ -107,7 +111,7 @@ def running_axis(values: Sequence[float], start: float, end: float, unit: str, *
     if logarithmic:
         return Axis(low, high, start, end, _spaced(sorted(set(values)), low, high), unit, True)
     whole = all(value == int(value) for value in values)
-    inside = [mark for mark in round_marks(low, high, 6) if low <= mark <= high and (not whole or mark == int(mark))]
+    inside = [mark for mark in inside_marks(low, high, 6) if not whole or mark == int(mark)]
     # The first value gets a mark of its own where its text does not touch that of the next one.
     distance = (high - low) / (12 if len(WRITERS[unit](low)) <= SHORT else 6)
     marks = sorted({low, *inside}) if whole and inside and inside[0] - low > distance else inside
@@ -142,7 +146,12 @@ def _spaced(values: Sequence[float], low: float, high: float) -> tuple[float, ..
     return tuple(kept)
 
 
-def sampled(points: Sequence[tuple[float, float]], maximum: int = MOST_POINTS) -> tuple[tuple[float, float], ...]:
+def inside_marks(low: float, high: float, wanted: int) -> list[float]:
+    """Return the round numbers from `low` to `high`, as `round_marks` steps."""
+    return [mark for mark in round_marks(low, high, wanted) if low <= mark <= high]
+
+
+def sampled(points: Sequence[T], maximum: int = MOST_POINTS) -> tuple[T, ...]:
     """At most `maximum` of the points, evenly spaced, the first and the last among them: the same ones every time."""
     if len(points) <= maximum:
         return tuple(points)
@@ -150,17 +159,13 @@ def sampled(points: Sequence[tuple[float, float]], maximum: int = MOST_POINTS) -
     return tuple(points[round(i * last / (maximum - 1))] for i in range(maximum))
 
 
-def outlined(points: Sequence[tuple[float, float]], parts: int = 400) -> tuple[tuple[float, float], ...]:
-    """At most two points of each part: its lowest and its highest, so that peaks of a signal stay."""
-    if len(points) <= 2 * parts:
-        return tuple(points)
-    edges = [round(i * len(points) / parts) for i in range(parts + 1)]
-    kept = list[tuple[float, float]]()
-    for begin, end in pairwise(edges):
-        part = range(begin, end)
-        lowest, highest = min(part, key=lambda i: points[i][1]), max(part, key=lambda i: points[i][1])
-        kept += [points[i] for i in sorted({lowest, highest})]
-    return tuple(kept)
+def outline(values: NDArray[np.floating], parts: int = 400) -> list[int]:
+    """Return the places of the lowest and the highest value of each part, in order, so that peaks of a signal stay."""
+    if len(values) <= 2 * parts:
+        return list(range(len(values)))
+    edges = np.linspace(0, len(values), parts + 1).astype(np.int64).tolist()
+    parted = [(begin, values[begin:end]) for begin, end in pairwise(edges)]
+    return sorted({begin + int(choose(part)) for begin, part in parted for choose in (np.argmin, np.argmax)})
 
 
 def draw(chart: Chart) -> Markup:
@@ -179,10 +184,19 @@ def draw(chart: Chart) -> Markup:
     return drawing(parts, chart.label, WIDTH, HEIGHT)
 
 
-def drawing(parts: Iterable[str], label: str, width: float, height: float, letters: int = 11) -> Markup:
-    """Return a chart as an SVG element; texts of its parts are escaped already."""
+def figure_html(chart: Chart, caption: str) -> Markup:
+    """Return a chart with the names of its curves above and a caption below."""
+    return Markup('<figure><p class="legend" aria-hidden="true">{}</p>{}<figcaption>{}</figcaption></figure>').format(
+        legend(chart.curves), draw(chart), caption
+    )
+
+
+def drawing(
+    parts: Iterable[str], label: str, width: float, height: float, letters: int = 11, kind: str = "chart"
+) -> Markup:
+    """Return a drawing as an SVG element of the class `kind`; texts of its parts are escaped already."""
     head = (
-        f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {width:g} {height:g}" '
+        f'<svg class="{kind}" role="img" aria-label="{escape(label)}" viewBox="0 0 {width:g} {height:g}" '
         f'font-size="{letters}">'
     )
     return Markup(head + "".join(parts) + "</svg>")  # noqa: S704 - figures only; texts are escaped where they enter
@@ -232,9 +246,10 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str =
     return f'<path d="M{x1:g} {y1:g}L{x2:g} {y2:g}" stroke="var(--{colour})"{dash}/>'
 
 
-def svg_text(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> str:
-    """Return an SVG element with a text, escaped."""
-    colour, weight = ("ink", ' font-weight="700"') if bold else ("quiet", "")
+def svg_text(x: float, y: float, text: str, anchor: str = "start", colour: str = "quiet", *, bold: bool = False) -> str:
+    """Return an SVG element with a text, escaped; a bold one has the colour of ink."""
+    colour, weight = ("ink", ' font-weight="700"') if bold else (colour, "")
+    x, y = round(x, 1), round(y, 1)
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="var(--{colour})"{weight}>{escape(text)}</text>'
 
 

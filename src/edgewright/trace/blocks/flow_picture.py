@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import msgspec
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from edgewright.core.formatting import amount, number, percent, plural, shape_text
 from edgewright.schema.trace import BudgetRow, StageRecord, Statistics, Trace
+from edgewright.trace.blocks.charts import drawing, sampled, svg_text
 from edgewright.trace.sentences.facts import ranked
 
 WIDTH, HEIGHT = 132.0, 84.0
@@ -208,9 +209,7 @@ def _network(trace: Trace) -> Tile:
 
 def network(sizes: Sequence[int], title: str) -> tuple[Markup, str]:
     """Draw the numbers of values between layers as columns; return the drawing and its words."""
-    if len(sizes) > _LAYERS:
-        places = [round(i * (len(sizes) - 1) / (_LAYERS - 1)) for i in range(_LAYERS)]
-        sizes = [sizes[i] for i in places]
+    sizes = sampled(sizes, _LAYERS)
     heights = [10 + (HEIGHT - 14) * math.log(max(1, size)) / math.log(max(3, *sizes)) for size in sizes]
     step, parts = (WIDTH - 10) / max(1, len(sizes) - 1), []
     for i, (a, b) in enumerate(pairwise(heights)):
@@ -294,21 +293,12 @@ def _meters(meters: Sequence[tuple[str, str, float, str]]) -> list[str]:
     parts = []
     for i, (name, figure, share, colour) in enumerate(meters):
         y = 4 + 27 * i
-        parts.append(_text(0, y + 8, name) + _text(WIDTH, y + 8, figure, "end"))
+        parts.append(svg_text(0, y + 8, name, colour="ink") + svg_text(WIDTH, y + 8, figure, "end", "ink"))
         for width, fill in ((WIDTH, "line"), (min(WIDTH, max(1.5, WIDTH * share)), colour)):
             parts.append(f'<rect y="{y + 12}" width="{width:.4g}" height="6" rx="2" fill="var(--{fill})"/>')
     return parts
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="var(--ink)">{escape(text)}</text>'
-
-
 def svg(parts: Sequence[str], label: str) -> Markup:
     """Return a small drawing with its name for who does not see it; empty without parts."""
-    if not parts:
-        return Markup("")
-    return Markup(  # noqa: S704 - figures only; texts are escaped where they enter
-        f'<svg class="mini" role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" font-size="11">'
-        f"{''.join(parts)}</svg>"
-    )
+    return drawing(parts, label, WIDTH, HEIGHT, kind="mini") if parts else Markup("")

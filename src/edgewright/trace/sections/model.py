@@ -12,6 +12,7 @@ from edgewright.core.formatting import bytes_text, plural, shape_text, shorten
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.trace import LayerRecord, Trace
+from edgewright.trace.blocks.charts import drawing, svg_text
 from edgewright.trace.blocks.view_blocks import Cell, Fold, Table, Template, ViewBlock, line, row
 from edgewright.trace.page_model import value_shapes
 from edgewright.trace.sections import Exported, Section
@@ -116,17 +117,14 @@ def _after_boundary(graph: Graph) -> list[Node]:
     return kept
 
 
-def drawing(boxes: Sequence[Box]) -> Markup:
+def boxes_drawing(boxes: Sequence[Box]) -> Markup:
     """Return the boxes below each other as SVG: the wider one is, the more values it gives (by the logarithm)."""
     largest = max(math.log1p(math.prod(box.shape)) for box in boxes) or 1.0
     height = len(boxes) * (_HEIGHT + _GAP) - _GAP
     parts = [_box_svg(box, index * (_HEIGHT + _GAP), math.log1p(math.prod(box.shape)) / largest, arrow=index > 0)
              for index, box in enumerate(boxes)]  # fmt: skip
     label = "The exported graph: " + ", then ".join(f"{box.title} {shape_text(box.shape)}".strip() for box in boxes)
-    return Markup(  # noqa: S704 - figures only; texts are escaped where they enter
-        f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH:g} {height:g}" '
-        f'font-size="13">{"".join(parts)}</svg>'
-    )
+    return drawing(parts, label, _WIDTH, height, 13)
 
 
 def _box_svg(box: Box, y: float, share: float, *, arrow: bool) -> str:
@@ -139,9 +137,8 @@ def _box_svg(box: Box, y: float, share: float, *, arrow: bool) -> str:
     return (
         f"{lead if arrow else ''}<g>{about}"
         f'<rect x="{x:.4g}" y="{y + 1:g}" width="{width:.4g}" height="{_HEIGHT - 2:g}" rx="6" fill="{fill}" '
-        f'stroke="var(--line)"/><text x="{x + 12:.4g}" y="{base:g}" fill="var(--ink)">'
-        f'{escape(shorten(box.title, 26))}</text><text x="{x + width - 12:.4g}" y="{base:g}" text-anchor="end" '
-        f'fill="var(--quiet)">{escape(shape_text(box.shape))}</text></g>'
+        f'stroke="var(--line)"/>{svg_text(x + 12, base, shorten(box.title, 26), colour="ink")}'
+        f"{svg_text(x + width - 12, base, shape_text(box.shape), 'end')}</g>"
     )
 
 
@@ -192,7 +189,7 @@ def drawn_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     except EdgewrightError:
         # An operator or a shape that the desk's executor refuses: the tables below stand without the drawing.
         return ()
-    return (Template("drawing.html", {"drawing": drawing(boxes)}),)
+    return (Template("drawing.html", {"drawing": boxes_drawing(boxes)}),)
 
 
 SECTION = Section(

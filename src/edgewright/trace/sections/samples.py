@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import number, percent, plural
 from edgewright.schema.trace import Trace
 from edgewright.schema.trace_flow import Channel, ClassSample, ClassSamples
+from edgewright.trace.blocks.charts import drawing, svg_text
 from edgewright.trace.blocks.view_blocks import Template, ViewBlock
 from edgewright.trace.sections import Exported, Section
 
@@ -52,12 +53,9 @@ def window_plot(sample: ClassSample, known: ClassSamples) -> Markup:
         about = known.channels[channel]
         parts += _shades(drops, largest, top, known.shape[-1])
         parts += _strip(values[channel], about, top)
-    parts.append(_text(0, height - 2, "0") + _text(_WIDTH, height - 2, plural(known.shape[-1], "sample"), "end"))
+    parts += [svg_text(0, height - 2, "0"), svg_text(_WIDTH, height - 2, plural(known.shape[-1], "sample"), "end")]
     label = f"A window of {sample.truth}: {', '.join(known.channels[c].name for c in chosen)} over time"
-    return Markup(  # noqa: S704 - figures only; texts are escaped where they enter
-        f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH:g} {height:g}" '
-        f'font-size="11">{"".join(parts)}</svg>'
-    )
+    return drawing(parts, label, _WIDTH, height)
 
 
 def _shades(drops: Sequence[float], largest: float, top: float, length: int) -> Iterator[str]:
@@ -96,11 +94,7 @@ def _strip(values: NDArray[np.float32], about: Channel, top: float) -> Iterator[
         'pointer-events="none"/>'
     )
     unit = f" {about.unit}" if about.unit else ""
-    yield _text(0, top - 4, about.name) + _text(_WIDTH, top - 4, f"{number(low)} to {number(high)}{unit}", "end")
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="var(--quiet)">{escape(text)}</text>'
+    yield svg_text(0, top - 4, about.name) + svg_text(_WIDTH, top - 4, f"{number(low)} to {number(high)}{unit}", "end")
 
 
 _WORDS = {"log-odds": "in log-odds", "probability": "in probability", "prediction": "of the prediction"}

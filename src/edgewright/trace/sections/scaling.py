@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edgewright.core.formatting import bytes_text, fraction, measure_word, microseconds_text, plural, seconds_text
-from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
+from edgewright.schema.trace import ScalingPoint, ScalingRecord
 from edgewright.schema.trace_flow import BreakEven
 from edgewright.trace.blocks.view_blocks import Chart, Charts, Curve, Row, Table, ViewBlock, line, row
 from edgewright.trace.sections import Section
+from edgewright.trace.sentences.facts import interval_text
 
 _PANELS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("Training time", "seconds", "s", seconds_text),
@@ -95,15 +96,16 @@ def exponent_text(record: ScalingRecord, name: str, measure: str) -> str:
     if measure not in record.exponents.get(name, {}):
         return "-"
     interval = record.intervals.get(name, {}).get(measure)
-    return _between(interval, 2) if interval else f"{record.exponents[name][measure]:.2f}"
+    return interval_text(interval, "{:.2f}".format) if interval else f"{record.exponents[name][measure]:.2f}"
 
 
 def law_rows(record: ScalingRecord) -> list[tuple[str, str, str, str]]:
     """Return each architecture with the exponent of its error, the floor, and the error at twice the rows."""
     return [
-        (name, _between(law.exponent, 2), f"{law.floor:.4g}", f"{_between(law.predicted, 4)} at {law.at:,.0f} rows")
+        (name, interval_text(law.exponent, "{:.2f}".format), f"{law.floor:.4g}",
+         f"{interval_text(law.predicted, '{:.4f}'.format)} at {law.at:,.0f} rows")
         for name, law in sorted(record.laws.items())
-    ]
+    ]  # fmt: skip
 
 
 def break_even_text(crossing: BreakEven | None) -> str:
@@ -117,10 +119,6 @@ def break_even_text(crossing: BreakEven | None) -> str:
     aside = "below these sizes" if crossing.low is None else "beyond these sizes"
     here = aside if crossing.rows is None else f"at {crossing.rows:,.0f} rows"
     return f"The largest architecture overtakes the smallest {here} (90 % CI: {low} to {high})."
-
-
-def _between(interval: Interval, digits: int) -> str:
-    return f"{interval.value:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
 SECTION = Section(40, "Scaling", lambda trace: scaling_blocks(trace.scaling))

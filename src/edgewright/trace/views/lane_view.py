@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from edgewright.core.formatting import plural
 from edgewright.schema.job import LaneFrame, LaneView
+from edgewright.trace.blocks.charts import drawing, svg_text
 
 # Units of the drawing: its width, room for the time, a metre, and between strips; metres in sight behind, and of a car.
 _WIDTH, _TIME, _METRE, _BETWEEN = 960.0, 130.0, 7.0, 12.0
@@ -25,8 +26,8 @@ def lane_view_html(view: LaneView) -> Markup:
     )
     whole = len(view.frames) * (height + _BETWEEN)
     return Markup(  # noqa: S704 - figures only; texts are escaped where they enter
-        '<div class="scroll" role="group" tabindex="0" aria-label="Road from above"><svg class="timeline" role="img" '
-        f'aria-label="{escape(words)}" viewBox="0 0 {_WIDTH:g} {whole:g}" font-size="12">{"".join(parts)}</svg></div>'
+        '<div class="scroll" role="group" tabindex="0" aria-label="Road from above">'
+        f"{drawing(parts, words, _WIDTH, whole, 12, 'timeline')}</div>"
         f'<p class="note">{escape(view.title)}. The own car is at the left in each strip; all drive to the right.</p>'
     )
 
@@ -42,7 +43,7 @@ def _strip(view: LaneView, frame: LaneFrame, top: float, height: float) -> Itera
             yield _car(view, ahead, right, top, "series-2", f"another car, {ahead:.0f} m ahead")
     middle = top + height / 2
     for text, y, fill in ((f"{frame.time:g} s", middle - 3, "quiet"), (frame.action, middle + 13, "ink")):
-        yield f'<text x="{_TIME - 10:g}" y="{y:g}" text-anchor="end" fill="var(--{fill})">{escape(text)}</text>'
+        yield svg_text(_TIME - 10, y, text, "end", fill)
 
 
 def _car(view: LaneView, ahead: float, right: float, top: float, colour: str, name: str) -> str:

@@ -6,11 +6,11 @@ from markupsafe import Markup
 
 from edgewright.core.formatting import number, percent, plural
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
-from edgewright.schema.trace_flow import Interval
 from edgewright.schema.tuning import TunePoint, TuneRecord
-from edgewright.trace.blocks.charts import draw, legend
+from edgewright.trace.blocks.charts import figure_html
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 from edgewright.trace.html import blocks_html, sections_page
+from edgewright.trace.sentences.facts import interval_text
 
 # Points of the front that a terminal shows; the record has all.
 _MAX_POINTS = 12
@@ -86,8 +86,8 @@ def _row(mark: str, point: TunePoint, record: TuneRecord) -> tuple[str, ...]:
     return (
         mark,
         f"{point.missed} of {point.events}",
-        _shares(point.missed_share),
-        _rates(point.false_rate),
+        interval_text(point.missed_share, percent),
+        interval_text(point.false_rate, _rate),
         "-" if point.delay is None else f"{number(point.delay)}{unit}",
         f"{point.cost:g}",
         f"{point.smoothing}, {point.debounce}, {_threshold(point)}, {point.refractory:g}{unit}",
@@ -98,14 +98,6 @@ def _threshold(point: TunePoint) -> str:
     if point.thresholds:
         return " ".join(f"{label} {value:g}" for label, value in point.thresholds.items())
     return f"{point.threshold:g}" if point.threshold else "-"
-
-
-def _shares(interval: Interval) -> str:
-    return f"{percent(interval.value)} ({percent(interval.low)} to {percent(interval.high)})"
-
-
-def _rates(interval: Interval) -> str:
-    return f"{_rate(interval.value)} ({_rate(interval.low)} to {_rate(interval.high)})"
 
 
 def _rate(value: float) -> str:
@@ -121,8 +113,9 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
         blocks.append(
             Paragraph(
                 text=f"{how} on the others, evaluated on each of {plural(len(record.people), 'person', 'people')} in "
-                f"turn: {others.missed} of {others.events} events missed, {_shares(others.missed_share)}; false alarms "
-                f"a {record.per} {_rates(others.false_rate)}; cost {others.cost:g}. Expect this for new people."
+                f"turn: {others.missed} of {others.events} events missed, "
+                f"{interval_text(others.missed_share, percent)}; false alarms a {record.per} "
+                f"{interval_text(others.false_rate, _rate)}; cost {others.cost:g}. Expect this for new people."
             )
         )
         before = record.before
@@ -150,9 +143,9 @@ def tuning_sentence(record: TuneRecord) -> str:
     how += f", threshold {_threshold(point)}" if point.threshold or point.thresholds else ", the largest probability"
     how += f", {point.refractory:g} s between alarms" if point.refractory else ""
     return (
-        f"{how[:1].upper()}{how[1:]}: {point.missed} of {point.events} events missed and {_rates(point.false_rate)} "
-        f"false alarms a {record.per}, cost {point.cost:g}; before {before.missed} missed and "
-        f"{_rates(before.false_rate)}, cost {before.cost:g}."
+        f"{how[:1].upper()}{how[1:]}: {point.missed} of {point.events} events missed and "
+        f"{interval_text(point.false_rate, _rate)} false alarms a {record.per}, cost {point.cost:g}; before "
+        f"{before.missed} missed and {interval_text(before.false_rate, _rate)}, cost {before.cost:g}."
     )
 
 
@@ -179,7 +172,5 @@ def _curve_svg(record: TuneRecord) -> Markup:
         mark_x=100 * chosen.missed_share.value,
         dots=True,
     )
-    head = Markup('<p class="legend" aria-hidden="true">{}</p>').format(legend(curves))
-    note = "False alarms a {} against missed events in per cent; the dashed line marks what was chosen."
-    caption = Markup('<p class="note">{}</p>').format(note.format(record.per))
-    return head + draw(chart) + caption
+    note = "against missed events in per cent; the dashed line marks what was chosen."
+    return figure_html(chart, f"False alarms a {record.per} {note}")
