@@ -226,7 +226,7 @@ def test_a_job_forecasts_with_intervals_and_plans(wear: Path, tmp_path: Path, cl
     forecast, sure = (dict(map(tuple, curve["points"])) for curve in life["signals"][0])
     assert all(sure[age] <= forecast[age] for age in forecast)
     page = (tmp_path / wear.name / "job.html").read_text()
-    assert page.count('<figure class="chart"') == 2
+    assert page.count('<figure><p class="legend"') == 2
     assert (tmp_path / wear.name / "intervals" / "intervals.json").is_file()
     package = read_package(tmp_path / wear.name / "intervals" / "wear.edge")
     assert package.manifest.provenance["interval"] == "90 %, calibrated on 15 groups left out"
@@ -245,7 +245,7 @@ def test_a_job_forecasts_with_intervals_and_plans(wear: Path, tmp_path: Path, cl
         (("folds = 3", "folds = 30"), "more groups than 30 folds need"),
         (('kind = "intervals"', 'kind = "prove"'), "no key 'folds'"),
         (("risk = 0.1", "risk = 0.9"), "risk"),
-        (("risk = 0.1", 'intervals = "nothing"'), "a step of kind 'intervals' before"),
+        (("risk = 0.1", 'intervals = "nothing"'), "a step 'nothing' of kind 'intervals' before"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(

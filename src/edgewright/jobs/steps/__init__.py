@@ -99,6 +99,23 @@ class Work:
                 raise InputError("texts", "nothing there", str(path), _origins((path.name,)))
         return paths
 
+    def new_folder(self, config: StepConfig) -> Path:
+        """Make the folder of a step's files."""
+        folder = self.out / config.step_name
+        folder.mkdir()
+        return folder
+
+    def file_of(self, name: str, kind: str, file: str) -> Path:
+        """Return a file that a step before has made.
+
+        Raises:
+            InputError: there is no such step, of that kind.
+        """
+        path = self.out / name / file
+        if not path.is_file():
+            raise InputError(f"a step {name!r} of kind {kind!r} before", "none", f"{self.folder.name} job.toml")
+        return path
+
     def run_of(self, name: str) -> Ran:
         """Return what a step ran; the newest when the name is empty.
 

@@ -9,7 +9,7 @@ from edgewright.core.formatting import plural
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor, package_path
 from edgewright.data.load import load_data
-from edgewright.jobs.group_figures import with_and_without
+from edgewright.jobs.group_figures import ratio, with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.jobs.steps.replay import unseen
 from edgewright.pipeline.package.variants import recording_engine
@@ -17,7 +17,7 @@ from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import SHARE, Numbers
+from edgewright.training.metrics import SHARE
 from edgewright.workflows.detection.threshold import rate
 from edgewright.workflows.tuning.grid import Tally, evaluated
 from edgewright.workflows.tuning.recordings import tapes_of
@@ -76,19 +76,15 @@ def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]
     )
     hours = float(seconds.sum()) / _HOUR
     called = np.flatnonzero(events)
-
-    def share(rows: Numbers) -> float:
-        return float(missed[called[rows]].sum() / events[called[rows]].sum())
-
     value, low, high = rate(int(false.sum()), hours)
     alarmed = Interval(value=value, low=low, high=high, method="Byar")
     figures = [JobFigure(name="events", title=f"times {', '.join(alarms)} was said", value=int(events.sum()), unit="1")]
     if len(called):
-        worst = int((missed[called] / events[called]).argmax())
-        names = [groups[row] for row in called]
-        figures += with_and_without("missed", "missed", names, worst, share, SHARE, joint=", ")
+        lost, said, names = missed[called], events[called], [groups[row] for row in called]
+        worst = int((lost / said).argmax())
+        figures += with_and_without("missed", "missed", names, worst, ratio(lost, said), SHARE, joint=", ")
     figures += [
-        JobFigure(name="false_alarms", title="false alarms an hour", value=value, interval=alarmed, unit="1"),
+        JobFigure.of_interval("false_alarms", "false alarms an hour", alarmed, "1"),
         JobFigure(name="hours", title="hours of other sound", value=hours, unit="1"),
     ]
     each = "; ".join(

@@ -170,8 +170,7 @@ class Config(ManualConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 def _answers(config: Config, work: Work) -> StepRecord:
     with work.listener.doing("Indexing documents"):
         manual = read_manual(config, work)
-        folder = work.out / config.step_name
-        folder.mkdir()
+        folder = work.new_folder(config)
         path = folder / INDEX
         written = write_index(path, manual.documents)
     with work.listener.doing("Asking questions"), DocumentIndex(path) as index:

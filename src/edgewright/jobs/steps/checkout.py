@@ -108,9 +108,7 @@ class Basket:
 
 def _checkout(config: Config, work: Work) -> StepRecord:
     ran = work.run_of(config.run)
-    file = work.out / config.taught / f"{ran.config.name}.neighbours"
-    if not file.is_file():
-        raise InputError(f"a step {config.taught!r} of kind 'few_shot' before", "none", f"{work.folder.name} job.toml")
+    file = work.file_of(config.taught, "few_shot", f"{ran.config.name}.neighbours")
     counts, step = _busiest(config, work)
     package, index = package_path(judged_of(ran.folder)), read_index(file)
     predictor, new, space = load(package), index.spec.labels, index.space()
@@ -122,8 +120,7 @@ def _checkout(config: Config, work: Work) -> StepRecord:
     confirmed = baskets[round(config.confirmed * len(baskets))].products.start
     near, sure = -1.0, 2.0
     answers, charged, seconds = list[Answer](), list[str](), list[float]()
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     with tempfile.TemporaryDirectory() as room, work.listener.doing("Charging products", len(rows)) as advance:
         for number, (label, picture) in enumerate(zip(truth, material.samples.X[rows], strict=True)):
             if number == confirmed:

@@ -17,10 +17,10 @@ from edgewright.core.formatting import plural
 from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.jobs.steps import Step, Work, run_offline
 from edgewright.jobs.steps.answers import ManualConfig, read_manual
-from edgewright.jobs.steps.flow import share_by_group
+from edgewright.jobs.steps.flow import answered_from, share_by_group
 from edgewright.language.dialogue.conversation import WAIT, Conversation
 from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
-from edgewright.language.documents.judging import SectionQuestion, plain
+from edgewright.language.documents.judging import SectionQuestion
 from edgewright.nlp.dialogue import DialogueOutput
 from edgewright.nlp.documents.retrieval import Retriever
 from edgewright.nlp.utterance.parse import Understanding
@@ -108,16 +108,13 @@ class _Exchange:
             return bool(self.outputs) and self.did == _TALK and self.outputs[-1].after == self.line.state
         if self.did != _ANSWER or not question.section:
             return self.did == self.line.expected
-        retrievals = [output.retrieved for output in self.outputs if output.retrieved is not None]
-        return question.section in map(plain, retrievals[-1].passages[0].path)
+        return answered_from(self.outputs, question.section)
 
 
 def _conversation(config: Config, work: Work) -> StepRecord:
     manual = read_manual(config, work)
     script = convert_table(read_toml(work.folder / config.script, "a script"), _Script, config.script)
-    table = work.out / config.flow / "flow.toml"
-    if not table.is_file():
-        raise InputError(f"a step {config.flow!r} of kind 'flow' before", "none", f"{work.folder.name} job.toml")
+    table = work.file_of(config.flow, "flow", "flow.toml")
     days: list[tuple[_Exchange, ...]] = []
     with work.listener.doing("Talking to the manual", config.days) as advance:
         for day in range(config.days):
@@ -258,13 +255,9 @@ def _timeline(exchanges: Sequence[_Exchange], script: str) -> Timeline:
     turn = (
         min(after - exchange.line.shown_at for exchange, after in zip(exchanges, ends, strict=False)) if ends else 30.0
     )
-    truth = tuple(
-        Stretch(label=exchange.line.expected, start=exchange.line.shown_at, end=exchange.line.shown_at + turn)
-        for exchange in exchanges
-    )
-    answers = tuple(
-        Stretch(label=exchange.did, start=exchange.line.shown_at, end=exchange.line.shown_at + turn)
-        for exchange in exchanges
+    truth, answers = (
+        tuple(Stretch(label=label, start=e.line.shown_at, end=e.line.shown_at + turn) for label, e in lane)
+        for lane in ([(e.line.expected, e) for e in exchanges], [(e.did, e) for e in exchanges])
     )
     states, marks, before = list[Stretch](), list[Mark](), 0.0
     for number, exchange in enumerate(exchanges):

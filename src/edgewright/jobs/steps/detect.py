@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.core.formatting import plural
 from edgewright.data.load import load_data
-from edgewright.jobs.group_figures import with_and_without
+from edgewright.jobs.group_figures import ratio, with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.monitor.detector_stream import write_detector
 from edgewright.schema.data import DataSet, Recording
@@ -17,7 +17,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import SHARE, Numbers
+from edgewright.training.metrics import SHARE
 from edgewright.workflows.detection.fit import fit_detector, scored
 from edgewright.workflows.detection.rows import Watched, watched_of
 from edgewright.workflows.detection.selection import choose
@@ -147,32 +147,25 @@ def _figures(judgements: list[_GroupCounts], events: int, hours: float) -> list[
         np.array([judgement.hours for judgement in judgements]),
     )
     known = np.array([judgement.counts.detected + judgement.counts.missed for judgement in judgements], np.float64)
-
-    def recall(rows: Numbers) -> float:
-        return float(detected[rows].sum() / max(known[rows].sum(), 1.0))
-
-    def alarms(rows: Numbers) -> float:
-        return float(false[rows].sum() / exposure[rows].sum())
-
     figures = [JobFigure(name="events", title="events", value=events, unit="1")]
     if len(judgements) == 1:
         if events:
             figures.append(_alone("found", "events found", share(int(detected[0]), events), "Wilson", ""))
         return [*figures, _alone("false_alarms", "false alarms an hour", rate(int(false[0]), hours), "Byar", "1")]
     names = [judgement.name for judgement in judgements]
-    for name, title, statistic, worst in (
-        ("found", "events found", recall, int((detected / np.maximum(known, 1)).argmin())),
-        ("false_alarms", "false alarms an hour", alarms, int((false / exposure).argmax())),
-    ):
-        unit, within = ("", SHARE) if name == "found" else ("1", (0.0, float("inf")))
-        figures += with_and_without(name, title, names, worst, statistic, within, unit)
-    return figures
+    least, most = int((detected / np.maximum(known, 1)).argmin()), int((false / exposure).argmax())
+    hourly = ratio(false, exposure)
+    return [
+        *figures,
+        *with_and_without("found", "events found", names, least, ratio(detected, known), SHARE),
+        *with_and_without("false_alarms", "false alarms an hour", names, most, hourly, (0.0, np.inf), "1"),
+    ]
 
 
 def _alone(name: str, title: str, estimate: tuple[float, float, float], method: str, unit: str) -> JobFigure:
     value, low, high = estimate
     interval = Interval(value=value, low=low, high=high, method=f"{method}, one group")
-    return JobFigure(name=name, title=title, value=value, interval=interval, unit=unit)
+    return JobFigure.of_interval(name, title, interval, unit)
 
 
 STEP = Step(Config, "Events by a detector", _detect)

@@ -186,11 +186,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _drive(config: Config, work: Work) -> StepRecord:
     path, envelope = work.folder / config.environment, work.folder / config.envelope
-    table = work.out / config.shield / TABLE
-    if not table.is_file():
-        raise InputError(
-            f"a step of kind 'shield' before, named {config.shield!r}", "none", f"{work.folder.name} job.toml"
-        )
+    table = work.file_of(config.shield, "shield", TABLE)
     spec = read_environment(path)
     _fits(spec, path, envelope)
     package = package_path(judged_of(work.run_of(config.run).folder))

@@ -94,8 +94,7 @@ def _episodes(config: Config, work: Work) -> StepRecord:
     # A wrong table is one error here, not one of every process.
     Environment(read_environment(path), path.name)
     tasks = [PlanTask(path, config.seed + i, config.ahead, config.explore) for i in range(config.episodes)]
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     rows = crashed = 0
     counts: dict[str, int] = {}
     with (

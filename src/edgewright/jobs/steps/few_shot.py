@@ -64,8 +64,7 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
     shares = np.array([np.mean(right[label]) for label in right])
     figure = mean_interval(shares, "label", SHARE)
     worst = min(right, key=lambda label: float(np.mean(right[label])))
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     write_index(folder / f"{ran.config.name}.neighbours", _taught(index, samples, pools, config.shots))
     return StepRecord(
         command=f"edgewright few-shot learn {ran.folder.name} --examples EXAMPLES --space {config.space} "

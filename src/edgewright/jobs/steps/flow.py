@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from edgewright.language.intents.network import size_of
 from edgewright.language.intents.train import How
 from edgewright.language.training import lines, train
 from edgewright.language.utterances.read import read
+from edgewright.nlp.dialogue import DialogueOutput
 from edgewright.nlp.documents.retrieval import Retriever
 from edgewright.nlp.utterance.model_file import write_language
 from edgewright.nlp.utterance.parse import Understanding
@@ -46,8 +48,7 @@ class Config(ManualConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 def _flow(config: Config, work: Work) -> StepRecord:
     manual = read_manual(config, work)
     table = convert_table(read_toml(work.folder / config.flow, "a state table"), StateTable, config.flow)
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     says, intents = _files(config, work, table)
     with work.listener.doing("Holding the dialogue"):
         model = Understanding.load(folder / table.model) if table.model else None
@@ -83,14 +84,13 @@ def _flow(config: Config, work: Work) -> StepRecord:
 
 def _files(config: Config, work: Work, table: StateTable) -> tuple[list[str], list[JobFigure]]:
     """Put the table, its model and its index into one folder; return what training said, and measured."""
-    folder, where = work.out / config.step_name, f"{work.folder.name} job.toml"
+    folder = work.out / config.step_name
     write_atomic(folder / "flow.toml", (work.folder / config.flow).read_bytes())
-    index = work.out / config.answers / INDEX
-    if not index.is_file():
-        raise InputError(f"a step {config.answers!r} of kind 'answers' before", "none", where)
+    index = work.file_of(config.answers, "answers", INDEX)
     for name in dict.fromkeys(retrieval.index for retrieval in table.retrieve.values()):
         shutil.copyfile(index, folder / name)
     if bool(table.model) != bool(config.utterances):
+        where = f"{work.folder.name} job.toml"
         raise InputError("`utterances` for the `model` that the table names", "one of them", where)
     if not table.model:
         return [], []
@@ -117,10 +117,13 @@ def _put(conversation: Conversation, state: str, question: SectionQuestion) -> t
     """Return whether a question was looked up, and whether it was answered from its section."""
     conversation.talk.machine.recall(state, 0.0)
     outputs = conversation.take(question.text, 0.0).outputs
+    return any(output.retrieved is not None for output in outputs), answered_from(outputs, question.section)
+
+
+def answered_from(outputs: Sequence[DialogueOutput], section: str) -> bool:
+    """Return whether the last retrieval, if there is one, answered from a section."""
     retrievals = [output.retrieved for output in outputs if output.retrieved is not None]
-    if not retrievals or not retrievals[-1].answered:
-        return bool(retrievals), False
-    return True, question.section in map(plain, retrievals[-1].passages[0].path)
+    return bool(retrievals) and retrievals[-1].answered and section in map(plain, retrievals[-1].passages[0].path)
 
 
 def share_by_group(hits: list[bool], groups: NDArray[np.str_]) -> Interval:

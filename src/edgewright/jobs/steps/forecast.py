@@ -103,8 +103,7 @@ def _forecast(config: Config, work: Work) -> StepRecord:
         series = read_job_series(config, work)
         judgement = judge_forecast(series.values, series.start, series.request, column=series.column)
         scores = score_forecaster(judgement.forecaster, series.values[series.start :], series.column)
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     write_forecaster(folder / f"{series.column}.forecaster", judgement.forecaster)
     named = [str(season) for season in series.request.seasons]
     ratio = judgement.ratio(series.start)

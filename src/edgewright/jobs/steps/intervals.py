@@ -17,7 +17,7 @@ from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
 from edgewright.schema.package import IntervalSpec
 from edgewright.training.metrics import SHARE, group_interval
-from edgewright.workflows.intervals import BINS, FoldRequest, Folds, band_of, forecast_folds
+from edgewright.workflows.intervals import BINS, FoldRequest, band_of, forecast_folds
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -48,8 +48,7 @@ def _intervals(config: Config, work: Work) -> StepRecord:
     ran = work.run_of(config.run)
     request = FoldRequest(config.folds, config.inner, config.judge)
     folds = forecast_folds(ran.config, ran.data, request, work.listener)
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     write_atomic(folder / FOLDS, msgspec.json.encode(folds))
     tail = (1 - config.level) / 2
     sides = [fold.test for fold in folds.folds]
@@ -129,11 +128,6 @@ def _chart(
         curves=(curve("truth", truth), curve("lower end", low), curve("upper end", high)),
         label=f"Truth and interval of {group}, row by row.",
     )
-
-
-def read_folds(work: Work, name: str) -> Folds:
-    """Return what a step of this kind forecast."""
-    return msgspec.json.decode((work.out / name / FOLDS).read_bytes(), type=Folds)
 
 
 STEP = Step(Config, "Intervals", _intervals)

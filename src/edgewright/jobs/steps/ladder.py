@@ -38,8 +38,7 @@ def _ladder(config: Config, work: Work) -> StepRecord:
         problem, climbed, work.listener.doing, work.listener.ahead, patience=config.patience, rungs=config.rungs
     )
     record = ladder.climb()
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     (folder / LADDER_FILE).write_bytes(encode_record(record))
     figures = tuple(
         JobFigure.of_interval(rung.name, f"{rung.title}{', chosen' * rung.chosen}", rung.score)

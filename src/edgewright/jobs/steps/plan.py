@@ -11,8 +11,7 @@ import numpy as np
 from edgewright.core.formatting import percent
 from edgewright.core.package import around
 from edgewright.jobs.steps import Step, StepConfig, Work
-from edgewright.jobs.steps.intervals import FOLDS, read_folds
-from edgewright.schema.errors import InputError
+from edgewright.jobs.steps.intervals import FOLDS
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, Mark, StepRecord, Stretch, Timeline
 from edgewright.training.metrics import group_interval, wilson
 from edgewright.workflows.intervals import Folds, Plan, Policy, band_of, by_age, plans_of
@@ -57,9 +56,7 @@ def clock_of(folds: Folds) -> Clock:
 
 
 def _plan(config: Config, work: Work) -> StepRecord:
-    if not (work.out / config.intervals / FOLDS).is_file():
-        raise InputError("a step of kind 'intervals' before", repr(config.intervals), f"{work.folder.name} job.toml")
-    folds = read_folds(work, config.intervals)
+    folds = msgspec.json.decode(work.file_of(config.intervals, "intervals", FOLDS).read_bytes(), type=Folds)
     policy = Policy(config.risk, config.notice, config.length)
     plans = [plan for fold in folds.folds for plan in plans_of(fold, folds.rows, policy)]
     ages = [plan for fold in folds.folds for plan in by_age(fold, folds.rows, config.risk)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
-from edgewright.jobs.group_figures import with_and_without
+from edgewright.jobs.group_figures import ratio, with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work, run_offline
 from edgewright.jobs.steps.coach import recordings_of
 from edgewright.language.pronunciation.coach import CoachFile, read_coach
@@ -157,11 +157,9 @@ def _record(
             ("changed words that are told", "found", np.argmin) if of == 0
             else ("right words that are told as mistakes", "false_alarms", np.argmax)
         )  # fmt: skip
-        each = counts[:, of + 1] / np.maximum(counts[:, of], 1)
-        return tuple(with_and_without(
-            key, title, speakers.tolist(), int(worst(each)),
-            lambda rows: float(counts[rows, of + 1].sum() / max(counts[rows, of].sum(), 1)), SHARE, joint=", ",
-        ))  # fmt: skip
+        whole, part = counts[:, of], counts[:, of + 1]
+        bad, share_of = int(worst(part / np.maximum(whole, 1))), ratio(part, whole)
+        return tuple(with_and_without(key, title, speakers.tolist(), bad, share_of, SHARE, joint=", "))
 
     delays = np.array([delay for sentence in read for delay in sentence.delays])
     seconds = sum(sentence.seconds for sentence in read)

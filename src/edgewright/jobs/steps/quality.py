@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core.formatting import percent, plural
 from edgewright.core.input.windows import cut
 from edgewright.data.load import load_data
-from edgewright.jobs.group_figures import with_and_without
+from edgewright.jobs.group_figures import ratio, with_and_without
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.monitor.detector_stream import window_features, write_detector
 from edgewright.schema.data import DataSet, Floats
@@ -21,7 +21,7 @@ from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 from edgewright.schema.package import WindowSpec
-from edgewright.training.metrics import SHARE, Numbers
+from edgewright.training.metrics import SHARE
 from edgewright.workflows.detection.faults import FAULTS, damaged
 from edgewright.workflows.detection.fit import configured, learn, scored
 from edgewright.workflows.detection.rows import Stretch, named
@@ -137,11 +137,8 @@ def _figures(refused_shares: Mapping[str, list[float]], groups: list[str]) -> li
         values = np.array(shares)
         bad = int(values.argmax() if name == "refused" else values.argmin())
         title = "good windows refused" if name == "refused" else f"windows refused, {name}"
-
-        def share(rows: Numbers, values: NDArray[np.float64] = values) -> float:
-            return float(values[rows].mean())
-
-        figures += with_and_without(name.replace(" ", "_"), title, groups, bad, share, SHARE, joint=", ")
+        mean = ratio(values, np.ones(len(values)))
+        figures += with_and_without(name.replace(" ", "_"), title, groups, bad, mean, SHARE, joint=", ")
     return figures
 
 

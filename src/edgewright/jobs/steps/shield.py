@@ -247,8 +247,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _shield(config: Config, work: Work) -> StepRecord:
     envelope = read_envelope(work.folder / config.envelope)
-    folder = work.out / config.step_name
-    folder.mkdir()
+    folder = work.new_folder(config)
     table = msgspec.to_builtins(shield_table(envelope))
     rows = table.pop("steps")
     write_atomic(folder / TABLE, f"{toml_text(table)}steps = {value_text(rows, lines=True)}\n".encode())

@@ -75,12 +75,9 @@ class _Word:
 
 
 def _typing(config: Config, work: Work) -> StepRecord:
-    folder = work.out / config.model
-    file = folder / f"{config.model}.text"
-    if not file.is_file():
-        raise InputError(f"a step {config.model!r} of kind 'suggest' before", "none", f"{work.folder.name} job.toml")
+    file = work.file_of(config.model, "suggest", f"{config.model}.text")
     _, model = read_text_model(file)
-    passages = _passages((folder / TYPED).read_text(encoding="ascii"), config)
+    passages = _passages((file.parent / TYPED).read_text(encoding="ascii"), config)
     seconds: list[float] = []
 
     def on_device(text: str) -> Sequence[str]:
