@@ -104,7 +104,7 @@ def environment() -> Environment:
         keep_trailing_newline=False,
     )
     templates.filters.update(
-        path=lambda text: quote(text, safe="/"),
+        path=quoted,
         percent=percent,
         figure=number,
         unit=lambda value, unit: amount(value, unit.replace("uJ", "µJ")),
@@ -121,6 +121,11 @@ def environment() -> Environment:
         clock=lambda seconds: when_text(utc_text(seconds)),
     )
     return templates
+
+
+def quoted(text: str) -> str:
+    """Return a path as a part of an address."""
+    return quote(text, safe="/")
 
 
 def when_text(started: str) -> str:
@@ -215,27 +220,20 @@ def text_of(form: FormData, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-async def not_found(request: Request, error: Exception) -> Response:
-    """Return the page of a wrong address."""
-    known = error if isinstance(error, HTTPException) else HTTPException(404)
-    # An address without a route has the standard phrase, which the title says already.
-    text = known.detail if known.detail not in ("", "Not Found") else "The studio has no page at this address."
-    titles = {404: "Not found", 405: "Method not allowed", 409: "Conflict"}
-    title = titles.get(known.status_code, "No")
-    return render(request, "error.html", status=known.status_code, title=title, message=text)
-
-
-async def mistaken(request: Request, error: Exception) -> Response:
-    """Return the page of a user's mistake: the one line that the command would print."""
-    status = 413 if isinstance(error, TooLargeError) else 400
-    return render(request, "error.html", status=status, title="Request failed", message=error_text(error))
-
-
-async def broken(request: Request, error: Exception) -> Response:
-    """Return the page of a defect of ours; what it was stands on the terminal."""
-    traceback.print_exception(error, file=sys.stderr)
-    text = f"The studio failed ({type(error).__name__}); the terminal that runs it has the traceback."
-    return render(request, "error.html", status=500, title="Internal error", message=text)
+async def failed(request: Request, error: Exception) -> Response:
+    """Return the page of a wrong address, of a user's mistake, or of a defect of ours, whose traceback is printed."""
+    if isinstance(error, HTTPException):
+        # An address without a route has the standard phrase, which the title says already.
+        text = error.detail if error.detail not in ("", "Not Found") else "The studio has no page at this address."
+        status, titles = error.status_code, {404: "Not found", 405: "Method not allowed", 409: "Conflict"}
+        title = titles.get(status, "No")
+    elif isinstance(error, EdgewrightError):
+        status, title, text = 413 if isinstance(error, TooLargeError) else 400, "Request failed", error_text(error)
+    else:
+        traceback.print_exception(error, file=sys.stderr)
+        status, title = 500, "Internal error"
+        text = f"The studio failed ({type(error).__name__}); the terminal that runs it has the traceback."
+    return render(request, "error.html", status=status, title=title, message=text)
 
 
 def error_text(error: Exception) -> str:

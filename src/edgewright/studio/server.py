@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.frame import HERE, Studio, broken, environment, mistaken, not_found
+from edgewright.studio.frame import HERE, Studio, environment, failed
 from edgewright.studio.jobs import Jobs
 from edgewright.studio.local_server import LARGEST_BODY, Guard, open_browser, serve_until_signal
 from edgewright.studio.pages import pages
@@ -46,7 +46,7 @@ def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: P
         routes=[route for page in known for route in page.routes]
         + [Mount("/static", _Files(directory=HERE / "static"), name="static")],
         middleware=[Middleware(Guard, port=port, largest=largest)],
-        exception_handlers={HTTPException: not_found, EdgewrightError: mistaken, Exception: broken},
+        exception_handlers=dict.fromkeys((HTTPException, EdgewrightError, Exception), failed),
     )
     runs = Runs(folder)
     app.state.studio = Studio(

@@ -50,6 +50,9 @@ _FILES = {
 }
 
 
+_ERRORS = (ApiError, EdgewrightError, HTTPException, ClientDisconnect, Exception)
+
+
 class _ApiGuard(Guard):
     """Programs of this machine may ask; pages of other sites may not. Refusals are errors of the API."""
 
@@ -79,14 +82,7 @@ def chat_app(models: Mapping[str, LoadedModel], port: int, *, body_timeout_s: fl
             Route("/v1/completions", _complete, methods=["POST"]),
         ],
         middleware=[Middleware(_ApiGuard, port=port, largest=LARGEST_BODY)],
-        exception_handlers={
-            ApiError: _refused,
-            TooLargeError: _mistaken,
-            EdgewrightError: _mistaken,
-            HTTPException: _not_found,
-            ClientDisconnect: _broken_off,
-            Exception: _broken,
-        },
+        exception_handlers=dict.fromkeys(_ERRORS, _failed),
     )
     app.state.models = dict(models)
     app.state.started = int(time.time())
@@ -254,40 +250,25 @@ class _Answer:
 
 
 def _error(error: Exception) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, TooLargeError):
+        return ApiError(413, error_of(error, None).message)
     if isinstance(error, EdgewrightError):
         return error_of(error, None)
+    if isinstance(error, ClientDisconnect):
+        return ApiError(400, "The client closed the connection.")
     traceback.print_exception(error, file=sys.stderr)
     return ApiError(500, f"The server failed ({type(error).__name__}); its terminal has the traceback.")
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    del request
-    refusal = cast(ApiError, error)
-    return _json(refusal.body, refusal.status)
-
-
-async def _mistaken(request: Request, error: Exception) -> Response:
-    del request
+async def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        known = "GET /v1/models, POST /v1/chat/completions, POST /v1/completions, and the page GET /"
+        text = f"{request.method} {request.url.path[:100]} is not served. Known: {known}."
+        error = ApiError(error.status_code, text)
     problem = _error(error)
-    return _json(problem.body, 413 if isinstance(error, TooLargeError) else problem.status)
-
-
-async def _not_found(request: Request, error: Exception) -> Response:
-    status = cast(HTTPException, error).status_code
-    path = request.url.path[:100]
-    known = "GET /v1/models, POST /v1/chat/completions, POST /v1/completions, and the page GET /"
-    text = f"{request.method} {path} is not served. Known: {known}."
-    return _json(ApiError(status, text).body, status)
-
-
-async def _broken_off(request: Request, error: Exception) -> Response:
-    del request, error
-    return _json(ApiError(400, "The client closed the connection.").body, 400)
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    del request
-    return _json(_error(error).body, 500)
+    return _json(problem.body, problem.status)
 
 
 @contextmanager

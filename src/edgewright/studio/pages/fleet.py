@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgewright.fleet.protocol.plans.reasons import ACTS, reason
+from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import Overview
 from edgewright.schema.fleet_watch import (
     Attention,
@@ -30,7 +32,7 @@ from edgewright.schema.fleet_watch import (
     SpreadPart,
     Trait,
 )
-from edgewright.studio.frame import Page, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, page_of, render, studio_of, text_of
 from edgewright.studio.view.drawing import COLOURS
 from edgewright.studio.view.fleet_folders import fleets, practices_of, shown_fleet
 from edgewright.studio.view.fleet_map import STATES, FleetMap, StageMap, draw_map, symbol
@@ -132,6 +134,7 @@ def line(name: str, values: Sequence[tuple[float, float]], unit: str) -> tuple[C
     return Chart(name, "hours", (Curve(name, points),), label, dots=len(known) == 1, unit=unit), latest, largest
 
 
+T = TypeVar("T")
 Answer = Callable[[Request, "ApiClient"], Response]
 Acting = Callable[[Request, "ApiClient", FormData], Response]
 _FIELDS = 10
@@ -173,6 +176,21 @@ def fleet_folder(request: Request, form: FormData | None = None) -> Path:
 def field_line(form: FormData, name: str, longest: int) -> str:
     """Return a field in one line."""
     return " ".join(text_of(form, name).split())[:longest]
+
+
+def ask_named(request: Request, api: ApiClient, kind: type[T], key: str, pattern: str, address: str, word: str) -> T:
+    """Return what the address of a page names, from an address of the API with `{}` for the name.
+
+    Raises:
+        HTTPException: 404 where there is none.
+    """
+    name = str(request.path_params[key])
+    if not re.fullmatch(pattern, name):
+        raise HTTPException(404, f"This fleet has no {word}.")
+    try:
+        return api.ask(kind, "GET", address.format(name))
+    except InputError as error:
+        raise HTTPException(404, error_text(error)) from None
 
 
 def products_of(folder: Path) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -115,16 +114,12 @@ def _publish(request: Request, api: ApiClient, problem: str = "", *, status: int
         request, "fleet_publish.html", status=status, title="Publish", packages=packages, problem=problem,
         run=run, faults=faults, fault=fault if fault in faults else "", fleet=folder, keys=folder / "keys",
         newest=published[0].release if published else None, products=products, product=product,
-        sha256=_sha256(_package(request, run).read_bytes()) if run else "",
+        sha256=part_of_fleet("repository.metadata").sha256(_package(request, run).read_bytes()) if run else "",
     )  # fmt: skip
 
 
 def _package(request: Request, run: str) -> Path:
     return package_path(run_folder(studio_of(request).folder, run))
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _faults(simulator: Any) -> dict[str, str]:  # noqa: ANN401 - a module
@@ -136,7 +131,7 @@ def _published(request: Request, api: ApiClient, form: FormData) -> Response:
     folder, fault, practice = fleet_folder(request), text_of(form, "fault"), practice_part()
     try:
         package = part_of_fleet("repository.publication").check_package(_package(request, text_of(form, "run")))
-        if _sha256(package.data) != text_of(form, "sha256"):
+        if part_of_fleet("repository.metadata").sha256(package.data) != text_of(form, "sha256"):
             raise InputError("the package of the page before", "another one", package.name, "Look at it again")
         release = part_of_fleet(OPERATIONS).publish(folder, package, field_line(form, "notes", 1000), _product(form))
         settings = practice.practice_settings(folder)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.core.measures import columns, meaning, measures
 from edgewright.schema.boards import WORDS
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_api import DeviceHistory, DevicePage, Overview, ReportSeen, Retried, Retry
 from edgewright.schema.fleet_report import Phase
 from edgewright.schema.fleet_watch import Events, Whereabouts
 from edgewright.studio.frame import Page, error_text, render
-from edgewright.studio.pages.fleet import fleet_folder, fleet_form, fleet_page, line
+from edgewright.studio.pages.fleet import ask_named, fleet_folder, fleet_form, fleet_page, line
 from edgewright.trace.blocks.charts import WRITERS, draw
 from edgewright.trace.blocks.view_blocks import Chart
 
@@ -31,18 +29,8 @@ _REPORTS, _SHOWN = 500, 25
 
 
 def _history(request: Request, api: ApiClient) -> DeviceHistory:
-    """Return the device that the address names, with its reports.
-
-    Raises:
-        HTTPException: 404 where there is none.
-    """
-    name = str(request.path_params["id"])
-    if not re.fullmatch(r"[0-9a-f]{32}", name):
-        raise HTTPException(404, "This fleet has no device with that id.")
-    try:
-        return api.ask(DeviceHistory, "GET", f"/v1/fleet/devices/{name}?limit={_REPORTS}")
-    except InputError as error:
-        raise HTTPException(404, error_text(error)) from None
+    address = f"/v1/fleet/devices/{{}}?limit={_REPORTS}"
+    return ask_named(request, api, DeviceHistory, "id", r"[0-9a-f]{32}", address, "device with that id")
 
 
 def _device(request: Request, api: ApiClient) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from starlette.routing import Route
 
 from edgewright.fleet.protocol.plans.detection import sentences
 from edgewright.fleet.protocol.plans.reasons import ACTS
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_watch import (
     AbortRollout,
     Events,
@@ -25,7 +24,7 @@ from edgewright.schema.fleet_watch import (
     SteerRollout,
 )
 from edgewright.studio.frame import Page, error_text, render
-from edgewright.studio.pages.fleet import field_line, fleet_folder, fleet_form, fleet_page, shown
+from edgewright.studio.pages.fleet import ask_named, field_line, fleet_folder, fleet_form, fleet_page, shown
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
@@ -34,18 +33,8 @@ _WHY = 400
 
 
 def _seen(request: Request, api: ApiClient) -> RolloutSeen:
-    """Return the rollout that the address names.
-
-    Raises:
-        HTTPException: 404 where there is none.
-    """
-    plan = str(request.path_params["plan"])
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", plan):
-        raise HTTPException(404, "This fleet has no rollout with that name.")
-    try:
-        return api.ask(RolloutSeen, "GET", f"/v1/fleet/rollouts/{plan}")
-    except InputError as error:
-        raise HTTPException(404, error_text(error)) from None
+    pattern, address = r"[a-z0-9][a-z0-9-]{0,62}", "/v1/fleet/rollouts/{}"
+    return ask_named(request, api, RolloutSeen, "plan", pattern, address, "rollout with that name")
 
 
 def _answer(request: Request, api: ApiClient) -> Response:

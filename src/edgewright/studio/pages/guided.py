@@ -24,7 +24,7 @@ from edgewright.pipeline.config import is_own_data
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, form_of, page_of, quoted, render, studio_of, text_of
 from edgewright.studio.local_server import LARGEST_BODY
 from edgewright.studio.pages.data import look
 from edgewright.studio.pages.start import PIPELINES, written
@@ -122,7 +122,7 @@ def _take(request: Request, form: FormData) -> Response:
         return _files(request, str(error.detail), status=error.status_code)
     except EdgewrightError as error:
         return _files(request, error_text(error), status=400)
-    return RedirectResponse(studio_of(request).templates.filters["path"](f"/new/{location}"), 303)
+    return RedirectResponse(quoted(f"/new/{location}"), 303)
 
 
 def _origin(request: Request, location: str) -> Origin:
@@ -214,7 +214,7 @@ def _back(request: Request, location: str, choices: _Choices) -> str:
         **{key: getattr(choices, key) for key in ("decision", "rows", "keep", "features", "device")},
     }
     query = [(key, value) for key, value in filled.items() if value] + [("ignore", name) for name in choices.ignore]
-    address: str = studio_of(request).templates.filters["path"](f"/new/{location}")
+    address = quoted(f"/new/{location}")
     return address + (f"?{urlencode(query)}" if query else "")
 
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from edgewright.studio.frame import Page, form_of, fragment, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, form_of, fragment, page_of, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import cancel
 from edgewright.studio.paths import JOB_RECORD
 from edgewright.trace.blocks.charts import draw
@@ -82,10 +82,10 @@ def _answer(request: Request) -> Response:
     if not path.exists():
         location, name = finished_place(request, identity), identity.rsplit("-", 2)[0]
         if not location and (studio_of(request).folder / name / JOB_RECORD).is_file():
-            return RedirectResponse(studio_of(request).templates.filters["path"](f"/job/{name}"), 303)
+            return RedirectResponse(quoted(f"/job/{name}"), 303)
         if not location:
             raise HTTPException(404, "This run has ended and its journal is gone. See the list of runs.")
-        return RedirectResponse(studio_of(request).templates.filters["path"](f"/page/{location}"), 303)
+        return RedirectResponse(quoted(f"/page/{location}"), 303)
     progress = read_progress(path)
     back = studio_of(request).jobs.back_of(progress.opening.process)
     return render(request, "live.html", title=progress.opening.name, back=back, **_view(progress))
@@ -119,15 +119,13 @@ async def _stream(request: Request, journal: IO[bytes], path: Path) -> AsyncIter
                     shown = now
                     yield await run_in_threadpool(_parts, request, progress)
                 if over:
-                    yield _event("over", _page_address(request, progress) if progress.folder else "")
+                    yield _event("over", _page_address(progress) if progress.folder else "")
                     return
             await asyncio.sleep(LOOK)
 
 
-def _page_address(request: Request, progress: Progress) -> str:
-    kind = "job" if progress.steps else "page"
-    quoted: str = studio_of(request).templates.filters["path"](f"/{kind}/{progress.folder}")
-    return quoted
+def _page_address(progress: Progress) -> str:
+    return quoted(f"/{'job' if progress.steps else 'page'}/{progress.folder}")
 
 
 def _parts(request: Request, progress: Progress) -> bytes:
@@ -154,7 +152,7 @@ def _cancel(request: Request, form: FormData) -> Response:
     progress = read_progress(path)
     if progress.state == "running":
         cancel(progress.opening)
-    return RedirectResponse(studio_of(request).templates.filters["path"](f"/live/{identity}"), 303)
+    return RedirectResponse(quoted(f"/live/{identity}"), 303)
 
 
 PAGE = Page(

@@ -17,7 +17,7 @@ from edgewright.pipeline.config import checked, with_changes
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.trace import Trace
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, form_of, page_of, quoted, render, run_of, studio_of, text_of
 from edgewright.studio.pages.start import PIPELINES, bare, written
 from edgewright.trace.html import blocks_html, page_parts, run_script, run_styles
 from edgewright.trace.journal import FOLDER
@@ -48,7 +48,6 @@ def base_of(request: Request, trace: Trace) -> str:
 
 def _what_if(request: Request, form: FormData) -> Response:
     location, folder, trace = run_of(request)
-    quote = studio_of(request).templates.filters["path"]
     try:
         texts = {name: text_of(form, name).strip() for name in possible(trace)}
         changed = [f"{name}={text}" for name, text in texts.items() if text and text != possible(trace)[name].now]
@@ -67,7 +66,7 @@ def _what_if(request: Request, form: FormData) -> Response:
         number = studio_of(request).jobs.start([*arguments, "--", str(path)], config.name, back)
     except EdgewrightError as error:
         return render(request, "what_if.html", status=400, title="What if", location=location,
-                      problem=error_text(error), back=quote(f"/page/{location}"))  # fmt: skip
+                      problem=error_text(error), back=quoted(f"/page/{location}"))  # fmt: skip
     return RedirectResponse(f"/started/{number}", 303)
 
 
@@ -77,9 +76,8 @@ _ELSEWHERE = ("quiz", "compare")
 
 def _run(request: Request) -> Response:
     location, folder, trace = run_of(request)
-    quoted = studio_of(request).templates.filters["path"](location)
     # A run without settings does not say how its data are read.
-    signals = f"/data/run/{quoted}?view=map&sample=" if trace.config else ""
+    signals = f"/data/run/{quoted(location)}?view=map&sample=" if trace.config else ""
     parts = page_parts(trace, exported_graph(folder), signals)
     return render(
         request, "run.html", title=parts.title, location=location, shown=parts, knobs=possible(trace),
@@ -101,8 +99,7 @@ def _learn(request: Request) -> Response:
     name = request.query_params.get("mode") or next(iter(known), "")
     if name not in known:
         raise HTTPException(404, f"Learning mode not found. Available: {', '.join(known)}.")
-    quote = studio_of(request).templates.filters["path"]
-    body = blocks_html(known[name].blocks(trace), level=3, page=f"/page/{quote(location)}")
+    body = blocks_html(known[name].blocks(trace), level=3, page=quoted(f"/page/{location}"))
     return render(
         request, "learn.html", title=f"{known[name].title}: {trace.name}", location=location, name=trace.name,
         modes=known, mode=name, body=body,

@@ -22,7 +22,7 @@ from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import shipped, source_text
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, form_of, page_of, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import AT_ONCE
 from edgewright.studio.paths import RECORD, below, keep, run_folder
 from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, table_of, value_at
@@ -352,10 +352,9 @@ def _dequeue(request: Request, form: FormData) -> Response:
 def _started(request: Request) -> Response:
     """Return what became of a job: its place in the queue, its journal's page, why it ended, or to ask again."""
     number, studio = int(request.path_params["job"]), studio_of(request)
-    quote = studio.templates.filters["path"]
     identity = studio.jobs.journal(number)
     if identity:
-        return RedirectResponse(f"/live/{quote(identity)}", 303)
+        return RedirectResponse(f"/live/{quoted(identity)}", 303)
     job = studio.jobs.started.get(number)
     if job is None:
         return RedirectResponse("/", 303)
@@ -369,7 +368,7 @@ def _started(request: Request) -> Response:
     if code == 0:
         # It ended before anybody looked: the latest run is its.
         latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
-        return RedirectResponse(f"/page/{quote(latest.location)}" if latest else "/", 303)
+        return RedirectResponse(f"/page/{quoted(latest.location)}" if latest else "/", 303)
     text = job.last_error_line() if code is not None else ""
     return render(
         request, "started.html", title="Starting" if code is None else "The run did not start", going=code is None,

@@ -30,7 +30,7 @@ from edgewright.export.targets import web
 from edgewright.export.web.app import template
 from edgewright.fleet.server.http_listener import server_context
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import HERE, environment, error_text
+from edgewright.studio.frame import HERE, error_text, quoted
 from edgewright.studio.local_server import LARGEST_BODY, TooLargeError, listening
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.phone.access import Access, Guard
@@ -162,7 +162,7 @@ def phone_app(folder: Path, access: Access, address: str, port: int, *, largest:
     hosts = frozenset(name.encode() for name in (f"{address}:{port}", *([address] if port == 443 else [])))
     loader = FileSystemLoader(_ROOM)
     templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    templates.filters["path"] = environment().filters["path"]
+    templates.filters["path"] = quoted
     app = Starlette(
         routes=[
             Route("/", _page),
@@ -172,7 +172,7 @@ def phone_app(folder: Path, access: Access, address: str, port: int, *, largest:
             Route("/app/{run:path}/", _app_file),
         ],
         middleware=[Middleware(Guard, access=access, hosts=hosts, largest=largest)],
-        exception_handlers={HTTPException: _refused, EdgewrightError: _mistaken, ClientDisconnect: _broken_off},
+        exception_handlers=dict.fromkeys((HTTPException, EdgewrightError, ClientDisconnect), _failed),
     )
     app.state.phone = _Phone(folder.resolve(), templates)
     return app
@@ -231,17 +231,12 @@ def _file(name: str, content: bytes) -> Response:
     return Response(content, media_type=kind)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    known = error if isinstance(error, HTTPException) else HTTPException(404)
-    return PlainTextResponse(known.detail, known.status_code)
-
-
-async def _mistaken(request: Request, error: Exception) -> Response:
-    return PlainTextResponse(error_text(error), 413 if isinstance(error, TooLargeError) else 400)
-
-
-async def _broken_off(request: Request, error: Exception) -> Response:
-    return PlainTextResponse("The upload broke off; nothing was kept.", 400)
+async def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return PlainTextResponse(error.detail, error.status_code)
+    broken_off = isinstance(error, ClientDisconnect)
+    text = "The upload broke off; nothing was kept." if broken_off else error_text(error)
+    return PlainTextResponse(text, 413 if isinstance(error, TooLargeError) else 400)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter, OrderedDict, defaultdict
 from dataclasses import dataclass
@@ -84,15 +85,7 @@ class Opened:
         return (None, cut_samples) if isinstance(cut_samples, str) else (cut_samples, "")
 
     def _cut(self) -> Samples:
-        window = self.window()
-        if window is not None:
-            step = window.step or max(1, window.samples // 2)
-            rows = sum(len(r.values) for r in self.dataset.recordings)
-            size = rows / step * window.samples * len(self.dataset.columns) * 4
-            self.every = max(1, int(np.ceil(size / MOST_SAMPLES)))
-            if self.every > 1:
-                window = msgspec.structs.replace(window, step=step * self.every)
-        samples = cut(self.dataset, window)
+        samples, self.every = cut_some(self.dataset, self.window(), MOST_SAMPLES)
         return msgspec.structs.replace(samples, y=encode_target(samples.y, task_of(samples.y, self.origin.task)))
 
     def once(self, key: Any, make: Any) -> Any:  # noqa: ANN401 - of any page
@@ -111,6 +104,17 @@ class Opened:
         if isinstance(self._samples, Samples):
             total += self._samples.X.nbytes
         return total
+
+
+def cut_some(dataset: DataSet, window: WindowConfig | None, maximum: int) -> tuple[Samples, int]:
+    """Return the samples of data, every k-th window where all are more than `maximum` bytes, and k."""
+    every = 1
+    if window is not None:
+        step = window.step or max(1, window.samples // 2)
+        size = 4 * sum(len(r.values) for r in dataset.recordings) / step * window.samples * len(dataset.columns)
+        every = max(1, math.ceil(size / maximum))
+        window = msgspec.structs.replace(window, step=step * every)
+    return cut(dataset, window), every
 
 
 class Shelf:

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import number, plural
-from edgewright.data.samples import cut
 from edgewright.data.targets import encode_target, task_of
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.fitting import first_context, next_context
@@ -36,7 +35,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.trace import BudgetRow
 from edgewright.search.architecture.estimates import digest, untrained_end
-from edgewright.studio.view.data_cache import Opened, Shelf, stamp
+from edgewright.studio.view.data_cache import Opened, Shelf, cut_some, stamp
 from edgewright.studio.view.data_sources import Origin
 
 SAMPLES = 300
@@ -194,12 +193,8 @@ def _origin(config: PipelineConfig) -> Origin:
 
 def _few(opened: Opened, config: PipelineConfig) -> Problem:
     """Return some samples of each class, cut from the data as a run cuts them."""
-    dataset, window = opened.dataset, config.window
-    if window is not None:
-        step = window.step or max(1, window.samples // 2)
-        size = 4 * sum(len(r.values) for r in dataset.recordings) / step * window.samples * len(dataset.columns)
-        window = msgspec.structs.replace(window, step=step * max(1, math.ceil(size / _WINDOW_BYTES)))
-    samples = cut(dataset, window)
+    dataset = opened.dataset
+    samples, _ = cut_some(dataset, config.window, _WINDOW_BYTES)
     task = task_of(samples.y, config.task)
     rng = np.random.default_rng(config.seed)
     chosen = set(rng.permutation(len(samples.y))[:SAMPLES].tolist())
