@@ -12,8 +12,7 @@ import msgspec
 from edgewright.cli.command import Result, argument, declare, option, print_ahead, wants_json
 from edgewright.cli.commands.denoise._options import CleanOptions, decibels
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import listed, refuse_existing
-from edgewright.schema.errors import InputError
+from edgewright.cli.options import listed, refuse_existing, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +57,7 @@ def command(
     float and the int8 network, runs with the base install, and becomes firmware with `edgewright export FILE --to c99`.
     """
     refuse_existing(out, force)
-    span, config = decibels(snr), _config(sizes)
+    span, config = decibels(snr), settings_of(sizes)
     with loading():
         from edgewright.training.backend import prepare
 
@@ -77,16 +76,6 @@ def command(
     trained = train_denoiser(read.read(clean), request, None if wants_json() else _print_epochs(epochs))
     size = write_denoiser(out, trained.file)
     return Result(_summary(trained, out, size), _lines(trained, out, size))
-
-
-def _config(sizes: tuple[str, ...]) -> dict[str, object]:
-    settings: dict[str, object] = {}
-    for size in sizes:
-        key, sign, value = size.partition("=")
-        if not sign or not value.isdecimal():
-            raise InputError("KEY=N, such as filters=48", repr(size), "--set")
-        settings[key] = int(value)
-    return settings
 
 
 def _summary(trained: Trained, out: Path, size: int) -> dict[str, Any]:

@@ -42,12 +42,3 @@ def when(seconds: float | None) -> str:
         return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")
     except (OverflowError, ValueError, OSError):
         return f"{seconds:.0f} s"
-
-
-def amount(count: float) -> str:
-    """'12.3 MB' and the like, powers of ten."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError

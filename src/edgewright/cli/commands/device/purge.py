@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from edgewright.cli.command import Result, declare, option
-from edgewright.cli.commands.device._store import STORE, amount
+from edgewright.cli.commands.device._store import STORE
+from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import InputError
 
 
@@ -46,5 +47,5 @@ def command(
     lines = [
         f"{name}: {count:,} {'parts' if name == purge.LEARNT else 'entries'} deleted" for name, count in deleted.items()
     ]
-    lines += [*(f"deleted {name}" for name in files), f"the files are {amount(max(0, freed))} smaller"]
+    lines += [*(f"deleted {name}" for name in files), f"the files are {bytes_text(max(0, freed))} smaller"]
     return Result({"deleted": deleted, "files": files, "freed_bytes": freed}, lines)

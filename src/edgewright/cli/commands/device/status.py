@@ -10,7 +10,8 @@ import msgspec
 
 from edgewright.cli.command import Result, declare, option
 from edgewright.cli.commands.device._fleet import fleet_lines, followed
-from edgewright.cli.commands.device._store import STORE, amount, when
+from edgewright.cli.commands.device._store import STORE, when
+from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import CheckFailedError, OutputError
 
 if TYPE_CHECKING:
@@ -95,12 +96,12 @@ def _lines(state: StoreState) -> list[str]:
     names = {**{priority: name for name, priority in PRIORITY.items()}, RAW_PRIORITY: "rows"}
     lines = [
         f"device {state.device}, boot {state.boot}, {state.running_days:.1f} days of running time",
-        f"on the disk {amount(state.disk_bytes + state.ballast_bytes)} of {amount(state.quota)}, "
-        f"{amount(state.ballast_bytes)} of it ballast",
+        f"on the disk {bytes_text(state.disk_bytes + state.ballast_bytes)} of {bytes_text(state.quota)}, "
+        f"{bytes_text(state.ballast_bytes)} of it ballast",
     ]
     for name, table in state.tables.items():
         span = f", {when(table.oldest)} to {when(table.newest)}" if table.newest is not None else ""
-        lines.append(f"  {name:<7} {table.entries:>9,} entries {amount(table.bytes):>9}{span}")
+        lines.append(f"  {name:<7} {table.entries:>9,} entries {bytes_text(table.bytes):>9}{span}")
     waiting = ", ".join(f"{count:,} {names.get(p, f'priority {p}')}" for p, count in sorted(state.waiting.items()))
     lines.append(f"waiting to leave: {waiting or 'nothing'}")
     if state.aside:
@@ -108,13 +109,13 @@ def _lines(state: StoreState) -> list[str]:
         lines.append(f"  refused by the fleet, kept here: {aside}; last reason: {state.aside_why or 'no reason given'}")
     lines += [
         f"  dropped ({lost.reason}): {lost.items:,} {names.get(lost.priority, f'priority {lost.priority}')}, "
-        f"{amount(lost.bytes)}"
+        f"{bytes_text(lost.bytes)}"
         for lost in state.dropped
     ]
     if state.withheld:
         lines.append(f"  not sent: {state.withheld:,} values whose names are not in send_detail")
     lines.append(
-        f"written: {amount(state.written_today)} in the last day of running, {amount(state.written_ever)} ever"
+        f"written: {bytes_text(state.written_today)} in the last day of running, {bytes_text(state.written_ever)} ever"
     )
     if (source := state.source) is not None:
         lost = source.loses or "nothing is lost while the agent is away"
@@ -132,5 +133,5 @@ def _lines(state: StoreState) -> list[str]:
         for d in state.damage
     ]
     if state.set_aside_bytes:
-        lines.append(f"set aside: {amount(state.set_aside_bytes)} (edgewright device purge --set-aside deletes it)")
+        lines.append(f"set aside: {bytes_text(state.set_aside_bytes)} (edgewright device purge --set-aside deletes it)")
     return lines

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from edgewright.cli.command import Result
-from edgewright.cli.commands.device._store import amount
+from edgewright.cli.text import wrote
+from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +61,5 @@ def _lines(neighbours: Neighbours, counts: dict[str, int], path: Path, size: int
         yield (
             "note: one example does not show how far apart samples of a label are; other labels provide the distance"
         )
-    width = neighbours.vectors.shape[1]
-    yield (
-        f"wrote {click.format_filename(str(path))}, {amount(size)}; {width} numbers of the {neighbours.spec.space} each"
-    )
+    numbers = f"{neighbours.vectors.shape[1]} numbers of the {neighbours.spec.space} each"
+    yield f"{wrote(path)}, {bytes_text(size)}; {numbers}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from edgewright.cli.command import Result, argument, declare
-from edgewright.cli.commands.device._store import amount
+from edgewright.core.formatting import bytes_text
 
 
 @declare(example="my-fleet /srv/www/fleet")
@@ -32,7 +32,7 @@ def command(
         written = export(fleet, out, time.time())
 
     def text() -> Iterator[str]:
-        yield (f"{written.written} files written ({amount(written.bytes)}), {written.kept} existed already")
+        yield (f"{written.written} files written ({bytes_text(written.bytes)}), {written.kept} existed already")
         yield f"the timestamp is valid until {written.expires}; export again before then"
         for kind, value in written.cache.items():
             yield f"  {kind:<44} Cache-Control: {value}"

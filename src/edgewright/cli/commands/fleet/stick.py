@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from edgewright.cli.command import Result, argument, declare
-from edgewright.cli.commands.device._store import amount
 from edgewright.cli.commands.fleet._folder import FLEET, PASSPHRASES, KeyOptions, passphrases
 from edgewright.cli.commands.fleet.init import QuorumOptions
+from edgewright.core.formatting import bytes_text
 
 
 @click.group("stick", epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet")
@@ -63,7 +63,7 @@ def write(
     return Result(
         exported,
         [
-            f"{exported.written} files written to {exported.folder} ({amount(exported.bytes)}), "
+            f"{exported.written} files written to {exported.folder} ({bytes_text(exported.bytes)}), "
             f"{exported.kept} existed already",
             f"devices trust it until {exported.expires}",
         ],

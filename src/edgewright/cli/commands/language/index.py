@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from edgewright.cli.command import Result, argument, declare, option
-from edgewright.cli.commands.device._store import amount
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
+from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import InputError
 
 
@@ -68,7 +68,7 @@ def command(
             for note in document.notes:
                 yield f"  note: {note}"
         vectors = f", vectors of {index.encoder}" if index.encoder else ""
-        size = amount(out.stat().st_size)
+        size = bytes_text(out.stat().st_size)
         content = (
             f"{index.passages} {index.media}s"
             if index.media
