@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.formatting import bytes_text
 from store_example import event, opened, put_rows
 
 
@@ -22,7 +23,7 @@ def store(tmp_path: Path) -> Path:
 def test_status_in_words_and_as_json(store: Path, cli: Cli) -> None:
     words = cli("device", "status", "--store", store, "--check")
     assert "device device-1, boot 1" in words
-    assert "of 21.0 MB" in words
+    assert "of 21 MB" in words
     assert "waiting to leave: 1 alarm, 1 decision" in words
     assert "every page was read, no damage" in words
     record = cli.json("device", "status", "--store", store)
@@ -38,7 +39,7 @@ def test_the_ballast_counts_in_what_is_on_the_disk_as_it_does_in_the_quota(tmp_p
     assert record["ballast_bytes"] == 8_000_000
     assert record["disk_bytes"] < 1_000_000
     words = cli("device", "status", "--store", tmp_path / "s")
-    assert f"on the disk {(record['disk_bytes'] + 8_000_000) / 1e6:.1f} MB of 41.9 MB, 8.0 MB of it ballast" in words
+    assert f"on the disk {bytes_text(record['disk_bytes'] + 8_000_000)} of 41.9 MB, 8 MB of it ballast" in words
 
 
 def test_rows_of_a_store_that_keeps_none_are_refused(store: Path, tmp_path: Path, cli: Cli) -> None:
