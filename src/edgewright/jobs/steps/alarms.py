@@ -80,9 +80,9 @@ def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]
     alarmed = Interval(value=value, low=low, high=high, method="Byar")
     figures = [JobFigure(name="events", title=f"times {', '.join(alarms)} was said", value=int(events.sum()), unit="1")]
     if len(called):
-        lost, said, names = missed[called], events[called], [groups[row] for row in called]
-        worst = int((lost / said).argmax())
-        figures += with_and_without("missed", "missed", names, worst, ratio(lost, said), SHARE, joint=", ")
+        misses, calls, names = missed[called], events[called], [groups[row] for row in called]
+        worst = int((misses / calls).argmax())
+        figures += with_and_without("missed", "missed", names, worst, ratio(misses, calls), SHARE, joint=", ")
     figures += [
         JobFigure.of_interval("false_alarms", "false alarms an hour", alarmed, "1"),
         JobFigure(name="hours", title="hours of other sound", value=hours, unit="1"),

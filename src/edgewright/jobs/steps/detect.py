@@ -153,12 +153,12 @@ def _figures(judgements: list[_GroupCounts], events: int, hours: float) -> list[
             figures.append(_alone("found", "events found", share(int(detected[0]), events), "Wilson", ""))
         return [*figures, _alone("false_alarms", "false alarms an hour", rate(int(false[0]), hours), "Byar", "1")]
     names = [judgement.name for judgement in judgements]
-    least, most = int((detected / np.maximum(known, 1)).argmin()), int((false / exposure).argmax())
+    worst, loudest = int((detected / np.maximum(known, 1)).argmin()), int((false / exposure).argmax())
     hourly = ratio(false, exposure)
     return [
         *figures,
-        *with_and_without("found", "events found", names, least, ratio(detected, known), SHARE),
-        *with_and_without("false_alarms", "false alarms an hour", names, most, hourly, (0.0, np.inf), "1"),
+        *with_and_without("found", "events found", names, worst, ratio(detected, known), SHARE),
+        *with_and_without("false_alarms", "false alarms an hour", names, loudest, hourly, (0.0, np.inf), "1"),
     ]
 
 

@@ -297,13 +297,13 @@ def _alarm_figures(tapes: Sequence[_Tape], alarms: Sequence[str], tolerance: flo
     groups = list(counts)
     events, detected, false, hours = np.array(list(counts.values())).T
     missed = events - detected
-    most, hourly = int((false / hours).argmax()), ratio(false, hours)
+    loudest, hourly = int((false / hours).argmax()), ratio(false, hours)
     return [
         JobFigure(name="events", title=f"events of {', '.join(alarms)}", value=int(events.sum()), unit="1"),
         *with_and_without(
             "missed", "events missed", groups, int(missed.argmax()), ratio(missed, events), SHARE, joint=", "
         ),
-        *with_and_without("false_alarms", "false alarms an hour", groups, most, hourly, (0.0, np.inf), "1", ", "),
+        *with_and_without("false_alarms", "false alarms an hour", groups, loudest, hourly, (0.0, np.inf), "1", ", "),
     ]
 
 

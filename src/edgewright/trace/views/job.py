@@ -237,8 +237,8 @@ def _link(step: StepRecord) -> Markup:
 
 def _chart(chart: JobChart) -> Markup:
     curves = tuple(Curve(curve.name, sampled(curve.points)) for curve in chart.curves)
-    drawn = Chart(chart.title, chart.x_title, curves, chart.label, unit=chart.unit)
-    return figure_html(drawn, f"{chart.title}. {chart.label}")
+    shown_chart = Chart(chart.title, chart.x_title, curves, chart.label, unit=chart.unit)
+    return figure_html(shown_chart, f"{chart.title}. {chart.label}")
 
 
 def _overview(record: JobRecord) -> list[Block]:
