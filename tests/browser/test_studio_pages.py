@@ -144,7 +144,7 @@ def test_a_row_is_predicted_and_explained(opener: Opener) -> None:
     assert page.locator(".answer strong").inner_text() in ("off", "on")
     assert page.locator("meter").count() == 2
     page.get_by_role("button", name="Explain layer by layer").first.click()
-    assert "to the network" in page.locator(".lesson").inner_text()
+    assert "To the network" in page.locator(".lesson").inner_text()
 
 
 def test_a_file_is_predicted(opener: Opener, tmp_path: Path) -> None:
