@@ -1,4 +1,4 @@
-"""What tests of a page look for in a browser: accessibility by axe-core, sideways scrolling, requests."""
+"""What tests of a page look for in a browser: accessibility by axe-core, sideways scrolling, sizes, words, requests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,30 @@ from playwright.sync_api import Browser, Page
 
 PHONE = {"width": 320, "height": 640}
 SCREENS = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
+
+MOST_WORDS = 60
+# Of sentences that explain: what is seen at first outside of navigation, headings, labels, controls, tables, pictures,
+# data, and of what a lesson or a file that somebody opened is made of.
+EXPLANATION = """() => {
+    const other = `script, style, noscript, nav, header, table, svg, img, audio, canvas, button, .button, label, .label,
+        legend, select, datalist, textarea, input, output, h1, h2, h3, h4, figcaption, summary, pre, dl, .chip, .state,
+        .legend, code, kbd, figure, .keys, .hide, .skip, .crumbs, .lesson, .said-text, .notes, [role=alert]`;
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), words = [];
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const around = node.parentElement;
+        if (around.closest(other) || !around.checkVisibility({ visibilityProperty: true })) continue;
+        words.push(...node.data.split(/\\s+/).filter((word) => /[\\p{L}\\d]/u.test(word)));
+    }
+    return words;
+}"""
+# What a finger hits: controls, and links that stand alone rather than in a sentence.
+SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter((e) => e.checkVisibility({ visibilityProperty: true }))
+    .filter((e) => !e.closest("p, dd, figcaption, svg, .lesson, .hide"))
+    .filter((e) => !e.matches(".hide, .skip, .skip-map, [type=hidden], label input"))
+    .map((e) => [e, (e.matches("[type=radio]") && e.labels[0] || e).getBoundingClientRect()])
+    .filter(([, box]) => box.height < 23.9 || box.width < 23.9)
+    .map(([e, box]) => `${e.tagName} ${(e.textContent || e.name).trim().slice(0, 24)} ${box.width} x ${box.height}`)"""
 
 
 def violations(page: Page) -> list[str]:
@@ -30,6 +54,15 @@ def too_wide(page: Page) -> list[str]:
         .map(e => e.tagName + '.' + e.getAttribute('class')).slice(0, 9).concat('document')"""
     )
     return found
+
+
+def looked_at(page: Page) -> None:
+    """Assert that a page fits, that a finger hits its targets, that it explains little, and that axe is content."""
+    page.wait_for_load_state()
+    assert too_wide(page) == []
+    assert page.evaluate(SMALL) == []
+    assert len(words := page.evaluate(EXPLANATION)) <= MOST_WORDS, " ".join(words)
+    assert violations(page) == []
 
 
 def check_pages(opener: Callable[..., Page], paths: Sequence[str]) -> None:

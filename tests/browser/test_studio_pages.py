@@ -12,15 +12,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from edgewright.core.formatting import bytes_text
 from edgewright.core.package import write_package
-from edgewright.pipeline.config import read_config
-from edgewright.pipeline.run_folder.journal import Journalling
 from edgewright.trace.questions import quiz
 from looking import PHONE, SCREENS, too_wide, violations
 from runtime_example import parts
 from small_pipeline import run_small, write_rows, write_toml
-from studio_example import HOSTILE, record
+from studio_example import HOSTILE, break_off, record
 from studio_server import started
-from trace_example import epochs, trace
+from trace_example import trace
 
 if TYPE_CHECKING:
     from conftest import Lesson
@@ -43,12 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record(out, "float")
     write_package(out / "float" / "float.edge", *parts())
     record(out, "hostile", title=HOSTILE, verdict=f"not ready: {HOSTILE}")
-    listener = Journalling(out, read_config("activity"), "edgewright run activity")
-    listener.start("activity", HOSTILE, "")
-    listener.training_started(30, 3)
-    for epoch in epochs(12):
-        listener.epoch(epoch)
-    listener.end("cancelled", "interrupted")
+    break_off(out, HOSTILE)
     return out
 
 

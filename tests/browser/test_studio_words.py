@@ -15,41 +15,25 @@ from edgewright.pipeline.run import run_pipeline
 from flow_example import AT, RUN, flow_folder
 from label_example import suggested, write_project
 from labelled_folder import write_labels, write_recordings, write_toml
-from looking import SCREENS, too_wide
+from looking import EXPLANATION, MOST_WORDS, SCREENS, SMALL, too_wide
 from small_pipeline import run_small, write_rows
 from small_pipeline import write_toml as write_small
+from studio_example import break_off
 from studio_server import started
+from watched_fleet import PLAN, watched
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
 ANSWERS = ("status of 404",)
-MOST_WORDS = 60
-# Of sentences that explain: what is seen at first outside of navigation, headings, labels, controls, tables, pictures,
-# data, and of what a lesson or a file that somebody opened is made of.
-EXPLANATION = """() => {
-    const other = `script, style, noscript, nav, header, table, svg, img, audio, canvas, button, .button, label, .label,
-        legend, select, datalist, textarea, input, output, h1, h2, h3, h4, figcaption, summary, pre, dl, .chip, .state,
-        .legend, code, kbd, figure, .keys, .hide, .skip, .crumbs, .lesson, .said-text, .notes, [role=alert]`;
-    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), words = [];
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-        const around = node.parentElement;
-        if (around.closest(other) || !around.checkVisibility({ visibilityProperty: true })) continue;
-        words.push(...node.data.split(/\\s+/).filter((word) => /[\\p{L}\\d]/u.test(word)));
-    }
-    return words;
-}"""
-# What a finger hits: controls, and links that stand alone rather than in a sentence.
-SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
-    .filter((e) => e.checkVisibility({ visibilityProperty: true }))
-    .filter((e) => !e.closest("p, dd, figcaption, svg, .lesson, .hide"))
-    .filter((e) => !e.matches(".hide, .skip, .skip-map, [type=hidden], label input"))
-    .map((e) => [e, e.getBoundingClientRect()]).filter(([, box]) => box.height < 23.9 || box.width < 23.9)
-    .map(([e, box]) => `${e.tagName} ${(e.textContent || e.name).trim().slice(0, 24)} ${box.width} x ${box.height}`)"""
 # A command of Edgewright on the page, and nothing to press that does as much.
 OFFERS = """() => [...document.querySelectorAll("main code, main pre")]
     .filter((e) => /^edgewright [a-z]/.test(e.textContent) && e.checkVisibility() && !e.closest(".help"))
-    .filter((e) => !e.closest("main").querySelector("form button")).map((e) => e.textContent)"""
-# The form of a pipeline and the pages of a fleet have tests of their own.
+    .filter((e) => !e.closest("main").querySelector("form button, a.button")).map((e) => e.textContent)"""
+LIVE = "/live/JOURNAL"
+FLEET = (
+    "/fleet", "/fleet/attention", "/fleet/versions", "/fleet/devices", f"/fleet/rollout/{PLAN}",
+    f"/fleet/rollout/{PLAN}/pause", f"/fleet/rollout/{PLAN}/abort", "/fleet/publish", "/fleet/roll-out", "/fleet/new",
+)  # fmt: skip
 PAGES = (
     "/", "/?q=none", "/new", "/new/rows.csv", "/learn/runs/small", "/quiz/runs/small", "/predict/runs/small",
     "/predict/runs/moved", "/live-test/runs/small", "/live-test/runs/moved", "/export/runs/small", "/data",
@@ -58,6 +42,8 @@ PAGES = (
     "/labels/at/moves?recording=one.csv&rate=50", "/label", "/label/calls.labelling", "/label/calls.labelling?as=ann",
     "/label/calls.labelling?as=ann&mode=audit", "/coach", "/coach/tiny.coach", "/flow", f"{AT}", f"{RUN}",
     "/compare", "/compare?run=runs/small&run=runs/moved", "/jobs",
+    "/start", "/start?pipeline=latency&block=stages.1", "/start?pipeline=latency&block=model", "/page/runs/small",
+    "/page/runs/moved", LIVE, *FLEET,
 )  # fmt: skip
 
 
@@ -77,40 +63,46 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(root: Path) -> Iterator[str]:
-    with started(root) as (where, _):
+def live(root: Path) -> str:
+    """Return the address of a run that broke off."""
+    return LIVE.replace("JOURNAL", break_off(root / "runs"))
+
+
+@pytest.fixture(scope="module")
+def address(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with watched(tmp_path_factory.mktemp("fleet")) as fleet, started(root, "--fleet", str(fleet.folder)) as (where, _):
         yield where
 
 
-def test_at_first_sight_a_page_explains_in_sixty_words(opener: Opener) -> None:
+def test_at_first_sight_a_page_explains_in_sixty_words(opener: Opener, live: str) -> None:
     page = opener("/", viewport=SCREENS[1])
     page.set_default_timeout(120_000)  # the first page with data loads the libraries of training
     origin, many = page.url.rstrip("/"), {}
     for path in PAGES:
-        page.goto(origin + path)
+        page.goto(origin + path.replace(LIVE, live))
         words = page.evaluate(EXPLANATION)
         if len(words) > MOST_WORDS:
             many[path] = f"{len(words)}: {' '.join(words)}"
     assert many == {}
 
 
-def test_no_page_offers_a_terminal_alone(opener: Opener) -> None:
+def test_no_page_offers_a_terminal_alone(opener: Opener, live: str) -> None:
     page = opener("/")
     page.set_default_timeout(120_000)
     origin = page.url.rstrip("/")
     for path in (*PAGES, "/data?in=runs"):
-        page.goto(origin + path)
+        page.goto(origin + path.replace(LIVE, live))
         assert page.evaluate(OFFERS) == [], path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS, ids=["wide", "phone"])
-def test_every_page_fits_the_screen_and_fingers(opener: Opener, screen: dict[str, int], scheme: str) -> None:
+def test_every_page_fits_the_screen_and_fingers(opener: Opener, live: str, screen: dict[str, int], scheme: str) -> None:
     page = opener("/", scheme, viewport=screen)
     page.set_default_timeout(120_000)
     origin, small = page.url.rstrip("/"), {}
     for path in PAGES:
-        page.goto(origin + path)
+        page.goto(origin + path.replace(LIVE, live))
         assert too_wide(page) == [], path
         assert page.locator("nav.bar").bounding_box()["height"] < 56, path  # type: ignore[index]
         if found := page.evaluate(SMALL):

@@ -130,6 +130,11 @@ def speed_text(before: float, after: float) -> str:
     return f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower"
 
 
+def times_text(ratio: float) -> str:
+    """Return how many times as much something is, in two digits: `150 times as much`."""
+    return f"{float(f'{ratio:.2g}'):,.10g} times as much"
+
+
 def amount(value: float, unit: str) -> str:
     """Return a figure with its unit: bytes and microseconds in the size a person reads, others as they are."""
     if unit in ("B", "bytes"):

@@ -9,7 +9,16 @@ from typing import Any
 
 import msgspec
 
-from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, points, shape_text, shorten
+from edgewright.core.formatting import (
+    bytes_text,
+    microseconds_text,
+    number,
+    percent,
+    points,
+    shape_text,
+    shorten,
+    times_text,
+)  # fmt: skip
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import EvaluationRecord, GroupRow, How, Interval, StageRecord, Trace, VariantRecord
 from edgewright.schema.trace_flow import Part, SampleGain
@@ -322,7 +331,7 @@ def _change(first: float | None, value: float | None) -> str:
         return f"{'+' if value > first else '-'}{number(abs(value - first))}"
     ratio = value / first
     if ratio >= 2 or ratio <= 0.5:
-        return f"{ratio:.2g} times as much"
+        return times_text(ratio)
     return f"{percent(abs(ratio - 1), 1)} {'more' if ratio > 1 else 'less'}"
 
 

@@ -154,9 +154,9 @@ def _panels(trace: Trace, shown: Sequence[PagePart], room: int) -> list[PagePart
             html = (sections_html([gist]) if gist is not None else Markup("")) + own[name].html
         else:
             html = sections_html(mode.page(trace)) if mode.page is not None else Markup("")
-            html = _rendered(
-                "parts.html", above=html, parts=list(_folded(name, mode.blocks(trace))), purpose=mode.purpose
-            )
+            # Title and verdict stand above the tabs already.
+            blocks = [b for b in mode.blocks(trace) if getattr(b, "text", None) not in (trace.title, trace.verdict)]
+            html = _rendered("parts.html", above=html, parts=list(_folded(name, blocks)), purpose=mode.purpose)
             if len(html.encode()) > room:
                 command = f"edgewright learn runs/{trace.name} --mode {name}"
                 html = Markup("<p>This is too large for the page. <code>{}</code> prints it.</p>").format(command)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from edgewright.core.formatting import bytes_text, microseconds_text
+from edgewright.core.formatting import bytes_text, microseconds_text, times_text
 from edgewright.schema.advice import Flip, Need, Placement, Traffic
 from edgewright.search.advise.figures import Figures
 
@@ -303,7 +303,7 @@ def ratio(more: float, less: float) -> str:
     """Return how many times `more` is as large as `less`, in words."""
     if less <= 0 or more / less > 1e4:
         return "more than 10,000 times as much"
-    return f"{more / less:.2g} times as much" if more / less >= 1.05 else "about as much"
+    return times_text(more / less) if more / less >= 1.05 else "about as much"
 
 
 def days(value: float) -> str:

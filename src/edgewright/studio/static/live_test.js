@@ -7,6 +7,7 @@ if (live) {
   const find = (name) => document.getElementById(`live-${name}`);
   const say = (text) => { find("state").textContent = text; };
   const LISTED = 500, PIECE = 4096;
+  const counted = (count) => `${count} answer${count === 1 ? "" : "s"}`;
   const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   let stream = null;
 
@@ -56,10 +57,10 @@ if (live) {
       mine.answers += told.answers.length;
       mine.rows.splice(0, windows * step);
       mine.first += windows * step;
-      say(`${mine.answers} answers`);
+      say(counted(mine.answers));
     }
     mine.busy = false;
-    if (mine === stream && mine.over) say(mine.answers ? `${mine.answers} answers, the end of the rows.` : `Fewer rows than one window of ${samples}.`);
+    if (mine === stream && mine.over) say(mine.answers ? `${counted(mine.answers)}, the end of the rows.` : `Fewer rows than one window of ${samples}.`);
   }
 
   let quiet = () => {};
@@ -140,7 +141,7 @@ if (live) {
     const part = GUESSES.find(([known]) => known.test(one.dataset.column))?.[1];
     if (axis && part) one.value = part + (part === "rotationRate." ? { x: "beta", y: "gamma", z: "alpha" }[axis] : axis);
     const factor = one.closest(".field").querySelector("[data-factor]"), unit = one.dataset.unit;
-    if (one.value) factor.value = unit === "g" ? 1 / 9.80665 : unit === "mg" ? 1000 / 9.80665 : unit === "rad/s" ? Math.PI / 180 : 1;
+    if (one.value) factor.value = Number((unit === "g" ? 1 / 9.80665 : unit === "mg" ? 1000 / 9.80665 : unit === "rad/s" ? Math.PI / 180 : 1).toPrecision(7));
   }
   const why = !isSecureContext ? "This browser gives no motion here: the page is not from localhost or https." : !("DeviceMotionEvent" in window) ? "This browser has no motion sensors." : "";
   if (why && sensors) find("support").textContent = why;

@@ -1,5 +1,5 @@
-(()=>{let d=document,o=[],q='details:not([open])',p=[...d.querySelectorAll('.panel')],a=[...d.querySelectorAll('.tabs a')],
-tab=w=>{for(let x of p)x.hidden=x!==w;for(let l of a)l.hash==='#'+w.id?l.setAttribute('aria-current','true'):l.removeAttribute('aria-current')},
+(()=>{let d=document,o=[],q='details:not([open])',p=[...d.querySelectorAll('.panel')],a=[...d.querySelectorAll('.tabs a[href^="#"]')],
+tab=w=>{for(let x of p)x.hidden=x!==w;for(let l of a)if(l.hash==='#'+w.id){let u=l.closest('ul');l.setAttribute('aria-current','true');u.scrollLeft=l.offsetLeft-u.clientWidth/3}else l.removeAttribute('aria-current')},
 show=()=>{let t=d.getElementById(decodeURIComponent(location.hash.slice(1))),w=t&&(t.closest('.panel')||a.some(l=>l.hasAttribute('aria-current'))&&p.find(x=>!x.hidden))||p[0];
 if(w)tab(w);
 if(t&&!o.length){if(t.matches('details'))t.open=true;for(let e=t;e=e.closest(q);)e.open=true;t.scrollIntoView()}};
