@@ -9,9 +9,11 @@ import numpy as np
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.run_folder.journal import Journalling
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.journal import FOLDER
+from trace_example import epochs
 
 ROWS = 120
 TOML = """\
@@ -69,6 +71,17 @@ def names(folder: Path) -> list[str]:
 def run_small(toml: Path, out: Path, *changes: str, force: bool = False) -> RunResult:
     """Run the pipeline with `--set` changes."""
     return run_pipeline(read_config(str(toml), changes), out=out, force=force)
+
+
+def break_off(out: Path, title: str = "") -> str:
+    """Write the journal of a run that was interrupted after twelve epochs, and return its identity."""
+    listener = Journalling(out, read_config("activity"), "edgewright run activity")
+    listener.start("activity", title, "")
+    listener.training_started(30, 3)
+    for epoch in epochs(12):
+        listener.epoch(epoch)
+    listener.end("cancelled", "interrupted")
+    return max((out / FOLDER / "journals").iterdir(), key=lambda file: file.stat().st_mtime).stem
 
 
 class Cancels(Listener):

@@ -11,13 +11,10 @@ import httpx
 import msgspec
 from starlette.applications import Starlette
 
-from edgewright.pipeline.config import read_config
-from edgewright.pipeline.run_folder.journal import Journalling
 from edgewright.schema.trace import Trace
 from edgewright.studio.server import studio_app
-from edgewright.trace.journal import FOLDER
 from edgewright.trace.record import write_trace
-from trace_example import epochs, trace
+from trace_example import trace
 
 PORT = 8797
 HERE = f"http://127.0.0.1:{PORT}"
@@ -30,17 +27,6 @@ def record(runs: Path, place: str, **changes: object) -> Trace:
     (runs / place).mkdir(parents=True)
     write_trace(made, runs / place / "trace.json")
     return made
-
-
-def break_off(out: Path, title: str = "") -> str:
-    """Write the journal of a run that was interrupted after twelve epochs, and return its identity."""
-    listener = Journalling(out, read_config("activity"), "edgewright run activity")
-    listener.start("activity", title, "")
-    listener.training_started(30, 3)
-    for epoch in epochs(12):
-        listener.epoch(epoch)
-    listener.end("cancelled", "interrupted")
-    return max((out / FOLDER / "journals").iterdir(), key=lambda file: file.stat().st_mtime).stem
 
 
 class Client:

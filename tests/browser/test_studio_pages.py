@@ -15,8 +15,8 @@ from edgewright.core.package import write_package
 from edgewright.trace.questions import quiz
 from looking import PHONE, SCREENS, too_wide, violations
 from runtime_example import parts
-from small_pipeline import run_small, write_rows, write_toml
-from studio_example import HOSTILE, break_off, record
+from small_pipeline import break_off, run_small, write_rows, write_toml
+from studio_example import HOSTILE, record
 from studio_server import started
 from trace_example import trace
 

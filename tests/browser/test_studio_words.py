@@ -16,9 +16,8 @@ from flow_example import AT, RUN, flow_folder
 from label_example import suggested, write_project
 from labelled_folder import write_labels, write_recordings, write_toml
 from looking import EXPLANATION, MOST_WORDS, SCREENS, SMALL, too_wide
-from small_pipeline import run_small, write_rows
+from small_pipeline import break_off, run_small, write_rows
 from small_pipeline import write_toml as write_small
-from studio_example import break_off
 from studio_server import started
 from watched_fleet import PLAN, watched
 
