@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -13,7 +15,7 @@ from coach_example import has_speech, random_coach
 from edgewright.core.input.riff import wav_bytes
 from edgewright.language.pronunciation.coach import write_coach
 from edgewright.language.pronunciation.speech import RATE, say
-from looking import check_pages
+from looking import SCREENS, check_pages, too_wide, violations
 from studio_server import started
 from support import left_out
 
@@ -52,6 +54,39 @@ def test_a_sentence_is_read_to_the_microphone(opener: Opener, heard: Path) -> No
     page.get_by_role("button", name="Listen").click()
     # Its sound reached the coach: a reading, or how many of the words it could follow.
     expect(page.locator("svg.waveform, [role=alert]").first).to_contain_text(re.compile("call|of them"))
+
+
+def test_a_recording_survives_leaving_the_page(root: Path, opener: Opener, heard: Path) -> None:
+    rate = 16_000
+    heard.write_bytes(wav_bytes(np.sin(np.arange(20 * rate) / 8)[:, None] * 0.5, rate))
+    page = opener("/coach/tiny.coach", viewport=SCREENS[1])
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.locator("#file-heard")).to_contain_text(re.compile(r"^[2-9]\.\d s heard"), timeout=60_000)
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    kept = page.get_by_role("complementary", name="Recordings")
+    expect(kept).to_contain_text(re.compile(r"[2-9]\.\d\d s are recorded"))
+    assert violations(page) == []
+    assert too_wide(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
+    kept.get_by_role("link", name="Go on").click()
+    page.wait_for_url("**/coach/tiny.coach")
+    expect(page.locator("#file-heard")).to_contain_text("Record goes on.")
+    first = page.evaluate("document.querySelector('#file').files[0].size")
+    assert first > 44 + 2 * 2 * rate
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Stop").click()
+    second = page.evaluate("document.querySelector('#file').files[0].size")
+    assert second > first + rate
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    kept.get_by_role("button", name="Keep").click()
+    page.wait_for_url("**/data/at/data/recording.wav")
+    with wave.open(str(root / "data" / "recording.wav")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (rate, 1, (second - 44) // 2)
+        assert np.abs(np.frombuffer(file.readframes(file.getnframes()), "<i2")).max() > 1000
+    expect(kept).to_have_count(0)
 
 
 def test_a_coach_is_trained_from_the_list(root: Path, opener: Opener) -> None:

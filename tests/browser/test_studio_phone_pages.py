@@ -58,9 +58,12 @@ def test_a_phone_records_and_then_runs_the_model(studio: tuple[str, Path], brows
     assert "token" not in page.url
     assert violations(page) == []
     assert too_wide(page) == []
+    _left(page)
     _recorded(page)
     assert troubles == []
-    (kept,) = (folder / "data" / "phone").glob("*.csv")
+    (kept,) = (folder / "data" / "phone").glob("waving-*.csv")
+    (begun,) = (folder / "data" / "phone").glob("left-*.csv")
+    assert 25 <= len(begun.read_text().splitlines()) - 1 < 1000
     with kept.open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 100
@@ -77,6 +80,24 @@ def test_a_phone_records_and_then_runs_the_model(studio: tuple[str, Path], brows
     expect(other.locator("p")).to_contain_text("was used already")
     other.context.close()
     context.close()
+
+
+def _left(page: Page) -> None:
+    """Leave the page while it records: what was recorded is there on return, and is kept by a click."""
+    page.get_by_label("Label").fill("left")
+    page.get_by_label("Person").fill("Ann")
+    page.get_by_label("Seconds").fill("20")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#status")).to_contain_text(re.compile("Recording: .* [1-9] s"), timeout=20_000)
+    page.goto(page.url.rstrip("/") + "/static/style.css")
+    page.go_back()
+    expect(page.locator("#left-words")).to_contain_text("were recorded when you left this page")
+    assert violations(page) == []
+    page.get_by_role("button", name="Keep it").click()
+    expect(page.locator("#kept li")).to_contain_text("in data/phone/left-Ann-")
+    expect(page.locator("#left")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#left")).to_be_hidden()
 
 
 def _recorded(page: Page) -> None:

@@ -36,6 +36,7 @@ from edgewright.schema.trace import Trace
 from edgewright.studio.jobs import Jobs
 from edgewright.studio.local_server import TooLargeError
 from edgewright.studio.paths import RECORD, run_folder
+from edgewright.studio.recordings import recordings
 from edgewright.studio.summaries import Runs
 from edgewright.trace.record import read_trace
 from edgewright.trace.sentences.readiness import state_of
@@ -173,7 +174,7 @@ def render(
     studio = studio_of(request)
     text = studio.templates.get_template(template).render(
         tabs=[page for page in studio.tabs if page.tab], here=request.url.path, folder=str(studio.folder),
-        **context,
+        kept_recordings=recordings(studio.folder), **context,
     )  # fmt: skip
     return HTMLResponse(text, status)
 

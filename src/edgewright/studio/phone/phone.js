@@ -6,6 +6,8 @@ const AXES = ["x", "y", "z"];
 const READ = [...AXES.map((a) => ["acceleration", a, "g"]), ...AXES.map((a) => ["rotation", a, "rad"])];
 const COLUMNS = [...AXES.map((a) => `acc_${a}`), ...AXES.map((a) => `gyro_${a}`)];
 const COUNTDOWN = 3;
+// What was recorded when this page was left stays on the phone until it is kept or deleted.
+const LEFT = "left";
 let ending = null;
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -32,6 +34,8 @@ async function record() {
   }
   going = true;
   lost = 0;
+  const leave = () => rows.length && localStorage.setItem(LEFT, JSON.stringify(recording(rate, rows)));
+  addEventListener("pagehide", leave);
   const started = performance.now();
   while (open && rows.length < seconds * rate) {
     say(`Recording: ${rows.length} rows, ${Math.floor((performance.now() - started) / 1000)} s`);
@@ -39,18 +43,23 @@ async function record() {
     await Promise.race([wait(200), stopped]);
   }
   stop();
+  removeEventListener("pagehide", leave);
   rows = rows.slice(0, seconds * rate);
   if (!rows.length) throw new Error("No readings arrived. Does this device have motion sensors?");
   if (lost) throw new Error("The sensors paused while they recorded. Keep the screen on and record again.");
-  await send(rate, rows);
+  await send(recording(rate, rows));
 }
 
-async function send(rate, rows) {
+function recording(rate, rows) {
   const about = { label: at("label").value.trim(), person: at("person").value.trim() };
   const session = new Date().toISOString().slice(0, 19).replace("T", " ");
-  say("Sending…");
   const kept = rows.map((row) => row.map((value) => (Number.isFinite(value) ? value : null)));
-  const body = JSON.stringify({ ...about, session, rate, columns: COLUMNS, rows: kept });
+  return { ...about, session, rate, columns: COLUMNS, rows: kept };
+}
+
+async function send(about) {
+  say("Sending…");
+  const body = JSON.stringify(about);
   const answer = await fetch("/recordings", { method: "POST", body, headers: { "content-type": "application/json" } });
   const text = await answer.text();
   if (!answer.ok) throw new Error(text);
@@ -75,3 +84,12 @@ at("record").addEventListener("submit", async (event) => {
     at("start").textContent = "Start";
   }
 });
+
+const left = JSON.parse(localStorage.getItem(LEFT));
+if (left) {
+  at("left").hidden = false;
+  at("left-words").textContent = `${left.label}, ${left.person}: ${(left.rows.length / left.rate).toFixed(1)} s were recorded when you left this page.`;
+  const done = () => { localStorage.removeItem(LEFT); at("left").hidden = true; };
+  at("left-delete").addEventListener("click", done);
+  at("left-keep").addEventListener("click", () => send(left).then(done, (error) => say(error.message, true)));
+}

@@ -12,41 +12,76 @@ async function microphone(rate, take) {
   return () => { for (const track of stream.getTracks()) track.stop(); context.close(); };
 }
 
+// Samples of 16 bits, the low byte first, behind `head` bytes.
+function pcm(pieces, head = 0) {
+  const bytes = new DataView(new ArrayBuffer(head + 2 * pieces.reduce((sum, piece) => sum + piece.length, 0)));
+  let at = head;
+  for (const piece of pieces) for (const value of piece) { bytes.setInt16(at, Math.max(-1, Math.min(1, value)) * 32767, true); at += 2; }
+  return bytes;
+}
+
 // A WAV file of one channel, 16 bits a sample.
 function wav(pieces, rate) {
-  const count = pieces.reduce((sum, piece) => sum + piece.length, 0), bytes = new DataView(new ArrayBuffer(44 + 2 * count));
+  const bytes = pcm(pieces, 44), size = bytes.byteLength - 44;
   const word = (at, text) => [...text].forEach((letter, i) => bytes.setUint8(at + i, letter.charCodeAt(0)));
-  word(0, "RIFF"); bytes.setUint32(4, 36 + 2 * count, true); word(8, "WAVEfmt "); bytes.setUint32(16, 16, true);
+  word(0, "RIFF"); bytes.setUint32(4, 36 + size, true); word(8, "WAVEfmt "); bytes.setUint32(16, 16, true);
   bytes.setUint16(20, 1, true); bytes.setUint16(22, 1, true); bytes.setUint32(24, rate, true); bytes.setUint32(28, 2 * rate, true);
-  bytes.setUint16(32, 2, true); bytes.setUint16(34, 16, true); word(36, "data"); bytes.setUint32(40, 2 * count, true);
-  let at = 44;
-  for (const piece of pieces) for (const value of piece) { bytes.setInt16(at, Math.max(-1, Math.min(1, value)) * 32767, true); at += 2; }
+  bytes.setUint16(32, 2, true); bytes.setUint16(34, 16, true); word(36, "data"); bytes.setUint32(40, size, true);
   return bytes.buffer;
 }
 
 for (const button of document.querySelectorAll("[data-record]")) {
-  const RATE = 16000, LONGEST = 60, field = document.getElementById(button.dataset.record), word = button.textContent;
+  const RATE = 16000, LONGEST = 60, PART = 16, field = document.getElementById(button.dataset.record), word = button.textContent;
   const say = (text) => { document.getElementById(`${field.id}-heard`).textContent = text; };
-  let stop = null, pieces = [];
-  const end = () => {
-    stop(); stop = null; button.textContent = word;
+  let stop = null, pieces = [], name = "", sent = 0, resumed = false;
+  const length = () => pieces.reduce((sum, piece) => sum + piece.length, 0);
+  // What was heard since the last part goes to the studio, which keeps it when this page is left.
+  const part = (send) => {
+    const rest = pieces.slice(sent);
+    if (!rest.length) return;
+    const query = new URLSearchParams({ at: 2 * pieces.slice(0, sent).reduce((sum, piece) => sum + piece.length, 0), back: location.pathname + location.search });
+    sent = pieces.length;
+    send(`/recording/${name}?${query}`, pcm(rest).buffer);
+  };
+  const post = (address, body) => { fetch(address, { method: "POST", body, keepalive: true }).catch(() => say("The studio does not answer: this recording is only on this page.")); };
+  const forget = () => { if (name) navigator.sendBeacon(`/recording/${name}/end`, new URLSearchParams({ do: "delete" })); };
+  const fill = () => {
     const carried = new DataTransfer();
     carried.items.add(new File([wav(pieces, RATE)], "recording.wav", { type: "audio/wav" }));
     field.files = carried.files;
     field.dispatchEvent(new Event("change", { bubbles: true }));
   };
+  const end = () => { stop(); stop = null; button.textContent = word; part(post); fill(); };
+  const resume = async () => {
+    const known = /^#recording=([0-9a-f-]+)$/.exec(location.hash)?.[1];
+    if (!known || stop) return;
+    const answer = await fetch(`/recording/${known}`);
+    if (!answer.ok) return;
+    pieces = [Float32Array.from(new Int16Array((await answer.arrayBuffer()).slice(44)), (value) => value / 32767)];
+    name = known; sent = 1; resumed = true;
+    fill();
+    say(`${(length() / RATE).toFixed(1)} s heard; ${word} goes on.`);
+    document.getElementById(`recording-${known}`)?.remove();
+    history.replaceState(null, "", location.pathname + location.search);
+  };
   button.hidden = !navigator.mediaDevices;
   button.addEventListener("click", async () => {
     if (stop) { end(); return; }
-    pieces = [];
+    if (!resumed) { forget(); pieces = []; sent = 0; name = Array.from(crypto.getRandomValues(new Uint8Array(16)), (value) => value.toString(16).padStart(2, "0")).join(""); }
+    resumed = false;
     try {
       stop = await microphone(RATE, (piece) => {
         pieces.push(piece);
-        const seconds = pieces.length * piece.length / RATE;
+        const seconds = length() / RATE;
         say(`${seconds.toFixed(1)} s heard`);
+        if (pieces.length - sent >= PART) part(post);
         if (stop && seconds >= LONGEST) end();
       });
       button.textContent = "Stop";
     } catch (error) { say(`The browser gives no microphone: ${error.message}`); }
   });
+  addEventListener("pagehide", () => part((address, body) => navigator.sendBeacon(address, body)));
+  addEventListener("hashchange", resume);
+  field.form.addEventListener("submit", forget);
+  resume();
 }

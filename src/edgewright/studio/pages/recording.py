@@ -1,0 +1,50 @@
+"""Recordings under way: a page sends what it hears in parts, and any page offers to go on, to keep or to delete it."""
+
+from __future__ import annotations
+
+import io
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.studio.frame import Page, form_of, page_of, studio_of, text_of
+from edgewright.studio.paths import keep
+from edgewright.studio.recordings import add_part, recording_path, wav_of
+
+
+def _sound(request: Request) -> Response:
+    path = recording_path(studio_of(request).folder, str(request.path_params["name"]))
+    return Response(wav_of(path), media_type="audio/wav")
+
+
+async def _part(request: Request) -> Response:
+    given, root, samples = request.query_params, studio_of(request).folder, await request.body()
+    at = given.get("at", "")
+    position = int(at) if at.isdecimal() and len(at) < 9 else 0
+    await run_in_threadpool(
+        add_part, root, str(request.path_params["name"]), given.get("back", ""), position, samples
+    )
+    return Response(status_code=204)
+
+
+def _end(request: Request, form: FormData) -> Response:
+    """Keep a recording as a file of the studio's data, or delete it."""
+    root = studio_of(request).folder
+    path = recording_path(root, str(request.path_params["name"]))
+    address = "/data"
+    if text_of(form, "do") == "keep":
+        address = f"/data/at/{keep(root, 'recording.wav', io.BytesIO(wav_of(path)))}"
+    path.unlink(missing_ok=True)
+    return RedirectResponse(address, 303)
+
+
+PAGE = Page(
+    routes=(
+        Route("/recording/{name:str}", page_of(_sound), methods=["GET"]),
+        Route("/recording/{name:str}", _part, methods=["POST"]),
+        Route("/recording/{name:str}/end", form_of(_end), methods=["POST"]),
+    ),
+)
