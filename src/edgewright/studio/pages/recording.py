@@ -24,9 +24,7 @@ async def _part(request: Request) -> Response:
     given, root, samples = request.query_params, studio_of(request).folder, await request.body()
     at = given.get("at", "")
     position = int(at) if at.isdecimal() and len(at) < 9 else 0
-    await run_in_threadpool(
-        add_part, root, str(request.path_params["name"]), given.get("back", ""), position, samples
-    )
+    await run_in_threadpool(add_part, root, str(request.path_params["name"]), given.get("back", ""), position, samples)
     return Response(status_code=204)
 
 
