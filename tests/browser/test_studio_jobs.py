@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from looking import check_pages
+from looking import check_pages, too_wide, violations
 from small_pipeline import write_rows, write_toml
 from studio_server import started
 
@@ -66,6 +66,31 @@ def test_a_job_is_run_on_a_phone_from_the_list_to_its_page(root: Path, opener: O
     expect(page.locator("h1")).to_contain_text("Does the pump run?")
     page.goto(going.partition("/live/")[0] + "/jobs")
     assert page.get_by_role("link", name="desk", exact=True).count() == 1
+
+
+def test_a_job_of_own_data_is_made_and_run_on_a_phone(root: Path, opener: Opener) -> None:
+    page = opener("/jobs", viewport=PHONE)
+    page.set_default_timeout(LONG)
+    page.get_by_text("Make a job of your own").click()
+    assert violations(page) == []
+    assert too_wide(page) == []
+    page.get_by_label("Name").fill("pump")
+    page.get_by_role("button", name="Make the job").click()
+    expect(page.get_by_role("alert")).to_contain_text("Choose a file or a folder")
+    page.get_by_label("Name").fill("pump")
+    page.get_by_label("Data", exact=True).select_option("rows.csv")
+    page.get_by_label("Compare models for").select_option("5 seconds")
+    page.get_by_role("button", name="Make the job").click()
+    page.wait_for_url("**/job/pump")
+    assert (root / "jobs" / "pump" / "job.toml").is_file()
+    expect(page.locator("h1")).to_have_text("What do rows.csv tell?")
+    expect(page.locator(".time-steps li")).to_have_text(["ladder", "run", "prove"])
+    assert violations(page) == []
+    assert too_wide(page) == []
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url(re.compile("/live/"))
+    expect(page.locator(".time-steps li").first).to_contain_text("running")
+    page.get_by_role("button", name="Cancel").click()
 
 
 def test_what_is_no_job_is_refused(opener: Opener) -> None:

@@ -56,7 +56,7 @@ def _index(request: Request) -> Response:
     folder = below(studio.folder, location) if location else studio.folder
     if not folder.is_dir():
         return RedirectResponse(f"/data/at/{studio.templates.filters['path'](location)}", 303)
-    folders, files, more = _entries(folder)
+    folders, files, more = entries(folder)
     runs = sorted(studio.runs.finished(), key=lambda run: run.started, reverse=True)
     return render(
         request, "data_index.html", title="Data", location=location, folders=folders, files=files, more=more,
@@ -64,7 +64,7 @@ def _index(request: Request) -> Response:
     )  # fmt: skip
 
 
-def _entries(folder: Path) -> tuple[list[str], list[str], bool]:
+def entries(folder: Path) -> tuple[list[str], list[str], bool]:
     """Return folders and readable files in a folder, no links, no runs; and whether there are more than are listed."""
     folders, files = [], []
     for path in sorted(folder.iterdir(), key=lambda p: p.name.lower()):

@@ -1,13 +1,15 @@
-"""Jobs: those that can run, those that ran with the time line of their steps, and the page that each left."""
+"""Jobs: those that can run, new ones of own data, those that ran with a time line of their steps, and their pages."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import msgspec
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -16,9 +18,13 @@ from edgewright.jobs.catalogue import TABLE, job_folder, read_job, shipped_jobs
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepProgress
 from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
-from edgewright.studio.paths import JOB_RECORD, RECORD, below
+from edgewright.studio.pages.data import entries
+from edgewright.studio.paths import FOLDER, JOB_RECORD, RECORD, below, keep
 
 _PAGE = "job.html"
+# Folder below the studio's that new jobs are made in, and how long their models may be compared.
+_OWN, _BUDGETS = "jobs", {"": "as the data suggest", "5s": "5 seconds", "10m": "10 minutes"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 # The page of a job is one file with its own styles and script, which its own policy knows by their hashes.
 _OF_FILE = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
@@ -56,12 +62,51 @@ def _ran(root: Path) -> list[tuple[str, JobRecord]]:
 
 
 def _list(request: Request, problem: str = "", *, status: int = 200) -> Response:
-    studio = studio_of(request)
+    studio, name = studio_of(request), request.query_params.get("made", "")
+    if _own(studio.folder, name) is not None:
+        return RedirectResponse(f"/job/{name}", 303)
     going = [run for run in studio.runs.unfinished() if run.steps]
     return render(
         request, "jobs.html", status=status, title="Jobs", known=list(_known(studio.folder)), ran=_ran(studio.folder),
-        going=going, problem=problem,
+        going=going, problem=problem, data=_data(studio.folder), budgets=_BUDGETS, name=name,
+        chosen=request.query_params.get("data", ""),
     )  # fmt: skip
+
+
+def _own(root: Path, name: str) -> Path | None:
+    """Return the folder of a job that was made here; None where there is none."""
+    folder = root / _OWN / name
+    return folder if _NAME.fullmatch(name) and (folder / TABLE).is_file() else None
+
+
+def _data(root: Path) -> list[str]:
+    """Return files and folders that a job may be made of, those of the studio's folder and those that it keeps."""
+    listed = []
+    for place in ("", FOLDER):
+        if (root / place).is_dir():
+            folders, files, _ = entries(root / place)
+            listed += [f"{place}/{name}".strip("/") for name in (*files, *folders) if name not in (FOLDER, _OWN)]
+    return listed
+
+
+def _make(request: Request, form: FormData) -> Response:
+    """Make a job of a file or folder as `edgewright jobs new` does, in a process of its own."""
+    studio, file = studio_of(request), form.get("file")
+    name, data, budget = (text_of(form, key).strip() for key in ("name", "data", "budget"))
+    try:
+        if not _NAME.fullmatch(name) or (studio.folder / _OWN / name).exists():
+            raise InputError("a new name of letters, digits, '_' and '-'", repr(name[:60]), "", "Choose another name")
+        if isinstance(file, UploadFile) and file.filename:
+            data = keep(studio.folder, file.filename, file.file)
+        if not data:
+            raise InputError("data", "none", "", "Choose a file or a folder, or upload a file")
+        options = [f"--data={below(studio.folder, data)}", "--yes"]
+        options += [f"--budget={budget}"] if budget in _BUDGETS and budget else []
+        back = f"/jobs?{urlencode({'made': name, 'data': data})}"
+        number = studio.jobs.start([*options, "--", str(studio.folder / _OWN / name)], name, back, ("jobs", "new"))
+    except EdgewrightError as error:
+        return _list(request, error_text(error), status=400)
+    return RedirectResponse(f"/started/{number}", 303)
 
 
 def _start(request: Request, form: FormData) -> Response:
@@ -85,9 +130,13 @@ def _start(request: Request, form: FormData) -> Response:
 
 
 def _show(request: Request) -> Response:
-    """Return the steps of a job that ran, with what came of each and where its runs are."""
-    location = str(request.path_params["job"])
-    folder = below(studio_of(request).folder, location)
+    """Return the steps of a job that ran, with what came of each and where its runs are; of a new one its steps."""
+    root, location = studio_of(request).folder, str(request.path_params["job"])
+    own = _own(root, location)
+    if own is not None and not (root / location / JOB_RECORD).is_file():
+        spec = read_job(own)
+        return render(request, "job_new.html", title=spec.title, location=location, spec=spec, job=f"{_OWN}/{location}")
+    folder = below(root, location)
     try:
         record = msgspec.json.decode((folder / JOB_RECORD).read_bytes(), type=JobRecord)
     except OSError:
@@ -112,6 +161,7 @@ PAGE = Page(
     routes=(
         Route("/jobs", page_of(_list), methods=["GET"]),
         Route("/jobs", form_of(_start), methods=["POST"]),
+        Route("/jobs/new", form_of(_make), methods=["POST"]),
         Route("/job/{job:str}", page_of(_show), methods=["GET"]),
         Route("/job-page/{job:str}", page_of(_file), methods=["GET"]),
     ),
