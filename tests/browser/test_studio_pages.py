@@ -168,7 +168,7 @@ def test_exports_are_downloaded_with_the_size_that_is_shown(opener: Opener, runs
         assert waited.value.suggested_filename.endswith(ending)
         size = Path(waited.value.path()).stat().st_size
         assert size > 500
-        shown = page.locator("li", has=page.get_by_role("heading", name=f"{target} ", exact=False)).locator("small")
+        shown = page.locator("li", has=page.get_by_role("heading", name=f"{target} ", exact=False)).locator(".state")
         assert f"int8, {bytes_text(size)}" in shown.all_inner_texts()
     with page.expect_download() as waited:
         page.get_by_role("button", name="Download onnx as float", exact=True).click()

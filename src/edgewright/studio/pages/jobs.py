@@ -82,10 +82,10 @@ def _own(root: Path, name: str) -> Path | None:
 def _data(root: Path) -> list[str]:
     """Return files and folders that a job may be made of, those of the studio's folder and those that it keeps."""
     listed = []
-    for place in ("", FOLDER):
-        if (root / place).is_dir():
-            folders, files, _ = entries(root / place)
-            listed += [f"{place}/{name}".strip("/") for name in (*files, *folders) if name not in (FOLDER, _OWN)]
+    for part in ("", FOLDER):
+        if (root / part).is_dir():
+            folders, files, _ = entries(root / part)
+            listed += [f"{part}/{name}".strip("/") for name in (*files, *folders) if name not in (FOLDER, _OWN)]
     return listed
 
 
