@@ -13,7 +13,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import ViewportSize
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -87,8 +86,7 @@ def photograph(html: str, path: Path, view: ViewportSize = PAGE, *, train: bool 
             page.locator("#train").screenshot(path=path)
         else:
             page.screenshot(path=path)
-    # A page has few colours: a palette is a third of the bytes.
-    Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
+    picture_studio.shrink(path)
 
 
 def job() -> None:

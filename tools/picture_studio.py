@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +84,7 @@ def _look(address: str) -> None:
         (Path(folder) / "both.html").write_text(f"<body style='margin:0;background:#c9d1d9'>{shown}", encoding="utf-8")
         both.goto(f"file://{folder}/both.html")
         both.screenshot(path=str(TARGET))
+        shrink(TARGET)
 
 
 def pipeline(page: Page, address: str) -> None:
@@ -90,7 +92,14 @@ def pipeline(page: Page, address: str) -> None:
     page.goto(f"{address.rstrip('/')}/start?pipeline=latency&block=stages.1")
     page.locator("#preview figure").nth(1).wait_for(timeout=60_000)
     page.evaluate(_SHORT)
-    page.screenshot(path=str(TARGET.with_name("pipeline.png")), clip={"x": 0, "y": 0, "width": 1180, "height": 640})
+    target = TARGET.with_name("pipeline.png")
+    page.screenshot(path=str(target), clip={"x": 0, "y": 0, "width": 1180, "height": 640})
+    shrink(target)
+
+
+def shrink(path: Path) -> None:
+    """Write a picture of a page anew with a palette: a page has few colours, and a palette is a third of the bytes."""
+    Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
