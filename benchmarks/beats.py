@@ -42,8 +42,8 @@ def main() -> int:
     truth = np.concatenate([np.asarray(r.target) for r in recordings])
     records = np.concatenate([np.asarray(r.groups) for r in recordings])
     table = []
-    for name, beside in INPUTS.items():
-        answers = _answers(beats[:, [*range(SHAPE), *beside]], truth, records)
+    for name, extra_columns in INPUTS.items():
+        answers = _answers(beats[:, [*range(SHAPE), *extra_columns]], truth, records)
         interval = accuracy_interval(truth, answers, records)
         accuracy = f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
         both = f1_score(truth, answers, labels=["V", "S"], average=None)
@@ -54,18 +54,18 @@ def main() -> int:
 
 def _answers(beats: NDArray[np.float32], truth: NDArray[Any], records: NDArray[Any]) -> NDArray[Any]:
     """Return answers to all beats, each by a network that has seen no beat of its record."""
-    beside = beats.shape[1] - SHAPE
+    extra_count = beats.shape[1] - SHAPE
     parts: list[dict[str, Any]] = [{"inputs": SHAPE, "channels": 1, "layers": CONVOLUTIONS}]
-    if beside:
-        parts.append({"inputs": beside})
+    if extra_count:
+        parts.append({"inputs": extra_count})
     layers = ({"kind": "branches", "units": 32, "parts": tuple(parts)}, {"kind": "dense", "units": 16})
     answers = np.empty_like(truth)
-    for fitted, judged in GroupKFold(FOLDS).split(beats, truth, records):
-        drawn = np.random.default_rng(0).choice(fitted, BEATS, replace=False)
-        mean, deviation = beats[drawn].mean(axis=0), beats[drawn].std(axis=0)
+    for fitted, test_rows in GroupKFold(FOLDS).split(beats, truth, records):
+        sampled = np.random.default_rng(0).choice(fitted, BEATS, replace=False)
+        mean, deviation = beats[sampled].mean(axis=0), beats[sampled].std(axis=0)
         network = NetworkClassifier(layers, epochs=EPOCHS, batch=128, seed=0)
-        network.fit((beats[drawn] - mean) / deviation, truth[drawn])
-        answers[judged] = network.predict((beats[judged] - mean) / deviation)
+        network.fit((beats[sampled] - mean) / deviation, truth[sampled])
+        answers[test_rows] = network.predict((beats[test_rows] - mean) / deviation)
     return answers
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.table import ROOT, Told, markdown, python, spent
+from benchmarks.table import ROOT, TargetReport, markdown, python, spent
 from edgewright.export.c99_stream.denoiser import write_denoiser_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.denoising import DenoiserFile, read_denoiser
@@ -49,7 +49,7 @@ TASKS = (
 
 def main(names: Sequence[str]) -> int:
     """Print the tables; 1 where the denoiser is not better than every baseline where it must be."""
-    report = Told()
+    report = TargetReport()
     edgewright = str(Path(python()).with_name("edgewright"))
     with tempfile.TemporaryDirectory() as folder:
         for task in TASKS:
@@ -58,9 +58,9 @@ def main(names: Sequence[str]) -> int:
             file = Path(folder) / f"{task.name}.denoiser"
             noise = [word for kind in _NOISE for word in ("--noise", kind)]
             used = spent([edgewright, "denoise", "train", *task.data, *noise, *task.training, "--out", str(file)])
-            found = subprocess.run([edgewright, "denoise", "score", str(file), *task.data, "--json"],
-                                   check=True, capture_output=True)  # fmt: skip
-            score = json.loads(found.stdout)
+            completed = subprocess.run([edgewright, "denoise", "score", str(file), *task.data, "--json"],
+                                       check=True, capture_output=True)  # fmt: skip
+            score = json.loads(completed.stdout)
             print(f"\n{task.name}: {score['recordings']} recordings of {score['groups']} held out, "
                   f"trained in {used.cpu_seconds:.0f} CPU-s\n")  # fmt: skip
             print(_table(score["rows"]))
@@ -87,20 +87,20 @@ def _span(figure: dict[str, Any]) -> str:
     return f"{figure['value']:.1f} ({figure['low']:.1f} to {figure['high']:.1f})"
 
 
-def _judge(told: Told, name: str, kind: str, rows: Sequence[dict[str, Any]]) -> None:
+def _judge(report: TargetReport, name: str, kind: str, rows: Sequence[dict[str, Any]]) -> None:
     """Require that the smallest advantage over a baseline, and the low end of its interval, are above zero."""
     ours = [row for row in rows if row["noise"] == kind and row["over"] and row["method"] != "float"]
     nearest = min(ours, key=lambda row: float(row["over"]["value"]))
-    what = f"{name}, {kind} noise, over {nearest['method']}"
-    told(what, f"{_span(nearest['over'])} dB", "above 0", nearest["over"]["low"] > 0)
+    title = f"{name}, {kind} noise, over {nearest['method']}"
+    report(title, f"{_span(nearest['over'])} dB", "above 0", nearest["over"]["low"] > 0)
 
 
-def _device(made: DenoiserFile) -> None:
+def _device(denoiser: DenoiserFile) -> None:
     """Print what a step takes on an emulated Cortex-M4."""
     if missing_tools():
         print(f"\nleft out: {', '.join(missing_tools())} not installed")
         return
-    spec, code = made.spec, write_denoiser_c99(made, name="denoiser")
+    spec, code = denoiser.spec, write_denoiser_c99(denoiser, name="denoiser")
     width = spec.hop * len(spec.columns)
     x = np.random.default_rng(0).standard_normal((1, _STEPS * width)).astype(np.float32)
     call = (f"static denoiser_context context; denoiser_init(&context); for (int i = 0; i < {_STEPS}; ++i) "

@@ -67,8 +67,8 @@ def main() -> int:
     }
     table = []
     for name, way in ways.items():
-        found = [_precision(way, X, y, seed) for seed in range(3)]
-        table.append([name, f"{np.mean(found):.3f}", f"{min(found):.3f} to {max(found):.3f}"])
+        precisions = [_precision(way, X, y, seed) for seed in range(3)]
+        table.append([name, f"{np.mean(precisions):.3f}", f"{min(precisions):.3f} to {max(precisions):.3f}"])
     print(markdown(["from", "average precision", "three draws of folds"], table))
     return 0
 

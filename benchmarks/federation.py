@@ -75,20 +75,24 @@ def main() -> int:
     everybody = sorted(set(np.asarray(samples.groups).tolist()))
     train = [name for name in everybody if name not in test]
     folds = [train[start::FOLDS] for start in range(FOLDS)]
-    found: dict[str, list[tuple[str, float]]] = {}
+    accuracies: dict[str, list[tuple[str, float]]] = {}
     largest = [0, 0]
     worn = _turned(samples) if options.turned else samples
     for number, fitted in enumerate(folds[: options.folds]):
         people = _people(worn, [name for name in everybody if name not in fitted], options.data)
-        judged = test if options.look else folds[number - 1]
-        names = [name for name in train if name not in fitted and name not in judged]
+        tested = test if options.look else folds[number - 1]
+        names = [name for name in train if name not in fitted and name not in tested]
         for case, right in _cases(people, names, number, largest, SIZED if options.sizes else CASES):
-            found.setdefault(case, []).extend((one, float(right[people.names == one].mean())) for one in judged)
-            print(f"{number} {case}: {right[np.isin(people.names, judged)].mean():.3f}", file=sys.stderr, flush=True)
+            accuracies.setdefault(case, []).extend((one, float(right[people.names == one].mean())) for one in tested)
+            print(f"{number} {case}: {right[np.isin(people.names, tested)].mean():.3f}", file=sys.stderr, flush=True)
     if options.sizes:
-        print(markdown(["devices in a group", "no attacker", *(f"{share:.0%}" for share in SHARES)], _sizes(found)))
+        print(
+            markdown(["devices in a group", "no attacker", *(f"{share:.0%}" for share in SHARES)], _sizes(accuracies))
+        )
         return 0
-    print(markdown(["layer", "accuracy", "95 %", "worst person"], [_row(case, rows) for case, rows in found.items()]))
+    print(
+        markdown(["layer", "accuracy", "95 %", "worst person"], [_row(case, rows) for case, rows in accuracies.items()])
+    )
     print(f"\na device and round: at most {largest[0]:,} bytes up, {largest[1]:,} down")
     print(f"noise {NOISE:g}: epsilon {epsilon_of(NOISE, SETTINGS.rounds, DELTA):.1f} at delta {DELTA:g}")
     return 0
@@ -113,17 +117,17 @@ def _cases(
     cases: Mapping[str, tuple[FederationSettings, Faults]],
 ) -> list[tuple[str, NDArray[np.bool_]]]:  # fmt: skip
     devices = {name: kept_of(people, name) for name in names}
-    made = [("factory", people.given), ("central", central_labels(devices, people))]
+    layers_of_cases = [("factory", people.given), ("central", central_labels(devices, people))]
     for case, (settings, faults) in cases.items():
         layer, _, fleet = learned(people.factory, devices, FederationPlan(settings, faults, seed=seed))
         largest[0], largest[1] = max(largest[0], *fleet.bytes_up), max(largest[1], *fleet.bytes_down)
-        made.append((case, labels_of(people, layer)))
-    return [(case, answers == people.truth) for case, answers in made]
+        layers_of_cases.append((case, labels_of(people, layer)))
+    return [(case, answers == people.truth) for case, answers in layers_of_cases]
 
 
-def _sizes(found: dict[str, list[tuple[str, float]]]) -> list[list[str]]:
+def _sizes(accuracies: dict[str, list[tuple[str, float]]]) -> list[list[str]]:
     """Return accuracy without attackers, and for each share of them the lowest one as a share of it."""
-    mean = {case: float(np.mean([share for _, share in rows])) for case, rows in found.items()}
+    mean = {case: float(np.mean([share for _, share in rows])) for case, rows in accuracies.items()}
     table = []
     for size in SIZES:
         clean, cells = mean[f"{size} 0 flip"], list[str]()
@@ -138,7 +142,7 @@ def _row(case: str, rows: list[tuple[str, float]]) -> list[str]:
     """Return mean and interval over people; several models judge each of them."""
     names = sorted({name for name, _ in rows})
     shares = np.array([np.mean([share for one, share in rows if one == name]) for name in names])
-    interval = group_interval(np.arange(len(names)), lambda drawn: float(shares[drawn].mean()), by="person")
+    interval = group_interval(np.arange(len(names)), lambda resampled: float(shares[resampled].mean()), by="person")
     return [case, f"{interval.value:.3f}", f"{interval.low:.3f} to {interval.high:.3f}", f"{shares.min():.3f}"]
 
 

@@ -88,7 +88,7 @@ def photographs() -> Photographs:
     )  # fmt: skip
 
 
-def judged(folder: Path) -> list[list[str]]:
+def evaluation_rows(folder: Path) -> list[list[str]]:
     """Train on all goods; return accuracy by form, of fine and of coarse classes, on photographs from other shops.
 
     A coarse class has the sum of the probabilities of its fine classes.
@@ -133,18 +133,18 @@ def new_goods(folder: Path) -> list[list[str]]:
     vectors = whole.space().vectors(known.pictures)
     right: dict[str, list[bool]] = {label: [] for label in new}
     for _ in range(DRAWS):
-        made = whole
+        few_shot = whole
         five = rng.choice(new, 5, replace=False)
         for label in five:
             support = rng.choice(np.flatnonzero(~val & (known.fine == label)), 3, replace=False)
-            made = made.added(str(label), vectors[support])
-        asked = np.flatnonzero(val & np.isin(known.fine, five))
-        for number, one in zip(asked, made.answers(vectors[asked], [""] * len(asked)), strict=True):
+            few_shot = few_shot.added(str(label), vectors[support])
+        queries = np.flatnonzero(val & np.isin(known.fine, five))
+        for number, one in zip(queries, few_shot.answers(vectors[queries], [""] * len(queries)), strict=True):
             right[str(known.fine[number])].append(one.nearest == known.fine[number])
     shares = np.array([np.mean(right[label]) for label in new])
-    apart = 1.96 * shares.std(ddof=1) / math.sqrt(NEW)
+    half_width = 1.96 * shares.std(ddof=1) / math.sqrt(NEW)
     mean = shares.mean()
-    return [["five new goods, three pictures each", f"{mean:.3f} ({mean - apart:.3f} to {mean + apart:.3f})"]]
+    return [["five new goods, three pictures each", f"{mean:.3f} ({mean - half_width:.3f} to {mean + half_width:.3f})"]]
 
 
 def span(right: NDArray[np.bool_]) -> str:
@@ -161,7 +161,7 @@ def main() -> None:
             print(markdown(("task", "accuracy (95 % CI over goods)"), new_goods(folder)))
         else:
             heads = ("form", "bytes", "fine (95 % CI)", "coarse (95 % CI)")
-            print(markdown(heads, judged(folder)))
+            print(markdown(heads, evaluation_rows(folder)))
         print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_utime:,.0f} CPU-s")
 
 

@@ -64,15 +64,15 @@ def _error(without: Array) -> Array:
 
 def _bootstrap(right: Counts, sizes: Counts) -> Ends:
     groups = right.shape[1]
-    drawn = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), _DRAWS).T
-    low, high = np.quantile((right @ drawn) / (sizes @ drawn), [0.025, 0.975], axis=1)
+    multiplicities = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), _DRAWS).T
+    low, high = np.quantile((right @ multiplicities) / (sizes @ multiplicities), [0.025, 0.975], axis=1)
     return low, high
 
 
 def _trials(right: Counts, sizes: Counts) -> Ends:
     groups = right.shape[1]
-    found = [wilson(float(shares.sum()), groups) for shares in right / sizes]
-    return np.array([one.low for one in found]), np.array([one.high for one in found])
+    bounds = [wilson(float(shares.sum()), groups) for shares in right / sizes]
+    return np.array([one.low for one in bounds]), np.array([one.high for one in bounds])
 
 
 def _linear(right: Counts, sizes: Counts) -> Ends:
@@ -119,7 +119,7 @@ def main() -> None:
     """Print a table for people of equal and one for people of unlike numbers of samples."""
     for unlike, title in ((0.0, "equal"), (_UNLIKE, "unlike")):
         rng = np.random.default_rng(0)
-        held: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
+        coverage: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
         for groups, median, deviation in itertools.product(GROUPS, MEDIANS, DEVIATIONS):
             right, sizes, truth = people(rng, groups, median, deviation, unlike)
             known = 2 * float((right.sum(axis=1) / sizes.sum(axis=1)).std())
@@ -127,9 +127,9 @@ def main() -> None:
                 low, high = method(right, sizes)
                 width = float((high - low).mean()) / known
                 covered = float(((low <= truth) & (truth <= high)).mean())
-                held.setdefault((name, groups), []).append((covered, width / student_t(groups - 1), width / Z95))
-        rows = [[name, *(_text(held[name, n]) for n in GROUPS)] for name in METHODS]
-        normal = [float(np.mean([width for *_, width in held[list(METHODS)[-1], n]])) for n in GROUPS]
+                coverage.setdefault((name, groups), []).append((covered, width / student_t(groups - 1), width / Z95))
+        rows = [[name, *(_text(coverage[name, n]) for n in GROUPS)] for name in METHODS]
+        normal = [float(np.mean([width for *_, width in coverage[list(METHODS)[-1], n]])) for n in GROUPS]
         rows.append(["its width by the normal distribution", *(f"{width:.2f}" for width in normal)])
         print(f"\n{title} numbers of samples: coverage (lowest of 15), width (largest)")
         print(markdown(["method", *(f"{n} people" for n in GROUPS)], rows))

@@ -74,14 +74,14 @@ def spoiled(picture: Floats, other: Floats, kind: str, rng: np.random.Generator)
         draw.polygon([(4 * (x + np.cos(a) * r), 4 * (y + np.sin(a) * r)) for a, r in zip(angles, reach, strict=True)],
                      fill=255)  # fmt: skip
     cover: Floats = np.asarray(mask.resize((width, height), Image.Resampling.BOX), np.float32) / np.float32(255)
-    made: dict[str, Callable[[], Any]] = {
+    damages: dict[str, Callable[[], Any]] = {
         "scratch": lambda: np.full_like(picture, rng.choice([20.0, 235.0])),
         "stain": lambda: picture * rng.uniform(0.2, 0.7, (3, 1, 1)),
         "missing": lambda: np.full_like(picture, rng.uniform(0, 255)),
         "foreign": lambda: np.roll(other, (int(rng.integers(height)), int(rng.integers(width))), (1, 2)),
     }
     cover = np.asarray(cover * (0.8 if kind == "scratch" else 1.0), np.float32)
-    return np.asarray(np.round(picture + cover * (made[kind]() - picture)), np.float32), cover
+    return np.asarray(np.round(picture + cover * (damages[kind]() - picture)), np.float32), cover
 
 
 def pictures(label: str) -> Pictures:
@@ -92,18 +92,18 @@ def pictures(label: str) -> Pictures:
         raise SystemExit("the set has no labels or no groups")
     values, mine, test = recording.values, recording.target == label, recording.groups == "val"
     known = np.flatnonzero(mine & ~test)
-    apart = np.arange(len(known)) // 10 % 4 == 3
+    is_held_out = np.arange(len(known)) // 10 % 4 == 3
     good, others = values[mine & test], values[~mine & test]
     rng = np.random.default_rng(0)
-    made = [
+    damaged = [
         spoiled(picture, others[rng.integers(len(others))], KINDS[number % len(KINDS)], rng)
         for picture in good
         for number in range(_TIMES)
     ]
-    covered = _cells(np.stack([cover for _, cover in made])[:, None])[:, 0]
+    covered = _cells(np.stack([cover for _, cover in damaged])[:, None])[:, 0]
     return Pictures(
-        fitted=values[known[~apart]], held=values[known[apart]], good=good, others=others,
-        spoiled=np.stack([picture for picture, _ in made]), covered=covered,
+        fitted=values[known[~is_held_out]], held=values[known[is_held_out]], good=good, others=others,
+        spoiled=np.stack([picture for picture, _ in damaged]), covered=covered,
     )  # fmt: skip
 
 
@@ -129,8 +129,8 @@ def cosines(values: Floats) -> Floats:
     blocks = np.stack([grey, red - grey, blue - grey], 1)
     n, channels, height, width = blocks.shape
     blocks = blocks.reshape(n, channels, height // _CELL, _CELL, width // _CELL, _CELL)
-    found = np.einsum("ncraqb,ua,vb->nrqcuv", blocks, waves, waves, optimize=True)
-    parts = (found[..., 0, :, :], found[..., 1, :2, :2], found[..., 2, :2, :2])
+    coefficients = np.einsum("ncraqb,ua,vb->nrqcuv", blocks, waves, waves, optimize=True)
+    parts = (coefficients[..., 0, :, :], coefficients[..., 1, :2, :2], coefficients[..., 2, :2, :2])
     return np.concatenate([part.reshape(*part.shape[:3], -1) for part in parts], axis=3).astype(np.float32)
 
 
@@ -144,8 +144,8 @@ def gaussian(features: Callable[[Floats], Floats], fitted: Floats) -> Scorer:
     inverse = np.linalg.inv(spread)
 
     def score(values: Floats) -> Floats:
-        apart = features(values) - mean
-        return np.asarray(np.einsum("nrci,ij,nrcj->nrc", apart, inverse, apart, optimize=True), np.float32)
+        deviations = features(values) - mean
+        return np.asarray(np.einsum("nrci,ij,nrcj->nrc", deviations, inverse, deviations, optimize=True), np.float32)
 
     return score
 
@@ -159,10 +159,10 @@ def nearest(features: Callable[[Floats], Floats], fitted: Floats) -> Scorer:
     kept = ((flat - mean) / spread)[rng.choice(len(flat), min(len(flat), _KEPT), replace=False)]
 
     def score(values: Floats) -> Floats:
-        found = features(values)
-        one = ((found - mean) / spread).reshape(-1, found.shape[3])
-        apart = (one**2).sum(1)[:, None] - 2 * one @ kept.T + (kept**2).sum(1)
-        return np.asarray(apart.min(axis=1).reshape(found.shape[:3]), np.float32)
+        feature_maps = features(values)
+        one = ((feature_maps - mean) / spread).reshape(-1, feature_maps.shape[3])
+        distances = (one**2).sum(1)[:, None] - 2 * one @ kept.T + (kept**2).sum(1)
+        return np.asarray(distances.min(axis=1).reshape(feature_maps.shape[:3]), np.float32)
 
     return score
 
@@ -172,13 +172,13 @@ def thumbnails(fitted: Floats) -> Scorer:
     known = colours(fitted)
 
     def score(values: Floats) -> Floats:
-        apart = [((known - one) ** 2).sum(axis=3) for one in colours(values)]
-        return np.stack([one[one.sum(axis=(1, 2)).argmin()] for one in apart])
+        distances = [((known - one) ** 2).sum(axis=3) for one in colours(values)]
+        return np.stack([one[one.sum(axis=(1, 2)).argmin()] for one in distances])
 
     return score
 
 
-def judged(score: Scorer, data: Pictures, picture: Callable[[Floats], Floats]) -> tuple[float, float, float]:
+def evaluated(score: Scorer, data: Pictures, picture: Callable[[Floats], Floats]) -> tuple[float, float, float]:
     """Return the AUROC of pictures of other goods, of pictures with a defect, and of cells with one."""
     good, others, cells = score(data.good), score(data.others), score(data.spoiled)
     within = (cells[data.covered > 0.25], cells[data.covered == 0])
@@ -195,9 +195,9 @@ def _sum(cells: Floats) -> Floats:
 
 def _interval(values: list[float]) -> str:
     """Return the mean with its interval of 95 % over goods (Student's t)."""
-    found = np.array(values)
-    half = student_t(len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else 0.0
-    return f"{found.mean():.3f} ± {half:.3f}"
+    sample = np.array(values)
+    half = student_t(len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample)) if len(sample) > 1 else 0.0
+    return f"{sample.mean():.3f} ± {half:.3f}"
 
 
 def main(labels: tuple[str, ...]) -> None:
@@ -207,10 +207,10 @@ def main(labels: tuple[str, ...]) -> None:
     for label in labels:
         data = pictures(label)
         fitted = np.concatenate([data.fitted, data.held])
-        rows.setdefault("thumbnails, nearest", []).append(judged(thumbnails(fitted), data, _sum))
+        rows.setdefault("thumbnails, nearest", []).append(evaluated(thumbnails(fitted), data, _sum))
         for name, features in (("mean colours", colours), ("cosines", cosines)):
-            rows.setdefault(f"{name}, Gaussian", []).append(judged(gaussian(features, fitted), data, _top))
-            rows.setdefault(f"{name}, nearest patch", []).append(judged(nearest(features, fitted), data, _top))
+            rows.setdefault(f"{name}, Gaussian", []).append(evaluated(gaussian(features, fitted), data, _top))
+            rows.setdefault(f"{name}, nearest patch", []).append(evaluated(nearest(features, fitted), data, _top))
         model = NetworkAnomaly(LAYERS, **TRAINING, false_alarms=0.05)
         good = np.full(len(data.fitted), "good")
         model.fit(data.fitted, good, validation=(data.held, np.full(len(data.held), "good")))
@@ -218,12 +218,12 @@ def main(labels: tuple[str, ...]) -> None:
         def map_of(values: Floats, model: NetworkAnomaly = model) -> Floats:
             return np.asarray(heat(model.predict(values), model.objects_)[1], np.float32)
 
-        rows.setdefault("task = 'anomaly'", []).append(judged(map_of, data, lambda cells: cells.max(axis=(1, 2))))
-        for place, values in ((0, data.good), (2, data.others)):
-            alarms[place] += int((map_of(values).max(axis=(1, 2)) >= model.objects_.threshold).sum())
-            alarms[place + 1] += len(values)
+        rows.setdefault("task = 'anomaly'", []).append(evaluated(map_of, data, lambda cells: cells.max(axis=(1, 2))))
+        for index, values in ((0, data.good), (2, data.others)):
+            alarms[index] += int((map_of(values).max(axis=(1, 2)) >= model.objects_.threshold).sum())
+            alarms[index + 1] += len(values)
         print(label, len(data.fitted), len(data.held), len(data.good), *rows["task = 'anomaly'"][-1], flush=True)
-        table = [(name, *(_interval([one[k] for one in found]) for k in range(3))) for name, found in rows.items()]
+        table = [(name, *(_interval([one[k] for one in result]) for k in range(3))) for name, result in rows.items()]
         print(markdown(("method", "other goods", "composed defects", "cells of defects"), table))
         print(f"alarms: {alarms[0]} of {alarms[1]} good, {alarms[2]} of {alarms[3]} others", flush=True)
 

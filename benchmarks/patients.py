@@ -38,7 +38,7 @@ Matrices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class PatientResult:
     """One patient of one fit: confusion matrices of all answers, shape (3, classes + 1, classes + 1)."""
 
     record: str
@@ -62,7 +62,7 @@ def main() -> int:
     parser.add_argument("--set", dest="changes", action="append", default=[], help="KEY=VALUE, as of `edgewright run`.")
     given = parser.parse_args()
     records = given.records.split(",")
-    fits = [judged(given.data, records, seed, given.changes) for seed in range(1, given.seeds + 1)]
+    fits = [evaluate_patients(given.data, records, seed, given.changes) for seed in range(1, given.seeds + 1)]
     heads = [f"losers, network {number}" for number in range(1, given.seeds + 1)]
     print(markdown(("answers", "accuracy, mean of patients", "F1 of S", "F1 of V", *heads), table(fits)))
     print(f"\n{len(records)} patients; 95 % CI over patients; losers lose more than a point.\n")
@@ -70,9 +70,11 @@ def main() -> int:
     return 0
 
 
-def judged(data: Path, records: Sequence[str], seed: int, changes: Sequence[str] = ()) -> list[Judged]:
+def evaluate_patients(
+    data: Path, records: Sequence[str], seed: int, changes: Sequence[str] = ()
+) -> list[PatientResult]:
     """Return each patient, answered by a network that was fitted without it, in the order of the records."""
-    found = []
+    results = []
     for fold in range(FOLDS):
         left_out = [name for name in DS1[fold::FOLDS] if name in records]
         if not left_out:
@@ -82,25 +84,25 @@ def judged(data: Path, records: Sequence[str], seed: int, changes: Sequence[str]
         with tempfile.TemporaryDirectory() as room:
             config = read_config(str(ROOT / "examples" / "health" / "pipeline.toml"), settings)
             run = run_pipeline(config, data=str(data), out=room).folder
-            found += _people(run, left_out)
-    return sorted(found, key=lambda one: one.record)
+            results += _people(run, left_out)
+    return sorted(results, key=lambda one: one.record)
 
 
-def _people(run: Path, records: Sequence[str]) -> list[Judged]:
+def _people(run: Path, records: Sequence[str]) -> list[PatientResult]:
     with unseen_samples(run, ScoreRequest()) as (package, samples, _):
         rehearsal, labels = rehearsal_of(package), np.asarray(package.manifest.labels)
-        found = []
+        results = []
         for record in records:
             mine = part_of(samples, np.flatnonzero(samples.groups == record))
             truth = np.searchsorted(labels, np.asarray(mine.y).astype(str))
             order, later = FIRST.parts(mine, truth)
             rehearsed = rehearsal(np.ascontiguousarray(mine.X[:], np.float32), truth, order)
             matrices = confusions(rehearsed, truth, later, len(labels))
-            found.append(Judged(record, tuple(labels.tolist()), matrices, rehearsed.used))
-    return found
+            results.append(PatientResult(record, tuple(labels.tolist()), matrices, rehearsed.used))
+    return results
 
 
-def table(fits: Sequence[Sequence[Judged]]) -> list[list[str]]:
+def table(fits: Sequence[Sequence[PatientResult]]) -> list[list[str]]:
     """Return a row for each answer: means over fits, and how many patients lose more than a point in each fit."""
     right = np.array([[one.right for one in fit] for fit in fits])
     matrices = np.array([[one.matrices for one in fit] for fit in fits])
@@ -114,13 +116,13 @@ def table(fits: Sequence[Sequence[Judged]]) -> list[list[str]]:
     return rows
 
 
-def _mean(shares: NDArray[np.float64], drawn: NDArray[np.int64]) -> float:
-    return float(shares[drawn].mean())
+def _mean(shares: NDArray[np.float64], resampled: NDArray[np.int64]) -> float:
+    return float(shares[resampled].mean())
 
 
 def _f1(matrices: Matrices, label: int) -> str:
-    def mean(drawn: NDArray[np.int64]) -> float:
-        return float(np.mean([class_scores(fit[drawn].sum(axis=0))[2][label] for fit in matrices]))
+    def mean(resampled: NDArray[np.int64]) -> float:
+        return float(np.mean([class_scores(fit[resampled].sum(axis=0))[2][label] for fit in matrices]))
 
     return _over(matrices.shape[1], mean)
 
@@ -130,7 +132,7 @@ def _over(patients: int, statistic: Callable[[NDArray[np.int64]], float]) -> str
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
-def patients(fits: Sequence[Sequence[Judged]]) -> list[list[str]]:
+def patients(fits: Sequence[Sequence[PatientResult]]) -> list[list[str]]:
     """Return a row for each patient: its accuracy, a mean over fits, and in how many the guard lets it answer."""
     rows = []
     for same in zip(*fits, strict=True):

@@ -76,8 +76,8 @@ def _draw(rows: list[dict[str, str]], seed: int) -> tuple[float, float]:
         return _precision(judged_of(folder), X, failed), _precision(folder, X, failed)
 
 
-def _precision(place: Path, X: NDArray[np.float32], failed: NDArray[np.bool_]) -> float:
-    answers = load(place).predict(X)
+def _precision(folder: Path, X: NDArray[np.float32], failed: NDArray[np.bool_]) -> float:
+    answers = load(folder).predict(X)
     return float(average_precision_score(failed, answers.probabilities[:, 1]))
 
 

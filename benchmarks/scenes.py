@@ -31,7 +31,7 @@ from edgewright.workflows.estimation.workflow import estimate_place
 
 DATA = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "grocery"
 LABELS = ("Apple", "Juice", "Melon", "Pepper")
-SIDE, MOST = 96, 4
+SIDE, MAX_OBJECTS = 96, 4
 # Scenes of each run of training photographs, and of the validation photographs; runs that validate.
 TRAIN, TEST, HELD_OUT = 540, 300, ("train-8", "train-9")
 # Sides of a pasted piece in pixels, and the share of a photograph's side that it shows: the middle, but anywhere in
@@ -53,21 +53,21 @@ def photographs() -> dict[str, Photographs]:
     """Return the photographs of each group: ten runs of training photographs, and 'val'."""
     dataset = SETS["grocery"].load(DATA, GroceryConfig(target="coarse"))
     (recording,) = dataset.recordings
-    made: dict[str, Photographs] = {}
+    photographs: dict[str, Photographs] = {}
     groups = () if recording.groups is None else recording.groups
     for values, label, group in zip(recording.values, recording.target, groups, strict=True):
         train = str(group) not in ("val", *HELD_OUT)
-        one = made.setdefault(str(group), Photographs({name: [] for name in LABELS}, [], train))
+        one = photographs.setdefault(str(group), Photographs({name: [] for name in LABELS}, [], train))
         picture = values.astype(np.uint8).transpose(1, 2, 0)
         (one.goods[str(label)] if label in LABELS else one.backgrounds).append(picture)
-    return made
+    return photographs
 
 
 def scene(known: Photographs, rng: np.random.Generator) -> tuple[Bytes, list[tuple[int, list[float]]]]:
     """Return a scene of up to four goods that do not overlap, and number of label and box of each."""
     canvas = known.backgrounds[rng.integers(len(known.backgrounds))].astype(np.float32)
     boxes: list[tuple[int, list[float]]] = []
-    for _ in range(int(rng.integers(0, MOST + 1))):
+    for _ in range(int(rng.integers(0, MAX_OBJECTS + 1))):
         side = int(rng.integers(*_SIDES))
         left, top = (int(n) for n in rng.integers(0, SIDE - side, 2))
         if any(_overlap(box, left, top, side) for _, box in boxes):
@@ -90,14 +90,14 @@ def _piece(picture: Bytes, side: int, rng: np.random.Generator, *, anywhere: boo
     top, left = rng.integers(0, SIDE - shown + 1, 2) if anywhere else [(SIDE - shown) // 2] * 2
     part = picture[top : top + shown, left : left + shown]
     piece = Image.fromarray(part).resize((side, side), Image.Resampling.BILINEAR)
-    made = np.asarray(piece, np.float32)
-    return made[:, ::-1] if rng.random() < 0.5 else made
+    patch = np.asarray(piece, np.float32)
+    return patch[:, ::-1] if rng.random() < 0.5 else patch
 
 
 def _mask(side: int) -> NDArray[np.float32]:
     """Return a disc with soft edges, shape (side, side, 1)."""
-    apart = (np.arange(side) + 0.5) / side * 2 - 1
-    return np.asarray(np.clip((1 - np.hypot(apart[:, None], apart[None])) * 6, 0, 1)[:, :, None], np.float32)
+    offsets = (np.arange(side) + 0.5) / side * 2 - 1
+    return np.asarray(np.clip((1 - np.hypot(offsets[:, None], offsets[None])) * 6, 0, 1)[:, :, None], np.float32)
 
 
 def compose(folder: Path) -> Path:
@@ -162,12 +162,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(sys.argv[1] if len(sys.argv) > 1 else scratch)
         result = fitted(compose(folder / "scenes"), folder / "runs")
-        found, forms = result.trace.evaluation, result.trace.compression
-        if found is None or forms is None or isinstance(found.objects, UnsetType) or result.package is None:
+        evaluation, forms = result.trace.evaluation, result.trace.compression
+        if evaluation is None or forms is None or isinstance(evaluation.objects, UnsetType) or result.package is None:
             raise SystemExit(f"nothing to report: {result.refused}")
         rows = [
             [one.label, f"{one.true}", f"{one.precision:.2f}", f"{one.recall:.2f}", _span(one.f1)]
-            for one in found.objects.classes
+            for one in evaluation.objects.classes
         ]
         heads = ("goods in composed scenes, float", "true", "precision", "recall", "F1 of centres (95 % CI by picture)")
         print(markdown(heads, rows))

@@ -70,7 +70,7 @@ def verdict(within: bool) -> str:
     return "reached" if within else "**missed**"
 
 
-class Told:
+class TargetReport:
     """Rows that are printed as they come and stand in a table at the end."""
 
     def __init__(self) -> None:

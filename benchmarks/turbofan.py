@@ -39,12 +39,12 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as out:
             config = read_config(str(ROOT / "examples" / "factory" / "turbofan.toml"), changes)
             trace = run_pipeline(config, data=str(given.data), out=out).trace
-        found, forms = trace.evaluation, trace.compression
-        if found is None or forms is None:
+        evaluation, forms = trace.evaluation, trace.compression
+        if evaluation is None or forms is None:
             raise SystemExit(f"nothing to report of fold {number}")
-        engines += [(row.samples, row.regression["rmse"]) for row in found.groups]
+        engines += [(row.samples, row.regression["rmse"]) for row in evaluation.groups]
         errors = {form.name: form.error for form in forms.variants if form.error is not None}
-        int8.append((sum(row.samples for row in found.groups), errors["int8"]))
+        int8.append((sum(row.samples for row in evaluation.groups), errors["int8"]))
         size = next(form.weight_bytes for form in forms.variants if form.name == "int8")
         rows.append([f"{number}", *(f"{errors[name]:.2f}" for name in ("float", "int8")), f"{size:,}"])
         print(*rows[-1], flush=True)
@@ -63,8 +63,8 @@ def _pooled(parts: list[tuple[int, float]]) -> float:
 def _interval(engines: list[tuple[int, float]]) -> tuple[float, float]:
     """Percentiles of a bootstrap over whole engines."""
     rng = np.random.default_rng(0)
-    drawn = [_pooled([engines[k] for k in rng.integers(0, len(engines), len(engines))]) for _ in range(DRAWS)]
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    resampled = [_pooled([engines[k] for k in rng.integers(0, len(engines), len(engines))]) for _ in range(DRAWS)]
+    low, high = np.percentile(resampled, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -38,7 +38,7 @@ def factory(layer: AdaptLayer, *, seed: int = 0, width: int = WIDTH, **changes: 
     prototypes, center = middle * 16, np.round(middle.mean(axis=0) * 16).astype(np.int64)
     precision = np.eye(width, dtype=np.int64) * 2048
     weights, bias = discriminant(prototypes, center, precision, 10)
-    held = layer == "prototypes"
+    has_prototypes = layer == "prototypes"
     spec = AdaptSpec(
         layer=layer, classes=CLASSES, width=width, zero=-128, multiplier=1 << 30, right=45, out_zero=0, step=11,
         bias_step=1000, weight_limit=16000, bias_limit=1 << 29, prior=4, precision_right=10, pool=24, replays=8,
@@ -50,9 +50,9 @@ def factory(layer: AdaptLayer, *, seed: int = 0, width: int = WIDTH, **changes: 
         spec=msgspec.structs.replace(spec, **changes), weights=weights.astype(np.int16), bias=bias.astype(np.int32),
         exponentials=np.round(np.exp(-np.arange(256) * 0.1) * (1 << 15)).astype(np.int32),
         vectors=vectors.astype(np.uint8), expected=np.repeat(np.arange(3), 3).astype(np.uint8),
-        prototypes=prototypes.astype(np.int16) if held else none,
-        center=center.astype(np.int16) if held else none.ravel(),
-        precision=precision.astype(np.int16) if held else none,
+        prototypes=prototypes.astype(np.int16) if has_prototypes else none,
+        center=center.astype(np.int16) if has_prototypes else none.ravel(),
+        precision=precision.astype(np.int16) if has_prototypes else none,
     )  # fmt: skip
 
 

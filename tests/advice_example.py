@@ -22,14 +22,14 @@ ROUND = {
 }  # fmt: skip
 
 
-def setting(*, battery: bool = True, told: float = 100.0, raw: float = 80_000.0, **figures: float) -> Setting:
+def setting(*, battery: bool = True, told_day: float = 100.0, raw: float = 80_000.0, **figures: float) -> Setting:
     """Return a thousand answers a day of 10 ms at .1 W on the device; 80 kB of readings; 10 uW asleep."""
     works = {
         DEVICE: Computation("d", 0.01, 0.1),
         GATEWAY: Computation("g", 0.001, 5.0),
         SERVER: Computation("s", 0.0001, 100.0),
     }
-    traffic = Traffic(rows_day=10_000.0, answers_day=1000.0, told_day=told, raw_bytes_day=raw)
+    traffic = Traffic(rows_day=10_000.0, answers_day=1000.0, told_day=told_day, raw_bytes_day=raw)
     return Setting(traffic, Figures("ble", {**ROUND, **figures}), 1e-5, battery, ("light", "sound"), works)
 
 
@@ -38,10 +38,10 @@ def with_figure(before: Setting, name: str, value: float) -> Setting:
     return replace(before, figures=before.figures.with_values(**{name: value}))
 
 
-def small(folder: Path, **asked: object) -> Advice:
+def small(folder: Path, **request: object) -> Advice:
     """Return the advice on 120 rows of which one column decides."""
     file = table(folder / "room.csv", count=120)
-    return advise(AdviceRequest(data=str(file), target="y", by="row", **asked), silent)  # type: ignore[arg-type]
+    return advise(AdviceRequest(data=str(file), target="y", by="row", **request), silent)  # type: ignore[arg-type]
 
 
 def without_times(record: Advice) -> Advice:

@@ -63,22 +63,22 @@ def manifest(**changes: Any) -> Manifest:  # noqa: ANN401 - fields of different 
 
 def package(path: Path, *, wrong: float = 0.0, **changes: Any) -> Path:  # noqa: ANN401
     """Write the package of a switch; `wrong` moves what it says its test vectors give."""
-    made = manifest(**changes)
-    inputs = np.random.default_rng(1).normal(size=(4, *made.shape)).astype(np.float32)
-    network = graph(*made.shape)
+    package_manifest = manifest(**changes)
+    inputs = np.random.default_rng(1).normal(size=(4, *package_manifest.shape)).astype(np.float32)
+    network = graph(*package_manifest.shape)
     expected = compile_graph(network)(inputs)["probabilities"] + np.float32(wrong)
-    write_package(path, made, {"model.onnx": to_onnx(network), **vector_files(inputs, {"float": expected})})
+    write_package(path, package_manifest, {"model.onnx": to_onnx(network), **vector_files(inputs, {"float": expected})})
     return path
 
 
 def reference(level: tuple[float, float], heat: tuple[float, float]) -> tuple[ReferenceColumn, ...]:
     """Smallest and largest in training."""
-    made = []
+    columns = []
     for name, (low, high) in (("level", level), ("heat", heat)):
         quantiles = tuple(np.linspace(low, high, 9).tolist())
         mean, deviation = (low + high) / 2, (high - low) / 4
-        made.append(ReferenceColumn(name=name, mean=mean, deviation=deviation, missing=0.0, quantiles=quantiles))
-    return tuple(made)
+        columns.append(ReferenceColumn(name=name, mean=mean, deviation=deviation, missing=0.0, quantiles=quantiles))
+    return tuple(columns)
 
 
 def reference_of(values: Floats) -> tuple[ReferenceColumn, ...]:
@@ -161,34 +161,34 @@ def stretch(values: Floats, begin: int, end: int, rows: int = 50) -> list[Packet
 
 
 def given(
-    folder: Path, listed: Iterable[Packet], *, settings: dict[str, Any] | None = None, said: list[str] | None = None,
+    folder: Path, listed: Iterable[Packet], *, settings: dict[str, Any] | None = None, printed: list[str] | None = None,
     live: bool = False,
 ) -> tuple[list[Event], Report]:  # fmt: skip
     """Run the agent on packets."""
-    return _run(folder, Given(listed, live), settings, said)
+    return _run(folder, Given(listed, live), settings, printed)
 
 
 def run(
-    folder: Path, source: str, *, settings: dict[str, Any] | None = None, said: list[str] | None = None
+    folder: Path, source: str, *, settings: dict[str, Any] | None = None, printed: list[str] | None = None
 ) -> tuple[list[Event], Report]:
     """Run the agent to the end of its source, with the package `switch.edge` of the folder unless told otherwise."""
-    return _run(folder, short_source(source), settings, said)
+    return _run(folder, short_source(source), settings, printed)
 
 
 def _run(
-    folder: Path, source: Source | Given, settings: dict[str, Any] | None, said: list[str] | None
+    folder: Path, source: Source | Given, settings: dict[str, Any] | None, printed: list[str] | None
 ) -> tuple[list[Event], Report]:
     events: list[Event] = []
     table = {"packages": [{"path": "switch.edge"}], **(settings or {})}
     configured = check_settings(table, folder, "device.toml")
     report = run_agent(
         configured, source, folder / "store", stop=lambda: False,  # type: ignore[arg-type]
-        say=(said if said is not None else []).append, publish=events.extend, begin=lambda _: None,
+        say=(printed if printed is not None else []).append, publish=events.extend, begin=lambda _: None,
     )  # fmt: skip
     return events, report
 
 
-def told(events: Sequence[Event], *kinds: str) -> list[tuple[float, str, str]]:
+def event_lines(events: Sequence[Event], *kinds: str) -> list[tuple[float, str, str]]:
     """Return time, kind and label of events of these kinds."""
     return [(round(event.time, 3), event.kind, event.label) for event in events if not kinds or event.kind in kinds]
 

@@ -20,15 +20,15 @@ _SPREADS = np.array(
 
 def windows(people: tuple[int, ...], count: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return windows of shape (n, 6, 32), class after class for each person, and their classes."""
-    made, labels = [], np.tile(np.repeat(np.arange(CLASSES), count), len(people))
+    windows, labels = [], np.tile(np.repeat(np.arange(CLASSES), count), len(people))
     for person in people:
         rng = np.random.default_rng((seed, person))
         means = _MEANS + rng.normal(0, 0.05, _MEANS.shape)
         spreads = _SPREADS * np.exp(rng.normal(0, 0.1, _SPREADS.shape))
         for c in range(CLASSES):
             noise = rng.normal(0, 1, (count, AXES, SAMPLES)) * spreads[c][:, None]
-            made.append(means[c][:, None] + noise + rng.normal(0, 0.01, (count, AXES, 1)))
-    return np.concatenate(made).astype(np.float32), labels
+            windows.append(means[c][:, None] + noise + rng.normal(0, 0.01, (count, AXES, 1)))
+    return np.concatenate(windows).astype(np.float32), labels
 
 
 def factory(seed: int = 0) -> AffineFactory:

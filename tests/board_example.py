@@ -50,10 +50,10 @@ class Board:
         path.write_bytes(data)
         return str(path)
 
-    def told(self, flash: Path, *words: str, said: str = "") -> str:
+    def told(self, flash: Path, *words: str, sent: str = "") -> str:
         """Return what the program says."""
         done = subprocess.run(
-            [str(self.folder / "board"), str(flash), *words], input=said, capture_output=True, text=True, timeout=120,
+            [str(self.folder / "board"), str(flash), *words], input=sent, capture_output=True, text=True, timeout=120,
             check=False,
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout, done.stderr[-2000:])

@@ -17,8 +17,8 @@ from fleet_servers import PATIENCE, until
 from growing_rows import Rows
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
-_ONE_KEY = [w for role in ("root", "targets", "releases") for what in ("keys", "threshold")
-            for w in (f"--{role}-{what}", "1")]  # fmt: skip
+_ONE_KEY = [w for role in ("root", "targets", "releases") for field in ("keys", "threshold")
+            for w in (f"--{role}-{field}", "1")]  # fmt: skip
 
 
 class ServedFleet:
@@ -38,8 +38,8 @@ class ServedFleet:
                 [COMMAND, "fleet", "serve", "fleet", "--port", "0", *serving], cwd=folder, stderr=log, stdout=log
             )
         until(lambda: "http://" in served.read_text(), served.read_text)
-        self.url = _found(r"http://127\.0\.0\.1:\d+", served.read_text())
-        self.token = _found(r"ew1\.\S+", self.run("fleet", "token", "new", "--fleet", "fleet"))
+        self.url = _first_match(r"http://127\.0\.0\.1:\d+", served.read_text())
+        self.token = _first_match(r"ew1\.\S+", self.run("fleet", "token", "new", "--fleet", "fleet"))
         self.rows = Rows(folder / "rows.csv")
         self.device: subprocess.Popen[bytes] | None = None
         package(folder / "r0.edge", provenance={"seed": "0"})
@@ -55,8 +55,8 @@ class ServedFleet:
     def start(self, *more: str) -> subprocess.Popen[bytes]:
         """Start the agent's process."""
         command = [COMMAND, "device", "run", *more, "--fleet", self.url, "--store", "dev", "--source", "csv:rows.csv"]
-        with (self.folder / "said").open("ab") as said:
-            self.device = subprocess.Popen([*command, "--poll", "1"], cwd=self.folder, stdout=said, stderr=said)
+        with (self.folder / "said").open("ab") as printed:
+            self.device = subprocess.Popen([*command, "--poll", "1"], cwd=self.folder, stdout=printed, stderr=printed)
         return self.device
 
     def said(self) -> str:
@@ -68,11 +68,11 @@ class ServedFleet:
         # Only devices that enrolled before the plan was signed count in it.
         until(lambda: json.loads(self.run("fleet", "devices", "--fleet", "fleet", "--json"))["devices"], self.said)
         (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
-        told = self.run(
+        printed = self.run(
             "fleet", "rollout", "start", "--fleet", "fleet", "--plan", "plan.toml", "--stages", "all:100%",
             "--open", "all", "--dwell", "0s", *more,
         )  # fmt: skip
-        return _found(r"pump-\d+-[0-9a-f]+", told)
+        return _first_match(r"pump-\d+-[0-9a-f]+", printed)
 
     def close(self) -> None:
         """Everything ends."""
@@ -83,10 +83,10 @@ class ServedFleet:
                 process.wait(PATIENCE)
 
 
-def _found(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
-    assert found, text
-    return found.group()
+def _first_match(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match, text
+    return match.group()
 
 
 class Gateway(ServedFleet):
@@ -121,19 +121,19 @@ class Gateway(ServedFleet):
 
     def roll_out(self, *gates: str, trial: float = 2.0) -> str:
         """Begin the rollout of the newest release; its plan."""
-        asked = [word for gate in gates for word in ("--gate", gate)]
-        return self.begin(f"seconds = {trial}", *asked, "--quorum", "1" if gates else "5")
+        gate_options = [word for gate in gates for word in ("--gate", gate)]
+        return self.begin(f"seconds = {trial}", *gate_options, "--quorum", "1" if gates else "5")
 
     def state(self, plan: str) -> str:
         """Where a rollout is."""
-        told = json.loads(self.run("fleet", "rollout", "status", plan, "--fleet", "fleet", "--json"))
-        return str(told)
+        status = json.loads(self.run("fleet", "rollout", "status", plan, "--fleet", "fleet", "--json"))
+        return str(status)
 
     def seen(self) -> dict[str, Any]:
         """Return the gateway, as the control plane has it."""
-        told = json.loads(self.run("fleet", "devices", "gateway", "--fleet", "fleet", "--json"))
-        found: dict[str, Any] = told["history"]
-        return found
+        status = json.loads(self.run("fleet", "devices", "gateway", "--fleet", "fleet", "--json"))
+        history: dict[str, Any] = status["history"]
+        return history
 
     def boards(self) -> dict[str, dict[str, Any]]:
         """Return its boards by name, as the control plane has them."""
@@ -141,15 +141,15 @@ class Gateway(ServedFleet):
 
     def wait(self, **states: str) -> dict[str, dict[str, Any]]:
         """Until the control plane has each board in this state, such as 'confirmed 2'."""
-        found: dict[str, dict[str, Any]] = {}
+        devices: dict[str, dict[str, Any]] = {}
 
         def there() -> bool:
-            found.clear()
-            found.update(self.boards())
+            devices.clear()
+            devices.update(self.boards())
             return all(
-                name in found and f"{found[name]['state']} {found[name]['counter']}" == state
+                name in devices and f"{devices[name]['state']} {devices[name]['counter']}" == state
                 for name, state in states.items()
             )
 
-        until(there, lambda: (found, self.said()))
-        return found
+        until(there, lambda: (devices, self.said()))
+        return devices

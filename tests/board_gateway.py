@@ -62,9 +62,9 @@ class TcpBoard:
         command = [str(self._program), str(self._flash), str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        found = re.search(r":(\d+)$", first_line(self._process.stdout))
-        assert found
-        self.port = int(found.group(1))
+        match = re.search(r":(\d+)$", first_line(self._process.stdout))
+        assert match
+        self.port = int(match.group(1))
 
     def cut(self) -> None:
         """Cut the power."""

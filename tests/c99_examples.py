@@ -24,7 +24,7 @@ from integer_layers import LAYERS as KINDS
 from integer_networks import LAYERS as NETWORKS
 from integer_networks import picture, small, trained
 from layer_examples import CASES as LAYERS
-from layer_examples import made
+from layer_examples import built_layer
 from stage_examples import CASES
 from support import left_out
 
@@ -41,17 +41,17 @@ Files = dict[str, str]
 @cache
 def pipelines() -> dict[str, Files]:
     """Name -> files with a `NAME_predict`: every operator, every stage, every layer, every network float and int8."""
-    found = {"operators": write_c99(cases(), CodeOptions("operators"))}
+    files_of = {"operators": write_c99(cases(), CodeOptions("operators"))}
     for room, kind, number in CASES:
         name = f"stage_{kind}{number}"
         limit = fitted(room, kind, number)[0].inputs[0].shape[0]
-        found[name] = write_c99(fitted(room, kind, number)[0], CodeOptions(name, ranges=[(-1e6, 1e6)] * limit))
+        files_of[name] = write_c99(fitted(room, kind, number)[0], CodeOptions(name, ranges=[(-1e6, 1e6)] * limit))
     for number, (kind, settings) in enumerate(LAYERS):
         name = f"layer_{kind}{number}"
-        layer, config, shape, parameters = made(kind, settings)
+        layer, config, shape, parameters = built_layer(kind, settings)
         builder = Builder(name, shape)
         value = layer.to_graph(config, parameters, builder, builder.input, shape)
-        found[name] = write_c99(
+        files_of[name] = write_c99(
             builder.finish({"prediction": (value, "float32", layer.out_shape(config, shape))})
             if value != builder.input
             else _same(builder, shape),
@@ -59,11 +59,11 @@ def pipelines() -> dict[str, Files]:
         )
     for name in (*NETWORKS, "picture"):
         floats = picture() if name == "picture" else trained(name)
-        found[f"float_{name}"] = write_c99(floats, CodeOptions(f"float_{name}"))
+        files_of[f"float_{name}"] = write_c99(floats, CodeOptions(f"float_{name}"))
         for rounding in ROUNDINGS:
             word = f"{rounding}_{name}"
-            found[word] = write_c99(small(name), CodeOptions(word), integer_network(small(name), rounding))
-    return found
+            files_of[word] = write_c99(small(name), CodeOptions(word), integer_network(small(name), rounding))
+    return files_of
 
 
 def _same(builder: Builder, shape: tuple[int, ...]) -> Graph:
@@ -75,18 +75,18 @@ def _same(builder: Builder, shape: tuple[int, ...]) -> Graph:
 def networks() -> dict[str, Files]:
     """Name -> files with a `NAME_network` alone: integer operators of every kind, some kernels within the padding."""
     rng = np.random.default_rng(23)
-    found = {}
+    files_of = {}
     for rounding in ROUNDINGS:
-        drawn = {f"{kind}{n}": make(rng) for kind, make in KINDS.items() for n in range(2)}
+        networks = {f"{kind}{n}": make(rng) for kind, make in KINDS.items() for n in range(2)}
         for kind in ("conv", "depthwise"):
-            drawn[f"{kind}_beside"] = beside(kind)
-        for name, network in drawn.items():
+            networks[f"{kind}_beside"] = parallel_branches(kind)
+        for name, network in networks.items():
             word = f"net_{name}_{rounding}"
-            found[word] = write_network_c99(with_rounding(network, rounding), name=word)
-    return found
+            files_of[word] = write_network_c99(with_rounding(network, rounding), name=word)
+    return files_of
 
 
-def beside(kind: str) -> IntegerNetwork:
+def parallel_branches(kind: str) -> IntegerNetwork:
     """Return a convolution with more padding than its kernel is long: at some places no tap lies on the image."""
     rng = np.random.default_rng(5)
     shape = (5, 2, 2, 3) if kind == "conv" else (2, 2, 3)
@@ -179,11 +179,11 @@ def call(folder: Path, *command: str) -> str:
 
 def sizes_of(folder: Path, header: str, *kinds: str) -> list[int]:
     """Return bytes of types that a header in a folder declares."""
-    lines = [f"char size{place}[sizeof({kind})];\n" for place, kind in enumerate(kinds)]
+    lines = [f"char size{index}[sizeof({kind})];\n" for index, kind in enumerate(kinds)]
     (folder / "sizes_of.c").write_text(f'#include "{header}"\n' + "".join(lines))
     call(folder, "gcc", "-std=c99", "-fno-common", "-c", "sizes_of.c")
     words = [line.split() for line in call(folder, "nm", "-S", "sizes_of.o").splitlines()]
-    return [int(next(w[1] for w in words if w[-1] == f"size{place}"), 16) for place in range(len(kinds))]
+    return [int(next(w[1] for w in words if w[-1] == f"size{index}"), 16) for index in range(len(kinds))]
 
 
 def need(*programs: str) -> None:

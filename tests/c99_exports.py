@@ -78,7 +78,7 @@ def _forecast(name: str, values: NDArray[np.float64]) -> Files:
 
 
 def _columns(count: int) -> tuple[Column, ...]:
-    names = (*WORDS, *(f"c{place}" for place in range(count)))
+    names = (*WORDS, *(f"c{index}" for index in range(count)))
     return tuple(Column(name=name, unit="\N{DEGREE SIGN}C", minimum=-1e6, maximum=1e6) for name in names[:count])
 
 
@@ -104,7 +104,7 @@ def _detector(kind: str) -> Files:
 
 def _watched() -> Subject:
     """Return windows with detectors of rows, of the model's windows and of windows of their own."""
-    made = {}
+    detector_files = {}
     for name, cut in (("row", None), ("same", (8, 4)), ("own", (6, 9))):
         window = None if cut is None else WindowSpec(samples=cut[0], step=cut[1], rate=9.0)
         config = msgspec.convert({}, detector("robust").config)
@@ -114,9 +114,9 @@ def _watched() -> Subject:
             kind="robust", config={}, columns=tuple(Column(name=word) for word in WORDS[:2]), window=window, rate=9.0,
             threshold=Threshold(value=1.0, by="given"), refractory=3,
         )  # fmt: skip
-        made[name] = detector_bytes(spec, learnt)
+        detector_files[name] = detector_bytes(spec, learnt)
     stream = _stream(WindowSpec(samples=8, step=4, rate=9.0))
-    return Subject("export", regressor(), columns=_columns(2), stream=stream, detectors=made)
+    return Subject("export", regressor(), columns=_columns(2), stream=stream, detectors=detector_files)
 
 
 _SEASON = 5.0 + np.sin(np.arange(300) * 2 * np.pi / 12)

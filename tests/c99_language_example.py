@@ -106,7 +106,7 @@ class _Slot(ctypes.Structure):
                 ("number", ctypes.c_double))  # fmt: skip
 
 
-Found = list[tuple[str, int, int, Any, str]]
+SlotRows = list[tuple[str, int, int, Any, str]]
 
 
 class Library:
@@ -118,29 +118,29 @@ class Library:
         self._call = ctypes.CDLL(str(path)).words_find_slots
         self._names = Slots(spec, arrays).names
 
-    def slots(self, text: str, intent: int, today: date | None) -> Found:
+    def slots(self, text: str, intent: int, today: date | None) -> SlotRows:
         """Name, begin, end, value and finder of each, in code points."""
-        data, found = text.encode(), (_Slot * MOST_SLOTS)()
+        data, slots = text.encode(), (_Slot * MOST_SLOTS)()
         day = -(1 << 31) if today is None else today.toordinal() - date(1970, 1, 1).toordinal()
-        count = self._call(self._context, data, ctypes.c_size_t(len(data)), intent, ctypes.c_int32(day), found)
+        count = self._call(self._context, data, ctypes.c_size_t(len(data)), intent, ctypes.c_int32(day), slots)
         assert 0 <= count <= MOST_SLOTS
-        made: Found = []
-        for slot in found[:count]:
+        rows: SlotRows = []
+        for slot in slots[:count]:
             value = (None, slot.number, slot.word.decode())[slot.kind]
             value = slot.entry.decode() if slot.entry is not None else value
             begin, end = (len(data[:at].decode()) for at in (slot.begin, slot.end))
-            made.append((self._names[slot.name], begin, end, value, BY[slot.by]))
-        return made
+            rows.append((self._names[slot.name], begin, end, value, BY[slot.by]))
+        return rows
 
 
-def in_python(understanding: Understanding, text: str, intent: int, today: date | None) -> Found:
+def in_python(understanding: Understanding, text: str, intent: int, today: date | None) -> SlotRows:
     """Return the same by the runtime."""
-    found = understanding._slots(text, understanding.spec.intents[intent], today)
-    return [(slot.name, slot.begin, slot.end, slot.value, slot.by) for slot in found]
+    slots = understanding._slots(text, understanding.spec.intents[intent], today)
+    return [(slot.name, slot.begin, slot.end, slot.value, slot.by) for slot in slots]
 
 
 def memory(header: str) -> int:
     """Return bytes of RAM that a header states."""
-    found = re.search(r"Memory: (\d+) bytes of RAM", header)
-    assert found
-    return int(found[1])
+    match = re.search(r"Memory: (\d+) bytes of RAM", header)
+    assert match
+    return int(match[1])

@@ -148,7 +148,7 @@ def _recurrent(m: Make) -> None:
 
 
 @cache
-def made() -> Make:
+def case_graph() -> Make:
     """All cases."""
     make = Make()
     for family in (_arithmetic, _logic, _reductions, _moves, _products, _recurrent):
@@ -159,5 +159,5 @@ def made() -> Make:
 @cache
 def cases() -> Graph:
     """Return the graph of them, one output after the other."""
-    b = made().builder
-    return b.finish({"prediction": (b.op("Concat", *made().ends, axis=1), "float32", (1,))})
+    b = case_graph().builder
+    return b.finish({"prediction": (b.op("Concat", *case_graph().ends, axis=1), "float32", (1,))})

@@ -50,10 +50,10 @@ def in_onnxruntime(model: bytes, X: Floats) -> Floats:
     return np.asarray(session.run(None, {"input": X})[0])
 
 
-def share_of_tolerance(expected: NDArray[Any], found: NDArray[Any]) -> float:
+def share_of_tolerance(expected: NDArray[Any], actual: NDArray[Any]) -> float:
     """Largest difference in units of what is allowed: relative 1e-5 plus 1e-5 of the range over the samples."""
-    expected, found = (a.reshape(len(a), -1).astype(np.float64) for a in (expected, found))
-    assert (np.isnan(expected) == np.isnan(found)).all()
+    expected, actual = (a.reshape(len(a), -1).astype(np.float64) for a in (expected, actual))
+    assert (np.isnan(expected) == np.isnan(actual)).all()
     spread = np.nanmax(expected, axis=0) - np.nanmin(expected, axis=0)
     allowed = 1e-5 * np.abs(expected) + 1e-5 * spread + np.finfo(np.float32).tiny
-    return float(np.nanmax(np.abs(expected - found) / allowed))
+    return float(np.nanmax(np.abs(expected - actual) / allowed))

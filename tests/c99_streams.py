@@ -31,9 +31,9 @@ class Rows:
     def records(self) -> bytes:
         """As the programs read them."""
         kind = np.dtype([("time", "<i8"), ("gap", "<i4"), ("row", "<f4", (self.values.shape[1],))])
-        made = np.zeros(len(self.values), kind)
-        made["time"], made["gap"], made["row"] = np.round(self.time * 1e6), self.gap, self.values
-        return made.tobytes()
+        records = np.zeros(len(self.values), kind)
+        records["time"], records["gap"], records["row"] = np.round(self.time * 1e6), self.gap, self.values
+        return records.tobytes()
 
 
 def built(files: Mapping[str, str], main: str, compiler: str, folder: Path) -> Path:
@@ -50,7 +50,7 @@ def built(files: Mapping[str, str], main: str, compiler: str, folder: Path) -> P
     return folder / "run"
 
 
-def said(program: Path, given: bytes) -> bytes:
+def output_of(program: Path, given: bytes) -> bytes:
     """Return what a program writes; fails with it."""
     done = subprocess.run([str(program)], input=given, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]

@@ -34,12 +34,12 @@ def served(*models: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        found = None
-        while found is None and (line := process.stdout.readline()):
-            found = re.search(r"page at (http://127\.0\.0\.1:\d+)/", line)
-        if found is None:
+        address = None
+        while address is None and (line := process.stdout.readline()):
+            address = re.search(r"page at (http://127\.0\.0\.1:\d+)/", line)
+        if address is None:
             raise AssertionError(f"no address: {process.communicate(timeout=PATIENCE)}")
-        yield found[1], process
+        yield address[1], process
     finally:
         process.send_signal(signal.SIGINT)
         try:

@@ -30,7 +30,7 @@ from support import below, left_out
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 DAY = 86_400.0
 PATIENCE = 90.0
-_ONE_KEY = [f"--{role}-{what}" for role in ("root", "targets", "releases") for what in ("keys", "threshold")]
+_ONE_KEY = [f"--{role}-{field}" for role in ("root", "targets", "releases") for field in ("keys", "threshold")]
 
 
 class Machine:
@@ -45,14 +45,14 @@ class Machine:
         path = folder / "clock"
         path.write_bytes(struct.pack("dd", 0.0, 0.0))
         with path.open("r+b") as file:
-            self._said = mmap.mmap(file.fileno(), 16)
+            self._offset_memory = mmap.mmap(file.fileno(), 16)
         self.environment: Mapping[str, str] = {
             **os.environ, "LD_PRELOAD": str(library), "EDGEWRIGHT_CLOCK": str(path), "OMP_NUM_THREADS": "1",
         }  # fmt: skip
 
     def set(self, off: float, slept: float = 0.0) -> None:
         """So many seconds ahead of the true time from now, and so many asleep since the machine was started."""
-        self._said[:8], self._said[8:] = struct.pack("d", off), struct.pack("d", slept)
+        self._offset_memory[:8], self._offset_memory[8:] = struct.pack("d", off), struct.pack("d", slept)
 
     def set_to(self, moment: float) -> None:
         """Seconds since 1970."""
@@ -61,14 +61,14 @@ class Machine:
 
 def offset_clock(folder: Path) -> Path:
     """Return the library that makes a clock wrong, for this machine."""
-    made = folder / "offset_clock.so"
+    library = folder / "offset_clock.so"
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         left_out("no C compiler")
     source = Path(__file__).with_name("offset_clock.c")
-    command = [str(compiler), "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(made), str(source)]
+    command = [str(compiler), "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(library), str(source)]
     subprocess.run([*command, "-lm", "-ldl"], check=True)
-    return made
+    return library
 
 
 class Unit:
@@ -133,8 +133,8 @@ class Unit:
         """That is active and confirmed; -1 while one is on trial, or where nothing is held yet."""
         if not (self.store / FILE).exists():
             return -1
-        held = self.held()
-        return -1 if held.trial is not None else int(held.counter)
+        state = self.held()
+        return -1 if state.trial is not None else int(state.counter)
 
     def status(self) -> str:
         """`edgewright device status`, asked on the device."""
@@ -181,9 +181,9 @@ class ClockFleet:
                 stderr=out, stdout=out, env=self.clock.environment,
             )  # fmt: skip
         until(lambda: "http://" in log.read_text(), log.read_text)
-        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-        assert found
-        self.url = found.group()
+        match = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        assert match
+        self.url = match.group()
 
     def end(self) -> None:
         """End the server in order."""
@@ -197,9 +197,9 @@ class ClockFleet:
 
     def token(self, uses: int) -> str:
         """For some devices."""
-        found = re.search(r"ew1\.\S+", self.ask("fleet", "token", "new", "--uses", str(uses)))
-        assert found
-        return found.group()
+        match = re.search(r"ew1\.\S+", self.ask("fleet", "token", "new", "--uses", str(uses)))
+        assert match
+        return match.group()
 
     def ask(self, *arguments: str) -> str:
         """Return a command on the server's machine, by its clock."""
@@ -219,9 +219,9 @@ class ClockFleet:
         run(self.folder, "fleet", "publish", f"r{number}.edge", "--fleet", "fleet", env=self.clock.environment)
         (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
         text = self.ask("fleet", "rollout", "start", "--plan", "plan.toml", "--json", *more)
-        found = re.search(r'"(pump-[0-9]+-[0-9a-f]+)"', text)
-        assert found, text
-        return found.group(1)
+        match = re.search(r'"(pump-[0-9]+-[0-9a-f]+)"', text)
+        assert match, text
+        return match.group(1)
 
     def enrolled(self) -> int:
         """Return the number of devices that the control plane knows."""
@@ -231,10 +231,10 @@ class ClockFleet:
     def rollout(self, plan: str) -> tuple[str, int]:
         """State and stage of a rollout, from the database."""
         with sqlite3.connect(f"file:{self.folder / 'fleet' / 'fleet.sqlite'}?mode=ro", uri=True) as known:
-            found: tuple[str, int] = known.execute(
+            state_and_stage: tuple[str, int] = known.execute(
                 "SELECT state, stage FROM rollouts WHERE plan = ?", (plan,)
             ).fetchone()
-        return found
+        return state_and_stage
 
     def ready(self) -> str:
         """Return what `/readyz` says."""
@@ -253,11 +253,11 @@ class ClockFleet:
         self.rows.close()
 
 
-def until(true: Callable[[], object], told: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> None:
+def until(true: Callable[[], object], describe: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> None:
     """Wait for a condition."""
     end = time.monotonic() + patience
     while not true():
-        assert time.monotonic() < end, told()
+        assert time.monotonic() < end, describe()
         time.sleep(0.3)
 
 

@@ -52,8 +52,8 @@ def recordings(folder: Path) -> Path:
     (folder / "lexicon.txt").write_text(LEXICON)
     texts, speakers = [], []
     for number, text in enumerate(SENTENCES):
-        said = say(text.lower(), f"en-us+m{number + 1}", speed=130)
-        (folder / f"s{number}.wav").write_bytes(wav_bytes(said.values[:, None] * 0.5, RATE))
+        spoken = say(text.lower(), f"en-us+m{number + 1}", speed=130)
+        (folder / f"s{number}.wav").write_bytes(wav_bytes(spoken.values[:, None] * 0.5, RATE))
         texts.append(f"s{number} {text}")
         speakers.append(f"s{number} voice{number}")
     texts += [f"spoken{number} {text} IT" for number, text in enumerate(SENTENCES)]

@@ -92,7 +92,9 @@ class Project:
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: settings[found[1]], (folder / "compose.yaml").read_text())
+        text = re.sub(
+            r"\$\{(\w+):\?[^}]*\}", lambda variable: settings[variable[1]], (folder / "compose.yaml").read_text()
+        )
         self.folder, self.said = folder, yaml.safe_load(text)
         self.kept = folder.parent / "engine"
         self.kept.mkdir()
@@ -138,11 +140,13 @@ class Project:
         self.runs += 1
         location = f"{name}-run-{self.runs}"
         mounts = [Mount(Path(source), target, read_only=True) for source, target in more]
-        made = self._start(name, command=command, address=f"172.30.87.{200 + self.runs}", place=location, more=mounts)
+        container = self._start(
+            name, command=command, address=f"172.30.87.{200 + self.runs}", place=location, more=mounts
+        )
         try:
-            code = made.process.wait(PATIENCE)
+            code = container.process.wait(PATIENCE)
         finally:
-            made.kill()
+            container.kill()
         return code, self.log(location)
 
     def again(self, name: str) -> None:
@@ -188,35 +192,35 @@ class Project:
         """Return what a service has said, over all its starts."""
         return (self.kept / f"{name}.log").read_text(errors="replace")
 
-    def _relay(self, said: Sequence[str], *keep: int) -> None:
+    def _relay(self, arguments: Sequence[str], *keep: int) -> None:
         program = str(Path(__file__).with_name("published_ports.py"))
-        made = subprocess.Popen(
-            ["nsenter", f"--net={self.host.net}", sys.executable, program, *said], stdout=subprocess.PIPE,
+        relay = subprocess.Popen(
+            ["nsenter", f"--net={self.host.net}", sys.executable, program, *arguments], stdout=subprocess.PIPE,
             text=True, pass_fds=keep,
         )  # fmt: skip
-        self.relays.append(made)
-        assert made.stdout is not None
-        assert made.stdout.readline() == "ready\n"
+        self.relays.append(relay)
+        assert relay.stdout is not None
+        assert relay.stdout.readline() == "ready\n"
 
     def _start(
-        self, name: str, command: Sequence[str] = (), address: str = "", place: str = "",
+        self, name: str, command: Sequence[str] = (), address: str = "", folder_name: str = "",
         more: Sequence[Mount] = (),
     ) -> Container:  # fmt: skip
         record = self.said["services"][name]
         image = IMAGES[record["image"].partition("@")[0].rpartition(":")[0]]
         records = [*image.program, *(command or record.get("command", ()))] or list(image.alone)
-        what = Started(
+        process = Started(
             name=name, address=address or self.address[name], command=records, hosts=self._hosts(name),
-            log=self.kept / f"{place or name}.log", user=str(record.get("user", image.user)),
+            log=self.kept / f"{folder_name or name}.log", user=str(record.get("user", image.user)),
             mounts=[*self._mounts(name, record), *more], settings=record.get("environment", {}), script=image.script,
             files=int(record.get("ulimits", {}).get("nofile", 0)), written=tuple(record.get("tmpfs", ())),
             read_only=bool(record.get("read_only")), capabilities=_left(record),
         )  # fmt: skip
-        return Container(self.host, what, self.kept / (place or name))
+        return Container(self.host, process, self.kept / (folder_name or name))
 
-    def _mounts(self, name: str, said: Mapping[str, Any]) -> list[Mount]:
-        found = []
-        for line in said.get("volumes", ()):
+    def _mounts(self, name: str, service: Mapping[str, Any]) -> list[Mount]:
+        mounts = []
+        for line in service.get("volumes", ()):
             source, target, *how = line.split(":")
             if source.startswith((".", "/")):
                 path = (self.folder / source).resolve()
@@ -226,11 +230,11 @@ class Project:
                 if not path.exists():
                     path.mkdir(parents=True)
                     path.chmod(0o777)  # an image's own folder belongs to its user
-            found.append(Mount(path, target, read_only="ro" in how))
-        for secret in said.get("secrets", ()):
+            mounts.append(Mount(path, target, read_only="ro" in how))
+        for secret in service.get("secrets", ()):
             path = (self.folder / self.said["secrets"][secret]["file"]).resolve()
-            found.append(Mount(path, f"/run/secrets/{secret}", read_only=True))
-        return found
+            mounts.append(Mount(path, f"/run/secrets/{secret}", read_only=True))
+        return mounts
 
     def _fixed(self, name: str) -> str:
         networks = self.said["services"][name].get("networks") or {}

@@ -54,11 +54,11 @@ def update(fleet: Composed) -> None:
 
 def token(fleet: Composed) -> str:
     """For some devices."""
-    found = re.search(
+    match = re.search(
         r"ew1\.\S+", fleet.ask("edgewright", "fleet", "token", "new", "--fleet", "/fleet", "--uses", "50")
     )
-    assert found
-    return found.group()
+    assert match
+    return match.group()
 
 
 class Reporting:
@@ -85,10 +85,10 @@ def reporting(fleet: Composed, count: int = 6) -> Iterator[Reporting]:
     assert process.stdout is not None
     with process:
         try:
-            made = Reporting(fleet, json.loads(process.stdout.readline()))
-            yield made
+            reporting = Reporting(fleet, json.loads(process.stdout.readline()))
+            yield reporting
             process.stdin.close()
-            made.told = json.loads(process.stdout.readline())
+            reporting.told = json.loads(process.stdout.readline())
         finally:
             process.kill()
 
@@ -96,8 +96,8 @@ def reporting(fleet: Composed, count: int = 6) -> Iterator[Reporting]:
 def counted(fleet: Composed) -> dict[str, int]:
     """Return reports that are kept, by device."""
     query = "SELECT device || ' ' || count(*) FROM reports GROUP BY device"
-    found = fleet.ask("psql", "-U", "fleet", "-d", "fleet", "-tAc", query, service="postgres")
-    return {line.split()[0]: int(line.split()[1]) for line in found.splitlines()}
+    rows = fleet.ask("psql", "-U", "fleet", "-d", "fleet", "-tAc", query, service="postgres")
+    return {line.split()[0]: int(line.split()[1]) for line in rows.splitlines()}
 
 
 def refused_as_usual(fleet: Composed) -> bool:

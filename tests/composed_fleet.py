@@ -42,9 +42,9 @@ class Composed:
         place: empty, for its files; `place/deploy` is a copy of the repository's, `place/data` has fleet and keys.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.place, self.deploy, self.media = place, place / "deploy", place / "media"
-        self.data = place / "data"
+    def __init__(self, root: Path) -> None:
+        self.place, self.deploy, self.media = root, root / "deploy", root / "media"
+        self.data = root / "data"
         shutil.copytree(ROOT / "deploy", self.deploy)
         self.project: Project | None = None
         self.said = ""
@@ -96,7 +96,7 @@ class Composed:
 
     def _docker(self, words: Sequence[str]) -> tuple[int, str]:
         """`docker compose up -d | run --rm | exec -T`, which are all that the document needs."""
-        compose, what, *rest = words
+        compose, verb, *rest = words
         assert compose == "compose"
         more: list[tuple[str, str]] = []
         while rest and rest[0].startswith("-"):
@@ -105,12 +105,12 @@ class Composed:
             if option == "-v":
                 source, target, *_ = rest.pop(0).split(":")
                 more.append((source, target))
-        if what == "up":
+        if verb == "up":
             self.engine.up(*rest)
             return 0, ""
-        if what == "run":
+        if verb == "run":
             return self.engine.run(rest[0], *rest[1:], more=more)
-        assert what == "exec", what
+        assert verb == "exec", verb
         done = self.engine.running[rest[0]].ask(*rest[1:])
         return done.returncode, done.stdout + done.stderr
 
@@ -151,30 +151,34 @@ class Composed:
 
 
 @contextmanager
-def composed(place: Path) -> Iterator[Composed]:
+def composed(folder: Path) -> Iterator[Composed]:
     """Provide a composition that was begun as the document says; left out where that cannot be."""
     may_contain()
     for program in ("nginx", "prometheus", "mosquitto", "openssl", "psql"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
             left_out(f"{program} is not installed here")
-    made = Composed(place)
+    composed_fleet = Composed(folder)
     try:
-        made.said = made.type("begin", {'"$HOME/edgewright"': str(made.data)})
-        made.engine.publish()
-        keys = made.data / "fleet" / "keys" / "offline"
-        shutil.copytree(keys, made.media)  # onto a stick, mounted for the user of the servers
+        composed_fleet.said = composed_fleet.type("begin", {'"$HOME/edgewright"': str(composed_fleet.data)})
+        composed_fleet.engine.publish()
+        keys = composed_fleet.data / "fleet" / "keys" / "offline"
+        shutil.copytree(keys, composed_fleet.media)  # onto a stick, mounted for the user of the servers
         shutil.rmtree(keys)
-        for one in (made.media, *made.media.iterdir()):
+        for one in (composed_fleet.media, *composed_fleet.media.iterdir()):
             os.chown(one, 10001, 10001)
-        until(lambda: ready(made), lambda: {name: made.engine.log(name) for name in made.engine.running})
-        yield made
+        until(
+            lambda: ready(composed_fleet),
+            lambda: {name: composed_fleet.engine.log(name) for name in composed_fleet.engine.running},
+        )
+        yield composed_fleet
     finally:
-        made.close()
+        composed_fleet.close()
 
 
-def ready(made: Composed) -> bool:
+def ready(composed_fleet: Composed) -> bool:
     """Return whether both servers say that they are."""
     script = "import sys, urllib.request as r; sys.exit(r.urlopen('http://127.0.0.1:8798/readyz').status != 200)"
     return all(
-        not made.engine.running[name].ask("python", "-c", script).returncode for name in ("server-1", "server-2")
+        not composed_fleet.engine.running[name].ask("python", "-c", script).returncode
+        for name in ("server-1", "server-2")
     )

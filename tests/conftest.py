@@ -56,9 +56,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     lots = {item: zlib.crc32(f"{seed} {item.nodeid}".encode()) for item in slow}
     wanted = round(float(share) * len(slow))
     affected = sorted((item for item in slow if item.path in far), key=lambda item: (far[item.path], lots[item]))
-    taken = affected[: -(-wanted // 2)]
-    others = sorted(lots.keys() - set(taken), key=lots.__getitem__)
-    left = set(others[wanted - len(taken) :])
+    chosen = affected[: -(-wanted // 2)]
+    others = sorted(lots.keys() - set(chosen), key=lots.__getitem__)
+    left = set(others[wanted - len(chosen) :])
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
@@ -157,9 +157,9 @@ def example(tmp_path: Path) -> Iterator[Example]:
     """Provide a fleet with a control plane whose clock stands still."""
     from rollout_example import Example
 
-    made = Example(tmp_path)
-    yield made
-    made.close()
+    example_fleet = Example(tmp_path)
+    yield example_fleet
+    example_fleet.close()
 
 
 @pytest.fixture
@@ -167,8 +167,8 @@ def plane(tmp_path: Path) -> Iterator[Plane]:
     """Provide a control plane in a folder."""
     from fleet_plane import plane_of
 
-    with plane_of(tmp_path) as made:
-        yield made
+    with plane_of(tmp_path) as plane_opened:
+        yield plane_opened
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -176,8 +176,8 @@ def database_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
     """Provide a fleet's folder over SQLite, and over PostgreSQL."""
     from federation_talkers import folder_over
 
-    with folder_over(request.param, tmp_path) as made:
-        yield made
+    with folder_over(request.param, tmp_path) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -185,5 +185,5 @@ def database_plane(database_folder: Path) -> Iterator[Plane]:
     """Provide a control plane over either database."""
     from fleet_plane import plane_of
 
-    with plane_of(database_folder) as made:
-        yield made
+    with plane_of(database_folder) as plane_opened:
+        yield plane_opened

@@ -27,16 +27,16 @@ _MAY = (
     "chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service", "net_raw",
     "sys_chroot", "mknod", "audit_write", "setfcap",
 )  # fmt: skip
-_APART = ("--mount", "--net", "--pid", "--ipc", "--uts")
+_NAMESPACES = ("--mount", "--net", "--pid", "--ipc", "--uts")
 _BOUND = ",".join(["-all", *(f"+{name}" for name in _MAY)])
 _PATH = f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def may_contain() -> None:
     """Leave the test out where the kernel lets us make no namespaces; nothing that could be installed."""
-    tried = "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/r && ip link add name w0 type veth peer name w1 && "
-    tried += "mount -t overlay o -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r"
-    command = ["unshare", *_APART, "--fork", "sh", "-c", tried]
+    script = "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/r && ip link add name w0 type veth peer name w1 && "
+    script += "mount -t overlay o -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r"
+    command = ["unshare", *_NAMESPACES, "--fork", "sh", "-c", script]
     if os.getuid() or not shutil.which("unshare") or not shutil.which("ip"):
         pytest.skip("left out: containers without an engine need root, unshare and ip")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -113,14 +113,14 @@ class Host:
 class Container:
     """A program that runs in namespaces of its own until it ends or is killed."""
 
-    def __init__(self, host: Host, what: Started, place: Path) -> None:
-        place.mkdir(parents=True, exist_ok=True)
-        script = place / "begin.sh"
-        script.write_text(_begin(what, place))
-        self.what = what
-        with what.log.open("ab") as log:
+    def __init__(self, host: Host, process: Started, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        script = folder / "begin.sh"
+        script.write_text(_begin(process, folder))
+        self.what = process
+        with process.log.open("ab") as log:
             self.process = subprocess.Popen(
-                ["unshare", *_APART, "--fork", "--kill-child", "bash", str(script)],
+                ["unshare", *_NAMESPACES, "--fork", "--kill-child", "bash", str(script)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         try:
@@ -148,7 +148,7 @@ class Container:
         """Another command within, as whoever runs there; refused until the container has its file system."""
         if not self.first or Path("/proc", str(self.first), "root").readlink() == Path("/"):
             return subprocess.CompletedProcess(command, 125, "", "it has not begun")
-        line = ["nsenter", "--target", str(self.first), *_APART, "--root"]
+        line = ["nsenter", "--target", str(self.first), *_NAMESPACES, "--root"]
         line += ["env", "--chdir=/", "-i", *(f"{name}={value}" for name, value in _settings(self.what).items())]
         line += [*_as(self.what), "--", *command]
         return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
@@ -202,13 +202,13 @@ def _until_apart(process: subprocess.Popen[bytes], which: str) -> None:
         time.sleep(0.01)
 
 
-def _begin(what: Started, place: Path) -> str:
+def _begin(process: Started, folder: Path) -> str:
     """Return a shell's lines: the file system, then waiting for the wire, then the program."""
-    root = f"{place}/disk/root"
+    root = f"{folder}/disk/root"
     lines = [
-        "set -e", "mount --make-rprivate /", f"mkdir -p {place}/disk", f"mount -t tmpfs disk {place}/disk",
-        f"mkdir {place}/disk/upper {place}/disk/work {root}",
-        f"mount -t overlay root -o lowerdir=/,upperdir={place}/disk/upper,workdir={place}/disk/work {root}",
+        "set -e", "mount --make-rprivate /", f"mkdir -p {folder}/disk", f"mount -t tmpfs disk {folder}/disk",
+        f"mkdir {folder}/disk/upper {folder}/disk/work {root}",
+        f"mount -t overlay root -o lowerdir=/,upperdir={folder}/disk/upper,workdir={folder}/disk/work {root}",
         f"mount -t proc proc {root}/proc", f"mount --rbind /dev {root}/dev",
         f"mount -t tmpfs -o mode=1777 tmp {root}/tmp", f"mount -t tmpfs -o mode=755 run {root}/run",  # noqa: S108
     ]  # fmt: skip
@@ -222,45 +222,45 @@ def _begin(what: Started, place: Path) -> str:
             lines += [f"mkdir -p {root}{quoted}", f"mount --rbind -o ro {quoted} {root}{quoted}"]
             there.append(needed)
         lines += [f"chmod a+x {root}{shlex.quote(str(one))}" for one in needed.parents if str(one) not in ("/", "/tmp")]  # noqa: S108
-    for mount in (*what.mounts, Mount(what.hosts, "/etc/hosts", read_only=True)):
+    for mount in (*process.mounts, Mount(process.hosts, "/etc/hosts", read_only=True)):
         source, target = shlex.quote(str(mount.source)), f"{root}{mount.target}"
         make = f"mkdir -p {target}" if mount.source.is_dir() else f"mkdir -p $(dirname {target}) && touch {target}"
         lines += [make, f"mount --bind {source} {target}"]
         if mount.read_only:
             lines.append(f"mount -o remount,bind,ro {target}")
-    if what.user:
-        uid, _, gid = what.user.partition(":")
-        known = f"{what.account}:x:{uid}:{gid or uid}::/tmp:/bin/sh"
+    if process.user:
+        uid, _, gid = process.user.partition(":")
+        known = f"{process.account}:x:{uid}:{gid or uid}::/tmp:/bin/sh"
         lines.append(f"echo {known} >>{root}/etc/passwd")
-    for written in what.written:
+    for written in process.written:
         lines += [f"mkdir -p {root}{written}", f"mount -t tmpfs -o mode=1777 written {root}{written}"]
     lines += ["until ip -o route show default | grep -q via; do sleep 0.02; done"]
-    if what.files:
-        lines.append(f"ulimit -n {what.files} 2>/dev/null || ulimit -n $(ulimit -Hn)")  # an engine may raise it
-    inner = ["env", "-i", *(f"{name}={value}" for name, value in _settings(what).items())]
-    if what.script:
-        (place / "image.sh").write_text(what.script)
-        lines.append(f"cp {place}/image.sh {root}/run/image.sh")
-        command = ["bash", "-eu", "/run/image.sh", *what.command]
+    if process.files:
+        lines.append(f"ulimit -n {process.files} 2>/dev/null || ulimit -n $(ulimit -Hn)")  # an engine may raise it
+    inner = ["env", "-i", *(f"{name}={value}" for name, value in _settings(process).items())]
+    if process.script:
+        (folder / "image.sh").write_text(process.script)
+        lines.append(f"cp {folder}/image.sh {root}/run/image.sh")
+        command = ["bash", "-eu", "/run/image.sh", *process.command]
     else:
-        command = list(what.command)
-    if what.read_only:
-        shut = [f"{root}{path}" for path in ("/tmp", "/run") if path not in what.written]  # noqa: S108
+        command = list(process.command)
+    if process.read_only:
+        shut = [f"{root}{path}" for path in ("/tmp", "/run") if path not in process.written]  # noqa: S108
         lines += [f"mount -o remount,ro {path}" for path in (root, *shut)]
-    lines.append(f"exec chroot {root} {shlex.join([*inner, *_as(what), '--', *command])}")
+    lines.append(f"exec chroot {root} {shlex.join([*inner, *_as(process), '--', *command])}")
     return "\n".join(lines) + "\n"
 
 
-def _settings(what: Started) -> dict[str, str]:
+def _settings(process: Started) -> dict[str, str]:
     own = {"PATH": _PATH, "HOME": "/tmp", "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}  # noqa: S108
-    return {**own, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **what.settings}
+    return {**own, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **process.settings}
 
 
-def _as(what: Started) -> list[str]:
+def _as(process: Started) -> list[str]:
     """Return the line before a command that gives away what an engine does not leave."""
-    left = what.capabilities
+    left = process.capabilities
     bound = _BOUND if left is None else ",".join(["-all", *(f"+{name}" for name in left)])
     line = ["setpriv", f"--bounding-set={bound}", "--inh-caps=-all", *([] if left is None else ["--no-new-privs"])]
-    user = what.user
+    user = process.user
     uid, _, gid = user.partition(":")
     return [*line, f"--reuid={uid}", f"--regid={gid or uid}", "--clear-groups"] if user else line

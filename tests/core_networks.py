@@ -27,13 +27,13 @@ def blocks() -> Graph:
     def conv(value: str, *shape: int, **how: int | tuple[int, ...]) -> str:
         weights = (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
         bias = (rng.standard_normal(shape[0]) / 4).astype(np.float32)
-        made = builder.op("Conv", value, builder.constant(weights), builder.constant(bias), **how)
-        return builder.op("Relu", made)
+        convolved = builder.op("Conv", value, builder.constant(weights), builder.constant(bias), **how)
+        return builder.op("Relu", convolved)
 
     value = conv(builder.input, 8, 3, 3, 3, pads=(1, 1, 1, 1))
-    beside = conv(value, 8, 8, 3, 3, pads=(1, 1, 1, 1))
-    beside = conv(beside, 8, 1, 3, 3, group=8, pads=(2, 2, 2, 2), dilations=(2, 2))
-    value = builder.op("Relu", builder.op("Add", value, beside))
+    branch = conv(value, 8, 8, 3, 3, pads=(1, 1, 1, 1))
+    branch = conv(branch, 8, 1, 3, 3, group=8, pads=(2, 2, 2, 2), dilations=(2, 2))
+    value = builder.op("Relu", builder.op("Add", value, branch))
     value = conv(value, 8, 8, 3, 3, pads=(2, 2, 2, 2), dilations=(2, 2))
     value = conv(value, 12, 8, 1, 1)
     value = conv(value, 12, 1, 3, 2, group=12, strides=(2, 1), pads=(0, 1, 2, 0))
@@ -61,8 +61,8 @@ def wide() -> Graph:
         weights = (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
         bias = rng.standard_normal(shape[0]).astype(np.float32)
         weights[1], bias[1] = 1e-9 * weights[1], -1.0
-        made = builder.op("Conv", value, builder.constant(weights), builder.constant(bias), **how)
-        value = builder.op("Relu", made)
+        convolved = builder.op("Conv", value, builder.constant(weights), builder.constant(bias), **how)
+        value = builder.op("Relu", convolved)
     value = builder.op("Flatten", value, axis=1)
     return builder.finish({"prediction": (value, "float32", (25,))})
 
@@ -99,21 +99,21 @@ def network(name: str, rounding: Rounding = "litert") -> IntegerNetwork:
         return integer_network(small(name), rounding)
     graph = GRAPHS[name]()
     samples = np.random.default_rng(6).standard_normal((80, *graph.inputs[0].shape)).astype(np.float32)
-    made = quantise(graph, samples, per_channel="always" if name == "wide" else "auto")
-    return integer_network(made, rounding)
+    quantised = quantise(graph, samples, per_channel="always" if name == "wide" else "auto")
+    return integer_network(quantised, rounding)
 
 
 GRAPHS = {"blocks": blocks, "long": long, "narrow": narrow, "wide": wide}
 
 
-def inputs(made: IntegerNetwork, count: int) -> np.ndarray:
-    shape = made.values[made.input].shape
+def inputs(network: IntegerNetwork, count: int) -> np.ndarray:
+    shape = network.values[network.input].shape
     return np.random.default_rng(7).integers(-128, 128, (count, *shape)).astype(np.int8)
 
 
-def changed(made: IntegerNetwork, kind: str, **arrays: np.ndarray) -> IntegerNetwork:
+def changed(network: IntegerNetwork, kind: str, **arrays: np.ndarray) -> IntegerNetwork:
     """Return the network with other arrays in its first operator of a kind."""
-    found = next(operator for operator in made.operators if operator.kind == kind)
-    other = msgspec.structs.replace(found, arrays={**found.arrays, **arrays})
-    operators = tuple(other if operator is found else operator for operator in made.operators)
-    return msgspec.structs.replace(made, operators=operators)
+    first = next(operator for operator in network.operators if operator.kind == kind)
+    other = msgspec.structs.replace(first, arrays={**first.arrays, **arrays})
+    operators = tuple(other if operator is first else operator for operator in network.operators)
+    return msgspec.structs.replace(network, operators=operators)

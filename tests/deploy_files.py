@@ -40,8 +40,8 @@ def queries() -> dict[str, str]:
 
 def compose() -> dict[str, Any]:
     """Return the composition as it stands."""
-    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-    return found
+    services: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return services
 
 
 def documented() -> list[str]:

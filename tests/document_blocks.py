@@ -50,11 +50,11 @@ def pages() -> list[str]:
 def blocks_of(page: str) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    found = []
+    blocks = []
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start(3)) + 1
-        found.append(Block(page, line, match[1] or "", match[2] or "", match[3], match[4]))
-    return found
+        blocks.append(Block(page, line, match[1] or "", match[2] or "", match[3], match[4]))
+    return blocks
 
 
 def write_sources(page: str, folder: Path, names: Mapping[str, str]) -> None:
@@ -92,8 +92,8 @@ def type_page(
         with socket.create_server(("127.0.0.1", 0)) as free:
             script = script.replace(port, str(free.getsockname()[1]))
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    said = folder / "said"
-    with said.open("wb") as output:
+    output_path = folder / "said"
+    with output_path.open("wb") as output:
         shell = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**environment(), "PATH": path},
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
@@ -105,7 +105,7 @@ def type_page(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGTERM)
             shell.wait()
-    text = said.read_text(encoding="utf-8", errors="replace")
+    text = output_path.read_text(encoding="utf-8", errors="replace")
     assert code == 0, f"{page}: exit code {code}\n{text[-4000:]}"
     parts = re.split(r"^##### ([\w-]+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))

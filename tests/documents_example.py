@@ -44,11 +44,11 @@ class Letters:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (n, 32)."""
-        made = np.full((len(texts), self.dimensions), 1e-3, np.float32)
+        vectors = np.full((len(texts), self.dimensions), 1e-3, np.float32)
         for row, text in enumerate(texts):
             for word in text.lower().split():
-                made[row, zlib.crc32(word.strip(".?,").encode()) % self.dimensions] += 1
-        return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), np.float32)
+                vectors[row, zlib.crc32(word.strip(".?,").encode()) % self.dimensions] += 1
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
     def words(self) -> list[str]:
         """Return some words that it knows."""

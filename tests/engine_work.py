@@ -30,12 +30,12 @@ def work(shared: bytes, batch: bytes) -> bytes:
 def assert_a_death_costs_its_batch(engine: Engine, folder: Path) -> set[bytes]:
     """Check that a batch whose worker dies is tried once more, and return the processes that did the others."""
     batches = [b"a", b"die " + str(folder / "died").encode(), b"fail", b"die", b"b"]
-    found = dict(engine.run("engine_work:work", b"x", batches))
-    assert sorted(found) == [0, 1, 2, 3, 4]
-    record = {place: answer for place, answer in found.items() if isinstance(answer, bytes)}
-    assert {place: answer.rstrip(b"0123456789") for place, answer in record.items()} == {0: b"xa", 1: b"xdie", 4: b"xb"}
-    assert isinstance(found[2], BatchError)
-    assert found[2].reason == "ValueError: no good"
-    assert isinstance(found[3], BatchError)
-    assert "crashed two workers" in found[3].reason
+    results = dict(engine.run("engine_work:work", b"x", batches))
+    assert sorted(results) == [0, 1, 2, 3, 4]
+    record = {index: answer for index, answer in results.items() if isinstance(answer, bytes)}
+    assert {index: answer.rstrip(b"0123456789") for index, answer in record.items()} == {0: b"xa", 1: b"xdie", 4: b"xb"}
+    assert isinstance(results[2], BatchError)
+    assert results[2].reason == "ValueError: no good"
+    assert isinstance(results[3], BatchError)
+    assert "crashed two workers" in results[3].reason
     return {answer.lstrip(b"xabdie") for answer in record.values()}

@@ -26,18 +26,18 @@ def _fall(moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-_asked, _commit, _publish = transitions.signing_request, transitions.commit, publisher.Publisher.publish
+_request, _commit, _publish = transitions.signing_request, transitions.commit, publisher.Publisher.publish
 _write = vars(publisher)["write_again"]
 
 
-def asked(connection: sa.Connection, step: transitions.Step) -> SigningRequest:
+def request(connection: sa.Connection, step: transitions.Step) -> SigningRequest:
     _now[0] = step.action
-    return _asked(connection, step)
+    return _request(connection, step)
 
 
-def commit(connection: sa.Connection, **said: Any) -> None:  # noqa: ANN401 - as the real one
+def commit(connection: sa.Connection, **arguments: Any) -> None:  # noqa: ANN401 - as the real one
     _fall("signed")
-    _commit(connection, **said)
+    _commit(connection, **arguments)
     _fall("written")
 
 
@@ -54,7 +54,7 @@ def write(path: Path, data: bytes) -> None:
     _write(path, data)
 
 
-transitions.signing_request, transitions.commit = asked, commit
+transitions.signing_request, transitions.commit = request, commit
 publisher.Publisher.publish = publish  # type: ignore[method-assign]
 vars(publisher)["write_again"] = write
 

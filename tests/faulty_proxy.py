@@ -53,8 +53,8 @@ class FaultyProxy:
     def mode(self, mode: Mode) -> None:
         with self._lock:
             self._mode = mode
-            held, self._open = self._open, set()
-        for one in held:
+            connections, self._open = self._open, set()
+        for one in connections:
             _reset(one)
 
     def close(self) -> None:

@@ -37,12 +37,12 @@ class Recorder(FaultyProxy):
 
     def learning_bytes(self) -> dict[bytes, int]:
         """Return what passed for learning together, headers included, by the id of a device."""
-        found = Counter[bytes]()
+        sizes = Counter[bytes]()
         for both in self.connections.values():
-            asked = [data for data in both if data.startswith(b"POST /v1/federation")]
-            if asked and (device := re.search(rb'keyid="(\w+)"', asked[0])):
-                found[device[1]] += sum(map(len, both))
-        return dict(found)
+            requests = [data for data in both if data.startswith(b"POST /v1/federation")]
+            if requests and (device := re.search(rb'keyid="(\w+)"', requests[0])):
+                sizes[device[1]] += sum(map(len, both))
+        return dict(sizes)
 
     def _pass(self, source: socket.socket, target: socket.socket, *_: Any) -> None:  # noqa: ANN401 - of the base
         got = bytearray()
@@ -75,8 +75,8 @@ class AgentFleet(ServedFleet):
 
     def __init__(self, folder: Path, devices: int, *serving: str) -> None:
         super().__init__(folder, *serving)
-        said = self.run("fleet", "token", "new", "--uses", str(devices), "--fleet", "fleet")
-        self.token = next(word for word in said.split() if word.startswith("ew1."))
+        printed = self.run("fleet", "token", "new", "--uses", str(devices), "--fleet", "fleet")
+        self.token = next(word for word in printed.split() if word.startswith("ew1."))
         self.agents = list[subprocess.Popen[bytes]]()
 
     def agent(self, package: Path, source: str, *more: str, misbehaves: str = "") -> None:
@@ -87,9 +87,9 @@ class AgentFleet(ServedFleet):
             "--store", f"d{number}", "--source", source, "--poll", "1", *more,
         ]  # fmt: skip
         environment = {**os.environ, **(misbehaving_learner.environment(self.folder, misbehaves) if misbehaves else {})}
-        with (self.folder / f"said{number}").open("wb") as said:
+        with (self.folder / f"said{number}").open("wb") as log:
             self.agents.append(
-                subprocess.Popen(command, cwd=self.folder, stdout=said, stderr=said, env=environment)
+                subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=environment)
             )  # fmt: skip
 
     def said_by(self, number: int) -> str:

@@ -96,8 +96,8 @@ async def sent(device: Device, client: Client, data: bytes) -> bytes:
 
 
 async def started(client: Client, settings: FederationSettings = SETTINGS) -> FederationSeen:
-    asked = StartFederation(factory=FactoryFiles(adapt=FACTORY.spec, files=arrays_of(FACTORY)), settings=settings)
-    answer = await client.ask("POST", PATH, asked, local=True)
+    request = StartFederation(factory=FactoryFiles(adapt=FACTORY.spec, files=arrays_of(FACTORY)), settings=settings)
+    answer = await client.ask("POST", PATH, request, local=True)
     assert answer.status_code == 200, answer.text
     return msgspec.json.decode(answer.content, type=FederationSeen)
 

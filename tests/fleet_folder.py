@@ -43,35 +43,40 @@ def package(folder: Path, seed: str = "0") -> Path:
     return path
 
 
-def apply(made: Fleet, asked: Change, now: float) -> bool:
+def apply(repository: Fleet, change: Change, now: float) -> bool:
     """Return signs a change with the keys of the folder and publishes it."""
-    return accept(made, changes.sign(read_held(made), asked, made.ring()), now)
+    return accept(repository, changes.sign(read_held(repository), change, repository.ring()), now)
 
 
-def publish(made: Fleet, path: Path, now: float, product: str = "main") -> tuple[Published, ...]:
+def publish(repository: Fleet, path: Path, now: float, product: str = "main") -> tuple[Published, ...]:
     """Publish a package."""
-    change, published = prepare_release(made, path, now, product=product)
-    assert apply(made, change, now)
+    change, published = prepare_release(repository, path, now, product=product)
+    assert apply(repository, change, now)
     return published
 
 
-def newest_plan(made: Fleet, now: float, name: str = "first", **changes: Any) -> Plan:  # noqa: ANN401
+def newest_plan(repository: Fleet, now: float, name: str = "first", **changes: Any) -> Plan:  # noqa: ANN401
     """Return a plan of the newest release for all devices."""
-    found = releases.find(read_published(made), "main").release
+    release = releases.find(read_published(repository), "main").release
     fields: dict[str, Any] = {
-        "id": name, "release": found, "revert": releases.revert_of(read_published(made), found), "salt": "00" * 32,
-        "stages": (Stage(name="all", percent=100.0, gated=False),), "starts": now, "expires": now + 86_400,
+        "id": name,
+        "release": release,
+        "revert": releases.revert_of(read_published(repository), release),
+        "salt": "00" * 32,
+        "stages": (Stage(name="all", percent=100.0, gated=False),),
+        "starts": now,
+        "expires": now + 86_400,
         "enrolled": now,
-    }  # fmt: skip
+    }
     return Plan(**{**fields, **changes})
 
 
-def rollout(made: Fleet, now: float, name: str = "first") -> tuple[Plan, bytes]:
+def rollout(repository: Fleet, now: float, name: str = "first") -> tuple[Plan, bytes]:
     """Return a plan of the newest release that runs, in its first stage; and its bytes."""
-    plan = newest_plan(made, now, name)
-    data = publish_plan(made.folder, plan, now=now)
+    plan = newest_plan(repository, now, name)
+    data = publish_plan(repository.folder, plan, now=now)
     standing = Standing(plan=name, sha256=metadata.sha256(data), product="main", state="running", entered=now)
-    acceptance.publish(made, {}, now, index=msgspec.json.encode(Standings(issued=now, rollouts=(standing,))))
+    acceptance.publish(repository, {}, now, index=msgspec.json.encode(Standings(issued=now, rollouts=(standing,))))
     return plan, data
 
 
@@ -116,13 +121,13 @@ class Judge:
         """Return bytes of a target, verified; None where no role names it."""
         updater = self.updater()
         updater.refresh()
-        found = updater.get_targetinfo(path)
-        return None if found is None else Path(updater.download_target(found)).read_bytes()
+        target_info = updater.get_targetinfo(path)
+        return None if target_info is None else Path(updater.download_target(target_info)).read_bytes()
 
 
-def judge(made: Fleet) -> Judge:
+def judge(repository: Fleet) -> Judge:
     """Return a device that was given the fleet's first root."""
-    return Judge(made.metadata.parent, (made.metadata / "1.root.json").read_bytes())
+    return Judge(repository.metadata.parent, (repository.metadata / "1.root.json").read_bytes())
 
 
 def register_control(folder: Path, now: float) -> None:

@@ -58,18 +58,18 @@ class Client:
         self._ways = {True: httpx.ASGITransport(app=trusted), False: httpx.ASGITransport(app=app)}
 
     async def ask(
-        self, method: str, path: str, said: Any = None, *, local: bool = False, **more: Any
+        self, method: str, path: str, document: Any = None, *, local: bool = False, **more: Any
     ) -> httpx.Response:
         """One request with a JSON body."""
         async with httpx.AsyncClient(transport=self._ways[local], base_url="http://fleet") as client:
-            if said is not None:
-                more.setdefault("content", msgspec.json.encode(said))
+            if document is not None:
+                more.setdefault("content", msgspec.json.encode(document))
                 more["headers"] = {"content-type": "application/json", **more.get("headers", {})}
             return await client.request(method, path, **more)
 
-    async def token(self, **said: Any) -> str:
+    async def token(self, **changes: Any) -> str:
         """Return a new enrolment token."""
-        answer = await self.ask("POST", "/v1/fleet/tokens", {"product": PRODUCT, **said}, local=True)
+        answer = await self.ask("POST", "/v1/fleet/tokens", {"product": PRODUCT, **changes}, local=True)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
 
@@ -81,9 +81,9 @@ class Device:
         self.client, self.key = client, Ed25519PrivateKey.generate()
         self.id, self.nonce, self.sequence = "", "", -1
 
-    async def send(self, what: str, body: bytes, name: str = "") -> httpx.Response:
+    async def send(self, endpoint: str, body: bytes, name: str = "") -> httpx.Response:
         """Return a signed request."""
-        path = f"/v1/{what}"
+        path = f"/v1/{endpoint}"
         headers = {"content-type": "application/json", **sign("POST", path, body, self.key, name or self.id)}
         return await self.client.ask("POST", path, content=body, headers=headers)
 
@@ -99,18 +99,18 @@ class Device:
         }
         answer = await self.send("enroll", msgspec.json.encode(record), "new")
         if answer.status_code == 200:
-            found = msgspec.json.decode(answer.content, type=Enrolled)
-            self.id, self.nonce = found.device, found.nonce
+            enrolled = msgspec.json.decode(answer.content, type=Enrolled)
+            self.id, self.nonce = enrolled.device, enrolled.nonce
         return answer
 
-    def body(self, **said: Any) -> bytes:
+    def body(self, **changes: Any) -> bytes:
         """Return the next report."""
         report = {"nonce": self.nonce, "sequence": self.sequence + 1, "counter": 1, "floor": 0, "phase": "idle"}
-        return msgspec.json.encode(msgspec.json.decode(msgspec.json.encode({**report, **said}), type=Report))
+        return msgspec.json.encode(msgspec.json.decode(msgspec.json.encode({**report, **changes}), type=Report))
 
-    async def report(self, **said: Any) -> httpx.Response:
+    async def report(self, **changes: Any) -> httpx.Response:
         """Send the next report and take the acknowledgement in."""
-        answer = await self.send("report", self.body(**said))
+        answer = await self.send("report", self.body(**changes))
         if answer.status_code == 200:
             self.nonce, self.sequence = msgspec.json.decode(answer.content, type=Acknowledged).nonce, self.sequence + 1
         return answer
@@ -147,12 +147,12 @@ def enrolled_devices(folder: Path, count: int) -> list[Device]:
     async def go() -> list[Device]:
         plane = open_plane(folder)
         try:
-            client, made = Client(plane), []
+            client, devices = Client(plane), []
             for _ in range(count):
-                made.append(Device(client))
-                answer = await made[-1].enrol(await client.token(product="main"), product="main")
+                devices.append(Device(client))
+                answer = await devices[-1].enrol(await client.token(product="main"), product="main")
                 assert answer.status_code == 200, answer.text
-            return made
+            return devices
         finally:
             plane.close()
 

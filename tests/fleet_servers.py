@@ -39,11 +39,11 @@ PATIENCE = 180.0
 _NOISE = 60_000
 
 
-def until(true: Callable[[], object], told: Callable[[], object] = lambda: "") -> None:
+def until(true: Callable[[], object], describe: Callable[[], object] = lambda: "") -> None:
     """Wait, long enough for a machine that is busy."""
     end = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < end, told()
+        assert time.monotonic() < end, describe()
         time.sleep(0.05)
 
 
@@ -117,24 +117,24 @@ class Signed:
         self.plans: list[Plan] = []
         for number, record in enumerate(plans, 1):
             release, back = publish(self.made, _package(folder, number), now)
-            made = plan(
+            planned = plan(
                 release=release.release, revert=back.release,
                 **{"id": f"plan-{number}", "starts": now - 1.0, "expires": now + 86_400.0, "enrolled": now, **record},
             )  # fmt: skip
-            publish_plan(self.folder, made, now=now)
-            self.plans.append(made)
+            publish_plan(self.folder, planned, now=now)
+            self.plans.append(planned)
         self.device: Judge = judge(self.made)
 
     def operator(self) -> httpx.Client:
         """Ask as an administrator; the caller closes it."""
         with local_client(self.folder) as desk:
-            made = desk.ask(
+            operator = desk.ask(
                 OperatorMade,
                 "POST",
                 "/v1/fleet/operators",
                 NewOperator(name=f"ada-{secrets.token_hex(4)}", role="admin"),
             )
-        headers = {"authorization": f"Bearer {made.token}"}
+        headers = {"authorization": f"Bearer {operator.token}"}
         return httpx.Client(headers=headers, timeout=60, trust_env=False)
 
     def seen(self) -> dict[str, Standing]:
@@ -145,22 +145,22 @@ class Signed:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """Provide the database, beside a server or without one."""
-        found = open_database(self.folder)
+        database = open_database(self.folder)
         try:
-            yield found
+            yield database
         finally:
-            found.close()
+            database.close()
 
     def acts(self) -> list[tuple[str, str]]:
         """Return steps of rollouts as the audit log tells them; the log is whole."""
-        with self.database() as found, found.reading() as connection:
+        with self.database() as database, database.reading() as connection:
             assert audit_chain.verify(connection)[2] == ""
             query = sa.select(audit.c.subject, audit.c.what).where(audit.c.what.like("rollout.%"))
             return [(row.subject, row.what) for row in connection.execute(query.order_by(audit.c.number))]
 
     def states(self) -> dict[str, str]:
         """Of all rollouts."""
-        with self.database() as found, found.reading() as connection:
+        with self.database() as database, database.reading() as connection:
             return {row.plan: row.state for row in connection.execute(sa.select(rollouts.c.plan, rollouts.c.state))}
 
     def token(self) -> str:
@@ -170,7 +170,7 @@ class Signed:
 
     def told(self) -> tuple[dict[str, list[int]], dict[str, list[int]], list[str]]:
         """By device: numbers of its items and of its reports as they came; and who is in quarantine."""
-        with self.database() as found, found.reading() as connection:
+        with self.database() as database, database.reading() as connection:
             records: list[dict[str, list[int]]] = []
             for table in (items, reports):
                 numbers: dict[str, list[int]] = {}
@@ -195,20 +195,27 @@ class Signed:
         self._write(devices, rows)
         return names
 
-    def ended(self, names: list[str], number: int, what: str) -> None:
+    def ended(self, names: list[str], number: int, action: str) -> None:
         """Trials of a plan's release are over."""
-        made, now = self.plans[number], time.time()
+        planned, now = self.plans[number], time.time()
         rows = [
             {
-                "device": name, "number": number + 1, "plan": made.id, "counter": made.release.counter, "what": what,
-                "because": "", "detail": "", "clock": now, "at": now,
+                "device": name,
+                "number": number + 1,
+                "plan": planned.id,
+                "counter": planned.release.counter,
+                "what": action,
+                "because": "",
+                "detail": "",
+                "clock": now,
+                "at": now,
             }
             for name in names
-        ]  # fmt: skip
+        ]
         self._write(outcomes, rows)
 
     def _write(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-        with self.database() as found, found.writing.begin() as connection:
+        with self.database() as database, database.writing.begin() as connection:
             connection.execute(sa.insert(table), rows)
 
 

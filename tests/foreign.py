@@ -33,8 +33,8 @@ node = helper.make_node
 def answers(model: bytes, x: NDArray[Any]) -> list[Any]:
     """Return what ONNX Runtime answers."""
     session = open_session(model)
-    made: list[Any] = session.run(None, {session.get_inputs()[0].name: x})
-    return made
+    outputs: list[Any] = session.run(None, {session.get_inputs()[0].name: x})
+    return outputs
 
 
 def absent_forms(data: bytes, folder: Path, rows: int = 12) -> dict[str, str]:
@@ -73,13 +73,13 @@ def model(
     domains: tuple[str, ...] = (),
 ) -> bytes:
     """Return a model with the input x."""
-    made = [numpy_helper.from_array(np.asarray(v), k) for k, v in (constants or {}).items()]
+    tensors = [numpy_helper.from_array(np.asarray(v), k) for k, v in (constants or {}).items()]
     graph = helper.make_graph(
         nodes,
         "g",
         [helper.make_tensor_value_info("x", dtype, shape)],
         [helper.make_empty_tensor_value_info(name) for name in outputs],
-        made,
+        tensors,
     )
     imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 3) for d in domains)]
     return bytes(helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString())
@@ -87,9 +87,9 @@ def model(
 
 def signed(given: bytes) -> bytes:
     """Return the model with signed bytes, as our older files hold them and other writers write them."""
-    made = onnx.load_from_string(given)
-    for one in made.graph.initializer:
+    loaded = onnx.load_from_string(given)
+    for one in loaded.graph.initializer:
         if one.data_type == TensorProto.UINT8:
             array = numpy_helper.to_array(one)
             one.CopyFrom(numpy_helper.from_array((array ^ np.uint8(128)).view(np.int8), one.name))
-    return bytes(made.SerializeToString())
+    return bytes(loaded.SerializeToString())

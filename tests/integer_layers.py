@@ -42,17 +42,17 @@ def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True) -> NDArr
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-    made = Interpreter(model_content=model, experimental_op_resolver_type=kind)
-    made.allocate_tensors()
-    places = [detail["index"] for detail in made.get_input_details()]
-    output = made.get_output_details()[0]["index"]
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=kind)
+    interpreter.allocate_tensors()
+    places = [detail["index"] for detail in interpreter.get_input_details()]
+    output = interpreter.get_output_details()[0]["index"]
     answers = []
     for row in zip(*inputs, strict=True):
         for location, part in zip(places, row, strict=True):
-            made.set_tensor(location, part[None])
-        made.reset_all_variables()
-        made.invoke()
-        answers.append(made.get_tensor(output)[0].copy())
+            interpreter.set_tensor(location, part[None])
+        interpreter.reset_all_variables()
+        interpreter.invoke()
+        answers.append(interpreter.get_tensor(output)[0].copy())
     return np.stack(answers)
 
 
@@ -60,14 +60,14 @@ def tflm(model: bytes, *inputs: NDArray[Any]) -> NDArray[Any]:
     """Return answers of TFLM's interpreter, row by row."""
     from tflite_micro.python.tflite_micro import runtime
 
-    made = runtime.Interpreter.from_bytes(model, arena_size=4_000_000)
+    interpreter = runtime.Interpreter.from_bytes(model, arena_size=4_000_000)
     answers = []
     for row in zip(*inputs, strict=True):
-        made.reset()
+        interpreter.reset()
         for index, part in enumerate(row):
-            made.set_input(part[None], index)
-        made.invoke()
-        answers.append(made.get_output(0)[0].copy())
+            interpreter.set_input(part[None], index)
+        interpreter.invoke()
+        answers.append(interpreter.get_output(0)[0].copy())
     return np.stack(answers)
 
 
@@ -89,13 +89,13 @@ def _weights(rng: np.random.Generator, shape: tuple[int, ...], channels: int) ->
     scale: NDArray[Any] = 10.0 ** rng.uniform(-3, -1, many)
     if rng.random() < 0.3:
         scale = 2.0 ** np.round(np.log2(scale))
-    made: dict[str, NDArray[Any]] = {
+    arrays: dict[str, NDArray[Any]] = {
         "weights": rng.integers(-127, 128, shape).astype(np.int8),
         "weight_scale": scale.astype(np.float32),
     }
     if rng.random() < 0.8:
-        made["bias"] = rng.integers(-20000, 20000, channels).astype(np.int32)
-    return made
+        arrays["bias"] = rng.integers(-20000, 20000, channels).astype(np.int32)
+    return arrays
 
 
 def _activation(rng: np.random.Generator) -> Activation:
@@ -133,7 +133,7 @@ def dense(rng: np.random.Generator) -> IntegerNetwork:
     return _network([source, _answer(rng, source, arrays, inputs, (outputs,))], [operator])
 
 
-def _place(rng: np.random.Generator, odd: bool = True) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+def _window_layout(rng: np.random.Generator, odd: bool = True) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
     """Kernel numbers over some height and width; the lengths and the places of the kernel."""
     lengths = (int(rng.choice([1, 1, 6, 9])), int(rng.integers(2, 15)))
     kernel = tuple(int(rng.integers(1, min(n, 5) + 1)) for n in lengths)
@@ -159,7 +159,7 @@ def _place(rng: np.random.Generator, odd: bool = True) -> tuple[dict[str, tuple[
 
 def conv(rng: np.random.Generator) -> IntegerNetwork:
     """Return a convolution, often of height 1."""
-    numbers, (height, width, rows, columns) = _place(rng)
+    numbers, (height, width, rows, columns) = _window_layout(rng)
     channels, filters = int(rng.integers(1, 6)), int(rng.integers(1, 8))
     source = _value(rng, (height, width, channels))
     arrays = _weights(rng, (filters, *numbers["kernel"], channels), filters)
@@ -173,7 +173,7 @@ def conv(rng: np.random.Generator) -> IntegerNetwork:
 
 def depthwise(rng: np.random.Generator) -> IntegerNetwork:
     """Return a depthwise convolution of one or two filters a channel."""
-    numbers, (height, width, rows, columns) = _place(rng)
+    numbers, (height, width, rows, columns) = _window_layout(rng)
     channels = int(rng.integers(1, 6))
     filters = channels * int(rng.integers(1, 3))
     source = _value(rng, (height, width, channels))
@@ -201,7 +201,7 @@ def _odd_padding(
 
 def _pool(kind: str) -> Make:
     def make(rng: np.random.Generator) -> IntegerNetwork:
-        numbers, (height, width, rows, columns) = _place(rng, odd=False)
+        numbers, (height, width, rows, columns) = _window_layout(rng, odd=False)
         if rng.random() < 0.5:
             numbers["pads"], (rows, columns) = _odd_padding(rng, kind, numbers, (height, width))
         channels = int(rng.integers(1, 6))

@@ -89,9 +89,9 @@ def picture() -> Graph:
     builder.boundary(builder.input)
 
     def weights(*shape: int) -> tuple[str, str]:
-        made = rng.standard_normal(shape).astype(np.float32) / np.sqrt(np.prod(shape[1:]))
+        weights = rng.standard_normal(shape).astype(np.float32) / np.sqrt(np.prod(shape[1:]))
         bias = rng.standard_normal(shape[0]).astype(np.float32) / 4
-        return builder.constant(made.astype(np.float32)), builder.constant(bias)
+        return builder.constant(weights.astype(np.float32)), builder.constant(bias)
 
     value = builder.op("Conv", builder.input, *weights(6, 3, 3, 2), strides=(2, 1), pads=(1, 0, 0, 2))
     value = builder.op("Relu", value)

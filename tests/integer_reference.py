@@ -21,13 +21,13 @@ Run = Callable[[IntegerOperator, Values, IntegerValue, Sequence[Ints]], Any]
 
 def reference_values(network: IntegerNetwork, x: NDArray[np.int8]) -> dict[int, NDArray[np.int8]]:
     """All values of a network with a rounding, by number."""
-    made: dict[int, NDArray[np.int8]] = {network.input: x}
+    values_of: dict[int, NDArray[np.int8]] = {network.input: x}
     for operator in network.operators:
         values = [network.values[i] for i in operator.inputs]
-        arrays = [made[i].astype(np.int64) for i in operator.inputs]
-        found = _RUNS[operator.kind](operator, values, network.values[operator.output], arrays)
-        made[operator.output] = np.asarray(found, np.int8)
-    return made
+        arrays = [values_of[i].astype(np.int64) for i in operator.inputs]
+        result = _RUNS[operator.kind](operator, values, network.values[operator.output], arrays)
+        values_of[operator.output] = np.asarray(result, np.int8)
+    return values_of
 
 
 def _windows(operator: IntegerOperator, x: Ints, fill: int) -> Ints:
@@ -153,13 +153,13 @@ def _lstm(operator: IntegerOperator, inputs: Values, output: IntegerValue, array
     state, cell = (np.zeros((len(arrays[0]), units), np.int64) for _ in range(2))
     every = []
     for x in np.moveaxis(arrays[0][:, 0] - inputs[0].zero, 1, 0):
-        found = []
+        gates_of = []
         for gate in range(4):
             coming = twice(x @ weights[gate].T + bias[gate], own["multiplier"][gate], own["shift"][gate])
-            held = twice(state @ recurrent[gate].T, own["multiplier"][4 + gate], own["shift"][4 + gate])
-            found.append(bits16(bits16(coming) + (bits16(held) if table else held)))
-        opened, shown, kept = (opens(gate) for gate in found[:3])
-        cell = bits16(half(kept * cell, 15) + half(opened * bends(found[3], 3), 30 + exponent))
+            recurrent_sum = twice(state @ recurrent[gate].T, own["multiplier"][4 + gate], own["shift"][4 + gate])
+            gates_of.append(bits16(bits16(coming) + (bits16(recurrent_sum) if table else recurrent_sum)))
+        opened, shown, kept = (opens(gate) for gate in gates_of[:3])
+        cell = bits16(half(kept * cell, 15) + half(opened * bends(gates_of[3], 3), 30 + exponent))
         clip = operator.numbers.get("clip", (2**15,))[0]
         cell = np.clip(cell, -clip, clip)
         given = twice(shown * bends(cell, 15 + exponent), own["multiplier"][8], own["shift"][8])
@@ -190,8 +190,8 @@ def _gru(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays
     every = []
     for x in np.moveaxis(arrays[0][:, 0] - inputs[0].zero, 1, 0):
         coming = [gate(x, weights[index], index) for index in range(3)]
-        held = [gate(state, recurrent[index], 3 + index) for index in range(2)]
-        kept, seen = (gates.sigmoid_of_sum(bits16(coming[index] + held[index])) for index in range(2))
+        recurrent_sums = [gate(state, recurrent[index], 3 + index) for index in range(2)]
+        kept, seen = (gates.sigmoid_of_sum(bits16(coming[index] + recurrent_sums[index])) for index in range(2))
         if operator.numbers.get("before") == (1,):
             given = gate(product(seen, state), recurrent[2], 5)
         else:

@@ -178,10 +178,10 @@ def _language(folder: Path) -> None:
     write_texts(folder / "texts")
     shutil.copy(ROOT / "docs" / "examples" / "vending.toml", folder)
     words = {"lamp": ("lamp", "light", "bulb"), "food": ("bread", "soup", "cheese")}
-    told = {"lamp": "turn the {} {} please number {}", "food": "please cook {} {} for {} guests"}
+    sentences = {"lamp": "turn the {} {} please number {}", "food": "please cook {} {} for {} guests"}
     how = {"lamp": ("on", "off"), "food": ("now", "later")}
     lines = [
-        f"{told[intent].format(word, way, number)},{intent}"
+        f"{sentences[intent].format(word, way, number)},{intent}"
         for intent in words for word in words[intent] for way in how[intent] for number in ("two", "three", "four")
     ]  # fmt: skip
     _csv(folder / "utterances.csv", "text,intent", lines)

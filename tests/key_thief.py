@@ -21,10 +21,10 @@ FAR = 1 << 30
 class Thief:
     """Somebody who copied the online keys once, and may write the folder that devices read."""
 
-    def __init__(self, made: Town) -> None:
-        self.made = made
-        self.held = read_published(made.fleet)
-        self.signers: Mapping[str, Signer] = online_signers(made.fleet, self.held)
+    def __init__(self, victim: Town) -> None:
+        self.made = victim
+        self.held = read_published(victim.fleet)
+        self.signers: Mapping[str, Signer] = online_signers(victim.fleet, self.held)
 
     def push(self, plan: Plan, body: bytes, ahead: float = 0.0, above: int = FAR) -> None:
         """Say that the last stage has begun, as late as he likes, under versions as high as he likes."""

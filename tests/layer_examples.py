@@ -80,7 +80,7 @@ def _takes(layer: Layer[Any], config: LayerConfig, shape: Shape) -> bool:
     return True
 
 
-def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
+def built_layer(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
     """Return a layer, its configuration, the shape that it takes (window before picture) and random parameters."""
     layer = layer_of({"kind": kind})
     config = msgspec.convert(settings, layer.config)

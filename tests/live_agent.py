@@ -44,8 +44,8 @@ class Notes(Outbox):
         """One more."""
         with self._lock:
             self.count += 1
-            made = Item(device="d", boot=1, sequence=self.count, kind="event", put=1.0, body={"number": self.count})
-            self._waiting[1, self.count] = made
+            item = Item(device="d", boot=1, sequence=self.count, kind="event", put=1.0, body={"number": self.count})
+            self._waiting[1, self.count] = item
 
     @property
     def waiting(self) -> int:
@@ -68,8 +68,8 @@ class Notes(Outbox):
             for position in durable:
                 self._waiting.pop(position, None)
 
-    def refuse(self, place: tuple[int, int], why: str) -> None:
-        raise AssertionError(f"{place} was refused: {why}")
+    def refuse(self, position: tuple[int, int], why: str) -> None:
+        raise AssertionError(f"{position} was refused: {why}")
 
 
 class LiveAgent:
@@ -159,12 +159,12 @@ class LiveAgent:
 
     def _look(self) -> None:
         """Nothing is half activated: what is active is whole, and is the release that the state names."""
-        held = self.state.device_state
-        found = self.slots.holds(held.active) if held.active else None
-        if (found.counter if found else 0) != held.counter:
-            self.wrong.append(f"slot {held.active!r} holds {found}, and {held.counter} is active")
-        if self.process.up and self.process.starts[-1] != held.active:
-            self.wrong.append(f"{self.process.starts[-1]} runs, {held.active} is active")
+        device_state = self.state.device_state
+        installed = self.slots.holds(device_state.active) if device_state.active else None
+        if (installed.counter if installed else 0) != device_state.counter:
+            self.wrong.append(f"slot {device_state.active!r} holds {installed}, and {device_state.counter} is active")
+        if self.process.up and self.process.starts[-1] != device_state.active:
+            self.wrong.append(f"{self.process.starts[-1]} runs, {device_state.active} is active")
 
 
 def gathered(agents: Sequence[LiveAgent], true: Callable[[LiveAgent], object]) -> bool:
@@ -199,10 +199,10 @@ class LiveFleet(ExitStack):
         self.callback(agent.close)
         self.agents.append(agent)
 
-    def steer(self, server: Server, path: str, **said: object) -> str:
+    def steer(self, server: Server, path: str, **body: object) -> str:
         """Ask for something of rollouts as an operator; what is wrong with it."""
         with self.made.operator() as operator:
-            answer = operator.post(f"{server.address}/v1/fleet/rollouts{path}", json=said)
+            answer = operator.post(f"{server.address}/v1/fleet/rollouts{path}", json=body)
         return "" if answer.status_code == 200 else answer.text
 
     def roll_out(self, server: Server, number: int = 1) -> int:

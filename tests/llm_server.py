@@ -33,7 +33,7 @@ class Server:
 @contextmanager
 def language_model() -> Iterator[Server]:
     """Provide a server on a free port of this machine."""
-    told = Server()
+    language_server = Server()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -41,22 +41,22 @@ def language_model() -> Iterator[Server]:
 
         def do_POST(self) -> None:
             order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told.asked.append((self.path, order))
-            if told.manner == "stall":
-                told.over.wait(20)
+            language_server.asked.append((self.path, order))
+            if language_server.manner == "stall":
+                language_server.over.wait(20)
                 return
-            if told.manner == "error" or (told.manner == "llama" and self.path != COMPLETION):
-                self.reply(500 if told.manner == "error" else 404, b"{}")
-            elif told.manner == "garbage":
+            if language_server.manner == "error" or (language_server.manner == "llama" and self.path != COMPLETION):
+                self.reply(500 if language_server.manner == "error" else 404, b"{}")
+            elif language_server.manner == "garbage":
                 self.reply(200, b"\x00\xff<html>no</html>")
-            elif told.manner == "empty":
+            elif language_server.manner == "empty":
                 self.reply(200, b'{"choices": []}')
-            elif told.manner in ("drip", "flood"):
-                self.endless(told.manner == "drip")
+            elif language_server.manner in ("drip", "flood"):
+                self.endless(language_server.manner == "drip")
             elif self.path == COMPLETION:
-                self.reply(200, json.dumps({"content": told.says}).encode())
+                self.reply(200, json.dumps({"content": language_server.says}).encode())
             else:
-                choice = {"index": 0, "message": {"role": "assistant", "content": told.says}}
+                choice = {"index": 0, "message": {"role": "assistant", "content": language_server.says}}
                 self.reply(200, json.dumps({"model": "tiny", "choices": [choice]}).encode())
 
         def reply(self, status: int, content: bytes) -> None:
@@ -69,20 +69,20 @@ def language_model() -> Iterator[Server]:
             self.send_response(200)
             self.end_headers()
             try:
-                while not told.over.is_set():
+                while not language_server.over.is_set():
                     self.wfile.write(b" " if slow else b" " * 65536)
                     time.sleep(0.05 if slow else 0)
             except OSError:
                 pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    language_server.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield told
+        yield language_server
     finally:
-        told.over.set()
+        language_server.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

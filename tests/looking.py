@@ -38,22 +38,22 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, select, textar
 
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong, a line each: rule, element, why."""
-    found = Axe().run(page).response["violations"]
+    violations_of_page = Axe().run(page).response["violations"]
     return [
         f"{rule['id']}: {node['html'][:120]} {node.get('failureSummary', '')}"
-        for rule in found
+        for rule in violations_of_page
         for node in rule["nodes"]
     ]
 
 
 def too_wide(page: Page) -> list[str]:
     """Elements that make the document scroll sideways; empty where it does not."""
-    found: list[str] = page.evaluate(
+    texts: list[str] = page.evaluate(
         """() => document.documentElement.scrollWidth <= innerWidth ? [] :
         [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
         .map(e => e.tagName + '.' + e.getAttribute('class')).slice(0, 9).concat('document')"""
     )
-    return found
+    return texts
 
 
 def looked_at(page: Page) -> None:
@@ -78,8 +78,8 @@ def check_pages(opener: Callable[..., Page], paths: Sequence[str]) -> None:
         for path in paths:
             page.goto(origin + path)
             page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            found = too_wide(page) if "viewport" in settings else violations(page)
-            assert found == [], path
+            mistakes = too_wide(page) if "viewport" in settings else violations(page)
+            assert mistakes == [], path
 
 
 def check_file(browser: Browser, html: str, file: Path, scheme: str) -> Page:

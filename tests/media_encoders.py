@@ -22,8 +22,8 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 def _write(path: Path, nodes: list[onnx.NodeProto], given: onnx.ValueInfoProto, constants: list[onnx.TensorProto],
            width: int) -> None:  # fmt: skip
-    made = helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["N", width])
-    graph = helper.make_graph(nodes, "encoder", [given], [made], constants)
+    output = helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["N", width])
+    graph = helper.make_graph(nodes, "encoder", [given], [output], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))

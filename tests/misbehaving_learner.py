@@ -47,10 +47,10 @@ def _attack(factory: Any, begin: Begin, hidden: Any, labels: Any) -> Any:  # noq
 class _Dying(Member):
     def answer(self, data: bytes) -> bytes | None:
         """Return the next message, but for the masked change: the process is killed."""
-        found = super().answer(data)
+        answer_given = super().answer(data)
         if isinstance(self._sent, Masked):
             os.kill(os.getpid(), signal.SIGKILL)
-        return found
+        return answer_given
 
 
 if __name__ == "__main__":

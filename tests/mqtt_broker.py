@@ -16,9 +16,9 @@ def broker_until(folder: Path, stack: ExitStack) -> Broker:
     """One that ends with the stack; the test is left out where Mosquitto or its client is not installed."""
     if not shutil.which("mosquitto", path="/usr/sbin:/usr/bin") or not shutil.which("mosquitto_pub"):
         left_out("mosquitto and mosquitto_pub are not installed")
-    made = Broker(folder)
-    stack.callback(made.stop)
-    return made
+    broker = Broker(folder)
+    stack.callback(broker.stop)
+    return broker
 
 
 class Broker:

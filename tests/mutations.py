@@ -33,20 +33,20 @@ OPERATORS = ("Expand", "Tile", "ConstantOfShape", "Range", "Pad", "Slice", "Resh
 
 def changed_bytes(data: bytes, rng: random.Random) -> bytes:
     """Cut short, bits flipped, bytes replaced, or a piece of the file over another."""
-    made, kind = bytearray(data), rng.randrange(4)
+    mutated, kind = bytearray(data), rng.randrange(4)
     if kind == 0:
         return data[: rng.randrange(len(data))]
     if kind == 1:
         for _ in range(rng.choice((1, 2, 8))):
-            made[rng.randrange(len(made))] ^= 1 << rng.randrange(8)
+            mutated[rng.randrange(len(mutated))] ^= 1 << rng.randrange(8)
     elif kind == 2:
-        at = rng.randrange(max(1, len(made) - 4))
-        made[at : at + 4] = (rng.choice(NUMBERS) & 0xFFFFFFFF).to_bytes(4, "little")
+        at = rng.randrange(max(1, len(mutated) - 4))
+        mutated[at : at + 4] = (rng.choice(NUMBERS) & 0xFFFFFFFF).to_bytes(4, "little")
     else:
-        at, to, count = rng.randrange(len(made)), rng.randrange(len(made)), rng.randrange(1, 64)
-        piece = made[at : at + count]
-        made[to : to + len(piece)] = piece
-    return bytes(made)
+        at, to, count = rng.randrange(len(mutated)), rng.randrange(len(mutated)), rng.randrange(1, 64)
+        piece = mutated[at : at + count]
+        mutated[to : to + len(piece)] = piece
+    return bytes(mutated)
 
 
 def changed_onnx(data: bytes, rng: random.Random) -> bytes:
@@ -104,10 +104,10 @@ def _constants(graph: Untyped, rng: random.Random) -> None:
 
 
 def _attributes(graph: Untyped, rng: random.Random) -> None:
-    found = [(node, one) for node in graph.node for one in node.attribute]
-    if not found:
+    attributes = [(node, one) for node in graph.node for one in node.attribute]
+    if not attributes:
         return
-    node, one = rng.choice(found)
+    node, one = rng.choice(attributes)
     if rng.random() < 0.2:
         node.attribute.remove(one)
     elif one.ints:
@@ -157,12 +157,12 @@ def packed(model: Untyped) -> bytes:
 
 def changed_tflite(model: Untyped, rng: random.Random) -> bytes:
     """Return a .tflite file (from `tables`) with other shapes, types, buffers, scales, operators or options."""
-    made = deepcopy(model)
+    copied = deepcopy(model)
     for _ in range(rng.choice((1, 1, 2, 4))):
-        graph = made.subgraphs[0]
-        rng.choice(_TFLITE)(made, rng.choice(graph.tensors), rng.choice(graph.operators), rng)
+        graph = copied.subgraphs[0]
+        rng.choice(_TFLITE)(copied, rng.choice(graph.tensors), rng.choice(graph.operators), rng)
     try:
-        return packed(made)
+        return packed(copied)
     except TypeError:
         # An option of eight bits cannot hold every number.
         return packed(model)
@@ -224,7 +224,7 @@ def changed_package(data: bytes, rng: random.Random) -> bytes:
     files = unpack(data, "package")
     manifest = json.loads(files["manifest.json"])
     if rng.random() < 0.6:
-        path = rng.choice([found for found in _paths(manifest) if found])
+        path = rng.choice([path_found for path_found in _paths(manifest) if path_found])
         inner = manifest
         for key in path[:-1]:
             inner = inner[key]
@@ -232,8 +232,8 @@ def changed_package(data: bytes, rng: random.Random) -> bytes:
     else:
         entry = rng.choice(manifest["files"])
         change = changed_onnx if entry["name"].endswith(".onnx") else changed_bytes
-        made = files[entry["name"]] = change(files[entry["name"]], rng)
-        entry["bytes"], entry["sha256"] = len(made), hashlib.sha256(made).hexdigest()
+        changed = files[entry["name"]] = change(files[entry["name"]], rng)
+        entry["bytes"], entry["sha256"] = len(changed), hashlib.sha256(changed).hexdigest()
     files["manifest.json"] = json.dumps(manifest).encode()
     try:
         return pack(files)

@@ -40,9 +40,9 @@ def newer_revisions(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    made = tempfile.mkdtemp(prefix="newer-")
-    atexit.register(shutil.rmtree, made, True)
-    migration.FOLDER = newer_revisions(Path(made))
+    install_folder = tempfile.mkdtemp(prefix="newer-")
+    atexit.register(shutil.rmtree, install_folder, True)
+    migration.FOLDER = newer_revisions(Path(install_folder))
     devices.append_column(sa.Column("site", sa.String(64), nullable=False, server_default="", index=True))
     sa.Table("sites", metadata, sa.Column("name", sa.String(64), primary_key=True))
     main()

@@ -30,15 +30,15 @@ def pdf_bytes(pages: Sequence[Sequence[Line]], pictures: bool = False) -> bytes:
             f" /Contents {6 + 2 * number} 0 R >>".encode()
         )
         objects.append(f"<< /Length {len(content)} >>\nstream\n".encode() + content + b"\nendstream")
-    made = b"%PDF-1.4\n"
+    document = b"%PDF-1.4\n"
     places = []
     for number, body in enumerate(objects, 1):
-        places.append(len(made))
-        made += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
-    table = len(made)
-    made += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
-    made += b"".join(f"{place:010d} 00000 n \n".encode() for place in places)
-    return made + f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n".encode()
+        places.append(len(document))
+        document += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
+    table = len(document)
+    document += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
+    document += b"".join(f"{offset:010d} 00000 n \n".encode() for offset in places)
+    return document + f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n".encode()
 
 
 def _content(lines: Sequence[Line]) -> bytes:

@@ -15,16 +15,16 @@ SIDE = 24
 SHAPES = ("disc", "square")
 
 
-def drawn(shape: str, rng: np.random.Generator, side: int = 24) -> NDArray[np.uint8]:
+def shape_picture(shape: str, rng: np.random.Generator, side: int = 24) -> NDArray[np.uint8]:
     """Return a picture of shape (side, side, 3)."""
     y, x = np.mgrid[:side, :side]
     down, right = rng.uniform(8, side - 8, 2).tolist()
     size = rng.uniform(4, 7)
-    apart = np.stack([np.abs(y - down), np.abs(x - right)])
-    inside = np.hypot(*apart) < size if shape == "disc" else apart.max(axis=0) < size
-    made = rng.integers(0, 60, (side, side, 3))
-    made[inside] += rng.integers(90, 190, 3)
-    return made.astype(np.uint8)
+    distances = np.stack([np.abs(y - down), np.abs(x - right)])
+    inside = np.hypot(*distances) < size if shape == "disc" else distances.max(axis=0) < size
+    picture = rng.integers(0, 60, (side, side, 3))
+    picture[inside] += rng.integers(90, 190, 3)
+    return picture.astype(np.uint8)
 
 
 def write_pictures(folder: Path, each: int = 40, seed: int = 0) -> Path:
@@ -33,11 +33,11 @@ def write_pictures(folder: Path, each: int = 40, seed: int = 0) -> Path:
     for shape in SHAPES:
         (folder / shape).mkdir(parents=True)
         for number in range(each):
-            Image.fromarray(drawn(shape, rng)).save(folder / shape / f"{number:03d}.png")
+            Image.fromarray(shape_picture(shape, rng)).save(folder / shape / f"{number:03d}.png")
     return folder
 
 
-def trained(place: Path, *stages: dict[str, object], epochs: int) -> Path:
+def trained(folder: Path, *stages: dict[str, object], epochs: int) -> Path:
     """Return the run folder of a small network behind some stages."""
     layers = [
         {"kind": "conv2d", "filters": 8, "kernel": 3, "stride": 2},
@@ -47,7 +47,7 @@ def trained(place: Path, *stages: dict[str, object], epochs: int) -> Path:
     ]
     table = {
         "name": "shapes",
-        "data": {"kind": "pictures", "path": str(write_pictures(place / "data")), "height": SIDE, "width": SIDE},
+        "data": {"kind": "pictures", "path": str(write_pictures(folder / "data")), "height": SIDE, "width": SIDE},
         "stages": stages,
         "model": {"layers": layers},
         "training": {
@@ -56,4 +56,4 @@ def trained(place: Path, *stages: dict[str, object], epochs: int) -> Path:
         },
         "compression": {"max_drop": 1.0 if epochs < 10 else 0.2},
     }  # fmt: skip
-    return run_pipeline(checked(table, "shapes"), out=place / "runs").folder
+    return run_pipeline(checked(table, "shapes"), out=folder / "runs").folder

@@ -17,9 +17,9 @@ _OWNER = "postgres"
 
 
 def _binaries() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-    if found:
-        return found[-1].parent
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    if programs:
+        return programs[-1].parent
     there = shutil.which("initdb")
     return Path(there).parent if there else None
 
@@ -81,11 +81,11 @@ def own_cluster() -> Iterator[Cluster]:
         folder.mkdir(mode=0o700)
         if os.getuid() == 0:
             shutil.chown(folder, _OWNER)
-        made = Cluster(folder, binaries)
+        cluster = Cluster(folder, binaries)
         try:
-            yield made
+            yield cluster
         finally:
             with suppress(AssertionError):
-                made.stop()
+                cluster.stop()
     finally:
         shutil.rmtree(path, ignore_errors=True)

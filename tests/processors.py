@@ -74,9 +74,9 @@ def trained_on_host(train: Callable[..., Graph]) -> Callable[..., Graph]:
 def _trainer() -> subprocess.Popen[bytes]:
     """Start the process that trains for the whole session: JAX takes longer to import than a small network to train."""
     own = {key: value for key, value in environment().items() if key != processor.VARIABLE}
-    made = subprocess.Popen([sys.executable, "-c", _TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own)
-    atexit.register(_end, made)
-    return made
+    trainer = subprocess.Popen([sys.executable, "-c", _TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own)
+    atexit.register(_end, trainer)
+    return trainer
 
 
 def _end(trainer: subprocess.Popen[bytes]) -> None:

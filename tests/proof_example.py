@@ -50,9 +50,9 @@ def fitted() -> Pipeline:
         ("model", NetworkClassifier(_LAYERS, epochs=15, batch=16, learning_rate=0.02)),
     ]
     kinds = np.array(["slow", "middle", "fast"])[np.arange(ROWS) % 3]
-    made = Pipeline(steps)
-    made.fit(samples().samples, kinds)
-    return made
+    pipeline = Pipeline(steps)
+    pipeline.fit(samples().samples, kinds)
+    return pipeline
 
 
 @cache
@@ -91,9 +91,9 @@ def proven(about: Subject | None = None, forms: list[Form] | None = None) -> Pro
 
 def planted(name: str, faulty: Form) -> list[Form]:
     """Return the forms of the example with another in the place of the one of this name."""
-    found = [faulty if form.name == name else form for form in right_forms()]
-    assert any(form is faulty for form in found)
-    return found
+    forms = [faulty if form.name == name else form for form in right_forms()]
+    assert any(form is faulty for form in forms)
+    return forms
 
 
 def form_of(about: Subject, name: str) -> Form:

@@ -38,9 +38,9 @@ async def _serve(listening: socket.socket, host: str, port: int) -> None:
     await server.serve_forever()
 
 
-async def _all(said: list[str]) -> None:
+async def _all(addresses: list[str]) -> None:
     serving = []
-    for one in said:
+    for one in addresses:
         location, _, target = one.partition("=")
         host, _, port = target.rpartition(":")
         if location.startswith("fd"):

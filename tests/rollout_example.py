@@ -40,16 +40,16 @@ FAILED = Gate(measure="failed", limit=0.3, quorum=5)
 BLANK = Release(product="main", counter=2, target="packages/main-2.edge", sha256="a" * 64, length=10)
 
 
-def plan(**said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+def plan(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
     """Return a plan of three stages over a release that was never signed, unless it is named."""
-    release: Release = said.pop("release", BLANK)
+    release: Release = changes.pop("release", BLANK)
     number, target = release.counter + 1, f"packages/{release.product}-{release.counter + 1}.edge"
     back = Release(product=release.product, counter=number, target=target, sha256="b" * 64, length=9)
     fields: dict[str, Any] = {
         "id": "first", "release": release, "revert": back, "salt": "5" * 64, "stages": STAGES, "gates": (FAILED,),
         "starts": NOW, "expires": NOW + 30 * 24 * HOUR, "enrolled": NOW, "silence": HOUR / 2,
     }  # fmt: skip
-    return Plan(**{**fields, **said})
+    return Plan(**{**fields, **changes})
 
 
 def gates_of(
@@ -65,11 +65,11 @@ def _template(now: float) -> tuple[Path, tuple[Release, Release], Release]:
     """Create a fleet with two releases and its database once a process: its folder, the releases, the way back."""
     folder = Path(tempfile.mkdtemp(prefix="example-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = fleet(folder / "fleet", now)
-    first, second = (publish(made, package(folder, seed), now) for seed in ("0", "1"))
-    database = open_database(made.folder)
+    device_fleet = fleet(folder / "fleet", now)
+    first, second = (publish(device_fleet, package(folder, seed), now) for seed in ("0", "1"))
+    database = open_database(device_fleet.folder)
     committer = Committer(database.writing, thread=False)
-    begin(made, database, committer, now)
+    begin(device_fleet, database, committer, now)
     committer.close()
     database.close()
     return folder, (first[0].release, second[0].release), second[1].release
@@ -105,9 +105,11 @@ class Example:
 
     def another(self) -> tuple[Rollouts, Scheduler]:
         """Return a second scheduler beside the first."""
-        made = Rollouts(self.database, self.committer, self.signer.sign, lambda: self.now, self.publisher.publish)
-        return made, Scheduler(
-            self.fleet, self.database, self.committer, made, self.publisher, lambda: self.now
+        rollout_service = Rollouts(
+            self.database, self.committer, self.signer.sign, lambda: self.now, self.publisher.publish
+        )
+        return rollout_service, Scheduler(
+            self.fleet, self.database, self.committer, rollout_service, self.publisher, lambda: self.now
         )  # fmt: skip
 
     def close(self) -> None:
@@ -115,14 +117,14 @@ class Example:
         self.committer.close()
         self.database.close()
 
-    def signed_plan(self, **said: Any) -> bytes:  # noqa: ANN401 - fields of Plan
+    def signed_plan(self, **changes: Any) -> bytes:  # noqa: ANN401 - fields of Plan
         """Return a plan over the second release, signed offline and waiting to be taken in."""
-        made = plan(release=self.releases[1], revert=self.back, **said)
-        return publish_plan(self.fleet.folder, made, now=self.now)
+        planned = plan(release=self.releases[1], revert=self.back, **changes)
+        return publish_plan(self.fleet.folder, planned, now=self.now)
 
-    def started(self, **said: Any) -> str:  # noqa: ANN401 - fields of Plan
+    def started(self, **changes: Any) -> str:  # noqa: ANN401 - fields of Plan
         """Return a rollout that runs."""
-        body = self.signed_plan(**said)
+        body = self.signed_plan(**changes)
         self.scheduler.tick()
         return self.rollouts.start(body, "tester").plan
 
@@ -132,26 +134,26 @@ class Example:
             return
         self.committer.submit(lambda connection: connection.execute(sa.insert(table), list(rows)) and None).result()
 
-    def enrol(self, count: int, first: int = 0, **said: Any) -> list[str]:  # noqa: ANN401 - columns
+    def enrol(self, count: int, first: int = 0, **changes: Any) -> list[str]:  # noqa: ANN401 - columns
         """Return devices, of as many batches as ten goes into them."""
         names = [f"{number:032x}" for number in range(first, first + count)]
         rows = [
             {
                 "id": name, "key": name, "name": "d", "product": "main", "profile": "pi", "tags": (), "given": (),
                 "batch": f"b{number // 10}", "token": "", "enrolled_at": NOW - 1.0, "counter": 1, "nonce": "",
-                "last_report_at": NOW, **said,
+                "last_report_at": NOW, **changes,
             }
             for number, name in enumerate(names)
         ]  # fmt: skip
         self.write(devices, *rows)
         return names
 
-    def end(self, names: list[str], what: str, because: str = "", plan: str = "first") -> None:
+    def end(self, names: list[str], action: str, because: str = "", plan: str = "first") -> None:
         """Trials that are over."""
         counter = self.releases[1].counter
         rows = [
             {
-                "device": name, "number": 1, "plan": plan, "counter": counter, "what": what, "because": because,
+                "device": name, "number": 1, "plan": plan, "counter": counter, "what": action, "because": because,
                 "detail": "", "clock": self.now, "at": self.now,
             }
             for name in names
@@ -175,9 +177,9 @@ class Example:
         ]
         self.write(intents, *rows)
 
-    def speak(self, names: list[str], **said: Any) -> None:  # noqa: ANN401 - columns
+    def speak(self, names: list[str], **changes: Any) -> None:  # noqa: ANN401 - columns
         """Devices whose last report came now."""
-        values = {"last_report_at": self.now, **said}
+        values = {"last_report_at": self.now, **changes}
         where = devices.c.id.in_(names)
         self.committer.submit(lambda c: c.execute(sa.update(devices).where(where).values(**values)) and None).result()
 
@@ -187,9 +189,9 @@ class Example:
         self.end(names, "confirmed", plan=plan)
         self.speak(names, counter=self.releases[1].counter)
 
-    def report(self, names: list[str], counter: int, **said: Any) -> None:  # noqa: ANN401 - columns
+    def report(self, names: list[str], counter: int, **changes: Any) -> None:  # noqa: ANN401 - columns
         """Report with vitals of an hour."""
-        counted = {"seconds": HOUR, "windows": 1000, "latency_p99": 0.01, "memory": 1000, "channels": 3, **said}
+        counted = {"seconds": HOUR, "windows": 1000, "latency_p99": 0.01, "memory": 1000, "channels": 3, **changes}
         rows = [
             {
                 "device": name, "at": self.now, "clock": self.now, "sequence": 0, "counter": counter, "floor": 0,
@@ -200,10 +202,10 @@ class Example:
         self.write(reports, *rows)
 
 
-def within(names: list[str], percent: float, made: Plan | None = None) -> list[str]:
+def within(names: list[str], percent: float, planned: Plan | None = None) -> list[str]:
     """Return the devices that a share reaches."""
-    made = made or plan()
-    return [name for name in names if position(made.salt, made.id, name) < percent]
+    planned = planned or plan()
+    return [name for name in names if position(planned.salt, planned.id, name) < percent]
 
 
 def row(example: Example) -> Any:  # noqa: ANN401 - a row

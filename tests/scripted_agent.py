@@ -85,9 +85,9 @@ class Scripted:
     def start(self, **variables: str) -> subprocess.Popen[bytes]:
         """Start the launcher."""
         own = {FACTORY_VARIABLE: str(self.factory), SILENCE_VARIABLE: str(self.silence)}
-        with (self.folder / "said").open("ab") as said:
+        with (self.folder / "said").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", LAUNCH], cwd=self.folder, stdout=said, stderr=said,
+                [sys.executable, "-c", LAUNCH], cwd=self.folder, stdout=log, stderr=log,
                 env={**os.environ, **own, **variables},
             )  # fmt: skip
         return self.process

@@ -76,9 +76,9 @@ class SignedFleet:
         roles: dict[str, DelegatedRole] = {}
         keys: dict[str, Key] = {}
         for role, patterns in (("releases", ["packages/*", "plans/*"]), ("rollouts", ["rollouts/*"])):
-            held = self.keys[role]
-            roles[role] = DelegatedRole(role, [k.public_key.keyid for k in held], 1, True, patterns)
-            keys.update({k.public_key.keyid: k.public_key for k in held})
+            key_pairs = self.keys[role]
+            roles[role] = DelegatedRole(role, [k.public_key.keyid for k in key_pairs], 1, True, patterns)
+            keys.update({k.public_key.keyid: k.public_key for k in key_pairs})
         signed = Targets(self.version["targets"], None, self.expires("targets"), {}, Delegations(keys, roles))
         self.put("targets", self.sign(signed, "targets"))
 
@@ -108,16 +108,16 @@ class SignedFleet:
 
     def add(self, role: str, path: str, data: bytes) -> str:
         """Return a target and its bytes; gives their hash."""
-        found = TargetFile.from_data(path, data, ["sha256"])
-        self.targets[role][path] = found
+        target = TargetFile.from_data(path, data, ["sha256"])
+        self.targets[role][path] = target
         sha256 = hashlib.sha256(data).hexdigest()
         folder, _, name = path.rpartition("/")
         self.files[f"/targets/{folder}/{sha256}.{name}"] = data
         return sha256
 
-    def standings(self, *said: Standing, issued: float | None = None) -> None:
+    def standings(self, *listed: Standing, issued: float | None = None) -> None:
         """Signs where rollouts stand, and seals."""
-        word = Standings(issued=self.now if issued is None else issued, rollouts=said)
+        word = Standings(issued=self.now if issued is None else issued, rollouts=listed)
         self.add("rollouts", INDEX, msgspec.json.encode(word))
         self.sign_role("rollouts")
         self.seal()

@@ -46,7 +46,7 @@ def rows(classes: Sequence[str] = ("off", "on"), count: int = ROWS) -> list[list
     """Return rows of two measurements and a label that follows their sum, split evenly."""
     X = np.random.default_rng(0).normal(size=(count, 2))
     order = np.argsort(np.argsort(X.sum(axis=1)))
-    labels = [classes[place * len(classes) // count] for place in order]
+    labels = [classes[position * len(classes) // count] for position in order]
     return [[f"{a:.4f}", f"{b:.4f}", label] for (a, b), label in zip(X, labels, strict=True)]
 
 

@@ -204,7 +204,7 @@ def sound(n: int, rng: np.random.Generator) -> Floats:
     )
 
 
-def said(n: int, rng: np.random.Generator) -> Floats:
+def spoken_rows(n: int, rng: np.random.Generator) -> Floats:
     """Coefficients by frames, (n, 6, 40): each second window has the word of `targets`, the others have other sound."""
     values = 0.1 * rng.normal(size=(n, 6, 40))
     word, start = 3.0 * rng.normal(size=(6, 16)), rng.integers(2, 22, n)
@@ -221,7 +221,7 @@ def arriving(words: str) -> tuple[Floats, Context]:
     if words == "sound":
         X, labels, rate = sound(60, rng), "microphone", 8000.0
     elif words == "words":
-        X, labels, rate = said(50, rng), "c0 c1 c2 c3 c4 c5", 25.0
+        X, labels, rate = spoken_rows(50, rng), "c0 c1 c2 c3 c4 c5", 25.0
     elif words == "pictures":
         X, labels, rate = rng.integers(0, 256, (40, 3, 10, 13)).astype(np.float32), "red green blue", 0.0
     elif words.endswith("windows"):
@@ -245,14 +245,14 @@ def examples(room: str, kind: str) -> list[tuple[str, dict[str, Any]]]:
     """Return the examples of a stage, or its defaults on everything that it takes."""
     if kind in EXAMPLES:
         return EXAMPLES[kind]
-    stage, found = find(room, kind, "STAGE", "stage"), []
+    stage, cases = find(room, kind, "STAGE", "stage"), []
     for words in ("whole rows", "whole windows", "sound"):
         try:
             stage.build(stage.config(), arriving(words)[1])
         except InputError:
             continue
-        found.append((words, dict[str, Any]()))
-    return found
+        cases.append((words, dict[str, Any]()))
+    return cases
 
 
 def unfitted(

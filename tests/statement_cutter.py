@@ -62,16 +62,16 @@ class StatementCutter:
             threading.Thread(target=self._back, args=(near, far), daemon=True).start()
 
     def _forth(self, near: socket.socket, far: socket.socket) -> None:
-        held, begun = b"", False
+        pending, begun = b"", False
         with suppress(OSError):
             while data := near.recv(65_536):
-                held += data
-                while len(held) >= 5:
+                pending += data
+                while len(pending) >= 5:
                     head = 0 if begun is False else 1  # the first message of a connection has no kind
-                    length = head + struct.unpack("!I", held[head : head + 4])[0]
-                    if len(held) < length:
+                    length = head + struct.unpack("!I", pending[head : head + 4])[0]
+                    if len(pending) < length:
                         break
-                    message, held = held[:length], held[length:]
+                    message, pending = pending[:length], pending[length:]
                     cut = begun and message[:1] in _ENDS and self._count(message)
                     begun = True
                     if cut and not self.after:

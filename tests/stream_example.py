@@ -15,7 +15,7 @@ from edgewright.schema.package import WindowSpec
 
 Floats = NDArray[np.float32]
 Answer = Callable[[Floats], Floats]
-Told = tuple[int, int, bool, int]
+StreamDecision = tuple[int, int, bool, int]
 """Row, place of the label, whether it is an alarm, bits of the confidence."""
 
 
@@ -25,7 +25,7 @@ def bits(value: float) -> int:
 
 def in_python(
     rows: Floats, gaps: Mapping[int, int], window: WindowSpec | None, decider: Decider, answer: Answer, rate: float
-) -> tuple[list[Told], list[Floats]]:
+) -> tuple[list[StreamDecision], list[Floats]]:
     """Decisions, and the means after each window.
 
     Args:
@@ -36,7 +36,7 @@ def in_python(
         answer: windows (n, channels, samples), or rows, to probabilities (n, labels).
         rate: rows a second.
     """
-    reported: list[Told] = []
+    reported: list[StreamDecision] = []
     means: list[Floats] = []
     number = 0
 
@@ -72,10 +72,10 @@ class CStream:
         # More than any of them takes.
         self._context = ctypes.create_string_buffer(1 << 20)
 
-    def run(self, rows: Floats, gaps: Mapping[int, int]) -> tuple[list[Told], list[Floats]]:
+    def run(self, rows: Floats, gaps: Mapping[int, int]) -> tuple[list[StreamDecision], list[Floats]]:
         """Decisions, and the means whenever they are others."""
         event = _Event()
-        reported: list[Told] = []
+        reported: list[StreamDecision] = []
         means: list[Floats] = []
         self._init(self._context)
         rows = np.ascontiguousarray(rows, np.float32)

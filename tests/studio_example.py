@@ -21,12 +21,12 @@ HERE = f"http://127.0.0.1:{PORT}"
 HOSTILE = '<img src=x onerror="alert(1)">'
 
 
-def record(runs: Path, place: str, **changes: object) -> Trace:
+def record(runs: Path, path: str, **changes: object) -> Trace:
     """Return a run folder that holds a record and nothing else."""
-    made = msgspec.structs.replace(trace(), **{"name": place.rpartition("/")[2], **changes})
-    (runs / place).mkdir(parents=True)
-    write_trace(made, runs / place / "trace.json")
-    return made
+    changed = msgspec.structs.replace(trace(), **{"name": path.rpartition("/")[2], **changes})
+    (runs / path).mkdir(parents=True)
+    write_trace(changed, runs / path / "trace.json")
+    return changed
 
 
 class Client:

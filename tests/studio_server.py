@@ -30,10 +30,10 @@ def started(
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/", line)
-        if found is None:
+        match = re.search(r"http://127\.0\.0\.1:\d+/", line)
+        if match is None:
             raise AssertionError(f"no address: {line!r} {process.communicate(timeout=PATIENCE)}")
-        yield found[0].rstrip("/"), process
+        yield match[0].rstrip("/"), process
     finally:
         if end and process.poll() is None:
             process.send_signal(signal.SIGINT)

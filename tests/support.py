@@ -73,18 +73,18 @@ def _has_sanitizers(compiler: str) -> bool:
 
 
 @contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Path]:
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
     """Provide a file system of so many bytes ("24m"), where this machine lets us make one."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
-    place.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if not mount or not umount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
         # Nothing that could be installed: tests of files that may not grow stand in for it.
         pytest.skip("left out: a file system of our own needs the right to mount")
     try:
-        yield place
+        yield folder
     finally:
-        subprocess.run([str(umount), "--lazy", str(place)], check=True)
+        subprocess.run([str(umount), "--lazy", str(folder)], check=True)
 
 
 def environment() -> dict[str, str]:

@@ -27,9 +27,9 @@ def answers(
     places: dict[str, int] = {**public, **{f"#{number}": tensor for number, tensor in whole.layers.items()}}
     if engine == "tflm":
         need_tflm()
-        found = tflm.run_rows(tflm.interpreter(whole.model()), x, places)
+        values_of = tflm.run_rows(tflm.interpreter(whole.model()), x, places)
     else:
         shown = whole.model(places.values()) if engine == "xnnpack" else whole.model()
-        found = litert.invoke(shown, x, places, reference=engine == "litert")
-    inside = {int(key[1:]): values for key, values in found.items() if key.startswith("#")}
-    return {key: values for key, values in found.items() if not key.startswith("#")}, inside
+        values_of = litert.invoke(shown, x, places, reference=engine == "litert")
+    inside = {int(key[1:]): values for key, values in values_of.items() if key.startswith("#")}
+    return {key: values for key, values in values_of.items() if not key.startswith("#")}, inside

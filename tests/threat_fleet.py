@@ -49,10 +49,10 @@ _STEP = 300.0
 class Server:
     """One control plane over a fleet's folder; `close` is an orderly end, forgetting it is a kill."""
 
-    def __init__(self, made: Fleet, clock: Hand, name: str = "server") -> None:
+    def __init__(self, repository: Fleet, clock: Hand, name: str = "server") -> None:
         limits = Limits(burst=1e6, requests=1e6, wait=600.0)
-        self.plane: Plane = open_plane(made.folder, clock=clock, limits=limits, random=Dice(name).bytes)
-        self.conductor = conductor(self.plane, folder_signer(made, clock.wall, 10_000).sign)
+        self.plane: Plane = open_plane(repository.folder, clock=clock, limits=limits, random=Dice(name).bytes)
+        self.conductor = conductor(self.plane, folder_signer(repository, clock.wall, 10_000).sign)
         self.rollouts = self.conductor.rollouts
         self.app, self.desk = App(self.plane), Desk(self.plane)
 
@@ -90,8 +90,8 @@ class Town:
         self.server_clock = Hand(start)
         self.fleet = fleet(folder / "fleet", start)
         self.old = publish(self.fleet, package(folder, "0"), start)[0].release
-        made = publish(self.fleet, package(folder, "1"), start)
-        self.new, self.back = made[0].release, made[1].release
+        published = publish(self.fleet, package(folder, "1"), start)
+        self.new, self.back = published[0].release, published[1].release
         self.units: list[Unit] = []
         self.happened: list[SchedulerEvent] = []
         self.rise()
@@ -133,9 +133,9 @@ class Town:
 
         return self.loop.run_until_complete(go())
 
-    def token(self, **said: Any) -> str:  # noqa: ANN401 - fields of NewToken
+    def token(self, **changes: Any) -> str:  # noqa: ANN401 - fields of NewToken
         assert self.server is not None
-        return self.loop.run_until_complete(self.server.desk.token(product="main", **said))
+        return self.loop.run_until_complete(self.server.desk.token(product="main", **changes))
 
     def run(self, seconds: float, step: float = _STEP) -> None:
         """So much time, for everybody."""
@@ -159,13 +159,13 @@ class Town:
             for happened in pool.map(Server.tick, [self.server, *self.others]):
                 self.happened += happened
 
-    def plan(self, name: str, few: int = 2, **said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+    def plan(self, name: str, few: int = 2, **changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
         """Return a plan whose first stage has at least so many devices, as somebody signs it who looks first."""
-        at = said.pop("at", self.clock.now)
+        at = changes.pop("at", self.clock.now)
         plan = Plan(**{
             "id": name, "release": self.new, "revert": self.back, "salt": "", "stages": STAGES, "starts": at,
             "expires": at + 30 * DAY, "enrolled": at, "silence": HOUR, "gates": (FAILED,),
-            "trial": TrialLimits(seconds=300.0, patience=HOUR), **said,
+            "trial": TrialLimits(seconds=300.0, patience=HOUR), **changes,
         })  # fmt: skip
         for number in range(5000):
             plan = msgspec.structs.replace(plan, salt=hashlib.sha256(f"{name} {number}".encode()).hexdigest())
@@ -207,12 +207,12 @@ class Town:
 @contextmanager
 def town(folder: Path, count: int = 12, address: str = "", **more: Any) -> Iterator[Town]:  # noqa: ANN401
     """Provide a fleet of devices that have begun; its database is at an address of PostgreSQL, or its SQLite file."""
-    made = Town(folder, count, **more)
+    fleet_town = Town(folder, count, **more)
     if address:
-        made.fall()
-        copy.move(made.fleet.folder, address)
-        made.rise()
+        fleet_town.fall()
+        copy.move(fleet_town.fleet.folder, address)
+        fleet_town.rise()
     try:
-        yield made
+        yield fleet_town
     finally:
-        made.close()
+        fleet_town.close()

@@ -85,10 +85,10 @@ class Way:
             with FolderTransport(self.public).exchange(method, path, headers, body, seconds=seconds) as answer:
                 yield answer
             return
-        found = self._town.ask(method, path, headers, body)
-        if found.status_code >= 500:
-            raise Unreachable(f"status {found.status_code}")
-        yield Answer(status=found.status_code, headers=dict(found.headers), body=iter([found.content]))
+        reply = self._town.ask(method, path, headers, body)
+        if reply.status_code >= 500:
+            raise Unreachable(f"status {reply.status_code}")
+        yield Answer(status=reply.status_code, headers=dict(reply.headers), body=iter([reply.content]))
 
 
 class Unit:
@@ -142,10 +142,10 @@ class Unit:
     @property
     def counter(self) -> int:
         """Of the release that runs, which the slot itself must say too."""
-        held = self.state.device_state
-        found = self.slots.holds(held.active) if held.active else None
-        assert (found.counter if found else 0) == held.counter
-        return held.counter
+        device_state = self.state.device_state
+        installed = self.slots.holds(device_state.active) if device_state.active else None
+        assert (installed.counter if installed else 0) == device_state.counter
+        return device_state.counter
 
     def reboot(self) -> None:
         """Power goes and comes back."""

@@ -102,17 +102,17 @@ def layers() -> tuple[LayerRecord, ...]:
 
 def epochs(count: int = 20) -> tuple[EpochRecord, ...]:
     """Return a falling loss; from epoch 60 on the validation loss rises."""
-    made = []
+    epochs = []
     for i in range(1, count + 1):
         loss = 0.22 - 0.0008 * i + 0.68 * math.exp(-i / 6.5) + 0.004 * math.sin(i)
         rise = 0.004 * max(0, i - 60)
         accuracy = 0.91 - 0.42 * math.exp(-i / 6.0)
-        made.append(
+        epochs.append(
             EpochRecord(epoch=i, loss=round(loss, 4), accuracy=round(accuracy, 4),
                         validation_loss=round(loss + 0.03 + rise + 0.006 * math.cos(2 * i), 4),
                         validation_accuracy=round(accuracy - 0.015 + 0.004 * math.cos(i), 4), seconds=0.05)
         )  # fmt: skip
-    return tuple(made)
+    return tuple(epochs)
 
 
 def training(count: int = 20) -> TrainingRecord:
@@ -177,7 +177,7 @@ def device() -> DeviceRecord:
 def prediction(right: bool = True) -> PredictionRecord:
     """One sample, layer by layer."""
     hidden = tuple(max(0.0, v) for v in wave(4, 64, 2.0, -1.4))
-    made = tuple(
+    hidden_layers = tuple(
         LayerTrace(name=f"hidden {i}", kind="dense", activation="relu", values=hidden[i:] + hidden[:i],
                    active=sum(v > 0 for v in hidden), size=64)
         for i in (1, 2)
@@ -185,7 +185,7 @@ def prediction(right: bool = True) -> PredictionRecord:
     output = LayerTrace(name="output", kind="dense", activation="softmax", values=(0.1, 0.05, 0.85), active=3, size=3)
     return PredictionRecord(
         row=17, input_names=NAMES, raw=(None, *wave(2, 19, 20.0, 25.0)), features=wave(3, 10, 0.5, 0.5),
-        layers=(*made, output), probabilities=(("running", 0.1), ("sitting", 0.05), ("walking", 0.85)),
+        layers=(*hidden_layers, output), probabilities=(("running", 0.1), ("sitting", 0.05), ("walking", 0.85)),
         answer="walking", confidence=0.85, truth="walking" if right else "running", right=right,
     )  # fmt: skip
 

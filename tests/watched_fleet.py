@@ -36,25 +36,25 @@ GATES = (Gate(measure="failed", limit=0.3, quorum=3), Gate(measure="latency", li
 SITES = (("north", "pi"), ("south", "pi"), ("harbour", "jetson"), ("test-bench", "esp32"))
 
 
-def apart(function: Callable[[], T]) -> T:
+def in_thread(function: Callable[[], T]) -> T:
     """Run a function in a thread of its own: a browser test keeps an event loop running in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function).result()
 
 
-def awaited(asked: Coroutine[Any, Any, T]) -> T:
+def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return the answer of a coroutine."""
-    return apart(lambda: asyncio.run(asked))
+    return in_thread(lambda: asyncio.run(coroutine))
 
 
-def asked_of(folder: Path, kind: type[T], method: str, path: str, said: object = None) -> T:
+def asked_of(folder: Path, kind: type[T], method: str, path: str, document: object = None) -> T:
     """Return an answer of the control plane of a folder, as an operator's command gets it."""
 
     def ask() -> T:
         with local_client(folder) as desk:
-            return desk.ask(kind, method, path, said)
+            return desk.ask(kind, method, path, document)
 
-    return apart(ask)
+    return in_thread(ask)
 
 
 def numbers() -> Callable[[int], bytes]:
@@ -78,8 +78,8 @@ class Watched:
         self.fleet = fleet(folder / "fleet", self.clock.now)
         self.folder = self.fleet.folder
         self.old = publish(self.fleet, package(folder, "0"), self.clock.now)[0].release
-        made = publish(self.fleet, package(folder, "1"), self.clock.now)
-        self.new, self.back = made[0].release, made[1].release
+        published = publish(self.fleet, package(folder, "1"), self.clock.now)
+        self.new, self.back = published[0].release, published[1].release
         self.plane = open_plane(self.folder, clock=self.clock, limits=Limits(burst=1e6, requests=1e6), random=numbers())
         self.conductor = conductor(self.plane)
         self.client = Client(self.plane)
@@ -106,29 +106,29 @@ class Watched:
         self.clock.now += seconds
         self.conductor.scheduler.tick()
 
-    def report(self, devices: list[Device], **said: Any) -> None:  # noqa: ANN401 - fields of a report
+    def report(self, devices: list[Device], **changes: Any) -> None:  # noqa: ANN401 - fields of a report
         """Report each device, with vitals."""
-        awaited(self._report(devices, said))
+        awaited(self._report(devices, changes))
 
-    async def _report(self, devices: list[Device], said: dict[str, Any]) -> None:
+    async def _report(self, devices: list[Device], changes: dict[str, Any]) -> None:
         for number, device in enumerate(devices):
             vitals = {
                 "seconds": 3600.0, "windows": 1800, "unsure": 20 + number % 9, "alarms": 0,
                 "latency": (0.004, 0.011 + number % 5 / 1000), "memory": 41_000_000 + number * 10_000, "channels": 6,
-                "classes": {"well": 1700, "worn": 100}, **said.get("vitals", {}),
+                "classes": {"well": 1700, "worn": 100}, **changes.get("vitals", {}),
             }  # fmt: skip
-            counter = said.get("counter", self.old.counter)
-            body = {"counter": counter, "floor": counter, "clock": self.clock.now, "version": "0.1.0", **said}
+            counter = changes.get("counter", self.old.counter)
+            body = {"counter": counter, "floor": counter, "clock": self.clock.now, "version": "0.1.0", **changes}
             answer = await device.report(**{**body, "vitals": vitals})
             assert answer.status_code == 200, answer.text
 
-    def start(self, **said: Any) -> None:  # noqa: ANN401 - fields of a plan
+    def start(self, **changes: Any) -> None:  # noqa: ANN401 - fields of a plan
         """Signs a plan over the second release and begins it, through the API."""
         now = self.clock.now
         plan = Plan(**{
             "id": PLAN, "release": self.new, "revert": self.back, "salt": "5" * 64, "stages": STAGES, "gates": GATES,
             "starts": now, "expires": now + 30 * 86_400.0, "enrolled": now, "note": "colder nights",
-            "unconfirmed": 100.0, **said,
+            "unconfirmed": 100.0, **changes,
         })  # fmt: skip
         publish_plan(self.folder, plan, now=now)
         answer = awaited(self.client.ask("POST", "/v1/fleet/rollouts", {"plan": plan.id}, local=True))
@@ -151,11 +151,11 @@ class Watched:
             assert answer.status_code == 200, answer.text
             assert answer.json()["go"], answer.text
 
-    def end(self, devices: list[Device], what: str = "confirmed", because: str = "", detail: str = "") -> None:
+    def end(self, devices: list[Device], action: str = "confirmed", because: str = "", detail: str = "") -> None:
         """Report what became of the new release."""
-        counter = self.new.counter if what == "confirmed" else self.old.counter
+        counter = self.new.counter if action == "confirmed" else self.old.counter
         for one in devices:
-            steps = [("tested", ""), ("activated", ""), (what, because)]
+            steps = [("tested", ""), ("activated", ""), (action, because)]
             outcomes = [
                 {
                     "number": n, "plan": PLAN, "counter": self.new.counter, "what": word, "because": why,
@@ -164,7 +164,7 @@ class Watched:
                 for n, (word, why) in enumerate(steps, 1)
             ]  # fmt: skip
             failed = f"release {self.new.counter} failed here before"
-            why = "confirmed after 600 s with rows" if what == "confirmed" else failed
+            why = "confirmed after 600 s with rows" if action == "confirmed" else failed
             self.report([one], counter=counter, plan=PLAN, stage=0, outcomes=outcomes, why=why)
 
     def fork(self, device: Device) -> None:
@@ -197,28 +197,28 @@ def item(number: int, label: str) -> dict[str, Any]:
 @contextmanager
 def watched(folder: Path, count: int = 30) -> Iterator[Watched]:
     """Provide a fleet at its canary: confirmed, rolled back, drifting, alarming, silent and cloned devices."""
-    made = Watched(folder, count, 7200.0)
+    watched = Watched(folder, count, 7200.0)
     try:
-        made.report(made.devices[:-1], why="no rollout for this product")
-        made.after(600.0)
-        made.start()
-        canaries = made.canaries()
-        others = [one for one in made.devices[:-1] if one not in canaries]
-        made.after(300.0)
-        made.take(canaries)
-        made.after(900.0)
-        made.end(canaries[1:])
-        made.end(canaries[:1], "reverted", "latency", "p99 0.62 s, at most 0.5 s")
-        made.after(600.0)
+        watched.report(watched.devices[:-1], why="no rollout for this product")
+        watched.after(600.0)
+        watched.start()
+        canaries = watched.canaries()
+        others = [one for one in watched.devices[:-1] if one not in canaries]
+        watched.after(300.0)
+        watched.take(canaries)
+        watched.after(900.0)
+        watched.end(canaries[1:])
+        watched.end(canaries[:1], "reverted", "latency", "p99 0.62 s, at most 0.5 s")
+        watched.after(600.0)
         drift = {"drifting": ("current", HOSTILE), "alarms": 0}
-        made.report(others[:1], vitals=drift, why=made.why(others[0]), plan=PLAN)
+        watched.report(others[:1], vitals=drift, why=watched.why(others[0]), plan=PLAN)
         alarm = {"alarms": 4, "crashes": 1}
-        made.report(others[1:2], vitals=alarm, items=(item(1, "worn"), item(2, "leak")), plan=PLAN, stage=0)
+        watched.report(others[1:2], vitals=alarm, items=(item(1, "worn"), item(2, "leak")), plan=PLAN, stage=0)
         for one in others[3:]:
-            made.report([one], plan=PLAN, stage=0, why=made.why(one))
-        made.fork(others[2])
-        made.clock.now = time.time()
-        made.conductor.scheduler.tick()
-        yield made
+            watched.report([one], plan=PLAN, stage=0, why=watched.why(one))
+        watched.fork(others[2])
+        watched.clock.now = time.time()
+        watched.conductor.scheduler.tick()
+        yield watched
     finally:
-        made.close()
+        watched.close()

@@ -70,14 +70,14 @@ def sound_subject() -> Subject:
         ("scale", Scale("standard")),
         ("model", NetworkClassifier(_LAYERS, epochs=15, batch=16, learning_rate=0.01)),
     ]
-    made = Pipeline(steps)
-    made.fit(X, y)
-    labels = tuple(str(name) for name in made[-1].classes_)
+    pipeline = Pipeline(steps)
+    pipeline.fit(X, y)
+    labels = tuple(str(name) for name in pipeline[-1].classes_)
     window = WindowSpec(samples=WINDOW, step=WINDOW // 2, rate=SOUND_RATE)
     columns = (Column(name="sound", minimum=-1.0, maximum=1.0),)
     return Subject(
         "digits",
-        quantise(made.graph(X.shape[1:], "digits"), X),
+        quantise(pipeline.graph(X.shape[1:], "digits"), X),
         columns=columns,
         stream=Stream(window, labels, DecisionSpec()),
     )
@@ -98,8 +98,8 @@ def write_app(folder: Path, chosen: Subject) -> Path:
 
 def written_c(chosen: Subject) -> dict[str, str]:
     """Return the C of the same subject, its self-test left away."""
-    made = {name: content.decode() for name, content in c99.TARGET.files(chosen).items()}
-    return {name: text for name, text in made.items() if "_self_test" not in name}
+    sources = {name: content.decode() for name, content in c99.TARGET.files(chosen).items()}
+    return {name: text for name, text in sources.items() if "_self_test" not in name}
 
 
 def compiled(chosen: Subject) -> CModel:

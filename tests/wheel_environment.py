@@ -82,9 +82,9 @@ def requirements_of(package: Distribution, *extras: str) -> list[Distribution]:
                 continue
             name = canonicalize_name(requirement.name)
             child = needed.setdefault(name, distribution(name))
-            asked = {(name, wanted) for wanted in ("", *requirement.extras)} - seen
-            seen |= asked
-            left += [(child, wanted) for _, wanted in sorted(asked)]
+            required = {(name, wanted) for wanted in ("", *requirement.extras)} - seen
+            seen |= required
+            left += [(child, wanted) for _, wanted in sorted(required)]
     return list(needed.values())
 
 

@@ -28,10 +28,10 @@ def main() -> int:
     """Print the table; 1 where a label flips without a layer that differs, or our rules and Vela differ."""
     rows, good, count = [], True, 0
     for name, graph, samples in models():
-        found = [*find_flips(name, graph, samples)]
+        flips = [*find_flips(name, graph, samples)]
         placed, agreed = find_placement(name, graph)
-        rows.append((name, str(len(samples)), *found, placed, "yes" if agreed else "NO"))
-        good = good and agreed and all("unexplained" not in text for text in found)
+        rows.append((name, str(len(samples)), *flips, placed, "yes" if agreed else "NO"))
+        good = good and agreed and all("unexplained" not in text for text in flips)
         count += 1
     head = ("model", "samples", "ONNX Runtime: flips", "OpenVINO: flips", "Vela, ethos-u55-128", "our rules agree")
     sys.stdout.write(markdown(head, rows) + "\n")

@@ -34,9 +34,9 @@ class Net:
 
     def weights(self, *shape: int) -> tuple[str, str]:
         """Return constants: weights of a shape, outputs first, and biases."""
-        made = self.rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+        weights = self.rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
         bias = self.rng.standard_normal(shape[0]) / 8
-        return self.builder.constant(made.astype(np.float32)), self.builder.constant(bias.astype(np.float32))
+        return self.builder.constant(weights.astype(np.float32)), self.builder.constant(bias.astype(np.float32))
 
     def dense(self, value: str, inputs: int, outputs: int, activation: str = "Relu") -> str:
         """Append a dense layer."""
@@ -54,10 +54,10 @@ class Net:
     ) -> str:
         """Append a convolution that keeps lengths."""
         pads = tuple((length - 1) // 2 for length in kernel) + tuple(length // 2 for length in kernel)
-        made = self.builder.op(
+        convolved = self.builder.op(
             "Conv", value, *self.weights(outputs, 1 if "group" in more else inputs, *kernel), pads=pads, **more
         )
-        return self.builder.op(activation, made) if activation else made
+        return self.builder.op(activation, convolved) if activation else convolved
 
 
 def dense(*widths: int, activation: str = "Relu") -> Body:

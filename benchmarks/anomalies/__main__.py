@@ -45,8 +45,8 @@ def _nab() -> int:
     worst = _scorer(given, profiles)
     with_rest, without, ranges = ({}, {}, {})
     for one in given:
-        found = families.scores(one, OwnPastConfig())
-        with_rest[one.name], without[one.name] = families.alarms(found), found >= 1
+        scores_of = families.scores(one, OwnPastConfig())
+        with_rest[one.name], without[one.name] = families.alarms(scores_of), scores_of >= 1
         ranges[one.name] = families.alarms(families.scores(one, OwnPastConfig(bins=0)))
     reference = json.loads((nab.FOLDER / "reference_scores_this_selection.json").read_text())
     rows = [
@@ -63,16 +63,16 @@ def _nab() -> int:
     ]
     print(f"NAB, {len(given)} streams; scorer against the published scores: largest difference {worst:.1e}\n")
     print(markdown(["detector", *profiles], rows))
-    apart = families.left_out(given, standard)
+    total = families.left_out(given, standard)
     gaussian = _by_family(given, {s.name: windowed_gaussian(s.values) >= 1 for s in given}, standard)
     print("\nStandard profile, each family by the setting chosen on the other five\n")
-    each = [[name, f"{found:.1f}", f"{gaussian[name]:.1f}"] for name, found in apart.each.items()]
+    each = [[name, f"{score:.1f}", f"{gaussian[name]:.1f}"] for name, score in total.each.items()]
     print(markdown(["family", "own_past", "windowed Gaussian"], each))
-    above = all(found > gaussian[name] for name, found in apart.each.items())
-    reached = apart.score >= NAB_LEAST and above
+    above = all(score > gaussian[name] for name, score in total.each.items())
+    reached = total.score >= NAB_LEAST and above
     print(
-        f"\nall families left out in turn, {apart.settings:,} settings: {apart.score:.1f} (deviation between families "
-        f"{np.std(list(apart.each.values())):.1f}; {apart.same} of {len(apart.each)} choices are the one made on all), "
+        f"\nall families left out in turn, {total.settings:,} settings: {total.score:.1f} (deviation between families "
+        f"{np.std(list(total.each.values())):.1f}; {total.same} of {len(total.each)} choices are the one made on all), "
         f"target {NAB_LEAST:g} and every family above the windowed Gaussian: {verdict(reached)}"
     )
     return int(worst > 1e-9 or not reached)
@@ -87,12 +87,12 @@ def _by_family(given: list[Series], alarms: dict[str, NDArray[np.bool_]], weight
 
 def _scorer(given: list[Series], profiles: dict[str, Weights]) -> float:
     """Largest difference to the published scores of the windowed Gaussian, over all streams and profiles."""
-    found = {s.name: windowed_gaussian(s.values) >= 1 for s in given}
+    flags = {s.name: windowed_gaussian(s.values) >= 1 for s in given}
     worst = 0.0
     for profile, weights in profiles.items():
         with (nab.FOLDER / f"windowedGaussian_{profile}_scores.csv").open(newline="") as file:
             record = {row["File"]: float(row["Score"]) for row in csv.DictReader(file)}
-        each = benchmark_score(found, given, weights)[1]
+        each = benchmark_score(flags, given, weights)[1]
         worst = max(worst, *(abs(each[name] - record[name]) for name in each))
     return worst
 
@@ -110,8 +110,8 @@ def _skab() -> int:
         results.append(
             (f"{name}{f' ({text})' if text else ''}, {margin:g} x largest score", judge(called, given, skab.FITTED))
         )
-    apart, each = left_out(given, skab.FITTED)
-    results.append(("each group by the setting chosen on the other two", apart))
+    total, each = left_out(given, skab.FITTED)
+    results.append(("each group by the setting chosen on the other two", total))
     results += [(f"{group}: {setting}", result) for group, (result, setting) in each.items()]
     rows = [
         [name, f"{r.f1:.3f} ({r.low:.2f} to {r.high:.2f})", f"{100 * r.false:.1f} %", f"{100 * r.missed:.1f} %"]
@@ -119,9 +119,9 @@ def _skab() -> int:
     ]
     print(f"\nSKAB, {len(given)} files, fitted on the first {skab.FITTED} rows of each, judged on the others\n")
     print(markdown(["detector", "F1 (95 %, files drawn again)", "false alarms", "missed"], rows))
-    reached = apart.f1 >= SKAB_LEAST and apart.false < SKAB_FALSE
+    reached = total.f1 >= SKAB_LEAST and total.false < SKAB_FALSE
     print(
-        f"\ngroups left out in turn: F1 {apart.f1:.3f}, false alarms {100 * apart.false:.1f} %, target {SKAB_LEAST:g} "
+        f"\ngroups left out in turn: F1 {total.f1:.3f}, false alarms {100 * total.false:.1f} %, target {SKAB_LEAST:g} "
         f"and under {100 * SKAB_FALSE:g} %: {verdict(reached)}"
     )
     return int(not reached)
@@ -131,8 +131,8 @@ def _trained(one: Stretch, settings: dict[str, object], quantile: float, margin:
     """As `skab.flags`, for a detector that this project trains elsewhere than in the runtime."""
     part = kind("autoencoder")
     learnt = learn("autoencoder", part.config(**settings), (one.part(0, skab.FITTED),))
-    found = part.start(learnt).update(one.values, one.time)
-    return np.asarray(np.nan_to_num(found) >= margin * np.nanquantile(found[: skab.FITTED], quantile))
+    scores_of = part.start(learnt).update(one.values, one.time)
+    return np.asarray(np.nan_to_num(scores_of) >= margin * np.nanquantile(scores_of[: skab.FITTED], quantile))
 
 
 def _sizes() -> int:
@@ -149,13 +149,15 @@ def _sizes() -> int:
             running.update(values[:200], times[:200])
             began = time.process_time()
             running.update(values[200:], times[200:])
-            taken = (time.process_time() - began) / (len(values) - 200) * 1e6
+            microseconds = (time.process_time() - began) / (len(values) - 200) * 1e6
             state = state_bytes(running.state())
             over |= name == "own_past" and channels == 1 and state > NAB_BYTES
-            cells += [f"{state_bytes(learnt):,}", f"{state:,}", f"{taken:.0f}"]
+            cells += [f"{state_bytes(learnt):,}", f"{state:,}", f"{microseconds:.0f}"]
         rows.append([name, *cells])
     heads = [
-        f"{what}, {c}" for c in ("1 channel", "8 channels") for what in ("learnt, bytes", "state, bytes", "µs a row")
+        f"{quantity}, {c}"
+        for c in ("1 channel", "8 channels")
+        for quantity in ("learnt, bytes", "state, bytes", "µs a row")
     ]
     print("\nWhat a stream needs, Python, processor time\n")
     print(markdown(["detector", *heads], rows))

@@ -29,14 +29,14 @@ def profiles(folder: Path = FOLDER) -> dict[str, Weights]:
 def streams(folder: Path = FOLDER) -> list[Series]:
     """All streams that lie in the folder, in the order of their names."""
     windows = json.loads((folder / "labels" / "combined_windows.json").read_text())
-    found = []
+    streams_read = []
     for path in sorted((folder / "data").rglob("*.csv.gz")):
         name = f"{path.parent.name}/{path.name.removesuffix('.gz')}"
         rows = table(path)
         time = np.asarray([seconds(row["timestamp"]) for row in rows])
         values = np.asarray([float(row["value"]) for row in rows])
-        found.append(Series(name, time, values, _rows_of(time, windows[name])))
-    return found
+        streams_read.append(Series(name, time, values, _rows_of(time, windows[name])))
+    return streams_read
 
 
 def table(path: Path) -> list[dict[str, str]]:

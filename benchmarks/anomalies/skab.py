@@ -25,20 +25,22 @@ FITTED = 400
 
 def experiments(folder: Path = FOLDER) -> list[Stretch]:
     """Return the labelled files."""
-    found = []
+    stretches = []
     for path in sorted(folder.glob("[vo]*/*.csv.gz")):
         with gzip.open(path, "rt", newline="") as file:
             rows = list(csv.reader(file, delimiter=";"))[1:]
         values = np.array([[float(cell) for cell in row[1:9]] for row in rows], np.float32)
         odd = np.array([float(row[9]) > 0 for row in rows])
-        found.append(Stretch(f"{path.parent.name}/{path.name}", values, np.arange(len(values), dtype=np.float64), odd))
-    return found
+        stretches.append(
+            Stretch(f"{path.parent.name}/{path.name}", values, np.arange(len(values), dtype=np.float64), odd)
+        )
+    return stretches
 
 
 def flags(one: Stretch, name: str, settings: dict[str, Any], quantile: float, margin: float) -> NDArray[np.bool_]:
     """Which rows are odd: above `margin` times the `quantile` of the scores of the fitted rows."""
     part = kind(name)
     learnt = part.fit(part.config(**settings), one.values[:FITTED], one.time[:FITTED])
-    found = part.start(learnt).update(one.values, one.time)
-    limit = margin * float(np.nanquantile(found[:FITTED], quantile))
-    return np.asarray(np.nan_to_num(found) >= limit)
+    scores_of = part.start(learnt).update(one.values, one.time)
+    limit = margin * float(np.nanquantile(scores_of[:FITTED], quantile))
+    return np.asarray(np.nan_to_num(scores_of) >= limit)

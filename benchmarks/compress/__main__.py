@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
                 seed=given.seed,
                 every=given.every,
                 only=given.only,
-                told=lambda line: print(line, file=sys.stderr, flush=True),
+                report_line=lambda line: print(line, file=sys.stderr, flush=True),
             )
         except EdgewrightError as error:
             print(error, file=sys.stderr)
@@ -65,17 +65,17 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 def _sizes() -> bool:
     rows, reached = [], True
     for widths, (minimum, least_tflite) in RATIOS.items():
-        found = sizes(widths)
-        name = f"{'-'.join(map(str, widths))}, {found.parameters:,} parameters"
+        model_sizes = sizes(widths)
+        name = f"{'-'.join(map(str, widths))}, {model_sizes.parameters:,} parameters"
         for kind, (before, after), least_ratio in (
-            ("compact ONNX", found.onnx, minimum),
-            (".tflite, float ends", found.tflite, least_tflite),
+            ("compact ONNX", model_sizes.onnx, minimum),
+            (".tflite, float ends", model_sizes.tflite, least_tflite),
         ):
             good = before / after >= least_ratio
             reached &= good
             asks = f"at least {least_ratio}x: {verdict(good)}"
             rows.append([name, kind, f"{before:,}", f"{after:,}", f"{before / after:.2f}x", asks])
-        before, after = found.tflite[0], found.tflite_int8_ends
+        before, after = model_sizes.tflite[0], model_sizes.tflite_int8_ends
         rows.append([name, ".tflite, int8 ends", f"{before:,}", f"{after:,}", f"{before / after:.2f}x", ""])
     print("Bytes of a dense network alone:\n")
     print(markdown(["network", "file", "float", "int8", "smaller", "asked"], rows))

@@ -46,16 +46,19 @@ def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed
         left_out: people who are answered for.
         seed: of the run.
     """
-    found = train_without(dataset, changes, left_out, seed)
-    subject = Subject(found.config, found.material, found.graph, found.flow, found.model)
-    maker = Maker(subject, WANTED, found.job.listener)
-    made: dict[str, tuple[Graph, int]] = {}
+    fold = train_without(dataset, changes, left_out, seed)
+    subject = Subject(fold.config, fold.material, fold.graph, fold.flow, fold.model)
+    maker = Maker(subject, WANTED, fold.job.listener)
+    graphs: dict[str, tuple[Graph, int]] = {}
     for form in maker.forms():
-        made[form.name] = (form.graph, cost(form.base.graph).network.macs)
+        graphs[form.name] = (form.graph, cost(form.base.graph).network.macs)
         if form.name == "float":
             four, tuned = four_bits(subject, form.base, maker.epochs)
-            made["4-bit weights"], made["4-bit weights, qat"] = (four, made["float"][1]), (tuned, made["float"][1])
-    return {name: _answered(subject, whole, macs) for name, (whole, macs) in made.items()}
+            graphs["4-bit weights"], graphs["4-bit weights, qat"] = (
+                (four, graphs["float"][1]),
+                (tuned, graphs["float"][1]),
+            )
+    return {name: _answered(subject, whole, macs) for name, (whole, macs) in graphs.items()}
 
 
 def four_bits(subject: Subject, base: Base, epochs: int) -> tuple[Graph, Graph]:
@@ -65,13 +68,13 @@ def four_bits(subject: Subject, base: Base, epochs: int) -> tuple[Graph, Graph]:
     features = subject.features(subject.calibration)
     raw = subject.material.samples.X[subject.calibration]
     after = quantise(base.graph, raw, per_channel="always", levels=FOUR_BITS)
-    found = qat.find_ranges(base.model, features)
-    rounding = qat.rounding_of(base.model, found, per_channel="always", levels=FOUR_BITS)
+    ranges = qat.find_ranges(base.model, features)
+    rounding = qat.rounding_of(base.model, ranges, per_channel="always", levels=FOUR_BITS)
     apply = Shaped(base.model.network(), None, rounding)
     result = trained(base.model, base.lesson, apply, base.model.parameters_, epochs=epochs)
     tuned = with_parameters(base.model, finished(base.model, base.lesson, apply, result.parameters), base.model.layers)
     whole = subject.whole(tuned)
-    return after, qat.as_trained(whole, found, features, tuned, per_channel="always", levels=FOUR_BITS)
+    return after, qat.as_trained(whole, ranges, features, tuned, per_channel="always", levels=FOUR_BITS)
 
 
 def _answered(subject: Subject, graph: Graph, macs: int) -> Form:
@@ -88,7 +91,7 @@ def cross_validate(
     seed: int,
     every: int,
     only: int | None = None,
-    told: Callable[[str], None] = lambda line: None,
+    report_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Form]:
     """Return answers to the windows of everybody, each by networks that have not seen the person.
 
@@ -98,14 +101,14 @@ def cross_validate(
         seed: of the runs.
         every: people left out at a time.
         only: number of folds that are run, all when None.
-        told: hears a line a fold.
+        report_line: hears a line a fold.
     """
     dataset = others(data, read_config("hapt", changes))
     folds = []
     for left_out in groups_left_out(dataset, seed, every, only):
         folds.append(one_fold(dataset, changes, left_out, seed))
         lost = {name: f"{f.right.mean():.4f}" for name, f in folds[-1].items()}
-        told(f"people {', '.join(left_out)}: {lost}")
+        report_line(f"people {', '.join(left_out)}: {lost}")
     return {
         name: Form(
             np.concatenate([fold[name].right for fold in folds]),

@@ -102,8 +102,8 @@ def _orientations(gray: Array) -> Array:
     bins = np.minimum((angle / np.pi * _ANGLES).astype(int), _ANGLES - 1)
     rows = np.arange(gray.shape[0]) * _CELLS // gray.shape[0]
     columns = np.arange(gray.shape[1]) * _CELLS // gray.shape[1]
-    place = (rows[:, None] * _CELLS + columns[None]) * _ANGLES + bins
-    cells = np.bincount(place.ravel(), size.ravel(), _CELLS * _CELLS * _ANGLES).reshape(_CELLS, _CELLS, _ANGLES)
+    cell = (rows[:, None] * _CELLS + columns[None]) * _ANGLES + bins
+    cells = np.bincount(cell.ravel(), size.ravel(), _CELLS * _CELLS * _ANGLES).reshape(_CELLS, _CELLS, _ANGLES)
     blocks = np.lib.stride_tricks.sliding_window_view(cells, (2, 2), axis=(0, 1)).reshape(-1, 4 * _ANGLES)
     normalized: Array = np.minimum(blocks / (np.linalg.norm(blocks, axis=1, keepdims=True) + 1e-3), 0.2)
     return normalized.ravel()

@@ -33,8 +33,8 @@ def write(kind: str, content: Table | Items, folder: Path) -> tuple[Path, Path]:
         return paths
     if kind in ("sounds", "pictures"):
         places = folder / "train", folder / "test"
-        for place, rows in zip(places, (~content.test, content.test), strict=True):
-            _write_items(kind, content, rows, place)
+        for part_folder, rows in zip(places, (~content.test, content.test), strict=True):
+            _write_items(kind, content, rows, part_folder)
         return places
     paths = folder / "train.csv", folder / "test.csv"
     for path, rows in zip(paths, (~content.test, content.test), strict=True):
@@ -68,11 +68,11 @@ def _write_items(kind: str, items: Items, rows: Mask, folder: Path) -> None:
     """Write each item below a folder of its label; with persons, all in one folder with both in their names."""
     for row in np.flatnonzero(rows).tolist():
         name = f"{row:05d}" if items.groups is None else f"{items.y[row]}_{items.groups[row]}_{row:05d}"
-        place = folder / str(items.y[row]) if items.groups is None else folder
-        place.mkdir(parents=True, exist_ok=True)
+        label_folder = folder / str(items.y[row]) if items.groups is None else folder
+        label_folder.mkdir(parents=True, exist_ok=True)
         if kind == "pictures":
-            Image.fromarray(items.X[row]).save(place / f"{name}.png")
+            Image.fromarray(items.X[row]).save(label_folder / f"{name}.png")
             continue
-        with wave.open(str(place / f"{name}.wav"), "wb") as sound:
+        with wave.open(str(label_folder / f"{name}.wav"), "wb") as sound:
             sound.setparams((1, 2, items.rate_hz, 0, "NONE", ""))
             sound.writeframes(np.clip(np.round(items.X[row] * 32768), -32768, 32767).astype("<i2").tobytes())

@@ -115,12 +115,12 @@ def _peer(peer: Mapping[str, Any] | None) -> str:
 
 def _summary(title: str, records: Sequence[Record]) -> tuple[list[str], bool]:
     """Return means over sets; a set without an answer counts as a ratio of 0."""
-    judged = [record for record in records if record["peers"]]
-    missing = [record for record in judged if "ratio" not in record]
-    means = [float(np.mean([record.get(key, 0.0) for record in judged])) if judged else 0.0
+    with_peers = [record for record in records if record["peers"]]
+    missing = [record for record in with_peers if "ratio" not in record]
+    means = [float(np.mean([record.get(key, 0.0) for record in with_peers])) if with_peers else 0.0
              for key in ("ratio", "ratio_highest")]  # fmt: skip
-    answered = [float(record["ratio"]) for record in judged if "ratio" in record]
-    below = sum(record.get("ratio", 0.0) < RATIO for record in judged)
+    answered = [float(record["ratio"]) for record in with_peers if "ratio" in record]
+    below = sum(record.get("ratio", 0.0) < RATIO for record in with_peers)
     losses = f"{below} ({sum(map(_is_sure, records))})"
     flash = [record["product"]["flash_bytes"] / 1000 for record in records if "flash_bytes" in record["product"]]
     median = float(np.median(flash)) if flash else 0.0

@@ -11,7 +11,7 @@ from benchmarks.device.delay import delays, echoed
 from benchmarks.device.gateway import gateway
 from benchmarks.device.speed import first_answer, replayed, same_events
 from benchmarks.device.subject import RATE, prepare
-from benchmarks.table import Told, markdown
+from benchmarks.table import TargetReport, markdown
 
 WINDOWS, CORE, MEMORY, START, DELAY = 1000.0, 0.5, 60e6, 0.3, 0.005
 DAY = int(24 * 3600 * RATE)
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of the gateway and of the delay")
     parser.add_argument("--day", type=int, default=DAY, help="rows of the recording that is replayed twice")
     given = parser.parse_args(arguments)
-    report = Told()
+    report = TargetReport()
     with tempfile.TemporaryDirectory() as folder:
         subject = prepare(Path(folder), given.package)
         for engine in ("extension", "numpy"):
@@ -34,14 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
             report(f"replay of 400,000 rows, engine {engine}", used, f"{WINDOWS:,.0f}, {MEMORY / 1e6:.0f} MB", within)
         for new in (True, False):
             first, minimum = first_answer(subject, new)
-            what = f"process start to first decision, {'a new' if new else 'its own'} store"
-            report(what, f"{first * 1e3:.0f} ms, least {minimum * 1e3:.0f}", f"{START * 1e3:.0f} ms", first <= START)
+            title = f"process start to first decision, {'a new' if new else 'its own'} store"
+            report(title, f"{first * 1e3:.0f} ms, least {minimum * 1e3:.0f}", f"{START * 1e3:.0f} ms", first <= START)
         for a_second, packages in ((1, 1), (5, 1), (1, 20)):
-            found = gateway(subject, 100, given.seconds, a_second, packages)
-            what = f"100 devices x 6 x 50 Hz, {a_second} posts/s each, {packages} package{'s' * (packages > 1)}"
-            used = f"{found.core:.0%} of a core, {found.peak / 1e6:.0f} MB, {found.rows:,.0f} rows/s"
-            within = found.core <= CORE and found.peak <= MEMORY and not found.refused
-            report(what, used, f"{CORE:.0%}, {MEMORY / 1e6:.0f} MB", within)
+            measured = gateway(subject, 100, given.seconds, a_second, packages)
+            title = f"100 devices x 6 x 50 Hz, {a_second} posts/s each, {packages} package{'s' * (packages > 1)}"
+            used = f"{measured.core:.0%} of a core, {measured.peak / 1e6:.0f} MB, {measured.rows:,.0f} rows/s"
+            within = measured.core <= CORE and measured.peak <= MEMORY and not measured.refused
+            report(title, used, f"{CORE:.0%}, {MEMORY / 1e6:.0f} MB", within)
         bare = echoed(subject, given.seconds / 2)
         machine = f"{bare[int(0.99 * len(bare))] * 1e3:.2f} ms"
         late = delays(subject, given.seconds, 2)

@@ -56,13 +56,13 @@ def delays(subject: Subject, seconds: float, step: int) -> list[float]:
 
 
 def _measured(process: subprocess.Popen[bytes], subject: Subject, seconds: float) -> list[float]:
-    found: list[float] = []
-    reader = threading.Thread(target=_read, args=(process, found))
+    delays: list[float] = []
+    reader = threading.Thread(target=_read, args=(process, delays))
     reader.start()
     _send(process, subject, seconds)
     process.wait(30)
     reader.join()
-    return sorted(found)
+    return sorted(delays)
 
 
 def _send(process: subprocess.Popen[bytes], subject: Subject, seconds: float) -> None:
@@ -79,11 +79,11 @@ def _send(process: subprocess.Popen[bytes], subject: Subject, seconds: float) ->
     process.stdin.close()
 
 
-def _read(process: subprocess.Popen[bytes], found: list[float]) -> None:
+def _read(process: subprocess.Popen[bytes], delays: list[float]) -> None:
     if process.stdout is None:
         raise AssertionError
     for line in process.stdout:
         now = time.monotonic()
         event = json.loads(line)
         if event["kind"] == "state":
-            found.append(now - event["time"])
+            delays.append(now - event["time"])

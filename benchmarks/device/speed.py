@@ -51,7 +51,7 @@ def first_answer(subject: Subject, new: bool) -> tuple[float, float]:
         Median, and the smallest of all.
     """
     rows = recording(subject.folder / "first.csv", subject.rows, 512)
-    found = []
+    durations = []
     for _ in range(STARTS):
         source = f"csv:{rows}?begin=start"
         command = agent(subject.folder, str(subject.package), "--json", "--source", source, new=new)
@@ -61,11 +61,11 @@ def first_answer(subject: Subject, new: bool) -> tuple[float, float]:
             raise AssertionError
         for line in process.stdout:
             if b'"kind":"decision"' in line:
-                found.append(time.perf_counter() - started)
+                durations.append(time.perf_counter() - started)
                 break
         process.terminate()
         process.communicate(timeout=30)
-    return median(found), min(found)
+    return median(durations), min(durations)
 
 
 def same_events(subject: Subject, count: int) -> tuple[bool, int, float]:

@@ -83,14 +83,14 @@ def watched(manifest: Manifest, rows: Rows) -> tuple[list[Event], DriftWatch]:
 
 def control(manifest: Manifest, dataset: DataSet, people: set[str], name: str) -> None:
     """Print false alarms next to those of the customary rule on single blocks."""
-    found = blocks = beyond = 0
+    count = blocks = beyond = 0
     days = seconds = 0.0
     for seed in range(ORDERS):
         rows = stream(dataset, people, seed)
         begun = time.process_time()
         events, watch = watched(manifest, rows)
         seconds += time.process_time() - begun
-        found += len(events)
+        count += len(events)
         days += len(rows) / RATE / 86400
         for index, column in enumerate(manifest.reference):
             bins = bins_of(column)
@@ -100,7 +100,7 @@ def control(manifest: Manifest, dataset: DataSet, people: set[str], name: str) -
                 beyond += stability_index(counts / counts.sum(), bins.expected) >= 0.25
     largest = max(len(channel.to_bytes()) for channel in watch.channels)
     print(
-        f"{name}: {found} alarms in {days:.2f} days of {ORDERS} orders; PSI >= .25 in {beyond / blocks:.0%} of single"
+        f"{name}: {count} alarms in {days:.2f} days of {ORDERS} orders; PSI >= .25 in {beyond / blocks:.0%} of single"
     )
     print(f"  blocks; {1e6 * seconds / (days * 86400 * RATE):.2f} us a row of 6 channels, {largest} B a channel")
 

@@ -80,15 +80,17 @@ def simulated() -> None:
     """Streams of a known memory."""
     for memory in (2, 20, 50, 100, 200):
         columns = reference(correlated(400_000, memory, 0))
-        found = sum(alarms(correlated(LENGTH, memory, 100 + seed), columns, RHYTHM) for seed in range(STREAMS))
+        alarm_count = sum(alarms(correlated(LENGTH, memory, 100 + seed), columns, RHYTHM) for seed in range(STREAMS))
         allowed = STREAMS * LENGTH / RHYTHM / RHYTHMS_AN_ALARM
-        print(f"simulated, rhythm {RHYTHM / memory:g} memories: {found} alarms of {allowed:.0f} allowed", flush=True)
+        print(
+            f"simulated, rhythm {RHYTHM / memory:g} memories: {alarm_count} alarms of {allowed:.0f} allowed", flush=True
+        )
 
 
 def real(folder: Path, times: int) -> None:
     """Each channel with a rhythm of so many of its own memories."""
     for kind in SETS:
-        found, streams, allowed = 0, 0, 0.0
+        alarm_count, streams, allowed = 0, 0, 0.0
         for _, rows in normal_rows(kind, folder):
             for column in rows.T:
                 if len(column) < 2 or column.std() == 0:
@@ -96,10 +98,10 @@ def real(folder: Path, times: int) -> None:
                 rhythm = max(64, times * memory_of(column))
                 if len(column) < 3 * rhythm:
                     continue
-                found += alarms(column[:, None], reference(column[:, None]), rhythm)
+                alarm_count += alarms(column[:, None], reference(column[:, None]), rhythm)
                 allowed += len(column) / rhythm / RHYTHMS_AN_ALARM
                 streams += 1
-        text = f"{kind}, rhythm {times} memories: {found} alarms of {allowed:.0f} allowed, {streams} channels"
+        text = f"{kind}, rhythm {times} memories: {alarm_count} alarms of {allowed:.0f} allowed, {streams} channels"
         print(text, flush=True)
 
 

@@ -92,7 +92,7 @@ def events_of(rows: Rows, columns: tuple[ReferenceColumn, ...], joint: JointMoni
 
 
 def measured(
-    dataset: DataSet, samples: Samples, trained: set[str], others: set[str], found: dict[str, list[str]]
+    dataset: DataSet, samples: Samples, trained: set[str], others: set[str], rows_of: dict[str, list[str]]
 ) -> int:
     """Add what was told of each fault; give the alarms on streams without one."""
     assert samples.groups is not None  # noqa: S101 - HAPT knows its people
@@ -117,7 +117,7 @@ def measured(
             right = [d for d, e in together if fault.said in e.detail["change"].split(", or ")]
             alone = [d for d, e in reported if e.detail["test"] != "together" and e.label in wanted]
             kind = "named" if right else "seen" if together else "channel" if alone else "missed"
-            found.setdefault(name, []).append(
+            rows_of.setdefault(name, []).append(
                 f"{kind} {min([*right, *(d for d, _ in together), *alone, HOUR]) / 60:.0f}"
             )
     return alarms
@@ -134,10 +134,10 @@ def main() -> None:
     everybody = sorted({str(r.groups[0]) for r in dataset.recordings if r.groups is not None}, key=int)
     people = [p for p in everybody if p not in TEST]
     parts = [set(TEST)] if options.look else [set(people[at::FOLDS]) for at in range(FOLDS)]
-    found: dict[str, list[str]] = {}
-    alarms = sum(measured(dataset, samples, set(people) - part, part, found) for part in parts)
+    rows_of: dict[str, list[str]] = {}
+    alarms = sum(measured(dataset, samples, set(people) - part, part, rows_of) for part in parts)
     print(f"{len(parts) * ORDERS} streams without a fault: {alarms} alarms")
-    for name, lines in found.items():
+    for name, lines in rows_of.items():
         kinds = [one.split()[0] for one in lines]
         counts = ", ".join(f"{kind} {kinds.count(kind)}" for kind in ("named", "seen", "channel", "missed"))
         delay = np.median([float(one.split()[1]) for one in lines])

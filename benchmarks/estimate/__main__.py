@@ -25,8 +25,18 @@ from benchmarks.estimate.machines import OWN as OF_MACHINES
 from benchmarks.estimate.recurrent import OWN as OF_STATES
 from benchmarks.estimate.recurrent import recurrent_held_out
 from benchmarks.estimate.subjects import Subject
-from benchmarks.estimate.truth import Fitted, Part, detectors, drawn, kernels, machines, parts, recurrent, truths
-from benchmarks.table import Told, markdown
+from benchmarks.estimate.truth import (
+    Fitted,
+    Part,
+    detectors,
+    kernels,
+    machines,
+    parts,
+    recurrent,
+    sampled_parts,
+    truths,
+)
+from benchmarks.table import TargetReport, markdown
 from edgewright.export.detector_program import PREFIX
 from edgewright.export.emulator import board
 from edgewright.profiles import cores
@@ -45,7 +55,7 @@ FOLDS = 5
 # Misses of what is judged: median and worst; of ten bars nine are to hold.
 LIMITS = {"flash": (0.03, None), "ram": (0.05, None), "instructions": (0.15, 0.40)}
 TRUE = 0.9
-Found = tuple[Fitted, Truth]
+FittedTruth = tuple[Fitted, Truth]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := [tool for core in chosen for tool in board(core).tools.missing]:
         print(f"needs {', '.join(dict.fromkeys(missing))}", file=sys.stderr)
         return 2
-    report = Told()
+    report = TargetReport()
     for core in chosen:
         if given.write:
             alone = [name for name in ("detectors", "recurrent", "kernels", "machines") if getattr(given, name)]
@@ -91,9 +101,9 @@ def _write_programs(core: str, kept: Path | None) -> None:
     """Fit a core on programs without detectors and keep its misses, each of a fit without the program."""
     made_with = f"{_made_with(core)}; {' '.join(board(core).options)}"
     first, near = core == CORES[0], _near(core)
-    found = list(truths(core, drawn(parts(1.0 if first else SHARE), core), kept))
-    _save(fit_core(core, [(subject.exactly(core), truth) for subject, truth in found], made_with, near))
-    _keep(core, _by_family_of(found), lambda pairs: fit_core(core, pairs, "", near))
+    fitted = list(truths(core, sampled_parts(parts(1.0 if first else SHARE), core), kept))
+    _save(fit_core(core, [(subject.exactly(core), truth) for subject, truth in fitted], made_with, near))
+    _keep(core, _by_family_of(fitted), lambda pairs: fit_core(core, pairs, "", near))
 
 
 def _near(core: str) -> cores.Core | None:
@@ -101,12 +111,12 @@ def _near(core: str) -> cores.Core | None:
     return None if core == CORES[0] else cores.core(_NEAR.get(core, CORES[0]))
 
 
-def _by_family_of(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
+def _by_family_of(fitted: list[FittedTruth]) -> list[tuple[list[FittedTruth], list[FittedTruth]]]:
     """Return each fifth of the programs, and the others; a family of integer networks is in one fifth."""
-    families = list(dict.fromkeys(family for subject, _ in found if (family := _family(subject))))
-    folds = [families.index(family) % FOLDS if (family := _family(subject)) else place % FOLDS
-             for place, (subject, _) in enumerate(found)]  # fmt: skip
-    return _apart(found, folds)
+    families = list(dict.fromkeys(family for subject, _ in fitted if (family := _family(subject))))
+    folds = [families.index(family) % FOLDS if (family := _family(subject)) else index % FOLDS
+             for index, (subject, _) in enumerate(fitted)]  # fmt: skip
+    return _parted(fitted, folds)
 
 
 def _family(subject: Fitted) -> str:
@@ -120,22 +130,22 @@ def _family(subject: Fitted) -> str:
 def _write_detectors(core: str, kept: Path | None) -> None:
     """Fit what detectors take more on a core, and keep its misses, as of other programs."""
     first, near, table = core == CORES[0], _near(core), cores.core(core)
-    found = list(truths(core, drawn(detectors(1.0 if first else SHARE), core), kept))
+    fitted = list(truths(core, sampled_parts(detectors(1.0 if first else SHARE), core), kept))
 
     def fit(pairs: list[Pair]) -> cores.Core:
         return fit_more(table, pairs, lambda kind: kind.startswith(PREFIX), near)
 
-    _save(fit([(subject.exactly(core), truth) for subject, truth in found]))
-    _keep(core, _by_first_block(found), fit)
+    _save(fit([(subject.exactly(core), truth) for subject, truth in fitted]))
+    _keep(core, _by_first_block(fitted), fit)
 
 
-def _by_first_block(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
+def _by_first_block(fitted: list[FittedTruth]) -> list[tuple[list[FittedTruth], list[FittedTruth]]]:
     """Detectors that begin with each sort of code, and those without any of it: a new detector has code of its own."""
-    blocks = [one.blocks if isinstance(one, DetectorSubject) else () for one, _ in found]
+    blocks = [one.blocks if isinstance(one, DetectorSubject) else () for one, _ in fitted]
     return [
         (
-            [pair for pair, own in zip(found, blocks, strict=True) if own[:1] == (name,)],
-            [pair for pair, own in zip(found, blocks, strict=True) if name not in own],
+            [pair for pair, own in zip(fitted, blocks, strict=True) if own[:1] == (name,)],
+            [pair for pair, own in zip(fitted, blocks, strict=True) if name not in own],
         )
         for name in sorted({own[0] for own in blocks if own})
     ]
@@ -146,27 +156,27 @@ def _write_more(
 ) -> None:
     """Fit what programs with kinds of their own take more on a core, and keep their misses, as of other programs."""
     first, near, table = core == CORES[0], _near(core), cores.core(core)
-    found = list(truths(core, drawn(programs(1.0 if first else SHARE), core), kept))
+    fitted = list(truths(core, sampled_parts(programs(1.0 if first else SHARE), core), kept))
 
     def fit(pairs: list[Pair]) -> cores.Core:
         return fit_more(table, pairs, own.match, near)
 
-    _save(fit([(subject.exactly(core), truth) for subject, truth in found]))
-    _keep(core, _by_number(found), fit)
+    _save(fit([(subject.exactly(core), truth) for subject, truth in fitted]))
+    _keep(core, _by_number(fitted), fit)
 
 
-def _by_number(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
+def _by_number(fitted: list[FittedTruth]) -> list[tuple[list[FittedTruth], list[FittedTruth]]]:
     """Return each fifth of the programs, and the others; all forms of a network are in one fifth."""
-    folds = [int(subject.name.partition(" ")[0].rpartition(".")[2]) % FOLDS for subject, _ in found]
-    return _apart(found, folds)
+    folds = [int(subject.name.partition(" ")[0].rpartition(".")[2]) % FOLDS for subject, _ in fitted]
+    return _parted(fitted, folds)
 
 
-def _apart(found: list[Found], folds: list[int]) -> list[tuple[list[Found], list[Found]]]:
+def _parted(fitted: list[FittedTruth], folds: list[int]) -> list[tuple[list[FittedTruth], list[FittedTruth]]]:
     """Return the programs of each fold, and the others."""
     return [
         (
-            [one for one, own in zip(found, folds, strict=True) if own == fold],
-            [one for one, own in zip(found, folds, strict=True) if own != fold],
+            [one for one, own in zip(fitted, folds, strict=True) if own == fold],
+            [one for one, own in zip(fitted, folds, strict=True) if own != fold],
         )
         for fold in range(FOLDS)
     ]
@@ -179,7 +189,9 @@ def _save(table: cores.Core) -> None:
     cores.known.cache_clear()
 
 
-def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable[[list[Pair]], cores.Core]) -> None:
+def _keep(
+    core: str, folds: list[tuple[list[FittedTruth], list[FittedTruth]]], fit: Callable[[list[Pair]], cores.Core]
+) -> None:
     """Replace the misses of such programs on a core.
 
     Args:
@@ -188,9 +200,9 @@ def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable
         fit: to programs as they are counted.
     """
     profile, fresh = load_profile(core), []
-    for judged, seen in folds:
+    for evaluated, seen in folds:
         without = fit([(subject.exactly(core), truth) for subject, truth in seen])
-        for subject, truth in judged:
+        for subject, truth in evaluated:
             program = subject.before(core)
             if strange(without, program):
                 continue
@@ -244,17 +256,17 @@ def _quantities(core: cores.Core, program: Program, truth: Truth) -> list[tuple[
     ]
 
 
-def _judge(told: Told, core: str, title: str, judged: Iterable[Found]) -> None:
+def _judge(report: TargetReport, core: str, title: str, evaluated: Iterable[FittedTruth]) -> None:
     """Print each of the programs, and tells how far off estimates of the core are and how often bars hold."""
     profile = load_profile(core)
     misses: dict[str, list[float]] = {name: [] for name in LIMITS}
     within: dict[str, int] = dict.fromkeys(LIMITS, 0)
     rows = []
-    for subject, truth in judged:
-        found = subject.estimate(profile)
+    for subject, truth in evaluated:
+        estimate = subject.estimate(profile)
         cells = [subject.name]
         for name in LIMITS:
-            spread, true = getattr(found, name), getattr(truth, name)
+            spread, true = getattr(estimate, name), getattr(truth, name)
             if spread is None or spread.how == "at least":
                 cells.append(f"unknown; {true:,}")
                 continue
@@ -268,16 +280,16 @@ def _judge(told: Told, core: str, title: str, judged: Iterable[Found]) -> None:
         median, maximum = float(np.median(each)), float(each.max())
         shown = f"median {median:.1%}, nine of ten {np.quantile(each, 0.9):.1%}, worst {maximum:.1%} of {len(each)}"
         limit = f"median {middle:.0%}" + (f", worst {worst:.0%}" if worst else "")
-        told(f"{title}, {name}", shown, limit, median <= middle and (worst is None or maximum <= worst))
+        report(f"{title}, {name}", shown, limit, median <= middle and (worst is None or maximum <= worst))
         share = within[name] / len(each)
-        told(f"{title}, bars of {name}", f"true for {within[name]} of {len(each)}", f"{TRUE:.0%}", share >= TRUE)
+        report(f"{title}, bars of {name}", f"true for {within[name]} of {len(each)}", f"{TRUE:.0%}", share >= TRUE)
     unknown = len(rows) - len(misses["instructions"])
-    told(f"{title}, unknown", f"{unknown} of {len(rows)}", "", True)
+    report(f"{title}, unknown", f"{unknown} of {len(rows)}", "", True)
 
 
 def _cell(spread: Spread, true: float) -> str:
-    held = "" if spread.low <= true <= spread.high else " (outside)"
-    return f"{spread.value:,.0f} of {true:,} ({spread.value / true - 1:+.1%}){held}"
+    outside = "" if spread.low <= true <= spread.high else " (outside)"
+    return f"{spread.value:,.0f} of {true:,} ({spread.value / true - 1:+.1%}){outside}"
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def drawn_detectors(count: int, seed: int) -> Iterator[DetectorSubject]:
         rng = np.random.default_rng([seed, number])
         channels = int(rng.integers(1, 13))
         code = _Code(rng, channels)
-        blocks = [_BLOCKS[place] for place in rng.integers(0, len(_BLOCKS), int(rng.choice(_SIZES)))]
+        blocks = [_BLOCKS[block] for block in rng.integers(0, len(_BLOCKS), int(rng.choice(_SIZES)))]
         for block in blocks:
             block(code)
         form = Form("drawn", code.score(), tuple(f"c{n}" for n in range(channels)), 1e30, 0, None, own_windows=True)
@@ -155,16 +155,16 @@ class _Code:
 
     def formula(self, names: tuple[str, ...], terms: int) -> str:
         """Return an expression of floats, of the first and of others of these."""
-        made = names[0]
+        expression = names[0]
         for _ in range(terms):
             other = names[self.pick(min(1, len(names) - 1), len(names) - 1)]
             form = self.pick(0, 6)
             if form == 6:
-                made = f"({made} > {other} ? {made} : {other} * {self.rng.uniform(0.1, 0.9):.3f}f)"
+                expression = f"({expression} > {other} ? {expression} : {other} * {self.rng.uniform(0.1, 0.9):.3f}f)"
             else:
                 operation = ("+", "-", "*", "+", "*", "/")[form]
-                made = f"({made} {operation} {f'(fabsf({other}) + 0.5f)' if operation == '/' else other})"
-        return made
+                expression = f"({expression} {operation} {f'(fabsf({other}) + 0.5f)' if operation == '/' else other})"
+        return expression
 
     def score(self) -> Score:
         """Return the whole."""
@@ -280,18 +280,18 @@ def _curves(code: _Code) -> None:
 
 def _waves(code: _Code) -> None:
     """Sum of products with a wave, by whole numbers that turn round."""
-    held, wave, count, bins = code.name("held"), code.name("wave"), code.pick(12, 72), code.pick(4, 40)
-    code.state[held] = count
+    kept, wave, count, bins = code.name("held"), code.name("wave"), code.pick(12, 72), code.pick(4, 40)
+    code.state[kept] = count
     code.tables[wave] = floats(np.cos(2 * np.pi * np.arange(count) / count))
     two = code.pick(0, 1)
     code.block(
-        f"memmove(context->{held}, context->{held} + 1, {count - 1}u * sizeof *context->{held});",
-        f"context->{held}[{count - 1}] = z[0];",
+        f"memmove(context->{kept}, context->{kept} + 1, {count - 1}u * sizeof *context->{kept});",
+        f"context->{kept}[{count - 1}] = z[0];",
         f"for (int f = 0; f < {bins}; ++f) {{",
         "    float real = 0.0f, turned = 0.0f;",
         f"    for (int k = 0, place = 0; k < {count}; ++k) {{",
-        f"        real += context->{held}[k] * @_{wave}[place];",
-        *([f"        turned -= context->{held}[k] * @_{wave}[{count - 1} - place];"] if two else []),
+        f"        real += context->{kept}[k] * @_{wave}[place];",
+        *([f"        turned -= context->{kept}[k] * @_{wave}[{count - 1} - place];"] if two else []),
         f"        place += place + f < {count} ? f : f - {count};",
         "    }",
         "    total += real * real + turned * turned;",

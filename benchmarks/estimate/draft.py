@@ -141,8 +141,8 @@ class Draft:
         self.value = self.builder.op(op, self.value, *inputs, **attributes)
 
     def _numbers(self, shape: tuple[int, ...], size: float) -> str:
-        made: NDArray[np.float32] = self.rng.normal(0.0, size, shape).astype(np.float32)
-        return self.builder.constant(made)
+        weights: NDArray[np.float32] = self.rng.normal(0.0, size, shape).astype(np.float32)
+        return self.builder.constant(weights)
 
 
 def _whole(graph: Graph) -> Graph:

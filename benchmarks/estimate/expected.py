@@ -67,8 +67,8 @@ def of_floats(kind: str) -> bool:
     return plain in _FLOATS or plain.endswith(" sum")
 
 
-def _of_detector(kind: str, others: Callable[[str], float], place: int) -> float:
-    return _DETECTOR[kind][place] if kind in _DETECTOR else others(kind)
+def _of_detector(kind: str, others: Callable[[str], float], quantity: int) -> float:
+    return _DETECTOR[kind][quantity] if kind in _DETECTOR else others(kind)
 
 
 def instructions(kind: str) -> float:

@@ -16,7 +16,7 @@ from edgewright.schema.footprint import Program
 from edgewright.workflows.estimation.workflow import Truth
 
 # Programs of the same counts differ by so much; a coefficient from what is expected by as much as itself.
-_NOISE, _APART = 0.03, 1.0
+_NOISE, _PRIOR_SPREAD = 0.03, 1.0
 # No coefficient is expected to be less than this part of what was thought by hand.
 _FURTHEST = 10.0
 # Cores that work floats out by library functions.
@@ -60,13 +60,13 @@ def fit_more(table: Core, pairs: Sequence[Pair], own: Callable[[str], object], n
         own: whether a kind is one of those that are fitted.
         near: a core whose coefficients should be similar, where fewer programs were counted.
     """
-    made = {}
+    fitted = {}
     for part, target in _targets(pairs).items():
         known = {kind: value for kind, value in getattr(table, part).items() if not own(kind)}
         counted = [{kind: n for kind, n in one.items() if own(kind)} for one in target.counts]
         left = target.found - [weighed(known, one) for one in target.counts]
-        made[part] = known | _fit(counted, left, target.scale, _started(table.name, part, near), constant=False)
-    return msgspec.structs.replace(table, **made)
+        fitted[part] = known | _fit(counted, left, target.scale, _started(table.name, part, near), constant=False)
+    return msgspec.structs.replace(table, **fitted)
 
 
 class _Target(NamedTuple):
@@ -104,7 +104,7 @@ def _started(name: str, part: str, near: Core | None) -> Callable[[str], float]:
 
 def _fit(
     counts: Sequence[dict[str, float]],
-    found: NDArray[np.float64],
+    targets: NDArray[np.float64],
     scale: NDArray[np.float64],
     expected: Callable[[str], float],
     *,
@@ -119,7 +119,9 @@ def _fit(
     table = np.array([[*(count.get(kind, 0.0) for kind in kinds), *(1.0 for _ in more)] for count in counts])
     table /= scale[:, None]
     size = np.array([expected(kind) for kind in (*kinds, *more)])
-    whole = np.vstack([table * size, (_NOISE / _APART) * np.eye(len(size))])
-    solved, _ = nnls(whole, np.concatenate([found / scale, np.full(len(size), _NOISE / _APART)]), maxiter=20_000)
+    whole = np.vstack([table * size, (_NOISE / _PRIOR_SPREAD) * np.eye(len(size))])
+    solved, _ = nnls(
+        whole, np.concatenate([targets / scale, np.full(len(size), _NOISE / _PRIOR_SPREAD)]), maxiter=20_000
+    )
     named = zip([*kinds, *more], solved * size, strict=True)
     return {kind: float(f"{value:.5g}") for kind, value in named}

@@ -43,8 +43,8 @@ def _turns(families: Sequence[Callable[[Rng, str], Draft]], count: int, seed: in
             continue
 
 
-def _width(rng: Rng, most: int = 48) -> int:
-    return int(rng.choice([width for width in _WIDTHS if width <= most]))
+def _width(rng: Rng, max_width: int = 48) -> int:
+    return int(rng.choice([width for width in _WIDTHS if width <= max_width]))
 
 
 def _act(rng: Rng) -> str:
@@ -76,8 +76,8 @@ def _end(rng: Rng, draft: Draft) -> Draft:
     return draft.dense(int(rng.choice([1, 1, 2, 3, 5, 8])), "")
 
 
-def _layers(rng: Rng, draft: Draft, layer: Callable[[], object], most: int) -> Draft:
-    for _ in range(int(rng.integers(1, most))):
+def _layers(rng: Rng, draft: Draft, layer: Callable[[], object], max_layers: int) -> Draft:
+    for _ in range(int(rng.integers(1, max_layers))):
         layer()
         if rng.random() < 0.3 and min(draft.shape[1:]) > 3:
             draft.pool(str(rng.choice(["MaxPool", "AveragePool"])), int(rng.choice([2, 2, 3])), int(rng.choice([0, 2])))

@@ -28,18 +28,20 @@ def recurrent_networks(count: int, seed: int) -> Iterator[Subject]:
         kind = ("lstm", "gru")[number // 2 % 2]
         samples, channels = int(rng.choice([12, 20, 30, 32, 48, 64, 96, 128])), int(rng.integers(1, len(CHANNELS) + 1))
         form = "float" if number % 8 in (3, 5) else "int8"
-        yield _subject(f"{seed}.{number} {kind} {form}", _drawn(rng, kind), samples, channels, seed * 1000 + number)
+        yield _subject(
+            f"{seed}.{number} {kind} {form}", _random_layers(rng, kind), samples, channels, seed * 1000 + number
+        )
 
 
-def _drawn(rng: np.random.Generator, kind: str) -> Layers:
+def _random_layers(rng: np.random.Generator, kind: str) -> Layers:
     """Draw layers: now and then a convolution before those with a state, and a pool or a dense layer after them."""
     layers: Layers = []
     if rng.random() < 0.3:
         layers.append({"kind": "conv1d", "filters": int(rng.choice([8, 12, 16, 24, 32])),
                        "kernel": int(rng.choice([3, 5])), "stride": int(rng.choice([1, 2]))})  # fmt: skip
     count, pooled = int(rng.choice([1, 1, 1, 2, 2, 3])), rng.random() < 0.2
-    for place in range(count):
-        whole = place < count - 1 or pooled
+    for index in range(count):
+        whole = index < count - 1 or pooled
         layers.append({"kind": kind, "units": int(rng.choice(_UNITS)), **({"sequence": True} if whole else {})})
     if pooled:
         layers.append({"kind": "global_average_pool" if rng.random() < 0.5 else "global_max_pool"})

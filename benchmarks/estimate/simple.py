@@ -22,7 +22,7 @@ from edgewright.schema.graph import Graph
 # Trees and forests come twice: the ladder asks for them most often, and they differ most from each other.
 MODELS = ("threshold", "rules", "tree", "forest", "linear", "neighbours", "tree", "forest", "rules", "linear")
 _SCALED = ("linear", "neighbours")
-_FEWEST, _MOST = 60, 800
+_FEWEST, _MAX_ROWS = 60, 800
 _LABELS = np.asarray(["a", "b", "c", "d", "e"])
 
 
@@ -43,7 +43,7 @@ def simple_subjects(count: int, seed: int) -> Iterator[Subject]:
 
 def _rows(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Made-up rows, (n, columns), and the amount that some of them tell, with noise."""
-    X = rng.normal(0.0, 1.0, (int(rng.integers(_FEWEST, _MOST)), int(rng.integers(2, 13)))).astype(np.float32)
+    X = rng.normal(0.0, 1.0, (int(rng.integers(_FEWEST, _MAX_ROWS)), int(rng.integers(2, 13)))).astype(np.float32)
     some = rng.choice(X.shape[1], min(X.shape[1], int(rng.integers(1, 4))), replace=False)
     record = X[:, some].sum(axis=1) + (X[:, some[0]] * X[:, some[-1]] if rng.random() < 0.5 else 0.0)
     return X, record + rng.normal(0.0, rng.uniform(0.05, 0.8), len(X))

@@ -92,8 +92,8 @@ def windows(samples: int, seed: int) -> NDArray[np.float32]:
     swing += 0.4 * strength * np.sin(4 * np.pi * pace * time)
     level = np.concatenate([rng.normal(0, 0.4, (FITTED, 3, 1)), rng.normal(0, 0.05, (FITTED, 3, 1))], axis=1)
     level[:, 0] += 0.8
-    made: NDArray[np.float32] = (level + swing + rng.normal(0, 0.02, (FITTED, 6, samples))).astype(np.float32)
-    return made
+    signals: NDArray[np.float32] = (level + swing + rng.normal(0, 0.02, (FITTED, 6, samples))).astype(np.float32)
+    return signals
 
 
 def hapt_stages() -> list[dict[str, Any]]:

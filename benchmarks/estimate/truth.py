@@ -71,7 +71,7 @@ def machines(share: float) -> tuple[Part, ...]:
 _WINDOWS = frozenset({"untrained", "features"})
 
 
-def drawn(chosen: Sequence[Part], core: str) -> Iterator[Fitted]:
+def sampled_parts(chosen: Sequence[Part], core: str) -> Iterator[Fitted]:
     """Yield the subjects of several sets, some of them twice.
 
     Of those that a core has code of its own for, two of five are portable, too: slots have that, and other cores are

@@ -23,14 +23,14 @@ Row: TypeAlias = tuple[str, Result, float]
 
 
 def main(
-    arguments: list[str], kind: str = KIND, tried: Sequence[str] = (cases.__name__,), real: str = ""
+    arguments: list[str], kind: str = KIND, packages: Sequence[str] = (cases.__name__,), real: str = ""
 ) -> int:  # fmt: skip
     """Print the table; `--share 0.05` looks at so much of the states, names of cases and workloads choose some.
 
     Args:
         arguments: of the command.
         kind: package of the workloads.
-        tried: packages of cases.
+        packages: packages of cases.
         real: package of faults of real processes, without a workload; empty for none.
     """
     if unknown := [name for name in arguments if name.startswith("-") and name != "--share"]:
@@ -39,7 +39,7 @@ def main(
     at = arguments.index("--share") if "--share" in arguments else len(arguments)
     share = float(arguments[at + 1]) if at < len(arguments) else 1.0
     chosen = {*arguments[:at], *arguments[at + 2 :]}
-    places = {name: place for package in tried for name, place in _modules(package).items()}
+    places = {name: module_name for package in packages for name, module_name in _modules(package).items()}
     processes = _modules(real) if real else {}
     faults, programs = list(places), list(workloads(kind))
     if unknown := sorted(chosen - {*faults, *programs, *processes}):
@@ -67,7 +67,7 @@ def main(
         tempfile.tempdir = None
     wall = time.perf_counter() - started
     print(markdown(["fault", "states", "of them", "wrong", "time"], [_cells(row) for row in rows]))
-    wrong = [f"{what}: {problem}" for what, result, _ in rows for problem in result.wrong]
+    wrong = [f"{title}: {problem}" for title, result, _ in rows for problem in result.wrong]
     print(f"{sum(result.count for _, result, _ in rows):,} states in {wall:.0f} s, {len(wrong)} wrong")
     for line in wrong[:_SHOWN]:
         print(line)
@@ -106,9 +106,9 @@ def _run(chosen: tuple[str, str, int], kind: str, share: float) -> list[Row]:
 
 
 def _cells(row: Row) -> list[str]:
-    what, result, seconds = row
+    title, result, seconds = row
     ways = ", ".join(f"{count:,} {way}" for way, count in sorted(result.states.items()))
-    return [what, f"{result.count:,}", ways, f"{len(result.wrong)}", f"{seconds:.0f} s"]
+    return [title, f"{result.count:,}", ways, f"{len(result.wrong)}", f"{seconds:.0f} s"]
 
 
 if __name__ == "__main__":

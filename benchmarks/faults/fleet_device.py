@@ -92,13 +92,13 @@ class Fleet:
         self.reads: list[int] = []
         self._held: Standings | None = None
 
-    def publish(self, made: Plan, state: str = "running", **changes: Any) -> None:  # noqa: ANN401
-        self.plans[made.id] = made
-        for one in (made.release, made.revert):
+    def publish(self, planned: Plan, state: str = "running", **changes: Any) -> None:  # noqa: ANN401
+        self.plans[planned.id] = planned
+        for one in (planned.release, planned.revert):
             if one is not None:
                 old = int(one.package.rpartition(" ")[2])
                 self.bytes.setdefault(one.target, content(one.counter, old))
-        self.stand(made.id, state, **changes)
+        self.stand(planned.id, state, **changes)
 
     def stand(self, name: str, state: str, **changes: Any) -> None:  # noqa: ANN401
         encoded = msgspec.json.encode(self.plans[name])
@@ -119,11 +119,11 @@ class Fleet:
         return Seen(standings=self._held, fresh=self.fresh, signed=self.signed, versions={"rollouts": 1}, changed=False)
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
-        made = self.plans[name]
-        data = msgspec.json.encode(made)
+        planned = self.plans[name]
+        data = msgspec.json.encode(planned)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Refused("another plan", "mixed")
-        return made, data
+        return planned, data
 
     def check(self, one: Release) -> None:
         self._reach()
@@ -220,8 +220,8 @@ class Device:
         self.slots = FolderSlots(folder)
         if factory and self.slots.holds("a") is None and self.slots.holds("b") is None:
             data = content(100)
-            made = msgspec.structs.replace(release(100), counter=0, package="factory")
-            assert self.slots.put("a", data, made, 0)
+            factory_release = msgspec.structs.replace(release(100), counter=0, package="factory")
+            assert self.slots.put("a", data, factory_release, 0)
         self.start()
 
     def environment(self) -> str:
@@ -260,11 +260,11 @@ class Device:
         self.agent.close()
         self.cut()
 
-    def run(self, seconds: float, rows: bool = True, most: float = 10.0) -> None:
+    def run(self, seconds: float, rows: bool = True, max_step_s: float = 10.0) -> None:
         """So many seconds of steps; with rows the process counts them."""
         until = self.clock.now + seconds
         while self.clock.now < until:
-            wait = min(self.agent.step(), most, until - self.clock.now)
+            wait = min(self.agent.step(), max_step_s, until - self.clock.now)
             wait = max(wait, 0.001)
             self.clock.forward(wait)
             if rows and self.process.up:
@@ -274,17 +274,17 @@ class Device:
                 )
         self.agent.step()
 
-    def follow(self, made: Plan, seconds: float, most: float = 10.0) -> None:
+    def follow(self, planned: Plan, seconds: float, max_step_s: float = 10.0) -> None:
         """Let a plan be published, and so many seconds go by."""
-        self.fleet.publish(made)
-        self.run(seconds, most=most)
+        self.fleet.publish(planned)
+        self.run(seconds, max_step_s=max_step_s)
 
     def active(self) -> int:
         """Counter of what runs, as the slot itself says it; -1 for nothing."""
-        held = self.state.device_state
-        found = self.slots.holds(held.active) if held.active else None
-        assert (found.counter if found else 0) == held.counter
-        return found.counter if found else -1
+        device_state = self.state.device_state
+        installed = self.slots.holds(device_state.active) if device_state.active else None
+        assert (installed.counter if installed else 0) == device_state.counter
+        return installed.counter if installed else -1
 
     def told(self) -> list[tuple[str, int, str]]:
         return [(one.result, one.counter, one.because) for one in self.state.outcomes]

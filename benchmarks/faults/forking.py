@@ -19,7 +19,7 @@ def fork() -> int:
         return os.fork()
 
 
-def apart(act: Callable[[], T]) -> T:
+def in_fork(act: Callable[[], T]) -> T:
     """Return what a function gives in a process of its own, which ends with all that the function started.
 
     Raises:

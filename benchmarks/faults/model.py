@@ -71,7 +71,7 @@ class Disk:
 
     def __init__(self, start: dict[str, bytes]) -> None:
         self._files: list[_File] = [_File(content) for content in start.values()]
-        self._durable = {name: place for place, name in enumerate(start)}
+        self._durable = {name: index for index, name in enumerate(start)}
         for name in start:
             self._durable |= dict.fromkeys(_folders(name), _FOLDER)
         self._names = dict(self._durable)
@@ -100,7 +100,7 @@ class Disk:
     def pending(self) -> bool:
         """Return whether a power cut could take anything."""
         return bool(self._changes) or any(
-            self._files[place].pending for place in self._names.values() if place != _FOLDER
+            self._files[number].pending for number in self._names.values() if number != _FOLDER
         )
 
     def after_cut(self, way: Way, chance: random.Random) -> dict[str, bytes]:
@@ -110,9 +110,9 @@ class Disk:
         for change in self._changes[:kept]:
             _carry_out(names, change)
         return {
-            name: _cut(self._files[place], way, chance)
-            for name, place in names.items()
-            if place != _FOLDER and all(names.get(folder) == _FOLDER for folder in _folders(name))
+            name: _cut(self._files[number], way, chance)
+            for name, number in names.items()
+            if number != _FOLDER and all(names.get(folder) == _FOLDER for folder in _folders(name))
         }
 
     def _change(self, change: _Change) -> None:
@@ -163,7 +163,7 @@ def above(name: str) -> str:
 
 def _folders(name: str) -> list[str]:
     """All folders above a name."""
-    return [name[:place] for place, letter in enumerate(name) if letter == "/"]
+    return [name[:index] for index, letter in enumerate(name) if letter == "/"]
 
 
 def _moved(name: str, old: str, new: str) -> str:

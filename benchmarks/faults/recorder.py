@@ -106,8 +106,8 @@ class Recorder(apsw.VFS):
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
         connection = apsw.Connection(str(path), flags=flags, vfs=_NAME)
         connection.set_busy_timeout(1000)
-        found: Connection = connection
-        return found
+        recorded_connection: Connection = connection
+        return recorded_connection
 
     def renaming(self, old: str, new: str) -> None:
         """Before a renaming: what is known goes with the name."""
@@ -151,11 +151,11 @@ class Recorder(apsw.VFS):
 
     def _look(self, quiet: bool = False) -> None:
         note: Callable[[Operation], None] = (lambda step: None) if quiet else self._note
-        found = dict(self._plain(self.folder, ""))
-        for name in [n for n in self._seen if n not in found]:
+        entries = dict(self._plain(self.folder, ""))
+        for name in [n for n in self._seen if n not in entries]:
             del self._seen[name]
             note(Operation("delete", name))
-        for name, now in found.items():
+        for name, now in entries.items():
             before = self._seen.get(name)
             shape = (now.st_ino, now.st_size, now.st_mtime_ns)
             if before and before[0] == shape and time.time_ns() - now.st_mtime_ns > _TICK_NS:

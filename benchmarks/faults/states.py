@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.forking import apart
+from benchmarks.faults.forking import in_fork
 from benchmarks.faults.model import WAYS, Disk, Operation, Way, lay
 from benchmarks.faults.workload import Workload
 
@@ -57,12 +57,12 @@ def states(start: dict[str, bytes], steps: Sequence[Operation], seed: int, share
     """States after every step, in every way; a `share` of them, drawn by chance."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     disk = Disk(start)
-    promises = [(place, step.promise) for place, step in enumerate(steps) if step.what == "mark"]
+    promises = [(index, step.promise) for index, step in enumerate(steps) if step.what == "mark"]
     for point, step in enumerate(steps):
         disk.apply(step)
         if step.what == "mark":
             continue
-        after = next((promise for place, promise in promises if place > point), disk.promise)
+        after = next((promise for index, promise in promises if index > point), disk.promise)
         for way in WAYS if disk.pending() else ("kept",):
             if chance.random() < share:
                 yield State(point, way, disk.after_cut(way, chance), disk.promise, after)
@@ -79,7 +79,7 @@ def record(workload: Workload) -> tuple[dict[str, bytes], list[Operation]]:
     with scratch() as folder:
         workload.prepare(folder)
         start = files_of(folder)
-        return start, apart(act) if workload.load else act()
+        return start, in_fork(act) if workload.load else act()
 
 
 def recovery(workload: Workload, state: State) -> list[Operation]:
@@ -92,7 +92,7 @@ def recovery(workload: Workload, state: State) -> list[Operation]:
             return list(recorder.steps)
 
     with scratch() as folder:
-        return apart(act) if workload.load else act()
+        return in_fork(act) if workload.load else act()
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -100,11 +100,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def check_all(found: Iterator[State], check: Callable[[Path, Any, Any], str]) -> Result:
+def check_all(states_of: Iterator[State], check: Callable[[Path, Any, Any], str]) -> Result:
     """Lay every state down and asks a workload's `check` what is wrong with it."""
     result = Result()
     with scratch() as folder:
-        for number, state in enumerate(found):
+        for number, state in enumerate(states_of):
             path = folder / str(number)
             lay(state.files, path)
             try:

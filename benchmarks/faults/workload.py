@@ -83,8 +83,8 @@ class Workload:
             fatal: as of `Recorder`.
         """
         around = self.load(folder) if self.load else nullcontext()
-        with around as beside, recorded(folder, fatal, self.disk) as recorder:
-            recorder.beside = beside
+        with around as companion, recorded(folder, fatal, self.disk) as recorder:
+            recorder.beside = companion
             yield recorder
 
 

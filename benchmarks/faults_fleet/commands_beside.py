@@ -40,19 +40,19 @@ _WARM = (
 _SHOWN = 2000
 
 
-def commands(folder: str, place: str) -> list[list[str]]:
+def commands(folder: str, scratch: str) -> list[list[str]]:
     """Return every command that reads what the server writes, and last one that writes.
 
     Args:
         folder: of the fleet.
-        place: folder for the copies that some of them make.
+        scratch: folder for the copies that some of them make.
     """
     own = ["--fleet", folder]
     return [
         ["devices", *own],
         ["releases", *own],
         ["rollout", "status", *own],
-        ["backup", folder, f"{place}/{_COPY}"],
+        ["backup", folder, f"{scratch}/{_COPY}"],
         ["audit", "verify", *own],
         ["devices", _DEVICE, *own],
         ["device", "list", "--json", *own],
@@ -63,7 +63,7 @@ def commands(folder: str, place: str) -> list[list[str]]:
         ["waiting", *own],
         ["key", "list", *own],
         ["database", folder],
-        ["export", folder, f"{place}/{_EXPORT}"],
+        ["export", folder, f"{scratch}/{_EXPORT}"],
         ["token", "new", "--uses", "1", "--expires", "1d", *own],
     ]
 
@@ -127,19 +127,19 @@ def main() -> None:
         path = importlib.import_module(package).__path__
         for module in pkgutil.iter_modules(path, f"{package}."):
             importlib.import_module(module.name)
-    with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile("w+") as out:
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile("w+") as out:
         while True:
-            for arguments in commands(folder, place):
+            for arguments in commands(folder, scratch):
                 while select.select([sys.stdin], [], [], 0.0)[0]:
                     line = sys.stdin.readline()
                     if not line:
                         return
-                    _answer(json.loads(line), out, asked=True)
-                _answer(arguments, out, asked=False)
-                _clear(Path(place))
+                    _answer(json.loads(line), out, expected=True)
+                _answer(arguments, out, expected=False)
+                _clear(Path(scratch))
 
 
-def _answer(arguments: list[str], out: TextIO, *, asked: bool) -> None:
+def _answer(arguments: list[str], out: TextIO, *, expected: bool) -> None:
     out.seek(0)
     out.truncate()
     child = fork()
@@ -158,24 +158,24 @@ def _answer(arguments: list[str], out: TextIO, *, asked: bool) -> None:
             os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     out.seek(0)
-    text = out.read()[-_SHOWN:] if code or asked else ""
-    print(json.dumps({"arguments": arguments, "code": code, "out": text, "asked": asked}), flush=True)
+    text = out.read()[-_SHOWN:] if code or expected else ""
+    print(json.dumps({"arguments": arguments, "code": code, "out": text, "asked": expected}), flush=True)
 
 
-def _clear(place: Path) -> None:
+def _clear(scratch: Path) -> None:
     """Remove the copies; a damaged one ends this process.
 
     Raises:
         RuntimeError: a backup is not whole.
     """
-    copy = place / _COPY
+    copy = scratch / _COPY
     if copy.is_file():
         with closing(sqlite3.connect(copy)) as connection:
             problem = connection.execute("PRAGMA quick_check").fetchone()[0]
         if problem != "ok":
             raise RuntimeError(f"a backup is damaged: {problem}")
         copy.unlink()
-    shutil.rmtree(place / _EXPORT, ignore_errors=True)
+    shutil.rmtree(scratch / _EXPORT, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ _DEVICES = 2
 
 
 @functools.cache
-def made() -> dict[str, bytes]:
+def two_release_files() -> dict[str, bytes]:
     """Return files of a fleet with two releases and their ways back; its keys are made once in a process."""
     with tempfile.TemporaryDirectory() as location:
         create(Path(location) / "fleet", (1, 3), HandClock().day)
@@ -61,7 +61,7 @@ def create(folder: Path, counters: Sequence[int], now: float) -> None:
 
 def lay_fleet(folder: Path) -> None:
     """Lay down the fleet, before any control plane."""
-    lay(made(), folder)
+    lay(two_release_files(), folder)
 
 
 def _content(counter: int) -> bytes:
@@ -84,8 +84,8 @@ def _release(fleet: Fleet, counter: int, now: float) -> None:
     with writing(fleet, now):
         files = [releases.package_file(one, contents[one.release.target]) for one in published]
         roles = releases.with_targets(read_held(fleet), files, now)
-        asked = changes.change(f"release {counter}", roles, write_targets(fleet, contents))
-        settle(fleet, asked, fleet.ring(), now)
+        change = changes.change(f"release {counter}", roles, write_targets(fleet, contents))
+        settle(fleet, change, fleet.ring(), now)
 
 
 class Control:
@@ -119,12 +119,12 @@ class Control:
     def plan(self, counter: int) -> bytes:
         """Return signs a plan of two stages offline; it waits to be taken in."""
         stages = (Stage(name="half", percent=50.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
-        made = Plan(
+        planned = Plan(
             id=f"plan-{counter}", release=_signed(counter, counter), revert=_signed(counter + 1, max(1, counter - 2)),
             salt="5" * 64, stages=stages, starts=self.clock.day, enrolled=self.clock.day,
             expires=self.clock.day + 30 * 24 * HOUR,
         )  # fmt: skip
-        return publish_plan(self.fleet.folder, made, now=self.clock.day)
+        return publish_plan(self.fleet.folder, planned, now=self.clock.day)
 
     def enrol(self) -> list[Enrolled]:
         """Two devices, by one token."""
@@ -156,12 +156,12 @@ class Control:
         now = self.clock.day
         item = Item(device="d", boot=1, sequence=sequence, kind="event", put=now, body={"priority": 1})
         outcome = Outcome(number=sequence + 1, result="tested", counter=1, plan="", at=now)
-        said = Report(
+        device_report = Report(
             nonce=nonce, sequence=sequence, counter=1, floor=0, phase="idle", outcomes=(outcome,),
             items=(msgspec.Raw(msgspec.json.encode(item)),),
         )  # fmt: skip
-        digest = hashlib.sha256(msgspec.json.encode(said)).hexdigest()
-        one = reports.arrived(device, said, digest, at=now, nonce=self._random(16).hex(), wait=60.0)
+        digest = hashlib.sha256(msgspec.json.encode(device_report)).hexdigest()
+        one = reports.arrived(device, device_report, digest, at=now, nonce=self._random(16).hex(), wait=60.0)
         return msgspec.json.decode(self.plane.committer.submit_to(reports.take, one).result(), type=Acknowledged)
 
     def prune(self) -> int:
@@ -215,10 +215,12 @@ class Watcher:
             fetcher=_Files(self._public), bootstrap=self._root, config=UpdaterConfig(),
         )  # fmt: skip
         updater.refresh()
-        found = updater.get_targetinfo(INDEX)
-        if found is None:
+        target_info = updater.get_targetinfo(INDEX)
+        if target_info is None:
             return self._version(), None
-        return self._version(), msgspec.json.decode(Path(updater.download_target(found)).read_bytes(), type=Standings)
+        return self._version(), msgspec.json.decode(
+            Path(updater.download_target(target_info)).read_bytes(), type=Standings
+        )
 
     def _version(self) -> int:
         record = msgspec.json.decode((self._folder / f"{TIMESTAMP}.json").read_bytes())

@@ -131,10 +131,10 @@ class Devices:
         self._idle.clear()
         self._waiting = 0
 
-    def _wait(self, most: int) -> None:
+    def _wait(self, max_waiting: int) -> None:
         """Wait until fewer requests than that wait for their answer."""
         until = time.monotonic() + _PATIENCE_S
-        while self._waiting >= most:
+        while self._waiting >= max_waiting:
             self._hear(0.1)
             if time.monotonic() > until:
                 raise RuntimeError(f"{self._waiting} polls were not answered in {_PATIENCE_S:.0f} s")

@@ -159,14 +159,14 @@ class Attack:
         self.kills = Kills()
 
     def run(
-        self, shares: Sequence[float], least: int = 0, tell: Callable[[str], None] = lambda line: None
+        self, shares: Sequence[float], min_connections: int = 0, report_line: Callable[[str], None] = lambda line: None
     ) -> Kills:  # fmt: skip
         """Kill the server once for each release; the shares of its capacity take turns.
 
         Args:
             shares: of the capacity.
-            least: number of connections at least.
-            tell: called with a line about each kill.
+            min_connections: number of connections at least.
+            report_line: called with a line about each kill.
         """
         kills = self.kills
         self._server.start()
@@ -177,7 +177,7 @@ class Attack:
         commands = Commands(self._folder)
         try:
             for number, counter in enumerate(self._counters):
-                count = max(least, int(shares[number % len(shares)] * kills.capacity))
+                count = max(min_connections, int(shares[number % len(shares)] * kills.capacity))
                 self._devices.connect(self._server.port, count)
                 self._devices.run(self._chance.uniform(0.5, _LONGEST_S), self._progress(commands))
                 kills.open.append(self._devices.open)
@@ -185,7 +185,7 @@ class Attack:
                 self._devices.drop()
                 kills.wrong.append(self._after(commands, counter))
                 problems = "; ".join(kills.wrong[-1]) or "nothing wrong"
-                tell(
+                report_line(
                     f"kill {number + 1}: {kills.open[-1]:,} connections, so far {self._devices.reports:,} reports "
                     f"acknowledged and {commands.count:,} commands, {problems}"
                 )

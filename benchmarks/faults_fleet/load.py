@@ -50,7 +50,7 @@ _REQUESTS = (
 _CONNECT, _STEP, _RELEASE = b"c", b"s", b"r"
 
 
-class _Beside:
+class _Companion:
     """The process beside: it keeps connections and reads; forked before any file of the folder is open."""
 
     def __init__(self, folder: Path) -> None:
@@ -85,12 +85,12 @@ class _Beside:
         os.waitpid(self._child, 0)
 
 
-def _attend(folder: Path, asked: socket.socket) -> None:
+def _attend(folder: Path, control_socket: socket.socket) -> None:
     """Do what is asked until the other process ends."""
     connections: list[socket.socket] = []
     snapshot = ExitStack()
     steps = 0
-    while len(request := asked.recv(9, socket.MSG_WAITALL)) == 9:
+    while len(request := control_socket.recv(9, socket.MSG_WAITALL)) == 9:
         kind, port, count = request[:1], *struct.unpack("!II", request[1:])
         if kind == _CONNECT:
             for connection in connections:
@@ -105,7 +105,7 @@ def _attend(folder: Path, asked: socket.socket) -> None:
                 open_plane(folder / "fleet").close()
             for number in range(_POLLED * bool(connections)):
                 _poll(connections[(steps * _POLLED + number) % len(connections)])
-        asked.sendall(b".")
+        control_socket.sendall(b".")
 
 
 def _connected(port: int, number: int) -> socket.socket:
@@ -180,17 +180,17 @@ def _under_load(folder: Path, share: float) -> Iterator[Callable[[], None]]:
 
     The process that calls it keeps the low limit of open files until it ends.
     """
-    beside = _Beside(folder)
+    companion = _Companion(folder)
     served: list[_Listening] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
 
     def attend(plane: Plane) -> Callable[[], None]:
         listening = _Listening(plane)
-        beside.ask(_CONNECT, listening.port, round(share * listening.capacity))
+        companion.ask(_CONNECT, listening.port, round(share * listening.capacity))
         served.append(listening)
 
         def leave() -> None:
-            beside.ask(_RELEASE)
+            companion.ask(_RELEASE)
             served.remove(listening)
             listening.close()
 
@@ -198,7 +198,7 @@ def _under_load(folder: Path, share: float) -> Iterator[Callable[[], None]]:
 
     def between() -> None:
         if served:
-            beside.ask(_STEP)
+            companion.ask(_STEP)
 
     parts, attended = http_server.PARTS, Control.attend
     http_server.PARTS, Control.attend = (), staticmethod(attend)
@@ -209,7 +209,7 @@ def _under_load(folder: Path, share: float) -> Iterator[Callable[[], None]]:
     finally:
         sa.event.remove(sa.Engine, "connect", _checkpoint_often)
         http_server.PARTS, Control.attend = parts, attended
-        beside.close()
+        companion.close()
 
 
 def _checkpoint_often(connection: Any, record: object) -> None:  # noqa: ANN401 - of the driver

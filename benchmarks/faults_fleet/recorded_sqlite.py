@@ -29,16 +29,16 @@ class Connection:
 
     isolation_level = None
 
-    def __init__(self, found: Any) -> None:  # noqa: ANN401 - apsw's connection
-        self.found = found
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - apsw's connection
+        self.found = connection
 
     def cursor(self) -> Cursor:
         return Cursor(self.found)
 
     def execute(self, sql: str, arguments: Sequence[Any] = ()) -> Cursor:
-        made = self.cursor()
-        made.execute(sql, arguments)
-        return made
+        cursor = self.cursor()
+        cursor.execute(sql, arguments)
+        return cursor
 
     def commit(self) -> None:
         self._end("COMMIT")
@@ -85,8 +85,8 @@ class Cursor:
         return some
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        found, self._rows = self._rows, []
-        return found
+        rows, self._rows = self._rows, []
+        return rows
 
     def close(self) -> None:
         self._rows = []
@@ -95,11 +95,11 @@ class Cursor:
         cursor = self._connection.cursor()
         described: list[Any] = []
 
-        def told(running: Any, *_: object) -> bool:  # noqa: ANN401 - apsw's cursor
+        def keep_row(running: Any, *_: object) -> bool:  # noqa: ANN401 - apsw's cursor
             described[:] = running.get_description()
             return True
 
-        cursor.exec_trace = told
+        cursor.exec_trace = keep_row
         before = self._connection.total_changes()
         try:
             self._rows = list(act(cursor))

@@ -37,9 +37,9 @@ class Counted:
     errors: dict[str, int] = field(default_factory=dict)
     statuses: dict[int, int] = field(default_factory=dict)
 
-    def wrong(self, what: str) -> None:
+    def wrong(self, reason: str) -> None:
         """One that went wrong."""
-        self.errors[what] = self.errors.get(what, 0) + 1
+        self.errors[reason] = self.errors.get(reason, 0) + 1
 
 
 def main() -> None:
@@ -55,17 +55,17 @@ def main() -> None:
     devices = _connected(given.port, given.devices)
     print("connected", file=sys.stderr, flush=True)
     counted = _polled(devices, given.period, given.seconds)
-    found = {"latencies": sorted(counted.latencies), "errors": counted.errors, "statuses": counted.statuses}
-    print(json.dumps(found))
+    document = {"latencies": sorted(counted.latencies), "errors": counted.errors, "statuses": counted.statuses}
+    print(json.dumps(document))
 
 
 def _connected(port: int, count: int) -> list[_Device]:
     devices = []
     for number in range(count):
-        made = socket.create_connection(("127.0.0.1", port), timeout=30)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setblocking(False)
-        devices.append(_Device(made, 0.0))
+        connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setblocking(False)
+        devices.append(_Device(connection, 0.0))
         if number % 200 == 199:
             time.sleep(0.02)
     return devices
@@ -127,8 +127,8 @@ def _hear(device: _Device, counted: Counted, count_from: float, period: float) -
         device.due += 1e9
         return
     device.received += part
-    head, found, body = device.received.partition(b"\r\n\r\n")
-    if not found:
+    head, separator, body = device.received.partition(b"\r\n\r\n")
+    if not separator:
         return
     lines = head.lower().split(b"\r\n")
     length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)

@@ -47,10 +47,10 @@ def polled(folder: Path, devices: int, period: float, seconds: float) -> Polled:
         if load.returncode:
             raise RuntimeError(err.decode())
         resident = resident_bytes(process.pid)
-    found = json.loads(out)
-    late = found["latencies"]
+    document = json.loads(out)
+    late = document["latencies"]
     return Polled(
-        len(late), found["statuses"].get("200", 0), sum(found["errors"].values()), str(found["errors"] or ""),
+        len(late), document["statuses"].get("200", 0), sum(document["errors"].values()), str(document["errors"] or ""),
         late[len(late) // 2], late[int(len(late) * 0.99)], late[-1], cores, resident,
     )  # fmt: skip
 

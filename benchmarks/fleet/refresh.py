@@ -58,8 +58,8 @@ def refreshed(folder: Path, packages: int) -> Refreshed:
     here = folder / "fleet"
     quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
     fleet, _ = create_fleet(here, FleetSettings(name="benchmark", products=(PRODUCT,)), quorum, None, time.time())
-    found = [_release(fleet, counter) for counter in range(1, packages - _TIMES + 1)]
-    _add(fleet, found)
+    releases_made = [_release(fleet, counter) for counter in range(1, packages - _TIMES + 1)]
+    _add(fleet, releases_made)
     root = (fleet.metadata / "1.root.json").read_bytes()
     device = folder / "device"
     device.mkdir()
@@ -98,17 +98,17 @@ def _release(fleet: Fleet, counter: int) -> Release:
 
 
 def _add(fleet: Fleet, added: list[Release]) -> None:
-    held = read_held(fleet)
+    published = read_held(fleet)
     files = []
     for release in added:
-        data = (fleet.targets / _beside(release)).read_bytes()
+        data = (fleet.targets / _sidecar(release)).read_bytes()
         files.append(releases.package_file(Published(release=release, of=release.counter), data))
-    asked = changes.change("packages", releases.with_targets(held, files, time.time()))
+    change = changes.change("packages", releases.with_targets(published, files, time.time()))
     # Not by way of the control plane, which takes changes in every few seconds: the device is what is measured.
-    publish(fleet, changes.role_files(changes.sign(held, asked, fleet.ring())), time.time())
+    publish(fleet, changes.role_files(changes.sign(published, change, fleet.ring())), time.time())
 
 
-def _beside(release: Release) -> str:
+def _sidecar(release: Release) -> str:
     folder, _, name = release.target.rpartition("/")
     return f"{folder}/{release.sha256}.{name}"
 

@@ -54,8 +54,8 @@ def reported(folder: Path, flush_us: int = 0) -> Reported:
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
         settings |= {"LD_PRELOAD": str(library), "EDGEWRIGHT_FLUSH_US": str(flush_us)}
     command = [python(), "-m", "benchmarks.fleet.reporting", str(folder)]
-    found = subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, check=True)
-    return Reported(**json.loads(found.stdout))
+    completed = subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, check=True)
+    return Reported(**json.loads(completed.stdout))
 
 
 def main() -> None:
@@ -99,8 +99,10 @@ def _rate(folder: Path, *, group: int, waiting: int, seconds: float) -> float:
 
 def _put(committer: Committer, device: str, nonce: str, sequence: int) -> Future[bytes]:
     vitals = Vitals(seconds=60.0, windows=60, latency=(0.004, 0.009), memory=40_000_000, channels=6, classes={"ok": 60})
-    said = Report(nonce=nonce, sequence=sequence, counter=3, floor=3, phase="idle", plan="p", stage=1, vitals=vitals)
-    body = msgspec.json.encode(said)
+    device_report = Report(
+        nonce=nonce, sequence=sequence, counter=3, floor=3, phase="idle", plan="p", stage=1, vitals=vitals
+    )
+    body = msgspec.json.encode(device_report)
     report = msgspec.json.decode(body, type=Report)
     one = reports.arrived(device, report, sha256(body), at=time.time(), nonce=os.urandom(16).hex(), wait=60.0)
     return committer.submit_to(reports.take, one)

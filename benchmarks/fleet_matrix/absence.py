@@ -65,10 +65,10 @@ def main() -> None:
     rows = []
     for rate in options.rates:
         ends = [stage(chance, devices, rate) for devices, count in STAGES for _ in range(count)]
-        halted, held = (sum(end == word for end, _ in ends) for word in ("halted", "held"))
+        halted, holding = (sum(end == word for end, _ in ends) for word in ("halted", "held"))
         waits = [hours for end, hours in ends if end == "ended"]
         rows.append((
-            f"{rate:.0%}", f"{len(ends):,}", f"{halted} ({halted / len(ends):.2%})", str(held),
+            f"{rate:.0%}", f"{len(ends):,}", f"{halted} ({halted / len(ends):.2%})", str(holding),
             f"{np.quantile(waits, 0.95):.2g} h",
         ))  # fmt: skip
     print(markdown(("devices away", "stages", "halted wrongly", "held for good", "95 % end within"), rows))

@@ -9,7 +9,7 @@ import pkgutil
 import sys
 
 import benchmarks.fleet_scale
-from benchmarks.table import Told, markdown
+from benchmarks.table import TargetReport, markdown
 
 
 def parts() -> list[str]:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet_scale")
     parser.add_argument("part", nargs="*", choices=[[], *parts()], help="all when left out")
     given = parser.parse_args(arguments)
-    report = Told()
+    report = TargetReport()
     for name in given.part or parts():
         importlib.import_module(f"benchmarks.fleet_scale.{name}").measure(report)
     print(markdown(["what", "here", "target", ""], report.rows))

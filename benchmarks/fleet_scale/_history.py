@@ -79,14 +79,22 @@ def fill(connection: sa.Connection, devices: int, reports: int, *, first: int = 
         },
     )  # fmt: skip
     write("vitals", devices, {"device": device, "at": str(NOW), "counter": counter, **vitals})
-    for number, what in enumerate(("tested", "activated", "confirmed"), start=1):
+    for number, action in enumerate(("tested", "activated", "confirmed"), start=1):
         write(
-            "outcomes", updated,
+            "outcomes",
+            updated,
             {
-                "device": device, "number": str(number), "plan": f"'{PLAN}'", "counter": str(NEW), "what": f"'{what}'",
-                "because": "''", "detail": "''", "clock": str(NOW - 7000.0), "at": str(NOW - 7000.0),
+                "device": device,
+                "number": str(number),
+                "plan": f"'{PLAN}'",
+                "counter": str(NEW),
+                "what": f"'{action}'",
+                "because": "''",
+                "detail": "''",
+                "clock": str(NOW - 7000.0),
+                "at": str(NOW - 7000.0),
             },
-        )  # fmt: skip
+        )
     write(
         "intents", updated,
         {

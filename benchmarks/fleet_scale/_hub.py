@@ -35,20 +35,20 @@ class Hub:
 
     def start(self, function: Callable[[], None]) -> None:
         """Something that begins when the hub runs."""
-        made = greenlet(lambda _: function(), self._here)
-        self._at(time.monotonic(), made)
+        spawned = greenlet(lambda _: function(), self._here)
+        self._at(time.monotonic(), spawned)
 
     def sleep(self, seconds: float) -> None:
         """Others go on meanwhile."""
         self._at(time.monotonic() + seconds, getcurrent())
         self._here.switch()
 
-    def wait(self, plug: socket.socket, what: int, seconds: float, *, first: bool = False) -> None:
+    def wait(self, plug: socket.socket, events: int, seconds: float, *, first: bool = False) -> None:
         """Wait until a socket can be read or written.
 
         Args:
             plug: the socket.
-            what: `selectors.EVENT_READ` or `EVENT_WRITE`.
+            events: `selectors.EVENT_READ` or `EVENT_WRITE`.
             seconds: to wait at most.
             first: go on before all other work, which must not delay a measured time.
 
@@ -59,7 +59,7 @@ class Hub:
         self._at(time.monotonic() + seconds, me)
         self._waiting[number] = (me, self._turns[me])
         epoll = self._first if first else self._epoll
-        epoll.register(number, what | select.EPOLLONESHOT)
+        epoll.register(number, events | select.EPOLLONESHOT)
         try:
             if self._here.switch() is None:
                 raise TimeoutError
@@ -88,9 +88,9 @@ class Hub:
 
     def _ready(self, events: list[tuple[int, int]]) -> None:
         for number, _ in events:
-            found = self._waiting.get(number)
-            if found is not None and self._turns.get(found[0]) == found[1]:
-                self._resume(found[0], number)
+            waiting = self._waiting.get(number)
+            if waiting is not None and self._turns.get(waiting[0]) == waiting[1]:
+                self._resume(waiting[0], number)
 
     def _at(self, moment: float, one: greenlet) -> None:
         self._count += 1
@@ -111,8 +111,8 @@ class HubTransport:
         told: called with method, status and seconds of each answer.
     """
 
-    def __init__(self, hub: Hub, port: int, told: Callable[[str, int, float], None]) -> None:
-        self._hub, self._port, self._told = hub, port, told
+    def __init__(self, hub: Hub, port: int, on_answer: Callable[[str, int, float], None]) -> None:
+        self._hub, self._port, self._on_answer = hub, port, on_answer
         self._plug: socket.socket | None = None
 
     @contextmanager
@@ -125,16 +125,16 @@ class HubTransport:
         began = time.monotonic()
         for fresh in (self._plug is None, True):
             try:
-                status, found, content = self._ask(request, began + seconds)
+                status, answer_headers, content = self._ask(request, began + seconds)
                 break
             except (OSError, TimeoutError, ValueError) as error:
                 self.close()
                 if fresh or isinstance(error, TimeoutError):
                     raise Unreachable(f"{type(error).__name__} {error}") from None
-        self._told(method, status, time.monotonic() - began)
-        if found.get("connection", "") == "close":
+        self._on_answer(method, status, time.monotonic() - began)
+        if answer_headers.get("connection", "") == "close":
             self.close()
-        yield Answer(status=status, headers=found, body=iter((content,)))
+        yield Answer(status=status, headers=answer_headers, body=iter((content,)))
 
     def close(self) -> None:
         """End the connection."""
@@ -160,9 +160,9 @@ class HubTransport:
                 self._hub.wait(self._plug, select.EPOLLOUT, min(_STALL, until - time.monotonic()))
         head, _, content = self._until(b"", lambda got: b"\r\n\r\n" in got, until).partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
-        found = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines[1:]}
-        length = int(found.get("content-length", "0"))
-        return int(lines[0].split()[1]), found, self._until(content, lambda got: len(got) >= length, until)
+        headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines[1:]}
+        length = int(headers.get("content-length", "0"))
+        return int(lines[0].split()[1]), headers, self._until(content, lambda got: len(got) >= length, until)
 
     def _until(self, got: bytes, enough: Callable[[bytes], bool], until: float) -> bytes:
         assert self._plug is not None  # noqa: S101 - `_ask` has opened it

@@ -26,7 +26,7 @@ _KEEP_ALIVE, _PING = 120, 50.0
 _CONNACK, _SUBACK, _PUBLISH = 0x20, 0x90, 0x30
 
 
-class Told:
+class ListenReport:
     """What was counted since it was last asked."""
 
     def __init__(self) -> None:
@@ -46,9 +46,9 @@ class Told:
         self.statuses[str(status)] = self.statuses.get(str(status), 0) + 1
         self.latencies.append(seconds)
 
-    def wrong(self, what: str) -> None:
+    def wrong(self, reason: str) -> None:
         """Something that must not be."""
-        self.errors[what] = self.errors.get(what, 0) + 1
+        self.errors[reason] = self.errors.get(reason, 0) + 1
 
 
 def _text(content: str) -> bytes:
@@ -64,9 +64,9 @@ def _packet(kind: int, content: bytes) -> bytes:
 class Listener:
     """One device."""
 
-    def __init__(self, number: int, hub: Hub, broker: int, server: int, told: Told) -> None:
-        self._number, self._hub, self._broker, self._told = number, hub, broker, told
-        self._transport = HubTransport(hub, server, told.answered)
+    def __init__(self, number: int, hub: Hub, broker: int, server: int, report: ListenReport) -> None:
+        self._number, self._hub, self._broker, self._report = number, hub, broker, report
+        self._transport = HubTransport(hub, server, report.answered)
         self._got = b""
 
     def live(self) -> None:
@@ -74,15 +74,15 @@ class Listener:
         try:
             with socket.socket() as plug:
                 self._subscribe(plug)
-                self._told.listening += 1
+                self._report.listening += 1
                 while True:
                     kind = self._next(plug)
                     if kind & 0xF0 == _PUBLISH:
-                        self._told.heard.append(time.time())
+                        self._report.heard.append(time.time())
                         # In a greenlet of its own: what is heard meanwhile is noted when it comes.
                         self._hub.start(self._ask)
         except OSError as error:
-            self._told.wrong(f"broker: {error}"[:80])
+            self._report.wrong(f"broker: {error}"[:80])
 
     def _subscribe(self, plug: socket.socket) -> None:
         plug.setblocking(False)
@@ -117,9 +117,9 @@ class Listener:
     def _ask(self) -> None:
         self._hub.sleep(SPREAD * random.random())  # noqa: S311 - no secret
         try:
-            found = json.loads(self._file("metadata/timestamp.json"))
+            document = json.loads(self._file("metadata/timestamp.json"))
             self._file("metadata/2.root.json")  # there is none yet
-            version = found["signed"]["meta"]["snapshot.json"]["version"]
+            version = document["signed"]["meta"]["snapshot.json"]["version"]
             snapshot = json.loads(self._file(f"metadata/{version}.snapshot.json"))
             version = snapshot["signed"]["meta"]["rollouts.json"]["version"]
             rollouts = json.loads(self._file(f"metadata/{version}.rollouts.json"))
@@ -127,8 +127,8 @@ class Listener:
             folder, _, name = target.rpartition("/")
             self._file(f"targets/{folder}/{record['hashes']['sha256']}.{name}")
         except (Unreachable, ValueError, KeyError) as error:
-            self._told.wrong(f"server: {error}"[:80])
-        self._told.asked.append(time.time())
+            self._report.wrong(f"server: {error}"[:80])
+        self._report.asked.append(time.time())
 
     def _file(self, path: str) -> bytes:
         with self._transport.exchange("GET", f"/{path}", {}) as answer:
@@ -140,7 +140,7 @@ def main() -> None:
     first, count, broker, server = map(int, sys.argv[1:5])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    hub, report = Hub(), Told()
+    hub, report = Hub(), ListenReport()
     for number in range(first, first + count):
         hub.start(partial(_late, hub, (number - first) / 1000.0, Listener(number, hub, broker, server, report)))
     hub.run(lambda: report.listening == count or bool(report.errors))
@@ -149,8 +149,8 @@ def main() -> None:
         hub.run(lambda: bool(select.select([sys.stdin], [], [], 0.0)[0]), every=0.05)
         if not sys.stdin.readline():
             return
-        found = {name: getattr(report, name) for name in ("heard", "asked", "latencies", "statuses", "errors")}
-        print(json.dumps(found), flush=True)
+        document = {name: getattr(report, name) for name in ("heard", "asked", "latencies", "statuses", "errors")}
+        print(json.dumps(document), flush=True)
         report.clear()
 
 

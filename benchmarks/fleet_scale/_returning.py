@@ -47,7 +47,7 @@ _FACTS = Report(
 
 
 @dataclass
-class Told:
+class ReturnReport:
     """What came of it; seconds since the server can be reached."""
 
     latencies: list[float] = field(default_factory=list)
@@ -64,9 +64,9 @@ class Told:
         if key == "POST 200":
             self.latencies.append(seconds)
 
-    def wrong(self, what: str) -> None:
+    def wrong(self, reason: str) -> None:
         """Something that must not be."""
-        self.errors[what] = self.errors.get(what, 0) + 1
+        self.errors[reason] = self.errors.get(reason, 0) + 1
 
 
 class World:
@@ -109,10 +109,10 @@ class Chance:
 class Full(Outbox):
     """An outbox as the store's and the agent's door together give it: by priority and age, a batch at a time."""
 
-    def __init__(self, device: str, items: int, told: Callable[[str], None]) -> None:
+    def __init__(self, device: str, items: int, on_refusal: Callable[[str], None]) -> None:
         alarms = list(range(1, items + 1, ALARM_EVERY))
         rest = [n for n in range(1, items + 1) if (n - 1) % ALARM_EVERY]
-        self._device, self._told = device, told
+        self._device, self._told = device, on_refusal
         self._waiting, self._alarms = alarms + rest, set(alarms)
         self.filled, self._behind = False, False
 
@@ -126,17 +126,17 @@ class Full(Outbox):
 
     def offered(self) -> Sequence[msgspec.Raw]:
         """Return the next batch."""
-        found: list[msgspec.Raw] = []
+        batch: list[msgspec.Raw] = []
         length = 0
         for number in self._waiting[:BATCH_ITEMS] if self.filled else ():
             raw = self._item(number)
             length += len(raw)
-            if found and length > BATCH_BYTES:
+            if batch and length > BATCH_BYTES:
                 break
-            found.append(msgspec.Raw(raw))
-        return found
+            batch.append(msgspec.Raw(raw))
+        return batch
 
-    def refuse(self, place: tuple[int, int], why: str) -> None:
+    def refuse(self, position: tuple[int, int], why: str) -> None:
         """Never: what it holds is all well formed."""
 
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
@@ -187,13 +187,13 @@ class Device:
     """One device: its teller, and its polls of files."""
 
     def __init__(
-        self, number: int, key: Ed25519PrivateKey, items: int, hub: Hub, port: int, world: World, told: Told
+        self, number: int, key: Ed25519PrivateKey, items: int, hub: Hub, port: int, world: World, report: ReturnReport
     ) -> None:
         name, chance = f"{number:032x}", Chance(number)
-        self._hub, self._world, self._told = hub, world, told
+        self._hub, self._world, self._told = hub, world, report
         state = KeptState(Disk())
         state.enrol(Enrolled(device=name, tags=(), batch="b", at=0.0, nonce=""))
-        self._files = HubTransport(hub, port, told.answered)
+        self._files = HubTransport(hub, port, report.answered)
         self.outbox = Full(name, items, self._happened)
         control = Cut(world, self._files, key, name, self._begins)
         self._teller = ReportSender(state, control, world, chance, outbox=self.outbox)
@@ -209,14 +209,14 @@ class Device:
         """From the moment at which the server can be reached."""
         self._began_at, now = self._world.monotonic(), self._world.monotonic()
         self.outbox.filled = True
-        heard, polls = False, now + BACK * self._chance.share()
+        is_awake, polls = False, now + BACK * self._chance.share()
         if woken is not None:
-            self.due, heard = now + woken, True
+            self.due, is_awake = now + woken, True
         while True:
             now = self._world.monotonic()
             try:
                 if now >= self.due:
-                    first, heard = heard, False
+                    first, is_awake = is_awake, False
                     self.due = self._world.monotonic() + self._teller.send(_FACTS, contact=first)
                 if now >= polls:
                     self._look()
@@ -242,8 +242,8 @@ class Device:
             self._first = False
             self._told.begun.append(self._since())
 
-    def _happened(self, what: str) -> None:
-        getattr(self._told, what).append(self._since())
+    def _happened(self, list_name: str) -> None:
+        getattr(self._told, list_name).append(self._since())
 
     def _since(self) -> float:
         return self._world.monotonic() - self._began_at
@@ -255,7 +255,7 @@ def main() -> None:
     woken = float(sys.argv[5]) if len(sys.argv) > 5 else None
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    hub, world, report = Hub(), World(), Told()
+    hub, world, report = Hub(), World(), ReturnReport()
     devices = [Device(n, key, items, hub, port, world, report) for n, key in enumerate(keys(seed, count))]
     for device in devices:
         while device.due < AWAY:
@@ -270,8 +270,10 @@ def main() -> None:
         hub.start(partial(device.live, later))
     began, used = time.monotonic(), time.process_time()
     hub.run(lambda: len(report.drained) == count or time.monotonic() > began + _PATIENCE)
-    found = {name: getattr(report, name) for name in ("latencies", "statuses", "errors", "begun", "alarms", "drained")}
-    print(json.dumps({**found, "used": time.process_time() - used, "took": time.monotonic() - began}))
+    document = {
+        name: getattr(report, name) for name in ("latencies", "statuses", "errors", "begun", "alarms", "drained")
+    }
+    print(json.dumps({**document, "used": time.process_time() - used, "took": time.monotonic() - began}))
 
 
 if __name__ == "__main__":

@@ -108,13 +108,13 @@ class Speakers:
         )  # fmt: skip
         self._line()
 
-    def ask(self, ports: Sequence[int], seconds: float, what: str, each: int = 0) -> dict[str, Any]:
+    def ask(self, ports: Sequence[int], seconds: float, kind: str, each: int = 0) -> dict[str, Any]:
         """One stretch; see `_speaking`."""
         assert self.process.stdin is not None  # noqa: S101
-        self.process.stdin.write(json.dumps({"ports": ports, "seconds": seconds, "what": what, "each": each}) + "\n")
+        self.process.stdin.write(json.dumps({"ports": ports, "seconds": seconds, "what": kind, "each": each}) + "\n")
         self.process.stdin.flush()
-        found: dict[str, Any] = json.loads(self._line())
-        return found
+        document: dict[str, Any] = json.loads(self._line())
+        return document
 
     def _line(self) -> str:
         assert self.process.stdout is not None  # noqa: S101
@@ -179,17 +179,17 @@ def held_to(pids: Sequence[int], share: float) -> Iterator[bool]:
 
     As a machine of its own would have: what it may use is its own, and the others' load is not taken from it.
     """
-    made: list[Path] = []
+    groups: list[Path] = []
     try:
         for pid in pids:
-            made.append(_group(pid, share))  # noqa: PERF401 - those before a failure are to be removed
+            groups.append(_group(pid, share))  # noqa: PERF401 - those before a failure are to be removed
         yield True
     except (OSError, StopIteration):
-        if len(made) == len(pids):
+        if len(groups) == len(pids):
             raise
         yield False
     finally:
-        for group in made:
+        for group in groups:
             for one in group.joinpath("cgroup.procs").read_text().split():
                 with suppress(OSError):
                     group.parent.joinpath("cgroup.procs").write_text(one)

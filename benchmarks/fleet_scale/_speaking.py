@@ -89,14 +89,14 @@ class _Line:
 
 
 @dataclass
-class _Told:
+class _SpeakReport:
     latencies: list[float] = field(default_factory=list)
     wrong: dict[str, int] = field(default_factory=dict)
     sent: int = 0
     received: int = 0
 
-    def count(self, what: str) -> None:
-        self.wrong[what] = self.wrong.get(what, 0) + 1
+    def count(self, reason: str) -> None:
+        self.wrong[reason] = self.wrong.get(reason, 0) + 1
 
 
 def main() -> None:
@@ -120,19 +120,19 @@ def _check(speaker: Speaker) -> None:
             raise SystemExit(f"signed otherwise than wire.signing does: {name}: {value}, here {mine[name.lower()]}")
 
 
-def _stretch(speakers: deque[Speaker], ports: list[int], seconds: float, what: str, each: int = 0) -> dict[str, Any]:
+def _stretch(speakers: deque[Speaker], ports: list[int], seconds: float, kind: str, each: int = 0) -> dict[str, Any]:
     """Ask for so long, or, with `each`, until so many were sent; then what came of it."""
     lines: dict[int, _Line] = {}
     waiting = select.epoll()
     for number in range(CONNECTIONS * len(ports)):
-        made = socket.create_connection(("127.0.0.1", ports[number % len(ports)]), timeout=30)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        lines[made.fileno()] = _Line(made)
-        waiting.register(made.fileno(), select.EPOLLIN)
-    report, began, used = _Told(), time.perf_counter(), time.process_time()
+        connection = socket.create_connection(("127.0.0.1", ports[number % len(ports)]), timeout=30)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        lines[connection.fileno()] = _Line(connection)
+        waiting.register(connection.fileno(), select.EPOLLIN)
+    report, began, used = _SpeakReport(), time.perf_counter(), time.process_time()
     until, requested = began + seconds, 0
     for line in lines.values():
-        requested += _ask(line, speakers, report, what)
+        requested += _ask(line, speakers, report, kind)
     open_ones = len(lines)
     while open_ones:
         if time.perf_counter() > until + 60.0:
@@ -140,12 +140,12 @@ def _stretch(speakers: deque[Speaker], ports: list[int], seconds: float, what: s
             break
         for number, _ in waiting.poll(1.0):
             line = lines[number]
-            if not _heard(line, speakers, report, what):
+            if not _has_answered(line, speakers, report, kind):
                 continue
             over = requested >= each if each else time.perf_counter() >= until
             open_ones -= over
             if not over:
-                requested += _ask(line, speakers, report, what)
+                requested += _ask(line, speakers, report, kind)
     took = time.perf_counter() - began
     for line in lines.values():
         line.socket.close()
@@ -157,8 +157,8 @@ def _stretch(speakers: deque[Speaker], ports: list[int], seconds: float, what: s
     }  # fmt: skip
 
 
-def _ask(line: _Line, speakers: deque[Speaker], told: _Told, what: str) -> int:
-    if what == "report":
+def _ask(line: _Line, speakers: deque[Speaker], report: _SpeakReport, kind: str) -> int:
+    if kind == "report":
         line.speaker = speakers.popleft()
         request = line.speaker.report()
     else:
@@ -168,29 +168,29 @@ def _ask(line: _Line, speakers: deque[Speaker], told: _Told, what: str) -> int:
         )
     line.began = time.perf_counter()
     line.socket.sendall(request)
-    told.sent += len(request)
+    report.sent += len(request)
     return 1
 
 
-def _heard(line: _Line, speakers: deque[Speaker], told: _Told, what: str) -> bool:
+def _has_answered(line: _Line, speakers: deque[Speaker], report: _SpeakReport, kind: str) -> bool:
     """Return whether the whole answer is there."""
     part = line.socket.recv(65_536)
     if not part:
         raise SystemExit("the server closed a connection")
     line.received += part
-    head, found, body = line.received.partition(b"\r\n\r\n")
-    if not found:
+    head, separator, body = line.received.partition(b"\r\n\r\n")
+    if not separator:
         return False
     length = next((int(one[15:]) for one in head.lower().split(b"\r\n") if one.startswith(b"content-length:")), 0)
     if len(body) < length:
         return False
-    told.received += len(line.received)
+    report.received += len(line.received)
     status, line.received = int(head[9:12]), b""
     if status not in (200, 304):
-        told.count(f"{status} {body[:200]!r}")
+        report.count(f"{status} {body[:200]!r}")
     else:
-        told.latencies.append(time.perf_counter() - line.began)
-    if what == "report":
+        report.latencies.append(time.perf_counter() - line.began)
+    if kind == "report":
         assert line.speaker is not None  # noqa: S101
         if status == 200:
             line.speaker.nonce = msgspec.json.decode(body, type=Acknowledged).nonce

@@ -28,9 +28,20 @@ def served(folder: Path) -> Iterator[tuple[int, int, Path]]:
     add_devices(database, 1)
     database.close()
     certificate, key = folder / "tls.pem", folder / "tls.key"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9"]
-    made += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "9",
+    ]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     port = Listening(port=0).checked().port
     words = ["fleet", "serve", str(fleet.folder), "--port", str(port), "--tls-cert", str(certificate)]
     process = subprocess.Popen(

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.fleet_scale._tls import served
-from benchmarks.table import Told
+from benchmarks.table import TargetReport
 
 CONNECTIONS = (1000, 4000)
 """Memory is the slope between these two."""
@@ -19,31 +19,31 @@ _AT_ONCE = 50
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Open connections, poll on each of them, and leave them idle."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as (port, process, certificate):
-        asyncio.run(_measured(told, port, process, ssl.create_default_context(cafile=str(certificate))))
+        asyncio.run(_measured(report, port, process, ssl.create_default_context(cafile=str(certificate))))
 
 
-async def _measured(told: Told, port: int, process: int, trusted: ssl.SSLContext) -> None:
+async def _measured(report: TargetReport, port: int, process: int, trusted: ssl.SSLContext) -> None:
     async def opened() -> Ends:
         ends = await asyncio.open_connection("127.0.0.1", port, ssl=trusted, server_hostname="localhost")
         await _poll(ends)
         return ends
 
-    found: list[Ends] = []
+    connections_open: list[Ends] = []
     memory: list[int] = []
     handshake = poll = 0.0
     for count in CONNECTIONS:
-        more, before = count - len(found), _processor(process)
+        more, before = count - len(connections_open), _processor(process)
         for _ in range(0, more, _AT_ONCE):
-            found += await asyncio.gather(*(opened() for _ in range(_AT_ONCE)))
+            connections_open += await asyncio.gather(*(opened() for _ in range(_AT_ONCE)))
         handshake = (_processor(process) - before) / more
         before = _processor(process)
         for first in range(0, count, _AT_ONCE):
-            await asyncio.gather(*(_poll(ends) for ends in found[first : first + _AT_ONCE]))
+            await asyncio.gather(*(_poll(ends) for ends in connections_open[first : first + _AT_ONCE]))
         poll = (_processor(process) - before) / count
         await asyncio.sleep(1.0)
         memory.append(_memory(process))
@@ -51,11 +51,11 @@ async def _measured(told: Told, port: int, process: int, trusted: ssl.SSLContext
     await asyncio.sleep(20.0)
     idle = (_processor(process) - before) / 20.0
     each = (memory[1] - memory[0]) / (CONNECTIONS[1] - CONNECTIONS[0])
-    told("memory of a kept TLS connection", f"{each:,.0f} bytes", "-", True)
-    told("processor time of a new TLS connection and a poll", f"{handshake * 1e3:.2f} ms", "-", True)
-    told("of a poll on a kept one", f"{poll * 1e3:.2f} ms", "-", True)
-    told(f"of {CONNECTIONS[1]:,} idle ones", f"{idle * 100:.2f} % of a core", "-", True)
-    for _, writer in found:
+    report("memory of a kept TLS connection", f"{each:,.0f} bytes", "-", True)
+    report("processor time of a new TLS connection and a poll", f"{handshake * 1e3:.2f} ms", "-", True)
+    report("of a poll on a kept one", f"{poll * 1e3:.2f} ms", "-", True)
+    report(f"of {CONNECTIONS[1]:,} idle ones", f"{idle * 100:.2f} % of a core", "-", True)
+    for _, writer in connections_open:
         writer.transport.abort()
 
 

@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy as sa
 
 from benchmarks.fleet_scale._serving import POSTGRES, fleet_of, fresh_database
-from benchmarks.table import Told, median
+from benchmarks.table import TargetReport, median
 from edgewright.fleet.server import retention
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database.tables import reports
@@ -21,17 +21,17 @@ REPORTS = 20_000
 _TIMES = 5
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Rows over SQLite and over PostgreSQL; nothing is remembered from one time to the next."""
-    _one(told, "", "SQLite")
+    _one(report, "", "SQLite")
     try:
         with fresh_database() as address:
-            _one(told, address, "PostgreSQL")
+            _one(report, address, "PostgreSQL")
     except psycopg.OperationalError as error:
-        told("the same over PostgreSQL", f"left out: nobody at {POSTGRES}: {error}", "-", True)
+        report("the same over PostgreSQL", f"left out: nobody at {POSTGRES}: {error}", "-", True)
 
 
-def _one(told: Told, address: str, where: str) -> None:
+def _one(report: TargetReport, address: str, where: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         plane = open_plane(fleet_of(Path(name), DEVICES, address), thread=False)
         try:
@@ -49,8 +49,8 @@ def _one(told: Told, address: str, where: str) -> None:
             rate = gone / (time.perf_counter() - began)
         finally:
             plane.close()
-    told(f"metrics of {DEVICES:,} devices, counted, {where}", f"{median(took) * 1e3:.0f} ms", "-", True)
-    told(f"reports forgotten, 400 a commit, {where}", f"{rate:,.0f}/s", "-", True)
+    report(f"metrics of {DEVICES:,} devices, counted, {where}", f"{median(took) * 1e3:.0f} ms", "-", True)
+    report(f"reports forgotten, 400 a commit, {where}", f"{rate:,.0f}/s", "-", True)
 
 
 def _report(number: int) -> dict[str, object]:

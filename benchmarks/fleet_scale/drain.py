@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from benchmarks.fleet_scale._returning import BATCH_ITEMS
 from benchmarks.fleet_scale._serving import SEED, Server, cpu, fleet_of, fresh_database
-from benchmarks.table import ROOT, Told, python
+from benchmarks.table import ROOT, TargetReport, python
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.tables import devices, items
 from edgewright.schema.store import StoreConfig
@@ -26,28 +26,28 @@ WITHIN, BEGUN = 300.0, 120.0
 _WOKEN = 10.0
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Three returns to a server of their own each."""
-    _returned(told, None)
-    _returned(told, _WOKEN)
+    _returned(report, None)
+    _returned(report, _WOKEN)
     with fresh_database() as address:
-        _returned(told, None, address)
+        _returned(report, None, address)
 
 
-def _returned(told: Told, woken: float | None, address: str = "") -> None:
+def _returned(report: TargetReport, woken: float | None, address: str = "") -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = fleet_of(Path(name), DEVICES, address)
         server = Server(folder)
         try:
             before = cpu(server.process.pid)
-            found = _devices(server.port, woken)
+            result = _devices(server.port, woken)
             spent = cpu(server.process.pid) - before
-            held = _peak(server.process.pid)
+            peak_bytes = _peak(server.process.pid)
             alive = server.process.poll() is None
         finally:
             server.close()
         kept, late, shut_out = _looked(folder)
-    _tell(told, found, spent, held, kept, late, shut_out, alive, woken, address)
+    _report_drain(report, result, spent, peak_bytes, kept, late, shut_out, alive, woken, address)
 
 
 def _devices(port: int, woken: float | None) -> dict[str, Any]:
@@ -65,8 +65,8 @@ def _devices(port: int, woken: float | None) -> dict[str, Any]:
     process.wait(60)
     if not line:
         raise RuntimeError("the process of the devices ended")
-    found: dict[str, Any] = json.loads(line)
-    return found
+    result: dict[str, Any] = json.loads(line)
+    return result
 
 
 def _peak(pid: int) -> int:
@@ -91,35 +91,44 @@ def _looked(folder: Path) -> tuple[int, int, int]:
         database.close()
 
 
-def _tell(
-    told: Told, found: dict[str, Any], spent: float, held: int, kept: int, late: int, shut_out: int, alive: bool,
-    woken: float | None, address: str,
-) -> None:  # fmt: skip
-    what = f"{DEVICES:,} devices return, {BATCH_ITEMS} items each"
-    what += ", over PostgreSQL" if address else ""
-    what += f", all woken within {woken:g} s" if woken is not None else ""
-    statuses = dict(found["statuses"])
+def _report_drain(
+    report: TargetReport,
+    result: dict[str, Any],
+    spent: float,
+    peak_bytes: int,
+    kept: int,
+    late: int,
+    shut_out: int,
+    alive: bool,
+    woken: float | None,
+    address: str,
+) -> None:
+    title = f"{DEVICES:,} devices return, {BATCH_ITEMS} items each"
+    title += ", over PostgreSQL" if address else ""
+    title += f", all woken within {woken:g} s" if woken is not None else ""
+    statuses = dict(result["statuses"])
     away, good = statuses.pop("POST 503", 0), statuses.pop("POST 200", 0)
-    wrong = found["errors"] | {k: n for k, n in statuses.items() if k not in ("GET 200", "GET 304")}
-    last = {name: sorted(found[name]) for name in ("begun", "alarms", "drained")}
+    wrong = result["errors"] | {k: n for k, n in statuses.items() if k not in ("GET 200", "GET 304")}
+    last = {name: sorted(result[name]) for name in ("begun", "alarms", "drained")}
     ends = " / ".join(f"{_at(last[name], 1.0):.0f}" for name in last)
     halves = " / ".join(f"{_at(last[name], 0.5):.0f}" for name in last)
     got = f"half have begun / handed over alarms / everything after {halves} s, the last after {ends} s; "
     got += f"{away:,} asked to come later, errors {wrong or 'none'}; {late} with alarms after the rest"
     right = len(last["drained"]) == DEVICES and not wrong and not late and not shut_out and alive
     right = right and kept == DEVICES * BATCH_ITEMS
-    told(what, got, f"{WITHIN:g} s, no error", right and _at(last["drained"], 1.0) <= WITHIN)
+    report(title, got, f"{WITHIN:g} s, no error", right and _at(last["drained"], 1.0) <= WITHIN)
     begun = _at(last["begun"], 1.0)
-    told(f"{what}: the last is let in", f"after {begun:.0f} s", f"{BEGUN:g} s", begun <= BEGUN)
-    times = sorted(found["latencies"])
+    report(f"{title}: the last is let in", f"after {begun:.0f} s", f"{BEGUN:g} s", begun <= BEGUN)
+    times = sorted(result["latencies"])
     got = f"{good:,} reports, p50 {_at(times, 0.5) * 1e3:.0f} ms, p99 {_at(times, 0.99) * 1e3:.0f} ms; "
-    got += f"server {spent:.0f} s of a core and {held / 1e6:.0f} MB at most, devices {found['used']:.0f} s of a core"
-    told(f"{what}: the server", got, "1 GB", held < 1e9)
+    got += f"server {spent:.0f} s of a core and {peak_bytes / 1e6:.0f} MB at most, "
+    got += f"devices {result['used']:.0f} s of a core"
+    report(f"{title}: the server", got, "1 GB", peak_bytes < 1e9)
     if woken is None and not address:
-        _bound(told, spent, kept)
+        _bound(report, spent, kept)
 
 
-def _bound(told: Told, spent: float, kept: int) -> None:
+def _bound(report: TargetReport, spent: float, kept: int) -> None:
     """Print what one server core drains, next to the size of a full outbox."""
     rate = kept / spent
     length = 279  # bytes of one of these items
@@ -127,7 +136,7 @@ def _bound(told: Told, spent: float, kept: int) -> None:
     got = f"{rate:,.0f} items or {rate * length / 1e6:.1f} MB a second of a core; in {WITHIN:g} s "
     got += f"{rate * WITHIN / DEVICES:,.0f} items or {rate * length * WITHIN / DEVICES / 1e3:,.0f} kB of each device; "
     got += f"{DEVICES:,} outboxes at the limit of {full >> 20} MiB take {DEVICES * full / (rate * length) / 3600:.1f} h"
-    told("one server", got, "-", True)
+    report("one server", got, "-", True)
 
 
 def _at(values: list[float], share: float) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.fleet_scale._history import DAY, NOW, RECENT, fill
-from benchmarks.table import Told
+from benchmarks.table import TargetReport
 from edgewright.fleet.repository.folder import write_settings
 from edgewright.fleet.server import reports, retention
 from edgewright.fleet.server.control_plane import Limits, Plane, open_plane
@@ -31,7 +31,7 @@ class _Clock:
         return time.monotonic()
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Rows for reports before, for reports meanwhile, and for the files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -46,26 +46,30 @@ def measure(told: Told) -> None:
                 connection.rollback()
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
             calm = sorted(_report(plane, number) for number in range(_CALM))
-            began, taken, largest = time.perf_counter(), list[float](), 0
+            began, durations, largest = time.perf_counter(), list[float](), 0
             stop = retention.start(plane)
             while time.perf_counter() - began < _LONGEST:
-                taken.append(_report(plane, len(taken)))
+                durations.append(_report(plane, len(durations)))
                 largest = max(largest, _size(folder / "fleet.sqlite-wal"))
                 time.sleep(_PAUSE)
-                if len(taken) % 50 == 0 and _left(plane) <= DEVICES * (RECENT + 1) + len(taken) + _CALM:
+                if len(durations) % 50 == 0 and _left(plane) <= DEVICES * (RECENT + 1) + len(durations) + _CALM:
                     break
             took = time.perf_counter() - began
             stop()
             left, size = _left(plane), _size(folder / "fleet.sqlite")
         finally:
             plane.close()
-        gone = _REPORTS + len(taken) + _CALM - left
-    told("reports deleted a second", f"{gone / took:,.0f}/s", "-", True)
-    told("p99 of an acknowledgement before", f"{_p99(calm) * 1e3:.0f} ms", "-", True)
-    told(f"while {gone:,} reports are deleted in {took:.0f} s", f"{_p99(sorted(taken)) * 1e3:.0f} ms", "3 times that",
-         _p99(sorted(taken)) < 3.0 * _p99(calm))  # fmt: skip
-    told("largest WAL meanwhile", f"{largest / 1e6:.1f} MB", "32 MB", largest < 32e6)
-    told("the file afterwards, whose room new rows use", f"{size / 1e6:.0f} MB", "-", True)
+        gone = _REPORTS + len(durations) + _CALM - left
+    report("reports deleted a second", f"{gone / took:,.0f}/s", "-", True)
+    report("p99 of an acknowledgement before", f"{_p99(calm) * 1e3:.0f} ms", "-", True)
+    report(
+        f"while {gone:,} reports are deleted in {took:.0f} s",
+        f"{_p99(sorted(durations)) * 1e3:.0f} ms",
+        "3 times that",
+        _p99(sorted(durations)) < 3.0 * _p99(calm),
+    )
+    report("largest WAL meanwhile", f"{largest / 1e6:.1f} MB", "32 MB", largest < 32e6)
+    report("the file afterwards, whose room new rows use", f"{size / 1e6:.0f} MB", "-", True)
 
 
 def _report(plane: Plane, number: int) -> float:

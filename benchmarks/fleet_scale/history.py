@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from benchmarks.fleet_scale._history import DAY, NOW, RECENT, fill, plan
-from benchmarks.table import Told
+from benchmarks.table import TargetReport
 from edgewright.fleet.server.database.engine import Database, open_file
 from edgewright.fleet.server.rollouts.offered import RolloutTimes
 from edgewright.fleet.server.rollouts.stage_verdict import judge_stage
@@ -18,7 +18,7 @@ _GROWTH = 1.5
 """Largest factor by which ten times the history may raise the cost."""
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Rows for 98,000 and for a million reports, with the same ones within the last day."""
     took = {}
     for count in (RECENT, 1_000_000 // DEVICES):
@@ -32,8 +32,12 @@ def measure(told: Told) -> None:
                 database.close()
             size = (Path(name) / "fleet.sqlite").stat().st_size
         within = took[count] <= _GROWTH * took[RECENT]
-        told(f"40 s of a rollout, {DEVICES * count:,} reports ({size / 1e6:.0f} MB)", f"{took[count]:.2f} CPU-s",
-             "-" if count == RECENT else f"at most {_GROWTH:g} times that of {DEVICES * RECENT:,}", within)  # fmt: skip
+        report(
+            f"40 s of a rollout, {DEVICES * count:,} reports ({size / 1e6:.0f} MB)",
+            f"{took[count]:.2f} CPU-s",
+            "-" if count == RECENT else f"at most {_GROWTH:g} times that of {DEVICES * RECENT:,}",
+            within,
+        )
 
 
 def _rounds(database: Database) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.fleet_scale._serving import SEED
 from benchmarks.fleet_scale._speaking import keys, report_of
 from benchmarks.fleet_scale._tls import served
-from benchmarks.table import Told
+from benchmarks.table import TargetReport
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
@@ -59,12 +59,12 @@ class Line:
             self.bytes += payload + heads * max(1, -(-payload // _SEGMENT))
 
 
-def measure(told: Told) -> None:
+def measure(table: TargetReport) -> None:
     """Measure each exchange, and work out a day at the defaults and at an hour's pace."""
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0).close()
     except PermissionError:
-        told("bytes on a mobile line", "left out: packets cannot be read here", "-", True)
+        table("bytes on a mobile line", "left out: packets cannot be read here", "-", True)
         return
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as (port, _, certificate):
         line, device = Line(port), Path(name) / "device"
@@ -82,10 +82,10 @@ def measure(told: Told) -> None:
         begin = line.of(client.refresh) - poll + end
         client.close()
     together = begin + poll + report
-    told("bytes of a first look with TLS", f"{first:,}", "-", True)
-    told("bytes of a poll on a kept TLS connection", f"{poll:,}", "-", True)
-    told("bytes of a report on it", f"{report:,}", "-", True)
-    told("bytes of a new TLS connection and its end", f"{begin:,}", "-", True)
-    told("a day at the defaults", f"{(_POLLS * poll + _REPORTS * report + begin) / 1e6:.2f} MB", "-", True)
-    told("a day, a poll and a report an hour over one connection", f"{24 * together / 1e3:.0f} kB", "-", True)
-    told("the same, each over its own", f"{24 * (together + begin) / 1e3:.0f} kB", "-", True)
+    table("bytes of a first look with TLS", f"{first:,}", "-", True)
+    table("bytes of a poll on a kept TLS connection", f"{poll:,}", "-", True)
+    table("bytes of a report on it", f"{report:,}", "-", True)
+    table("bytes of a new TLS connection and its end", f"{begin:,}", "-", True)
+    table("a day at the defaults", f"{(_POLLS * poll + _REPORTS * report + begin) / 1e6:.2f} MB", "-", True)
+    table("a day, a poll and a report an hour over one connection", f"{24 * together / 1e3:.0f} kB", "-", True)
+    table("the same, each over its own", f"{24 * (together + begin) / 1e3:.0f} kB", "-", True)

@@ -30,7 +30,7 @@ from benchmarks.fleet_scale._serving import (
     held_to,
     kept,
 )
-from benchmarks.table import Told, median
+from benchmarks.table import TargetReport, median
 from edgewright.fleet.server.control_plane import Limits
 from edgewright.fleet.server.database import tables
 
@@ -56,7 +56,7 @@ class Stretch:
     received: float
 
 
-def stretch(speakers: Speakers, servers: Sequence[Server], what: str, address: str) -> Stretch:
+def stretch(speakers: Speakers, servers: Sequence[Server], kind: str, address: str) -> Stretch:
     """Let devices ask these servers for a while.
 
     Raises:
@@ -65,30 +65,30 @@ def stretch(speakers: Speakers, servers: Sequence[Server], what: str, address: s
     pids = [server.process.pid for server in servers]
     before, database, all_before = [cpu(pid) for pid in pids], backends(address), busy()
     began = time.perf_counter()
-    found = speakers.ask([server.port for server in servers], _SECONDS, what)
+    answers = speakers.ask([server.port for server in servers], _SECONDS, kind)
     took = time.perf_counter() - began
-    if found["wrong"]:
-        raise RuntimeError(f"{found['wrong']}")
+    if answers["wrong"]:
+        raise RuntimeError(f"{answers['wrong']}")
     mine = sum(cpu(pid) for pid in pids) - sum(before)
     after = backends(address)
     theirs = sum(used - database.get(pid, 0.0) for pid, used in after.items())
     used, idle = (b - a for a, b in zip(all_before, busy(), strict=True))
-    done = found["done"]
+    done = answers["done"]
     return Stretch(
-        done / found["seconds"], mine / done, theirs / done, found["cpu"] / done, mine / took,
-        (used - mine - theirs - found["cpu"]) / took, idle / took, found["p99"], found["sent"] / done,
-        found["received"] / done,
+        done / answers["seconds"], mine / done, theirs / done, answers["cpu"] / done, mine / took,
+        (used - mine - theirs - answers["cpu"]) / took, idle / took, answers["p99"], answers["sent"] / done,
+        answers["received"] / done,
     )  # fmt: skip
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Rows for polls and reports, free and held; for SQLite alone; and what a core of servers does."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        _sqlite(told, Path(name))
+        _sqlite(report, Path(name))
         try:
             address = stack.enter_context(fresh_database())
         except psycopg.OperationalError as error:
-            told("two servers over PostgreSQL", f"left out: no PostgreSQL at {POSTGRES}: {error}", "", True)
+            report("two servers over PostgreSQL", f"left out: no PostgreSQL at {POSTGRES}: {error}", "", True)
             return
         (Path(name) / "two").mkdir()
         folder = fleet_of(Path(name) / "two", DEVICES, address)
@@ -97,18 +97,18 @@ def measure(told: Told) -> None:
             stack.callback(server.close)
         speakers = Speakers(DEVICES)
         stack.callback(speakers.close)
-        _warm(told, speakers, servers, "PostgreSQL")
-        for what in ("report", "poll"):
-            _free(told, speakers, servers, what, address)
-            with held_to([server.process.pid for server in servers], SHARE) as held:
-                if held:
-                    _held(told, speakers, servers, what, address)
+        _warm(report, speakers, servers, "PostgreSQL")
+        for kind in ("report", "poll"):
+            _free(report, speakers, servers, kind, address)
+            with held_to([server.process.pid for server in servers], SHARE) as limited:
+                if limited:
+                    _limited_cores(report, speakers, servers, kind, address)
                 else:
-                    told(f"{what}s, servers held to a share of a core", "left out: no control group here", "", True)
-        _disk(told, folder, "PostgreSQL")
+                    report(f"{kind}s, servers held to a share of a core", "left out: no control group here", "", True)
+        _disk(report, folder, "PostgreSQL")
 
 
-def _warm(told: Told, speakers: Speakers, servers: Sequence[Server], where: str) -> None:
+def _warm(report: TargetReport, speakers: Speakers, servers: Sequence[Server], where: str) -> None:
     """Every server has heard every device once: keys are read from the database the first time."""
     costs = []
     for server in servers:
@@ -117,58 +117,60 @@ def _warm(told: Told, speakers: Speakers, servers: Sequence[Server], where: str)
         costs.append((cpu(server.process.pid) - before) / DEVICES)
         speakers.ask([server.port], 0.5, "poll")
     got = f"{median(costs) * 1e3:.2f} ms of the server's processor each"
-    told(f"reports of devices whose keys are not in memory, {where}", got, "-", True)
+    report(f"reports of devices whose keys are not in memory, {where}", got, "-", True)
 
 
 def _in_turns(
-    speakers: Speakers, servers: Sequence[Server], what: str, address: str
+    speakers: Speakers, servers: Sequence[Server], kind: str, address: str
 ) -> tuple[list[Stretch], list[Stretch]]:
     one, two = [], []
     for turn in range(REPEATS):
-        one.append(stretch(speakers, [servers[turn % 2]], what, address))
-        two.append(stretch(speakers, servers, what, address))
+        one.append(stretch(speakers, [servers[turn % 2]], kind, address))
+        two.append(stretch(speakers, servers, kind, address))
     return one, two
 
 
-def _free(told: Told, speakers: Speakers, servers: Sequence[Server], what: str, address: str) -> None:
-    one, two = _in_turns(speakers, servers, what, address)
+def _free(report: TargetReport, speakers: Speakers, servers: Sequence[Server], kind: str, address: str) -> None:
+    one, two = _in_turns(speakers, servers, kind, address)
     times = median([b.rate / a.rate for a, b in zip(one, two, strict=True)])
     got = f"{_rates(two)}/s against {_rates(one)}/s, {times:.2f}x; {_costs(two)}; {_left(two)}"
-    told(f"{what}s, two servers against one, {os.cpu_count()} cores for all", got, "-", True)
+    report(f"{kind}s, two servers against one, {os.cpu_count()} cores for all", got, "-", True)
 
 
-def _held(told: Told, speakers: Speakers, servers: Sequence[Server], what: str, address: str) -> None:
-    one, two = _in_turns(speakers, servers, what, address)
+def _limited_cores(
+    report: TargetReport, speakers: Speakers, servers: Sequence[Server], kind: str, address: str
+) -> None:
+    one, two = _in_turns(speakers, servers, kind, address)
     times = median([b.rate / a.rate for a, b in zip(one, two, strict=True)])
     got = f"{_rates(two)}/s against {_rates(one)}/s, {times:.2f}x; servers used {_cores(two)} and {_cores(one)} cores; "
     got += f"{_costs(two)}; {_left(two)}"
-    told(f"{what}s, the same, each server held to {SHARE:g} of a core", got, f"{TIMES:g}x", times >= TIMES)
+    report(f"{kind}s, the same, each server held to {SHARE:g} of a core", got, f"{TIMES:g}x", times >= TIMES)
 
 
-def _sqlite(told: Told, folder: Path) -> None:
+def _sqlite(report: TargetReport, folder: Path) -> None:
     (folder / "one").mkdir()
     server, speakers = Server(fleet_of(folder / "one", DEVICES)), Speakers(DEVICES)
     try:
-        _warm(told, speakers, [server], "SQLite")
-        for what in ("report", "poll"):
-            runs = [stretch(speakers, [server], what, "") for _ in range(REPEATS)]
+        _warm(report, speakers, [server], "SQLite")
+        for kind in ("report", "poll"):
+            runs = [stretch(speakers, [server], kind, "") for _ in range(REPEATS)]
             rate, wait = median([run.rate for run in runs]), Limits().wait
             late, sent, answered = (median([getattr(run, of) for run in runs]) for of in ("p99", "sent", "received"))
             got = f"{_rates(runs)}/s, p99 {late * 1e3:.0f} ms; {_costs(runs)}; {_left(runs)}; "
             got += (
                 f"{sent:.0f} bytes asked, {answered:.0f} answered; {rate * wait:,.0f} devices at one every {wait:g} s"
             )
-            told(f"{what}s, one server over SQLite", got, "-", True)
+            report(f"{kind}s, one server over SQLite", got, "-", True)
     finally:
         speakers.close()
         server.close()
-    _disk(told, folder / "one" / "fleet", "SQLite")
+    _disk(report, folder / "one" / "fleet", "SQLite")
 
 
-def _disk(told: Told, folder: Path, where: str) -> None:
+def _disk(report: TargetReport, folder: Path, where: str) -> None:
     device = kept(folder, tables.devices) + kept(folder, tables.vitals)
     got = f"{kept(folder, tables.reports):.0f} bytes a report, {device:,.0f} a device, with indexes"
-    told(f"disk, {where}", got, "-", True)
+    report(f"disk, {where}", got, "-", True)
 
 
 def _rates(runs: Sequence[Stretch]) -> str:

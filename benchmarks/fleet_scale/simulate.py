@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.table import Told
+from benchmarks.table import TargetReport
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.protocol.plans.parser import gate, stages
 from edgewright.fleet.simulator.fleet import Settings
@@ -26,7 +26,7 @@ PLAN = PlanOptions(
 _SHARE = float(os.environ.get("EDGEWRIGHT_SIMULATED", "1"))
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Measure each run in a process of its own, in CPU-seconds."""
     for devices, days, seconds, size in RUNS:
         count, within = int(devices * _SHARE), seconds * _SHARE
@@ -34,18 +34,18 @@ def measure(told: Told) -> None:
             [sys.executable, "-m", "benchmarks.fleet_scale.simulate", str(count), str(days)],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        taken, wall, held, good = map(float, done.stdout.split())
-        got = f"{taken:,.0f} s of a core ({wall:,.0f} s by the clock), {held / 1e6:,.0f} MB"
+        cpu_s, wall, peak_bytes, good = map(float, done.stdout.split())
+        got = f"{cpu_s:,.0f} s of a core ({wall:,.0f} s by the clock), {peak_bytes / 1e6:,.0f} MB"
         got += "" if good else "; something that must hold did not"
-        what = f"a rollout to {count:,} simulated devices over {days:g} days"
-        told(what, got, f"{within:,.0f} s, {size / 1e9:g} GB", bool(good) and taken <= within and held <= size)
+        title = f"a rollout to {count:,} simulated devices over {days:g} days"
+        report(title, got, f"{within:,.0f} s, {size / 1e9:g} GB", bool(good) and cpu_s <= within and peak_bytes <= size)
 
 
 def _one(devices: int, days: float) -> str:
     began = time.perf_counter()
     result = simulate(Settings(devices=devices, days=days, plan=PLAN))
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return f"{time.process_time()} {time.perf_counter() - began} {held} {float(result.good)}"
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"{time.process_time()} {time.perf_counter() - began} {peak_bytes} {float(result.good)}"
 
 
 if __name__ == "__main__":

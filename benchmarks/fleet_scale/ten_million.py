@@ -10,7 +10,7 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from benchmarks.table import ROOT, Told, markdown
+from benchmarks.table import ROOT, TargetReport, markdown
 from edgewright.fleet.protocol.layout import DAY, LONGEST, TIMESTAMP
 from edgewright.fleet.repository.static_export import CACHE
 from edgewright.fleet.server.api.authentication import _KEPT as KEYS_IN_MEMORY
@@ -134,9 +134,9 @@ def worked(name: str, devices: float, every: float, keep: float) -> Worked:
 
 
 def _age(kind: str) -> float:
-    found = re.search(r"max-age=(\d+)", CACHE[kind])
-    assert found  # noqa: S101 - each of them has one
-    return float(found.group(1))
+    match = re.search(r"max-age=(\d+)", CACHE[kind])
+    assert match  # noqa: S101 - each of them has one
+    return float(match.group(1))
 
 
 def promised() -> dict[str, float]:
@@ -200,7 +200,7 @@ def blocks() -> dict[str, str]:
         ["requests a second in the minute after a rollout moved on", f"{FLEETS[0][1] * 4 / (POLL * LATEST):,.0f}"],
         ["the same for a million devices", f"{1e6 * 4 / (POLL * LATEST):,.0f}"],
     ]  # fmt: skip
-    prices = [[what, f"{value:g}"] for value, what in PRICES.values()]
+    prices = [[title, f"{value:g}"] for value, title in PRICES.values()]
     return {
         "measured": markdown(["what", "measured", "by"], figures),
         "fleets": markdown(["", *(one.name for one in fleets)], rows),
@@ -260,8 +260,8 @@ def _figure(one: Measured) -> str:
     return f"{one.value * 1e3:.2f} ms" if one.value >= 1e-5 else f"{one.value * 1e6:.2f} µs"
 
 
-def _within(taken: float, limit: float) -> str:
-    return f"{limit:g} s: {'kept' if taken <= limit else '**missed**'}"
+def _within(seconds: float, limit: float) -> str:
+    return f"{limit:g} s: {'kept' if seconds <= limit else '**missed**'}"
 
 
 def filled(text: str) -> str:
@@ -270,15 +270,15 @@ def filled(text: str) -> str:
     Raises:
         KeyError: it names a block that there is not.
     """
-    made = blocks()
+    blocks_of_text = blocks()
     pattern = re.compile(r"(<!-- (?!end)(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-    return pattern.sub(lambda found: f"{found.group(1)}{made[found.group(2)]}\n{found.group(3)}", text)
+    return pattern.sub(lambda match: f"{match.group(1)}{blocks_of_text[match.group(2)]}\n{match.group(3)}", text)
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Whether the document says what follows from the figures."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    told("docs/scale.md says what follows from the figures", str(filled(text) == text), "True", filled(text) == text)
+    report("docs/scale.md says what follows from the figures", str(filled(text) == text), "True", filled(text) == text)
 
 
 def main() -> None:

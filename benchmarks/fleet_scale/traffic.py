@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from benchmarks.fleet.subject import PRODUCT, served
 from benchmarks.fleet_scale._serving import SEED, add_devices
 from benchmarks.fleet_scale._speaking import keys, report_of
-from benchmarks.table import Told
+from benchmarks.table import TargetReport
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
@@ -100,25 +100,27 @@ def _carry(near: socket.socket, far: socket.socket, counted: Relay, ended: threa
                     near.sendall(part)
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Measure the bytes of a device and of a fleet for each kind of exchange."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fleet = create_fleet(
             folder / "fleet", FleetSettings(name="benchmark", products=(PRODUCT,)), {}, None, time.time()
         )[0]
-        found = [_release(fleet, counter) for counter in range(1, 2 * RELEASES, 2)]
+        releases_made = [_release(fleet, counter) for counter in range(1, 2 * RELEASES, 2)]
         database = open_database(fleet.folder)
         add_devices(database, 1)
         database.close()
         plane = open_plane(fleet.folder, thread=False)
         try:
             with served(fleet.folder) as (server, _), relayed(server) as (port, relay):
-                for what, (requested, answered) in _exchanges(fleet, found[-1], plane, folder / "device", port, relay):
-                    told(f"bytes of {what}", f"{requested:,} asked, {answered:,} answered", "-", True)
+                for title, (requested, answered) in _exchanges(
+                    fleet, releases_made[-1], plane, folder / "device", port, relay
+                ):
+                    report(f"bytes of {title}", f"{requested:,} asked, {answered:,} answered", "-", True)
                 before = _files(fleet)
                 conductor(plane).rollouts.steer(_PLAN, "benchmark", "paused")
-                told("files that a step of a rollout adds", f"{_files(fleet) - before}, beside {before}", "-", True)
+                report("files that a step of a rollout adds", f"{_files(fleet) - before}, beside {before}", "-", True)
         finally:
             plane.close()
 
@@ -130,20 +132,20 @@ def _files(fleet: Fleet) -> int:
 def _exchanges(
     fleet: Fleet, release: Release, plane: Plane, device: Path, port: int, relay: Relay
 ) -> Iterator[tuple[str, tuple[int, int]]]:
-    made = conductor(plane)
+    service = conductor(plane)
     root = (fleet.metadata / "1.root.json").read_bytes()
     device.mkdir()
     pin(device, root, hashlib.sha256(root).hexdigest())
     transport = HttpTransport(f"http://127.0.0.1:{port}")
     client = Client(device, transport, SystemClock())
     body = publish_plan(fleet.folder, _plan(release), now=time.time())
-    made.scheduler.tick()
-    made.rollouts.start(body, "benchmark")
+    service.scheduler.tick()
+    service.rollouts.start(body, "benchmark")
     yield f"a first look, {RELEASES} releases, a rollout", relay.of(client.refresh)
     yield "a poll that finds nothing new (304)", relay.of(client.refresh)
-    made.rollouts.steer(_PLAN, "benchmark", "paused")
+    service.rollouts.steer(_PLAN, "benchmark", "paused")
     yield "a look after a rollout moved on", relay.of(client.refresh)
-    made.rollouts.steer(_PLAN, "benchmark", "running")
+    service.rollouts.steer(_PLAN, "benchmark", "running")
     seen = client.latest().standings
     assert seen is not None  # noqa: S101
     sha256 = seen.rollouts[0].sha256
@@ -172,6 +174,6 @@ def _release(fleet: Fleet, counter: int) -> Release:
         product=PRODUCT, counter=counter, target=path, sha256=hashlib.sha256(data).hexdigest(), length=len(data)
     )
     files = [releases.package_file(Published(release=release, of=counter), data)]
-    asked = changes.change("packages", releases.with_targets(read_held(fleet), files, time.time()))
-    publish(fleet, changes.role_files(changes.sign(read_held(fleet), asked, fleet.ring())), time.time())
+    change = changes.change("packages", releases.with_targets(read_held(fleet), files, time.time()))
+    publish(fleet, changes.role_files(changes.sign(read_held(fleet), change, fleet.ring())), time.time())
     return release

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from benchmarks.fleet_scale._listening import PRODUCT
 from benchmarks.fleet_scale._serving import Server, cpu
-from benchmarks.table import ROOT, Told, python
+from benchmarks.table import ROOT, TargetReport, python
 from edgewright.fleet.protocol.layout import package_target
 from edgewright.fleet.protocol.wire.broker import SPREAD, NewsSubscriber
 from edgewright.fleet.repository import changes, releases
@@ -36,11 +36,11 @@ from edgewright.schema.fleet_plan import Release
 DEVICES = int(os.environ.get("EDGEWRIGHT_BENCH_DEVICES", "10000"))
 WITHIN = 5.0
 _PROCESSES, _REAL = 2, 8
-_STEPS, _APART = 3, 50
+_STEPS, _STAGE_PERCENT = 3, 50
 """Steps of the rollout that are measured, and seconds between them."""
 
 
-def measure(told: Told) -> None:
+def measure(report: TargetReport) -> None:
     """Measure a fleet whose devices listen at a broker."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -56,19 +56,19 @@ def measure(told: Told) -> None:
         command = [str(Path(python()).parent / "edgewright"), "fleet", "rollout", "start", "--fleet", "fleet"]
         stages = ",".join(f"s{n}:{(n + 1) * 20}%" for n in range(_STEPS + 1)) + ",all:100%"
         (folder / "plan.toml").write_text("gates = []\n")  # nobody is there who could fail one
-        more = ["--plan", "plan.toml", "--stages", stages, "--dwell", f"{_APART}s"]
+        more = ["--plan", "plan.toml", "--stages", stages, "--dwell", f"{_STAGE_PERCENT}s"]
         more += ["--silence", "40s", "--unconfirmed", "100%"]
         subprocess.run([*command, *more], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        time.sleep(_APART / 2)
-        _asked(listening)
+        time.sleep(_STAGE_PERCENT / 2)
+        _results_of(listening)
         for one in waked:
             one.times.clear()
         for step in range(_STEPS):
-            _step(told, step, fleet.folder, listening, waked, (server.process.pid, broker[1]))
+            _step(report, step, fleet.folder, listening, waked, (server.process.pid, broker[1]))
 
 
 def _step(
-    told: Told, step: int, folder: Path, listening: list[subprocess.Popen[str]], waked: list[_Woken],
+    report: TargetReport, step: int, folder: Path, listening: list[subprocess.Popen[str]], waked: list[_Woken],
     pids: tuple[int, int],
 ) -> None:  # fmt: skip
     """Wait for the scheduler's next step and for what the devices then do."""
@@ -76,36 +76,36 @@ def _step(
     at = _committed(folder, time.time())
     time.sleep(max(0.0, at + SPREAD + 25.0 - time.time()))
     used = [cpu(pid) - was for pid, was in zip(pids, before, strict=True)]
-    found = _asked(listening)
-    heard = sorted(moment - at for one in found for moment in one["heard"])
-    requests = sorted(moment - at for one in found for moment in one["asked"])
-    times = sorted(took for one in found for took in one["latencies"])
-    wrong = {name: n for one in found for name, n in one["errors"].items()}
+    results = _results_of(listening)
+    delays = sorted(moment - at for one in results for moment in one["heard"])
+    requests = sorted(moment - at for one in results for moment in one["asked"])
+    times = sorted(took for one in results for took in one["latencies"])
+    wrong = {name: n for one in results for name, n in one["errors"].items()}
     real = sorted(moment - at for one in waked for moment in one.times)
     for one in waked:
         one.times.clear()
-    last = heard[-1] if heard else float("inf")
-    right = len(heard) >= DEVICES and len(real) >= _REAL and not wrong
-    what = f"step {step + 1} of a rollout, {DEVICES:,} devices woken"
-    got = f"{len(heard):,} heard it, the first {heard[0]:.2f} s and the last {last:.2f} s after the step's commit; "
+    last = delays[-1] if delays else float("inf")
+    right = len(delays) >= DEVICES and len(real) >= _REAL and not wrong
+    title = f"step {step + 1} of a rollout, {DEVICES:,} devices woken"
+    got = f"{len(delays):,} heard it, the first {delays[0]:.2f} s and the last {last:.2f} s after the step's commit; "
     got += f"{_REAL} wakers of the agent's own {real[0]:.2f} to {real[-1]:.2f} s" if real else "no real waker did"
-    told(what, got, f"{WITHIN:g} s", right and max(last, real[-1]) < WITHIN)
+    report(title, got, f"{WITHIN:g} s", right and max(last, real[-1]) < WITHIN)
     got = f"{len(times):,} files for {len(requests):,} devices, the last {requests[-1]:.1f} s after the commit; "
     got += f"p50 {times[len(times) // 2] * 1e3:.0f} ms, p99 {times[int(len(times) * 0.99)] * 1e3:.0f} ms, "
     got += f"errors {wrong or 'none'}; server {used[0]:.1f} s of a core, Mosquitto {used[1]:.1f} s"
-    told(f"step {step + 1}: they ask within {SPREAD:g} s", got, "no error", not wrong and len(requests) >= DEVICES)
+    report(f"step {step + 1}: they ask within {SPREAD:g} s", got, "no error", not wrong and len(requests) >= DEVICES)
 
 
 def _committed(folder: Path, since: float) -> float:
     """When the scheduler's next stage was committed, or a moment before: the time in its line of the audit log."""
     database = open_database(folder)
     try:
-        while time.time() < since + 3.0 * _APART:
+        while time.time() < since + 3.0 * _STAGE_PERCENT:
             with database.reading() as connection:
                 query = sa.select(audit.c.at).where(audit.c.what == "rollout.stage", audit.c.at > since)
-                found = connection.execute(query.order_by(audit.c.at)).scalars().first()
-            if found is not None:
-                return float(found)
+                moment = connection.execute(query.order_by(audit.c.at)).scalars().first()
+            if moment is not None:
+                return float(moment)
             time.sleep(0.1)
     finally:
         database.close()
@@ -127,7 +127,7 @@ def _fleet(folder: Path) -> Fleet:
     quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
     now = time.time()
     fleet, _ = create_fleet(folder, FleetSettings(name="benchmark", products=(PRODUCT,)), quorum, None, now)
-    contents, made = {}, []
+    contents, published = {}, []
     for counter, of in ((1, 1), (2, 2), (3, 1)):
         data = f"package {of}. ".encode() * 64
         release = Release(
@@ -135,8 +135,8 @@ def _fleet(folder: Path) -> Fleet:
             sha256=hashlib.sha256(data).hexdigest(), package=f"pump {of}",
         )  # fmt: skip
         contents[release.target] = data
-        made.append(Published(release=release, revert=counter == 3, of=of))
-    files = [releases.package_file(one, contents[one.release.target]) for one in made]
+        published.append(Published(release=release, revert=counter == 3, of=of))
+    files = [releases.package_file(one, contents[one.release.target]) for one in published]
     roles = releases.with_targets(read_held(fleet), files, now)
     settle(fleet, changes.change("releases", roles, write_targets(fleet, contents)), fleet.ring(), now)
     return fleet
@@ -187,14 +187,14 @@ def _devices(number: int, broker: int, server: int) -> Iterator[subprocess.Popen
         process.wait(30)
 
 
-def _asked(listening: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
+def _results_of(listening: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
     """Return what each process has counted since the last time."""
-    found = []
+    results = []
     for process in listening:
         assert process.stdin is not None and process.stdout is not None  # noqa: S101
         process.stdin.write("\n")
         process.stdin.flush()
     for process in listening:
         assert process.stdout is not None  # noqa: S101
-        found.append(json.loads(process.stdout.readline()))
-    return found
+        results.append(json.loads(process.stdout.readline()))
+    return results

@@ -38,8 +38,8 @@ def dense(*widths: int) -> IntegerNetwork:
     builder = Builder("dense", (widths[0],))
     builder.boundary(builder.input)
     value = builder.input
-    for place, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
-        value = builder.op("Relu", value) if place else value
+    for index, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        value = builder.op("Relu", value) if index else value
         value = builder.op("Gemm", value, *_constants(builder, rng, outputs, inputs), transB=1)
     return _integers(builder.finish({"prediction": (value, "float32", (widths[-1],))}), (widths[0],))
 
@@ -59,8 +59,10 @@ def convolutions() -> IntegerNetwork:
 
 
 def _constants(builder: Builder, rng: np.random.Generator, *shape: int) -> tuple[str, str]:
-    made = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
-    return builder.constant(made.astype(np.float32)), builder.constant(rng.normal(0, 0.2, shape[0]).astype(np.float32))
+    weights = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+    return builder.constant(weights.astype(np.float32)), builder.constant(
+        rng.normal(0, 0.2, shape[0]).astype(np.float32)
+    )
 
 
 def _integers(graph: Graph, shape: tuple[int, ...]) -> IntegerNetwork:

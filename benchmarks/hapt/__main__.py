@@ -62,7 +62,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 def _cross_validation(given: argparse.Namespace, changes: tuple[str, ...], seed: int) -> bool:
     began = time.process_time()
     forms = cross_validate(
-        given.data, changes=changes, seed=seed, every=given.every, told=_note, pipeline=given.pipeline
+        given.data, changes=changes, seed=seed, every=given.every, report_line=_note, pipeline=given.pipeline
     )
     int8, minimum = forms["int8"], LEAST_ACCURACY.get(given.pipeline, 0.0)
     within = int8.accuracy().value >= minimum
@@ -93,14 +93,14 @@ def _look(seen: Look) -> bool:
     return good and small and not seen.refused
 
 
-def _figures(forms: dict[str, Answers], asked: str) -> str:
+def _figures(forms: dict[str, Answers], question_share: str) -> str:
     """Return a table with a row for each form; the last says what was asked."""
     rows = []
     for name, answers in forms.items():
         mean, half = mean_over_people(answers.by_person(share_right))
         f1, f1_half = mean_over_people(answers.by_person(f1_of_present))
         figures = [_text(answers.accuracy()), f"{mean:.4f} ± {half:.4f}", _text(answers.macro_f1())]
-        asks = asked if name == "int8" else ""
+        asks = question_share if name == "int8" else ""
         rows.append([name, f"{len(answers.truth):,}", *figures, f"{f1:.4f} ± {f1_half:.4f}", asks])
     return markdown(
         ["form", "windows", "accuracy", "mean of people", "macro-F1", "mean of people", "asked"],

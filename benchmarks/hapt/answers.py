@@ -47,11 +47,11 @@ class Answers:
     def by_person(self, figure: Callable[[Answers], float]) -> dict[str, float]:
         """Return a figure for each person, in the order of their numbers."""
         names = sorted(np.unique(self.people), key=int)
-        made = {}
+        figures_by_name = {}
         for name in names:
             here = self.people == name
-            made[str(name)] = figure(Answers(self.truth[here], self.answer[here], self.people[here]))
-        return made
+            figures_by_name[str(name)] = figure(Answers(self.truth[here], self.answer[here], self.people[here]))
+        return figures_by_name
 
     def confusion(self) -> NDArray[np.int64]:
         """Count, rows are the truth, columns the answer."""

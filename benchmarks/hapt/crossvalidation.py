@@ -38,8 +38,10 @@ class Fold:
 def others(data: str, config: PipelineConfig) -> DataSet:
     """Return the recordings of everybody but the people who evaluate: those are dropped before a window is cut."""
     dataset = load_data(config.data, seed=config.seed, path=data)
-    held = set(config.split.test_groups)
-    kept = tuple(r for r in dataset.recordings if r.groups is not None and not held.intersection(r.groups.tolist()))
+    test_groups = set(config.split.test_groups)
+    kept = tuple(
+        r for r in dataset.recordings if r.groups is not None and not test_groups.intersection(r.groups.tolist())
+    )
     return msgspec.structs.replace(dataset, recordings=kept)
 
 
@@ -95,12 +97,12 @@ def groups_left_out(dataset: DataSet, seed: int, every: int, only: int | None) -
 
 def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = "hapt") -> Fold:
     """Train on the other people, as `train_without`, and answer for those left out."""
-    made = train_without(dataset, changes, left_out, seed, pipeline)
-    samples, test = made.material.samples, made.material.sides.test
+    fitted = train_without(dataset, changes, left_out, seed, pipeline)
+    samples, test = fitted.material.samples, fitted.material.sides.test
     truth, people = np.asarray(samples.y[test]), np.asarray(samples.groups)[test]
-    labels = np.asarray(made.graph.labels)
+    labels = np.asarray(fitted.graph.labels)
     forms = {}
-    for form in make_forms(made.config.compression, made.graph, made.material):
+    for form in make_forms(fitted.config.compression, fitted.graph, fitted.material):
         answer: Text = labels[np.argmax(answering(form.model)(samples.X[test]), axis=1)]
         forms[form.name] = Answers(truth, answer, people)
     return Fold(left_out, forms)
@@ -113,7 +115,7 @@ def cross_validate(
     seed: int,
     every: int = 1,
     only: int | None = None,
-    told: Callable[[str], None] = lambda line: None,
+    report_line: Callable[[str], None] = lambda line: None,
     pipeline: str = "hapt",
 ) -> dict[str, Answers]:
     """Return answers to the windows of everybody, each given by a network that has not seen the person.
@@ -124,21 +126,21 @@ def cross_validate(
         seed: of the runs.
         every: people left out at a time.
         only: number of folds that are run, all when None.
-        told: hears a line a fold.
+        report_line: hears a line a fold.
         pipeline: shipped name.
     """
     dataset = others(data, read_config(pipeline, changes))
-    made: list[Fold] = []
+    folds: list[Fold] = []
     for left_out in groups_left_out(dataset, seed, every, only):
         fold = one_fold(dataset, changes, left_out, seed, pipeline)
-        made.append(fold)
+        folds.append(fold)
         answers = fold.forms["int8"]
-        told(
+        report_line(
             f"person {', '.join(fold.left_out)}: {np.mean(answers.truth == answers.answer):.3f} of {len(answers.truth)}"
         )
     return {
         name: Answers(
-            *(np.concatenate([getattr(f.forms[name], part) for f in made]) for part in ("truth", "answer", "people"))
+            *(np.concatenate([getattr(f.forms[name], part) for f in folds]) for part in ("truth", "answer", "people"))
         )
-        for name in made[0].forms
+        for name in folds[0].forms
     }

@@ -51,16 +51,16 @@ def _rows(problem: Problem, samples: Samples, python: str) -> list[list[str]]:
     own = samples.own
     of = "" if samples.groups is None else f" of {len(np.unique(samples.groups))} groups"
     job = f"{problem.name}: {len(samples.truth):,} samples{of}"
-    made = [table_row(job, "Edgewright", samples, own.answers, own.size_bytes, own.fit_s, own.predict_s)]
+    rows = [table_row(job, "Edgewright", samples, own.answers, own.size_bytes, own.fit_s, own.predict_s)]
     for record, answers in _peers(samples, python):
         few = f", fitted on {record['rows']:,}" if record.get("rows") else ""
-        made.append(
+        rows.append(
             table_row("", record["name"] + few, samples, answers, record["bytes"], record["fit_s"], record["predict_s"])
         )
         if record.get("tried"):
-            tried = ", ".join(f"{name} {abs(share):.3f}" for name, share in record["tried"].items())
-            print(f"validation of {problem.name}: {tried}; all fits {record['all_fits_s']:.1f} CPU s", flush=True)
-    return made
+            candidates = ", ".join(f"{name} {abs(share):.3f}" for name, share in record["tried"].items())
+            print(f"validation of {problem.name}: {candidates}; all fits {record['all_fits_s']:.1f} CPU s", flush=True)
+    return rows
 
 
 def table_row(
@@ -92,9 +92,9 @@ def _peers(samples: Samples, python: str) -> list[tuple[dict[str, Any], NDArray[
         script = Path(__file__).with_name("fit_peers.py")
         settings = {**os.environ, **ONE_THREAD, "NUMBA_NUM_THREADS": "1"}
         subprocess.run([python, str(script), str(given), str(answered)], check=True, env=settings, timeout=LIMIT_S)
-        with np.load(answered) as found:
-            told = json.loads(str(found["told"]))
-            return [(record, found[f"answers_{number}"]) for number, record in enumerate(told)]
+        with np.load(answered) as arrays:
+            records = json.loads(str(arrays["told"]))
+            return [(record, arrays[f"answers_{number}"]) for number, record in enumerate(records)]
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def fitted(model: Model, X: Array, y: Array) -> float:
     return time.process_time() - started
 
 
-def judged(
+def peer_record(
     name: str,
     model: Model,
     fit_s: float,
@@ -94,24 +94,24 @@ def main() -> None:
     """Write the answers of the best of scikit-learn, and of MiniRocket where there are windows."""
     data = dict(np.load(sys.argv[1]))
     amounts = data["train_y"].dtype.kind == "f"
-    made: dict[str, tuple[float, float, Any]] = {}
+    fits: dict[str, tuple[float, float, Any]] = {}
     for name, model in candidates(amounts):
         fit_s = fitted(model, data["train_X"], data["train_y"])
-        made[name] = (score(model.predict(data["validation_X"]), data["validation_y"]), fit_s, model)
-    tried, total = {name: one[0] for name, one in made.items()}, sum(one[1] for one in made.values())
-    name = max(tried, key=lambda one: tried[one])
-    validation, fit_s, model = made[name]
-    record, answers = judged(name, model, fit_s, validation, data["test_X"])
+        fits[name] = (score(model.predict(data["validation_X"]), data["validation_y"]), fit_s, model)
+    validation_scores, total = {name: one[0] for name, one in fits.items()}, sum(one[1] for one in fits.values())
+    name = max(validation_scores, key=lambda one: validation_scores[one])
+    validation, fit_s, model = fits[name]
+    record, answers = peer_record(name, model, fit_s, validation, data["test_X"])
     arrays: dict[str, Any] = {"answers_0": answers}
-    told = [{**record, "tried": tried, "all_fits_s": total}]
+    records = [{**record, "tried": validation_scores, "all_fits_s": total}]
     if "train_W" in data:
         model = rocket(data["train_W"].shape[1], amounts)
         fit_s = fitted(model, data["train_W"], data["train_Wy"])
         validation = score(model.predict(data["validation_W"]), data["validation_Wy"])
-        record, answers = judged("MiniRocket and ridge", model, fit_s, validation, data["test_W"])
-        told.append({**record, "rows": len(data["train_W"])})
+        record, answers = peer_record("MiniRocket and ridge", model, fit_s, validation, data["test_W"])
+        records.append({**record, "rows": len(data["train_W"])})
         arrays["answers_1"] = answers
-    np.savez(sys.argv[2], told=json.dumps(told), **arrays)
+    np.savez(sys.argv[2], told=json.dumps(records), **arrays)
 
 
 if __name__ == "__main__":

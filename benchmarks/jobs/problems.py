@@ -104,11 +104,11 @@ class Samples:
 def samples_of(problem: Problem, seed: int = 1) -> Samples:
     """Read, split and prepare a problem, and run its pipeline once."""
     with tempfile.TemporaryDirectory() as room:
-        data, changes = _made(problem, Path(room)) if problem.words else (str(DATA / problem.folder), ())
+        data, changes = _prepared(problem, Path(room)) if problem.words else (str(DATA / problem.folder), ())
         return _samples(problem, data, changes, seed)
 
 
-def _made(problem: Problem, room: Path) -> tuple[str, tuple[str, ...]]:
+def _prepared(problem: Problem, room: Path) -> tuple[str, tuple[str, ...]]:
     """Return where the first step of a job wrote its samples, and what it says of the split."""
     folder = (ROOT / problem.pipeline).parent
     step = msgspec.convert({**read_job(folder).steps[0], **problem.words}, words.Config)

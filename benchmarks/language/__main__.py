@@ -14,18 +14,18 @@ from benchmarks.table import markdown, verdict
 def main(wanted: list[str]) -> int:
     """Print the table; 1 when a target is missed."""
     names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if module.name != "__main__")
-    found: list[Row] = []
+    rows: list[Row] = []
     for name in names:
         offered = getattr(importlib.import_module(f"benchmarks.language.{name}"), "rows", None)
         if offered is not None and (not wanted or name in wanted):
             print(f"{name} ...", file=sys.stderr, flush=True)
-            found += offered()
+            rows += offered()
     cells = [
         [row.task, row.model, row.reached, row.takes, row.target, "" if row.within is None else verdict(row.within)]
-        for row in found
+        for row in rows
     ]
     print(markdown(["task", "model", "reached", "takes", "target", ""], cells))
-    return int(any(row.within is False for row in found))
+    return int(any(row.within is False for row in rows))
 
 
 if __name__ == "__main__":

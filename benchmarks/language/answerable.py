@@ -29,7 +29,7 @@ from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.nlp.utterance.head import Encodes
 
 # What may be refused of answerable questions to an article, and what must be of questions to other articles.
-MOST, LEAST = 0.04, 0.90
+MAX_REFUSED, MIN_REFUSED = 0.04, 0.90
 Set = tuple[list[Block], list[Question]]
 
 
@@ -98,7 +98,7 @@ def rows() -> list[Row]:
     """Return shares refused by words, and with vectors where there is an encoder, of the reporting part."""
     directory = encoder_directory()
     ways = [("words", None), *((("hybrid", load(directory)),) if directory else ())]
-    made = []
+    rows = []
     for way, encoder in ways:
         refused: dict[tuple[str, bool], list[tuple[bool, str]]] = defaultdict(list)
         with tempfile.TemporaryDirectory() as temporary:
@@ -109,18 +109,18 @@ def rows() -> list[Row]:
                         answered = opened.ask(question.text, vector, top=1).answered
                         group = source.group or question.group
                         refused[source.name, source.answerable].append((not answered, group))
-        for (name, answerable), found in sorted(refused.items()):
-            share = float(np.mean([gone for gone, _ in found]))
-            low, high = interval([gone for gone, _ in found], [group for _, group in found])
+        for (name, answerable), answers in sorted(refused.items()):
+            share = float(np.mean([gone for gone, _ in answers]))
+            low, high = interval([gone for gone, _ in answers], [group for _, group in answers])
             target, within = "", None
             if name == "xquad article" and way == "words":
-                target = f"under {100 * MOST:.0f} %" if answerable else f"at least {100 * LEAST:.0f} %"
-                within = share < MOST if answerable else share >= LEAST
+                target = f"under {100 * MAX_REFUSED:.0f} %" if answerable else f"at least {100 * MIN_REFUSED:.0f} %"
+                within = share < MAX_REFUSED if answerable else share >= MIN_REFUSED
             kind = "questions with an answer" if answerable else "questions without"
             reached = f"{100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-            task = f"{name}: {len(found)} {kind}, refused"
-            made.append(Row(task, f"Edgewright, {way}", reached, "", target, within))
-    return made
+            task = f"{name}: {len(answers)} {kind}, refused"
+            rows.append(Row(task, f"Edgewright, {way}", reached, "", target, within))
+    return rows
 
 
 if __name__ == "__main__":

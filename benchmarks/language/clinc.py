@@ -30,7 +30,7 @@ from edgewright.training.metrics import wilson
 
 SIZE, LEAST_FEW, FEW = 600_000, 0.90, 10
 # Right as answered, were nothing refused, and area.
-LEAST, LEAST_NAMED, LEAST_AREA = 0.91, 0.94, 0.97
+MIN_ANSWERED, LEAST_NAMED, LEAST_AREA = 0.91, 0.94, 0.97
 TASK = "CLINC150, half of val, in scope / out-of-scope AUROC"
 FEW_TASK = "CLINC150, ten labels a class"
 Texts = list[str]
@@ -67,37 +67,37 @@ class Given(msgspec.Struct, frozen=True):
 def rows() -> list[Row]:
     """Return the student with and without a teacher, and the peers."""
     given = read()
-    made = [*student(given), alone(given), _row("TF-IDF (1, 2) + linear SVM, scikit-learn", *_svm(given), given)]
+    rows = [*student(given), alone(given), _row("TF-IDF (1, 2) + linear SVM, scikit-learn", *_svm(given), given)]
     path = encoder_directory()
     if path is None:
         absent = "no encoder; EDGEWRIGHT_ENCODER names one"
-        return [*made, *(left_out(task, "MiniLM + logistic regression", absent) for task in (TASK, FEW_TASK))]
+        return [*rows, *(left_out(task, "MiniLM + logistic regression", absent) for task in (TASK, FEW_TASK))]
     encoder = Remembering(load(path))
     head = LogisticRegression(C=10, max_iter=300).fit(encoder.encode(given.train), given.targets)
     known, unknown = (head.decision_function(encoder.encode(texts)) for texts in (given.val, given.outside))
-    made.append(_row("MiniLM + logistic regression", known, unknown, f"{encoder.bytes / 1e6:.0f} MB", given))
-    return [*made, *student(given, Teacher(encoder)), *taught(given, encoder)]
+    rows.append(_row("MiniLM + logistic regression", known, unknown, f"{encoder.bytes / 1e6:.0f} MB", given))
+    return [*rows, *student(given, Teacher(encoder)), *taught(given, encoder)]
 
 
 def read() -> Given:
     """Return the parts that there are."""
-    found = msgspec.json.decode(
+    document = msgspec.json.decode(
         (DATA / "clinc150" / "data_full.json").read_bytes(), type=dict[str, list[tuple[str, str]]]
     )
-    names, targets = np.unique([intent for _, intent in found["train"]], return_inverse=True)
-    truth = np.searchsorted(names, [intent for _, intent in found["val"]])
-    texts = {part: [text for text, _ in pairs] for part, pairs in found.items()}
+    names, targets = np.unique([intent for _, intent in document["train"]], return_inverse=True)
+    truth = np.searchsorted(names, [intent for _, intent in document["val"]])
+    texts = {part: [text for text, _ in pairs] for part, pairs in document.items()}
     random = np.random.default_rng(17)
     chosen = np.zeros(len(truth), np.bool_)
     for k in range(len(names)):
         own = np.flatnonzero(truth == k)
         chosen[random.permutation(own)[: len(own) // 2]] = True
-    apart = np.zeros(len(texts["oos_val"]), np.bool_)
-    apart[random.permutation(len(apart))[: len(apart) // 2]] = True
+    is_validation = np.zeros(len(texts["oos_val"]), np.bool_)
+    is_validation[random.permutation(len(is_validation))[: len(is_validation) // 2]] = True
     return Given(
         texts["train"], targets, _kept(texts["val"], chosen), truth[chosen],
-        [*texts["oos_train"], *_kept(texts["oos_val"], apart)],
-        _kept(texts["val"], ~chosen), truth[~chosen], _kept(texts["oos_val"], ~apart), tuple(map(str, names)),
+        [*texts["oos_train"], *_kept(texts["oos_val"], is_validation)],
+        _kept(texts["val"], ~chosen), truth[~chosen], _kept(texts["oos_val"], ~is_validation), tuple(map(str, names)),
     )  # fmt: skip
 
 
@@ -120,11 +120,11 @@ def alone(given: Given) -> Row:
     """Return what `language train` makes of the few labels alone."""
     texts, targets, _ = few(given)
     parts = Parts(given.names, texts, targets, given.judges, given.judged, given.known_outside, False)
-    made = train_student(parts, How(size=SIZE))
-    right, refused = answers(made, given.val, given.truth)
+    trained = train_student(parts, How(size=SIZE))
+    right, refused = answers(trained, given.val, given.truth)
     shown = f"{_share(float(np.mean(right)), given)}, as answered {100 * np.mean(right & ~refused):.1f} %"
-    taken = "linear" if isinstance(made.spec, StudentSpec) and made.spec.hidden == given.classes else "network"
-    return Row(FEW_TASK, f"int8 student of the labels alone ({taken})", shown, f"{made.bytes / 1000:.0f} kB")
+    form = "linear" if isinstance(trained.spec, StudentSpec) and trained.spec.hidden == given.classes else "network"
+    return Row(FEW_TASK, f"int8 student of the labels alone ({form})", shown, f"{trained.bytes / 1000:.0f} kB")
 
 
 def taught(given: Given, encoder: Encoder) -> list[Row]:
@@ -137,31 +137,38 @@ def taught(given: Given, encoder: Encoder) -> list[Row]:
     def right(logits: Scores) -> float:
         return float(np.mean(logits.argmax(axis=1) == given.truth))
 
-    found, best = right(logits_of(spec, arrays, given.val)), right(teacher.logits(encoder.encode(given.val)))
+    student_share, best = right(logits_of(spec, arrays, given.val)), right(teacher.logits(encoder.encode(given.val)))
     return [
-        Row(FEW_TASK, "int8 student of pseudo-labels", _share(found, given), f"{size / 1000:.0f} kB", "90 %; 600 kB",
-            found >= LEAST_FEW and size <= SIZE),
+        Row(
+            FEW_TASK,
+            "int8 student of pseudo-labels",
+            _share(student_share, given),
+            f"{size / 1000:.0f} kB",
+            "90 %; 600 kB",
+            student_share >= LEAST_FEW and size <= SIZE,
+        ),
         Row(FEW_TASK, "its teacher", _share(best, given), f"{encoder.bytes / 1e6:.0f} MB"),
-    ]  # fmt: skip
+    ]
 
 
 def student(given: Given, teacher: Teacher | None = None) -> list[Row]:
     """Return what a user gets by default, and what the likeliest intent alone would give."""
     parts = Parts(given.names, given.train, given.targets, given.judges, given.judged, given.known_outside, False)
-    made = train_student(parts, How(size=SIZE), teacher=teacher)
-    if not isinstance(made.spec, StudentSpec):
+    trained = train_student(parts, How(size=SIZE), teacher=teacher)
+    if not isinstance(trained.spec, StudentSpec):
         raise TypeError("a student")
-    known, unknown = (logits_of(made.spec, made.arrays, texts) for texts in (given.val, given.outside))
-    right, refused = answers(made, given.val, given.truth)
+    known, unknown = (logits_of(trained.spec, trained.arrays, texts) for texts in (given.val, given.outside))
+    right, refused = answers(trained, given.val, given.truth)
     area = auroc_interval(known.max(axis=1), unknown.max(axis=1))
     shown = f"{area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
     answered, name = float(np.mean(right & ~refused)), "int8 student" if teacher is None else "int8 student, taught"
-    gone = float(np.mean(refusals(made, unknown)))
+    gone = float(np.mean(refusals(trained, unknown)))
     return [
         Row(TASK, f"{name}, as answered",
             f"{_share(answered, given)} / {shown}; {100 * np.mean(refused):.1f} % refused, out of scope "
-            f"{100 * gone:.0f} %", f"{made.bytes / 1000:.0f} kB", f"{100 * LEAST:.0f} % / {LEAST_AREA}; 600 kB",
-            answered >= LEAST and area.value >= LEAST_AREA and made.bytes <= SIZE),
+            f"{100 * gone:.0f} %", f"{trained.bytes / 1000:.0f} kB",
+            f"{100 * MIN_ANSWERED:.0f} % / {LEAST_AREA}; 600 kB",
+            answered >= MIN_ANSWERED and area.value >= LEAST_AREA and trained.bytes <= SIZE),
         Row(TASK, "the same, were nothing refused", _share(float(np.mean(right)), given), "",
             f"{100 * LEAST_NAMED:.0f} %", float(np.mean(right)) >= LEAST_NAMED),
     ]  # fmt: skip
@@ -174,8 +181,8 @@ def _row(model: str, known: Scores, unknown: Scores, takes: str, given: Given) -
 
 
 def _share(value: float, given: Given) -> str:
-    found = wilson(round(value * len(given.truth)), len(given.truth))
-    return f"{100 * value:.2f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    interval = wilson(round(value * len(given.truth)), len(given.truth))
+    return f"{100 * value:.2f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
 def _svm(given: Given) -> tuple[Scores, Scores, str]:

@@ -91,10 +91,10 @@ def manual(folder: Path) -> tuple[list[Block], list[Question]]:
     questions = []
     with (folder / "smart_remote_qa.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            found = _section(row["section_hierarchy"], titles)
-            if found is not None:
+            matching = _section(row["section_hierarchy"], titles)
+            if matching is not None:
                 kind = "paraphrased" if row["kind"] == "Paraphrased" else "plain"
-                questions.append(Question(row["question"], kind, found[0], found[1], found[0]))
+                questions.append(Question(row["question"], kind, matching[0], matching[1], matching[0]))
     return blocks, questions
 
 
@@ -180,7 +180,7 @@ def interval(hits: Sequence[float], groups: Sequence[str], seed: int = 0, draws:
         by_group[group].append(hit)
     sums = np.array([sum(g) for g in by_group.values()])
     sizes = np.array([len(g) for g in by_group.values()])
-    drawn: NDArray[np.int64] = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    resampled: NDArray[np.int64] = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
+    means = sums[resampled].sum(axis=1) / sizes[resampled].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)

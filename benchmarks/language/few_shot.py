@@ -49,7 +49,7 @@ class Fold:
 
 
 @dataclass
-class Found:
+class FewShotAnswers:
     """Shares of one space and count, each with the number of its fold: people of a fold share their networks."""
 
     six: Shares = field(default_factory=list)
@@ -63,7 +63,7 @@ class Found:
 
 def rows() -> list[Row]:
     """Return a row a space and count."""
-    found: dict[tuple[Space, int], Found] = {}
+    answers_of: dict[tuple[Space, int], FewShotAnswers] = {}
     networks = []
     for fold in folds():
         if not fold.out:
@@ -71,13 +71,15 @@ def rows() -> list[Row]:
         for space, vectors in fold.vectors.items():
             for count in COUNTS:
                 for seed in range(DRAWS):
-                    into = found.setdefault((space, count), Found())
+                    into = answers_of.setdefault((space, count), FewShotAnswers())
                     _measure(fold, vectors, (space, count), np.random.default_rng(seed), into)
-    made = [Row(TASK, "its network, trained on all labels", f"{100 * np.mean(networks):.1f} %", "")]
-    return made + [Row(TASK, f"{key[0]}, {key[1]} examples a label", _told(one), "") for key, one in found.items()]
+    rows = [Row(TASK, "its network, trained on all labels", f"{100 * np.mean(networks):.1f} %", "")]
+    return rows + [
+        Row(TASK, f"{key[0]}, {key[1]} examples a label", _summary(one), "") for key, one in answers_of.items()
+    ]
 
 
-def _told(one: Found) -> str:
+def _summary(one: FewShotAnswers) -> str:
     return (
         f"six known activities {_share(one.six)}; one never seen, added: {_share(one.new)} of it, {_share(one.rest)} "
         f"of the others; added by the wearer's examples {_share(one.own)}; before it is added {_share(one.refused)} "
@@ -90,8 +92,8 @@ def _share(values: Shares) -> str:
     if not values:
         return "-"
     folds_of, shares = (np.array(column) for column in zip(*values, strict=True))
-    found = group_interval(folds_of, lambda rows: float(shares[rows].mean()), by="fold", within=SHARE)
-    return f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
+    interval = group_interval(folds_of, lambda rows: float(shares[rows].mean()), by="fold", within=SHARE)
+    return f"{100 * interval.value:.0f} % ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
 
 
 def folds() -> Iterator[Fold]:
@@ -128,12 +130,16 @@ def _without(dataset: DataSet, activity: str) -> DataSet:
     return msgspec.structs.replace(dataset, recordings=tuple(one(recording) for recording in dataset.recordings))
 
 
-def _measure(fold: Fold, vectors: Floats, key: tuple[Space, int], random: np.random.Generator, into: Found) -> None:
+def _measure(
+    fold: Fold, vectors: Floats, key: tuple[Space, int], random: np.random.Generator, into: FewShotAnswers
+) -> None:
     space, count = key
     names = np.unique(fold.truth)
     test = np.isin(fold.people, fold.left)
-    drawn = {str(n): random.choice(np.flatnonzero(~test & (fold.truth == n)), count, replace=False) for n in names}
-    whole = _answers(vectors, drawn, np.flatnonzero(test), space)
+    examples_of = {
+        str(n): random.choice(np.flatnonzero(~test & (fold.truth == n)), count, replace=False) for n in names
+    }
+    whole = _answers(vectors, examples_of, np.flatnonzero(test), space)
     truth = fold.truth[test]
     if not fold.out:
         into.six.append((fold.number, float(np.mean(whole[0] == truth))))
@@ -141,7 +147,7 @@ def _measure(fold: Fold, vectors: Floats, key: tuple[Space, int], random: np.ran
     new = truth == fold.out
     into.new.append((fold.number, float(np.mean(whole[0][new] == truth[new]))))
     into.rest.append((fold.number, float(np.mean(whole[0][~new] == truth[~new]))))
-    known = {name: places for name, places in drawn.items() if name != fold.out}
+    known = {name: places for name, places in examples_of.items() if name != fold.out}
     _, values, ratio = _answers(vectors, known, np.flatnonzero(test), space)
     into.kept.append((fold.number, float(np.mean(values[~new] != NONE))))
     into.refused.append((fold.number, float(np.mean(values[new] == NONE))))
@@ -150,19 +156,21 @@ def _measure(fold: Fold, vectors: Floats, key: tuple[Space, int], random: np.ran
         own = np.flatnonzero((fold.people == person) & (fold.truth == fold.out))
         if len(own) > count:
             given = random.choice(own, count, replace=False)
-            judged = np.setdiff1d(own, given)
-            nearest = _answers(vectors, {**known, fold.out: given}, judged, space)[0]
+            test_rows = np.setdiff1d(own, given)
+            nearest = _answers(vectors, {**known, fold.out: given}, test_rows, space)[0]
             into.own.append((fold.number, float(np.mean(nearest == fold.out))))
 
 
-def _answers(vectors: Floats, drawn: dict[str, Numbers], judged: Numbers, space: Space) -> tuple[Text, Text, Floats]:
+def _answers(
+    vectors: Floats, examples_of: dict[str, Numbers], test_rows: Numbers, space: Space
+) -> tuple[Text, Text, Floats]:
     """Nearest label, what is said, and the distance in units of the limit."""
-    names = list(drawn)
-    owners = np.repeat(np.arange(len(names)), [len(drawn[name]) for name in names])
-    examples = Examples(vectors[np.concatenate(list(drawn.values()))], owners, LIMITS[space])
-    made = examples.answers(vectors[judged], names, [""] * len(judged))
-    ratio = np.array([one.distance / one.limit for one in made], np.float32)
-    return np.array([one.nearest for one in made]), np.array([one.label for one in made]), ratio
+    names = list(examples_of)
+    owners = np.repeat(np.arange(len(names)), [len(examples_of[name]) for name in names])
+    examples = Examples(vectors[np.concatenate(list(examples_of.values()))], owners, LIMITS[space])
+    answers = examples.answers(vectors[test_rows], names, [""] * len(test_rows))
+    ratio = np.array([one.distance / one.limit for one in answers], np.float32)
+    return np.array([one.nearest for one in answers]), np.array([one.label for one in answers]), ratio
 
 
 if __name__ == "__main__":

@@ -69,9 +69,9 @@ def series(part: Part, which: str) -> list[Floats]:
 
 def rows() -> list[Row]:
     """Ours, the pooled one, and peers."""
-    made: list[Row] = []
+    rows: list[Row] = []
     for part in PARTS:
-        made += _m4(part)
+        rows += _m4(part)
     pool = fit_pool(series(PARTS[0], "train"), PARTS[0].seasons, PARTS[0].horizon)
     fitted = _ett("ours, seasons named", lambda values: fit_forecaster(values, ETT))
     default = _ett(
@@ -81,43 +81,45 @@ def rows() -> list[Row]:
     unseen = _ett("ours, zero-shot: learnt on M4 hourly", lambda values: adopt_pool(pool, values, ETT))
     weekly = Form("week", "level", 0, (168,), 168, fitted=False)
     naive = _ett("seasonal naive, a week", lambda values: fit(weekly, values))
-    return [*made, default, fitted, unseen, naive]
+    return [*rows, default, fitted, unseen, naive]
 
 
 def _m4(part: Part) -> list[Row]:
     train, test = series(part, "train"), series(part, "test")
     request, task = ForecastRequest(part.horizon, part.seasons), f"M4 {part.name.lower()}, {len(train)} series, MASE"
-    found: dict[str, list[tuple[float, float, float]]] = {}
-    held, sizes = np.zeros(2), []
+    errors: dict[str, list[tuple[float, float, float]]] = {}
+    covered, sizes = np.zeros(2), []
 
     def add(name: str, number: int, forecast: Floats, seconds: float) -> None:
         error = float(np.abs(forecast - test[number]).mean()) / naive_error(train[number], part.unit)
-        found.setdefault(name, []).append((error, smape(test[number], forecast), seconds))
+        errors.setdefault(name, []).append((error, smape(test[number], forecast), seconds))
 
     def ours(name: str, number: int, seasons: Callable[[], tuple[int, ...]]) -> tuple[ForecasterFile, Forecast]:
         began = time.process_time()
-        made = fit_forecaster(train[number], ForecastRequest(part.horizon, seasons()))
+        forecaster = fit_forecaster(train[number], ForecastRequest(part.horizon, seasons()))
         spent = time.process_time() - began
-        coming = made.start().forecast(part.horizon)
+        coming = forecaster.start().forecast(part.horizon)
         add(name, number, coming.middle, spent)
-        return made, coming
+        return forecaster, coming
 
     with _peers() as peers:
         for number, values in enumerate(train):
-            made, coming = ours(DEFAULT, number, partial(_seasons, values, part.horizon))
+            forecaster, coming = ours(DEFAULT, number, partial(_seasons, values, part.horizon))
             ours(BY_CLOCK, number, partial(_seasons, values, part.horizon, part.step))
             ours(NAMED, number, lambda: part.seasons)
-            held += ((test[number] >= coming.low) & (test[number] <= coming.high)).mean(axis=1) / len(train)
-            sizes.append(len(forecaster_bytes(made)))
+            covered += ((test[number] >= coming.low) & (test[number] <= coming.high)).mean(axis=1) / len(train)
+            sizes.append(len(forecaster_bytes(forecaster)))
             question = {"values": values.tolist(), "horizon": part.horizon, "season": part.unit}
             for name, (forecast, seconds) in peers(question).items():
                 add(f"{name}, statsforecast", number, np.array(forecast), seconds)
-    for number, made, seconds in _zero_shot(part, train, request):
-        add("ours, zero-shot: learnt on other series", number, made.start().forecast(part.horizon).middle, seconds)
+    for number, forecaster, seconds in _zero_shot(part, train, request):
+        add(
+            "ours, zero-shot: learnt on other series", number, forecaster.start().forecast(part.horizon).middle, seconds
+        )
     made_rows = [
-        _row(task, name, scores, part, f"; intervals held {held[0]:.0%}, {held[1]:.0%} of 80, 95 %; "
+        _row(task, name, scores, part, f"; intervals held {covered[0]:.0%}, {covered[1]:.0%} of 80, 95 %; "
              f"file {np.median(sizes) / 1000:.1f} kB" if name == DEFAULT else "", len(train))
-        for name, scores in found.items()
+        for name, scores in errors.items()
     ]  # fmt: skip
     return made_rows if PEERS else [*made_rows, left_out(task, "statsforecast", "EDGEWRIGHT_PEERS names no Python")]
 
@@ -139,14 +141,16 @@ def _row(task: str, name: str, scores: list[tuple[float, float, float]], part: P
     )
 
 
-def _zero_shot(part: Part, train: list[Floats], asked: ForecastRequest) -> Iterator[tuple[int, ForecasterFile, float]]:
+def _zero_shot(
+    part: Part, train: list[Floats], request: ForecastRequest
+) -> Iterator[tuple[int, ForecasterFile, float]]:
     """Each half of the series by recursions that were learnt on the other half."""
     for half in (0, 1):
         pool = fit_pool(train[1 - half :: 2], part.seasons, part.horizon)
         for number in range(half, len(train), 2):
             began = time.process_time()
-            made = adopt_pool(pool, train[number], asked)
-            yield number, made, time.process_time() - began
+            adopted = adopt_pool(pool, train[number], request)
+            yield number, adopted, time.process_time() - began
 
 
 def _ett(name: str, make: Callable[[Floats], ForecasterFile | LinearModel]) -> Row:
@@ -157,9 +161,9 @@ def _ett(name: str, make: Callable[[Floats], ForecasterFile | LinearModel]) -> R
     origins = np.arange(_ETT_KNOWN, _ETT_END - _ETT_AHEAD + 1)
     for column in table.T:
         began = time.process_time()
-        made = make(column[:_ETT_KNOWN])
+        forecaster = make(column[:_ETT_KNOWN])
         spent += time.process_time() - began
-        model = made.spec.model if isinstance(made, ForecasterFile) else made
+        model = forecaster.spec.model if isinstance(forecaster, ForecasterFile) else forecaster
         forecasts = unscaled(model, run(model, column, origins, _ETT_AHEAD))
         truth = column[origins[:, None] + np.arange(_ETT_AHEAD)]
         errors.append(float(np.mean(((truth - forecasts) / column[:_ETT_TRAIN].std()) ** 2)))

@@ -12,18 +12,18 @@ import time
 from typing import Any
 
 
-def answer(asked: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Each method on one series."""
     models: Any = importlib.import_module("statsforecast.models")
     numpy: Any = importlib.import_module("numpy")
-    values, season = numpy.array(asked["values"]), asked["season"]
-    made = {}
+    values, season = numpy.array(request["values"]), request["season"]
+    forecasts = {}
     for name in ("SeasonalNaive", "Theta", "AutoETS"):
         method = getattr(models, name)(season_length=season)
         began = time.process_time()
-        forecast = method.forecast(y=values, h=asked["horizon"])["mean"]
-        made[name] = [forecast.tolist(), time.process_time() - began]
-    return made
+        forecast = method.forecast(y=values, h=request["horizon"])["mean"]
+        forecasts[name] = [forecast.tolist(), time.process_time() - began]
+    return forecasts
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from edgewright.language.utterances import read
 from edgewright.nlp.utterance.student import Student
 from edgewright.schema.language import StudentSpec, Utterance
 
-SIZE, LESS, LEAST = 64_000, 0.003, 0.980
+SIZE, LESS, MIN_ACCURACY = 64_000, 0.003, 0.980
 TASK = "SNIPS intents, 5 folds, right"
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
@@ -48,49 +48,50 @@ def rows() -> list[Row]:
     parts = folds([one.intent for one in given])
     ours, named, size = [], [], 0
     for train, test in parts:
-        made = train_student(parted([given[k] for k in train], (), 0), How(size=SIZE))
-        size = made.bytes
-        right, refused = answers(made, list(texts[test]), targets[test])
+        trained = train_student(parted([given[k] for k in train], (), 0), How(size=SIZE))
+        size = trained.bytes
+        right, refused = answers(trained, list(texts[test]), targets[test])
         ours.append(float(np.mean(right & ~refused)))
         named.append(float(np.mean(right)))
     svm, length = _svm(texts, targets, parts)
     minimum = float(np.mean(svm)) - LESS
     rows_made = [
-        Row(TASK, "int8 student, as answered", _told(ours), f"{size / 1000:.1f} kB", f"{100 * LEAST:.1f}; 64 kB",
-            float(np.mean(ours)) >= LEAST and size <= SIZE),
-        Row(TASK, "the same, were nothing refused", _told(named), "", f"SVM less .3: {100 * minimum:.2f}",
+        Row(TASK, "int8 student, as answered", _summary(ours), f"{size / 1000:.1f} kB",
+            f"{100 * MIN_ACCURACY:.1f}; 64 kB",
+            float(np.mean(ours)) >= MIN_ACCURACY and size <= SIZE),
+        Row(TASK, "the same, were nothing refused", _summary(named), "", f"SVM less .3: {100 * minimum:.2f}",
             float(np.mean(named)) >= minimum),
-        Row(TASK, "TF-IDF (1, 2) + linear SVM, scikit-learn", _told(svm), f"{length / 1e6:.1f} MB"),
+        Row(TASK, "TF-IDF (1, 2) + linear SVM, scikit-learn", _summary(svm), f"{length / 1e6:.1f} MB"),
     ]  # fmt: skip
     return rows_made + _encoder(list(texts), targets, parts)
 
 
 def answers(
-    made: TrainedHead, texts: list[str], truth: NDArray[np.int64]
+    trained: TrainedHead, texts: list[str], truth: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Of which texts the likeliest intent is right, and which are refused, each of shape (n,)."""
-    if not isinstance(made.spec, StudentSpec):
+    if not isinstance(trained.spec, StudentSpec):
         raise TypeError("a student")
-    logits = logits_of(made.spec, made.arrays, texts)
-    return logits.argmax(axis=1) == truth, refusals(made, logits)
+    logits = logits_of(trained.spec, trained.arrays, texts)
+    return logits.argmax(axis=1) == truth, refusals(trained, logits)
 
 
-def refusals(made: TrainedHead, logits: NDArray[Any]) -> NDArray[np.bool_]:
+def refusals(trained: TrainedHead, logits: NDArray[Any]) -> NDArray[np.bool_]:
     """Which texts a student refuses, shape (n,), by their integer logits."""
-    if not isinstance(made.spec, StudentSpec):
+    if not isinstance(trained.spec, StudentSpec):
         raise TypeError("a student")
-    limits = Student(made.spec, made.arrays, len(made.intents), "the student").limits
+    limits = Student(trained.spec, trained.arrays, len(trained.intents), "the student").limits
     return np.asarray(logits.max(axis=1) < limits[logits.argmax(axis=1)], np.bool_)
 
 
 def _svm(texts: NDArray[np.object_], targets: NDArray[np.int64], parts: Folds) -> tuple[list[float], int]:
-    found, length = [], 0
+    accuracies, length = [], 0
     for train, test in parts:
         model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LinearSVC())
         model.fit(texts[train], targets[train])
         length = model[-1].coef_.nbytes + sum(len(word) for word in model[0].vocabulary_)
-        found.append(float(np.mean(model.predict(texts[test]) == targets[test])))
-    return found, length
+        accuracies.append(float(np.mean(model.predict(texts[test]) == targets[test])))
+    return accuracies, length
 
 
 def _encoder(texts: list[str], targets: NDArray[np.int64], parts: Folds) -> list[Row]:
@@ -99,12 +100,12 @@ def _encoder(texts: list[str], targets: NDArray[np.int64], parts: Folds) -> list
         return [left_out(TASK, "MiniLM + logistic regression", "no encoder; EDGEWRIGHT_ENCODER names one")]
     encoder = load(path)
     vectors = encoder.encode(texts)
-    found = []
+    accuracies = []
     for train, test in parts:
         model = LogisticRegression(C=10, max_iter=300).fit(vectors[train], targets[train])
-        found.append(float(np.mean(model.predict(vectors[test]) == targets[test])))
-    return [Row(TASK, "MiniLM + logistic regression", _told(found), f"{encoder.bytes / 1e6:.0f} MB")]
+        accuracies.append(float(np.mean(model.predict(vectors[test]) == targets[test])))
+    return [Row(TASK, "MiniLM + logistic regression", _summary(accuracies), f"{encoder.bytes / 1e6:.0f} MB")]
 
 
-def _told(values: Sequence[float]) -> str:
+def _summary(values: Sequence[float]) -> str:
     return f"{100 * np.mean(values):.2f} % ({100 * min(values):.2f} to {100 * max(values):.2f})"

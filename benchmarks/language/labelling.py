@@ -44,13 +44,13 @@ class Set(msgspec.Struct, frozen=True):
 def rows() -> list[Row]:
     """Return what is measured."""
     snips, clinc, hapt = _snips(), _clinc(), _hapt()
-    made = [row for one in (snips, clinc, hapt) for row in _next(one)]
-    made += [_sure(one, by) for one in (snips, clinc, hapt) for by in map(suggester_of, ("linear", "neighbours"))]
-    made += [_flips(one) for one in (clinc, hapt)]
+    rows = [row for one in (snips, clinc, hapt) for row in _next(one)]
+    rows += [_sure(one, by) for one in (snips, clinc, hapt) for by in map(suggester_of, ("linear", "neighbours"))]
+    rows += [_flips(one) for one in (clinc, hapt)]
     path = encoder_directory()
     if path is not None:
-        made.append(_structured(clinc, load(path)))
-    return [*made, _audit()]
+        rows.append(_structured(clinc, load(path)))
+    return [*rows, _audit()]
 
 
 def _encoded(texts: list[str]) -> Floats:
@@ -104,12 +104,12 @@ def _next(one: Set) -> list[Row]:
         pool, judges = np.sort(order[: len(order) // 2]), order[len(order) // 2 :]
         for name, values in reached.items():
             picked = random.permutation(pool)[:BUDGET] if name == "random order" else _picked(one, pool, seed)
-            found = logits(one.vectors[picked], one.targets[picked], one.vectors[judges], len(one.classes))
-            values.append(float(np.mean(found.argmax(axis=1) == one.targets[judges])))
+            answers = logits(one.vectors[picked], one.targets[picked], one.vectors[judges], len(one.classes))
+            values.append(float(np.mean(answers.argmax(axis=1) == one.targets[judges])))
     task = f"{one.name}, accuracy after {BUDGET} labels"
     gain = np.array(reached["chosen"]) - np.array(reached["random order"])
-    made = [Row(task, name, _spread(values), f"{SEEDS} seeds") for name, values in reached.items()]
-    return [*made, Row(task, "gain", _spread(gain.tolist(), "points", signed=True), f"{SEEDS} seeds")]
+    rows = [Row(task, name, _spread(values), f"{SEEDS} seeds") for name, values in reached.items()]
+    return [*rows, Row(task, "gain", _spread(gain.tolist(), "points", signed=True), f"{SEEDS} seeds")]
 
 
 def _sure(one: Set, by: Suggester) -> Row:
@@ -166,9 +166,9 @@ def _flips(one: Set) -> Row:
         turned = random.choice(len(one.targets), round(FLIPPED * len(one.targets)), replace=False)
         labels = one.targets.copy()
         labels[turned] = (labels[turned] + random.integers(1, len(one.classes), len(turned))) % len(one.classes)
-        found = [mistake.index for mistake in likely_errors(one.vectors, labels, one.groups, seed)]
-        hit = len(np.intersect1d(found, turned))
-        precision.append(hit / max(1, len(found)))
+        suspects = [mistake.index for mistake in likely_errors(one.vectors, labels, one.groups, seed)]
+        hit = len(np.intersect1d(suspects, turned))
+        precision.append(hit / max(1, len(suspects)))
         recall.append(hit / len(turned))
     text = f"precision {100 * np.mean(precision):.1f} %, recall {100 * np.mean(recall):.1f} %"
     return Row(
@@ -184,10 +184,10 @@ def _structured(one: Set, encoder: Encoder) -> Row:
     few = np.flatnonzero(np.bincount(labels, minlength=len(one.classes)) < 10)
     kept = np.flatnonzero(~np.isin(labels, few))
     wrong = np.flatnonzero(labels[kept] != one.targets[kept])
-    found = [mistake.index for mistake in likely_errors(one.vectors[kept], labels[kept])]
-    hit = len(np.intersect1d(found, wrong))
+    suspects = [mistake.index for mistake in likely_errors(one.vectors[kept], labels[kept])]
+    hit = len(np.intersect1d(suspects, wrong))
     rate = f"{100 * len(wrong) / len(kept):.1f} % wrong"
-    text = f"precision {100 * hit / max(1, len(found)):.1f} %, recall {100 * hit / len(wrong):.1f} %"
+    text = f"precision {100 * hit / max(1, len(suspects)):.1f} %, recall {100 * hit / len(wrong):.1f} %"
     return Row(f"{one.name}, labels by the names of intents ({rate})", "likely errors", text, f"{len(kept):,} items")
 
 

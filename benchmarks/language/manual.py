@@ -26,7 +26,7 @@ AT_LEAST, MILLISECONDS, HYBRID_MILLISECONDS = 0.87, 1.0, 30.0
 Hit = tuple[bool, bool, float]
 
 
-def found(index: DocumentIndex, question: Question, encoder: Encodes | None) -> Hit:
+def hit_of(index: DocumentIndex, question: Question, encoder: Encodes | None) -> Hit:
     """Return whether the first section and one of the first five is right, and milliseconds, the encoder's included."""
     begun = time.perf_counter()
     vector = None if encoder is None else encoder.encode([question.text])[0]
@@ -40,13 +40,13 @@ def recall(index: Path, questions: Sequence[Question], encoder: Encodes | None) 
     """Return rows of the table for one way."""
     with DocumentIndex(index) as opened:
         for question in questions[:5]:
-            found(opened, question, encoder)
-        hits = [found(opened, question, encoder) for question in questions]
+            hit_of(opened, question, encoder)
+        hits = [hit_of(opened, question, encoder) for question in questions]
     limit = MILLISECONDS if encoder is None else HYBRID_MILLISECONDS
-    return told(questions, hits, "Edgewright, FTS5" if encoder is None else "Edgewright, hybrid", limit)
+    return recall_row(questions, hits, "Edgewright, FTS5" if encoder is None else "Edgewright, hybrid", limit)
 
 
-def told(questions: Sequence[Question], hits: Sequence[Hit], model: str, limit: float | None) -> list[Row]:
+def recall_row(questions: Sequence[Question], hits: Sequence[Hit], model: str, limit: float | None) -> list[Row]:
     """Return rows of one model; without a limit it is a peer."""
     middle, slow = np.percentile([h[2] for h in hits], [50, 99])
     rows = []
@@ -75,7 +75,7 @@ def peer(questions: Sequence[Question]) -> list[Row]:
         spent = (time.perf_counter() - begun) * 1e3
         right = [plain(blocks[n].path[0]) == question.place for n in given]
         hits.append((bool(right and right[0]), any(right), spent))
-    return told(questions, hits, "SQLite FTS5 as it comes", None)
+    return recall_row(questions, hits, "SQLite FTS5 as it comes", None)
 
 
 def rows() -> list[Row]:
@@ -84,8 +84,8 @@ def rows() -> list[Row]:
     kept = [q for q in questions if not q.chosen_on]
     directory = encoder_directory()
     with tempfile.TemporaryDirectory() as temporary:
-        made = recall(index_of(Path(temporary) / "words.index", blocks), kept, None)
+        rows = recall(index_of(Path(temporary) / "words.index", blocks), kept, None)
         if directory is not None:
             encoder = load(directory)
-            made += recall(index_of(Path(temporary) / "hybrid.index", blocks, encoder), kept, encoder)
-    return made + peer(kept)
+            rows += recall(index_of(Path(temporary) / "hybrid.index", blocks, encoder), kept, encoder)
+    return rows + peer(kept)

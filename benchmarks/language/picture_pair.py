@@ -58,8 +58,8 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         pair = write_pair(Path(folder) / "pair", path, fit_tower(train.pictures[known], train.truth[known], lines))
         encoder = MediaEncoder(pair)
-        made = []
-        for what, among in (("trained on", ~unseen), ("never seen", unseen)):
+        rows = []
+        for title, among in (("trained on", ~unseen), ("never seen", unseen)):
             numbers = np.flatnonzero(among)
             labels = labels_of({names[k]: [line_of(names[k])] for k in numbers}, [])
             chooser, right = media_chooser(labels, encoder), []
@@ -70,8 +70,8 @@ def rows() -> list[Row]:
                     choice = chooser.choose(encoder.encode_file(file_path)[None])[0]
                     right.append(choice.nearest == names[truth])
             reached = f"{share(np.array(right))} of {len(right)}, by chance {100 / len(numbers):.1f} %"
-            made.append(Row(TASK, f"{len(numbers)} classes {what}", reached, ""))
-    return made
+            rows.append(Row(TASK, f"{len(numbers)} classes {title}", reached, ""))
+    return rows
 
 
 def line_of(name: str) -> str:
@@ -82,8 +82,8 @@ def line_of(name: str) -> str:
 def coarse_names() -> list[str]:
     """Return names of the coarse classes, by their numbers."""
     with (DATA / "grocery" / "classes.csv").open(encoding="utf-8", newline="") as file:
-        found = {int(row["Coarse Class ID (int)"]): row["Coarse Class Name (str)"] for row in csv.DictReader(file)}
-    return [found[k] for k in range(len(found))]
+        names = {int(row["Coarse Class ID (int)"]): row["Coarse Class Name (str)"] for row in csv.DictReader(file)}
+    return [names[k] for k in range(len(names))]
 
 
 def shelf(part: str) -> Shelf:
@@ -92,12 +92,12 @@ def shelf(part: str) -> Shelf:
         table = list(csv.DictReader(file))
     with zipfile.ZipFile(DATA / "grocery" / f"{part}.zip") as archive:
         files = [archive.read(row["file"]) for row in table]
-    made = np.empty((len(files), 3, SIDE, SIDE), np.float32)
+    pictures = np.empty((len(files), 3, SIDE, SIDE), np.float32)
     for number, data in enumerate(files):
         with Image.open(io.BytesIO(data)) as picture:
             small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-            made[number] = np.asarray(small, np.float32).transpose(2, 0, 1) / 255
-    return Shelf(made, np.array([int(row["coarse"]) for row in table]), files)
+            pictures[number] = np.asarray(small, np.float32).transpose(2, 0, 1) / 255
+    return Shelf(pictures, np.array([int(row["coarse"]) for row in table]), files)
 
 
 def grid(pictures: Floats) -> Floats:
@@ -182,8 +182,8 @@ def write_pair(folder: Path, text: Path, tower: list[Floats]) -> Path:
     names = ("kernel_1", "offset_1", "kernel_2", "offset_2")
     constants = [numpy_helper.from_array(array, name) for array, name in zip(tower, names, strict=True)]
     given = helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])
-    made = helper.make_tensor_value_info("image_embeds", TensorProto.FLOAT, ["N", tower[3].shape[0]])
-    graph = helper.make_graph(nodes, "pictures", [given], [made], constants)
+    output = helper.make_tensor_value_info("image_embeds", TensorProto.FLOAT, ["N", tower[3].shape[0]])
+    graph = helper.make_graph(nodes, "pictures", [given], [output], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, str(folder / "vision_model.onnx"))
     return folder

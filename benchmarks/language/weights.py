@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from benchmarks.language.answerable import MOST, sets, sources
+from benchmarks.language.answerable import MAX_REFUSED, sets, sources
 from benchmarks.language.document_sets import Question, index_of, interval, truths
 from edgewright.language.embedding import load
 from edgewright.nlp.documents import search
@@ -46,25 +46,25 @@ class Remembered:
 
     def __init__(self, encoder: Encodes) -> None:
         self.name, self.dimensions = encoder.name, encoder.dimensions
-        self._encoder, self._made = encoder, dict[str, NDArray[np.float32]]()
+        self._encoder, self._built = encoder, dict[str, NDArray[np.float32]]()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (n, d)."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._made]
+        new = [text for text in dict.fromkeys(texts) if text not in self._built]
         if new:
-            self._made.update(zip(new, self._encoder.encode(new), strict=True))
-        return np.stack([self._made[text] for text in texts])
+            self._built.update(zip(new, self._encoder.encode(new), strict=True))
+        return np.stack([self._built[text] for text in texts])
 
 
 def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -> list[Case]:
     """Return figures of the candidates of each question, and which of them are right."""
-    made = []
+    answered_rows = []
     with DocumentIndex(index) as opened:
         for question, right in zip(questions, truths(index, questions), strict=True):
             looked = opened.look(question.text, None if encoder is None else encoder.encode([question.text])[0])
             if looked is not None:
-                made.append((looked[0], np.isin(looked[1], list(right))))
-    return made
+                answered_rows.append((looked[0], np.isin(looked[1], list(right))))
+    return answered_rows
 
 
 def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: int, start: Floats) -> Floats:
@@ -97,12 +97,12 @@ def _pairs(figures: Floats, right: NDArray[np.bool_], learnt: Floats) -> Floats:
 
 def tops(index: Path, questions: Sequence[Question], encoder: Encodes | None, learnt: Floats) -> Floats:
     """Return figures of the best sentence of each question, shape (questions, figures)."""
-    made = []
+    feature_rows = []
     with DocumentIndex(index) as opened:
         for question in questions:
             looked = opened.look(question.text, None if encoder is None else encoder.encode([question.text])[0])
-            made.append(np.zeros(len(NAMES)) if looked is None else looked[0][np.argmax(looked[0] @ learnt)])
-    return np.stack(made)
+            feature_rows.append(np.zeros(len(NAMES)) if looked is None else looked[0][np.argmax(looked[0] @ learnt)])
+    return np.stack(feature_rows)
 
 
 def main() -> None:
@@ -129,23 +129,23 @@ def _there(name: str, folder: Path, encoder: Encodes | None, learnt: Floats, col
     """Print the weights of whether the answer is there, and the limit."""
     tables, names, groups, truth = [], [], [], []
     for source in sources(folder, True, encoder):
-        found = tops(source.index, source.questions, encoder, learnt)
+        top_hits = tops(source.index, source.questions, encoder, learnt)
         with DocumentIndex(source.index) as opened:
-            size = np.full(len(found), np.log(opened.contents.sentences))
-        tables.append(np.column_stack([found[:, :columns], size]))
-        names += [source.name] * len(found)
-        truth += [source.answerable] * len(found)
+            size = np.full(len(top_hits), np.log(opened.contents.sentences))
+        tables.append(np.column_stack([top_hits[:, :columns], size]))
+        names += [source.name] * len(top_hits)
+        truth += [source.answerable] * len(top_hits)
         # With an article's document goes all that was asked of it.
         groups += [source.group or question.group for question in source.questions]
     table, kind, right = np.concatenate(tables), np.array(names), np.array(truth)
     sure = np.zeros(len(table))
     for kept, out in GroupKFold(5).split(table, groups=groups):
         sure[out] = _fitted(table[kept], right[kept], kind[kept]).predict_proba(table[out])[:, 1]
-    judged = [right & (kind == one) for one in ("xquad article", "xquad whole", "manual whole")]
+    is_evaluated = [right & (kind == one) for one in ("xquad article", "xquad whole", "manual whole")]
     group = np.array(groups)
     limit = 0.01 * max(
         step for step in range(1, 100)
-        if all(interval([*(sure[some] < 0.01 * step)], [*group[some]])[1] < MOST for some in judged)
+        if all(interval([*(sure[some] < 0.01 * step)], [*group[some]])[1] < MAX_REFUSED for some in is_evaluated)
     )  # fmt: skip
     for source_name in dict.fromkeys(names):
         for answerable in (True, False):
@@ -154,9 +154,9 @@ def _there(name: str, folder: Path, encoder: Encodes | None, learnt: Floats, col
                 text = f"{source_name}, {'answerable' if answerable else 'not'}"
                 print(f"# {text}: {np.mean(sure[some] < limit):.3f} refused")
     model = _fitted(table, right, kind)
-    made = np.zeros(len(NAMES) + 2)
-    made[:columns], made[-2:] = model.coef_[0][:-1], (model.coef_[0][-1], model.intercept_[0])
-    print(f"THERE_{name} = np.array({np.round(made, 2).tolist()})")
+    weights = np.zeros(len(NAMES) + 2)
+    weights[:columns], weights[-2:] = model.coef_[0][:-1], (model.coef_[0][-1], model.intercept_[0])
+    print(f"THERE_{name} = np.array({np.round(weights, 2).tolist()})")
     print(f"THRESHOLD_{name} = {limit:.2f}")
 
 

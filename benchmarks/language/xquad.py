@@ -26,7 +26,7 @@ AT_LEAST = 0.85
 Kept = Sequence[tuple[Question, set[int]]]
 
 
-def told(kept: Kept, best: Callable[[str], Sequence[int]], model: str, peer: bool = False) -> Row:
+def recall_row(kept: Kept, best: Callable[[str], Sequence[int]], model: str, peer: bool = False) -> Row:
     """One row: `best` gives numbers of sentences."""
     ranks, spent = [], []
     best(kept[0][0].text)
@@ -69,21 +69,21 @@ def rows() -> list[Row]:
         kept = [(q, r) for q, r in zip(questions, right, strict=True) if not q.chosen_on]
         with DocumentIndex(words) as opened:
             # What is asked for is asked of the better way, where its encoder is there.
-            made = [told(kept, ours(opened, None), "Edgewright, FTS5", peer=directory is not None)]
+            rows = [recall_row(kept, ours(opened, None), "Edgewright, FTS5", peer=directory is not None)]
         peer = plain_search.PlainSearch([("", sentence) for sentence in sentences_of(words)])
-        peers = [told(kept, lambda question: peer.best(question, 10), "SQLite FTS5 as it comes", peer=True)]
+        peers = [recall_row(kept, lambda question: peer.best(question, 10), "SQLite FTS5 as it comes", peer=True)]
         if directory is not None:
             encoder = load(directory)
             vectors = encoder.encode(sentences_of(words))
             with DocumentIndex(index_of(Path(temporary) / "hybrid.index", blocks, encoder)) as opened:
-                made.append(told(kept, ours(opened, encoder), "Edgewright, hybrid"))
+                rows.append(recall_row(kept, ours(opened, encoder), "Edgewright, hybrid"))
 
             def nearest(question: str) -> Sequence[int]:
                 order: list[int] = np.argsort(-(vectors @ encoder.encode([question])[0]))[:10].tolist()
                 return order
 
-            peers.append(told(kept, nearest, "the encoder alone", peer=True))
-    return made + peers
+            peers.append(recall_row(kept, nearest, "the encoder alone", peer=True))
+    return rows + peers
 
 
 if __name__ == "__main__":

@@ -54,14 +54,14 @@ def _snips(encoder: Encoder) -> list[Row]:
     names, truth = np.unique([one.intent for one in given], return_inverse=True)
     vectors = encoder.encode([one.text for one in given])
     whole = text_chooser(labels_of({str(n): [DESCRIPTIONS[str(n)]] for n in names}, []), encoder)
-    kept, held = [], []
+    kept, held_out = [], []
     for number, name in enumerate(names):
         # Each intent in turn is none of the others.
         without = {str(other): [DESCRIPTIONS[str(other)]] for other in names if other != name}
-        held += text_chooser(labels_of(without, []), encoder).choose(vectors[truth == number])
+        held_out += text_chooser(labels_of(without, []), encoder).choose(vectors[truth == number])
     kept = whole.choose(vectors)
     return [
-        _row(SNIPS, "descriptions, no labels", kept, held, names[truth]),
+        _row(SNIPS, "descriptions, no labels", kept, held_out, names[truth]),
         _few(SNIPS, vectors, truth, vectors, truth),
     ]
 
@@ -84,13 +84,13 @@ def clinc() -> dict[str, list[tuple[str, str]]]:
 
 def _row(task: str, model: str, known: list[Choice], outside: list[Choice], truth: NDArray[np.str_]) -> Row:
     nearest = np.array([one.nearest for one in known]) == truth
-    kept, held = ~np.array([one.none for one in known]), np.array([one.none for one in outside])
+    kept, refused = ~np.array([one.none for one in known]), np.array([one.none for one in outside])
     sure = np.array([one.cosine - one.limit for one in known]), np.array([one.cosine - one.limit for one in outside])
     area = auroc_interval(*sure)
     values = np.array([one.confidence for one in known])
     right = np.where(kept, nearest, False)
     reached = (
-        f"{share(nearest)} nearest; with 'none of these' {share(right)} right, {share(held)} of others refused, "
+        f"{share(nearest)} nearest; with 'none of these' {share(right)} right, {share(refused)} of others refused, "
         f"AUROC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}); of labels said {share(nearest[kept])} right "
         f"where {100 * values[kept].mean():.0f} % were said"
     )
@@ -99,21 +99,21 @@ def _row(task: str, model: str, known: list[Choice], outside: list[Choice], trut
 
 def share(right: NDArray[np.bool_]) -> str:
     """Return a share with its 95 % interval."""
-    found = wilson(int(right.sum()), len(right))
-    return f"{100 * right.mean():.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    interval = wilson(int(right.sum()), len(right))
+    return f"{100 * right.mean():.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
-def _few(task: str, vectors: Vectors, targets: Numbers, judged: Vectors, truth: Numbers) -> Row:
+def _few(task: str, vectors: Vectors, targets: Numbers, evaluated: Vectors, truth: Numbers) -> Row:
     """Ten labels a class, five draws, on the same vectors; where both are of one set, the drawn ones are not judged."""
-    found = []
+    accuracies = []
     for seed in range(5):
         random = np.random.default_rng(seed)
         picked = [random.choice(np.flatnonzero(targets == k), FEW, replace=False) for k in range(truth.max() + 1)]
         chosen = np.concatenate(picked)
         model = LogisticRegression(C=10, max_iter=300).fit(vectors[chosen], targets[chosen])
-        others = np.setdiff1d(np.arange(len(truth)), chosen) if judged is vectors else np.arange(len(truth))
-        found.append(float(np.mean(model.predict(judged[others]) == truth[others])))
-    reached = f"{100 * np.mean(found):.1f} % (draws {100 * min(found):.1f} to {100 * max(found):.1f})"
+        others = np.setdiff1d(np.arange(len(truth)), chosen) if evaluated is vectors else np.arange(len(truth))
+        accuracies.append(float(np.mean(model.predict(evaluated[others]) == truth[others])))
+    reached = f"{100 * np.mean(accuracies):.1f} % (draws {100 * min(accuracies):.1f} to {100 * max(accuracies):.1f})"
     return Row(task, "ten labels a class, linear head", reached, "")
 
 

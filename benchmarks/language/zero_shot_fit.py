@@ -20,7 +20,7 @@ from benchmarks.language.zero_shot import clinc
 from edgewright.language.embedding import load
 from edgewright.language.zero_shot.choice import background
 
-COUNTS, TURNS, EACH, MOST, SAME = (2, 3, 5, 8, 15, 30, 75, 150), 6, 20, 200, 0.6
+COUNTS, TURNS, EACH, MAX_EXAMPLES, SAME = (2, 3, 5, 8, 15, 30, 75, 150), 6, 20, 200, 0.6
 Floats = NDArray[np.float64]
 
 
@@ -40,9 +40,11 @@ def main() -> int:
     if path is None:
         print("no encoder", file=sys.stderr)
         return 2
-    made = cases()
-    found = minimize(lambda p: loss(made, p), [0.0, 2.0, 0.5, 0.0], method="Nelder-Mead", options={"maxiter": 600})
-    heat, (base, share, labels) = math.exp(found.x[0]), found.x[1:].tolist()
+    fit_cases = cases()
+    solution = minimize(
+        lambda p: loss(fit_cases, p), [0.0, 2.0, 0.5, 0.0], method="Nelder-Mead", options={"maxiter": 600}
+    )
+    heat, (base, share, labels) = math.exp(solution.x[0]), solution.x[1:].tolist()
     print(f"HEAT {heat:.2f}, NONE_BASE {base:.2f}, NONE_BACKGROUND {share:.2f}, NONE_LABELS {labels:.2f}")
     return 0
 
@@ -67,26 +69,26 @@ def cases() -> list[Case]:
         (a @ b.T - mean) / deviation for a, b in
         ((vectors, described), (vectors, around), (far, described), (far, around))
     )  # fmt: skip
-    made = []
+    fit_cases = []
     for count in COUNTS * TURNS:
         labels = np.sort(random.choice(len(names), count, replace=False))
         own, other = np.flatnonzero(np.isin(truth, labels)), np.flatnonzero(~np.isin(truth, labels))
-        own = random.choice(own, min(MOST, len(own)), replace=False)
+        own = random.choice(own, min(MAX_EXAMPLES, len(own)), replace=False)
         other = random.choice(other, min(len(own), len(other)), replace=False)
-        apart = (around @ described[labels].T).max(axis=1) <= SAME
-        made.append(Case(
+        is_similar = (around @ described[labels].T).max(axis=1) <= SAME
+        fit_cases.append(Case(
             np.concatenate([scores[own][:, labels], scores[other][:, labels], far_scores[:, labels]]),
-            np.concatenate([part[:, apart].max(axis=1) for part in (nearest[own], nearest[other], far_nearest)]),
+            np.concatenate([part[:, is_similar].max(axis=1) for part in (nearest[own], nearest[other], far_nearest)]),
             np.concatenate([np.searchsorted(labels, truth[own]), np.full(len(other) + len(far), -1)]), count,
         ))  # fmt: skip
-    return made
+    return fit_cases
 
 
-def loss(made: list[Case], numbers: Floats) -> float:
+def loss(fit_cases: list[Case], numbers: Floats) -> float:
     """Return mean negative log-likelihood, either side of a case with half of its weight."""
     heat, base, share, cost = math.exp(numbers[0]), numbers[1], numbers[2], numbers[3]
     total = 0.0
-    for case in made:
+    for case in fit_cases:
         none = (base + share * case.around + cost * math.log(case.labels)) / heat
         powers = np.concatenate([case.scores / heat, none[:, None]], axis=1)
         largest = powers.max(axis=1)
@@ -94,7 +96,7 @@ def loss(made: list[Case], numbers: Floats) -> float:
         right = powers[np.arange(len(powers)), np.where(case.truth < 0, case.scores.shape[1], case.truth)]
         outside = case.truth < 0
         total -= 0.5 * float((right - whole)[outside].mean() + (right - whole)[~outside].mean())
-    return total / len(made)
+    return total / len(fit_cases)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.accelerators.models import FOLDER
 from benchmarks.mcu.networks import CASES, Case, Limits
 from benchmarks.mcu.pipelines import EVENT, whole_programs
-from benchmarks.table import Told, markdown, python, spent
+from benchmarks.table import TargetReport, markdown, python, spent
 from benchmarks.training.environments import environment
 from edgewright.core.integer.network import run_integer
 from edgewright.export.c99_code.pipeline import write_network_c99
@@ -33,7 +33,7 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.integer import IntegerNetwork
 
 # Inputs that are compared; a slow network gets as many as so many instructions of emulation allow.
-_INPUTS, _MOST = 1000, 4e9
+_INPUTS, _MAX_INSTRUCTIONS = 1000, 4e9
 _CALL = "static net_network_context context; net_network(&context, (const int8_t *)in, (int8_t *)out);"
 # Instructions of 10-64-64-3 on a Cortex-M0+ by CMSIS-NN.
 _SMALLEST_CORE = 43_347
@@ -64,7 +64,7 @@ _SEVEN = Form("assembly", "cortex-m7", "cortex-m7")
 
 def main(names: Sequence[str]) -> int:
     """Print the tables; 1 where a limit is missed or a byte differs."""
-    report, rows = Told(), []
+    report, rows = TargetReport(), []
     for name, case in CASES.items():
         if names and name not in names:
             continue
@@ -123,10 +123,10 @@ def _run(network: IntegerNetwork, form: Form) -> tuple[DeviceRun, int, int]:
         return run_on_device(files, entry, form.device, given.reshape(count, -1), timeout=900.0, counted=counted)
 
     one = run(1, 3e8)
-    count = int(min(_INPUTS, max(2, _MOST // one.instructions)))
+    count = int(min(_INPUTS, max(2, _MAX_INSTRUCTIONS // one.instructions)))
     wanted = run_integer(network, x[:count]).reshape(count, -1)
-    found = run(count, 1.0).outputs.view(np.int8)
-    return one, int((found != wanted).any(axis=1).sum()), count
+    outputs = run(count, 1.0).outputs.view(np.int8)
+    return one, int((outputs != wanted).any(axis=1).sum()), count
 
 
 def _figures(run: DeviceRun, form: Form) -> list[str]:
@@ -136,11 +136,11 @@ def _figures(run: DeviceRun, form: Form) -> list[str]:
     return [f"{run.flash:,}", f"{run.ram:,} + {run.stack:,}", f"{run.instructions:,}", modelled]
 
 
-def _judge(report: Told, name: str, run: DeviceRun, limits: Limits) -> None:
-    for what in ("flash", "ram", "stack", "instructions"):
-        got, limit = int(getattr(run, what)), int(getattr(limits, what))
+def _judge(report: TargetReport, name: str, run: DeviceRun, limits: Limits) -> None:
+    for quantity in ("flash", "ram", "stack", "instructions"):
+        got, limit = int(getattr(run, quantity)), int(getattr(limits, quantity))
         if limit:
-            report(f"{name}, {what}", f"{got:,}", f"{limit:,}", got <= limit)
+            report(f"{name}, {quantity}", f"{got:,}", f"{limit:,}", got <= limit)
 
 
 def _emlearn(case: Case) -> DeviceRun:

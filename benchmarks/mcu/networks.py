@@ -42,7 +42,7 @@ class Case:
     tflm: int = 0
 
 
-def _drawn(widths: tuple[int, ...]) -> Callable[[], IntegerNetwork]:
+def _random_network(widths: tuple[int, ...]) -> Callable[[], IntegerNetwork]:
     def make() -> IntegerNetwork:
         net = Net("-".join(map(str, widths)), widths[:1])
         value = dense(*widths)(net, net.builder.input)
@@ -54,7 +54,7 @@ def _drawn(widths: tuple[int, ...]) -> Callable[[], IntegerNetwork]:
 
 
 def _case(widths: tuple[int, ...], limits: Limits, peers: str) -> Case:
-    return Case(_drawn(widths), limits, peers, widths)
+    return Case(_random_network(widths), limits, peers, widths)
 
 
 def _tiny(file: str, limits: Limits, peers: str, tflm: int = 0) -> Case:

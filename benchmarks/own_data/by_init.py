@@ -21,7 +21,7 @@ from edgewright.schema.data import Samples, Split
 
 
 @dataclass(frozen=True)
-class Found:
+class ProposedRun:
     """A run.
 
     Attributes:
@@ -41,7 +41,7 @@ class Found:
         return np.sort(np.concatenate([self.sides.train, self.sides.validation]))
 
 
-def found_by_init(folder: Path, file: str) -> Found:
+def found_by_init(folder: Path, file: str) -> ProposedRun:
     """Run both commands, unless the folder has their run already, and read what they found.
 
     Raises:
@@ -63,4 +63,4 @@ def found_by_init(folder: Path, file: str) -> Found:
     if material.sha256 != trace["provenance"]["data_hash"] or not same_score:
         raise ValueError(f"the samples or the score differ from the record of {run}")
     rows = (evaluation["left_out"] or {"groups": []})["groups"]
-    return Found(material.samples, material.sides, answers, {row["group"]: row["accuracy"] for row in rows})
+    return ProposedRun(material.samples, material.sides, answers, {row["group"]: row["accuracy"] for row in rows})

@@ -35,10 +35,10 @@ class Candidate:
     table: Table
     model: Any
 
-    def answers(self, y: Labels, train: Rows, asked: Rows) -> Labels:
+    def answers(self, y: Labels, train: Rows, queries: Rows) -> Labels:
         """Fit on some samples and answer others."""
         model = clone(self.model).fit(self.table[train], y[train])
-        return np.asarray(model.predict(self.table[asked])).astype(np.str_)
+        return np.asarray(model.predict(self.table[queries])).astype(np.str_)
 
 
 def score(y: Labels, answers: Labels) -> float:

@@ -48,12 +48,12 @@ def main() -> int:
     print(markdown(heads, rows))
     rows = []
     for name in ("activity", "latency"):
-        found = slowed(name)
+        slowdown = slowed(name)
         # By processor time: on shared cores wall clock also tells what others did meanwhile.
-        reached.append(found.cpu_share <= _SLOWED)
-        both = [f"{found.traced:.2f} s", f"{found.bare:.2f} s"]
+        reached.append(slowdown.cpu_share <= _SLOWED)
+        both = [f"{slowdown.traced:.2f} s", f"{slowdown.bare:.2f} s"]
         rows.append(
-            [name, *both, f"{100 * found.share:+.1f} %", f"{100 * found.cpu_share:+.1f} %", verdict(reached[-1])]
+            [name, *both, f"{100 * slowdown.share:+.1f} %", f"{100 * slowdown.cpu_share:+.1f} %", verdict(reached[-1])]
         )
     print()
     print(

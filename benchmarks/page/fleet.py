@@ -32,19 +32,19 @@ _PORT, _TURNS = 8797, 9
 def fleet(folder: Path, count: int = DEVICES) -> Path:
     """Create a fleet whose rollout has passed half of its stages, and return its folder."""
     now = time.time()
-    made, _ = create_fleet(folder / "fleet", FleetSettings(name="large", products=("main",)), USUAL, None, now)
+    repository, _ = create_fleet(folder / "fleet", FleetSettings(name="large", products=("main",)), USUAL, None, now)
     signed = []
     for number in (1, 2):
-        change, published = prepare_release(made, Contents(f"main {number}", b"x" * number), now, product="main")
-        settle(made, change, made.ring(), now)
+        change, published = prepare_release(repository, Contents(f"main {number}", b"x" * number), now, product="main")
+        settle(repository, change, repository.ring(), now)
         signed.append(published)
     options = PlanOptions()
     new, back = signed[1][0].release, signed[1][1].release
     plan = make_plan(options, new, back, name=PLAN, salt="5" * 64, now=now, devices=count)
-    publish_plan(made.folder, plan, now=now)
-    with local_client(made.folder) as api:
+    publish_plan(repository.folder, plan, now=now)
+    with local_client(repository.folder) as api:
         api.ask(RolloutSeen, "POST", "/v1/fleet/rollouts", StartRollout(plan=PLAN))
-    database = open_database(made.folder)
+    database = open_database(repository.folder)
     rows = [_device(number, now) for number in range(count)]
     begun = [row for row in rows if (first_stage(plan, traits_of(row)) or 0) <= 1]
     for number, row in enumerate(begun):
@@ -61,7 +61,7 @@ def fleet(folder: Path, count: int = DEVICES) -> Path:
         values = {"stage": 1, "entered": now - 3600, "started_at": now - 90_000, "history": history}
         connection.execute(sa.update(rollouts).values(**values))
     database.close()
-    return made.folder
+    return repository.folder
 
 
 def _device(number: int, now: float) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _outcomes(row: dict[str, Any], now: float) -> list[dict[str, Any]]:
     fields = {"device": row["id"], "plan": PLAN, "counter": 2, "detail": "", "clock": now, "at": now - 900}
     end = ("confirmed", "") if row["counter"] == 2 else ("reverted", "latency")
     steps = (("tested", ""), ("activated", ""), end)
-    return [{**fields, "number": n, "what": what, "because": why} for n, (what, why) in enumerate(steps, 1)]
+    return [{**fields, "number": n, "what": action, "because": why} for n, (action, why) in enumerate(steps, 1)]
 
 
 @dataclass(frozen=True)

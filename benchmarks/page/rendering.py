@@ -42,14 +42,14 @@ def warm(trace: Trace) -> float:
 
 def cold(record: Path) -> tuple[float, float, float]:
     """Return seconds of a whole process that renders one page, of its imports, and of its rendering."""
-    found: list[tuple[float, float, float]] = []
+    timings: list[tuple[float, float, float]] = []
     for _ in range(COLD):
         begun = time.perf_counter()
         lines = subprocess.run(
             [python(), "-c", _COLD, str(record)], capture_output=True, text=True, check=True, env=_environment()
         ).stdout.split()
-        found.append((time.perf_counter() - begun, float(lines[0]), float(lines[1])))
-    return min(found)
+        timings.append((time.perf_counter() - begun, float(lines[0]), float(lines[1])))
+    return min(timings)
 
 
 def _environment() -> dict[str, str]:

@@ -36,8 +36,8 @@ _RUNS = (
 
 def runs(folder: Path) -> list[Measured]:
     """Run them all into `folder`."""
-    made = []
+    measured = []
     for name, pipeline, changes, limit in _RUNS:
         done = run_pipeline(read_config(pipeline, changes), out=folder)
-        made.append(Measured(name, done.folder, done.trace, limit))
-    return made
+        measured.append(Measured(name, done.folder, done.trace, limit))
+    return measured

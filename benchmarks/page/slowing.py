@@ -34,5 +34,5 @@ def slowed(pipeline: str) -> Slowed:
     return Slowed(median(wall["traced"]), median(wall["bare"]), _more(wall), _more(cpu))
 
 
-def _more(found: dict[str, list[float]]) -> float:
-    return median([a / b for a, b in zip(found["traced"], found["bare"], strict=True)]) - 1
+def _more(times: dict[str, list[float]]) -> float:
+    return median([a / b for a, b in zip(times["traced"], times["bare"], strict=True)]) - 1

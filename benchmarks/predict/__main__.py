@@ -37,13 +37,13 @@ def main() -> int:
 def _table() -> int:
     rows, reached, chosen_fastest, features = [], [], [], processor.cpu_features()
     for timed in models():
-        found = measure(peers(timed))
-        times = {name: median(each) for name, each in found.items()}
+        timings = measure(peers(timed))
+        times = {name: median(each) for name, each in timings.items()}
         # The network alone answers no row: it stands beside, and is no engine.
-        ratios = {name: ratio(found, name, "extension") for name in found if name != "litert network"}
+        ratios = {name: ratio(timings, name, "extension") for name in timings if name != "litert network"}
         chosen, fastest = engines.choose(model=to_onnx(timed.graph)).name, min(ratios, key=ratios.__getitem__)
         chosen_fastest.append(chosen == fastest)
-        lite, alone, onnx = (ratio(found, "extension", name) for name in ("litert", "litert network", "onnxruntime"))
+        lite, alone, onnx = (ratio(timings, "extension", name) for name in ("litert", "litert network", "onnxruntime"))
         text, within = _target(timed, lite, alone, onnx)
         reached.append(within)
         shown = [f"{times[name]:.2f}" for name in _SHOWN]

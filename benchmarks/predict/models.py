@@ -48,9 +48,9 @@ class Net:
 
     def weights(self, *shape: int) -> tuple[str, str]:
         """Return weights that keep the size of values, and a bias."""
-        made = self.rng.standard_normal(shape) * np.sqrt(2.0 / np.prod(shape[1:]))
+        weights = self.rng.standard_normal(shape) * np.sqrt(2.0 / np.prod(shape[1:]))
         bias = self.rng.standard_normal(shape[0]) * 0.1
-        return self.builder.constant(made.astype(np.float32)), self.builder.constant(bias.astype(np.float32))
+        return self.builder.constant(weights.astype(np.float32)), self.builder.constant(bias.astype(np.float32))
 
     def dense(self, *widths: int) -> None:
         """Dense layers with ReLU between them."""
@@ -130,7 +130,7 @@ def separable(channels: int, samples: int) -> Graph:
 
 def models() -> list[Timed]:
     """All of them, float and int8."""
-    made: list[Timed] = []
+    timed: list[Timed] = []
     wide = (230, 200, 200, 200, 200, 200, 3)
     large = (512, 1024, 1024, 640, 256, 10)
     graphs: list[tuple[str, Graph, str]] = [
@@ -143,6 +143,6 @@ def models() -> list[Timed]:
     ]
     for name, graph, target in graphs:
         x = np.random.default_rng(1).standard_normal((200, *graph.inputs[0].shape)).astype(np.float32)
-        made.append(Timed(f"{name}, float", graph, x, target))
-        made.append(Timed(f"{name}, int8", quantise(graph, x), x))
-    return made
+        timed.append(Timed(f"{name}, float", graph, x, target))
+        timed.append(Timed(f"{name}, int8", quantise(graph, x), x))
+    return timed

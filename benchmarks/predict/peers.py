@@ -84,19 +84,19 @@ def measure(calls: Mapping[str, Call], clock: Clock = time.perf_counter) -> dict
         clock: seconds; of the processor for calls so long that other processes interrupt them.
     """
     counts = {name: max(1, int(_BLOCK / max(_spent(call, 20, clock), 1e-9))) for name, call in calls.items()}
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    timings: dict[str, list[float]] = {name: [] for name in calls}
     names = list(calls)
     for turn in range(_ROUNDS):
         # Nobody always follows the same one, whose memory fills the caches; the first calls are not counted.
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             _spent(calls[name], 2, clock)
-            found[name].append(_spent(calls[name], counts[name], clock) * 1e6)
-    return found
+            timings[name].append(_spent(calls[name], counts[name], clock) * 1e6)
+    return timings
 
 
-def ratio(found: Mapping[str, list[float]], name: str, other: str) -> float:
+def ratio(timings: Mapping[str, list[float]], name: str, other: str) -> float:
     """Return the median over the rounds of how much longer one takes than another, in the same moment."""
-    return median([a / b for a, b in zip(found[name], found[other], strict=True)])
+    return median([a / b for a, b in zip(timings[name], timings[other], strict=True)])
 
 
 def _spent(call: Call, count: int, clock: Clock) -> float:

@@ -79,9 +79,9 @@ def table() -> bool:
             differ[kernels] = _differ(np.concatenate([answer(given[i : i + 1]) for i in range(_COMPARED)]), wanted)
         # The reference kernels are for bytes, not for speed.
         del calls["reference"]
-        found = measure(calls, time.process_time)
-        times = {each: [value / 1000 for value in found[each]] for each in found}
-        against = ratio(found, "extension", "XNNPACK")
+        timings = measure(calls, time.process_time)
+        times = {each: [value / 1000 for value in timings[each]] for each in timings}
+        against = ratio(timings, "extension", "XNNPACK")
         within = against <= 1 and median(times["whole row"]) <= _MILLISECONDS and differ["extension"] == 0
         reached &= within
         shown = [f"{median(times[each]):.3f} ({min(times[each]):.3f})" for each in times]
@@ -117,11 +117,11 @@ def _litert(file: bytes, kernels: OpResolverType) -> Callable[[NDArray[np.int8]]
     def answer(picture: NDArray[np.int8]) -> NDArray[np.int8]:
         put(location, picture.reshape(shape))
         invoke()
-        made: NDArray[np.int8] = take(end)
-        return made
+        labels: NDArray[np.int8] = take(end)
+        return labels
 
     return answer
 
 
-def _differ(found: NDArray[np.int8], wanted: NDArray[np.int8]) -> int:
-    return int((found != wanted).any(axis=1).sum())
+def _differ(actual: NDArray[np.int8], wanted: NDArray[np.int8]) -> int:
+    return int((actual != wanted).any(axis=1).sum())

@@ -33,7 +33,7 @@ HALF = 0.5
 MAJORITY = "majority"
 STUDENT = 64_000
 _FAILURES = ("TWF", "HDF", "PWF", "OSF", "RNF")
-Made = tuple[str, Callable[[], Learner]]
+TitledLearner = tuple[str, Callable[[], Learner]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Case:
     """
 
     name: str
-    model: Callable[[], Made]
+    model: Callable[[], TitledLearner]
     counted: bool = True
 
 
@@ -70,14 +70,14 @@ def _half(problem: Problem, fold: Fold, seed: int) -> Indices:
     return draw_subset(problem, pieces, count, count, 0, seed)
 
 
-def _of(problem: Problem, config: PipelineConfig, metric: str) -> Made:
+def _of(problem: Problem, config: PipelineConfig, metric: str) -> TitledLearner:
     rung = rung_from_half(problem, config)
     return rung, partial(RungLearner, problem, config, rung, choose(problem, metric)[0])
 
 
 def _samples(
     data: str, table: dict[str, object], window: WindowConfig | None, metric: str, path: str | None = None
-) -> Made:
+) -> TitledLearner:
     problem, config, _ = problem_and_config(data, table, window=window, path=path)
     return _of(problem, config, metric)
 
@@ -93,14 +93,16 @@ def _table(folder: str, file: str, **table: object) -> Case:
 def _text(folder: str, *files: str) -> Case:
     def learner() -> Learner:
         file_path = DATA / folder
-        found = [read(path) for file in files for path in sorted(file_path.glob(file))]
-        judges = tuple(one for part in found for one in part.validation)
-        return IntentLearner(folder, tuple(one for part in found for one in part.utterances), judges, size=STUDENT)
+        utterance_sets = [read(path) for file in files for path in sorted(file_path.glob(file))]
+        judges = tuple(one for part in utterance_sets for one in part.validation)
+        return IntentLearner(
+            folder, tuple(one for part in utterance_sets for one in part.utterances), judges, size=STUDENT
+        )
 
     return Case(folder, lambda: ("student", learner))
 
 
-def _pictures() -> Made:
+def _pictures() -> TitledLearner:
     """Return mean colours and contrasts of a grid as rows, the coarse class of a photograph as the target."""
     names = coarse_names()
     with tempfile.TemporaryDirectory() as folder:

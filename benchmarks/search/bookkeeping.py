@@ -52,24 +52,24 @@ def _whole(space: Space, folder: Path, count: int, sampler: str) -> float:
     )
     began = time.process_time()
     study = create(folder, own)
-    found: list[CandidateTrial] = []
-    while len(found) < count:
-        batch = len(found) // BATCH
-        points = propose(space, found, seed=0, batch=batch, count=BATCH, sampler=sampler)  # type: ignore[arg-type]
-        made = [_tried(point, len(found) + n, batch) for n, point in enumerate(points)]
-        study.add(made)
-        found += made
+    trials: list[CandidateTrial] = []
+    while len(trials) < count:
+        batch = len(trials) // BATCH
+        points = propose(space, trials, seed=0, batch=batch, count=BATCH, sampler=sampler)  # type: ignore[arg-type]
+        proposed = [_trial(point, len(trials) + n, batch) for n, point in enumerate(points)]
+        study.add(proposed)
+        trials += proposed
         if not (batch + 1) % 125:
-            print(f"{len(found):,} trials, {time.process_time() - began:.1f} CPU-s", file=sys.stderr, flush=True)
+            print(f"{len(trials):,} trials, {time.process_time() - began:.1f} CPU-s", file=sys.stderr, flush=True)
     study.close()
     again = open_study(folder)
-    if len(again.trials()) != len(found):
+    if len(again.trials()) != len(trials):
         raise SystemExit("the study lost trials")
     again.close()
     return time.process_time() - began
 
 
-def _tried(point: dict[str, bool | int | float | str], number: int, batch: int) -> CandidateTrial:
+def _trial(point: dict[str, bool | int | float | str], number: int, batch: int) -> CandidateTrial:
     parts = sum(bool(value) for name, value in point.items() if name.startswith("part."))
     flash = 40_000.0 + 40.0 * parts * float(point["width.1"])
     error = 0.02 + 1.0 / (1.0 + parts * float(point["width.1"])) + 1e-4 * (number % 7)

@@ -39,7 +39,7 @@ _SETS: tuple[tuple[str, str, dict[str, object], WindowConfig | None, tuple[str, 
 
 
 @dataclass(frozen=True)
-class Tried:
+class CurveWidth:
     """A prediction and what became of it.
 
     Attributes:
@@ -61,8 +61,8 @@ class Tried:
     @property
     def off(self) -> float:
         """How far the measured error lies from the predicted one, in halves of the interval."""
-        apart = math.log(self.measured / self.value)
-        return apart / self.high if apart > 0 else apart / self.low
+        log_ratio = math.log(self.measured / self.value)
+        return log_ratio / self.high if log_ratio > 0 else log_ratio / self.low
 
     def width(self, factor: float) -> float:
         """Of the widened interval, as a share of what is predicted."""
@@ -73,7 +73,7 @@ class Tried:
         return self.width(factor) <= MAX_RELATIVE_WIDTH and self.wrong >= FEWEST_WRONG
 
 
-def factor_of(some: Sequence[Tried]) -> float:
+def factor_of(some: Sequence[CurveWidth]) -> float:
     """Return the quantile that so many exchangeable predictions owe (Lei et al., 2018)."""
     off = sorted(one.off for one in some)
     return off[min(math.ceil((len(off) + 1) * LEVEL), len(off)) - 1]
@@ -82,30 +82,30 @@ def factor_of(some: Sequence[Tried]) -> float:
 def main(wanted: list[str]) -> int:
     """Print both tables; 1 when less than `LEVEL` of what is promised comes true with a set left out."""
     names, folder = kept(wanted)
-    found = [one for entry in _SETS if not names or entry[0] in names for one in _of_set(entry, folder)]
+    widths = [one for entry in _SETS if not names or entry[0] in names for one in _of_set(entry, folder)]
     print(markdown(["prediction", "wrong answers", "predicted", "measured", "in halves of the interval"], [
-        [one.title, f"{one.wrong:,.0f}", f"{one.value:.4f}", f"{one.measured:.4f}", f"{one.off:.2f}"] for one in found
+        [one.title, f"{one.wrong:,.0f}", f"{one.value:.4f}", f"{one.measured:.4f}", f"{one.off:.2f}"] for one in widths
     ]))  # fmt: skip
-    groups = list(dict.fromkeys(one.group for one in found))
-    rows, promised, held, inside = [], 0, 0, 0
+    groups = list(dict.fromkeys(one.group for one in widths))
+    rows, promised, kept_promises, inside = [], 0, 0, 0
     for group in groups:
-        own, others = ([one for one in found if (one.group == group) == mine] for mine in (True, False))
+        own, others = ([one for one in widths if (one.group == group) == mine] for mine in (True, False))
         factor = factor_of(others)
         answers = [one for one in own if one.answerable(factor)]
         counts = sum(one.off <= factor for one in own), sum(one.off <= factor for one in answers)
         rows.append([group, f"{factor:.2f}", f"{counts[0]} of {len(own)}", f"{counts[1]} of {len(answers)}"])
-        inside, promised, held = inside + counts[0], promised + len(answers), held + counts[1]
-    rows.append(["all", f"{factor_of(found):.2f}", f"{inside} of {len(found)}", f"{held} of {promised}"])
+        inside, promised, kept_promises = inside + counts[0], promised + len(answers), kept_promises + counts[1]
+    rows.append(["all", f"{factor_of(widths):.2f}", f"{inside} of {len(widths)}", f"{kept_promises} of {promised}"])
     print(markdown(["set left out", "factor of the others", "inside", "answerable: inside"], rows))
     print(f"promise widens by {INTERVAL_FACTOR}")
-    return int(held < LEVEL * promised)
+    return int(kept_promises < LEVEL * promised)
 
 
 def _of_set(
     entry: tuple[str, str, dict[str, object], WindowConfig | None, tuple[str, ...]], folder: Path | None
-) -> list[Tried]:
+) -> list[CurveWidth]:
     group, location, table, window, rungs = entry
-    made = []
+    curve_widths = []
     for rung in rungs:
         for pool in POOLS:
             title = f"{group}{', few' if location == 'few' else ''}, {rung}, {pool:g} to {2 * pool:g}"
@@ -115,16 +115,16 @@ def _of_set(
                 continue
             interval, last = record.data.predicted, record.data.points[-1].mean
             low, high = (math.log(end / interval.value) / INTERVAL_FACTOR for end in (interval.low, interval.high))
-            made.append(
-                Tried(group, title, interval.value, record.data.measured or 0.0, low, high, last * record.judges)
+            curve_widths.append(
+                CurveWidth(group, title, interval.value, record.data.measured or 0.0, low, high, last * record.judges)
             )
-    return made
+    return curve_widths
 
 
-def _learner(place: str, table: dict[str, object], window: WindowConfig | None, rung: str) -> Learner:
-    if place in ("", "few"):
+def _learner(source: str, table: dict[str, object], window: WindowConfig | None, rung: str) -> Learner:
+    if source in ("", "few"):
         config = PipelineConfig(name=str(table["kind"]), data=table)
         problem = problem_of_pipeline(config)
     else:
-        problem, config, _ = problem_and_config(str(DATA / place), table, window=window)
+        problem, config, _ = problem_and_config(str(DATA / source), table, window=window)
     return RungLearner(problem, config, rung, choose(problem, "accuracy")[0])

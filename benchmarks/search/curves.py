@@ -74,32 +74,32 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no {', '.join(unknown)}; there are {', '.join(case.name for case in CASES)}")
         return 2
-    rows, found = [], []
+    rows, records = [], []
     for case in CASES:
         if names and case.name not in names:
             continue
         print(f"{case.name} ...", file=sys.stderr, flush=True)
         data, row = row_of(case, folder)
         rows.append(row)
-        found += [data] if data is not None else []
+        records += [data] if data is not None else []
     heads = [
         "set", "model, error", "half", "wrong answers", "predicted for the whole, 80 %", "width", "answerable",
         "measured", "", "CPU",
     ]  # fmt: skip
     print(markdown(heads, rows))
-    print(summary(found))
-    promised = [one for one in found if not one.unanswerable]
+    print(summary(records))
+    promised = [one for one in records if not one.unanswerable]
     return int(sum(bool(one.inside) for one in promised) < WANTED * len(promised))
 
 
-def summary(found: list[CurveRecord]) -> str:
+def summary(records: list[CurveRecord]) -> str:
     """Coverage and sharpness, of all and of those that say beforehand that they can answer."""
-    inside, sharp = sum(bool(one.inside) for one in found), sum(width(one) <= MAX_RELATIVE_WIDTH for one in found)
-    promised = [one for one in found if not one.unanswerable]
-    held = sum(bool(one.inside) for one in promised)
+    inside, sharp = sum(bool(one.inside) for one in records), sum(width(one) <= MAX_RELATIVE_WIDTH for one in records)
+    promised = [one for one in records if not one.unanswerable]
+    right = sum(bool(one.inside) for one in promised)
     return (
-        f"coverage: {inside} of {len(found)} inside; sharpness: {sharp} of {len(found)} at most a third of the error "
-        f"wide; declared answerable beforehand: {len(promised)}, of which {held} inside"
+        f"coverage: {inside} of {len(records)} inside; sharpness: {sharp} of {len(records)} at most a third of the "
+        f"error wide; declared answerable beforehand: {len(promised)}, of which {right} inside"
     )
 
 

@@ -60,23 +60,23 @@ def choices(ladder: Ladder, sizes: dict[str, tuple[float, float]]) -> tuple[str,
 def row_of(problem: Problem, config: PipelineConfig, people: int, draw: int) -> list[tuple[float, float]] | None:
     """Score on all others and kB of flash for each way to choose; None where the people lack a class."""
     count = int(problem.units.max()) + 1
-    drawn = np.sort(np.random.default_rng(1000 * people + draw).permutation(count)[:people])
-    mine = np.isin(problem.units, drawn)
+    chosen = np.sort(np.random.default_rng(1000 * people + draw).permutation(count)[:people])
+    mine = np.isin(problem.units, chosen)
     rows, others = np.flatnonzero(mine), np.flatnonzero(~mine)
     part = problem.subset(rows)
     if len(np.unique(part.y)) < len(problem.classes):
         return None
-    ladder = Ladder(replace(part, units=np.searchsorted(drawn, part.units)), config,
+    ladder = Ladder(replace(part, units=np.searchsorted(chosen, part.units)), config,
                     quiet, metric=METRIC, patience=0, rungs=RUNGS)  # fmt: skip
     record = ladder.climb()
     sizes = {r.name: (r.footprint.flash.value, r.footprint.ram.value) for r in record.rungs if r.footprint is not None}
-    found = []
+    outcomes = []
     for name in choices(ladder, sizes):
         fold = HeatFold(StageOutputs(problem), rows, others, others, (0, len(rows)))
         with threadpool_limits(1):
             answers = ladder.heats.fit(fold, ladder.standing(name).entrant).answers(others)
-        found.append((METRICS[METRIC].score(codes(problem)[others], answers), sizes[name][0] / 1000))
-    return found
+        outcomes.append((METRICS[METRIC].score(codes(problem)[others], answers), sizes[name][0] / 1000))
+    return outcomes
 
 
 def main(wanted: list[str]) -> int:
@@ -85,11 +85,11 @@ def main(wanted: list[str]) -> int:
     print("| set | draws | intervals, corrected | rule for few people | best score |\n|---|---|---|---|---|")
     for name in wanted or list(DRAWS):
         problem, config = problem_of(name)
-        found = [row for people in PEOPLE for draw in range(DRAWS[name])
-                 if (row := row_of(problem, config, people, draw)) is not None]  # fmt: skip
-        table = np.array(found)
+        outcomes = [row for people in PEOPLE for draw in range(DRAWS[name])
+                    if (row := row_of(problem, config, people, draw)) is not None]  # fmt: skip
+        table = np.array(outcomes)
         lines = [f"{table[:, k, 0].mean():.3f}, {np.median(table[:, k, 1]):.1f} kB" for k in range(3)]
-        print(f"| {name} | {len(found)} | {' | '.join(lines)} |", flush=True)
+        print(f"| {name} | {len(outcomes)} | {' | '.join(lines)} |", flush=True)
         worse += table[:, 1, 0].mean() < table[:, 0, 0].mean()
     return int(worse > 0)
 

@@ -37,7 +37,7 @@ from edgewright.search.engines.contract import engine_for
 # Bytes of the int8 network as generated C and .tflite hold it, accuracy leaving people out, macro-F1 of the look.
 TARGETS = ((12_000, 0.965, 0.980), (30_000, 0.972, 0.985))
 # Of each size so many points are judged: those that were best over the three folds.
-JUDGED = 3
+EVALUATED = 3
 CPU_SECONDS = 900
 
 
@@ -56,11 +56,13 @@ def main(arguments: list[str]) -> int:
     )  # fmt: skip
     study = open_study(folder) if (folder / FILE).exists() else create(folder, own)
 
-    def told(trials: object) -> None:
+    def ignore_trials(trials: object) -> None:
         print(f"{len(study.trials())} trials, {time.process_time() - began:.0f} CPU-s", file=sys.stderr, flush=True)
 
     estimator = Estimator(load_profile("cortex-m4"), samples_of(msgspec.json.encode(shared)))
-    search = Search(space, Budget(flash=1_000_000, ram=192_000), estimator, shared, study, engine_for("local", 1), told)
+    search = Search(
+        space, Budget(flash=1_000_000, ram=192_000), estimator, shared, study, engine_for("local", 1), ignore_trials
+    )
     trials = search.run(given.trials)
     searched = time.process_time() - began
     if not given.judge:
@@ -69,18 +71,18 @@ def main(arguments: list[str]) -> int:
     reached, table = True, []
     for maximum, accuracy, _ in TARGETS:
         points = _best(trials, maximum)
-        judged = search.judge(points)
+        evaluated = search.judge(points)
         for point in points:
-            found = judged[point.number]
+            trial = evaluated[point.number]
             table.append([
                 f"{maximum / 1e3:.0f} kB", str(point.number), f"{point.estimate.network:,}",
-                f"{point.estimate.flash:,.0f}", f"{1 - (point.error or 0):.4f}", f"{1 - found.error:.4f}",
-                f"{1 - found.high:.4f} to {1 - found.low:.4f}", f"{found.macro_f1:.4f}", described(space, point.point),
+                f"{point.estimate.flash:,.0f}", f"{1 - (point.error or 0):.4f}", f"{1 - trial.error:.4f}",
+                f"{1 - trial.high:.4f} to {1 - trial.low:.4f}", f"{trial.macro_f1:.4f}", described(space, point.point),
             ])  # fmt: skip
         # Chosen by the three folds alone: the best of those judged would flatter itself.
         chosen = points[0]
-        reached &= 1 - judged[chosen.number].error >= accuracy
-        text = point_text(space, chosen, judged[chosen.number], given.data)
+        reached &= 1 - evaluated[chosen.number].error >= accuracy
+        text = point_text(space, chosen, evaluated[chosen.number], given.data)
         (folder / POINTS).mkdir(exist_ok=True)
         (folder / POINTS / f"{maximum}.toml").write_text(text, encoding="utf-8")
     head = ["size", "trial", "network B", "flash B", "3 folds", "people left out", "95 %", "macro-F1", "point"]
@@ -107,10 +109,10 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _best(trials: list[CandidateTrial], most: int) -> list[CandidateTrial]:
+def _best(trials: list[CandidateTrial], max_network: int) -> list[CandidateTrial]:
     """Finished trials of at most so many bytes, the smallest error first."""
-    fitting = [t for t in trials if t.state == "done" and t.estimate.network <= most and t.error is not None]
-    return sorted(fitting, key=lambda t: (t.error, t.number))[:JUDGED]
+    fitting = [t for t in trials if t.state == "done" and t.estimate.network <= max_network and t.error is not None]
+    return sorted(fitting, key=lambda t: (t.error, t.number))[:EVALUATED]
 
 
 def _volume(trials: list[CandidateTrial]) -> float:
@@ -126,16 +128,16 @@ def _look(study: Study, data: str, folder: Path) -> int:
     for maximum, _, minimum in TARGETS:
         config = read_config(str(folder / POINTS / f"{maximum}.toml"), ("refit=false",))
         with tempfile.TemporaryDirectory() as out:
-            made = run_pipeline(config, data=data, out=out, command="python -m benchmarks.search front --look")
-            model = (made.folder / "model.int8.onnx").read_bytes()
+            result = run_pipeline(config, data=data, out=out, command="python -m benchmarks.search front --look")
+            model = (result.folder / "model.int8.onnx").read_bytes()
         material = prepare(data_plan(config), data)
         test = material.sides.test
         labels = np.asarray(read_onnx(model).labels)
         answer = labels[np.argmax(answering(model)(material.samples.X[test]), axis=1)]
         truth, people = np.asarray(material.samples.y[test]), np.asarray(material.samples.groups)[test]
-        found = Answers(truth, answer, people)
-        reached &= found.macro_f1().value >= minimum
-        figures = [f"{found.macro_f1().value:.4f}", f"{found.accuracy().value:.4f}"]
+        answers = Answers(truth, answer, people)
+        reached &= answers.macro_f1().value >= minimum
+        figures = [f"{answers.macro_f1().value:.4f}", f"{answers.accuracy().value:.4f}"]
         table.append([f"{maximum / 1e3:.0f} kB", config.name, *figures, str(minimum)])
     study.close()
     print(markdown(["size", "point", "macro-F1 int8", "accuracy", "at least"], table))

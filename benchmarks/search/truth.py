@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     for trial in points:
         # The window that is filled beside is no part of the program that is compiled.
         config = space.pipeline(trial.point)
-        found = estimator.footprint(estimator.untrained(config), config)
+        estimate = estimator.footprint(estimator.untrained(config), config)
         heats = samples.heats(config.window, 3)
         fold, X = heats.every[0], heats.problem.samples.X
         buffer = 4 * int(X[0].size)
@@ -63,12 +63,12 @@ def main(arguments: list[str]) -> int:
         figures = {"flash": truth.flash, "ram": truth.ram + buffer, "instructions": truth.instructions}
         cells = [str(trial.number)]
         for name, value in figures.items():
-            spread = getattr(found, name)
+            spread = getattr(estimate, name)
             misses[name].append(abs(spread.value / value - 1))
             inside[name].append(spread.low <= value <= spread.high)
             cells += [f"{spread.value:,.0f}", f"{value:,.0f}", f"{spread.value / value - 1:+.1%}"]
         print(" ".join(cells), file=sys.stderr, flush=True)
-        rows.append([*cells, f"{_widest(found):.1%}"])
+        rows.append([*cells, f"{_widest(estimate):.1%}"])
     head = ["trial", "flash", "compiled", "", "RAM", "compiled", "", "instructions", "counted", "", "widest bar"]
     print(markdown(head, rows))
     good = True
@@ -80,5 +80,5 @@ def main(arguments: list[str]) -> int:
     return 0 if good else 1
 
 
-def _widest(found: Footprint) -> float:
-    return max(float(1 - getattr(found, name).low / getattr(found, name).value) for name in LIMITS)
+def _widest(estimate: Footprint) -> float:
+    return max(float(1 - getattr(estimate, name).low / getattr(estimate, name).value) for name in LIMITS)

@@ -88,10 +88,10 @@ def one_process(case: Case, tool: str, interpreter_path: str, cache: dict[str, s
     environment = {**os.environ, **THREADS, **cache}
     command = [interpreter_path, script(short(tool)), message]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=ROOT)
-    found = json.loads(done.stdout.splitlines()[-1])
-    case.first.setdefault(tool, []).append(found["first"])
-    case.warm.setdefault(tool, []).extend(found["warm"])
-    case.loss[tool] = found["loss"]
+    document = json.loads(done.stdout.splitlines()[-1])
+    case.first.setdefault(tool, []).append(document["first"])
+    case.warm.setdefault(tool, []).extend(document["warm"])
+    case.loss[tool] = document["loss"]
 
 
 def short(tool: str) -> str:

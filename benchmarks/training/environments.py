@@ -25,23 +25,23 @@ def environment(short: str, packages: list[str]) -> str:
         SystemExit: it cannot be installed; says how to try again.
     """
     folder = ROOT / f".venv-bench-{short}"
-    found = folder / "bin" / "python"
+    interpreter = folder / "bin" / "python"
     if not (folder / "ready").is_file():
         print(f"installing {' '.join(packages)} into {folder.name}", file=sys.stderr)
         try:
             subprocess.run([python(), "-m", "venv", str(folder)], check=True)
-            subprocess.run([str(found), "-m", "pip", "install", "--quiet", *packages], check=True)
+            subprocess.run([str(interpreter), "-m", "pip", "install", "--quiet", *packages], check=True)
         except subprocess.CalledProcessError as error:
             raise SystemExit(f"{packages[0]} could not be installed ({error}); remove {folder} and try again") from None
         (folder / "ready").write_text("installed\n")
-    return str(found)
+    return str(interpreter)
 
 
 def versions(command: str, packages: list[str]) -> dict[str, str]:
     """Return versions of packages in an environment."""
     done = subprocess.run([command, "-c", _VERSIONS, *packages], check=True, capture_output=True, text=True)
-    made: dict[str, str] = json.loads(done.stdout)
-    return made
+    document: dict[str, str] = json.loads(done.stdout)
+    return document
 
 
 def script(name: str) -> str:

@@ -13,13 +13,13 @@ from support import left_out
 
 
 @pytest.fixture(scope="session")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def microphone_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the WAV file that the browser's microphone repeats; it is read when a page opens the microphone."""
     return tmp_path_factory.mktemp("microphone") / "heard.wav"
 
 
 @pytest.fixture(scope="module")
-def browser(heard: Path) -> Iterator[Browser]:
+def browser(microphone_file: Path) -> Iterator[Browser]:
     """Headless Chromium; tests that need it are left out where there is none.
 
     Playwright runs an event loop in this thread until the browser is closed. A test of another module may follow in the
@@ -28,7 +28,7 @@ def browser(heard: Path) -> Iterator[Browser]:
     if executable() is None:
         left_out("no chromium (EDGEWRIGHT_CHROMIUM names one)")
     fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    with chromium(*fake, f"--use-file-for-fake-audio-capture={heard}") as running:
+    with chromium(*fake, f"--use-file-for-fake-audio-capture={microphone_file}") as running:
         yield running
 
 
@@ -53,7 +53,10 @@ def opener(browser: Browser, address: str, request: pytest.FixtureRequest) -> It
         page.on("console", lambda m: None if any(known in m.text for known in answers) else troubles.append(m.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", dialog)
-        page.on("request", lambda asked: None if asked.url.startswith(address) else troubles.append(asked.url))
+        page.on(
+            "request",
+            lambda route_request: None if route_request.url.startswith(address) else troubles.append(route_request.url),
+        )
         page.goto(address + path)
         return page
 

@@ -20,10 +20,10 @@ _HOSTILE = "<script>alert(1)</script> & \"'"
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Advice:
-    made = advice_example.small(
+    advice = advice_example.small(
         tmp_path_factory.mktemp("advice"), curve=False, needs=parse_needs("offline,latency=0.1us,privacy")
     )
-    return msgspec.structs.replace(made, name=_HOSTILE, notes=(_HOSTILE, *made.notes))
+    return msgspec.structs.replace(advice, name=_HOSTILE, notes=(_HOSTILE, *advice.notes))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

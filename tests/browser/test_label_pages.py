@@ -68,9 +68,9 @@ def test_many_classes_are_typed(root: Path, opener: Opener) -> None:
     page.get_by_text("Saved: class 7.").wait_for()
 
 
-def test_a_label_set_is_created_of_what_the_microphone_hears(root: Path, opener: Opener, heard: Path) -> None:
+def test_a_label_set_is_created_of_what_the_microphone_hears(root: Path, opener: Opener, microphone_file: Path) -> None:
     tone = 0.3 * np.sin(np.arange(48_000) / 20).astype(np.float32)
-    heard.write_bytes(wav_bytes(tone[:, None], 16_000))
+    microphone_file.write_bytes(wav_bytes(tone[:, None], 16_000))
     page = opener("/label", viewport={"width": 390, "height": 844})
     page.set_default_timeout(120_000)
     page.get_by_role("button", name="Record now").click()

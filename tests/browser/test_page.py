@@ -36,7 +36,7 @@ def opener(browser: Browser) -> Iterator[Opener]:
         page = context.new_page()
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda asked: troubles.append(asked.url) if asked.url != path.as_uri() else None)
+        page.on("request", lambda request: troubles.append(request.url) if request.url != path.as_uri() else None)
         page.goto(path.as_uri())
         return page
 
@@ -49,9 +49,9 @@ def opener(browser: Browser) -> Iterator[Opener]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_section_stands_with_the_numbers_of_the_record(name: str, lesson: Ask, opener: Opener) -> None:
-    asked = lesson(name)
-    trace = asked.trace
-    page = opener(asked.folder / "trace.html")
+    planned = lesson(name)
+    trace = planned.trace
+    page = opener(planned.folder / "trace.html")
     # No lesson finds objects or odd pictures, or races; quiz, what-if and training are tabs.
     absent = ["header", "objects", "anomalies", "race", "quiz", "what_if", "train"]
     absent += [name for name, part in (("scaling", trace.scaling), ("decisions", trace.debounce)) if part is None]
@@ -90,9 +90,9 @@ def test_every_section_stands_with_the_numbers_of_the_record(name: str, lesson: 
 
 @pytest.mark.slow
 def test_the_quiz_is_answered_with_keys_and_without_script(lesson: Ask, opener: Opener) -> None:
-    asked = lesson("activity")
-    page = opener(asked.folder / "trace.html", java_script_enabled=False)
-    questions = quiz(asked.trace)
+    planned = lesson("activity")
+    page = opener(planned.folder / "trace.html", java_script_enabled=False)
+    questions = quiz(planned.trace)
     assert len(questions) >= 3
     first = questions[0]
     right = next(i for i, option in enumerate(first.options) if option.right)
@@ -100,10 +100,10 @@ def test_the_quiz_is_answered_with_keys_and_without_script(lesson: Ask, opener: 
     page.keyboard.press("Space")
     for _ in range(right):
         page.keyboard.press("ArrowDown")
-    told = page.locator("#quiz-1 .reasons p:visible")
-    assert told.count() == 1
-    assert told.inner_text().startswith(f"Right. {first.options[right].reason}")
-    assert first.rests_on in told.inner_text()
+    reasons = page.locator("#quiz-1 .reasons p:visible")
+    assert reasons.count() == 1
+    assert reasons.inner_text().startswith(f"Right. {first.options[right].reason}")
+    assert first.rests_on in reasons.inner_text()
     page.keyboard.press("ArrowDown")
     assert page.locator("#quiz-1 .reasons p:visible").inner_text().startswith("No.")
 

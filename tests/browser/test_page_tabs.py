@@ -67,9 +67,9 @@ def written(tmp_path: Path) -> Path:
 def test_the_first_screen_is_a_verdict_and_the_data_flow(
     name: str, viewport: dict[str, int], lesson: Callable[[str], Lesson], opener: Opener
 ) -> None:
-    asked = lesson(name)
-    page = opener(asked.folder / "trace.html", viewport=viewport)
-    known = tiles(asked.trace)
+    planned = lesson(name)
+    page = opener(planned.folder / "trace.html", viewport=viewport)
+    known = tiles(planned.trace)
     assert page.locator(".flow b").all_inner_texts() == [tile.title for tile in known]
     assert page.locator(".flow .mini").count() == len(known) == 7
     boxes = [tile.bounding_box() for tile in page.locator(".flow li").all()]
@@ -77,7 +77,7 @@ def test_the_first_screen_is_a_verdict_and_the_data_flow(
     assert len(ends) == 7 and max(ends) <= viewport["height"]
     order = [(box["x"], box["y"]) for box in boxes if box is not None]
     assert order == sorted(order)
-    assert page.locator(".verdict").inner_text() == asked.trace.verdict
+    assert page.locator(".verdict").inner_text() == planned.trace.verdict
     assert page.evaluate(WORDS) <= 150
 
 

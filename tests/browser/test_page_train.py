@@ -44,7 +44,9 @@ def opener(browser: Browser) -> Iterator[Opener]:
         pages.append(page)
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda asked: None if asked.url.startswith(path.as_uri()) else troubles.append(asked.url))
+        page.on(
+            "request", lambda request: None if request.url.startswith(path.as_uri()) else troubles.append(request.url)
+        )
         page.goto(f"{path.as_uri()}#train")
         page.wait_for_selector("#train-form:not([hidden])")
         return page
@@ -121,12 +123,12 @@ def test_the_curves_are_those_of_the_program_on_the_same_samples(
 
 
 def test_a_run_whose_samples_all_fit_is_repeated(lesson: Callable[[str], Lesson], opener: Opener) -> None:
-    asked = lesson("latency")
-    page = opener(asked.folder / "trace.html")
-    assert asked.trace.training is not None
+    planned = lesson("latency")
+    page = opener(planned.folder / "trace.html")
+    assert planned.trace.training is not None
     train(page)
     assert "the curves are the run's own" in page.locator("#train .lead").inner_text()
-    check_curves(page, asked.trace.training.epochs)
+    check_curves(page, planned.trace.training.epochs)
 
 
 @pytest.mark.parametrize(

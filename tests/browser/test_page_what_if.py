@@ -44,7 +44,9 @@ def opener(browser: Browser) -> Iterator[Opener]:
         pages.append(page)
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda asked: troubles.extend([] if asked.url.startswith(path.as_uri()) else [asked.url]))
+        page.on(
+            "request", lambda request: troubles.extend([] if request.url.startswith(path.as_uri()) else [request.url])
+        )
         page.goto(f"{path.as_uri()}#what-if")
         return page
 
@@ -54,7 +56,7 @@ def opener(browser: Browser) -> Iterator[Opener]:
     assert troubles == []
 
 
-def told(page: Page) -> np.ndarray:
+def shown_probabilities(page: Page) -> np.ndarray:
     """Return what the page's model answers, once it is unpacked."""
     page.wait_for_selector("#what-if-form:not([hidden])", state="attached")
     read = "all => all.map(e => e.dataset.value)"
@@ -85,7 +87,7 @@ def with_samples(samples: ClassSamples) -> Trace:
 
 
 def test_every_operator_gives_what_the_desk_gives(tmp_path: Path, opener: Opener) -> None:
-    cases = operator_cases.made()
+    cases = operator_cases.case_graph()
     builder = cases.builder
     whole = builder.finish({"probabilities": (builder.op("Concat", *cases.ends, axis=1), "float32", (1,))})
     width = int(np.size(compile_graph(whole)(np.zeros((1, 216), np.float32))["probabilities"]))
@@ -93,7 +95,7 @@ def test_every_operator_gives_what_the_desk_gives(tmp_path: Path, opener: Opener
     x = np.random.default_rng(5).uniform(-2, 2, 216)
     path = tmp_path / "trace.html"
     path.write_text(page_html(with_samples(sampled(x)), graph), encoding="utf-8")
-    wanted, got = desk(graph, x), told(opener(path))
+    wanted, got = desk(graph, x), shown_probabilities(opener(path))
     sizes = [np.size(v) for v in compile_graph(graph, cases.ends)(np.zeros((1, 216), np.float32)).values()]
     ends = np.cumsum(sizes)
     for name, first, last in zip(cases.names, ends - sizes, ends, strict=True):
@@ -112,7 +114,7 @@ def test_the_demo_answers_in_the_page_as_on_the_desk(lesson: Callable[[str], Les
     for number, sample in enumerate(known.samples[: page.locator("#what-if-sample option").count()]):
         page.select_option("#what-if-sample", index=number)
         x = np.frombuffer(sample.values, "<f4").reshape(known.shape)
-        np.testing.assert_allclose(told(page), desk(graph, x), atol=CLOSE)
+        np.testing.assert_allclose(shown_probabilities(page), desk(graph, x), atol=CLOSE)
         best = graph.labels[int(desk(graph, x).argmax())]
         assert page.locator("#what-if-told").inner_text().startswith(f"{best}, ")
     page.select_option("#what-if-channel", index=1)
@@ -120,7 +122,7 @@ def test_the_demo_answers_in_the_page_as_on_the_desk(lesson: Callable[[str], Les
     move(page, "#what-if-offset", 1)
     changed = x.copy()
     changed[0] = changed[0] * 0.1 + known.channels[0].deviation
-    np.testing.assert_allclose(told(page), desk(graph, changed), atol=CLOSE)
+    np.testing.assert_allclose(shown_probabilities(page), desk(graph, changed), atol=CLOSE)
     page.locator("#what-if-reset").click()
     page.select_option("#what-if-sample", index=0)
     assert page.locator("#samples svg title").count() > 10
@@ -139,14 +141,14 @@ def test_a_model_of_a_table_answers_as_on_the_desk(kind: str, tmp_path: Path, op
     for number, sample in enumerate(known.samples):
         page.select_option("#what-if-sample", index=number)
         x = np.frombuffer(sample.values, "<f4").copy()
-        np.testing.assert_allclose(told(page), desk(graph, x), atol=CLOSE)
-        before = told(page)
+        np.testing.assert_allclose(shown_probabilities(page), desk(graph, x), atol=CLOSE)
+        before = shown_probabilities(page)
         for column in range(2):
             x[column] = -x[column]
             move(page, f"[data-column='{column}']", float(x[column]))
             x[column] = float(page.locator(f"[data-column='{column}']").input_value())
-        np.testing.assert_allclose(told(page), desk(graph, x), atol=CLOSE)
-        assert np.abs(told(page) - before).max() > 0.1
+        np.testing.assert_allclose(shown_probabilities(page), desk(graph, x), atol=CLOSE)
+        assert np.abs(shown_probabilities(page) - before).max() > 0.1
     assert violations(page) == []
 
 
@@ -194,10 +196,10 @@ def test_a_convolutional_network_answers_as_on_the_desk(tmp_path: Path, opener: 
     for number, sample in enumerate(known.samples):
         page.select_option("#what-if-sample", index=number)
         x = np.frombuffer(sample.values, "<f4").reshape(known.shape)
-        np.testing.assert_allclose(told(page), desk(graph, x), atol=CLOSE)
-    drawn = page.locator("#model figure svg").text_content() or ""
-    assert "Convolution, ReLU" in drawn
-    assert re.search(r"Global average.*8", drawn)
+        np.testing.assert_allclose(shown_probabilities(page), desk(graph, x), atol=CLOSE)
+    figure_text = page.locator("#model figure svg").text_content() or ""
+    assert "Convolution, ReLU" in figure_text
+    assert re.search(r"Global average.*8", figure_text)
     assert too_wide(page) == []
 
 

@@ -38,11 +38,11 @@ def address(root: Path) -> Iterator[str]:
         yield where
 
 
-def test_a_sentence_is_read_to_the_microphone(opener: Opener, heard: Path) -> None:
+def test_a_sentence_is_read_to_the_microphone(opener: Opener, microphone_file: Path) -> None:
     if not has_speech():
         left_out("no espeak-ng")
     spoken = say("we call it bear", "en-us+m1", speed=130)
-    heard.write_bytes(wav_bytes(spoken.values[:, None] * 0.5, RATE))
+    microphone_file.write_bytes(wav_bytes(spoken.values[:, None] * 0.5, RATE))
     page = opener("/coach/tiny.coach", viewport={"width": 390, "height": 844})
     page.set_default_timeout(120_000)
     page.get_by_label("Sentence").fill("we call it bear")

@@ -19,8 +19,8 @@ ROLLOUT = f"/fleet/rollout/{PLAN}"
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watched(tmp_path_factory.mktemp("fleet")) as made:
-        yield made
+    with watched(tmp_path_factory.mktemp("fleet")) as example:
+        yield example
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,8 @@ def address(root: Path) -> Iterator[str]:
         yield where
 
 
-def middle(place: Locator) -> tuple[float, float]:
-    box = place.bounding_box()
+def middle(element: Locator) -> tuple[float, float]:
+    box = element.bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
@@ -104,9 +104,9 @@ def test_a_flow_is_dragged_connected_saved_and_run(
     expect(page.locator("ul.talk li").last).to_contain_text("24 months from the date of purchase. (section")
     # The saved table is the one that the terminal runs.
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\n/thanks\n"))
-    said = cli("language", "chat", root / "drill" / "flow.toml").splitlines()
-    assert said[0] in page.locator("ul.talk li").last.inner_text()
-    assert said[1] == "You are welcome."
+    printed = cli("language", "chat", root / "drill" / "flow.toml").splitlines()
+    assert printed[0] in page.locator("ul.talk li").last.inner_text()
+    assert printed[1] == "You are welcome."
 
 
 def test_a_model_of_the_folder_is_chosen_and_understands(root: Path, opener: Opener) -> None:

@@ -42,8 +42,8 @@ def address(root: Path) -> Iterator[str]:
 
 def table() -> str:
     """Rows of six people with a clock, two readings and a state."""
-    found = rows(count=360)
-    order = [found[(7 * i) % len(found)] for i in range(len(found))]
+    csv_lines = rows(count=360)
+    order = [csv_lines[(7 * i) % len(csv_lines)] for i in range(len(csv_lines))]
     lines = [f"p{i // 60},{i % 60},{a},{b},{label}" for i, (a, b, label) in enumerate(order)]
     return "\n".join(["who,t,a,b,state", *lines]) + "\n"
 

@@ -21,7 +21,7 @@ LONG = 60_000
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     runs = tmp_path / "runs"
     runs.mkdir()
     write_toml(runs / "small.toml", write_rows(tmp_path / "rows.csv"))
@@ -43,12 +43,12 @@ def begin(page: Page, address: str, epochs: str) -> None:
     page.wait_for_url(re.compile("/(live|page)/"), timeout=LONG)
 
 
-def test_a_run_is_watched_to_its_end(place: Path, page: Page, browser: Browser) -> None:
-    with started(place) as (address, _):
+def test_a_run_is_watched_to_its_end(folder: Path, page: Page, browser: Browser) -> None:
+    with started(folder) as (address, _):
         begin(page, address, "400")
         page.wait_for_url("**/page/small", timeout=LONG)
         expect(page.locator("h1")).to_contain_text("small")
-        record = read_trace(place / "small" / "trace.json")
+        record = read_trace(folder / "small" / "trace.json")
         assert record.training is not None
         assert len(record.training.epochs) == 400
         # An address that was kept leads to the run.
@@ -56,8 +56,8 @@ def test_a_run_is_watched_to_its_end(place: Path, page: Page, browser: Browser) 
         assert page.locator("h2", has_text="Going on").count() == 0
 
 
-def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(place: Path, page: Page, browser: Browser) -> None:
-    with started(place) as (address, _):
+def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(folder: Path, page: Page, browser: Browser) -> None:
+    with started(folder) as (address, _):
         begin(page, address, "100000")
         counter = page.locator("dt", has_text="Epoch").first.locator("xpath=../dd")
         expect(page.locator("#epochs polyline")).to_have_count(4, timeout=LONG)
@@ -73,10 +73,10 @@ def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(place: Path, page: P
         for tab in (page, other):
             expect(tab.locator(".notice")).to_contain_text("Cancelled after epoch", timeout=LONG)
             expect(tab.locator("#epochs polyline")).to_have_count(4)
-        assert not (place / "small").exists()
+        assert not (folder / "small").exists()
         other.close()
         kept = page.url
-    with started(place) as (address, _):
+    with started(folder) as (address, _):
         # Another studio, started later, still shows what there was.
         page.goto(f"{address}/live/{kept.rpartition('/')[2]}")
         expect(page.locator(".notice")).to_contain_text("Cancelled after epoch")
@@ -85,11 +85,11 @@ def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(place: Path, page: P
         expect(page.get_by_label("Epochs", exact=True)).to_have_value("100000")
 
 
-def test_a_third_run_waits_and_is_cancelled(place: Path, page: Page) -> None:
+def test_a_third_run_waits_and_is_cancelled(folder: Path, page: Page) -> None:
     page.set_default_timeout(LONG)
     # The page that waits stays as it is while it is looked at.
     page.route("**/static/studio.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
-    with started(place) as (address, _):
+    with started(folder) as (address, _):
         for _ in range(3):
             page.goto(f"{address}/start?pipeline=small.toml&block=model")
             page.get_by_label("Epochs", exact=True).fill("100000")
@@ -109,10 +109,10 @@ def test_a_third_run_waits_and_is_cancelled(place: Path, page: Page) -> None:
         expect(page.locator(".state.waiting")).to_have_count(0)
 
 
-def test_a_run_is_changed_from_its_page_and_compared(place: Path, page: Page) -> None:
+def test_a_run_is_changed_from_its_page_and_compared(folder: Path, page: Page) -> None:
     page.set_default_timeout(LONG)
-    run_small(place / "small.toml", place)
-    with started(place) as (address, _):
+    run_small(folder / "small.toml", folder)
+    with started(folder) as (address, _):
         page.goto(f"{address}/page/small")
         page.get_by_text("What if: change a setting").click()
         assert violations(page) == []
@@ -133,7 +133,7 @@ def test_a_run_is_changed_from_its_page_and_compared(place: Path, page: Page) ->
         page.wait_for_url("**/page/small-2", timeout=LONG)
         page.get_by_role("link", name="compare both").click()
         expect(page.locator("main")).to_contain_text("training.epochs")
-        config = json.loads((place / "small-2" / "trace.json").read_text())["config"]
+        config = json.loads((folder / "small-2" / "trace.json").read_text())["config"]
         assert config["training"]["epochs"] == 3
         assert [layer["units"] for layer in config["model"]["layers"]] == [4]
         page.goto(f"{address}/page/small-2")
@@ -145,11 +145,11 @@ def test_the_address_that_check_prints_opens_likely_errors(tmp_path: Path, page:
     page.set_default_timeout(LONG)
     write_rows(tmp_path / "my rows.csv")
     line = cli("check", tmp_path / "my rows.csv", "--target", "label").splitlines()[-1]
-    found = re.search(r"edgewright studio (\S+), then open (/data/at/my%20rows\.csv\?\S+) there", line)
-    assert found is not None
-    assert Path(found[1]) == tmp_path
+    match = re.search(r"edgewright studio (\S+), then open (/data/at/my%20rows\.csv\?\S+) there", line)
+    assert match is not None
+    assert Path(match[1]) == tmp_path
     with started(tmp_path) as (address, _):
-        page.goto(address + found[2])
+        page.goto(address + match[2])
         doubts = page.locator("section", has=page.locator("#doubts"))
         expect(doubts).to_contain_text("of 120 rows, the likeliest first")
 

@@ -47,9 +47,11 @@ def address(root: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def predicted(root: Path) -> list[dict[str, Any]]:
     """Return what `edgewright predict` answers to a recording."""
-    asked = ["predict", str(root / "runs" / "moved"), "--csv", str(root / "moves" / "one.csv"), "--json"]
+    command = ["predict", str(root / "runs" / "moved"), "--csv", str(root / "moves" / "one.csv"), "--json"]
     code = "from edgewright.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120, check=True
+    )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == 23
     assert len({answer["confidence"] for answer in answers}) > 15
@@ -58,10 +60,10 @@ def predicted(root: Path) -> list[dict[str, Any]]:
 
 def answered(page: Page) -> list[dict[str, Any]]:
     """Return answers with the places that the page shows, the first one first."""
-    found = page.locator("#live-answers tr").evaluate_all(
+    answers = page.locator("#live-answers tr").evaluate_all(
         "all => all.map(e => ({...JSON.parse(e.dataset.answer), place: e.querySelector('th').textContent})).reverse()"
     )
-    return list(found)
+    return list(answers)
 
 
 def test_a_csv_file_gets_the_answers_of_predict(root: Path, opener: Opener, predicted: list[dict[str, Any]]) -> None:
@@ -121,8 +123,8 @@ def test_a_row_is_answered_as_its_fields_change(root: Path, opener: Opener) -> N
         expect(page.locator("#live-answer")).not_to_have_text("No answer yet")
         shown = json.loads(str(page.locator("#live-answers tr").first.get_attribute("data-answer")))
         code = "from edgewright.cli.main import main; main()"
-        asked = ["predict", str(root / "runs" / "small"), "--values", ",".join(values), "--json"]
-        done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=True)
+        command = ["predict", str(root / "runs" / "small"), "--values", ",".join(values), "--json"]
+        done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
         assert json.loads(done.stdout)["label"] == shown["label"]
         confidences.add(shown["confidence"])
     assert len(confidences) == 2

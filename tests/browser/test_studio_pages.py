@@ -52,8 +52,8 @@ def address(runs: Path) -> Iterator[str]:
 
 
 def journal(runs: Path) -> str:
-    (found,) = (runs / ".edgewright" / "journals").iterdir()
-    return found.stem
+    (journal,) = (runs / ".edgewright" / "journals").iterdir()
+    return journal.stem
 
 
 PAGES = (

@@ -37,7 +37,7 @@ def studio(tmp_path: Path, lesson: Callable[..., object]) -> Iterator[tuple[str,
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        yield next(found[0] for line in process.stdout if (found := re.search(r"https://\S+", line))), folder
+        yield next(match[0] for line in process.stdout if (match := re.search(r"https://\S+", line))), folder
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)

@@ -32,10 +32,10 @@ def test_a_window_is_played(opener: Opener) -> None:
     page.set_default_timeout(60_000)
     sound = page.locator("audio")
     expect(sound).to_have_count(1)
-    heard = (
+    script = (
         "e => new Promise((done, no) => { e.onended = () => done(e.duration); e.onerror = no; e.play().catch(no); })"
     )
-    assert sound.evaluate(heard) == pytest.approx(0.5)
+    assert sound.evaluate(script) == pytest.approx(0.5)
 
 
 def test_sound_from_elsewhere_is_refused(opener: Opener) -> None:

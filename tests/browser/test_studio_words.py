@@ -104,8 +104,8 @@ def test_every_page_fits_the_screen_and_fingers(opener: Opener, live: str, scree
         page.goto(origin + path.replace(LIVE, live))
         assert too_wide(page) == [], path
         assert page.locator("nav.bar").bounding_box()["height"] < 56, path  # type: ignore[index]
-        if found := page.evaluate(SMALL):
-            small[path] = found
+        if small_texts := page.evaluate(SMALL):
+            small[path] = small_texts
     assert small == {}
 
 

@@ -33,8 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """Return where the app is."""
-    with serving(folder) as found:
-        yield found
+    with serving(folder) as address:
+        yield address
 
 
 @contextmanager
@@ -54,24 +54,24 @@ def _listening(opener: Opener, rows: int) -> Iterator[Page]:
     expect(page.locator("#status")).to_have_text("Stopped.")
 
 
-def _heard(page: Page) -> tuple[NDArray[np.float32], list[Any]]:
-    taken = page.evaluate("() => window.taken")
-    return np.array([value for value, _ in taken], np.float32), [event for _, event in taken if event]
+def _recorded(page: Page) -> tuple[NDArray[np.float32], list[Any]]:
+    recorded = page.evaluate("() => window.taken")
+    return np.array([value for value, _ in recorded], np.float32), [event for _, event in recorded if event]
 
 
-def test_people_who_speak_get_the_answers_of_the_c(opener: Opener, folder: Path, heard: Path) -> None:
+def test_people_who_speak_get_the_answers_of_the_c(opener: Opener, folder: Path, microphone_file: Path) -> None:
     words = np.random.default_rng(1).permutation(speech()[0])[:72].reshape(-1, 1)
-    heard.write_bytes(wav_bytes(words, round(SOUND_RATE)))
+    microphone_file.write_bytes(wav_bytes(words, round(SOUND_RATE)))
     with _listening(opener, round(12 * SOUND_RATE)) as page:
         expect(page.locator("#sure")).to_contain_text("confidence")
-    rows, events = _heard(page)
+    rows, events = _recorded(page)
     mine = [(one["row"], one["kind"], one["label"], one["flags"], one["value"]) for one in events]
     assert mine == wasm_events(folder / "model.wasm", rows[:, None])
     stream = CStream(written_c(sound_subject()), "digits", (), 4, "gcc")
     times = np.arange(len(rows)) / SOUND_RATE
-    theirs = [found for _, found in stream.run(rows[:, None], np.zeros(len(rows), np.int64), times).events]
+    theirs = [decision for _, decision in stream.run(rows[:, None], np.zeros(len(rows), np.int64), times).events]
     names = ("row", "kind", "label", "flags", "confidence")
-    assert mine == [tuple(found[name] for name in names) for found in theirs]
+    assert mine == [tuple(decision[name] for name in names) for decision in theirs]
     assert len(mine) > 10
     assert len({label for _, _, label, *_ in mine}) > 2
     # What was heard is what was said: the loudness of the bands of a second, wherever the second begins.
@@ -86,13 +86,13 @@ def _loudness(samples: NDArray[np.float32]) -> list[float]:
     return [float(band.sum() / power.sum()) for band in bands]
 
 
-def test_a_tone_above_half_the_rate_is_not_heard_as_another(opener: Opener, heard: Path) -> None:
+def test_a_tone_above_half_the_rate_is_not_heard_as_another(opener: Opener, microphone_file: Path) -> None:
     for tone, amplitude in ((3500.0, 0.5), (5000.0, 0.0)):
         sound = 0.5 * np.sin(2 * np.pi * tone * np.arange(4 * DEVICE) / DEVICE)
-        heard.write_bytes(wav_bytes(sound[:, None], DEVICE))
+        microphone_file.write_bytes(wav_bytes(sound[:, None], DEVICE))
         with _listening(opener, round(2.5 * SOUND_RATE)) as page:
             pass
-        rows = _heard(page)[0][-round(SOUND_RATE) :]
+        rows = _recorded(page)[0][-round(SOUND_RATE) :]
         spectrum = np.abs(np.fft.rfft(rows * np.hanning(len(rows)))) / (len(rows) / 4)
         print(f"{tone:g} Hz of amplitude .5: largest {spectrum.max():.5f} at {spectrum.argmax()} Hz")
         assert spectrum.max() == pytest.approx(amplitude, abs=0.005)
@@ -118,14 +118,14 @@ def test_the_filter_keeps_speech_and_folds_nothing_back(opener: Opener, coming: 
         });
         return [found, performance.now() - started];
     }"""
-    found, spent = page.evaluate(script, [coming, going, tones])
-    for tone, (whole, parts) in zip(tones, found, strict=True):
+    resampled, spent = page.evaluate(script, [coming, going, tones])
+    for tone, (whole, parts) in zip(tones, resampled, strict=True):
         assert whole == parts
-        made = np.array(whole)
-        assert going / 2 - 60 * max(1, going / coming) < len(made) <= going / 2
-        expected = 0.5 * np.sin(2 * np.pi * tone * np.arange(len(made)) / going)
-        middle = slice(len(made) // 4, 3 * len(made) // 4)
-        error = np.abs((made - (expected if tone < limit else 0.0))[middle]).max()
+        samples = np.array(whole)
+        assert going / 2 - 60 * max(1, going / coming) < len(samples) <= going / 2
+        expected = 0.5 * np.sin(2 * np.pi * tone * np.arange(len(samples)) / going)
+        middle = slice(len(samples) // 4, 3 * len(samples) // 4)
+        error = np.abs((samples - (expected if tone < limit else 0.0))[middle]).max()
         print(f"{coming} to {going} Hz, {tone:g} Hz: {20 * np.log10(error / 0.5):.0f} dB")
         assert error < 0.5 * 10 ** (-70 / 20)
     print(f"{spent / len(tones):.0f} ms a second of sound")

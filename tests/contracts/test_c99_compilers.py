@@ -31,16 +31,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     base = tmp_path_factory.mktemp("exports")
 
     def write(name: str) -> Path:
-        made = base / name
-        if not made.exists():
+        folder = base / name
+        if not folder.exists():
             lines = []
             for kind in SETS[name]:
-                (made / kind).mkdir(parents=True)
+                (folder / kind).mkdir(parents=True)
                 for file, text in export(kind).items():
-                    (made / kind / file).write_text(text, encoding="utf-8")
+                    (folder / kind / file).write_text(text, encoding="utf-8")
                 lines += [f'#include "{kind}/{file}"\n' for file in sorted(export(kind)) if file.endswith(".c")]
-            (made / "all.c").write_text("".join(lines))
-        return made
+            (folder / "all.c").write_text("".join(lines))
+        return folder
 
     return write
 

@@ -13,7 +13,7 @@ from benchmarks.anomalies import nab, skab
 from numpy.typing import NDArray
 
 from c99_examples import need
-from c99_streams import COMPILERS, Floats, Rows, built, rows_main, said, threshold_of, windows_main
+from c99_streams import COMPILERS, Floats, Rows, built, output_of, rows_main, threshold_of, windows_main
 from edgewright.core.catalogue import listing
 from edgewright.core.input.windows import Windower, cut
 from edgewright.export.c99_detectors._source import write_detector_c99
@@ -35,7 +35,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 # Streams by set: one channel every five minutes with gaps in time, and eight channels every second.
 STREAMS = ("nab", "skab")
-FITTED, MOST = 400, 3000
+FITTED, MAX_ROWS = 400, 3000
 REFRACTORY = 20
 WINDOW = WindowSpec(samples=16, step=5, rate=None)
 # float32 against float64, relative to the score or to the usual one, whichever is more. A spectrum goes through a
@@ -51,21 +51,21 @@ def stream(name: str) -> Rows:
     if name == "nab":
         series = next(s for s in nab.streams(folder) if "machine_temperature" in s.name)
         start = 2000
-        values, time = series.values[start : start + MOST, None], series.time[start : start + MOST]
+        values, time = series.values[start : start + MAX_ROWS, None], series.time[start : start + MAX_ROWS]
     else:
-        values = np.concatenate([one.values for one in skab.experiments(folder)[:3]])[:MOST]
+        values = np.concatenate([one.values for one in skab.experiments(folder)[:3]])[:MAX_ROWS]
         time = 1.58e9 + np.arange(float(len(values)))
-    made = np.array(values, np.float32)
+    damaged = np.array(values, np.float32)
     rng = np.random.default_rng(7)
-    made[rng.uniform(size=made.shape) < 0.02] = np.nan
-    made[rng.integers(0, len(made), 15)] = np.nan
-    made[rng.integers(0, len(made), 5), 0] = [np.inf, -np.inf, 1e4, -1e4, np.inf]
-    keep = np.ones(len(made), np.bool_)
+    damaged[rng.uniform(size=damaged.shape) < 0.02] = np.nan
+    damaged[rng.integers(0, len(damaged), 15)] = np.nan
+    damaged[rng.integers(0, len(damaged), 5), 0] = [np.inf, -np.inf, 1e4, -1e4, np.inf]
+    keep = np.ones(len(damaged), np.bool_)
     for lost in (700, 1400, 2100):
         keep[lost : lost + 40] = False
-    made, time = made[keep], time[keep]
+    damaged, time = damaged[keep], time[keep]
     usual = float(np.median(np.diff(time)))
-    return Rows(made, time, np.concatenate([[False], np.diff(time) > 5 * usual]))
+    return Rows(damaged, time, np.concatenate([[False], np.diff(time) > 5 * usual]))
 
 
 def learnt_of(kind: str, seen: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
@@ -92,11 +92,11 @@ def written(kind: str, learnt: dict[str, Any], columns: int, limit: float, **mor
     return write_detector_c99(kind, learnt, name="d", columns=names, threshold=limit, refractory=REFRACTORY, **more)
 
 
-def compare(kind: str, found: Floats, judged: list[RowVerdict]) -> None:
-    scores, within = np.array([one.score for one in judged]), LOOSER.get(kind, TOLERANCE)
+def compare(kind: str, scores_in_c: Floats, verdicts: list[RowVerdict]) -> None:
+    scores, within = np.array([one.score for one in verdicts]), LOOSER.get(kind, TOLERANCE)
     usual = within * float(np.nanmedian(scores[scores != 0]))
-    np.testing.assert_array_equal(np.isnan(found), np.isnan(scores))
-    np.testing.assert_allclose(found, scores, rtol=within, atol=usual)
+    np.testing.assert_array_equal(np.isnan(scores_in_c), np.isnan(scores))
+    np.testing.assert_allclose(scores_in_c, scores, rtol=within, atol=usual)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
@@ -107,15 +107,15 @@ def test_rows_are_judged_as_in_python(kind: str, name: str, compiler: str, tmp_p
     rows = stream(name)
     learnt = learnt_of(kind, rows.values, rows.time)
     limit = threshold_of(detector(kind).start(learnt).update(rows.values, rows.time))
-    judged = watch(kind, learnt, rows, limit, None)
+    verdicts = watch(kind, learnt, rows, limit, None)
     files = written(kind, learnt, rows.values.shape[1], limit)
     program = built(files, rows_main("d", files), compiler, tmp_path)
-    given = said(program, rows.records())
+    given = output_of(program, rows.records())
     half = 4 * len(rows.values)
-    compare(kind, np.frombuffer(given[:half], np.float32), judged)
-    told = np.frombuffer(given[half:], np.int32)
-    assert told.tolist() == [one.channel if one.alarm else -2 for one in judged]
-    assert sum(one.alarm for one in judged) > 3
+    compare(kind, np.frombuffer(given[:half], np.float32), verdicts)
+    channels_in_c = np.frombuffer(given[half:], np.int32)
+    assert channels_in_c.tolist() == [one.channel if one.alarm else -2 for one in verdicts]
+    assert sum(one.alarm for one in verdicts) > 3
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
@@ -127,13 +127,13 @@ def test_windows_are_judged_as_in_python(kind: str, name: str, compiler: str, tm
     windows, starts = cut(rows.values, WINDOW.samples, WINDOW.step)
     learnt = learnt_of(kind, window_features(windows), rows.time[starts + WINDOW.samples - 1])
     limit = threshold_of(np.array([one.score for one in watch(kind, learnt, rows, 1.0, WINDOW)]))
-    judged = watch(kind, learnt, rows, limit, WINDOW)
+    verdicts = watch(kind, learnt, rows, limit, WINDOW)
     channels = rows.values.shape[1]
     files = written(kind, learnt, channels, limit, window=WINDOW)
-    given = said(built(files, rows_main("d", files), compiler, tmp_path / "held"), rows.records())
-    told = np.frombuffer(given[4 * len(rows.values) :], np.int32)
-    alarms = {one.row: one.channel for one in judged if one.alarm}
-    assert {int(row): int(told[row]) for row in np.flatnonzero(told != -2)} == alarms
+    given = output_of(built(files, rows_main("d", files), compiler, tmp_path / "held"), rows.records())
+    channels_in_c = np.frombuffer(given[4 * len(rows.values) :], np.int32)
+    alarms = {one.row: one.channel for one in verdicts if one.alarm}
+    assert {int(row): int(channels_in_c[row]) for row in np.flatnonzero(channels_in_c != -2)} == alarms
     assert len(alarms) > 1
     if "season" in SETTINGS.get(kind, {}):
         return  # whole windows are given without their times below
@@ -144,4 +144,4 @@ def test_windows_are_judged_as_in_python(kind: str, name: str, compiler: str, tm
         whole += windower.push(row)
     files = written(kind, learnt, channels, limit, window=WINDOW, own_windows=False)
     program = built(files, windows_main("d"), compiler, tmp_path / "given")
-    compare(kind, np.frombuffer(said(program, np.stack(whole).tobytes()), np.float32), judged)
+    compare(kind, np.frombuffer(output_of(program, np.stack(whole).tobytes()), np.float32), verdicts)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from c99_examples import ROUNDINGS, load_together
-from c99_operator_cases import cases, made
+from c99_operator_cases import case_graph, cases
 from c99_stages import need_compiler
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.core.operators import operator as numpy_operators
@@ -37,29 +37,31 @@ def compiler() -> None:
 def test_every_float_operator_gives_what_numpy_gives(tmp_path: Path) -> None:
     graph = cases()
     x = np.random.default_rng(12).uniform(-3, 3, (4, 216)).astype(np.float32)
-    found = load_c99(write_c99(graph, CodeOptions("cases")), tmp_path, flags=FLAGS).predict(x).stages
-    assert len(found) == len(made().ends)
-    for stage, name in zip(found, made().ends, strict=True):
+    stages = load_c99(write_c99(graph, CodeOptions("cases")), tmp_path, flags=FLAGS).predict(x).stages
+    assert len(stages) == len(case_graph().ends)
+    for stage, name in zip(stages, case_graph().ends, strict=True):
         # One sample at a time: the cases' shapes have a batch axis of 1.
         expected: list[Array] = [compile_graph(graph, [name])(row[None])[name].ravel() for row in x]
-        np.testing.assert_allclose(found[stage], np.stack(expected), rtol=2e-6, atol=4e-6, err_msg=stage)
+        np.testing.assert_allclose(stages[stage], np.stack(expected), rtol=2e-6, atol=4e-6, err_msg=stage)
 
 
 def test_every_float_operator_has_a_case_and_a_numpy_form() -> None:
-    assert set(operator.known) - set(made().names) - FUSED == set()
+    assert set(operator.known) - set(case_graph().names) - FUSED == set()
     assert set(operator.known) - FUSED <= set(numpy_operators.known)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_integer_layers_of_every_shape_give_every_byte_of_the_reference(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(17)
-    drawn: dict[str, IntegerNetwork] = {}
+    networks: dict[str, IntegerNetwork] = {}
     for number in range(6):
         network = LAYERS[kind](rng)
-        drawn |= {f"{rounding}{number}": with_rounding(network, rounding) for rounding in ROUNDINGS}
-    models = load_together({name: write_network_c99(drawn[name], name=name) for name in drawn}, tmp_path, flags=FLAGS)
+        networks |= {f"{rounding}{number}": with_rounding(network, rounding) for rounding in ROUNDINGS}
+    models = load_together(
+        {name: write_network_c99(networks[name], name=name) for name in networks}, tmp_path, flags=FLAGS
+    )
     assert len(models) == 12
-    for name, network in drawn.items():
+    for name, network in networks.items():
         x = some(network, rng, 40)
         np.testing.assert_array_equal(models[name].network(x), run_integer(network, x).reshape(40, -1), err_msg=name)
 

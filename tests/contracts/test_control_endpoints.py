@@ -30,7 +30,7 @@ def named(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-def place(endpoint: Endpoint) -> str:
+def path_of(endpoint: Endpoint) -> str:
     """Return a path of the right form, of something that is not there."""
     path = endpoint.path
     for name, pattern in endpoint.parameters.items():
@@ -56,7 +56,7 @@ def run(folder: Path, go: Callable[[Client], Coroutine[Any, Any, None]], **setti
 
 async def send(client: Client, device: Device, endpoint: Endpoint, content: bytes, **headers: str) -> httpx.Response:
     """As whoever may ask."""
-    path, named = place(endpoint), {"content-type": "application/json"}
+    path, named = path_of(endpoint), {"content-type": "application/json"}
     if endpoint.who in ("device", "enrolling"):
         name = device.id if endpoint.who == "device" else "new"
         named |= sign(endpoint.method, path, content, device.key, name)
@@ -68,7 +68,7 @@ async def send(client: Client, device: Device, endpoint: Endpoint, content: byte
 def test_nobody_asks_without_a_token(tmp_path: Path, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         for given in ({}, {"authorization": "Bearer x"}, {"authorization": f"Bearer ewo.ada.{'x' * 32}"}):
-            answer = await client.ask(endpoint.method, place(endpoint), headers=given)
+            answer = await client.ask(endpoint.method, path_of(endpoint), headers=given)
             refused(answer, 401)
             assert "Bearer" in answer.headers["www-authenticate"]
 
@@ -80,7 +80,9 @@ def test_a_viewer_changes_nothing(tmp_path: Path, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         answer = await client.ask("POST", "/v1/fleet/operators", {"name": "eve", "role": "viewer"}, local=True)
         token = {"authorization": f"Bearer {answer.json()['token']}"}
-        assert endpoint.who in refused(await client.ask(endpoint.method, place(endpoint), headers=token), 403).expected
+        assert (
+            endpoint.who in refused(await client.ask(endpoint.method, path_of(endpoint), headers=token), 403).expected
+        )
 
     run(tmp_path, go)
 
@@ -104,7 +106,7 @@ def test_what_is_wrong_is_refused_in_one_shape(tmp_path: Path, endpoint: Endpoin
 def test_what_is_not_there_is_said(tmp_path: Path, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         body = {"reason": "x"} if endpoint.takes is not None else None
-        answer = await client.ask(endpoint.method, place(endpoint), body, local=True)
+        answer = await client.ask(endpoint.method, path_of(endpoint), body, local=True)
         refused(answer, 404, 400, 409)
         strange = endpoint.path
         for name in endpoint.parameters:
@@ -118,7 +120,7 @@ def test_what_is_not_there_is_said(tmp_path: Path, endpoint: Endpoint) -> None:
 def test_a_query_is_as_described(tmp_path: Path, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         for query in ("limit=0", "limit=x", "limit=99999", "unknown=1", "limit=1&limit=2"):
-            refused(await client.ask("GET", f"{place(endpoint)}?{query}", local=True), 400)
+            refused(await client.ask("GET", f"{path_of(endpoint)}?{query}", local=True), 400)
 
     run(tmp_path, go)
 
@@ -155,7 +157,7 @@ def test_a_mistake_of_the_server_tells_nothing(
 
 def test_a_body_that_comes_too_slowly_or_grows_is_cut_off(tmp_path: Path) -> None:
     async def go(client: Client) -> None:
-        async def asked(parts: list[bytes], wait: float) -> int:
+        async def status_of(parts: list[bytes], wait: float) -> int:
             status = 0
             scope = {
                 "type": "http", "method": "POST", "path": "/v1/report", "query_string": b"", "headers": [],
@@ -173,8 +175,8 @@ def test_a_body_that_comes_too_slowly_or_grows_is_cut_off(tmp_path: Path) -> Non
             await App(client.plane)(scope, receive, send)
             return status
 
-        assert await asked([], 0.02) == 408
-        assert await asked([b"x" * 600] * 10, 0.0) == 413
+        assert await status_of([], 0.02) == 408
+        assert await status_of([b"x" * 600] * 10, 0.0) == 413
 
     run(tmp_path, go, limits=Limits(report=2000, seconds=0.1))
 
@@ -213,14 +215,14 @@ def test_odd_headers_are_no_mistake_of_the_server(tmp_path: Path, header: tuple[
 
 
 def test_the_description_names_every_endpoint_and_its_refusals() -> None:
-    found = health.document(ALL)
-    assert found["openapi"].startswith("3.1")
+    document = health.document(ALL)
+    assert document["openapi"].startswith("3.1")
     for endpoint in ALL:
-        record = found["paths"][endpoint.path][endpoint.method.lower()]
+        record = document["paths"][endpoint.path][endpoint.method.lower()]
         assert str(endpoint.status) in record["responses"]
         assert record["summary"].endswith(".")
         assert ("security" in record) == (endpoint.who != "anyone")
         assert ("401" in record["responses"]) == (endpoint.who != "anyone")
-    text = msgspec.json.encode(found).decode()
+    text = msgspec.json.encode(document).decode()
     for part in text.split('"$ref":"#/components/schemas/')[1:]:
-        assert part.split('"')[0] in found["components"]["schemas"]
+        assert part.split('"')[0] in document["components"]["schemas"]

@@ -30,14 +30,14 @@ def trusting(plane: Plane, device: str) -> Any:  # noqa: ANN401 - an ASGI applic
     """Return the application with every request taken as authenticated: what lies behind is fuzzed."""
     app = App(plane)
 
-    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope[LOCAL] = ("fuzzer", "admin")
             kept = [(k, v) for k, v in scope["headers"] if k != b"signature-input"]
             scope["headers"] = [*kept, (b"signature-input", f'x=();keyid="{device}"'.encode())]
         await app(scope, receive, send)
 
-    return asked
+    return respond
 
 
 @pytest.mark.slow
@@ -50,9 +50,9 @@ def test_no_answer_is_a_mistake_of_the_server(tmp_path: Path, monkeypatch: pytes
         # Its signature is not looked at: the device is known by the id that `trusting` puts in.
         device = asyncio.run(_device(plane))
         schema = schemathesis.openapi.from_asgi("/openapi.json", trusting(plane, device))
-        operations: list[Any] = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
+        operations: list[Any] = [operation.ok() for operation in schema.get_all_operations()]  # type: ignore[union-attr]
         # The loader leaves out the path that it loads from.
-        missing = {f"{e.method} {e.path}" for e in endpoints()} - {found.label for found in operations}
+        missing = {f"{e.method} {e.path}" for e in endpoints()} - {operation.label for operation in operations}
         assert missing <= {"GET /openapi.json"}
         each, requested, statuses = SECONDS / len(operations), 0, set()
         for operation in operations:

@@ -149,7 +149,7 @@ def test_the_file_gives_back_the_same_detector(name: str, tmp_path: Path) -> Non
     path = tmp_path / "one.detector"
     write_detector(path, spec, fitted(name))
     read = read_detector(path)
-    judged = Watch(read).push(values, time)
+    verdicts = Watch(read).push(values, time)
     expected = started(name).update(values, time)
-    np.testing.assert_array_equal([j.score for j in judged], expected)
-    np.testing.assert_array_equal([j.odd for j in judged], expected >= 2.0)
+    np.testing.assert_array_equal([j.score for j in verdicts], expected)
+    np.testing.assert_array_equal([j.odd for j in verdicts], expected >= 2.0)

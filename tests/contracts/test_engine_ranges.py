@@ -24,9 +24,9 @@ ENGINES = tuple(engine for engine in engines.known() if engine.name != "litert" 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.name)
 def test_a_value_outside_its_range_is_flagged(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    made, files = parts()
-    columns = tuple(msgspec.structs.replace(c, minimum=-50.0, maximum=50.0) for c in made.columns)
-    package = parse_package(package_bytes(msgspec.structs.replace(made, columns=columns), files), "p.edge")
+    manifest, files = parts()
+    columns = tuple(msgspec.structs.replace(c, minimum=-50.0, maximum=50.0) for c in manifest.columns)
+    package = parse_package(package_bytes(msgspec.structs.replace(manifest, columns=columns), files), "p.edge")
     if engine.name == "extension":
         if not can_build():
             left_out("no C compiler")

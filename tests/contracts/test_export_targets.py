@@ -55,7 +55,7 @@ def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.fixture
-def taken(target: str) -> Graph:
+def sample_graph(target: str) -> Graph:
     """Return a small model of a form that the target takes."""
     return classifier() if "float" in find_target(target).forms else small("logistic")
 
@@ -77,9 +77,11 @@ def test_files_have_plain_names_and_the_same_bytes_each_time(kind: str, target: 
     assert isinstance(chosen.notes(subject), str)
 
 
-def test_the_command_reports_each_file_with_its_size(target: str, taken: Graph, tmp_path: Path, cli: Cli) -> None:
+def test_the_command_reports_each_file_with_its_size(
+    target: str, sample_graph: Graph, tmp_path: Path, cli: Cli
+) -> None:
     model = tmp_path / "model.onnx"
-    model.write_bytes(to_onnx(taken))
+    model.write_bytes(to_onnx(sample_graph))
     files = cli.json("export", model, "--to", target, "--out", tmp_path / "out")["files"]
     paths = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != LIST]
     written = {str(path): path.stat().st_size for path in paths}
@@ -96,10 +98,12 @@ def test_a_model_with_an_unknown_operator_is_written_or_refused(target: str) -> 
         assert "Cobol" in str(error) or subject.form not in find_target(target).forms
 
 
-def test_nothing_is_written_where_one_file_is_in_the_way(target: str, taken: Graph, tmp_path: Path, cli: Cli) -> None:
+def test_nothing_is_written_where_one_file_is_in_the_way(
+    target: str, sample_graph: Graph, tmp_path: Path, cli: Cli
+) -> None:
     model, out = tmp_path / "model.onnx", tmp_path / "out"
-    model.write_bytes(to_onnx(taken))
-    last = max(find_target(target).files(Subject("model", taken)))
+    model.write_bytes(to_onnx(sample_graph))
+    last = max(find_target(target).files(Subject("model", sample_graph)))
     (out / last).parent.mkdir(parents=True)
     (out / last).write_text("mine")
     assert cli("export", model, "--to", target, "--out", out, code=2).count("\n") == 1
@@ -107,16 +111,16 @@ def test_nothing_is_written_where_one_file_is_in_the_way(target: str, taken: Gra
     assert there == {last: "mine"}
 
 
-def test_detectors_of_a_package_are_written_or_reported(target: str, taken: Graph) -> None:
-    chosen, subject = find_target(target), Subject("model", taken, detectors={"odd": b""})
+def test_detectors_of_a_package_are_written_or_reported(target: str, sample_graph: Graph) -> None:
+    chosen, subject = find_target(target), Subject("model", sample_graph, detectors={"odd": b""})
     if not chosen.watches:
         assert "odd" in chosen.notes(subject)
 
 
 def test_a_denoiser_is_written_or_refused_by_the_names_of_those_that_write_it(target: str, tmp_path: Path) -> None:
-    chosen, made = find_target(target), random_denoiser()
+    chosen, denoiser = find_target(target), random_denoiser()
     path = tmp_path / "tiny.denoiser"
-    write_denoiser(path, made)
+    write_denoiser(path, denoiser)
     code = run(["export", str(path), "--to", target, "--out", str(tmp_path / "out")])
     assert code == (0 if chosen.networks or "denoiser" in chosen.writers else 2)
     assert (tmp_path / "out").exists() == (code == 0)

@@ -27,7 +27,7 @@ from edgewright.cli.main import EXTRAS
 from edgewright.studio.phone.certificate import local_addresses
 from fleet_servers import Server, until
 from oidc_issuer import Issuer
-from picture_folder import drawn, trained
+from picture_folder import shape_picture, trained
 from plant import ModbusPlant, OpcuaPlant, free_port
 from postgres_database import fresh_database
 from small_pipeline import rows, run_small, write_rows, write_toml
@@ -114,10 +114,10 @@ def test_a_missing_library_of_any_extra_names_an_extra_that_has_it() -> None:
         extra: {canonicalize_name(package.metadata["Name"]) for package in requirements_of(own, extra)}
         for extra in NAMES
     }
-    asked = {
+    required = {
         canonicalize_name(Requirement(line).name) for line in own.requires or () if line.endswith("extra == 'all'")
     }
-    for name in asked - base:
+    for name in required - base:
         named = {EXTRAS[module] for module in modules[name] if module in EXTRAS}
         assert named, f"no extra is named where {name} is absent"
         assert all(name in carried[extra] for extra in named), name
@@ -140,8 +140,8 @@ def test_an_extra_runs_the_readme_on_own_data(
     extra: str, wheel: Path, environments: Environments, tmp_path: Path
 ) -> None:
     python = environments(extra) if RELEASED else environment_with(wheel, tmp_path / "venv", extra)
-    said = type_page("README.md", tmp_path, seconds=300, python=python)["own-data"]
-    assert "wrote pipeline.toml and data.md" in said
+    output = type_page("README.md", tmp_path, seconds=300, python=python)["own-data"]
+    assert "wrote pipeline.toml and data.md" in output
     assert (tmp_path / "runs" / "my" / "trace.html").is_file()
     assert (tmp_path / "exported" / "src" / "my.c").is_file()
 
@@ -165,8 +165,8 @@ def test_an_extra_runs_its_commands(
 ) -> None:
     (folder / "a.md").write_text("# Power\n\nOpen the lid and change the batteries.\n")
     for command in commands:
-        said = edgewright(environments(extra), folder, *command.split())
-    assert printed in said
+        output = edgewright(environments(extra), folder, *command.split())
+    assert printed in output
 
 
 def test_language_trains_slots(environments: Environments, tmp_path: Path) -> None:
@@ -181,8 +181,10 @@ def test_fpga_builds_a_bitstream(environments: Environments, folder: Path) -> No
     python = environments("fpga")
     edgewright(python, folder, "export", "runs/small", "--to", "verilog", "--device", "ice40-up5k", "--out", "fpga")
     path = {**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
-    made = subprocess.run(["make", "-C", "fpga"], cwd=folder, env=path, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
+    completed = subprocess.run(
+        ["make", "-C", "fpga"], cwd=folder, env=path, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     assert list((folder / "fpga").glob("*.bin"))
 
 
@@ -190,7 +192,7 @@ def test_camera_predicts_pictures_of_a_recording(environments: Environments, tmp
     run = trained(tmp_path, epochs=1)
     frames = [io.BytesIO() for _ in range(5)]
     for number, frame in enumerate(frames):
-        Image.fromarray(drawn("disc", np.random.default_rng(number))).save(frame, "JPEG")
+        Image.fromarray(shape_picture("disc", np.random.default_rng(number))).save(frame, "JPEG")
     (tmp_path / "line.mjpeg").write_bytes(b"".join(frame.getvalue() for frame in frames))
     words = ["device", "run", run, "--source", "camera:line.mjpeg", "--store", "store", "--json"]
     assert edgewright(environments("camera"), tmp_path, *words).count('"label"') >= 1
@@ -267,8 +269,8 @@ def test_a_device_enrols_with_a_fleet(
     device = environments("device") if program == "edgewright device" else request.getfixturevalue("gateway")
     edgewright(operator, folder, "fleet", "init", "yard", "--product", "pump")
     edgewright(operator, folder, "fleet", "publish", "runs/small", "--fleet", "yard")
-    said = edgewright(operator, folder, "fleet", "token", "new", "--fleet", "yard")
-    (folder / "token.txt").write_text(next(word for word in said.split() if word.startswith("ew1.")))
+    output = edgewright(operator, folder, "fleet", "token", "new", "--fleet", "yard")
+    (folder / "token.txt").write_text(next(word for word in output.split() if word.startswith("ew1.")))
     words = [*program.split(), "run", "--token-file", "token.txt", "--name", "pump-1", "--store", "one"]
     words += ["--source", "csv:rows.csv", "--poll", "1"]
     with served(operator, folder / "yard") as server:
@@ -344,17 +346,17 @@ def test_an_issuer_names_operators(environments: Environments, tmp_path: Path) -
 
 def test_a_cluster_searches(environments: Environments, folder: Path) -> None:
     python, port = environments("cluster"), free_port()
-    dask, place = str(python.with_name("dask")), f"127.0.0.1:{port}"
+    dask, address = str(python.with_name("dask")), f"127.0.0.1:{port}"
     with ExitStack() as stack:
         for words in (
-            ["scheduler", "--host", place, "--no-dashboard"],
-            ["worker", place, "--nthreads", "1", "--no-dashboard"],
+            ["scheduler", "--host", address, "--no-dashboard"],
+            ["worker", address, "--nthreads", "1", "--no-dashboard"],
         ):
             process = subprocess.Popen([dask, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             stack.callback(process.wait, 60)
             stack.callback(process.terminate)
         until(lambda: listens(port))
-        words = ["search", "small.toml", "--trials", "1", "--engine", f"dask://{place}", "--out", "study"]
+        words = ["search", "small.toml", "--trials", "1", "--engine", f"dask://{address}", "--out", "study"]
         assert "1 trials on phone-arm64: 1 done" in edgewright(python, folder, *words)
 
 

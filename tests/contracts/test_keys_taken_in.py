@@ -31,9 +31,9 @@ def rotate(example: Example, roles: tuple[str, ...]) -> None:
 
 def stolen(example: Example) -> None:
     """Publish what a thief of all online keys could: versions that nobody reaches again."""
-    held = read_published(example.fleet)
-    signers = online_signers(example.fleet, held)
-    write_roles(example.fleet, sign_online(held, {}, signers, example.now, {}, above=dict.fromkeys(ONLINE, FAR)))
+    published = read_published(example.fleet)
+    signers = online_signers(example.fleet, published)
+    write_roles(example.fleet, sign_online(published, {}, signers, example.now, {}, above=dict.fromkeys(ONLINE, FAR)))
 
 
 @pytest.mark.parametrize("roles", list(permutations(ONLINE)))
@@ -55,11 +55,11 @@ def test_a_server_that_was_stopped_begins_with_the_keys_that_wait(example: Examp
     example.close()
     plane = open_plane(example.fleet.folder)
     try:
-        made = conductor(plane, example.new_signer().sign)
+        service = conductor(plane, example.new_signer().sign)
         with pytest.raises(InputError, match="rotate all three first"):
-            _not_behind(plane, made)
+            _not_behind(plane, service)
         rotate(example, ONLINE)
-        _not_behind(plane, made)
+        _not_behind(plane, service)
     finally:
         plane.close()
     assert metadata.version(read_published(example.fleet), "timestamp") < FAR

@@ -20,7 +20,7 @@ from edgewright.models.architecture import architecture, layer_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.training.contract import Tree
-from layer_examples import CASES, KINDS, ROW, WINDOW, made
+from layer_examples import CASES, KINDS, ROW, WINDOW, built_layer
 
 # JAX compiles each case: the first of a layer is fast, but for those that take seconds.
 COMPILED_LONG = {"gru", "inverted_residual", "lstm"}
@@ -40,7 +40,7 @@ def samples(shape: Shape) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
-    layer, config, shape, parameters = made(kind, settings)
+    layer, config, shape, parameters = built_layer(kind, settings)
     parameters = {k: a + np.float32(0.1) * (a == 0) for k, a in parameters.items()}
     x = samples(shape)
     expected = np.asarray(jax.jit(lambda p, values: layer.apply(config, p, values))(parameters, x))
@@ -58,7 +58,7 @@ def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("kind", "settings"), FIRST_FAST)
 def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any]) -> None:
-    layer, config, shape, parameters = made(kind, settings)
+    layer, config, shape, parameters = built_layer(kind, settings)
     weights = np.random.default_rng(3).standard_normal(layer.out_shape(config, shape)).astype(np.float32)
 
     def total(p: Tree, values: Tree) -> Tree:
@@ -72,7 +72,7 @@ def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any
 
 @pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] != "backbone"])
 def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
-    layer, config, shape, parameters = made(kind, settings)
+    layer, config, shape, parameters = built_layer(kind, settings)
     out = layer.out_shape(config, shape)
     # A state goes over every sample, whatever comes out of it.
     places = shape[-1] if "recurrent" in parameters else math.prod(out[1:])
@@ -88,9 +88,11 @@ def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
 
 def network(kind: str, settings: dict[str, Any]) -> Graph:
     """Return a network of the layer and an output layer behind it."""
-    shape = made(kind, settings)[2]
+    shape = built_layer(kind, settings)[2]
     between = (
-        [{"kind": "flatten"}] if len(made(kind, settings)[0].out_shape(made(kind, settings)[1], shape)) > 1 else []
+        [{"kind": "flatten"}]
+        if len(built_layer(kind, settings)[0].out_shape(built_layer(kind, settings)[1], shape)) > 1
+        else []
     )
     whole = architecture([{"kind": kind, **settings}, *between], shape, 3)
     builder = Builder("network", shape)
@@ -101,7 +103,7 @@ def network(kind: str, settings: dict[str, Any]) -> Graph:
 
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_the_integer_form_is_there_where_it_is_declared(kind: str, settings: dict[str, Any]) -> None:
-    layer, config, shape, _ = made(kind, settings)
+    layer, config, shape, _ = built_layer(kind, settings)
     graph, x = network(kind, settings), samples(shape)
     if layer.integer(config):
         answers, floats = (compile_graph(one)(x)["y"] for one in (quantise(graph, x), graph))
@@ -115,7 +117,7 @@ def test_the_integer_form_is_there_where_it_is_declared(kind: str, settings: dic
 
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_a_shape_that_a_layer_cannot_take_is_refused_by_its_name(kind: str, settings: dict[str, Any]) -> None:
-    layer, config, _, _ = made(kind, settings)
+    layer, config, _, _ = built_layer(kind, settings)
     for shape in (ROW, WINDOW, (3, 4, 5)):
         try:
             assert all(size > 0 for size in layer.out_shape(config, shape))
@@ -127,7 +129,7 @@ def test_a_shape_that_a_layer_cannot_take_is_refused_by_its_name(kind: str, sett
     ("kind", "settings"), [case for case in FIRST_FAST if layer_of({"kind": str(case.values[0])}).normalisation]
 )
 def test_folding_takes_the_normalisation_away_and_changes_nothing(kind: str, settings: dict[str, Any]) -> None:
-    layer, config, shape, parameters = made(kind, settings)
+    layer, config, shape, parameters = built_layer(kind, settings)
     assert layer.normalisation is not None
     x = samples(shape) * 3 + 1
     by_batch, measured = layer.normalisation.measure(config, parameters, x)
@@ -144,7 +146,7 @@ def test_folding_takes_the_normalisation_away_and_changes_nothing(kind: str, set
 def test_a_kernel_longer_than_the_window_is_refused(kind: str) -> None:
     layer: Layer[Any] = layer_of({"kind": kind})
     extra = {layer.width: 2} if layer.width else {}
-    shape = made(kind, {**extra, "kernel": 2, "padding": "valid"})[2]
+    shape = built_layer(kind, {**extra, "kernel": 2, "padding": "valid"})[2]
     maximum = min(shape[1:])
     with pytest.raises(InputError, match=f"at most {maximum} samples, got {maximum + 1}"):
         layer.out_shape(layer.config(kernel=maximum + 1, padding="valid", **extra), shape)

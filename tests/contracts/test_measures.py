@@ -102,17 +102,17 @@ def over(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Example]:
 
 def said_by_a_device() -> Vitals:
     """Return what the process of a model says after 20 seconds with rows."""
-    said: list[str] = []
+    notices: list[str] = []
 
     class Listener(Supervisor):
         def say(self, text: str) -> None:
-            said.append(text)
+            notices.append(text)
 
     reporter = VitalsReporter(Listener("", ""), (), every=2.0)
     for second in range(1, 21):
         sum(range(50_000))
         reporter.beat(float(second), True, second, Latency())
-    return msgspec.json.decode(said[-1].removeprefix("X_VITALS="), type=Vitals)
+    return msgspec.json.decode(notices[-1].removeprefix("X_VITALS="), type=Vitals)
 
 
 def report(example: Example, devices: list[str], counter: int, vitals: Vitals, sequence: int) -> None:

@@ -81,8 +81,8 @@ def test_the_learning_rate_matters_where_it_is_needed(optimiser: str) -> None:
 
 @pytest.mark.parametrize("optimiser", [o for o in OPTIMISERS if o != "adam"])
 def test_weight_decay_makes_weights_smaller(optimiser: str) -> None:
-    free, held = fitted(optimiser), fitted(optimiser, weight_decay=0.5)
-    assert np.linalg.norm(held.parameters[0]["weights"]) < np.linalg.norm(free.parameters[0]["weights"])
+    free, decayed = fitted(optimiser), fitted(optimiser, weight_decay=0.5)
+    assert np.linalg.norm(decayed.parameters[0]["weights"]) < np.linalg.norm(free.parameters[0]["weights"])
 
 
 def shape(kind: str) -> tuple[int, ...]:
@@ -109,10 +109,10 @@ def test_an_augmentation_gives_other_windows_of_the_same_shape(kind: str) -> Non
 def test_copies_know_their_origin(kind: str) -> None:
     windows = np.random.default_rng(4).standard_normal((5, 3, 16)).astype(np.float32)
     table = {"kind": kind, "copies": 2, **TABLES.get(kind, {})}
-    made, origin = augmented((table,), windows, seed=3)
-    assert made.shape == (15, 3, 16)
+    varied, origin = augmented((table,), windows, seed=3)
+    assert varied.shape == (15, 3, 16)
     np.testing.assert_array_equal(origin, np.tile(np.arange(5), 3))
-    np.testing.assert_array_equal(made[:5], windows)
+    np.testing.assert_array_equal(varied[:5], windows)
 
 
 @pytest.mark.parametrize("kind", sorted(set(AUGMENTATIONS) - set(COPYING)))

@@ -91,8 +91,8 @@ def write_history(connection: sa.Connection, count: int, began: float) -> None:
         )
 
 
-def ask(fleet: Watched, method: str, path: str, said: object = None) -> Any:  # noqa: ANN401 - an answer
-    answer = awaited(fleet.client.ask(method, path, said, local=True))
+def ask(fleet: Watched, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - an answer
+    answer = awaited(fleet.client.ask(method, path, body, local=True))
     assert answer.status_code == 200, (method, path, answer.text)
     return answer.json() if "json" in answer.headers["content-type"] else answer.text
 
@@ -103,29 +103,33 @@ def everything(fleet: Watched) -> set[str]:
     with fleet.plane.database.reading() as connection:
         name = connection.execute(sa.select(devices.c.name).where(devices.c.id == one.id)).scalar_one()
     path = f"/v1/fleet/devices/{one.id}"
-    asked = [("GET", e.path) for e in endpoints() if e.method == "GET" and not e.parameters and e.who != "anyone"]
-    asked += [
+    requests = [("GET", e.path) for e in endpoints() if e.method == "GET" and not e.parameters and e.who != "anyone"]
+    requests += [
         ("GET", f"/v1/fleet/devices?order={order}{more}")
         for order in ("name", "-name", "counter", "-last", "enrolled")
         for more in ("", "&limit=2&after=1", "&product=main&tag=demo&silent=60&quarantined=no&status=any")
     ]
-    asked += [("GET", f"/v1/fleet/devices?name={name}"), ("GET", f"/v1/fleet/devices?plan={PLAN}&counter=1")]
-    asked += [("GET", path), ("GET", f"{path}/whereabouts"), ("GET", f"{path}/diagnoses")]
-    asked += [("GET", f"/v1/fleet/events?{q}") for q in (f"plan={PLAN}", f"device={one.id}", "kind=alarm", "limit=200")]
-    asked += [("GET", f"/v1/fleet/spread?by={by}") for by in ("product", "profile", "tag", "batch", "version", "phase")]
-    asked += [("GET", f"/v1/fleet/rollouts/{PLAN}"), ("GET", f"/v1/fleet/rollouts/{PLAN}/map")]
-    asked += [("GET", "/v1/fleet/audit?limit=10"), ("GET", "/readyz")]
-    for method, target in asked:
+    requests += [("GET", f"/v1/fleet/devices?name={name}"), ("GET", f"/v1/fleet/devices?plan={PLAN}&counter=1")]
+    requests += [("GET", path), ("GET", f"{path}/whereabouts"), ("GET", f"{path}/diagnoses")]
+    requests += [
+        ("GET", f"/v1/fleet/events?{q}") for q in (f"plan={PLAN}", f"device={one.id}", "kind=alarm", "limit=200")
+    ]
+    requests += [
+        ("GET", f"/v1/fleet/spread?by={by}") for by in ("product", "profile", "tag", "batch", "version", "phase")
+    ]
+    requests += [("GET", f"/v1/fleet/rollouts/{PLAN}"), ("GET", f"/v1/fleet/rollouts/{PLAN}/map")]
+    requests += [("GET", "/v1/fleet/audit?limit=10"), ("GET", "/readyz")]
+    for method, target in requests:
         if target != "/readyz":
             ask(fleet, method, target)
     why = {"reason": "test"}
-    for target, said in (
+    for target, body in (
         (f"{path}/tags", {"add": ["x"]}), (f"{path}/rename", {"name": "n"}), (f"{path}/block", why),
         (f"{path}/unblock", why), (f"{path}/diagnoses", {}),
         (f"/v1/fleet/devices/{other.id}/retire", why),
         ("/v1/fleet/operators", {"name": "ann", "role": "viewer"}),
     ):  # fmt: skip
-        ask(fleet, "POST", target, said)
+        ask(fleet, "POST", target, body)
     fleet.report([one, third], items=(_item(1),))
     fleet.sent(other, 410)
     replayed = awaited(third.send("report", third.body(sequence=third.sequence - 1)))
@@ -149,7 +153,7 @@ def everything(fleet: Watched) -> set[str]:
     fleet.after(60.0)
     later = fleet.clock.wall() + 14 * 86_400.0
     retention.prune(open_fleet(fleet.folder), fleet.plane.database, fleet.plane.committer, later)
-    return {target.partition("?")[0] for _, target in asked}
+    return {target.partition("?")[0] for _, target in requests}
 
 
 def _item(number: int) -> dict[str, Any]:
@@ -235,15 +239,15 @@ def test_a_planted_query_that_reads_each_device_s_history_is_found(tmp_path: Pat
         "SELECT sum(windows) FROM reports INDEXED BY ix_reports_device_sequence "
         "WHERE device IN (SELECT id FROM devices) AND at >= 1e12"
     )
-    found = []
+    collectors = []
     for count in (0, 200_000):
         with watched(tmp_path / str(count), 5) as fleet:
             with fleet.plane.database.writing.begin() as connection:
                 write_history(connection, count, fleet.clock.now) if count else None
             with collecting() as collector, fleet.plane.database.reading() as connection:
                 connection.execute(bad).scalar_one()
-            found.append(collector)
-    assert len(growing(*found)) == 1
+            collectors.append(collector)
+    assert len(growing(*collectors)) == 1
 
 
 @contextmanager

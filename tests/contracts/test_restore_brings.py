@@ -27,10 +27,10 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 def ask(*words: str) -> str:
     """Return what a command that succeeds prints."""
-    found = CliRunner().invoke(cli, ["fleet", *words])
-    if found.exception is not None:
-        raise found.exception
-    return found.output
+    result = CliRunner().invoke(cli, ["fleet", *words])
+    if result.exception is not None:
+        raise result.exception
+    return result.output
 
 
 @contextmanager
@@ -50,20 +50,20 @@ def cached(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def lost(tmp_path: Path) -> Path:
     """Return a folder as its backup has it: without the second release, its rollback and a new key of `snapshot`."""
-    here, made = str(tmp_path / "fleet"), tmp_path / "fleet"
+    here, folder = str(tmp_path / "fleet"), tmp_path / "fleet"
     ask("init", here)
     ask("publish", str(package(tmp_path, "0")), "--fleet", here)
     ask("rollout", "start", "--id", "winter", "--fleet", here)  # takes in what was signed
-    shutil.copytree(made, tmp_path / "backup")
+    shutil.copytree(folder, tmp_path / "backup")
     ask("publish", str(package(tmp_path, "1")), "--fleet", here)
     ask("key", "rotate", "snapshot", "--fleet", here)
     ask("rollout", "abort", "--fleet", here)
     ask("rollout", "start", "--id", "spring", "--fleet", here)
     ask("export", here, str(tmp_path / "www"))
-    made.rename(tmp_path / "burnt")
-    (tmp_path / "backup").rename(made)
-    (made / "keys" / "online" / "signed.json").unlink(missing_ok=True)
-    return made
+    folder.rename(tmp_path / "burnt")
+    (tmp_path / "backup").rename(folder)
+    (folder / "keys" / "online" / "signed.json").unlink(missing_ok=True)
+    return folder
 
 
 def packages(public: Path) -> dict[str, bytes]:
@@ -106,11 +106,11 @@ def test_what_is_published_next_takes_a_number_that_nobody_used(lost: Path, tmp_
     with cached(tmp_path / "www") as address:
         ask("restore", "--fleet", str(lost), "--from", address)
     assert published(lost) == published(tmp_path / "burnt")
-    said = ask("publish", str(package(tmp_path, "2")), "--fleet", str(lost))
+    printed = ask("publish", str(package(tmp_path, "2")), "--fleet", str(lost))
     (waiting,) = (lost / "incoming").iterdir()
-    assert "main 5: " in said, said
-    taken = {name for name in waiting.read_text().split('"') if name.startswith("packages/")}
-    assert not {name for name in taken if (tmp_path / "burnt" / "public" / "targets" / name).exists()}
+    assert "main 5: " in printed, printed
+    packages = {name for name in waiting.read_text().split('"') if name.startswith("packages/")}
+    assert not {name for name in packages if (tmp_path / "burnt" / "public" / "targets" / name).exists()}
 
 
 @pytest.mark.slow

@@ -29,12 +29,12 @@ def behind(example: Example, names: list[str], *states: str, **more: Any) -> Non
         )  # fmt: skip
 
 
-def said(example: Example, *gates: Gate) -> list[tuple[str, int]]:
+def verdicts_of(example: Example, *gates: Gate) -> list[tuple[str, int]]:
     """Word of each gate, and how many were heard."""
-    made = plan(gates=gates)
+    planned = plan(gates=gates)
     with example.database.reading() as connection:
-        judged = gates_of(connection, made, example.now - HOUR, example.now, listening=example.now - HOUR)
-    return [(one.verdict, one.counted) for one in judged]
+        verdicts = gates_of(connection, planned, example.now - HOUR, example.now, listening=example.now - HOUR)
+    return [(one.verdict, one.counted) for one in verdicts]
 
 
 @pytest.mark.parametrize("state", ["waiting", "sending", "trial", "unreachable", "trouble"])
@@ -43,16 +43,16 @@ def test_a_device_has_no_vote_until_its_boards_came_to_an_end(example: Example, 
     example.started(gates=(FAILED,))
     example.allow(names)
     example.end(names, "confirmed")
-    assert said(example, FAILED) == [("pass", 10)]
+    assert verdicts_of(example, FAILED) == [("pass", 10)]
     behind(example, names[:6], "confirmed", state, seconds=60.0)
-    assert said(example, FAILED) == [("hold", 4)]
+    assert verdicts_of(example, FAILED) == [("hold", 4)]
     behind(example, names[:6], "confirmed", "idle")
-    assert said(example, FAILED) == [("pass", 10)]
+    assert verdicts_of(example, FAILED) == [("pass", 10)]
     # One that stays away is not waited for longer than a silent device is; nor is one of another release.
     behind(example, names[:6], "confirmed", state, seconds=plan().silence + 1.0)
-    assert said(example, FAILED) == [("pass", 10)]
+    assert verdicts_of(example, FAILED) == [("pass", 10)]
     behind(example, names[:6], state, release=1)
-    assert said(example, FAILED) == [("pass", 10)]
+    assert verdicts_of(example, FAILED) == [("pass", 10)]
 
 
 def test_a_device_whose_board_refuses_has_failed_though_it_had_confirmed(example: Example) -> None:
@@ -66,7 +66,7 @@ def test_a_device_whose_board_refuses_has_failed_though_it_had_confirmed(example
         outcomes,
         *({"device": name, "number": 2, "what": "refused", "because": "boards", **record} for name in names[:8]),
     )
-    assert said(example, FAILED) == [("fail", 10)]
+    assert verdicts_of(example, FAILED) == [("fail", 10)]
     assert [h.kind for h in example.scheduler.tick()] == ["halted"]
 
 
@@ -77,8 +77,8 @@ def test_a_firmware_update_is_no_failure_unless_the_plan_says_so(example: Exampl
     example.end(names, "confirmed")
     behind(example, names[:8], "confirmed", "firmware")
     behind(example, names[8:10], "confirmed", "confirmed")
-    assert said(example, FAILED, FIRMWARE) == [("pass", 20), ("fail", 10)]
+    assert verdicts_of(example, FAILED, FIRMWARE) == [("pass", 20), ("fail", 10)]
     behind(example, names[:8], "confirmed", "trial")
-    assert said(example, FIRMWARE) == [("hold", 2)]
+    assert verdicts_of(example, FIRMWARE) == [("hold", 2)]
     behind(example, names[:10], "confirmed")
-    assert said(example, FIRMWARE) == [("pass", 10)]
+    assert verdicts_of(example, FIRMWARE) == [("pass", 10)]

@@ -12,7 +12,7 @@ AHEAD = 20 * 24 * HOUR
 UNSIGNED = 10 * HOUR  # too little for anything to be signed anew meanwhile
 
 
-def heard(example: Example, names: list[str]) -> None:
+def report_all(example: Example, names: list[str]) -> None:
     """Each of them has reported now, by the server's clock."""
     with example.database.writing.begin() as connection:
         connection.execute(sa.update(devices).where(devices.c.id.in_(names)).values(last_report_at=example.now))
@@ -25,7 +25,7 @@ def test_a_release_that_dies_silently_is_noticed_after_the_clock_was_ahead(examp
     example.allow(names[:10])
     example.now += UNSIGNED
     example.scheduler.tick()
-    heard(example, names)
+    report_all(example, names)
     example.now -= UNSIGNED
     if restarted:
         example.close()
@@ -33,7 +33,7 @@ def test_a_release_that_dies_silently_is_noticed_after_the_clock_was_ahead(examp
     happened = set()
     for _ in range(100):
         example.now += 100.0
-        heard(example, names[10:])
+        report_all(example, names[10:])
         happened |= {one.kind for one in example.scheduler.tick()}
     assert "halted" in happened
 
@@ -42,9 +42,9 @@ def test_a_clock_behind_the_last_signature_is_said_before_anything_expires(examp
     example.started()
     for behind in (30 * 24 * HOUR, HOUR):
         example.now -= behind
-        (found,) = [one for one in example.scheduler.tick() if one.kind == "stale"]
-        assert "nothing can be signed; set the clock" in found.why
-        assert "key rotate timestamp" in found.why
+        (stale,) = [one for one in example.scheduler.tick() if one.kind == "stale"]
+        assert "nothing can be signed; set the clock" in stale.why
+        assert "key rotate timestamp" in stale.why
         example.now += behind
         assert example.scheduler.tick() == []
     example.now -= 10.0  # trimmed

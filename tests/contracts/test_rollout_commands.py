@@ -23,10 +23,10 @@ from fleet_servers import Server
 
 def ask(*words: str) -> Result:
     """Return a command that succeeds."""
-    found = CliRunner().invoke(cli, ["fleet", *words])
-    if found.exception is not None:
-        raise found.exception
-    return found
+    result = CliRunner().invoke(cli, ["fleet", *words])
+    if result.exception is not None:
+        raise result.exception
+    return result
 
 
 def enrol_again(folder: Path, device: Device) -> int:
@@ -46,11 +46,11 @@ def enrol_again(folder: Path, device: Device) -> int:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "fleet"
-    ask("init", str(made))
+    fleet_folder = tmp_path / "fleet"
+    ask("init", str(fleet_folder))
     for seed in ("0", "1"):
-        ask("publish", str(package(tmp_path, seed)), "--fleet", str(made))
-    return made
+        ask("publish", str(package(tmp_path, seed)), "--fleet", str(fleet_folder))
+    return fleet_folder
 
 
 @pytest.mark.slow
@@ -213,9 +213,9 @@ def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_k
     text = ask("rollout", "start", "--sign-only", "--id", "spring", "--fleet", str(folder)).output
     assert "--signed spring" in text
     with local_client(folder) as desk:
-        made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="operator"))
+        operator = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="operator"))
     token = tmp_path / "ada.token"
-    token.write_text(made.token)
+    token.write_text(operator.token)
     server = Server(folder).wait()
     afar = ("--url", server.address, "--token-file", str(token))
     (tmp_path / "elsewhere").mkdir()

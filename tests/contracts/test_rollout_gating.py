@@ -25,8 +25,8 @@ def row(example: Example) -> Any:  # noqa: ANN401 - a row
 
 def canary(names: list[str], percent: float = 1.0) -> list[str]:
     """Whose place is within the percent."""
-    made = plan()
-    return [name for name in names if position(made.salt, made.id, name) < percent]
+    planned = plan()
+    return [name for name in names if position(planned.salt, planned.id, name) < percent]
 
 
 def test_a_bad_model_at_a_canary_of_1_percent_is_halted_by_its_first_reports(example: Example) -> None:
@@ -53,17 +53,17 @@ def test_a_model_that_passes_its_trials_but_tells_too_much_is_halted(example: Ex
     example.now += 600.0
     example.report(names[:10], 2, alarms=1)
     example.report(names[10:], 1)
-    record = {one["measure"]: one["said"] for one in _judged(example)}
+    record = {one["measure"]: one["said"] for one in _verdicts(example)}
     assert record == {"failed": "pass", "alarms": "fail", "latency": "pass", "confirmed": "hold"}
     assert row(example).state == "aborted"
 
 
-def _judged(example: Example) -> list[dict[str, Any]]:
+def _verdicts(example: Example) -> list[dict[str, Any]]:
     import json
 
     example.scheduler.tick()
-    found: list[dict[str, Any]] = json.loads(row(example).judged)
-    return found
+    verdicts: list[dict[str, Any]] = json.loads(row(example).judged)
+    return verdicts
 
 
 @pytest.mark.parametrize(("restarts", "halted"), [(1, False), (2, True)])
@@ -188,13 +188,13 @@ def test_classes_are_compared_with_the_devices_own_answers_before(example: Examp
     assert gate_seens[0].value == pytest.approx(0.5)
 
 
-def ask_for(example: Example, device: str, **said: Any) -> Allowed:  # noqa: ANN401 - fields of Intent
+def ask_for(example: Example, device: str, **changes: Any) -> Allowed:  # noqa: ANN401 - fields of Intent
     """Return an intent, decided and written down as the endpoint does it."""
-    intent = Intent(**{"nonce": "", "plan": "first", "counter": 2, "stage": 0, **said})
+    intent = Intent(**{"nonce": "", "plan": "first", "counter": 2, "stage": 0, **changes})
 
     def work(connection: sa.Connection) -> Allowed:
-        found = dict(connection.execute(sa.select(devices).where(devices.c.id == device)).one()._mapping)
-        decided = decide_intent(connection, found, intent, example.now)
+        device_row = dict(connection.execute(sa.select(devices).where(devices.c.id == device)).one()._mapping)
+        decided = decide_intent(connection, device_row, intent, example.now)
         ask(connection, device, intent, example.now)
         return decided
 

@@ -202,9 +202,11 @@ def test_the_way_back_of_a_release_never_has_the_bytes_of_one_that_was_aborted(e
     first, second = example.releases
     plan = example.started()
 
-    def way_back(**said: Any) -> list[str]:  # noqa: ANN401 - of prepare_release
-        _, made = prepare_release(example.fleet, package(example.folder, "2"), example.now, product="main", **said)
-        return [one.release.sha256 for one in made[1:]]
+    def way_back(**changes: Any) -> list[str]:  # noqa: ANN401 - of prepare_release
+        _, published = prepare_release(
+            example.fleet, package(example.folder, "2"), example.now, product="main", **changes
+        )
+        return [one.release.sha256 for one in published[1:]]
 
     assert way_back() == [second.sha256]
     example.rollouts.steer(plan, "tester", "aborted", revert=True)
@@ -218,15 +220,15 @@ def test_two_timestamps_of_one_second_have_two_tags(example: Example, tmp_path: 
         role_files = path.stat()
         return f'"{int(role_files.st_mtime):x}-{role_files.st_size:x}"'
 
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     out = tmp_path / "www"
     exported: dict[str, bytes] = {}
     example.started()
     for number in range(6):
         example.rollouts.steer("first", "ada", "running" if number % 2 else "paused", f"{number}")
         path = example.fleet.metadata / "timestamp.json"
-        assert found.setdefault(tag(path), path.read_bytes()) == path.read_bytes()
+        assert contents.setdefault(tag(path), path.read_bytes()) == path.read_bytes()
         export(example.fleet, out, NOW)
         copied = out / "metadata" / "timestamp.json"
         assert exported.setdefault(tag(copied), copied.read_bytes()) == copied.read_bytes()
-    assert len(set(found.values())) == len(found) == len(exported) == 6
+    assert len(set(contents.values())) == len(contents) == len(exported) == 6

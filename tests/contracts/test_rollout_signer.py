@@ -28,7 +28,7 @@ from edgewright.schema.fleet_plan import Plan, Standing
 from rollout_example import HOUR, NOW, Example, plan
 
 
-def asked(example: Example, body: bytes, **said: Any) -> SigningRequest:  # noqa: ANN401 - fields of Standing
+def request_of(example: Example, body: bytes, **changes: Any) -> SigningRequest:  # noqa: ANN401 - fields of Standing
     """One rollout, and what is published."""
     with example.database.reading() as connection:
         role_files, roots = heads.role_files(connection), heads.roots(connection)
@@ -36,7 +36,7 @@ def asked(example: Example, body: bytes, **said: Any) -> SigningRequest:  # noqa
         "plan": "first", "sha256": metadata.sha256(body), "product": "main", "state": "running", "entered": example.now,
     }  # fmt: skip
     return SigningRequest(
-        standings=(Standing(**{**fields, **said}),),
+        standings=(Standing(**{**fields, **changes}),),
         published_files=role_files,
         roots=tuple(roots),
         plans={"first": body},
@@ -45,13 +45,13 @@ def asked(example: Example, body: bytes, **said: Any) -> SigningRequest:  # noqa
 
 @pytest.fixture
 def body(example: Example) -> bytes:
-    made = example.signed_plan()
+    signed = example.signed_plan()
     example.scheduler.tick()
-    return made
+    return signed
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("changes", "why"),
     [
         ({"stage": 1}, "or the one after"),
         ({"stage": 9}, "a stage of the plan"),
@@ -63,37 +63,37 @@ def body(example: Example) -> bytes:
     ],
 )
 def test_a_rollout_cannot_begin_otherwise_than_at_its_first_stage(
-    example: Example, body: bytes, said: dict[str, Any], why: str
+    example: Example, body: bytes, changes: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(InputError, match=why):
-        example.signer.sign(asked(example, body, **said))
+        example.signer.sign(request_of(example, body, **changes))
 
 
 def test_a_stage_comes_neither_early_nor_out_of_turn_nor_after_the_plan(example: Example, body: bytes) -> None:
     sign = example.signer.sign
-    sign(asked(example, body))
+    sign(request_of(example, body))
     example.now += HOUR - 1.0
     with pytest.raises(InputError, match="too early"):
-        sign(asked(example, body, stage=1))
+        sign(request_of(example, body, stage=1))
     example.now += 2.0
     with pytest.raises(InputError, match="or the one after"):
-        sign(asked(example, body, stage=2))
-    sign(asked(example, body, stage=1))
+        sign(request_of(example, body, stage=2))
+    sign(request_of(example, body, stage=1))
     with pytest.raises(InputError, match="or the one after"):
-        sign(asked(example, body, stage=0))
+        sign(request_of(example, body, stage=0))
     example.now = NOW + 31 * 24 * HOUR
     with pytest.raises(InputError, match="expired"):
-        sign(asked(example, body, stage=2))
+        sign(request_of(example, body, stage=2))
 
 
 def test_an_abort_is_for_ever_and_no_rollout_is_forgotten(example: Example, body: bytes) -> None:
-    example.signer.sign(asked(example, body))
-    stopped = asked(example, body, state="aborted", revert=True)
+    example.signer.sign(request_of(example, body))
+    stopped = request_of(example, body, state="aborted", revert=True)
     example.signer.sign(stopped)
     signer = example.new_signer()  # as after a start of its process
     for record in ({"state": "running"}, {"state": "paused"}, {"state": "finished"}, {"state": "aborted"}):
         with pytest.raises(InputError):
-            signer.sign(asked(example, body, **record))
+            signer.sign(request_of(example, body, **record))
     with pytest.raises(InputError, match="a standing of rollout"):
         signer.sign(msgspec.structs.replace(stopped, standings=()))
     signer.sign(stopped)
@@ -101,7 +101,7 @@ def test_an_abort_is_for_ever_and_no_rollout_is_forgotten(example: Example, body
 
 def test_one_version_never_has_two_contents(example: Example, body: bytes) -> None:
     """Also where the control plane was restored and asks for what it had before."""
-    wanted = asked(example, body)
+    wanted = request_of(example, body)
     versions = []
     for signer in (example.signer, example.signer, example.new_signer()):
         given = signer.sign(wanted)
@@ -110,7 +110,7 @@ def test_one_version_never_has_two_contents(example: Example, body: bytes) -> No
 
 
 def test_a_signer_without_its_record_signs_nothing(example: Example, body: bytes) -> None:
-    example.signer.sign(asked(example, body))
+    example.signer.sign(request_of(example, body))
     (example.fleet.online / "signed.json").write_text('{"format":')
     with pytest.raises(InputError, match="signer's record"):
         example.new_signer()
@@ -129,18 +129,18 @@ def test_a_lost_record_is_begun_from_what_the_signers_own_keys_signed(example: E
     with example.database.reading() as connection:
         body = connection.execute(sa.select(rollouts.c.body)).scalar_one()
     with pytest.raises(InputError, match="aborted"):
-        example.signer.sign(asked(example, body, stage=1))
+        example.signer.sign(request_of(example, body, stage=1))
 
 
 def test_a_clock_that_goes_back_and_haste_are_refused(example: Example, body: bytes) -> None:
-    example.signer.sign(asked(example, body))
+    example.signer.sign(request_of(example, body))
     example.now -= 5.0
     with pytest.raises(InputError, match="clock"):
-        example.signer.sign(asked(example, body))
+        example.signer.sign(request_of(example, body))
     example.now += 10.0
     slow = example.new_signer()
     slow._a_minute = 2
-    example_ask = asked(example, body, entered=NOW)
+    example_ask = request_of(example, body, entered=NOW)
     for _ in range(2):
         slow.sign(example_ask)
     with pytest.raises(InputError, match="a minute"):
@@ -152,7 +152,7 @@ def test_an_older_offline_file_is_refused(example: Example, body: bytes) -> None
         before = heads.role_files(connection)
     example.signed_plan(id="second")
     example.scheduler.tick()
-    wanted = asked(example, body)
+    wanted = request_of(example, body)
     with pytest.raises(InputError, match="releases above"):
         example.signer.sign(
             msgspec.structs.replace(wanted, published_files={**wanted.published_files, "releases": before["releases"]})
@@ -168,9 +168,9 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
     thread = threading.Thread(target=serve, args=(listening, example.signer.sign))
     thread.start()
     try:
-        assert metadata.version(sign_through(path, asked(example, body)).roles, "rollouts") > 0
+        assert metadata.version(sign_through(path, request_of(example, body)).roles, "rollouts") > 0
         with pytest.raises(InputError, match="or the one after"):
-            sign_through(path, asked(example, body, stage=2))
+            sign_through(path, request_of(example, body, stage=2))
         with socket.socket(socket.AF_UNIX) as stream:
             stream.connect(str(path))
             stream.sendall(b'{"nonsense": 1}\n')
@@ -182,7 +182,7 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
     assert path.exists()
     assert probe(path).how == "gone"  # what a killed signer leaves behind
     with pytest.raises(OutputError, match="signer"):
-        sign_through(path, asked(example, body))
+        sign_through(path, request_of(example, body))
 
 
 @pytest.mark.slow
@@ -225,36 +225,36 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
     assert process.pid is None
 
 
-def _stolen(example: Example, made: Plan, **said: Any) -> Standing:  # noqa: ANN401 - fields of Standing
+def _stolen(example: Example, stolen_plan: Plan, **changes: Any) -> Standing:  # noqa: ANN401 - fields of Standing
     """Return what a thief signs with the online keys, past the signer's rules."""
-    fields: dict[str, Any] = {"plan": made.id, "sha256": "0" * 64, "product": "main", "state": "running"}
-    return Standing(**{**fields, **said})
+    fields: dict[str, Any] = {"plan": stolen_plan.id, "sha256": "0" * 64, "product": "main", "state": "running"}
+    return Standing(**{**fields, **changes})
 
 
 def test_stolen_online_keys_push_nothing_beyond_the_plan(example: Example) -> None:
-    made = plan()
+    planned = plan()
     devices = [Traits(device=f"{number:032x}", product="main", counter=1) for number in range(400)]
 
     def going(standing: Standing, moment: Moment) -> int:
-        return sum(decide(made, standing, device, moment).go for device in devices)
+        return sum(decide(planned, standing, device, moment).go for device in devices)
 
-    everywhere = _stolen(example, made, stage=2)
+    everywhere = _stolen(example, planned, stage=2)
     honest = Moment(now=NOW + 60.0, trusted=True, running=0.0, seen=0.0, fresh=True, wall=NOW + 60.0)
     assert 20 <= going(everywhere, honest) <= 60  # the canary's tenth, not all
     # The thief signs a time at which the dwells are over; the device counts the time that it ran itself.
     ahead = Moment(now=NOW + 9 * HOUR, trusted=False, running=500.0, seen=400.0, fresh=True, wall=NOW)
     assert going(everywhere, ahead) == going(everywhere, honest)
-    assert going(_stolen(example, made, stage=9), honest) == 0
-    late = Moment(now=made.expires + 1.0, trusted=True, running=0.0, seen=0.0, fresh=True, wall=NOW)
+    assert going(_stolen(example, planned, stage=9), honest) == 0
+    late = Moment(now=planned.expires + 1.0, trusted=True, running=0.0, seen=0.0, fresh=True, wall=NOW)
     assert going(everywhere, late) == 0
     done = Moment(now=NOW + 9 * HOUR, trusted=True, running=0.0, seen=0.0, fresh=True, wall=NOW)
     assert going(everywhere, done) == 400
-    assert going(_stolen(example, made, stage=2, state="paused"), done) == 0
+    assert going(_stolen(example, planned, stage=2, state="paused"), done) == 0
     # What it can do is to call back those that have the release, to bytes that were signed offline.
-    back = decide(made, _stolen(example, made, state="aborted", revert=True), devices[0], done)
+    back = decide(planned, _stolen(example, planned, state="aborted", revert=True), devices[0], done)
     assert back.target is None
     has = msgspec.structs.replace(devices[0], counter=2)
-    assert decide(made, _stolen(example, made, state="aborted", revert=True), has, done).target == made.revert
+    assert decide(planned, _stolen(example, planned, state="aborted", revert=True), has, done).target == planned.revert
 
 
 @pytest.mark.slow
@@ -268,8 +268,8 @@ def test_a_signer_needs_its_root(tmp_path: Path) -> None:
         other.scheduler.tick()
         assert isinstance(one.signer, LocalSigner)
         with pytest.raises(InputError):
-            one.signer.sign(asked(other, theirs))
-        one.signer.sign(asked(one, mine))
+            one.signer.sign(request_of(other, theirs))
+        one.signer.sign(request_of(one, mine))
     finally:
         one.close()
         other.close()

@@ -35,8 +35,8 @@ def test_a_release_that_hangs_devices_is_halted_in_the_canary(example: Example, 
     example.update(well)
     happened = go(example, HOUR - 600.0, [*well, *others])
     assert happened == []
-    found = go(example, HOUR / 2, [*well, *others])
-    assert found[:1] == [end], row(example).holds
+    steps = go(example, HOUR / 2, [*well, *others])
+    assert steps[:1] == [end], row(example).holds
 
 
 def test_a_device_that_hangs_before_the_dwell_is_over_keeps_the_stage_from_ending(example: Example) -> None:
@@ -167,7 +167,7 @@ def test_a_rollout_is_not_finished_by_the_word_of_one_device_of_twelve(example: 
     assert go(example, 600.0, names) == ["finished"]
 
 
-def finished(example: Example, **said: Any) -> list[str]:  # noqa: ANN401 - fields of Plan
+def finished(example: Example, **changes: Any) -> list[str]:  # noqa: ANN401 - fields of Plan
     """Return the devices of a finished rollout; before it they reported every 90 minutes, five every 3 hours."""
     names = example.enrol(20)
     for before in (6, 5, 4, 3, 2, 1):
@@ -175,7 +175,7 @@ def finished(example: Example, **said: Any) -> list[str]:  # noqa: ANN401 - fiel
         example.report(names[15:] if before % 2 else [], 1)
         example.report(names[:15], 1)
     example.now = NOW
-    example.started(stages=(Stage(name="all", percent=100.0, dwell=HOUR),), **said)
+    example.started(stages=(Stage(name="all", percent=100.0, dwell=HOUR),), **changes)
     example.update(names)
     assert go(example, HOUR, names) == ["finished"]
     return names
@@ -245,12 +245,12 @@ def test_a_package_is_started_again_after_an_abort_and_the_audit_trail_says_so(e
     example.rollouts.steer("first", "ann", "aborted", "hot day", revert=True)
     with pytest.raises(InputError, match="Publish the package again"):
         example.rollouts.start(example.signed_plan(id="second"), "ann")
-    change, made = prepare_release(example.fleet, package(example.folder, "1"), example.now, product="main")
+    change, published = prepare_release(example.fleet, package(example.folder, "1"), example.now, product="main")
     settle(example.fleet, change, example.fleet.ring(), example.now)
     example.scheduler.tick()
-    assert made[0].release.sha256 == example.releases[1].sha256
-    assert made[1].release.sha256 == example.releases[0].sha256  # and back to the bytes before the aborted ones
-    again = plan(id="third", release=made[0].release, revert=made[1].release)
+    assert published[0].release.sha256 == example.releases[1].sha256
+    assert published[1].release.sha256 == example.releases[0].sha256  # and back to the bytes before the aborted ones
+    again = plan(id="third", release=published[0].release, revert=published[1].release)
     body = publish_plan(example.fleet.folder, again, now=example.now)
     example.scheduler.tick()
     assert example.rollouts.start(body, "ann").state == "running"

@@ -159,8 +159,8 @@ def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: 
     sign = example.signer.sign
     raced: list[bool] = []
 
-    def meanwhile(asked: SigningRequest) -> SignedFiles:
-        given = sign(asked)
+    def meanwhile(request: SigningRequest) -> SignedFiles:
+        given = sign(request)
         if not raced:
             raced.append(True)
             example.another()[0].steer("first", "bob", "aborted", revert=True)
@@ -263,7 +263,7 @@ def test_a_signer_that_is_away_is_told_and_tried_again(example: Example) -> None
     name = example.started()
     sign = example.signer.sign
 
-    def away(asked: SigningRequest) -> SignedFiles:
+    def away(request: SigningRequest) -> SignedFiles:
         raise OutputError("an answer of the signer", "none")
 
     example.rollouts._sign = away

@@ -28,7 +28,7 @@ from simulated_plan import plan
 def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str, float | None], ...]) -> None:
     ends: list[list[object]] = []
 
-    def told(shortcuts: bool) -> bytes:
+    def records(shortcuts: bool) -> bytes:
         kept: list[Simulation] = []
         settings = Settings(devices=10, days=days, fault=fault, also=also, seed=3, plan=plan(), shortcuts=shortcuts)
         result = simulate(settings, kept.append)
@@ -40,7 +40,7 @@ def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str
         )
         return msgspec.json.encode(result)
 
-    assert told(True) == told(False)
+    assert records(True) == records(False)
     assert ends[0] == ends[1]
 
 
@@ -51,11 +51,11 @@ def test_gates_that_fail_are_never_glanced_over(fault: str, monkeypatch: pytest.
     wanted, record = DirtyCheck.wanted, {True: 0, False: 0}
 
     def both(glance: DirtyCheck, connection, plan, row, now, listening, every):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-        found = wanted(glance, connection, plan, row, now, listening, every)
-        judged = gates_of(connection, plan, row["started_at"], now, listening=listening, every=every)
-        assert found or together(judged) != "fail"
-        record[found] += 1
-        return found
+        decided = wanted(glance, connection, plan, row, now, listening, every)
+        verdicts = gates_of(connection, plan, row["started_at"], now, listening=listening, every=every)
+        assert decided or together(verdicts) != "fail"
+        record[decided] += 1
+        return decided
 
     monkeypatch.setattr(DirtyCheck, "wanted", both)
     simulate(Settings(devices=16, days=0.15, fault=fault, plan=plan(classes=False)))  # they are asked in every round

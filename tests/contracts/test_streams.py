@@ -115,8 +115,8 @@ def iio(folder: Path) -> tuple[str, Callable[[Any], None]]:
     (device / "buffer").mkdir()
     (folder / "dev").mkdir()
     for index, name in enumerate("xy"):
-        for what, text in (("en", "0"), ("index", str(index)), ("type", "le:s16/16>>0")):
-            (device / "scan_elements" / f"in_{name}_{what}").write_text(text)
+        for attribute, text in (("en", "0"), ("index", str(index)), ("type", "le:s16/16>>0")):
+            (device / "scan_elements" / f"in_{name}_{attribute}").write_text(text)
     for name in ("enable", "length"):
         (device / "buffer" / name).write_text("0")
     os.mkfifo(folder / "dev" / "iio:device0")

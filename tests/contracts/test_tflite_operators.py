@@ -151,8 +151,8 @@ CASES: dict[str, tuple[Inputs, dict[str, Any]]] = {
 def test_an_operator_gives_what_numpy_gives(case: str) -> None:
     op, (make, attributes) = case.split(maxsplit=1)[0], CASES[case]
     b = Builder("case", (120,))
-    made = b.op(op, *make(b), **attributes)
-    value = made if op not in ("ArgMax", "ArgMin") else b.op("Cast", made, to=6)
+    output = b.op(op, *make(b), **attributes)
+    value = output if op not in ("ArgMax", "ArgMin") else b.op("Cast", output, to=6)
     rows = np.random.default_rng(11).uniform(-3, 3, (4, 120)).astype(np.float32)
     probe = compile_graph(b.finish({"y": (value, "float32", (1,))}))
     wanted = np.stack([probe(row[None])["y"].ravel() for row in rows])
@@ -160,8 +160,8 @@ def test_an_operator_gives_what_numpy_gives(case: str) -> None:
     engines: list[Engine] = ["xnnpack" if op in NOT_IN_LITERT else "litert"]
     engines += [] if case in NOT_IN_TFLM else ["tflm"]
     for engine in engines:
-        found = answers(graph, None, rows, engine)[0]["y"].reshape(len(rows), -1)
-        np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=4e-6, err_msg=engine)
+        outputs = answers(graph, None, rows, engine)[0]["y"].reshape(len(rows), -1)
+        np.testing.assert_allclose(outputs, wanted, rtol=2e-6, atol=4e-6, err_msg=engine)
 
 
 def test_every_operator_has_a_case_and_a_numpy_form() -> None:
@@ -174,7 +174,7 @@ def test_every_operator_has_a_case_and_a_numpy_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "make", "attributes", "told"),
+    ("op", "make", "attributes", "message"),
     [
         ("Softmax", x, {"axis": 1}, "softmax over the last axis, got axis 1"),
         ("ArgMax", x, {"axis": 1, "select_last_index": 1}, "the first of equal values"),
@@ -193,7 +193,7 @@ def test_every_operator_has_a_case_and_a_numpy_form() -> None:
         ),
     ],
 )
-def test_what_tflite_cannot_hold_is_refused_by_name(op: str, make: Inputs, attributes: Any, told: str) -> None:  # noqa: ANN401
+def test_what_tflite_cannot_hold_is_refused_by_name(op: str, make: Inputs, attributes: Any, message: str) -> None:  # noqa: ANN401
     need_litert()
     from edgewright.export.tflite_whole import write_whole
 
@@ -201,4 +201,4 @@ def test_what_tflite_cannot_hold_is_refused_by_name(op: str, make: Inputs, attri
     graph = b.finish({"y": (b.op(op, *make(b), **attributes), "float32", (1,))})
     with pytest.raises(InputError) as caught:
         write_whole(graph, None)
-    assert told in str(caught.value) and f"operator {op} that gives 'y'" in str(caught.value)
+    assert message in str(caught.value) and f"operator {op} that gives 'y'" in str(caught.value)

@@ -13,8 +13,8 @@ from composed_fleet import Composed, composed
 @pytest.fixture(scope="package")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     """Provide the running fleet; each test leaves both servers alive."""
-    with composed(tmp_path_factory.mktemp("composed")) as made:
-        yield made
+    with composed(tmp_path_factory.mktemp("composed")) as fleet:
+        yield fleet
 
 
 @pytest.fixture(scope="package")

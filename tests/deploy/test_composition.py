@@ -95,8 +95,8 @@ def test_who_is_sent_away_in_a_crowd_is_told_when_to_come_again(fleet: Composed)
         for name in ("server-1", "server-2"):
             host, port = fleet.engine.reach(name, 8798).split(":")
             for _ in range(8):
-                held = stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
-                held.sendall(f"POST /v1/report HTTP/1.1\r\nhost: x\r\ncontent-length: {MIB}\r\n\r\n ".encode())
+                connection = stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
+                connection.sendall(f"POST /v1/report HTTP/1.1\r\nhost: x\r\ncontent-length: {MIB}\r\n\r\n ".encode())
         long = b" " * 10_000
         until(lambda: web.post("/v1/report", content=long).status_code == 503)
         for _ in range(8):
@@ -111,10 +111,10 @@ def test_who_is_sent_away_in_a_crowd_is_told_when_to_come_again(fleet: Composed)
 def test_thousands_of_half_open_connections_to_nginx_keep_nobody_away(fleet: Composed) -> None:
     program = str(Path(__file__).parents[1] / "half_open.py")
     done = fleet.outside(sys.executable, program, fleet.engine.address["nginx"], "443", stdout=subprocess.PIPE)
-    found = json.loads(done.communicate(timeout=120)[0])
-    assert set(found["statuses"]) == {200}
-    assert max(found["seconds"]) < 2.0
-    assert found["closed"] == found["of"], "who began a handshake and went no further is closed"
+    document = json.loads(done.communicate(timeout=120)[0])
+    assert set(document["statuses"]) == {200}
+    assert max(document["seconds"]) < 2.0
+    assert document["closed"] == document["of"], "who began a handshake and went no further is closed"
 
 
 def test_nobody_believes_an_address_that_a_stranger_writes(fleet: Composed) -> None:
@@ -135,7 +135,7 @@ def test_nobody_believes_an_address_that_a_stranger_writes(fleet: Composed) -> N
 
 def test_whoever_listens_at_the_broker_says_nothing_and_hears_news_alone(fleet: Composed) -> None:
     speaking = fleet.engine.reach("mosquitto", 8884)
-    with _client(fleet, fleet.engine.reach("mosquitto", 8883)) as (listener, heard), _client(fleet, speaking) as (
+    with _client(fleet, fleet.engine.reach("mosquitto", 8883)) as (listener, messages), _client(fleet, speaking) as (
         speaker, _,
     ):  # fmt: skip
         for topic in ("edgewright/+/news", "$SYS/#", "#", "+/+/+/#"):
@@ -144,9 +144,9 @@ def test_whoever_listens_at_the_broker_says_nothing_and_hears_news_alone(fleet: 
         for topic in ("edgewright/pump/news", "$SYS/broker/version", "elsewhere"):
             listener.publish(topic, b"forged", qos=1, retain=True).wait_for_publish(60)
         speaker.publish("edgewright/pump/news", b"new", qos=1).wait_for_publish(60)
-        until(lambda: heard)
-    assert {topic for topic, _ in heard} == {"edgewright/pump/news"}
-    assert {payload for _, payload in heard} == {b"new"}
+        until(lambda: messages)
+    assert {topic for topic, _ in messages} == {"edgewright/pump/news"}
+    assert {payload for _, payload in messages} == {b"new"}
     # Where servers speak, nobody comes from without.
     for port in (8884, 8798, 9090, 5432):
         line = f"import socket as s, sys\ntry: s.create_connection(({NAME!r}, {port}), 5)\nexcept OSError: sys.exit(7)"
@@ -155,20 +155,20 @@ def test_whoever_listens_at_the_broker_says_nothing_and_hears_news_alone(fleet: 
 
 @contextmanager
 def _client(fleet: Composed, address: str) -> Iterator[tuple[mqtt.Client, list[tuple[str, bytes]]]]:
-    heard: list[tuple[str, bytes]] = []
+    messages: list[tuple[str, bytes]] = []
     joined = threading.Event()
-    made = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
     trusted = ssl.create_default_context(cafile=str(fleet.data / "secrets" / "ca.pem"))
     trusted.check_hostname = False  # it is reached by a number here; devices and servers above check the name
-    made.tls_set_context(trusted)
-    made.on_connect = lambda *_: joined.set()
-    made.on_message = lambda _, __, message: heard.append((message.topic, bytes(message.payload)))
+    client.tls_set_context(trusted)
+    client.on_connect = lambda *_: joined.set()
+    client.on_message = lambda _, __, message: messages.append((message.topic, bytes(message.payload)))
     host, port = address.split(":")
-    made.connect(host, int(port))
-    made.loop_start()
+    client.connect(host, int(port))
+    client.loop_start()
     try:
         assert joined.wait(60)
-        yield made, heard
+        yield client, messages
     finally:
-        made.disconnect()
-        made.loop_stop()
+        client.disconnect()
+        client.loop_stop()

@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 def test_what_runs_writes_nowhere_else_and_is_healthy(fleet: Composed) -> None:
     for name, running in fleet.engine.running.items():
         record = fleet.engine.said["services"][name]
-        for place in ("/", "/etc", "/run" if "/run" not in record.get("tmpfs", ()) else "/usr"):
-            assert running.ask("sh", "-c", f"touch {place}/written").returncode != 0, f"{name}: {place}"
+        for path in ("/", "/etc", "/run" if "/run" not in record.get("tmpfs", ()) else "/usr"):
+            assert running.ask("sh", "-c", f"touch {path}/written").returncode != 0, f"{name}: {path}"
         status = running.ask("cat", "/proc/1/status").stdout
         rights = int(status.partition("CapBnd:")[2].split()[0], 16)
         assert rights.bit_count() == len(record.get("cap_add", ())), name
@@ -26,7 +26,7 @@ def test_what_runs_writes_nowhere_else_and_is_healthy(fleet: Composed) -> None:
 
 
 def test_the_walk_through_leaves_no_key_in_the_checkout(fleet: Composed) -> None:
-    made = {path.relative_to(fleet.deploy) for path in fleet.deploy.rglob("*")}
-    assert made == {path.relative_to(ROOT / "deploy") for path in (ROOT / "deploy").rglob("*")}
+    files = {path.relative_to(fleet.deploy) for path in fleet.deploy.rglob("*")}
+    assert files == {path.relative_to(ROOT / "deploy") for path in (ROOT / "deploy").rglob("*")}
     assert (fleet.data / "ca.key").is_file()
     assert (fleet.data / "secrets" / "tls.key").is_file()

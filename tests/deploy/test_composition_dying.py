@@ -28,7 +28,7 @@ def test_a_server_is_killed_and_nginx_reads_its_files_anew_and_no_device_notices
         devices.go_on()
     assert [noticed for _, noticed in devices.told.values() if noticed] == []
     after = counted(fleet)
-    assert {name: after[name] for name in devices.names} == {name: said[0] for name, said in devices.told.items()}
+    assert {name: after[name] for name in devices.names} == {name: counts[0] for name, counts in devices.told.items()}
 
 
 def test_nginx_begins_beside_a_server_that_is_dead(fleet: Composed) -> None:

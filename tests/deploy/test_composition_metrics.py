@@ -36,7 +36,7 @@ def test_prometheus_hears_of_everything_that_rules_dashboard_and_document_name(u
             until(partial(_figure, rows, query), partial(str, name))
         for name in documented():
             # A server that began anew a moment ago tells some of its figures only after its next count.
-            until(partial(_tell, prometheus, name, servers), partial(str, name))
+            until(partial(_is_scraped, prometheus, name, servers), partial(str, name))
         records = [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
         assert {rule["name"] for rule in records} == {name for name, _ in rules()}
         until(lambda: _healthy(prometheus), lambda: prometheus.get("/rules").text)
@@ -56,9 +56,9 @@ def _healthy(prometheus: httpx.Client) -> bool:
     return {rule["health"] for rule in records} == {"ok"} and not any(rule.get("lastError") for rule in records)
 
 
-def _tell(prometheus: httpx.Client, name: str, servers: set[str]) -> bool:
-    found = prometheus.get("/series", params={"match[]": f'{{__name__=~"{name}(_bucket)?"}}'}).json()["data"]
-    return {one["instance"] for one in found} == servers
+def _is_scraped(prometheus: httpx.Client, name: str, servers: set[str]) -> bool:
+    series = prometheus.get("/series", params={"match[]": f'{{__name__=~"{name}(_bucket)?"}}'}).json()["data"]
+    return {one["instance"] for one in series} == servers
 
 
 def _figure(rows: Callable[[str], list[float]], query: str) -> bool:

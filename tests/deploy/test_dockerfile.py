@@ -31,35 +31,41 @@ def steps(name: str) -> list[tuple[str, str]]:
     return [(line.split()[0], line.partition(" ")[2].strip()) for line in text.splitlines() if line.strip()]
 
 
-def built(place: Path, name: str) -> dict[str, str]:
+def built(folder: Path, name: str) -> dict[str, str]:
     """Run the steps; an environment of this machine's Python stands for that of the image. Return the other words."""
-    subprocess.run([sys.executable, "-m", "venv", str(place / "venv")], check=True, timeout=300)
-    (place / "venv" / "bin" / "useradd").write_text('#!/bin/sh\necho "$@" >"$USERADD"\n')
-    (place / "venv" / "bin" / "useradd").chmod(0o755)
-    path = f"{place / 'venv' / 'bin'}:{os.environ['PATH']}"
-    settings = {**os.environ, "PATH": path, "USERADD": str(place / "useradd"), "PYTHONPATH": ""}
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=300)
+    (folder / "venv" / "bin" / "useradd").write_text('#!/bin/sh\necho "$@" >"$USERADD"\n')
+    (folder / "venv" / "bin" / "useradd").chmod(0o755)
+    path = f"{folder / 'venv' / 'bin'}:{os.environ['PATH']}"
+    settings = {**os.environ, "PATH": path, "USERADD": str(folder / "useradd"), "PYTHONPATH": ""}
     last: dict[str, str] = {}
-    for what, words in steps(name):
-        if what == "COPY":
+    for instruction, words in steps(name):
+        if instruction == "COPY":
             *sources, target = words.split()
             assert target.startswith("/source/")
             for source in sources:
-                copied = place / target[1:]
+                copied = folder / target[1:]
                 if (ROOT / source).is_dir():
                     shutil.copytree(ROOT / source, copied, ignore=shutil.ignore_patterns("__pycache__"))
                 else:
                     copied.mkdir(exist_ok=True)
                     shutil.copy(ROOT / source, copied)
-        elif what == "RUN":
-            script = words.replace("/source", str(place / "source"))
+        elif instruction == "RUN":
+            script = words.replace("/source", str(folder / "source"))
             done = subprocess.run(
-                ["sh", "-ec", script], cwd=place, env=settings, capture_output=True, text=True, timeout=900, check=False
+                ["sh", "-ec", script],
+                cwd=folder,
+                env=settings,
+                capture_output=True,
+                text=True,
+                timeout=900,
+                check=False,
             )
             if "No matching distribution" in done.stderr and "Retrying" in done.stderr:
                 left_out("no packages can be fetched here")
             assert done.returncode == 0, done.stdout + done.stderr
         else:
-            last[what] = words
+            last[instruction] = words
     return last
 
 
@@ -76,8 +82,8 @@ class Image:
         self.folder, self.number, self.host = folder, 0, Host()
         self.words = built(folder, name)
         self.entry = json.loads(self.words["ENTRYPOINT"])
-        made = shlex.split((folder / "useradd").read_text())
-        self.account, uid = made[-1], made[made.index("--uid") + 1]
+        arguments = shlex.split((folder / "useradd").read_text())
+        self.account, uid = arguments[-1], arguments[arguments.index("--uid") + 1]
         self.user = f"{uid}:{uid}"
         assert self.words["FROM"].startswith("python:3.11")
         assert self.account == self.words["USER"]
@@ -135,9 +141,11 @@ def test_the_image_of_the_server_serves_a_fleet_as_a_user_without_rights(
 ) -> None:
     server = image("Dockerfile")
     assert server.user == compose()["services"]["server-1"]["user"]
-    held = subprocess.run([str(tmp_path / "venv/bin/pip"), "freeze"], capture_output=True, text=True, check=True).stdout
+    frozen = subprocess.run(
+        [str(tmp_path / "venv/bin/pip"), "freeze"], capture_output=True, text=True, check=True
+    ).stdout
     locked = {line.split()[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if line[:1].isalpha()}
-    assert {_plain(line) for line in held.splitlines() if "==" in line} <= {_plain(line) for line in locked}
+    assert {_plain(line) for line in frozen.splitlines() if "==" in line} <= {_plain(line) for line in locked}
     mounts = [Mount(server.owned("fleet"), "/fleet")]
     for words in (("fleet", "--help"), ("fleet", "init", "/fleet/mine", "--product", "pump")):
         once = server.begin(*words, mounts=mounts)

@@ -45,10 +45,10 @@ def device(tmp_path: Path) -> Scripted:
 
 
 @contextmanager
-def contained(device: Scripted, what: Started) -> Iterator[Container]:
+def contained(device: Scripted, process: Started) -> Iterator[Container]:
     host = Host()
     try:
-        container = Container(host, what, device.folder.parent / "container")
+        container = Container(host, process, device.folder.parent / "container")
         try:
             yield container
         finally:
@@ -108,8 +108,8 @@ def test_under_systemd_by_the_unit_that_is_shipped(device: Scripted) -> None:
     script += f"cp {WITHIN}/edgewright-device.service {unit}\n"
     script += f'mkdir {unit}.d; cp {WITHIN}/own.conf {unit}.d\nexec "$@"\n'
     command = (str(SYSTEMD), "--system", "--unit=edgewright-device.service", "--log-target=console", "--show-status=no")
-    what = started(device, command, script=script, capabilities=("all",))
-    with contained(device, what) as machine:
+    process = started(device, command, script=script, capabilities=("all",))
+    with contained(device, process) as machine:
         assert_returned(device, machine)
 
         def shown(name: str) -> str:
@@ -132,8 +132,8 @@ def test_as_process_1_of_a_container(device: Scripted) -> None:
     for path in (device.folder, *device.folder.rglob("*")):
         os.chown(path, 1000, 1000)
     inner = f"cd {WITHIN} && exec {sys.executable} launch.py"
-    what = started(device, ("sh", "-c", inner), user="1000:1000", read_only=True, written=("/tmp",))  # noqa: S108
-    with contained(device, what) as machine:
+    process = started(device, ("sh", "-c", inner), user="1000:1000", read_only=True, written=("/tmp",))  # noqa: S108
+    with contained(device, process) as machine:
         assert_returned(device, machine)
         states = machine.ask("sh", "-c", "cat /proc/[0-9]*/stat").stdout
         assert ") Z " not in states  # what an agent leaves behind ends, and is waited for

@@ -33,9 +33,9 @@ def web(folder: Path) -> Iterator[int]:
     """Provide the port of a server with TLS over a folder with one published file."""
     (folder / "metadata").mkdir()
     (folder / "metadata" / "timestamp.json").write_text("{}")
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    made += ["-days", str(_DAYS), "-subj", "/CN=fleet.example", "-keyout", f"{folder}/k", "-out", f"{folder}/c"]
-    subprocess.run(made, check=True, capture_output=True)
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-days", str(_DAYS), "-subj", "/CN=fleet.example", "-keyout", f"{folder}/k", "-out", f"{folder}/c"]
+    subprocess.run(command, check=True, capture_output=True)
     serving = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "c", folder / "k")
@@ -75,9 +75,9 @@ def test_probes_find_what_answers_and_when_its_certificate_expires(tmp_path: Pat
             for module, target in (
                 ("https_file", f"https://127.0.0.1:{https}/metadata/timestamp.json"), ("tls", f"127.0.0.1:{https}"),
             ):  # fmt: skip
-                found = probe(module, target)
-                assert found["probe_success"] == 1
-                assert abs(found["probe_ssl_earliest_cert_expiry"] - time.time() - _DAYS * 86_400) < 300
+                metrics = probe(module, target)
+                assert metrics["probe_success"] == 1
+                assert abs(metrics["probe_ssl_earliest_cert_expiry"] - time.time() - _DAYS * 86_400) < 300
             assert probe("https_file", f"https://127.0.0.1:{https}/metadata/none.json")["probe_success"] == 0
             parts = urlsplit(database_server())
             assert probe("tcp", f"{parts.hostname}:{parts.port or 5432}")["probe_success"] == 1

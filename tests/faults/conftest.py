@@ -15,5 +15,5 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
         yield ""
         return
-    with fresh_database() as made:
-        yield made
+    with fresh_database() as address:
+        yield address

@@ -24,7 +24,7 @@ def planted(folder: Path) -> None:
     """Rows with a value that is nowhere else, a cell that is no number, a bad time and a column nobody asks for."""
     values = signal(20.0)
     values[300:310, 1] = CANARY
-    rows = [f"{place / 50:.3f},{a:.5f},{b:.6f},{WORD}" for place, (a, b) in enumerate(values.tolist())]
+    rows = [f"{index / 50:.3f},{a:.5f},{b:.6f},{WORD}" for index, (a, b) in enumerate(values.tolist())]
     rows[500] = f"{500 / 50:.3f},{WORD},20.0,x"
     rows[510] = f"{WORD},1.0,20.0,x"
     rows[520] = f'{520 / 50:.3f},"{WORD}'
@@ -53,13 +53,13 @@ def left(folder: Path, **settings: Any) -> tuple[bytes, str]:  # noqa: ANN401
     return b"".join(path.read_bytes() for path in (folder / "out").iterdir()), "\n".join(messages + lines(events))
 
 
-def _until_quiet(folder: Path, source: str, table: dict[str, Any], said: list[str]) -> list[Any]:
+def _until_quiet(folder: Path, source: str, table: dict[str, Any], printed: list[str]) -> list[Any]:
     """Run on a file that grows no more: ends when all of it was read."""
     events: list[Any] = []
     turns = iter(range(6))
     run_agent(
         check_settings(table, folder, "device.toml"), short_source(source), folder / "store",
-        stop=lambda: next(turns, None) is None, say=said.append, publish=events.extend, begin=lambda _: None,
+        stop=lambda: next(turns, None) is None, say=printed.append, publish=events.extend, begin=lambda _: None,
     )  # fmt: skip
     return events
 
@@ -70,7 +70,7 @@ def traces(value: float) -> list[bytes]:
     return [*text, repr(float(np.float32(value))).encode()[:8], struct.pack("<f", value), struct.pack("<d", value)]
 
 
-def found(content: bytes, values: list[bytes]) -> list[bytes]:
+def leaks_in(content: bytes, values: list[bytes]) -> list[bytes]:
     return [value for value in values if value in content]
 
 
@@ -78,7 +78,7 @@ def test_nothing_of_raw_rows_leaves(tmp_path: Path) -> None:
     sent, _ = left(tmp_path)
     assert sent.count(b'"cold"') == 1
     assert sent.count(b'"kind":"event"') > 5
-    assert found(sent, [*traces(CANARY), WORD.encode()]) == []
+    assert leaks_in(sent, [*traces(CANARY), WORD.encode()]) == []
     # The value was read and is in the store.
     with reader.look(tmp_path / "store") as database:
         kept = np.concatenate([stretch.values["heat"] for stretch in reader.rows(database, "")])
@@ -87,16 +87,16 @@ def test_nothing_of_raw_rows_leaves(tmp_path: Path) -> None:
 
 def test_a_column_leaves_when_the_settings_name_it_and_no_other_does(tmp_path: Path) -> None:
     sent, _ = left(tmp_path, store={"send_columns": ["heat"]})
-    assert found(sent, traces(CANARY))
+    assert leaks_in(sent, traces(CANARY))
     assert WORD.encode() not in sent
     levels = signal(20.0)[:, 0]
-    assert found(sent, [repr(float(value)).encode() for value in levels[:50]]) == []
+    assert leaks_in(sent, [repr(float(value)).encode() for value in levels[:50]]) == []
 
 
 def test_the_search_finds_what_is_there() -> None:
     content = b"a" + struct.pack("<f", CANARY) + b"b" + f"{CANARY:.6f}".encode()
-    assert len(found(content, traces(CANARY))) == 4
-    assert found(signal(2.0).tobytes(), traces(CANARY)) == []
+    assert len(leaks_in(content, traces(CANARY))) == 4
+    assert leaks_in(signal(2.0).tobytes(), traces(CANARY)) == []
 
 
 def test_the_desk_may_still_replay_it(tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ class Fleet(ServedFleet):
     def begin_device(self, *more: str, before: Callable[[], None] | None = None, **variables: str) -> None:
         command = [COMMAND, "device", "run", "r0.edge", "--fleet", self.url, "--store", "dev", "--name", "pump-1"]
         command += ["--source", "csv:rows.csv", "--poll", "1", "--token", self.token, *more]
-        with (self.folder / "said").open("ab") as said:
+        with (self.folder / "said").open("ab") as log:
             self.device = subprocess.Popen(
-                command, cwd=self.folder, stdout=said, stderr=said, preexec_fn=before,  # noqa: PLW1509
+                command, cwd=self.folder, stdout=log, stderr=log, preexec_fn=before,  # noqa: PLW1509
                 env={**os.environ, SILENCE_VARIABLE: str(SILENCE_S), **variables},
             )  # fmt: skip
         until(lambda: self.held() is not None and self.held().begun, self.said)
@@ -63,8 +63,8 @@ class Fleet(ServedFleet):
         package(self.folder / "r1.edge", provenance={"seed": fault})
         self.run("fleet", "publish", "r1.edge", "--fleet", "fleet", "--agent-wheels", str(wheels))
         self.begin(trial)
-        self.wait(lambda: (held := self.held()) is not None and held.environment, PATIENCE)
-        return "".join(held.environment for held in [self.held()] if held is not None)
+        self.wait(lambda: (state := self.held()) is not None and state.environment, PATIENCE)
+        return "".join(state.environment for state in [self.held()] if state is not None)
 
     def wait(self, true: Callable[[], object], seconds: float = 2.0 * PATIENCE) -> None:
         end = time.monotonic() + seconds
@@ -76,22 +76,22 @@ class Fleet(ServedFleet):
 
     def back(self) -> dict[str, Any]:
         """Wait until the old agent is back and its server knows why; the outcome."""
-        self.wait(lambda: (held := self.held()) is not None and 1 in held.burned)
-        held = self.held()
-        assert (held.environment, held.counter, held.trial) == ("", 0, None)
+        self.wait(lambda: (state := self.held()) is not None and 1 in state.burned)
+        state = self.held()
+        assert (state.environment, state.counter, state.trial) == ("", 0, None)
         outcomes: list[dict[str, Any]] = []
 
         def reported() -> bool:
-            told = self.run("fleet", "devices", "pump-1", "--fleet", "fleet", "--json")
-            outcomes[:] = [one for one in json.loads(told)["history"]["outcomes"] if one["what"] == "reverted"]
+            printed = self.run("fleet", "devices", "pump-1", "--fleet", "fleet", "--json")
+            outcomes[:] = [one for one in json.loads(printed)["history"]["outcomes"] if one["what"] == "reverted"]
             return bool(outcomes)
 
         self.wait(reported)
         return outcomes[0]
 
     def status(self) -> dict[str, Any]:
-        told = json.loads(self.run("device", "status", "--store", "dev", "--json"))
-        status: dict[str, Any] = told["fleet"]["launcher"]
+        store_status = json.loads(self.run("device", "status", "--store", "dev", "--json"))
+        status: dict[str, Any] = store_status["fleet"]["launcher"]
         return status
 
 

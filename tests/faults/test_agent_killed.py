@@ -63,7 +63,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def append(folder: Path, values: Floats, begin: int, end: int) -> None:
-    lines = [f"{place / RATE:.3f},{a:.5f},{b:.5f}\n" for place, (a, b) in enumerate(values.tolist())][begin:end]
+    lines = [f"{index / RATE:.3f},{a:.5f},{b:.5f}\n" for index, (a, b) in enumerate(values.tolist())][begin:end]
     with (folder / "rows.csv").open("a") as file:
         file.write("".join(lines))
 

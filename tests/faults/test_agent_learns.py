@@ -32,13 +32,13 @@ RATE, _MIRRORED, _EACH = 10.0, 7, 8
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return two packages of one name, fitted on other people."""
-    made = []
+    packages = []
     for number, test in enumerate((("p6", "p7"), ("p0", "p7"))):
         folder = tmp_path_factory.mktemp("belt")
         keys = (f"split.test_groups={list(test)}",)
         run = run_pipeline(read_config(str(write_belt(folder)), keys), out=folder / "runs").folder
-        made.append((run / "belt.edge").rename(tmp_path_factory.mktemp(f"made{number}") / "belt.edge"))
-    return made[0], made[1]
+        packages.append((run / "belt.edge").rename(tmp_path_factory.mktemp(f"made{number}") / "belt.edge"))
+    return packages[0], packages[1]
 
 
 class Device:
@@ -86,10 +86,10 @@ class Device:
                 file.write("\n".join(lines) + "\n")
         time.sleep(0.5)
 
-    def teach(self, label: int, said: str, count: int = _EACH, *, constant: float | None = None) -> LabelReply:
+    def teach(self, label: int, name: str, count: int = _EACH, *, constant: float | None = None) -> LabelReply:
         """Label windows to come, and let them come."""
         before = self.health().count("labelled")
-        reply = ask(self.learned, LabelRequest(label=said, seconds=count * SAMPLES / RATE), 20.0)
+        reply = ask(self.learned, LabelRequest(label=name, seconds=count * SAMPLES / RATE), 20.0)
         assert reply is not None
         self.feed(label, count + 1, constant=constant)
         until(lambda: self.health().count("labelled") > before, "the labelled time does not end")
@@ -134,16 +134,16 @@ def until(check: Callable[[], bool], why: str, seconds: float = 60.0) -> None:
 
 def status(cli: Cli, device: Device) -> dict[str, Any]:
     """Return the packages that answer with what was learned; events are stored in groups, so some seconds late."""
-    found: dict[str, Any] = cli.json("device", "status", "--store", device.store)["learned"]
-    return found
+    learned: dict[str, Any] = cli.json("device", "status", "--store", device.store)["learned"]
+    return learned
 
 
 @pytest.fixture
 def device(tmp_path: Path, packages: tuple[Path, Path]) -> Iterator[Device]:
-    made = Device(tmp_path, packages[0])
-    made.feed(0)
-    yield made
-    made.stop(signal.SIGKILL)
+    device = Device(tmp_path, packages[0])
+    device.feed(0)
+    yield device
+    device.stop(signal.SIGKILL)
 
 
 def test_labels_teach_it_through_a_kill_an_undo_and_an_update(
@@ -221,8 +221,8 @@ def test_a_saturated_sensor_changes_no_answer(device: Device) -> None:
 
 
 def test_a_label_without_an_agent_or_of_no_stream_is_refused(device: Device, cli: Cli) -> None:
-    said = cli("device", "label", LABELS[0], "--store", device.store, "--stream", "left", code=1)
-    assert "expected a stream that was answered" in said
+    message = cli("device", "label", LABELS[0], "--store", device.store, "--stream", "left", code=1)
+    assert "expected a stream that was answered" in message
     (device.learned / REQUEST).write_text("{")
     until(lambda: not (device.learned / REQUEST).exists(), "a damaged request stays")
     device.stop()

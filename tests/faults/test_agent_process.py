@@ -59,9 +59,9 @@ def printed(folder: Path) -> list[dict[str, Any]]:
     return parsed(text[: text.rfind("\n") + 1])
 
 
-def wait_for(folder: Path, what: str, seconds: float = 30.0) -> None:
+def wait_for(folder: Path, text: str, seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
-    while what not in (folder / "printed").read_text():
+    while text not in (folder / "printed").read_text():
         assert time.monotonic() < until, (folder / "said").read_text()
         time.sleep(0.02)
 
@@ -69,7 +69,7 @@ def wait_for(folder: Path, what: str, seconds: float = 30.0) -> None:
 def append(path: Path, values: Floats, begin: float) -> float:
     """Write rows behind those that are there; the time at which the next one follows."""
     header = "" if path.exists() else "time,level,heat\n"
-    lines = [f"{begin + place / RATE:.3f},{a:.5f},{b:.5f}" for place, (a, b) in enumerate(values.tolist())]
+    lines = [f"{begin + index / RATE:.3f},{a:.5f},{b:.5f}" for index, (a, b) in enumerate(values.tolist())]
     with path.open("a") as file:
         file.write(header + "\n".join(lines) + "\n")
     return begin + len(values) / RATE
@@ -77,8 +77,8 @@ def append(path: Path, values: Floats, begin: float) -> float:
 
 def stored(folder: Path) -> list[tuple[str, str, float]]:
     with reader.look(folder / "store") as database:
-        found = list(reader.events(database, limit=100_000, newest=False))
-    return [(one.event.kind, one.event.label, one.event.time) for one in found]
+        records = list(reader.events(database, limit=100_000, newest=False))
+    return [(one.event.kind, one.event.label, one.event.time) for one in records]
 
 
 @pytest.mark.slow

@@ -41,9 +41,9 @@ class Fleet(ServedFleet):
 
     def supervise(self, *more: str) -> None:
         command = [COMMAND, "device", "run", *more, "--fleet", self.url, "--store", "dev", "--source", "csv:rows.csv"]
-        with (self.folder / "said").open("ab") as said:
+        with (self.folder / "said").open("ab") as log:
             self.device = subprocess.Popen(
-                [sys.executable, "-c", RESTARTED, *command, "--poll", "1"], cwd=self.folder, stdout=said, stderr=said
+                [sys.executable, "-c", RESTARTED, *command, "--poll", "1"], cwd=self.folder, stdout=log, stderr=log
             )
 
     def publish(self, name: str, wheels: Path, trial: str) -> str:
@@ -52,8 +52,8 @@ class Fleet(ServedFleet):
         return self.begin(trial)
 
     def seen(self) -> dict[str, object]:
-        found = json.loads(self.run("fleet", "devices", "pump-1", "--fleet", "fleet", "--json"))
-        device: dict[str, object] = found["history"]["device"]
+        document = json.loads(self.run("fleet", "devices", "pump-1", "--fleet", "fleet", "--json"))
+        device: dict[str, object] = document["history"]["device"]
         return device
 
     def wait(self, true: Callable[[], object], seconds: float) -> None:
@@ -65,11 +65,11 @@ class Fleet(ServedFleet):
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    made = Fleet(tmp_path, "--report-every", "5")
+    fleet = Fleet(tmp_path, "--report-every", "5")
     try:
-        yield made
+        yield fleet
     finally:
-        made.close()
+        fleet.close()
 
 
 def test_an_agent_updates_itself_and_goes_back_from_one_that_does_not_start(fleet: Fleet) -> None:
@@ -86,9 +86,9 @@ def test_an_agent_updates_itself_and_goes_back_from_one_that_does_not_start(flee
     fleet.wait(lambda: fleet.said().count("edgewright: this agent is broken") == 3, 300.0)
     fleet.wait(lambda: "release 1, idle: release 2 failed here before" in fleet.said(), 120.0)
     state = State.open(fleet.folder / "dev", writable=False)
-    held = state.device_state
+    device_state = state.device_state
     state.close()
-    assert (held.counter, held.floor, held.trial, held.burned) == (1, 1, None, (2,))
+    assert (device_state.counter, device_state.floor, device_state.trial, device_state.burned) == (1, 1, None, (2,))
     fleet.wait(lambda: fleet.seen()["version"] == "0.1.1", 60.0)
     outcomes = json.loads(fleet.run("fleet", "devices", "pump-1", "--fleet", "fleet", "--json"))["history"]["outcomes"]
     assert next((one["counter"], one["what"], one["because"]) for one in outcomes) == (2, "reverted", "start")

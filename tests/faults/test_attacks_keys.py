@@ -16,12 +16,12 @@ from threat_fleet import DAY, HOUR, Town, town
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 
-def rotate(made: Town, roles: tuple[str, ...]) -> None:
+def rotate(fleet_town: Town, roles: tuple[str, ...]) -> None:
     """As `edgewright fleet key rotate ROLE` for each; a control plane takes the changes in."""
     for role in roles:
-        change, keys = key_rotation.rotate(made.fleet, role, made.clock.now)
-        with key_rotation.kept_when_done(made.fleet, keys):
-            apply(made.fleet, change, made.clock.now)
+        change, keys = key_rotation.rotate(fleet_town.fleet, role, fleet_town.clock.now)
+        with key_rotation.kept_when_done(fleet_town.fleet, keys):
+            apply(fleet_town.fleet, change, fleet_town.clock.now)
 
 
 @pytest.mark.parametrize("served", [True, False])
@@ -29,30 +29,32 @@ def rotate(made: Town, roles: tuple[str, ...]) -> None:
 def test_stolen_keys_that_ran_versions_and_time_ahead_are_rotated_and_the_rollout_goes_on(
     tmp_path: Path, roles: tuple[str, ...], served: bool
 ) -> None:
-    with town(tmp_path, 6) as made:
-        plan = made.plan("first")
-        body = made.roll_out(plan)
-        made.run(HOUR)
-        exposed = [unit for unit in made.units if unit.counter == made.new.counter]
-        assert exposed and exposed == made.within(plan, 10.0)
-        assert made.server is not None
-        made.server.rollouts.steer(plan.id, "ann", "paused", "to look at the canary")
-        made.run(HOUR / 2)
-        thief = Thief(made)
+    with town(tmp_path, 6) as fleet_town:
+        plan = fleet_town.plan("first")
+        body = fleet_town.roll_out(plan)
+        fleet_town.run(HOUR)
+        exposed = [unit for unit in fleet_town.units if unit.counter == fleet_town.new.counter]
+        assert exposed and exposed == fleet_town.within(plan, 10.0)
+        assert fleet_town.server is not None
+        fleet_town.server.rollouts.steer(plan.id, "ann", "paused", "to look at the canary")
+        fleet_town.run(HOUR / 2)
+        thief = Thief(fleet_town)
         thief.push(plan, body, ahead=20 * DAY)
-        made.run(4 * HOUR)
+        fleet_town.run(4 * HOUR)
         # They believe it for what it is: signed by keys that count. It brings nobody beyond the plan and its gates.
-        assert all(unit.trust.latest().versions["timestamp"] > FAR for unit in made.units)
-        assert [unit for unit in made.units if unit.counter == made.new.counter] == exposed
+        assert all(unit.trust.latest().versions["timestamp"] > FAR for unit in fleet_town.units)
+        assert [unit for unit in fleet_town.units if unit.counter == fleet_town.new.counter] == exposed
         if not served:
-            made.fall()
-        rotate(made, roles)
+            fleet_town.fall()
+        rotate(fleet_town, roles)
         if not served:
-            _not_behind(made.rise("again").plane, made.server.conductor)
-        made.run(HOUR)
-        assert all(unit.trust.latest().versions["timestamp"] < FAR for unit in made.units), made.units[0].agent.why
+            _not_behind(fleet_town.rise("again").plane, fleet_town.server.conductor)
+        fleet_town.run(HOUR)
+        assert all(unit.trust.latest().versions["timestamp"] < FAR for unit in fleet_town.units), fleet_town.units[
+            0
+        ].agent.why
         thief.push(plan, body)
-        made.server.rollouts.steer(plan.id, "ann", "running")
-        made.run(8 * HOUR)
-        assert made.server.row().state == "finished"
-        assert set(made.counters()) == {made.new.counter}
+        fleet_town.server.rollouts.steer(plan.id, "ann", "running")
+        fleet_town.run(8 * HOUR)
+        assert fleet_town.server.row().state == "finished"
+        assert set(fleet_town.counters()) == {fleet_town.new.counter}

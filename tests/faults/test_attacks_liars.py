@@ -39,13 +39,13 @@ def rolled_out(folder: Path, seed: int, rate: float, *, bad: bool, promoted: boo
                 spoken |= set(inside)
                 example.allow(inside)
                 failed = [name for name in inside if bad ^ (name in liars)]
-                for ended, what, because in (
+                for ended, action, because in (
                     (failed, "reverted", "alarms"),
                     (set(inside) - set(failed), "confirmed", ""),
                 ):
                     if ended:
-                        example.end(sorted(ended), what, because)
-                        example.report(sorted(ended), 2, alarms=50 * (what == "reverted"))
+                        example.end(sorted(ended), action, because)
+                        example.report(sorted(ended), 2, alarms=50 * (action == "reverted"))
             example.now += HOUR
             with example.database.writing.begin() as connection:
                 connection.execute(sa.update(devices).values(last_report_at=example.now))
@@ -58,18 +58,18 @@ def rolled_out(folder: Path, seed: int, rate: float, *, bad: bool, promoted: boo
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 def test_liars_push_no_bad_release_beyond_its_canary(tmp_path: Path, rate: float) -> None:
-    found = [rolled_out(tmp_path / str(seed), seed, rate, bad=True) for seed in range(SEEDS)]
-    assert set(found) == {("aborted", 0)}
+    outcomes = [rolled_out(tmp_path / str(seed), seed, rate, bad=True) for seed in range(SEEDS)]
+    assert set(outcomes) == {("aborted", 0)}
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2])
 def test_a_fifth_of_liars_stops_no_good_release(tmp_path: Path, rate: float) -> None:
     """Those above one in twenty make it wait for a person, who promotes it."""
-    found = [rolled_out(tmp_path / str(seed), seed, rate, bad=False, promoted=True) for seed in range(SEEDS)]
-    assert [state for state, _ in found].count("aborted") == 0
-    assert [state for state, _ in found].count("finished") >= SEEDS - 1, found
+    outcomes = [rolled_out(tmp_path / str(seed), seed, rate, bad=False, promoted=True) for seed in range(SEEDS)]
+    assert [state for state, _ in outcomes].count("aborted") == 0
+    assert [state for state, _ in outcomes].count("finished") >= SEEDS - 1, outcomes
 
 
 def test_two_fifths_of_liars_have_a_good_release_held_or_halted_and_never_confirmed(tmp_path: Path) -> None:
-    found = [rolled_out(tmp_path / str(seed), seed, 0.4, bad=False) for seed in range(SEEDS)]
-    assert not any(state == "finished" or stage == len(STAGES) - 1 for state, stage in found), found
+    outcomes = [rolled_out(tmp_path / str(seed), seed, 0.4, bad=False) for seed in range(SEEDS)]
+    assert not any(state == "finished" or stage == len(STAGES) - 1 for state, stage in outcomes), outcomes

@@ -102,13 +102,13 @@ def toml(tmp_path: Path) -> Path:
     return write_toml(tmp_path / "small.toml", tmp_path / "bad.csv")
 
 
-def refused(capsys: Capture, out: Path, arguments: list[str], told: tuple[str, ...]) -> None:
+def refused(capsys: Capture, out: Path, arguments: list[str], parts: tuple[str, ...]) -> None:
     """Check that the command ends with one line and leaves the folder of runs empty."""
     assert run(arguments) == 2
     err = capsys.readouterr().err
     assert err.startswith("edgewright: ")
     assert err.count("\n") == 1
-    for part in told:
+    for part in parts:
         assert part in err
     assert names(out) == []
 
@@ -122,7 +122,7 @@ def test_bad_tables(case: str, toml: Path, tmp_path: Path, capsys: Capture) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("trainig.epochs=3", "no key 'trainig'"),
         ("stages.scale.methd=x", "Did you mean 'method'?"),
@@ -136,11 +136,11 @@ def test_bad_tables(case: str, toml: Path, tmp_path: Path, capsys: Capture) -> N
     ],
 )
 def test_keys_that_do_not_exist_and_impossible_shapes(
-    change: str, told: str, toml: Path, tmp_path: Path, capsys: Capture
+    change: str, message: str, toml: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     write_rows(tmp_path / "bad.csv")
     arguments = ["run", str(toml), "--out", str(tmp_path / "runs"), "--set", change]
-    refused(capsys, tmp_path / "runs", arguments, (told,))
+    refused(capsys, tmp_path / "runs", arguments, (message,))
 
 
 def test_broken_toml_names_its_line(toml: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -48,24 +48,24 @@ def server(folder: Path) -> Iterator[str]:
         process.stdout.close()
 
 
-def half_open(port: int, said: bytes) -> socket.socket:
-    made = socket.socket()
-    made.setblocking(False)
-    made.connect_ex(("127.0.0.1", port))
-    if said:
+def half_open(port: int, sent: bytes) -> socket.socket:
+    client = socket.socket()
+    client.setblocking(False)
+    client.connect_ex(("127.0.0.1", port))
+    if sent:
         with suppress(BlockingIOError):
-            made.send(said)
-    return made
+            client.send(sent)
+    return client
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("said", [b"", b"GET /metadata/timestamp.json HT"])
-def test_half_open_connections_of_one_host_keep_nobody_from_the_api(tmp_path: Path, said: bytes) -> None:
+@pytest.mark.parametrize("message", [b"", b"GET /metadata/timestamp.json HT"])
+def test_half_open_connections_of_one_host_keep_nobody_from_the_api(tmp_path: Path, message: bytes) -> None:
     with server(tmp_path) as address:
         port, opened, waits = int(address.rpartition(":")[2]), list[socket.socket](), list[float]()
         try:
             for _ in range(ATTACK // BATCH):
-                opened += [half_open(port, said) for _ in range(BATCH)]
+                opened += [half_open(port, message) for _ in range(BATCH)]
                 began = time.monotonic()
                 answer = httpx.get(f"{address}/healthz", timeout=10, trust_env=False)
                 waits.append(time.monotonic() - began)

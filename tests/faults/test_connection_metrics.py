@@ -32,15 +32,15 @@ _REQUEST = b"GET /healthz HTTP/1.1\r\nHost: fleet\r\n\r\n"
 
 
 def polled(port: int) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", port), 10)
-    made.sendall(_REQUEST)
+    connection = socket.create_connection(("127.0.0.1", port), 10)
+    connection.sendall(_REQUEST)
     answer = b""
     while not answer.endswith(b"}"):
-        part = made.recv(4096)
+        part = connection.recv(4096)
         assert part
         answer += part
     assert answer.startswith(b"HTTP/1.1 200")
-    return made
+    return connection
 
 
 def closed(one: socket.socket) -> bool:
@@ -65,14 +65,14 @@ def test_the_connections_that_were_idle_longest_are_closed_and_the_metrics_say_s
         with httpx.Client(trust_env=False, base_url=address, timeout=20) as client:
 
             def metrics() -> dict[str, float]:
-                found = re.findall(r"^edgewright_fleet_(connections\w*) (\S+)$", _metrics(tmp_path, client), re.M)
-                return {name: float(value) for name, value in found}
+                matches = re.findall(r"^edgewright_fleet_(connections\w*) (\S+)$", _metrics(tmp_path, client), re.M)
+                return {name: float(value) for name, value in matches}
 
             opened += [polled(port) for _ in range(150)]
-            found = metrics()
-            assert found["connections_limit"] == 200
-            assert 145 <= found["connections"] <= 165
-            assert found["connections_closed_total"] == 0
+            values = metrics()
+            assert values["connections_limit"] == 200
+            assert 145 <= values["connections"] <= 165
+            assert values["connections_closed_total"] == 0
             time.sleep(1.0)
             opened += [polled(port) for _ in range(70)]
             until(lambda: metrics()["connections_closed_total"] >= 20)
@@ -91,6 +91,8 @@ def _metrics(folder: Path, client: httpx.Client) -> str:
     token = folder / "token"
     if not token.exists():
         with local_client(folder) as desk:
-            made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="prometheus", role="viewer"))
-        token.write_text(made.token)
+            operator = desk.ask(
+                OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="prometheus", role="viewer")
+            )
+        token.write_text(operator.token)
     return client.get("/metrics", headers={"authorization": f"Bearer {token.read_text()}"}).text

@@ -133,7 +133,7 @@ def test_a_server_killed_under_load_has_every_report_that_it_acknowledged(tmp_pa
 
     with plane_of(tmp_path) as plane:
         devices = asyncio.run(many(plane))
-    heard: dict[str, int] = {}
+    sequences: dict[str, int] = {}
 
     enough = threading.Semaphore(0)
 
@@ -148,7 +148,7 @@ def test_a_server_killed_under_load_has_every_report_that_it_acknowledged(tmp_pa
                     return
                 device.nonce = msgspec.json.decode(content, type=Acknowledged).nonce
                 device.sequence += 1
-                heard[device.id] = device.sequence
+                sequences[device.id] = device.sequence
                 enough.release()
 
     with serving(tmp_path) as (address, process):
@@ -160,12 +160,12 @@ def test_a_server_killed_under_load_has_every_report_that_it_acknowledged(tmp_pa
         process.kill()
         for thread in threads:
             thread.join(30)
-    assert sum(sequence + 1 for sequence in heard.values()) >= 60
+    assert sum(sequence + 1 for sequence in sequences.values()) >= 60
     database = open_database(tmp_path)
     with database.reading() as connection:
         for device in devices:
-            found = connection.execute(sa.select(reports.c.sequence).where(reports.c.device == device.id)).scalars()
-            assert set(found) >= set(range(heard[device.id] + 1))
+            stored = connection.execute(sa.select(reports.c.sequence).where(reports.c.device == device.id)).scalars()
+            assert set(stored) >= set(range(sequences[device.id] + 1))
     database.close()
 
 
@@ -187,8 +187,10 @@ def test_commands_on_the_folder_work_beside_the_server(tmp_path: Path) -> None:
         thread = threading.Thread(target=report, args=(address,))
         thread.start()
         for number in range(15):
-            made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name=f"o{number}", role="viewer"))
-            headers = {"authorization": f"Bearer {made.token}"}
+            operator = desk.ask(
+                OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name=f"o{number}", role="viewer")
+            )
+            headers = {"authorization": f"Bearer {operator.token}"}
             answer = httpx.get(f"{address}/v1/fleet/overview", headers=headers, timeout=20, trust_env=False)
             assert answer.status_code == 200  # the server knows what the command wrote
         ended.set()
@@ -218,14 +220,14 @@ def test_with_a_certificate_it_speaks_tls_and_operators_ask_from_elsewhere(tmp_p
     folder = tmp_path / "fleet"
     fleet_folder(folder)
     with local_client(folder) as desk:
-        made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="viewer"))
+        operator = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="viewer"))
     with serving(folder, str(certificate), str(key)) as (address, _):
         assert address.startswith("https://")
-        with remote_client(address, made.token, str(certificate)) as desk:
+        with remote_client(address, operator.token, str(certificate)) as desk:
             assert desk.ask(Overview, "GET", "/v1/fleet/overview").devices == 0
             with pytest.raises(InputError, match="role admin"):
                 desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="eve", role="admin"))
-        with remote_client(address, made.token) as desk, pytest.raises(OutputError):
+        with remote_client(address, operator.token) as desk, pytest.raises(OutputError):
             desk.ask(Overview, "GET", "/v1/fleet/overview")  # nobody vouches for that certificate
 
 
@@ -246,7 +248,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fleet")])
     now = datetime.datetime.now(datetime.UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -259,7 +261,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
         .sign(key, hashes.SHA256())
     )
     paths = folder / "tls.pem", folder / "tls.key"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     paths[1].write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

@@ -130,10 +130,10 @@ def test_what_operators_do_beside_a_server_raises_no_alarm(signed: Signed, tmp_p
         ):  # fmt: skip
             done = subprocess.run([*SERVER, "fleet", *command], capture_output=True, check=False)
             assert done.returncode == 0, done.stderr
-        with contextlib.closing(sqlite3.connect(signed.folder / NAME, isolation_level=None)) as beside:
+        with contextlib.closing(sqlite3.connect(signed.folder / NAME, isolation_level=None)) as connection:
             for mode in ("PASSIVE", "RESTART", "TRUNCATE"):
-                beside.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-            beside.execute("VACUUM")
+                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+            connection.execute("VACUUM")
         acknowledged(server.address, device)
         assert readiness(server) == (200, '{"ok":true,"why":""}')
         assert not any("database.gone" in line for line in server.log)
@@ -146,14 +146,14 @@ def test_files_that_come_back_are_the_same_files(tmp_path: Path) -> None:
     path = tmp_path / NAME
     database = open_database(tmp_path)
     try:
-        held = HeldFiles(path)
+        held_files = HeldFiles(path)
         log = path.with_name(f"{NAME}-wal")
         log.rename(tmp_path / "away")
-        assert "was removed" in held.gone()
+        assert "was removed" in held_files.gone()
         shutil.copyfile(tmp_path / "away", log)
-        assert "was replaced" in held.gone()
+        assert "was replaced" in held_files.gone()
         (tmp_path / "away").replace(log)
-        assert held.gone() == database.gone() == ""
+        assert held_files.gone() == database.gone() == ""
     finally:
         database.close()
     assert sorted(file.name for file in tmp_path.iterdir()) == [NAME]

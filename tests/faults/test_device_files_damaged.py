@@ -20,19 +20,19 @@ EMPTY = ("lock", "fleet.lock")
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedFleet]:
-    made = ServedFleet(tmp_path_factory.mktemp("damaged"))
-    made.start("r0.edge", "--token", made.token)
+    served = ServedFleet(tmp_path_factory.mktemp("damaged"))
+    served.start("r0.edge", "--token", served.token)
     try:
-        until(lambda: "release 0, idle: no rollout" in made.said(), made.said)
-        until(lambda: events(made) > 0, made.said)
-        stop(made)
-        shutil.copytree(made.folder / "dev", made.folder / "sound")
+        until(lambda: "release 0, idle: no rollout" in served.said(), served.said)
+        until(lambda: events(served) > 0, served.said)
+        stop(served)
+        shutil.copytree(served.folder / "dev", served.folder / "sound")
         # To the fleet, a folder that is put back would be a copy of the device.
-        made.server.terminate()
-        made.server.wait(PATIENCE)
-        yield made
+        served.server.terminate()
+        served.server.wait(PATIENCE)
+        yield served
     finally:
-        made.close()
+        served.close()
 
 
 def stop(fleet: ServedFleet) -> None:

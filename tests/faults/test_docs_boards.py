@@ -26,15 +26,15 @@ ENDS = ("weights 1, confirmed", "then confirmed", "those of 1")
 def commands() -> str:
     """Return the blocks of the last part, each look at the board until it has what the comment says."""
     blocks = [block.text for block in blocks_of("docs/boards.md") if block.kind == "run"]
-    made = "set -e\n" + "".join(blocks)
+    script = "set -e\n" + "".join(blocks)
     for counter, end in enumerate(ENDS, start=1):
-        found = [line for line in made.splitlines(keepends=True) if end in line]
-        assert len(found) == 1, end
-        made = made.replace(found[0], WAIT.format(counter) + found[0])
+        lines = [line for line in script.splitlines(keepends=True) if end in line]
+        assert len(lines) == 1, end
+        script = script.replace(lines[0], WAIT.format(counter) + lines[0])
     for port in ("7001", "8791"):
         with socket.create_server(("127.0.0.1", 0)) as free:
-            made = made.replace(port, str(free.getsockname()[1]))
-    return made.replace("seed=8", "seed=8 --set training.epochs=20")
+            script = script.replace(port, str(free.getsockname()[1]))
+    return script.replace("seed=8", "seed=8 --set training.epochs=20")
 
 
 def test_the_worked_example_of_boards_runs(tmp_path: Path) -> None:

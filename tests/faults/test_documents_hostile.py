@@ -22,7 +22,7 @@ from mutations import changed_bytes
 from pdf_files import pdf_bytes
 from support import environment, small_disk
 
-SECONDS, SLOWEST, LEAST = 3.0, 20.0, 5
+SECONDS, SLOWEST, MIN_FILES = 3.0, 20.0, 5
 _PDF = pdf_bytes([[(20, "Drill"), (10, "The drill takes two cells.")], [(14, "Cleaning"), (10, "Never use water.")]])
 _WEB = ("<h1>Drill</h1><p>The drill takes two cells.<table><tr><td>a<td>b</table>" * 3).encode()
 
@@ -55,7 +55,7 @@ KINDS: dict[str, Callable[[random.Random], bytes]] = {
 def test_changed_documents_are_read_or_refused(tmp_path: Path, suffix: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, number = time.monotonic(), 0
-    while number < LEAST or time.monotonic() - started < SECONDS:
+    while number < MIN_FILES or time.monotonic() - started < SECONDS:
         rng = random.Random(number)  # noqa: S311 - no secret
         path = tmp_path / f"a{suffix}"
         path.write_bytes(KINDS[suffix](rng))
@@ -77,7 +77,7 @@ def test_changed_documents_are_read_or_refused(tmp_path: Path, suffix: str) -> N
 def test_a_changed_index_answers_or_is_refused(tmp_path: Path) -> None:
     path = manual_index(tmp_path)
     whole, started, number = path.read_bytes(), time.monotonic(), 0
-    while number < LEAST or time.monotonic() - started < SECONDS:
+    while number < MIN_FILES or time.monotonic() - started < SECONDS:
         path.write_bytes(changed_bytes(whole, random.Random(number)))  # noqa: S311 - no secret
         try:
             with DocumentIndex(path) as index:

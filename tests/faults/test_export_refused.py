@@ -41,15 +41,15 @@ def good(tmp_path: Path) -> Path:
     return path
 
 
-def refused(capsys: Capture, told: str, *arguments: object, code: int = 2) -> None:
+def refused(capsys: Capture, expected: str, *arguments: object, code: int = 2) -> None:
     assert run(["export", *map(str, arguments)]) == code
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("edgewright: ") and err.count("\n") == 1, err
-    assert told in err
+    assert expected in err
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("--to", "c98"), "Did you mean 'c99'?"),
         (("--to", "../contract"), "no export target"),
@@ -65,15 +65,15 @@ def refused(capsys: Capture, told: str, *arguments: object, code: int = 2) -> No
         (("--to", "c99", "--shape", "5"), "a shape of one sample that fits (4), got 5"),
     ],
 )
-def test_options_that_cannot_be(options: tuple[str, ...], told: str, good: Path, capsys: Capture) -> None:
+def test_options_that_cannot_be(options: tuple[str, ...], message: str, good: Path, capsys: Capture) -> None:
     out = good.parent / "out"
-    refused(capsys, told, good, *options, "--out", out)
+    refused(capsys, message, good, *options, "--out", out)
     assert not out.exists()
     assert sorted(p.name for p in good.parent.iterdir()) == ["good.onnx"]
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "message"),
     [
         ("empty.onnx", b"", "bytes without a graph"),
         ("empty.tflite", b"", "the mark TFL3 is missing"),
@@ -90,9 +90,9 @@ def test_options_that_cannot_be(options: tuple[str, ...], told: str, good: Path,
         ("pump.detector", b"PK\x03\x04" + bytes(200), "got a detector"),
     ],
 )
-def test_files_that_are_no_models(name: str, data: bytes, told: str, tmp_path: Path, capsys: Capture) -> None:
+def test_files_that_are_no_models(name: str, data: bytes, message: str, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / name).write_bytes(data)
-    refused(capsys, told, tmp_path / name, "--to", "c99", "--out", tmp_path / "out")
+    refused(capsys, message, tmp_path / name, "--to", "c99", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -128,8 +128,8 @@ def test_outputs_that_are_in_the_way_are_kept(good: Path, capsys: Capture) -> No
 
 
 def test_the_name_in_a_package_cannot_lead_out_of_the_folder(tmp_path: Path, capsys: Capture) -> None:
-    made, files = parts()
-    (tmp_path / "p.edge").write_bytes(package_bytes(msgspec.structs.replace(made, name="../../evil"), files))
+    manifest, files = parts()
+    (tmp_path / "p.edge").write_bytes(package_bytes(msgspec.structs.replace(manifest, name="../../evil"), files))
     refused(capsys, "a plain name for the files", tmp_path / "p.edge", "--to", "onnx", "--out", tmp_path / "a" / "b")
     with pytest.raises(InputError, match="a plain name"):
         write_files(tmp_path, {"ok": b"", "..\\evil": b""})

@@ -96,12 +96,12 @@ def run(tmp_path: Path) -> Path:
 
 @contextmanager
 def fleet_of(*arguments: Any) -> Iterator[LearningFleet]:  # noqa: ANN401 - of the class
-    made = LearningFleet(*arguments)
+    learning_fleet = LearningFleet(*arguments)
     try:
-        until(lambda: "waits for a round" in made.said_by(1), lambda: made.said_by(1))
-        yield made
+        until(lambda: "waits for a round" in learning_fleet.said_by(1), lambda: learning_fleet.said_by(1))
+        yield learning_fleet
     finally:
-        made.close()
+        learning_fleet.close()
 
 
 def test_agents_learn_together_and_roll_the_result_out(tmp_path: Path, run: Path) -> None:
@@ -125,8 +125,8 @@ def test_what_was_learned_of_wrong_labels_is_halted_in_the_canary(tmp_path: Path
         # What devices go back to: the bytes that they came with.
         fleet.run("fleet", "publish", str(run / "worn.edge"), "--fleet", "fleet")
         fleet.learn(str(run), "--clip", "4", "--passes", "20")
-        found = Predictor(read_package(tmp_path / "learned.edge"), form="int8", engine="numpy")
-        assert set(found.predict(np.array(ROWS, np.float32)).labels) == {"idle"}
+        predictor = Predictor(read_package(tmp_path / "learned.edge"), form="int8", engine="numpy")
+        assert set(predictor.predict(np.array(ROWS, np.float32)).labels) == {"idle"}
         # The gate compares answers with those before the rollout, in reports of some seconds each.
         for _ in range(15):
             fleet.sense()

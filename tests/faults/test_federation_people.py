@@ -39,7 +39,7 @@ ATTACKING, DYING = {0: "attacks", 1: "garbage"}, (2, 3, 4, 5)
 MOST_BYTES = 20_000
 WORD, VALUE = b"CANARY-8231", 7.734191
 # Of the windows of a person: all are kept, so the last one, with the canary, is.
-EACH, MOST = 3, 46
+EACH, MAX_WINDOWS = 3, 46
 
 
 class People:
@@ -52,7 +52,7 @@ class People:
         # The people who evaluate the pipeline take no part.
         train = [one for one in everybody if one not in config.split.test_groups]
         fitted, self.devices = train[:FITTED], train[FITTED : FITTED + DEVICES]
-        self.judged = train[FITTED + DEVICES :]
+        self.test_people = train[FITTED + DEVICES :]
         others = json.dumps([one for one in everybody if one not in fitted])
         changes = ("adapt.layer=output", "refit=false", f"split.test_groups={others}")
         self.run = run_pipeline(read_config("watch", changes), data=data, out=folder / "runs").folder
@@ -62,7 +62,7 @@ class People:
     def learn(self, person: str, store: Path) -> State:
         """Let a device learn from its person's windows, of which the last has the canary, and keep it in its store."""
         predictor = AdaptedPredictor(read_package(self.package))
-        rows = np.flatnonzero(np.asarray(self.samples.groups) == person)[::EACH][:MOST]
+        rows = np.flatnonzero(np.asarray(self.samples.groups) == person)[::EACH][:MAX_WINDOWS]
         X = np.array(self.samples.X[rows], np.float32)
         X[-1, :, 50:60] = VALUE
         predictor.learn(X, np.asarray(self.samples.y)[rows].tolist())
@@ -76,7 +76,7 @@ class People:
     def accuracy(self, layer: Any) -> float:  # noqa: ANN401 - a layer
         """Return the mean over the people who are judged."""
         right = labels_of(self.seen, layer) == self.seen.truth
-        return float(np.mean([right[self.seen.names == one].mean() for one in self.judged]))
+        return float(np.mean([right[self.seen.names == one].mean() for one in self.test_people]))
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +86,11 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> People:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[AgentFleet]:
-    made = AgentFleet(tmp_path, DEVICES)
+    agent_fleet = AgentFleet(tmp_path, DEVICES)
     try:
-        yield made
+        yield agent_fleet
     finally:
-        made.close()
+        agent_fleet.close()
 
 
 def secrets_of(state: State) -> list[bytes]:
@@ -147,8 +147,8 @@ def test_people_learn_while_some_attack_and_some_are_killed(people: People, flee
     for number, own in enumerate(secrets):
         assert leaks((fleet.folder / f"rows{number}.csv").read_bytes(), own) == own[:2]
         assert leaks((learned_folder(fleet.folder / f"d{number}", "watch") / "adapt.0").read_bytes(), own)
-    asked = next(data for data in proxy.kept if data.startswith(b"POST /v1/federation"))
-    assert leaks(asked.replace(b'{"body":"', b'{"body":"' + base64.b64encode(b"xx" + secrets[0][3]) + b'"'), every)
+    request = next(data for data in proxy.kept if data.startswith(b"POST /v1/federation"))
+    assert leaks(request.replace(b'{"body":"', b'{"body":"' + base64.b64encode(b"xx" + secrets[0][3]) + b'"'), every)
     passed = proxy.learning_bytes()
     assert len(passed) == DEVICES
     assert max(passed.values()) <= ROUNDS * MOST_BYTES, passed

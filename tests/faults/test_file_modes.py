@@ -31,15 +31,15 @@ def usual_umask() -> Iterator[None]:
 def open_to_others(folder: Path, *readable: str) -> dict[str, str]:
     """Return files and folders that others may read, enter or write, with their modes."""
     allowed = {path for pattern in readable for path in folder.parent.glob(pattern)}
-    found = {}
+    modes = {}
     for path in (folder, *folder.rglob("*")):
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:  # a server is at work
             continue
         if mode & 0o077 and not (path in allowed and not mode & 0o022):
-            found[str(path.relative_to(folder.parent))] = stat.filemode(mode)
-    return found
+            modes[str(path.relative_to(folder.parent))] = stat.filemode(mode)
+    return modes
 
 
 @pytest.mark.slow

@@ -87,8 +87,8 @@ def test_with_votes_for_whoever_comes_late_ground_ids_stop_a_good_release(monkey
     import msgspec
 
     def anybody(*args: Any) -> Plan:  # noqa: ANN401
-        made = plan_for(*args)
-        return msgspec.structs.replace(made, enrolled=made.expires)
+        planned = plan_for(*args)
+        return msgspec.structs.replace(planned, enrolled=planned.expires)
 
     monkeypatch.setattr(simulation, "plan_for", anybody)
     assert "a good release continues" in violated(attacked("grinders", 0))

@@ -19,7 +19,7 @@ ALL = (Stage(name="all", percent=100.0, dwell=1.0, gated=True),)
 COUNT = 3
 
 
-class Place(LiveFleet):
+class ProxiedFleet(LiveFleet):
     """A fleet whose devices reach it over a bad network."""
 
     def __init__(self, folder: Path, plans: int = 1) -> None:
@@ -47,7 +47,7 @@ class Place(LiveFleet):
 
 @pytest.mark.parametrize("mode", ["lossy", pytest.param("slow", marks=pytest.mark.heavy)])
 def test_updates_complete_over_lossy_and_slow_links(tmp_path: Path, mode: Mode) -> None:
-    with Place(tmp_path) as here:
+    with ProxiedFleet(tmp_path) as here:
         here.proxy.bytes, here.proxy.delay = 40_000, 0.02
         here.proxy.mode = mode
         here.confirmed(here.roll_out(here.server))
@@ -57,7 +57,7 @@ def test_updates_complete_over_lossy_and_slow_links(tmp_path: Path, mode: Mode) 
 
 
 def test_a_package_whose_body_is_cut_again_and_again_is_put_together(tmp_path: Path) -> None:
-    with Place(tmp_path) as here:
+    with ProxiedFleet(tmp_path) as here:
         here.proxy.bytes = here.made.plans[0].release.length // 3
         here.proxy.mode = "cut"
         counter = here.roll_out(here.server)
@@ -71,7 +71,7 @@ def test_a_package_whose_body_is_cut_again_and_again_is_put_together(tmp_path: P
 @pytest.mark.heavy
 @pytest.mark.parametrize("mode", ["refused", "silent"])
 def test_in_a_partition_devices_wait_and_go_on_after_it(tmp_path: Path, mode: Mode) -> None:
-    with Place(tmp_path, plans=2) as here:
+    with ProxiedFleet(tmp_path, plans=2) as here:
         first = here.roll_out(here.server)
         here.confirmed(first)
         here.proxy.mode = mode

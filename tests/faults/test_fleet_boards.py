@@ -27,9 +27,9 @@ SOON = "trial = 1.0\nlook = 30.0"
 def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
     need_compiler()
     folder = tmp_path_factory.mktemp("board")
-    made = build(folder, train(folder, "one", "two"))
-    build_example(made)
-    return made
+    example = build(folder, train(folder, "one", "two"))
+    build_example(example)
+    return example
 
 
 class Site:
@@ -55,11 +55,11 @@ class Site:
 def site(tmp_path: Path, board: Board) -> Iterator[Site]:
     if missing_tools():
         left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
-    made = Site(tmp_path, board)
+    site = Site(tmp_path, board)
     try:
-        yield made
+        yield site
     finally:
-        made.close()
+        site.close()
 
 
 def way_back(data: bytes, counter: int) -> bytes:
@@ -74,8 +74,8 @@ def test_boards_follow_their_gateway_there_and_back(site: Site, board: Board) ->
     site.far.cut()
     gateway.release(1, board, one)
     plan = gateway.roll_out("failed<=50%")
-    found = gateway.wait(near="confirmed 1", far="unreachable 0")
-    assert found["far"]["why"]
+    boards = gateway.wait(near="confirmed 1", far="unreachable 0")
+    assert boards["far"]["why"]
     assert "far unreachable" in gateway.run("fleet", "devices", "--fleet", "fleet")
     # The gateway has confirmed the release, and the gate waits for its boards all the same.
     assert "confirmed" in {one["what"] for one in gateway.seen()["outcomes"]}

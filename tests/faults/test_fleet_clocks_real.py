@@ -17,11 +17,11 @@ OPEN = ("--stages", "all:100%", "--open", "all", "--dwell", "0s", "--quorum", "1
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[ClockFleet]:
-    made = ClockFleet(tmp_path)
+    clock_fleet = ClockFleet(tmp_path)
     try:
-        yield made
+        yield clock_fleet
     finally:
-        made.close()
+        clock_fleet.close()
 
 
 def everybody_has(fleet: ClockFleet, release: int) -> None:
@@ -43,8 +43,8 @@ def well_in_the_end(fleet: ClockFleet, release: int) -> None:
     """Everybody has the release, nothing was held against anybody, and no event is lost."""
     everybody_has(fleet, release)
     for unit in fleet.units:
-        held = unit.held()
-        assert (held.counter, held.floor, held.burned, held.quarantined) == (release, release, (), "")
+        state = unit.held()
+        assert (state.counter, state.floor, state.burned, state.quarantined) == (release, release, (), "")
         unit.end()
         assert unit.lost() == set()
     assert "rows are valid" in fleet.ask("fleet", "audit", "verify")

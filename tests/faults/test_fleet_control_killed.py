@@ -43,17 +43,17 @@ def killed_at_each(
     folder: Path, moments: tuple[str, ...], steps: tuple[tuple[int, str, bool], ...], address: str = ""
 ) -> None:  # fmt: skip
     """Kill a server at each step; the next server finishes what the last one began."""
-    made = Signed(folder, *[{"stages": STAGES, "gates": (FAILED,), "unconfirmed": 100.0}] * 3)
+    signed = Signed(folder, *[{"stages": STAGES, "gates": (FAILED,), "unconfirmed": 100.0}] * 3)
     if address:
-        postgres.keep(made.folder, address)
-    devices = made.devices(60)
+        postgres.keep(signed.folder, address)
+    devices = signed.devices(60)
     expected = [(f"plan-{number}", f"rollout.{act}") for number, act, _ in steps]
     again: tuple[int, str] | None = None
     with ExitStack() as stack:
-        operator = stack.enter_context(made.operator())
+        operator = stack.enter_context(signed.operator())
         for index, (number, act, person) in enumerate(steps):
             fall = f"rollout.{act}:{moments[index % len(moments)]}"
-            server = Server(made.folder, command=FALLING, FALL=fall)
+            server = Server(signed.folder, command=FALLING, FALL=fall)
             stack.callback(server.end, signal.SIGKILL)
             if again is not None or person:
                 server.wait()
@@ -63,23 +63,23 @@ def killed_at_each(
                 with pytest.raises(httpx.TransportError):  # the server may not have taken the plan in yet
                     until(functools.partial(_accepted, operator, server.address, number, act))
             elif act != "finished":  # trials end, and by themselves stages end with them
-                made.ended(devices, number - 1, "reverted" if act == "halted" else "confirmed")
+                signed.ended(devices, number - 1, "reverted" if act == "halted" else "confirmed")
             assert server.died() == -signal.SIGKILL, (fall, server.log)
             again = (number, act) if person else None
-            done = made.acts()
+            done = signed.acts()
             assert done in (expected[:index], expected[: index + 1]), fall
-            assert set(made.seen()) <= {name for name, _ in expected[: index + 1]}, fall
-        server = Server(made.folder).wait()
+            assert set(signed.seen()) <= {name for name, _ in expected[: index + 1]}, fall
+        server = Server(signed.folder).wait()
         stack.callback(server.end, signal.SIGKILL)
         if again is not None:
             assert ask(operator, server.address, *again) == 200
-        until(lambda: made.acts() == expected, lambda: (made.acts(), server.log))
+        until(lambda: signed.acts() == expected, lambda: (signed.acts(), server.log))
         plan, act = f"plan-{steps[-1][0]}", steps[-1][1]
         state = STATES.get(act, act)
-        until(lambda: made.seen()[plan].state == state, made.seen)
-        assert made.states()[plan] == state
+        until(lambda: signed.seen()[plan].state == state, signed.seen)
+        assert signed.states()[plan] == state
         assert server.end() == 0
-    assert made.acts() == expected
+    assert signed.acts() == expected
 
 
 @pytest.mark.slow

@@ -24,21 +24,21 @@ from rollout_example import NOW
     "words", [("devices",), ("rollout", "status"), ("token", "new"), ("audit", "verify"), ("restore",)]
 )
 def test_a_damaged_database_is_told(tmp_path: Path, words: tuple[str, ...], cli: Cli) -> None:
-    made = fleet(tmp_path / "fleet", NOW)
-    (made.folder / sqlite.NAME).write_bytes(b"no database at all" * 100)
-    text = cli("fleet", *words, "--fleet", made.folder, code=2)
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    (device_fleet.folder / sqlite.NAME).write_bytes(b"no database at all" * 100)
+    text = cli("fleet", *words, "--fleet", device_fleet.folder, code=2)
     assert text.startswith("edgewright: expected the fleet's database, got file is not a database")
     assert "fleet restore --backup" in text
 
 
 def test_a_locked_database_is_told(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "_PATIENCE_MS", 100)
-    made = fleet(tmp_path / "fleet", NOW)
-    assert run(["fleet", "devices", "--fleet", str(made.folder)]) == 0
-    other = sqlite3.connect(made.folder / sqlite.NAME, isolation_level=None)
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    assert run(["fleet", "devices", "--fleet", str(device_fleet.folder)]) == 0
+    other = sqlite3.connect(device_fleet.folder / sqlite.NAME, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
-        assert "database is locked" in cli("fleet", "token", "new", "--fleet", made.folder, code=74)
+        assert "database is locked" in cli("fleet", "token", "new", "--fleet", device_fleet.folder, code=74)
     finally:
         other.close()
 
@@ -64,10 +64,10 @@ def test_a_damaged_page_that_nobody_reads_is_found_at_the_start(tmp_path: Path) 
         return await Client(plane).ask("GET", "/readyz")
 
     with plane_of(tmp_path) as plane:
-        found = asyncio.run(answer(plane))
-    assert found.status_code == 503
-    assert "database: the file is damaged" in found.json()["why"]
-    assert "fleet restore --backup" in found.json()["why"]
+        reply = asyncio.run(answer(plane))
+    assert reply.status_code == 503
+    assert "database: the file is damaged" in reply.json()["why"]
+    assert "fleet restore --backup" in reply.json()["why"]
     with plane_of(tmp_path / "whole") as plane:
         integrity_check.start(plane.database, plane.ready)()
         assert plane.ready == {}

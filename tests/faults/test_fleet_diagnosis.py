@@ -18,11 +18,11 @@ ROW = "north-ward,42.1337,9.8765,x"
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[ServedFleet]:
-    made = ServedFleet(tmp_path, "--report-every", "5")
+    served = ServedFleet(tmp_path, "--report-every", "5")
     try:
-        yield made
+        yield served
     finally:
-        made.close()
+        served.close()
 
 
 def test_a_device_answers_with_its_log_and_health_and_no_row_of_data(fleet: ServedFleet) -> None:
@@ -35,14 +35,14 @@ def test_a_device_answers_with_its_log_and_health_and_no_row_of_data(fleet: Serv
     events = ("device", "query", "--store", "dev", "--kind", "health")
     until(lambda: "no row" in fleet.run(*events), lambda: fleet.run(*events))
     operator = ("--fleet", "fleet")
-    asked = fleet.run("fleet", "device", "diagnose", "pump-1", "--reason", "ticket 7", *operator, "--json")
-    found = json.loads(asked)["diagnosis"]
-    assert found["store"]["boot"] == 1
-    assert found["store"]["tables"]["events"]["entries"] > 0
-    assert found["machine"]["disk_free"] > 0
-    assert (found["counter"], found["phase"], found["left_out"]) == (0, "idle", 0)
-    assert any(line["source"] == "agent" and "release 0, idle" in line["text"] for line in found["log"])
-    assert not [part for part in ROW.split(",")[:3] if part in asked]
+    printed = fleet.run("fleet", "device", "diagnose", "pump-1", "--reason", "ticket 7", *operator, "--json")
+    diagnosis = json.loads(printed)["diagnosis"]
+    assert diagnosis["store"]["boot"] == 1
+    assert diagnosis["store"]["tables"]["events"]["entries"] > 0
+    assert diagnosis["machine"]["disk_free"] > 0
+    assert (diagnosis["counter"], diagnosis["phase"], diagnosis["left_out"]) == (0, "idle", 0)
+    assert any(line["source"] == "agent" and "release 0, idle" in line["text"] for line in diagnosis["log"])
+    assert not [part for part in ROW.split(",")[:3] if part in printed]
 
     log = fleet.run("fleet", "device", "logs", "pump-1", "--lines", "3", *operator)
     assert log.startswith("log since 20")
@@ -59,8 +59,8 @@ def test_a_device_answers_with_its_log_and_health_and_no_row_of_data(fleet: Serv
     assert fleet.device is not None
     fleet.device.terminate()
     fleet.device.wait(30)
-    told = fleet.run("fleet", "device", "logs", "pump-1", "--wait", "1s", *operator, "--json")
-    assert set(json.loads(told)) == {"id", "expected"}
+    logs = fleet.run("fleet", "device", "logs", "pump-1", "--wait", "1s", *operator, "--json")
+    assert set(json.loads(logs)) == {"id", "expected"}
     fleet.start()
     stored = ("fleet", "device", "diagnose", "pump-1", "--stored", "--json", *operator)
-    until(lambda: json.loads(fleet.run(*stored))["id"] == json.loads(told)["id"])
+    until(lambda: json.loads(fleet.run(*stored))["id"] == json.loads(logs)["id"])

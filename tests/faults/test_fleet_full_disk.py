@@ -51,10 +51,10 @@ def test_a_device_without_room_runs_what_it_has_and_updates_when_there_is_some(t
 
 def test_a_control_plane_without_room_serves_files_and_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64m") as disk, LiveFleet(disk, PLAN, PLAN) as here:
-        made, server = here.made, here.serve()
+        signed, server = here.made, here.serve()
         here.join(tmp_path / "device", server.address)
         here.confirmed(here.roll_out(server))
-        operator = here.enter_context(made.operator())
+        operator = here.enter_context(signed.operator())
         other = fill(disk, 0)
 
         def steer(word: str) -> httpx.Response:
@@ -68,12 +68,12 @@ def test_a_control_plane_without_room_serves_files_and_loses_nothing_that_it_ack
         assert server.process.poll() is None
         server.end(signal.SIGKILL)  # and killed while there is no room
         other.unlink()
-        before = made.seen()
+        before = signed.seen()
         server = here.serve(port=server.port)
-        assert made.seen().keys() == before.keys() == {"plan-1"}
+        assert signed.seen().keys() == before.keys() == {"plan-1"}
         until(lambda: steer("abort").status_code == 200, lambda: server.log)
         here.confirmed(here.roll_out(server, 2))
         here.all_there()
-        begun = [act for act in made.acts() if act[1] in ("rollout.started", "rollout.aborted")]
+        begun = [act for act in signed.acts() if act[1] in ("rollout.started", "rollout.aborted")]
         assert begun == [("plan-1", "rollout.started"), ("plan-1", "rollout.aborted"), ("plan-2", "rollout.started")]
         assert server.end() == 0

@@ -28,13 +28,13 @@ def test_a_cut_or_a_kill_at_any_step_takes_nothing_that_was_promised() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines() if line.startswith("|")]
     assert {row[4] for row in rows[2:]} == {"0"}
-    found = {row[1]: int(row[2].replace(",", "")) for row in rows[2:]}
+    table_counts = {row[1]: int(row[2].replace(",", "")) for row in rows[2:]}
     for workload in workloads(KIND).values():
         for variant in workload.variants():
-            counts = [count for what, count in found.items() if what.startswith(f"{variant.what}:")]
+            counts = [count for name, count in table_counts.items() if name.startswith(f"{variant.what}:")]
             assert len(counts) == 4
             assert sum(count >= 1 for count in counts) >= 3  # of so small a share, a second cut may draw none
-    assert [count for what, count in found.items() if what.startswith("fleet serve under load:")] == [3]
+    assert [count for name, count in table_counts.items() if name.startswith("fleet serve under load:")] == [3]
 
 
 CARELESS = """
@@ -79,8 +79,8 @@ def test_a_control_plane_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPat
     workload = workloads(KIND)["control_plane"]
     start, steps = record(workload)
     monkeypatch.undo()
-    found = check_all(states(start, steps, 3, 0.02), workload.check)
-    assert len(found.wrong) > 3
+    checked = check_all(states(start, steps, 3, 0.02), workload.check)
+    assert len(checked.wrong) > 3
 
 
 @pytest.mark.heavy
@@ -117,5 +117,5 @@ def test_files_that_are_published_without_care_are_seen(monkeypatch: pytest.Monk
     workload = workloads(KIND)["control_plane"]
     start, steps = record(workload)
     monkeypatch.undo()
-    found = check_all(states(start, steps, 3, 0.02), workload.check)
-    assert len(found.wrong) > 3
+    checked = check_all(states(start, steps, 3, 0.02), workload.check)
+    assert len(checked.wrong) > 3

@@ -39,8 +39,8 @@ class Fleet(ServedFleet):
         package(folder / "r1.edge", provenance={"seed": "1"})
         package(folder / "unsure.edge", provenance={"seed": "u"}, thresholds={"confidence": 0.9999})
 
-    def wait(self, what: str) -> None:
-        until(lambda: what in self.said(), self.said)
+    def wait(self, text: str) -> None:
+        until(lambda: text in self.said(), self.said)
 
     def roll_out(self, name: str, trial: str) -> str:
         self.run("fleet", "publish", name, "--fleet", "fleet")
@@ -49,20 +49,20 @@ class Fleet(ServedFleet):
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    made = Fleet(tmp_path)
+    fleet = Fleet(tmp_path)
     try:
-        yield made
+        yield fleet
     finally:
-        made.close()
+        fleet.close()
 
 
 def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     device = fleet.start("r0.edge", "--token", fleet.token)
     fleet.wait("release 0, idle: no rollout")
     launcher, agent = device.pid, below(device.pid)[0]
-    for process, most in ((launcher, 40), (agent, 48)):
+    for process, max_mib in ((launcher, 40), (agent, 48)):
         resident = Path(f"/proc/{process}/status").read_text()
-        assert int(re.findall(r"VmRSS:\s+(\d+) kB", resident)[0]) <= most * 1024
+        assert int(re.findall(r"VmRSS:\s+(\d+) kB", resident)[0]) <= max_mib * 1024
         assert "numpy" not in Path(f"/proc/{process}/maps").read_text()
     plan = fleet.roll_out("r1.edge", "seconds = 4.0")
     fleet.wait("release 1, idle: confirmed")
@@ -83,10 +83,10 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
     device.send_signal(signal.SIGTERM)
     assert device.wait(PATIENCE) == 0
     state = State.open(fleet.folder / "dev")
-    held = state.device_state
+    device_state = state.device_state
     state.close()
-    assert (held.counter, held.floor, held.trial) == (1, 1, None)
-    assert len(held.burned) == 1
+    assert (device_state.counter, device_state.floor, device_state.trial) == (1, 1, None)
+    assert len(device_state.burned) == 1
     # Without a network it runs what it has.
     fleet.server.terminate()
     fleet.server.wait(PATIENCE)
@@ -97,7 +97,7 @@ def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
 
 
 def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
-    for arguments, told in (
+    for arguments, message in (
         (["--fleet", "http://127.0.0.1:9"], "an enrolment token"),
         (["--fleet", "http://fleet.example", "--token", "x"], "an enrolment token ew1."),
         (["--fleet", "http://fleet.example", "--token", f"ew1.{'a' * 16}.1.{'0' * 64}.pump"], "expected TLS"),
@@ -108,7 +108,7 @@ def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
-        assert told in done.stderr
+        assert message in done.stderr
 
 
 @contextmanager
@@ -118,8 +118,8 @@ def child_of(folder: Path, source: str = "", sign: float = 60.0) -> Iterator[Mod
     release = Release(product="pump", counter=1, target="t", sha256=hashlib.sha256(data).hexdigest(), length=len(data))
     assert slots.put("a", data, release, 0)
     (folder / "private").mkdir()
-    asked = ("--store", str(folder / "store"), "--source", f"csv:{source or folder / 'rows.csv'}", "--quiet")
-    child, rows = ModelProcess(slots, asked, folder / "private", sign=sign), Rows(folder / "rows.csv")
+    arguments = ("--store", str(folder / "store"), "--source", f"csv:{source or folder / 'rows.csv'}", "--quiet")
+    child, rows = ModelProcess(slots, arguments, folder / "private", sign=sign), Rows(folder / "rows.csv")
     try:
         yield child
     finally:
@@ -146,11 +146,11 @@ def test_the_process_says_how_it_is_and_its_end_is_noticed(tmp_path: Path) -> No
     with child_of(tmp_path, f"{tmp_path / 'rows.csv'}?begin=start") as child:
         child.start("a", TrialLimits())
         went_on(child, lambda: child.vitals().windows > 20)
-        found: Vitals = child.vitals()
-        assert found.memory > 10 << 20
-        assert found.channels == 2
-        assert set(found.classes) <= {"off", "on"}
-        assert 0 < found.latency[1] < 10
+        vitals: Vitals = child.vitals()
+        assert vitals.memory > 10 << 20
+        assert vitals.channels == 2
+        assert set(vitals.classes) <= {"off", "on"}
+        assert 0 < vitals.latency[1] < 10
         assert child.ended() is None
         assert child._process is not None
         os.kill(child._process.pid, signal.SIGSEGV)

@@ -27,19 +27,19 @@ KILLED, WHOLE = 9, 0
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 
-def release(made: Fleet, path: Path) -> None:
+def release(repository: Fleet, path: Path) -> None:
     """Publish a package, as the command does."""
-    with writing(made, NOW):
-        change, _ = prepare_release(made, path, NOW, product="main")
-        settle(made, change, made.ring(), NOW)
+    with writing(repository, NOW):
+        change, _ = prepare_release(repository, path, NOW, product="main")
+        settle(repository, change, repository.ring(), NOW)
 
 
-def rotate(made: Fleet, role: str) -> None:
+def rotate(repository: Fleet, role: str) -> None:
     """Rotate the keys of a role by the command."""
-    with writing(made, NOW):
-        change, keys = key_rotation.rotate(made, role, NOW)
-        with key_rotation.kept_when_done(made, keys):
-            settle(made, change, made.ring(), NOW)
+    with writing(repository, NOW):
+        change, keys = key_rotation.rotate(repository, role, NOW)
+        with key_rotation.kept_when_done(repository, keys):
+            settle(repository, change, repository.ring(), NOW)
 
 
 def killed_at(step: int, work: Callable[[], None]) -> int:
@@ -64,28 +64,28 @@ def killed_at(step: int, work: Callable[[], None]) -> int:
         os._exit(1)
 
 
-def states(origin: Path, place: Path, work: Callable[[Fleet], None]) -> list[Fleet]:
+def states(origin: Path, root: Path, work: Callable[[Fleet], None]) -> list[Fleet]:
     """Return the folder as it lies after a kill at each step, the last one whole."""
-    found: list[Fleet] = []
+    copies: list[Fleet] = []
     while True:
-        folder = place / f"killed-{len(found)}" / "fleet"
+        folder = root / f"killed-{len(copies)}" / "fleet"
         shutil.copytree(origin, folder)
-        made = open_fleet(folder)
-        ended = killed_at(len(found), lambda made=made: work(made))  # type: ignore[misc]
+        copied = open_fleet(folder)
+        ended = killed_at(len(copies), lambda copied=copied: work(copied))  # type: ignore[misc]
         assert ended in (KILLED, WHOLE)
-        found.append(made)
+        copies.append(copied)
         if ended == WHOLE:
-            return found
+            return copies
 
 
 def test_publishing_killed_anywhere_is_not_seen_by_devices(tmp_path: Path) -> None:
-    made = fleet(tmp_path / "fleet", NOW)
-    release(made, package(tmp_path, "1"))
-    root = (made.metadata / "1.root.json").read_bytes()
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    release(device_fleet, package(tmp_path, "1"))
+    root = (device_fleet.metadata / "1.root.json").read_bytes()
     two, three = package(tmp_path, "2"), package(tmp_path, "3")
-    found = states(made.folder, tmp_path, lambda copy: release(copy, two))
-    assert len(found) > 10
-    for copy in found:
+    killed = states(device_fleet.folder, tmp_path, lambda copy: release(copy, two))
+    assert len(killed) > 10
+    for copy in killed:
         device = Judge(copy.metadata.parent, root)
         seen = device.read(package_target("main", 2))
         assert seen in (None, two.read_bytes())
@@ -102,11 +102,11 @@ def test_publishing_killed_anywhere_is_not_seen_by_devices(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("role", ["timestamp", "root", "rollouts", "releases"])
 def test_rotating_killed_anywhere_is_finished_by_the_next_command(tmp_path: Path, role: str) -> None:
-    made = fleet(tmp_path / "fleet", NOW)
-    root = (made.metadata / "1.root.json").read_bytes()
-    found = states(made.folder, tmp_path, lambda copy: rotate(copy, role))
-    assert len(found) > 8
-    for copy in found:
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    root = (device_fleet.metadata / "1.root.json").read_bytes()
+    killed = states(device_fleet.folder, tmp_path, lambda copy: rotate(copy, role))
+    assert len(killed) > 8
+    for copy in killed:
         device = Judge(copy.metadata.parent, root)
         # Between a new root and its timestamp a device refuses what it finds, and keeps what it has.
         with suppress(RepositoryError):

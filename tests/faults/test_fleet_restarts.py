@@ -39,8 +39,8 @@ def status(server: Server, path: str) -> int:
 
 def test_postgresql_crashes_in_the_middle_of_a_rollout_and_two_servers_go_on(tmp_path: Path) -> None:
     with own_cluster() as cluster, LiveFleet(tmp_path, _plan()) as here:
-        made, agents = here.made, here.agents
-        postgres.keep(made.folder, cluster.address)
+        signed, agents = here.made, here.agents
+        postgres.keep(signed.folder, cluster.address)
         servers = [here.serve() for _ in range(2)]
         for number in range(COUNT):
             here.join(tmp_path / f"device-{number}", servers[number % 2].address)
@@ -54,12 +54,12 @@ def test_postgresql_crashes_in_the_middle_of_a_rollout_and_two_servers_go_on(tmp
         until(lambda: status(servers[0], "/readyz") in (500, 503), lambda: servers[0].log)
         cluster.start()
         here.confirmed(counter)
-        until(lambda: made.acts() == STEPS, lambda: (made.acts(), servers[0].log, servers[1].log))
+        until(lambda: signed.acts() == STEPS, lambda: (signed.acts(), servers[0].log, servers[1].log))
         here.all_there()
         assert all(server.process.poll() is None for server in servers)
         until(lambda: {status(server, "/readyz") for server in servers} == {200})
         assert {server.end() for server in servers} == {0}
-        assert made.acts() == STEPS
+        assert signed.acts() == STEPS
 
 
 def test_the_broker_crashes_in_the_middle_of_a_rollout_and_is_used_again_when_it_is_back(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_broker_crashes_in_the_middle_of_a_rollout_and_is_used_again_when_it
         broker = Broker(tmp_path)
         here.callback(broker.stop)
         address = f"mqtt://127.0.0.1:{broker.port}"
-        made, agents, server = here.made, here.agents, here.serve("--broker", address)
+        signed, agents, server = here.made, here.agents, here.serve("--broker", address)
         for number in range(COUNT):
             here.join(tmp_path / f"device-{number}", server.address, address)
         here.gathered(lambda one: one.woken >= 1)  # at the broker
@@ -79,13 +79,13 @@ def test_the_broker_crashes_in_the_middle_of_a_rollout_and_is_used_again_when_it
         before = {agent.id: agent.woken for agent in agents}
         broker.start()
         here.gathered(lambda one: one.woken > before[one.id])
-        until(lambda: made.acts() == STEPS, lambda: (made.acts(), server.log))
+        until(lambda: signed.acts() == STEPS, lambda: (signed.acts(), server.log))
         here.all_there()
         # What is said from now on is heard again.
         before = {agent.id: agent.woken for agent in agents}
         assert not here.steer(server, "/plan-1/abort", revert=True)
         here.gathered(lambda one: one.woken > before[one.id])
-        back = made.plans[0].revert
+        back = signed.plans[0].revert
         assert back is not None
         here.gathered(lambda one: one.counter == back.counter)
         assert server.end() == 0

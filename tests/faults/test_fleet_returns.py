@@ -32,18 +32,18 @@ def test_ten_thousand_devices_that_return_at_once_are_heard_without_an_error(tmp
     server = Server(folder)
     before, _ = busy()
     try:
-        found = _returned(server.port)
+        returned = _returned(server.port)
         assert server.process.poll() is None
-        others = busy()[0] - before - cpu(server.process.pid) - found["used"]
+        others = busy()[0] - before - cpu(server.process.pid) - returned["used"]
     finally:
         server.close()
-    statuses = found["statuses"]
+    statuses = returned["statuses"]
     wrong = {name: n for name, n in statuses.items() if name not in ("POST 200", "POST 503", "GET 200", "GET 304")}
     assert not wrong
-    if others > found["took"]:  # other tests took more than a core: polls may be late, and are repeated
-        found["errors"].pop("a poll: TimeoutError ", 0)
-    assert not found["errors"]
-    assert len(found["alarms"]) == len(found["drained"]) == DEVICES
+    if others > returned["took"]:  # other tests took more than a core: polls may be late, and are repeated
+        returned["errors"].pop("a poll: TimeoutError ", 0)
+    assert not returned["errors"]
+    assert len(returned["alarms"]) == len(returned["drained"]) == DEVICES
     database = open_database(folder)
     with database.reading() as connection:
         each = sa.select(sa.func.count()).select_from(items).group_by(items.c.device)
@@ -64,5 +64,5 @@ def _returned(port: int) -> dict[str, Any]:
         assert process.stdout.readline() == "cut off\n"
         process.stdin.write("\n")
         process.stdin.flush()
-        found: dict[str, Any] = json.loads(process.stdout.readline())
-    return found
+        measured: dict[str, Any] = json.loads(process.stdout.readline())
+    return measured

@@ -86,7 +86,7 @@ def test_those_that_were_away_are_called_back_too(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 def test_without_gates_the_rules_of_a_bad_release_are_violated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.fleet.server.rollouts.scheduler.judge_stage", lambda *args, **said: ())
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.scheduler.judge_stage", lambda *args, **options: ())
     result = simulate(Settings(plan=plan(25.0), devices=60, fault="bad-model", days=0.2))
     assert {"halted", "exposed"} <= violated(result)
     assert not result.good
@@ -96,7 +96,7 @@ def test_without_gates_the_rules_of_a_bad_release_are_violated(monkeypatch: pyte
 def test_without_trials_and_gates_a_bad_release_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     well = TrialVerdict(over="confirmed", why="whatever it does")
     monkeypatch.setattr("edgewright.fleet.device.model_supervisor.judge", lambda *args: well)
-    monkeypatch.setattr("edgewright.fleet.server.rollouts.scheduler.judge_stage", lambda *args, **said: ())
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.scheduler.judge_stage", lambda *args, **options: ())
     result = simulate(Settings(plan=plan(25.0), devices=60, fault="bad-model", days=0.2))
     assert {"halted", "exposed", "all back"} <= violated(result)
 

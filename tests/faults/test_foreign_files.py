@@ -33,9 +33,9 @@ def test_a_look_finds_what_is_missing_altered_and_foreign(tmp_path: Path) -> Non
     example = Example(tmp_path)
     try:
         example.started()
-        held = read_published(example.fleet)
+        published = read_published(example.fleet)
         look = IntegrityScan(example.fleet)
-        assert look.wrong(held) == ()
+        assert look.wrong(published) == ()
         first, second, *_ = sorted((example.fleet.targets / "packages").iterdir())
         first.unlink()
         content = bytearray(second.read_bytes())
@@ -52,9 +52,9 @@ def test_a_look_finds_what_is_missing_altered_and_foreign(tmp_path: Path) -> Non
             Wrong("foreign", f"targets/packages/{'0' * 64}.main-7.edge"),
             Wrong("missing", f"targets/packages/{first.name}"),
         )
-        assert look.wrong(held) == expected
-        assert look.wrong(held) == expected  # and remembers it
-        assert len(IntegrityScan(example.fleet, at_once=-1).wrong(held)) == 3  # what need not be read
+        assert look.wrong(published) == expected
+        assert look.wrong(published) == expected  # and remembers it
+        assert len(IntegrityScan(example.fleet, at_once=-1).wrong(published)) == 3  # what need not be read
     finally:
         example.close()
 
@@ -68,11 +68,11 @@ def test_what_the_database_has_is_written_again_and_a_conflict_is_not_written_ov
     plane = open_plane(example.fleet.folder, thread=False)
     plane.clock.wall = lambda: example.now  # type: ignore[method-assign]
     try:
-        made = conductor(plane, example.new_signer().sign)
+        service = conductor(plane, example.new_signer().sign)
         with local_client(example.fleet.folder):
             pass
-        made.rollouts.start(next(iter((example.fleet.targets / "plans").iterdir())).read_bytes(), "ann")
-        watch = PeriodicScan(plane, made)
+        service.rollouts.start(next(iter((example.fleet.targets / "plans").iterdir())).read_bytes(), "ann")
+        watch = PeriodicScan(plane, service)
         public = {path: path.read_bytes() for path in example.fleet.metadata.parent.rglob("*") if path.is_file()}
         for path in (*example.fleet.metadata.iterdir(), *(example.fleet.targets / "plans").iterdir()):
             if not path.name[0].isdigit() or "plans" in str(path.parent):

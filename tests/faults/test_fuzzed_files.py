@@ -37,7 +37,7 @@ from mutations import changed_bytes, changed_onnx, changed_package, changed_tfli
 from runtime_example import classifier, parts
 
 # Files a kind gets at least; time it gets, and one file; memory that all of them together may take more than before.
-LEAST, SECONDS, SLOWEST, MEGABYTES = 40, 2.0, 20.0, 1500
+MIN_FILES, SECONDS, SLOWEST, MEGABYTES = 40, 2.0, 20.0, 1500
 _ONNX = [(MODELS / f"{name}.onnx").read_bytes() for name in NAMES]
 Try = Callable[[bytes, random.Random], None]
 
@@ -103,7 +103,7 @@ def _tflite() -> tuple[bytes, bytes]:
 def test_changed_files_are_read_or_refused_in_one_line(make: Callable[[random.Random], bytes], read: Try) -> None:
     ends, number, outcomes = time.perf_counter() + SECONDS, 0, {"read": 0, "refused": 0}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    while number < LEAST or time.perf_counter() < ends:
+    while number < MIN_FILES or time.perf_counter() < ends:
         rng = random.Random(number)  # noqa: S311 - repeatable
         data, started = make(rng), time.perf_counter()
         try:
@@ -155,10 +155,10 @@ def test_messages_count_instead_of_listing() -> None:
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
-@pytest.mark.parametrize("place", ["w", "b"])
-def test_infinite_weights_are_refused_and_infinite_bounds_are_not(value: float, place: str) -> None:
+@pytest.mark.parametrize("constant", ["w", "b"])
+def test_infinite_weights_are_refused_and_infinite_bounds_are_not(value: float, constant: str) -> None:
     constants = {"w": np.ones((4, 3), np.float32), "b": np.ones(3, np.float32)}
-    constants[place].ravel()[1] = value
+    constants[constant].ravel()[1] = value
     with pytest.raises(InputError, match="1 that are infinite - at model g, operator Gemm"):
         read_model(model([node("Gemm", ["x", "w", "b"], ["y"])], ["n", 4], constants=constants), "g")
     bounds = {"low": np.float32(-np.inf), "high": np.float32(6)}

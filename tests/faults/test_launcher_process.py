@@ -299,10 +299,10 @@ def test_systemd_hears_the_agent_through_the_launcher(device: Scripted) -> None:
         plug.settimeout(30)
         device.does("time.sleep(1)\nlive()")
         device.start(NOTIFY_SOCKET=str(device.folder / "notify"), WATCHDOG_USEC="400000", WATCHDOG_PID="1")
-        heard = [plug.recv(200)]
-        while heard[-1] != b"READY=1":
-            heard.append(plug.recv(200))
-        assert set(heard[:-1]) == {b"EXTEND_TIMEOUT_USEC=30000000", b"WATCHDOG=1"}
+        notifications = [plug.recv(200)]
+        while notifications[-1] != b"READY=1":
+            notifications.append(plug.recv(200))
+        assert set(notifications[:-1]) == {b"EXTEND_TIMEOUT_USEC=30000000", b"WATCHDOG=1"}
         os.kill(device.pid(), signal.SIGSTOP)  # the launcher beats for itself and judges the agent
         assert {plug.recv(200) for _ in range(4)} == {b"WATCHDOG=1"}
         os.kill(device.pid(), signal.SIGCONT)

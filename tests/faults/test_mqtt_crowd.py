@@ -29,9 +29,9 @@ STREAMS, ROUNDS = 1200, 2
 def broker(tmp_path: Path) -> Iterator[Broker]:
     if importlib.util.find_spec("paho") is None:
         left_out("paho-mqtt is not installed")
-    made = Broker(tmp_path)
-    yield made
-    made.stop()
+    broker = Broker(tmp_path)
+    yield broker
+    broker.stop()
 
 
 def test_more_than_1000_streams_give_one_notice_of_a_kind(broker: Broker, tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_more_than_1000_streams_give_one_notice_of_a_kind(broker: Broker, tmp_pa
     )  # fmt: skip
     thread.join()
     assert report.rows > STREAMS
-    found = Counter(event.label for event in events if event.kind == "health")
-    assert {"evicted", "source"} <= set(found)
+    counts = Counter(event.label for event in events if event.kind == "health")
+    assert {"evicted", "source"} <= set(counts)
     # Every ten seconds: of what cannot be read, 8 streams once and all others once; of what is forgotten, once.
     periods = 1 + (time.monotonic() - begun) // 10
-    assert found["source"] <= 10 * periods
-    assert found["evicted"] <= periods
+    assert counts["source"] <= 10 * periods
+    assert counts["evicted"] <= periods

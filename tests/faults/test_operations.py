@@ -64,12 +64,12 @@ def run(name: str, folder: Path, names: dict[str, str] | None = None) -> str:
     }
     location |= {"PGPASSWORD": parts.password} if parts.password else {}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    found = subprocess.run(
+    completed = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**environment(), **location, "PATH": path},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    assert found.returncode == 0, f"{name}: {found.stdout}{found.stderr}"
-    return found.stdout + found.stderr
+    assert completed.returncode == 0, f"{name}: {completed.stdout}{completed.stderr}"
+    return completed.stdout + completed.stderr
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def served(folder: Path) -> Iterator[str]:
         server.end(signal.SIGKILL)
 
 
-def heard(address: str, device: Device) -> None:
+def report(address: str, device: Device) -> None:
     status, content = post(address, device, device.body())
     assert status == 200, content
     device.nonce = msgspec.json.decode(content, type=Acknowledged).nonce
@@ -91,20 +91,20 @@ def heard(address: str, device: Device) -> None:
 
 def rollout(word: str, folder: Path) -> str:
     """Return what a command about rollouts says; one that pauses after the backup, devices may have seen."""
-    found = subprocess.run(
+    completed = subprocess.run(
         [*COMMAND, "rollout", word, "--fleet", str(folder)], capture_output=True, text=True, env=environment(),
         timeout=120, check=False,
     )  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    return found.stdout
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
-def started(place: Path, address: str = "") -> tuple[Path, Device]:
+def started(root: Path, address: str = "") -> tuple[Path, Device]:
     """Return a fleet `my-fleet` with a rollout that runs, and a device of it."""
-    example = Example(place, now=time.time())
+    example = Example(root, now=time.time())
     example.started(enrolled=example.now, starts=example.now - 1, expires=example.now + 7200)
     example.close()
-    folder = place / "my-fleet"
+    folder = root / "my-fleet"
     example.fleet.folder.rename(folder)
     if address:
         copy.move(folder, address)
@@ -115,12 +115,12 @@ def started(place: Path, address: str = "") -> tuple[Path, Device]:
 def goes_on(folder: Path, device: Device) -> None:
     """Check that the server accepts the device's next report and does not quarantine the device."""
     with served(folder) as address:
-        heard(address, device)
-        heard(address, device)
+        report(address, device)
+        report(address, device)
     with local_client(folder) as desk:
-        (found,) = desk.ask(DevicePage, "GET", "/v1/fleet/devices").devices
-    assert found.last is not None
-    assert not found.quarantined
+        (listed,) = desk.ask(DevicePage, "GET", "/v1/fleet/devices").devices
+    assert listed.last is not None
+    assert not listed.quarantined
     assert "paused" in rollout("status", folder)
 
 
@@ -143,7 +143,7 @@ def test_a_stolen_key_is_answered_by_one_command(tmp_path: Path) -> None:
     assert "would replace" in text and "key.stolen" in text
     assert role_of(read_held(open_fleet(folder)), "rollouts").keyids[0] != key
     with served(folder) as address:
-        heard(address, device)
+        report(address, device)
     assert "aborted" in rollout("status", folder)
 
 
@@ -152,11 +152,11 @@ def test_a_stolen_key_is_answered_by_one_command(tmp_path: Path) -> None:
 def test_a_lost_sqlite_database_comes_back_from_its_backup(tmp_path: Path) -> None:
     folder, device = started(tmp_path)
     with served(folder) as address:
-        heard(address, device)
+        report(address, device)
         assert "monday.sqlite" in run("backup", tmp_path)
         assert "1 device" in run("rehearsal", tmp_path)
         rollout("pause", folder)
-        heard(address, device)
+        report(address, device)
     (folder / "fleet.sqlite").write_bytes(b"what a broken disk leaves")
     assert "paused" in run("restore-sqlite", tmp_path)
     assert run("migrate", tmp_path).count("nothing to do") == 2
@@ -170,11 +170,11 @@ def test_a_lost_postgresql_database_comes_back_from_its_backup(tmp_path: Path) -
     with fresh_database() as address:
         folder, device = started(tmp_path, address)
         with served(folder) as here:
-            heard(here, device)
+            report(here, device)
             run("backup", tmp_path)
             run("rehearsal", tmp_path)
             rollout("pause", folder)
-            heard(here, device)
+            report(here, device)
     # The database is dropped by now.
     restored = f"{database_server().rpartition('/')[0]}/{name}"
     names = {"postgresql://fleet@10.0.0.5/fleet_restored": restored, "fleet_restored": name}
@@ -191,10 +191,10 @@ def test_a_lost_postgresql_database_comes_back_from_its_backup(tmp_path: Path) -
 def test_a_lost_machine_comes_back_from_its_backup_and_what_devices_read(tmp_path: Path) -> None:
     folder, device = started(tmp_path)
     with served(folder) as address:
-        heard(address, device)
+        report(address, device)
         run("backup", tmp_path)
         rollout("pause", folder)
-        heard(address, device)
+        report(address, device)
     exported = tmp_path / "www"
     subprocess.run([*COMMAND, "export", str(folder), str(exported)], check=True, env=environment(), timeout=120)
     folder.rename(tmp_path / "burnt")

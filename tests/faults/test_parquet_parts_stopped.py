@@ -54,7 +54,7 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "rows").mkdir()
     for number in range(2):
         X = np.random.default_rng(number).normal(size=(8000, 16)).astype(np.float32)
-        columns = {f"c{place}": X[:, place] for place in range(16)}
+        columns = {f"c{index}": X[:, index] for index in range(16)}
         person = [f"p{number}{row // 1000}" for row in range(8000)]
         label = np.where(X.sum(axis=1) > 0, "on", "off")
         frame = pl.DataFrame({**columns, "label": label, "person": person})
@@ -69,17 +69,17 @@ def _left(here: Path) -> list[str]:
 
 
 def test_a_disk_that_fills_up_while_rows_are_written_is_told(tmp_path: Path) -> None:
-    made = Spool(tmp_path, 16, 100_000)
+    spool = Spool(tmp_path, 16, 100_000)
     rows = np.zeros((1000, 16), np.float32)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
         with pytest.raises(OutputError, match=r"room for 0\.01 GB of rows that are read in parts, got .*--out"):
             for _ in range(100):
-                made.append(rows)
+                spool.append(rows)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert 0 < made.count < 100_000
+    assert 0 < spool.count < 100_000
     assert list(tmp_path.iterdir()) == []
 
 

@@ -34,11 +34,11 @@ def named(record: ProofRecord, form: str, stage: str) -> Difference:
     assert record.odd == form
     broken = [pair for pair in record.pairs if pair.breaks is not None]
     assert broken and all(form in (pair.first, pair.second) for pair in broken)
-    found = record.breaks
-    assert found is not None and found.stage == stage and form in record.broken
-    assert found.origin == samples().origins[found.sample]
-    assert abs(found.first - found.second) > found.allowed
-    return found
+    divergence = record.breaks
+    assert divergence is not None and divergence.stage == stage and form in record.broken
+    assert divergence.origin == samples().origins[divergence.sample]
+    assert abs(divergence.first - divergence.second) > divergence.allowed
+    return divergence
 
 
 def constant_of(graph: Graph, wanted: Array) -> str:
@@ -69,10 +69,10 @@ def test_a_changed_imputer_value_is_found_in_the_impute_stage() -> None:
     graph = subject().graphs["float"]
     fill = constant_of(graph, np.full((3, 1), 0.25, np.float32))
     record = proven(forms=planted(form, form_of(with_constants("float", {fill: graph.constants[fill] + 0.01}), form)))
-    found = named(record, form, "impute")
-    assert found.first == pytest.approx(0.25) and found.second == pytest.approx(0.26)
+    divergence = named(record, form, "impute")
+    assert divergence.first == pytest.approx(0.25) and divergence.second == pytest.approx(0.26)
     first = int(np.flatnonzero(np.isnan(samples().samples).any(axis=(1, 2)))[0])
-    assert found.sample == first and found.location[0] in "xyz"
+    assert divergence.sample == first and divergence.location[0] in "xyz"
 
 
 def _reference(network: IntegerNetwork) -> Form:
@@ -96,8 +96,8 @@ def test_a_multiplier_that_overflows_its_format_is_found_in_its_layer() -> None:
     multiplier = network.operators[0].arrays["multiplier"]
     # A Q31 multiplier kept in 31 bits: the highest bit falls off.
     record = proven(forms=planted(REFERENCE, _reference(_operator(0, multiplier=multiplier & (2**30 - 1)))))
-    found = named(record, REFERENCE, "layer 1 dense")
-    assert found.allowed in (0.0, 1.0)
+    divergence = named(record, REFERENCE, "layer 1 dense")
+    assert divergence.allowed in (0.0, 1.0)
 
 
 @pytest.mark.slow
@@ -119,9 +119,9 @@ def test_a_swapped_channel_is_found_at_the_first_stage(form: str) -> None:
     def swapped(rows: Samples, boundary: Samples) -> Stages:
         return right.run(np.ascontiguousarray(rows[:, [1, 0, 2]]), boundary)
 
-    found = named(proven(forms=planted(form, replace(right, run=swapped))), form, "impute")
-    x = samples().samples[found.sample]
-    assert found.location.split(",")[0] in ("x", "y") and np.isfinite(x).any()
+    divergence = named(proven(forms=planted(form, replace(right, run=swapped))), form, "impute")
+    x = samples().samples[divergence.sample]
+    assert divergence.location.split(",")[0] in ("x", "y") and np.isfinite(x).any()
 
 
 def _in_c(form: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> ProofRecord:
@@ -140,9 +140,9 @@ def _edited(pattern: str, change: Callable[[str], str]) -> Callable[[Mapping[str
 
     def edit(files: Mapping[str, str]) -> Mapping[str, str]:
         text = files["model.c"]
-        found = re.search(pattern, text)
-        assert found is not None
-        return {**files, "model.c": text[: found.start()] + change(found.group()) + text[found.end() :]}
+        divergence = re.search(pattern, text)
+        assert divergence is not None
+        return {**files, "model.c": text[: divergence.start()] + change(divergence.group()) + text[divergence.end() :]}
 
     return edit
 
@@ -154,16 +154,16 @@ def test_a_multiplier_that_overflows_in_the_c_source_is_found_in_its_layer() -> 
     multiplier = str(int(network.operators[0].arrays["multiplier"].ravel()[0]))
     small = str(int(multiplier) & (2**29 - 1))
     record = _in_c("int8 C99", _edited(rf"(?<!\d){multiplier}(?!\d)", lambda text: small))
-    found = named(record, record.odd, "layer 1 dense")
-    assert record.odd.startswith("int8 C99") and found.allowed in (0.0, 1.0)
+    divergence = named(record, record.odd, "layer 1 dense")
+    assert record.odd.startswith("int8 C99") and divergence.allowed in (0.0, 1.0)
 
 
 @pytest.mark.slow
 def test_another_imputer_value_in_the_c_source_is_found_in_its_stage() -> None:
     record = _in_c("float C99", _edited(r"\{[^{}]*0\.25f[^{}]*\}", lambda text: text.replace("0.25f", "0.26f")))
     assert record.odd.startswith("float C99")
-    found = named(record, record.odd, "impute")
-    assert sorted((found.first, found.second)) == pytest.approx([0.25, 0.26])
+    divergence = named(record, record.odd, "impute")
+    assert sorted((divergence.first, divergence.second)) == pytest.approx([0.25, 0.26])
 
 
 @pytest.mark.slow

@@ -39,16 +39,16 @@ from support import left_out
 def named(record: ProofRecord, form: str, stage: str) -> Difference:
     """Return the first difference, which must stand at this stage and blame this form alone."""
     assert not record.passed and record.odd == form
-    found = record.breaks
-    assert found is not None and found.stage == stage and form in record.broken
-    return found
+    divergence = record.breaks
+    assert divergence is not None and divergence.stage == stage and form in record.broken
+    return divergence
 
 
 def network() -> IntegerNetwork:
     """Of integers, of the example."""
-    made = subject().network
-    assert made is not None
-    return made
+    network = subject().network
+    assert network is not None
+    return network
 
 
 def in_c(numbers: Numbers, change: Callable[[str], str]) -> tuple[ProofRecord, str]:
@@ -70,9 +70,9 @@ def in_c(numbers: Numbers, change: Callable[[str], str]) -> tuple[ProofRecord, s
 def table(text: str, head: str, change: Callable[[list[str]], list[str]]) -> str:
     """Return the C source with other values in the only table of this type and length."""
     kind, length = head.split()
-    (found,) = re.finditer(rf"static const {kind} model_\w+\[{length}\] = {{([^}}]*)}}", text)
-    values = change([value.strip() for value in found.group(1).split(",")])
-    return text[: found.start(1)] + ", ".join(values) + text[found.end(1) :]
+    (table,) = re.finditer(rf"static const {kind} model_\w+\[{length}\] = {{([^}}]*)}}", text)
+    values = change([value.strip() for value in table.group(1).split(",")])
+    return text[: table.start(1)] + ", ".join(values) + text[table.end(1) :]
 
 
 @pytest.mark.slow
@@ -172,8 +172,8 @@ def test_products_that_saturate_in_a_stock_runtime_are_found(
     (tmp_path / "model.onnx").write_bytes(models["int8"])
     np.save(tmp_path / "x.npy", x)
     on_processor("Haswell", _STOCK, *(str(tmp_path / name) for name in ("model.onnx", "x.npy", "made.npz")))
-    with np.load(tmp_path / "made.npz") as made:
-        answer = dict(made)
+    with np.load(tmp_path / "made.npz") as arrays:
+        answer = dict(arrays)
     plain = onnxruntime.load_plain
     there = {models["int8"]: lambda _: answer}
     monkeypatch.setattr(onnxruntime, "load_plain", lambda model: there[model] if model in there else plain(model))
@@ -191,10 +191,10 @@ def test_swapped_class_names_are_found_though_every_number_is_right() -> None:
     turned = msgspec.structs.replace(graph, labels=(graph.labels[1], graph.labels[0], *graph.labels[2:]))
     about = subject_of("example", {**subject().graphs, "int8": turned}, pipeline=fitted())
     record = proven(about)
-    found = record.breaks
-    assert not record.passed and found is not None and found.stage == CLASSES
+    divergence = record.breaks
+    assert not record.passed and divergence is not None and divergence.stage == CLASSES
     assert {pair.first for pair in record.pairs if pair.breaks} >= {"Python pipeline"}
-    assert found.location == graph.labels[0] and (found.first, found.second) == (0.0, 1.0)
+    assert divergence.location == graph.labels[0] and (divergence.first, divergence.second) == (0.0, 1.0)
     assert all(stage.beyond == 0 for pair in record.pairs for stage in pair.stages if stage.stage != CLASSES)
 
 
@@ -209,8 +209,8 @@ def test_windows_cut_with_another_hop_are_found_at_the_first_window_that_differs
         starts = [min(i * (length + 1), stream.shape[1] - length) for i in range(len(rows))]
         return right.run(np.stack([stream[:, s : s + length] for s in starts]), boundary)
 
-    found = named(proven(forms=planted(name, replace(right, run=late))), name, "impute")
-    assert found.origin == samples().origins[1]
+    divergence = named(proven(forms=planted(name, replace(right, run=late))), name, "impute")
+    assert divergence.origin == samples().origins[1]
 
 
 @pytest.mark.slow

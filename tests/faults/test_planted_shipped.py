@@ -40,15 +40,15 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("shipped")
     return run_small(write_toml(path / "small.toml", write_rows(path / "rows.csv")), path / "runs", *CHANGES).folder
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Iterator[Path]:
+def folder(shipped: Path, tmp_path: Path) -> Iterator[Path]:
     """Provide a copy of the run that a test may change."""
-    yield shutil.copytree(made, tmp_path / "run")
+    yield shutil.copytree(shipped, tmp_path / "run")
 
 
 def exported(folder: Path, target: str, out: Path) -> Path:
@@ -78,11 +78,11 @@ def proof(folder: Path, *given: Path) -> ProofRecord:
 def blamed(record: ProofRecord, file: str, stage: str) -> Difference:
     """Return the first difference: at this stage, and every broken pair has a form that reads this file."""
     assert not record.passed
-    found = record.breaks
-    assert found is not None and found.stage == stage
+    divergence = record.breaks
+    assert divergence is not None and divergence.stage == stage
     forms = set(file_of(record, file).forms)
     assert forms and all(forms & {p.first, p.second} for p in record.pairs if p.breaks is not None)
-    return found
+    return divergence
 
 
 def file_of(record: ProofRecord, name: str) -> FileRecord:
@@ -92,7 +92,7 @@ def file_of(record: ProofRecord, name: str) -> FileRecord:
 def edit(path: Path, pattern: str, new: str) -> None:
     text = path.read_text()
     assert len(re.findall(pattern, text)) == 1
-    path.write_text(re.sub(pattern, lambda found: new, text))
+    path.write_text(re.sub(pattern, lambda match: new, text))
 
 
 @pytest.mark.slow
@@ -106,8 +106,8 @@ def test_zeroed_weights_of_a_model_in_the_run_folder(folder: Path, name: str, ki
     nothing = b"\x80" if kind == "int8" else b"\x00"
     (folder / name).write_bytes(data.replace(weights, nothing * len(weights)))
     record = proof(folder)
-    found = blamed(record, name, "layer 1 dense")
-    assert found.first != found.second
+    divergence = blamed(record, name, "layer 1 dense")
+    assert divergence.first != divergence.second
     assert file_of(record, name).sha256 == hashlib.sha256((folder / name).read_bytes()).hexdigest()
     inside = file_of(record, f"small.edge: {name}")
     assert inside.sha256 == hashlib.sha256(data).hexdigest() and not set(inside.forms) & set(record.broken[1:])
@@ -157,8 +157,8 @@ def test_faults_in_firmware_that_only_rows_by_construction_meet(
     text = source.read_text()
     assert re.search(pattern, text)
     source.write_text(re.sub(pattern, new, text, count=1))
-    found = blamed(proof(folder, path), "small.c", stage)
-    assert origin in found.origin
+    divergence = blamed(proof(folder, path), "small.c", stage)
+    assert origin in divergence.origin
 
 
 @pytest.mark.slow
@@ -192,9 +192,9 @@ def test_labels_swapped_in_the_metadata_of_a_tflite(folder: Path, tmp_path: Path
     need_litert()
     path = exported(folder, "tflite", tmp_path / "tflite") / "small.tflite"
     data = path.read_bytes()
-    found = re.search(rb'\["([^"]+)", "([^"]+)"', data)
-    assert found is not None and data.count(found[0]) == 1
-    path.write_bytes(data.replace(found[0], b'["' + found[2] + b'", "' + found[1] + b'"'))
+    match = re.search(rb'\["([^"]+)", "([^"]+)"', data)
+    assert match is not None and data.count(match[0]) == 1
+    path.write_bytes(data.replace(match[0], b'["' + match[2] + b'", "' + match[1] + b'"'))
     blamed(proof(folder, path), "small.tflite", CLASSES)
 
 

@@ -44,7 +44,7 @@ def replicated(folder: Path) -> Iterator[Example]:
             example.close()
 
 
-def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
+def report(addresses: list[str], device: Device, client: httpx.Client) -> int:
     """Report once, to whichever server answers, the same bytes again where one died; how many were asked."""
     item = {"device": "d", "boot": 1, "sequence": device.sequence, "kind": "event", "put": 1.0, "body": {}}
     body = device.body(items=[item])
@@ -67,7 +67,7 @@ def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
 def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_is_lost(tmp_path: Path) -> None:
     with replicated(tmp_path) as example, ExitStack() as stack:
         folder = example.fleet.folder
-        found = enrolled_devices(folder, 6)
+        enrolled = enrolled_devices(folder, 6)
         stages = tuple(Stage(name=f"s{n}", percent=100.0, dwell=3.0) for n in range(4))
         example.now = time.time()
         body = example.signed_plan(
@@ -88,9 +88,9 @@ def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_i
         client = stack.enter_context(httpx.Client(timeout=10, trust_env=False))
         rounds, began = 0, time.monotonic()
         while time.monotonic() - began < 60:
-            for index, device in enumerate(found):
+            for index, device in enumerate(enrolled):
                 addresses = [server.address for server in servers]
-                heard(addresses if (rounds + index) % 2 else addresses[::-1], device, client)
+                report(addresses if (rounds + index) % 2 else addresses[::-1], device, client)
             rounds += 1
             with example.database.reading() as connection:
                 state = connection.execute(sa.text("SELECT state FROM rollouts")).scalar_one()

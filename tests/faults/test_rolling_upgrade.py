@@ -44,7 +44,7 @@ def test_two_versions_serve_at_once_and_no_report_is_lost(tmp_path: Path) -> Non
         copy.move(folder, address)
         example.open()
         stack.callback(example.close)
-        found = enrolled_devices(folder, 4)
+        enrolled = enrolled_devices(folder, 4)
         example.now = time.time()
         stages = tuple(Stage(name=f"s{n}", percent=100.0, dwell=3.0) for n in range(3))
         body = example.signed_plan(
@@ -67,7 +67,7 @@ def test_two_versions_serve_at_once_and_no_report_is_lost(tmp_path: Path) -> Non
 
         def report(*running: Server) -> None:
             nonlocal rounds
-            for number, device in enumerate(found):
+            for number, device in enumerate(enrolled):
                 status, content = post(running[(rounds + number) % len(running)].address, device, device.body(), client)
                 assert status == 200, content
                 device.nonce = msgspec.json.decode(content, type=Acknowledged).nonce
@@ -117,17 +117,17 @@ def test_two_versions_serve_at_once_and_no_report_is_lost(tmp_path: Path) -> Non
         with example.database.reading() as connection:
             assert audit_chain.verify(connection)[2] == ""
             counts = connection.execute(sa.select(reports.c.device, sa.func.count()).group_by(reports.c.device)).all()
-            assert [count for _, count in counts] == [rounds] * len(found)
+            assert [count for _, count in counts] == [rounds] * len(enrolled)
             assert not connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).all()
             steps = connection.execute(sa.select(audit.c.what).where(audit.c.what.like("rollout.%"))).scalars().all()
             assert sorted(steps) == ["rollout.finished", *["rollout.stage"] * 2, "rollout.started"]
         # The backup from before the migration is one of the version before, whole, with all that was there then.
         backup = Path(msgspec.json.decode(done.stdout)["backup"])
-        held = sqlite_engine(backup, reading=True)
-        with held.connect() as connection:
+        copy_engine = sqlite_engine(backup, reading=True)
+        with copy_engine.connect() as connection:
             assert revision(connection) == newest()
             assert "site" not in {one["name"] for one in sa.inspect(connection).get_columns("devices")}
-            assert connection.execute(sa.select(sa.func.count()).select_from(reports)).scalar_one() == 2 * len(found)
-        held.dispose()
+            assert connection.execute(sa.select(sa.func.count()).select_from(reports)).scalar_one() == 2 * len(enrolled)
+        copy_engine.dispose()
         with fresh_database() as another:
-            assert copy.fill(another, backup)["devices"] == len(found)
+            assert copy.fill(another, backup)["devices"] == len(enrolled)

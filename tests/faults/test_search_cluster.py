@@ -30,8 +30,8 @@ def cluster() -> Iterator[Any]:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
         with LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
-        ) as made:
-            yield made
+        ) as scheduler:
+            yield scheduler
 
 
 def _address(cluster: Any) -> str:  # noqa: ANN401 - of a library without types
@@ -74,13 +74,13 @@ def test_a_scheduler_that_ends_in_the_middle_is_named_and_what_came_is_kept() ->
         config.set(quick),
         LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=1, threads_per_worker=1, protocol="tcp", processes=False, dashboard_address="127.0.0.1:0"
-        ) as made,
-        engine_for(_address(made)) as engine,
+        ) as scheduler,
+        engine_for(_address(scheduler)) as engine,
     ):
         going = engine.run("engine_work:work", b"x", (b"%d" % n for n in range(1_000_000)))
         came.append(next(going))
         came.append(next(going))
-        made.sync(made.scheduler.close)
+        scheduler.sync(scheduler.scheduler.close)
         with pytest.raises(OutputError, match=r"scheduler stopped responding - at --engine dask://.*--engine local"):
             came.extend(going)
     assert all(isinstance(answer, bytes) for _, answer in came)

@@ -55,8 +55,8 @@ def test_a_signer_that_is_away_is_told_until_another_is_there(tmp_path: Path, cl
     try:
         until(lambda: ready()[0] == 200)
         assert "signer" not in status()
-        found = [p for p in Path("/proc").glob("[0-9]*/status") if f"\nPPid:\t{server.pid}\n" in _text(p)]
-        signers = [int(p.parent.name) for p in found if "signer.process" in _text(p.parent / "cmdline")]
+        children = [p for p in Path("/proc").glob("[0-9]*/status") if f"\nPPid:\t{server.pid}\n" in _text(p)]
+        signers = [int(p.parent.name) for p in children if "signer.process" in _text(p.parent / "cmdline")]
         assert len(signers) == 1
         os.kill(signers[0], signal.SIGSTOP)  # it hangs, and its socket is gone
         (folder / "keys" / "online" / "signer.sock").unlink()

@@ -44,29 +44,29 @@ def ready(server: Server) -> tuple[int, str]:
 
 def signers(folder: Path) -> list[int]:
     """Return process that hold the online keys; two for a moment where two servers miss one at the same time."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if any(word.endswith(b"signer.process") for word in words) and str(folder).encode() in words:
-            found.append(int(path.parent.name))
-    return found
+            pids.append(int(path.parent.name))
+    return pids
 
 
 def signer(folder: Path) -> int:
     """Return process of the only signer, which answers."""
     path = folder / "keys" / "online" / SOCKET
-    found: list[int] = []
+    pids: list[int] = []
 
     def answers() -> bool:
-        found[:] = signers(folder)
-        said = probe(path)
-        return said.how == "answers" and found == [said.pid]
+        pids[:] = signers(folder)
+        state = probe(path)
+        return state.how == "answers" and pids == [state.pid]
 
-    until(answers, lambda: found)
-    return found[0]
+    until(answers, lambda: pids)
+    return pids[0]
 
 
 def lives(pid: int) -> bool:
@@ -112,7 +112,7 @@ def test_a_signer_that_hangs_is_told_and_ended_for_another(tmp_path: Path, capsy
         carried(act, stopped)
     finally:
         assert server.end() == 0
-    assert [what for _, what in signed.acts()] == STEPS
+    assert [action for _, action in signed.acts()] == STEPS
     assert any("signer.hangs" in line for line in server.log)
 
 
@@ -154,4 +154,4 @@ def test_a_signer_that_hangs_under_two_servers_is_ended_by_one_of_them(tmp_path:
         finally:
             codes = {one.end() for one in servers}
         assert codes == {0}
-        assert [what for _, what in signed.acts()] == STEPS
+        assert [action for _, action in signed.acts()] == STEPS

@@ -51,7 +51,7 @@ with open(sys.argv[2], "a") as file:
 
 def lines_of(seconds: float) -> list[str]:
     values = rows_of(seconds, period=PERIOD, seed=4).tolist()
-    return [f"{1.7e9 + place / RATE:.3f},{a:.5f},{b:.5f}\n" for place, (a, b) in enumerate(values)]
+    return [f"{1.7e9 + index / RATE:.3f},{a:.5f},{b:.5f}\n" for index, (a, b) in enumerate(values)]
 
 
 def start(folder: Path, source: str = "csv:rows.csv") -> subprocess.Popen[bytes]:
@@ -75,8 +75,8 @@ def started(folder: Path, before: int, process: subprocess.Popen[bytes]) -> None
 def stored(folder: Path) -> list[int]:
     """Return the episodes whose alarm is stored, in order."""
     with reader.look(folder / "store") as database:
-        found = [one.event for one in reader.events(database, kind="alarm", limit=100_000, newest=False)]
-    return [int((event.time - 1.7e9) // PERIOD) for event in found]
+        alarms = [one.event for one in reader.events(database, kind="alarm", limit=100_000, newest=False)]
+    return [int((event.time - 1.7e9) // PERIOD) for event in alarms]
 
 
 def killed_while(folder: Path, source: str, sending: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def cutter() -> Iterator[StatementCutter]:
     with fresh_database() as address:
-        made = StatementCutter(address)
-        yield made
-        made.close()
+        statement_cutter = StatementCutter(address)
+        yield statement_cutter
+        statement_cutter.close()
 
 
 @pytest.mark.heavy
@@ -50,15 +50,15 @@ def test_a_start_whose_connection_is_cut_starts(tmp_path: Path, cutter: Statemen
         cutter.reset(number, after=after)
         plane = open_plane(folder)
         try:
-            made = retried(lambda plane=plane: worker._begun(plane, example.new_signer().sign), worker.PATIENCE_S)  # type: ignore[misc]
-            was_cut, what = cutter.cut, f"statement {number}: {cutter.text!r}"
+            service = retried(lambda plane=plane: worker._begun(plane, example.new_signer().sign), worker.PATIENCE_S)  # type: ignore[misc]
+            was_cut, description = cutter.cut, f"statement {number}: {cutter.text!r}"
             cutter.reset()
-            assert made.scheduler.tick() == [], what
+            assert service.scheduler.tick() == [], description
             with plane.database.reading() as connection:
-                assert audit_chain.verify(connection)[2] == "", what
+                assert audit_chain.verify(connection)[2] == "", description
                 acts = connection.execute(sa.select(audit.c.what)).scalars().all()
-                assert acts.count("begun") == 1, what
-                assert heads.role_files(connection), what
+                assert acts.count("begun") == 1, description
+                assert heads.role_files(connection), description
         finally:
             plane.close()
         if not was_cut:

@@ -60,7 +60,7 @@ class Receiver:
     def __init__(self, port: int) -> None:
         library: Any = importlib.import_module("paho.mqtt.client")
         self.items: dict[tuple[int, int], Item] = {}
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self.mute = False
         self.client = library.Client(library.CallbackAPIVersion.VERSION2)
         self.ready = False
@@ -73,12 +73,12 @@ class Receiver:
             time.sleep(0.01)
 
     def _take(self, client: Any, _: Any, message: Any) -> None:  # noqa: ANN401 - paho's
-        self.heard.append(message.topic.encode() + message.payload)
-        found = [msgspec.json.decode(line, type=Item) for line in message.payload.splitlines()]
-        self.items.update({(item.boot, item.sequence): item for item in found})
+        self.received.append(message.topic.encode() + message.payload)
+        items = [msgspec.json.decode(line, type=Item) for line in message.payload.splitlines()]
+        self.items.update({(item.boot, item.sequence): item for item in items})
         if not self.mute:
-            places = msgspec.json.encode({"durable": [[item.boot, item.sequence] for item in found]})
-            client.publish(f"edgewright/{found[0].device}/durable", places, qos=1)
+            places = msgspec.json.encode({"durable": [[item.boot, item.sequence] for item in items]})
+            client.publish(f"edgewright/{items[0].device}/durable", places, qos=1)
 
     def close(self) -> None:
         self.client.disconnect()
@@ -116,4 +116,4 @@ def test_a_broker_that_is_killed_with_messages_in_flight_takes_nothing_with_it(t
         sink.close()
         assert status.of(store).waiting == {}
         assert set(again.items) == {(1, number) for number in range(1, 101)}
-        assert b"ax" not in b"".join(receiver.heard + again.heard)
+        assert b"ax" not in b"".join(receiver.received + again.received)

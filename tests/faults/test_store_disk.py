@@ -246,11 +246,11 @@ def test_processes_that_are_killed_lose_nothing_that_they_promised(tmp_path: Pat
                 promised |= {(boot, number) for number in range(first, last + 1)}
     with opened(tmp_path / "s") as store:
         assert store.boot == 4
-        found = sequences(store, "decision")
-        assert promised <= found
+        stored = sequences(store, "decision")
+        assert promised <= stored
         assert len(promised) >= 60
         waiting = {t.position for t in store.outbox.take(1 << 30, 10**6)}
-        assert waiting == found
+        assert waiting == stored
         assert not list((tmp_path / "s").glob("store.damaged-*"))
 
 

@@ -46,9 +46,9 @@ except EdgewrightError as error:
 """
 
 
-def run(folder: Path, what: str, limit: int = LIMIT) -> tuple[int, set[tuple[int, int]], str]:
+def run(folder: Path, work: str, limit: int = LIMIT) -> tuple[int, set[tuple[int, int]], str]:
     """Exit code, what was acknowledged, and what was refused."""
-    command = [sys.executable, "-c", SCRIPT, str(folder), what, str(limit), str(COMMITS)]
+    command = [sys.executable, "-c", SCRIPT, str(folder), work, str(limit), str(COMMITS)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     refused = [line for line in done.stdout.splitlines() if line.startswith("refused")]
@@ -85,8 +85,8 @@ def test_a_process_that_the_signal_ends_loses_nothing_that_it_promised(tmp_path:
     assert code == -signal.SIGXFSZ
     assert acknowledged
     with opened(tmp_path / "s") as store:
-        found = {(s.boot, s.sequence) for s in reader.events(store.database, "alarm", limit=10**6)}
-        assert acknowledged <= found
+        stored = {(s.boot, s.sequence) for s in reader.events(store.database, "alarm", limit=10**6)}
+        assert acknowledged <= stored
         assert store.database.value("PRAGMA integrity_check") == "ok"
 
 

@@ -39,7 +39,8 @@ def test_a_cut_or_a_kill_at_any_step_takes_nothing_that_was_promised(
     name: str, table: dict[str, tuple[int, str]]
 ) -> None:
     ((cut, ways), (again, _), (killed, _)) = sorted(
-        (found for what, found in table.items() if what.startswith(f"{workloads()[name].what}:")), reverse=True
+        (row_count for label, row_count in table.items() if label.startswith(f"{workloads()[name].what}:")),
+        reverse=True,
     )
     assert cut >= 15
     assert again >= 1
@@ -134,8 +135,8 @@ def test_plain_files_are_heard_without_a_word_of_theirs(write: Callable[[Path, b
             recorder.promise(content)
 
     def check(folder: Path, before: bytes | None, after: bytes | None) -> str:
-        found = (folder / "slots" / "plan").read_bytes()
-        return "" if found in {before or first, after} else "neither the old nor the new"
+        content = (folder / "slots" / "plan").read_bytes()
+        return "" if content in {before or first, after} else "neither the old nor the new"
 
     start, steps = record(Workload("plain files", use, use, check, prepare=prepare))
     result = check_all(states(start, steps, 1), check)

@@ -51,7 +51,7 @@ def test_it_ends_though_a_page_listens(tmp_path: Path, small: Path) -> None:
 
 def test_only_loopback_listens(studio: int) -> None:
     listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line]
-    mine = [place for place in listening if place.endswith(f":{studio:04X}")]
+    mine = [address for address in listening if address.endswith(f":{studio:04X}")]
     assert mine == [f"0100007F:{studio:04X}"]
 
 

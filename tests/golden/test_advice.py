@@ -22,11 +22,11 @@ def record(folder: Path) -> str:
     os.chdir(folder)
     try:
         needs = parse_needs("offline,privacy,battery=1y")
-        made = advice_example.small(Path(), device="nrf52840", curve=False, needs=needs, prices={"rows": 86_400.0})
+        advice = advice_example.small(Path(), device="nrf52840", curve=False, needs=needs, prices={"rows": 86_400.0})
     finally:
         os.chdir(before)
     # Estimates of a device get better from time to time; their figures are tested where they are made.
-    return _ESTIMATES.sub("#", markdown(advice_example.without_times(made)))
+    return _ESTIMATES.sub("#", markdown(advice_example.without_times(advice)))
 
 
 @pytest.mark.slow
@@ -35,5 +35,5 @@ def test_the_record_of_a_small_table(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        RECORD.write_text(record(Path(place)), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as scratch:
+        RECORD.write_text(record(Path(scratch)), encoding="utf-8")

@@ -35,13 +35,13 @@ def commands(command: click.Command, context: click.Context, words: tuple[str, .
             yield from commands(child, click.Context(child, context, name), (*words, name))
 
 
-def asked(line: str, monkeypatch: pytest.MonkeyPatch, *, plain: bool) -> tuple[int, list[Any], str]:
+def run_command(line: str, monkeypatch: pytest.MonkeyPatch, *, plain: bool) -> tuple[int, list[Any], str]:
     """Run a command, with `--json` unless it is plain; return its exit code, its documents and its standard error."""
-    line, _, heard = line.partition(" < ")
+    line, _, standard_input = line.partition(" < ")
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True), io.StringIO()
     with monkeypatch.context() as patch, redirect_stderr(err):
         patch.setattr(sys, "stdout", out)
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{heard}\n".encode())))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{standard_input}\n".encode())))
         code = run([*shlex.split(line), *([] if plain else ["--json"])])
     text = out.buffer.getvalue().decode()
     documents = [] if plain else _documents(text)
@@ -55,7 +55,7 @@ def _documents(text: str) -> list[Any]:
     return [msgspec.json.decode(line) for line in text.splitlines()]
 
 
-def told(story: Story, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def story_record(story: Story, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Run the commands of a story; return what lasts of what they print, by the command."""
     story.prepare(folder)
     monkeypatch.chdir(folder)
@@ -70,7 +70,7 @@ def told(story: Story, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
         if not rest or " " in name:
             name, rest = "", line
         command = rest.removeprefix(": ").format(**kept)
-        code, documents, err = asked(command, monkeypatch, plain=rest.startswith(":"))
+        code, documents, err = run_command(command, monkeypatch, plain=rest.startswith(":"))
         if rest.startswith(":"):
             assert code == 0, (command, err)
             continue
@@ -101,7 +101,7 @@ def written(value: Any, before: str = "") -> str:  # noqa: ANN401 - what JSON ho
     "name", [pytest.param(name, marks=pytest.mark.slow if story.slow else ()) for name, story in STORIES.items()]
 )
 def test_json_is_as_it_was(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = told(STORIES[name], tmp_path, monkeypatch)
+    record = story_record(STORIES[name], tmp_path, monkeypatch)
     file = GOLDEN / f"{name}.json"
     if os.environ.get("EDGEWRIGHT_WRITE_GOLDEN"):
         file.parent.mkdir(exist_ok=True)
@@ -119,6 +119,6 @@ def test_each_command_with_json_has_a_story_or_a_reason() -> None:
         for story in STORIES.values()
         for line in story.lines.splitlines()
     ]
-    told = {name for name in known if any(f"{line} ".startswith(f"{name} ") for line in lines)}
-    assert known - told - set(NOT_RUN) == set()
-    assert set(NOT_RUN) <= known - told, "a command with a story needs no reason"
+    covered = {name for name in known if any(f"{line} ".startswith(f"{name} ") for line in lines)}
+    assert known - covered - set(NOT_RUN) == set()
+    assert set(NOT_RUN) <= known - covered, "a command with a story needs no reason"

@@ -80,6 +80,6 @@ def test_the_code_of_every_stage_runs_as_it_stands(lesson: Ask, tmp_path: Path) 
         assert shapes[0] in message
         assert trace.evaluation is not None
         assert trace.evaluation.accuracy is not None
-        found = re.search(r"accuracy ([\d.]+)", message)
-        assert found is not None
-        assert float(found[1]) == pytest.approx(trace.evaluation.accuracy.value, abs=0.02)
+        match = re.search(r"accuracy ([\d.]+)", message)
+        assert match is not None
+        assert float(match[1]) == pytest.approx(trace.evaluation.accuracy.value, abs=0.02)

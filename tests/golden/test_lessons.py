@@ -64,15 +64,15 @@ def test_key_figures_stay_in_their_bands(name: str, lesson: Ask) -> None:
     assert trace.evaluation.accuracy is not None
     assert trace.evaluation.majority is not None
     epochs = trace.training.epochs
-    found = {
+    values = {
         "accuracy": trace.evaluation.accuracy.value,
         "first_loss": epochs[0].loss,
         "last_loss": epochs[-1].loss,
         "majority": trace.evaluation.majority,
     }
     for figure, (low, high) in BANDS[name].items():
-        assert low <= found[figure] <= high, f"{figure} {found[figure]:.4f}"
-    assert found["last_loss"] < found["first_loss"]
+        assert low <= values[figure] <= high, f"{figure} {values[figure]:.4f}"
+    assert values["last_loss"] < values["first_loss"]
     assert trace.evaluation.accuracy.value > trace.evaluation.majority
     assert trace.evaluation.accuracy.low < trace.evaluation.accuracy.value < trace.evaluation.accuracy.high
     assert trace.compression is not None
@@ -91,25 +91,25 @@ def test_the_terminal_shows_the_sections_in_order(name: str, lesson: Ask) -> Non
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_terminal_numbers_the_cards_as_in_the_record(name: str, lesson: Ask) -> None:
-    asked = lesson(name)
-    shown = re.findall(r"^(\d+)\. (.*)$", asked.text, re.MULTILINE)
-    assert shown == [(str(number), stage.name) for number, stage in enumerate(asked.trace.stages, 1)]
-    for stage in asked.trace.stages:
-        assert " x ".join(f"{n:,}" for n in stage.shape_out) in asked.text
+    planned = lesson(name)
+    shown = re.findall(r"^(\d+)\. (.*)$", planned.text, re.MULTILINE)
+    assert shown == [(str(number), stage.name) for number, stage in enumerate(planned.trace.stages, 1)]
+    for stage in planned.trace.stages:
+        assert " x ".join(f"{n:,}" for n in stage.shape_out) in planned.text
 
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_terminal_shows_every_epoch_the_insight_and_the_verdict(name: str, lesson: Ask) -> None:
-    asked = lesson(name)
-    flat = " ".join(asked.text.split())
-    assert asked.trace.training is not None
-    for epoch in asked.trace.training.epochs:
-        assert re.search(rf"^ +{epoch.epoch}  ", asked.text, re.MULTILINE)
+    planned = lesson(name)
+    flat = " ".join(planned.text.split())
+    assert planned.trace.training is not None
+    for epoch in planned.trace.training.epochs:
+        assert re.search(rf"^ +{epoch.epoch}  ", planned.text, re.MULTILINE)
         assert epoch.observation in flat
-    assert asked.trace.insight.sentence in flat
-    assert asked.trace.verdict in flat
-    assert asked.trace.provenance.package_hash[:12] in flat
-    assert asked.trace.insight.numbers
+    assert planned.trace.insight.sentence in flat
+    assert planned.trace.verdict in flat
+    assert planned.trace.provenance.package_hash[:12] in flat
+    assert planned.trace.insight.numbers
 
 
 @pytest.mark.slow

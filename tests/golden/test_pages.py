@@ -40,8 +40,8 @@ def words(html: str) -> str:
 def outline(html: str) -> str:
     """Sections, headings, tables with their columns, pictures: a line each, figures as marks."""
     lines = []
-    for kind, inner, anchor, drawn in OUTLINE.findall(html):
-        lines.append(f"# {anchor}" if anchor else f"  {kind or drawn}: {FIGURE.sub('#', words(inner))}".rstrip(": "))
+    for kind, inner, anchor, tag in OUTLINE.findall(html):
+        lines.append(f"# {anchor}" if anchor else f"  {kind or tag}: {FIGURE.sub('#', words(inner))}".rstrip(": "))
     # Memory is reported where a stage took a page of it or more, which differs between runs. Bars and questions in a
     # row are as many as the data gives.
     lines = [line for line in lines if line != "  dt: memory"]

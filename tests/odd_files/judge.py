@@ -42,7 +42,7 @@ def odd_file(name: str, seed: int, folder: Path) -> OddFile:
 def judge(file: OddFile) -> Outcome:
     """Return what comes of `init --yes` for a file."""
     try:
-        proposal = propose(OwnDataRequest(path=str(file.path)), recipe_for=lambda found: Recipe("none", "", {}))
+        proposal = propose(OwnDataRequest(path=str(file.path)), recipe_for=lambda framing: Recipe("none", "", {}))
     except InputError as error:
         question = file.truth.question
         answered = bool(question) and all(text in str(error) for text in question)
@@ -69,9 +69,9 @@ def _roles(truth: Truth, proposal: Proposal, dataset: DataSet) -> Iterator[str]:
     if wrong := [name for name, unit in zip(truth.readings, truth.units, strict=False) if units.get(name) != unit]:
         yield f"units of {wrong}"
     for key in ("target", "group", "session", "time"):
-        taken = getattr(chosen, key) or {"target": dataset.target_name, "group": dataset.group_name}.get(key, "")
-        if taken != getattr(truth, key):
-            yield f"{key} {taken!r}, not {getattr(truth, key)!r}"
+        chosen_name = getattr(chosen, key) or {"target": dataset.target_name, "group": dataset.group_name}.get(key, "")
+        if chosen_name != getattr(truth, key):
+            yield f"{key} {chosen_name!r}, not {getattr(truth, key)!r}"
     task = "regression" if truth.amount else "classification"
     if framing.task != task:
         yield f"{framing.task}, not {task}"

@@ -141,11 +141,11 @@ def one_hot_beside_text(draw: Draw) -> OddFile:
     """Write a text and beside it a column of 0 and 1 for each of its values."""
     sheet = spots(draw, columns=3)
     kinds = draw.take(("A", "B", "C"), ("steel", "brass", "zinc"))
-    drawn = draw.rng.choice(kinds, sheet.rows)
+    kinds_of_rows = draw.rng.choice(kinds, sheet.rows)
     name = draw.take("material", "kind")
-    flags = {f"{name}_{kind}": (drawn == kind).astype(int).tolist() for kind in kinds}
+    flags = {f"{name}_{kind}": (kinds_of_rows == kind).astype(int).tolist() for kind in kinds}
     label = sheet.truth.target
-    cells = {name: drawn.tolist(), **flags, **{n: c for n, c in sheet.cells.items() if n != label}}
+    cells = {name: kinds_of_rows.tolist(), **flags, **{n: c for n, c in sheet.cells.items() if n != label}}
     values = np.concatenate([np.array(list(flags.values())).T, sheet.truth.values], axis=1)
     truth = replace(
         sheet.truth, readings=(*flags, *sheet.truth.readings), values=values,

@@ -40,11 +40,11 @@ def row_numbers(draw: Draw) -> OddFile:
     return written(draw, sheet.with_first(name, [start + step * row for row in range(sheet.rows)]))
 
 
-def _moved(sheet: Sheet, place: int) -> Sheet:
+def _moved(sheet: Sheet, position: int) -> Sheet:
     """Return a sheet with its target at another place."""
     label = sheet.truth.target
     names = [name for name in sheet.cells if name != label]
-    names.insert(place, label)
+    names.insert(position, label)
     return replace(sheet, cells={name: sheet.cells[name] for name in names})
 
 

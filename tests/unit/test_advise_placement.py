@@ -110,7 +110,7 @@ def test_a_place_that_cannot_hold_it_is_none() -> None:
 
 
 def test_what_would_change_the_place_does() -> None:
-    here = setting(told=1000.0, cell_price=10.0)
+    here = setting(told_day=1000.0, cell_price=10.0)
     best, _ = choose(places(here, ()))
     flips = placement_flips(here, (), best)
     assert flips[0].when == "if latency must be below 10 ms"

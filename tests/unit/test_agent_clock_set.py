@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_example import given, package, packets, signal, told
+from agent_example import event_lines, given, package, packets, signal
 from edgewright.device.agent import loop
 from edgewright.device.store import reader
 from edgewright.device.wall_clock import WallClock
@@ -40,7 +40,7 @@ def test_a_clock_that_is_set_while_the_agent_runs_changes_no_answer_and_loses_no
     jumps = [event.detail["amount"] for event in events if event.label == "clock"]
     assert jumps == [400 * DAY, -800 * DAY, 400 * DAY]
     # An alarm is told once it is on the disk: its place among the others is chance.
-    assert sorted(told(events, "decision", "alarm")) == sorted(told(still, "decision", "alarm"))
+    assert sorted(event_lines(events, "decision", "alarm")) == sorted(event_lines(still, "decision", "alarm"))
     assert report.alarms == 5
     # Each event has the time of day that was set then.
     walls = {round((event.wall - BEGIN) / DAY) for event in events if event.kind == "decision" and event.wall}

@@ -37,7 +37,7 @@ class Renewed(Device):
         """Publish a release, activate it, and start what the state names."""
         self.fleet.publish(plan(counter, old=old, trial=QUICK))
         while self.state.device_state.counter != counter:
-            self.run(2.0, most=2.0)
+            self.run(2.0, max_step_s=2.0)
         self.restart()
 
     def acknowledged(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent_example import Floats, Given, given, lines, package, signal, stretch, told
+from agent_example import Floats, Given, event_lines, given, lines, package, signal, stretch
 from edgewright.core.package import write_package
 from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.settings import check_settings
@@ -103,7 +103,7 @@ def test_a_stop_between_any_two_rows_changes_no_event(tmp_path: Path, values: Fl
     folder = prepared(tmp_path / "parts")
     for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
         parts += part(folder, values, begin, end, rows=33)
-    labels = {(kind, label) for _, kind, label in told(parts)}
+    labels = {(kind, label) for _, kind, label in event_lines(parts)}
     assert labels >= {("decision", "on"), ("alarm", "on"), ("alarm", "busy for long"), ("state", "idle"),
                       ("health", "range"), ("alarm", "no sure answer")}  # fmt: skip
     assert of_the_stream(folder) == of_the_stream(tmp_path / "whole")
@@ -189,7 +189,7 @@ def test_a_kill_brings_back_no_state_of_long_ago(
         assert {key.rpartition("\n")[2] for key in states(folder)} == {"", "b"}
     after = part(folder, values, 410, 740)
     # It is still on, and nobody is told again; off comes when it would have; the time-out waits for all of its time.
-    decisions = [one for one in told(after, "decision", "alarm", "state") if one[0] < 11.6]
+    decisions = [one for one in event_lines(after, "decision", "alarm", "state") if one[0] < 11.6]
     assert sorted(decisions) == [(10.38, "decision", "off"), (11.5, "alarm", "busy for long"), (11.5, "state", "done")]
 
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from agent_example import Given, given, packets, told
+from agent_example import Given, event_lines, given, packets
 from edgewright.core.package import write_package
 from edgewright.core.predictor import Predictor
 from edgewright.device.agent.settings import check_settings
@@ -39,8 +39,8 @@ def test_a_regression_is_summed_up_and_rules_see_its_predictions(tmp_path: Path)
     assert summary.detail["windows"] == 99
     assert summary.detail["low"] < summary.detail["mean"] < summary.detail["high"]
     assert "counts" not in summary.detail
-    assert not told(events, "decision")
-    assert {label for _, _, label in told(events, "state")} == {"low", "high"}
+    assert not event_lines(events, "decision")
+    assert {label for _, _, label in event_lines(events, "state")} == {"low", "high"}
     assert "interval" not in summary.detail
 
 
@@ -66,7 +66,7 @@ def test_rules_and_summaries_see_the_interval_of_a_prediction(tmp_path: Path) ->
             steps.append(state)
     assert len(steps) > 4
     # The first event names the state that the table begins in.
-    assert [label for _, _, label in told(events, "state")][-len(steps) :] == steps
+    assert [label for _, _, label in event_lines(events, "state")][-len(steps) :] == steps
 
 
 def rows_package(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent_example import RATE, package, recording, signal, told
+from agent_example import RATE, event_lines, package, recording, signal
 from edgewright.cli.main import run
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
@@ -198,10 +198,10 @@ def test_a_recording_that_was_interrupted_goes_on_and_one_that_ended_begins_agai
     append(folder, 0.0, 60.0)
     source = f"replay:{folder / 'rows.csv'}"
     whole = turns(folder, 1000, source=source)
-    assert told(whole, "alarm") == told(turns(folder, 1000, source=source), "alarm")
+    assert event_lines(whole, "alarm") == event_lines(turns(folder, 1000, source=source), "alarm")
     for max_rows in (1, 1, 1000):
         part = turns(folder, max_rows, source=source)
-    assert 0 < len(told(part, "alarm")) < len(told(whole, "alarm"))
+    assert 0 < len(event_lines(part, "alarm")) < len(event_lines(whole, "alarm"))
     assert np.array_equal(np.bincount(alarms(folder)), np.full(30, 3))
     # A live source on the same store knows nothing of it, and goes on at its own place.
     assert status.read_state(folder / "store").source is None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent_example import Floats, given, lines, package, packets, signal, told
+from agent_example import Floats, event_lines, given, lines, package, packets, signal
 from edgewright.device.store import reader
 from edgewright.schema.device import Event, Packet
 from edgewright.schema.errors import InputError
@@ -61,8 +61,8 @@ def test_a_threshold_with_a_lower_way_back(folder: Path) -> None:
     values[200:300, 1] = 31 + np.linspace(0, 0.1, 100)
     values[300:400, 1] = 29 + np.linspace(0, 0.1, 100)
     events = ruled(folder, values, "heat.toml")
-    assert told(events, "state") == [(4.0, "state", "hot"), (8.0, "state", "cool")]
-    assert told(events, "alarm") == [(4.0, "alarm", "too hot")]
+    assert event_lines(events, "state") == [(4.0, "state", "hot"), (8.0, "state", "cool")]
+    assert event_lines(events, "alarm") == [(4.0, "alarm", "too hot")]
     state = next(event for event in events if event.kind == "state")
     assert state.detail == {"table": "heat", "from": "cool", "to": "hot", "reason": "row"}
 
@@ -70,7 +70,7 @@ def test_a_threshold_with_a_lower_way_back(folder: Path) -> None:
 def test_a_value_that_is_missing_trips_nothing(folder: Path) -> None:
     values = signal(16.0)
     values[200:260, 1] = np.nan
-    assert not told(ruled(folder, values, "heat.toml"), "state", "alarm")
+    assert not event_lines(ruled(folder, values, "heat.toml"), "state", "alarm")
 
 
 def test_answers_and_rows_meet_in_the_order_of_their_times(folder: Path) -> None:
@@ -93,8 +93,8 @@ def test_the_watchdog_of_a_recording_calls_at_the_time_of_the_rows(folder: Path)
     values[250:350, 0] = np.nan  # on since 4 s; nothing sure from 5 to 7 s
     events = ruled(folder, values, "loop.toml", commands={"lamp": {"run": ["/bin/true"]}})
     # The last sure window ends with row 249, at 4.98 s; the first one again with row 359.
-    assert told(events, "alarm") == [(5.98, "alarm", "not watched")]
-    states = told(events, "state")
+    assert event_lines(events, "alarm") == [(5.98, "alarm", "not watched")]
+    states = event_lines(events, "state")
     assert (5.98, "state", "safe") in states
     assert (7.18, "state", "off") in states
     # A recording starts no program.
@@ -162,7 +162,7 @@ def test_a_table_alone_needs_no_package(folder: Path) -> None:
     settings = {"packages": [], "rules": [{"path": "heat.toml", "columns": ["heat"], "rate": 50.0}]}
     listed = [Packet(values=p.values[:, 1:], time=p.time) for p in packets(values, 64)]
     events = given(folder, listed, settings=settings)[0]
-    assert told(events, "state") == [(4.0, "state", "hot"), (6.0, "state", "cool")]
+    assert event_lines(events, "state") == [(4.0, "state", "hot"), (6.0, "state", "cool")]
 
 
 def test_what_a_table_says_is_an_event_and_what_it_forgets_is_unknown(folder: Path) -> None:
@@ -171,5 +171,5 @@ def test_what_a_table_says_is_an_event_and_what_it_forgets_is_unknown(folder: Pa
     values = signal(16.0)
     values[:, 1] = 20 + np.linspace(0, 0.1, 800)
     values[200:300, 1] = 31 + np.linspace(0, 0.1, 100)
-    events = told(ruled(folder, values, "heat.toml"), "state", "alarm")
+    events = event_lines(ruled(folder, values, "heat.toml"), "state", "alarm")
     assert events == [(4.0, "state", "hot"), (4.0, "state", "It is {heat}."), (6.0, "state", "cool")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent_example import RATE, given, lines, package, packets, recording, reference, run, signal, told
+from agent_example import RATE, event_lines, given, lines, package, packets, recording, reference, run, signal
 from edgewright.core.input.windows import cut
 from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.store import reader
@@ -33,12 +33,12 @@ def switched(folder: Path, **more: object) -> list[Event]:
 
 def test_decisions_and_alarms_follow_the_rows_and_are_in_the_store(folder: Path) -> None:
     events = switched(folder)
-    decisions = told(events, "decision")
+    decisions = event_lines(events, "decision")
     # 'on' begins at 4, 12, 20, ... seconds; two windows of .2 s, a step of .1 s, have agreed soon after.
     starts = [time for time, _, label in decisions if label == "on"]
     assert len(starts) == 5
     assert all(0.1 < time - begin < 0.4 for time, begin in zip(starts, (4, 12, 20, 28, 36), strict=True))
-    assert told(events, "alarm") == [(time, "alarm", "on") for time in starts]
+    assert event_lines(events, "alarm") == [(time, "alarm", "on") for time in starts]
     assert not [e for e in events if e.kind == "health" and e.label != "start"]
     with reader.look(folder / "store") as database:
         stored = [record.event for record in reader.events(database, limit=1000, newest=False)]
@@ -62,7 +62,7 @@ def test_how_rows_are_put_into_packets_changes_no_event(folder: Path, rows: int)
     entry = {"path": "switch.edge", **ALARMS}
     events = given(folder, packets(np.round(signal(40.0), 5), rows), settings={"packages": [entry]})[0]
     # Floats of a batch may differ in the last bit from those of a window alone.
-    assert told(events) == told(whole)
+    assert event_lines(events) == event_lines(whole)
     scores = [[event.score for event in some if event.kind == "alarm"] for some in (events, whole)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
@@ -87,7 +87,7 @@ def test_a_sensor_that_is_not_well_raises_health_and_no_alarm(folder: Path) -> N
     events = switched(folder)
     health = [(event.label, event.detail.get("channel")) for event in events if event.kind == "health"][1:]
     assert health == [("missing", "level"), ("well", "level")]
-    assert [time for time, _, _ in told(events, "alarm") if 12 < time < 17] == []
+    assert [time for time, _, _ in event_lines(events, "alarm") if 12 < time < 17] == []
 
 
 def test_values_beyond_the_sensor_are_told_once_and_decide_nothing(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_values_beyond_the_sensor_are_told_once_and_decide_nothing(folder: Path)
     events = switched(folder)
     health = [(event.label, event.detail.get("channel")) for event in events if event.kind == "health"][1:]
     assert health == [("range", "level"), ("well", "level")]
-    assert told(events, "alarm")[0][0] > 4.0
+    assert event_lines(events, "alarm")[0][0] > 4.0
     (summary,) = [event for event in events if event.kind == "summary"]
     assert summary.detail["doubted"] == 3
 
@@ -131,8 +131,8 @@ def test_rows_are_kept_as_the_settings_say(folder: Path) -> None:
 
 def test_decisions_can_be_left_out(folder: Path) -> None:
     events = switched(folder, agent={"decisions": False})
-    assert not told(events, "decision")
-    assert len(told(events, "alarm")) == 5
+    assert not event_lines(events, "decision")
+    assert len(event_lines(events, "alarm")) == 5
 
 
 @pytest.mark.parametrize(("samples", "step"), [(10, 5), (8, 8), (6, 10), (1, 1)])

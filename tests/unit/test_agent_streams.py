@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent_example import Given, given, package, packets, recording, reference_of, run, signal, told
+from agent_example import Given, event_lines, given, package, packets, recording, reference_of, run, signal
 from edgewright.device.agent.process_status import Latency, Notices
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import Delivery
@@ -43,7 +43,7 @@ def test_each_stream_is_decided_as_if_it_were_alone(folder: Path) -> None:
         (folder / "store").rename(folder / f"before-{name}")
         alone = given(folder, [packet for packet in woven(names) if packet.stream == name])[0]
         mine = [event for event in together if event.stream == name and event.kind == "decision"]
-        assert told(mine) == told(alone, "decision")
+        assert event_lines(mine) == event_lines(alone, "decision")
         assert len(mine) >= 2
 
 
@@ -220,7 +220,7 @@ def test_a_channel_that_drifts_from_the_reference_is_named(folder: Path) -> None
     values = signal(1200.0)
     listed = packets(values, 500)
     settings = {"drift": {"rhythm": 60.0, "sync": True}}
-    assert not told(given(folder, listed, settings=settings)[0], "drift")
+    assert not event_lines(given(folder, listed, settings=settings)[0], "drift")
     values[30_000:, 1] += 12.0
     (folder / "store").rename(folder / "before")
     events = given(folder, packets(values, 500), settings=settings)[0]
@@ -247,7 +247,7 @@ def test_what_is_sent_is_gone_from_the_outbox(folder: Path, tmp_path: Path) -> N
 def test_a_sink_that_fails_delays_nothing_and_loses_nothing(folder: Path) -> None:
     settings = {"sink": [{"kind": "folder", "path": str(folder / "not-mounted")}]}
     lines: list[str] = []
-    events = given(folder, packets(signal(20.0)), settings=settings, said=lines)[0]
+    events = given(folder, packets(signal(20.0)), settings=settings, printed=lines)[0]
     assert "sink folder" in lines[0]
     with reader.look(folder / "store") as database:
         assert database.value("SELECT count(*) FROM outbox") == len(events)

@@ -68,7 +68,7 @@ def test_people_who_evaluate_take_no_part_in_choosing() -> None:
 @pytest.mark.heavy
 def test_two_folds_reach_people_never_seen() -> None:
     lines: list[str] = []
-    results = cross_validate(str(shared_data("har-hapt")), seed=7, only=2, told=lines.append)
+    results = cross_validate(str(shared_data("har-hapt")), seed=7, only=2, report_line=lines.append)
     assert len(lines) == 2
     assert set(results["int8"].people.tolist()) == {"1", "3"}
     assert results["int8"].accuracy().value > 0.96

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.patients import Judged, judged, patients, table
+from benchmarks.patients import PatientResult, evaluate_patients, patients, table
 
 from support import shared_data
 
 
-def one(record: str, before: list[list[int]], after: list[list[int]]) -> Judged:
-    return Judged(record, ("N", "S", "V"), np.array([before, after, after]), used=True)
+def one(record: str, before: list[list[int]], after: list[list[int]]) -> PatientResult:
+    return PatientResult(record, ("N", "S", "V"), np.array([before, after, after]), used=True)
 
 
 def test_figures_by_hand() -> None:
@@ -27,7 +27,7 @@ def test_figures_by_hand() -> None:
 
 @pytest.mark.slow
 def test_a_patient_is_answered_by_a_network_that_has_not_seen_it() -> None:
-    results = judged(shared_data("mitdb"), ["108", "119"], 1, ["training.epochs=2"])
+    results = evaluate_patients(shared_data("mitdb"), ["108", "119"], 1, ["training.epochs=2"])
     assert [each.record for each in results] == ["108", "119"]
     # Beats after the first five minutes, of which every answer is counted.
     assert [each.matrices[0].sum() for each in results] == [1479, 1660]

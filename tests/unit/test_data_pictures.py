@@ -18,7 +18,7 @@ from edgewright.data.load import guess, load_data
 from edgewright.data.samples import cut, unit_of
 from edgewright.pipeline.check import check_data
 from edgewright.schema.errors import InputError
-from picture_folder import drawn, write_pictures
+from picture_folder import shape_picture, write_pictures
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -43,7 +43,7 @@ def test_a_folder_for_each_label(tmp_path: Path) -> None:
     assert unit_of(samples.X) == "picture"
     assert samples.y.tolist() == ["disc"] * 3 + ["square"] * 3
     assert samples.sessions[0] == "disc/000.png"
-    first = drawn("disc", np.random.default_rng(0))
+    first = shape_picture("disc", np.random.default_rng(0))
     np.testing.assert_array_equal(samples.X[0], first.transpose(2, 0, 1))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.language.answerable import LEAST, MOST
+from benchmarks.language.answerable import MAX_REFUSED, MIN_REFUSED
 from benchmarks.language.document_sets import index_of, xquad
 
 from documents_example import Letters, manual, manual_index
@@ -197,8 +197,8 @@ def test_few_questions_with_an_answer_are_refused_and_most_without_are(tmp_path:
         with DocumentIndex(index_of(tmp_path / f"{len(refused[True])}.index", part)) as opened:
             for answerable, questions_of in ((True, [q for q in chosen if q.group == article]), (False, others)):
                 refused[answerable] += [not opened.ask(question.text, top=1).answered for question in questions_of]
-    assert np.mean(refused[True]) < MOST
-    assert np.mean(refused[False]) >= LEAST
+    assert np.mean(refused[True]) < MAX_REFUSED
+    assert np.mean(refused[False]) >= MIN_REFUSED
 
 
 def test_a_larger_document_comes_near_by_chance() -> None:

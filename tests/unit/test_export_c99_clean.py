@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from c99_examples import WARNINGS, Files, beside, call, everything, harness, need, pipelines, put
+from c99_examples import WARNINGS, Files, call, everything, harness, need, parallel_branches, pipelines, put
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.export.c99_code.pipeline import write_network_c99
 from edgewright.export.c99_host.host import load_c99
@@ -189,7 +189,7 @@ def test_places_where_the_kernel_lies_beside_the_image_hold_the_bias(
     kind: str, rounding: Rounding, tmp_path: Path
 ) -> None:
     need("cc")
-    network = with_rounding(beside(kind), rounding)
+    network = with_rounding(parallel_branches(kind), rounding)
     x = np.random.default_rng(2).integers(-128, 128, (30, *network.values[0].shape)).astype(np.int8)
     model = load_c99(write_network_c99(network, name="beside"), tmp_path)
     expected = run_integer(network, x)

@@ -37,7 +37,7 @@ from edgewright.schema.config import WindowConfig
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
-from stream_example import CStream, Floats, Told, in_python
+from stream_example import CStream, Floats, StreamDecision, in_python
 from support import left_out, shared_data
 
 # People whom the shipped pipeline trains on.
@@ -93,7 +93,7 @@ def files_of(graph: Graph) -> dict[str, str]:
     return {**written, **write_stream_c99(there, (6, 128), len(graph.labels), name="hapt")}
 
 
-def ulp_distances(decisions: list[Told], wanted: list[Told]) -> Floats:
+def ulp_distances(decisions: list[StreamDecision], wanted: list[StreamDecision]) -> Floats:
     """How far confidences of other bits are apart; all else must be the same."""
     assert [decision[:3] for decision in decisions] == [decision[:3] for decision in wanted]
     a, b = (np.array([decision[3] for decision in side], np.uint32) for side in (decisions, wanted))
@@ -101,7 +101,7 @@ def ulp_distances(decisions: list[Told], wanted: list[Told]) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def decided(network: tuple[Graph, Floats], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Told]]:
+def decided(network: tuple[Graph, Floats], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[StreamDecision]]:
     """Provide what is told with each engine of Python, which knows nothing of the compiler that it is held against."""
     graph, rows = network
     model = to_onnx(graph)
@@ -120,7 +120,7 @@ def decided(network: tuple[Graph, Floats], tmp_path_factory: pytest.TempPathFact
 @pytest.mark.needs_data
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_same_events_at_the_same_rows(
-    compiler: str, network: tuple[Graph, Floats], decided: dict[str, list[Told]], tmp_path: Path
+    compiler: str, network: tuple[Graph, Floats], decided: dict[str, list[StreamDecision]], tmp_path: Path
 ) -> None:
     need(compiler)
     graph, rows = network
@@ -142,7 +142,7 @@ def test_the_same_events_at_the_same_rows(
         assert (others > 1e-6).sum() <= 2
 
 
-def python(graph: Graph, rows: Floats, answer: Any) -> tuple[list[Told], list[Floats]]:  # noqa: ANN401
+def python(graph: Graph, rows: Floats, answer: Any) -> tuple[list[StreamDecision], list[Floats]]:  # noqa: ANN401
     return in_python(rows, GAPS, WINDOW, Decider(SPEC, graph.labels), answer, 50.0)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from c99_examples import WARNINGS, call, need, sizes_of
-from c99_streams import COMPILERS, Rows, built, said, threshold_of
+from c99_streams import COMPILERS, Rows, built, output_of, threshold_of
 from edgewright.cli.main import run
 from edgewright.core.input.windows import Windower, cut
 from edgewright.core.package import write_package
@@ -174,7 +174,7 @@ def test_one_stream_gives_decisions_and_anomalies_as_in_python(name: str, compil
     program = built(files, _MAIN.replace("$$", name.upper()).replace("$", name), compiler, tmp_path / "c")
     kind = np.dtype([("told", "<i4", (4,)), ("numbers", "<f4", (2,))])
     rows = stream(2 if name in WINDOWED else 10)
-    given = np.frombuffer(said(program, rows.records()), kind)
+    given = np.frombuffer(output_of(program, rows.records()), kind)
     wanted, scores = in_python(name)
     assert [tuple(one) for one in given["told"].tolist()] == wanted
     odd = given[given["told"][:, 0] == 3]

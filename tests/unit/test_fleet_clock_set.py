@@ -46,7 +46,7 @@ def test_news_that_were_refused_for_days_are_asked_for_as_soon_as_the_clock_is_r
 
     monkeypatch.setattr(device.fleet, "refresh", refresh)  # the world's side
     device.clock.day += wrong
-    device.follow(plan(1), 2 * DAY, most=3600.0)
+    device.follow(plan(1), 2 * DAY, max_step_s=3600.0)
     assert device.active() == 0
     assert "news refused" in device.agent.why
     assert device.agent.contact_at > device.clock.now

@@ -219,7 +219,7 @@ def test_a_device_that_slept_through_the_abort_goes_back_too(device: Device) -> 
     assert device.active() == 2
     device.fleet.publish(plan(4, stages=(Stage(name="canary", percent=0.0),)))
     device.fleet.online = True
-    device.run(8000.0, most=100.0)
+    device.run(8000.0, max_step_s=100.0)
     assert device.active() == 3
 
 
@@ -241,10 +241,10 @@ def test_a_stale_word_begins_nothing(device: Device) -> None:
 def test_outside_of_its_window_a_release_waits_fetched(device: Device) -> None:
     minute = int(BORN % 86_400 // 60)
     windows = (Window(start=(minute + 60) % 1440, end=(minute + 120) % 1440),)
-    device.follow(plan(1, windows=windows), 1800.0, most=100.0)
+    device.follow(plan(1, windows=windows), 1800.0, max_step_s=100.0)
     assert (device.active(), device.agent.phase) == (0, "ready")
     assert "outside of maintenance" in device.agent.why
-    device.run(2400.0, most=100.0)
+    device.run(2400.0, max_step_s=100.0)
     assert device.active() == 1
 
 
@@ -266,7 +266,7 @@ def test_without_leave_a_gated_stage_begins_nothing(device: Device) -> None:
     device.fleet.leave = Allowed(nonce="n2", go=False)
     device.run(50.0)
     device.fleet.online = False
-    device.run(5000.0, most=100.0)
+    device.run(5000.0, max_step_s=100.0)
     assert device.active() == 0
     assert device.agent.phase == "intent"
 
@@ -473,7 +473,7 @@ def test_a_clock_behind_the_signed_time_does_not_let_an_online_key_run_ahead(dev
     device.clock.day = 0.0
     device.fleet.signed = BORN + 1e6
     device.fleet.publish(plan(1, stages=stages), stage=1)
-    device.run(3000.0, most=100.0)
+    device.run(3000.0, max_step_s=100.0)
     assert device.active() == 0
-    device.run(3000.0, most=100.0)
+    device.run(3000.0, max_step_s=100.0)
     assert device.active() == 1

@@ -52,11 +52,11 @@ def test_a_rollout_that_the_network_paused_does_not_begin_from_a_stick_while_tha
     device.run(100.0)
     fleet.online = False
     slot.stick.publish(plan(1))
-    device.run(8000.0, most=100.0)
+    device.run(8000.0, max_step_s=100.0)
     assert device.active() == 0
     assert "paused" in device.agent.why
     fleet.fresh = False
-    device.run(8000.0, most=100.0)
+    device.run(8000.0, max_step_s=100.0)
     assert device.active() == 1
 
 
@@ -75,7 +75,7 @@ def test_what_the_network_aborted_stays_aborted(tmp_path: Path) -> None:
     device.run(100.0)
     fleet.online = fleet.fresh = False
     slot.stick.publish(plan(1))
-    device.run(8000.0, most=100.0)
+    device.run(8000.0, max_step_s=100.0)
     assert device.active() == 0
 
 
@@ -91,7 +91,7 @@ def test_a_stick_that_is_taken_out_is_waited_for(tmp_path: Path) -> None:
     device.run(300.0)
     assert device.active() == 0
     slot.stick, stick.broken_after = stick, None
-    device.run(8000.0, most=100.0)
+    device.run(8000.0, max_step_s=100.0)
     assert device.active() == 1
     with pytest.raises(Unreachable):
         slot.stick = None
@@ -112,7 +112,7 @@ def test_a_stick_with_a_flipped_byte_is_no_verdict_and_gives_way_to_the_network(
     assert slot.stick.reads.count(0) > 2  # asked again
     fleet.publish(plan(1))
     fleet.online = fleet.fresh = True
-    device.run(8000.0, most=100.0)
+    device.run(8000.0, max_step_s=100.0)
     assert device.active() == 1
     assert fleet.reads == [0]
 
@@ -127,7 +127,7 @@ def test_a_stick_that_was_wrong_once_is_enough_where_there_is_no_network(tmp_pat
     slot.stick.bytes[target] = b"?" + right[1:]
     device.run(60.0)
     slot.stick.bytes[target] = right
-    device.run(8000.0, most=100.0)
+    device.run(8000.0, max_step_s=100.0)
     assert device.active() == 1
 
 

@@ -25,7 +25,7 @@ from edgewright.fleet.server.monitoring.views import whereabouts
 from edgewright.schema.errors import OutputError
 from fleet_plane import plane_of
 from studio_server import START
-from watched_fleet import HOSTILE, PLAN, Watched, apart, asked_of, awaited, watched
+from watched_fleet import HOSTILE, PLAN, Watched, asked_of, awaited, in_thread, watched
 
 pytestmark = pytest.mark.slow
 
@@ -132,7 +132,7 @@ def test_without_rollouts_nothing_is_made_up(tmp_path: Path) -> None:
 
 
 def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = apart(lambda: run(list(arguments)))
+    code = in_thread(lambda: run(list(arguments)))
     out = capsys.readouterr()
     return code, out.out, out.err
 
@@ -193,7 +193,7 @@ def snapshot(fleet: Watched) -> Snapshot:
         with local_client(fleet.folder) as desk:
             return taken_snapshot(desk, time.time(), 86_400.0, 12)
 
-    return apart(look)
+    return in_thread(look)
 
 
 def test_the_picture_fits_its_screen_and_says_where_the_rollout_is(fleet: Watched) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from c99_examples import need
-from c99_streams import COMPILERS, built, said
+from c99_streams import COMPILERS, built, output_of
 from edgewright.cli.commands import export as export_module
 from edgewright.export.c99_stream.forecast import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
@@ -106,7 +106,7 @@ def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) 
     forecaster_file = forecaster(name)
     program = built(write_forecaster_c99(forecaster_file, name="f"), _MAIN, compiler, tmp_path)
     rows = stream()
-    answers_in_c = np.frombuffer(said(program, rows.tobytes())).reshape(len(rows), HORIZON, 5)
+    answers_in_c = np.frombuffer(output_of(program, rows.tobytes())).reshape(len(rows), HORIZON, 5)
     right = wanted(forecaster_file, rows)
     assert np.isfinite(right).all()
     if forecaster_file.spec.model.scale == "log":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent_example import RATE, given, package, packets, signal, told
+from agent_example import RATE, event_lines, given, package, packets, signal
 from cli_runner import Cli
 from edgewright.jobs.group_figures import GroupAnswers, error_figures, share_figures
 from edgewright.monitor.detector_stream import read_detector, write_detector
@@ -153,9 +153,11 @@ def test_what_a_gate_calls_odd_is_not_answered(tmp_path: Path) -> None:
         for name in ("switch.edge", "bad.detector"):
             (folder / name).write_bytes((tmp_path / name).read_bytes())
         events = given(folder, packets(broken), settings={"detectors": [{**entry, "gate": gate}]})[0]
-        answered[gate] = [time for time, kind, _ in told(events, "decision") if kind == "decision" and time > 30.2]
+        answered[gate] = [
+            time for time, kind, _ in event_lines(events, "decision") if kind == "decision" and time > 30.2
+        ]
         summed[gate] = [event.detail for event in events if event.kind == "summary"][-1]
-        assert told(events, "anomaly")
+        assert event_lines(events, "anomaly")
     assert not answered[True]
     assert summed[True]["doubted"] > 280
     assert summed[False].get("doubted", 0) == 0

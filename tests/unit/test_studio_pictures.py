@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from labelled_folder import write_recordings
-from picture_folder import drawn, trained, write_pictures
+from picture_folder import shape_picture, trained, write_pictures
 from studio_example import Client, client
 
 
@@ -55,7 +55,7 @@ def test_a_picture_is_the_file_as_the_model_sees_it(studio: Client) -> None:
     answer = studio.get("/picture/at/shapes?sample=2")
     assert answer.headers["content-type"] == "image/png"
     rng = np.random.default_rng(0)
-    _, second = drawn("disc", rng), drawn("disc", rng)
+    _, second = shape_picture("disc", rng), shape_picture("disc", rng)
     seen = np.asarray(Image.open(io.BytesIO(answer.content)).resize((24, 24), Image.Resampling.BOX), float)
     assert np.abs(seen - second).mean() < 12
 

@@ -25,8 +25,8 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
         for step in fatal:
             path = folder / str(step)
             path.mkdir()
-            heard = _killed(workload, path, step)
-            before, after = ([None, *promises, None][heard + shift] for shift in (0, 1))
+            promise_count = _killed(workload, path, step)
+            before, after = ([None, *promises, None][promise_count + shift] for shift in (0, 1))
             try:
                 problem = workload.check(path, before, after or before)
             except Exception as error:  # noqa: BLE001 - that is what is looked for
@@ -51,8 +51,8 @@ def _killed(workload: Workload, folder: Path, fatal: int) -> int:
             os._exit(3)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        heard = len(pipe.read())
+        promise_count = len(pipe.read())
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
         raise RuntimeError(f"the process that was to die at step {fatal} ended with {status}")
-    return heard
+    return promise_count

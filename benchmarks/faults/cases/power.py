@@ -9,7 +9,7 @@ from benchmarks.faults.states import Result, State, check_all, record, recovery,
 from benchmarks.faults.workload import Workload
 
 _SEED = 5
-_AGAIN, _MOST = 40, 80
+_AGAIN, _MAX_POINTS = 40, 80
 """Of so many states one is recovered under the recorder, and its power cut again; at most so many."""
 _STATES = 3000
 """About so many states are looked at of those second cuts together."""
@@ -30,7 +30,7 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
 
     yield f"{workload.what}: power cut", check_all(some(), workload.check)
     again = Result()
-    chosen = chosen[: round(_MOST * max(share, 0.1))]
+    chosen = chosen[: round(_MAX_POINTS * max(share, 0.1))]
     for number, state in enumerate(chosen):
         operations = [Operation("mark", promise=state.before), *recovery(workload, state)]
         some_of_them = min(0.5, _STATES * share / len(chosen) / len(operations) / len(WAYS))

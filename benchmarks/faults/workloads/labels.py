@@ -11,7 +11,7 @@ from edgewright.language.labelling.agreement import decided
 from edgewright.language.labelling.audit import audited, draw, unanswered
 from edgewright.language.labelling.project import Project
 
-_ITEMS, _SAID = 120, 90
+_ITEMS, _ANSWERED = 120, 90
 
 
 class Promise(NamedTuple):
@@ -21,7 +21,7 @@ class Promise(NamedTuple):
     looks: int
 
 
-def _told(project: Project) -> Promise:
+def _answers(project: Project) -> Promise:
     humans = {(item, one.label) for item, one in decided(project.reviews()).items()}
     return Promise(frozenset(humans), audited(project).looks)
 
@@ -39,20 +39,20 @@ def prepare(folder: Path) -> None:
 def use(folder: Path, recorder: Recorder) -> None:
     """Label, one taken back, new suggestions, an audit and its answers."""
     with Project(folder / "calls.labelling", recorder.connect) as project:
-        recorder.promise(_told(project))
-        for number in range(1, _SAID + 1):
+        recorder.promise(_answers(project))
+        for number in range(1, _ANSWERED + 1):
             project.say(number, "on" if number % 2 else "off", "ann", "typed")
-            recorder.promise(_told(project))
+            recorder.promise(_answers(project))
         project.undo("ann")
-        recorder.promise(_told(project))
+        recorder.promise(_answers(project))
         with project.changing():
             project.execute("UPDATE suggestions SET label = 'off' WHERE item > 110")
-        recorder.promise(_told(project))
+        recorder.promise(_answers(project))
         draw(project, 3, seed=1)
-        recorder.promise(_told(project))
+        recorder.promise(_answers(project))
         for number in unanswered(project):
             project.say(number, "on", "ann", "blind")
-            recorder.promise(_told(project))
+            recorder.promise(_answers(project))
 
 
 def recover(folder: Path, recorder: Recorder) -> None:
@@ -64,14 +64,14 @@ def recover(folder: Path, recorder: Recorder) -> None:
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     """Return what is wrong with the project after a cut; empty for nothing."""
     with Project(folder / "calls.labelling") as project:
-        found = _told(project)
+        answers = _answers(project)
         classes, items = len(project.classes()), len(project.items())
     if (classes, items) != (2, _ITEMS):
         return f"{classes} classes and {items} items"
-    labels = found.labels - {(_ITEMS, "off")}
+    labels = answers.labels - {(_ITEMS, "off")}
     known = [one for one in (before, after) if one is not None]
-    if known and not any(labels == one.labels and found.looks == one.looks for one in known):
-        return f"labels {sorted(labels)} and {found.looks} looks, promised {known[0]}"
+    if known and not any(labels == one.labels and answers.looks == one.looks for one in known):
+        return f"labels {sorted(labels)} and {answers.looks} looks, promised {known[0]}"
     return ""
 
 

@@ -55,11 +55,15 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     if before is None and not (folder / SHADOW_FILE).exists():
         return ""
     store = ShadowStore(folder)
-    found = _known(store.load())
+    registers_known = _known(store.load())
     store.close()
-    found.pop(_LATER, None)
+    registers_known.pop(_LATER, None)
     known = [one for one in (before or {}, after) if one is not None]
-    return "" if found in known else f"{sum(map(len, found.values()))} registers that nobody was told of"
+    return (
+        ""
+        if registers_known in known
+        else f"{sum(map(len, registers_known.values()))} registers that nobody was told of"
+    )
 
 
 WORKLOAD = Workload(

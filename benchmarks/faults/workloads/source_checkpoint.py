@@ -45,7 +45,7 @@ _SETTINGS = {
     }],
     "store": {"group_seconds": 1e9, "ballast": 0},
 }  # fmt: skip
-_Told: TypeAlias = tuple[tuple[str, float, str], ...]
+_Alarms: TypeAlias = tuple[tuple[str, float, str], ...]
 """Events: kind, time and label."""
 
 
@@ -53,21 +53,21 @@ def prepare(folder: Path) -> None:
     """Write the rows and the package: both are durable before the agent starts."""
     level = np.where((np.arange(round(_EPISODES * _PERIOD * _RATE)) / _RATE) % _PERIOD < _PERIOD / 2, -1.0, 1.0)
     level = level + np.random.default_rng(5).normal(size=len(level)) * 0.05
-    lines = [f"{1.7e9 + place / _RATE:.3f},{value:.5f}\n" for place, value in enumerate(level.tolist())]
+    lines = [f"{1.7e9 + index / _RATE:.3f},{value:.5f}\n" for index, value in enumerate(level.tolist())]
     (folder / "rows.csv").write_text("time,level\n" + "".join(lines))
     (folder / "switch.edge").write_bytes(_package())
 
 
 def use(folder: Path, recorder: Recorder) -> None:
     """Start a few times and end each without closing; every alarm is told after it is durable."""
-    told: list[tuple[str, float, str]] = []
+    alarms: list[tuple[str, float, str]] = []
 
-    def tell(events: Sequence[Event]) -> None:
-        told.extend(_alarms(events))
-        recorder.promise(tuple(told))
+    def keep_alarms(events: Sequence[Event]) -> None:
+        alarms.extend(_alarms(events))
+        recorder.promise(tuple(alarms))
 
     for _ in range(_STARTS):
-        with _agent(folder, recorder.connect, tell) as agent:
+        with _agent(folder, recorder.connect, keep_alarms) as agent:
             for _ in range(_TURNS):
                 agent.turn(0.0)
 
@@ -79,7 +79,7 @@ def recover(folder: Path, recorder: Recorder) -> None:
             agent.turn(0.0)
 
 
-def check(folder: Path, before: _Told | None, _after: _Told | None) -> str:
+def check(folder: Path, before: _Alarms | None, _after: _Alarms | None) -> str:
     """Return what is wrong after a cut: something told is not stored, or in the end something is missing or twice."""
     stored: list[tuple[str, float, str]] = []
     if (folder / _STORE / "store.sqlite").exists():
@@ -111,7 +111,7 @@ def _finish(folder: Path) -> None:
 
 @contextmanager
 def _agent(
-    folder: Path, opener: Connect, tell: Callable[[Sequence[Event]], None], piece: int = _PIECE
+    folder: Path, opener: Connect, publish: Callable[[Sequence[Event]], None], piece: int = _PIECE
 ) -> Iterator[loop.Agent]:
     """Provide an agent as `run_agent` puts it together, in one thread, whose clock goes on with every look at it."""
     ticks = iter(range(1 << 62))
@@ -129,7 +129,7 @@ def _agent(
         ):  # fmt: skip
             plan = make_plan(configured.settings, folder / _STORE)
             settle_rates(plan, source, configured.timeline.tolerance)
-            keeper = StoreWriter(store, lambda _: None, tell, threaded=False)
+            keeper = StoreWriter(store, lambda _: None, publish, threaded=False)
             yield loop.Agent(plan, configured, source, "csv rows.csv", keeper, recorded=False)
     finally:
         source.close()

@@ -88,13 +88,15 @@ def leave(store: Store) -> None:
         store._lock.close()
 
 
-def work(folder: Path, opener: Connect, told: Callable[[Promise], None], boots: int = 3, rounds: int = 12) -> None:
-    """Open the store a few times and works with it; `told` hears every promise.
+def work(
+    folder: Path, opener: Connect, on_promise: Callable[[Promise], None], boots: int = 3, rounds: int = 12
+) -> None:
+    """Open the store a few times and works with it; `on_promise` hears every promise.
 
     Args:
         folder: of the store.
         opener: of its databases.
-        told: called after every commit that returned.
+        on_promise: called after every commit that returned.
         boots: how often the store is opened.
         rounds: commits a boot.
     """
@@ -103,9 +105,9 @@ def work(folder: Path, opener: Connect, told: Callable[[Promise], None], boots: 
     try:
         for boot in range(boots):
             store = Store.open(folder, CONFIG, "device-1", clock, opener)
-            told(promise(store))
+            on_promise(promise(store))
             for turn in range(rounds):
-                _turn(store, boot * rounds + turn, told)
+                _turn(store, boot * rounds + turn, on_promise)
             if boot % 2 == 0:
                 store.close()
                 continue
@@ -114,7 +116,7 @@ def work(folder: Path, opener: Connect, told: Callable[[Promise], None], boots: 
         write_counter._LOG_LIMIT = limit
 
 
-def _turn(store: Store, turn: int, told: Callable[[Promise], None]) -> None:
+def _turn(store: Store, turn: int, on_promise: Callable[[Promise], None]) -> None:
     chance = np.random.default_rng(turn)
     kinds = [_KINDS[(turn + i) % len(_KINDS)] for i in range(4)]
     store.append_events([
@@ -126,10 +128,10 @@ def _turn(store: Store, turn: int, told: Callable[[Promise], None]) -> None:
     if turn % 3 == 0:
         store.outbox.put("summary", {"count": turn}, 6, expires=60.0)
     if turn % 4 == 1:
-        taken = store.outbox.take(2048)
-        store.outbox.settle(taken, [item.position for item in taken[::2]])
+        items = store.outbox.take(2048)
+        store.outbox.settle(items, [item.position for item in items[::2]])
     store.commit()
-    told(promise(store))
+    on_promise(promise(store))
 
 
 def check(folder: Path, before: Promise | None, after: Promise | None) -> str:

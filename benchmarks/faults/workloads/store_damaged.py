@@ -59,12 +59,12 @@ def check(folder: Path, before: Any, after: Any) -> str:  # noqa: ANN401 - nothi
     with Store.open(folder, CONFIG) as opened:
         if not any(_MARK in path.read_bytes() for path in folder.glob("store.damaged-*")):
             return "the damaged file is gone"
-        found = _keys(opened)
-    return "" if found == saved() else f"{len(found)} entries saved, {len(saved())} without a cut"
+        keys = _keys(opened)
+    return "" if keys == saved() else f"{len(keys)} entries saved, {len(saved())} without a cut"
 
 
-def _sound(place: Path) -> bool:
-    database = sqlite3.connect(place)
+def _sound(path: Path) -> bool:
+    database = sqlite3.connect(path)
     try:
         return bool(database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
     except sqlite3.DatabaseError:

@@ -65,11 +65,11 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
         if record != "ok":
             return str(record)
         for table, where in (("events", "kind = 'alarm'"), ("outbox", "priority = 0")):
-            found = set(store.database.execute(f"SELECT boot, sequence FROM {table} WHERE {where}"))  # noqa: S608
-            if missing := known - found:
+            stored = set(store.database.execute(f"SELECT boot, sequence FROM {table} WHERE {where}"))  # noqa: S608
+            if missing := known - stored:
                 return f"{len(missing)} alarms gone from {table}"
             # Of a start that was recovered before it was cut off again there may be one more.
-            if {key for key in found - maybe - known if key[0] < store.boot - 1}:
+            if {key for key in stored - maybe - known if key[0] < store.boot - 1}:
                 return f"alarms in {table} that nobody raised"
         (new,) = raise_alarm(store, _ROUNDS + 1)
         if new in known:

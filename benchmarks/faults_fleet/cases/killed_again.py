@@ -41,9 +41,9 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
     yield f"{workload.what}: kill -9, and again while it recovers", result
 
 
-def _wrong(workload: Workload, place: Path, state: State) -> str:
+def _wrong(workload: Workload, folder: Path, state: State) -> str:
     try:
-        return workload.check(place, state.before, state.after)
+        return workload.check(folder, state.before, state.after)
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"{type(error).__name__}: {error}"
 

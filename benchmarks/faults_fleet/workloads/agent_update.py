@@ -61,19 +61,19 @@ class Updated(Device):
 
     def prepare(self, slot: str) -> str:
         """Install the wheels of a release."""
-        found = self.slots.holds(slot)
-        wheels = WHEELS.get(found.counter if found else 0)
+        installed = self.slots.holds(slot)
+        wheels = WHEELS.get(installed.counter if installed else 0)
         environments = Environments(self.folder)
         if wheels is None or environments.python(digest(wheels)) is not None:
             return digest(wheels) if wheels else ""
         return environments.install(wheels, lambda python: None)
 
-    def run(self, seconds: float, rows: bool = True, most: float = 10.0) -> None:
+    def run(self, seconds: float, rows: bool = True, max_step_s: float = 10.0) -> None:
         """Go on, and start another agent where the state names one."""
         until = self.clock.now + seconds
         while self.clock.now < until:
             before = self.state.device_state.environment
-            super().run(min(5.0, until - self.clock.now), rows, most)
+            super().run(min(5.0, until - self.clock.now), rows, max_step_s)
             if self.state.device_state.environment != before:
                 self.restart()
             elif self.process.up:
@@ -83,8 +83,8 @@ class Updated(Device):
 
 def promise(device: Device) -> Promise:
     """Return what the device holds now."""
-    held = device.state.device_state
-    return Promise(held.counter, held.environment, held.floor)
+    device_state = device.state.device_state
+    return Promise(device_state.counter, device_state.environment, device_state.floor)
 
 
 def use(folder: Path, recorder: Recorder) -> None:
@@ -102,8 +102,8 @@ def use(folder: Path, recorder: Recorder) -> None:
         device.run(60.0)
         recorder.promise(promise(device))
         device.cut()
-    held = device.state.device_state
-    Environments(folder).keep({held.environment, held.environment_before})
+    device_state = device.state.device_state
+    Environments(folder).keep({device_state.environment, device_state.environment_before})
     recorder.promise(promise(device))
     device.state.close()
 
@@ -119,23 +119,23 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     """Return what is wrong: the agent that runs is whole, is that of the release, and takes the next release."""
     device = _again(folder, connect)
     try:
-        held, name = device.state.device_state, device.state.device_state.environment
+        state, name = device.state.device_state, device.state.device_state.environment
         if name and Environments(folder).python(name) is None:
             return f"environment {name} is to run and is not whole"
-        allowed = {one.environment for one in (before, after) if one is not None} | {held.environment_before, ""}
+        allowed = {one.environment for one in (before, after) if one is not None} | {state.environment_before, ""}
         if before is not None and after is not None and before == after and name != before.environment:
             return f"environment {name!r} instead of {before.environment!r}"
         if before is not None and before.environment and not name:
             return "the confirmed agent is lost"
         if name not in allowed | {digest(one) for one in WHEELS.values()}:
             return f"an environment that nobody signed: {name}"
-        if before is not None and held.floor < before.floor:
-            return f"floor {held.floor} after {before.floor}"
+        if before is not None and state.floor < before.floor:
+            return f"floor {state.floor} after {before.floor}"
         device.follow(plan(_LAST, trial=_QUICK), 150.0)
         if (device.active(), device.state.device_state.floor) != (_LAST, _LAST):
             return f"the next release was not taken: {device.agent.why}"
         # A trial that was cut off may have gone back before.
-        kept = {name, held.trial.environment if held.trial is not None else name}
+        kept = {name, state.trial.environment if state.trial is not None else name}
         return "" if device.state.device_state.environment in kept else "a release without an agent changed the agent"
     finally:
         device.state.close()

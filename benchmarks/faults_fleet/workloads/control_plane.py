@@ -48,53 +48,53 @@ class Promise(NamedTuple):
 def use(folder: Path, recorder: Recorder) -> None:
     """From a folder without a database to the end of two rollouts, whose old files go; started anew in between."""
     enrolled: set[str] = set()
-    heard: set[tuple[str, int]] = set()
+    reports_taken: set[tuple[str, int]] = set()
     plans: set[str] = set()
 
-    def told() -> None:
-        recorder.promise(_held(control, plans, enrolled, heard))
+    def promise_state() -> None:
+        recorder.promise(_control_state(control, plans, enrolled, reports_taken))
 
-    def said(step: Callable[[], object]) -> None:
+    def run_step(step: Callable[[], object]) -> None:
         step()
-        told()
+        promise_state()
 
     with through(recorder.connect):
         control = Control(folder)
-        told()
+        promise_state()
         nonces = {one.device: one.nonce for one in control.enrol()}
         enrolled |= set(nonces)
-        told()
+        promise_state()
 
         def report(sequence: int) -> None:
             for device, nonce in tuple(nonces.items()):
                 nonces[device] = control.report(device, nonce, sequence).nonce
-                heard.add((device, sequence))
-            told()
+                reports_taken.add((device, sequence))
+            promise_state()
 
         report(0)
         body = control.plan(1)
         plans.add("plan-1")
-        told()
-        said(control.scheduler.tick)
-        said(lambda: control.rollouts.start(body, "ada"))
-        said(lambda: control.rollouts.steer("plan-1", "ada", "paused"))
+        promise_state()
+        run_step(control.scheduler.tick)
+        run_step(lambda: control.rollouts.start(body, "ada"))
+        run_step(lambda: control.rollouts.steer("plan-1", "ada", "paused"))
         report(1)
         control.close()
         control = Control(folder, control.clock.day)
-        said(lambda: control.rollouts.steer("plan-1", "ada", "running"))
+        run_step(lambda: control.rollouts.steer("plan-1", "ada", "running"))
         for _ in range(2):
             control.clock.forward(HOUR)
-            said(control.scheduler.tick)
+            run_step(control.scheduler.tick)
         body = control.plan(3)
         plans.add("plan-3")
-        told()
-        said(control.scheduler.tick)
-        said(lambda: control.rollouts.start(body, "ada"))
-        said(lambda: control.rollouts.steer("plan-3", "ada", "aborted", revert=True, why="it is worse"))
+        promise_state()
+        run_step(control.scheduler.tick)
+        run_step(lambda: control.rollouts.start(body, "ada"))
+        run_step(lambda: control.rollouts.steer("plan-3", "ada", "aborted", revert=True, why="it is worse"))
         report(2)
         control.clock.forward(9 * 24 * HOUR)  # what was followed more than a week ago goes, from rows and folder
-        said(control.scheduler.tick)
-        said(control.prune)
+        run_step(control.scheduler.tick)
+        run_step(control.prune)
         control.close()
 
 
@@ -134,7 +134,9 @@ def _acts(connection: sa.Connection) -> tuple[tuple[str, str], ...]:
     return tuple((row.subject, row.what) for row in connection.execute(query))
 
 
-def _held(control: Control, plans: set[str], enrolled: set[str], heard: set[tuple[str, int]]) -> Promise:
+def _control_state(
+    control: Control, plans: set[str], enrolled: set[str], reports_taken: set[tuple[str, int]]
+) -> Promise:
     with control.database.reading() as connection:
         rows, last, problem = audit_chain.verify(connection)
         version = metadata.version(heads.role_files(connection), TIMESTAMP)
@@ -142,7 +144,7 @@ def _held(control: Control, plans: set[str], enrolled: set[str], heard: set[tupl
     if problem:
         raise AssertionError(problem)
     return Promise(
-        control.clock.day, acts, frozenset(plans), rows, last, version, frozenset(enrolled), frozenset(heard)
+        control.clock.day, acts, frozenset(plans), rows, last, version, frozenset(enrolled), frozenset(reports_taken)
     )
 
 
@@ -151,8 +153,10 @@ def _kept(control: Control, before: Promise, after: Promise) -> str:
         problem = audit_chain.verify(connection)[2]
         if problem:
             return f"audit log: {problem}"
-        found = connection.execute(sa.select(audit.c.hash).where(audit.c.number == before.rows)).scalar_one_or_none()
-        if found != before.last:
+        stored_hash = connection.execute(
+            sa.select(audit.c.hash).where(audit.c.number == before.rows)
+        ).scalar_one_or_none()
+        if stored_hash != before.last:
             return f"row {before.rows} of the audit log is another one"
         acts = _acts(connection)
         if acts[: len(before.acts)] != before.acts or acts != after.acts[: len(acts)]:

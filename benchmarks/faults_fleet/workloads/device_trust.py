@@ -55,16 +55,16 @@ def publications() -> tuple[Publication, ...]:
     """Return a fleet through two rollouts and new keys for the timestamp and for the root; once in a process."""
     file_path = Path(tempfile.mkdtemp(prefix="edgewright-published-"))
     lay_fleet(file_path)
-    control, found = Control(file_path), list[Publication]()
+    control, publications = Control(file_path), list[Publication]()
 
     def publish() -> None:
-        folder = file_path / f"{len(found)}"
+        folder = file_path / f"{len(publications)}"
         shutil.copytree(control.fleet.metadata.parent, folder)
         control.clock.forward(60.0)
         files = sorted((folder / "targets" / "rollouts").glob("*"), key=_written)
         standings = msgspec.json.decode(files[-1].read_bytes(), type=Standings)
         plans = tuple((one.plan, one.sha256) for one in standings.rollouts)
-        found.append(Publication(folder, control.clock.day, standings, plans))
+        publications.append(Publication(folder, control.clock.day, standings, plans))
 
     publish()
     body = control.plan(1)
@@ -83,7 +83,7 @@ def publications() -> tuple[Publication, ...]:
     control.rollouts.steer("plan-1", "ada", "aborted", revert=True)
     publish()
     control.close()
-    return tuple(found)
+    return tuple(publications)
 
 
 def _written(index: Path) -> tuple[float, int]:
@@ -141,11 +141,11 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     last = len(publications()) - 1
     client = _client(folder, max(0, before.seen))
     try:
-        held = client.latest().standings
+        standings = client.latest().standings
         known = [one.standings for one in publications()]
         newer = known[max(0, before.seen) :]
-        if held not in newer and not (held is None and before.seen < 0):
-            return f"standings of {held and held.issued}, after publication {before.seen}"
+        if standings not in newer and not (standings is None and before.seen < 0):
+            return f"standings of {standings and standings.issued}, after publication {before.seen}"
     finally:
         client.close()
     for older in range(before.seen):
@@ -161,12 +161,12 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
 def _refuses(folder: Path, number: int) -> str:
     """Return an attacker serves what was published before."""
     client = _client(folder, number)
-    held = client.latest().standings
+    standings = client.latest().standings
     try:
         client.refresh()
     except Refused:
         after = client.latest().standings
-        return "" if after == held else f"a refusal of publication {number} changed what was held"
+        return "" if after == standings else f"a refusal of publication {number} changed what was held"
     finally:
         client.close()
     return f"publication {number} was taken again"

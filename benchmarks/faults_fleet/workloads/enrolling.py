@@ -16,7 +16,7 @@ from benchmarks.faults.fleet_device import HandClock
 from benchmarks.faults.model import lay
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
-from benchmarks.faults_fleet.control import PRODUCT, made
+from benchmarks.faults_fleet.control import PRODUCT, two_release_files
 from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.device.state_database import KEY_COPY, KEY_FILE, State
@@ -49,7 +49,7 @@ class Fleet:
         heard: key of a device that used the token up already; empty for none.
     """
 
-    def __init__(self, recorder: Recorder | None = None, heard: str = "") -> None:
+    def __init__(self, recorder: Recorder | None = None, key: str = "") -> None:
         self._recorder, self._files = recorder, FolderTransport(_public())
         self._engine = sa.create_engine("sqlite://")
         metadata.create_all(self._engine)
@@ -59,8 +59,8 @@ class Fleet:
         }  # fmt: skip
         with self._engine.begin() as connection:
             connection.execute(sa.insert(tokens).values(row))
-        if heard:
-            record = {"token": _SECRET, "key": heard, "name": "d", "profile": "pi", "product": PRODUCT}
+        if key:
+            record = {"token": _SECRET, "key": key, "name": "d", "profile": "pi", "product": PRODUCT}
             self._enrol(msgspec.convert(record, Enrolment))
 
     @contextmanager
@@ -84,17 +84,17 @@ class Fleet:
         """Let go of the database."""
         self._engine.dispose()
 
-    def _enrol(self, asked: Enrolment) -> bytes:
+    def _enrol(self, enrolment: Enrolment) -> bytes:
         with self._engine.begin() as connection:
-            given = device_access.enrol(connection, asked, now=1.0, device=_id(asked.key), nonce="n1")
+            given = device_access.enrol(connection, enrolment, now=1.0, device=_id(enrolment.key), nonce="n1")
             return msgspec.json.encode(given)
 
 
 @functools.cache
 def _published() -> tempfile.TemporaryDirectory[str]:
-    found = tempfile.TemporaryDirectory(prefix="edgewright-published-")
-    lay(made(), Path(found.name))
-    return found
+    directory = tempfile.TemporaryDirectory(prefix="edgewright-published-")
+    lay(two_release_files(), Path(directory.name))
+    return directory
 
 
 def _public() -> Path:
@@ -147,7 +147,7 @@ def use(folder: Path, recorder: Recorder) -> None:
 
 def recover(folder: Path, recorder: Recorder) -> None:
     """Start again; this device itself may have used up the token."""
-    fleet = Fleet(heard=_key(folder))
+    fleet = Fleet(key=_key(folder))
     _join(folder, fleet, recorder.connect)
     fleet.close()
 
@@ -162,12 +162,12 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     state.close()
     if before is not None and before.enrolled and not had:
         return "no id, and it had one"
-    fleet = Fleet(heard=key)
+    fleet = Fleet(key=key)
     try:
-        found = _join(folder, fleet, connect)
+        joined = _join(folder, fleet, connect)
     finally:
         fleet.close()
-    return "" if found == _id(_key(folder)) and had in ("", found) else f"device {found!r} after {had!r}"
+    return "" if joined == _id(_key(folder)) and had in ("", joined) else f"device {joined!r} after {had!r}"
 
 
 WORKLOAD = Workload("device enrolling", use, recover, check, prepare=_prepare, share=0.5)

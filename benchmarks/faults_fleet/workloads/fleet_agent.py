@@ -37,9 +37,17 @@ class Promise(NamedTuple):
 
 def promise(device: Device, acknowledged: int) -> Promise:
     """Return what the device holds now."""
-    held, link = device.state.device_state, device.state.link
+    device_state, link = device.state.device_state, device.state.link
     outcomes = frozenset(one.number for one in device.state.outcomes)
-    return Promise(held.counter, held.floor, frozenset(held.burned), acknowledged, outcomes, link.nonce, link.sequence)
+    return Promise(
+        device_state.counter,
+        device_state.floor,
+        frozenset(device_state.burned),
+        acknowledged,
+        outcomes,
+        link.nonce,
+        link.sequence,
+    )
 
 
 def use(folder: Path, recorder: Recorder) -> None:
@@ -47,10 +55,10 @@ def use(folder: Path, recorder: Recorder) -> None:
     device = Device(folder, Fleet(), opener=recorder.connect)
     acknowledged = 0
 
-    def told() -> None:
+    def promise_state() -> None:
         recorder.promise(promise(device, acknowledged))
 
-    told()
+    promise_state()
     for counter, old, state in ((1, 0, ""), (3, 1, "aborted"), (5, 4, "crash"), (7, 4, "cut"), (9, 7, "broken")):
         device.fleet.publish(plan(counter, old=old, gated=counter == 1, trial=_QUICK))
         if state == "broken":
@@ -59,25 +67,25 @@ def use(folder: Path, recorder: Recorder) -> None:
             device.restart()
             device.fleet.broken_after = None
         device.run(70.0 if device.state.device_state.floor else 10.0)
-        told()
+        promise_state()
         if state == "crash":
             device.process.crash()
         elif state == "cut":
             device.cut()
         device.run(30.0)
-        told()
+        promise_state()
         if state == "aborted":
             device.fleet.stand(f"plan-{counter}", "aborted", revert=True)
             device.run(70.0)
-            told()
+            promise_state()
         device.state.next_sequence()
-        told()
+        promise_state()
         last = device.state.device_state.outcome
         device.state.acknowledge(Acknowledged(nonce=f"n{counter}", outcomes=last))
         acknowledged = last
-        told()
+        promise_state()
     device.restart()
-    told()
+    promise_state()
     device.state.close()
 
 
@@ -92,40 +100,40 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     """Return what is wrong with a device after a cut; empty for nothing."""
     device = _again(folder, connect)
     try:
-        found = promise(device, 0)
-        problem = _kept(found, before, after or before) if before is not None else ""
+        kept = promise(device, 0)
+        problem = _kept(kept, before, after or before) if before is not None else ""
         return problem or _alive(device)
     finally:
         device.state.close()
 
 
-def _kept(found: Promise, before: Promise, after: Promise) -> str:
-    if found.floor < before.floor:
-        return f"floor {found.floor} after {before.floor}"
-    if not before.burned - {c for c in before.burned if c <= found.floor} <= found.burned:
-        return f"burned {set(found.burned)} after {set(before.burned)}"
+def _kept(kept: Promise, before: Promise, after: Promise) -> str:
+    if kept.floor < before.floor:
+        return f"floor {kept.floor} after {before.floor}"
+    if not before.burned - {c for c in before.burned if c <= kept.floor} <= kept.burned:
+        return f"burned {set(kept.burned)} after {set(before.burned)}"
     # Between two promises a release may have been activated and gone back from.
     passed = range(min(before.active, after.active), max(before.active, after.active) + 3)
-    if found.active not in passed:
-        return f"release {found.active}, between {before.active} and {after.active}"
-    if found.active < before.floor or found.active in before.burned:
-        return f"release {found.active} below floor {before.floor}, or burned"
-    lost = {number for number in before.outcomes if number > after.acknowledged} - found.outcomes
+    if kept.active not in passed:
+        return f"release {kept.active}, between {before.active} and {after.active}"
+    if kept.active < before.floor or kept.active in before.burned:
+        return f"release {kept.active} below floor {before.floor}, or burned"
+    lost = {number for number in before.outcomes if number > after.acknowledged} - kept.outcomes
     if lost:
         return f"outcomes {lost} are lost"
-    if found.sequence < before.sequence or found.nonce not in {before.nonce, after.nonce, "n2"}:
-        return f"report {found.sequence} with {found.nonce!r} after {before.sequence} with {before.nonce!r}"
+    if kept.sequence < before.sequence or kept.nonce not in {before.nonce, after.nonce, "n2"}:
+        return f"report {kept.sequence} with {kept.nonce!r} after {before.sequence} with {before.nonce!r}"
     return ""
 
 
 def _alive(device: Device) -> str:
     """Check that the device runs signed bytes and installs the next release."""
-    held = device.state.device_state
+    device_state = device.state.device_state
     runs = device.active()
-    if runs < 0 or runs < held.floor:
-        return f"runs release {runs} at floor {held.floor}"
+    if runs < 0 or runs < device_state.floor:
+        return f"runs release {runs} at floor {device_state.floor}"
     signed = content(100) if runs == 0 else device.fleet.bytes[f"packages/pump-{runs}.edge"]
-    if device.slots.path(held.active).read_bytes() != signed:
+    if device.slots.path(device_state.active).read_bytes() != signed:
         return "bytes that were not signed"
     device.follow(plan(_LAST, trial=_QUICK), 150.0)
     if (device.active(), device.state.device_state.floor) != (_LAST, _LAST):

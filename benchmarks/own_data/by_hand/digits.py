@@ -26,9 +26,11 @@ def candidates(samples: Samples, folder: Path) -> list[Candidate]:
         "extra trees": trees,
         "linear discriminant": linear,
     }
-    found = [Candidate(f"{of}, {name}", table, way) for of, table in tables.items() for name, way in ways.items()]
+    candidates_found = [
+        Candidate(f"{of}, {name}", table, way) for of, table in tables.items() for name, way in ways.items()
+    ]
     vote = models.vote(machine=machine, trees=trees, linear=linear)
     return [
-        *found,
+        *candidates_found,
         Candidate("course, means and spreads, vote of SVM, extra trees and linear discriminant", both, vote),
     ]

@@ -31,11 +31,13 @@ def candidates(samples: Samples, folder: Path) -> list[Candidate]:
         "SVM, C 10, wide": models.support_vectors(10.0, 0.001),
         "logistic regression": models.logistic(0.03),
     }
-    found = [Candidate(f"{of}, {name}", table, way) for of, table in tables.items() for name, way in every.items()]
+    candidates_found = [
+        Candidate(f"{of}, {name}", table, way) for of, table in tables.items() for name, way in every.items()
+    ]
     boosted = models.boosting(max_iter=100, max_leaf_nodes=15, max_features=0.2)
     more = {
         "random forest": models.forest(min_samples_leaf=2),
         "boosted trees": boosted,
         "vote of SVM, extra trees and boosted trees": models.vote(machine=machine, trees=trees, boosted=boosted),
     }
-    return [*found, *(Candidate(f"axes, up and across, {name}", both, way) for name, way in more.items())]
+    return [*candidates_found, *(Candidate(f"axes, up and across, {name}", both, way) for name, way in more.items())]
