@@ -77,11 +77,11 @@ class TargetReport:
         self.rows: list[list[str]] = []
         self.reached = True
 
-    def __call__(self, what: str, got: str, target: str, within: bool) -> None:
+    def __call__(self, title: str, got: str, target: str, within: bool) -> None:
         """One row."""
         self.reached &= within
-        self.rows.append([what, got, target, verdict(within)])
-        print(f"{what}: {got}", file=sys.stderr, flush=True)
+        self.rows.append([title, got, target, verdict(within)])
+        print(f"{title}: {got}", file=sys.stderr, flush=True)
 
 
 def python() -> str:

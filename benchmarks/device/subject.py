@@ -67,7 +67,7 @@ def recording(path: Path, rows: NDArray[np.float32], count: int) -> Path:
         file.write(f"time,{','.join(COLUMNS)}\n")
         for start in range(0, count, len(lines)):
             part = lines[: min(len(lines), count - start)]
-            file.writelines(f"{(start + place) / RATE:.2f},{line}\n" for place, line in enumerate(part))
+            file.writelines(f"{(start + row) / RATE:.2f},{line}\n" for row, line in enumerate(part))
     return path
 
 

@@ -30,8 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """Return where the app is."""
-    with serving(folder) as found:
-        yield found
+    with serving(folder) as address:
+        yield address
 
 
 def test_samples_and_streams_have_the_bits_of_the_c(opener: Opener, folder: Path) -> None:
@@ -50,16 +50,16 @@ def test_samples_and_streams_have_the_bits_of_the_c(opener: Opener, folder: Path
     given = [
         [[None if np.isnan(v) else float(v) for v in row] for row in part.reshape(len(part), -1)] for part in (X, rows)
     ]
-    found = page.evaluate(script, given)
+    values = page.evaluate(script, given)
     answer = compiled(motion_subject()).predict(X)
     assert np.array_equal(
-        np.array([one["given"] for one in found["answers"]], np.float32), answer.outputs["probabilities"]
+        np.array([one["given"] for one in values["answers"]], np.float32), answer.outputs["probabilities"]
     )
-    assert [one["label"] for one in found["answers"]] == answer.outputs["label"].tolist()
-    assert [one["flags"] for one in found["answers"]] == answer.flags.tolist()
-    print(f"{found['us']:.1f} µs a window of {X[0].size} numbers in Chromium")
+    assert [one["label"] for one in values["answers"]] == answer.outputs["label"].tolist()
+    assert [one["flags"] for one in values["answers"]] == answer.flags.tolist()
+    print(f"{values['us']:.1f} µs a window of {X[0].size} numbers in Chromium")
     theirs = wasm_events(folder / "model.wasm", rows)
-    assert [(e["row"], e["kind"], e["label"], e["flags"], e["value"]) for e in found["events"]] == theirs
+    assert [(e["row"], e["kind"], e["label"], e["flags"], e["value"]) for e in values["events"]] == theirs
     assert len(theirs) > 10
 
 
@@ -83,11 +83,11 @@ def test_motion_sensors_become_rows_and_answers(opener: Opener, folder: Path) ->
     page.wait_for_function("() => window.taken.length >= 60")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Stopped.")
-    taken = page.evaluate("() => window.taken")
-    rows = np.array([one["values"] for one in taken], np.float64).astype(np.float32)
+    recorded = page.evaluate("() => window.taken")
+    rows = np.array([one["values"] for one in recorded], np.float64).astype(np.float32)
     assert np.allclose(rows[:, 1:], [0.5, 2.0], atol=0.02)
     assert np.ptp(rows[:, 0]) > 1.0
-    events = [one["event"] for one in taken if one["event"]]
+    events = [one["event"] for one in recorded if one["event"]]
     theirs = wasm_events(folder / "model.wasm", rows)
     assert [(e["row"], e["kind"], e["label"], e["flags"], e["value"]) for e in events] == theirs
     assert theirs
@@ -113,19 +113,19 @@ def test_it_works_offline_after_the_first_visit(opener: Opener, folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("acc_x,acc_y\n1,2", "lacks the column acc_z"),
         ("acc_x,acc_y,acc_z\n1,two,3", "Row 1, column acc_y: expected a number"),
     ],
 )
-def test_wrong_rows_are_told_in_a_line(opener: Opener, text: str, said: str) -> None:
+def test_wrong_rows_are_told_in_a_line(opener: Opener, text: str, message: str) -> None:
     page = opener("/")
     expect(page.locator("#status")).to_contain_text("Ready")
     page.locator("summary").click()
     page.get_by_label("One row a line").fill(text)
     page.get_by_role("button", name="Answer all rows").press("Enter")
-    expect(page.locator("#status")).to_contain_text(said)
+    expect(page.locator("#status")).to_contain_text(message)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

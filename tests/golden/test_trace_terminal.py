@@ -23,9 +23,9 @@ MEMORY = re.compile(r"memory \+[\d.]+ [kMG]?B")
 def printed(trace: Trace, width: int, *, terminal: bool = False) -> str:
     """Return the trace without colour, with times and memory of stages replaced by a mark of the same width."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
-    with console.capture() as held:
+    with console.capture() as captured:
         print_trace(trace, console)
-    text = MEMORY.sub(lambda m: "memory +" + "#" * (len(m[0]) - 8), held.get())
+    text = MEMORY.sub(lambda m: "memory +" + "#" * (len(m[0]) - 8), captured.get())
     lines = (SECONDS.sub(lambda m: "#" * len(m[0]), line).rstrip() for line in text.splitlines())
     return "\n".join(lines) + "\n"
 

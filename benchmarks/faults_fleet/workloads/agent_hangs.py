@@ -122,22 +122,22 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
     """Return what is wrong: counts that fell, a release that was taken back and runs, an agent that never returns."""
     choice = _choice(folder, connect)
     state = _state(folder, connect)
-    held = state.device_state
+    device_state = state.device_state
     state.close()
     record = choice.record
-    if before is not None and not set(before.burned) <= set(held.burned):
-        return f"taken back {held.burned} after {before.burned}"
+    if before is not None and not set(before.burned) <= set(device_state.burned):
+        return f"taken back {device_state.burned} after {before.burned}"
     same = before is not None and before.counter == record.counter
     if before is not None and same and (record.ends, record.waited) < (before.ends, before.waited):
         return f"{record.ends} ends and {record.waited} s counted after {before.ends} and {before.waited}"
-    trial = new_agent(held)
+    trial = new_agent(device_state)
     if before is not None and trial is not None and before.counter == trial.counter and not record.counter:
         return "the counts of the trial are lost"
     for start in range(STARTS + 1):
         name = choice.choose()
         if name and Environments(folder).python(name) is None:
             return f"environment {name} is to run and is not whole"
-        if name in {_name(counter) for counter in held.burned}:
+        if name in {_name(counter) for counter in device_state.burned}:
             return f"{name} was taken back and runs"
         state = State.open(folder, connect)
         state.close()
