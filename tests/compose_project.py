@@ -141,7 +141,7 @@ class Project:
         location = f"{name}-run-{self.runs}"
         mounts = [Mount(Path(source), target, read_only=True) for source, target in more]
         container = self._start(
-            name, command=command, address=f"172.30.87.{200 + self.runs}", place=location, more=mounts
+            name, command=command, address=f"172.30.87.{200 + self.runs}", folder_name=location, more=mounts
         )
         try:
             code = container.process.wait(PATIENCE)

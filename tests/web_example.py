@@ -116,5 +116,7 @@ def many_rows(count: int) -> NDArray[np.float32]:
 
 def wasm_events(module: Path, rows: NDArray[np.float32]) -> list[tuple[float, ...]]:
     """Return the events of a module's stream of rows, none of them lost, as a page is told them."""
-    told = WasmModel(module.read_bytes()).run(rows, np.zeros(len(rows), np.int64))
-    return [tuple(event[name] for name in ("row", "kind", "label", "flags", "confidence")) for _, event in told.events]
+    answer = WasmModel(module.read_bytes()).run(rows, np.zeros(len(rows), np.int64))
+    return [
+        tuple(event[name] for name in ("row", "kind", "label", "flags", "confidence")) for _, event in answer.events
+    ]

@@ -1,7 +1,8 @@
 """Checks every name that the code binds: no word of a story, and no word that says nothing of what it holds.
 
 The words are those that the style of this project rules out. A wire name, a column of a database or a key of a table
-that users write keeps its word: the field has a better name, and `msgspec.field(name=...)` says the word.
+that users write keeps its word: the field has a better name, and `msgspec.field(name=...)` says the word. In tests and
+benchmarks, variables, arguments, functions and classes are checked; methods and fields of their classes are not.
 
 Usage: python tools/check_names.py
 """
@@ -58,9 +59,17 @@ KEPT = {
 """Names that stay, with the reason, by file and name."""
 
 
-def bindings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield line and name of everything that a module binds: definitions, variables, fields, aliases, captures."""
+def bindings(tree: ast.AST, *, members: bool = True) -> Iterator[tuple[int, str]]:
+    """Yield line and name of everything that a module binds: definitions, variables, fields, aliases, captures.
+
+    Args:
+        tree: the module.
+        members: whether methods, class attributes and attributes of objects count.
+    """
+    left_out = set() if members else set(_members(tree))
     for node in ast.walk(tree):
+        if node in left_out:
+            continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name
         elif isinstance(node, ast.arg):
@@ -77,6 +86,18 @@ def bindings(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.rest
 
 
+def _members(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node
+        elif isinstance(node, ast.ClassDef):
+            for part in node.body:
+                yield part
+                yield from part.targets if isinstance(part, ast.Assign) else ()
+                if isinstance(part, ast.AnnAssign):
+                    yield part.target
+
+
 def story_names(source: Path) -> Iterator[str]:
     """Yield one line for each module or class below `source` whose name is on a list."""
     for path in sorted(source.rglob("*.py")):
@@ -89,16 +110,20 @@ def story_names(source: Path) -> Iterator[str]:
                 yield f"{file_path}:{node.lineno}: expected a noun that says what the class is, got {node.name!r}"
 
 
-def ruled_out(root: Path, folders: tuple[str, ...]) -> Iterator[str]:
+def ruled_out(root: Path, folders: tuple[str, ...], *, members: bool = True) -> Iterator[str]:
     """Yield one line for each binding of a ruled-out word in some folders of a checkout, but for those in `KEPT`."""
     for path in sorted(path for folder in folders for path in (root / folder).rglob("*.py")):
         file_path = path.relative_to(root).as_posix()
-        for line, name in sorted(bindings(ast.parse(path.read_text()))):
+        for line, name in sorted(bindings(ast.parse(path.read_text()), members=members)):
             if name.strip("_").lower() in WORDS and (file_path, name) not in KEPT:
                 yield f"{file_path}:{line}: expected a name that says what the value is, got {name!r}"
 
 
 if __name__ == "__main__":
-    mistakes = [*story_names(ROOT / "src" / "edgewright"), *ruled_out(ROOT, ("src", "tools", "examples"))]
+    mistakes = [
+        *story_names(ROOT / "src" / "edgewright"),
+        *ruled_out(ROOT, ("src", "tools", "examples")),
+        *ruled_out(ROOT, ("tests", "benchmarks"), members=False),
+    ]
     print("\n".join(mistakes))
     sys.exit(bool(mistakes))

@@ -40,6 +40,22 @@ def test_every_kind_of_binding_is_seen(text: str) -> None:
     assert [name for _, name in bindings(ast.parse(text)) if name == "held"] == ["held"]
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("class A:\n    held: int", 0),
+        ("class A:\n    held = 1", 0),
+        ("class A:\n    def held(self): pass", 0),
+        ("self.held = 1", 0),
+        ("class A:\n    def f(self, held): pass", 1),
+        ("class A:\n    def f(self):\n        held = 1", 1),
+        ("class held: pass", 1),
+    ],
+)
+def test_members_of_classes_can_be_left_out(text: str, seen: int) -> None:
+    assert [name for _, name in bindings(ast.parse(text), members=False)].count("held") == seen
+
+
 def test_reading_a_name_binds_nothing() -> None:
     assert list(bindings(ast.parse("print(held, x.held, f(held=1))"))) == []
 

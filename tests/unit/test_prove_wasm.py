@@ -23,7 +23,7 @@ from web_example import need_web
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a package of windows with decisions, beside its rows."""
     need_compiler()
     need_web()
@@ -34,23 +34,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def module_of(place: Path, old: str = "", new: str = "") -> bytes:
+def module_of(package_folder: Path, old: str = "", new: str = "") -> bytes:
     """Return the module of the package, with a changed line of its stream."""
-    package: Package = parse_package((place / "a.edge").read_bytes(), "a.edge")
+    package: Package = parse_package((package_folder / "a.edge").read_bytes(), "a.edge")
     files = {name: content.decode() for name, content in TARGET.files(package_subject(package)).items()}
     stream = files["activity_stream.c"]
     assert old in stream
     return compile_wasm({**files, "activity_stream.c": stream.replace(old, new) if old else stream}, "activity")
 
 
-def proof(place: Path, *given: str) -> ProofRecord:
+def proof(package_folder: Path, *given: str) -> ProofRecord:
     """Return the proof of the package with further files."""
-    return prove_place(str(place / "a.edge"), data=str(place / "rows.npy"), given=given)
+    return prove_place(str(package_folder / "a.edge"), data=str(package_folder / "rows.npy"), given=given)
 
 
 @pytest.mark.slow
-def test_a_plain_proof_runs_modules_and_says_what_it_does_not_run(place: Path) -> None:
-    record = proof(place)
+def test_a_plain_proof_runs_modules_and_says_what_it_does_not_run(package_folder: Path) -> None:
+    record = proof(package_folder)
     assert record.passed, (record.breaks, record.broken)
     names = [form.name for form in record.forms]
     assert "float WebAssembly in wasmtime" in names
@@ -74,28 +74,28 @@ def test_a_plain_proof_runs_modules_and_says_what_it_does_not_run(place: Path) -
     ],
     ids=["gap off by one", "begins with a row too many", "smoothing", "debounce"],
 )
-def test_a_fault_in_the_stream_of_a_module_is_found(place: Path, old: str, new: str) -> None:
-    lies = place / MODULE
-    lies.write_bytes(module_of(place, old, new))
-    record = proof(place, str(lies))
+def test_a_fault_in_the_stream_of_a_module_is_found(package_folder: Path, old: str, new: str) -> None:
+    lies = package_folder / MODULE
+    lies.write_bytes(module_of(package_folder, old, new))
+    record = proof(package_folder, str(lies))
     assert not record.passed and record.breaks is not None
     assert record.broken == ("Python agent", f"{lies}, its stream in wasmtime")
     assert record.odd == f"{lies}, its stream in wasmtime"
 
 
 @pytest.mark.slow
-def test_a_right_module_on_the_disk_is_proven_with_its_stream(place: Path) -> None:
-    lies = place / MODULE
-    lies.write_bytes(module_of(place))
-    record = proof(place, str(lies))
+def test_a_right_module_on_the_disk_is_proven_with_its_stream(package_folder: Path) -> None:
+    lies = package_folder / MODULE
+    lies.write_bytes(module_of(package_folder))
+    record = proof(package_folder, str(lies))
     assert record.passed, (record.breaks, record.broken)
     assert f"{lies}, its stream in wasmtime" in [form.name for form in record.parts[0].forms]
 
 
-def test_without_its_tools_a_module_is_said_not_to_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_tools_a_module_is_said_not_to_run(package_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ziglang" else real(name))
-    record = proof(place)
+    record = proof(package_folder)
     reasons = {form.name: form.reason for part in (record, *record.parts) for form in part.absent}
     for name in ("float WebAssembly in wasmtime", "WebAssembly stream in wasmtime"):
         assert reasons[name] == "ziglang not installed: pip install 'edgewright[web]'"
