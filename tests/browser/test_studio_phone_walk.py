@@ -36,7 +36,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield where
 
 
-def held(opener: Opener) -> Page:
+def phone_page(opener: Opener) -> Page:
     """Return the start page in a hand."""
     page = opener("/", viewport={"width": 390, "height": 844}, has_touch=True)
     page.set_default_timeout(LONG_MS)
@@ -63,7 +63,7 @@ def tab(page: Page, strip: str, name: str) -> Locator:
 
 @pytest.mark.parametrize("lesson", ["latency", "activity", "scalability"])
 def test_a_lesson_is_run_read_and_answered(opener: Opener, lesson: str) -> None:
-    page = held(opener)
+    page = phone_page(opener)
     tab(page, "Studio", "Start")
     looked_at(page)
     page.get_by_role("button", name=lesson.capitalize(), exact=True).tap()
@@ -112,7 +112,7 @@ def table() -> str:
 def test_a_file_becomes_a_model_that_answers_and_is_downloaded(opener: Opener, tmp_path: Path) -> None:
     file = tmp_path / "My watch.csv"
     file.write_text(table(), encoding="utf-8")
-    page = held(opener)
+    page = phone_page(opener)
     tab(page, "Studio", "Start")
     page.get_by_label("Choose a file").set_input_files(file)
     page.get_by_role("button", name="Upload").tap()
@@ -153,7 +153,7 @@ def test_a_file_becomes_a_model_that_answers_and_is_downloaded(opener: Opener, t
 
 
 def test_a_release_reaches_the_whole_fleet_and_a_bad_one_is_halted(opener: Opener) -> None:
-    page = held(opener)
+    page = phone_page(opener)
     create(page, 12)
     publish(page, "pump-1")
     expect(page.locator("h2 + .state, .head .state")).to_have_text("finished", timeout=LONG_MS)
