@@ -56,9 +56,9 @@ def test_a_sentence_is_read_to_the_microphone(opener: Opener, microphone_file: P
     expect(page.locator("svg.waveform, [role=alert]").first).to_contain_text(re.compile("call|of them"))
 
 
-def test_a_recording_survives_leaving_the_page(root: Path, opener: Opener, heard: Path) -> None:
+def test_a_recording_survives_leaving_the_page(root: Path, opener: Opener, microphone_file: Path) -> None:
     rate = 16_000
-    heard.write_bytes(wav_bytes(np.sin(np.arange(20 * rate) / 8)[:, None] * 0.5, rate))
+    microphone_file.write_bytes(wav_bytes(np.sin(np.arange(20 * rate) / 8)[:, None] * 0.5, rate))
     page = opener("/coach/tiny.coach", viewport=SCREENS[1])
     page.get_by_role("button", name="Record", exact=True).click()
     expect(page.locator("#file-heard")).to_contain_text(re.compile(r"^[2-9]\.\d s heard"), timeout=60_000)
