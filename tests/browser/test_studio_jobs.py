@@ -77,7 +77,7 @@ def test_a_job_of_own_data_is_made_and_run_on_a_phone(root: Path, opener: Opener
     page.get_by_label("Name").fill("pump")
     page.get_by_role("button", name="Make the job").click()
     expect(page.get_by_role("alert")).to_contain_text("Choose a file or a folder")
-    page.get_by_label("Name").fill("pump")
+    expect(page.get_by_label("Name")).to_have_value("pump")
     page.get_by_label("Data", exact=True).select_option("rows.csv")
     page.get_by_label("Compare models for").select_option("5 seconds")
     page.get_by_role("button", name="Make the job").click()

@@ -143,7 +143,7 @@ class Target:
         networks: whether it writes the network alone of a denoiser or a language model.
         forms: of models that it takes.
         shown_by: words in the names of forms of a proof that run what it writes.
-        proven_with: what `prove` is given where it runs no such form by itself.
+        not_run: why `prove` runs no such form by itself, and what runs one.
         writers: for kinds of files that the target writes whole ('forecaster', 'denoiser', 'language model'): content
             of the file and prefix of names -> files and notes.
     """
@@ -156,7 +156,7 @@ class Target:
     networks: bool = True
     forms: tuple[str, ...] = ("float", "int8")
     shown_by: str = "C99"
-    proven_with: str = "--with its folder"
+    not_run: str = "compared where given --with its folder"
     writers: Mapping[str, Callable[[Any, str], Exported]] = field(default_factory=dict)
 
     def notes(self, subject: Subject) -> str:

@@ -192,7 +192,7 @@ def compare_streams(
 def _odd(pairs: Sequence[PairRecord]) -> str:
     """Return the one form that differs from the reference where another one does not; empty where nobody can tell.
 
-    All forms are compiled from what one writer gave, so that a mistake in it is in all of them.
+    Where all differ, the mistake may be in the reference or in the code that one writer gave to all of them.
     """
     broken = [pair.second for pair in pairs if pair.breaks is not None]
     return broken[0] if len(broken) == 1 < len(pairs) else ""

@@ -63,5 +63,5 @@ TARGET = Target(
     forms=("int8",),
     networks=False,
     shown_by="Verilog",
-    proven_with="--device ice40-up5k, or --with its folder",
+    not_run="compared where given --device ice40-up5k, or --with its folder",
 )

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -61,15 +62,15 @@ def _ran(root: Path) -> list[tuple[str, JobRecord]]:
     return [(location, record) for _, location, record in sorted(ran, reverse=True, key=lambda job: job[:2])]
 
 
-def _list(request: Request, problem: str = "", *, status: int = 200) -> Response:
-    studio, name = studio_of(request), request.query_params.get("made", "")
+def _list(request: Request, problem: str = "", *, status: int = 200, made: str = "", data: str = "") -> Response:
+    studio, name = studio_of(request), request.query_params.get("made", made)
     if _own(studio.folder, name) is not None:
         return RedirectResponse(f"/job/{name}", 303)
     going = [run for run in studio.runs.unfinished() if run.steps]
     return render(
         request, "jobs.html", status=status, title="Jobs", known=list(_known(studio.folder)), ran=_ran(studio.folder),
         going=going, problem=problem, data=_data(studio.folder), budgets=_BUDGETS, name=name,
-        chosen=request.query_params.get("data", ""),
+        chosen=request.query_params.get("data", data),
     )  # fmt: skip
 
 
@@ -94,7 +95,9 @@ def _make(request: Request, form: FormData) -> Response:
     studio, file = studio_of(request), form.get("file")
     name, data, budget = (text_of(form, key).strip() for key in ("name", "data", "budget"))
     try:
-        if not _NAME.fullmatch(name) or (studio.folder / _OWN / name).exists():
+        # A job that ran has its results in the folder of its name.
+        taken = any((studio.folder / part / name).exists() for part in (_OWN, ""))
+        if taken or not _NAME.fullmatch(name) or name in shipped_jobs():
             raise InputError("a new name of letters, digits, '_' and '-'", repr(name[:60]), "", "Choose another name")
         if isinstance(file, UploadFile) and file.filename:
             data = keep(studio.folder, file.filename, file.file)
@@ -105,7 +108,10 @@ def _make(request: Request, form: FormData) -> Response:
         back = f"/jobs?{urlencode({'made': name, 'data': data})}"
         number = studio.jobs.start([*options, "--", str(studio.folder / _OWN / name)], name, back, ("jobs", "new"))
     except EdgewrightError as error:
-        return _list(request, error_text(error), status=400)
+        return _list(request, error_text(error), status=400, made=name, data=data)
+    except HTTPException:
+        gone = InputError("data in the studio's folder", repr(data[:80]), "", "Choose a file or a folder that is there")
+        return _list(request, error_text(gone), status=400, made=name)
     return RedirectResponse(f"/started/{number}", 303)
 
 

@@ -370,8 +370,9 @@ def _started(request: Request) -> Response:
         latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
         return RedirectResponse(f"/page/{quoted(latest.location)}" if latest else "/", 303)
     text = job.last_error_line() if code is not None else ""
+    failed = f"{job.name} could not be made" if job.command[:2] == ("jobs", "new") else "The run did not start"
     return render(
-        request, "started.html", title="Starting" if code is None else "The run did not start", going=code is None,
+        request, "started.html", title="Starting" if code is None else failed, going=code is None,
         reason=text or "the process exited unexpectedly", back=job.back,
     )  # fmt: skip
 

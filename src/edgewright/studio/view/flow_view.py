@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -168,8 +169,9 @@ def model_in(table: StateTable, path: Path, root: Path) -> Path | None:
 
 def models_for(path: Path, root: Path) -> dict[str, str]:
     """Return the language models below the studio's folder: how a table names each, and where it is."""
-    files = [file.relative_to(root) for file in sorted(root.rglob("*.language")) if file.is_file()]
-    shown = [file for file in files[:_MOST_FILES] if not any(part.startswith(".") for part in file.parts)]
+    files = itertools.islice(root.rglob("*.language"), _MOST_FILES)
+    places = sorted(file.relative_to(root) for file in files if file.is_file())
+    shown = [file for file in places if not any(part.startswith(".") for part in file.parts)]
     return {Path(os.path.relpath(root / file, path.parent)).as_posix(): file.as_posix() for file in shown}
 
 

@@ -37,7 +37,7 @@ def _parts(block: view.ViewBlock) -> Sequence[Block]:
         case view.Table():
             return [_grid(block)]
         case view.Matrix():
-            return [_grid(block.frequent)]
+            return [_grid(block.frequent)] if block.frequent.rows else []
         case view.Samples():
             return [_samples(block)]
         case view.Steps():

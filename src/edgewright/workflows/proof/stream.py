@@ -204,20 +204,19 @@ class _Proof:
         )
         note = "without the detectors" if self.watchers else ""
 
-        def run(content: Callable[[], bytes]) -> tuple[Stages, Stages]:
+        def run(form: str, content: Callable[[], bytes]) -> tuple[Stages, Stages]:
             module = importlib.import_module("edgewright.export.web.runner").WasmModel(content())
             answer = PROBABILITIES if self.manifest.labels else PREDICTION
-            own = replace(code, name=name, numbers=module.numbers, prefixes=())
+            own = replace(code, name=form, numbers=module.numbers, prefixes=())
             return self._both(own, _Module(module, fields, answer))
 
         if lacking:
             self.absent.append(AbsentForm(name=name, reason=lacking))
         elif len(self.exported.graph.inputs[0].shape) != PICTURE:
-            yield StreamForm(name, partial(run, self._written_module), note)
+            yield StreamForm(name, partial(run, name, self._written_module), note)
         for artefact in self.subject.of_kind("wasm") if not lacking else ():
-            yield StreamForm(
-                f"{artefact.name}, its stream {IN}", partial(run, partial(getattr, artefact, "content")), note
-            )
+            lies = f"{artefact.name}, its stream {IN}"
+            yield StreamForm(lies, partial(run, lies, partial(getattr, artefact, "content")), note)
 
     def _written_module(self) -> bytes:
         web = importlib.import_module("edgewright.export.targets.web")

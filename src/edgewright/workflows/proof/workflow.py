@@ -75,7 +75,7 @@ def _with_targets(record: ProofRecord, subject: Subject) -> ProofRecord:
     for name in contract.target_names():
         target = contract.find_target(name)
         if any(form in subject.graphs for form in target.forms) and not any(target.shown_by in form for form in known):
-            absent.append(AbsentForm(name=f"export --to {name}", reason=f"compared where given {target.proven_with}"))
+            absent.append(AbsentForm(name=f"export --to {name}", reason=target.not_run))
     return msgspec.structs.replace(record, absent=(*record.absent, *absent))
 
 

@@ -12,6 +12,8 @@ from edgewright.cli.interrupt import loading
 from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline
 from edgewright.schema.errors import InputError
 
+_NEW = "a folder that does not exist yet", "one that does"
+
 
 @declare(example="pump --data pump.csv --target state")
 def command(
@@ -36,7 +38,7 @@ def command(
 
     folder = Path(name)
     if folder.exists():
-        raise InputError("a folder that does not exist yet", "one that does", str(folder), "Choose another name")
+        raise InputError(*_NEW, str(folder), "Choose another name")
     if bool(data) == bool(word):
         raise InputError("either --data or --word", "both" if data else "neither", "jobs new")
     if data and (voice or takes):
@@ -58,7 +60,11 @@ def command(
 def _write(folder: Path, files: dict[Path, bytes]) -> Result:
     from edgewright.core.files import write_together
 
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        # Another command made it while this one read the data.
+        raise InputError(*_NEW, str(folder), "Choose another name") from None
     write_together(files)
     names, shown = sorted(path.name for path in folder.iterdir()), click.format_filename(folder)
     following = f"edgewright jobs run {shown}"
