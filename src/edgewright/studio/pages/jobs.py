@@ -62,8 +62,8 @@ def _ran(root: Path) -> list[tuple[str, JobRecord]]:
     return [(location, record) for _, location, record in sorted(ran, reverse=True, key=lambda job: job[:2])]
 
 
-def _list(request: Request, problem: str = "", *, status: int = 200, made: str = "", data: str = "") -> Response:
-    studio, name = studio_of(request), request.query_params.get("made", made)
+def _list(request: Request, problem: str = "", *, status: int = 200, new: str = "", data: str = "") -> Response:
+    studio, name = studio_of(request), request.query_params.get("made", new)
     if _own(studio.folder, name) is not None:
         return RedirectResponse(f"/job/{name}", 303)
     going = [run for run in studio.runs.unfinished() if run.steps]
@@ -96,8 +96,8 @@ def _make(request: Request, form: FormData) -> Response:
     name, data, budget = (text_of(form, key).strip() for key in ("name", "data", "budget"))
     try:
         # A job that ran has its results in the folder of its name.
-        taken = any((studio.folder / part / name).exists() for part in (_OWN, ""))
-        if taken or not _NAME.fullmatch(name) or name in shipped_jobs():
+        exists = any((studio.folder / part / name).exists() for part in (_OWN, ""))
+        if exists or not _NAME.fullmatch(name) or name in shipped_jobs():
             raise InputError("a new name of letters, digits, '_' and '-'", repr(name[:60]), "", "Choose another name")
         if isinstance(file, UploadFile) and file.filename:
             data = keep(studio.folder, file.filename, file.file)
@@ -108,10 +108,10 @@ def _make(request: Request, form: FormData) -> Response:
         back = f"/jobs?{urlencode({'made': name, 'data': data})}"
         number = studio.jobs.start([*options, "--", str(studio.folder / _OWN / name)], name, back, ("jobs", "new"))
     except EdgewrightError as error:
-        return _list(request, error_text(error), status=400, made=name, data=data)
+        return _list(request, error_text(error), status=400, new=name, data=data)
     except HTTPException:
         gone = InputError("data in the studio's folder", repr(data[:80]), "", "Choose a file or a folder that is there")
-        return _list(request, error_text(gone), status=400, made=name)
+        return _list(request, error_text(gone), status=400, new=name)
     return RedirectResponse(f"/started/{number}", 303)
 
 
