@@ -89,6 +89,39 @@ def test_a_recording_survives_leaving_the_page(root: Path, opener: Opener, micro
     expect(kept).to_have_count(0)
 
 
+def test_a_recording_stays_until_its_form_is_accepted(root: Path, opener: Opener, microphone_file: Path) -> None:
+    microphone_file.write_bytes(wav_bytes(np.sin(np.arange(20 * 16_000) / 8)[:, None] * 0.5, 16_000))
+    kept = root / ".edgewright" / "recordings"
+    page = opener("/label", viewport=SCREENS[1])
+    page.set_default_timeout(60_000)
+    page.get_by_role("button", name="Record now").click()
+    expect(page.locator("#file-heard")).to_contain_text(re.compile(r"^[2-9]\.\d s heard$"), timeout=60_000)
+    page.get_by_label("Classes").fill(",")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("[role=alert]")).to_contain_text("classes")
+    page.get_by_role("complementary", name="Recordings").get_by_role("link", name="Go on").click()
+    expect(page.locator("#file-heard")).to_contain_text("goes on")
+    page.get_by_label("Classes").fill("tone")
+    page.get_by_label("Seconds of a window").fill("0.5")
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url("**/label/recording*.labelling")
+    page.wait_for_timeout(500)
+    assert list(kept.iterdir()) == []
+
+
+def test_a_recording_that_is_deleted_elsewhere_says_so(root: Path, opener: Opener, microphone_file: Path) -> None:
+    microphone_file.write_bytes(wav_bytes(np.sin(np.arange(20 * 16_000) / 8)[:, None] * 0.5, 16_000))
+    page = opener("/label")
+    page.get_by_role("button", name="Record now").click()
+    expect(page.locator("#file-heard")).to_contain_text(re.compile(r"^[2-9]\.\d s heard$"), timeout=60_000)
+    (path,) = (root / ".edgewright" / "recordings").iterdir()
+    path.unlink()
+    expect(page.locator("#file-heard")).to_contain_text("one that was kept or deleted")
+    page.get_by_role("button", name="Stop").click()
+    assert page.evaluate("document.querySelector('#file').files[0].size") > 44 + 2 * 2 * 16_000
+    assert not path.exists()
+
+
 def test_a_coach_is_trained_from_the_list(root: Path, opener: Opener) -> None:
     page = opener("/coach")
     page.get_by_label("Folder of recordings").fill("nowhere")

@@ -82,13 +82,27 @@ def test_a_phone_records_and_then_runs_the_model(studio: tuple[str, Path], brows
     context.close()
 
 
-def _left(page: Page) -> None:
-    """Leave the page while it records: what was recorded is there on return, and is kept by a click."""
+def _recording(page: Page) -> None:
     page.get_by_label("Label").fill("left")
     page.get_by_label("Person").fill("Ann")
     page.get_by_label("Seconds").fill("20")
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#status")).to_contain_text(re.compile("Recording: .* [1-9] s"), timeout=20_000)
+
+
+def _left(page: Page) -> None:
+    """Leave the page while it records: what was recorded is there on return, and is kept by a click."""
+    _recording(page)
+    page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
+    page.reload()
+    expect(page.locator("#left")).to_be_hidden()
+    _recording(page)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(page.locator("#left-words")).to_contain_text("were recorded when you left this page")
+    page.get_by_role("button", name="Delete it").click()
+    _recording(page)
     page.goto(page.url.rstrip("/") + "/static/style.css")
     page.go_back()
     expect(page.locator("#left-words")).to_contain_text("were recorded when you left this page")

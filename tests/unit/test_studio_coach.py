@@ -47,11 +47,15 @@ def test_what_is_no_reading_is_refused_in_a_sentence(studio: Client) -> None:
 def test_a_recording_is_judged_drawn_and_kept(studio: Client) -> None:
     if not has_speech():
         left_out("espeak-ng is not installed")
-    form = {"text": "A red bear", "keep": "yes"}
+    address = "/recording/0123456789abcdef"
+    studio.post(address, params={"at": 0, "back": "/coach/job/my.coach"}, content=b"\1\0")
+    form = {"text": "A red bear", "keep": "yes", "recording": "0123456789abcdef"}
+    assert studio.get(address).status_code == 200
     answer = studio.post("/coach/job/my.coach", data=form, files={"file": wav(2.0)})
     assert answer.status_code == 200
     assert re.findall(r'<th scope="row">(\w+)</th><td>[A-Z ]+</td>', answer.text) == ["a", "red", "bear"]
     assert '<svg class="waveform"' in answer.text
+    assert studio.get(address).status_code == 404
     assert "Progress" in studio.get("/coach/job/my.coach").text
     short = studio.post("/coach/job/my.coach", data=form, files={"file": wav(0.1)})
     assert short.status_code == 400

@@ -36,7 +36,7 @@ from edgewright.schema.trace import Trace
 from edgewright.studio.jobs import Jobs
 from edgewright.studio.local_server import TooLargeError
 from edgewright.studio.paths import RECORD, run_folder
-from edgewright.studio.recordings import recordings
+from edgewright.studio.recordings import offered_recordings
 from edgewright.studio.summaries import Runs
 from edgewright.trace.record import read_trace
 from edgewright.trace.sentences.readiness import state_of
@@ -172,9 +172,10 @@ def render(
         context: what the template needs; `title` is needed by all.
     """
     studio = studio_of(request)
+    came_from = request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/"))
     text = studio.templates.get_template(template).render(
         tabs=[page for page in studio.tabs if page.tab], here=request.url.path, folder=str(studio.folder),
-        kept_recordings=recordings(studio.folder), **context,
+        kept_recordings=offered_recordings(studio.folder, came_from), **context,
     )  # fmt: skip
     return HTMLResponse(text, status)
 

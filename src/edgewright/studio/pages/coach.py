@@ -22,6 +22,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
 from edgewright.studio.paths import below
+from edgewright.studio.recordings import delete_recording
 
 _WIDTH, _WAVE, _PHONES, _WORDS = 960.0, 110.0, 22.0, 20.0
 _COLUMNS = 480
@@ -159,6 +160,7 @@ def _listen(request: Request, form: FormData) -> Response:
             reading = _part("log").keep(_log(path), reading, np.asarray(sound), datetime.now(UTC).astimezone())
     except EdgewrightError as error:
         return _page(request, text=text, problem=error_text(error), status=400)
+    delete_recording(studio_of(request).folder, text_of(form, "recording"))
     return _page(request, text=text, reading=reading, picture=waveform_svg(sound, rate, reading.words))
 
 

@@ -24,6 +24,7 @@ from edgewright.language.labelling.review import how_of, shown, todo
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
 from edgewright.studio.paths import below, keep
+from edgewright.studio.recordings import delete_recording
 from edgewright.studio.view.drawing import draw_window
 
 MODES = {"next": "What to label next", "audit": "Audit", "second": "Second opinion"}
@@ -99,6 +100,7 @@ def _create(request: Request, form: FormData) -> Response:
         return _list(request, str(error.detail), status=400)
     except EdgewrightError as error:
         return _list(request, error_text(error), status=400)
+    delete_recording(root, text_of(form, "recording"))
     return RedirectResponse(studio_of(request).templates.filters["path"](f"/label/{path.name}"), 303)
 
 

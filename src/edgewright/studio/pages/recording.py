@@ -7,10 +7,11 @@ import io
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from edgewright.studio.frame import Page, form_of, page_of, studio_of, text_of
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import Page, error_text, form_of, page_of, studio_of, text_of
 from edgewright.studio.paths import keep
 from edgewright.studio.recordings import add_part, recording_path, wav_of
 
@@ -24,16 +25,22 @@ async def _part(request: Request) -> Response:
     given, root, samples = request.query_params, studio_of(request).folder, await request.body()
     at = given.get("at", "")
     position = int(at) if at.isdecimal() and len(at) < 9 else 0
-    await run_in_threadpool(add_part, root, str(request.path_params["name"]), given.get("back", ""), position, samples)
+    name, back = str(request.path_params["name"]), given.get("back", "")
+    try:
+        await run_in_threadpool(add_part, root, name, back, position, samples)
+    except EdgewrightError as error:
+        return PlainTextResponse(error_text(error), 400)
     return Response(status_code=204)
 
 
 def _end(request: Request, form: FormData) -> Response:
     """Keep a recording as a file of the studio's data, or delete it."""
-    root = studio_of(request).folder
+    root, do = studio_of(request).folder, text_of(form, "do")
     path = recording_path(root, str(request.path_params["name"]))
+    if do not in ("keep", "delete"):
+        raise InputError("keep or delete", repr(do[:20]), "do")
     address = "/data"
-    if text_of(form, "do") == "keep":
+    if do == "keep":
         address = f"/data/at/{keep(root, 'recording.wav', io.BytesIO(wav_of(path)))}"
     path.unlink(missing_ok=True)
     return RedirectResponse(address, 303)

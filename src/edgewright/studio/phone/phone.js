@@ -34,7 +34,10 @@ async function record() {
   }
   going = true;
   lost = 0;
-  const leave = () => rows.length && localStorage.setItem(LEFT, JSON.stringify(recording(rate, rows)));
+  const leave = () => {
+    if (lost || !rows.length) return;
+    try { localStorage.setItem(LEFT, JSON.stringify(recording(rate, rows.slice(0, seconds * rate)))); } catch { /* More than a phone keeps of a page. */ }
+  };
   addEventListener("pagehide", leave);
   const started = performance.now();
   while (open && rows.length < seconds * rate) {
@@ -84,6 +87,9 @@ at("record").addEventListener("submit", async (event) => {
     at("start").textContent = "Start";
   }
 });
+
+// A page out of the back/forward cache would go on with a gap: it is loaded anew, and offers what was recorded.
+addEventListener("pageshow", (event) => event.persisted && ending && location.reload());
 
 const left = JSON.parse(localStorage.getItem(LEFT));
 if (left) {

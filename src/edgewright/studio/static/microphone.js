@@ -33,55 +33,71 @@ function wav(pieces, rate) {
 for (const button of document.querySelectorAll("[data-record]")) {
   const RATE = 16000, LONGEST = 60, PART = 16, field = document.getElementById(button.dataset.record), word = button.textContent;
   const say = (text) => { document.getElementById(`${field.id}-heard`).textContent = text; };
-  let stop = null, pieces = [], name = "", sent = 0, resumed = false;
-  const length = () => pieces.reduce((sum, piece) => sum + piece.length, 0);
+  let stop = null, pieces = [], name = "", sent = 0, sending = false, trouble = "", resumed = false;
+  const length = (some) => some.reduce((sum, piece) => sum + piece.length, 0);
   // What was heard since the last part goes to the studio, which keeps it when this page is left.
-  const part = (send) => {
-    const rest = pieces.slice(sent);
-    if (!rest.length) return;
-    const query = new URLSearchParams({ at: 2 * pieces.slice(0, sent).reduce((sum, piece) => sum + piece.length, 0), back: location.pathname + location.search });
-    sent = pieces.length;
-    send(`/recording/${name}?${query}`, pcm(rest).buffer);
+  const address = () => `/recording/${name}?${new URLSearchParams({ at: 2 * length(pieces.slice(0, sent)), back: location.pathname + location.search })}`;
+  const heard = () => say(`${(length(pieces) / RATE).toFixed(1)} s heard${trouble}`);
+  const post = async () => {
+    if (sending) return;
+    sending = true;
+    try {
+      while (pieces.length - sent >= (stop ? PART : 1)) {
+        const recorded = pieces, count = pieces.length, answer = await fetch(address(), { method: "POST", body: pcm(pieces.slice(sent)).buffer });
+        const sentence = answer.ok ? "" : `. Not kept by the studio: ${await answer.text()}`;
+        if (recorded !== pieces) continue;
+        trouble = sentence;
+        if (sentence) break;
+        sent = Math.max(sent, count);
+      }
+    } catch { trouble = ". The studio does not answer: this recording is only on this page."; }
+    sending = false;
+    if (trouble) heard();
   };
-  const post = (address, body) => { fetch(address, { method: "POST", body, keepalive: true }).catch(() => say("The studio does not answer: this recording is only on this page.")); };
+  // A browser sends 64 KiB of a page that is left.
+  const leave = () => { if (pieces.length > sent) navigator.sendBeacon(address(), pcm(pieces.slice(sent, sent + 31)).buffer); };
   const forget = () => { if (name) navigator.sendBeacon(`/recording/${name}/end`, new URLSearchParams({ do: "delete" })); };
   const fill = () => {
     const carried = new DataTransfer();
     carried.items.add(new File([wav(pieces, RATE)], "recording.wav", { type: "audio/wav" }));
     field.files = carried.files;
     field.dispatchEvent(new Event("change", { bubbles: true }));
+    used.value = name;
   };
-  const end = () => { stop(); stop = null; button.textContent = word; part(post); fill(); };
+  const end = () => { stop(); stop = null; button.textContent = word; post(); fill(); };
   const resume = async () => {
     const known = /^#recording=([0-9a-f-]+)$/.exec(location.hash)?.[1];
     if (!known || stop) return;
     const answer = await fetch(`/recording/${known}`);
     if (!answer.ok) return;
     pieces = [Float32Array.from(new Int16Array((await answer.arrayBuffer()).slice(44)), (value) => value / 32767)];
-    name = known; sent = 1; resumed = true;
+    name = known; sent = 1; trouble = ""; resumed = true;
     fill();
-    say(`${(length() / RATE).toFixed(1)} s heard; ${word} goes on.`);
+    say(`${(length(pieces) / RATE).toFixed(1)} s heard; ${word} goes on.`);
     document.getElementById(`recording-${known}`)?.remove();
     history.replaceState(null, "", location.pathname + location.search);
   };
   button.hidden = !navigator.mediaDevices;
   button.addEventListener("click", async () => {
     if (stop) { end(); return; }
-    if (!resumed) { forget(); pieces = []; sent = 0; name = Array.from(crypto.getRandomValues(new Uint8Array(16)), (value) => value.toString(16).padStart(2, "0")).join(""); }
+    if (!resumed) { forget(); pieces = []; sent = 0; trouble = ""; name = Array.from(crypto.getRandomValues(new Uint8Array(16)), (value) => value.toString(16).padStart(2, "0")).join(""); }
     resumed = false;
     try {
       stop = await microphone(RATE, (piece) => {
         pieces.push(piece);
-        const seconds = length() / RATE;
-        say(`${seconds.toFixed(1)} s heard`);
-        if (pieces.length - sent >= PART) part(post);
-        if (stop && seconds >= LONGEST) end();
+        heard();
+        if (pieces.length % PART === 0) post();
+        if (stop && length(pieces) >= LONGEST * RATE) end();
       });
       button.textContent = "Stop";
     } catch (error) { say(`The browser gives no microphone: ${error.message}`); }
   });
-  addEventListener("pagehide", () => part((address, body) => navigator.sendBeacon(address, body)));
+  addEventListener("pagehide", leave);
   addEventListener("hashchange", resume);
-  field.form.addEventListener("submit", forget);
+  // The studio deletes its parts once it has used the form's file, and keeps them all where it refuses the form.
+  const used = Object.assign(document.createElement("input"), { type: "hidden", name: "recording" });
+  field.form.append(used);
+  field.addEventListener("change", () => { used.value = ""; });
+  field.form.addEventListener("submit", () => { if (stop) end(); leave(); sent = pieces.length; });
   resume();
 }
