@@ -66,7 +66,7 @@ def offered_recordings(root: Path, came_from: str) -> list[Recording]:
         root: the studio's folder.
         came_from: address of the page whose link or form leads here, which records no more.
     """
-    return [one for one in recordings(root) if one.age_s >= _SETTLED_S or one.back == came_from]
+    return [kept for kept in recordings(root) if kept.age_s >= _SETTLED_S or kept.back == came_from]
 
 
 def delete_recording(root: Path, name: str) -> None:
