@@ -35,6 +35,7 @@ from edgewright.export.answering import ensure_extension
 from edgewright.export.contract import Subject
 from edgewright.export.targets.extension import build_extension
 from edgewright.export.targets.native import TARGET
+from edgewright.export.web import module
 from edgewright.export.web.module import zig_command
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
@@ -347,7 +348,7 @@ def test_wrong_use_is_one_line(tmp_path: Path, cli: Cli, monkeypatch: pytest.Mon
     assert text.count("\n") == 1
     text = cli("export", model, "--to", "c99", "--system", "linux-aarch64", "--out", out, code=2)
     assert "--to native" in text
-    monkeypatch.setattr(cross, "zig_command", lambda: ())
+    monkeypatch.setattr(module, "zig_command", lambda: ())
     text = cli("export", model, "--to", "native", "--out", out, code=2)
     assert "pip install 'edgewright[web]'" in text
     assert text.count("\n") == 1
