@@ -23,7 +23,7 @@ from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.base import Network
 from edgewright.pipeline.fitting import Flow
-from edgewright.pipeline.material import Material
+from edgewright.pipeline.material import Material, subset_rows
 from edgewright.pipeline.package.variants import Form, answering, calibration_rows, make_forms
 from edgewright.pipeline.run_folder.job import Job
 from edgewright.pipeline.whole_graph import graph_of
@@ -82,11 +82,14 @@ def repaired_forms(job: Job, fitted: Fitted) -> tuple[list[Form], Repair]:
 
 
 def _choosing(material: Material) -> NDArray[np.int64]:
-    """Return the samples that choose: a fit to amounts is too near to what it was trained on, so validation alone."""
+    """Return the samples that choose, drawn where they are read in parts.
+
+    A fit to amounts is too near to what it was trained on, so validation alone.
+    """
     validation = material.sides.validation
     if material.task == "regression" and len(validation):
-        return validation
-    return np.union1d(validation, calibration_rows(material))
+        return subset_rows(material.samples, validation)
+    return subset_rows(material.samples, np.union1d(validation, calibration_rows(material)))
 
 
 def forms_as_repaired(job: Job, fitted: Fitted, name: str) -> list[Form]:
