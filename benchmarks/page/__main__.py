@@ -65,11 +65,9 @@ def main() -> int:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for seen in served(Path(folder) / "runs", fleet(Path(folder))):
-            # The map is what a person looks at while a rollout goes on; the others have no promise.
-            promised = seen.address == "/fleet"
-            reached.append(not promised or seen.cpu_s <= LIMIT_S)
+            reached.append(seen.cpu_s <= LIMIT_S)
             figures = [f"{1e3 * seen.cpu_s:.0f} ms", f"{1e3 * seen.wall_s:.0f} ms", f"{seen.size / 1e3:.0f} kB"]
-            rows.append([seen.address, *figures, verdict(reached[-1]) if promised else "-"])
+            rows.append([seen.address, *figures, verdict(reached[-1])])
     heads = [f"page of a fleet of {DEVICES:,} devices", "processor", "wall clock", "size", "at most 200 ms"]
     print(markdown(heads, rows))
     return 0 if all(reached) else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import hmac
 from typing import Any
 
 import msgspec
@@ -11,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewright.fleet.protocol.plans import parser
-from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide, held_out, listed, position
+from edgewright.fleet.protocol.plans.decision import (
+    Moment,
+    Traits,
+    decide,
+    first_stage,
+    held_out,
+    listed,
+    position,
+    stage_by_place,
+)
 from edgewright.fleet.protocol.plans.options import PlanOptions, make_plan
 from edgewright.fleet.protocol.plans.validation import check
 from edgewright.fleet.protocol.plans.windows import is_open, open_s, opens_in, parse, say
@@ -51,6 +61,25 @@ def test_a_place_is_from_0_up_to_100_and_never_changes(device: str, salt: str) -
     assert 0.0 <= here < 100.0
     assert here == position(salt, "p", device)
     assert len(listed(salt, device)) == 64
+
+
+def test_the_stage_of_a_place_is_the_stage_of_the_traits_where_the_place_alone_decides() -> None:
+    short = plan(stages=STAGES[:3])
+    stage_of = stage_by_place(short)
+    assert stage_of is not None
+    stages = {device: stage_of(device) for device in (f"{number:032x}" for number in range(2000))}
+    assert stages == {device: first_stage(short, traits(device)) for device in stages}
+    assert set(stages.values()) == {0, 1, 2, None}
+    assert stage_by_place(plan(holdout=5.0)) is None
+    cohorts = {"north": Cohort(tags=("north",))}
+    invited = tuple(msgspec.structs.replace(stage, cohorts=("north",)) for stage in STAGES)
+    assert stage_by_place(plan(stages=invited, cohorts=cohorts)) is None
+
+
+@given(ids, st.binary(max_size=100))
+def test_a_digest_is_the_hmac_of_rfc_2104(device: str, salt: bytes) -> None:
+    expected = hmac.digest(salt, f"device\0{device}".encode(), "sha256").hex()
+    assert listed(salt.hex(), device) == expected
 
 
 def test_places_are_even_and_do_not_follow_from_one_plan_to_the_next() -> None:

@@ -36,13 +36,13 @@ def is_simulated(path: Path) -> bool:
 
     False for what cannot be read or names no recordings. Of a folder the files that hold recordings count.
     """
-    if path.is_dir():
-        files = [
-            entry for entry in path.rglob("*") if entry.suffix.lower() in _RECORDINGS and entry.name != LABELS_FILE
-        ]
-        shown = [entry for entry in files if not entry.name.startswith(".")]
-        return bool(shown) and all(map(is_simulated, shown))
     try:
+        if path.is_dir():
+            files = [
+                entry for entry in path.rglob("*") if entry.suffix.lower() in _RECORDINGS and entry.name != LABELS_FILE
+            ]
+            shown = [entry for entry in files if not entry.name.startswith(".")]
+            return bool(shown) and all(map(is_simulated, shown))
         if path.suffix.lower() == ".zip":
             return all(comment_of(io.BytesIO(data)).startswith(PREFIX) for _, data in wav_files(path))
         if path.suffix.lower() == ".wav":

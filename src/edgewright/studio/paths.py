@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from edgewright.data.preview import read_preview
 from edgewright.data.sources.folder import reader_of
 from edgewright.schema.errors import InputError
+from edgewright.trace.journal import journals
 
 RECORD, JOB_RECORD = "trace.json", "job.json"
 
@@ -51,9 +52,26 @@ def run_folder(root: Path, name: str) -> Path:
     return folder
 
 
+def exists(path: Path) -> bool:
+    """Return whether there is a file or folder; none has a path that is longer than paths may be."""
+    return os.path.exists(path)  # noqa: PTH110 - `Path.exists` raises an error for a long path
+
+
+def journal_file(root: Path, identity: str) -> Path:
+    """Return where the journal of a run is or was kept.
+
+    Raises:
+        HTTPException: 404 for what names no journal.
+    """
+    if "/" in identity or "\0" in identity or identity.startswith(".") or len(identity.encode()) > _LONGEST_JOURNAL:
+        raise HTTPException(404, "Run not found.")
+    return journals(root) / f"{identity}.jsonl"
+
+
 FOLDER = "data"
 """Folder below the studio's that files are kept in."""
 _LONGEST = 80
+_LONGEST_JOURNAL = 240
 _MOST_ALIKE = 1000
 
 

@@ -96,8 +96,8 @@ def _make(request: Request, form: FormData) -> Response:
     name, data, budget = (text_of(form, key).strip() for key in ("name", "data", "budget"))
     try:
         # A job that ran has its results in the folder of its name.
-        exists = any((studio.folder / part / name).exists() for part in (_OWN, ""))
-        if exists or not _NAME.fullmatch(name) or name in shipped_jobs():
+        known = _NAME.fullmatch(name) and any((studio.folder / part / name).exists() for part in (_OWN, ""))
+        if known or not _NAME.fullmatch(name) or name in shipped_jobs():
             raise InputError("a new name of letters, digits, '_' and '-'", repr(name[:60]), "", "Choose another name")
         if isinstance(file, UploadFile) and file.filename:
             data = keep(studio.folder, file.filename, file.file)

@@ -34,6 +34,8 @@ _ENDING = ".labelling"
 # Machine labels of an audit that is drawn here.
 _SAMPLE = 100
 _MOST_FILES = 20_000
+# Bytes of a data file's name that its label set has, too.
+_LONGEST = 200
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -94,7 +96,8 @@ def _create(request: Request, form: FormData) -> Response:
         source = below(root, data)
         items = import_module("edgewright.language.labelling.items")
         window = _window(source, text_of(form, "seconds").strip())
-        path = next(free for free in _free(root / source.stem) if not free.exists())
+        stem = source.stem.encode()[:_LONGEST].decode(errors="ignore")
+        path = next(free for free in _free(root / stem) if not free.exists())
         items.make(path, source, items.read_items(source, window=window), classes)
     except HTTPException as error:
         return _list(request, str(error.detail), status=400)

@@ -19,10 +19,10 @@ from starlette.routing import Route
 
 from edgewright.studio.frame import Page, form_of, fragment, page_of, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import cancel
-from edgewright.studio.paths import JOB_RECORD
+from edgewright.studio.paths import JOB_RECORD, journal_file
 from edgewright.trace.blocks.charts import draw
 from edgewright.trace.blocks.race_picture import race_figure
-from edgewright.trace.journal import Progress, journals, parse_progress, read_progress
+from edgewright.trace.journal import Progress, parse_progress, read_progress
 from edgewright.trace.sections.training import charts
 from edgewright.trace.sentences.observations import observe_next
 
@@ -31,12 +31,6 @@ LOOK, ASK, BEAT = 0.25, 1.0, 15.0
 _ROWS = 40
 # A run's folder carries a time a little before its journal, as libraries are loaded in between, or after its race.
 _BEFORE, _AFTER = 120.0, 900.0
-
-
-def _journal(request: Request, identity: str) -> Path:
-    if "/" in identity or "\0" in identity or identity.startswith("."):
-        raise HTTPException(404, "Run not found.")
-    return journals(studio_of(request).folder) / f"{identity}.jsonl"
 
 
 def finished_place(request: Request, identity: str) -> str:
@@ -78,7 +72,7 @@ def _view(progress: Progress) -> dict[str, Any]:
 
 def _answer(request: Request) -> Response:
     identity = str(request.path_params["identity"])
-    path = _journal(request, identity)
+    path = journal_file(studio_of(request).folder, identity)
     if not path.exists():
         location, name = finished_place(request, identity), identity.rsplit("-", 2)[0]
         if not location and (studio_of(request).folder / name / JOB_RECORD).is_file():
@@ -94,7 +88,7 @@ def _answer(request: Request) -> Response:
 async def _events(request: Request) -> Response:
     """Server-sent events: the page's parts whenever the journal grew, then where the run lies."""
     identity = str(request.path_params["identity"])
-    path = _journal(request, identity)
+    path = journal_file(studio_of(request).folder, identity)
     try:
         # Kept open: a run that finishes removes its journal, and its last lines can still be read.
         journal = path.open("rb")
@@ -146,7 +140,7 @@ def _event(name: str, data: object) -> bytes:
 
 def _cancel(request: Request, form: FormData) -> Response:
     identity = text_of(form, "run")
-    path = _journal(request, identity)
+    path = journal_file(studio_of(request).folder, identity)
     if not path.exists():
         raise HTTPException(404, "This run has ended.")
     progress = read_progress(path)

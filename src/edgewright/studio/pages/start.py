@@ -24,9 +24,9 @@ from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, form_of, page_of, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import AT_ONCE
-from edgewright.studio.paths import RECORD, below, keep, run_folder
+from edgewright.studio.paths import RECORD, below, exists, journal_file, keep, run_folder
 from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, table_of, value_at
-from edgewright.trace.journal import FOLDER, journals, read_progress
+from edgewright.trace.journal import FOLDER, read_progress
 from edgewright.trace.record import read_trace
 
 PIPELINES = "pipelines"
@@ -82,7 +82,7 @@ def _base(request: Request, record: Any) -> tuple[str, str]:  # noqa: ANN401 - q
     table = table_of(text, file.name)
     for room, key in (("data", "path"), ("training", "synthetic"), ("model", "backbone")):
         path = value_at(table, f"{room}.{key}")
-        if isinstance(path, str) and path and (file.parent / path).exists():
+        if isinstance(path, str) and path and exists(file.parent / path):
             # A draft is kept in another folder.
             table[room][key] = str(file.parent / path)
     return f"pipeline={name}", changed_text(text, table)
@@ -96,8 +96,8 @@ def _recorded(request: Request, key: str, location: str) -> dict[str, Any]:
         if not config:
             raise InputError("a run with its configuration", "a record of an older version", location)
         return config
-    path = journals(root) / f"{location}.jsonl"
-    if "/" in location or not path.is_file():
+    path = journal_file(root, location)
+    if not path.is_file():
         raise HTTPException(404, "The journal of that run is deleted.")
     return dict(read_progress(path).opening.config)
 

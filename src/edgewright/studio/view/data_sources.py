@@ -17,7 +17,7 @@ from edgewright.data.load import find_kind, guess
 from edgewright.data.sources.folder import FolderConfig, labels_file
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.paths import RECORD, below, run_folder
+from edgewright.studio.paths import RECORD, below, exists, run_folder
 from edgewright.trace.record import read_trace
 
 _SUBJECT = "The editor edits the labels file of a folder of recordings"
@@ -161,7 +161,7 @@ def of_run(root: Path, location: str) -> Origin:
     config = convert_table(trace.config, PipelineConfig, location)
     reported = trace.provenance.data_path or config.data.get("path")
     path = str(Path(reported).absolute()) if isinstance(reported, str) and reported else None
-    if path is not None and not Path(path).exists():
+    if path is not None and not exists(Path(path)):
         raise InputError(
             "the data the run was fitted on", "no such file or folder", path, "Restore them, or run it again"
         )

@@ -35,6 +35,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.trace import BudgetRow
 from edgewright.search.architecture.estimates import digest, untrained_end
+from edgewright.studio.paths import exists
 from edgewright.studio.view.data_cache import Opened, Shelf, cut_some, stamp
 from edgewright.studio.view.data_sources import Origin
 
@@ -183,7 +184,7 @@ class Previews:
 def _origin(config: PipelineConfig) -> Origin:
     """Return the data of a pipeline; a change of their files is noticed where they have a path."""
     location = config.data.get("path")
-    path = str(location) if location and Path(str(location)).exists() else None
+    path = str(location) if location and exists(Path(str(location))) else None
     return Origin(
         "draft", f"{config.name} [data]", dict(config.data), path,
         seed=config.seed, window=config.window, task=config.task,

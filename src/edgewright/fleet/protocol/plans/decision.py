@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
+import functools
+import hashlib
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -147,11 +149,33 @@ def first_stage(plan: Plan, traits: Traits) -> int | None:
 
 
 WHOLE = 100.0
+_BLOCK = 64
+"""Bytes of a block of SHA-256."""
 
 
 def _digest(salt: str, *words: str) -> bytes:
-    """Return the HMAC-SHA256 (RFC 2104) of words joined by a zero byte, which no word contains."""
-    return hmac.digest(bytes.fromhex(salt), "\0".join(words).encode(), "sha256")
+    """Return the HMAC-SHA256 (RFC 2104) of words joined by a zero byte, which no word contains.
+
+    Many devices differ in the last word alone: the hashes of what precedes it are copied.
+    """
+    return _ended_hash(*_hash_states(salt, "\0".join((*words[:-1], ""))), words[-1])
+
+
+def _ended_hash(inner: hashlib._Hash, outer: hashlib._Hash, word: str) -> bytes:
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(word.encode())
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+@functools.lru_cache(256)
+def _hash_states(salt: str, begin: str) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """Return the inner hash of an HMAC after the beginning of a message, and its outer hash."""
+    key = bytes.fromhex(salt)
+    key = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C))
+    inner.update(begin.encode())
+    return inner, outer
 
 
 def _percent(digest: bytes) -> float:
@@ -179,6 +203,23 @@ def held_out(salt: str, plan: str, device: str, percent: float) -> bool:
     The hash differs from that of `position`, so the hold-out group is a random sample of every stage.
     """
     return _percent(_digest(salt, "holdout", plan, device)) < percent
+
+
+def stage_by_place(plan: Plan) -> Callable[[str], int | None] | None:
+    """Return the function from a device's id to its first stage where its place alone decides; None where more does.
+
+    It needs no traits, so that a look at all devices of a large fleet takes a fraction of the time of `first_stage`.
+    """
+    if plan.holdout or any(stage.cohorts for stage in plan.stages):
+        return None
+    ends = [stage.percent for stage in plan.stages]
+    inner, outer = _hash_states(plan.salt, f"place\0{plan.id}\0")
+
+    def stage_of(device: str) -> int | None:
+        stage = bisect_right(ends, _percent(_ended_hash(inner, outer, device)))
+        return stage if stage < len(ends) else None
+
+    return stage_of
 
 
 def listed(salt: str, device: str) -> str:

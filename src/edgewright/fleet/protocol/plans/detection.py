@@ -145,6 +145,7 @@ def _at_most(missing: int, count: int, share: float) -> float:
     ))  # fmt: skip
 
 
+@functools.lru_cache(1024)
 def _bounds(members: int, share: float) -> tuple[int, int]:
     """Return bounds of the number of devices that a share reaches, each with a probability of 95 %."""
     mean, variance = members * share, members * share * (1.0 - share)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import Moment, decide
+from edgewright.fleet.protocol.plans.decision import Moment, decide, stage_by_place
 from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.protocol.plans.windows import open_s
 from edgewright.fleet.repository.releases import listed
@@ -53,11 +53,11 @@ class Lag:
         self._now, self._grace_s = now, POLLS * max(every, _POLL_S)
         # A rollout with a pace lets devices wait for their turn.
         self._plans = [
-            (plan_of(row["body"]), standing_of(row))
+            (plan_of(row["body"]), standing_of(row), stage_by_place(plan_of(row["body"])))
             for row in rows
             if now - row["entered"] > self._grace_s and (row["state"] == "finished" or not plan_of(row["body"]).pace)
         ]
-        names = [plan.id for plan, _ in self._plans]
+        names = [plan.id for plan, *_ in self._plans]
         # After an operator let a device retry a release, its earlier failures are no reason to stay without it.
         again = sa.and_(outcomes.c.counter == _D.retry_release, outcomes.c.number <= _D.retry_after)
         failed = (
@@ -72,8 +72,11 @@ class Lag:
         """Return how a device, a row of `devices`, is behind; None if it is not."""
         if row["quarantined"] or row["last_report_at"] is None:
             return None
-        for plan, standing in self._plans:
+        for plan, standing, by_place in self._plans:
             if plan.release.product != row["product"] or plan.release.counter <= row["counter"]:
+                continue
+            mine = standing.stage if by_place is None else by_place(row["id"])
+            if mine is None or mine > standing.stage:
                 continue
             since = max(standing.entered, row["enrolled_at"])
             if open_s(plan.windows, since, self._now) <= self._grace_s:
@@ -94,7 +97,7 @@ class Lag:
     def everyone(self, connection: sa.Connection) -> dict[str, Late]:
         """Return all devices that are behind, by id."""
         counters: dict[str, int] = {}
-        for plan, _ in self._plans:
+        for plan, *_ in self._plans:
             release = plan.release
             counters[release.product] = max(counters.get(release.product, 0), release.counter)
         behind: dict[str, Late] = {}
@@ -103,7 +106,8 @@ class Lag:
             _D.last_report_at, _D.enrolled_at,
         )  # fmt: skip
         for product, counter in counters.items():
-            for row in connection.execute(sa.select(*columns).where(_D.product == product, _D.counter < counter)):
+            query = sa.select(*columns).where(_D.product == product, _D.counter < counter)
+            for row in connection.execute(query).all():
                 if (late := self.late(row._mapping)) is not None:
                     behind[row.id] = late
         return behind

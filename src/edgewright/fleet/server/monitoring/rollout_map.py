@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import first_stage, position
+from edgewright.fleet.protocol.plans.decision import first_stage, stage_by_place
 from edgewright.fleet.server.database.rollout_rows import next_due, plan_of, standing_of, traits_of
 from edgewright.fleet.server.database.tables import devices, outcomes, rollouts
 from edgewright.fleet.server.endpoint import RefusedError
-from edgewright.fleet.server.rollouts.offered import Fate, RolloutTimes, offered_devices
+from edgewright.fleet.server.rollouts.offered import Fate, RolloutTimes, counting, offered_devices
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_watch import MapState, RolloutMap, StageDevices
 
 _BY_FATE: dict[Fate, MapState] = {"failed": "failed", "confirmed": "healthy", "lost": "silent", "away": "silent"}
 _C = devices.c
-_COLUMNS = (_C.id, _C.counter, _C.enrolled_at, _C.quarantined, _C.given, _C.profile, _C.product, _C.floor, _C.version)
+_COLUMNS = (_C.id, _C.counter, _C.given, _C.profile, _C.product, _C.floor, _C.version)
 
 
 def rollout_map(connection: sa.Connection, name: str, now: float, every: float) -> RolloutMap:
@@ -43,28 +40,30 @@ def rollout_map(connection: sa.Connection, name: str, now: float, every: float) 
         finished=standing.state == "finished",
     )  # fmt: skip
     fates = {device.device: device.fate for device in offered_devices(connection, plan, times)}
-    by_place = _by_place(plan)
-    stage_of = by_place or (lambda row: first_stage(plan, traits_of(row._mapping)))
+    by_place = stage_by_place(plan)
     stages: list[Counter[MapState]] = [Counter() for _ in plan.stages]
     state: MapState
-    outside, aborted = 0, standing.state == "aborted"
+    aborted = standing.state == "aborted"
     reverted = _reverted(connection, plan) if aborted else frozenset()
-    query = sa.select(*_COLUMNS[: 4 if by_place else None]).where(
-        _C.product == plan.release.product, _C.status == "active"
-    )
-    for device in connection.execute(query):
-        name, counter, enrolled_at, quarantined = device[:4]
-        stage = None if quarantined or enrolled_at > plan.enrolled else stage_of(device)
+    here = (_C.product == plan.release.product, _C.status == "active")
+    counted = sa.select(*_COLUMNS[: 2 if by_place else None]).where(*here, *counting(plan))
+    members = connection.execute(counted).all()
+    outside = connection.execute(sa.select(sa.func.count()).where(*here)).scalar_one() - len(members)
+    for device in members:
+        name, counter = device[:2]
+        stage = by_place(name) if by_place else first_stage(plan, traits_of(device._mapping))
         if stage is None:
             outside += 1
             continue
         fate = fates.get(name)
-        if aborted and fate in ("confirmed", "open"):
+        if fate is None:
+            state = "waiting"
+        elif aborted and fate in ("confirmed", "open"):
             state = _after_abort(plan, counter, confirmed=fate == "confirmed", reverted=name in reverted)
         elif fate == "open":
             state = "trial" if counter == plan.release.counter else "allowed"
         else:
-            state = "waiting" if fate is None else _BY_FATE[fate]
+            state = _BY_FATE[fate]
         stages[stage][state] += 1
     return RolloutMap(
         stages=tuple(
@@ -91,16 +90,3 @@ def _after_abort(plan: Plan, counter: int, *, confirmed: bool, reverted: bool) -
     if plan.revert is not None and counter == plan.revert.counter:
         return "returned"
     return "returned" if counter < release and (confirmed or reverted) else "healthy" if confirmed else "waiting"
-
-
-def _by_place(plan: Plan) -> Callable[[sa.Row[Any]], int | None] | None:
-    """Return the function from a device's row to its first stage where its place alone decides: a third of the time."""
-    if plan.holdout or any(stage.cohorts for stage in plan.stages):
-        return None
-    ends = [stage.percent for stage in plan.stages]
-
-    def stage_of(row: sa.Row[Any]) -> int | None:
-        stage = bisect_right(ends, position(plan.salt, plan.id, row[0]))
-        return stage if stage < len(ends) else None
-
-    return stage_of

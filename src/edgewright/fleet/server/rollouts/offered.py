@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.protocol.layout import DAY, REPORT_EVERY
-from edgewright.fleet.protocol.plans.gates import SPOILT, Vote, failed
+from edgewright.fleet.protocol.plans.gates import FAILED, SPOILT, Vote, failed
 from edgewright.fleet.server.database.tables import boards_of, devices, intents, outcomes
 from edgewright.schema.boards import pending
 from edgewright.schema.fleet_plan import Plan
@@ -182,12 +182,12 @@ def _ended(connection: sa.Connection, plan: Plan) -> tuple[dict[str, bool], set[
     query = (
         sa.select(devices.c.id, o.what, o.because, devices.c.boards)
         .join(devices, devices.c.id == o.device)
-        .where(o.plan == plan.id, o.counter == plan.release.counter, *counting(plan))
-        .order_by(o.device, o.number)
+        .where(o.plan == plan.id, o.counter == plan.release.counter, o.what.in_(("confirmed", *FAILED)))
+        .where(*counting(plan))
     )
     failed_by_device: dict[str, bool] = {}
     waiting = set()
-    for row in connection.execute(query):
+    for row in connection.execute(query).all():
         bad = failed(row.what, row.because)
         if bad is False and waits_for_boards(plan, row.boards):
             waiting.add(row.id)  # what its boards do with the release is not known yet

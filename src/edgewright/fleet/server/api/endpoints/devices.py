@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -242,14 +243,16 @@ async def _overview(call: Call) -> Overview:
         shut = sa.select(count).where(devices.c.quarantined, devices.c.status == "active")
         counters: dict[str, dict[int, int]] = {}
         here = devices.c.status != "retired"
-        grouped = sa.select(devices.c.product, devices.c.counter, count).where(here)
-        for product, counter, number in connection.execute(grouped.group_by(devices.c.product, devices.c.counter)):
-            counters.setdefault(product, {})[counter] = number
-        by_phase = connection.execute(sa.select(devices.c.phase, count).where(here).group_by(devices.c.phase))
-        phases = {row[0]: row[1] for row in by_phase}
+        kinds = (devices.c.product, devices.c.counter, devices.c.phase)
+        phases = Counter[str]()
+        grouped = sa.select(*kinds, count).where(here).group_by(*kinds)
+        for product, counter, phase, number in connection.execute(grouped):
+            releases = counters.setdefault(product, {})
+            releases[counter] = releases.get(counter, 0) + number
+            phases[phase] += number
         return Overview(
             devices=sum(n for per_release in counters.values() for n in per_release.values()),
-            counters=counters, phases=phases,
+            counters=counters, phases=dict(phases),
             reporting=connection.execute(reported).scalar_one(), quarantined=connection.execute(shut).scalar_one(),
             history_due=backlog(connection, call.plane.limits.keep, call.now),
         )  # fmt: skip
