@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-jobs bench-shadows
+BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows
 .PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
@@ -99,6 +99,10 @@ bench-speakers: install
 # Heartbeats beside the repository, each of 22 patients left out three times; some minutes of training.
 bench-patients: install
 	$(BIN)/python -m benchmarks.patients
+
+# Three public sets beside the repository; every second person is left out, and ten minutes of processor.
+bench-guard: install
+	$(BIN)/python -m benchmarks.guard
 
 # Public sets beside the repository, and peers of the jobs in an environment of their own; ten minutes.
 bench-jobs: install

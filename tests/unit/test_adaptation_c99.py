@@ -90,8 +90,16 @@ def rows_of(
     return np.ascontiguousarray(rows), learner
 
 
-def built(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in {**files, "main.c": _MAIN}.items():
+# The same after a start with the counts of an older state.
+_OLDER = (
+    _MAIN.replace("(void)argc;\n    m_undo(&state);", "(void)argc;\n    m_undo(&state);\n"
+                  "    state.lead = (uint16_t)atoi(argv[1]);\n    state.behind = (uint16_t)atoi(argv[2]);")
+    .replace("left = atol(argv[1]);", "left = -1;")
+)  # fmt: skip
+
+
+def built(folder: Path, files: Mapping[str, str], main: str = _MAIN) -> Path:
+    for name, text in {**files, "main.c": main}.items():
         (folder / name).write_text(text, encoding="utf-8")
     flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O1", "-fsanitize=undefined,address"]
     flags += ["-fno-sanitize-recover=all"]
@@ -110,20 +118,22 @@ def test_c_learns_the_bytes_of_the_reference(layer: AdaptLayer, tmp_path: Path) 
         assert output == state_bytes(learner.state)
 
 
-def test_c_halves_comparisons_as_the_reference(tmp_path: Path) -> None:
+def test_c_goes_on_with_the_counts_of_an_older_state_as_the_reference(tmp_path: Path) -> None:
+    """A state of version 0.2 has counts where the lead and a zero are now: both forms go on with their difference."""
     need("gcc")
-    factory_layer = factory("output", weight_limit=1, bias_limit=0, replays=0)
-    hidden, labels = blocks(shifted=False)
-    order = np.arange(1200) % len(hidden)
-    hidden, labels, learner = hidden[order], labels[order], Learner(factory_layer)
-    given = np.roll(learner.outputs(hidden), 1, axis=1)
-    for example, outputs, label in zip(hidden, given, labels, strict=True):
-        learner.learn(example, int(outputs.argmax()), int(label))
-    assert 512 < learner.state.better < 1024
-    rows = np.concatenate([hidden + factory_layer.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)
-    program = built(tmp_path, write_adapt_c99(factory_layer, name="m"))
-    output = subprocess.run([program, "-1"], input=rows.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-    assert output == state_bytes(learner.state)
+    factory_layer = factory("output", weight_limit=9000)
+    program = built(tmp_path, write_adapt_c99(factory_layer, name="m"), _OLDER)
+    for lead, behind in ((1024, 301), (301, 1024), (2, 1), (0, 0)):
+        rows, _ = rows_of(factory_layer)
+        learner = Learner(factory_layer)
+        learner.state.lead, learner.state.behind = lead, behind
+        outputs = learner.outputs(rows[:, :WIDTH].astype(np.int64) - factory_layer.spec.zero)
+        for row, given in zip(rows.astype(np.int64), outputs, strict=True):
+            learner.learn(row[:WIDTH] - factory_layer.spec.zero, int(given.argmax()), int(row[-1]))
+        output = subprocess.run(
+            [program, str(lead), str(behind)], input=rows.tobytes(), stdout=subprocess.PIPE, check=True
+        ).stdout
+        assert output == state_bytes(learner.state)
 
 
 def test_c_judges_a_class_without_examples_as_the_reference(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_c_and_an_emulated_core_learn_as_python(run: Path) -> None:
         ("state->kept < 8", "state->kept < 40"),
         ("INT64_C(1) <<", "INT64_C(0) <<"),
         ("right ? 128 : 0", "right ? 0 : 128"),
-        ("right && !factory_right", "right && factory_right"),
+        ("- factory_right;", "+ factory_right;"),
     ],
 )
 def test_a_planted_fault_is_found(run: Path, planted: tuple[str, str]) -> None:

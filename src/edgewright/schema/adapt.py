@@ -26,8 +26,8 @@ class AdaptSpec(msgspec.Struct, frozen=True, kw_only=True):
         pool: labelled examples that are kept to learn from again and to judge what was learned.
         replays: of examples in the pool, after each new one.
         gain: per cent of the kept examples by which errors must fall before learned answers are used; changed labels of
-            test vectors count as errors where their class has no kept example. Once there were 64 examples, errors on
-            those that were not learned yet must fall by two or more.
+            test vectors count as errors where their class has no kept example. Once there were 64 examples, the learned
+            layer must also lead on those that were not learned yet; by a full lead, errors need only not grow.
         drop: per cent of the test vectors whose label may change; beyond it the factory's layer answers.
     """
 

@@ -33,15 +33,16 @@ class State:
         pool: their hidden bytes less the zero point, uint8, (pool, width).
         seed: of the generator; cursor: class of the last replay; kept: examples in the pool.
         examples: learned so far.
-        better: examples that only the learned layer answered right, before it learned from them, uint16, as are
-        worse: those that only the factory's layer answered right.
+        lead: examples that only the learned layer answered right, before it learned from them, less those that only
+            the factory's layer did; never below 0 nor above 8, so that it forgets; uint16.
+        behind: 0; a state of version 0.2 has a count here that is taken off `lead` at the next example; uint16.
         used: 1 where the learned layer answers, 0 where the factory's does.
     """
 
     # Fields with their types, wide ones first: a C struct in this order has no holes.
     KINDS: ClassVar[tuple[tuple[str, str], ...]] = (
         ("bias", "<i4"), ("sums", "<i4"), ("seed", "<u4"), ("examples", "<u4"), ("weights", "<i2"), ("counts", "<u2"),
-        ("kept", "<u2"), ("better", "<u2"), ("worse", "<u2"), ("cursor", "u1"), ("used", "u1"), ("owners", "u1"),
+        ("kept", "<u2"), ("lead", "<u2"), ("behind", "<u2"), ("cursor", "u1"), ("used", "u1"), ("owners", "u1"),
         ("pool", "u1"),
     )  # fmt: skip
     weights: Numbers
@@ -54,8 +55,8 @@ class State:
     cursor: int = 0
     kept: int = 0
     examples: int = 0
-    better: int = 0
-    worse: int = 0
+    lead: int = 0
+    behind: int = 0
     used: int = 0
 
 

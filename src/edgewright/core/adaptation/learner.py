@@ -25,9 +25,10 @@ _MOST_COUNTED = 4096
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223  # of the generator (Knuth, The Art of Computer Programming 2, 3.3.4)
 # A pool of fewer examples, or of one class, judges nothing.
 _FEWEST = 8
-# Errors by which the learned layer must be better on examples before it learned from them, once there were so many: the
-# first of a class are wrong before they are learned. The counts are halved at the last number.
-_FEWEST_WON, _FEWEST_COMPARED, _MOST_COMPARED = 2, 64, 1024
+# Once there were so many examples, the learned layer must lead by so many on those that it had not learned yet: the
+# first of a class are wrong before they are learned. A lead stays between 0 and the last number (Page's CUSUM, 1954; an
+# e-detector of Shin, Ramdas and Rinaldo, 2023): bad first steps and good old times are forgotten alike.
+FEWEST_COMPARED, LEAD, FULL_LEAD = 64, 4, 8
 # After so many examples a class without one is no longer one that a calibration has yet to show: without replays of its
 # test vectors it would be forgotten.
 _LONG = 128
@@ -100,10 +101,8 @@ class Learner:
     def _compare(self, right: bool, factory_right: bool) -> None:
         """Count an example that one layer alone answers right, before it is learned: afterwards every layer is good."""
         state = self.state
-        if max(state.better, state.worse) == _MOST_COMPARED:
-            state.better, state.worse = state.better >> 1, state.worse >> 1
-        state.better += right and not factory_right
-        state.worse += factory_right and not right
+        lead = state.lead - state.behind + right - factory_right
+        state.lead, state.behind = min(max(lead, 0), FULL_LEAD), 0
 
     def _count(self, hidden: Numbers, label: int) -> None:
         state = self.state
@@ -191,18 +190,21 @@ class Learner:
         """Return whether errors fall by enough, and few enough test vectors change their label.
 
         Errors are those on kept examples, where rare classes weigh as much as others, and test vectors of classes
-        without one that change their label. Of many examples they also fall on those that were not learned yet.
+        without one that change their label. Of many examples they also fall on those that were not learned yet; by a
+        full lead there, those on kept examples need only not grow.
         """
         spec, state = self.factory.spec, self.state
         owners = state.owners[: state.kept]
         labels = owners & 127
         if state.kept < _FEWEST or (labels == labels[0]).all():
             return False
-        if state.examples >= _FEWEST_COMPARED and state.better - state.worse < _FEWEST_WON:
+        if state.examples >= FEWEST_COMPARED and state.lead < LEAD:
             return False
         before = int((owners < 128).sum())
         after = int((self.outputs(state.pool[: state.kept]).argmax(axis=1) != labels).sum())
         enough, vectors, expected = max(spec.gain * state.kept, 1), self.factory.vectors, self.factory.expected
+        if state.lead == FULL_LEAD:
+            enough = 0
         if (before - after) * 100 < enough:
             return False
         changed = self.outputs(vectors).argmax(axis=1) != expected

@@ -33,6 +33,9 @@
 #define $precision_less 9
 #define $precision_right 10
 #define $bias_right 7
+#define $compared 64
+#define $lead 4
+#define $full 8
 
 /* block source */
 #include "@_adapt.h"
@@ -121,27 +124,24 @@ static void @_adapt_keep(@_adapt_state *state, const uint8_t *hidden, int label,
 }
 
 $method
-/* Counts an example, before it is learned, that one layer alone answers right. */
+/* Counts an example, before it is learned, that one layer alone answers right: a lead between 0 and $full. */
 static void @_adapt_compare(@_adapt_state *state, const uint8_t *hidden, int factory_right, int label) {
     int8_t out[$classes];
-    if (state->better == 1024 || state->worse == 1024) {
-        state->better /= 2;
-        state->worse /= 2;
-    }
     @_adapt_forward(state, hidden, out);
-    const int right = @_adapt_first(out) == label;
-    state->better = (uint16_t)(state->better + (right && !factory_right));
-    state->worse = (uint16_t)(state->worse + (factory_right && !right));
+    const int lead = state->lead - state->behind + (@_adapt_first(out) == label) - factory_right;
+    state->lead = (uint16_t)@_adapt_clip(lead, 0, $full);
+    state->behind = 0;
 }
 
 /* Errors fall by enough, and few enough test vectors change their label. Errors are those on kept examples, and test
- * vectors of classes without one that change their label. They also fall on examples that were not learned yet. */
+ * vectors of classes without one that change their label. They also fall on examples that were not learned yet; by a
+ * full lead there, those on kept examples need only not grow. */
 static int @_adapt_judge(const @_adapt_state *state) {
     int counts[$classes], before = 0, after = 0, changed = 0;
     int8_t out[$classes];
     @_adapt_members(state->owners, state->kept, counts);
     if (state->kept < 8 || counts[state->owners[0] & 127] == state->kept ||
-        (state->examples >= 64 && state->better - state->worse < 2)) {
+        (state->examples >= $compared && state->lead < $lead)) {
         return 0;
     }
     for (int k = 0; k < state->kept; ++k) {
@@ -149,7 +149,7 @@ static int @_adapt_judge(const @_adapt_state *state) {
         @_adapt_forward(state, state->pool + k * $width, out);
         after += @_adapt_first(out) != (state->owners[k] & 127);
     }
-    const int least = $gain * state->kept > 1 ? $gain * state->kept : 1;
+    const int gain = $gain * state->kept > 1 ? $gain * state->kept : 1, least = state->lead == $full ? 0 : gain;
     if ((before - after) * 100 < least) {
         return 0;
     }

@@ -20,7 +20,7 @@ typedef struct {
     int32_t bias[$classes];
 $sums    uint32_t seed, examples;
     int16_t weights[$classes * $width];
-    uint16_t counts[$classes], kept, better, worse;
+    uint16_t counts[$classes], kept, lead, behind;
     uint8_t cursor, used; /* used: the learned layer answers, not the factory's */
     uint8_t owners[$pool];
     uint8_t pool[$pool * $width];
