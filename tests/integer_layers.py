@@ -37,11 +37,12 @@ def to_tflite(network: IntegerNetwork, *, float_ends: bool = False) -> bytes:
     return tflite.to_tflite(network, float_ends=float_ends)
 
 
-def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True) -> NDArray[Any]:
-    """Return answers of LiteRT, row by row, with its reference kernels or its own choice."""
+def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True, delegates: bool = True) -> NDArray[Any]:
+    """Return answers of LiteRT, row by row, with its reference kernels or its own choice, XNNPACK among it or not."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+    own = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    kind = OpResolverType.BUILTIN_REF if reference else own
     interpreter = Interpreter(model_content=model, experimental_op_resolver_type=kind)
     interpreter.allocate_tensors()
     places = [detail["index"] for detail in interpreter.get_input_details()]
@@ -278,6 +279,30 @@ def add(rng: np.random.Generator) -> IntegerNetwork:
     )
 
 
+def table(rng: np.random.Generator) -> IntegerNetwork:
+    """Return a function of one byte, and the same of its result."""
+    source, target = _value(rng, (3, 4, 5)), _value(rng, (3, 4, 5))
+    tables = rng.integers(-128, 128, (2, 256)).astype(np.int8)
+    return _network(
+        [source, target, _value(rng, (3, 4, 5))],
+        [
+            IntegerOperator(kind="table", inputs=(n,), output=n + 1, arrays={"table": entries})
+            for n, entries in enumerate(tables)
+        ],
+    )
+
+
+def multiply(rng: np.random.Generator) -> IntegerNetwork:
+    """Return a value times its mean over height and width, or times itself on another grid."""
+    shape = (int(rng.integers(1, 9)), int(rng.integers(1, 9)), int(rng.integers(1, 9)))
+    first = _value(rng, shape)
+    other = IntegerOperator(kind=str(rng.choice(["mean", "quantise"])), inputs=(0,), output=1)
+    second = _value(rng, (1, 1, shape[2]) if other.kind == "mean" else shape, first.scale, 0.6)
+    target = _value(rng, shape, 60 * first.scale * second.scale, 0.4)
+    product = IntegerOperator(kind="multiply", inputs=(0, 1), output=2, activation=_activation(rng))
+    return _network([first, second, target], [other, product])
+
+
 def lstm(rng: np.random.Generator) -> IntegerNetwork:
     """Return an LSTM over a window, whose gates saturate now and then; the last state or all."""
     channels, units, samples = (int(rng.integers(1, 14)) for _ in range(3))
@@ -334,7 +359,9 @@ LAYERS: dict[str, Make] = {
     "max_pool": _pool("max_pool"),
     "mean": mean,
     "add": add,
+    "multiply": multiply,
     "relu": relu,
+    "table": table,
     "logistic": _unit("logistic"),
     "softmax": _unit("softmax"),
     "quantise": quantise,

@@ -95,6 +95,10 @@ def _add(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays
     return _clamped(twice(parts[0] + parts[1], multiplier[2], shift[2]), operator, output)
 
 
+def _multiply(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    return _scaled((arrays[0] - inputs[0].zero) * (arrays[1] - inputs[1].zero), operator, output)
+
+
 def _again(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
     return _scaled(arrays[0] - inputs[0].zero, operator, output)
 
@@ -204,7 +208,8 @@ def _gru(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays
 
 _RUNS: dict[str, Run] = {
     "dense": _dense, "conv": _conv, "depthwise": _depthwise, "average_pool": _average_pool, "max_pool": _max_pool,
-    "mean": _mean, "add": _add, "relu": _again, "quantise": _again, "logistic": _logistic, "softmax": _softmax,
+    "mean": _mean, "add": _add, "relu": _again, "quantise": _again, "logistic": _logistic, "table": _logistic,
+    "multiply": _multiply, "softmax": _softmax,
     "lstm": _lstm, "gru": _gru, "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose,
     "slice": _slice,
 }  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from edgewright.core.integer.qdq import Integers
+from edgewright.core.integer.reader import BY_VALUE
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import everything
@@ -15,6 +17,8 @@ WEIGHTED = ("Gemm", "Conv", "LSTM", "GRU")
 # Operators that a network may have between its boundary and its last weights.
 _NETWORK = frozenset({*WEIGHTED, "Relu", "Clip", "Add", "Sigmoid", "MaxPool", "AveragePool", "GlobalAveragePool",
                       "GlobalMaxPool", "Pad", "Reshape", "Flatten", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip
+# Those between two roundings to bytes: what becomes a table, and what moves bytes.
+_BETWEEN_BYTES = BY_VALUE | {"Cast", "Concat", "Gather", "Slice"}
 _TOLERANCE = 1e-3
 
 
@@ -60,6 +64,8 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
     rank = len(shapes[draft.source.name])
     rows = {short[name] for name, value in shapes.items() if name in short and value.shape[:1] == (rank,)}
     complete = msgspec.structs.replace(complete, boundary=_boundary(complete, rows))
+    if not complete.boundary and any(node.op == "QuantizeLinear" for node in complete.nodes):
+        complete = _of_integers(complete, rows)
     _independent(complete)
     return complete
 
@@ -111,17 +117,27 @@ def _last(draft: Draft, value: str) -> DraftNode | None:
     return node
 
 
-def _boundary(graph: Graph, rows: set[str]) -> str:
+def _of_integers(graph: Graph, rows: set[str]) -> Graph:
+    """Return the graph with a boundary where functions of single bytes lie between its layers, too."""
+    wide = msgspec.structs.replace(graph, boundary=_boundary(graph, rows, _NETWORK | _BETWEEN_BYTES))
+    try:
+        return wide if wide.boundary and Integers(wide).read() else graph
+    except InputError:
+        return graph
+
+
+def _boundary(graph: Graph, rows: set[str], network: frozenset[str] = _NETWORK) -> str:
     """Return the input of the first weights if only operators of a network follow up to the last weights; else empty.
 
     Args:
         graph: graph whose nodes have names.
         rows: values with one row for each sample; a network has no others.
+        network: operators that it may have.
     """
     weighted = [i for i, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     if not weighted:
         return ""
-    start = _unrounded(graph, graph.nodes[weighted[0]].inputs[0])
+    start = _unrounded(graph, graph.nodes[weighted[0]].inputs[0], network)
     if start in graph.constants or start not in rows:
         return ""
     reached = {start}
@@ -132,17 +148,17 @@ def _boundary(graph: Graph, rows: set[str]) -> str:
         if node.op == "DequantizeLinear" and not computed:
             reached.update(node.outputs)
             continue
-        if node.op not in _NETWORK or not reached.issuperset(computed) or not rows.issuperset(node.outputs):
+        if node.op not in network or not reached.issuperset(computed) or not rows.issuperset(node.outputs):
             return ""
         reached.update(node.outputs)
     return start
 
 
-def _unrounded(graph: Graph, name: str) -> str:
+def _unrounded(graph: Graph, name: str, network: frozenset[str]) -> str:
     """Return the float value before the first rounding on the path to a value, where the integers begin."""
     producers = {node.outputs[0]: node for node in graph.nodes}
     current, node = name, producers.get(name)
-    while node is not None and node.op in _NETWORK:
+    while node is not None and node.op in network:
         current = node.inputs[0] if node.op == "QuantizeLinear" else current
         node = producers.get(node.inputs[0])
     return current

@@ -11,13 +11,15 @@ import msgspec
 import numpy as np
 
 from edgewright.core.integer.network import with_rounding
+from edgewright.core.integer.tables import BYTES, applied, with_tables
+from edgewright.core.kernels import prepare
 from edgewright.core.operators._attributes import same_padding
 from edgewright.graph.from_tflite_file import Operator, parse_tflite
 from edgewright.graph.from_tflite_recurrent import last_state
+from edgewright.graph.from_tflite_tables import alpha_of, table_of
 from edgewright.graph.from_tflite_walk import Walk, reads
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerNetwork, Rounding
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, Rounding
 
 _LARGEST_FILE = 1 << 28
 # What a kernel's preparation gives for scales no writer makes: the file is damaged.
@@ -51,7 +53,7 @@ def read_tflite(source: Path | str | bytes, name: str = "", *, rounding: Roundin
         return network
     try:
         with np.errstate(all="ignore"):
-            return with_rounding(network, rounding)
+            return with_tables(with_rounding(network, rounding))
     except _MISFIT as error:
         raise InputError("scales a kernel can have", " ".join(str(error).split()), f"model {title}") from None
 
@@ -169,7 +171,7 @@ def places(walk: Walk, operator: Operator) -> None:
     """
     source = walk.value(operator.inputs[0])
     before = walk.operators[-1] if walk.operators else None
-    begin, end, steps = (_integers(walk, operator, index) for index in (1, 2, 3))
+    begin, end, steps = (walk.integers(operator, index) for index in (1, 2, 3))
     masks = [operator.option(field) for field in range(5)]
     if last_state(walk, operator, begin, masks):
         return
@@ -194,7 +196,7 @@ def places(walk: Walk, operator: Operator) -> None:
 @reads("SLICE")
 def cut(walk: Walk, operator: Operator) -> None:
     """Neighbours along one axis that is not the batch."""
-    source, begin, size = walk.value(operator.inputs[0]), _integers(walk, operator, 1), _integers(walk, operator, 2)
+    source, begin, size = walk.value(operator.inputs[0]), walk.integers(operator, 1), walk.integers(operator, 2)
     shape = walk.shape(source)
     if {len(begin), len(size)} != {len(shape) + 1} or begin[0] or size[0] not in (-1, 1):
         raise InputError("a SLICE that keeps the batch axis", f"{begin}, {size}", operator.name)
@@ -208,13 +210,53 @@ def cut(walk: Walk, operator: Operator) -> None:
     walk.add(operator, "slice", (source,), lengths, numbers=numbers)
 
 
-@reads("ADD")
-def add(walk: Walk, operator: Operator) -> None:
-    """Two values of one shape."""
-    sources = tuple(walk.value(i) for i in operator.inputs)
-    if len(sources) != 2 or walk.shape(sources[0]) != walk.shape(sources[1]):
+@reads("ADD", "MUL")
+def two(walk: Walk, operator: Operator) -> None:
+    """Sum or product of two values, or of one and a number.
+
+    Raises:
+        InputError: for shapes that go together in another way.
+    """
+    if operator.inputs[0] in walk.indices:
+        if walk.integers(operator, 1) != (128,):
+            raise InputError("a table that begins with the byte -128", "another", operator.name)
+        walk.indices[operator.outputs[0]] = walk.indices[operator.inputs[0]]
+        return
+    kind, activation = {"ADD": "add", "MUL": "multiply"}[operator.name], _activation(operator, 0)
+    constants = [i for i in operator.inputs if walk.file.tensors[i].array is not None]
+    sources = tuple(walk.value(i) for i in operator.inputs if i not in constants)
+    # The factor of one row for all places comes second.
+    sources = tuple(sorted(sources, key=lambda number: -int(np.prod(walk.shape(number)))))
+    shape = walk.shape(sources[0]) if sources else ()
+    if len(constants) == len(sources) == 1:
+        _with_number(walk, operator, kind, sources[0], constants[0])
+        return
+    row = kind == "multiply" and len(sources) == 2 and walk.shape(sources[1]) == (1, 1, *shape[2:])
+    if len(sources) != 2 or (walk.shape(sources[1]) != shape and not row):
         raise InputError("two values of one shape", str([walk.shape(s) for s in sources]), operator.name)
-    walk.add(operator, "add", sources, walk.shape(sources[0]), activation=_activation(operator, 0))
+    walk.add(operator, kind, sources, shape, activation=activation)
+
+
+def _with_number(walk: Walk, operator: Operator, kind: str, source: int, tensor: int) -> None:
+    """Append a sum or product of a value and a number: of a byte it is a table.
+
+    Raises:
+        InputError: for several numbers.
+    """
+    number, value = walk.file.tensors[tensor], walk.values[source]
+    if number.array is None or number.array.size != 1:
+        raise InputError("two values, or one and a number", f"several in {number.name!r}", operator.name)
+    activation = _activation(operator, 0)
+    if not value.scale:
+        constant = np.asarray(number.array, np.float32).reshape(())
+        walk.add(operator, kind, (source,), value.shape, activation=activation, arrays={"constant": constant})
+        return
+    grids = value, walk.grid(tensor, ())
+    target = walk.grid(operator.outputs[0], value.shape)
+    whole = IntegerOperator(kind=kind, inputs=(0, 1), output=2, activation=activation)  # type: ignore[arg-type]
+    ready = prepare(whole, grids, target, "litert")
+    table = applied(ready, list(grids), target, BYTES, np.broadcast_to(number.array.ravel(), 256))
+    walk.add(operator, "table", (source,), value.shape, arrays={"table": table})
 
 
 @reads("RELU", "RELU6", "LOGISTIC")
@@ -225,20 +267,40 @@ def by_itself(walk: Walk, operator: Operator) -> None:
     walk.add(operator, kind, (source,), walk.shape(source), activation=activation)
 
 
-@reads("GELU")
-def gelu(walk: Walk, operator: Operator) -> None:
-    """Of real numbers, by the error function or, where the option says so, by tanh.
+@reads("ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOG", "TANH")
+def unary(walk: Walk, operator: Operator) -> None:
+    """Functions of one number: of a byte they are a table."""
+    source = walk.value(operator.inputs[0])
+    value, shape = walk.values[source], walk.shape(source)
+    if value.scale:
+        table = table_of(operator, value, walk.grid(operator.outputs[0], shape))
+        walk.add(operator, "table", (source,), shape, arrays={"table": table})
+        return
+    arrays = {"alpha": np.asarray(alpha_of(operator), np.float32)} if operator.name == "LEAKY_RELU" else {}
+    numbers = {"approximate": (int(bool(operator.option(0, "u8"))),)} if operator.name == "GELU" else {}
+    walk.add(operator, operator.name.lower(), (source,), shape, arrays=arrays, numbers=numbers)
+
+
+@reads("CAST")
+def cast(walk: Walk, operator: Operator) -> None:
+    """Bytes that become the indices of a table."""
+    kinds = tuple(walk.file.tensors[i].dtype for i in (operator.inputs[0], operator.outputs[0]))
+    if kinds != ("int8", "int32"):
+        raise InputError("a CAST of bytes to int32, which a table is looked up by", " to ".join(kinds), operator.name)
+    walk.indices[operator.outputs[0]] = walk.value(operator.inputs[0])
+
+
+@reads("GATHER")
+def gather(walk: Walk, operator: Operator) -> None:
+    """Look bytes up in a table of 256, as a function of one byte is written.
 
     Raises:
-        InputError: for bytes, which have no operator of their own in C and in TFLM.
+        InputError: for any other choice of entries.
     """
-    source = walk.value(operator.inputs[0])
-    if walk.values[source].scale:
-        got = repr(walk.file.tensors[operator.outputs[0]].name)
-        do = "Convert the model as float, or with RELU in its place"
-        raise InputError("GELU of real numbers", f"of bytes, {got}", operator.name, do)
-    numbers = {"approximate": (int(bool(operator.option(0, "u8"))),)}
-    walk.add(operator, "gelu", (source,), walk.shape(source), numbers=numbers)
+    table, source = walk.file.tensors[operator.inputs[0]].array, walk.indices.get(operator.inputs[1])
+    if source is None or table is None or table.shape != (256,) or table.dtype != np.int8:
+        raise InputError("a GATHER of 256 bytes by bytes", "another one", operator.name)
+    walk.add(operator, "table", (source,), walk.shape(source), arrays={"table": table})
 
 
 @reads("SOFTMAX")
@@ -263,7 +325,7 @@ def reshape(walk: Walk, operator: Operator) -> None:
 @reads("TRANSPOSE")
 def transpose(walk: Walk, operator: Operator) -> None:
     """Read a transpose; the batch axis stays first."""
-    source, order = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    source, order = walk.value(operator.inputs[0]), walk.integers(operator, 1)
     shape = walk.shape(source)
     if sorted(order) != list(range(len(shape) + 1)) or order[0] != 0:
         raise InputError("an order that keeps the batch axis", str(order), operator.name)
@@ -274,8 +336,12 @@ def transpose(walk: Walk, operator: Operator) -> None:
 @reads("PAD", "PADV2")
 def pad(walk: Walk, operator: Operator) -> None:
     """Read padding of height and width with 0; the lowest number for a max pool alone."""
-    source, widths = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    source, widths = walk.value(operator.inputs[0]), walk.integers(operator, 1)
     shape = walk.shape(source)
+    if len(shape) == 2 and len(widths) == 6:
+        # A window has a height of 1.
+        source, shape = walk.reshaped(source, (1, *shape)), (1, *shape)
+        widths = (*widths[:2], 0, 0, *widths[2:])
     if len(shape) != 3 or len(widths) != 8 or any(widths[:2]) or any(widths[6:]) or not 0 <= min(widths) <= 1 << 16:
         raise InputError("padding of height and width", str(widths), operator.name)
     top, bottom, left, right = widths[2:6]
@@ -290,13 +356,15 @@ def pad(walk: Walk, operator: Operator) -> None:
             raise InputError("padding with 0, or with the lowest number before a max pool", f"{fill.item():g}", "PADV2")
         walk.lowest[operator.outputs[0]] = source, (top, left, bottom, right)
         return
-    walk.add(operator, "pad", (source,), out, numbers={"pads": (top, left, bottom, right)})
+    final = walk.declared(operator.outputs[0])
+    window = {"final": final} if len(final) == 2 and (1, *final) == out else {}
+    walk.add(operator, "pad", (source,), out, numbers={"pads": (top, left, bottom, right)}, **window)
 
 
 @reads("MEAN")
 def mean(walk: Walk, operator: Operator) -> None:
     """Over height and width, or over the samples of a window."""
-    source, axes = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    source, axes = walk.value(operator.inputs[0]), walk.integers(operator, 1)
     shape = walk.shape(source)
     if len(shape) == 2 and axes == (1,) and not operator.option(0, "u8"):
         source, axes, shape = walk.reshaped(source, (1, *shape)), (1, 2), (1, *shape)
@@ -336,12 +404,3 @@ def dequantise(walk: Walk, operator: Operator) -> None:
     if operator.outputs[0] not in walk.file.outputs:
         raise InputError("float values at the ends of an int8 model only", "one inside", operator.name)
     walk.alias(operator.outputs[0], walk.value(operator.inputs[0]))
-
-
-def _integers(walk: Walk, operator: Operator, index: int) -> tuple[int, ...]:
-    integers: Array | None = None
-    if len(operator.inputs) > index and operator.inputs[index] >= 0:
-        integers = walk.file.tensors[operator.inputs[index]].array
-    if integers is None or integers.dtype.kind != "i" or integers.size > 64:
-        raise InputError("constant integers", "computed ones", f"{operator.name}, input {index}")
-    return tuple(int(n) for n in integers.ravel())

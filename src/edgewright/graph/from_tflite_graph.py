@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.integer.tables import BYTES, applied, table_operator
 from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
 from edgewright.graph.draft import Chain, Draft
 from edgewright.graph.from_onnx_answers import finished
@@ -54,12 +55,17 @@ def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> G
     return finished(draft, labels, text)
 
 
+# Of the standard's types of tensors.
+_INT32 = 6
 # A pool over everything stays one: a mean of integers is rounded in another way.
 _POOLS = {"max_pool": "MaxPool", "average_pool": "AveragePool"}
 # Rounding alone has no operator.
-_PLAIN = {"mean": "GlobalAveragePool", "add": "Add", "logistic": "Sigmoid", "relu": "", "quantise": ""}
-# Operators that move bytes, or choose among them: they work on the bytes themselves.
-_MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "slice", "concat"})
+_PLAIN = {
+    "mean": "GlobalAveragePool", "add": "Add", "multiply": "Mul", "logistic": "Sigmoid", "relu": "", "elu": "Elu",
+    "exp": "Exp", "hard_swish": "HardSwish", "log": "Log", "tanh": "Tanh",
+}  # fmt: skip
+# Operators that move bytes, choose among them or look them up: they work on the bytes themselves.
+_MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "slice", "concat", "table", "quantise"})
 # Operators that a network with a state may have: its windows stand in the graph without their height of 1.
 _BESIDE_A_STATE = frozenset({"lstm", "reshape", "dense", "mean", "softmax", *_PLAIN})
 
@@ -131,6 +137,8 @@ class _Writer:
         elif operator.kind in _POOLS:
             name = self._placed(_POOLS[operator.kind], operator, sources)
         else:
+            if "constant" in operator.arrays:
+                sources.append(self.draft.constant(operator.arrays["constant"]))
             name = self.chain.op(_PLAIN[operator.kind], *sources) if _PLAIN[operator.kind] else sources[0]
         if operator.activation == "relu":
             name = self.chain.op("Relu", name)
@@ -205,6 +213,19 @@ class _Writer:
     def _gelu(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
         kind = "tanh" if operator.numbers["approximate"][0] else "none"
         return self.chain.op("Gelu", sources[0], approximate=kind)
+
+    def _leaky_relu(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return self.chain.op("LeakyRelu", sources[0], alpha=float(operator.arrays["alpha"]))
+
+    def _table(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        """Return the bytes looked up; an index below 0 counts from the end."""
+        table = np.roll(operator.arrays["table"], -128)
+        index = self.chain.op("Cast", sources[0], to=_INT32)
+        return self.chain.op("Gather", self.draft.constant(table), index, axis=0)
+
+    def _quantise(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        values = [self.network.values[number] for number in operator.inputs]
+        return self._table(table_operator(applied(operator, values, target, BYTES)), sources, target)
 
     def _softmax(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
         return self.chain.op("Softmax", sources[0], axis=1 if len(target.shape) == 3 else -1)

@@ -29,6 +29,8 @@ class Walk:
         self.operators: list[IntegerOperator] = []
         # Tensor with the lowest number around it -> value inside, and pads (top, left, bottom, right): for a max pool.
         self.lowest: dict[int, tuple[int, tuple[int, ...]]] = {}
+        # Tensor of indices of a table -> the value whose bytes they are.
+        self.indices: dict[int, int] = {}
         self._numbers: dict[int, int] = {}
 
     def read(self) -> IntegerNetwork:
@@ -81,8 +83,9 @@ class Walk:
             got = "; ".join(
                 f"{op} (gives {', '.join(map(repr, names[:3]))})" for op, names in list(unknown.items())[:4]
             )
+            unrolled = {operator.name for operator in operators} >= _GRU
             known = f"operators that are known ({', '.join(sorted(READERS))})"
-            raise InputError(known, got, f"model {self.name}", _UNROLLED if unknown.keys() >= _GRU else "")
+            raise InputError(known, got, f"model {self.name}", _UNROLLED if unrolled else "")
 
     def begin(self, tensor: int) -> None:
         """Read the network's input."""
@@ -122,6 +125,23 @@ class Walk:
             got = f"shape {shape} of {self.file.tensors[tensor].name!r}"
             raise InputError("a batch axis of 1 and fixed lengths", got, f"model {self.name}")
         return shape[1:]
+
+    def integers(self, operator: Operator, index: int) -> tuple[int, ...]:
+        """Return the constant integers of an input.
+
+        Raises:
+            InputError: for computed ones, or very many.
+        """
+        array: Array | None = None
+        if len(operator.inputs) > index and operator.inputs[index] >= 0:
+            array = self.file.tensors[operator.inputs[index]].array
+        if array is None or array.dtype.kind != "i" or array.size > 64:
+            raise InputError("constant integers", "computed ones", f"{operator.name}, input {index}")
+        return tuple(int(n) for n in array.ravel())
+
+    def grid(self, tensor: int, shape: tuple[int, ...]) -> IntegerValue:
+        """Return the value that a tensor is, with its scale and zero point."""
+        return _grid(self.file.tensors[tensor], shape, self.name)
 
     def _new(self, shape: tuple[int, ...], tensor: int) -> int:
         self.values.append(_grid(self.file.tensors[tensor], shape, self.name))

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from edgewright.core.integer.network import with_rounding
-from edgewright.core.integer.reader import FLAT, RECURRENT, WEIGHTED, Reader
+from edgewright.core.integer.reader import BY_VALUE, FLAT, RECURRENT, WEIGHTED, Reader
+from edgewright.core.integer.tables import bytes_of, reals_of, table_operator, with_tables
 from edgewright.core.kernels import Weights
-from edgewright.core.operators import where
+from edgewright.core.operators import prepare, where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 from edgewright.schema.integer import IntegerNetwork, Rounding
 
 # Of the standard's types of tensors.
 _INT8 = 3
-_POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool")
+# Operators whose integers keep the grid of their input.
+_ONE_GRID = ("MaxPool", "AveragePool", "GlobalMaxPool", "Concat", "Slice", "Pad")
+# Operators of several places that may read a function of one byte before it is rounded.
+_UNROUNDED = (*_ONE_GRID, "GlobalAveragePool")
+# Where the logistic function has integers of its own.
+_OF_LOGISTIC = (1.0 / 256.0, -128)
 
 
 def integer_network(graph: Graph, rounding: Rounding = "litert") -> IntegerNetwork:
@@ -29,7 +36,7 @@ def integer_network(graph: Graph, rounding: Rounding = "litert") -> IntegerNetwo
     Raises:
         InputError: when nothing after the boundary is quantised, or an operator has no integer form.
     """
-    return with_rounding(Integers(graph).read(), rounding)
+    return with_tables(with_rounding(Integers(graph).read(), rounding))
 
 
 class Integers(Reader):
@@ -38,6 +45,10 @@ class Integers(Reader):
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         self.reals: set[str] = set()
+        # Real numbers that depend on one byte: the number of its value, and what each byte gives.
+        self.curves: dict[str, tuple[int, Array]] = {}
+        # Bytes as indices of a table.
+        self.indices: dict[str, int] = {}
 
     def read(self) -> IntegerNetwork:
         """Return the network from the first rounding at the boundary on, without multipliers.
@@ -56,14 +67,99 @@ class Integers(Reader):
                     raise InputError("the scale and zero point that rounded a value", "others", where(node))
                 self.known[node.outputs[0]] = self.known[first]
                 self.reals.add(node.outputs[0])
-            elif node.op == "QuantizeLinear" and first in reached and node.outputs[0] not in self.known:
-                # Left out without a word, the network would end here.
-                raise InputError("one operator between two roundings", "another pattern", where(self.producers[first]))
-            elif first in self.known and node.op not in ("QuantizeLinear", "DequantizeLinear"):
-                self.operator(node)
+            elif node.op == "QuantizeLinear":
+                self.rounded(node, first in reached)
+            elif node.op == "Cast" and first in self.known and first not in self.reals:
+                self.indices[node.outputs[0]] = self.known[first]
+            elif node.op == "Gather" and node.inputs[1] in self.indices:
+                table = np.roll(self.constant(node, 0), 128)
+                number = self.indices[node.inputs[1]]
+                self.known[node.outputs[0]] = self.tabulated(number, table, self.grid_behind(node))
+            elif node.op != "DequantizeLinear":
+                self.curve(node)
+                if first in self.curves and node.op in _UNROUNDED:
+                    self.rounded_by_range(first)
+                if first in self.known and (node.outputs[0] not in self.curves or self.own_kernel(node)):
+                    self.operator(node)
             if node.outputs[0] in self.known or reached.intersection(node.inputs):
                 reached.update(node.outputs)
         return self.finish()
+
+    def rounded(self, node: Node, inside: bool) -> None:
+        """Append the table of a function of one byte, which this node rounds."""
+        first, output = node.inputs[0], node.outputs[0]
+        if output in self.known:
+            return
+        if first in self.curves or first in self.reals:
+            number, reals = self.curves.get(first) or self.reals_of(first)
+            self.known[output] = self.tabulated(number, bytes_of(reals, self.grid(node)), self.grid(node))
+        elif inside:
+            # Left out without a word, the network would end here.
+            raise InputError("one operator between two roundings", "another pattern", where(self.producers[first]))
+
+    def reals_of(self, name: str) -> tuple[int, Array]:
+        """Return the number of a value that is read back, and what each of its bytes stands for."""
+        number = self.known[name]
+        return number, reals_of(self.values[number])
+
+    def tabulated(self, number: int, table: Array, grid: tuple[float, int]) -> int:
+        """Return a value that is looked up from another; the same one where nothing changes."""
+        value = self.values[number]
+        if grid == (value.scale, value.zero) and np.array_equal(table, np.arange(-128, 128)):
+            return number
+        result = self.append(table_operator(table), (number,), value.shape, grid)
+        self.orders[result] = self.orders.get(number)
+        return result
+
+    def curve(self, node: Node) -> None:
+        """Work out a node that takes one value, place by place, and numbers."""
+        if node.op not in BY_VALUE:
+            return
+        numbers, arrays = set[int](), list[Array | None]()
+        for name in node.inputs:
+            constant = self.constants.get(name)
+            if name in self.curves or name in self.reals:
+                source, reals = self.curves.get(name) or self.reals_of(name)
+                numbers.add(source)
+                arrays.append(reals)
+            elif not name or (constant is not None and constant.size == 1):
+                arrays.append(None if constant is None else constant.reshape(()))
+            else:
+                return
+        number = min(numbers, default=-1)
+        if len(numbers) == 1 and self.shapes[node.outputs[0]] == self.shapes[self.named(number)]:
+            with np.errstate(all="ignore"):
+                values = prepare(node, [self.constants.get(name) for name in node.inputs])(*arrays)
+            self.curves[node.outputs[0]] = number, np.broadcast_to(values, 256)
+
+    def rounded_by_range(self, name: str) -> None:
+        """Round a function of one byte that the model does not, onto the grid of all that it can give."""
+        number, reals = self.curves[name]
+        low, high = min(0.0, float(np.min(reals))), max(0.0, float(np.max(reals)))
+        scale = float(np.float32(max(high - low, 1e-6) / 255))
+        grid = scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
+        self.known[name] = self.tabulated(number, bytes_of(reals, grid), grid)
+        self.reals.add(name)
+        del self.curves[name]
+
+    def named(self, number: int) -> str:
+        """Return a name that the graph has for a value."""
+        return next(name for name, known in reversed(self.known.items()) if known == number)
+
+    def own_kernel(self, node: Node) -> bool:
+        """Whether a function of one value has an operator of its own, right before its rounding."""
+        rounded = [reader for reader in self.readers.get(node.outputs[0], []) if reader.op == "QuantizeLinear"]
+        if not rounded or node.inputs[0] not in self.reals:
+            return False
+        limits = [float(self.constants[name]) for name in node.inputs[1:] if name in self.constants]
+        standard = node.op == "Sigmoid" and self.grid(rounded[0]) == _OF_LOGISTIC
+        return standard or node.op == "Relu" or (node.op == "Clip" and limits == [0.0, 6.0])
+
+    def grid_behind(self, node: Node) -> tuple[float, int]:
+        """Return the grid by which the bytes of a node are read back, behind whatever moves them."""
+        for reader in self.readers.get(node.outputs[0], []):
+            return self.grid(reader) if reader.op == "DequantizeLinear" else self.grid_behind(reader)
+        raise InputError("bytes that are read back", "none", where(node))
 
     def operator(self, node: Node) -> None:
         """Append what a node behind known bytes does, up to the rounding of its result."""
@@ -86,16 +182,26 @@ class Integers(Reader):
             self.reals.add(value)
         if not rounded:
             return
-        if node.op in _POOLS and self.grid(rounded[0]) != (source.scale, source.zero):
-            raise InputError(
-                "one scale and zero point before and after a pool",
-                "two",
-                where(node),
-                "Quantise with QuantFormat.QDQ, which keeps the scale of pools",
-            )
+        if node.op in _ONE_GRID:
+            grid = self.grid(rounded[0])
+            if node.op == "Concat":
+                self.on_one_grid(node, grid)
+                source = msgspec.structs.replace(source, scale=grid[0], zero=grid[1])
+            number = self.compute(node, None, (source.scale, source.zero), activation)
+            reals = reals_of(self.values[number])
+            self.known[rounded[0].outputs[0]] = self.tabulated(number, bytes_of(reals, grid), grid)
+            return
         weights = self.weights(node) if node.op in WEIGHTED else None
         state = Weights(*self.dequantised(node, node.inputs[2], np.int8), None) if node.op in RECURRENT else None
         self.known[rounded[0].outputs[0]] = self.compute(node, weights, self.grid(rounded[0]), activation, state)
+
+    def on_one_grid(self, node: Node, grid: tuple[float, int]) -> None:
+        """Bring all inputs of a node to one grid."""
+        for name in node.inputs:
+            if name not in self.reals:
+                raise InputError("inputs that the network computes", repr(name), where(node))
+            number, reals = self.reals_of(name)
+            self.known[name] = self.tabulated(number, bytes_of(reals, grid), grid)
 
     def flattened(self, node: Node, number: int) -> None:
         """Names the features; a rounding right after them must be the one they have, and its bytes are theirs."""

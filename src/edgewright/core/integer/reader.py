@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,13 @@ def marked(graph: Graph, rounding: Rounding) -> Graph:
 RECURRENT = ("LSTM", "GRU")
 WEIGHTED = ("Gemm", "Conv", *RECURRENT)
 # Operators that take a ReLU after them in: the rounding that follows clamps.
-FUSING = ("Gemm", "Conv", "Add")
+FUSING = ("Gemm", "Conv", "Add", "Mul", "MaxPool", "AveragePool", "GlobalMaxPool")
+# Operators whose output at a place depends on their inputs at that place alone.
+BY_VALUE = frozenset({
+    "Abs", "Add", "Ceil", "Clip", "Cos", "Div", "Equal", "Erf", "Exp", "Floor", "Identity", "LeakyRelu", "Less",
+    "LessOrEqual", "Log", "Max", "Min", "Mul", "Neg", "Not", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid", "Sign",
+    "Sin", "Sqrt", "Sub", "Tanh", "Where",
+})  # fmt: skip
 FLAT = ("Flatten", "Reshape")
 
 
@@ -148,13 +155,18 @@ class Reader:
             self.check_clip(node)
         elif missing and node.op not in WEIGHTED:
             raise InputError("inputs that the network computes", repr(missing[0]), where(node))
+        if node.op == "Mul":
+            # The factor with a row for all places comes second.
+            sources = tuple(sorted(sources, key=lambda number: -math.prod(self.values[number].shape)))
+        if node.op == "Add" and len({self.values[number].shape for number in sources}) > 1:
+            raise InputError("a sum of values of one shape", "others", where(node))
         if len({(o.tobytes() if o is not None else b"") for o in map(self.orders.get, sources)}) > 1:
             raise InputError("inputs flattened alike", "two orders", where(node))
         order = self.orders.get(sources[0])
         site = Site(
             node=node,
             source=self.values[sources[0]],
-            graph_shape=self.shapes[node.inputs[0]],
+            graph_shape=max((self.shapes[n] for n in node.inputs if n in self.known), key=math.prod),
             graph_out=self.shapes[node.outputs[0]],
             weights=weights,
             recurrent=recurrent,

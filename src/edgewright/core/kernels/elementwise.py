@@ -18,6 +18,7 @@ from edgewright.core.arithmetic.requantise import (
 )
 from edgewright.core.kernels import Function, Kernel, Site, clamped, extended, finished, register, same_grid
 from edgewright.core.kernels._rounding import byte_table
+from edgewright.core.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -66,6 +67,45 @@ def _build_add(operator: IntegerOperator, inputs: Sequence[IntegerValue], output
 
 
 register("add")(Kernel(_build_add, prepare=_prepare_add, read=partial(_read, "add"), onnx=("Add",)))
+
+
+# Product of two values, the second of them perhaps one row of channels for all places.
+
+
+def _prepare_multiply(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Return the multiplier of both scales over the output's, from float64; the same for both roundings."""
+    del rounding
+    first, second, target = (np.float64(np.float32(value.scale)) for value in (*inputs, output))
+    multiplier, shift = quantise_multiplier(first * second / target)
+    return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
+
+
+def _build_multiply(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) times (n, *shape) or (n, 1, 1, channels) -> (n, *shape)."""
+    zeros = [value.zero for value in inputs]
+    multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
+
+    def run(a: Array, b: Array) -> Array:
+        product = (a.astype(np.int64) - zeros[0]) * (b.astype(np.int64) - zeros[1])
+        return finished(twice(product, multiplier, shift), operator, output)
+
+    return run
+
+
+def _read_multiply(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Mul whose first factor has the shape of the product.
+
+    Raises:
+        InputError: for another order, or shapes that need rows of both.
+    """
+    if site.graph_shape != site.graph_out:
+        raise InputError("a product with the shape of its first factor", str(site.graph_out), where(site.node))
+    return _read("multiply", site)
+
+
+register("multiply")(Kernel(_build_multiply, prepare=_prepare_multiply, read=_read_multiply, onnx=("Mul",)))
 
 
 # ReLU and ReLU6 that no other operator takes in: another scale, rounded twice, and a clamp.
@@ -153,14 +193,24 @@ def _fixed(x: Array, scale: np.float32) -> Array:
     return np.where(inner, value, np.where(x > 0, 255, 0))
 
 
+def _build_table(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape)."""
+    del inputs, output
+    return byte_table(operator.arrays["table"])
+
+
 register("logistic")(
     Kernel(
-        lambda operator, _inputs, _output: byte_table(operator.arrays["table"]),
+        _build_table,
         prepare=_prepare_logistic,
         read=partial(_read, "logistic"),
         onnx=("Sigmoid",),
     )
 )
+
+
+# Any function of one byte: `arrays['table']`, first entry for -128. It is worked out where the network is read.
+register("table")(Kernel(_build_table))
 
 
 # Softmax over the last axis in fixed point; LiteRT's reference kernel and TFLM do the same.

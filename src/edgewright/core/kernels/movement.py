@@ -30,10 +30,36 @@ register("transpose")(Kernel(_build_transpose))
 
 
 # Values one after the other along `numbers['axis']`, without the batch axis; all have one scale.
+
+
+def _read_concat(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Concat along the channels or the places.
+
+    Raises:
+        InputError: for the batch axis, or features whose order in the graph is another.
+    """
+    rank = len(site.graph_out)
+    axis = int(site.node.attributes["axis"])  # type: ignore[arg-type]
+    axis = axis - 1 if axis > 0 else axis + rank
+    if not 0 <= axis < rank or site.order is not None:
+        raise InputError("features or windows that join along an axis", f"axis {axis}", where(site.node))
+    index = _channels_last(axis, rank)
+    shape = list(site.source.shape)
+    shape[index] = site.graph_out[axis]
+    return IntegerOperator(kind="concat", inputs=(), output=-1, numbers={"axis": (index,)}), tuple(shape)
+
+
+def _channels_last(axis: int, rank: int) -> int:
+    """Return where an axis of the graph is here: its channels come last, a window of one row has a height of 1."""
+    return axis if rank == 1 else (2 if axis == 0 else axis + 2 - rank)
+
+
 register("concat")(
     Kernel(
         lambda operator, _inputs, _output: lambda *arrays: np.concatenate(arrays, axis=operator.numbers["axis"][0] + 1),
         prepare=on_one_grid,
+        read=_read_concat,
+        onnx=("Concat",),
     )
 )
 
@@ -58,8 +84,7 @@ def _read_slice(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     begin, end = (min(length, n + length if n < 0 else n) for n in (begin, end))
     if not 0 <= begin < end or site.order is not None:
         raise InputError("a Slice of features or of a window", f"{begin} to {end} of {length}", where(site.node))
-    # Channels first in the graph are the last axis here; a window of one row has its samples on the axis before.
-    index = axis if rank == 1 else (2 if axis == 0 else axis + 2 - rank)
+    index = _channels_last(axis, rank)
     shape = list(site.source.shape)
     shape[index] = end - begin
     numbers: dict[str, tuple[int, ...]] = {"axis": (index,), "begin": (begin,), "end": (end,)}
@@ -84,11 +109,14 @@ def _read_pad(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     """Pad with zeros after the channels of one or two axes.
 
     Raises:
-        InputError: for another mode, computed widths, or padding of the batch or the channels.
+        InputError: for another mode or number, computed widths, or padding of the batch or the channels.
     """
     widths, mode = site.constants.get(1), site.node.attributes.get("mode", "constant")
     rank = len(site.graph_shape) + 1
-    if mode != "constant" or widths is None or widths.size != 2 * rank or np.any(site.constants.get(2, 0)):
+    fill = site.constants.get(2, np.zeros(1))
+    # On bytes the zero point is what stands for 0.
+    zero = site.source.zero if fill.dtype == np.int8 else 0
+    if mode != "constant" or widths is None or widths.size != 2 * rank or np.any(fill != zero):
         raise InputError("padding with a constant number of zeros", f"mode {mode}", where(site.node))
     before, after = (tuple(int(n) for n in half) for half in widths.reshape(2, -1))
     if any((*before[:2], *after[:2])) or min((*before, *after)) < 0:

@@ -99,10 +99,19 @@ def add(site: Site) -> Source:
     return _each(site, f"{clamp(site.unit)}({total}, {whole(site.operator.low)}, {whole(site.operator.high)})")
 
 
-@kernel("logistic")
-def logistic(site: Site) -> Source:
+@kernel("logistic", "table")
+def looked_up(site: Site) -> Source:
     """Write a table of 256 bytes."""
     return _each(site, f"{site.unit.table(site.operator.arrays['table'])}[{site.name()}[i] + 128]")
+
+
+@kernel("multiply")
+def multiply(site: Site) -> Source | None:
+    """Product of both, brought to the output's grid; a second factor of one row is that of every place."""
+    less, channels = site.unit.less, site.values[1].shape[-1]
+    at = "i" if site.values[1].shape == site.target.shape else f"i % {channels}"
+    factors = (f"{site.name()}[i]{less(site.values[0].zero)}", f"{site.name(1)}[{at}]{less(site.values[1].zero)}")
+    return _each(site, requantised(site, f"({factors[0]}) * ({factors[1]})", "0", 255 * 255))
 
 
 @kernel("softmax")

@@ -13,6 +13,8 @@ from edgewright.core.operators._attributes import same_padding
 from edgewright.export.tflite_operators import OperatorSite, tensor_shape, writes
 from edgewright.schema.errors import InputError
 
+_INT8, _INT32 = int(schema.TensorType.INT8), int(schema.TensorType.INT32)
+
 
 @writes("reshape")
 def reshape(site: OperatorSite) -> None:
@@ -51,7 +53,7 @@ def concat(site: OperatorSite) -> None:
 @writes("add")
 def add(site: OperatorSite) -> None:
     """ADD; only 16-bit values ask for scales that are powers of two."""
-    site.end("ADD", (1, 2), *site.inputs, fusedActivationFunction=activation(site), potScaleInt16=False)
+    site.end("ADD", (1, 2), *_factors(site), fusedActivationFunction=activation(site), potScaleInt16=False)
 
 
 @writes("relu")
@@ -64,6 +66,35 @@ def relu(site: OperatorSite) -> None:
 def logistic(site: OperatorSite) -> None:
     """LOGISTIC."""
     site.end("LOGISTIC", (1, 2), *site.inputs)
+
+
+@writes("multiply")
+def multiply(site: OperatorSite) -> None:
+    """MUL."""
+    site.end("MUL", (1, 2), *_factors(site), fusedActivationFunction=activation(site))
+
+
+def _factors(location: OperatorSite) -> tuple[int, ...]:
+    """Return the inputs, and the number that a float operator has for its second."""
+    number = location.operator.arrays.get("constant")
+    return location.inputs if number is None else (*location.inputs, location.builder.constant(number))
+
+
+@writes("table")
+def table(site: OperatorSite) -> None:
+    """GATHER from the table, at the byte 128 higher: in every interpreter the same bytes."""
+    shape, integers = tensor_shape(site.target), np.asarray([128], np.int32)
+    wide = site.builder.step("CAST", site.inputs, shape, "int32", inDataType=_INT8, outDataType=_INT32)
+    index = site.builder.step("ADD", (wide, site.builder.constant(integers)), shape, "int32")
+    entries = site.builder.constant(site.operator.arrays["table"], np.asarray(site.target.scale), zero=site.target.zero)
+    site.end("GATHER", (1, 2), entries, index, axis=0)
+
+
+@writes("elu", "exp", "hard_swish", "leaky_relu", "log", "tanh")
+def unary(site: OperatorSite) -> None:
+    """Functions of real numbers, as a file that is written again had them."""
+    fields = {"alpha": float(site.operator.arrays["alpha"])} if "alpha" in site.operator.arrays else {}
+    site.end(site.operator.kind.upper(), (1, 1), *site.inputs, **fields)
 
 
 @writes("gelu")

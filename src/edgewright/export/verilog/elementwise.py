@@ -31,8 +31,8 @@ def requantised(site: Site) -> Iterator[Step]:
     )
 
 
-@kernel("logistic")
-def logistic(site: Site) -> Iterator[Step]:
+@kernel("logistic", "table")
+def looked_up(site: Site) -> Iterator[Step]:
     """Yield a step that looks each byte up."""
     yield Step(
         read=site.source,

@@ -1,0 +1,139 @@
+"""int8 files as other converters write them: every byte of LiteRT, a step from ONNX Runtime, every form of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from c99_stages import use_one_compiler
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.integer.network import run_integer
+from edgewright.core.integer.tables import BYTES
+from edgewright.export.contract import Subject
+from edgewright.graph.extract import integer_network
+from edgewright.graph.from_onnx import read_model
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_graph import network_graph
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.schema.errors import InputError
+from edgewright.schema.integer import IntegerNetwork
+from integer_layers import litert, need_litert, need_tflm, some, tflm, to_tflite
+
+need_litert()
+converter = pytest.importorskip("benchmarks.foreign_files.converter")
+exporters = pytest.importorskip("benchmarks.foreign_files.exporters")
+pytestmark = pytest.mark.numbers
+
+SEED = 7
+UNARY = {
+    "hard_swish": "HARD_SWISH", "LeakyReLU": "LEAKY_RELU", "tanh": "TANH", "GELU": "GELU", "GELU by tanh": "GELU",
+    "ELU": "ELU", "SiLU": "LOGISTIC", "Mish": "EXP",
+}  # fmt: skip
+# The resolver of reference kernels has no ELU: it is compared alone, with LiteRT's other kernels.
+READ = tuple(name for name in converter.MODELS if name not in ("ELU", "PReLU"))
+
+
+def inside(network: IntegerNetwork, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return what the network of the graph of a file gives, which takes channels first."""
+    graph = integer_network(network_graph(network))
+    shape = graph.values[graph.input].shape
+    given = x if shape == x.shape[1:] else x.reshape(len(x), *shape[1:], shape[0])
+    return run_integer(graph, given if shape == x.shape[1:] else np.moveaxis(given, -1, 1))
+
+
+@pytest.mark.parametrize("name", READ)
+def test_every_byte_of_a_converted_model_is_that_of_litert(name: str) -> None:
+    data = converter.MODELS[name](SEED).int8()
+    network = read_tflite(data)
+    x = some(network, np.random.default_rng(0), 20)
+    ours = run_integer(network, x)
+    assert len(np.unique(ours)) > 5
+    np.testing.assert_array_equal(ours, litert(data, x).reshape(ours.shape))
+    np.testing.assert_array_equal(inside(network, x).reshape(ours.shape), ours)
+    # Written again, with a lookup where the file had an activation.
+    np.testing.assert_array_equal(litert(to_tflite(network), x).reshape(ours.shape), ours)
+
+
+@pytest.mark.parametrize("name", ["hard_swish", "SiLU", "squeeze and excitation"])
+def test_tflm_looks_the_same_bytes_up(name: str) -> None:
+    need_tflm()
+    network = read_tflite(converter.MODELS[name](SEED).int8(), rounding="tflm")
+    x = some(network, np.random.default_rng(1), 5)
+    ours = run_integer(network, x)
+    np.testing.assert_array_equal(tflm(to_tflite(network), x).reshape(ours.shape), ours)
+
+
+@pytest.mark.parametrize("name", sorted(UNARY))
+def test_a_function_of_a_byte_is_one_table(name: str) -> None:
+    network = read_tflite(converter.MODELS[name](SEED).int8())
+    assert [o.kind for o in network.operators] == ["conv", "table", "depthwise", "table", "mean", "reshape",
+                                                   "dense", "softmax"]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("name", sorted(set(UNARY) - {"SiLU", "Mish"}))
+def test_tables_are_those_of_litert_on_every_grid(name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = converter.KerasModel((256,), seed)
+    options = {"alpha": float(rng.uniform(0, 0.9))} if name == "LeakyReLU" else {}
+    if "GELU" in name:
+        options = {"approximate": name != "GELU"}
+    model.unary(UNARY[name], **options)
+    scale = float(np.float32(10 ** rng.uniform(-2.5, 0)))
+    grids = {"input": (scale, int(rng.integers(-128, 128))), model.last: (scale * rng.uniform(0.9, 3), -100)}
+    data = model.quantised({**grids, **({model.last: (1 / 128, 0)} if name == "tanh" else {})})
+    network = read_tflite(data)
+    theirs = litert(data, BYTES[None], reference=name != "ELU", delegates=False)
+    np.testing.assert_array_equal(run_integer(network, BYTES[None]), theirs.reshape(1, -1))
+
+
+FORMS = (
+    ("QDQ", "QUInt8", False), ("QDQ", "QInt8", True), ("QOperator", "QUInt8", False), ("QOperator", "QInt8", True),
+    "fake", "eager", "pt2e",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("name", ["branches", "pools", "SiLU", "tanh", "MobileNetV2 block"])
+def test_a_quantised_onnx_model_is_a_network_of_integers(name: str, form: str | tuple[str, str, bool]) -> None:
+    plain = exporters.MODELS[name](SEED).file()
+    if isinstance(form, str):
+        data = exporters.by_pytorch(plain, form)
+    else:
+        data = exporters.by_onnxruntime(plain, form[0], form[1], per_channel=form[2])
+    graph, x = read_model(data), exporters.rows(30)
+    network = Subject("t", graph).integers
+    assert network is not None
+    theirs = open_session(data).run(None, {"x": x})[0]
+    ours = compile_fused(graph)(x)["prediction"]
+    step = network.values[network.output].scale
+    # A mean is rounded twice where its grid is another one.
+    largest, mean = (4.1, 1.0) if name == "pools" else (3.1, 0.5)
+    assert np.abs(ours - theirs).max() <= largest * step and np.abs(ours - theirs).mean() < mean * step
+    assert read_model(to_onnx(graph)).boundary == graph.boundary != ""
+
+
+@pytest.mark.parametrize(("name", "ending"), [("ZeroPadding2D", "tflite"), ("Hardswish", "onnx")])
+def test_a_file_is_proven_in_every_form(
+    name: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.foreign_files.__main__ import outcome
+
+    use_one_compiler(monkeypatch)
+    model = (converter if ending == "tflite" else exporters).MODELS[name](SEED)
+    path = tmp_path / f"file.{ending}"
+    path.write_bytes(model.int8() if ending == "tflite" else exporters.by_pytorch(model.file(), "eager"))
+    forms = ("c99", "tflite", "onnx") if ending == "tflite" else ("c99", "tflite", "onnx", "verilog")
+    assert outcome(path) == (forms, [])
+
+
+def test_shapes_that_do_not_go_together_are_refused() -> None:
+    model = converter.KerasModel((6, 6, 3), SEED)
+    x = model.conv(4)
+    model.add("MUL", (x, model.constant(np.ones((1, 1, 4), np.float32))), (1, 6, 6, 4), fusedActivationFunction=0)
+    with pytest.raises(InputError, match="two values, or one and a number"):
+        read_tflite(model.int8())
