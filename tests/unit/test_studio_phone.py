@@ -27,6 +27,11 @@ GOOD = {
 }  # fmt: skip
 
 
+NAME = "0123456789abcdef" * 2
+PARTS = f"/recordings/{NAME}"
+WHOLE = f"{PARTS}?end=keep"
+
+
 class _Clock:
     now = 0.0
 
@@ -62,12 +67,10 @@ def test_the_code_opens_the_pages_once(tmp_path: Path, access: Access) -> None:
     assert "was used already" in answer.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/static/phone.js", "/app/x/index.html", "/recordings", "/?token=", "/?token=wrong"]
-)
+@pytest.mark.parametrize("path", ["/", "/static/phone.js", "/app/x/index.html", WHOLE, "/?token=", "/?token=wrong"])
 def test_nobody_passes_without_the_code(path: str, tmp_path: Path, access: Access) -> None:
     client = _client(tmp_path, access)
-    answer = client.post(path, json=GOOD) if path == "/recordings" else client.get(path)
+    answer = client.post(path, json=GOOD) if path == WHOLE else client.get(path)
     assert answer.status_code == 403
     assert access.token not in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
@@ -86,7 +89,7 @@ def test_an_old_code_opens_nothing(tmp_path: Path) -> None:
 def test_other_hosts_and_other_pages_are_refused(tmp_path: Path, access: Access) -> None:
     client = _opened(tmp_path, access)
     assert client.get("/", headers={"host": "evil.example"}).status_code == 421
-    assert client.post("/recordings", json=GOOD, headers={"origin": "https://evil.example"}).status_code == 403
+    assert client.post(WHOLE, json=GOOD, headers={"origin": "https://evil.example"}).status_code == 403
     assert list(tmp_path.iterdir()) == []
 
 
@@ -107,7 +110,7 @@ def test_a_recording_is_a_file_that_check_reads(tmp_path: Path, access: Access, 
         ("sitting", "Bo"),
     ):
         rows = [[i / 10 % 3, 1.0 if label == "walking" else 0.0] for i in range(200)]
-        answer = client.post("/recordings", json={**GOOD, "label": label, "person": person, "rows": rows})
+        answer = client.post(WHOLE, json={**GOOD, "label": label, "person": person, "rows": rows})
         assert answer.status_code == 200, answer.text
     folder = tmp_path / "data" / "phone"
     assert len(list(folder.iterdir())) == 5
@@ -132,7 +135,7 @@ def test_recordings_are_trained_on_without_hand_work(tmp_path: Path, access: Acc
         waves = np.sin(2 * np.pi * swing * instants + rng.uniform(0, 6, 3)) if swing else 0.0
         rows = tilt / np.linalg.norm(tilt) + waves + rng.normal(0, 0.05, (400, 3))
         about = {"label": label, "person": person, "session": session, "columns": ["acc_x", "acc_y", "acc_z"]}
-        assert client.post("/recordings", json={**GOOD, **about, "rows": rows.tolist()}).status_code == 200
+        assert client.post(WHOLE, json={**GOOD, **about, "rows": rows.tolist()}).status_code == 200
 
     for minute, person in enumerate(("Ann", "Bo", "Cy", "Di")):
         for second, label in enumerate(("still", "waving", "shaking")):
@@ -166,18 +169,66 @@ def test_recordings_are_trained_on_without_hand_work(tmp_path: Path, access: Acc
 def test_what_is_no_recording_is_one_line_and_keeps_nothing(
     change: dict[str, object], message: str, tmp_path: Path, access: Access
 ) -> None:
-    answer = _opened(tmp_path, access).post("/recordings", content=json.dumps({**GOOD, **change}))
+    answer = _opened(tmp_path, access).post(WHOLE, content=json.dumps({**GOOD, **change}))
     assert answer.status_code == 400
     assert message in answer.text
     assert "\n" not in answer.text
     assert list(tmp_path.iterdir()) == []
 
 
+def test_parts_are_one_recording(tmp_path: Path, access: Access) -> None:
+    client = _opened(tmp_path, access)
+    rows = [[float(i), None] for i in range(130)]
+    # The answer to the second part was lost: it comes again, and is longer by then.
+    for begin, end in ((0, 50), (50, 90), (50, 120)):
+        answer = client.post(PARTS, json={**GOOD, "rows": rows[begin:end], "at": begin})
+        assert (answer.status_code, answer.text) == (200, "")
+    assert not (tmp_path / "data").exists()
+    assert "walking, Ann: 2.4 s are recorded and not kept yet" in client.get("/").text
+    answer = client.post(WHOLE, json={**GOOD, "rows": rows[120:], "at": 120})
+    assert answer.text == "130 rows in data/phone/walking-Ann-2026-11-22-10-00-00.csv"
+    (kept,) = (tmp_path / "data" / "phone").iterdir()
+    assert [float(line.split(",")[3]) for line in kept.read_text().splitlines()[1:]] == [float(i) for i in range(130)]
+    assert "not kept yet" not in client.get("/").text
+    assert client.post(WHOLE).status_code == 400
+
+
+def test_a_recording_that_was_left_is_kept_or_deleted(tmp_path: Path, access: Access) -> None:
+    client = _opened(tmp_path, access)
+    for end, answered in (("keep", "2 rows in"), ("delete", "")):
+        assert client.post(PARTS, json=GOOD).status_code == 200
+        answer = client.post(f"{PARTS}?end={end}")
+        assert answer.text.startswith(answered)
+    assert len(list((tmp_path / "data" / "phone").iterdir())) == 1
+    assert "not kept yet" not in client.get("/").text
+
+
+def test_a_part_that_is_missing_is_said_and_the_others_stay(tmp_path: Path, access: Access) -> None:
+    client = _opened(tmp_path, access)
+    for begin in (0, 7):
+        assert client.post(PARTS, json={**GOOD, "at": begin}).status_code == 200
+    answer = client.post(WHOLE)
+    assert (answer.status_code, "got a gap" in answer.text) == (400, True)
+    assert "not kept yet" in client.get("/").text
+    assert client.post(WHOLE, json={**GOOD, "rows": [[0.1, None]] * 6, "at": 2}).text.startswith("9 rows in")
+
+
+@pytest.mark.parametrize("path", ["/recordings", "/recordings/x", f"{PARTS}?end=burn", "/recordings/..%2f..%2fx"])
+def test_another_name_is_no_recording(path: str, tmp_path: Path, access: Access) -> None:
+    assert _opened(tmp_path, access).post(path, json=GOOD).status_code == 404
+
+
+def test_so_many_recordings_are_begun_and_no_more(tmp_path: Path, access: Access) -> None:
+    client = _opened(tmp_path, access)
+    answers = [client.post(f"/recordings/{number:032x}", json=GOOD).status_code for number in range(21)]
+    assert answers == [200] * 20 + [400]
+
+
 def test_half_an_upload_and_a_huge_one_keep_nothing(tmp_path: Path, access: Access) -> None:
     client = _opened(tmp_path, access, largest=10_000)
-    half = client.post("/recordings", content=json.dumps(GOOD)[:60])
+    half = client.post(WHOLE, content=json.dumps(GOOD)[:60])
     assert (half.status_code, "\n" in half.text) == (400, False)
-    assert client.post("/recordings", content=b" " * 20_000).status_code == 413
+    assert client.post(WHOLE, content=b" " * 20_000).status_code == 413
     assert list(tmp_path.iterdir()) == []
 
 

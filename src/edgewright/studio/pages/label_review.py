@@ -79,7 +79,8 @@ def _list(request: Request, problem: str = "", *, status: int = 200) -> Response
                 )
         except EdgewrightError as error:
             projects.append((path.relative_to(root).as_posix(), "", 0, 0, error_text(error)))
-    return render(request, "label_list.html", status=status, title="Label", projects=projects, problem=problem)
+    return render(request, "label_list.html", status=status, title="Label", projects=projects, problem=problem,
+                  data=request.query_params.get("data", "")[:200])  # fmt: skip
 
 
 def _create(request: Request, form: FormData) -> Response:

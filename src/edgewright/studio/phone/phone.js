@@ -1,4 +1,4 @@
-// Records the motion sensors with a label, and sends each recording when it is whole.
+// Records the motion sensors with a label, and sends what they gave every second: the studio keeps it when this page is left.
 import { motion } from "./sensors.js";
 
 const at = (id) => document.getElementById(id);
@@ -6,8 +6,6 @@ const AXES = ["x", "y", "z"];
 const READ = [...AXES.map((a) => ["acceleration", a, "g"]), ...AXES.map((a) => ["rotation", a, "rad"])];
 const COLUMNS = [...AXES.map((a) => `acc_${a}`), ...AXES.map((a) => `gyro_${a}`)];
 const COUNTDOWN = 3;
-// What was recorded when this page was left stays on the phone until it is kept or deleted.
-const LEFT = "left";
 let ending = null;
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -34,10 +32,20 @@ async function record() {
   }
   going = true;
   lost = 0;
-  const leave = () => {
-    if (lost || !rows.length) return;
-    try { localStorage.setItem(LEFT, JSON.stringify(recording(rate, rows.slice(0, seconds * rate)))); } catch { /* More than a phone keeps of a page. */ }
+  const name = Array.from(crypto.getRandomValues(new Uint8Array(16)), (value) => value.toString(16).padStart(2, "0")).join("");
+  const about = recording(rate);
+  let sent = 0;
+  let sending = null;
+  const part = (end) => JSON.stringify({ ...about, at: sent, rows: whole(rows.slice(sent, end)) });
+  const send = async () => {
+    const end = Math.min(rows.length, seconds * rate);
+    if (end > sent) await post(name, part(end));
+    sent = end;
   };
+  // A part that does not arrive is sent again with the next.
+  const parts = setInterval(() => { sending ??= send().catch(() => {}).finally(() => (sending = null)); }, 1000);
+  // A browser sends 64 KiB of a page that is left.
+  const leave = () => { if (!lost && rows.length > sent) navigator.sendBeacon(`/recordings/${name}`, part(Math.min(sent + 300, seconds * rate))); };
   addEventListener("pagehide", leave);
   const started = performance.now();
   while (open && rows.length < seconds * rate) {
@@ -46,28 +54,49 @@ async function record() {
     await Promise.race([wait(200), stopped]);
   }
   stop();
+  clearInterval(parts);
   removeEventListener("pagehide", leave);
-  rows = rows.slice(0, seconds * rate);
+  await sending;
   if (!rows.length) throw new Error("No readings arrived. Does this device have motion sensors?");
-  if (lost) throw new Error("The sensors paused while they recorded. Keep the screen on and record again.");
-  await send(recording(rate, rows));
+  if (lost) {
+    if (sent) await post(name, "", "delete");
+    throw new Error("The sensors paused while they recorded. Keep the screen on and record again.");
+  }
+  await finish(about, name, send);
 }
 
-function recording(rate, rows) {
+function recording(rate) {
   const about = { label: at("label").value.trim(), person: at("person").value.trim() };
-  const session = new Date().toISOString().slice(0, 19).replace("T", " ");
-  const kept = rows.map((row) => row.map((value) => (Number.isFinite(value) ? value : null)));
-  return { ...about, session, rate, columns: COLUMNS, rows: kept };
+  return { ...about, session: new Date().toISOString().slice(0, 19).replace("T", " "), rate, columns: COLUMNS };
 }
 
-async function send(about) {
+const whole = (rows) => rows.map((row) => row.map((value) => (Number.isFinite(value) ? value : null)));
+
+async function post(name, body, end = "") {
+  const answer = await fetch(`/recordings/${name}${end && `?end=${end}`}`, { method: "POST", body });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.text();
+}
+
+// Until the studio has the whole of it, the last part and the end are sent again.
+async function finish(about, name, send) {
   say("Sending…");
-  const body = JSON.stringify(about);
-  const answer = await fetch("/recordings", { method: "POST", body, headers: { "content-type": "application/json" } });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(text);
+  for (;;) {
+    try {
+      await send();
+      keptLine(`${about.label}, ${about.person}`, await post(name, "", "keep"));
+      return;
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      say("The studio does not answer. This recording is sent as soon as it does: leave this page open.", true);
+      await wait(2000);
+    }
+  }
+}
+
+function keptLine(title, text) {
   const line = document.createElement("li");
-  line.textContent = `${about.label}, ${about.person}: ${text}`;
+  line.textContent = `${title}: ${text}`;
   at("kept").prepend(line);
   say("Kept. Ready for the next one.");
 }
@@ -81,7 +110,7 @@ at("record").addEventListener("submit", async (event) => {
   try {
     await record();
   } catch (error) {
-    say(error.message === "Failed to fetch" ? "The studio did not answer; nothing was kept." : error.message, true);
+    say(error.message, true);
   } finally {
     ending = null;
     at("start").textContent = "Start";
@@ -91,11 +120,13 @@ at("record").addEventListener("submit", async (event) => {
 // A page out of the back/forward cache would go on with a gap: it is loaded anew, and offers what was recorded.
 addEventListener("pageshow", (event) => event.persisted && ending && location.reload());
 
-const left = JSON.parse(localStorage.getItem(LEFT));
-if (left) {
-  at("left").hidden = false;
-  at("left-words").textContent = `${left.label}, ${left.person}: ${(left.rows.length / left.rate).toFixed(1)} s were recorded when you left this page.`;
-  const done = () => { localStorage.removeItem(LEFT); at("left").hidden = true; };
-  at("left-delete").addEventListener("click", done);
-  at("left-keep").addEventListener("click", () => send(left).then(done, (error) => say(error.message, true)));
+for (const button of at("left").querySelectorAll("button")) {
+  const line = button.closest("li");
+  button.addEventListener("click", async () => {
+    try {
+      const text = await post(line.dataset.name, "", button.dataset.end);
+      if (text) keptLine(line.dataset.title, text);
+      line.remove();
+    } catch (error) { say(error.message, true); }
+  });
 }

@@ -7,11 +7,13 @@ import io
 import math
 import mimetypes
 import re
+import shutil
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -35,11 +37,13 @@ from edgewright.studio.local_server import LARGEST_BODY, TooLargeError, listenin
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.phone.access import Access, Guard
 from edgewright.studio.phone.certificate import Certificate
+from edgewright.trace.journal import FOLDER as JOURNALS
 
 FOLDER = "data/phone"
 """Folder below the studio's that recordings are kept in."""
 _LONGEST = 60
-_MAX_ROWS = 1_000_000
+_MAX_ROWS, _MAX_BEGUN = 1_000_000, 20
+_NAME = re.compile(r"[0-9a-f]{32}")
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _RESERVED = ("session", "person", "time", "label")
 
@@ -64,12 +68,12 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: list[list[float | None]]
 
 
-def keep_recording(root: Path, body: bytes) -> tuple[str, int]:
+def keep_recording(root: Path, given: Recording) -> tuple[str, int]:
     """Write a recording to a file of its own, whole or not at all.
 
     Args:
         root: folder of the studio.
-        body: the recording as JSON.
+        given: the recording.
 
     Returns:
         Where it lies below `root`, and how many rows it has.
@@ -78,11 +82,6 @@ def keep_recording(root: Path, body: bytes) -> tuple[str, int]:
         InputError: what is no recording.
         OutputError: it cannot be written.
     """
-    try:
-        given = msgspec.json.decode(body, type=Recording)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())[:200]
-        raise InputError("a whole recording", text, "the upload", "Record it again") from None
     _check(given)
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\n")
@@ -98,6 +97,96 @@ def keep_recording(root: Path, body: bytes) -> tuple[str, int]:
         number += 1
     write_atomic(folder / name, sheet.getvalue().encode())
     return f"{FOLDER}/{name}", len(given.rows)
+
+
+R = TypeVar("R", bound=Recording)
+
+
+class Part(Recording, frozen=True, forbid_unknown_fields=True):
+    """Rows of a recording from one on."""
+
+    at: int = 0
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A recording whose end has not come: its name, what it is, and how many seconds of it are there."""
+
+    name: str
+    label: str
+    person: str
+    seconds: float
+
+
+def add_part(root: Path, name: str, body: bytes) -> None:
+    """Keep a part of a recording; a part may come twice.
+
+    Args:
+        root: folder of the studio.
+        name: of the recording, as the page chose it.
+        body: a `Part` as JSON.
+
+    Raises:
+        InputError: what is no part.
+        OutputError: it cannot be written.
+    """
+    part, folder = _decoded(body, Part), _begun(root) / name
+    _check(part)
+    if not 0 <= part.at <= _MAX_ROWS:
+        raise InputError(f"1 to {_MAX_ROWS:,} rows", f"{part.at:,}", "the recording")
+    if not part.at and not folder.exists() and len(begun_recordings(root)) >= _MAX_BEGUN:
+        raise InputError(f"at most {_MAX_BEGUN} recordings that are not kept", "more", "", "Keep or delete one")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / f"{part.at:07d}", body)
+
+
+def end_recording(root: Path, name: str, *, keep: bool) -> str:
+    """Make one file of the parts of a recording, or delete them, and return what was kept in a line.
+
+    Raises:
+        InputError: there are no parts, or one is missing.
+        OutputError: it cannot be written.
+    """
+    folder, line = _begun(root) / name, ""
+    parts = _parts(folder)
+    if not parts:
+        raise InputError("a recording that is under way", "one that was kept or deleted", "", "Record it again")
+    if keep:
+        rows: list[list[float | None]] = []
+        for part in parts:
+            if part.at > len(rows):
+                raise InputError("the parts of a recording one after another", "a gap", name, "Record it again")
+            rows[part.at :] = part.rows
+        first = {key: getattr(parts[0], key) for key in Recording.__struct_fields__}
+        file, count = keep_recording(root, Recording(**{**first, "rows": rows}))
+        line = f"{plural(count, 'row')} in {file}"
+    shutil.rmtree(folder)
+    return line
+
+
+def begun_recordings(root: Path) -> list[Begun]:
+    """Return the recordings whose end has not come."""
+    return [
+        Begun(folder.name, last.label, last.person, (last.at + len(last.rows)) / last.rate)
+        for folder in sorted(_begun(root).glob("*"))
+        for last in _parts(folder)[-1:]
+    ]
+
+
+def _begun(root: Path) -> Path:
+    return root / JOURNALS / "phone"
+
+
+def _parts(folder: Path) -> list[Part]:
+    """Return the parts that are kept, in order."""
+    return [_decoded(path.read_bytes(), Part) for path in sorted(folder.glob("[0-9]*"))]
+
+
+def _decoded(body: bytes, kind: type[R]) -> R:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError("a whole recording", text, "the upload", "Record it again") from None
 
 
 def labels_of(root: Path) -> list[str]:
@@ -167,7 +256,7 @@ def phone_app(folder: Path, access: Access, address: str, port: int, *, largest:
         routes=[
             Route("/", _page),
             Route("/static/{name}", _static),
-            Route("/recordings", _record, methods=["POST"]),
+            Route("/recordings/{name:str}", _record, methods=["POST"]),
             Route("/app/{run:path}/{file}", _app_file),
             Route("/app/{run:path}/", _app_file),
         ],
@@ -189,7 +278,8 @@ async def _page(request: Request) -> Response:
     def text() -> str:
         runs = sorted(path.parent for path in phone.folder.glob(f"*/{RECORD}") if any(path.parent.glob("*.edge")))
         names = [folder.relative_to(phone.folder).as_posix() for folder in runs]
-        return phone.templates.get_template("phone.html").render(labels=labels_of(phone.folder), runs=names)
+        left = begun_recordings(phone.folder)
+        return phone.templates.get_template("phone.html").render(labels=labels_of(phone.folder), runs=names, left=left)
 
     return Response(await run_in_threadpool(text), media_type="text/html")
 
@@ -202,9 +292,17 @@ async def _static(request: Request) -> Response:
 
 
 async def _record(request: Request) -> Response:
-    body = await request.body()
-    name, rows = await run_in_threadpool(keep_recording, _phone(request).folder, body)
-    return PlainTextResponse(f"{plural(rows, 'row')} in {name}")
+    """Keep a part of a recording, or end it: `?end=keep`, `?end=delete`."""
+    name, end, body = str(request.path_params["name"]), request.query_params.get("end", ""), await request.body()
+    if not _NAME.fullmatch(name) or end not in ("", "keep", "delete"):
+        raise HTTPException(404, "There is no such recording.")
+
+    def work() -> str:
+        if body:
+            add_part(_phone(request).folder, name, body)
+        return end_recording(_phone(request).folder, name, keep=end == "keep") if end else ""
+
+    return PlainTextResponse(await run_in_threadpool(work))
 
 
 async def _app_file(request: Request) -> Response:

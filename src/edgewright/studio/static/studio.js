@@ -24,7 +24,11 @@ for (const region of document.querySelectorAll("[data-live]")) {
 
 // <body> of a page that waits for something to begin.
 const waiting = document.querySelector("[data-again]");
-if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.again));
+if (waiting) {
+  const again = setTimeout(() => location.reload(), Number(waiting.dataset.again));
+  // A link or button that was pressed meanwhile is followed.
+  addEventListener("beforeunload", () => clearTimeout(again));
+}
 
 // A list's filters apply as soon as one is chosen; the button stays for those who type.
 for (const chosen of document.querySelectorAll("form[data-at-once] select")) {

@@ -1,0 +1,77 @@
+"""Recordings of a serial line or of a CSV file that grows: begun, watched, and kept as a file of the studio's data."""
+
+from __future__ import annotations
+
+from typing import cast
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.paths import keep
+from edgewright.studio.view.line_recordings import LineRecordings, ports
+
+
+def line_recordings(request: Request) -> LineRecordings:
+    """Return the studio's recordings of lines."""
+    studio = studio_of(request)
+    return cast(LineRecordings, studio.shared.setdefault("lines", LineRecordings(studio.folder)))
+
+
+def _form(request: Request, problem: str = "", *, status: int = 200, given: FormData | None = None) -> Response:
+    values = {key: text_of(given, key) if given else "" for key in ("source", "baud", "rate")}
+    return render(
+        request, "line.html", status=status, title="Record", problem=problem, ports=ports(), values=values,
+        lines=line_recordings(request).listed(),
+    )  # fmt: skip
+
+
+def _begin(request: Request, form: FormData) -> Response:
+    source, baud, rate = (text_of(form, key).strip() for key in ("source", "baud", "rate"))
+    try:
+        name = line_recordings(request).begin(source, baud, rate)
+    except HTTPException:
+        gone = InputError("a serial line, or a CSV file below the studio's folder", repr(source[:80]))
+        return _form(request, error_text(gone), status=400, given=form)
+    except EdgewrightError as error:
+        return _form(request, error_text(error), status=400, given=form)
+    return RedirectResponse(f"/line/{name}", 303)
+
+
+def _show(request: Request) -> Response:
+    name = str(request.path_params["name"])
+    lines = line_recordings(request).listed()
+    if name not in lines:
+        raise HTTPException(404, "Recording not found.")
+    return render(request, "line_going.html", title="Recording", name=name, recording=lines[name])
+
+
+def _end(request: Request, form: FormData) -> Response:
+    """Keep a recording as a file of the studio's data and go on to a label set of it, or delete it."""
+    name, do, lines = str(request.path_params["name"]), text_of(form, "do"), line_recordings(request)
+    if name not in lines.listed() or do not in ("keep", "delete"):
+        raise HTTPException(404, "Recording not found.")
+    path = lines.end(name)
+    address = "/line"
+    if do == "keep":
+        if not path.is_file():
+            raise InputError("rows", "none", "the recording", "Look at its source, and record it again")
+        with path.open("rb") as file:
+            address = f"/label?{urlencode({'data': keep(studio_of(request).folder, 'recording.csv', file)})}"
+    path.unlink(missing_ok=True)
+    return RedirectResponse(address, 303)
+
+
+PAGE = Page(
+    routes=(
+        Route("/line", page_of(_form), methods=["GET"]),
+        Route("/line", form_of(_begin), methods=["POST"]),
+        Route("/line/{name:str}", page_of(_show), methods=["GET"]),
+        Route("/line/{name:str}", form_of(_end), methods=["POST"]),
+    )
+)
