@@ -6,19 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from edgewright.core.formatting import bytes_text
 from edgewright.core.package import write_package
-from edgewright.trace.questions import quiz
 from looking import PHONE, SCREENS, too_wide, violations
 from runtime_example import parts
 from small_pipeline import break_off, run_small, write_rows, write_toml
 from studio_example import HOSTILE, record
 from studio_server import started
-from trace_example import trace
 
 if TYPE_CHECKING:
     from conftest import Lesson
@@ -57,8 +54,8 @@ def journal(runs: Path) -> str:
 
 
 PAGES = (
-    "/", "/?q=none", "/start", "/start?pipeline=scalability", "/page/small", "/learn/small",
-    "/learn/lesson?mode=formulas", "/quiz/lesson", "/quiz/lesson?q1=1&q2=2&q3=3", "/predict/small", "/predict/lesson",
+    "/", "/?q=none", "/start", "/start?pipeline=scalability", "/page/small",
+    "/page/lesson#formulas", "/page/lesson#quiz", "/predict/small", "/predict/lesson",
     "/export/small", "/compare", "/compare?run=small&run=small-2", "/live/JOURNAL", "/page/hostile",
 )  # fmt: skip
 
@@ -184,19 +181,19 @@ def test_what_a_model_cannot_become_is_unfolded_with_the_reason(opener: Opener) 
     expect(page.locator("#not-possible")).to_contain_text("for which the Verilog has no arithmetic")
 
 
-def test_the_quiz_is_answered_by_keyboard(opener: Opener) -> None:
-    questions = quiz(msgspec.structs.replace(trace(), name="lesson"))
+def test_old_addresses_of_modes_open_their_tabs_and_two_runs_are_compared(opener: Opener) -> None:
     page = opener("/quiz/lesson")
-    for number, question in enumerate(questions, start=1):
-        right = next(i for i, option in enumerate(question.options) if option.right)
-        page.locator(f"input[name=q{number}]").first.focus()
-        page.keyboard.press("Space")
-        for _ in range(right):
-            page.keyboard.press("ArrowDown")
-    page.get_by_role("button", name="Score my answers").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_url("**q1=**")
-    assert f"{len(questions)} of {len(questions)} right." in page.locator("[role=status]").inner_text()
+    page.locator("#quiz-1").wait_for(state="visible")
+    page.goto(page.url.partition("/page/")[0] + "/learn/lesson?mode=formulas")
+    page.locator("#formulas").wait_for(state="visible")
+    page.locator(".tabs a[href='#compare']").click()
+    compare = page.locator("#compare form")
+    compare.get_by_label("Compare with").select_option("small")
+    assert violations(page) == []
+    compare.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/compare?run=lesson&run=small")
+    expect(page.get_by_role("checkbox")).to_have_count(2)
+    expect(page.locator("main")).to_contain_text("Configuration")
 
 
 def test_the_lesson_of_a_run_is_told(lesson: Callable[[str], Lesson], browser: Browser) -> None:

@@ -34,7 +34,7 @@ FLEET = (
     f"/fleet/rollout/{PLAN}/pause", f"/fleet/rollout/{PLAN}/abort", "/fleet/publish", "/fleet/roll-out", "/fleet/new",
 )  # fmt: skip
 PAGES = (
-    "/", "/?q=none", "/new", "/new/rows.csv", "/learn/runs/small", "/quiz/runs/small", "/predict/runs/small",
+    "/", "/?q=none", "/new", "/new/rows.csv", "/predict/runs/small",
     "/predict/runs/moved", "/live-test/runs/small", "/live-test/runs/moved", "/export/runs/small", "/data",
     "/data?in=moves", "/data/at/moves", "/data/at/moves?view=map&rate=50&window=50&step=50",
     "/data/at/moves?view=signal&rate=50", "/data/at/moves?view=spread&rate=50&window=50&step=50", "/labels/at/moves",

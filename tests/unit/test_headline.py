@@ -16,7 +16,7 @@ from edgewright.studio.summaries import Runs
 from edgewright.trace.questions import quiz
 from edgewright.trace.sentences.opening import headline
 from edgewright.trace.sentences.readiness import verdict
-from studio_example import client, record
+from studio_example import Client, client, record
 from trace_example import evaluation, trace
 
 METHOD = "t interval by person, 2 degrees of freedom, 95 %"
@@ -125,20 +125,26 @@ def test_a_comparison_of_amounts_leads_with_the_error_of_people_left_out(runs: P
     assert {"mae, one split", "r2, one split", "rmse, one split"} <= {row["name"] for row in others}
 
 
+def _quiz(studio: Client, run: str) -> str:
+    moved = studio.get(f"/quiz/{run}").headers["location"]
+    assert moved == f"/page/{run}#quiz"
+    return studio.get(f"/page/{run}").text.partition('id="quiz"')[2]
+
+
 def test_the_quiz_asks_about_it(runs: Path) -> None:
     studio = client(runs)
-    quiz_page = studio.get("/quiz/first").text
+    quiz_page = _quiz(studio, "first")
     assert "71.2 % right (95 %: 24.3 % to 95.1 %)" in quiz_page
     assert "71.2 % of the answers on 3 people or machines, each left out of training once, are right" in quiz_page
     assert "41.2 %" in quiz_page  # 71.2 % less a gain of 30 points over the most frequent class
     assert "87.9 %" not in quiz_page
-    assert "87.9 % right (95 %: 84.2 % to 91.1 %)" in studio.get("/quiz/split").text
+    assert "87.9 % right (95 %: 84.2 % to 91.1 %)" in _quiz(studio, "split")
     reasons = [option.reason for question in quiz(trace()) for option in question.options]
     assert any("87.9 % of the answers are still right" in reason for reason in reasons)
     of_left = msgspec.structs.replace(trace(), evaluation=of_people())
     reasons = [option.reason for question in quiz(of_left) for option in question.options]
     assert any("71.2 % of the answers are still right" in reason for reason in reasons)
-    amount = studio.get("/quiz/amount").text
+    amount = _quiz(studio, "amount")
     assert "What does r2 = .610 mean" in amount
     assert "The mean absolute error is 3, the root mean squared error 4.250" in amount
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -127,3 +128,18 @@ def test_large_forms_are_refused(tmp_path: Path) -> None:
 
     kind = {"content-type": "multipart/form-data; boundary=x"}
     assert studio.post("/predict/activity", content=pieces(), headers=kind).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "tab"),
+    [
+        ("/", "/"), ("/page/activity", "/"), ("/export/activity", "/"), ("/jobs", "/jobs"), ("/label", "/label"),
+        ("/labels/at/folder", "/label"), ("/line", "/label"), ("/data", "/data"), ("/new", "/new"),
+    ],
+)  # fmt: skip
+def test_every_page_marks_its_tab(tmp_path: Path, path: str, tab: str) -> None:
+    record(tmp_path, "activity")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.csv").write_text("x,y\n1,2\n3,4\n")
+    (places,) = re.findall(r'<span class="places">.*?</span>', client(tmp_path).get(path).text, re.DOTALL)
+    assert re.findall(r'href="([^"]+)" aria-current="page"', places) == [tab]

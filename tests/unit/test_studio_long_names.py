@@ -65,8 +65,6 @@ FORMS: list[tuple[str, dict[str, Any]]] = [
     ("/start", {"data": {"source": "pipeline=activity", "text": 'name = "x"\n', "do": "upload"}, "files": UPLOADED}),
     (f"/recording/{LONG}", {"content": b"\0\0"}),
     (f"/recording/{LONG}/end", {"data": {"do": "keep"}}),
-    ("/what-if/" + LONG, {"data": {"training.epochs": LONG}}),
-    ("/what-if/one", {"data": {"training.epochs": LONG}}),
     ("/flow/edit/talk.toml", {"data": {"do": "add", "new": LONG}}),
     ("/flow/edit/talk.toml", {"data": {"do": f"restore:{LONG}"}}),
     ("/flow/edit/talk.toml", {"data": {"do": "save", "draft": f'{TALK}model = "{LONG}"\n'}}),

@@ -55,12 +55,19 @@ class Page:
         tab: word in the navigation; empty for pages that are reached from others.
         rank: place in the navigation and before which pages its routes are tried.
         address: where the tab leads.
+        also: beginnings of further addresses on which the tab is the current one.
     """
 
     routes: tuple[BaseRoute, ...]
     tab: str = ""
     rank: int = 50
     address: str = ""
+    also: tuple[str, ...] = ()
+
+    def is_current(self, path: str) -> bool:
+        """Return whether the tab is the current one at a path."""
+        begins = self.also if self.address == "/" else (self.address, *self.also)
+        return path in (self.address, *begins) or path.startswith(tuple(f"{begin}/" for begin in begins))
 
 
 @dataclass

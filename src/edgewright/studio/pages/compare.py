@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +14,7 @@ from edgewright.schema.lesson import Heading
 from edgewright.schema.trace import Trace
 from edgewright.studio.frame import Page, error_text, page_of, render, studio_of
 from edgewright.studio.paths import RECORD, run_folder
+from edgewright.studio.summaries import Summary
 from edgewright.trace.compare import Entry, compare, comparison_blocks
 from edgewright.trace.html import blocks_html, sections_html
 from edgewright.trace.record import read_trace
@@ -19,7 +22,7 @@ from edgewright.trace.sections.training import overlaid
 from edgewright.training.metrics import paired_gain
 from edgewright.training.sample_tests import sample_gain
 
-MAX_RUNS = 6
+MAX_RUNS, _MAX_OFFERED = 6, 200
 
 
 def _answer(request: Request) -> Response:
@@ -45,12 +48,16 @@ def _answer(request: Request) -> Response:
             sections_html((curves,)) if curves is not None else Markup(),
             blocks_html(blocks[results:], level=2),
         ]
-    known = [run for run in studio_of(request).runs.finished() if not run.unreadable]
-    others = sorted((run for run in known if run.location not in places), key=lambda run: run.started, reverse=True)
     return render(
         request, "compare.html", title="Compare runs", read=[name for name, _ in read], problems=problems, body=body,
-        others=others[:200],
+        others=comparable(request, places),
     )  # fmt: skip
+
+
+def comparable(request: Request, chosen: Sequence[str]) -> list[Summary]:
+    """Return runs to compare with, the latest first."""
+    known = [run for run in studio_of(request).runs.finished() if not run.unreadable and run.location not in chosen]
+    return sorted(known, key=lambda run: run.started, reverse=True)[:_MAX_OFFERED]
 
 
 PAGE = Page(routes=(Route("/compare", page_of(_answer), methods=["GET"]),), tab="Compare", rank=30, address="/compare")

@@ -174,4 +174,5 @@ PAGE = Page(
     tab="Jobs",
     rank=26,
     address="/jobs",
+    also=("/job",),
 )

@@ -273,4 +273,5 @@ PAGE = Page(
     tab="Label",
     rank=27,
     address="/label",
+    also=("/labels", "/line"),
 )

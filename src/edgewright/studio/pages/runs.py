@@ -131,4 +131,10 @@ def _answer(request: Request) -> Response:
     )  # fmt: skip
 
 
-PAGE = Page(routes=(Route("/", page_of(_answer), methods=["GET"]),), tab="Runs", rank=10, address="/")
+PAGE = Page(
+    routes=(Route("/", page_of(_answer), methods=["GET"]),),
+    tab="Runs",
+    rank=10,
+    address="/",
+    also=("/page", "/predict", "/live-test", "/export", "/live"),
+)

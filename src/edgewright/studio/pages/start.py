@@ -30,6 +30,8 @@ from edgewright.trace.journal import FOLDER, read_progress
 from edgewright.trace.record import read_trace
 
 PIPELINES = "pipelines"
+CHANGED = "# changes "
+"""How a pipeline begins that changes a run, before the run's name."""
 # They bring the libraries of training, which the list of runs does without.
 _BLOCKS, _PREVIEW = "edgewright.studio.view.pipeline_blocks", "edgewright.studio.view.pipeline_preview"
 _PROPOSAL = "edgewright.workflows.own_data.proposal"
@@ -298,7 +300,8 @@ def _start(request: Request, draft: _Draft) -> Response:
     if view.config is None or draft.typed != draft.text:
         return _page(request, draft, "Nothing was started. Correct the marked blocks.", status=400)
     unchanged = key == "pipeline" and _base(request, {"pipeline": name})[1] == draft.text
-    pipeline = name if unchanged and name in shipped() else str(written(request, str(table["name"]), draft.text))
+    text = f"{CHANGED}{name}\n{draft.text}" if key == "like" else draft.text
+    pipeline = name if unchanged and name in shipped() else str(written(request, str(table["name"]), text))
     studio = studio_of(request)
     try:
         back = pipeline if pipeline in shipped() else f"{PIPELINES}/{Path(pipeline).name}"

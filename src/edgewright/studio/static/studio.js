@@ -40,3 +40,6 @@ for (const row of document.querySelectorAll(".places, nav.tabs")) {
   const here = row.querySelector("[aria-current]");
   if (here) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
 }
+
+// What belongs to a tab of the page of a run stands above all tabs where there is no script.
+for (const part of document.querySelectorAll("[data-into]")) document.getElementById(part.dataset.into)?.prepend(part);
