@@ -1,8 +1,9 @@
 """`python -m benchmarks.estimate`: fits what generated C costs on each core, and judges estimates on other programs.
 
 Coefficients are fitted on random programs, their error bars are misses of the same, each estimated without a fifth of
-them that it is in. Both are judged on seventy programs of other families, ten detectors among them, and on designs of
-recurrent networks. With --write the coefficients and the misses that come with Edgewright are replaced.
+them that it is in. Both are judged on seventy programs of other families, ten detectors among them, on designs of
+recurrent networks, and on cores without floats on trees, rules and boosting of other data. With --write the
+coefficients and the misses that come with Edgewright are replaced.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import msgspec
 import numpy as np
 
 from benchmarks.estimate.detectors import DetectorSubject
-from benchmarks.estimate.fitting import Pair, fit_core, fit_more
+from benchmarks.estimate.fitting import WITHOUT_FLOATS, Pair, fit_core, fit_more
 from benchmarks.estimate.held_out import held_out
 from benchmarks.estimate.kernels import OWN as OF_KERNELS
 from benchmarks.estimate.machines import OWN as OF_MACHINES
 from benchmarks.estimate.recurrent import OWN as OF_STATES
 from benchmarks.estimate.recurrent import recurrent_held_out
+from benchmarks.estimate.simple import held_out_row_programs
 from benchmarks.estimate.subjects import Subject
 from benchmarks.estimate.truth import (
     Fitted,
@@ -33,6 +35,7 @@ from benchmarks.estimate.truth import (
     machines,
     parts,
     recurrent,
+    rows,
     sampled_parts,
     truths,
 )
@@ -41,7 +44,7 @@ from edgewright.export.detector_program import PREFIX
 from edgewright.export.emulator import board
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
-from edgewright.profiles.footprint import KERNELS, MACHINES, RECURRENT, population_of, strange
+from edgewright.profiles.footprint import KERNELS, MACHINES, RECURRENT, ROWS, population_of, strange
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
 from edgewright.schema.footprint import DETECTOR, Program, Spread
 from edgewright.workflows.estimation.workflow import Truth
@@ -68,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--recurrent", action="store_true", help="recurrent networks, nothing else")
     parser.add_argument("--kernels", action="store_true", help="with --write: what counts of patterns take more")
     parser.add_argument("--machines", action="store_true", help="with --write: what kernel machines take more")
+    parser.add_argument("--rows", action="store_true", help="programs on rows, nothing else; cores without floats")
     parser.add_argument("--fit-only", action="store_true", help="judge nothing: programs to judge stay unseen")
     given = parser.parse_args(arguments)
     chosen = given.core or CORES
@@ -77,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = TargetReport()
     for core in chosen:
         if given.write:
-            alone = [name for name in ("detectors", "recurrent", "kernels", "machines") if getattr(given, name)]
+            alone = [name for name in ("detectors", "recurrent", "kernels", "machines", "rows") if getattr(given, name)]
             if not alone:
                 _write_programs(core, given.truths)
             if not alone or given.detectors:
@@ -88,7 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _write_more(core, given.truths, kernels, OF_KERNELS)
             if not alone or given.machines:
                 _write_more(core, given.truths, machines, OF_MACHINES)
+            if core in WITHOUT_FLOATS and (not alone or given.rows):
+                _write_rows(core, given.truths)
         if given.fit_only:
+            continue
+        if core in WITHOUT_FLOATS and not given.recurrent:
+            _judge(report, core, f"{core}, rows", truths(core, held_out_row_programs(), given.truths))
+        if given.rows:
             continue
         if not given.recurrent:
             _judge(report, core, core, truths(core, held_out(), given.truths))
@@ -165,6 +175,18 @@ def _write_more(
     _keep(core, _by_number(fitted), fit)
 
 
+def _write_rows(core: str, kept: Path | None) -> None:
+    """Fit programs on rows on a core without float instructions, and keep their misses, as of other programs."""
+    near, made_with = cores.core(core), f"{_made_with(core)}; {' '.join(board(core).options)}"
+    fitted = list(truths(core, sampled_parts(rows(), core), kept))
+
+    def fit(pairs: list[Pair]) -> cores.Core:
+        return fit_core(core, pairs, made_with, near)
+
+    _save(fit([(subject.exactly(core), truth) for subject, truth in fitted]), cores.ROWS)
+    _keep(core, _by_number(fitted), fit)
+
+
 def _by_number(fitted: list[FittedTruth]) -> list[tuple[list[FittedTruth], list[FittedTruth]]]:
     """Return each fifth of the programs, and the others; all forms of a network are in one fifth."""
     folds = [int(subject.name.partition(" ")[0].rpartition(".")[2]) % FOLDS for subject, _ in fitted]
@@ -182,11 +204,13 @@ def _parted(fitted: list[FittedTruth], folds: list[int]) -> list[tuple[list[Fitt
     ]
 
 
-def _save(table: cores.Core) -> None:
-    path = cores.FOLDER / f"{table.name}.json"
+def _save(table: cores.Core, folder: Path = cores.FOLDER) -> None:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{table.name}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
     cores.core.cache_clear()
     cores.known.cache_clear()
+    cores.rows.cache_clear()
 
 
 def _keep(
@@ -223,7 +247,7 @@ def _keep(
 def _fit_of(miss: Miss) -> str:
     """Return which fit a miss is of: that of programs with kinds of their own, or, empty, of all others."""
     sort = miss.kind.partition(" ")[2]
-    return sort if sort in (DETECTOR, KERNELS, MACHINES, RECURRENT) else ""
+    return sort if sort in (DETECTOR, KERNELS, MACHINES, RECURRENT, ROWS) else ""
 
 
 def _made_with(core: str) -> str:

@@ -15,7 +15,7 @@ from benchmarks.estimate.kernels import kernel_programs
 from benchmarks.estimate.machines import machine_programs
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks, wide_networks
 from benchmarks.estimate.recurrent import recurrent_networks
-from benchmarks.estimate.simple import simple_subjects
+from benchmarks.estimate.simple import row_programs, simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 from edgewright.export.cores import own_code
 from edgewright.workflows.estimation.workflow import Truth
@@ -65,6 +65,11 @@ def kernels(share: float) -> tuple[Part, ...]:
 def machines(share: float) -> tuple[Part, ...]:
     """Return what coefficients of kernel machines and sounds are fitted on, or so much of it."""
     return (Part("machines", machine_programs, round(30 * share), 53),)
+
+
+def rows() -> tuple[Part, ...]:
+    """Return what coefficients of programs on rows are fitted on, for cores without float instructions."""
+    return (Part("programs on rows", row_programs, 60, 61),)
 
 
 # Pipelines of windows, of which one of five is compiled in floats, too.

@@ -199,12 +199,22 @@ def test_cmake_builds_it_in_the_project_of_a_user(folder: Path, tmp_path: Path) 
     assert call(tmp_path, "build/user").strip() == "0"
 
 
+_NEWLIB = "-mthumb -specs=nano.specs -specs=nosys.specs"
+
+
 @pytest.mark.slow
-def test_cmake_links_it_without_a_system(folder: Path, tmp_path: Path) -> None:
-    need("cmake", "arm-none-eabi-gcc")
-    core = "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -specs=nano.specs -specs=nosys.specs"
+@pytest.mark.parametrize(
+    ("compiler", "core"),
+    [
+        ("arm-none-eabi-gcc", f"-mcpu=cortex-m0plus {_NEWLIB}"),
+        ("arm-none-eabi-gcc", f"-mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16 {_NEWLIB}"),
+        ("riscv64-unknown-elf-gcc", "-march=rv32imc -mabi=ilp32 --specs=picolibc.specs --oslib=semihost"),
+    ],
+)
+def test_cmake_links_it_without_a_system(compiler: str, core: str, folder: Path, tmp_path: Path) -> None:
+    need("cmake", compiler)
     (tmp_path / "toolchain.cmake").write_text(
-        "set(CMAKE_SYSTEM_NAME Generic)\nset(CMAKE_SYSTEM_PROCESSOR arm)\nset(CMAKE_C_COMPILER arm-none-eabi-gcc)\n"
+        f"set(CMAKE_SYSTEM_NAME Generic)\nset(CMAKE_SYSTEM_PROCESSOR none)\nset(CMAKE_C_COMPILER {compiler})\n"
         f'set(CMAKE_C_FLAGS_INIT "{core}")\nset(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\n'
     )
     (tmp_path / "main.c").write_text(_USE)

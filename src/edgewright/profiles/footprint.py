@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edgewright.profiles.cores import Core, core, weighed
+from edgewright.profiles.cores import Core, core, rows, weighed
 from edgewright.profiles.misses import Miss, bar
 from edgewright.schema.footprint import DETECTOR, DUAL, LANES, OWN_FLOATS, Budget, Footprint, How, Program, Spread
 from edgewright.schema.profile import Profile
@@ -24,6 +24,8 @@ from edgewright.schema.trace import BudgetRow, DeviceRecord
 RECURRENT = "recurrent network"
 # Programs that count patterns in windows.
 KERNELS = "program of kernels"
+# Trees, rules, boosting and whatever else holds no network, on cores that work floats out by library functions.
+ROWS = "program on rows"
 # Kernel machines, and models on the spectrum of a sound.
 MACHINES = "kernel machine or sound"
 _KERNEL = re.compile(rf"({OWN_FLOATS} )?kernel ")
@@ -50,7 +52,9 @@ class Population:
 def population_of(profile: Profile, program: Program) -> Population:
     """Return the population of fitted programs that a program belongs to."""
     kinds = set(program.run)
-    if of_detector(program):
+    if _rows_table(_core_of(profile), program) is not None:
+        sort = ROWS
+    elif of_detector(program):
         sort = DETECTOR
     elif any(map(_STATE.match, kinds)):
         sort = RECURRENT
@@ -70,6 +74,22 @@ def population_of(profile: Profile, program: Program) -> Population:
         network = "call dense" in plain or any(kind.endswith(" step") for kind in plain)
         sort = f"{'network' if network else 'smaller program'}{' of windows' if own else ''}"
     return Population(f"{profile.core or profile.name} {sort}", program.constants, program.values)
+
+
+def table_of(name: str, program: Program) -> Core:
+    """Return the coefficients of a core that a program is weighed by.
+
+    Raises:
+        UnknownNameError: for a core without coefficients.
+    """
+    return _rows_table(name, program) or core(name)
+
+
+def _rows_table(name: str, program: Program) -> Core | None:
+    """Return the coefficients of programs on rows, if a program is one: at most one dense layer, nothing unknown."""
+    table = rows(name)
+    network = program.run.get("call dense", 0.0) > 1
+    return None if table is None or network or strange(table, program) else table
 
 
 def of_detector(program: Program) -> bool:
@@ -143,7 +163,7 @@ def program_footprint(
     Raises:
         UnknownNameError: for a core without coefficients.
     """
-    table, past = core(_core_of(profile)), population_of(profile, program)
+    table, past = table_of(_core_of(profile), program), population_of(profile, program)
     unknown = strange(table, program)
     if unknown:
         return _unknown(profile, program, form, buffer_bytes, unknown)

@@ -10,6 +10,8 @@ import msgspec
 from edgewright.schema.errors import UnknownNameError
 
 FOLDER = Path(__file__).resolve().parent
+# Of programs on rows that hold no network, on cores whose library works floats out.
+ROWS = FOLDER / "rows"
 VERSION = 2
 
 
@@ -57,6 +59,17 @@ def core(name: str) -> Core:
     if name not in known():
         raise UnknownNameError("core with coefficients", name, known())
     return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Core)
+
+
+@cache
+def rows(name: str) -> Core | None:
+    """Return what trees, rules, boosting and other programs on rows cost on a core; None where all programs are alike.
+
+    Without float instructions a comparison is a call, which whole numbers of the same program do not need: one weight
+    of a comparison does not fit networks and trees.
+    """
+    path = ROWS / f"{name}.json"
+    return msgspec.json.decode(path.read_bytes(), type=Core) if path.is_file() else None
 
 
 def weighed(coefficients: dict[str, float], counts: dict[str, float]) -> float:
