@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c99_stages import use_one_compiler
+from c99_stages import need_compiler, use_one_compiler
+from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.integer.fusion import compile_fused
-from edgewright.core.integer.network import run_integer
+from edgewright.core.integer.network import run_integer, to_reals
+from edgewright.core.integer.reader import obstacle
 from edgewright.core.integer.tables import BYTES
+from edgewright.export.c99_host.host import load_c99
 from edgewright.export.contract import Subject
+from edgewright.export.targets import c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
@@ -131,9 +135,35 @@ def test_a_file_is_proven_in_every_form(
     assert outcome(path) == (forms, [])
 
 
+@pytest.mark.parametrize("name", ["ZeroPadding2D", "Conv1D", "hard_swish", "separable", "dense"])
+def test_the_network_in_c_takes_bytes_in_the_order_of_the_file(name: str, tmp_path: Path) -> None:
+    data = converter.MODELS[name](SEED).int8()
+    network = read_tflite(data, "model")
+    subject = Subject("model", network_graph(network), read=network)
+    x = some(network, np.random.default_rng(3), 10)
+    need_compiler()
+    files = {file: text.decode() for file, text in c99.TARGET.files(subject).items()}
+    model = load_c99({file: files[file] for file in ("model.h", "model.c")}, tmp_path)
+    np.testing.assert_array_equal(model.network(x), litert(data, x).reshape(len(x), -1))
+    answer = model.predict(to_reals(network.values[network.input], x)).outputs
+    raw = to_reals(network.values[network.output], litert(data, x).reshape(len(x), -1))
+    np.testing.assert_allclose(answer["prediction" if name == "dense" else "probabilities"], raw, atol=1e-6)
+
+
 def test_shapes_that_do_not_go_together_are_refused() -> None:
     model = converter.KerasModel((6, 6, 3), SEED)
     x = model.conv(4)
     model.add("MUL", (x, model.constant(np.ones((1, 1, 4), np.float32))), (1, 6, 6, 4), fusedActivationFunction=0)
     with pytest.raises(InputError, match="two values, or one and a number"):
         read_tflite(model.int8())
+
+
+@pytest.mark.parametrize("name", ["SiLU", "Mish", "GELU", "Hardswish", "ELU", "LeakyReLU"])
+def test_a_refusal_names_what_the_user_wrote(name: str) -> None:
+    graph = read_model(exporters.MODELS[name](SEED).file())
+    word = {"Hardswish": "HardSwish", "ELU": "Elu", "LeakyReLU": "LeakyRelu"}.get(name, name)
+    reasons = [missing_integer_form(graph), obstacle(graph), obstacle(read_model(to_onnx(graph)))]
+    with pytest.raises(InputError) as caught:
+        _ = Subject("t", graph).network
+    for reason in (*reasons, str(caught.value)):
+        assert f"{word} (gives '/layers/" in reason and "Mul (" not in reason and "Exp (" not in reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgewright.core.integer.reader import foreign_operators
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 
@@ -107,5 +108,5 @@ def _without_network(graph: Graph) -> str:
     places = [index for index, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     if not places:
         return f"no operator with weights ({', '.join(WEIGHTED)}): trees and formulas stay as they are"
-    foreign = dict.fromkeys(n.op for n in graph.nodes[places[0] : places[-1]] if n.op not in KNOWN)
-    return f"operators without an integer form among its layers: {', '.join(foreign)}" if foreign else "none"
+    foreign = foreign_operators(graph)
+    return f"operators without an integer form among its layers: {foreign}" if foreign else "none"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgewright.core import catalogue
 from edgewright.core.adaptation.affine import AffineFactory
 from edgewright.core.adaptation.factory import Factory
+from edgewright.core.integer.reader import foreign_operators
 from edgewright.graph.extract import float_network, integer_network, refuse_scattered
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
@@ -116,6 +117,8 @@ class Subject:
             return self.read
         if not self.graph.boundary:
             got = f"operators up to {self.graph.nodes[-1].op}" if self.graph.nodes else "no operators"
+            foreign = foreign_operators(self.graph)
+            got = f"{foreign} between its layers" if foreign else got
             raise InputError("a model that ends with a network", got, f"model {self.name}", "Export it to c99 or onnx")
         return self.integers or float_network(self.graph)
 

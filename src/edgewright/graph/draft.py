@@ -22,13 +22,17 @@ _OF_SHAPES = frozenset({"ConstantOfShape", "Range", "Size", "Tile", "Mod"})
 
 @dataclass
 class DraftNode:
-    """One operator; `domain` is empty for ai.onnx, and an empty input name means that the input is omitted."""
+    """One operator; `domain` is empty for ai.onnx, and an empty input name means that the input is omitted.
+
+    `origin` is the operator that the user wrote, where this one is a part of it.
+    """
 
     op: str
     inputs: list[str]
     outputs: list[str]
     attributes: Attributes = field(default_factory=dict)
     domain: str = ""
+    origin: str = ""
 
     @property
     def kind(self) -> str:
@@ -223,7 +227,10 @@ def applied(rule: Callable[..., Rewritten], draft: Draft, node: DraftNode, *more
     """Return the nodes that a rule puts in place of one."""
     chain = Chain(draft)
     result = rule(chain, node, *more)
-    return chain.end(result, node.outputs[0]) if isinstance(result, str) else result
+    nodes = chain.end(result, node.outputs[0]) if isinstance(result, str) else result
+    for part in nodes:
+        part.origin = part.origin or node.origin or node.op
+    return nodes
 
 
 def rewrite(draft: Draft, rules: Mapping[str, Callable[[Chain, DraftNode], Rewritten]]) -> None:

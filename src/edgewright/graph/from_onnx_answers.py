@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.integer.qdq import Integers
-from edgewright.core.integer.reader import BY_VALUE
+from edgewright.core.integer.reader import BY_VALUE, OBSTACLE, listed
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import everything
@@ -67,7 +67,17 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
     if not complete.boundary and any(node.op == "QuantizeLinear" for node in complete.nodes):
         complete = _of_integers(complete, rows)
     _independent(complete)
-    return complete
+    foreign = "" if complete.boundary else _foreign(draft)
+    return msgspec.structs.replace(complete, metadata={**metadata, OBSTACLE: foreign}) if foreign else complete
+
+
+def _foreign(draft: Draft) -> str:
+    """Name the operators between layers that have no integer form, as the user wrote them."""
+    weighted = [index for index, node in enumerate(draft.nodes) if node.op in WEIGHTED]
+    between = draft.nodes[weighted[0] : weighted[-1]] if weighted else []
+    foreign = {node.origin or node.op for node in between if node.op not in _NETWORK}
+    names = {node.origin or node.op: node.outputs[0] for node in between if (node.origin or node.op) in foreign}
+    return listed(dict(reversed(names.items())))
 
 
 def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:

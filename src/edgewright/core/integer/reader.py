@@ -18,6 +18,8 @@ from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
 
 KEY = "edgewright.rounding"
+OBSTACLE = "edgewright.obstacle"
+"""Metadata of a graph without a network: the operators that its user wrote, and that have no integer form."""
 
 
 def rounding_of(graph: Graph) -> Rounding:
@@ -200,13 +202,27 @@ class Reader:
             raise InputError("Clip from 0 to 6", f"limits {limits}", where(node))
 
 
+def foreign_operators(graph: Graph) -> str:
+    """Name the operators without an integer form that lie between layers with weights; nothing where there are none.
+
+    Those of an imported model have the names that its user wrote (`OBSTACLE`).
+    """
+    if OBSTACLE in graph.metadata:
+        return graph.metadata[OBSTACLE]
+    places = [index for index, node in enumerate(graph.nodes) if node.op in WEIGHTED]
+    between = graph.nodes[places[0] : places[-1]] if places and not graph.boundary else ()
+    known = {*kinds(), *FLAT, "Clip", "QuantizeLinear", "DequantizeLinear"}
+    return listed({node.op: node.outputs[0] for node in reversed(between) if node.op not in known})
+
+
+def listed(names: dict[str, str]) -> str:
+    """Return operators and what they give, the last of them first, in a line."""
+    return ", ".join(f"{op} (gives {name!r})" for op, name in reversed(names.items()))
+
+
 def obstacle(graph: Graph) -> str:
     """Name the operators without an integer form that lie between layers with weights."""
-    places = [index for index, node in enumerate(graph.nodes) if node.op in WEIGHTED]
-    known = {*kinds(), *FLAT, "Clip", "QuantizeLinear", "DequantizeLinear"}
-    between = graph.nodes[places[0] : places[-1]] if places and not graph.boundary else ()
-    other = {node.op: node.outputs[0] for node in reversed(between) if node.op not in known}
-    text = ", ".join(f"{op} (gives {name!r})" for op, name in reversed(other.items()))
+    text = foreign_operators(graph)
     return f"{text} between its layers" if text else "none"
 
 

@@ -18,7 +18,7 @@ from edgewright.export.c99_graph.frames import Framed
 from edgewright.export.c99_graph.graph import turning
 from edgewright.graph.mask import without_mask
 from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 C = parts(__file__, "model.h")
 _LAYOUT = {
@@ -83,6 +83,7 @@ class Interface:
         pixels: how bytes of a picture enter the network where nothing stands before it.
         takes_bytes: whether the input is a picture of bytes.
         frames: of a window, where nothing else is made of it.
+        turn: the network's first operator, where its bytes come with the channels last already.
     """
 
     graph: Graph
@@ -97,6 +98,7 @@ class Interface:
     pixels: Pixels | None = None
     takes_bytes: bool = False
     frames: Framed | None = None
+    turn: IntegerOperator | None = None
 
 
 def declared(function: str, name: str) -> str:
@@ -111,7 +113,9 @@ def header(unit: Unit, face: Interface, arena: Arena, *, pixels: bool = False) -
     """Return the header of a pipeline, with the function for `pixels` where there is one."""
     upper, floats = unit.name.upper(), -(-arena.floats // 4)
     classes, threshold = "label" in face.outputs, face.options.confidence
-    network = "" if face.network is None else _network(unit, face.network, arena, image=bool(face.image)) + "\n"
+    network = (
+        "" if face.network is None else _network(unit, face.network, arena, face.turn, image=bool(face.image)) + "\n"
+    )
     numbers = {
         **_memory(unit, arena, face.network, arena.floats + arena.integers + arena.halves),
         "title": comment(face.graph.name), "input": "\n".join(_input(face)),
@@ -136,7 +140,11 @@ def header(unit: Unit, face: Interface, arena: Arena, *, pixels: bool = False) -
 def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
     """Return the header of an integer network alone."""
     title = filled(C["network_alone"], title=comment(network.name), **_memory(unit, arena, network, arena.network))
-    return guarded(f"{unit.name.upper()}_H", "<stdint.h>", f"{title}\n{_network(unit, network, arena, image=True)}\n")
+    return guarded(
+        f"{unit.name.upper()}_H",
+        "<stdint.h>",
+        f"{title}\n{_network(unit, network, arena, turning(network), image=True)}\n",
+    )
 
 
 def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None, size: int) -> dict[str, object]:
@@ -160,13 +168,12 @@ def _fields(face: Interface, upper: str) -> list[str]:
     return [*fields, "    int label;"] if "label" in face.outputs else fields
 
 
-def _network(unit: Unit, network: IntegerNetwork, arena: Arena, *, image: bool) -> str:
-    turn = turning(network) if image else None
+def _network(unit: Unit, network: IntegerNetwork, arena: Arena, turn: IntegerOperator | None, *, image: bool) -> str:
     first, last = network.values[turn.output if turn else network.input], network.values[network.output]
     numbers: dict[str, object] = {
         "in_scale": f"{first.scale:.9g}", "in_zero": f"- {first.zero}".replace("- -", "+ "), "in_shape": first.shape,
         "out_scale": f"{last.scale:.9g}", "out_zero": f"- {last.zero}".replace("- -", "+ "), "out_shape": last.shape,
-        "image": int(image and len(first.shape) == 3), "arena": arena.network // 4,
+        "image": int((image or turn is not None) and len(first.shape) == 3), "arena": arena.network // 4,
         "network_inputs": int(np.prod(first.shape)), "network_outputs": int(np.prod(last.shape)),
     }  # fmt: skip
     if numbers["image"]:

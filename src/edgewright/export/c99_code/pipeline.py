@@ -18,7 +18,15 @@ from edgewright.export.c99_graph.banks import Bank, banks_of
 from edgewright.export.c99_graph.bytes import bytes_of
 from edgewright.export.c99_graph.channels import LoopWriter
 from edgewright.export.c99_graph.frames import framed
-from edgewright.export.c99_graph.graph import Plan, image_channels, layer_names, node_names, plan_graph, turning
+from edgewright.export.c99_graph.graph import (
+    Plan,
+    image_channels,
+    input_turn,
+    layer_names,
+    node_names,
+    plan_graph,
+    turning,
+)  # fmt: skip
 from edgewright.export.c99_graph.picks import channels_of
 from edgewright.export.c99_graph.rows import Rows
 from edgewright.export.c99_learning.adapt import LAYER
@@ -81,8 +89,8 @@ def lay_out(graph: Graph, options: CodeOptions, network: IntegerNetwork | None =
     borders = [len(unit.steps)]
     ends: tuple[Buffer, ...] = ()
     takes, pixels = bool(image) and takes_bytes(graph, limits), None
+    turn = input_turn(graph, network, image=bool(image)) if options.turned and network is not None else None
     if network is not None:
-        turn = turning(network) if image else None
         if packed is not None:
             first = packed.write(plan, network.values[network.input])
         else:
@@ -105,7 +113,7 @@ def lay_out(graph: Graph, options: CodeOptions, network: IntegerNetwork | None =
     taps = _tap_names(plan, source.name, seen)
     frames = None if image else framed(unit, graph, borders[0])
     return unit, Interface(
-        graph, network, options, outputs, tuple(borders), ends, limits, taps, image, pixels, takes, frames
+        graph, network, options, outputs, tuple(borders), ends, limits, taps, image, pixels, takes, frames, turn
     )
 
 

@@ -16,10 +16,10 @@ from edgewright.core.integer.reader import marked
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.text import entries, guarded, identifier, number
-from edgewright.export.c99_graph.graph import image_channels, turning
+from edgewright.export.c99_graph.graph import image_channels, input_turn
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 Range = tuple[float, float] | None
 # A sample's entry is (row * first + column * second + channel * third + last) modulo 256.
@@ -85,6 +85,7 @@ def write_self_test(
     answers = np.concatenate([trial.answer for trial in chosen])
     own = "probabilities" if field.name == "probabilities" else "prediction"
     single = own == "prediction" and math.prod(field.shape) == 1
+    turn = None if network is None else input_turn(graph, network, image=bool(image))
     numbers = {
         "samples": _SAMPLES, "patterns": ", ".join(f"{{{', '.join(map(str, pattern))}}}" for pattern in patterns),
         "rows": axes[0], "columns": axes[1], "channels": axes[2], "middle": entries(middle), "step": entries(step),
@@ -92,7 +93,7 @@ def write_self_test(
         "place": f"(row * {axes[1]} + column) * {axes[2]} + channel" if image
         else f"(row + channel) * {axes[1]} + column",
         "given": f"{'&' if single else ''}context->answer.{own}",
-        "network": "" if network is None else _network_text(network, patterns, bool(image)),
+        "network": "" if network is None else _network_text(network, patterns, turn),
         "call": "" if network is None else _CALL, "bytes": "" if network is None else _BYTES,
     }  # fmt: skip
     texts = {".h": HEADER, ".c": C["source"]}
@@ -157,9 +158,8 @@ def _run(graph: Graph, network: IntegerNetwork | None) -> Callable[[NDArray[np.f
         return compile_graph(graph)
 
 
-def _network_text(network: IntegerNetwork, patterns: Sequence[Pattern], image: bool) -> str:
-    """Return the part of the test that asks the network alone."""
-    turn = turning(network) if image else None
+def _network_text(network: IntegerNetwork, patterns: Sequence[Pattern], turn: IntegerOperator | None) -> str:
+    """Return the part of the test that asks the network alone, without its first operator `turn`."""
     shape = network.values[turn.output if turn else network.input].shape
     axes: Axes = (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, math.prod(shape), 1)
     answers = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ from edgewright.schema.graph import Array, Graph, Node
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 _LAST = (1, 2, 0)
+# Operators that only move numbers.
+_MOVED = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 # Operators that leave the axes where they are.
 _ALIKE = frozenset(
-    {"Add", "Sub", "Mul", "Div", "Clip", "Relu", "Cast", "Identity", "QuantizeLinear", "DequantizeLinear"}
+    {"Add", "Sub", "Mul", "Div", "Clip", "Relu", "Cast", "Identity", "Pad", "QuantizeLinear", "DequantizeLinear"}
 )
 _CHANNELS_FIRST = frozenset({"Conv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"})
 
@@ -63,6 +66,32 @@ def turning(network: IntegerNetwork) -> IntegerOperator | None:
     image = len(network.values[network.input].shape) == 3
     turns = first is not None and first.kind == "transpose" and tuple(first.numbers["order"]) == _LAST
     return first if first is not None and image and turns and first.inputs[0] == network.input else None
+
+
+def input_turn(graph: Graph, network: IntegerNetwork, *, image: bool) -> IntegerOperator | None:
+    """Return the operator that NAME_network leaves out, so that its bytes come in the order of NAME_predict.
+
+    Args:
+        graph: the pipeline.
+        network: its integers.
+        image: whether NAME_predict takes an image with its channels last.
+    """
+    turn = turning(network)
+    return turn if turn is not None and (image or _moved_back(graph)) else None
+
+
+def _moved_back(graph: Graph) -> bool:
+    """Return whether the numbers at the boundary, their channels last, lie as those of the input."""
+    source, moved = graph.inputs[0], {graph.inputs[0].name}
+    for node in graph.nodes:
+        if node.op in _MOVED and node.inputs[0] in moved:
+            moved.update(node.outputs)
+    if graph.boundary not in moved:
+        return False
+    order = np.arange(math.prod(source.shape), dtype=np.int64)
+    ordered = msgspec.structs.replace(graph, inputs=(msgspec.structs.replace(source, dtype="int64"),))
+    value = compile_graph(ordered, (graph.boundary,))(order.reshape(1, *source.shape))[graph.boundary]
+    return value.ndim == len(_LAST) + 1 and np.array_equal(np.moveaxis(value, 1, -1).ravel(), order)
 
 
 def pixels(samples: NDArray[Any]) -> NDArray[Any]:
