@@ -57,7 +57,8 @@ def test_every_section_stands_with_the_numbers_of_the_record(name: str, lesson: 
     absent += [name for name, part in (("scaling", trace.scaling), ("decisions", trace.debounce)) if part is None]
     expected = [anchor for anchor in sections() if anchor not in absent]
     assert page.eval_on_selector_all("#trace > .part", "all => all.map(e => e.id)") == expected
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    # A page that is printed has all its tabs, unfolded.
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator(".insight > p").first.inner_text() == f"{trace.insight.sentence}."
     assert page.locator(".verdict").inner_text() == trace.verdict
     for anchor in page.eval_on_selector_all("a[href^='#']", "all => all.map(e => e.hash.slice(1))"):

@@ -16,11 +16,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.html import PAGE_LIMIT
 from looking import SCREENS, too_wide, violations
 from small_pipeline import rows, write_rows, write_toml
+from support import shared_data
 
 if TYPE_CHECKING:
     from conftest import Lesson
@@ -78,22 +79,25 @@ def unpacked(page: Page, name: str) -> bytes:
     return zlib.decompress(base64.b64decode(page.locator("#train-data").get_attribute(f"data-{name}") or ""))
 
 
-def program(page: Page) -> tuple[EpochRecord, ...]:
-    """Train the page's network in JAX on the samples that the page holds."""
+def program(page: Page, layers: tuple[dict[str, Any], ...] | None = None) -> tuple[EpochRecord, ...]:
+    """Train the page's network in JAX on the samples that the page holds; `layers` of a network over windows."""
     recipe = json.loads(page.locator("#train-data").text_content() or "")
-    raw, columns = unpacked(page, "values"), len(recipe["names"])
+    raw, shape = unpacked(page, "values"), (-1, len(recipe["names"]), recipe["samples"])
     if recipe["encoding"] == "uint8":
-        numbers = np.frombuffer(raw, np.uint8).reshape(-1, columns)
-        X = (np.array(recipe["low"]) + np.array(recipe["step"]) * numbers).astype(np.float32)
+        low, step = (np.array(recipe[name])[:, None] for name in ("low", "step"))
+        X = (low + step * np.frombuffer(raw, np.uint8).reshape(shape)).astype(np.float32)
     else:
-        X = np.frombuffer(raw, recipe["encoding"]).reshape(-1, columns).astype(np.float32)
-    X = np.concatenate([X, X[:, recipe["left"]] * X[:, recipe["right"]]], axis=1)
+        X = np.frombuffer(raw, recipe["encoding"]).reshape(shape).astype(np.float32)
+    if recipe["samples"] == 1:
+        X = X[:, :, 0]
+        X = np.concatenate([X, X[:, recipe["left"]] * X[:, recipe["right"]]], axis=1)
     y = np.frombuffer(unpacked(page, "targets"), np.uint8 if recipe["classes"] else np.float32)
     names = ("optimiser", "learning_rate", "schedule", "warm_up", "weight_decay", "batch", "epochs", "label_smoothing",
              "dropout", "seed")  # fmt: skip
-    layers = tuple({"kind": "dense", **layer} for layer in recipe["layers"][:-1])
-    for layer in layers:
-        layer.pop("dropout", None)
+    if layers is None:
+        layers = tuple(
+            {name: layer[name] for name in ("kind", "units", "activation")} for layer in recipe["layers"][:-1]
+        )
     kind = NetworkClassifier if recipe["classes"] else NetworkRegressor
     weights = "balanced" if recipe["balanced"] else "none"
     model = kind(layers, calibrate=False, class_weights=weights, **{name: recipe[name] for name in names})
@@ -167,6 +171,69 @@ def test_optimisers_schedules_and_losses_are_those_of_the_program(
     train(page)
     check_curves(page, program(page))
     check_curves(page, run.trace.training.epochs)
+
+
+WINDOWS = """\
+name = "window"
+seed = 3
+refit = false
+data = {{kind = "hapt", path = "{path}"}}
+window = {{samples = 128, step = 256, within = "label"}}
+split = {{by = "group", test_groups = ["26", "27", "28", "29", "30"], validation = 0.12}}
+stages = [{{kind = "scale", method = "standard"}}]
+training = {{epochs = 3, {training}}}
+compression = {{int8 = false}}
+model = {{layers = [{layers}]}}
+"""
+# A pool of each kind, each padding, a stride and a dilation; with settings of training.
+NETWORKS = {
+    "convolutions": (
+        '{kind="conv1d", filters=12, kernel=5, stride=2}, {kind="max_pool", kernel=3, stride=2}, '
+        '{kind="depthwise_separable", filters=16, kernel=5, padding="valid"}, '
+        '{kind="average_pool", kernel=3, stride=2}, {kind="flatten"}, {kind="dense", units=16, activation="sigmoid"}',
+        'optimiser="adamw", schedule="one_cycle", weight_decay=0.03, dropout=0.1, batch=32',
+    ),
+    "causal": (
+        '{kind="conv1d", filters=8, kernel=3, padding="causal", activation="sigmoid"}, '
+        '{kind="depthwise_separable", filters=12, kernel=4, stride=2, padding="causal", dilation=2, '
+        'depthwise_activation="linear"}, '
+        '{kind="last_sample"}, {kind="dense", units=9}',
+        'class_weights="balanced", batch=32',
+    ),
+    "means": (
+        '{kind="conv1d", filters=10, kernel=7, stride=3, dilation=2}, {kind="global_average_pool"}',
+        "learning_rate=0.01, batch=32",
+    ),
+    "largest": ('{kind="conv1d", filters=10, kernel=5, activation="linear"}, {kind="global_max_pool"}', "batch=16"),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def windowed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """Return a run over windows of a phone at the waist, of one of the networks."""
+    folder = tmp_path_factory.mktemp(request.param)
+    layers, training = NETWORKS[request.param]
+    text = WINDOWS.format(path=shared_data("har-hapt"), layers=layers, training=training)
+    (folder / "window.toml").write_text(text, encoding="utf-8")
+    return run_pipeline(read_config(str(folder / "window.toml")), out=folder / "runs")
+
+
+def test_windows_are_trained_as_the_program_trains_them(windowed: RunResult, opener: Opener) -> None:
+    path = windowed.folder / "trace.html"
+    assert path.stat().st_size < PAGE_LIMIT
+    known = windowed.trace.trainable
+    assert known is not None
+    page = opener(path)
+    recipe = json.loads(page.locator("#train-data").text_content() or "")
+    assert 40 <= recipe["training"] <= known.training < known.training_samples
+    words = f"{recipe['training']:,} of its {known.training_samples:,} training samples"
+    assert words in page.locator("#train .lead").inner_text()
+    parameters = sum(layer.parameters for layer in windowed.trace.layers)
+    assert f": {parameters:,} parameters" in page.locator("#train-sizes").inner_text()
+    train(page)
+    model = windowed.trace.config["model"]
+    assert isinstance(model, dict)
+    check_curves(page, program(page, tuple(model["layers"])))
 
 
 def test_the_first_lesson_finds_227_parameters_that_do_what_5059_do(
@@ -346,7 +413,7 @@ def test_it_waits_until_its_tab_is_opened(lesson: Callable[[str], Lesson], brows
     page.goto((lesson("activity").folder / "trace.html").as_uri())
     page.click(".tabs a[href='#quiz']")
     page.wait_for_timeout(300)
-    assert page.locator("#train-form").get_attribute("hidden") == ""
+    assert page.locator("#train-form").count() == 0
     page.click(".tabs a[href='#train']")
     page.wait_for_selector("#train-form:not([hidden])")
     page.close()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from html import unescape
 from itertools import pairwise
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +19,7 @@ from edgewright.core.formatting import fraction
 from edgewright.schema.race import EntrantRecord, RaceRecord
 from edgewright.schema.trace import Interval, Trace
 from edgewright.trace.html import assets, page_html, page_parts
+from edgewright.trace.record import write_trace
 from edgewright.trace.sections import sections
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -247,3 +251,17 @@ def test_parts_fit_into_the_frame_of_another() -> None:
     assert parts.body.count("<main") == 1
     assert "<html" not in parts.body
     assert parts.csp.startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_a_page_is_rendered_without_what_trains(tmp_path: Path) -> None:
+    tables = [{"kind": kind, **more} for kind, more in (("impute", {}), ("scale", {}), ("select", {"k": 3}))]
+    record = tmp_path / "trace.json"
+    write_trace(change(example.trace(), config={"stages": tables}), record)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom edgewright.trace.html import page_html\n"
+        "from edgewright.trace.record import read_trace\nhtml = page_html(read_trace(Path(sys.argv[1])))\n"
+        "assert all(f'{name}(' in html for name in ('SimpleImputer', 'MinMaxScaler', 'SelectKBest'))\n"
+        "print([name for name in ('sklearn', 'scipy', 'jax', 'pandas', 'polars') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(record)], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

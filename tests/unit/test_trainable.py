@@ -101,3 +101,28 @@ def test_samples_that_leave_too_little_are_left_out_with_a_sentence(monkeypatch:
     html = page_html(msgspec.structs.replace(example.trace(3), trainable=large(2_500)))
     assert 'id="train-data"' not in html
     assert "The samples are too large for the page" in html
+
+
+def test_windows_are_kept_in_a_byte_with_a_scale_for_each_channel() -> None:
+    values = np.random.default_rng(0).random((300, 2, 128), dtype=np.float32) * np.array([[1], [50]], np.float32)
+    name, raw, low, step = _encoded(values)
+    assert (name, len(low), len(step)) == ("uint8", 2, 2)
+    numbers = np.frombuffer(raw, np.uint8).reshape(values.shape)
+    kept = np.array(low)[:, None] + np.array(step)[:, None] * numbers
+    np.testing.assert_allclose(kept[:, 0], values[:, 0], atol=2e-3)
+    np.testing.assert_allclose(kept[:, 1], values[:, 1], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"kind": "gru"}, "The page trains dense layers, convolutions over windows and pools, not gru."),
+        ({"parameters": 30_000}, "The page trains networks of up to 20,000 parameters; this one has 34,355."),
+    ],
+)
+def test_the_tab_says_why_a_network_is_not_trained(change: dict[str, object], sentence: str) -> None:
+    trace = example.trace(3)
+    first = msgspec.structs.replace(trace.layers[0], **change)
+    html = page_html(msgspec.structs.replace(trace, trainable=None, layers=(first, *trace.layers[1:])))
+    assert sentence in html
+    assert 'id="train"' in html

@@ -108,8 +108,4 @@ STAGE = Stage(
     why=_why,
     title="PCA",
     formula="y = (x - mean) @ components",
-    equivalent=lambda table: (
-        "from sklearn.decomposition import PCA",
-        f"PCA(n_components={table.get('components', 0.95)!r})",
-    ),
 )

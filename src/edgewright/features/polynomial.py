@@ -108,8 +108,4 @@ STAGE = Stage(
     state=("shape_", "left_", "right_"),
     why=_why,
     formula="y = [x_1 ... x_n, x_i * x_j for i <= j]",
-    equivalent=lambda table: (
-        "from sklearn.preprocessing import PolynomialFeatures",
-        f"PolynomialFeatures(degree={table.get('degree', 2)}, include_bias=False)",
-    ),
 )

@@ -140,16 +140,11 @@ def _why(estimator: Select) -> str:
     )
 
 
-_FUNCTIONS = {"mutual_information": "mutual_info_classif", "anova": "f_classif"}
 STAGE = Stage(
     config=SelectConfig,
     build=_build,
     state=("shape_", "kept_", "scores_"),
     why=_why,
     formula="y = the k columns of x with the largest score against the target, in their old order",
-    equivalent=lambda table: (
-        "from sklearn.feature_selection import SelectKBest, f_classif, mutual_info_classif",
-        f"SelectKBest({_FUNCTIONS[table.get('score', 'mutual_information')]}, k={table['k']})",
-    ),
     read_back=lambda given, context: {"score": given["criterion"]},
 )

@@ -53,7 +53,6 @@ class Stage(Generic[C]):
         why: one sentence for the trace: the purpose of this stage, with the numbers of the fitted estimator.
         formula: how an output is computed, in plain text.
         title: title of its card, such as 'PCA'; empty derives it from the file name.
-        equivalent: table of the stage -> equivalent import and call of scikit-learn; None if there is none.
         read_back: arguments of an estimator and its context -> keys of the table for other arguments; None if
             the arguments are the keys. What a table cannot say is found by building it again.
         taught: learns the target as a model does, from training samples without those that validate.
@@ -65,7 +64,6 @@ class Stage(Generic[C]):
     why: Callable[[Any], str]
     formula: str = ""
     title: str = ""
-    equivalent: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
     read_back: Callable[[Mapping[str, Any], Context], Mapping[str, Any]] | None = None
     taught: bool = False
 

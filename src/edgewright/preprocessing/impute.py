@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
@@ -152,17 +152,10 @@ def _why(estimator: Impute) -> str:
     )
 
 
-def _equivalent(table: Mapping[str, Any]) -> tuple[str, str]:
-    fill = f", fill_value={table.get('value', 0.0)!r}" if table.get("strategy") == "constant" else ""
-    call = f"SimpleImputer(strategy={table.get('strategy', 'median')!r}{fill})"
-    return "from sklearn.impute import SimpleImputer", call
-
-
 STAGE = Stage(
     config=ImputeConfig,
     build=directly(Impute),
     state=("shape_", "fill_", "filled_"),
     why=_why,
     formula="y = fill of the column where x is missing, else x",
-    equivalent=_equivalent,
 )

@@ -177,15 +177,10 @@ def _why(estimator: Scale) -> str:
     )
 
 
-_SCALERS = {"minmax": "MinMaxScaler", "standard": "StandardScaler", "robust": "RobustScaler"}
 STAGE = Stage(
     config=ScaleConfig,
     build=_build,
     state=("shape_", "offset_", "factor_"),
     why=_why,
     formula="y = (x - offset) * factor, offset and factor from training samples",
-    equivalent=lambda table: (
-        "from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler",
-        f"{_SCALERS[table.get('method', 'minmax')]}()",
-    ),
 )

@@ -258,21 +258,46 @@ class ClassSamples(Part, frozen=True, kw_only=True):
     score: Score = "probability"
 
 
-class TrainableLayer(Part, frozen=True, kw_only=True):
-    """A dense layer: its units, its activation, and the share of its outputs that a training step drops."""
+TRAINABLE_PARAMETERS = 20_000
+"""Parameters of a network that a page trains, at most."""
+TRAINABLE_KINDS = frozenset(
+    {"dense", "dropout", "conv1d", "depthwise_separable", "max_pool", "average_pool", "global_max_pool",
+     "global_average_pool", "last_sample", "flatten"}
+)  # fmt: skip
+"""Kinds of layers of `model.layers` that a page trains."""
 
-    units: int
-    activation: str
+
+class TrainableLayer(Part, frozen=True, kw_only=True):
+    """A layer as a page computes it.
+
+    Attributes:
+        kind: 'dense' takes all values; 'conv1d' and 'pointwise' (without a kernel) mix the channels of a window at each
+            place; 'depthwise', 'max' and 'average' stay within each channel.
+        units: outputs at each place; 0 where channels stay as many.
+        activation: behind it; `dropout` the share of its outputs that a training step drops.
+        kernel, stride, dilation: in samples, as in `model.layers`; `before` zeros come before the window.
+        places: of the kernel.
+    """
+
+    kind: Literal["dense", "conv1d", "pointwise", "depthwise", "max", "average"] = "dense"
+    units: int = 0
+    activation: str = "linear"
     dropout: float = 0.0
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+    places: int = 1
 
 
 class TrainableNetwork(Part, frozen=True, kw_only=True):
-    """A network of dense layers with samples to train it on, for a page that trains it again.
+    """A network with samples to train it on, for a page that trains it again.
 
     Attributes:
-        names: of the columns; `left` and `right` are the columns of each product that follows them as a feature.
+        names: of the columns or channels; a window has `samples` values of each, one channel after the other.
+            Of columns `left` and `right` are the columns of each product that follows them as a feature.
         encoding: of `values`, training samples and then validation samples, row by row, little-endian. A number of
-            'uint8' stands for `low` + `step` times it, by column.
+            'uint8' stands for `low` + `step` times it, by column or channel.
         low, step: empty for other encodings.
         targets: of the same samples: class numbers as uint8, or amounts as float32, of mean 0 and deviation 1.
         classes: in the order of their numbers; empty where an amount is predicted.
@@ -283,6 +308,7 @@ class TrainableNetwork(Part, frozen=True, kw_only=True):
     """
 
     names: tuple[str, ...]
+    samples: int = 1
     left: tuple[int, ...] = ()
     right: tuple[int, ...] = ()
     encoding: Literal["float32", "float16", "uint8"]

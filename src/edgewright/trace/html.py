@@ -38,7 +38,11 @@ PAGE_LIMIT = 400_000
 # Frame of the document around its sections: head, list of sections, footer.
 _FRAME = 6_000
 # Scripts that an element of the page needs.
-_SCRIPTS = {"what-if-model": ("unpack.js", "what_if.js"), "train-data": ("unpack.js", "learner.js", "train.js")}
+_SCRIPTS = {
+    'class="layers"': ("steps.js",),
+    'id="what-if-model"': ("unpack.js", "what_if.js"),
+    'id="train-data"': ("unpack.js", "learner.js", "train.js"),
+}
 # Names with their meaning that a panel shows before the rest is unfolded.
 _SHOWN_FACTS = 14
 
@@ -264,7 +268,7 @@ def run_styles() -> Markup:
 
 def run_script(html: str | None = None) -> Markup:
     """Return the script of the page of a run: what every page has, and what these sections need; None for all."""
-    used = [files for mark, files in _SCRIPTS.items() if html is None or f'id="{mark}"' in html]
+    used = [files for mark, files in _SCRIPTS.items() if html is None or mark in html]
     return _joined(tuple(dict.fromkeys(name for files in used for name in files)))
 
 

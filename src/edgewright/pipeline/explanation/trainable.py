@@ -5,45 +5,59 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.features.polynomial import Polynomial
+from edgewright.graph.layer import LayerConfig
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
+from edgewright.models.nn import _windows as windows
+from edgewright.models.nn.conv1d import Conv1dConfig
+from edgewright.models.nn.dense import DenseConfig
+from edgewright.models.nn.depthwise_separable import DepthwiseSeparableConfig
+from edgewright.models.nn.dropout import DropoutConfig
+from edgewright.models.nn.max_pool import MaxPoolConfig
 from edgewright.models.targets import encode, numbers
 from edgewright.pipeline.fitting import Flow
 from edgewright.pipeline.material import Material
 from edgewright.schema.data import Floats
-from edgewright.schema.trace_flow import TrainableLayer, TrainableNetwork
+from edgewright.schema.trace_flow import TRAINABLE_KINDS, TRAINABLE_PARAMETERS, TrainableLayer, TrainableNetwork
 
-PARAMETERS, TRAINING, VALIDATION = 20_000, 2_000, 500
-"""Parameters and samples of each side at most."""
-# Values up to which samples are kept as float32 and as float16, and values in all.
-_FLOAT32, _FLOAT16, _VALUES = 10_000, 40_000, 120_000
+TRAINING, VALIDATION = 2_000, 500
+"""Samples of each side at most."""
+# Values up to which samples are kept as float32 and as float16, and values in all, of rows and of windows.
+_FLOAT32, _FLOAT16, _ROWS, _WINDOWS = 10_000, 40_000, 120_000, 240_000
 _CLASSES = 64
 # Optimisers that a page knows; the others are replaced by Adam.
 _OPTIMISERS = ("adam", "adamw", "sgd")
 
 
 def trainable_network(material: Material, flow: Flow, model: Any) -> TrainableNetwork | None:  # noqa: ANN401 - any model
-    """Return a network of dense layers with its samples; None for other models and larger ones.
+    """Return a network of layers that a page trains with its samples; None for other models and larger ones.
 
     Args:
         material: of the judged fit.
         flow: behind its stages.
         model: fitted.
     """
-    if not isinstance(model, NetworkClassifier | NetworkRegressor) or len(model.shape_) != 1:
+    if not isinstance(model, NetworkClassifier | NetworkRegressor) or len(model.shape_) > 2:
         return None
     layers, classes = _layers(model), tuple(str(label) for label in getattr(model, "classes_", ()))
-    if not layers or sum(layer.parameters for layer in model.layer_records()) > PARAMETERS or len(classes) > _CLASSES:
+    if (
+        not layers
+        or sum(layer.parameters for layer in model.layer_records()) > TRAINABLE_PARAMETERS
+        or len(classes) > _CLASSES
+    ):
         return None
     columns, left, right = _columns(flow)
     sides = material.sides
-    share = min(1.0, _VALUES / (columns * (TRAINING + VALIDATION)))
+    samples = math.prod(model.shape_[1:])
+    maximum = _ROWS if samples == 1 else _WINDOWS
+    share = min(1.0, maximum / (columns * samples * (TRAINING + VALIDATION)))
     train, validation = (
-        _some(rows, max(1, int(share * maximum)))
-        for rows, maximum in ((sides.train, TRAINING), (sides.validation, VALIDATION))
+        _some(rows, max(1, int(share * count)))
+        for rows, count in ((sides.train, TRAINING), (sides.validation, VALIDATION))
     )
     rows = np.concatenate([train, validation])
     features = flow.array(rows)[:, :columns]
@@ -52,6 +66,7 @@ def trainable_network(material: Material, flow: Flow, model: Any) -> TrainableNe
     encoding, values, low, step = _encoded(features)
     return TrainableNetwork(
         names=tuple(flow.context.names[:columns]),
+        samples=samples,
         left=left,
         right=right,
         encoding=encoding,
@@ -82,18 +97,43 @@ def trainable_network(material: Material, flow: Flow, model: Any) -> TrainableNe
 
 
 def _layers(model: NetworkClassifier | NetworkRegressor) -> tuple[TrainableLayer, ...]:
-    """Return the dense layers, the output layer last; none where there are others."""
+    """Return the layers, the output layer last; none where there are others than a page trains."""
     layers: list[TrainableLayer] = []
-    for table in model.tables:
-        if table["kind"] == "dense":
-            layers.append(TrainableLayer(units=table["units"], activation=table.get("activation", "relu")))
-        elif table["kind"] == "dropout" and layers and not layers[-1].dropout:
-            last = layers.pop()
-            layers.append(TrainableLayer(units=last.units, activation=last.activation, dropout=table.get("rate", 0.2)))
-        else:
+    network = model.network()
+    for kind, config, shape in zip(network.kinds[:-1], network.configs[:-1], network.shapes[:-2], strict=True):
+        if isinstance(config, DropoutConfig):
+            if not layers or layers[-1].dropout:
+                return ()
+            layers[-1] = msgspec.structs.replace(layers[-1], dropout=config.rate)
+        elif kind not in TRAINABLE_KINDS:
             return ()
-    outputs = model.network().shapes[-1]
-    return (*layers, TrainableLayer(units=math.prod(outputs), activation="linear"))
+        else:
+            layers += _layer(kind, config, shape)
+    return (*layers, TrainableLayer(units=math.prod(network.shapes[-1]), activation="linear"))
+
+
+def _layer(kind: str, config: LayerConfig, shape: tuple[int, ...]) -> list[TrainableLayer]:
+    """Return what a page computes in place of a layer."""
+    if isinstance(config, DenseConfig):
+        return [TrainableLayer(units=config.units, activation=config.activation)]
+    if isinstance(config, windows.KernelConfig):
+        places, before, _ = windows.span(config, shape, kind)
+        moved = TrainableLayer(
+            kernel=config.kernel, stride=config.stride, dilation=getattr(config, "dilation", 1), before=before,
+            places=places,
+        )  # fmt: skip
+        replace = msgspec.structs.replace
+        if isinstance(config, Conv1dConfig):
+            return [replace(moved, kind="conv1d", units=config.filters, activation=config.activation)]
+        if isinstance(config, DepthwiseSeparableConfig):
+            mixed = TrainableLayer(kind="pointwise", units=config.filters, activation=config.activation, places=places)
+            return [replace(moved, kind="depthwise", activation=config.depthwise_activation), mixed]
+        return [replace(moved, kind="max" if isinstance(config, MaxPoolConfig) else "average")]
+    if kind == "last_sample":
+        return [TrainableLayer(kind="max", before=1 - shape[1])]
+    if kind == "flatten":
+        return []
+    return [TrainableLayer(kind="max" if kind == "global_max_pool" else "average", kernel=math.prod(shape[1:]))]
 
 
 def _columns(flow: Flow) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
@@ -114,15 +154,21 @@ def _some(rows: NDArray[np.int64], maximum: int) -> NDArray[np.int64]:
 def _encoded(
     values: Floats,
 ) -> tuple[Literal["float32", "float16", "uint8"], bytes, tuple[float, ...], tuple[float, ...]]:
-    """Return the encoding, the bytes, and the lowest value and the step of each column where it needs them."""
+    """Return the encoding, the bytes, and of each column or channel the lowest value and the step where needed."""
     if values.size <= _FLOAT32:
         return "float32", values.astype("<f4").tobytes(), (), ()
     if values.size <= _FLOAT16 and np.abs(values).max() < np.finfo(np.float16).max:
         return "float16", values.astype("<f2").tobytes(), (), ()
     wide = values.astype(np.float64)
-    low, high = wide.min(axis=0), wide.max(axis=0)
+    within = (0, *range(2, values.ndim))
+    low, high = wide.min(axis=within, keepdims=True)[0], wide.max(axis=within, keepdims=True)[0]
     step = np.where(high > low, (high - low) / 255, 1.0)
-    return "uint8", np.rint((wide - low) / step).astype(np.uint8).tobytes(), tuple(low.tolist()), tuple(step.tolist())
+    return (
+        "uint8",
+        np.rint((wide - low) / step).astype(np.uint8).tobytes(),
+        tuple(low.ravel().tolist()),
+        tuple(step.ravel().tolist()),
+    )
 
 
 def _targets(y: Any, training: int, model: NetworkClassifier | NetworkRegressor) -> bytes:  # noqa: ANN401

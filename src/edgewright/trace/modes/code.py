@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgewright.core import catalogue
 from edgewright.schema.lesson import Block, Code, Heading, Paragraph
 from edgewright.schema.trace import StageRecord, Trace
 from edgewright.trace.modes import Mode
@@ -15,20 +14,35 @@ from edgewright.trace.modes.what_if import alone
 
 Table = Mapping[str, Any]
 
-
-_FOLDERS = ("edgewright.preprocessing", "edgewright.features")
-
-
-def _equivalent(table: Table) -> tuple[str, str] | None:
-    """Return import and call of scikit-learn that do the same as a stage; None where none does."""
-    kind = str(table.get("kind"))
-    folder = next((folder for folder in _FOLDERS if kind in catalogue.names(folder)), None)
-    try:
-        stage = None if folder is None else catalogue.find(folder, kind, "STAGE", "stage")
-    except ModuleNotFoundError:  # the extra for training is missing
-        return None
-    equivalent: tuple[str, str] | None = stage.equivalent(table) if stage is not None and stage.equivalent else None
-    return equivalent
+_SCORES = {"mutual_information": "mutual_info_classif", "anova": "f_classif"}
+_SCALERS = {"minmax": "MinMaxScaler", "standard": "StandardScaler", "robust": "RobustScaler"}
+# Of a stage's table, import and call of scikit-learn that do the same. They stand here and not in the stage's file,
+# which loads scikit-learn and SciPy for a second and a half: a page is rendered without them.
+_EQUIVALENTS: dict[str, tuple[str, Callable[[Table], str]]] = {
+    "impute": (
+        "from sklearn.impute import SimpleImputer",
+        lambda table: (
+            f"SimpleImputer(strategy={table.get('strategy', 'median')!r}"
+            + (f", fill_value={table.get('value', 0.0)!r})" if table.get("strategy") == "constant" else ")")
+        ),
+    ),
+    "pca": (
+        "from sklearn.decomposition import PCA",
+        lambda table: f"PCA(n_components={table.get('components', 0.95)!r})",
+    ),
+    "polynomial": (
+        "from sklearn.preprocessing import PolynomialFeatures",
+        lambda table: f"PolynomialFeatures(degree={table.get('degree', 2)}, include_bias=False)",
+    ),
+    "scale": (
+        "from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler",
+        lambda table: f"{_SCALERS[table.get('method', 'minmax')]}()",
+    ),
+    "select": (
+        "from sklearn.feature_selection import SelectKBest, f_classif, mutual_info_classif",
+        lambda table: f"SelectKBest({_SCORES[table.get('score', 'mutual_information')]}, k={table['k']})",
+    ),
+}
 
 
 def stage_names(config: Mapping[str, Any]) -> list[tuple[str, Table]]:
@@ -121,12 +135,12 @@ def _middle(trace: Trace, stage: StageRecord) -> list[str]:
     before = [name for name, _ in known[: places[0]]]
     lines = [*SAMPLES, *through(before), ""]
     rows = len(stage.shape_in) == 2 and trace.task == "classification"
-    equivalents = [equivalent for table in tables if rows and (equivalent := _equivalent(table)) is not None]
+    equivalents = [_EQUIVALENTS[kind] for table in tables if rows and (kind := str(table.get("kind"))) in _EQUIVALENTS]
     if len(equivalents) == len(tables):
         lines += dict.fromkeys(needed for needed, _ in equivalents)
         lines += ["", "# Fitted without the test samples, applied to all.", "rows = material.fitted_on"]
         for (_, call), table in zip(equivalents, tables, strict=True):
-            lines.append(f"stage = {call}")
+            lines.append(f"stage = {call(table)}")
             lines.append("X = stage.fit(X[rows], y[rows]).transform(X)")
             limits = table.get("clip")
             if isinstance(limits, list | tuple):

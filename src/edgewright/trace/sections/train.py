@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from edgewright.core.formatting import bytes_text
 from edgewright.schema.trace import Trace
-from edgewright.schema.trace_flow import TrainableNetwork
+from edgewright.schema.trace_flow import TRAINABLE_KINDS, TRAINABLE_PARAMETERS, TrainableNetwork
 from edgewright.trace.blocks.view_blocks import Template, ViewBlock, line
 from edgewright.trace.page_model import packed
 from edgewright.trace.sections import Exported, Section
 
-_FEWEST = 200
+# Training samples that a page has at least, of rows and of windows.
+_FEWEST, _FEWEST_WINDOWS = 200, 40
 # Of the parameters of the run: what a small network has at most.
 _SMALL = 20
 
@@ -25,14 +26,16 @@ _SMALL = 20
 def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     """Build the form with the samples, as many as fit the page."""
     known = trace.trainable
-    if known is None or trace.training is None or trace.state != "finished":
+    if trace.training is None or trace.state != "finished":
         return ()
+    if known is None:
+        return tuple(line(text) for text in (_absent(trace),) if text)
     values, targets = _sides(known)
     frame = exported.size((Template("train.html", _context(trace, known, known.training, known.validation)),))
     size = len(packed(known.values)) + len(packed(known.targets))
     share = min(1.0, (exported.room - frame) / size)
     kept = [int(share * n) for n in (known.training, known.validation)]
-    if kept[0] < min(_FEWEST, known.training):
+    if kept[0] < min(_FEWEST if known.samples == 1 else _FEWEST_WINDOWS, known.training):
         left = bytes_text(max(0, exported.room - frame))
         return (line(f"The samples are too large for the page: they take {bytes_text(size)}, and {left} are left."),)
     count = known.training + known.validation
@@ -40,6 +43,17 @@ def page_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
     context = _context(trace, known, *kept)
     context |= {"values": packed(values[chosen].tobytes()), "targets": packed(targets[chosen].tobytes())}
     return (Template("train.html", context),)
+
+
+def _absent(trace: Trace) -> str:
+    """Return why the page does not train this network; empty where that is the run's own choice."""
+    others = dict.fromkeys(layer.kind for layer in trace.layers if layer.kind not in TRAINABLE_KINDS)
+    if others:
+        return f"The page trains dense layers, convolutions over windows and pools, not {' and '.join(others)}."
+    parameters = _parameters(trace)
+    if parameters > TRAINABLE_PARAMETERS:
+        return f"The page trains networks of up to {TRAINABLE_PARAMETERS:,} parameters; this one has {parameters:,}."
+    return ""
 
 
 def _context(trace: Trace, known: TrainableNetwork, training: int, validation: int) -> dict[str, object]:
@@ -53,9 +67,9 @@ def _context(trace: Trace, known: TrainableNetwork, training: int, validation: i
         "known": known,
         "parameters": _parameters(trace),
         "small": _small(trace, known),
-        "layers": "-".join(map(str, _sizes(known))),
+        "layers": _shape(known),
         "faster": _times(trace) is not None,
-        "grows": trace.scaling is not None,
+        "grows": trace.scaling is not None and known.samples == 1,
     }
 
 
@@ -70,8 +84,10 @@ def _spread(first: int, end: int, count: int) -> NDArray[np.int64]:
     return np.linspace(first, end - 1, count).astype(np.int64)
 
 
-def _sizes(known: TrainableNetwork) -> list[int]:
-    return [len(known.names) + len(known.left), *(layer.units for layer in known.layers)]
+def _shape(known: TrainableNetwork) -> str:
+    inputs = len(known.names) + len(known.left)
+    first = str(inputs) if known.samples == 1 else f"{inputs}×{known.samples}"
+    return "-".join([first, *(str(layer.units) for layer in known.layers if layer.units)])
 
 
 def _parameters(trace: Trace) -> int:
@@ -80,7 +96,7 @@ def _parameters(trace: Trace) -> int:
 
 def _small(trace: Trace, known: TrainableNetwork) -> int:
     """Return the parameters of a small network: a share of the run's, enough for two units or none; 0 for no such."""
-    inputs, *_, outputs = _sizes(known)
+    inputs, outputs = (len(known.names) + len(known.left)) * known.samples, known.layers[-1].units
     fewest = min((inputs + 1) * outputs, 2 * (inputs + 1) + 3 * outputs)
     small = max(_parameters(trace) // _SMALL, fewest)
     return small if small < _parameters(trace) else 0

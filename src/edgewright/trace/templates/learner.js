@@ -1,4 +1,4 @@
-// Training of a dense network as `training/loop.py` does it: NumPy's generator, the same start, order and optimisers.
+// Training of a network as `training/loop.py` does it: NumPy's generator, the same start, order and optimisers.
 const learner=(()=>{
 const M64=(1n<<64n)-1n,M128=(1n<<128n)-1n;
 // NumPy's SeedSequence and PCG64 (O'Neill, 2014), and of its Generator what training draws.
@@ -71,37 +71,115 @@ const softmax=(z,heat=1)=>{
   return p.map(v=>v/sum);
 };
 const bend=z=>1/(1+Math.exp(-z));
-// A dense network: layers of {units, activation, drop}, the output layer last.
-const network=(inputs,layers,seed)=>{
-  const draw=generator(seed);
-  return layers.map(({units,activation,drop=0})=>{
-    const w=new Float32Array(inputs*units),spread=Math.sqrt((activation=='relu'?2:1)/inputs),l={inputs,units,activation,drop,w,b:new Float32Array(units)};
-    for(let i=0;i<w.length;i++)w[i]=draw.normal()*spread;
-    inputs=units;
+// Layers behind each other, the output layer last, for samples of `channels` x `samples` values (rows: 1 sample each).
+// dense, conv1d and pointwise mix channels; depthwise, max and average stay within each. A dense layer takes all values.
+const plan=(channels,samples,layers)=>{
+  let c=channels,t=samples;
+  return layers.map(({kind='dense',units,activation='linear',drop=0,kernel=1,stride=1,dilation=1,before=0,places=1})=>{
+    if(kind=='dense'){c*=t;t=1}
+    const mixes=!!units,weighs=mixes||kind=='depthwise';
+    units||=c;
+    // For each place the samples of the kernel that are no padding: which of the kernel, and where it lies.
+    const taps=Array.from({length:places},(_,p)=>{
+      const list=[];
+      for(let k=0;k<kernel;k++){const at=p*stride+k*dilation-before;if(at>=0&&at<t)list.push(k,at)}
+      return list;
+    });
+    const l={kind,mixes,c,t,units,places,kernel,taps,activation,drop,inputs:c*t,weights:weighs?kernel*(mixes?c*units:c):0,biases:weighs?units:0};
+    c=units;t=places;
     return l;
   });
 };
-const parameters=net=>net.reduce((t,l)=>t+l.w.length+l.b.length,0);
+// Weights lie with the outputs last: kernel, channels, outputs. They are drawn in the order of the program's arrays.
+const network=(channels,samples,layers,seed)=>{
+  const draw=generator(seed),net=plan(channels,samples,layers);
+  for(const l of net){
+    const{kind,c,units,kernel}=l,spread=Math.sqrt((l.activation=='relu'?2:1)/(kernel*(l.mixes?c:1)));
+    l.w=new Float32Array(l.weights);l.b=new Float32Array(l.biases);
+    for(let i=0;i<l.weights;i++){
+      const k=i%kernel,rest=Math.floor(i/kernel);
+      l.w[kind=='conv1d'?(k*c+rest%c)*units+Math.floor(rest/c):kind=='depthwise'?k*c+rest:i]=draw.normal()*spread;
+    }
+  }
+  return net;
+};
+const parameters=net=>net.reduce((t,l)=>t+l.weights+l.biases,0);
+// Multiply-accumulates for one sample.
+const products=net=>net.reduce((t,l)=>t+l.weights*l.places,0);
+// Which of the taps [k, at, ...] of channel values that begin at `start` is the largest.
+const largest=(from,start,taps)=>{
+  let best=1;
+  for(let j=3;j<taps.length;j+=2)if(from[start+taps[j]]>from[start+taps[best]])best=j;
+  return taps[best];
+};
 // Outputs of every layer for n samples one after the other; `dropped` draws what a step of training leaves out.
 const forward=(net,x,n,dropped)=>{
   const outs=[x];
   for(const l of net){
-    const{inputs,units,w,b,activation}=l,from=outs.at(-1),to=new Float32Array(n*units),sum=new Float64Array(units);
-    for(let i=0;i<n;i++){
-      sum.set(b);
-      for(let k=0;k<inputs;k++){
-        const v=from[i*inputs+k];
-        if(v)for(let o=0,p=k*units;o<units;o++,p++)sum[o]+=v*w[p];
+    const{kind,mixes,c,t,units,places,w,b,activation}=l,from=outs.at(-1),to=new Float32Array(n*units*places),sum=new Float64Array(units);
+    for(let i=0;i<n;i++)for(let p=0;p<places;p++){
+      const taps=l.taps[p],first=i*c*t;
+      if(l.biases)sum.set(b);else sum.fill(0);
+      if(mixes)for(let j=0;j<taps.length;j+=2)for(let h=0,q=taps[j]*c*units,s=first+taps[j+1];h<c;h++,s+=t){
+        const v=from[s];
+        if(v)for(let o=0;o<units;o++,q++)sum[o]+=v*w[q];else q+=units;
       }
-      for(let o=0;o<units;o++){
+      else for(let h=0;h<c;h++){
+        const s=first+h*t;
+        if(kind=='max')sum[h]=from[s+largest(from,s,taps)];
+        else for(let j=0;j<taps.length;j+=2)sum[h]+=kind=='depthwise'?from[s+taps[j+1]]*w[taps[j]*c+h]:2*from[s+taps[j+1]]/taps.length;
+      }
+      for(let o=0,q=i*units*places+p;o<units;o++,q+=places){
         let v=sum[o];
-        if(activation=='relu')v=v>0?v:0;else if(activation=='sigmoid')v=bend(v);
-        to[i*units+o]=dropped&&l.drop?(dropped()<l.drop?0:v/(1-l.drop)):v;
+        // Minus zero marks the edge of ReLU, as behind channels that are all zero: JAX takes half of its gradient.
+        if(activation=='relu')v=v>0?v:v<0?0:-0;else if(activation=='sigmoid')v=bend(v);
+        to[q]=dropped&&l.drop?(dropped()<l.drop?0:v/(1-l.drop)):v;
       }
     }
     outs.push(to);
   }
   return outs;
+};
+// Gradients [weights, biases] of every layer from the outputs of all and the gradient by the last.
+const backward=(net,outs,delta,n)=>{
+  const gradients=[];
+  for(let a=net.length;a--;){
+    const l=net[a],{kind,mixes,c,t,units,places,w,activation,drop}=l,from=outs[a],to=outs[a+1],before=net[a-1];
+    const gw=new Float64Array(l.weights),gb=new Float64Array(l.biases),d=new Float64Array(units),back=a?new Float64Array(n*c*t):null;
+    // What ReLU or dropout sets to zero takes no gradient.
+    const closed=before&&(before.activation=='relu'||before.drop);
+    if(activation!='linear'||drop)for(let j=0;j<delta.length;j++){
+      const v=to[j];
+      delta[j]*=activation=='sigmoid'?v*(1-v*(1-drop)):v?1/(1-drop):activation=='relu'&&1/v<0?.5/(1-drop):0;
+    }
+    if(l.weights||back)for(let i=0;i<n;i++)for(let p=0;p<places;p++){
+      const taps=l.taps[p],first=i*c*t;
+      let any=false;
+      for(let o=0,q=i*units*places+p;o<units;o++,q+=places){d[o]=delta[q];any||=d[o]!=0}
+      if(!any)continue;
+      if(l.biases)for(let o=0;o<units;o++)gb[o]+=d[o];
+      if(mixes)for(let j=0;j<taps.length;j+=2)for(let h=0,q=taps[j]*c*units,s=first+taps[j+1];h<c;h++,s+=t,q+=units){
+        const v=from[s];
+        if(v)for(let o=0;o<units;o++)gw[q+o]+=v*d[o];
+        if(!a||!v&&closed&&1/v>0)continue;
+        let sum=0;
+        for(let o=0;o<units;o++)sum+=d[o]*w[q+o];
+        back[s]+=sum;
+      }
+      else for(let h=0;h<c;h++){
+        const s=first+h*t;
+        if(kind=='max')back[s+largest(from,s,taps)]+=d[h];
+        else for(let j=0;j<taps.length;j+=2){
+          const at=s+taps[j+1],q=taps[j]*c+h;
+          if(kind=='depthwise')gw[q]+=from[at]*d[h];
+          if(a)back[at]+=kind=='depthwise'?d[h]*w[q]:2*d[h]/taps.length;
+        }
+      }
+    }
+    gradients[a]=[gw,gb];
+    delta=back;
+  }
+  return gradients;
 };
 // Loss, gradient by the outputs and whether the answer is right, of one sample; `teacher` are a larger network's outputs.
 const HEAT=3,SHARE=.5;
@@ -197,7 +275,8 @@ const trainer=(net,set,validation,how)=>{
       for(let c=0;c<d;c++)x[i*d+c]=how.inputDrop?masks[(start+i)*d+c]*set.x[from+c]/f32(1-how.inputDrop):set.x[from+c];
     }
     const outs=forward(net,x,count,net.some(l=>l.drop)?spare.uniform:null),z=outs.at(-1);
-    let delta=new Float64Array(count*k),weight=0,loss=0;
+    const delta=new Float64Array(count*k);
+    let weight=0,loss=0;
     for(let i=0;i<count;i++){
       const j=order[start+i],w=how.weights?how.weights[set.y[j]]:1;
       const[cost,gradient,ok]=losses[how.loss](z.subarray(i*k,i*k+k),set.y[j],how.smooth,how.teacher&&how.teacher.subarray(j*k,j*k+k));
@@ -206,27 +285,7 @@ const trainer=(net,set,validation,how)=>{
     }
     sums[0]+=loss;sums[1]+=weight;
     for(let i=0;i<delta.length;i++)delta[i]/=weight;
-    const gradients=[];
-    for(let a=net.length;a--;){
-      const{inputs,units,w}=net[a],from=outs[a],gw=new Float64Array(w.length),gb=new Float64Array(units);
-      const back=a?new Float64Array(count*inputs):null;
-      for(let i=0;i<count;i++){
-        const q=i*units;
-        for(let o=0;o<units;o++)gb[o]+=delta[q+o];
-        for(let c=0;c<inputs;c++){
-          const v=from[i*inputs+c];
-          if(v)for(let o=0,p=c*units;o<units;o++,p++)gw[p]+=v*delta[q+o];
-          if(!a)continue;
-          const{activation,drop}=net[a-1];
-          if(!v&&(drop||activation=='relu'))continue;
-          let t=0;
-          for(let o=0,p=c*units;o<units;o++,p++)t+=delta[q+o]*w[p];
-          back[i*inputs+c]=activation=='sigmoid'?t*v*(1-v*(1-drop)):t/(1-drop);
-        }
-      }
-      gradients[a]=[gw,gb];
-      if(a)delta=back;
-    }
+    const gradients=backward(net,outs,delta,count);
     net.forEach((l,a)=>{
       update(l.w,gradients[a][0],state[a][0],state[a][1],true);
       update(l.b,gradients[a][1],state[a][2],state[a][3],false);
@@ -258,10 +317,10 @@ const smaller=(net,bits,pruned)=>{
     }
     // A mark for each weight says which are left; int weights need a scale for each unit; biases keep 4 bytes.
     const whole=n*bits/8,some=n/8+(n-cut)*bits/8;
-    bytes+=Math.ceil(Math.min(whole,some))+4*l.units*(bits<32?2:1);
+    if(n)bytes+=Math.ceil(Math.min(whole,some))+4*l.biases*(bits<32?2:1);
     return{...l,w};
   });
   return{net:layers,bytes};
 };
-return{generator,network,parameters,forward,judge,trainer,smaller,softmax,bend};
+return{generator,plan,network,parameters,products,forward,judge,trainer,smaller,softmax,bend};
 })();

@@ -1,15 +1,9 @@
 // The tab that trains a run's network: controls, curves, a map of answers, smaller forms, and goals.
-(async()=>{
-const box=document.getElementById('train-data');
-if(!box)return;
-// A page that is read otherwise does not wait for this tab.
-await new Promise(shown=>new IntersectionObserver((seen,watch)=>{
-  if(seen.some(one=>one.isIntersecting)){watch.disconnect();shown()}
-}).observe(box.parentElement));
+whenShown('train-data',async box=>{
 const find=name=>document.getElementById('train-'+name),recipe=JSON.parse(box.textContent);
 const[values,targets]=await Promise.all([unpack(box.dataset.values),unpack(box.dataset.targets)]);
-const columns=recipe.names.length,classes=recipe.classes,sure=classes.length>0,outputs=recipe.layers.at(-1).units;
-const count=recipe.training+recipe.validation,limit=120000;
+const columns=recipe.names.length,samples=recipe.samples,wide=columns*samples,classes=recipe.classes,sure=classes.length>0,outputs=recipe.layers.at(-1).units;
+const count=recipe.training+recipe.validation,limit=120000,slow=6e6;
 // A number of 16 bits as IEEE 754 has it.
 const half=h=>{
   const e=h>>10&31,m=h&1023,s=h&32768?-1:1;
@@ -18,24 +12,24 @@ const half=h=>{
 const base=(()=>{
   if(recipe.encoding=='float32')return new Float32Array(values);
   if(recipe.encoding=='float16')return Float32Array.from(new Uint16Array(values),half);
-  return Float32Array.from(new Uint8Array(values),(v,i)=>recipe.low[i%columns]+recipe.step[i%columns]*v);
+  return Float32Array.from(new Uint8Array(values),(v,i)=>{const c=Math.floor(i/samples)%columns;return recipe.low[c]+recipe.step[c]*v});
 })();
 const y=sure?new Uint8Array(targets):new Float32Array(targets);
 const names=[...recipe.names,...recipe.left.map((l,i)=>recipe.names[l]+' × '+recipe.names[recipe.right[i]])];
 let used=recipe.names.map(()=>true);
-// Of rows of columns, the features of those columns that are on: columns, then products.
+// Of rows of columns, or windows of channels, the features of those that are on, then products of columns.
 const featured=rows=>{
-  const n=rows.length/columns,on=[...recipe.names.keys()].filter(c=>used[c]),pairs=recipe.left.map((l,i)=>[l,recipe.right[i]]).filter(([l,r])=>used[l]&&used[r]);
-  const d=on.length+pairs.length,x=new Float32Array(n*d);
+  const n=rows.length/wide,on=[...recipe.names.keys()].filter(c=>used[c]),pairs=recipe.left.map((l,i)=>[l,recipe.right[i]]).filter(([l,r])=>used[l]&&used[r]);
+  const c=on.length+pairs.length,d=c*samples,x=new Float32Array(n*d);
   for(let i=0;i<n;i++){
-    const p=i*columns;
+    const p=i*wide;
     let q=i*d;
-    for(const c of on)x[q++]=rows[p+c];
+    for(const h of on)for(let t=0;t<samples;t++)x[q++]=rows[p+h*samples+t];
     for(const[l,r]of pairs)x[q++]=rows[p+l]*rows[p+r];
   }
-  return{n,d,x};
+  return{n,c,d,x};
 };
-const split=recipe.training*columns,trained=base.subarray(0,split),watched=base.subarray(split);
+const split=recipe.training*wide,trained=base.subarray(0,split),watched=base.subarray(split);
 const truth={train:y.subarray(0,recipe.training),validation:y.subarray(recipe.training)};
 // Classes that weigh alike, as `training.class_weights` computes them.
 const weights=recipe.balanced?(()=>{
@@ -66,32 +60,37 @@ const restore=()=>{
   find('features').replaceChildren(...recipe.names.map((name,c)=>element('label',[element('input','',{type:'checkbox',checked:true,value:c}),' '+name])));
 };
 const settings=()=>({rate:+find('rate').value,batch:+find('batch').value,l2:+find('l2').value,drop:+find('dropout').value,seed:Math.max(0,Math.round(+find('seed').value)||0)});
-const shape=()=>[set.d,...widths,outputs].join('-');
+const shape=()=>[samples>1?set.c+'×'+samples:set.d,...widths.filter(Boolean),outputs].join('-');
+// Layers of pools have no width.
+const layers=()=>{
+  const{drop}=settings(),own=i=>drop==ownDrop?hidden[i]?.dropout??0:drop*!!widths[i];
+  return[...widths.map((units,i)=>({...(hidden[i]??hidden.at(-1)??{activation:'relu'}),units,drop:own(i)})),{units:outputs,activation:'linear'}];
+};
 const reset=()=>{
   playing=false;goal=recipe.epochs;
   const s=settings();
   set={...featured(trained),y:truth.train};
   validation={...featured(watched),y:truth.validation};
-  const drop=i=>s.drop==ownDrop&&hidden[i]?hidden[i].dropout??0:s.drop;
-  const layers=[...widths.map((units,i)=>({units,activation:(hidden[i]??hidden.at(-1)??{activation:'relu'}).activation,drop:drop(i)})),{units:outputs,activation:'linear'}];
-  const total=parameters();
+  const plan=learner.plan(set.c,samples,layers()),fits=learner.parameters(plan)<=limit&&learner.products(plan)<=slow;
   same=!teacher&&used.every(Boolean)&&widths.join()==hidden.map(l=>l.units).join()&&s.rate==recipe.learning_rate&&s.batch==recipe.batch&&s.l2==0&&s.drop==ownDrop&&s.seed==recipe.seed;
   lab=null;
-  if(total<=limit&&set.d)lab=learner.trainer(learner.network(set.d,layers,s.seed),set,validation,{
+  if(fits&&set.d)lab=learner.trainer(learner.network(set.c,samples,layers(),s.seed),set,validation,{
     loss:recipe.loss,optimiser:recipe.optimiser,rate:s.rate,schedule:recipe.schedule,warmUp:recipe.warm_up,decay:recipe.weight_decay,
     l2:s.l2,batch:s.batch,epochs:recipe.epochs,smooth:recipe.label_smoothing,inputDrop:recipe.dropout,seed:s.seed,weights,teacher:teacher?.answers});
+  const named={};
   find('layers').replaceChildren(...widths.map((w,i)=>{
-    const name='Hidden layer '+(i+1),change=by=>{widths[i]=Math.min(256,Math.max(1,by));reset()};
+    if(!w)return'';
+    const word=samples>1?{conv1d:'Convolution',pointwise:'Mixed channels'}[hidden[i].kind]??'Dense layer':'Hidden layer',name=word+' '+(named[word]=(named[word]??0)+1),change=by=>{widths[i]=Math.min(256,Math.max(1,by));reset()};
     const input=element('input','',{type:'number',min:1,max:256,value:w,inputMode:'numeric',onchange:e=>change(Math.round(+e.target.value)||1)});
     const button=(sign,to,label)=>{const b=element('button',sign,{type:'button',onclick:()=>change(to(widths[i]))});b.setAttribute('aria-label',label+' '+name);return b};
     return element('p',[element('label',[name+' ',input]),button('÷2',v=>Math.floor(v/2),'Halve'),button('×2',v=>2*v,'Double')]);
   }));
-  find('add').disabled=widths.length>5;find('remove').disabled=!widths.length;
+  find('add').hidden=find('remove').hidden=samples>1;find('add').disabled=widths.length>5;find('remove').disabled=!widths.length;
   find('teacher').textContent=teacher?`Learns from the answers of ${teacher.shape} as well as from the labels.`:'';
-  find('columns').textContent=`Features: ${used.filter(Boolean).length} of ${columns} on`;
+  find('columns').textContent=`${samples>1?'Channels':'Features'}: ${used.filter(Boolean).length} of ${columns} on`;
   draw();
 };
-const parameters=()=>[...widths,outputs].reduce(([t,d],u)=>[t+(d+1)*u,u],[0,featured(new Float32Array(columns)).d])[0];
+const parameters=()=>learner.parameters(learner.plan(featured(new Float32Array(wide)).c,samples,layers()));
 const result=()=>{const h=lab?.history.at(-1);return h?sure?(h.validation??h).accuracy:(h.validation??h).loss:null};
 const score=v=>v==null?'-':sure?percent(v):text(v);
 const side=recipe.validation?'validation':'training';
@@ -116,19 +115,19 @@ const curve=(name,pick,run,share)=>{
   find(name).setAttribute('aria-label',`${name} after ${own.length} epochs: ${at?`training ${share?percent(at[0]):text(at[0])}${at[1]==null?'':`, validation ${share?percent(at[1]):text(at[1])}`}`:'not trained yet'}.`);
 };
 // The plane of the map: two columns, or components of all columns.
-const means=(()=>{const m=new Float64Array(columns);for(let i=0;i<base.length;i++)m[i%columns]+=base[i]/count;return m})();
+const means=(()=>{const m=new Float64Array(wide);for(let i=0;i<base.length;i++)m[i%wide]+=base[i]/count;return m})();
 const components=(()=>{
   let known;
   return()=>known??=(()=>{
     const list=[];
     for(let k=0;k<2;k++){
-      let v=Float64Array.from({length:columns},(_,c)=>Math.cos(c*(k+1)+k));
+      let v=Float64Array.from({length:wide},(_,c)=>Math.cos(c*(k+1)+k));
       for(let turn=0;turn<40;turn++){
-        const next=new Float64Array(columns);
+        const next=new Float64Array(wide);
         for(let i=0;i<recipe.training;i++){
           let t=0;
-          for(let c=0;c<columns;c++)t+=(base[i*columns+c]-means[c])*v[c];
-          for(let c=0;c<columns;c++)next[c]+=t*(base[i*columns+c]-means[c]);
+          for(let c=0;c<wide;c++)t+=(base[i*wide+c]-means[c])*v[c];
+          for(let c=0;c<wide;c++)next[c]+=t*(base[i*wide+c]-means[c]);
         }
         for(const other of list){const t=other.reduce((s,o,c)=>s+o*next[c],0);next.forEach((_,c)=>{next[c]-=t*other[c]})}
         const long=Math.hypot(...next)||1;
@@ -140,7 +139,7 @@ const components=(()=>{
   })();
 })();
 // How far a column tells classes apart (F of a variance analysis), or follows the amount.
-const strength=recipe.names.map((_,c)=>{
+const strength=samples>1?[]:recipe.names.map((_,c)=>{
   const groups={};
   let m=0,v=0,within=0,cross=0;
   for(let i=0;i<recipe.training;i++){const x=base[i*columns+c]-means[c];m+=x;v+=x*x;cross+=x*y[i];(groups[y[i]]??=[]).push(x)}
@@ -148,10 +147,10 @@ const strength=recipe.names.map((_,c)=>{
   for(const g of Object.values(groups)){const a=g.reduce((s,x)=>s+x,0)/g.length;for(const x of g)within+=(x-a)**2}
   return within?(v-m*m/recipe.training)/within:0;
 });
-const axes=[...recipe.names.keys()].sort((a,b)=>strength[b]-strength[a]);
-for(const[name,chosen]of[['across',axes[0]],['up',axes[1]??'c1']])
+const axes=samples>1?[]:[...recipe.names.keys()].sort((a,b)=>strength[b]-strength[a]);
+for(const[name,chosen]of[['across',axes[0]??'c0'],['up',axes[1]??'c1']])
   find(name).replaceChildren(...[...axes.map(c=>[c,recipe.names[c]]),['c0','first component'],['c1','second component']].map(([value,words])=>element('option',words,{value,selected:value==chosen})));
-const coordinate=(axis,row)=>axis[0]=='c'?components()[axis[1]].reduce((t,v,c)=>t+v*(base[row*columns+c]-means[c]),0):base[row*columns+ +axis];
+const coordinate=(axis,row)=>axis[0]=='c'?components()[axis[1]].reduce((t,v,c)=>t+v*(base[row*wide+c]-means[c]),0):base[row*wide+ +axis];
 const colour=i=>getComputedStyle(document.documentElement).getPropertyValue('--series-'+(i%4+1)).trim();
 const shown=Array.from({length:Math.min(250,recipe.validation||recipe.training)},(_,i)=>(recipe.validation?recipe.training:0)+Math.floor(i*(recipe.validation||recipe.training)/Math.min(250,recipe.validation||recipe.training)));
 const map=form=>{
@@ -163,9 +162,9 @@ const map=form=>{
   paint.clearRect(0,0,W,W);
   const to=(v,a)=>(v-limits[a][0])/(limits[a][1]-limits[a][0])*W,k=outputs,shares=new Array(Math.max(k,2)).fill(0),colours=shares.map((_,i)=>colour(i));
   if(lab){
-    const cells=Math.max(12,Math.min(48,Math.floor(Math.sqrt(1.2e7/learner.parameters(lab.net))))),rows=new Float32Array(cells*cells*columns);
+    const cells=Math.max(12,Math.min(48,Math.floor(Math.sqrt(1.2e7/learner.products(lab.net))))),rows=new Float32Array(cells*cells*wide);
     for(let i=0;i<cells*cells;i++){
-      const at=[(i%cells+.5)/cells,1-(Math.floor(i/cells)+.5)/cells].map((s,a)=>limits[a][0]+s*(limits[a][1]-limits[a][0])),row=rows.subarray(i*columns,i*columns+columns);
+      const at=[(i%cells+.5)/cells,1-(Math.floor(i/cells)+.5)/cells].map((s,a)=>limits[a][0]+s*(limits[a][1]-limits[a][0])),row=rows.subarray(i*wide,i*wide+wide);
       row.set(means);
       for(const[axis,a]of[[across,0],[up,1]])if(axis[0]=='c')components()[axis[1]].forEach((v,c)=>{row[c]+=at[a]*v});
       for(const[axis,a]of[[across,0],[up,1]])if(axis[0]!='c')row[+axis]=at[a];
@@ -223,15 +222,16 @@ const forms=()=>{
 };
 // Some units of each layer and the weights between them: wide where large, dashed where negative.
 const picture=form=>{
-  const W=300,H=110,sizes=[set.d,...form.map(l=>l.units)],spread=(n,most=9)=>Array.from({length:Math.min(n,most)},(_,i)=>Math.floor(i*n/Math.min(n,most)));
+  const W=300,H=110,mixed=form.filter(l=>l.mixes),sizes=[set.c,...mixed.map(l=>l.units)],spread=(n,most=9)=>Array.from({length:Math.min(n,most)},(_,i)=>Math.floor(i*n/Math.min(n,most)));
   const at=(layer,i,n)=>[12+layer*(W-24)/(sizes.length-1),n<2?H/2:8+i*(H-16)/(n-1)].map(v=>v.toFixed(1));
   let svg='';
-  form.forEach((l,a)=>{
-    const from=spread(l.inputs),to=spread(l.units);
+  mixed.forEach((l,a)=>{
+    // Of a kernel the weights in its middle.
+    const from=spread(l.c),to=spread(l.units),middle=(l.kernel>>1)*l.c;
     let top=1e-9;
-    for(const i of from)for(const o of to)top=Math.max(top,Math.abs(l.w[i*l.units+o]));
+    for(const i of from)for(const o of to)top=Math.max(top,Math.abs(l.w[(middle+i)*l.units+o]));
     from.forEach((i,p)=>to.forEach((o,q)=>{
-      const w=l.w[i*l.units+o]/top;
+      const w=l.w[(middle+i)*l.units+o]/top;
       if(Math.abs(w)>.08)svg+=`<path class="lab-c${w>0?1:2}" stroke-width="${(2.2*Math.abs(w)).toFixed(2)}" opacity="${(.15+.6*Math.abs(w)).toFixed(2)}" d="M${at(a,p,from.length).join(' ')}L${at(a+1,q,to.length).join(' ')}"/>`;
     }));
   });
@@ -250,7 +250,7 @@ const draw=()=>{
     find('now').textContent=now?`${at}: loss ${text(now.loss)}${sure?', accuracy '+percent(now.accuracy):''}${lab.batch?'':lab.history.at(-1)?.validation?`; validation ${score(result())}`:''}`:`${lab.batches} batches an epoch`;
     const form=forms();
     map(form);picture(form);
-  }else{find('now').textContent=set.d?`Too large: the page trains up to ${limit.toLocaleString('en')} parameters.`:'No feature is on.';map()}
+  }else{find('now').textContent=set.d?total>limit?`Too large: the page trains up to ${limit.toLocaleString('en')} parameters.`:'Too large: a step of its training would take too long here.':'No feature is on.';map()}
   find('form').dataset.history=JSON.stringify(lab?lab.history:[]);
   goals();
   drawn=performance.now()+Math.max(120,3*(performance.now()-began));
@@ -325,7 +325,7 @@ find('pruned').oninput=()=>draw();
 find('distil').onclick=()=>{
   if(!lab)return;
   teacher={shape:shape(),answers:learner.forward(lab.net,set.x,set.n).at(-1)};
-  widths=widths.map(w=>Math.max(1,Math.floor(w/2)));
+  widths=widths.map(w=>w&&Math.max(1,Math.floor(w/2)));
   reset();
 };
 for(const name of['across','up'])find(name).onchange=draw;
@@ -335,4 +335,4 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change',draw);
 find('form').addEventListener('submit',e=>e.preventDefault());
 find('form').hidden=false;
 restore();reset();
-})();
+});

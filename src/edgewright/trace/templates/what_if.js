@@ -1,6 +1,4 @@
-(async()=>{
-const box=document.getElementById('what-if-model');
-if(!box)return;
+whenShown('what-if-model',async box=>{
 const size=s=>s.reduce((a,b)=>a*b,1);
 const make=(kind,shape)=>({kind,shape,v:new(kind=='f'?Float32Array:kind=='i'?Int32Array:Uint8Array)(size(shape))});
 const steps=s=>{let r=[],n=1;for(let i=s.length;i--;n*=s[i])r[i]=n;return r};
@@ -246,4 +244,4 @@ form.addEventListener('input',e=>{
 find('reset').addEventListener('click',()=>{for(const one of sliders)delete one.dataset.moved;fresh();show()});
 form.hidden=false;
 fresh();show();
-})();
+});
