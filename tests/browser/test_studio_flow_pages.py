@@ -58,6 +58,7 @@ def test_a_flow_is_dragged_connected_saved_and_run(
     root: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     page = opener(AT)
+    assert page.eval_on_selector_all(".flow .box", "boxes => boxes.every(box => box.scrollHeight <= box.clientHeight)")
     x, y = middle(node(page, "look_up"))
     drag(page, (x, y), (x + 240, y + 60))
     expect(page.get_by_role("status")).to_have_text("Not saved yet.")

@@ -72,7 +72,7 @@ def offered_recordings(root: Path, came_from: str) -> list[Recording]:
 def delete_recording(root: Path, name: str) -> None:
     """Delete a recording that was used; nothing happens where no recording has the name."""
     if _NAME.fullmatch(name):
-        (root / FOLDER / "recordings" / name).unlink(missing_ok=True)
+        recording_path(root, name).unlink(missing_ok=True)
 
 
 def recording_path(root: Path, name: str) -> Path:
