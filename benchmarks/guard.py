@@ -5,6 +5,7 @@ recorded, turned, swapped (waist and watch) or weak, change that halfway, or cha
 chosen on the even half alone; the odd half judges them:
 
     python -m benchmarks.guard [--data FOLDER] [--half even|odd] [--sets watch,hapt,heartbeats] [--people N]
+                                [--layer output|prototypes]
 
 Targets, set before the odd half was judged: in each group of cases (set, shift, number and order of the examples) the
 guarded answers are at most a point worse in the mean than the factory's, and over all cases they get 80 % of what the
@@ -47,7 +48,7 @@ LABELLED, BOUT, FEWEST_LATER = (100, 200), 4, 40
 SHARE, BIG = 0.8, 0.1
 # Settings of every fit: copies of windows are left out, so that a fit takes a minute.
 _PLAIN = ("refit=false", "compression.max_drop=1")
-_WORN = (*_PLAIN, "adapt.layer=output", "training.augment=[]")
+_WORN = (*_PLAIN, "training.augment=[]")
 Shift = Callable[[Floats], Floats]
 
 
@@ -123,8 +124,12 @@ def main() -> int:
     parser.add_argument("--half", choices=HALVES, default="odd", help="People who are judged.")
     parser.add_argument("--sets", default=",".join(SETS), help="Names of sets.")
     parser.add_argument("--people", type=int, default=0, help="No more than so many of each set.")
+    parser.add_argument("--layer", choices=("output", "prototypes"), default="output", help="What learns.")
     given = parser.parse_args()
-    cases = [case for name in given.sets.split(",") for case in set_cases(name, given.data, given.half, given.people)]
+    layer = f"adapt.layer={given.layer}"
+    cases = [
+        case for name in given.sets.split(",") for case in set_cases(name, given.data, given.half, given.people, layer)
+    ]
     report = TargetReport()
     print(markdown(HEADS, groups(cases)))
     judge(cases, report)
@@ -133,10 +138,11 @@ def main() -> int:
     return 0 if report.reached else 1
 
 
-def set_cases(name: str, data: Path, half: str, people: int = 0) -> Iterator[Case]:
+def set_cases(name: str, data: Path, half: str, people: int, layer: str) -> Iterator[Case]:
     """Yield the cases of a set, whose network is fitted on the people of the other half."""
     chosen = SETS[name]
-    config = read_config(chosen.pipeline, chosen.changes)
+    changes = (*chosen.changes, layer)
+    config = read_config(chosen.pipeline, changes)
     folder = data / chosen.folder
     everybody = sorted(DS1)
     if name != "heartbeats":
@@ -145,7 +151,7 @@ def set_cases(name: str, data: Path, half: str, people: int = 0) -> Iterator[Cas
     left_out = everybody[HALVES.index(half) :: 2]
     test = f"split.test_groups={json.dumps(left_out)}"
     with tempfile.TemporaryDirectory() as room:
-        run = run_pipeline(read_config(chosen.pipeline, (*chosen.changes, test)), data=str(folder), out=room).folder
+        run = run_pipeline(read_config(chosen.pipeline, (*changes, test)), data=str(folder), out=room).folder
         with unseen_samples(run, ScoreRequest()) as (package, samples, _):
             for person in left_out[: people or None]:
                 mine = part_of(samples, np.flatnonzero(samples.groups == person))
