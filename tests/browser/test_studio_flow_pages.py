@@ -58,7 +58,8 @@ def test_a_flow_is_dragged_connected_saved_and_run(
     root: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     page = opener(AT)
-    assert page.eval_on_selector_all(".flow .box", "boxes => boxes.every(box => box.scrollHeight <= box.clientHeight)")
+    below = "boxes => boxes.map(box => [box, box.lastElementChild].map(part => part.getBoundingClientRect().bottom))"
+    assert all(line <= box for box, line in page.eval_on_selector_all(".flow .box", below))
     x, y = middle(node(page, "look_up"))
     drag(page, (x, y), (x + 240, y + 60))
     expect(page.get_by_role("status")).to_have_text("Not saved yet.")
