@@ -182,12 +182,13 @@ def test_what_a_model_cannot_become_is_unfolded_with_the_reason(opener: Opener) 
 
 
 def test_old_addresses_of_modes_open_their_tabs_and_two_runs_are_compared(opener: Opener) -> None:
-    page = opener("/quiz/lesson", viewport={"width": 1280, "height": 900})
-    page.locator("#quiz-1").wait_for(state="visible")
+    page = opener("/page/lesson", viewport={"width": 1280, "height": 900})
     tiles, tabs = (page.locator(name).bounding_box() for name in (".top > .flow", "main nav.tabs, .page nav.tabs"))
     assert tiles is not None
     assert tabs is not None
     assert tabs["y"] - tiles["y"] - tiles["height"] < 60
+    page.goto(page.url.replace("/page/", "/quiz/"))
+    page.locator("#quiz-1").wait_for(state="visible")
     page.goto(page.url.partition("/page/")[0] + "/learn/lesson?mode=formulas")
     page.locator("#formulas").wait_for(state="visible")
     page.locator(".tabs a[href='#compare']").click()

@@ -42,4 +42,6 @@ for (const row of document.querySelectorAll(".places, nav.tabs")) {
 }
 
 // What belongs to a tab of the page of a run stands above all tabs where there is no script.
-for (const part of document.querySelectorAll("[data-into]")) document.querySelector(`#${part.dataset.into} > p`)?.after(part);
+for (const part of document.querySelectorAll("[data-into]")) {
+  if (typeof whenShown === "function") whenShown(part.dataset.into, (tab) => tab.querySelector(":scope > p")?.after(part));
+}
