@@ -11,11 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
+from edgewright.compression.int8 import quantise
 from edgewright.core import engines
 from edgewright.core.engines import Engine
+from edgewright.core.integer.qdq import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.package import variants
-from edgewright.pipeline.package.packaging import answers
+from edgewright.pipeline.package.packaging import answers, tolerance_of
 from edgewright.pipeline.package.variants import answering, engine_flips, recording_engine
 from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
 from edgewright.schema.trace import EngineFlips
@@ -26,6 +28,7 @@ from edgewright.trace.sections.compression import compression_blocks
 from edgewright.trace.sentences.facts import engine_flips_text
 from edgewright.trace.views.proof import proof_parts
 from integer_networks import WINDOWS, small, trained
+from runtime_example import classifier, numbers
 from trace_example import trace
 
 
@@ -43,6 +46,19 @@ def test_int8_is_judged_and_packed_as_generated_c_answers(name: str) -> None:
     model = to_onnx(small(name))
     np.testing.assert_array_equal(answering(model)(WINDOWS), probabilities(name))
     np.testing.assert_array_equal(answers(model, WINDOWS), probabilities(name))
+
+
+@pytest.mark.parametrize("size", [1, 40])
+def test_an_engine_may_round_a_step_of_the_raw_outputs_the_other_way(size: int) -> None:
+    # Of large inputs the raw outputs are large, and a step of theirs moves a probability further.
+    graph = quantise(classifier(), np.float32(size) * numbers(500, 10, seed=5))
+    network = integer_network(graph)
+    steps = np.array([[0, 0, -40], [1, -1, -40]]) * network.values[network.output].scale
+    moved = np.ptp(np.exp(steps)[:, 0] / np.exp(steps).sum(axis=1))
+    allowed = tolerance_of("int8", to_onnx(graph))
+    assert moved <= allowed
+    assert (allowed == 0.08) == (size == 1)
+    assert tolerance_of("float", to_onnx(classifier())) == 1e-4
 
 
 def test_labels_of_another_engine_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from scipy.stats import f as f_distribution
 from edgewright.core.engines import get
 from edgewright.core.input.input_ranges import read_limit
 from edgewright.core.input.recordings import names_in
+from edgewright.core.integer.fusion import has_integer_form
+from edgewright.core.integer.qdq import integer_network
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file, vector_files, write_package
 from edgewright.core.prediction.objects import read_objects
@@ -213,6 +215,18 @@ _FLOAT_TOLERANCE = 1e-4
 _INT8_TOLERANCE = 0.08
 
 
+def tolerance_of(form: str, model: bytes) -> float:
+    """Return by how much a probability or a share of the range may differ between engines."""
+    if form == "float":
+        return _FLOAT_TOLERANCE
+    graph = read_onnx(model)
+    if not graph.labels or not has_integer_form(graph):
+        return _INT8_TOLERANCE
+    network = integer_network(graph)
+    # Two steps of the raw output, where the logistic function is steepest: one up and one down.
+    return max(_INT8_TOLERANCE, network.values[network.output].scale / 2)
+
+
 def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floats:
     """Test vectors: samples of every class in turn, drawn with the run's seed; shape (at most 32, ...).
 
@@ -351,7 +365,7 @@ def build_package(
         target=material.dataset.target_name,
         thresholds={"confidence": confidence} if graph.labels else {},
         vectors=len(vectors),
-        tolerance={form: _FLOAT_TOLERANCE if form == "float" else _INT8_TOLERANCE for form in models},
+        tolerance={form: tolerance_of(form, model) for form, model in models.items()},
         forms=forms,
         default=default,
         reference=reference(samples, train),
