@@ -24,7 +24,7 @@ from edgewright.graph.mask import NO_LABEL
 from edgewright.pipeline.cost.footprint import form_footprint
 from edgewright.profiles.catalogue import load_profile
 from edgewright.proof.form import Stages
-from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.schema.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
 from edgewright.schema.footprint import Budget
 from edgewright.schema.integer import IntegerNetwork, Rounding
 from edgewright.schema.profile import Figure
@@ -146,6 +146,26 @@ def test_an_operator_without_a_verilog_form_is_named_with_the_known_ones() -> No
         program_of(network)
     with pytest.raises(InputError, match="an int8 network, got a float one"):
         program_of(msgspec.structs.replace(network, rounding="none"))
+
+
+def test_a_design_whose_answer_has_unknown_bits_is_a_fault_of_the_design(tmp_path: Path) -> None:
+    need("iverilog")
+    network = integer_network(small("dense"))
+    layout = layout_of(network)
+    files = design(layout, NAME)
+    lines = files[f"{NAME}.v"].splitlines(keepends=True)
+    # Resets of registers: without them, bits are never known.
+    files[f"{NAME}.v"] = "".join(line for line in lines if not line.strip().endswith("<= 0;"))
+    assert files[f"{NAME}.v"] != "".join(lines)
+    with pytest.raises(StoppedError):
+        simulation.simulate(files, NAME, layout.program, some(network, np.random.default_rng(0), 3), tmp_path)
+
+
+def test_unknown_bits_in_answers_are_told_in_a_line(tmp_path: Path) -> None:
+    program = layout_of(integer_network(small("dense"))).program
+    (tmp_path / f"{NAME}_out.txt").write_text("12 3 x\n")
+    with pytest.raises(StoppedError, match="answered no numbers"):
+        simulation._read(tmp_path, NAME, program, 1, False)
 
 
 def test_a_missing_simulator_and_a_refused_design_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,14 @@ def test_limits_have_a_float_on_either_side() -> None:
     assert not any(name.startswith("z ") for name in chosen.origins)
 
 
+def test_missing_values_reach_the_limit_of_an_answer_and_pass_it() -> None:
+    chosen, (_, mask) = adversarial(), without_mask(subject().reference)
+    assert mask is not None
+    fewest, fewer = rows(chosen, "as few values as have an answer"), rows(chosen, "a value too few")
+    assert not mask.unanswered(fewest).any() and mask.unanswered(fewer).all()
+    assert np.isfinite(fewest[0, 0]).sum() == mask.needed == np.isfinite(fewer[0, 0]).sum() + 1
+
+
 def test_saturation_single_channels_and_zeros() -> None:
     chosen = adversarial()
     network = subject().network

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, ToleranceReference
 from edgewright.proof.pair import compare
 from edgewright.proof.prove import ProofResult, common_form, prove
+from edgewright.proof.stage import stage_order
 from edgewright.proof.tolerance import allowed, last_digits, perturbed_readings, spreads
 from edgewright.schema.errors import InputError, StoppedError
 from edgewright.schema.proof import Numbers, PairRecord
@@ -344,3 +345,10 @@ def test_tolerances_fit_a_form_whose_pool_over_the_window_leaves_no_axis() -> No
     flat, _ = allowed(stage, pooled[:, :, 0], tolerance_reference)
     assert flat.shape == (N, 5) and np.array_equal(flat, limit[:, :, 0]) and flat.min() > 0.5
     assert allowed(stage, pooled[:0, :, 0], tolerance_reference)[1] == words
+
+
+def test_a_stage_that_few_forms_show_stands_before_the_next_that_all_show() -> None:
+    order = stage_order(
+        [("bytes", "every step", "raw"), ("bytes", "layer 1", "layer 2", "raw", "label"), ("own", "raw")]
+    )
+    assert order == ["bytes", "layer 1", "layer 2", "every step", "own", "raw", "label"]

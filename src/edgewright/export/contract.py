@@ -145,7 +145,6 @@ class Target:
         watches: whether it writes the detectors that travel in a package.
         networks: whether it writes the network alone of a denoiser or a language model.
         forms: of models that it takes.
-        shown_by: words in the names of forms of a proof that run what it writes.
         not_run: why `prove` runs no such form by itself, and what runs one.
         writers: for kinds of files that the target writes whole ('forecaster', 'denoiser', 'language model'): content
             of the file and prefix of names -> files and notes.
@@ -158,7 +157,6 @@ class Target:
     watches: bool = False
     networks: bool = True
     forms: tuple[str, ...] = ("float", "int8")
-    shown_by: str = "C99"
     not_run: str = "compared where given --with its folder"
     writers: Mapping[str, Callable[[Any, str], Exported]] = field(default_factory=dict)
 

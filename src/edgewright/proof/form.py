@@ -50,6 +50,7 @@ class Form:
         needed: whether the proof fails when it cannot run, as the user asked for it.
         source: what forms of one writer share, such as C for several compilers: one mistake in it is in all of them.
             Empty for a form of its own.
+        targets: of `export` whose files it runs.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Form:
     files: tuple[str, ...] = ()
     needed: bool = False
     source: str = ""
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

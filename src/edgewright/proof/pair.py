@@ -22,7 +22,7 @@ from edgewright.proof.form import (
     Stages,
     ToleranceReference,
 )
-from edgewright.proof.stage import Mask, StageComparison, aligned, distance, equal, judge, same_bits, shown
+from edgewright.proof.stage import Mask, StageComparison, aligned, distance, equal, judge, same_bits, shown, stage_order
 from edgewright.schema.proof import Difference, PairRecord, StageVerdict, Verdict
 
 # Maximum number of samples that moved across a quantisation step and are shown with their values.
@@ -136,8 +136,7 @@ class _Pair:
 
     def _order(self) -> list[str]:
         """Return the stages of both forms, in the order of the form that shows the most."""
-        known = sorted((self.a, self.b, self.reference), key=len, reverse=True)
-        order = dict.fromkeys(stage for stages in known for stage in stages)
+        order = stage_order((self.a, self.b, self.reference))
         return [stage for stage in order if stage in self.a or stage in self.b]
 
     def _hidden(self, stage: str) -> None:

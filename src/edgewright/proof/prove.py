@@ -28,6 +28,7 @@ from edgewright.proof.form import (
     ToleranceReference,
 )
 from edgewright.proof.pair import compare
+from edgewright.proof.stage import stage_order
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
@@ -91,8 +92,7 @@ def earliest(forms: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> PairRe
     if not broken:
         return None
     # Forms of the network alone start later, so the order is that of the forms that show the most stages.
-    longest = sorted((form.stages for form in forms), key=len, reverse=True)
-    order = {stage: index for index, stage in enumerate(dict.fromkeys(s for stages in longest for s in stages))}
+    order = {stage: index for index, stage in enumerate(stage_order(form.stages for form in forms))}
     return min(broken, key=lambda entry: order[entry[1]])[0]
 
 
@@ -117,7 +117,7 @@ def prove(
             stages = form.run(samples[:maximum], boundary[:maximum])
         except (InputError, CheckFailedError) as error:
             needed = form.needed or isinstance(error, StoppedError)
-            absent.append(AbsentForm(name=form.name, reason=str(error), needed=needed))
+            absent.append(AbsentForm(name=form.name, reason=str(error), needed=needed, targets=form.targets))
             continue
         seconds = time.perf_counter() - started
         if tolerance_reference.objects is not None and PREDICTION in stages and OBJECTS not in stages:
@@ -157,8 +157,8 @@ def _reference(results: Sequence[tuple[Form, Stages]]) -> Stages:
 
 def _order(records: Sequence[FormRecord], numbers: str) -> list[str]:
     """Return the stages of all forms of one number type, in the order of the form that shows the most."""
-    shown = sorted((form.stages for form in records if form.numbers == numbers), key=len, reverse=True)
-    return list(dict.fromkeys(stage for stages in shown for stage in stages if stage not in _FACTS))
+    order = stage_order(form.stages for form in records if form.numbers == numbers)
+    return [stage for stage in order if stage not in _FACTS]
 
 
 def _with_hidden(records: Sequence[FormRecord]) -> tuple[FormRecord, ...]:
@@ -224,4 +224,5 @@ def _record(form: Form, stages: Stages, seconds: float, tolerance_reference: Tol
         out_of_range=outside,
         note="; ".join(text for text in (form.note, *form.notes) if text),
         samples=count,
+        targets=form.targets,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +31,22 @@ class StageComparison:
     beyond: Mask
     difference: NDArray[np.float64] | None = None
     allowed: NDArray[np.float64] | None = None
+
+
+def stage_order(shown: Iterable[Iterable[str]]) -> list[str]:
+    """Return the stages of several forms in one order: that of the form that shows the most.
+
+    A stage that this form does not show stands before the next one that both show.
+    """
+    order: list[str] = []
+    for stages in sorted(map(tuple, shown), key=len, reverse=True):
+        index = len(order)
+        for stage in reversed(stages):
+            if stage in order:
+                index = order.index(stage)
+            else:
+                order.insert(index, stage)
+    return order
 
 
 def aligned(first: NDArray[Any], second: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:

@@ -28,6 +28,7 @@ class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
         out_of_range: samples it flagged as outside the declared input ranges; None where it does not say.
         note: what a reader should know of it.
         hidden: stages that other forms of its numbers show and it does not: they are judged by what follows them.
+        targets: of `export` whose files it runs.
     """
 
     name: str
@@ -40,6 +41,7 @@ class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
     out_of_range: int | None = None
     note: str = ""
     hidden: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +51,13 @@ class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
         name: name of the form.
         reason: why it did not.
         needed: whether nothing is proven without it: it was asked for by name, or its code stopped while it answered.
+        targets: of `export` whose files it would run.
     """
 
     name: str
     reason: str
     needed: bool = False
+    targets: tuple[str, ...] = ()
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,14 +222,24 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     parts: tuple[ProofRecord, ...] = ()
 
+    def left_out(self, maximum: int = 3) -> str:
+        """Return the stages that no pair compared, the first of them by name; empty where all were."""
+        if not self.uncompared:
+            return ""
+        count = len(self.uncompared)
+        named = "; ".join(f"{s.stage} of {s.form} ({s.reason})" for s in self.uncompared[:maximum])
+        more = f"; and {count - maximum} more" if count > maximum else ""
+        return f"{count} stage{'s' * (count > 1)} not compared: {named}{more}"
+
     def _repr_html_(self) -> str:
         """Show the pairs of the first form, and every broken pair, in a notebook."""
         passed = "passed" if self.passed else "failed"
+        left = "".join(f"; {part.left_out()}" for part in (self, *self.parts) if part.uncompared)
         samples = f"{self.samples:,} samples and {self.constructed:,} constructed ones"
         rows = [
             (pair.first, pair.second, pair.verdict)
             for pair in self.pairs
             if pair.first == self.pairs[0].first or pair.verdict == "broken"
         ]
-        caption = f"Proof of {self.name}: {passed}; {samples}; {len(rows)} of {len(self.pairs)} pairs of forms"
+        caption = f"Proof of {self.name}: {passed}; {samples}; {len(rows)} of {len(self.pairs)} pairs of forms{left}"
         return html_table(caption, ("form", "compared with", "verdict"), rows)

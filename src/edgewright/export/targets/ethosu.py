@@ -58,6 +58,5 @@ TARGET = Target(
     note=_note,
     forms=("int8",),
     networks=False,
-    shown_by=" on ethos",
     not_run="no Ethos-U is emulated here; --device cortex-m55 says what Vela places where",
 )

@@ -55,5 +55,4 @@ TARGET = Target(
     files=_files,
     check=_check,
     networks=False,
-    shown_by="extension",
 )

@@ -100,5 +100,4 @@ def _note(_subject: Subject) -> str:
 TARGET = Target(
     description="Python modules for Linux (x86-64, arm64, armhf, riscv64) and Windows, without their compilers",
     files=_files, check=_check, note=_note, networks=False,
-    shown_by=".abi3.",
 )  # fmt: skip

@@ -14,4 +14,4 @@ def _files(subject: Subject) -> dict[str, bytes]:
     return {f"{subject.name}.onnx": to_onnx(graph)}
 
 
-TARGET = Target(description="ONNX of opset 18, plain operators, preprocessing included", files=_files, shown_by="ONNX")
+TARGET = Target(description="ONNX of opset 18, plain operators, preprocessing included", files=_files)

@@ -123,6 +123,4 @@ def _network_note(subject: Subject, name: str) -> str:
     return "; ".join(notes)
 
 
-TARGET = Target(
-    description="whole pipeline and network alone, for LiteRT and TFLM", files=_files, note=_note, shown_by=".tflite"
-)
+TARGET = Target(description="whole pipeline and network alone, for LiteRT and TFLM", files=_files, note=_note)

@@ -62,6 +62,5 @@ TARGET = Target(
     note=_note,
     forms=("int8",),
     networks=False,
-    shown_by="Verilog",
     not_run="compared where given --device ice40-up5k, or --with its folder",
 )

@@ -56,5 +56,4 @@ def _note(subject: Subject) -> str:
 TARGET = Target(
     description="an app for browsers and phones that works offline: WebAssembly, sensors in, answers out",
     files=_files, check=_sources, note=_note, networks=False,
-    shown_by="in wasmtime",
 )  # fmt: skip

@@ -101,14 +101,20 @@ def _hexadecimal(values: NDArray[np.int8]) -> str:
 
 
 def _read(folder: Path, name: str, program: Program, count: int, traced: bool) -> Simulated:
-    out = np.loadtxt(folder / f"{name}_out.txt", np.int64, ndmin=2)
+    values: dict[int, NDArray[np.int8]] = {}
+    try:
+        # Bits that the design never set are written as letters.
+        out = np.array([line.split() for line in (folder / f"{name}_out.txt").read_text().splitlines()], np.int64)
+        if traced:
+            written = np.fromfile(folder / f"{name}_trace.txt", np.uint8)
+            digits = np.frombuffer(bytes.fromhex(written.tobytes().decode().replace("\n", "")), np.uint8)
+            if digits.size % max(count, 1):
+                raise StoppedError(f"{name}.v wrote {digits.size} bytes for {count} samples")
+            values = _values(program, digits.view(np.int8).reshape(count, -1))
+    except (OSError, ValueError, IndexError):
+        raise StoppedError(f"{name}.v answered no numbers: bits are unknown, or a sample has no answer") from None
     if len(out) != count:
         raise StoppedError(f"{name}.v answered {len(out)} of {count} samples")
-    values: dict[int, NDArray[np.int8]] = {}
-    if traced:
-        written = np.fromfile(folder / f"{name}_trace.txt", np.uint8)
-        digits = np.frombuffer(bytes.fromhex(written.tobytes().decode().replace("\n", "")), np.uint8)
-        values = _values(program, digits.view(np.int8).reshape(count, -1))
     outputs = out[:, 1:].astype(np.uint8).view(np.int8)
     return Simulated(outputs, values, out[:, 0])
 

@@ -19,6 +19,17 @@ _TIMES, _PARTS = 50, 10
 _NEEDED = ("memory", "inputs", "outputs", "int8", "input", "output", "predict", "label", "confidence", "repeat")
 
 
+def need_wasmtime() -> Any:  # noqa: ANN401 - a module
+    """Return the engine of WebAssembly.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if importlib.util.find_spec("wasmtime") is None:
+        raise MissingExtraError("web", "wasmtime, which runs WebAssembly,")
+    return importlib.import_module("wasmtime")
+
+
 class WasmModel:
     """A compiled module, opened.
 
@@ -31,9 +42,7 @@ class WasmModel:
     """
 
     def __init__(self, module: bytes) -> None:
-        if importlib.util.find_spec("wasmtime") is None:
-            raise MissingExtraError("web", "wasmtime, which runs WebAssembly,")
-        wasmtime = importlib.import_module("wasmtime")
+        wasmtime = need_wasmtime()
         where = "a module of WebAssembly"
         try:
             self._store = wasmtime.Store()

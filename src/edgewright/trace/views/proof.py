@@ -346,7 +346,9 @@ def _ranges(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 
 def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     broken = [pair for pair in record.pairs if pair.breaks is not None]
-    count = len(record.pairs)
+    count, left = len(record.pairs), record.left_out(_NAMED)
+    if left and not record.passed:
+        yield Text(left, style=WARN)
     if not broken and record.failed:
         yield Text.assemble(("NOT PROVEN", BAD), f"  {', '.join(record.failed)} did not run; no tolerance is broken")
         return
@@ -359,23 +361,15 @@ def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
         text = f"; {exact} int8 pairs bit-exact from the boundary on" if exact else ""
         text += f", {own} apart by an engine's own rounding" if own else ""
         yield Text.assemble(
-            ("PROVEN", GOOD), _uncompared(record), f"no tolerance is broken in {plural(count, 'pair')}{text}"
+            ("PROVEN", GOOD),
+            f", {left}; " if left else "  ",
+            f"no tolerance is broken in {plural(count, 'pair')}{text}",
         )
         return
     yield Text.assemble(("NOT PROVEN", BAD), f"  {len(broken)} of {plural(count, 'pair')} break a tolerance")
     if record.odd:
         yield Text.assemble("the form that differs: ", (record.odd, BAD))
     yield from _first_difference(record, broken, page)
-
-
-def _uncompared(record: ProofRecord) -> str:
-    """Return what the verdict leaves out, to stand behind its word."""
-    left = record.uncompared
-    if not left:
-        return "  "
-    some = "; ".join(f"{stage.stage} of {stage.form} ({stage.reason})" for stage in left[:_NAMED])
-    more = f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-    return f", {plural(len(left), 'stage')} not compared: {some}{more}; "
 
 
 def _first_difference(record: ProofRecord, broken: Sequence[PairRecord], page: Page) -> Iterator[RenderableType]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.arithmetic.requantise import half_away
-from edgewright.graph.mask import without_mask
+from edgewright.graph.mask import Mask, without_mask
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerValue
@@ -60,7 +60,7 @@ def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
     whole = samples[np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)]
     if not len(whole):
         whole = np.nan_to_num(samples[:1], posinf=0.0, neginf=0.0)
-    channels = _Channels(whole)
+    channels, mask = _Channels(whole), without_mask(subject.reference)[1]
     return [
         list(_limits(subject, channels.base)),
         list(channels.saturated()),
@@ -68,7 +68,7 @@ def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
         list(channels.constant()),
         list(channels.corners()),
         # A model from elsewhere says nothing of what is missing.
-        [] if without_mask(subject.reference)[1] is None else list(channels.missing()),
+        [] if mask is None else [*channels.missing(), *channels.nearly_missing(mask)],
         list(_ties(subject, whole)),
     ]
 
@@ -134,6 +134,15 @@ class _Channels:
             reading[:, flat.shape[1] // 2] = value
             yield f"a reading of every channel {name}", reading.reshape(self.base.shape)
             yield f"every value {name}", np.full_like(self.base, value)
+
+    def nearly_missing(self, mask: Mask) -> Iterator[Row]:
+        """Yield the fewest values of a channel that have an answer, and one fewer."""
+        for word, count in (("as few values as have an answer", mask.needed), ("a value too few", mask.needed - 1)):
+            for channel in sorted({0, mask.channels - 1}):
+                row = self.base.reshape(mask.channels, mask.readings).copy()
+                row[channel, max(0, count) :] = np.nan
+                if 0 <= count < mask.readings:
+                    yield f"channel {channel} with {word}", row.reshape(self.base.shape)
 
     def corners(self) -> Iterator[Row]:
         """Every channel at one of its ends or beyond, by chance."""

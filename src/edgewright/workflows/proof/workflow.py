@@ -70,11 +70,12 @@ def prove_place(
 def _with_targets(record: ProofRecord, subject: Subject) -> ProofRecord:
     """Return the record with each target of `export` of which no form ran among those that are absent."""
     contract = importlib.import_module("edgewright.export.contract")
-    known = [*(form.name for form in record.forms), *(form.name for form in record.absent)]
+    known = {target for form in record.forms for target in form.targets}
+    known |= {target for form in record.absent for target in form.targets}
     absent = []
     for name in contract.target_names():
         target = contract.find_target(name)
-        if any(form in subject.graphs for form in target.forms) and not any(target.shown_by in form for form in known):
+        if name not in known and any(form in subject.graphs for form in target.forms):
             absent.append(AbsentForm(name=f"export --to {name}", reason=target.not_run))
     return msgspec.structs.replace(record, absent=(*record.absent, *absent))
 

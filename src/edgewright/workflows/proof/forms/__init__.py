@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from edgewright.core import catalogue
 from edgewright.core.input.input_ranges import Ranges
@@ -92,10 +94,21 @@ class Forms:
     Attributes:
         rank: the lower, the earlier it stands; pairs are reported in this order.
         make: the forms there are of a subject; what cannot be goes to `subject.missing`.
+        targets: of `export` whose files these forms run; a form that names others keeps them.
     """
 
     rank: int
     make: Callable[[Subject], Iterable[Form]]
+    targets: tuple[str, ...] = ()
+
+    def forms(self, subject: Subject) -> list[Form]:
+        """Return the forms there are, with their targets; those that cannot be, too, say theirs."""
+        before = len(subject.absent)
+        forms = [replace(form, targets=form.targets or self.targets) for form in self.make(subject)]
+        subject.absent[before:] = [
+            msgspec.structs.replace(form, targets=form.targets or self.targets) for form in subject.absent[before:]
+        ]
+        return forms
 
 
 def forms_of(subject: Subject) -> list[Form]:
@@ -103,5 +116,5 @@ def forms_of(subject: Subject) -> list[Form]:
     makers: list[Forms] = [
         importlib.import_module(f"{__name__}.{name}").FORMS for name in catalogue.listing(__name__, "FORMS")
     ]
-    forms = [form for maker in sorted(makers, key=lambda m: m.rank) for form in maker.make(subject)]
+    forms = [form for maker in sorted(makers, key=lambda m: m.rank) for form in maker.forms(subject)]
     return sorted(forms, key=lambda form: form.numbers != "float")

@@ -237,4 +237,4 @@ def _host() -> Any:  # noqa: ANN401 - a module, loaded when C is asked for
     return importlib.import_module("edgewright.export.c99_host.host")
 
 
-FORMS = Forms(rank=50, make=_make)
+FORMS = Forms(rank=50, make=_make, targets=("c99", "library"))

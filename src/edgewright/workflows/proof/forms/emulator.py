@@ -152,4 +152,4 @@ def read_answers(
     return c_stages(subject, numbers, answers[RANGE].view(np.uint32)[:, 0], stages, answers)
 
 
-FORMS = Forms(rank=70, make=_make)
+FORMS = Forms(rank=70, make=_make, targets=("c99", "library"))

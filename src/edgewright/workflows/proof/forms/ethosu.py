@@ -55,4 +55,4 @@ def _compile(subject: Subject, network: Network, configuration: str) -> None:
         subject.missing(f"{network.numbers} {name} on {configuration}", reason)
 
 
-FORMS = Forms(rank=48, make=_make)
+FORMS = Forms(rank=48, make=_make, targets=("ethosu",))

@@ -64,7 +64,9 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
     except InputError as error:
         subject.missing(name, str(error))
         return
-    yield Form(name, numbers, _run(subject, numbers, lambda: module), files=artefact.shown)
+    # `--to native` names its modules by the interface of Python that they keep to.
+    targets = ("native",) if ".abi3." in name else ()
+    yield Form(name, numbers, _run(subject, numbers, lambda: module), files=artefact.shown, targets=targets)
 
 
 def _run(subject: Subject, numbers: Numbers, load: Callable[[], ModuleType]) -> Run:
@@ -100,4 +102,4 @@ def _inside(subject: Subject, numbers: Numbers, module: ModuleType, samples: Sam
     return {**stages, BYTES: integers, OUTPUT: raw.reshape(len(raw), -1)}
 
 
-FORMS = Forms(rank=60, make=_make)
+FORMS = Forms(rank=60, make=_make, targets=("extension",))

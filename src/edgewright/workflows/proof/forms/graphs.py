@@ -145,4 +145,4 @@ def _opened(
     return load(to_onnx(msgspec.structs.replace(graph, outputs=(*graph.outputs, *more))))
 
 
-FORMS = Forms(rank=20, make=_make)
+FORMS = Forms(rank=20, make=_make, targets=("onnx",))

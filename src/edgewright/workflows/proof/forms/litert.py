@@ -280,4 +280,4 @@ def invoke(
     return {key: np.stack(values) for key, values in rows.items()}
 
 
-FORMS = Forms(rank=40, make=_make)
+FORMS = Forms(rank=40, make=_make, targets=("tflite",))

@@ -93,4 +93,4 @@ def _remembered(subject: Subject, numbers: Numbers, cycles: int) -> str:
     return f"{latency:,.0f} us at the clock of {subject.device} were kept for estimates"
 
 
-FORMS = Forms(rank=75, make=_make)
+FORMS = Forms(rank=75, make=_make, targets=("c99", "library"))

@@ -169,4 +169,4 @@ def _in_python(network: IntegerNetwork) -> Replay:
     return run
 
 
-FORMS = Forms(rank=54, make=_make)
+FORMS = Forms(rank=54, make=_make, targets=("c99",))

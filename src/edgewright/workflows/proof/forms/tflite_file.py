@@ -179,4 +179,4 @@ def _labels(file: TfliteFile) -> tuple[str, ...]:
 
 
 # Beside the other forms of .tflite.
-FORMS = Forms(rank=42, make=_make)
+FORMS = Forms(rank=42, make=_make, targets=("tflite",))

@@ -123,4 +123,4 @@ def run_rows(
     return {key: np.stack(outputs) for key, outputs in rows.items()}
 
 
-FORMS = Forms(rank=45, make=_make)
+FORMS = Forms(rank=45, make=_make, targets=("tflite",))

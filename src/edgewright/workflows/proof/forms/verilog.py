@@ -104,4 +104,4 @@ def _stages(
     return {**stages, **tail(subject.graphs["int8"], network)(in_a_row(raw), samples)}
 
 
-FORMS = Forms(rank=75, make=_make)
+FORMS = Forms(rank=75, make=_make, targets=("verilog",))

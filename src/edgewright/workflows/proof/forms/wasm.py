@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from edgewright.proof.form import GENERATED, LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.errors import EdgewrightError, InputError, MissingExtraError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
@@ -46,8 +45,12 @@ def _written_forms(subject: Subject) -> Iterator[Form]:
 
 def lacking_tools() -> str:
     """Return why no module is made and run here; empty where the compiler and the engine are installed."""
-    names = [name for name in ("ziglang", "wasmtime") if importlib.util.find_spec(name) is None]
-    return f"{' and '.join(names)} not installed: pip install 'edgewright[web]'" if names else ""
+    try:
+        importlib.import_module("edgewright.export.web.module").need_zig("WebAssembly")
+        importlib.import_module("edgewright.export.web.runner").need_wasmtime()
+    except MissingExtraError as error:
+        return str(error)
+    return ""
 
 
 def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
@@ -127,4 +130,4 @@ def _turned(subject: Subject, numbers: Numbers, samples: Samples) -> Samples:
     return np.ascontiguousarray(given, np.float32).reshape(len(samples), -1)
 
 
-FORMS = Forms(rank=52, make=_make)
+FORMS = Forms(rank=52, make=_make, targets=("web",))

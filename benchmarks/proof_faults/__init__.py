@@ -1,0 +1,1 @@
+"""How many planted faults `edgewright prove` finds, and at which stage."""

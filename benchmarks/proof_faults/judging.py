@@ -1,0 +1,319 @@
+"""A planted fault in a process of its own, judged by the proof of `edgewright prove` beside the right forms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.proof_faults.pipelines import prepared
+from edgewright.export.c99_host import host
+from edgewright.proof import stream as proof_stream
+from edgewright.proof.form import CLASSES, Form, Samples, Stages
+from edgewright.proof.stage import same_bits
+from edgewright.proof.stream import StreamForm, StreamSubject
+from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof import adaptation, c_calls, comparison, stream
+from edgewright.workflows.proof.adversarial import with_constructed
+from edgewright.workflows.proof.comparison import prove_subject
+from edgewright.workflows.proof.forms import Subject, forms_of
+from edgewright.workflows.proof.provers import detector
+from edgewright.workflows.proof.rows import Chosen, choose_rows
+from edgewright.workflows.proof.stages import boundary_value
+from edgewright.workflows.proof.subject import read_subject, with_artefacts
+from edgewright.workflows.proof.workflow import ROWS
+
+Result = Literal["found", "missed", "stopped", "refused", "same"]
+"""A fault is found at a stage; stops the form that has it; is refused by what reads the form; or is missed. It is the
+same where the compiled bytes are, or no input has another answer."""
+_SECONDS = 90
+# Memory that a process with a fault may take.
+_BYTES = 8 << 30
+# Right forms that are not beside the faulty one: they cost time, and others of their kind are.
+_LEFT_OUT = ("OpenVINO", "WebAssembly", "default options", "TFLM", "extension", "by clang")
+
+
+class SameError(Exception):
+    """The fault compiles to the same bytes."""
+
+
+class NoFaultError(Exception):
+    """What was planted does not compile, or changes nothing that runs: it is no fault of a form."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a fault.
+
+    Attributes:
+        result: of the proof.
+        stage: that the proof names; empty for none.
+        right: first stage at which the form with the fault differs from the right one.
+        blamed: form that the proof names; empty where it names none.
+        why: proof that a fault is the same, or what stopped or refused it.
+    """
+
+    result: Result
+    stage: str = ""
+    right: str = ""
+    blamed: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault that can be judged.
+
+    Attributes:
+        form: kind of the form that has it.
+        pipeline: of the form.
+        rule: by which it is planted.
+        where: file and line, or name of what is changed.
+        change: before and after.
+        judge: plants and proves it, in a process of its own.
+    """
+
+    form: str
+    pipeline: str
+    rule: str
+    where: str
+    change: str
+    judge: Callable[[], Verdict]
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others."""
+        return " | ".join((self.form, self.pipeline, self.rule, self.where, self.change))
+
+
+def judge_apart(case: Case) -> Verdict | None:
+    """Return the verdict of a fault in a process of its own; None for what is no fault of a form."""
+    into, out = os.pipe()
+    with warnings.catch_warnings():
+        # Threads of libraries wait for work that this process gives them; the new one gives none to these.
+        warnings.simplefilter("ignore")
+        process = os.fork()
+    if not process:
+        os.close(into)
+        _child(case, out)
+    os.close(out)
+    text, end = b"", time.monotonic() + _SECONDS
+    with os.fdopen(into, "rb", buffering=0) as pipe:
+        while (left := end - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+            part = pipe.read(1 << 16)
+            if not part:
+                break
+            text += part
+    if time.monotonic() >= end:
+        os.killpg(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    if not text:
+        number = os.waitstatus_to_exitcode(status)
+        why = f"ended by signal {-number}" if number < 0 else f"ended with status {number}"
+        return Verdict("stopped", why=f"did not end within {_SECONDS} s" if number == -signal.SIGKILL else why)
+    answer = json.loads(text)
+    if "error" in answer:
+        raise RuntimeError(f"{case.name}\n{answer['error']}")
+    return None if answer.get("none") else Verdict(**answer)
+
+
+def _child(case: Case, out: int) -> None:
+    os.setpgid(0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, resource.RLIM_INFINITY))
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    answer: dict[str, Any]
+    try:
+        answer = vars(case.judge())
+    except SameError as error:
+        answer = vars(Verdict("same", why=str(error)))
+    except NoFaultError:
+        answer = {"none": True}
+    except BaseException:  # noqa: BLE001 - told to the parent
+        answer = {"error": traceback.format_exc()}
+    try:
+        os.write(out, json.dumps(answer).encode())
+    finally:
+        os._exit(0)
+
+
+class Bench:
+    """A run with its right forms, which answer once.
+
+    Args:
+        name: of the pipeline.
+        folder: of all pipelines.
+        compiled: what is compiled.
+    """
+
+    def __init__(self, name: str, folder: Path, compiled: Compiled) -> None:
+        self.name, self.path, self.compiled = name, prepared(name, folder), compiled
+        self.subject: Subject = with_artefacts(read_subject(self.path), self.path)
+        rows = choose_rows(self.subject, self.path, None, ROWS, 0)
+        self.rows: Chosen = rows
+        self.chosen = with_constructed(self.subject, rows)
+        self.boundary = boundary_value(self.subject.reference, self.chosen.samples)
+        self.forms = [replace(form, run=once(form.run)) for form in self.own_forms(self.subject)]
+
+    @staticmethod
+    def own_forms(subject: Subject) -> list[Form]:
+        """Return the forms of a subject that stand beside a faulty one."""
+        return [form for form in forms_of(subject) if not any(word in form.name for word in _LEFT_OUT)]
+
+    @cached_property
+    def right(self) -> ProofRecord:
+        """The proof of the right forms, which pass; it fills what they answer."""
+        self.tolerance = comparison.measure_tolerance_reference(self.subject, self.chosen)
+        record = prove_subject(self.subject, self.name, self.chosen, self.forms)
+        if not record.passed:
+            raise RuntimeError(f"the right forms of {self.name} do not pass: {record.breaks} {record.failed}")
+        return record
+
+    def form(self, name: str) -> Form:
+        """Return a right form by its name."""
+        return next(form for form in self.forms if form.name == name)
+
+    def proven(self, faulty: Sequence[Form], right: Mapping[str, Stages], subject: Subject | None = None) -> Verdict:
+        """Return the verdict of faulty forms beside the right ones.
+
+        Args:
+            faulty: forms; those of the same name are left out.
+            right: stages of the same forms without a fault, by name, for the samples that the form takes.
+            subject: with artefacts where it has other ones.
+        """
+        given: dict[str, Stages] = {}
+        names = {form.name for form in faulty}
+        forms = [form for form in self.forms if form.name not in names]
+        forms += [replace(form, run=_kept(form, given)) for form in faulty]
+        comparison.measure_tolerance_reference = lambda *_: self.tolerance
+        record = prove_subject(subject or self.subject, self.name, self.chosen, forms)
+        labels = self.subject.reference.labels
+        renamed = CLASSES if any(form.labels and form.labels != labels for form in faulty) else ""
+        return verdict_of(record, first_difference(right, given) or renamed, names)
+
+
+def _kept(form: Form, given: dict[str, Stages]) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        given[form.name] = form.run(samples, boundary)
+        return given[form.name]
+
+    return run
+
+
+def once(run: Callable[[Samples, Samples], Stages]) -> Callable[[Samples, Samples], Stages]:
+    """Return the same, which answers so many samples once: right forms give the same in every proof."""
+    kept: dict[int, Stages] = {}
+
+    def answer(samples: Samples, boundary: Samples) -> Stages:
+        if len(samples) not in kept:
+            kept[len(samples)] = run(samples, boundary)
+        return dict(kept[len(samples)])
+
+    return answer
+
+
+def first_difference(right: Mapping[str, Stages], given: Mapping[str, Stages]) -> str:
+    """Return the first stage at which a form gives another bit than without a fault; empty where none does."""
+    longest = sorted(right.values(), key=len, reverse=True)
+    order = list(dict.fromkeys(stage for stages in longest for stage in stages))
+    others: set[str] = set()
+    for name, stages in given.items():
+        expected = right.get(name, {})
+        others |= {s for s, values in stages.items() if s not in expected or not _alike(expected[s], values)}
+    return min(others, key=lambda stage: order.index(stage) if stage in order else len(order), default="")
+
+
+def _alike(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    count = min(len(first), len(second))
+    return first.shape[1:] == second.shape[1:] and same_bits(np.asarray(first[:count]), np.asarray(second[:count]))
+
+
+def verdict_of(record: ProofRecord, right: str, faulty: set[str]) -> Verdict:
+    """Return what a proof says of a fault whose first difference is at a stage."""
+    if record.breaks is not None:
+        return Verdict("found", record.breaks.stage, right, record.odd)
+    refused = [form for form in record.absent if form.name in faulty]
+    if not record.passed:
+        return Verdict("refused", right=right, why=refused[0].reason if refused else ", ".join(record.failed))
+    if refused:
+        raise NoFaultError(refused[0].reason)
+    return Verdict("missed", right=right, why="" if right else "no sample has another answer")
+
+
+@contextmanager
+def recorded() -> Iterator[dict[str, Stages]]:
+    """Yield what forms of streams answer, by their names, while proofs of streams run."""
+    given: dict[str, Stages] = {}
+    prove = proof_stream.prove_stream
+
+    def kept(form: StreamForm) -> StreamForm:
+        def run() -> tuple[Stages, Stages]:
+            expected, actual = form.run()
+            given[form.name], given[f"{form.name}, expected"] = actual, expected
+            return expected, actual
+
+        return replace(form, run=run)
+
+    def watching(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRecord:
+        return prove(subject, [kept(form) for form in forms])
+
+    modules: tuple[Any, ...] = (c_calls, detector, stream, adaptation)
+    for module in modules:
+        module.prove_stream = watching
+    try:
+        yield given
+    finally:
+        for module in modules:
+            module.prove_stream = prove
+
+
+class Compiled:
+    """C that is compiled once and kept in a folder, with the digests of what was compiled in this process.
+
+    Args:
+        folder: of the shared objects.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._compile = folder, host.compile_c99
+        self.digests: list[str] = []
+        compilers = [compiler for compiler in host.compilers() if compiler.name == "gcc"]
+        host.compilers = lambda: tuple(compilers)
+        host.compile_c99 = self
+
+    def __call__(self, files: Mapping[str, str], folder: Path, **options: Any) -> Path:  # noqa: ANN401 - of `compile_c99`
+        """Compile as `compile_c99` does, or give what is kept."""
+        key = hashlib.sha256(repr((sorted(files.items()), sorted(options.items()))).encode()).hexdigest()
+        kept = self._folder / f"{key}.so"
+        if not kept.exists():
+            path = self._compile(files, folder, **options)
+            part = self._folder / f"{key}.{os.getpid()}"
+            shutil.copy(path, part)
+            part.rename(kept)
+        self.digests.append(hashlib.sha256(kept.read_bytes()).hexdigest())
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(kept, folder / "kept.so"))
+
+
+def say(text: str) -> None:
+    """Print a line on the terminal at once."""
+    print(text, file=sys.stderr, flush=True)
