@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -39,20 +39,26 @@ class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
     packets: tuple[Packet, ...]
 
 
-def probe_source(stream: Stream, rate: float | None, *, stream_name: str = "") -> SourceProbe:
+def probe_source(
+    stream: Stream, rate: float | None, *, stream_name: str = "", stopped: Callable[[], bool] = lambda: False
+) -> SourceProbe:
     """Read until channels and rate are known, and at least a second of a live source where its rate is measured.
 
     Args:
         stream: just opened.
         rate: that is known already; None measures it where the source does not say it.
         stream_name: the one to listen to, in a source of many; empty: the first that sends.
+        stopped: whether nobody waits for it any more.
 
     Raises:
-        InputError: no rows came within ten seconds, or more than one stream where none is named.
+        InputError: no rows came within ten seconds or until it was stopped, or more than one stream where none is
+            named.
     """
     packets: list[Packet] = []
     newest = time.monotonic()
     while True:
+        if stopped():
+            raise InputError("rows from the source", "none until it was stopped", "--source", "Wait for the first rows")
         new = [p for p in read_unstored(stream, LOOK) if not stream_name or p.stream == stream_name]
         packets += new
         newest = time.monotonic() if any(len(p.values) for p in new) else newest

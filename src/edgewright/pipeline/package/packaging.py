@@ -224,7 +224,7 @@ def tolerance_of(form: str, model: bytes) -> float:
         return _INT8_TOLERANCE
     network = integer_network(graph)
     # Two steps of the raw output, where the logistic function is steepest: one up and one down.
-    return max(_INT8_TOLERANCE, network.values[network.output].scale / 2)
+    return min(0.5, max(_INT8_TOLERANCE, network.values[network.output].scale / 2))
 
 
 def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floats:

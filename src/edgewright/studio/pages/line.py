@@ -56,6 +56,9 @@ def _end(request: Request, form: FormData) -> Response:
     name, do, lines = str(request.path_params["name"]), text_of(form, "do"), line_recordings(request)
     if name not in lines.listed() or do not in ("keep", "delete"):
         raise HTTPException(404, "Recording not found.")
+    recording = lines.listed()[name]
+    if do == "keep" and recording is not None and recording.going and not recording.rows:
+        raise InputError("rows", "none yet", "the recording", "Wait for its first rows")
     path = lines.end(name)
     address = "/line"
     if do == "keep":

@@ -28,7 +28,7 @@ def base_of(request: Request, trace: Trace) -> str:
     path = root / FOLDER / PIPELINES / named[0] if named else None
     if path is None or not exists(path):
         return ""
-    location = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix(CHANGED)
+    location = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix(CHANGED).removeprefix("# what if of ")
     return location if any(run.location == location for run in studio_of(request).runs.finished()) else ""
 
 

@@ -36,19 +36,21 @@ async function record() {
   const about = recording(rate);
   let sent = 0;
   let sending = null;
+  let refused = null;
   const part = (end) => JSON.stringify({ ...about, at: sent, rows: whole(rows.slice(sent, end)) });
   const send = async () => {
     const end = Math.min(rows.length, seconds * rate);
     if (end > sent) await post(name, part(end));
     sent = end;
   };
-  // A part that does not arrive is sent again with the next.
-  const parts = setInterval(() => { sending ??= send().catch(() => {}).finally(() => (sending = null)); }, 1000);
+  // A part that does not arrive is sent again with the next; what the studio refuses ends the recording.
+  const failed = (error) => { if (!(error instanceof TypeError)) refused = error; };
+  const parts = setInterval(() => { sending ??= send().catch(failed).finally(() => (sending = null)); }, 1000);
   // A browser sends 64 KiB of a page that is left.
   const leave = () => { if (!lost && rows.length > sent) navigator.sendBeacon(`/recordings/${name}`, part(Math.min(sent + 300, seconds * rate))); };
   addEventListener("pagehide", leave);
   const started = performance.now();
-  while (open && rows.length < seconds * rate) {
+  while (open && !(refused && !sent) && rows.length < seconds * rate) {
     say(`Recording: ${rows.length} rows, ${Math.floor((performance.now() - started) / 1000)} s`);
     if (performance.now() - started > 3000 && !rows.length) break;
     await Promise.race([wait(200), stopped]);
@@ -57,6 +59,7 @@ async function record() {
   clearInterval(parts);
   removeEventListener("pagehide", leave);
   await sending;
+  if (refused && !sent) throw refused;
   if (!rows.length) throw new Error("No readings arrived. Does this device have motion sensors?");
   if (lost) {
     if (sent) await post(name, "", "delete");

@@ -135,8 +135,14 @@ def add_part(root: Path, name: str, body: bytes) -> None:
         raise InputError(f"1 to {_MAX_ROWS:,} rows", f"{part.at:,}", "the recording")
     if not part.at and not folder.exists() and len(begun_recordings(root)) >= _MAX_BEGUN:
         raise InputError(f"at most {_MAX_BEGUN} recordings that are not kept", "more", "", "Keep or delete one")
+    if part.at and not folder.exists():
+        raise InputError("a recording that is under way", "one that was kept or deleted", "", "Record it again")
+    path = folder / f"{part.at:07d}"
+    if path.exists() and len(_decoded(path.read_bytes(), Part).rows) > len(part.rows):
+        # What a page sends when it is left is short, and may come behind a longer part.
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / f"{part.at:07d}", body)
+    write_atomic(path, body)
 
 
 def end_recording(root: Path, name: str, *, keep: bool) -> str:
@@ -155,7 +161,7 @@ def end_recording(root: Path, name: str, *, keep: bool) -> str:
         for part in parts:
             if part.at > len(rows):
                 raise InputError("the parts of a recording one after another", "a gap", name, "Record it again")
-            rows[part.at :] = part.rows
+            rows[part.at : part.at + len(part.rows)] = part.rows
         first = {key: getattr(parts[0], key) for key in Recording.__struct_fields__}
         file, count = keep_recording(root, Recording(**{**first, "rows": rows}))
         line = f"{plural(count, 'row')} in {file}"
@@ -164,12 +170,17 @@ def end_recording(root: Path, name: str, *, keep: bool) -> str:
 
 
 def begun_recordings(root: Path) -> list[Begun]:
-    """Return the recordings whose end has not come."""
-    return [
-        Begun(folder.name, last.label, last.person, (last.at + len(last.rows)) / last.rate)
-        for folder in sorted(_begun(root).glob("*"))
-        for last in _parts(folder)[-1:]
-    ]
+    """Return the recordings whose end has not come, but for those that cannot be read."""
+    recordings = []
+    for folder in sorted(_begun(root).glob("*")):
+        try:
+            parts = [_decoded(path.read_bytes(), Part) for path in sorted(folder.glob("[0-9]*"))[-1:]]
+        except (InputError, OSError):
+            continue
+        recordings += [
+            Begun(folder.name, last.label, last.person, (last.at + len(last.rows)) / last.rate) for last in parts
+        ]
+    return recordings
 
 
 def _begun(root: Path) -> Path:

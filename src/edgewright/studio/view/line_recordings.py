@@ -54,10 +54,9 @@ class LineRecording:
         return self.rows / self.rate if self.rate else 0.0
 
     def stop(self) -> None:
-        """End it, and wait until its last row is written; one without a row ends by itself."""
+        """End it, and wait until its last row is written and its source is closed."""
         self._stopping.set()
-        if self.rows:
-            self._thread.join()
+        self._thread.join()
 
     def _record(self) -> None:
         try:
@@ -70,7 +69,7 @@ class LineRecording:
             self.trouble = " ".join(str(error).split())
 
     def _write(self, stream: Stream) -> None:
-        probe = probe_source(stream, stream.rate)
+        probe = probe_source(stream, stream.rate, stopped=self._stopping.is_set)
         self.columns, self.rate = probe.columns, probe.rate
         timeline, packets, begin = Timeline(probe.rate, probe.columns, TimelineConfig()), probe.packets, None
         with self.path.open("x", encoding="utf-8", newline="") as file:

@@ -1,6 +1,6 @@
 // A tab is parsed when it is opened or printed: until then it is the text of a noscript element.
 const whenShown=(()=>{let d=document,o=[],w={},q='details:not([open])',p=[...d.querySelectorAll('main>.panel,main>noscript')],a=[...d.querySelectorAll('.tabs a[href^="#"]')],
-id=()=>d.getElementById(decodeURIComponent(location.hash.slice(1))),
+id=()=>{try{return d.getElementById(decodeURIComponent(location.hash.slice(1)))}catch{return null}},
 fill=i=>{let n=p[i];if(n.matches('noscript')){n.insertAdjacentHTML('beforebegin',n.textContent);p[i]=n.previousElementSibling;p[i].hidden=true;n.remove()}},
 start=()=>{for(let i in w){let e=d.getElementById(i),f=w[i];if(e&&!e.closest('.panel[hidden]')){delete w[i];e.parentNode.querySelectorAll('.unscripted').forEach(n=>n.remove());f(e)}}},
 tab=i=>{fill(i);p.forEach((x,j)=>{x.hidden=i!==j});a.forEach((l,j)=>{if(i===j){l.setAttribute('aria-current','true');
