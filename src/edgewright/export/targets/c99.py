@@ -12,6 +12,7 @@ from edgewright.core.adaptation.factory import Factory
 from edgewright.core.formatting import percent
 from edgewright.core.prediction.objects import read_objects
 from edgewright.export.c99_code.answers import write_interval_c99, write_objects_c99
+from edgewright.export.c99_code.choice import CONDITIONS, joined
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.linkable import linkable
 from edgewright.export.c99_code.pipeline import write_c99
@@ -79,6 +80,13 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
     learns = isinstance(subject.learned, Factory)
     options = replace(options_of(subject), inside=inside, core=subject.core, flash=subject.flash, learns=learns)
     texts = write_c99(graph, options, subject.integers)
+    header = texts[f"{subject.word}.h"]
+    if not subject.core and subject.integers is not None:
+        variants = {core: write_c99(graph, replace(options, core=core), subject.integers) for core in CONDITIONS}
+        texts = {
+            file: joined(text, {core: own[file] for core, own in variants.items()}, subject.word)
+            for file, text in texts.items()
+        }
     if isinstance(subject.learned, Factory):
         texts |= write_adapt_c99(subject.learned, name=subject.word)
     if isinstance(subject.learned, AffineFactory):
@@ -87,7 +95,7 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
     if subject.interval is not None:
         texts |= write_interval_c99(subject.interval, name=subject.word)
     return _encoded(
-        {**texts, **around(subject, texts[f"{subject.word}.h"]), **test, **_steps(subject), **objects_files(subject)},
+        {**texts, **around(subject, header), **test, **_steps(subject), **objects_files(subject)},
         subject.word,
     )
 
