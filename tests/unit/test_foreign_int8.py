@@ -15,9 +15,11 @@ from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import run_integer, to_reals
 from edgewright.core.integer.reader import obstacle
 from edgewright.core.integer.tables import BYTES
+from edgewright.core.prediction.native_modules import load_module
 from edgewright.export.c99_host.host import load_c99
 from edgewright.export.contract import Subject
 from edgewright.export.targets import c99
+from edgewright.export.targets.extension import build_extension
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
@@ -25,6 +27,7 @@ from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
+from foreign import model, node
 from integer_layers import litert, need_litert, need_tflm, some, tflm, to_tflite
 
 need_litert()
@@ -167,3 +170,26 @@ def test_a_refusal_names_what_the_user_wrote(name: str) -> None:
         _ = Subject("t", graph).network
     for reason in (*reasons, str(caught.value)):
         assert f"{word} (gives '/layers/" in reason and "Mul (" not in reason and "Exp (" not in reason
+
+
+def test_what_follows_the_network_stays_float() -> None:
+    """Two classes: the probability of the second, and what is left of it, joined."""
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["a"]), node("DequantizeLinear", ["a", "s", "z"], ["b"]),
+        node("DequantizeLinear", ["w", "s", "z"], ["v"]), node("Gemm", ["b", "v"], ["c"]),
+        node("QuantizeLinear", ["c", "s", "z"], ["d"]), node("DequantizeLinear", ["d", "s", "z"], ["e"]),
+        node("Sigmoid", ["e"], ["f"]), node("Sub", ["one", "f"], ["g"]), node("Concat", ["f", "g"], ["y"], axis=1),
+    ]  # fmt: skip
+    constants = {"s": np.float32(0.05), "z": np.int8(0), "w": np.ones((3, 1), np.int8), "one": np.float32(1)}
+    network = integer_network(read_model(model(nodes, ["n", 3], constants=constants)))
+    assert [operator.kind for operator in network.operators] == ["dense"]
+
+
+def test_the_last_bytes_of_a_sum_are_right_in_the_extension(tmp_path: Path) -> None:
+    """A sum of 288 bytes: what is left of the last vector is half of one."""
+    graph = read_model(exporters.by_pytorch(exporters.MODELS["MobileNetV2 block"](5).file(), "eager"))
+    network = integer_network(graph)
+    x = some(network, np.random.default_rng(0), 50)
+    wanted = run_integer(network, x)
+    module = load_module(build_extension(graph, cache=tmp_path))
+    np.testing.assert_array_equal(np.frombuffer(module.network(x), np.int8).reshape(wanted.shape), wanted)

@@ -36,9 +36,11 @@ def value_names(graph: Graph) -> dict[int, str]:
     quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
     reader = Integers(graph) if quantised else Floats(graph)
     reader.read()
+    unseen = reader.unseen if isinstance(reader, Integers) else ()
     names: dict[int, str] = {}
     for name, number in reader.known.items():
-        names.setdefault(number, name)
+        if number not in unseen:
+            names.setdefault(number, name)
     return names
 
 

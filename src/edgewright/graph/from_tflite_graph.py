@@ -61,11 +61,11 @@ _INT32 = 6
 _POOLS = {"max_pool": "MaxPool", "average_pool": "AveragePool"}
 # Rounding alone has no operator.
 _PLAIN = {
-    "mean": "GlobalAveragePool", "add": "Add", "multiply": "Mul", "logistic": "Sigmoid", "relu": "", "elu": "Elu",
-    "exp": "Exp", "hard_swish": "HardSwish", "log": "Log", "tanh": "Tanh",
+    "mean": "GlobalAveragePool", "add": "Add", "multiply": "Mul", "logistic": "Sigmoid", "relu": "", "quantise": "",
+    "elu": "Elu", "exp": "Exp", "hard_swish": "HardSwish", "log": "Log", "tanh": "Tanh",
 }  # fmt: skip
 # Operators that move bytes, choose among them or look them up: they work on the bytes themselves.
-_MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "slice", "concat", "table", "quantise"})
+_MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "slice", "concat", "table"})
 # Operators that a network with a state may have: its windows stand in the graph without their height of 1.
 _BESIDE_A_STATE = frozenset({"lstm", "reshape", "dense", "mean", "softmax", *_PLAIN})
 
@@ -125,13 +125,17 @@ class _Writer:
 
     def operator(self, operator: IntegerOperator) -> None:
         """One operator, its activation and its rounding."""
+        source, target = self.network.values[operator.inputs[0]], self.network.values[operator.output]
+        if operator.kind in ("quantise", "relu") and (source.scale, source.zero) != (target.scale, target.zero):
+            # Looked up, the bytes are those of the file in every engine.
+            table = applied(operator, [source], target, BYTES)
+            operator = table_operator(table, operator.inputs, operator.output)
         write = getattr(self, f"_{operator.kind}", None)
         unknown = write is None and operator.kind not in (*_PLAIN, *_POOLS)
         if unknown or (self.stateful and operator.kind not in _BESIDE_A_STATE):
             raise InputError("an operator with a plain form in ONNX", operator.kind, f"network {self.network.name}")
         moves = operator.kind in _MOVES and not operator.activation
         sources = [(self.bytes if moves else self.names)[i] for i in operator.inputs]
-        target = self.network.values[operator.output]
         if write is not None:
             name: str = write(operator, sources, target)
         elif operator.kind in _POOLS:
@@ -222,10 +226,6 @@ class _Writer:
         table = np.roll(operator.arrays["table"], -128)
         index = self.chain.op("Cast", sources[0], to=_INT32)
         return self.chain.op("Gather", self.draft.constant(table), index, axis=0)
-
-    def _quantise(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        values = [self.network.values[number] for number in operator.inputs]
-        return self._table(table_operator(applied(operator, values, target, BYTES)), sources, target)
 
     def _softmax(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
         return self.chain.op("Softmax", sources[0], axis=1 if len(target.shape) == 3 else -1)

@@ -47,6 +47,13 @@ class Integers(Reader):
         self.reals: set[str] = set()
         # Real numbers that depend on one byte: the number of its value, and what each byte gives.
         self.curves: dict[str, tuple[int, Array]] = {}
+        # Values that the graph does not round.
+        self.unseen: set[int] = set()
+        # Values that a later rounding depends on: they lie within the network.
+        self.within: set[str] = set()
+        for node in reversed(graph.nodes):
+            if node.op == "QuantizeLinear" or self.within.intersection(node.outputs):
+                self.within.update(node.inputs)
         # Bytes as indices of a table.
         self.indices: dict[str, int] = {}
 
@@ -77,7 +84,7 @@ class Integers(Reader):
                 self.known[node.outputs[0]] = self.tabulated(number, table, self.grid_behind(node))
             elif node.op != "DequantizeLinear":
                 self.curve(node)
-                if first in self.curves and node.op in _UNROUNDED:
+                if first in self.curves and node.op in _UNROUNDED and node.outputs[0] in self.within:
                     self.rounded_by_range(first)
                 if first in self.known and (node.outputs[0] not in self.curves or self.own_kernel(node)):
                     self.operator(node)
@@ -139,6 +146,7 @@ class Integers(Reader):
         scale = float(np.float32(max(high - low, 1e-6) / 255))
         grid = scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
         self.known[name] = self.tabulated(number, bytes_of(reals, grid), grid)
+        self.unseen.add(self.known[name])
         self.reals.add(name)
         del self.curves[name]
 
@@ -152,8 +160,10 @@ class Integers(Reader):
         if not rounded or node.inputs[0] not in self.reals:
             return False
         limits = [float(self.constants[name]) for name in node.inputs[1:] if name in self.constants]
-        standard = node.op == "Sigmoid" and self.grid(rounded[0]) == _OF_LOGISTIC
-        return standard or node.op == "Relu" or (node.op == "Clip" and limits == [0.0, 6.0])
+        grid, source = self.grid(rounded[0]), self.values[self.known[node.inputs[0]]]
+        # TFLM's RELU6 keeps the scale, whatever its output says.
+        kept = node.op == "Clip" and limits == [0.0, 6.0] and grid == (source.scale, source.zero)
+        return kept or node.op == "Relu" or (node.op == "Sigmoid" and grid == _OF_LOGISTIC)
 
     def grid_behind(self, node: Node) -> tuple[float, int]:
         """Return the grid by which the bytes of a node are read back, behind whatever moves them."""
@@ -183,11 +193,13 @@ class Integers(Reader):
         if not rounded:
             return
         if node.op in _ONE_GRID:
-            grid = self.grid(rounded[0])
+            grid, known = self.grid(rounded[0]), dict(self.known)
             if node.op == "Concat":
                 self.on_one_grid(node, grid)
                 source = msgspec.structs.replace(source, scale=grid[0], zero=grid[1])
             number = self.compute(node, None, (source.scale, source.zero), activation)
+            # Other readers of its inputs see them on the grids that the model gives them.
+            self.known = known
             reals = reals_of(self.values[number])
             self.known[rounded[0].outputs[0]] = self.tabulated(number, bytes_of(reals, grid), grid)
             return

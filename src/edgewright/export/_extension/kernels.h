@@ -660,11 +660,8 @@ INLINED void add_bytes(const byte *restrict one, const byte *restrict two, byte 
             made[part] = _mm512_sra_epi32(sum, _mm_cvtsi32_si128(line[4]));
         }
         const __m512i bytes = narrowed(made, low, high);
-        if (i + 4 * GROUP <= count) {
-            _mm512_storeu_si512(y + i, bytes);
-        } else {
-            memcpy(y + i, &bytes, (size_t)(count - i));
-        }
+        /* Bytes of the last vector are masked: gcc 12 copies 32 of 64 by memcpy from the wrong place. */
+        _mm512_mask_storeu_epi8(y + i, i + 4 * GROUP <= count ? ~0ULL : (1ULL << (count - i)) - 1, bytes);
     }
     count = line != NULL ? 0 : count;
 #else

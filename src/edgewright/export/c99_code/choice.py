@@ -35,7 +35,9 @@ def joined(portable: str, variants: Mapping[str, str], name: str) -> str:
         parts += base[at:first]
         texts: dict[str, list[str]] = {}
         for core, blocks in others.items():
-            begin, end = (_place(matches[core], index, upper=upper) for index, upper in ((first, False), (last, True)))
+            begin, end = (
+                _other_index(matches[core], index, upper=upper) for index, upper in ((first, False), (last, True))
+            )
             texts.setdefault("\n\n".join(blocks[begin:end]), []).append(f"({CONDITIONS[core]})")
         for number, (text, conditions) in enumerate(texts.items()):
             guard = f"!defined({name.upper()}_PORTABLE) && ({' || '.join(conditions)})"
@@ -61,7 +63,7 @@ def _merged(regions: Sequence[Region]) -> list[Region]:
     return result
 
 
-def _place(codes: Sequence[tuple[str, int, int, int, int]], index: int, *, upper: bool) -> int:
+def _other_index(codes: Sequence[tuple[str, int, int, int, int]], index: int, *, upper: bool) -> int:
     """Return where the other text goes on at a place of the base that no difference contains."""
     places = [
         c if index == a else d if index == b else c + index - a

@@ -125,7 +125,9 @@ def compile_c99(
     sources = sorted(name for name in files if name.endswith(".c"))
     stem = Path(sources[0]).stem
     target = folder / f"{stem}.so"
-    kinds = [kind for name, text in files.items() for kind in _CONTEXT.findall(text) if name.endswith(".h")]
+    # A header for several cores declares a context for each of them.
+    texts = [text for name, text in files.items() if name.endswith(".h")]
+    kinds = dict.fromkeys(kind for text in texts for kind in _CONTEXT.findall(text))
     if kinds:
         heads = [f'#include "{name}"\n' for name in files if name.endswith(".h")]
         sizes = [f"const size_t {kind}_bytes = sizeof({kind});\n" for kind in kinds]
