@@ -13,7 +13,8 @@ from benchmarks.estimate.random_networks import odd_networks, random_networks
 
 from c99_examples import load_together
 from c99_stages import need_compiler
-from edgewright.core.integer.network import run_integer, with_rounding
+from edgewright.core.engines.extension import answer_of
+from edgewright.core.integer.network import run_integer, to_reals, with_rounding
 from edgewright.core.prediction.native_modules import load_module
 from edgewright.export._extension.build import can_build
 from edgewright.export.c99_code.pipeline import write_network_c99
@@ -29,18 +30,19 @@ from support import left_out
 SEEDS, ROWS = 200, 6
 # Networks of a test: those of a form that compiles each on its own are fewer.
 TOGETHER, ALONE = 50, 20
+# Layers that are networks of integers in a graph; others alone are operators between floats there.
+WITH_WEIGHTS = ("conv", "dense", "depthwise", "lstm")
 Bytes = np.ndarray
 
 
 @cache
-def networks(begin: int, count: int) -> dict[int, IntegerNetwork]:
+def networks(begin: int, count: int, kinds: tuple[str, ...] = tuple(sorted(LAYERS))) -> dict[int, IntegerNetwork]:
     """Return networks by their seeds: a single layer of odd scales and shapes, then a whole network, in turns."""
-    return {seed: _network(seed) for seed in range(begin, begin + count)}
+    return {seed: _network(seed, kinds) for seed in range(begin, begin + count)}
 
 
-def _network(seed: int) -> IntegerNetwork:
+def _network(seed: int, kinds: tuple[str, ...]) -> IntegerNetwork:
     if seed % 2:
-        kinds = sorted(LAYERS)
         return with_rounding(LAYERS[kinds[seed // 2 % len(kinds)]](np.random.default_rng(seed)), "litert")
     random: Iterator[IntegerNetwork | None] = (
         subject.integers
@@ -118,8 +120,14 @@ def test_litert_gives_the_bytes_of_the_reference(begin: int) -> None:
 def test_the_extension_gives_the_bytes_of_the_reference(begin: int, tmp_path: Path) -> None:
     if not can_build():
         left_out("a C compiler")
-    for seed, network in networks(begin, ALONE).items():
-        module = load_module(build_extension(network_graph(network), cache=tmp_path / str(seed)))
+    for seed, network in networks(begin, ALONE, WITH_WEIGHTS).items():
+        graph = network_graph(network)
+        answer = answer_of(load_module(build_extension(graph, cache=tmp_path / str(seed))))
         x = given(network, seed)
-        outputs = np.frombuffer(module.network(np.ascontiguousarray(x)), np.int8).reshape(ROWS, -1)
-        np.testing.assert_array_equal(outputs, expected(network, x), str(seed))
+        # The module begins at real numbers and ends there: those of a step, whole steps apart.
+        reals = np.asarray(to_reals(network.values[network.input], x), np.float32)
+        outputs = answer(reals.reshape(ROWS, *graph.inputs[0].shape))
+        values = outputs["probabilities" if "probabilities" in outputs else "prediction"].reshape(ROWS, -1)
+        steps = to_reals(network.values[network.output], run_integer(network, x)).reshape(ROWS, -1)
+        # Of two classes the network gives the chance of the second.
+        np.testing.assert_array_equal(values[:, -steps.shape[1] :], steps, str(seed))
