@@ -115,7 +115,7 @@ def test_a_run_is_changed_from_its_page_and_compared(folder: Path, page: Page) -
     with started(folder) as (address, _):
         page.goto(f"{address}/page/small")
         page.get_by_role("link", name="Run again with changes").click()
-        page.get_by_role("button", name="Model").click()
+        page.locator("#block-model").click()
         page.get_by_label("Epochs", exact=True).fill("3")
         page.get_by_role("button", name="Train").click()
         page.wait_for_url("**/page/small-2", timeout=LONG)
