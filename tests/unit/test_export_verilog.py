@@ -42,7 +42,7 @@ from proof_example import samples
 from proof_example import subject as proof_subject
 from verilog_designs import NAME, need, placed, simulated
 
-KINDS = sorted(set(LAYERS) - {"softmax", "lstm", "gru"})
+KINDS = sorted(set(LAYERS) - {"softmax", "lstm", "gru", "multiply"})
 ROUNDINGS: tuple[Rounding, ...] = ("litert", "tflm")
 
 
@@ -275,7 +275,9 @@ def test_a_residual_network_adds_values_that_lie_apart_and_a_value_to_itself(tmp
     value = builder.op("Gemm", value, *_constants(builder, rng, 3, 32), transB=1)
     graph = builder.finish({"prediction": (value, "float32", (3,))})
     network = integer_network(quantise(graph, rng.standard_normal((50, 3, 8)).astype(np.float32)))
-    assert [operator.kind for operator in network.operators].count("add") == 2
+    # A value added to itself is a function of one byte.
+    kinds = [operator.kind for operator in network.operators]
+    assert (kinds.count("add"), kinds.count("table")) == (1, 1)
     _check(network, tmp_path, rng, 4)
 
 

@@ -25,9 +25,14 @@ def revision(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-@functools.cache
 def newest() -> str:
     """Return the revision that this program requires."""
+    return _newest(FOLDER)
+
+
+@functools.cache
+def _newest(_: Path) -> str:
+    """Return the last revision of a folder, which is read once."""
     return str(_scripts(_settings()).get_current_head())
 
 
