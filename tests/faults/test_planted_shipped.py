@@ -156,7 +156,8 @@ def test_faults_in_firmware_that_only_rows_by_construction_meet(
     source = path / "small.c"
     text = source.read_text()
     assert re.search(pattern, text)
-    source.write_text(re.sub(pattern, new, text, count=1))
+    # The code of every core: the compiler takes one.
+    source.write_text(re.sub(pattern, new, text))
     divergence = blamed(proof(folder, path), "small.c", stage)
     assert origin in divergence.origin
 

@@ -43,10 +43,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiled]:
 
 
 def verdicts(cases: Iterator[Case], count: int, *rules: str) -> dict[str, Verdict]:
-    """Return the verdicts of the first faults of some rules, by their names."""
-    chosen = islice((case for case in cases if case.rule in rules), count)
-    pairs = ((case.name, judge_apart(case)) for case in chosen)
-    return {name: verdict for name, verdict in pairs if verdict is not None}
+    """Return the verdicts of the first faults of some rules, by their names, without those that change no byte."""
+    pairs = ((case.name, judge_apart(case)) for case in cases if case.rule in rules)
+    real = ((name, verdict) for name, verdict in pairs if verdict is not None and verdict.result != "same")
+    return dict(islice(real, count))
 
 
 @pytest.mark.slow

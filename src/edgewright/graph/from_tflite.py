@@ -297,6 +297,8 @@ def gather(walk: Walk, operator: Operator) -> None:
     Raises:
         InputError: for any other choice of entries.
     """
+    if len(operator.inputs) != 2:
+        raise InputError("a GATHER of entries by indices", f"{len(operator.inputs)} inputs", operator.name)
     table, source = walk.file.tensors[operator.inputs[0]].array, walk.indices.get(operator.inputs[1])
     if source is None or table is None or table.shape != (256,) or table.dtype != np.int8:
         raise InputError("a GATHER of 256 bytes by bytes", "another one", operator.name)
