@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c99_stages import need_compiler, use_one_compiler
+from c99_stages import need_compiler
 from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.integer.fusion import compile_fused
@@ -122,20 +122,6 @@ def test_a_quantised_onnx_model_is_a_network_of_integers(name: str, form: str | 
     largest, mean = (4.1, 1.0) if name == "pools" else (3.1, 0.5)
     assert np.abs(ours - theirs).max() <= largest * step and np.abs(ours - theirs).mean() < mean * step
     assert read_model(to_onnx(graph)).boundary == graph.boundary != ""
-
-
-@pytest.mark.parametrize(("name", "ending"), [("ZeroPadding2D", "tflite"), ("Hardswish", "onnx")])
-def test_a_file_is_proven_in_every_form(
-    name: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from benchmarks.foreign_files.__main__ import outcome
-
-    use_one_compiler(monkeypatch)
-    model = (converter if ending == "tflite" else exporters).MODELS[name](SEED)
-    path = tmp_path / f"file.{ending}"
-    path.write_bytes(model.int8() if ending == "tflite" else exporters.by_pytorch(model.file(), "eager"))
-    forms = ("c99", "tflite", "onnx") if ending == "tflite" else ("c99", "tflite", "onnx", "verilog")
-    assert outcome(path) == (forms, [])
 
 
 @pytest.mark.parametrize("name", ["ZeroPadding2D", "Conv1D", "hard_swish", "separable", "dense"])
