@@ -76,14 +76,7 @@ def cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
         files = c99.written(bench.subject, numbers)
         share = round(count * kinds.count(numbers) / len(kinds))
         for fault in c_faults(files, rng, share):
-            yield Case(
-                "c99",
-                bench.name,
-                fault.rule,
-                f"{numbers} {fault.where}",
-                fault.change,
-                partial(_by_gcc, bench, numbers, fault),
-            )
+            yield Case.of("c99", bench.name, fault, partial(_by_gcc, bench, numbers, fault), numbers)
     yield from _label_cases(bench)
 
 
@@ -152,14 +145,7 @@ def core_cases(bench: Bench, rng: random.Random, count: int, kind: str) -> Itera
     right = {form.name: form.run(bench.chosen.samples[: form.max_samples], bench.chosen.samples)}
     assert bench.right.passed  # noqa: S101 - asked there
     for fault in [*choose(faults, half, rng), *choose(assembly, count - half, rng)]:
-        yield Case(
-            kind,
-            bench.name,
-            fault.rule,
-            f"{numbers} {fault.where}",
-            fault.change,
-            partial(_on_core, bench, subject, right, images, fault),
-        )
+        yield Case.of(kind, bench.name, fault, partial(_on_core, bench, subject, right, images, fault), numbers)
 
 
 def _watch_images(images: list[str]) -> None:
@@ -198,14 +184,7 @@ def wasm_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
     expected = web.compile_wasm(files, c99.NAME, taps=True)
     assert bench.right.passed  # noqa: S101 - asked there
     for fault in faults:
-        yield Case(
-            "wasm",
-            bench.name,
-            fault.rule,
-            f"{numbers} {fault.where}",
-            fault.change,
-            partial(_in_wasm, bench, numbers, right, expected, fault),
-        )
+        yield Case.of("wasm", bench.name, fault, partial(_in_wasm, bench, numbers, right, expected, fault), numbers)
 
 
 def _in_wasm(bench: Bench, numbers: Numbers, right: Mapping[str, Any], expected: bytes, fault: TextFault) -> Verdict:

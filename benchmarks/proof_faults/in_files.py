@@ -141,13 +141,12 @@ def onnx_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
                 f.plant(model)
                 return bytes(model.SerializeToString())
 
-            yield Case(
+            yield Case.of(
                 "onnx",
                 bench.name,
-                fault.rule,
-                f"{numbers} {fault.where}",
-                fault.change,
+                fault,
                 partial(_lying, bench, "onnx", models[numbers], changed, _onnx_forms),
+                numbers,
             )
 
 
@@ -196,13 +195,12 @@ def tflite_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]
                 f.plant(tables)
                 return _packed(tables)
 
-            yield Case(
+            yield Case.of(
                 "tflite",
                 bench.name,
-                fault.rule,
-                f"{network.numbers} {fault.where}",
-                fault.change,
+                fault,
                 partial(_lying, bench, "tflite", model, changed, _tflite_forms),
+                network.numbers,
             )
 
 
@@ -315,14 +313,7 @@ def verilog_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case
     right = {form.name: form.run(bench.chosen.samples[:maximum], bench.boundary[:maximum])}
     assert bench.right.passed  # noqa: S101 - asked there
     for fault in faults:
-        yield Case(
-            "verilog",
-            bench.name,
-            fault.rule,
-            fault.where,
-            fault.change,
-            partial(_simulated, bench, subject, right, fault),
-        )
+        yield Case.of("verilog", bench.name, fault, partial(_simulated, bench, subject, right, fault))
 
 
 def _word(text: str, file: str, rng: random.Random) -> TextFault:

@@ -175,7 +175,7 @@ def run_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
         raise RuntimeError(f"{bench.name}: the right Python does not pass")
     lines = executed(proof)
     for fault in faults(lines, rng, count):
-        yield Case("python", bench.name, fault.rule, fault.where, fault.change, partial(_proven_with, fault, proof))
+        yield Case.of("python", bench.name, fault, partial(_proven_with, fault, proof))
 
 
 def remembering_cases(remembering: Remembering, rng: random.Random, count: int) -> Iterator[Case]:
@@ -183,13 +183,12 @@ def remembering_cases(remembering: Remembering, rng: random.Random, count: int) 
     remembering.measure()
     lines = executed(lambda: remembering.verdict(None))
     for fault in faults(lines, rng, count):
-        yield Case(
+        yield Case.of(
             "python",
             remembering.pipeline,
-            fault.rule,
-            f"{remembering.kind} {fault.where}",
-            fault.change,
+            fault,
             partial(_proven_with, fault, lambda: remembering.verdict(None)),
+            remembering.kind,
         )
 
 

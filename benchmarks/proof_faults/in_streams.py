@@ -71,7 +71,7 @@ class Remembering:
         """Yield faults of its C."""
         self.measure()
         for fault in c_faults(dict(filter(self._runs_here, self.files.items())), rng, count):
-            yield Case(self.kind, self.pipeline, fault.rule, fault.where, fault.change, partial(self._judged, fault))
+            yield Case.of(self.kind, self.pipeline, fault, partial(self._judged, fault))
 
     def _runs_here(self, file: tuple[str, str]) -> bool:
         """Return whether faults of a file are of this proof: not those of the model, or of its self-test on a board."""

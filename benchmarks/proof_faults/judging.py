@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,22 @@ class Verdict:
     why: str = ""
 
 
+class Planted(Protocol):
+    """What a rule changes in a form."""
+
+    @property
+    def rule(self) -> str:
+        """By which it is planted."""
+
+    @property
+    def where(self) -> str:
+        """File and line, or name of what is changed."""
+
+    @property
+    def change(self) -> str:
+        """Before and after."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A fault that can be judged.
@@ -96,6 +112,11 @@ class Case:
     where: str
     change: str
     judge: Callable[[], Verdict]
+
+    @classmethod
+    def of(cls, form: str, pipeline: str, fault: Planted, judge: Callable[[], Verdict], part: str = "") -> Case:
+        """Return the case of a fault in a form, or in a part of it such as its numbers."""
+        return cls(form, pipeline, fault.rule, f"{part} {fault.where}".lstrip(), fault.change, judge)
 
     @property
     def name(self) -> str:
