@@ -120,7 +120,7 @@ def test_a_label_set_is_created_of_a_file_that_grows(root: Path, opener: Opener)
     page.wait_for_url("**/label/recording*.labelling")
     with Project(root / page.url.rpartition("/")[2]) as project:
         assert project.kind == "windows"
-        assert len(project.items()) >= 5
+        assert len(project.items()) >= 4  # 25 rows each, of 100 or more
 
 
 def test_a_file_becomes_a_label_set(root: Path, opener: Opener) -> None:

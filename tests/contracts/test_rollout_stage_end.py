@@ -119,13 +119,48 @@ def test_what_a_product_does_not_measure_keeps_no_stage(example: Example) -> Non
     assert "drift: no device of this product measures it" in row(example).why
 
 
-def test_devices_without_an_answer_before_the_release_are_not_waited_for(example: Example) -> None:
+@pytest.mark.parametrize("before", [{}, {"walk": 0, "sit": 0}])
+@pytest.mark.parametrize("answered", [0, 1, 2])
+def test_devices_without_an_answer_before_the_release_are_not_waited_for(
+    example: Example, before: dict[str, int], answered: int
+) -> None:
     everybody = example.enrol(100)
     canary = within(everybody, 10.0)
+    example.report(canary[answered:], 1, detail=msgspec.json.encode({"classes": before}).decode())
+    example.report(canary[:answered], 1, detail='{"classes": {"walk": 9}}')
+    example.now += 60.0
     example.started(gates=(FAILED, Gate(measure="classes", limit=0.5)))
     example.update(canary)
     example.report(canary, 2, detail='{"classes": {"walk": 10}}')
     assert go(example, HOUR, everybody) == ["stage"]
+
+
+@pytest.mark.parametrize("times", [1.0, 9.0])
+def test_a_small_fleet_is_compared_with_the_few_that_are_left(example: Example, times: float) -> None:
+    everybody = example.enrol(12)
+    early = sorted(within(everybody, 60.0))
+    stages = (Stage(name="most", percent=60.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
+    gate = Gate(measure="processor", quorum=9, quantile=0.5, limit=0.0, ratio=3.0)
+    example.started(stages=stages, gates=(FAILED, gate))
+    example.update(early)
+    example.report([name for name in everybody if name not in early], 1, processor=10.0)
+    example.report(early, 2, processor=10.0 * times)
+    assert 1 < 12 - len(early) < 9
+    assert go(example, HOUR, everybody) == ["stage" if times < 3.0 else "halted"]
+
+
+def test_a_few_devices_that_answer_otherwise_than_before_keep_the_stage_though_the_others_are_new(
+    example: Example,
+) -> None:
+    everybody = example.enrol(100)
+    canary = within(everybody, 10.0)
+    example.report(canary[:2], 1, detail='{"classes": {"walk": 50}}')
+    example.now += 60.0
+    example.started(gates=(FAILED, Gate(measure="classes", limit=0.5)))
+    example.update(canary)
+    example.report(canary, 2, detail='{"classes": {"fall": 50}}')
+    assert go(example, HOUR, everybody) == []
+    assert "classes" in row(example).holds
 
 
 def test_the_quorum_follows_the_size_of_a_small_fleet(example: Example) -> None:

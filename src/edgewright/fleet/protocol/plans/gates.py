@@ -130,7 +130,7 @@ SHARES = tuple(name for name, measure in measures().items() if measure.share)
 
 def judge(
     gate: Gate, enrolled: float, new: Sequence[Vote], old: Sequence[Vote] = (), last: bool = False,
-    needed: int | None = None,
+    needed: int | None = None, others_needed: int | None = None,
 ) -> GateSeen:  # fmt: skip
     """Evaluate one gate.
 
@@ -141,6 +141,7 @@ def judge(
         old: one vote for each device with an older release at the same time; used only if the gate has a ratio.
         last: whether this is the plan's last stage, in which finally no device keeps the old release.
         needed: devices for a word, where the stage has fewer than the gate's quorum; 0 where it has none.
+        others_needed: devices with an older release to compare with; as many as `needed` where it is None.
 
     'fail' is statistically significant; 'hold' needs more devices or time. `allowed` is the limit that applied, also if
     it is relative. The gate fails if the lower confidence bound is above the limit: a release exactly at the limit
@@ -161,8 +162,9 @@ def judge(
     kind, strict = gate.limit, gate.limit
     if gate.ratio:
         others = weigh([voice for voice in old if voice.enrolled <= enrolled], gate.batch, gate.quorum)
-        if len(others.values) < needed and (value > gate.limit or not gate.limit):
-            return _alone(gate, count, (len(others.values), needed), (value, low, high), last)
+        compared = needed if others_needed is None else others_needed
+        if len(others.values) < compared and (value > gate.limit or not gate.limit):
+            return _alone(gate, count, (len(others.values), compared), (value, low, high), last)
         theirs, _, maximum = _measured(gate, others) if others.values else (0.0, 0.0, 0.0)
         kind, strict = max(gate.limit, gate.ratio * maximum), max(gate.limit, gate.ratio * theirs)
     verdict: Verdict = "fail" if low > kind else "hold" if value > strict else "pass"

@@ -65,15 +65,32 @@ class GateVotes:
         if measure in SHARES or measure == "classes":
             return []
         votes = self._measured(measure, "old")
-        return votes if len(votes) >= needed else self._measured(measure, "before")
+        return votes if len(votes) >= needed else max(votes, self._measured(measure, "before"), key=len)
+
+    @functools.cached_property
+    def left(self) -> int:
+        """Devices that reported within a day and have an older release; counted up to as many as are compared."""
+        d, since = devices.c, self._times.now - DAY
+        there = sa.select(d.id).where(
+            *counting(self._plan), d.counter < self._plan.release.counter, d.last_report_at >= since
+        )
+        return self._connection.execute(
+            sa.select(sa.func.count()).select_from(there.limit(_COMPARED).subquery())
+        ).scalar_one()
 
     def is_measured(self, measure: str) -> bool:
         """Return whether devices measure this, classes also before the release; True until a report with it came."""
         if measure in SHARES or not self._reported("new"):
             return True
         if measure == "classes":
-            return any(counted for _, counted in self._classes_before.values())
+            return any(counted.total() for _, counted in self._classes_before.values())
         return bool(self._measured(measure, "old") or self._measured(measure, "before"))
+
+    def incomparable(self, measure: str) -> int:
+        """Return how many devices answer with the new release and can have no vote, as they never answered before."""
+        if measure != "classes":
+            return 0
+        return sum(1 for device, (_, shares) in self._classes_after.items() if shares.total()) - len(self._classes())
 
     def _measured(self, measure: str, which: str) -> list[Vote]:
         rows = self._reported(which)
@@ -169,13 +186,17 @@ class GateVotes:
 
     def _classes(self) -> list[Vote]:
         """Return the distance between each device's class shares with the new release and before it."""
-        number = self._plan.release.counter
-        after = self._shares_of(reports.c.counter == number, reports.c.at >= self._since)
         before = self._classes_before
         moved = (
-            (row, distance(before[device][1], shares)) for device, (row, shares) in after.items() if device in before
-        )
+            (row, distance(before[device][1], shares))
+            for device, (row, shares) in self._classes_after.items() if device in before
+        )  # fmt: skip
         return [_vote(row, number) for row, number in moved if number is not None]
+
+    @functools.cached_property
+    def _classes_after(self) -> dict[str, tuple[Any, Counter[str]]]:
+        """Return the class shares that devices have with the new release."""
+        return self._shares_of(reports.c.counter == self._plan.release.counter, reports.c.at >= self._since)
 
     @functools.cached_property
     def _classes_before(self) -> dict[str, tuple[Any, Counter[str]]]:

@@ -103,8 +103,13 @@ class _Stage:
         needed = gate.quorum
         if len(new) < needed:
             needed = min(needed, self._within_reach(needed))
+            without = self._votes.incomparable(gate.measure)
+            needed = max(1, needed - without) if without else needed
         old = self._votes.old(gate.measure, needed) if gate.ratio else []
-        result = self._judge(gate, new, old, needed, self._everyone)
+        others = needed
+        if gate.ratio and len(old) < needed:
+            others = min(needed, max(1, self._votes.left - _spare(self._plan, self._votes.left)))
+        result = self._judge(gate, new, old, (needed, others), self._everyone)
         if not new and result.verdict == "hold" and not self._votes.is_measured(gate.measure):
             why = f"{gate.measure}: no device of this product measures it"
             return GateSeen(measure=gate.measure, verdict="pass", needed=needed, why=why)
@@ -112,15 +117,16 @@ class _Stage:
         if not own or len(own) == len(new):
             return result
         few = min(gate.quorum, max(1, len(self._own) - _spare(self._plan, len(self._own))))
-        part = self._judge(gate, own, old, few, self._own)
+        part = self._judge(gate, own, old, (few, min(few, others)), self._own)
         if _SEVERITY.index(part.verdict) <= _SEVERITY.index(result.verdict):
             return result
         return msgspec.structs.replace(part, why=f"{part.why}, in this stage alone")
 
     def _judge(
-        self, gate: Gate, new: Sequence[Vote], old: Sequence[Vote], needed: int, offered: Sequence[OfferedDevice]
-    ) -> GateSeen:
-        result = judge(gate, self._plan.enrolled, new, old, self._last, needed)
+        self, gate: Gate, new: Sequence[Vote], old: Sequence[Vote], needed: tuple[int, int],
+        offered: Sequence[OfferedDevice],
+    ) -> GateSeen:  # fmt: skip
+        result = judge(gate, self._plan.enrolled, new, old, self._last, *needed)
         beyond = result.value is not None and result.allowed is not None and result.value > result.allowed
         if result.verdict != "hold" or not beyond or any(device.fate == "open" for device in offered):
             return result
