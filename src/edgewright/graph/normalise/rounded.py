@@ -95,13 +95,23 @@ def _round_first(draft: Draft) -> None:
         before = producers.get(node.inputs[0]) if node.kind in _RESHAPES else None
         after = readers.get(node.outputs[0], [])
         rounds = len(after) == 1 and after[0].kind == "QuantizeLinear" and node.outputs[0] not in draft.outputs
-        if rounds and before is not None and before.kind not in ("DequantizeLinear", "QuantizeLinear", *_RESHAPES):
+        done = before is None or before.kind in ("DequantizeLinear", "QuantizeLinear", *_RESHAPES)
+        if rounds and not done and not _moves_input(draft, before, producers):
             names = [draft.fresh("bytes"), draft.fresh("real")]
             nodes.append(DraftNode("QuantizeLinear", [node.inputs[0], *after[0].inputs[1:]], names[:1]))
             nodes.append(DraftNode("DequantizeLinear", [names[0], *after[0].inputs[1:]], names[1:]))
             node.inputs[0] = names[1]
         nodes.append(node)
     draft.nodes = nodes
+
+
+def _moves_input(draft: Draft, node: DraftNode | None, producers: dict[str, DraftNode]) -> bool:
+    """Return whether a node and those before it only move the model's input: its rounding comes after all of them."""
+    while node is not None and node.kind in ("Transpose", *_RESHAPES):
+        if node.inputs[0] == draft.source.name:
+            return True
+        node = producers.get(node.inputs[0])
+    return False
 
 
 def _pads_with_zero(draft: Draft, node: DraftNode) -> bool:
