@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ from edgewright.export.c99_host.host import load_c99
 from edgewright.export.contract import Subject
 from edgewright.export.targets import c99
 from edgewright.export.targets.extension import build_extension
+from edgewright.graph import from_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_file import Table, parse_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError
@@ -137,6 +140,30 @@ def test_the_network_in_c_takes_bytes_in_the_order_of_the_file(name: str, tmp_pa
     answer = model.predict(to_reals(network.values[network.input], x)).outputs
     raw = to_reals(network.values[network.output], litert(data, x).reshape(len(x), -1))
     np.testing.assert_allclose(answer["prediction" if name == "dense" else "probabilities"], raw, atol=1e-6)
+
+
+@pytest.mark.parametrize("change", ["MUL", "twice", "left out", "RELU"])
+def test_a_table_is_read_only_behind_one_sum_with_128(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = parse_tflite(to_tflite(read_tflite(converter.MODELS["hard_swish"](SEED).int8())))
+    cast, add, gather = (next(o for o in file.operators if o.name == name) for name in ("CAST", "ADD", "GATHER"))
+    changed = {
+        "MUL": {add: replace(add, name="MUL")},
+        "twice": {gather: replace(add, inputs=(add.outputs[0], add.inputs[1]), outputs=gather.outputs)},
+        "left out": {gather: replace(gather, inputs=(gather.inputs[0], cast.outputs[0]))},
+        "RELU": {add: replace(add, options=activated())},
+    }[change]
+    operators = tuple(changed.get(operator, operator) for operator in file.operators)
+    monkeypatch.setattr(from_tflite, "parse_tflite", lambda _: replace(file, operators=operators))
+    with pytest.raises(InputError, match=r"one ADD of 128|to which 128 is added"):
+        read_tflite(b"")
+
+
+def activated() -> Table | None:
+    """Return the options of an ADD with RELU."""
+    model = converter.KerasModel((6,), SEED)
+    x = model.dense(4)
+    model.add("ADD", (x, model.dense(4)), (1, 4), fusedActivationFunction=1)
+    return next(o.options for o in parse_tflite(model.int8()).operators if o.name == "ADD")
 
 
 def test_shapes_that_do_not_go_together_are_refused() -> None:

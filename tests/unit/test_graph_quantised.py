@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from onnx import helper
 
-from edgewright.core.integer.network import run_integer, to_integers
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.integer.network import run_integer, run_values, to_integers, to_reals
+from edgewright.core.integer.tables import bytes_of, reals_of
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.contract import Subject
 from edgewright.export.targets.tflite import to_tflite
@@ -74,12 +77,13 @@ def test_litert_gives_the_same_bytes(name: str) -> None:
     np.testing.assert_array_equal(litert(to_tflite(network, float_ends=False), x).reshape(ours.shape), ours)
 
 
+# The grids of 'x1' and of what a chain gives.
+GRIDS: dict[str, Any] = {"s": np.float32(0.05), "z": np.uint8(100), "t": np.float32(0.1), "u": np.uint8(20)}
+
+
 def chain(middle: list[Any], *, constants: dict[str, Any] | None = None, shape: tuple[int, ...] = (3, 8)) -> Graph:
     """Return bytes, `middle` from 'x1' to 'm', a convolution of 3 channels, bytes."""
-    own: dict[str, Any] = {
-        "s": np.float32(0.05), "z": np.uint8(100), "w": np.ones((2, 3, 1), np.int8), "ws": np.float32(0.01),
-        "wz": np.int8(0), "t": np.float32(0.1), "u": np.uint8(20),
-    }  # fmt: skip
+    own = {**GRIDS, "w": np.ones((2, 3, 1), np.int8), "ws": np.float32(0.01), "wz": np.int8(0)}
     nodes = [
         node("QuantizeLinear", ["x", "s", "z"], ["x0"]),
         node("DequantizeLinear", ["x0", "s", "z"], ["x1"]),
@@ -135,6 +139,100 @@ def test_a_pool_may_change_the_scale() -> None:
     ]
     network = integer_network(chain(pooled))
     assert [o.kind for o in network.operators if o.kind in ("max_pool", "table")] == ["max_pool", "table"]
+
+
+def numbers(**values: float) -> dict[str, Any]:
+    return {name: np.float32(value) for name, value in values.items()}
+
+
+TANH = node("Tanh", ["x1"], ["a"])
+POOL: dict[str, Any] = {"kernel_shape": [2], "strides": [2]}
+# Nodes from 'x1' to 'm0', which is rounded; between a function and what moves or picks its values nothing is.
+UNROUNDED: dict[str, tuple[list[Any], dict[str, Any]]] = {
+    "tanh": ([TANH, node("MaxPool", ["a"], ["m0"], **POOL)], numbers(g=1 / 90)),
+    "tanh, ReLU": ([TANH, node("MaxPool", ["a"], ["b"], **POOL), node("Relu", ["b"], ["m0"])], numbers(g=1 / 90)),
+    "exp": ([node("Exp", ["x1"], ["a"]), node("MaxPool", ["a"], ["m0"], **POOL)], numbers(g=0.004)),
+    "reciprocal": ([node("Reciprocal", ["x1"], ["a"]), node("MaxPool", ["a"], ["m0"], **POOL)], numbers(g=0.05)),
+    "part": ([TANH, node("Slice", ["a", "from", "to", "axis"], ["m0"])],
+             {**numbers(g=0.01), "from": np.asarray([2]), "to": np.asarray([6]), "axis": np.asarray([2])}),
+    "joined": ([TANH, node("Exp", ["x1"], ["b"]), node("Concat", ["x1", "a"], ["c"], axis=2),
+                node("MaxPool", ["c"], ["m0"], **POOL)], numbers(g=0.02)),
+    "rows": ([TANH, node("MaxPool", ["a"], ["b"], **POOL), node("Flatten", ["b"], ["m0"])], numbers(g=1 / 90)),
+    "two pools": ([TANH, node("MaxPool", ["a"], ["b"], **POOL), node("MaxPool", ["b"], ["m0"], **POOL)],
+                  numbers(g=1 / 90)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNROUNDED)
+def test_a_function_before_what_picks_values_is_rounded_as_behind_it(case: str) -> None:
+    middle, constants = UNROUNDED[case]
+    ends = [node("QuantizeLinear", ["m0", "g", "h"], ["m1"]), node("DequantizeLinear", ["m1", "g", "h"], ["m"])]
+    x = np.random.default_rng(1).normal(1, 4, (40, 3, 8)).astype(np.float32)
+    begin = [node("QuantizeLinear", ["x", "s", "z"], ["x0"]), node("DequantizeLinear", ["x0", "s", "z"], ["x1"])]
+    constants = {**GRIDS, **constants, "h": np.uint8(110)}
+    last = node("Identity", ["m"], ["y"])
+    file = model([*begin, *middle, *ends, last], ["n", 3, 8], constants=constants)
+    theirs = open_session(file).run(None, {"x": x})[0]
+    rows = {"w": np.ones((2, theirs[0].size), np.int8), **numbers(ws=0.01), "wz": np.int8(0)}
+    rest = [
+        node("Flatten", ["m"], ["f"]), node("DequantizeLinear", ["w", "ws", "wz"], ["w1"]),
+        node("Gemm", ["f", "w1"], ["d"], transB=1), node("QuantizeLinear", ["d", "t", "u"], ["d0"]),
+        node("DequantizeLinear", ["d0", "t", "u"], ["y"]),
+    ]  # fmt: skip
+    graph = read_model(model([*begin, *middle, *ends, *rest], ["n", 3, 8], constants={**constants, **rows}))
+    network = integer_network(graph)
+    values = run_values(network, start(network, x))
+    dense = next(o for o in network.operators if o.kind == "dense")
+    grid = network.values[dense.inputs[0]]
+    np.testing.assert_array_equal(np.sort(to_reals(grid, values[dense.inputs[0]]), axis=1).reshape(len(x), -1),
+                                  np.sort(theirs.reshape(len(x), -1), axis=1))  # fmt: skip
+    # A proof compares the bytes that the graph has names for.
+    names, computed = (
+        value_names(graph),
+        [o.output for o in network.operators if o.kind in ("max_pool", "slice", "table")],
+    )
+    for number in computed:
+        if number in names:
+            assert compile_graph(graph, (names[number],))(x)[names[number]].dtype == np.int8
+
+
+def test_other_readers_of_a_function_see_it_unrounded() -> None:
+    """A pool does not round what a second reader of the function takes."""
+    middle = [
+        TANH, node("MaxPool", ["a"], ["b"], kernel_shape=[1]),
+        node("QuantizeLinear", ["b", "coarse", "o"], ["b0"]), node("DequantizeLinear", ["b0", "coarse", "o"], ["b1"]),
+        node("QuantizeLinear", ["a", "fine", "o"], ["a0"]), node("DequantizeLinear", ["a0", "fine", "o"], ["a1"]),
+        node("Add", ["a1", "b1"], ["m0"]), node("QuantizeLinear", ["m0", "fine", "o"], ["m1"]),
+        node("DequantizeLinear", ["m1", "fine", "o"], ["m"]),
+    ]  # fmt: skip
+    network = integer_network(chain(middle, constants={**numbers(coarse=0.2, fine=1 / 120), "o": np.uint8(128)}))
+    exact = bytes_of(np.tanh(reals_of(network.values[network.input])), (float(np.float32(1 / 120)), 0))
+    assert any(np.array_equal(o.arrays["table"], exact) for o in network.operators if o.kind == "table")
+
+
+@pytest.mark.parametrize(("op", "scale"), [("Exp", 0.01), ("Reciprocal", 0.1)])
+def test_a_function_before_a_mean_whose_range_is_far_wider_is_refused(op: str, scale: float) -> None:
+    middle = [
+        node("DequantizeLinear", ["k", "ws", "wz"], ["k1"]), node("Conv", ["x1", "k1"], ["b"], kernel_shape=[1]),
+        node("QuantizeLinear", ["b", "s", "z"], ["b0"]), node("DequantizeLinear", ["b0", "s", "z"], ["b1"]),
+        node(op, ["b1"], ["a"]), node("AveragePool", ["a"], ["m0"], **POOL),
+        node("QuantizeLinear", ["m0", "g", "h"], ["m1"]), node("DequantizeLinear", ["m1", "g", "h"], ["m"]),
+    ]  # fmt: skip
+    constants = {**numbers(g=scale), "h": np.uint8(0), "k": np.ones((3, 3, 1), np.int8)}
+    graph = chain(middle, constants=constants)
+    assert f"got {op} (gives 'a') between its layers" in refused(graph)
+    with pytest.raises(InputError, match=f"four times the range of the mean, got .* - at operator {op} that gives"):
+        integer_network(replace(graph, boundary="input"))
+
+
+def test_a_function_before_a_mean_is_rounded_onto_its_own_range() -> None:
+    middle = [
+        TANH, node("AveragePool", ["a"], ["m0"], **POOL),
+        node("QuantizeLinear", ["m0", "g", "h"], ["m1"]), node("DequantizeLinear", ["m1", "g", "h"], ["m"]),
+    ]  # fmt: skip
+    network = integer_network(chain(middle, constants={**numbers(g=1 / 120), "h": np.uint8(128)}))
+    pool = next(o for o in network.operators if o.kind == "average_pool")
+    assert 0.9 < 255 * network.values[pool.inputs[0]].scale / 2 <= 1
 
 
 def refused(graph: Graph) -> str:

@@ -39,7 +39,7 @@ def value_names(graph: Graph) -> dict[int, str]:
     unseen = reader.unseen if isinstance(reader, Integers) else ()
     names: dict[int, str] = {}
     for name, number in reader.known.items():
-        if number not in unseen:
+        if name not in unseen:
             names.setdefault(number, name)
     return names
 

@@ -218,9 +218,10 @@ def two(walk: Walk, operator: Operator) -> None:
         InputError: for shapes that go together in another way.
     """
     if operator.inputs[0] in walk.indices:
-        if walk.integers(operator, 1) != (128,):
-            raise InputError("a table that begins with the byte -128", "another", operator.name)
-        walk.indices[operator.outputs[0]] = walk.indices[operator.inputs[0]]
+        value, offset = walk.indices[operator.inputs[0]]
+        if operator.name != "ADD" or offset or _activation(operator, 0) or walk.integers(operator, 1) != (128,):
+            raise InputError("one ADD of 128 to the indices of a table", "another operator", operator.name)
+        walk.indices[operator.outputs[0]] = value, 128
         return
     kind, activation = {"ADD": "add", "MUL": "multiply"}[operator.name], _activation(operator, 0)
     constants = [i for i in operator.inputs if walk.file.tensors[i].array is not None]
@@ -287,7 +288,7 @@ def cast(walk: Walk, operator: Operator) -> None:
     kinds = tuple(walk.file.tensors[i].dtype for i in (operator.inputs[0], operator.outputs[0]))
     if kinds != ("int8", "int32"):
         raise InputError("a CAST of bytes to int32, which a table is looked up by", " to ".join(kinds), operator.name)
-    walk.indices[operator.outputs[0]] = walk.value(operator.inputs[0])
+    walk.indices[operator.outputs[0]] = walk.value(operator.inputs[0]), 0
 
 
 @reads("GATHER")
@@ -299,9 +300,9 @@ def gather(walk: Walk, operator: Operator) -> None:
     """
     if len(operator.inputs) != 2:
         raise InputError("a GATHER of entries by indices", f"{len(operator.inputs)} inputs", operator.name)
-    table, source = walk.file.tensors[operator.inputs[0]].array, walk.indices.get(operator.inputs[1])
-    if source is None or table is None or table.shape != (256,) or table.dtype != np.int8:
-        raise InputError("a GATHER of 256 bytes by bytes", "another one", operator.name)
+    table, (source, offset) = walk.file.tensors[operator.inputs[0]].array, walk.indices.get(operator.inputs[1], (-1, 0))
+    if not offset or table is None or table.shape != (256,) or table.dtype != np.int8:
+        raise InputError("a GATHER of 256 bytes by bytes, to which 128 is added", "another one", operator.name)
     walk.add(operator, "table", (source,), walk.shape(source), arrays={"table": table})
 
 

@@ -29,8 +29,8 @@ class Walk:
         self.operators: list[IntegerOperator] = []
         # Tensor with the lowest number around it -> value inside, and pads (top, left, bottom, right): for a max pool.
         self.lowest: dict[int, tuple[int, tuple[int, ...]]] = {}
-        # Tensor of indices of a table -> the value whose bytes they are.
-        self.indices: dict[int, int] = {}
+        # Tensor of indices of a table -> the value whose bytes they are, and what was added to them.
+        self.indices: dict[int, tuple[int, int]] = {}
         self._numbers: dict[int, int] = {}
 
     def read(self) -> IntegerNetwork:

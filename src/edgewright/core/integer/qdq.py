@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from edgewright.core.integer.network import with_rounding
@@ -18,10 +17,14 @@ from edgewright.schema.integer import IntegerNetwork, Rounding
 
 # Of the standard's types of tensors.
 _INT8 = 3
+# Operators that move or pick values: rounded before or behind them, the bytes are the same.
+_PICKS = ("MaxPool", "GlobalMaxPool", "Concat", "Slice", "Pad")
 # Operators whose integers keep the grid of their input.
-_ONE_GRID = ("MaxPool", "AveragePool", "GlobalMaxPool", "Concat", "Slice", "Pad")
-# Operators of several places that may read a function of one byte before it is rounded.
-_UNROUNDED = (*_ONE_GRID, "GlobalAveragePool")
+_ONE_GRID = (*_PICKS, "AveragePool")
+_MEANS = ("AveragePool", "GlobalAveragePool")
+# A function may give so many times the range of the mean behind it: half a step of its grid is two of the mean's. ONNX
+# Runtime's quantiser writes tanh before a mean of 2.7 times less range.
+_WIDEST = 4.0
 # Where the logistic function has integers of its own.
 _OF_LOGISTIC = (1.0 / 256.0, -128)
 
@@ -47,8 +50,8 @@ class Integers(Reader):
         self.reals: set[str] = set()
         # Real numbers that depend on one byte: the number of its value, and what each byte gives.
         self.curves: dict[str, tuple[int, Array]] = {}
-        # Values that the graph does not round.
-        self.unseen: set[int] = set()
+        # Values that the graph does not round, and the network does.
+        self.unseen: set[str] = set()
         # Values that a later rounding depends on: they lie within the network.
         self.within: set[str] = set()
         for node in reversed(graph.nodes):
@@ -84,10 +87,13 @@ class Integers(Reader):
                 self.known[node.outputs[0]] = self.tabulated(number, table, self.grid_behind(node))
             elif node.op != "DequantizeLinear":
                 self.curve(node)
-                if first in self.curves and node.op in _UNROUNDED and node.outputs[0] in self.within:
-                    self.rounded_by_range(first)
+                rounded = self.rounded_before(node)
                 if first in self.known and (node.outputs[0] not in self.curves or self.own_kernel(node)):
                     self.operator(node)
+                # Other readers see the function itself.
+                for name in rounded:
+                    del self.known[name]
+                    self.reals.remove(name)
             if node.outputs[0] in self.known or reached.intersection(node.inputs):
                 reached.update(node.outputs)
         return self.finish()
@@ -139,16 +145,44 @@ class Integers(Reader):
                 values = prepare(node, [self.constants.get(name) for name in node.inputs])(*arrays)
             self.curves[node.outputs[0]] = number, np.broadcast_to(values, 256)
 
-    def rounded_by_range(self, name: str) -> None:
-        """Round a function of one byte that the model does not, onto the grid of all that it can give."""
-        number, reals = self.curves[name]
+    def rounded_before(self, node: Node) -> list[str]:
+        """Round the functions of one byte that a node reads and the model does not round; return their names.
+
+        Raises:
+            InputError: a function before a mean that gives infinite numbers, or numbers far beyond those of the mean.
+        """
+        names = [name for name in dict.fromkeys(node.inputs) if name in self.curves]
+        behind = self.next_grids(node) if names and node.outputs[0] in self.within else set()
+        if len(behind) != 1:
+            return []
+        (grid,) = behind
+        for name in names:
+            number, reals = self.curves[name]
+            own = grid if self.next_grids(node, _PICKS) else self.grid_of_range(name, reals, grid)
+            self.known[name] = self.tabulated(number, bytes_of(reals, own), own)
+            self.reals.add(name)
+        return names
+
+    def next_grids(self, node: Node, through: tuple[str, ...] = (*_PICKS, *_MEANS)) -> set[tuple[float, int]]:
+        """Return the grids that what a node gives is rounded onto, behind operators of these kinds."""
+        if node.op not in (*through, *FLAT):
+            return set()
+        readers = self.readers.get(self.fused(node)[1], [])
+        grids = [{self.grid(reader)} if reader.op == "QuantizeLinear" else self.next_grids(reader, through)
+                 for reader in readers]  # fmt: skip
+        return set().union(*grids) if all(grids) else set()
+
+    def grid_of_range(self, name: str, reals: Array, behind: tuple[float, int]) -> tuple[float, int]:
+        """Return the grid of all that a function of one byte can give, for a mean that is rounded onto another one."""
         low, high = min(0.0, float(np.min(reals))), max(0.0, float(np.max(reals)))
+        widest = _WIDEST * 255 * behind[0]
+        if not high - low <= widest:
+            raise InputError(
+                f"a function before a mean that gives numbers within {widest:g}, four times the range of the mean",
+                f"{low:g} to {high:g}", where(self.producers[name]), "Quantise what it gives, too",
+            )  # fmt: skip
         scale = float(np.float32(max(high - low, 1e-6) / 255))
-        grid = scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
-        self.known[name] = self.tabulated(number, bytes_of(reals, grid), grid)
-        self.unseen.add(self.known[name])
-        self.reals.add(name)
-        del self.curves[name]
+        return scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
 
     def named(self, number: int) -> str:
         """Return a name that the graph has for a value."""
@@ -186,26 +220,48 @@ class Integers(Reader):
             return
         activation, value = self.fused(node)
         rounded = [reader for reader in self.readers.get(value, []) if reader.op == "QuantizeLinear"]
-        if not rounded and node.op == "Pad":
-            # Zeros are on every grid: what is padded keeps the one it has.
-            self.known[value] = self.compute(node, None, (source.scale, source.zero), "")
-            self.reals.add(value)
-        if not rounded:
-            return
         if node.op in _ONE_GRID:
-            grid, known = self.grid(rounded[0]), dict(self.known)
-            if node.op == "Concat":
-                self.on_one_grid(node, grid)
-                source = msgspec.structs.replace(source, scale=grid[0], zero=grid[1])
-            number = self.compute(node, None, (source.scale, source.zero), activation)
-            # Other readers of its inputs see them on the grids that the model gives them.
-            self.known = known
-            reals = reals_of(self.values[number])
-            self.known[rounded[0].outputs[0]] = self.tabulated(number, bytes_of(reals, grid), grid)
+            self.on_the_grid_before(node, activation, value, rounded)
+            return
+        if not rounded:
             return
         weights = self.weights(node) if node.op in WEIGHTED else None
         state = Weights(*self.dequantised(node, node.inputs[2], np.int8), None) if node.op in RECURRENT else None
         self.known[rounded[0].outputs[0]] = self.compute(node, weights, self.grid(rounded[0]), activation, state)
+
+    def on_the_grid_before(self, node: Node, activation: str, value: str, rounded: list[Node]) -> None:
+        """Append an operator whose integers keep the grid of its input, and the table of a rounding onto another one.
+
+        Args:
+            node: of `_ONE_GRID`.
+            activation: that it takes in; `value` is what both give.
+            value: its name.
+            rounded: the roundings right behind it.
+        """
+        source = self.values[self.known[node.inputs[0]]]
+        grid = source.scale, source.zero
+        joins = node.op == "Concat"
+        behind = self.next_grids(node, _PICKS) if joins else self.next_grids(node)
+        # Zeros are on every grid.
+        keeps = node.op == "Pad" or (node.op in _PICKS and len(behind) == 1)
+        if not rounded and not keeps:
+            return
+        known = dict(self.known)
+        if joins:
+            grid = self.grid(rounded[0]) if rounded else min(behind)
+            self.on_one_grid(node, grid)
+        number = self.compute(node, None, grid, activation)
+        # Other readers of its inputs see them on the grids that the model gives them.
+        self.known = known
+        if rounded:
+            grid = self.grid(rounded[0])
+            self.known[rounded[0].outputs[0]] = self.tabulated(
+                number, bytes_of(reals_of(self.values[number]), grid), grid
+            )
+            return
+        self.known[value] = number
+        self.reals.add(value)
+        self.unseen.add(value)
 
     def on_one_grid(self, node: Node, grid: tuple[float, int]) -> None:
         """Bring all inputs of a node to one grid."""
