@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 CONDITIONS = {
     "cortex-m55": "defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)",
     "cortex-m4": "defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP",
-    "riscv32v": "defined(__riscv_zve32x) && __riscv_xlen == 32",
+    # Clang 14 does not say that V contains Zve32x.
+    "riscv32v": "(defined(__riscv_zve32x) || defined(__riscv_v)) && __riscv_xlen == 32",
 }
 Region = tuple[int, int]
 

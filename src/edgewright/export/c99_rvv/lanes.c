@@ -9,8 +9,10 @@
 /* block layer */
 /* RISC-V with vectors: assembly where GCC or Clang read it, else C99 over the same tables. -D@_NO_ASSEMBLY leaves the
  * assembly out. */
-#if defined(__GNUC__) && defined(__riscv_zve32x) && __riscv_xlen == 32 && !defined(@_NO_ASSEMBLY)
+#if defined(__GNUC__) && (defined(__riscv_zve32x) || defined(__riscv_v)) && !defined(@_NO_ASSEMBLY)
+#if __riscv_xlen == 32
 #define @_ASSEMBLY 1
+#endif
 #endif
 /* Biases and factors, bytes from one factor to the next, output channels, bytes from a row of the kernel to the next in
  * input and weights, bytes from tap to tap, zero points. */

@@ -24,7 +24,7 @@ static uint32_t now(void) {
     return retired;
 }
 
-#ifdef __riscv_zve32x
+#if defined(__riscv_zve32x) || defined(__riscv_v)
 /* Vectors are off after a reset. */
 #define VECTORS_ON "li t0, 0x600\n csrs mstatus, t0\n"
 #else
