@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.table import ROOT, markdown
-from edgewright.cli.commands.synth.speech import command as speak
+from edgewright.cli.commands.synth import speech as speak
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from edgewright.cli.commands.data import command
+from edgewright.cli.folder import FolderOfCommands
 from edgewright.data.contract import Documented, RemoteFile
 from edgewright.data.load import load_data
 from edgewright.data.public import download, folder_of, names, public_set, public_sets, unpack, verify
@@ -28,7 +28,7 @@ ROWS = (
 
 
 def _run(*arguments: str) -> Result:
-    return CliRunner().invoke(command, arguments)
+    return CliRunner().invoke(FolderOfCommands("edgewright.cli.commands.data"), arguments)
 
 
 @pytest.fixture

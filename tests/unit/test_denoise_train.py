@@ -116,8 +116,8 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
     table = "t,sound,note\n" + "".join(f"{i},{v:.6f},n{i}\n" for i, v in enumerate(x[:, 0])).replace("0.100000", "")
     (tmp_path / "in.csv").write_text(table)
     script = (
-        "import sys\nfrom edgewright.cli.commands.denoise.run import command\n"
-        f"command(['{out}', '--csv', '{tmp_path}/in.csv', '--out', '{tmp_path}/out.csv'], standalone_mode=False)\n"
+        "import sys\nfrom edgewright.cli.commands.denoise import run\n"
+        f"run(['{out}', '--csv', '{tmp_path}/in.csv', '--out', '{tmp_path}/out.csv'], standalone_mode=False)\n"
         "bad = [m for m in ('jax', 'sklearn', 'scipy', 'onnx', 'polars', 'optax') if m in sys.modules]\n"
         "assert not bad, bad\n"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
-from edgewright.cli.enrollment_token import enrollment_token
+from edgewright.cli.options import enrollment_token
 from edgewright.schema.errors import InputError
 
 

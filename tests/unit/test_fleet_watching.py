@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgewright.cli.commands.fleet._text_chart import Snapshot, picture, shown, taken_snapshot
-from edgewright.cli.commands.fleet.watch import Changes, looks
+from edgewright.cli.commands.fleet.watch import Changes, Snapshot, looks, picture, shown, taken_snapshot
 from edgewright.cli.main import run
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database.tables import devices

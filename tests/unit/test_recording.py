@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.cli.commands.device._live import bars
+from edgewright.cli.commands.device.record import bars
 from edgewright.cli.main import run
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.predictor import load

@@ -166,7 +166,6 @@ def declare(
     *,
     example: str = "",
     name: str = "",
-    of: click.Group | None = None,
     view: Callable[[Any], Text] | None = None,
     json: str = "Print the result as JSON.",
     **settings: Any,  # noqa: ANN401 - of `click.Command`
@@ -178,12 +177,11 @@ def declare(
     `output.present` prints the value; one that is annotated with str returns lines that are printed, and one with None
     or int prints by itself.
 
-    Its command line is the path of its file below `cli/commands`.
+    Its command line is the path of its file below `cli/commands`, and the function's name where that is not `command`.
 
     Args:
         example: what follows the command line in the example of the help.
-        name: of the command, where it is not that of its file.
-        of: group of the file that the command belongs to.
+        name: of the command, where it is not that of the function.
         view: makes the text of what is returned; label and value of each field by default.
         json: help of the option `--json`.
         settings: those of `click.Command`.
@@ -203,8 +201,11 @@ def declare(
                 given[key] = structure(**{one.name: given.pop(one.name) for one in fields(structure)})
             return present(function(**given), view)
 
-        words = [*function.__module__.replace("_", "-").split(".")[3:], *([name] if of else [])]
-        usual = {"epilog": f"Example: {' '.join(['edgewright', *words, example])}".rstrip()}
+        named = name or ("" if function.__name__ == "command" else function.__name__.strip("_").replace("_", "-"))
+        files = [file.replace("_", "-") for file in function.__module__.split(".")[3:] if file[0] != "_"]
+        words = [*files, *([named] if named else [])]
+        epilog = f"Example: {' '.join(['edgewright', *words, example])}".rstrip()
+        given = {"help": function.__doc__, "epilog": epilog, **settings}
         params: list[click.Parameter] = []
         for one in parameters:
             if one.name in structures:
@@ -216,7 +217,7 @@ def declare(
                 params.append(_parameter(one.name, hints[one.name], one.default.metadata))
         if returns_value:
             params.append(click.Option(["--json", "as_json"], is_flag=True, help=json))
-        return (of or click).command(name or words[-1], params=params, **{**usual, **settings})(received)
+        return click.Command(words[-1], callback=received, params=params, **given)
 
     return decorate
 

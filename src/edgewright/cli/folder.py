@@ -1,4 +1,4 @@
-"""A group of commands that are the files and folders of a package."""
+"""A group of commands that are the files and folders of a package, and the functions of a module."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from edgewright.schema.errors import UnknownNameError
 
 
 class FolderOfCommands(click.Group):
-    """Modules of a package, imported when they are named; an underscore in front hides one.
+    """Functions under `declare` of a module, and where that is a package its modules, imported when they are named.
 
-    A file offers `command`; a folder without one is a group of commands.
+    A file offers `command`; a file or folder without one is a group of commands. An underscore in front hides a file.
 
     Args:
-        package: whose modules the commands are. Below `edgewright.cli.commands` its path is the command line of the
-            group, its docstring the help, and `EXAMPLE` what follows in the example of the help.
+        package: whose commands they are. Below `edgewright.cli.commands` its path is the command line of the group, its
+            docstring the help, and `EXAMPLE` what follows in the example of the help.
         settings: those of `click.Group`.
     """
 
     def __init__(self, package: str, **settings: Any) -> None:  # noqa: ANN401 - of `click.Group`
         self._package, self._words = package, package.replace("_", "-").split(".")[3:]
-        module = importlib.import_module(package)
+        self._module = module = importlib.import_module(package)
         example = " ".join(["edgewright", *self._words, getattr(module, "EXAMPLE", "")])
         usual = {"name": package.rpartition(".")[2].replace("_", "-"), "epilog": f"Example: {example}"}
         super().__init__(**{"help": module.__doc__, **usual, **settings})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the files and folders."""
-        return [name.replace("_", "-") for name in names(self._package)]
+        """Return the names of the functions, files and folders."""
+        files = names(self._package) if hasattr(self._module, "__path__") else ()
+        return sorted({*self._functions(), *(name.replace("_", "-") for name in files)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the file or folder of that name.
+        """Return the function, or import the file or folder of that name.
 
         Raises:
             UnknownNameError: there is none.
@@ -43,6 +44,14 @@ class FolderOfCommands(click.Group):
         if cmd_name not in known:
             wrong, *right = (" ".join([*self._words, name]) for name in (cmd_name, *known))
             raise UnknownNameError("command", wrong, right)
+        if (function := self._functions().get(cmd_name)) is not None:
+            return function
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         command: click.Command = getattr(module, "command", None) or FolderOfCommands(module.__name__)
         return command
+
+    def _functions(self) -> dict[str, click.Command]:
+        return {
+            str(value.name): value for name, value in vars(self._module).items()
+            if name != "command" and isinstance(value, click.Command)
+        }  # fmt: skip

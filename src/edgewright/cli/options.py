@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import msgspec
@@ -16,6 +18,9 @@ from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.schema.config import WindowConfig
+    from edgewright.schema.data import Floats
+    from edgewright.schema.package import Manifest
+
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -154,3 +159,92 @@ def command_line(**changes: object) -> str:
         else:
             words += [word for one in given for word in (parameter.opts[0], str(one))]
     return f"{context.command_path} {shlex.join(words)}".rstrip()
+
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*")
+
+
+def seconds_of(text: str, where: str, *, zero: bool = False) -> float:
+    """'90', '30min', '12h', '1d', '1w' in seconds; none at all only where `zero` allows it.
+
+    Raises:
+        InputError: anything else.
+    """
+    match = _LENGTH.fullmatch(text.lower())
+    if match is None or match[2] not in _UNITS or not (float(match[1]) > 0 or zero):
+        raise InputError("a length of time such as 30min, 12h or 1d", repr(text), where)
+    return float(match[1]) * _UNITS[match[2]]
+
+
+T = TypeVar("T")
+
+
+def ask(question: str, default: str, read: Callable[[str], T]) -> T:
+    """Return the answer to a question; what is wrong is said and asked again.
+
+    An empty line, and the end of what is piped in, take the default. The questions go to stderr.
+
+    Args:
+        question: in a line.
+        default: as a person would write it.
+        read: turns text into the answer; raises `InputError` for what is wrong.
+    """
+    while True:
+        click.echo(f"{question} [{default or 'none'}]: ", err=True, nl=False)
+        line = sys.stdin.readline()
+        if not line:
+            click.echo("", err=True)
+            return read(default)
+        try:
+            return read(line.strip() or default)
+        except InputError as error:
+            click.echo(f"  {error}", err=True)
+
+
+def enrollment_token(token: str, file: str) -> str:
+    """Return the token.
+
+    Args:
+        token: of `--token` or EDGEWRIGHT_TOKEN; empty where neither was given.
+        file: of `--token-file`, whose first line is the token; '-' is standard input.
+
+    Raises:
+        InputError: both are given, or the file cannot be read or is empty.
+    """
+    if not file:
+        return token
+    if token:
+        raise InputError("one token", "two", "--token (or EDGEWRIGHT_TOKEN) and --token-file", "Leave one of them out")
+    try:
+        text = sys.stdin.readline() if file == "-" else Path(file).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("a file with an enrolment token", str(error), file) from None
+    line = text.partition("\n")[0].strip()
+    if not line:
+        where = "standard input" if file == "-" else file
+        raise InputError(
+            "an enrolment token in the first line", "nothing", where, "Make one: edgewright fleet token new"
+        )
+    return line
+
+
+def labelled_examples(path: Path, manifest: Manifest, label_column: str) -> dict[str, Floats]:
+    """Return samples of a package by label.
+
+    Args:
+        path: a CSV file or folder per label, or one file with `label_column`; for pictures, a folder or ZIP with a
+            folder for each label.
+        manifest: of the package.
+        label_column: column with the labels; empty where the files carry them.
+
+    Raises:
+        InputError: nothing that can be read so.
+    """
+    if len(manifest.shape) == 3:
+        from edgewright.data.picture_samples import read_picture_examples
+
+        return read_picture_examples(path, manifest)
+    from edgewright.core.neighbours.examples import read_examples
+
+    return read_examples(path, manifest, label_column)

@@ -71,7 +71,7 @@ class OwnDataOptions:
 
     def request(self, path: str) -> OwnDataRequest:
         """Return the request for a path."""
-        from edgewright.cli.durations import seconds_of
+        from edgewright.cli.options import seconds_of
         from edgewright.workflows.own_data.proposal import OwnDataRequest
 
         values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "budget"}
@@ -184,7 +184,7 @@ def echo_choices(proposal: Proposal, *, whole: bool = True) -> None:
 
 def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     """Ask at most five questions: target, person, time, decision, device. Enter takes what the data suggest."""
-    from edgewright.cli.questions import ask
+    from edgewright.cli.options import ask
     from edgewright.data.decision import choose_framing
     from edgewright.data.preview import read_preview
     from edgewright.data.roles import NONE, assign_roles

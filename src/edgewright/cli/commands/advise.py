@@ -102,7 +102,7 @@ def _request(options: AdviceOptions) -> AdviceRequest:
 
 def _answered(options: AdviceOptions) -> AdviceOptions:
     """Ask what was not given, and return the options with the answers."""
-    from edgewright.cli.questions import ask
+    from edgewright.cli.options import ask
     from edgewright.data.clock import find_time_column
     from edgewright.profiles.catalogue import load_profile
     from edgewright.search.advise.figures import load_radio, parse_needs

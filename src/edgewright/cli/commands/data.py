@@ -1,4 +1,4 @@
-"""`edgewright data`: the public sets this field uses, listed, fetched, verified and summed up."""
+"""List public data sets, or load one from its origin or from a folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from edgewright.data.public import Progress
     from edgewright.schema.data import DataSet, TextSet
 
-
-@click.group("data", epilog="Example: edgewright data get hapt")
-def command() -> None:
-    """List public data sets, or load one from its origin or from a folder."""
+EXAMPLE = "get hapt"
 
 
-@declare(name="list", of=command)
+@declare(name="list")
 def list_sets() -> Result:
     """List the public sets with their task and licence."""
     from edgewright.data.public import names, public_set
@@ -66,7 +63,7 @@ def _size(known: Documented | None) -> str:
     return f"{known.copy}: {', '.join(parts)}; " if parts else ""
 
 
-@declare(example="occupancy --from Downloads/occupancy", name="get", of=command)
+@declare(example="occupancy --from Downloads/occupancy")
 def get(
     name: str = argument(),
     source: Path | None = option("--from", help="Folder or archive with a copy; nothing is downloaded."),

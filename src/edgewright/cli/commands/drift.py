@@ -54,7 +54,7 @@ def command(options: DriftOptions) -> Stream:
     stream. Exits with 1 if a channel drifts.
     """
     from edgewright.cli.drift_input import answered_rows, rows_of
-    from edgewright.cli.durations import seconds_of
+    from edgewright.cli.options import seconds_of
     from edgewright.core.files import write_atomic
     from edgewright.core.predictor import load
     from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of

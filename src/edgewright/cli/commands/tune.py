@@ -91,7 +91,7 @@ def _request(options: TuneOptions) -> TuningRequest:
     Raises:
         InputError: an option that does not say what it should, or two that take another point each.
     """
-    from edgewright.cli.durations import seconds_of
+    from edgewright.cli.options import seconds_of
     from edgewright.workflows.tuning.workflow import TuningRequest
 
     return TuningRequest(
@@ -134,7 +134,7 @@ def _grid(smoothing: str, debounce: str, refractory: str) -> Grid:
     Raises:
         InputError: no number, or one that a decision cannot have.
     """
-    from edgewright.cli.durations import seconds_of
+    from edgewright.cli.options import seconds_of
     from edgewright.workflows.tuning.grid import Grid
 
     usual = Grid()

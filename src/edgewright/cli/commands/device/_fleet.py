@@ -67,7 +67,7 @@ def follow_fleet(
         fleet: the options above.
     """
     # None of this may import NumPy: the launcher and the agent stay small, the model's process is another one.
-    from edgewright.cli.enrollment_token import enrollment_token
+    from edgewright.cli.options import enrollment_token
     from edgewright.device.agent.systemd import store_folder
     from edgewright.fleet.device import launcher
 

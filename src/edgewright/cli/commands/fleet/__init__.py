@@ -7,6 +7,15 @@ from typing import Any
 
 import click
 
+from edgewright.cli.commands.fleet._database import backup, database, migrate, restore  # noqa: F401 - commands
+from edgewright.cli.commands.fleet._repository import (  # noqa: F401 - commands
+    export,
+    finish,
+    init,
+    publish,
+    releases,
+    waiting,
+)
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.schema.errors import InputError, OutputError
 

@@ -1,4 +1,4 @@
-"""`edgewright fleet audit`: what operators and the fleet itself did, in a chain that shows when it is changed."""
+"""Show and verify the audit log."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from edgewright.cli.commands.fleet._api_options import ApiOptions
 from edgewright.cli.text import when
 from edgewright.schema.errors import CheckFailedError
 
-
-@click.group("audit", epilog="Example: edgewright fleet audit show --fleet my-fleet")
-def command() -> None:
-    """Show and verify the audit log."""
+EXAMPLE = "show --fleet my-fleet"
 
 
-@declare(example="--last 20 --fleet my-fleet", name="show", of=command)
+@declare(example="--last 20 --fleet my-fleet")
 def show(
     *,
     last: int = option(type=click.IntRange(1, 1000), default=50, help="Number of entries."),
@@ -37,7 +34,7 @@ def show(
     return Result(page, text(), compact=True)
 
 
-@declare(example="--fleet my-fleet", name="verify", of=command)
+@declare(example="--fleet my-fleet")
 def verify(*, api: ApiOptions) -> Result:
     """Verify the whole hash chain; exits with 1 if an entry was changed or is missing.
 

@@ -29,7 +29,7 @@ def command(
 
     After that, `edgewright device run --fleet URL` follows the fleet without a token.
     """
-    from edgewright.cli.enrollment_token import enrollment_token
+    from edgewright.cli.options import enrollment_token
     from edgewright.core.files import private_folder
     from edgewright.device.agent.systemd import store_folder
     from edgewright.fleet.device.enrollment import enrol

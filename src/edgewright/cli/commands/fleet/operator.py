@@ -1,4 +1,4 @@
-"""`edgewright fleet operator`: who may use the control plane from elsewhere, and as what."""
+"""Add, revoke and list operators."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from edgewright.cli.command import Aside, Result, argument, declare, option
 from edgewright.cli.commands.fleet._api_options import ApiOptions, part
 from edgewright.cli.text import when
 
-
-@click.group("operator", epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")
-def command() -> None:
-    """Add, revoke and list operators."""
+EXAMPLE = "add ada --role operator --fleet my-fleet"
 
 
-@declare(example="ada --role operator --fleet my-fleet", name="add", of=command)
+@declare(example="ada --role operator --fleet my-fleet")
 def add(
     *,
     name: str = argument(),
@@ -54,19 +51,19 @@ def _revoke(name: str, api: ApiOptions) -> str:
     return f"{name} is revoked"
 
 
-@declare(example="ada --fleet my-fleet", name="revoke", of=command)
+@declare(example="ada --fleet my-fleet")
 def revoke(*, name: str = argument(), api: ApiOptions) -> str:
     """Revoke an operator; the token stops working at once."""
     return _revoke(name, api)
 
 
-@declare(example="ada --fleet my-fleet", name="remove", of=command, hidden=True)
+@declare(example="ada --fleet my-fleet", hidden=True)
 def remove(*, name: str = argument(), api: ApiOptions) -> str:
     """Revoke an operator: the name of `revoke` in older scripts."""
     return _revoke(name, api)
 
 
-@declare(example="--fleet my-fleet", name="list", of=command)
+@declare(example="--fleet my-fleet", name="list")
 def show(*, api: ApiOptions) -> Result:
     """List operators and until when their tokens are valid."""
     from edgewright.schema.fleet_api import Operators

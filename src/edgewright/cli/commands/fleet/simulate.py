@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from edgewright.cli.command import Result, Stream, argument, declare, option, wants_json
-from edgewright.cli.commands.fleet.rollout._plan_file import read_plan
+from edgewright.cli.commands.fleet.rollout.start import read_plan
 from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError, OutputError
 

@@ -1,27 +1,22 @@
-"""`edgewright fleet stick`: updates by USB stick, from a repository with a root of its own."""
+"""Update devices without a network by USB stick.
+
+Files on a stick are signed by their own keys, for 90 days, and count only while the stick is mounted on the device.
+"""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-import click
-
 from edgewright.cli.command import Result, argument, declare
 from edgewright.cli.commands.fleet._folder import FLEET, PASSPHRASES, KeyOptions, passphrases
-from edgewright.cli.commands.fleet.init import QuorumOptions
+from edgewright.cli.commands.fleet._repository import QuorumOptions
 from edgewright.core.formatting import bytes_text
 
-
-@click.group("stick", epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet")
-def command() -> None:
-    """Update devices without a network by USB stick.
-
-    Files on a stick are signed by their own keys, for 90 days, and count only while the stick is mounted on the device.
-    """
+EXAMPLE = "write /media/usb --fleet my-fleet"
 
 
-@declare(example="--fleet my-fleet", name="init", of=command)
+@declare(example="--fleet my-fleet")
 def init(
     *,
     folder: Path = FLEET,
@@ -45,7 +40,7 @@ def init(
     return Result(steps, ["\n".join(lines(steps))])
 
 
-@declare(example="/media/usb --fleet my-fleet --keys /media/safe", name="write", of=command)
+@declare(example="/media/usb --fleet my-fleet --keys /media/safe")
 def write(
     *,
     mount: Path = argument(metavar="MOUNT"),

@@ -1,4 +1,4 @@
-"""`edgewright fleet token`: what devices enrol with."""
+"""Create, list and revoke the tokens that devices enrol with."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from edgewright.cli.commands.fleet._api_options import ApiOptions, part, seconds
 from edgewright.cli.text import describe, when
 from edgewright.core.formatting import plural
 
-
-@click.group("token", epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --uses 1 --expires 7d")
-def command() -> None:
-    """Create, list and revoke the tokens that devices enrol with."""
+EXAMPLE = "new --fleet my-fleet --tag north --uses 1 --expires 7d"
 
 
-@declare(example="--fleet my-fleet --tag north --expires 7d", name="new", of=command)
+@declare(example="--fleet my-fleet --tag north --expires 7d")
 def new(
     *,
     product: str = option(help="Product (a line of packages); optional if the fleet has one."),
@@ -35,7 +32,7 @@ def new(
     return Result(token, [token.token, until], compact=True)
 
 
-@declare(example="--fleet my-fleet", name="list", of=command)
+@declare(example="--fleet my-fleet", name="list")
 def show(*, api: ApiOptions) -> Result:
     """List the tokens that are still valid, without their secrets."""
     from edgewright.schema.fleet_api import Tokens
@@ -44,7 +41,7 @@ def show(*, api: ApiOptions) -> Result:
     return Result(known, describe(known.tokens) if known.tokens else ["no valid tokens"], compact=True)
 
 
-@declare(example="0123456789abcdef --fleet my-fleet", name="revoke", of=command)
+@declare(example="0123456789abcdef --fleet my-fleet")
 def revoke(*, name: str = argument(metavar="ID"), api: ApiOptions) -> str:
     """Revoke the token with this ID; devices that enrolled with it stay."""
     from edgewright.schema.fleet_api import Done

@@ -1,12 +1,10 @@
-"""`edgewright language dialogue`: dialogues checked, drawn, and written as C."""
+"""Check dialogues (state tables with intents as events), draw them and write them as C."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.options import FILE, FOLDER, refuse_existing
@@ -17,15 +15,12 @@ if TYPE_CHECKING:
     from edgewright.core.state_machine.validation import CheckedTable
     from edgewright.language.dialogue.validation import DialogueSummary
 
+EXAMPLE = "check docs/examples/vending.toml"
+
 _MODEL: Any = option(help="Model file from `language train`, whose intents and slots the dialogue may use.")
 
 
-@click.group("dialogue", epilog="Example: edgewright language dialogue check docs/examples/vending.toml")
-def command() -> None:
-    """Check dialogues (state tables with intents as events), draw them and write them as C."""
-
-
-@declare(example="vending.toml --model vending.language", name="check", of=command)
+@declare(example="vending.toml --model vending.language")
 def check(dialogue: Path = argument(), model: Path | None = _MODEL) -> Result:
     """Check a DIALOGUE for dead ends, unreachable states and unanswered events."""
     from edgewright.language.dialogue.validation import model_of
@@ -43,7 +38,7 @@ def check(dialogue: Path = argument(), model: Path | None = _MODEL) -> Result:
     return Result(summary, lines if model else [*lines, "note: set --model to check intents and slots"])
 
 
-@declare(example="vending.toml --out vending.svg", name="draw", of=command)
+@declare(example="vending.toml --out vending.svg")
 def draw(
     dialogue: Path = argument(),
     out: Path | None = option(type=FILE, help="FILE.svg or FILE.mmd; by default Mermaid text is printed."),
@@ -67,7 +62,6 @@ def draw(
 @declare(
     example="vending.toml --with vending.language --out src",
     name="c",
-    of=command,
     json="Print what was written as JSON.",
 )
 def as_c(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import click
 import msgspec
@@ -14,15 +17,142 @@ import msgspec
 from edgewright.cli.command import Aside, Result, Stream, declare, option, wants_json
 from edgewright.cli.commands.fleet._api_options import ApiOptions, part
 from edgewright.cli.commands.fleet._folder import KeyOptions
-from edgewright.cli.commands.fleet.rollout._members import Members
-from edgewright.cli.commands.fleet.rollout._plan_file import read_plan
 from edgewright.schema.errors import DONE, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from edgewright.fleet.protocol.plans.options import PlanOptions
-    from edgewright.schema.fleet_plan import Plan, Release
+    from edgewright.fleet.simulator.simulation import Exposure
+    from edgewright.schema.fleet_plan import Cohort, Plan, Release
+    from edgewright.schema.fleet_watch import StageDetection
+
+
+_MOST_COUNTERS = 20
+
+
+class Members:
+    """Counts the devices of a product.
+
+    Args:
+        api: control plane that knows them.
+        product: line of packages that they follow.
+    """
+
+    def __init__(self, api: ApiOptions, product: str) -> None:
+        self._api, self._product = api, product
+
+    def count(self, cohort: Cohort | None) -> int:
+        """Return how many devices a cohort has at least, all of the product without one.
+
+        Devices may have several tags: of these, the one with the most devices counts.
+        """
+        if cohort is None:
+            return self._total({})
+        if cohort.devices:
+            return len(cohort.devices)
+        low, high = cohort.counters or (0, -1)
+        some = range(low, min(high, low + _MOST_COUNTERS) + 1)
+        counters: list[dict[str, object]] = [{"counter": number} for number in some] or [{}]
+        profiles: list[dict[str, object]] = [{"profile": name} for name in cohort.profiles] or [{}]
+        tags: list[dict[str, object]] = [{"tag": name} for name in cohort.tags] or [{}]
+        return max(
+            sum(
+                self._total({**tag, **profile, **counter}) for profile, counter in itertools.product(profiles, counters)
+            )
+            for tag in tags
+        )
+
+    def detection(self, plan: Plan) -> tuple[StageDetection, ...]:
+        """Return what each stage of a plan finds; nothing where no device is known."""
+        from edgewright.fleet.protocol.plans.options import preview_of
+
+        sizes = {name: self.count(cohort) for name, cohort in plan.cohorts.items()}
+        everybody = self.count(None)
+        counts = [max((sizes[name] for name in stage.cohorts), default=everybody) for stage in plan.stages]
+        return preview_of(plan, counts) if any(counts) else ()
+
+    def _total(self, query: dict[str, object]) -> int:
+        from edgewright.schema.fleet_api import DevicePage
+
+        wanted = urlencode({"product": self._product, "quarantined": "no", "limit": 1, **query})
+        return self._api.ask(DevicePage, "GET", f"/v1/fleet/devices?{wanted}").total
+
+
+def read_plan(path: Path | None) -> PlanOptions:
+    """Return what a plan file says; the defaults without one.
+
+    Raises:
+        InputError: it cannot be read, or says what a plan cannot.
+    """
+    from edgewright.core.files import os_errors
+    from edgewright.fleet.protocol.plans.detection import as_stated
+    from edgewright.fleet.protocol.plans.options import PlanOptions
+
+    if path is None:
+        return PlanOptions()
+    try:
+        with os_errors(InputError, "a plan file", path):
+            content = msgspec.toml.decode(path.read_bytes())
+        options = msgspec.convert(content, PlanOptions)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError("a plan as TOML", str(error), str(path)) from None
+    if "unconfirmed" in content:
+        return msgspec.structs.replace(options, unconfirmed=as_stated(options.unconfirmed))
+    return options
+
+
+MIN_DEVICES, MAX_DEVICES = 10, 200
+
+
+"""Devices that are simulated: as many as the fleet has, within these."""
+
+
+def simulate_first(plan: PlanOptions, devices: int, *, anyway: bool, ask: bool) -> None:
+    """Print on standard error what each standard fault exposes under a plan.
+
+    Args:
+        plan: that is about to start.
+        devices: of the fleet.
+        anyway: go on, whatever is found.
+        ask: ask whether to go on, where a person is at the terminal.
+
+    Raises:
+        InputError: a fault reaches devices beyond the stage in which it shows.
+        click.Abort: the person said no.
+    """
+    from edgewright.fleet.simulator.simulation import bad_releases, exposures
+
+    count, names = min(max(devices, MIN_DEVICES), MAX_DEVICES), bad_releases()
+    results: list[Exposure] = []
+    click.echo(f"simulating this plan with {count} devices and each of {len(names)} bad releases", err=True)
+    for exposure in exposures(plan, count):
+        if not results:
+            click.echo(_row("fault", "rollout", "shows in stage", "devices exposed", "beyond it"), err=True)
+        results.append(exposure)
+        click.echo(
+            _row(exposure.fault, exposure.end, exposure.stage, f"{exposure.exposed} of {count}", str(exposure.beyond)),
+            err=True,
+        )
+    escaped = [exposure for exposure in results if exposure.beyond]
+    if escaped and not anyway:
+        raise InputError(
+            "a plan under which no fault reaches devices beyond the stage in which it shows", _worst(escaped),
+            "--simulate", "Add gates, or lengthen --dwell; --anyway starts the rollout all the same",
+        )  # fmt: skip
+    if ask and sys.stdin is not None and sys.stdin.isatty():
+        click.confirm("Start the rollout?", abort=True, err=True)
+
+
+def _row(fault: str, end: str, stage: str, exposed: str, beyond: str) -> str:
+    return f"  {fault:<18} {end:<9} {stage:<16} {exposed:>16} {beyond:>10}"
+
+
+def _worst(escaped: list[Exposure]) -> str:
+    first = max(escaped, key=lambda exposure: exposure.beyond)
+    more = f", and {len(escaped) - 1} others do too" if len(escaped) > 1 else ""
+    return f"{first.fault} shows in stage {first.stage!r} and reaches {first.beyond} devices beyond it{more}"
+
 
 _UNKNOWN = (
     "no device is known here yet, so what the stages find is unknown. Try the plan: edgewright fleet simulate N "
@@ -200,7 +330,7 @@ def command(options: StartOptions) -> Stream:
     Signing needs the fleet's folder and its offline keys. Without them, use --url and --signed to start a plan that was
     signed elsewhere.
     """
-    from edgewright.cli.commands.fleet.rollout._output import PATH, rollout_lines
+    from edgewright.cli.commands.fleet.rollout import PATH, rollout_lines
     from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
 
     folder, name, plan = options.fleet, options.signed, None
@@ -252,7 +382,6 @@ def _simulate(options: StartOptions, plan: Plan) -> None:
     Raises:
         InputError: a fault goes too far.
     """
-    from edgewright.cli.commands.fleet.rollout._simulated import simulate_first
     from edgewright.fleet.protocol.plans.options import PlanOptions
     from edgewright.schema.fleet_api import Overview
 

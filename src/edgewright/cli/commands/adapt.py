@@ -1,0 +1,322 @@
+"""Let a package learn on its device from a few labelled examples, and see before deployment what it gains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgewright.cli.command import Result, argument, declare, option, wants_json
+from edgewright.cli.interrupt import loading
+from edgewright.cli.options import labelled_examples, listed, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgewright.core.adaptation.predictor import AdaptedPredictor
+    from edgewright.core.adaptation.slots import Slots
+    from edgewright.schema.federation import FederationSimulation, RoundOutcome
+    from edgewright.workflows.adaptation.examples import Examples
+    from edgewright.workflows.adaptation.simulation import AdaptSimulation
+
+EXAMPLE = "simulate runs/watch --examples 65s"
+
+
+def opened(package: Path, folder: Path) -> tuple[AdaptedPredictor, Slots[Any]]:
+    """Return a package with what its device has learned, and where that is kept.
+
+    Raises:
+        InputError: the state is a file, or a package that does not learn.
+    """
+    from edgewright.core.adaptation.predictor import AdaptedPredictor
+    from edgewright.core.package import read_package
+    from edgewright.core.predictor import package_path
+    from edgewright.schema.errors import InputError
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError("a folder", "a file", str(folder), "Name the folder of the device's state")
+    predictor = AdaptedPredictor(read_package(package_path(package)))
+    return predictor, restored(predictor, folder)
+
+
+def restored(predictor: AdaptedPredictor, folder: Path) -> Slots[Any]:
+    """Give a predictor what is kept now, and return where."""
+    from edgewright.core.adaptation.slots import Files, Origin, Slots
+
+    origin: Origin[Any] = predictor.factory
+    slots = Slots(Files(folder), origin)
+    predictor.restore(slots.load())
+    return slots
+
+
+def report(predictor: AdaptedPredictor, refused: int | None = None) -> Result:
+    """Return what a device has learned."""
+    from edgewright.core.adaptation.affine import AffineState, way_text
+
+    state, labels = predictor.state, predictor.manifest.labels
+    counts = {label: int(count) for label, count in zip(labels, state.counts, strict=True) if count}
+    also: dict[str, object]
+    if isinstance(state, AffineState):
+        also, kept = {"axes": way_text(state.way)}, ""
+        reading = f"the axes are read as {way_text(state.way)}" if state.used else "the axes are read as they are"
+    else:
+        also, kept = {"kept": state.kept}, f"; {state.kept} kept"
+        reading = "the learned layer answers" if state.used else "the factory's layer answers"
+    each = ", ".join(f"{label} {count}" for label, count in counts.items()) or "none"
+    lines = [f"{predictor.manifest.name}: learned from {state.examples} examples ({each}){kept}"]
+    if refused:
+        lines.append(f"refused {refused} examples with missing values or values that their sensor cannot give")
+    record = {
+        "package": predictor.manifest.name, "layer": predictor.factory.spec.layer, "examples": state.examples,
+        "labels": counts, **also, "refused": refused or 0, "used": bool(state.used),
+    }  # fmt: skip
+    return Result(record, [*lines, reading])
+
+
+@declare(example="watch.edge --examples calibration/ --state /var/lib/watch")
+def learn(
+    package: Path = argument(metavar="RUN|PACKAGE"),
+    examples: Path = option(
+        required=True, metavar="FOLDER|FILE.csv",
+        help="One CSV file or folder (of pictures, too) per label, or one file with --label-column.",
+    ),
+    label_column: str = option(metavar="NAME", help="Column with the labels, if the examples are in one file."),
+    state: Path = option(required=True, metavar="DIR", help="Folder of the device's state; made when missing."),
+) -> Result:  # fmt: skip
+    """Learn from labelled examples, and keep the state in two slots of a folder.
+
+    The factory's layer goes on answering until the learned one makes fewer errors on the kept examples. The base
+    install is enough; the examples stay on the device.
+    """
+    from edgewright.core.adaptation.slots import Files
+
+    refused = 0
+    predictor, _ = opened(package, state)
+    by_label = labelled_examples(examples, predictor.manifest, label_column)
+    predictor.check_labels(by_label)
+    with Files(state).locked():
+        slots = restored(predictor, state)
+        for label, samples in by_label.items():
+            refused += predictor.learn(samples, [label] * len(samples)).refused
+        slots.save(predictor.state)
+    return report(predictor, refused)
+
+
+@declare(example="watch.edge --state /var/lib/watch")
+def status(
+    package: Path = argument(metavar="RUN|PACKAGE"),
+    state: Path = option(required=True, metavar="DIR", help="Folder of the device's state."),
+) -> Result:
+    """Report the learned examples of each label, and whose layer answers."""
+    predictor, _ = opened(package, state)
+    return report(predictor)
+
+
+@declare(example="watch.edge --state /var/lib/watch")
+def undo(
+    package: Path = argument(metavar="RUN|PACKAGE"),
+    state: Path = option(required=True, metavar="DIR", help="Folder of the device's state."),
+) -> Result:
+    """Forget all that a device has learned: the factory's layer answers, after a restart too."""
+    from edgewright.core.adaptation.slots import Files
+
+    predictor, _ = opened(package, state)
+    with Files(state).locked():
+        slots = restored(predictor, state)
+        predictor.restore(slots.undo())
+    return report(predictor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateOptions:
+    """Options of the command."""
+
+    model: Path = argument(metavar="RUN|PACKAGE")
+    data: str = option(
+        metavar="DATA", help="File or folder with labels, or a public set. [default: the run's test part]"
+    )
+    by: str = option(type=click.Choice(["person"]), default="person", help="Who calibrates a device.")
+    examples: str = option(
+        metavar="30s|12", help="Labelled examples of each class: seconds, or samples. [default: 30s]"
+    )
+    first: str = option(
+        metavar="300s", help="Label all samples of each person's first stretch of time, of whatever class, instead."
+    )
+    worn: str = option(
+        metavar="AXES",
+        help="Wear the sensors another way, such as -x,-y,z; for the layer 'affine'. [default: as recorded]",
+    )
+    people: str = option(metavar="A,B", help="Only these people.")
+    kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
+    target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
+    group: str = option(metavar="COLUMN", help="Column with the person or machine.")
+    settings: tuple[str, ...] = option("--set", metavar="KEY=VALUE", help="Option of the loader.")
+
+
+@declare(example="runs/watch --examples 65s")
+def simulate(options: SimulateOptions) -> Result:
+    """Let each unseen person calibrate a device with the first examples; judge all later samples.
+
+    The examples are the first of each class, or with --first all of a stretch of time. The device's own integers
+    learn. People whom the model was fitted on are left out. The output lists for whom the answers get worse, and for
+    whom they would without the guard.
+    """
+    with loading():
+        from edgewright.workflows.adaptation.simulation import simulate
+        from edgewright.workflows.scoring.rows import ScoreRequest
+
+    request = ScoreRequest(
+        data=options.data, kind=options.kind, target=options.target, group=options.group,
+        settings=settings_of(options.settings),
+    )  # fmt: skip
+    simulation = simulate(options.model, request, _examples(options), listed(options.people), options.worn)
+    return Result(simulation, _simulate_lines(simulation))
+
+
+def _examples(options: SimulateOptions) -> Examples:
+    """Return how much is labelled.
+
+    Raises:
+        InputError: no amount of seconds or samples, or both options.
+    """
+    from edgewright.cli.options import seconds_of
+    from edgewright.schema.errors import InputError
+    from edgewright.workflows.adaptation.examples import Examples
+
+    if options.first:
+        if options.examples:
+            raise InputError("one of --examples and --first", "both", "options")
+        return Examples(seconds_of(options.first, "--first"), "first")
+    text = options.examples or "30s"
+    if text.isdigit():
+        if not int(text):
+            raise InputError("at least one sample of each class", text, "--examples")
+        return Examples(float(text), "samples")
+    return Examples(seconds_of(text, "--examples"), "seconds")
+
+
+def _simulate_lines(simulation: AdaptSimulation) -> Iterator[str]:
+    labelled = (
+        simulation.examples if simulation.examples.startswith("first") else f"{simulation.examples} of each class"
+    )
+    yield f"{simulation.name} on {simulation.data}: {len(simulation.people)} people, {labelled}, then judged"
+    yield "person            examples  later  before  after  learned layer"
+    for person in simulation.people:
+        use = "used" if person.used else f"not used ({person.unguarded:.3f})"
+        yield (
+            f"{person.name[:16]:<16}  {person.examples:>8}  {person.samples:>5}  {person.before:>6.3f}  "
+            f"{person.after:>5.3f}  {use}"
+        )
+    for name, figure in (("before", simulation.before), ("after", simulation.after), ("gain", simulation.gain)):
+        yield f"mean {name}: {figure.value:.3f} (95 %: {figure.low:.3f} to {figure.high:.3f}; {figure.method})"
+    if simulation.gain_without_best is not None:
+        rest = simulation.gain_without_best
+        yield (f"mean gain without {simulation.people[-1].name}, who gains most: {rest.value:.3f} "
+                   f"(95 %: {rest.low:.3f} to {rest.high:.3f})")  # fmt: skip
+    width = max(len("class"), *(len(person.label) for person in simulation.classes))
+    yield f"{'class':<{width}}  samples  people  F1 before  F1 after  gain    95 %              unguarded"
+    for each in simulation.classes:
+        interval = f"{each.gain.low:+.3f} to {each.gain.high:+.3f}"
+        yield (
+            f"{each.label:<{width}}  {each.samples:>7}  {each.people:>6}  {each.before.value:>9.3f}  "
+            f"{each.after.value:>8.3f}  {each.gain.value:>+.3f}  {interval}  {each.unguarded:>9.3f}"
+        )
+    yield (f"worst person: {min(p.before for p in simulation.people):.3f} before, "
+               f"{min(p.after for p in simulation.people):.3f} after")  # fmt: skip
+    yield (f"more than a point worse: {', '.join(simulation.losing) or 'nobody'}; "
+               f"without the guard: {', '.join(simulation.losing_unguarded) or 'nobody'}")  # fmt: skip
+    if (own := simulation.shipped) is not None:
+        yield ("the figures are of the earlier fit, which has not seen these people; the package that ships was "
+                   f"fitted on them too: {own.before:.3f} before, {own.after:.3f} after; "
+                   f"more than a point worse: {', '.join(own.losing) or 'nobody'}")  # fmt: skip
+    yield f"layer {simulation.layer!r}: {simulation.state_bytes:,} bytes of RAM, and two slots of as much flash"
+    yield from (f"note: {note}" for note in simulation.notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FederateOptions:
+    """Options of the command."""
+
+    model: Path = argument(metavar="RUN|PACKAGE")
+    data: str = option(
+        metavar="DATA", help="File or folder with labels, or a public set. [default: the run's test part]"
+    )
+    judge: str = option(metavar="A,B", help="People who are judged, all others learn. [default: a quarter, by chance]")
+    rounds: int = option(default=20, type=click.IntRange(1, 1000), help="Rounds of learning.")
+    size: int = option("--devices-in-group", default=5, type=click.IntRange(3, 64), help="Devices of a secure sum.")
+    passes: int = option(default=2, type=click.IntRange(1, 50), help="Passes of a device over its own examples.")
+    clip: float = option(
+        default=0.1, type=click.FloatRange(0, 4, min_open=True),
+        help="How far the direction of a device counts, as a share of the norm of the layer.",
+    )  # fmt: skip
+    noise: float = option(
+        default=0.0, type=click.FloatRange(0, 1000), help="Noise in a sum, as a multiple of the signs of a device."
+    )
+    delta: float = option(default=1e-5, type=click.FloatRange(0, 1, min_open=True, max_open=True), help="For epsilon.")
+    dropouts: float = option(default=0.0, type=click.FloatRange(0, 1), help="Share of devices that fall silent.")
+    poisoners: float = option(default=0.0, type=click.FloatRange(0, 1), help="Share of devices that attack.")
+    attack: str = option(default="flip", metavar="NAME", help="What they do: back, bounded, flip, labels or random.")
+    seed: int = option(default=0, help="Seed of the random number generators.")
+    kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
+    target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
+    group: str = option(metavar="COLUMN", help="Column with the person or machine.")
+    settings: tuple[str, ...] = option("--set", metavar="KEY=VALUE", help="Option of the loader.")
+
+
+@declare(example="runs/watch --data wisdm_watch --dropouts 0.2")
+def federate(options: FederateOptions) -> Result:
+    """Let people learn together as devices of a fleet, and judge what they learned on other people.
+
+    Each person is a device that keeps its examples. It sends masked signs of how its last layer changes, of which the
+    server sees sums of small groups only. People whom the model was fitted on are left out.
+    """
+    with loading():
+        from edgewright.schema.federation import FederationSettings
+        from edgewright.workflows.adaptation.federation import FederationPlan, federate
+        from edgewright.workflows.adaptation.local_fleet import Faults
+        from edgewright.workflows.scoring.rows import ScoreRequest
+
+    request = ScoreRequest(
+        data=options.data, kind=options.kind, target=options.target, group=options.group,
+        settings=settings_of(options.settings),
+    )  # fmt: skip
+    plan = FederationPlan(
+        settings=FederationSettings(
+            rounds=options.rounds, group=options.size, passes=options.passes, clip=options.clip, noise=options.noise,
+        ),
+        faults=Faults(options.dropouts, options.poisoners, options.attack),
+        evaluated=listed(options.judge),
+        delta=options.delta, seed=options.seed,
+    )  # fmt: skip
+    simulation = federate(options.model, request, plan, None if wants_json() else _print_round)
+    return Result(simulation, _federate_lines(simulation))
+
+
+def _print_round(outcome: RoundOutcome) -> None:
+    if outcome.number == 1:
+        click.echo("round  devices  in a sum  groups  failed  beyond  moved")
+    click.echo(
+        f"{outcome.number:>5}  {outcome.devices:>7}  {outcome.counted:>8}  {outcome.groups:>6}  "
+        f"{outcome.failed:>6}  {outcome.beyond:>6}  {outcome.moved:>5.1%}"
+    )
+
+
+def _federate_lines(simulation: FederationSimulation) -> Iterator[str]:
+    yield (
+        f"{simulation.name} on {simulation.data}: {simulation.devices} devices with {simulation.examples:,} examples, "
+        f"{len(simulation.test_people)} other people judged"
+    )
+    yield "layer      accuracy  95 %            worst person"
+    for figure in simulation.figures:
+        interval = f"{figure.accuracy.low:.3f} to {figure.accuracy.high:.3f}"
+        yield f"{figure.layer:<9}  {figure.accuracy.value:>8.3f}  {interval}  {figure.worst:>12.3f}"
+    yield f"a device and round: {simulation.bytes_up:,} bytes up, {simulation.bytes_down:,} down"
+    if simulation.poisoners:
+        yield f"poisoners: {simulation.poisoners:.0%} of the devices, attack {simulation.attack!r}"
+    if simulation.epsilon is not None:
+        yield f"epsilon {simulation.epsilon:.2f} at delta {simulation.delta:g}, against whoever sees the sums"
+    else:
+        yield "no noise: sums are exact, and no epsilon bounds what they tell; --noise adds some"
+    yield from (f"note: {note}" for note in simulation.notes)

@@ -1,3 +1,0 @@
-"""Inspect a microcontroller over its serial line, and update its weights."""
-
-EXAMPLE = "update /dev/ttyACM0 pump.weights"
