@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-import numpy as np
 
 from edgewright.cli.command import Result, argument, declare, option, print_ahead, wants_json
 from edgewright.cli.interrupt import loading
@@ -20,6 +19,8 @@ from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import numpy as np
 
     from edgewright.graph.denoising import DenoiserFile
     from edgewright.schema.data import DataSet
@@ -277,6 +278,8 @@ def run(
 
 
 def _sound(denoiser: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]:
+    import numpy as np
+
     from edgewright.core.files import os_errors
     from edgewright.core.input.riff import read_wav, wav_bytes
 
@@ -296,6 +299,8 @@ def _sound(denoiser: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]
 
 
 def _rows(denoiser: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]:
+    import numpy as np
+
     from edgewright.core.csv.rows import read_csv
 
     columns = list(denoiser.spec.columns)
@@ -322,6 +327,8 @@ def _rows(denoiser: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]
 
 def _run_summary(before_run: np.ndarray, given: np.ndarray, notes: list[str]) -> dict[str, object]:
     """Return rows, and how much power was taken away, in decibels."""
+    import numpy as np
+
     before, after = (float(np.nanvar(part, axis=0).sum()) for part in (before_run, given))
     if before == 0.0:
         notes = [*notes, "the signal is silent"]
