@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import pty
 import re
+import subprocess
+import sys
 import threading
 import time
 import tty
@@ -13,10 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgewright.device.recording import RowWriter
 from edgewright.language.labelling.project import Project
-from edgewright.studio.view.line_recordings import LineRecordings
+from edgewright.schema.device import Packet
+from edgewright.studio.view.line_recordings import LineRecordings, is_line
 from edgewright.trace.journal import FOLDER
 from growing_rows import Rows
 from studio_example import Client, client
@@ -128,10 +134,10 @@ def test_a_recording_of_a_studio_that_ended_is_kept_by_the_next(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"source": "/dev/null"}, "rows from the source"), ({"source": "/dev/none"}, "a serial line such as"),
+        ({"source": "/dev/null"}, "a serial line such as"), ({"source": "/dev/none"}, "a serial line such as"),
         ({"source": "none.csv"}, "a CSV file below"), ({"source": "../up.csv"}, "a CSV file below"),
-        ({"source": "live.csv", "rate": "fast"}, "rows a second as numbers"),
-        ({"source": "/dev/tty", "baud": "1"}, "rows a second as numbers"), ({"source": "folder"}, "a folder"),
+        ({"source": "live.csv", "rate": "fast"}, "rows a second as numbers above 0, got &#39;fast&#39;"),
+        ({"source": "/dev/tty"}, "a serial line such as"), ({"source": "folder"}, "a folder"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_recorded_is_said(tmp_path: Path, given: dict[str, str], words: str) -> None:
@@ -147,6 +153,69 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path, given: dict[str, str], 
         assert answer.status_code == 400
         text = answer.text
     assert words in text
+
+
+def test_a_terminal_in_which_somebody_works_is_no_line(tmp_path: Path) -> None:
+    far, near = pty.openpty()
+    # A session of its own, whose terminal this is.
+    code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); print(flush=True); input()"
+    command = [sys.executable, "-S", "-c", code]
+    process = subprocess.Popen(command, stdin=near, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        answer = client(tmp_path).post("/line", data={"source": os.ttyname(near)})
+        assert answer.status_code == 400
+        assert "a serial line such as" in answer.text
+    finally:
+        process.kill()
+        process.communicate()
+        free = is_line(Path(os.ttyname(near)))
+        os.close(near)
+        os.close(far)
+    assert free
+    assert not any(is_line(path) for path in (Path("/dev/null"), Path("/dev/tty"), tmp_path))
+
+
+def test_two_studios_of_a_folder_do_not_end_each_others_recordings(tmp_path: Path) -> None:
+    growing = Rows(tmp_path / "live.csv")
+    try:
+        studio, other = client(tmp_path), client(tmp_path)
+        address = studio.post("/line", data={"source": "live.csv"}).headers["location"]
+        _until(lambda: studio.get(address).text, r"\d rows of")
+        for do in ("keep", "delete"):
+            assert other.post(address, data={"do": do}).status_code == 404
+        assert address not in other.get("/line").text
+        assert studio.post(address, data={"do": "keep"}).status_code == 303
+    finally:
+        growing.close()
+
+
+@pytest.mark.parametrize("at_end", [True, False])
+def test_a_row_that_waits_for_the_next_one_is_written_at_the_end(at_end: bool) -> None:
+    file = io.StringIO()
+    writer = RowWriter(("x",), 10.0, lambda: file)
+    # The clock jumps by an hour with the last row: it is doubted until another one confirms it.
+    times = np.array([0.0, 0.1, 0.2, 3600.0])
+    writer.push(Packet(stream="", values=np.arange(4, dtype=np.float32)[:, None], time=times))
+    if at_end:
+        writer.finish()
+    rows = file.getvalue().splitlines()
+    assert rows[:4] == ["time,x", "0.000000,0", "0.100000,1", "0.200000,2"]
+    assert rows[4:] == (["3600.000000,3"] if at_end else [])
+    assert writer.rows == len(rows) - 1
+
+
+def test_whatever_ends_a_recording_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "live.csv").write_text("a,b\n")
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr("edgewright.studio.view.line_recordings.probe_source", fail)
+    studio = client(tmp_path)
+    address = studio.post("/line", data={"source": "live.csv"}).headers["location"]
+    assert "The recording failed (ValueError)" in _until(lambda: studio.get(address).text, 'role="alert"')
 
 
 def test_so_many_at_once_and_no_more(tmp_path: Path) -> None:

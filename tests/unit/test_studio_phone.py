@@ -102,15 +102,11 @@ def test_nothing_else_of_the_studio_is_reached(path: str, tmp_path: Path, access
 
 def test_a_recording_is_a_file_that_check_reads(tmp_path: Path, access: Access, cli: Cli) -> None:
     client = _opened(tmp_path, access)
-    for label, person in (
-        ("walking", "Ann"),
-        ("sitting", "Ann"),
-        ("walking", "Bo"),
-        ("sitting", "Bo"),
-        ("sitting", "Bo"),
-    ):
-        rows = [[i / 10 % 3, 1.0 if label == "walking" else 0.0] for i in range(200)]
-        answer = client.post(WHOLE, json={**GOOD, "label": label, "person": person, "rows": rows})
+    takes = (("walking", "Ann"), ("sitting", "Ann"), ("walking", "Bo"), ("sitting", "Bo"), ("sitting", "Bo"))
+    for number, (label, person) in enumerate(takes):
+        rows = [[(i + number) / 10 % 3, 1.0 if label == "walking" else 0.0] for i in range(200)]
+        body = {**GOOD, "label": label, "person": person, "rows": rows}
+        answer = client.post(f"/recordings/{number:032x}?end=keep", json=body)
         assert answer.status_code == 200, answer.text
     folder = tmp_path / "data" / "phone"
     assert len(list(folder.iterdir())) == 5
@@ -135,7 +131,9 @@ def test_recordings_are_trained_on_without_hand_work(tmp_path: Path, access: Acc
         waves = np.sin(2 * np.pi * swing * instants + rng.uniform(0, 6, 3)) if swing else 0.0
         rows = tilt / np.linalg.norm(tilt) + waves + rng.normal(0, 0.05, (400, 3))
         about = {"label": label, "person": person, "session": session, "columns": ["acc_x", "acc_y", "acc_z"]}
-        assert client.post(WHOLE, json={**GOOD, **about, "rows": rows.tolist()}).status_code == 200
+        name = f"{len(list(tmp_path.glob('data/phone/*'))):032x}"
+        body = {**GOOD, **about, "rows": rows.tolist()}
+        assert client.post(f"/recordings/{name}?end=keep", json=body).status_code == 200
 
     for minute, person in enumerate(("Ann", "Bo", "Cy", "Di")):
         for second, label in enumerate(("still", "waving", "shaking")):
@@ -190,14 +188,35 @@ def test_parts_are_one_recording(tmp_path: Path, access: Access) -> None:
     (kept,) = (tmp_path / "data" / "phone").iterdir()
     assert [float(line.split(",")[3]) for line in kept.read_text().splitlines()[1:]] == [float(i) for i in range(130)]
     assert "not kept yet" not in client.get("/").text
-    assert client.post(WHOLE).status_code == 400
+    assert client.post(f"/recordings/{'f' * 32}?end=keep").status_code == 400
+
+
+@pytest.mark.parametrize("begun", [0, 1])
+def test_a_recording_whose_answer_was_lost_is_kept_once(begun: int, tmp_path: Path, access: Access) -> None:
+    client = _opened(tmp_path, access)
+    for _ in range(begun):
+        assert client.post(PARTS, json=GOOD).status_code == 200
+    last = {**GOOD, "at": 2 * begun}
+    first, again, late = client.post(WHOLE, json=last), client.post(WHOLE, json=last), client.post(WHOLE)
+    assert (
+        first.text
+        == again.text
+        == late.text
+        == (f"{2 + 2 * begun} rows in data/phone/walking-Ann-2026-11-22-10-00-00.csv")
+    )
+    # What a page sends when it is left may come behind the end.
+    assert client.post(PARTS, json=GOOD).status_code == 200
+    assert "not kept yet" not in client.get("/").text
+    assert len(list((tmp_path / "data" / "phone").iterdir())) == 1
 
 
 def test_a_recording_that_was_left_is_kept_or_deleted(tmp_path: Path, access: Access) -> None:
     client = _opened(tmp_path, access)
     for end, answered in (("keep", "2 rows in"), ("delete", "")):
-        assert client.post(PARTS, json=GOOD).status_code == 200
-        answer = client.post(f"{PARTS}?end={end}")
+        parts = f"{PARTS[:-4]}{end[:4].encode().hex()[:4]}"
+        assert client.post(parts, json=GOOD).status_code == 200
+        answer = client.post(f"{parts}?end={end}")
+        assert answer.status_code == 200
         assert answer.text.startswith(answered)
     assert len(list((tmp_path / "data" / "phone").iterdir())) == 1
     assert "not kept yet" not in client.get("/").text

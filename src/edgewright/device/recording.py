@@ -158,6 +158,69 @@ class Take(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
+class RowWriter:
+    """Rows of a source as lines of CSV: seconds since the first row, then the channels.
+
+    Args:
+        columns: channels, in order.
+        rate: nominal, rows a second.
+        opened: returns the file, which is asked for when the first row is there.
+
+    Attributes:
+        rows: written ones.
+        first, last: their times; `first` is None before there is one.
+        health: what was told of them.
+    """
+
+    def __init__(self, columns: Sequence[str], rate: float, opened: Callable[[], IO[str]]) -> None:
+        self._columns, self._rate, self._opened = columns, rate, opened
+        self._timeline = Timeline(rate, columns, TimelineConfig())
+        self._seconds: float | None = None
+        self._over = False
+        self.health: list[Health] = []
+        self.first: float | None = None
+        self.last, self.rows = 0.0, 0
+
+    @property
+    def seconds(self) -> float:
+        """How long it is, one period for the last row included."""
+        return self.last - self.first + 1.0 / self._rate if self.first is not None else 0.0
+
+    def push(self, packet: Packet, seconds: float | None = None) -> bool:
+        """Write a packet, up to so many seconds of rows, and return whether they are as long as they shall be."""
+        self._seconds = seconds
+        return self._take(self._timeline.push(packet))
+
+    def finish(self) -> None:
+        """Write the row that waits for the next one, which shows whether its time is right: there is none."""
+        self._take(self._timeline.flush())
+
+    def _take(self, given: tuple[list[Ready], list[Health]]) -> bool:
+        ready, health = given
+        self.health += health
+        for piece in ready:
+            # What comes after the end is not written: the first piece that reaches it is the last.
+            self._over = self._over or self._write(piece)
+        return self._over
+
+    def _write(self, ready: Ready) -> bool:
+        moments, seconds = ready.time, self._seconds
+        file = self._opened()
+        if self.first is None:
+            self.first = float(moments[0])
+            file.write(_line((TIME, *self._columns)))
+        end = len(moments)
+        if seconds is not None:
+            # Half a period of room, so that ten seconds at 50 Hz are 500 rows however the clock rounds.
+            end = int(np.searchsorted(moments, self.first + seconds - 0.5 / self._rate))
+        for row, moment in zip(ready.values[:end].tolist(), moments[:end].tolist(), strict=True):
+            cells = ["" if math.isnan(cell) else f"{cell:.9g}" for cell in row]
+            file.write(f"{moment - self.first:.6f},{','.join(cells)}\n")
+        if end:
+            self.last, self.rows = float(moments[end - 1]), self.rows + end
+        return end < len(moments) or (seconds is not None and self.seconds >= seconds - 0.5 / self._rate)
+
+
 class Recorder:
     """One recording that is being taken. Rows lie in a hidden file until `keep`; nothing else is touched before.
 
@@ -178,19 +241,14 @@ class Recorder:
         if TIME in columns:
             raise InputError("channels of other names", TIME, "--columns", "It is the name of the column of times")
         self._folder, self._label, self._person = folder, label.strip(), person.strip()
-        self._columns, self.rate = tuple(columns), rate
-        self._timeline = Timeline(rate, columns, TimelineConfig())
-        self._health: list[Health] = []
+        self.rate, self._hidden = rate, ""
         self._file: IO[str] | None = None
-        self._hidden = ""
-        self._first: float | None = None
-        self._last = 0.0
-        self.rows = 0
+        self._rows = RowWriter(tuple(columns), rate, self._opened)
 
     @property
     def seconds(self) -> float:
         """How long it is, one period for the last row included."""
-        return self._last - self._first + 1.0 / self.rate if self._first is not None else 0.0
+        return self._rows.seconds
 
     def push(self, packet: Packet, seconds: float | None = None) -> bool:
         """Take a packet, up to so many seconds of rows.
@@ -198,26 +256,7 @@ class Recorder:
         Returns:
             Whether the recording is as long as it shall be.
         """
-        ready, health = self._timeline.push(packet)
-        self._health += health
-        # What comes after the end is not written: the first piece that reaches it is the last.
-        return any(self._write(piece, seconds) for piece in ready)
-
-    def _write(self, ready: Ready, seconds: float | None) -> bool:
-        values, moments = ready.values, ready.time
-        if self._first is None:
-            self._first = float(moments[0])
-        end = len(moments)
-        if seconds is not None:
-            # Half a period of room, so that ten seconds at 50 Hz are 500 rows however the clock rounds.
-            end = int(np.searchsorted(moments, self._first + seconds - 0.5 / self.rate))
-        file = self._opened()
-        for row, moment in zip(values[:end].tolist(), moments[:end].tolist(), strict=True):
-            cells = ["" if math.isnan(cell) else f"{cell:.9g}" for cell in row]
-            file.write(f"{moment - self._first:.6f},{','.join(cells)}\n")
-        if end:
-            self._last, self.rows = float(moments[end - 1]), self.rows + end
-        return end < len(moments) or (seconds is not None and self.seconds >= seconds - 0.5 / self.rate)
+        return self._rows.push(packet, seconds)
 
     def keep(self) -> Take:
         """Give the recording its name, the next number for its label and person, and note it in labels.csv.
@@ -226,11 +265,12 @@ class Recorder:
             OutputError: the folder cannot be written.
             CheckFailedError: there are no rows.
         """
-        file = self._file
-        if file is None or not self.rows:
-            self.drop()
-            raise CheckFailedError("nothing was recorded: no rows came")
+        written = self._rows
         try:
+            written.finish()
+            file = self._file
+            if file is None or not written.rows:
+                raise CheckFailedError("nothing was recorded: no rows came")
             file.flush()
             os.fsync(file.fileno())
             file.close()
@@ -241,16 +281,17 @@ class Recorder:
             raise OutputError("to write the recording", error.strerror or str(error), str(self._folder)) from None
         finally:
             self.drop()
-        measured = (self.rows - 1) / (self._last - (self._first or 0.0)) if self.rows > 1 else self.rate
+        lasted = written.last - (written.first or 0.0)
+        measured = (written.rows - 1) / lasted if written.rows > 1 else self.rate
         bad = ("gap", "clock", "rate", "stuck", "missing", "lost", "source")
         return Take(
             file=str(self._folder / name),
-            rows=self.rows,
-            seconds=self.seconds,
+            rows=written.rows,
+            seconds=written.seconds,
             rate=measured,
             nominal=self.rate,
-            problems=tuple(h.text + self._at(h) for h in self._health if h.kind in bad),
-            notes=tuple(h.text for h in self._health if h.kind not in (*bad, "well")),
+            problems=tuple(h.text + self._at(h) for h in written.health if h.kind in bad),
+            notes=tuple(h.text for h in written.health if h.kind not in (*bad, "well")),
         )
 
     def drop(self) -> None:
@@ -263,7 +304,7 @@ class Recorder:
             self._hidden = ""
 
     def _at(self, health: Health) -> str:
-        after = health.time - (self._first or 0.0)
+        after = health.time - (self._rows.first or 0.0)
         return f" at {after:.1f} s" if after > 0 else ""
 
     def _opened(self) -> IO[str]:
@@ -274,7 +315,6 @@ class Recorder:
             except OSError as error:
                 raise OutputError("a folder to write to", error.strerror or str(error), str(self._folder)) from None
             self._file = os.fdopen(handle, "w", encoding="utf-8")
-            self._file.write(_line((TIME, *self._columns)))
         return self._file
 
     def _linked(self) -> str:

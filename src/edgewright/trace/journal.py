@@ -146,18 +146,23 @@ def sweep(runs: Path, kept: int = KEPT) -> None:
             surplus -= 1
 
 
+def stat_fields(process: int | str) -> list[str]:
+    """Return what `/proc/PID/stat` tells from field 3 on; nothing where the process is gone."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    # The name, field 2, stands in brackets and may itself hold brackets and blanks.
+    return text.rpartition(")")[2].split()
+
+
 def start_ticks(process: int) -> int:
     """When a process started, in clock ticks since the machine did; 0 where it is gone or the system does not say.
 
     Source: field 22 of `/proc/PID/stat`, proc_pid_stat(5). A process that has ended but was not yet asked for its exit
     code (state Z) counts as gone.
     """
-    try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    # The name, field 2, stands in brackets and may itself hold brackets and blanks.
-    fields = text.rpartition(")")[2].split()
+    fields = stat_fields(process)
     return 0 if len(fields) < 20 or fields[0] in ("Z", "X") else int(fields[19])
 
 

@@ -8,6 +8,7 @@ import math
 import mimetypes
 import re
 import shutil
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,7 +43,7 @@ from edgewright.trace.journal import FOLDER as JOURNALS
 FOLDER = "data/phone"
 """Folder below the studio's that recordings are kept in."""
 _LONGEST = 60
-_MAX_ROWS, _MAX_BEGUN = 1_000_000, 20
+_MAX_ROWS, _MAX_BEGUN, _REMEMBERED = 1_000_000, 20, 20
 _NAME = re.compile(r"[0-9a-f]{32}")
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _RESERVED = ("session", "person", "time", "label")
@@ -92,10 +93,13 @@ def keep_recording(root: Path, given: Recording) -> tuple[str, int]:
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     stem = "-".join(_plain(text) for text in (given.label, given.person, given.session))
-    number = 1
-    while (folder / (name := f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")).exists():
+    content, number = sheet.getvalue().encode(), 1
+    # The same recording is kept once: a studio may have ended between its file and the end of its parts.
+    while (file := folder / (name := f"{stem}{f'-{number}' if number > 1 else ''}.csv")).exists():
+        if file.read_bytes() == content:
+            break
         number += 1
-    write_atomic(folder / name, sheet.getvalue().encode())
+    write_atomic(file, content)
     return f"{FOLDER}/{name}", len(given.rows)
 
 
@@ -145,14 +149,29 @@ def add_part(root: Path, name: str, body: bytes) -> None:
     write_atomic(path, body)
 
 
+_ending = threading.Lock()
+
+
+def kept_line(root: Path, name: str) -> str:
+    """Return what was said of a recording that was kept lately: its answer may have been lost; empty for others."""
+    try:
+        return (_begun(root) / f"{name}.kept").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
 def end_recording(root: Path, name: str, *, keep: bool) -> str:
     """Make one file of the parts of a recording, or delete them, and return what was kept in a line.
+
+    What was kept is kept once, however often a page asks.
 
     Raises:
         InputError: there are no parts, or one is missing.
         OutputError: it cannot be written.
     """
-    folder, line = _begun(root) / name, ""
+    folder, line = _begun(root) / name, kept_line(root, name) if keep else ""
+    if line:
+        return line
     parts = _parts(folder)
     if not parts:
         raise InputError("a recording that is under way", "one that was kept or deleted", "", "Record it again")
@@ -165,6 +184,9 @@ def end_recording(root: Path, name: str, *, keep: bool) -> str:
         first = {key: getattr(parts[0], key) for key in Recording.__struct_fields__}
         file, count = keep_recording(root, Recording(**{**first, "rows": rows}))
         line = f"{plural(count, 'row')} in {file}"
+        for old in sorted(_begun(root).glob("*.kept"), key=lambda path: path.stat().st_mtime)[:-_REMEMBERED]:
+            old.unlink(missing_ok=True)
+        write_atomic(_begun(root) / f"{name}.kept", line.encode())
     shutil.rmtree(folder)
     return line
 
@@ -309,9 +331,12 @@ async def _record(request: Request) -> Response:
         raise HTTPException(404, "There is no such recording.")
 
     def work() -> str:
-        if body:
-            add_part(_phone(request).folder, name, body)
-        return end_recording(_phone(request).folder, name, keep=end == "keep") if end else ""
+        root = _phone(request).folder
+        with _ending:
+            # A part behind the end would begin the recording again: a page sends both until it has an answer.
+            if body and not kept_line(root, name):
+                add_part(root, name, body)
+            return end_recording(root, name, keep=end == "keep") if end else ""
 
     return PlainTextResponse(await run_in_threadpool(work))
 
