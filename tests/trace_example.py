@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from edgewright.schema.trace import (
     BudgetRow,
     ClassRow,
@@ -12,6 +14,7 @@ from edgewright.schema.trace import (
     EpochRecord,
     EvaluationRecord,
     GroupRow,
+    Insight,
     Interval,
     LayerRecord,
     LayerTrace,
@@ -204,12 +207,21 @@ def scaling() -> ScalingRecord:
                          pays_from=10_000, sentence="")  # fmt: skip
 
 
+def insight_of(**parts: object) -> Insight:
+    """Return the key insight of a record that has these parts alone."""
+    provenance = Provenance(command="", seed=0, config_hash="", data_hash="", versions={}, platform="", licences=())
+    bare = Trace(name="", title="", task="", verdict="", insight=Insight(sentence="", numbers={}), stages=(), layers=(),
+                 training=None, evaluation=None, compression=None, device=None, predictions=(),
+                 provenance=provenance)  # fmt: skip
+    return key_insight(msgspec.structs.replace(bare, **parts))
+
+
 def trace(count: int = 20) -> Trace:
     """Return the whole record."""
     return Trace(
         name="activity", title="a small model on an edge device", task="classification",
         verdict=verdict(evaluation=evaluation(), compression=compression(), device=device()),
-        insight=key_insight(stages=stages(), layers=layers(), evaluation=evaluation(), compression=compression()),
+        insight=insight_of(stages=stages(), layers=layers(), evaluation=evaluation(), compression=compression()),
         stages=stages(), layers=layers(), training=training(count), evaluation=evaluation(),
         compression=compression(), predictions=(prediction(), prediction(right=False)), device=device(),
         provenance=Provenance(command="edgewright run activity", seed=0, config_hash="c0ffee" * 10 + "abcd",

@@ -22,9 +22,9 @@ from edgewright.trace.modes.trace import mode_blocks
 from edgewright.trace.page import page_of, plain_lines
 from edgewright.trace.sections.model import model_blocks
 from edgewright.trace.sentences.facts import layer_costs, work_text
-from edgewright.trace.sentences.insight import key_insight
 from edgewright.training.metrics import paired_gain
 from edgewright.training.sample_tests import sample_gain
+from trace_example import insight_of
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((300, 3)).astype(np.float32)
@@ -64,7 +64,7 @@ def test_page_terminal_and_trace_say_nodes_and_comparisons() -> None:
     assert "nodes" in text and "comparisons" in text
     assert f"{layers[0].nodes} nodes in 1 layer, at most {layers[0].comparisons} comparisons an inference" in text
     assert "parameters" not in text and "MACs" not in text
-    assert f"A model of {layers[0].nodes} nodes answers with at most" in key_insight(layers=layers).sentence
+    assert f"A model of {layers[0].nodes} nodes answers with at most" in insight_of(layers=layers).sentence
 
 
 def test_rules_store_numbers_and_a_record_of_before_says_no_comparisons() -> None:

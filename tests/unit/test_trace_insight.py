@@ -11,7 +11,7 @@ from edgewright.schema.trace import EvaluationRecord, Interval, LayerRecord, Lef
 from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import page_html
 from edgewright.trace.modes import mode
-from edgewright.trace.sentences.insight import key_insight, reduction, trace_insight
+from edgewright.trace.sentences.insight import reduction, trace_insight
 from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
 from edgewright.training.metrics import paired_gain, wilson
 from edgewright.training.sample_tests import sample_gain
@@ -28,7 +28,7 @@ def test_activity_names_columns_accuracy_and_int8() -> None:
 
 
 def test_scaling_comes_first() -> None:
-    insight = key_insight(scaling=example.scaling(), evaluation=example.evaluation())
+    insight = example.insight_of(scaling=example.scaling(), evaluation=example.evaluation())
     expected = "At 100,000 rows large gains 2 points over small for 7.5 times the time of an epoch"
     assert insight.sentence == expected
     assert insight.numbers["large time exponent"] == 1.02
@@ -39,26 +39,26 @@ def test_growth_is_told_from_three_sizes_on() -> None:
     points = tuple(msgspec.structs.replace(p, cpu_seconds=p.cpu_seconds + 0.1) for p in example.scaling().points)
     known = {"small": {"cpu_seconds": 0.98}, "large": {"cpu_seconds": 1.02}}
     record = msgspec.structs.replace(example.scaling(), points=points, exponents=known)
-    text = key_insight(scaling=record).sentence
+    text = example.insight_of(scaling=record).sentence
     assert text.endswith("; processor time of an epoch grows as rows to the power 1.02 ('large') and 0.98 ('small')")
     short = tuple(msgspec.structs.replace(p, cpu_seconds=1e-6) for p in points)
-    assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=short)).sentence
+    assert "power" not in example.insight_of(scaling=msgspec.structs.replace(record, points=short)).sentence
     clock = {name: {"cpu_seconds": 4.1, "seconds": 1.02} for name in ("small", "large")}
     on_the_clock = msgspec.structs.replace(record, points=short, exponents=clock)
-    assert "; time of an epoch grows as rows to the power 1.02" in key_insight(scaling=on_the_clock).sentence
+    assert "; time of an epoch grows as rows to the power 1.02" in example.insight_of(scaling=on_the_clock).sentence
     few = tuple(p for p in points if p.rows > 1_000)
-    assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=few)).sentence
+    assert "power" not in example.insight_of(scaling=msgspec.structs.replace(record, points=few)).sentence
 
 
 def test_scaling_sentence_of_the_record_is_kept() -> None:
     record = msgspec.structs.replace(example.scaling(), sentence="The small one is enough.")
-    assert key_insight(scaling=record).sentence == "The small one is enough"
+    assert example.insight_of(scaling=record).sentence == "The small one is enough"
 
 
 def test_parts_may_be_missing() -> None:
-    assert key_insight().sentence == "0 stages ran; nothing was evaluated"
-    assert "5,059 parameters" in key_insight(layers=example.layers()).sentence
-    only_int8 = key_insight(compression=example.compression()).sentence
+    assert example.insight_of().sentence == "0 stages ran; nothing was evaluated"
+    assert "5,059 parameters" in example.insight_of(layers=example.layers()).sentence
+    only_int8 = example.insight_of(compression=example.compression()).sentence
     assert only_int8.startswith("Int8 takes 73 % fewer bytes")
 
 
@@ -66,7 +66,7 @@ def test_regression() -> None:
     record = msgspec.structs.replace(
         example.evaluation(), accuracy=None, macro_f1=None, regression={"r2": 0.91, "mae": 1.5}
     )
-    assert "explain 91.0 % of the variance" in key_insight(evaluation=record, layers=example.layers()).sentence
+    assert "explain 91.0 % of the variance" in example.insight_of(evaluation=record, layers=example.layers()).sentence
 
 
 def test_what_is_said_of_trees_is_about_trees() -> None:
@@ -139,7 +139,7 @@ def test_nothing_beats_chance() -> None:
     assert state_of(text) == NO_MODEL
     # Ten samples cannot show that there is none: 7 of 10 right, where the most frequent class has 5.
     assert state_of(verdict(evaluation=_of(((3, 2), (1, 4))))) != NO_MODEL
-    assert key_insight(evaluation=noise).sentence.startswith("Nothing beats chance: 52.5 % right")
+    assert example.insight_of(evaluation=noise).sentence.startswith("Nothing beats chance: 52.5 % right")
     # Of rare failures half are found: less accurate than always 'fine', and far beyond chance.
     assert state_of(verdict(evaluation=_of(((930, 40), (15, 15))))) == NOT_READY
     gain = Interval(value=-0.2, low=-0.3, high=-0.1, method="")

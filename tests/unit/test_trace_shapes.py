@@ -23,7 +23,7 @@ from edgewright.trace.sections.data_flow import stage_card
 from edgewright.trace.sections.evaluation import evaluation_blocks
 from edgewright.trace.sections.model import model_blocks
 from edgewright.trace.sections.prediction import prediction_card
-from edgewright.trace.sentences.insight import key_insight
+from trace_example import insight_of
 
 
 def _text(*blocks: ViewBlock) -> str:
@@ -108,12 +108,12 @@ def test_an_error_that_falls_is_not_said_to_grow() -> None:
     record = CompressionRecord(
         variants=(variant("float", 0.2, 400), variant("int8", 0.19, 100)), max_drop=0.02, drop=-0.05, within=True
     )
-    assert "error falls by 5.0 %" in key_insight(compression=record).sentence
+    assert "error falls by 5.0 %" in insight_of(compression=record).sentence
     assert "error reduced: 5.0 %" in _text(*compression_blocks(record))
 
 
 def test_directions_are_not_called_columns() -> None:
     stage = StageRecord(name="PCA", kind="pca", shape_in=(50, 24), shape_out=(50, 8), why="")
     evaluation = EvaluationRecord(samples=10, split_by="row", regression={"r2": 0.5})
-    sentence = key_insight(stages=(stage,), evaluation=evaluation).sentence
+    sentence = insight_of(stages=(stage,), evaluation=evaluation).sentence
     assert sentence.startswith("8 directions in the space of 24 columns are enough to explain 50.0 %")

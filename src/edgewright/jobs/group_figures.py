@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from edgewright.schema.trace import GroupRow
 from edgewright.training.metrics import ANY, SHARE, Numbers, class_scores, group_interval
 
 Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 WITHOUT = "_without_worst"
 
 
@@ -157,9 +159,15 @@ def over_groups(
         unit: as a `JobFigure` has it.
     """
     if len(groups) < 2:
-        return JobFigure(name=name, title=title, value=statistic(groups), unit=unit)
+        return JobFigure.of(name, title, statistic(groups), unit)
     interval = group_interval(groups, lambda rows: statistic(groups[rows]), within=within)
     return JobFigure.of_interval(name, title, interval, unit)
+
+
+def share_of(name: str, title: str, hits: Flags, groups: np.ndarray[Any, Any], by: str = "group") -> JobFigure:
+    """Return the share of samples that are hit, with its interval over the groups that they are of."""
+    interval = group_interval(groups, lambda rows: float(hits[rows].mean()), by=by, within=SHARE)
+    return JobFigure.of_interval(name, title, interval)
 
 
 def _statistic(answers: GroupAnswers, name: str) -> Callable[[Numbers], float]:

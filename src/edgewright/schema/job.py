@@ -69,6 +69,11 @@ class JobFigure(Part, frozen=True, kw_only=True):
     unit: str = ""
 
     @classmethod
+    def of(cls, name: str, title: str, value: float, unit: str = "") -> JobFigure:
+        """Return a figure without an interval."""
+        return cls(name=name, title=title, value=value, unit=unit)
+
+    @classmethod
     def of_interval(cls, name: str, title: str, interval: Interval, unit: str = "") -> JobFigure:
         """Return a figure that is known with an interval."""
         return cls(name=name, title=title, value=interval.value, interval=interval, unit=unit)

@@ -307,6 +307,10 @@ class CompressionRecord(Part, frozen=True, kw_only=True):
     disagreement: str = ""
     reference: ReferenceRecord | None = None
 
+    def form(self, name: str) -> VariantRecord | None:
+        """Return the variant of a name, None where there is none."""
+        return next((variant for variant in self.variants if variant.name == name), None)
+
 
 class BudgetRow(Part, frozen=True, kw_only=True):
     """One budget of the device: used against available, in `unit` ('B', 'us'), with an error bar where estimated.

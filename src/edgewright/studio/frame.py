@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
@@ -19,7 +20,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import Route
 
 from edgewright.core.formatting import (
     amount,
@@ -44,6 +45,9 @@ from edgewright.trace.sentences.readiness import state_of
 HERE = Path(str(resources.files("edgewright.studio")))
 # A form of the pipeline's settings has about a hundred fields.
 MOST_FIELDS = 2000
+Endpoint = Callable[[Request], Awaitable[Response]]
+Reader = Callable[[Request], Response] | Endpoint
+Taker = Callable[[Request, FormData], Response] | Endpoint
 
 
 @dataclass(frozen=True)
@@ -51,18 +55,30 @@ class Page:
     """The one object `PAGE` of a page's file.
 
     Attributes:
-        routes: addresses and what answers them; they find the studio's folder and shared parts in `request.app.state`.
+        answers: what answers a reader of each address, and what takes a form there; they find the studio's folder and
+            shared parts in `request.app.state`. Where one is asynchronous it is an endpoint already.
         tab: word in the navigation; empty for pages that are reached from others.
         rank: place in the navigation and before which pages its routes are tried.
         address: where the tab leads.
         also: beginnings of further addresses on which the tab is the current one.
     """
 
-    routes: tuple[BaseRoute, ...]
+    answers: Mapping[str, tuple[Reader | None] | tuple[Reader | None, Taker]]
     tab: str = ""
     rank: int = 50
     address: str = ""
     also: tuple[str, ...] = ()
+
+    @property
+    def routes(self) -> list[Route]:
+        """Routes of the addresses, in their order."""
+        kinds: tuple[tuple[str, Callable[..., Endpoint]], ...] = (("GET", page_of), ("POST", form_of))
+        return [
+            Route(path, answer if inspect.iscoroutinefunction(answer) else endpoint_of(answer), methods=[method])
+            for path, answers in self.answers.items()
+            for answer, (method, endpoint_of) in zip(answers, kinds, strict=False)
+            if answer is not None
+        ]
 
     def is_current(self, path: str) -> bool:
         """Return whether the tab is the current one at a path."""
@@ -204,7 +220,7 @@ def run_of(request: Request) -> tuple[str, Path, Trace]:
     return location, folder, read_trace(folder / RECORD)
 
 
-def page_of(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+def page_of(answer: Callable[[Request], Response]) -> Endpoint:
     """Return an endpoint for a function that reads files or computes: it runs beside the event loop."""
 
     async def endpoint(request: Request) -> Response:
@@ -213,7 +229,7 @@ def page_of(answer: Callable[[Request], Response]) -> Callable[[Request], Awaita
     return endpoint
 
 
-def form_of(answer: Callable[[Request, FormData], Response]) -> Callable[[Request], Awaitable[Response]]:
+def form_of(answer: Callable[[Request, FormData], Response]) -> Endpoint:
     """Return an endpoint for a function that takes a form; its files are open until the function has ended."""
 
     async def endpoint(request: Request) -> Response:

@@ -12,7 +12,7 @@ import os
 import signal
 import ssl
 import webbrowser
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,14 +55,17 @@ class Guard:
         programs: whether programs may ask, too, which send no Origin.
         name: name of the server in messages.
         thing, changes: what is posted to it, in messages.
+        marks: headers of every answer that does not set them itself.
     """
 
     programs = False
     name, thing, changes = "The studio", "forms", "changes"
+    marks: Mapping[bytes, bytes] = {
+        b"cache-control": b"no-store", b"content-security-policy": POLICY.encode(), **_HEADERS
+    }  # fmt: skip
 
     def __init__(self, app: ASGIApp, port: int, largest: int = LARGEST_BODY) -> None:
-        self.app, self.largest = app, largest
-        self.hosts = own_hosts(port)
+        self.app, self.largest, self.hosts = app, largest, own_hosts(port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request or refuses it; there are no web sockets."""
@@ -72,7 +75,7 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        refused = self.refusal(scope["method"], scope["headers"])
+        refused = self.refusal(scope)
         if refused is not None:
             await self.refuse(send, *refused)
             return
@@ -90,16 +93,14 @@ class Guard:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", []))
                 present = {name.lower() for name, _ in given}
-                policy = POLICY.encode()
-                extra = {b"cache-control": b"no-store", b"content-security-policy": policy, **_HEADERS}
-                message["headers"] = given + [(k, v) for k, v in extra.items() if k not in present]
+                message["headers"] = given + [(k, v) for k, v in self.marks.items() if k not in present]
             await send(message)
 
         await self.app(scope, limited, marked)
 
-    def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Return status and sentence where a request is refused, None where it may pass."""
-        values = values_of(headers)
+        method, values = scope["method"], values_of(scope["headers"])
         if is_foreign_host(values, self.hosts, programs=self.programs):
             return 421, f"{self.name} only accepts 127.0.0.1 and localhost with its own port as host."
         if method in _READING:
@@ -118,11 +119,15 @@ class Guard:
         await refuse(send, status, sentence.encode() + b"\n", b"text/plain; charset=utf-8")
 
 
-async def refuse(send: Send, status: int, body: bytes, media_type: bytes) -> None:
-    """Answer with a status and a body that nobody may keep or show in a frame."""
-    headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
-    more = [(b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'"), *_HEADERS.items()]
-    await send({"type": "http.response.start", "status": status, "headers": headers + more})
+async def refuse(
+    send: Send, status: int, body: bytes, media_type: bytes, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answer with a status and a body that nobody may keep or show in a frame; headers add to those of all answers."""
+    own = [(b"content-type", media_type), (b"content-length", str(len(body)).encode()), *headers]
+    more = {b"cache-control": b"no-store", b"content-security-policy": b"default-src 'none'", **_HEADERS}
+    given = {name for name, _ in own}
+    every = own + [(name, value) for name, value in more.items() if name not in given]
+    await send({"type": "http.response.start", "status": status, "headers": every})
     await send({"type": "http.response.body", "body": body})
 
 

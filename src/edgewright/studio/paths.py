@@ -7,7 +7,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,8 @@ from edgewright.schema.errors import InputError
 from edgewright.trace.journal import journals
 
 RECORD, JOB_RECORD = "trace.json", "job.json"
+# Files of a pattern that are looked at below the studio's folder.
+_MOST_FILES = 5000
 
 
 def below(root: Path, relative: str) -> Path:
@@ -38,6 +41,16 @@ def below(root: Path, relative: str) -> Path:
     if not inside:
         raise HTTPException(404, "Path not found in the studio's folder.")
     return path
+
+
+def files_below(root: Path, pattern: str) -> Iterator[tuple[str, Path]]:
+    """Yield files of a pattern, in order: where they lie with '/', and themselves; none that is hidden or leads out."""
+    inside = root.resolve()
+    for path in sorted(islice(root.rglob(pattern), _MOST_FILES)):
+        place = path.relative_to(root)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if not hidden and path.is_file() and path.resolve().is_relative_to(inside):
+            yield place.as_posix(), path
 
 
 def run_folder(root: Path, name: str) -> Path:

@@ -14,6 +14,7 @@ from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import TRACE_VERSION, Interval, LeftOutRecord
 from edgewright.studio.paths import RECORD
 from edgewright.trace.journal import Progress, journals, read_progress
+from edgewright.trace.record import RecordVersion
 from edgewright.trace.sentences.opening import Headline, headline
 from edgewright.trace.sentences.readiness import state_of
 
@@ -48,10 +49,6 @@ class _Device(msgspec.Struct, frozen=True):
 
 class _Provenance(msgspec.Struct, frozen=True):
     started: str = ""
-
-
-class _Version(msgspec.Struct, frozen=True):
-    version: int
 
 
 class _Brief(msgspec.Struct, frozen=True):
@@ -107,7 +104,7 @@ def summarise(content: bytes, location: str) -> Summary:
     """Return the line of one record; a record that cannot be read is a line that says so."""
     name = location.rpartition("/")[2]
     try:
-        version = msgspec.json.decode(content, type=_Version).version
+        version = msgspec.json.decode(content, type=RecordVersion).version
         if version > TRACE_VERSION:
             text = f"expected a record of version {TRACE_VERSION} or older, got version {version}. Update edgewright"
             return Summary(location=location, name=name, unreadable=text)

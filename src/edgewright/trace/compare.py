@@ -226,44 +226,30 @@ def _results(
     """Yield figures that at least one run has; scores of `others`, data or targets, are not compared."""
     traces = [entry.trace for entry in entries]
     evaluations = [t.evaluation for t in traces]
-    leading = [
-        None if evaluation is None else headline(evaluation.accuracy, evaluation.left_out) for evaluation in evaluations
-    ]
+    leading = [None if e is None else headline(e.accuracy, e.left_out) for e in evaluations]
     # Where groups were left out in turn, those figures lead, and the others are of one split.
     in_turn = {first.name: first.measure for first in leading if first is not None and first.by}
     split = ", one split" if in_turn else ""
     for name, measure in in_turn.items():
         same = [first.interval if first is not None and first.name == name else None for first in leading]
-        rows = [
-            () if evaluation is None or evaluation.left_out is None else evaluation.left_out.groups
-            for evaluation in evaluations
-        ]
+        rows = [() if e is None or e.left_out is None else e.left_out.groups for e in evaluations]
         gains = [paired(rows[0], groups, True) for groups in rows]
         yield from _intervals(name, same, others, gains, share=measure == "accuracy")
     # Only the worst of many groups are in the record.
-    rows = [
-        ()
-        if evaluation is None or sum(row.samples for row in evaluation.groups) != evaluation.samples
-        else evaluation.groups
-        for evaluation in evaluations
-    ]
-    if any(evaluation is not None and evaluation.split_by != "group" for evaluation in evaluations):
+    rows = [() if e is None or sum(row.samples for row in e.groups) != e.samples else e.groups for e in evaluations]
+    if any(e is not None and e.split_by != "group" for e in evaluations):
         rows = [()] * len(rows)  # other samples of the same groups may have been drawn
     gains = [paired(rows[0], groups, False) for groups in rows]
     # Samples of one group are alike: they are no pairs of their own.
     first = None if evaluations[0] is None or evaluations[0].groups else evaluations[0]
-    samples = [
-        None if evaluation is None or evaluation.groups or first is None else by_sample(first, evaluation)
-        for evaluation in evaluations
-    ]
-    accuracies = [None if evaluation is None else evaluation.accuracy for evaluation in evaluations]
-    yield from _intervals(f"accuracy{split}", accuracies, others, gains, samples)
-    yield from _intervals(
-        f"macro-F1{split}", [None if evaluation is None else evaluation.macro_f1 for evaluation in evaluations], others
+    samples = [None if e is None or e.groups or first is None else by_sample(first, e) for e in evaluations]
+    accuracies, f1s = (
+        [None if e is None else getattr(e, key) for e in evaluations] for key in ("accuracy", "macro_f1")
     )
-    measures = sorted({name for evaluation in evaluations if evaluation is not None for name in evaluation.regression})
-    for name in measures:
-        values = [None if evaluation is None else evaluation.regression.get(name) for evaluation in evaluations]
+    yield from _intervals(f"accuracy{split}", accuracies, others, gains, samples)
+    yield from _intervals(f"macro-F1{split}", f1s, others)
+    for name in sorted({name for e in evaluations if e is not None for name in e.regression}):
+        values = [None if e is None else e.regression.get(name) for e in evaluations]
         row = _figures(f"{name}{split}", values, number)
         pairs = zip(row.differences, samples, strict=True)
         changes = tuple(
@@ -272,7 +258,9 @@ def _results(
         )
         yield _scored(msgspec.structs.replace(row, differences=changes), others)
     for form in dict.fromkeys(f.name for t in traces if t.compression is not None for f in t.compression.variants):
-        yield from _form([_variant(t, form) for t in traces], form, split, others)
+        yield from _form(
+            [None if t.compression is None else t.compression.form(form) for t in traces], form, split, others
+        )
     sizes = [(word, sum(size for size, _ in counts)) for (word, _), counts in (layer_costs(t.layers) for t in traces)]
     for word in dict.fromkeys(word for (word, _), t in zip(sizes, traces, strict=True) if t.layers):
         values = [float(size) if t.layers and of == word else None for (of, size), t in zip(sizes, traces, strict=True)]
@@ -283,11 +271,6 @@ def _results(
         lambda v: f"{v:.0f}",
     )
     yield _texts("verdict", [t.verdict or NONE for t in traces])
-
-
-def _variant(trace: Trace, name: str) -> VariantRecord | None:
-    forms = trace.compression.variants if trace.compression is not None else ()
-    return next((form for form in forms if form.name == name), None)
 
 
 def _form(forms: Sequence[VariantRecord | None], name: str, split: str, others: Sequence[str]) -> Iterator[ResultRow]:

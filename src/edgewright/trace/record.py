@@ -48,8 +48,14 @@ def render_page(trace: Trace, folder: Path | None = None) -> bytes | None:
         trace: the record.
         folder: of the run, with the exported model; None where there is none.
     """
-    html = _room("html")
-    return None if html is None else html.page_html(trace, exported_graph(folder)).encode()
+    try:
+        html = importlib.import_module("edgewright.trace.html")
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in _EXTRA:
+            return None
+        raise
+    content: str = html.page_html(trace, exported_graph(folder))
+    return content.encode()
 
 
 def exported_graph(folder: Path | None) -> Graph | None:
@@ -72,16 +78,7 @@ def page_version(path: Path) -> int:
     return int(mark[1]) if mark else 0
 
 
-def _room(name: str) -> Any:  # noqa: ANN401 - a module
-    try:
-        return importlib.import_module(f"edgewright.trace.{name}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in _EXTRA:
-            return None
-        raise
-
-
-class _Version(msgspec.Struct, frozen=True):
+class RecordVersion(msgspec.Struct, frozen=True):
     """The one field that is read before the rest is believed."""
 
     version: int
@@ -131,7 +128,7 @@ def parse_trace(content: bytes, where: str) -> Trace:
         InputError: as `read_trace`.
     """
     try:
-        version = msgspec.json.decode(content, type=_Version).version
+        version = msgspec.json.decode(content, type=RecordVersion).version
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a whole trace.json", _reason(error), where, "Run the pipeline again") from error
     if version > TRACE_VERSION:

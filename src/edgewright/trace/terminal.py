@@ -57,14 +57,11 @@ from edgewright.trace.sentences.readiness import state_of
 
 def _figures(epoch: EpochRecord) -> list[tuple[str, str]]:
     """Head and value of the columns this epoch has figures for."""
-    cells = [("epoch", f"{epoch.epoch}"), ("loss", fraction(epoch.loss))]
-    if epoch.accuracy is not None:
-        cells.append(("acc.", fraction(epoch.accuracy)))
-    if epoch.validation_loss is not None:
-        cells.append(("val loss", fraction(epoch.validation_loss)))
-    if epoch.validation_accuracy is not None:
-        cells.append(("val acc", fraction(epoch.validation_accuracy)))
-    return cells
+    known = (
+        ("loss", epoch.loss), ("acc.", epoch.accuracy), ("val loss", epoch.validation_loss),
+        ("val acc", epoch.validation_accuracy),
+    )  # fmt: skip
+    return [("epoch", f"{epoch.epoch}"), *((head, fraction(value)) for head, value in known if value is not None)]
 
 
 def _row(cells: Sequence[str], heads: Sequence[str], observation: str, page: Page, style: str = "") -> RenderableType:
@@ -251,12 +248,6 @@ class TerminalTrace:
 
 def provenance_facts(provenance: Provenance) -> list[str]:
     """Return what is needed to build the same bytes again, hashes by their first digits."""
-    facts = [f"seed {provenance.seed}"]
-    for name, value in (
-        ("data", provenance.data_hash),
-        ("configuration", provenance.config_hash),
-        ("package", provenance.package_hash),
-    ):
-        if value:
-            facts.append(f"{name} {shorten(value, 12, '')}")
-    return [*facts, *([provenance.command] if provenance.command else [])]
+    hashes = {"data": provenance.data_hash, "configuration": provenance.config_hash, "package": provenance.package_hash}
+    known = [f"{name} {shorten(value, 12, '')}" for name, value in hashes.items() if value]
+    return [f"seed {provenance.seed}", *known, *([provenance.command] if provenance.command else [])]

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameEr
 from edgewright.schema.job import JobFigure, StepRecord
 
 C = TypeVar("C")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass
@@ -98,6 +100,13 @@ class Work:
             if not path.exists():
                 raise InputError("texts", "nothing there", str(path), _origins((path.name,)))
         return paths
+
+    def each(self, label: str, items: Iterable[T], count: int) -> Iterator[T]:
+        """Yield items, and say how many of `count` are done."""
+        with self.listener.doing(label, count) as advance:
+            for item in items:
+                yield item
+                advance(1)
 
     def new_folder(self, config: StepConfig) -> Path:
         """Make the folder of a step's files."""
@@ -205,9 +214,8 @@ class Process(NamedTuple):
         """Return memory and network use."""
         title = "memory of the whole process, Python and its libraries included"
         return (
-            JobFigure(name="memory", title=title, value=self.memory, unit="B"),
-            JobFigure(name="network", title="connections, look-ups and ports that it asked for", value=self.network,
-                      unit="1"),
+            JobFigure.of("memory", title, self.memory, "B"),
+            JobFigure.of("network", "connections, look-ups and ports that it asked for", self.network, "1"),
         )  # fmt: skip
 
 
@@ -229,10 +237,6 @@ def run_offline(arguments: Sequence[str | Path], lines: Sequence[str] = ()) -> P
             raise CheckFailedError(f"edgewright {' '.join(map(str, arguments[:2]))} ended with {message[-400:]}")
         network, resident = map(int, counted.read_text().split())
         return Process(written.read_text(encoding="utf-8"), 1024 * resident, network)
-
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def in_processes(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:

@@ -46,8 +46,8 @@ def _adapt(config: Config, work: Work) -> StepRecord:
             JobFigure.of_interval("before", "accuracy before", gains.before),
             JobFigure.of_interval("after", "accuracy after", gains.after),
             JobFigure.of_interval("gain", "gain", gains.gain),
-            JobFigure(name="worst", title=f"worst person after: {worst.name}", value=worst.after),
-            JobFigure(name="losers", title="people who lose more than a point", value=len(losers), unit="1"),
+            JobFigure.of("worst", f"worst person after: {worst.name}", worst.after),
+            JobFigure.of("losers", "people who lose more than a point", len(losers), "1"),
         ),
     )
 

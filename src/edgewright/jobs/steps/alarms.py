@@ -78,14 +78,14 @@ def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]
     called = np.flatnonzero(events)
     value, low, high = rate(int(false.sum()), hours)
     alarmed = Interval(value=value, low=low, high=high, method="Byar")
-    figures = [JobFigure(name="events", title=f"times {', '.join(alarms)} was said", value=int(events.sum()), unit="1")]
+    figures = [JobFigure.of("events", f"times {', '.join(alarms)} was said", int(events.sum()), "1")]
     if len(called):
         misses, calls, names = missed[called], events[called], [groups[row] for row in called]
         worst = int((misses / calls).argmax())
         figures += with_and_without("missed", "missed", names, worst, ratio(misses, calls), SHARE, joint=", ")
     figures += [
         JobFigure.of_interval("false_alarms", "false alarms an hour", alarmed, "1"),
-        JobFigure(name="hours", title="hours of other sound", value=hours, unit="1"),
+        JobFigure.of("hours", "hours of other sound", hours, "1"),
     ]
     each = "; ".join(
         f"{group} {lost:g} of {spoken:g}, {plural(int(wrong), 'false alarm')} in {length / 60:.3g} min"

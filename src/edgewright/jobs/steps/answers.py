@@ -191,10 +191,8 @@ def _answers(config: Config, work: Work) -> StepRecord:
         )
     figures += _lacking(manual, work)
     figures += [
-        JobFigure(name="index", title="index", value=path.stat().st_size, unit="B"),
-        JobFigure(
-            name="seconds", title="time of a question, median", value=float(np.median(answerable.seconds)), unit="s"
-        ),
+        JobFigure.of("index", "index", path.stat().st_size, "B"),
+        JobFigure.of("seconds", "time of a question, median", float(np.median(answerable.seconds)), "s"),
     ]
     return StepRecord(
         command="edgewright language index DOCUMENT... --out manual.index",

@@ -22,6 +22,7 @@ from edgewright.data.load import load_data
 from edgewright.data.picture_samples import read_pictures
 from edgewright.data.targets import as_text
 from edgewright.export.answering import load
+from edgewright.jobs.group_figures import share_of
 from edgewright.jobs.steps import Process, Step, StepConfig, Work, run_offline
 from edgewright.jobs.steps.few_shot import with_new_labels
 from edgewright.jobs.steps.forecast import Rows
@@ -29,7 +30,6 @@ from edgewright.language.forecasting.series import series_of
 from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import Choice, JobFigure, Mark, StepRecord, Stretch, Timeline
-from edgewright.training.metrics import SHARE, group_interval
 
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.str_]
@@ -157,9 +157,9 @@ def _checkout(config: Config, work: Work) -> StepRecord:
         ),
         figures=(
             *_shares(np.array(truth[confirmed:]), np.array(charged[confirmed:]), new),
-            JobFigure(name="p99", title="processor time of a picture, 99 of 100 within",
-                      value=float(np.quantile(seconds, 0.99)), unit="s"),
-            JobFigure(name="index", title="network and examples at the end of the day", value=size, unit="B"),
+            JobFigure.of("p99", "processor time of a picture, 99 of 100 within",
+                         float(np.quantile(seconds, 0.99)), "s"),
+            JobFigure.of("index", "network and examples at the end of the day", size, "B"),
             *Process("", max(process.memory for process in both), sum(process.network for process in both)).figures(),
         ),
         timeline=_timeline(baskets[customers:], truth, charged, new, config),
@@ -200,16 +200,13 @@ def _shares(truth: Texts, charged: Texts, new: Sequence[str]) -> list[JobFigure]
         names, given = truth[part], charged[part]
         if len(names):
             figures += [
-                _share(f"right{key}", f"{products} charged rightly", given == names, names),
-                _share(f"wrong{key}", f"{products} charged wrongly", (given != names) & (given != ""), names),
-                _share(f"asked{key}", f"{products} that the cashier is asked about", given == "", names),
+                share_of(f"right{key}", f"{products} charged rightly", given == names, names, "product"),
+                share_of(
+                    f"wrong{key}", f"{products} charged wrongly", (given != names) & (given != ""), names, "product"
+                ),
+                share_of(f"asked{key}", f"{products} that the cashier is asked about", given == "", names, "product"),
             ]
     return figures
-
-
-def _share(name: str, title: str, hits: NDArray[np.bool_], products: Texts) -> JobFigure:
-    interval = group_interval(products, lambda rows: float(hits[rows].mean()), by="product", within=SHARE)
-    return JobFigure.of_interval(name, title, interval)
 
 
 def _timeline(

@@ -92,11 +92,9 @@ def figures(score: CoachScore) -> tuple[JobFigure, ...]:
         JobFigure.of_interval("recall", "changed phones found", score.recall),
         JobFigure.of_interval("false_alarms", "right phones told as mistakes", score.false_alarms),
         JobFigure.of_interval("named", "phone that was said is the one named, of confused ones", score.named),
-        JobFigure(name="network", title="int8 network", value=score.network_bytes, unit="B"),
-        JobFigure(name="verdict", title="from the end of a word to its verdict, median", value=score.verdict_ms / 1000,
-                  unit="s"),
-        JobFigure(name="late_verdict", title="the same, 90 % of words within", value=score.late_verdict_ms / 1000,
-                  unit="s"),
+        JobFigure.of("network", "int8 network", score.network_bytes, "B"),
+        JobFigure.of("verdict", "from the end of a word to its verdict, median", score.verdict_ms / 1000, "s"),
+        JobFigure.of("late_verdict", "the same, 90 % of words within", score.late_verdict_ms / 1000, "s"),
     )  # fmt: skip
 
 

@@ -116,13 +116,11 @@ def _conversation(config: Config, work: Work) -> StepRecord:
     script = convert_table(read_toml(work.folder / config.script, "a script"), _Script, config.script)
     table = work.file_of(config.flow, "flow", "flow.toml")
     days: list[tuple[_Exchange, ...]] = []
-    with work.listener.doing("Talking to the manual", config.days) as advance:
-        for day in range(config.days):
-            rng = np.random.default_rng([config.seed, 41, day])
-            days.append(_held_day(table, _lines(script, manual.questions, manual.others, rng, config.script)))
-            advance(1)
-        shown = min(days, key=lambda exchanges: sum(exchange.right for exchange in exchanges))
-        process = run_offline(["language", "chat", table, "--json"], _typed(shown))
+    for day in work.each("Talking to the manual", range(config.days), config.days):
+        rng = np.random.default_rng([config.seed, 41, day])
+        days.append(_held_day(table, _lines(script, manual.questions, manual.others, rng, config.script)))
+    shown = min(days, key=lambda exchanges: sum(exchange.right for exchange in exchanges))
+    process = run_offline(["language", "chat", table, "--json"], _typed(shown))
     same = _transcript(process.output) == [_step(output) for exchange in shown for output in exchange.outputs]
     return _record(config, work, table, days, shown, process.figures(), same)
 
@@ -240,9 +238,8 @@ def _record(
         ),
         figures=(
             *figures,
-            JobFigure(name="p99", title="processor time of a turn, 99 of 100 within",
-                      value=float(np.quantile(seconds, 0.99)), unit="s"),
-            JobFigure(name="files", title="table, index and model on the device", value=files, unit="B"),
+            JobFigure.of("p99", "processor time of a turn, 99 of 100 within", float(np.quantile(seconds, 0.99)), "s"),
+            JobFigure.of("files", "table, index and model on the device", files, "B"),
             *measured,
         ),
         timeline=_timeline(shown, config.script),

@@ -64,11 +64,9 @@ def _detect(config: Config, work: Work) -> StepRecord:
         window = WindowSpec(samples=config.samples, step=config.step or config.samples // 2, rate=dataset.rate)
     names = sorted({_of(item) for item in dataset.recordings})
     judgements = []
-    with work.listener.doing("Judging the detector", len(names)) as advance:
-        for name in names:
-            fits, judges = _sides(dataset, name, len(names) > 1, config.later)
-            judgements.append(_judge(config, name, _watched(config, fits, window), _watched(config, judges, window)))
-            advance(1)
+    for name in work.each("Judging the detector", names, len(names)):
+        fits, judges = _sides(dataset, name, len(names) > 1, config.later)
+        judgements.append(_judge(config, name, _watched(config, fits, window), _watched(config, judges, window)))
     whole = _watched(config, dataset, window)
     fitted = fit_detector(whole, _kind(config, whole), request=ThresholdRequest(false_alarms=config.false_alarms))
     file = work.out / f"{config.step_name}.detector"
@@ -147,7 +145,7 @@ def _figures(judgements: list[_GroupCounts], events: int, hours: float) -> list[
         np.array([judgement.hours for judgement in judgements]),
     )
     known = np.array([judgement.counts.detected + judgement.counts.missed for judgement in judgements], np.float64)
-    figures = [JobFigure(name="events", title="events", value=events, unit="1")]
+    figures = [JobFigure.of("events", "events", events, "1")]
     if len(judgements) == 1:
         if events:
             figures.append(_alone("found", "events found", share(int(detected[0]), events), "Wilson", ""))

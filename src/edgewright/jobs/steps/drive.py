@@ -194,11 +194,7 @@ def _drive(config: Config, work: Work) -> StepRecord:
     limited = [task._replace(envelope=envelope, table=table) for task in bare]
     faulty = [task._replace(faults=config.faults) for task in limited[: config.faulty]]
     tasks = [*bare, *limited, *faulty]
-    driven = []
-    with work.listener.doing("Driving", len(tasks)) as advance:
-        for episode in in_processes(drive, tasks):
-            driven.append(episode)
-            advance(1)
+    driven = list(work.each("Driving", in_processes(drive, tasks), len(tasks)))
     count = config.episodes
     last = range(2 * count if faulty else count, len(tasks))
     weakened = max(last, key=lambda index: (driven[index].lost > 0, _weakened(driven[index])))
@@ -246,15 +242,15 @@ def _record(
                   interval=shares[0]),
         JobFigure(name="with", title="episodes with a collision, with the shield", value=crashes[1] / len(limited),
                   interval=shares[1]),
-        JobFigure(name="ratio", title="collisions with the shield to those without",
-                  value=crashes[1] / crashes[0] if crashes[0] else 0.0),
-        JobFigure(name="preventable", title="collisions that braking in time prevents", value=preventable, unit="1"),
-        JobFigure(name="p99", title="processor time of a decision, 99 of 100 within",
-                  value=float(np.percentile(seconds, 99)) * 1000, unit="ms"),
-        JobFigure(name="limited", title="decisions that the shield weakened", value=float(lowered.mean())),
-        JobFigure(name="exposed", title="decisions without perception outside the safe state", value=exposed, unit="1"),
-        JobFigure(name="speed_without", title="mean speed, no shield", value=speeds[0], unit="m/s"),
-        JobFigure(name="speed_with", title="mean speed, with the shield", value=speeds[1], unit="m/s"),
+        JobFigure.of("ratio", "collisions with the shield to those without",
+                     crashes[1] / crashes[0] if crashes[0] else 0.0),
+        JobFigure.of("preventable", "collisions that braking in time prevents", preventable, "1"),
+        JobFigure.of("p99", "processor time of a decision, 99 of 100 within",
+                     float(np.percentile(seconds, 99)) * 1000, "ms"),
+        JobFigure.of("limited", "decisions that the shield weakened", float(lowered.mean())),
+        JobFigure.of("exposed", "decisions without perception outside the safe state", exposed, "1"),
+        JobFigure.of("speed_without", "mean speed, no shield", speeds[0], "m/s"),
+        JobFigure.of("speed_with", "mean speed, with the shield", speeds[1], "m/s"),
     ]  # fmt: skip
     if faulty:
         figures.append(

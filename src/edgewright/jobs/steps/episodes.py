@@ -97,19 +97,15 @@ def _episodes(config: Config, work: Work) -> StepRecord:
     folder = work.new_folder(config)
     rows = crashed = 0
     counts: dict[str, int] = {}
-    with (
-        work.listener.doing("Planning", len(tasks)) as advance,
-        (folder / ROWS).open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        for task, episode in zip(tasks, in_processes(label, tasks), strict=True):
+    with (folder / ROWS).open("w", newline="", encoding="utf-8") as file:
+        writer, played = csv.writer(file), zip(tasks, in_processes(label, tasks), strict=True)
+        for task, episode in work.each("Planning", played, len(tasks)):
             if not rows:
                 writer.writerow([*episode.columns, TARGET, GROUP])
             for values, action in zip(episode.rows, episode.actions, strict=True):
                 writer.writerow([*(f"{value:.6g}" for value in values), action, f"seed {task.seed}"])
                 counts[action] = counts.get(action, 0) + 1
             rows, crashed = rows + len(episode.rows), crashed + episode.crashed
-            advance(1)
     # The steps behind read what this one wrote.
     work.data = folder / ROWS
     shares = ", ".join(f"{name} {percent(count / rows)}" for name, count in sorted(counts.items()))
@@ -121,7 +117,7 @@ def _episodes(config: Config, work: Work) -> StepRecord:
             f"{percent(config.explore)} of decisions are taken by chance, which ended {plural(crashed, 'episode')} "
             "badly.",
         ),
-        figures=(JobFigure(name="rows", title="labelled decisions", value=rows, unit="1"),),
+        figures=(JobFigure.of("rows", "labelled decisions", rows, "1"),),
         folder=folder.name,
     )
 

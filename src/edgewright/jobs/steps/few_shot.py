@@ -76,7 +76,7 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
         ),
         figures=(
             JobFigure.of_interval("right", f"right of {config.labels} new labels", figure),
-            JobFigure(name="worst", title=f"worst new label: {worst}", value=float(np.mean(right[worst]))),
+            JobFigure.of("worst", f"worst new label: {worst}", float(np.mean(right[worst]))),
         ),
         folder=folder.name,
     )  # fmt: skip

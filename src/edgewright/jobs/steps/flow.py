@@ -74,7 +74,7 @@ def _flow(config: Config, work: Work) -> StepRecord:
         ),
         figures=(
             JobFigure.of_interval("reached", "questions that are looked up", reached),
-            JobFigure(name="worst", title=f"the same in state {lowest}", value=worst),
+            JobFigure.of("worst", f"the same in state {lowest}", worst),
             JobFigure.of_interval("answered", "answered from the right section", answered),
             *intents,
         ),

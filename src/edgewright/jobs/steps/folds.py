@@ -60,12 +60,10 @@ def _folds(config: Config, work: Work) -> StepRecord:
     labels: tuple[str, ...] = ()
     judged_groups: list[_Group] = []
     names = _groups(ran, config.folds)
-    with work.listener.doing("Leaving groups out", config.folds) as advance:
-        for fold in range(config.folds):
-            with tempfile.TemporaryDirectory(prefix="edgewright-folds-") as room:
-                labels, some = _fold(config, ran, names[fold :: config.folds], Path(room))
-            judged_groups += some
-            advance(1)
+    for fold in work.each("Leaving groups out", range(config.folds), config.folds):
+        with tempfile.TemporaryDirectory(prefix="edgewright-folds-") as room:
+            labels, some = _fold(config, ran, names[fold :: config.folds], Path(room))
+        judged_groups += some
     judged_groups.sort(key=lambda group: group.name)
     classes = class_names(labels, config.classes, f"{work.folder.name} job.toml, classes")
     whole = GroupAnswers(
@@ -155,7 +153,7 @@ def _calibrated(
         lambda rows: float(after.accuracies[rows].mean()), (0.0, 1.0),
     )  # fmt: skip
     losers = [name for name, gain in zip(names, gains.tolist(), strict=True) if gain < -POINT]
-    figures += [mean, JobFigure(name="losers", title="groups that lose more than a point", value=len(losers), unit="1")]
+    figures += [mean, JobFigure.of("losers", "groups that lose more than a point", len(losers), "1")]
     lost = f"worse by more than a point: {', '.join(losers)}" if losers else "nobody loses more than a point"
     used = sum(group.learned for group in groups)
     return figures, f"The learned layer answers for {used} of {len(names)} groups after {seconds} of labels; {lost}"

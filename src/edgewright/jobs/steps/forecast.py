@@ -111,13 +111,13 @@ def _forecast(config: Config, work: Work) -> StepRecord:
     command = f"edgewright forecast DATA.csv --column {series.column} --horizon {config.horizon}"
     figures = (
             JobFigure.of_interval("ratio", "error in units of the best naive forecast", ratio, "1"),
-            JobFigure(name="mae", title="mean absolute error", value=float(judgement.errors.mean()), unit="1"),
-            JobFigure(name="naive_mae", title=f"of the best naive forecast: {judgement.naive_name}",
-                      value=float(judgement.naive.mean()), unit="1"),
-            JobFigure(name="mase", title="MASE", value=scores["mase"], unit="1"),
+            JobFigure.of("mae", "mean absolute error", float(judgement.errors.mean()), "1"),
+            JobFigure.of("naive_mae", f"of the best naive forecast: {judgement.naive_name}",
+                         float(judgement.naive.mean()), "1"),
+            JobFigure.of("mase", "MASE", scores["mase"], "1"),
             *(
-                JobFigure(name=f"covered_{row['level']:g}", title=f"values within the {row['level']:g} % interval",
-                          value=row["held"] / row["of"])
+                JobFigure.of(f"covered_{row['level']:g}", f"values within the {row['level']:g} % interval",
+                             row["held"] / row["of"])
                 for row in scores["coverage"]
             ),
     )  # fmt: skip

@@ -13,14 +13,14 @@ from edgewright.core.files import write_atomic
 from edgewright.core.formatting import percent, plural
 from edgewright.core.package import around, read_package, write_package
 from edgewright.core.predictor import package_path
+from edgewright.jobs.group_figures import share_of
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
 from edgewright.schema.package import IntervalSpec
-from edgewright.training.metrics import SHARE, group_interval
+from edgewright.training.metrics import group_interval
 from edgewright.workflows.intervals import BINS, FoldRequest, band_of, forecast_folds
 
 Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 FOLDS, BAND = "folds.json", "intervals.json"
 
 
@@ -81,12 +81,12 @@ def _intervals(config: Config, work: Work) -> StepRecord:
             f"{folder.name}/{package} carries the intervals: predictions come with them.",
         ),
         figures=(
-            _figure("coverage", f"truth inside intervals of {percent(config.level)}", covered, groups),
-            _figure("coverage_near", "the same, of the lower half of the amounts", covered[near], groups[near]),
-            _figure("coverage_far", "the same, of the upper half", covered[~near], groups[~near]),
-            JobFigure(name="width", title="mean width", value=float((high - low).mean()), unit="1"),
+            share_of("coverage", f"truth inside intervals of {percent(config.level)}", covered, groups),
+            share_of("coverage_near", "the same, of the lower half of the amounts", covered[near], groups[near]),
+            share_of("coverage_far", "the same, of the upper half", covered[~near], groups[~near]),
+            JobFigure.of("width", "mean width", float((high - low).mean()), "1"),
             _rmse(truth - forecasts, groups),
-            JobFigure(name="groups", title="groups that judge", value=len(shares), unit="1"),
+            JobFigure.of("groups", "groups that judge", len(shares), "1"),
         ),
         charts=(_chart(middle, groups, rows, truth, low, high),),
         folder=folder.name,
@@ -102,11 +102,6 @@ def _write_package(run: Path, folder: Path, spec: IntervalSpec, groups: int) -> 
     manifest = msgspec.structs.replace(package.manifest, interval=spec, provenance=provenance)
     write_package(folder / path.name, manifest, package.files)
     return path.name
-
-
-def _figure(name: str, title: str, covered: Flags, groups: NDArray[np.str_]) -> JobFigure:
-    interval = group_interval(groups, lambda rows: float(covered[rows].mean()), within=SHARE)
-    return JobFigure.of_interval(name, title, interval)
 
 
 def _rmse(errors: Array, groups: NDArray[np.str_]) -> JobFigure:

@@ -64,10 +64,8 @@ def _law(config: Config, work: Work) -> StepRecord:
         ),
         figures=(
             JobFigure.of_interval("inside", "splits whose loss at twice the data lies in the 90 % interval", kept),
-            JobFigure(name="bits", title=f"bits per byte with all data of {learner.name}", value=whole.mean,
-                      unit="bits"),
-            JobFigure(name="exponent", title="exponent of the law, mean of the splits",
-                      value=float(np.mean(exponents)), unit="1"),
+            JobFigure.of("bits", f"bits per byte with all data of {learner.name}", whole.mean, "bits"),
+            JobFigure.of("exponent", "exponent of the law, mean of the splits", float(np.mean(exponents)), "1"),
             JobFigure.of_interval(
                 "predicted", f"bits per byte of {learner.name} promised at {ahead.at:,.0f} characters",
                 ahead.predicted, "bits",
@@ -95,10 +93,8 @@ def _figures(name: str, check: CurveRecord) -> list[JobFigure]:
     return [
         JobFigure.of_interval("predicted_wide", f"bits per byte of {name} promised at {size} by smaller networks",
                               check.predicted, "bits"),
-        JobFigure(name="measured_wide", title=f"bits per byte of {name} at {size}", value=check.measured or 0.0,
-                  unit="bits"),
-        JobFigure(name="exponent_wide", title="exponent of the law of parameters", value=check.exponent.value,
-                  unit="1"),
+        JobFigure.of("measured_wide", f"bits per byte of {name} at {size}", check.measured or 0.0, "bits"),
+        JobFigure.of("exponent_wide", "exponent of the law of parameters", check.exponent.value, "1"),
     ]  # fmt: skip
 
 

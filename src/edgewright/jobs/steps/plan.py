@@ -77,7 +77,7 @@ def _plan(config: Config, work: Work) -> StepRecord:
             _figure("unused", f"{clock.unit} of life given away", plans, clock),
             _failed("failed_by_age", "the same by a fixed age: failed", ages),
             _figure("unused_by_age", f"by a fixed age: {clock.unit} given away", ages, clock),
-            JobFigure(name="late", title="windows that close before they open", value=len(late) / len(plans)),
+            JobFigure.of("late", "windows that close before they open", len(late) / len(plans)),
         ),
         timeline=_life(folds, example, config.risk, clock),
         charts=(_chart(plans, clock),),

@@ -102,25 +102,21 @@ def _practice(config: Config, work: Work) -> StepRecord:
     log = work.out / config.step_name
     read: list[_Sentence] = []
     moment = datetime.now().astimezone()
-    with work.listener.doing("Reading sentences to the coach", len(takes)) as advance:
-        for number, take in enumerate(takes):
-            sound = read_sound(sounds[take.name])
-            sentence = _sentence(coach, take, sound, np.random.default_rng([config.seed, 31, number]))
-            if sentence is not None:
-                read.append(sentence)
-                moment += timedelta(seconds=sentence.seconds + config.pause)
-                keep(log, Reading(text=take.text, words=sentence.verdicts), sound, moment)
-            advance(1)
-        if not read:
-            raise InputError("a sentence of which all words are heard", "none", str(folder))
-        opener = read[0].take
-        process = run_offline([
-            "coach", "listen", file, opener.text, "--wav", sounds[opener.name], "--lexicon", lexicon_file(folder),
-        ])  # fmt: skip
+    for number, take in work.each("Reading sentences to the coach", enumerate(takes), len(takes)):
+        sound = read_sound(sounds[take.name])
+        sentence = _sentence(coach, take, sound, np.random.default_rng([config.seed, 31, number]))
+        if sentence is not None:
+            read.append(sentence)
+            moment += timedelta(seconds=sentence.seconds + config.pause)
+            keep(log, Reading(text=take.text, words=sentence.verdicts), sound, moment)
+    if not read:
+        raise InputError("a sentence of which all words are heard", "none", str(folder))
+    opener = read[0].take
+    process = run_offline([
+        "coach", "listen", file, opener.text, "--wav", sounds[opener.name], "--lexicon", lexicon_file(folder),
+    ])  # fmt: skip
     kept = sum(path.stat().st_size for path in log.iterdir())
-    log_figure = JobFigure(
-        name="log", title=f"log of {plural(len(read), 'sentence')}, with sound", value=kept, unit="B"
-    )
+    log_figure = JobFigure.of("log", f"log of {plural(len(read), 'sentence')}, with sound", kept, "B")
     return _record(config, work, read, len(takes) - len(read), (log_figure, *process.figures()))
 
 
@@ -176,15 +172,13 @@ def _record(
             f"edgewright coach progress {log_path} prints its days.",
         ),
         figures=(
-            JobFigure(name="words", title="words read", value=sum(sentence.words for sentence in read), unit="1"),
+            JobFigure.of("words", "words read", sum(sentence.words for sentence in read), "1"),
             *share(0),
             *share(2),
-            JobFigure(name="delay", title="from the end of a word to its verdict, median",
-                      value=float(np.median(delays)), unit="s"),
-            JobFigure(name="late", title="the same, 90 % of words within", value=float(np.quantile(delays, 0.9)),
-                      unit="s"),
-            JobFigure(name="busy", title="processor time of a second of sound, Python on one core of this machine",
-                      value=sum(sentence.busy for sentence in read) / seconds, unit="s"),
+            JobFigure.of("delay", "from the end of a word to its verdict, median", float(np.median(delays)), "s"),
+            JobFigure.of("late", "the same, 90 % of words within", float(np.quantile(delays, 0.9)), "s"),
+            JobFigure.of("busy", "processor time of a second of sound, Python on one core of this machine",
+                         sum(sentence.busy for sentence in read) / seconds, "s"),
             *measured,
         ),
         timeline=_timeline([sentence for sentence in read if sentence in shown], config.pause),

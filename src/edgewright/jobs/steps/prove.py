@@ -40,7 +40,7 @@ def _prove(config: Config, work: Work) -> StepRecord:
     return StepRecord(
         command=f"edgewright prove {folder.name} --rows {config.rows}{device}",
         says=(f"{plural(pairs, 'pair')} of {len(record.forms)} forms {word}.{broken}", *absent),
-        figures=(JobFigure(name="pairs", title="pairs compared", value=pairs, unit="1"),),
+        figures=(JobFigure.of("pairs", "pairs compared", pairs, "1"),),
         passed=record.passed,
     )  # fmt: skip
 

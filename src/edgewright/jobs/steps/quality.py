@@ -64,14 +64,12 @@ def _quality(config: Config, work: Work) -> StepRecord:
     if len(windows) < 2:
         raise InputError("at least two groups: each judges a gate of the others", str(len(windows)), dataset.name)
     refused_shares: dict[str, list[float]] = {name: [] for name in ("refused", *FAULTS)}
-    with work.listener.doing("Judging the gate", len(windows)) as advance:
-        for number, (name, mine) in enumerate(windows.items()):
-            others = np.concatenate([group_windows for other, group_windows in windows.items() if other != name])
-            gate, units = _fit(others, config.refused), _units(others)
-            refused_shares["refused"].append(gate.refuses(mine))
-            for fault in FAULTS:
-                refused_shares[fault].append(gate.refuses(damaged(mine, fault, units, rate, seed=number)))
-            advance(1)
+    for number, (name, mine) in work.each("Judging the gate", enumerate(windows.items()), len(windows)):
+        others = np.concatenate([group_windows for other, group_windows in windows.items() if other != name])
+        gate, units = _fit(others, config.refused), _units(others)
+        refused_shares["refused"].append(gate.refuses(mine))
+        for fault in FAULTS:
+            refused_shares[fault].append(gate.refuses(damaged(mine, fault, units, rate, seed=number)))
     everything = np.concatenate(list(windows.values()))
     file = work.out / f"{config.step_name}.detector"
     size = _write(file, _fit(everything, config.refused), dataset, WindowSpec(

@@ -7,11 +7,11 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from edgewright.jobs.group_figures import share_of
 from edgewright.jobs.steps import Step, Work
 from edgewright.jobs.steps.forecast import JobSeries, SeriesConfig, read_job_series
 from edgewright.language.forecasting.reorder import Served, served
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, Mark, StepRecord, Stretch, Timeline
-from edgewright.training.metrics import SHARE, group_interval
 
 # Lead times that the shelf is drawn for.
 _LEADS = 14
@@ -33,7 +33,7 @@ def _reorder(config: Config, work: Work) -> StepRecord:
         service = served(series.values, series.start, series.request, config.service / 100)
     blocks = (service.origins - series.start) // max([1, *series.request.seasons])
     enough = service.served
-    share = group_interval(blocks, lambda rows: float(enough[rows].mean()), by="season", within=SHARE)
+    share = share_of("service", "lead times served", enough, blocks, "season")
     over = service.points - service.demand.came
     return StepRecord(
         command=f"edgewright forecast reorder DATA.csv --column {series.column} --lead {config.horizon} "
@@ -43,12 +43,12 @@ def _reorder(config: Config, work: Work) -> StepRecord:
             f"times that overlap, in {len(np.unique(blocks))} seasons that chose nothing.",
         ),
         figures=(
-            JobFigure.of_interval("service", "lead times served", share),
-            JobFigure(name="gap", title=f"distance from the {config.service:g} % asked for",
-                      value=abs(share.value - config.service / 100)),
-            JobFigure(name="stock", title="re-order point, mean", value=float(service.points.mean()), unit="1"),
-            JobFigure(name="demand", title="demand, mean", value=float(service.demand.came.mean()), unit="1"),
-            JobFigure(name="left", title="left at the end, mean", value=float(over[enough].mean()), unit="1"),
+            share,
+            JobFigure.of("gap", f"distance from the {config.service:g} % asked for",
+                         abs(share.value - config.service / 100)),
+            JobFigure.of("stock", "re-order point, mean", float(service.points.mean()), "1"),
+            JobFigure.of("demand", "demand, mean", float(service.demand.came.mean()), "1"),
+            JobFigure.of("left", "left at the end, mean", float(over[enough].mean()), "1"),
         ),
         timeline=_shelf(series, service, config.horizon),
         charts=(_chart(series, service),),

@@ -124,11 +124,8 @@ def _replay(config: Config, work: Work) -> StepRecord:
     configured = _settings(work.folder / config.device, ran)
     names = [column.name for column in dataset.columns]
     shapes = {name: _columns_of(name, names, f"{work.folder.name} job.toml signals") for name in config.signals}
-    tapes = []
-    with work.listener.doing("Replaying recordings", len(parts)) as advance:
-        for recording, part in parts:
-            tapes.append(_played(recording, part, dataset, configured))
-            advance(1)
+    shown = work.each("Replaying recordings", parts, len(parts))
+    tapes = [_played(recording, part, dataset, configured) for recording, part in shown]
     return _record(config, ran, tapes, shapes)
 
 
@@ -299,7 +296,7 @@ def _alarm_figures(tapes: Sequence[_Tape], alarms: Sequence[str], tolerance: flo
     missed = events - detected
     loudest, hourly = int((false / hours).argmax()), ratio(false, hours)
     return [
-        JobFigure(name="events", title=f"events of {', '.join(alarms)}", value=int(events.sum()), unit="1"),
+        JobFigure.of("events", f"events of {', '.join(alarms)}", int(events.sum()), "1"),
         *with_and_without(
             "missed", "events missed", groups, int(missed.argmax()), ratio(missed, events), SHARE, joint=", "
         ),

@@ -67,7 +67,7 @@ def figures(trace: Trace, classes: Sequence[str] = ()) -> tuple[JobFigure, ...]:
             reported.append(JobFigure.of_interval("int8_accuracy", "accuracy in int8", form.accuracy))
         if form.name != shipped:
             continue
-        reported.append(JobFigure(name="weights", title=f"{form.name} weights", value=form.weight_bytes, unit="B"))
+        reported.append(JobFigure.of("weights", f"{form.name} weights", form.weight_bytes, "B"))
         if form.device_flash is not None:
             reported.append(JobFigure.of_interval("flash", "whole program, estimated", form.device_flash, "B"))
     return tuple(reported)
@@ -89,14 +89,13 @@ def _evaluation_figures(record: EvaluationRecord, classes: Sequence[str]) -> lis
     groups = [(row.accuracy, row.group) for row in record.groups if row.accuracy is not None]
     if len(groups) > 1:
         worst, name = min(groups)
-        figures.append(JobFigure(name="worst", title=f"accuracy of the worst of {len(groups)}: {name}", value=worst))
+        figures.append(JobFigure.of("worst", f"accuracy of the worst of {len(groups)}: {name}", worst))
     named = class_names(record.labels, classes, "classes of the step")
     answers = judged_of(record.labels, record.groups, record.samples)
     if answers is None:
         shares = {row.label: row.f1 for row in record.classes}
         figures += [
-            JobFigure(name=name, title=f"F1 of {label}", value=shares[label])
-            for name, label in zip(named, classes, strict=True)
+            JobFigure.of(name, f"F1 of {label}", shares[label]) for name, label in zip(named, classes, strict=True)
         ]
         return figures + error_figures(record.groups)
     known = {figure.name for figure in figures}

@@ -267,9 +267,9 @@ def _shield(config: Config, work: Work) -> StepRecord:
         command=f"edgewright jobs run {work.folder.name}",
         says=tuple(says),
         figures=(
-            JobFigure(name="states", title="states checked", value=check.states, unit="1"),
-            JobFigure(name="transitions", title="transitions checked", value=check.transitions, unit="1"),
-            JobFigure(name="broken", title="transitions into a collision", value=len(check.broken), unit="1"),
+            JobFigure.of("states", "states checked", check.states, "1"),
+            JobFigure.of("transitions", "transitions checked", check.transitions, "1"),
+            JobFigure.of("broken", "transitions into a collision", len(check.broken), "1"),
         ),
         folder=folder.name,
         passed=not check.broken,

@@ -64,7 +64,7 @@ def _streams(config: Config, work: Work) -> StepRecord:
         figures=(
             *with_and_without("score", "score of early alarms", names, int(scores.argmin()), over[0], unit="1"),
             over_groups("gaussian", "the same of a windowed Gaussian", np.arange(len(names)), over[1], unit="1"),
-            JobFigure(name="worst", title="score of the worst family", value=float(scores.min()), unit="1"),
+            JobFigure.of("worst", "score of the worst family", float(scores.min()), "1"),
         ),
     )
 

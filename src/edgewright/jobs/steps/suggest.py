@@ -60,15 +60,13 @@ def _suggest(config: Config, work: Work) -> StepRecord:
     for text in config.examples:
         words = ", ".join(f"{item.word} ({item.chance:.0%})" for item in suggest(trained.model, text))
         says.append(f"“{text}” is completed by {words or 'no word'}.")
-    figures = [JobFigure(name="bytes", title="bytes of the model", value=float(chosen.bytes), unit="B")]
+    figures = [JobFigure.of("bytes", "bytes of the model", float(chosen.bytes), "B")]
     for item in trained.results:
         key = item.name.replace(" ", "_") if item is not chosen else "chosen"
         if item.bits is not None:
             figures.append(JobFigure.of_interval(f"{key}_bits", f"bits per byte, {item.name}", item.bits, "bits"))
         if item.saved is not None:
-            figures.append(
-                JobFigure(name=f"{key}_saved", title=f"keystrokes saved, {item.name}", value=item.saved.share)
-            )
+            figures.append(JobFigure.of(f"{key}_saved", f"keystrokes saved, {item.name}", item.saved.share))
     return StepRecord(
         command=f"edgewright language train-text {config.texts or 'TEXTS'} --out {name}.text --size {config.size}",
         says=tuple(says),

@@ -87,15 +87,12 @@ def _typing(config: Config, work: Work) -> StepRecord:
         return suggestions
 
     typed, by_search = [], []
-    with work.listener.doing("Typing sentences", len(passages)) as advance:
-        for before, passage in passages:
-            typed.append(_typed(before, passage, on_device))
-            by_search.append(_typed(before, passage, by_model(model)))
-            advance(1)
-        lines = [before + passage[: word.begin + word.typed]
-                 for (before, passage), words in zip(passages, typed, strict=True) for word in words]  # fmt: skip
-        lines = [line.replace("\n", " ") for line in lines]
-        process = run_offline(["language", "suggest", "--model", file], lines)
+    for before, passage in work.each("Typing sentences", passages, len(passages)):
+        typed.append(_typed(before, passage, on_device))
+        by_search.append(_typed(before, passage, by_model(model)))
+    lines = [(before + passage[: word.begin + word.typed]).replace("\n", " ")
+             for (before, passage), words in zip(passages, typed, strict=True) for word in words]  # fmt: skip
+    process = run_offline(["language", "suggest", "--model", file], lines)
     middle = sorted(range(len(typed)), key=lambda number: _saved(typed[number]))[len(typed) // 2]
     every = [word for words in typed for word in words]
     return StepRecord(
@@ -111,9 +108,9 @@ def _typing(config: Config, work: Work) -> StepRecord:
             _share("chosen", "words that are chosen", typed, lambda words: _mean([word.chosen for word in words])),
             _share("next_word", "words that are chosen before their first character", typed,
                    lambda words: _mean([word.chosen and not word.typed for word in words])),
-            JobFigure(name="p99", title="processor time of three suggestions, Python, 99 of 100 within",
-                      value=float(np.quantile(seconds, 0.99)), unit="s"),
-            JobFigure(name="model", title="model on the device", value=file.stat().st_size, unit="B"),
+            JobFigure.of("p99", "processor time of three suggestions, Python, 99 of 100 within",
+                         float(np.quantile(seconds, 0.99)), "s"),
+            JobFigure.of("model", "model on the device", file.stat().st_size, "B"),
             *process.figures(),
         ),
         timeline=_timeline(passages[middle][1], typed[middle], config.key_s),

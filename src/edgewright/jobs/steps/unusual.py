@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
+from edgewright.jobs.group_figures import share_of
 from edgewright.jobs.steps import Step, Work
 from edgewright.jobs.steps.forecast import JobSeries, Rows, SeriesConfig, read_job_series
 from edgewright.language.forecasting.judging import judge_forecast
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
-from edgewright.training.metrics import SHARE, group_interval
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def _unusual(config: Config, work: Work) -> StepRecord:
     flagged = np.abs(errors_now).max(axis=1) > limit
     forecasts, came = judging
     season = max([1, *series.request.seasons]) // config.horizon or 1
-    figures = [JobFigure(name="unusual", title=f"unusual days of {len(came)}", value=int(flagged.sum()), unit="1")]
+    figures = [JobFigure.of("unusual", f"unusual days of {len(came)}", int(flagged.sum()), "1")]
     if not flagged.all():
         figures += [
             _planted(name, title, errors(forecasts, planted(forecasts, came, config.rows, times), config.rows),
@@ -104,8 +104,7 @@ def _planted(
 ) -> JobFigure:
     detected = np.abs(errors_then).max(axis=1)[among] > limit
     weeks = (np.arange(len(among)) // season)[among]
-    share = group_interval(weeks, lambda part: float(detected[part].mean()), by="season", within=SHARE)
-    return JobFigure.of_interval(name, f"{title} (made up)", share)
+    return share_of(name, f"{title} (made up)", detected, weeks, "season")
 
 
 def _day_text(

@@ -175,11 +175,10 @@ def _voices(config: Config, work: Work, samples: int) -> list[_Sound]:
         raise InputError("other words", got, str(path))
     words = [config.word, *others]
     sounds: list[_Sound] = []
-    with work.listener.doing("Saying words", len(words)) as advance:
-        for word, spoken in zip(words, in_processes(partial(_spoken, config), words), strict=True):
-            label = word if config.separate or word == config.word else OTHER
-            sounds += [_Sound(label, voice, values, synthetic=True) for voice, values in spoken]
-            advance(1)
+    said = in_processes(partial(_spoken, config), words)
+    for word, spoken in work.each("Saying words", zip(words, said, strict=True), len(words)):
+        label = word if config.separate or word == config.word else OTHER
+        sounds += [_Sound(label, voice, values, synthetic=True) for voice, values in spoken]
     long = np.mean([len(sound.values) > samples for sound in sounds if sound.label == config.word])
     if long > 0.1:
         expected = f"a wake word of at most {samples / config.rate:.3g} s, the length of the window"
@@ -398,7 +397,7 @@ def _record(
     command = f"edgewright synth speech {config.word} --speakers {config.speakers} --rate {config.rate}"
     return StepRecord(
         command=f"{command} --copies {config.repeats} --out words", says=tuple(says), folder=folder,
-        figures=(JobFigure(name="words", title="recorded and synthetic words", value=len(sounds), unit="1"),),
+        figures=(JobFigure.of("words", "recorded and synthetic words", len(sounds), "1"),),
     )  # fmt: skip
 
 

@@ -15,13 +15,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.schema.coach import Day, Reading, WordVerdict
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
-from edgewright.studio.paths import below
+from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
+from edgewright.studio.paths import below, files_below
 from edgewright.studio.recordings import delete_recording
 
 _WIDTH, _WAVE, _PHONES, _WORDS = 960.0, 110.0, 22.0, 20.0
@@ -85,7 +84,7 @@ def _words(words: Sequence[WordVerdict], scale: float) -> Iterator[str]:
         )
 
 
-_ENDING, _DEPTH = ".coach", 4
+_ENDING = ".coach"
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,39}", re.ASCII)
 # Seconds of a sentence, and samples that are heard at once.
 _LONGEST_S, _PIECE = 60, 800
@@ -97,13 +96,7 @@ def _part(name: str) -> Any:  # noqa: ANN401 - loaded when a coach is asked: a s
 
 
 def _list(request: Request, problem: str = "", *, status: int = 200) -> Response:
-    root = studio_of(request).folder
-    coaches = sorted(
-        path.relative_to(root).as_posix()
-        for depth in range(1, _DEPTH)
-        for path in root.glob("*/" * (depth - 1) + f"*{_ENDING}")
-        if path.is_file() and not path.name.startswith(".")
-    )
+    coaches = [place for place, _ in files_below(studio_of(request).folder, f"*{_ENDING}")]
     return render(request, "coach_list.html", status=status, title="Coach", coaches=coaches, problem=problem)
 
 
@@ -181,14 +174,4 @@ def _page(
     )  # fmt: skip
 
 
-PAGE = Page(
-    routes=(
-        Route("/coach", page_of(_list), methods=["GET"]),
-        Route("/coach", form_of(_train), methods=["POST"]),
-        Route("/coach/{file:path}", page_of(_show), methods=["GET"]),
-        Route("/coach/{file:path}", form_of(_listen), methods=["POST"]),
-    ),
-    tab="Coach",
-    rank=29,
-    address="/coach",
-)
+PAGE = Page({"/coach": (_list, _train), "/coach/{file:path}": (_show, _listen)}, tab="Coach", rank=29, address="/coach")

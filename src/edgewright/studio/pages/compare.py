@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.lesson import Heading
 from edgewright.schema.trace import Trace
-from edgewright.studio.frame import Page, error_text, page_of, render, studio_of
+from edgewright.studio.frame import Page, error_text, render, studio_of
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.summaries import Summary
 from edgewright.trace.compare import Entry, compare, comparison_blocks
@@ -60,4 +59,4 @@ def comparable(request: Request, chosen: Sequence[str]) -> list[Summary]:
     return sorted(known, key=lambda run: run.started, reverse=True)[:_MAX_OFFERED]
 
 
-PAGE = Page(routes=(Route("/compare", page_of(_answer), methods=["GET"]),), tab="Compare", rank=30, address="/compare")
+PAGE = Page({"/compare": (_answer,)}, tab="Compare", rank=30, address="/compare")

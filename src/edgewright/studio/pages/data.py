@@ -8,12 +8,11 @@ from typing import Any, cast
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.data.contract import SINGLE_FILES
 from edgewright.data.sources.folder import reader_of
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.frame import Page, error_text, page_of, render, studio_of
+from edgewright.studio.frame import Page, error_text, render, studio_of
 from edgewright.studio.paths import RECORD, below
 from edgewright.studio.view.data_cache import Shelf
 from edgewright.studio.view.data_sources import KEYS, DataRequest, Origin, at_path, editable, of_run
@@ -107,24 +106,9 @@ def _mistaken(request: Request, error: EdgewrightError) -> Response:
     location, kind = str(request.path_params["place"]).strip("/"), str(request.path_params["kind"])
     record = {key: request.query_params.get(key, "") for key in (*KEYS, "window", "step")}
     return render(
-        request,
-        "data_mistaken.html",
-        status=400,
-        title=f"Data: {location}",
-        message=error_text(error),
-        location=location,
-        kind=kind,
-        options=record,
-        origin_keys=KEYS,
-    )
+        request, "data_mistaken.html", status=400, title=f"Data: {location}", message=error_text(error),
+        location=location, kind=kind, options=record, origin_keys=KEYS,
+    )  # fmt: skip
 
 
-PAGE = Page(
-    routes=(
-        Route("/data", page_of(_index), methods=["GET"]),
-        Route("/data/{kind:str}/{place:path}", page_of(_answer), methods=["GET"]),
-    ),
-    tab="Data",
-    rank=25,
-    address="/data",
-)
+PAGE = Page({"/data": (_index,), "/data/{kind:str}/{place:path}": (_answer,)}, tab="Data", rank=25, address="/data")

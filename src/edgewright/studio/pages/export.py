@@ -11,7 +11,6 @@ from pathlib import Path
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
@@ -20,7 +19,7 @@ from edgewright.export.subject import package_subject, read_subject
 from edgewright.pipeline.cost.footprint import form_footprint
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, text_of
+from edgewright.studio.frame import Page, error_text, render, run_of, text_of
 
 
 @dataclass(frozen=True)
@@ -128,10 +127,4 @@ def _download(name: str, content: bytes) -> Response:
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
-PAGE = Page(
-    routes=(
-        Route("/export/{run:path}", page_of(_page), methods=["GET"]),
-        Route("/export/{run:path}", form_of(_write), methods=["POST"]),
-    ),
-    rank=94,
-)
+PAGE = Page({"/export/{run:path}": (_page, _write)}, rank=94)

@@ -17,7 +17,6 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgewright.fleet.protocol.plans.reasons import ACTS, reason
 from edgewright.schema.errors import InputError
@@ -340,11 +339,11 @@ class _address:  # noqa: N801 - called like a function by the template
 
 
 PAGE = Page(
-    routes=(
-        Route("/fleet", fleet_page(_answer), methods=["GET"]),
-        Route("/fleet/attention", fleet_page(_attention), methods=["GET"]),
-        Route("/fleet/versions", fleet_page(_versions), methods=["GET"]),
-    ),
+    {
+        "/fleet": (fleet_page(_answer),),
+        "/fleet/attention": (fleet_page(_attention),),
+        "/fleet/versions": (fleet_page(_versions),),
+    },
     tab="Fleet",
     rank=28,
     address="/fleet",

@@ -11,7 +11,6 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.core.predictor import package_path
 from edgewright.fleet.protocol.plans.detection import sentences
@@ -19,7 +18,7 @@ from edgewright.fleet.protocol.plans.options import PlanOptions, preview_of
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_api import NewToken, Overview, TokenMade
 from edgewright.schema.fleet_watch import RolloutSeen, StageDetection, StartRollout
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.pages.fleet import (
     OPERATIONS,
     field_line,
@@ -196,16 +195,13 @@ def _rolled(request: Request, api: ApiClient, form: FormData) -> Response:
 
 
 PAGE = Page(
-    routes=(
-        Route("/fleet/new", page_of(no_fleet), methods=["GET"]),
-        Route("/fleet/new", form_of(_create), methods=["POST"]),
-        Route("/fleet/open", form_of(_open), methods=["POST"]),
-        Route("/fleet/practice", form_of(_practise), methods=["POST"]),
-        Route("/fleet/token", fleet_form(_token), methods=["POST"]),
-        Route("/fleet/publish", fleet_page(_publish), methods=["GET"]),
-        Route("/fleet/publish", fleet_form(_published), methods=["POST"]),
-        Route("/fleet/roll-out", fleet_page(_roll), methods=["GET"]),
-        Route("/fleet/roll-out", fleet_form(_rolled), methods=["POST"]),
-    ),
+    {
+        "/fleet/new": (no_fleet, _create),
+        "/fleet/open": (None, _open),
+        "/fleet/practice": (None, _practise),
+        "/fleet/token": (None, fleet_form(_token)),
+        "/fleet/publish": (fleet_page(_publish), fleet_form(_published)),
+        "/fleet/roll-out": (fleet_page(_roll), fleet_form(_rolled)),
+    },
     rank=70,
 )

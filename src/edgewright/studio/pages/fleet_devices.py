@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.core.measures import columns, meaning, measures
 from edgewright.schema.boards import WORDS
@@ -168,11 +167,10 @@ def _answer(request: Request, api: ApiClient) -> Response:
 
 
 PAGE = Page(
-    routes=(
-        Route("/fleet/devices", fleet_page(_answer), methods=["GET"]),
-        Route("/fleet/device/{id:str}", fleet_page(_device), methods=["GET"]),
-        Route("/fleet/device/{id:str}/retry", fleet_page(_retry), methods=["GET"]),
-        Route("/fleet/device/{id:str}/retry", fleet_form(_retried), methods=["POST"]),
-    ),
+    {
+        "/fleet/devices": (fleet_page(_answer),),
+        "/fleet/device/{id:str}": (fleet_page(_device),),
+        "/fleet/device/{id:str}/retry": (fleet_page(_retry), fleet_form(_retried)),
+    },
     rank=71,
 )

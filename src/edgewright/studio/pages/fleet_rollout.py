@@ -10,7 +10,6 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.fleet.protocol.plans.detection import sentences
 from edgewright.fleet.protocol.plans.reasons import ACTS
@@ -83,10 +82,9 @@ def _act(request: Request, api: ApiClient, form: FormData) -> Response:
 
 
 PAGE = Page(
-    routes=(
-        Route("/fleet/rollout/{plan:str}", fleet_page(_answer), methods=["GET"]),
-        Route("/fleet/rollout/{plan:str}/{act:str}", fleet_page(_sure), methods=["GET"]),
-        Route("/fleet/rollout/{plan:str}/{act:str}", fleet_form(_act), methods=["POST"]),
-    ),
+    {
+        "/fleet/rollout/{plan:str}": (fleet_page(_answer),),
+        "/fleet/rollout/{plan:str}/{act:str}": (fleet_page(_sure), fleet_form(_act)),
+    },
     rank=73,
 )

@@ -12,16 +12,15 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.core.files import write_atomic
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.frame import HERE, Page, error_text, render, studio_of, text_of
 from edgewright.studio.paths import below
 from edgewright.studio.view import file_history
 from edgewright.studio.view.file_history import ChangedError
 from edgewright.studio.view.flow_document import FlowDocument, Position, actions_text
-from edgewright.studio.view.flow_view import STARTER, FlowView, flow_view, flows_below, models_for
+from edgewright.studio.view.flow_view import FlowView, flow_view, flows_below, models_for
 
 _NOTICES = {"1": "Saved.", "2": "The earlier version is restored. The version it replaced is kept in the list."}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
@@ -97,7 +96,8 @@ def _new(request: Request, form: FormData) -> Response:
     if problem:
         flows = list(flows_below(root))
         return render(request, "flow_list.html", status=400, title="Flow", flows=flows, problem=problem, name=name)
-    write_atomic(path, STARTER.format(name=name).encode())
+    starter = (HERE / "view" / "flow_starter.toml").read_text("utf-8")
+    write_atomic(path, starter.format(name=name).encode())
     return RedirectResponse(f"/flow/edit/{name}.toml", 303)
 
 
@@ -272,14 +272,4 @@ def _mark(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-PAGE = Page(
-    routes=(
-        Route("/flow", page_of(_list), methods=["GET"]),
-        Route("/flow", form_of(_new), methods=["POST"]),
-        Route("/flow/edit/{place:path}", page_of(_answer), methods=["GET"]),
-        Route("/flow/edit/{place:path}", form_of(_sent), methods=["POST"]),
-    ),
-    tab="Flow",
-    rank=28,
-    address="/flow",
-)
+PAGE = Page({"/flow": (_list, _new), "/flow/edit/{place:path}": (_answer, _sent)}, tab="Flow", rank=28, address="/flow")

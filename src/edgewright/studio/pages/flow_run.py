@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.language.dialogue.conversation import Conversation, Turn, TurnStep, seconds_of, turn_steps
@@ -17,7 +16,7 @@ from edgewright.language.dialogue.validation import read_dialogue
 from edgewright.nlp.documents.retrieval import Retriever
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, page_of, render, studio_of
+from edgewright.studio.frame import Page, error_text, render, studio_of
 from edgewright.studio.paths import below
 from edgewright.studio.view.flow_view import flow_view, inside, model_in
 
@@ -124,4 +123,4 @@ def _spoken_lines(turn: Turn) -> list[tuple[str, str]]:
     ]
 
 
-PAGE = Page(routes=(Route("/flow/run/{place:path}", page_of(_answer), methods=["GET"]),), rank=74)
+PAGE = Page({"/flow/run/{place:path}": (_answer,)}, rank=74)

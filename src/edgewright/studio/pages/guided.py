@@ -13,7 +13,6 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.data.load import load_data
 from edgewright.data.roles import NONE
@@ -24,7 +23,7 @@ from edgewright.pipeline.config import is_own_data
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, quoted, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, quoted, render, studio_of, text_of
 from edgewright.studio.local_server import LARGEST_BODY
 from edgewright.studio.pages.data import look
 from edgewright.studio.pages.start import PIPELINES, written
@@ -218,14 +217,4 @@ def _back(request: Request, location: str, choices: _Choices) -> str:
     return address + (f"?{urlencode(query)}" if query else "")
 
 
-PAGE = Page(
-    routes=(
-        Route("/new", page_of(_files), methods=["GET"]),
-        Route("/new", form_of(_take), methods=["POST"]),
-        Route("/new/{place:path}", page_of(_columns), methods=["GET"]),
-        Route("/new/{place:path}", form_of(_train), methods=["POST"]),
-    ),
-    tab="Start",
-    rank=20,
-    address="/new",
-)
+PAGE = Page({"/new": (_files, _take), "/new/{place:path}": (_columns, _train)}, tab="Start", rank=20, address="/new")

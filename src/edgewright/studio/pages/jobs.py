@@ -13,12 +13,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.jobs.catalogue import TABLE, job_folder, read_job, shipped_jobs
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.job import JobRecord, JobSpec, StepProgress
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.pages.data import entries
 from edgewright.studio.paths import FOLDER, JOB_RECORD, RECORD, below, keep
 
@@ -164,13 +163,12 @@ def _file(request: Request) -> Response:
 
 
 PAGE = Page(
-    routes=(
-        Route("/jobs", page_of(_list), methods=["GET"]),
-        Route("/jobs", form_of(_start), methods=["POST"]),
-        Route("/jobs/new", form_of(_make), methods=["POST"]),
-        Route("/job/{job:str}", page_of(_show), methods=["GET"]),
-        Route("/job-page/{job:str}", page_of(_file), methods=["GET"]),
-    ),
+    {
+        "/jobs": (_list, _start),
+        "/jobs/new": (None, _make),
+        "/job/{job:str}": (_show,),
+        "/job-page/{job:str}": (_file,),
+    },
     tab="Jobs",
     rank=26,
     address="/jobs",

@@ -15,15 +15,14 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.language.labelling.agreement import decided
 from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
 from edgewright.language.labelling.review import how_of, shown, todo
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
-from edgewright.studio.paths import below, keep
+from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
+from edgewright.studio.paths import below, files_below, keep
 from edgewright.studio.recordings import delete_recording
 from edgewright.studio.view.drawing import draw_window
 
@@ -33,7 +32,6 @@ _BUTTONS = 30
 _ENDING = ".labelling"
 # Machine labels of an audit that is drawn here.
 _SAMPLE = 100
-_MOST_FILES = 20_000
 # Bytes of a data file's name that its label set has, too.
 _LONGEST = 200
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -66,19 +64,14 @@ def _review_request(request: Request) -> _ReviewRequest:
 
 def _list(request: Request, problem: str = "", *, status: int = 200) -> Response:
     """Label projects below the studio's folder."""
-    root = studio_of(request).folder
     projects = []
-    for number, path in enumerate(sorted(root.rglob(f"*{_ENDING}"))):
-        if number >= _MOST_FILES or not path.is_file() or not path.resolve().is_relative_to(root):
-            continue
+    for place, path in files_below(studio_of(request).folder, f"*{_ENDING}"):
         try:
             with Project(path) as project:
                 items = int(project.execute("SELECT COUNT(*) FROM items")[0][0])
-                projects.append(
-                    (path.relative_to(root).as_posix(), project.kind, items, len(decided(project.reviews())), "")
-                )
+                projects.append((place, project.kind, items, len(decided(project.reviews())), ""))
         except EdgewrightError as error:
-            projects.append((path.relative_to(root).as_posix(), "", 0, 0, error_text(error)))
+            projects.append((place, "", 0, 0, error_text(error)))
     return render(request, "label_list.html", status=status, title="Label", projects=projects, problem=problem,
                   data=request.query_params.get("data", "")[:200])  # fmt: skip
 
@@ -177,25 +170,12 @@ def _page(
     position = work.index(number) if number in work else -1
     state: Any = audited(project) if audit else None
     return render(
-        request,
-        "label_review.html",
-        status=status,
-        title=f"Review: {project.meta('name')}",
-        view_request=review_request,
-        modes=MODES,
-        project=project,
-        seen=seen,
-        classes=classes,
-        buttons=len(classes) <= _BUTTONS,
-        picture=picture,
-        left=len(work),
-        skip=work[position + 1] if 0 <= position < len(work) - 1 else (after[0] if after else 0),
-        notice=notice,
-        problem=problem,
-        conflict=conflict,
-        base=project.latest(number) if number else 0,
-        audit=state,
-    )
+        request, "label_review.html", status=status, title=f"Review: {project.meta('name')}",
+        view_request=review_request, modes=MODES, project=project, seen=seen, classes=classes,
+        buttons=len(classes) <= _BUTTONS, picture=picture, left=len(work),
+        skip=work[position + 1] if 0 <= position < len(work) - 1 else (after[0] if after else 0), notice=notice,
+        problem=problem, conflict=conflict, base=project.latest(number) if number else 0, audit=state,
+    )  # fmt: skip
 
 
 def _picture(request: Request, project: Project) -> Response:
@@ -264,12 +244,10 @@ def _label(request: Request, project: Project, review_request: _ReviewRequest, f
 
 
 PAGE = Page(
-    routes=(
-        Route("/label", page_of(_list), methods=["GET"]),
-        Route("/label", form_of(_create), methods=["POST"]),
-        Route("/label/{place:path}", page_of(_answer), methods=["GET"]),
-        Route("/label/{place:path}", form_of(_sent), methods=["POST"]),
-    ),
+    {
+        "/label": (_list, _create),
+        "/label/{place:path}": (_answer, _sent),
+    },
     tab="Label",
     rank=27,
     address="/label",

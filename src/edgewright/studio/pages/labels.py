@@ -10,10 +10,9 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.pages.data import look, origin_of
 from edgewright.studio.view import file_history
 from edgewright.studio.view.data_sources import DataRequest, editable
@@ -76,16 +75,10 @@ def _list(request: Request, at: LabelFolder | None, why: str, data_request: Data
     lines = [] if at is None else [(name, len(at.file.of(name))) for name in at.names]
     past = [] if at is None else file_history.versions(at.past)
     return render(
-        request,
-        "labels_list.html",
-        title=f"Labels: {data_request.origin.name}",
-        view_request=data_request,
-        label_folder=at,
-        why=why,
-        lines=lines,
-        past=past,
+        request, "labels_list.html", title=f"Labels: {data_request.origin.name}", view_request=data_request,
+        label_folder=at, why=why, lines=lines, past=past,
         notice=_NOTICES.get(request.query_params.get("saved", ""), ""),
-    )
+    )  # fmt: skip
 
 
 def _sent(request: Request, sent: FormData) -> Response:
@@ -129,14 +122,9 @@ def _conflict(request: Request, form: Form) -> Response:
     shown = now if paged else replace(form, base=now.base, part=now.part, first=0, count=len(theirs))
     other, mine = _told_apart(theirs, form.events)
     return _page(
-        request,
-        at,
-        data_request,
-        shown,
-        conflict={"theirs": other, "mine": mine, "paged": paged},
-        unsaved=not paged,
+        request, at, data_request, shown, conflict={"theirs": other, "mine": mine, "paged": paged}, unsaved=not paged,
         status=409,
-    )
+    )  # fmt: skip
 
 
 def _told_apart(
@@ -200,42 +188,15 @@ def _page(
     told_at = {(p.event - form.first, p.field): p.message for p in wrong or []}
     elsewhere = [p for p in wrong or [] if not form.first <= p.event < form.first + len(form.events)]
     return render(
-        request,
-        "labels.html",
-        status=status,
-        title=f"Labels: {form.recording}",
-        view_request=data_request,
-        form=form,
-        label_folder=at,
-        picture=shown,
-        looks=look(opened.classes),
-        moves=moves(data_request, shown, recording=form.recording),
-        ground=here,
-        notice=notice,
-        problem=problem,
-        wrong=told_at,
-        elsewhere=elsewhere,
-        conflict=conflict,
-        unsaved=unsaved,
-        knots=knots(here, first, end),
-        total=total,
-        a_page=A_PAGE,
-        past=file_history.versions(at.past),
-        pack=pack,
+        request, "labels.html", status=status, title=f"Labels: {form.recording}", view_request=data_request, form=form,
+        label_folder=at, picture=shown, looks=look(opened.classes),
+        moves=moves(data_request, shown, recording=form.recording), ground=here, notice=notice, problem=problem,
+        wrong=told_at, elsewhere=elsewhere, conflict=conflict, unsaved=unsaved, knots=knots(here, first, end),
+        total=total, a_page=A_PAGE, past=file_history.versions(at.past), pack=pack,
         before=at.names[position - 1] if position else "",
-        after=at.names[position + 1] if position + 1 < len(at.names) else "",
-        columns_page=page,
-        columns_pages=pages,
-        channels=page,
-        last=float(here.places[-1]),
-        regular=bool(np.all(np.diff(here.places[:1000]) >= 0)),
-    )
+        after=at.names[position + 1] if position + 1 < len(at.names) else "", columns_page=page, columns_pages=pages,
+        channels=page, last=float(here.places[-1]), regular=bool(np.all(np.diff(here.places[:1000]) >= 0)),
+    )  # fmt: skip
 
 
-PAGE = Page(
-    routes=(
-        Route("/labels/{kind:str}/{place:path}", page_of(_answer), methods=["GET"]),
-        Route("/labels/{kind:str}/{place:path}", form_of(_sent), methods=["POST"]),
-    ),
-    rank=60,
-)
+PAGE = Page({"/labels/{kind:str}/{place:path}": (_answer, _sent)}, rank=60)

@@ -9,10 +9,9 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.paths import keep
 from edgewright.studio.view.line_recordings import LineRecordings, ports
 
@@ -70,11 +69,4 @@ def _end(request: Request, form: FormData) -> Response:
     return RedirectResponse(address, 303)
 
 
-PAGE = Page(
-    routes=(
-        Route("/line", page_of(_form), methods=["GET"]),
-        Route("/line", form_of(_begin), methods=["POST"]),
-        Route("/line/{name:str}", page_of(_show), methods=["GET"]),
-        Route("/line/{name:str}", form_of(_end), methods=["POST"]),
-    )
-)
+PAGE = Page({"/line": (_form, _begin), "/line/{name:str}": (_show, _end)})

@@ -15,9 +15,8 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
 
-from edgewright.studio.frame import Page, form_of, fragment, page_of, quoted, render, studio_of, text_of
+from edgewright.studio.frame import Page, fragment, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import cancel
 from edgewright.studio.paths import JOB_RECORD, journal_file
 from edgewright.trace.blocks.charts import draw
@@ -150,10 +149,5 @@ def _cancel(request: Request, form: FormData) -> Response:
 
 
 PAGE = Page(
-    routes=(
-        Route("/live/{identity}/events", _events, methods=["GET"]),
-        Route("/live/{identity}", page_of(_answer), methods=["GET"]),
-        Route("/cancel", form_of(_cancel), methods=["POST"]),
-    ),
-    rank=80,
+    {"/live/{identity}/events": (_events,), "/live/{identity}": (_answer,), "/cancel": (None, _cancel)}, rank=80
 )

@@ -10,13 +10,12 @@ from typing import Any
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, render, run_of, studio_of, text_of
 from edgewright.studio.pages.predict import row_fields
 from edgewright.studio.paths import below
 from edgewright.studio.view.predictors import predictor, predictor_or_reason
@@ -102,11 +101,4 @@ def _rows(request: Request) -> Response:
     return JSONResponse({"text": whole.decode("utf-8-sig", "replace"), "next": int(begin) + len(whole)})
 
 
-PAGE = Page(
-    routes=(
-        Route("/live-rows/{file:path}", page_of(_rows), methods=["GET"]),
-        Route("/live-test/{run:path}", page_of(_page), methods=["GET"]),
-        Route("/live-test/{run:path}", form_of(_answer), methods=["POST"]),
-    ),
-    rank=94,
-)
+PAGE = Page({"/live-rows/{file:path}": (_rows,), "/live-test/{run:path}": (_page, _answer)}, rank=94)

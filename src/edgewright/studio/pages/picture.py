@@ -6,11 +6,10 @@ import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgewright.core.input.pictures import png
 from edgewright.core.input.riff import wav_bytes
-from edgewright.studio.frame import Page, page_of
+from edgewright.studio.frame import Page
 from edgewright.studio.pages.data import origin_of, shelf
 from edgewright.studio.view.data_cache import placed
 from edgewright.studio.view.data_sources import DataRequest
@@ -56,9 +55,4 @@ def _picture(request: Request) -> Response:
     return Response(png(np.asarray(samples.X[number - 1])), media_type="image/png")
 
 
-PAGE = Page(
-    routes=(
-        Route("/picture/{kind:str}/{place:path}", page_of(_picture), methods=["GET"]),
-        Route("/sound/{kind:str}/{place:path}", page_of(_sound), methods=["GET"]),
-    )
-)
+PAGE = Page({"/picture/{kind:str}/{place:path}": (_picture,), "/sound/{kind:str}/{place:path}": (_sound,)})

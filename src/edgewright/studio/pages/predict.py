@@ -15,7 +15,6 @@ from markupsafe import Markup
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgewright.core.csv.categories import fields
 from edgewright.core.input.pictures import fit_of, pixels, takes_pictures
@@ -23,7 +22,7 @@ from edgewright.core.prediction_input import answer_rows, answer_values, answere
 from edgewright.core.predictor import Predictor
 from edgewright.schema.data import Column
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, render, run_of, text_of
+from edgewright.studio.frame import Page, error_text, render, run_of, text_of
 from edgewright.studio.view.drawing import inline_png
 from edgewright.studio.view.predictors import predictor, predictor_or_reason
 from edgewright.trace.html import blocks_html
@@ -153,10 +152,4 @@ def _page(
     )  # fmt: skip
 
 
-PAGE = Page(
-    routes=(
-        Route("/predict/{run:path}", page_of(_answer), methods=["GET"]),
-        Route("/predict/{run:path}", form_of(_sent), methods=["POST"]),
-    ),
-    rank=93,
-)
+PAGE = Page({"/predict/{run:path}": (_answer, _sent)}, rank=93)

@@ -8,10 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, studio_of, text_of
 from edgewright.studio.paths import keep
 from edgewright.studio.recordings import add_part, recording_path, wav_of
 
@@ -46,10 +45,4 @@ def _end(request: Request, form: FormData) -> Response:
     return RedirectResponse(address, 303)
 
 
-PAGE = Page(
-    routes=(
-        Route("/recording/{name:str}", page_of(_sound), methods=["GET"]),
-        Route("/recording/{name:str}", _part, methods=["POST"]),
-        Route("/recording/{name:str}/end", form_of(_end), methods=["POST"]),
-    ),
-)
+PAGE = Page({"/recording/{name:str}": (_sound, _part), "/recording/{name:str}/end": (None, _end)})

@@ -6,10 +6,9 @@ import re
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.schema.trace import Trace
-from edgewright.studio.frame import Page, page_of, quoted, render, run_of, studio_of
+from edgewright.studio.frame import Page, quoted, render, run_of, studio_of
 from edgewright.studio.pages.compare import comparable
 from edgewright.studio.pages.start import CHANGED, PIPELINES
 from edgewright.studio.paths import exists
@@ -59,11 +58,11 @@ def _moved(request: Request) -> Response:
 
 
 PAGE = Page(
-    routes=(
-        Route("/page/{run:path}", page_of(_run), methods=["GET"]),
-        Route("/look/{part}", page_of(_assets), methods=["GET"]),
-        Route("/learn/{run:path}", page_of(_moved), methods=["GET"]),
-        Route("/quiz/{run:path}", page_of(_moved), methods=["GET"]),
-    ),
+    {
+        "/page/{run:path}": (_run,),
+        "/look/{part}": (_assets,),
+        "/learn/{run:path}": (_moved,),
+        "/quiz/{run:path}": (_moved,),
+    },
     rank=90,
 )

@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from edgewright.studio.frame import Page, page_of, render, studio_of
+from edgewright.studio.frame import Page, render, studio_of
 from edgewright.studio.pages.guided import form_parts
 from edgewright.studio.summaries import Summary
 from edgewright.trace.sentences.readiness import STATES as READINESS
@@ -132,9 +131,5 @@ def _answer(request: Request) -> Response:
 
 
 PAGE = Page(
-    routes=(Route("/", page_of(_answer), methods=["GET"]),),
-    tab="Runs",
-    rank=10,
-    address="/",
-    also=("/page", "/predict", "/live-test", "/export", "/live"),
+    {"/": (_answer,)}, tab="Runs", rank=10, address="/", also=("/page", "/predict", "/live-test", "/export", "/live")
 )

@@ -16,13 +16,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import shipped, source_text
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.studio.frame import Page, error_text, form_of, page_of, quoted, render, studio_of, text_of
+from edgewright.studio.frame import Page, error_text, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import AT_ONCE
 from edgewright.studio.paths import RECORD, below, exists, journal_file, keep, run_folder
 from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, table_of, value_at
@@ -381,12 +380,11 @@ def _started(request: Request) -> Response:
 
 
 PAGE = Page(
-    routes=(
-        Route("/start", page_of(_opened), methods=["GET"]),
-        Route("/start", form_of(_sent), methods=["POST"]),
-        Route("/dequeue", form_of(_dequeue), methods=["POST"]),
-        Route("/bring", form_of(_bring), methods=["POST"]),
-        Route("/started/{job:int}", page_of(_started), methods=["GET"]),
-    ),
+    {
+        "/start": (_opened, _sent),
+        "/dequeue": (None, _dequeue),
+        "/bring": (None, _bring),
+        "/started/{job:int}": (_started,),
+    },
     rank=20,
 )

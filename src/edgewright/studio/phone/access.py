@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope, Send
 
 from edgewright.core.request_origin import values_of
-from edgewright.studio.local_server import LARGEST_BODY, TooLargeError
+from edgewright.studio import local_server
+from edgewright.studio.local_server import LARGEST_BODY
 
 LIFETIME_S = 600.0
 """Seconds in which the code opens the page."""
@@ -65,7 +66,7 @@ class Access:
         return f"The code {'was used already' if self._session else 'is too old'}. {_AGAIN}"
 
 
-class Guard:
+class Guard(local_server.Guard):
     """Lets one session in, by the address of the code, and refuses everybody else.
 
     Args:
@@ -75,49 +76,33 @@ class Guard:
         largest: bytes of a body.
     """
 
+    thing, marks = "recordings", _HEADERS
+
     def __init__(self, app: ASGIApp, access: Access, hosts: frozenset[bytes], largest: int = LARGEST_BODY) -> None:
         self.app, self.access, self.hosts, self.largest = app, access, hosts, largest
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it; there are no web sockets."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
-            return
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Return status and sentence where a request is refused, None where it may pass; a new session is sent on."""
         headers, method = values_of(scope["headers"]), scope["method"]
         if [host.lower() for host in headers.get(b"host", [])][:2] not in [[host] for host in self.hosts]:
-            await _answer(send, 421, "This address is not that of the studio.")
-            return
+            return 421, "This address is not that of the studio."
         if not self.access.known(_cookie(headers.get(b"cookie", []))):
             token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if method == "GET" else ""
             session = self.access.opened(token) if scope["path"] == "/" else ""
-            if session:
-                cookie = f"{COOKIE}={session}; Path=/; Secure; HttpOnly; SameSite=Lax"
-                await _answer(send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
-            else:
-                await _answer(send, 403, self.access.refusal(token))
-            return
+            return (303, session) if session else (403, self.access.refusal(token))
         if method == "POST" and headers.get(b"origin") not in [[b"https://" + host] for host in self.hosts]:
-            await _answer(send, 403, "The studio accepts recordings only from its own page.")
-            return
-        received = 0
+            return 403, "The studio accepts recordings only from its own page."
+        return None
 
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.largest:
-                raise TooLargeError(f"at most {self.largest // 1_048_576} MiB", "more", "the recording")
-            return message
-
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS.items()]
-            await send(message)
-
-        await self.app(scope, limited, marked)
+    async def refuse(self, send: Send, status: int, sentence: str) -> None:
+        """Answer a request that may not pass; the sentence of a new session is its key."""
+        if status == 303:
+            cookie = f"{COOKIE}={sentence}; Path=/; Secure; HttpOnly; SameSite=Lax"
+            more = {b"location": b"/", b"set-cookie": cookie.encode(), **_HEADERS}
+            await local_server.refuse(send, status, b"", b"text/html", more.items())
+        else:
+            body = _PAGE.format(sentence).encode()
+            await local_server.refuse(send, status, body, b"text/html; charset=utf-8", _HEADERS.items())
 
 
 def _cookie(headers: Iterable[bytes]) -> str:
@@ -126,10 +111,3 @@ def _cookie(headers: Iterable[bytes]) -> str:
         if name == COOKIE:
             return value
     return ""
-
-
-async def _answer(send: Send, status: int, sentence: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
-    body = _PAGE.format(sentence).encode() if sentence else b""
-    mine = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*mine, *headers, *_HEADERS.items()]})
-    await send({"type": "http.response.body", "body": body})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -21,33 +20,9 @@ from edgewright.nlp.utterance.model_file import read_language
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.state_table import EVERY, FOUND, NOT_FOUND, TIMEOUT, StateTable, Step
 from edgewright.studio.frame import error_text
+from edgewright.studio.paths import files_below
 
-_MOST_FILES = 5000
 _STEP, _STATE = re.compile(r"steps\[(\d+)\]"), re.compile(r"state '([^']+)'|a cycle: (\S+)|through '([^']+)'")
-
-STARTER = """# A dialogue: what is said -> intent -> step -> answer and next state. docs/language.md has all keys.
-name = "{name}"
-states = ["idle", "done"]
-initial = "idle"
-final = ["done"]
-
-[[steps]]
-state = "idle"
-event = "start"
-actions = [{{ say = "Hello!" }}]
-
-[[steps]]
-state = "idle"
-event = "bye"
-to = "done"
-actions = [{{ say = "Goodbye!" }}]
-
-# Whatever no other step takes.
-[[steps]]
-state = "*"
-event = "*"
-actions = [{{ say = "Sorry, I did not understand that." }}]
-"""
 
 
 @dataclass(frozen=True)
@@ -169,10 +144,8 @@ def model_in(table: StateTable, path: Path, root: Path) -> Path | None:
 
 def models_for(path: Path, root: Path) -> dict[str, str]:
     """Return the language models below the studio's folder: how a table names each, and where it is."""
-    files = itertools.islice(root.rglob("*.language"), _MOST_FILES)
-    places = sorted(file.relative_to(root) for file in files if file.is_file())
-    shown = [file for file in places if not any(part.startswith(".") for part in file.parts)]
-    return {Path(os.path.relpath(root / file, path.parent)).as_posix(): file.as_posix() for file in shown}
+    files = files_below(root, "*.language")
+    return {Path(os.path.relpath(file, path.parent)).as_posix(): place for place, file in files}
 
 
 def _vocabulary(table: StateTable, path: Path, root: Path) -> tuple[Vocabulary | None, list[str]]:
@@ -188,16 +161,11 @@ def _vocabulary(table: StateTable, path: Path, root: Path) -> tuple[Vocabulary |
 
 def flows_below(root: Path) -> Iterator[tuple[str, StateTable | None, str]]:
     """Yield dialogues below a folder: place, table, and why it cannot be read where that is so."""
-    for number, path in enumerate(sorted(root.rglob("*.toml"))):
-        if number >= _MOST_FILES or any(part.startswith(".") for part in path.relative_to(root).parts):
-            continue
-        if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
-            continue
+    for location, path in files_below(root, "*.toml"):
         with suppress(InputError):
             table = read_toml(path, "a state table")
             # Rules of a device are state tables, too, but those stay where they are.
             if {"states", "steps"} <= table.keys() and table.get("fallback", "step") == "step":
-                location = path.relative_to(root).as_posix()
                 try:
                     yield location, msgspec.convert(table, StateTable), ""
                 except msgspec.ValidationError as error:

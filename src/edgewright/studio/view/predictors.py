@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 
 from edgewright.core.predictor import Predictor, load, package_path
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import error_text
-
-_KEPT = 6
-_opened: OrderedDict[tuple[str, int], Predictor] = OrderedDict()
-_lock = threading.Lock()
 
 
 def predictor(folder: Path) -> Predictor:
@@ -23,14 +18,12 @@ def predictor(folder: Path) -> Predictor:
         CheckFailedError: the package gives other answers here.
     """
     path = package_path(folder)
-    key = (str(path), path.stat().st_mtime_ns)
-    with _lock:
-        if key not in _opened:
-            _opened[key] = load(path)
-            while len(_opened) > _KEPT:
-                _opened.popitem(last=False)
-        _opened.move_to_end(key)
-        return _opened[key]
+    return _opened(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(6)
+def _opened(path: Path, changed: int) -> Predictor:
+    return load(path)
 
 
 def predictor_or_reason(folder: Path) -> tuple[Predictor | None, str]:

@@ -50,7 +50,7 @@ class Axis:
         start, end: places of its ends, in units of the drawing; `end` may lie before `start`.
         marks: round values inside.
         unit: a key of `WRITERS`.
-        logarithmic: places go by the logarithm.
+        logarithmic: places go by the logarithm, of positive values.
     """
 
     low: float
@@ -80,15 +80,7 @@ class Axis:
 
 
 def value_axis(values: Sequence[float], start: float, end: float, unit: str, *, logarithmic: bool = False) -> Axis:
-    """Return an axis that begins and ends at round numbers around the values.
-
-    Args:
-        values: finite; positive where `logarithmic`.
-        start: place of its first end.
-        end: place of its other end.
-        unit: a key of `WRITERS`.
-        logarithmic: places go by the logarithm.
-    """
+    """Return an axis that begins and ends at round numbers around finite values; arguments as of `Axis`."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if logarithmic:
         low, high = 0.8 * low, 1.25 * high
@@ -98,14 +90,9 @@ def value_axis(values: Sequence[float], start: float, end: float, unit: str, *, 
 
 
 def running_axis(values: Sequence[float], start: float, end: float, unit: str, *, logarithmic: bool = False) -> Axis:
-    """Return an axis that begins and ends at the outermost values: epochs, rows, seconds.
+    """Return an axis that begins and ends at the outermost values: epochs, rows, seconds; arguments as of `Axis`.
 
-    Args:
-        values: finite; positive where `logarithmic`, when the marks are the values themselves.
-        start: place of its first end.
-        end: place of its other end.
-        unit: a key of `WRITERS`.
-        logarithmic: places go by the logarithm.
+    On a logarithmic axis the marks are the values themselves.
     """
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if logarithmic:
@@ -175,9 +162,10 @@ def draw(chart: Chart) -> Markup:
     y_axis = value_axis(ys, HEIGHT - _BOTTOM, _TOP, chart.unit, logarithmic="y" in chart.logarithmic)
     left = 10 + _LETTER * max((len(text) for _, text in y_axis.labels()), default=0)
     x_axis = running_axis(xs, left, WIDTH - _RIGHT, "count", logarithmic="x" in chart.logarithmic)
-    parts = [*_frame(chart, x_axis, y_axis, left)]
+    parts = [*frame(x_axis, y_axis, chart.x_title)]
     if chart.mark_x is not None:
-        parts.append(_line(x_axis.at(chart.mark_x), _TOP, x_axis.at(chart.mark_x), HEIGHT - _BOTTOM, "quiet", "2 3"))
+        x = x_axis.at(chart.mark_x)
+        parts.append(line_svg(x, _TOP, x, HEIGHT - _BOTTOM, "quiet", "2 3"))
     for index, curve in enumerate(chart.curves):
         parts += _curve(curve, index % CURVES, x_axis, y_axis, dots=chart.dots)
     parts += _hover(chart, x_axis, y_axis)
@@ -202,16 +190,17 @@ def drawing(
     return Markup(head + "".join(parts) + "</svg>")  # noqa: S704 - figures only; texts are escaped where they enter
 
 
-def _frame(chart: Chart, x_axis: Axis, y_axis: Axis, left: float) -> Iterable[str]:
-    """Return lines across at the marks of y with their figures, the base line, the marks of x and its name."""
-    base, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
+def frame(x_axis: Axis, y_axis: Axis, x_title: str, most_marks: int = 100) -> Iterable[str]:
+    """Yield lines across at the marks of y with their figures, the base line, the marks of x and its name."""
+    left, right, base = x_axis.start, x_axis.end, y_axis.start
     for y, text in y_axis.labels():
-        yield _line(left, y, right, y, "line")
+        yield line_svg(left, y, right, y, "line")
         yield svg_text(left - 6, y + 4, text, "end")
-    yield _line(left, base, right, base, "line")
-    for x, text in x_axis.labels():
+    yield line_svg(left, base, right, base, "line")
+    marks = x_axis.labels()
+    for x, text in marks[:: max(1, -(-len(marks) // most_marks))]:
         yield svg_text(x, base + 15, text, "middle")
-    yield svg_text((left + right) / 2, HEIGHT - 6, chart.x_title, "middle")
+    yield svg_text((left + right) / 2, base + _BOTTOM - 6, x_title, "middle")
 
 
 def _curve(curve: Curve, series: int, x_axis: Axis, y_axis: Axis, *, dots: bool) -> Iterable[str]:
@@ -241,7 +230,8 @@ def _hover(chart: Chart, x_axis: Axis, y_axis: Axis) -> Iterable[str]:
     yield "</g>"
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str = "") -> str:
+def line_svg(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str = "") -> str:
+    """Return a straight line as an SVG element."""
     dash = f' stroke-dasharray="{dashes}"' if dashes else ""
     return f'<path d="M{x1:g} {y1:g}L{x2:g} {y2:g}" stroke="var(--{colour})"{dash}/>'
 

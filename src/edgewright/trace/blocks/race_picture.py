@@ -10,7 +10,7 @@ from edgewright.core.formatting import bytes_text, plural
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.race import EntrantRecord, RaceRecord
 from edgewright.schema.trace import Interval
-from edgewright.trace.blocks.charts import Axis, drawing, svg_text, value_axis
+from edgewright.trace.blocks.charts import Axis, drawing, frame, svg_text, value_axis
 
 _WIDTH, _HEIGHT, _TOP, _LEFT, _RIGHT, _BOTTOM = 420.0, 260.0, 24.0, 44.0, 16.0, 38.0
 # Marks of the axis of bytes do not touch.
@@ -51,13 +51,7 @@ def _parts(race: RaceRecord, points: list[Point], chosen: Point | None) -> Itera
     y_axis = value_axis([score.value for _, score, _ in points], base, _TOP, "")
     limit = [float(race.flash)] if race.flash else []
     x_axis = value_axis(sizes + limit, _LEFT, right, "B", logarithmic=True)
-    for y, text in y_axis.labels():
-        yield f'<path d="M{_LEFT:g} {y:g}H{right:g}" stroke="var(--line)"/>'
-        yield svg_text(_LEFT - 6, y + 4, text, "end")
-    marks = x_axis.labels()
-    for x, text in marks[:: -(-len(marks) // _MARKS)]:
-        yield svg_text(x, base + 15, text, "middle")
-    yield svg_text((_LEFT + right) / 2, _HEIGHT - 6, "flash of the whole program, logarithmic", "middle")
+    yield from frame(x_axis, y_axis, "flash of the whole program, logarithmic", _MARKS)
     for size in limit:
         x = x_axis.at(size)
         yield f'<path d="M{x:g} {_TOP:g}V{base:g}" stroke="var(--bad)" stroke-width="1.5" stroke-dasharray="5 4"/>'

@@ -159,8 +159,7 @@ def _classes(evaluation: EvaluationRecord) -> list[Formula]:
 
 def int8_formulas(record: CompressionRecord | None, parameters: int) -> list[Formula]:
     """Return what int8 stores and what that saves."""
-    forms = {form.name: form for form in record.variants} if record is not None else {}
-    whole, small = forms.get("float"), forms.get("int8")
+    whole, small = (None, None) if record is None else (record.form("float"), record.form("int8"))
     if whole is None or small is None or not small.weight_bytes:
         return []
     return [

@@ -61,7 +61,7 @@ def _result(trace: Trace) -> list[tuple[str, str]]:
 def _form(trace: Trace) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     compression = trace.compression
-    small = next((f for f in compression.variants if f.name == "int8"), None) if compression is not None else None
+    small = compression.form("int8") if compression is not None else None
     if compression is not None and small is not None:
         drop = f"{points(compression.drop)} {'lost' if compression.drop >= 0 else 'gained'}"
         if small.accuracy is None:

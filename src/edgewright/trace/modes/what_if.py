@@ -49,9 +49,9 @@ def knobs(config: Config) -> dict[str, Knob]:
     candidates = {
         "features": _features(single),
         "layers": _layers(single),
-        "epochs": _epochs(single),
+        "epochs": _number(single, "training", "epochs", "maximum passes over the training samples", 3),
         "bits": _bits(single),
-        "rows": _rows(single),
+        "rows": _number(single, "data", "rows", "simulated rows", 2),
     }
     return {name: knob for name, knob in candidates.items() if knob is not None}
 
@@ -91,15 +91,13 @@ def _layers(config: Config) -> Knob | None:
     return Knob(description="units of the hidden layers", now=",".join(map(str, units)), other=other, sets=sets)
 
 
-def _epochs(config: Config) -> Knob | None:
-    now = config.get("training", {}).get("epochs")
+def _number(config: Config, table: str, name: str, description: str, share: int) -> Knob | None:
+    """Return a whole number of a table; a share of it is worth trying."""
+    now = config.get(table, {}).get(name)
     if not isinstance(now, int):
         return None
     return Knob(
-        description="maximum passes over the training samples",
-        now=str(now),
-        other=str(max(1, now // 3)),
-        sets=lambda text: (f"training.epochs={_count('epochs', text)}",),
+        description, str(now), str(max(1, now // share)), lambda text: (f"{table}.{name}={_count(name, text)}",)
     )
 
 
@@ -114,18 +112,6 @@ def _bits(config: Config) -> Knob | None:
         return (f"compression.int8={_BITS[text.strip()]}",)
 
     return Knob(description="bits of a weight", now="8" if now else "32", other="32" if now else "8", sets=sets)
-
-
-def _rows(config: Config) -> Knob | None:
-    now = config.get("data", {}).get("rows")
-    if not isinstance(now, int):
-        return None
-    return Knob(
-        description="simulated rows",
-        now=str(now),
-        other=str(max(1, now // 2)),
-        sets=lambda text: (f"data.rows={_count('rows', text)}",),
-    )
 
 
 def mode_blocks(trace: Trace) -> tuple[Block, ...]:

@@ -13,8 +13,7 @@ def int8_cost(trace: Trace) -> Draft | None:
     record = trace.compression
     if record is None or trace.evaluation is None:
         return None
-    forms = {form.name: form for form in record.variants}
-    whole, small = forms.get("float"), forms.get("int8")
+    whole, small = record.form("float"), record.form("int8")
     if whole is None or small is None or not 0 < small.weight_bytes < whole.weight_bytes:
         return None
     kept = small.weight_bytes / whole.weight_bytes

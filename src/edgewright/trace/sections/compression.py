@@ -107,19 +107,12 @@ def _spread(latency: Interval | None) -> str:
 
 def _program(form: VariantRecord) -> Row:
     sizes = [size for size in (form.device_flash, form.device_ram) if size is not None]
-    return row(
-        form.name,
-        *(
-            f"{bytes_text(estimate.value)} ({bytes_text(estimate.low)} to {bytes_text(estimate.high)})"
-            for estimate in sizes
-        ),
-    )
+    return row(form.name, *(interval_text(size, bytes_text) for size in sizes))
 
 
 def _int8_against_float(record: CompressionRecord) -> str:
     """Return what int8 saves against float, in one line; empty where one of them is missing."""
-    forms = {form.name: form for form in record.variants}
-    whole, small = forms.get("float"), forms.get("int8")
+    whole, small = record.form("float"), record.form("int8")
     if whole is None or small is None:
         return ""
     gains = [

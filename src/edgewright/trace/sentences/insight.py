@@ -15,7 +15,6 @@ from edgewright.schema.trace import (
     ScalingRecord,
     StageRecord,
     Trace,
-    VariantRecord,
 )
 from edgewright.trace.sentences.facts import layer_costs, work_text
 from edgewright.trace.sentences.opening import MODELS
@@ -33,23 +32,16 @@ _UNSEEN = {
 }
 
 
-def key_insight(
-    *,
-    stages: Sequence[StageRecord] = (),
-    layers: Sequence[LayerRecord] = (),
-    evaluation: EvaluationRecord | None = None,
-    compression: CompressionRecord | None = None,
-    scaling: ScalingRecord | None = None,
-) -> Insight:
+def key_insight(trace: Trace) -> Insight:
     """Return the comparison that matters for this run, as one sentence with its numbers.
 
     A comparison over data sizes comes first where there is one. Otherwise: what is left of the columns against the
     accuracy kept, then what int8 saves against what it costs. Parts that are missing are left out.
     """
-    if scaling is not None and scaling.points:
-        return _scaling_insight(scaling)
-    numbers: dict[str, float] = {}
-    clauses = [_features_clause(stages, layers, evaluation, numbers), _int8_clause(compression, numbers)]
+    if trace.scaling is not None and trace.scaling.points:
+        return _scaling_insight(trace.scaling)
+    stages, layers, evaluation, numbers = trace.stages, trace.layers, trace.evaluation, dict[str, float]()
+    clauses = [_features_clause(stages, layers, evaluation, numbers), _int8_clause(trace.compression, numbers)]
     lines = [clause for clause in clauses if clause]
     if evaluation is not None and is_chance(evaluation):
         lines = [f"{NOTHING}: {chance_text(evaluation)}"]
@@ -79,15 +71,13 @@ def _scaling_insight(scaling: ScalingRecord) -> Insight:
     cheap = min(scaling.points, key=lambda p: (p.rows != best.rows, p.cpu_seconds, p.architecture))
     if best.architecture == cheap.architecture:
         text = f"At {best.rows:,} rows {best.architecture} is both the cheapest and the most accurate"
-        text += _growth_clause(scaling)
     else:
         ratio = best.cpu_seconds / max(cheap.cpu_seconds, 1e-9)
         text = (
             f"At {best.rows:,} rows {best.architecture} gains {points(best.accuracy - cheap.accuracy)} over "
             f"{cheap.architecture} for {ratio:.3g} times the time of an epoch"
         )
-        text += _growth_clause(scaling)
-    return Insight(sentence=text, numbers=numbers)
+    return Insight(sentence=text + _growth_clause(scaling), numbers=numbers)
 
 
 def growth(scaling: ScalingRecord) -> tuple[str, dict[str, float]]:
@@ -175,16 +165,10 @@ def _features_clause(
     return f"the model can {result}" if left is None else result
 
 
-def _variant(compression: CompressionRecord, name: str) -> VariantRecord | None:
-    return next((v for v in compression.variants if v.name == name), None)
-
-
 def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float]) -> str:
     """Return bytes and latency that int8 saves (or adds) against the accuracy it costs."""
-    if compression is None:
-        return ""
-    whole, small = _variant(compression, "float"), _variant(compression, "int8")
-    if whole is None or small is None or whole.weight_bytes <= 0:
+    whole, small = (None, None) if compression is None else (compression.form("float"), compression.form("int8"))
+    if compression is None or whole is None or small is None or whole.weight_bytes <= 0:
         return ""
     numbers.update({"float weight bytes": float(whole.weight_bytes), "int8 weight bytes": float(small.weight_bytes)})
     saved = 1 - small.weight_bytes / whole.weight_bytes
@@ -225,13 +209,7 @@ def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], n
 
 def trace_insight(trace: Trace) -> Insight:
     """Return the key insight of a record, with what is unexpected in this run."""
-    insight = key_insight(
-        stages=trace.stages,
-        layers=trace.layers,
-        evaluation=trace.evaluation,
-        compression=trace.compression,
-        scaling=trace.scaling,
-    )
+    insight = key_insight(trace)
     news = next((claim for claim in claims(trace) if claim.holds and not _repeats(insight, claim)), None)
     if news is None or insight.sentence.startswith(NOTHING):
         return insight

@@ -126,8 +126,7 @@ def _of_training(trace: Trace, evaluation: EvaluationRecord) -> Iterator[Claim]:
 
 
 def _of_int8(compression: CompressionRecord) -> Iterator[Claim]:
-    forms = {form.name: form for form in compression.variants}
-    whole, small = forms.get("float"), forms.get("int8")
+    whole, small = compression.form("float"), compression.form("int8")
     if whole is None or small is None:
         return
     if small.accuracy is not None and whole.accuracy is not None:

@@ -6,7 +6,6 @@ import time
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from edgewright.studio.frame import Page
 
@@ -15,4 +14,4 @@ def _answer(request: Request) -> PlainTextResponse:
     return PlainTextResponse(time.strftime("%H"))
 
 
-PAGE = Page(routes=(Route("/hours", _answer, methods=["GET"]),), tab="Hour", rank=90, address="/hours")
+PAGE = Page({"/hours": (_answer,)}, tab="Hour", rank=90, address="/hours")
