@@ -88,7 +88,7 @@ def test_chosen_files_are_answered(tmp_path: Path) -> None:
     page = studio.get("/predict/shapes").text
     assert "Files, 16 at most" in page
     assert 'name="v0"' not in page
-    assert "camera:/dev/video0" in studio.get("/live-test/shapes").text
+    assert 'capture="environment"' in studio.get("/live-test/shapes").text
     files = [
         ("file", (path.name, path.read_bytes(), "image/png"))
         for path in sorted((tmp_path / "data" / "disc").iterdir())[:2]

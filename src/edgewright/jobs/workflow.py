@@ -79,14 +79,11 @@ class FinishedSteps:
         """Write what is finished."""
         work = self._work
         finished = _Finished(
-            made_of=self._made_of,
-            out=str(work.out),
-            steps=tuple(records),
+            made_of=self._made_of, out=str(work.out), steps=tuple(records),
             runs={name: _Run(ran.config, str(ran.folder), ran.data, ran.decision) for name, ran in work.runs.items()},
-            changes=work.changes,
-            data=None if work.data is None else str(work.data),
+            changes=work.changes, data=None if work.data is None else str(work.data),
             files=tuple(sorted(path.relative_to(work.out).as_posix() for path in work.out.rglob("*"))),
-        )
+        )  # fmt: skip
         write_atomic(work.out / FINISHED_STEPS, msgspec.json.encode(finished))
 
     def take(self) -> list[StepRecord]:

@@ -120,30 +120,16 @@ def studio_of(request: Request) -> Studio:
 def environment() -> Environment:
     """Templates of the frame and of the pages; everything from data is escaped, and what is not given is an error."""
     templates = Environment(
-        loader=FileSystemLoader([HERE / "pages", HERE / "templates"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
+        loader=FileSystemLoader([HERE / "pages", HERE / "templates"]), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False,
+    )  # fmt: skip
     templates.filters.update(
-        path=quoted,
-        percent=percent,
-        figure=number,
-        unit=lambda value, unit: amount(value, unit.replace("uJ", "µJ")),
-        bytes=bytes_text,
-        seconds=seconds_text,
-        count=lambda value, singular, many="": plural(value, singular, many),
-        when=when_text,
-        after_state=_after_state,
-        change=_change,
-        ago=lambda seconds: f"{elapsed_text(time.time() - seconds)} ago",
-        lasts=elapsed_text,
-        duration=duration_text,
-        utc=utc_text,
-        clock=lambda seconds: when_text(utc_text(seconds)),
-    )
+        path=quoted, percent=percent, figure=number, unit=lambda value, unit: amount(value, unit.replace("uJ", "µJ")),
+        bytes=bytes_text, seconds=seconds_text, count=lambda value, singular, many="": plural(value, singular, many),
+        when=when_text, after_state=_after_state, change=_change,
+        ago=lambda seconds: f"{elapsed_text(time.time() - seconds)} ago", lasts=elapsed_text, duration=duration_text,
+        utc=utc_text, clock=lambda seconds: when_text(utc_text(seconds)),
+    )  # fmt: skip
     return templates
 
 

@@ -119,20 +119,13 @@ def summarise(content: bytes, location: str) -> Summary:
     if not sizes and "float" in variants:
         sizes = [variants["float"].file_bytes]
     return Summary(
-        location=location,
-        name=brief.name,
-        title=brief.title,
-        task=brief.task,
-        started=brief.provenance.started,
-        profile=brief.device.profile if brief.device else "",
-        headline=headline(evaluation.accuracy, left),
+        location=location, name=brief.name, title=brief.title, task=brief.task, started=brief.provenance.started,
+        profile=brief.device.profile if brief.device else "", headline=headline(evaluation.accuracy, left),
         r2=evaluation.regression.get("r2") if left is None else left.r2,
         int8=int8.accuracy.value if int8 and int8.accuracy else None,
-        drop=compression.drop if compression and int8 else None,
-        size=sizes[0] if sizes else None,
-        verdict=brief.verdict,
-        readiness=state_of(brief.verdict),
-    )
+        drop=compression.drop if compression and int8 else None, size=sizes[0] if sizes else None,
+        verdict=brief.verdict, readiness=state_of(brief.verdict),
+    )  # fmt: skip
 
 
 def _folders(root: Path) -> Iterator[tuple[str, os.stat_result]]:

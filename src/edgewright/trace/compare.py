@@ -128,12 +128,9 @@ def compare(entries: Sequence[Entry], paired: Paired, by_sample: BySample) -> Co
     if len(versions) > 1:
         notes.append(f"made by different versions of edgewright: {', '.join(sorted(v or 'unknown' for v in versions))}")
     return Comparison(
-        runs=tuple(_run(entry) for entry in entries),
-        settings=_settings(entries),
-        data=tuple(_data(entries)),
-        results=tuple(_results(entries, others, paired, by_sample)),
-        notes=(*notes, *_unpaired(entries, others)),
-    )
+        runs=tuple(_run(entry) for entry in entries), settings=_settings(entries), data=tuple(_data(entries)),
+        results=tuple(_results(entries, others, paired, by_sample)), notes=(*notes, *_unpaired(entries, others)),
+    )  # fmt: skip
 
 
 def _unpaired(entries: Sequence[Entry], others: Sequence[str]) -> Iterator[str]:
@@ -296,12 +293,9 @@ def _figures(
     name: str, values: Sequence[float | None], report: Callable[[float], str], how: How | None = None
 ) -> ResultRow:
     return ResultRow(
-        name=name,
-        texts=tuple(NONE if value is None else report(value) for value in values),
-        values=tuple(values),
-        differences=tuple("" if i == 0 else _change(values[0], value) for i, value in enumerate(values)),
-        how=how,
-    )
+        name=name, texts=tuple(NONE if value is None else report(value) for value in values), values=tuple(values),
+        differences=tuple("" if i == 0 else _change(values[0], value) for i, value in enumerate(values)), how=how,
+    )  # fmt: skip
 
 
 def _change(first: float | None, value: float | None) -> str:

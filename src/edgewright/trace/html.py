@@ -322,26 +322,14 @@ def _rendered(template: str, **context: object) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("edgewright.trace", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+        loader=PackageLoader("edgewright.trace", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
     environment.globals["letters"] = LETTERS
     environment.filters.update(
-        kind=_kind,
-        percent=formatting.percent,
-        plural=formatting.plural,
-        sentence=sentence,
-        when=_when,
-        bar=budget_bar,
-        bars=lambda step: bars(step.values, step.label),
-        svg=draw,
-        filled=_filled,
-        window=window_plot,
-    )
+        kind=_kind, percent=formatting.percent, plural=formatting.plural, sentence=sentence, when=_when, bar=budget_bar,
+        bars=lambda step: bars(step.values, step.label), svg=draw, filled=_filled, window=window_plot,
+    )  # fmt: skip
     return environment
 
 

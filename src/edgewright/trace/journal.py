@@ -411,15 +411,8 @@ def _training(progress: Progress) -> TrainingRecord | None:
     epochs = observe(progress.epochs, progress.classes)
     best = min(epochs, key=lambda e: e.loss if e.validation_loss is None else e.validation_loss)
     return TrainingRecord(
-        samples=0,
-        validation_samples=0,
-        batch=int(settings.get("batch", 0)),
-        optimiser=str(settings.get("optimiser", "")),
-        loss_name="",
-        epochs=epochs,
-        best_epoch=best.epoch,
-        stopped="" if progress.state == "running" else f"interrupted after epoch {epochs[-1].epoch}",
-        temperature=1.0,
-        seconds=sum(epoch.seconds for epoch in epochs),
-        cpu_seconds=0.0,
-    )
+        samples=0, validation_samples=0, batch=int(settings.get("batch", 0)),
+        optimiser=str(settings.get("optimiser", "")), loss_name="", epochs=epochs, best_epoch=best.epoch,
+        stopped="" if progress.state == "running" else f"interrupted after epoch {epochs[-1].epoch}", temperature=1.0,
+        seconds=sum(epoch.seconds for epoch in epochs), cpu_seconds=0.0,
+    )  # fmt: skip

@@ -93,7 +93,7 @@ def record_of(name: str, alarms: tuple[str, ...], tallies: dict[str, list[Tally]
     )
     return StepRecord(
         command=f"edgewright jobs run {name}", figures=tuple(figures),
-        says=(f"Missed by who judged: {each}.",) if len(groups) <= 12 else (f"{len(groups)} judged.",),
+        says=(f"Times missed, by speaker: {each}.",) if len(groups) <= 12 else (f"{len(groups)} judged.",),
     )  # fmt: skip
 
 

@@ -103,12 +103,9 @@ def _timeline(stretch: Rows, flags: Any, channels: Any, names: Sequence[str], le
     ]
     return Timeline(
         title=f"{stretch.name}, from the rows that were learned on; an alarm names the channel to blame",
-        seconds=len(stretch.values) / rate,
-        labels=_LABELS,
-        truth=_stretches(stretch.odd, 0, rate),
-        answers=_stretches(flags[learned:], learned, rate),
-        marks=tuple(sorted(marks, key=lambda mark: mark.time)),
-    )
+        seconds=len(stretch.values) / rate, labels=_LABELS, truth=_stretches(stretch.odd, 0, rate),
+        answers=_stretches(flags[learned:], learned, rate), marks=tuple(sorted(marks, key=lambda mark: mark.time)),
+    )  # fmt: skip
 
 
 def _stretches(flags: Any, first: int, rate: float) -> tuple[Stretch, ...]:  # noqa: ANN401 - flags

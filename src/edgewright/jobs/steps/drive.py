@@ -287,16 +287,12 @@ def _timeline(spec: EnvironmentSpec, episode: Drive) -> Timeline:
     if episode.crashed:
         marks.append(Mark(time=end, kind="false alarm", text="collision"))
     return Timeline(
-        title=f"The episode {'with faults ' if episode.lost else ''}that the shield weakened most",
-        seconds=end,
-        labels=tuple(spec.actions),
-        truth=_stretches(wanted, spec.period),
-        answers=_stretches(done, spec.period),
-        states=_stretches(list(episode.states), spec.period),
-        marks=tuple(marks),
+        title=f"The episode {'with faults ' if episode.lost else ''}that the shield weakened most", seconds=end,
+        labels=tuple(spec.actions), truth=_stretches(wanted, spec.period), answers=_stretches(done, spec.period),
+        states=_stretches(list(episode.states), spec.period), marks=tuple(marks),
         keys=("wanted by the policy", "done", "states"),
         note="At a square perception fails; a red triangle is a collision.",
-    )
+    )  # fmt: skip
 
 
 def _lane_view(spec: EnvironmentSpec, episode: Drive) -> LaneView | None:

@@ -48,10 +48,13 @@ def _law(config: Config, work: Work) -> StepRecord:
     ahead = record_of((*first.points, whole), 2 * learner.samples, None)
     exponents = [record.exponent.value for record, _ in checks]
     spans = [(record.predicted.high - record.predicted.low) / record.predicted.value for record, _ in checks]
-    lines = [_line(learner_of.name, record) for learner_of, (record, _) in zip(learners, checks, strict=True)]
+    lines = [
+        _line(f"split {number}, {of.name}", record)
+        for number, (of, (record, _)) in enumerate(zip(learners, checks, strict=True), 1)
+    ]
     says = (
-        f"The law of {learner.model} keeps its promise of twice the data in {inside} of {len(checks)} "
-        f"splits; intervals of 90 % span {percent(float(np.mean(spans)))} of the loss.",
+        f"The learning-curve law of {learner.model} predicts the loss at twice the text: it lies in the 90 % interval "
+        f"in {inside} of {len(checks)} splits. The interval spans {percent(float(np.mean(spans)))} of the loss.",
         *lines,
         *([] if widths is None else [_line(f"{learner.name} by parameters", widths)]),
     )
@@ -81,10 +84,10 @@ def _widths(learner: TextLearner, listener: Listener) -> CurveRecord:
 
 
 def _line(name: str, check: CurveRecord) -> str:
-    return (
-        f"{name}: predicted {check.predicted.value:.3f} ({check.predicted.low:.3f} to {check.predicted.high:.3f}), "
-        f"measured {check.measured or 0.0:.3f}{'' if check.inside else ', OUTSIDE'}"
-    )
+    interval = f"90 % interval {check.predicted.low:.3f} to {check.predicted.high:.3f}"
+    end = "" if check.inside else ": outside the interval"
+    measured = f"{check.measured or 0.0:.3f} bits per byte measured"
+    return f"{name}: {measured}, {check.predicted.value:.3f} predicted ({interval}){end}"
 
 
 def _figures(name: str, check: CurveRecord) -> list[JobFigure]:

@@ -55,7 +55,7 @@ def _suggest(config: Config, work: Work) -> StepRecord:
     length = write_text_model(folder / f"{name}.text", trained.spec, trained.arrays)
     write_atomic(folder / TYPED, trained.typed.encode("ascii"))
     chosen = trained.results[0]
-    says = [f"Validation articles chose the {chosen.name} of {chosen.bytes:,} bytes; the file has {length:,}."]
+    says = [f"Validation articles chose the {_words(chosen)} of {chosen.bytes:,} bytes; the file has {length:,}."]
     says += [_sentence(item) for item in trained.results]
     for text in config.examples:
         words = ", ".join(f"{item.word} ({item.chance:.0%})" for item in suggest(trained.model, text))
@@ -64,9 +64,9 @@ def _suggest(config: Config, work: Work) -> StepRecord:
     for item in trained.results:
         key = item.name.replace(" ", "_") if item is not chosen else "chosen"
         if item.bits is not None:
-            figures.append(JobFigure.of_interval(f"{key}_bits", f"bits per byte, {item.name}", item.bits, "bits"))
+            figures.append(JobFigure.of_interval(f"{key}_bits", f"bits per byte, {_words(item)}", item.bits, "bits"))
         if item.saved is not None:
-            figures.append(JobFigure.of(f"{key}_saved", f"keystrokes saved, {item.name}", item.saved.share))
+            figures.append(JobFigure.of(f"{key}_saved", f"keystrokes saved, {_words(item)}", item.saved.share))
     return StepRecord(
         command=f"edgewright language train-text {config.texts or 'TEXTS'} --out {name}.text --size {config.size}",
         says=tuple(says),
@@ -74,26 +74,31 @@ def _suggest(config: Config, work: Work) -> StepRecord:
         choice=Choice(
             question=f"Which model suggests words within {config.size}?",
             options=tuple(
-                JobFigure.of_interval(item.name, f"{item.name} of {item.bytes:,} bytes", item.bits, "bits a byte")
+                JobFigure.of_interval(item.name, f"{_words(item)} of {item.bytes:,} bytes", item.bits, "bits a byte")
                 for item in trained.results
                 if item.bits is not None
             ),
-            chosen=f"the {chosen.name} of {chosen.bytes:,} bytes",
+            chosen=f"the {_words(chosen)} of {chosen.bytes:,} bytes",
             why="it has the fewest bits a byte on the validation articles",
         ),
         folder=folder.name,
     )
 
 
+def _words(model: JudgedModel) -> str:
+    """Return the name of a model as people of the trade write it."""
+    return model.name.replace("ngram", "n-gram model").replace("gru", "GRU")
+
+
 def _sentence(model: JudgedModel) -> str:
     bits = "" if model.bits is None else f"{model.bits.value:.3f} bits per byte"
     size = f" of {model.bytes:,} bytes: {bits}"
     if model.saved is None:
-        return f"The {model.name}{size}."
+        return f"The {_words(model)}{size}."
     comma = ", " if bits else ""
     return (
-        f"The {model.name}{size}{comma}{percent(model.saved.share)} of keystrokes saved in {model.saved.words} words, "
-        f"{percent(model.saved.next_word)} of words suggested before their first character."
+        f"The {_words(model)}{size}{comma}{percent(model.saved.share)} of keystrokes saved in {model.saved.words} "
+        f"words, {percent(model.saved.next_word)} of words suggested before their first character."
     )
 
 

@@ -388,7 +388,7 @@ def _record(
     judges = sorted(group for group, role in roles.items() if role == "judge")
     if config.data:
         validate = sorted(group for group, role in roles.items() if role == "validate")
-        says.append(f"Who judge: {', '.join(judges)}. Who validate: {', '.join(validate)}.")
+        says.append(f"Test: {', '.join(judges)}. Validation: {', '.join(validate)}.")
     else:
         says.append(f"No person judges: figures are of {len(judges)} voices of espeak-ng that did not train.")
     if takes:

@@ -11,10 +11,6 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from edgewright.schema.coach import Day, Reading, WordVerdict
 from edgewright.schema.data import Floats
@@ -22,6 +18,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.paths import below, files_below
 from edgewright.studio.recordings import delete_recording
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 
 _WIDTH, _WAVE, _PHONES, _WORDS = 960.0, 110.0, 22.0, 20.0
 _COLUMNS = 480

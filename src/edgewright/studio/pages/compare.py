@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from markupsafe import Markup
-from starlette.requests import Request
-from starlette.responses import Response
 
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.lesson import Heading
@@ -14,6 +12,7 @@ from edgewright.schema.trace import Trace
 from edgewright.studio.frame import Page, error_text, render, studio_of
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.summaries import Summary
+from edgewright.studio.web import Request, Response
 from edgewright.trace.compare import Entry, compare, comparison_blocks
 from edgewright.trace.html import blocks_html, sections_html
 from edgewright.trace.record import read_trace

@@ -5,10 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.data.contract import SINGLE_FILES
 from edgewright.data.sources.folder import reader_of
 from edgewright.schema.errors import EdgewrightError
@@ -18,6 +14,7 @@ from edgewright.studio.view.data_cache import Shelf
 from edgewright.studio.view.data_sources import KEYS, DataRequest, Origin, at_path, editable, of_run
 from edgewright.studio.view.drawing import COLOURS, SHAPES
 from edgewright.studio.view.views import summary, views_of
+from edgewright.studio.web import HTTPException, RedirectResponse, Request, Response
 
 MOST_ENTRIES = 500
 _RUNS = 40

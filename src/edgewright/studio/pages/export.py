@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from starlette.datastructures import FormData
-from starlette.requests import Request
-from starlette.responses import Response
-
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
 from edgewright.export.contract import Subject, find_target, target_names
@@ -20,6 +16,7 @@ from edgewright.pipeline.cost.footprint import form_footprint
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, run_of, text_of
+from edgewright.studio.web import FormData, Request, Response
 
 
 @dataclass(frozen=True)

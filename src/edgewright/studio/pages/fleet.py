@@ -13,10 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
 from edgewright.fleet.protocol.plans.reasons import ACTS, reason
 from edgewright.schema.errors import InputError
@@ -36,6 +32,7 @@ from edgewright.studio.view.drawing import COLOURS
 from edgewright.studio.view.fleet_folders import fleets, practices_of, shown_fleet
 from edgewright.studio.view.fleet_map import STATES, FleetMap, StageMap, draw_map, symbol
 from edgewright.studio.view.gate_curves import curves
+from edgewright.studio.web import FormData, HTTPException, Request, Response
 from edgewright.trace.blocks.charts import WRITERS
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 

@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from edgewright.core.predictor import package_path
 from edgewright.fleet.protocol.plans.detection import sentences
@@ -32,6 +28,7 @@ from edgewright.studio.pages.fleet import (
 )
 from edgewright.studio.paths import run_folder
 from edgewright.studio.view.fleet_folders import fleets, new_folder, practices_of
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient

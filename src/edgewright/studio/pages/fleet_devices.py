@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlencode
 
-from starlette.datastructures import FormData
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.core.measures import columns, meaning, measures
 from edgewright.schema.boards import WORDS
 from edgewright.schema.errors import EdgewrightError
@@ -18,6 +14,7 @@ from edgewright.schema.fleet_report import Phase
 from edgewright.schema.fleet_watch import Events, Whereabouts
 from edgewright.studio.frame import Page, error_text, render
 from edgewright.studio.pages.fleet import ask_named, fleet_folder, fleet_form, fleet_page, line
+from edgewright.studio.web import FormData, RedirectResponse, Request, Response
 from edgewright.trace.blocks.charts import WRITERS, draw
 from edgewright.trace.blocks.view_blocks import Chart
 
@@ -143,14 +140,12 @@ def view_of(request: Request) -> View:
     order, page, counter = query.get("order", "name"), query.get("page", "1"), query.get("counter", "")
     texts = {name: query.get(name, "").strip()[:64] for name in ("name", "product", "tag", "profile", "plan")}
     return View(
-        **texts,
-        phase=query.get("phase", "") if query.get("phase") in get_args(Phase) else "",
+        **texts, phase=query.get("phase", "") if query.get("phase") in get_args(Phase) else "",
         counter=counter if counter.isascii() and counter.isdecimal() and len(counter) < 16 else "",
         silent=query.get("silent", "") if query.get("silent") in SILENT else "",
-        order=order.lstrip("-") if order.lstrip("-") in _ORDERS else "name",
-        down=order.startswith("-"),
+        order=order.lstrip("-") if order.lstrip("-") in _ORDERS else "name", down=order.startswith("-"),
         page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 7 and int(page) > 0 else 1,
-    )
+    )  # fmt: skip
 
 
 def _answer(request: Request, api: ApiClient) -> Response:

@@ -6,11 +6,6 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.fleet.protocol.plans.detection import sentences
 from edgewright.fleet.protocol.plans.reasons import ACTS
 from edgewright.schema.errors import EdgewrightError
@@ -24,6 +19,7 @@ from edgewright.schema.fleet_watch import (
 )
 from edgewright.studio.frame import Page, error_text, render
 from edgewright.studio.pages.fleet import ask_named, field_line, fleet_folder, fleet_form, fleet_page, shown
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient

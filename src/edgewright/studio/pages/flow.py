@@ -8,11 +8,6 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.core.files import write_atomic
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import HERE, Page, error_text, render, studio_of, text_of
@@ -21,6 +16,7 @@ from edgewright.studio.view import file_history
 from edgewright.studio.view.file_history import ChangedError
 from edgewright.studio.view.flow_document import FlowDocument, Position, actions_text
 from edgewright.studio.view.flow_view import FlowView, flow_view, flows_below, models_for
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 _NOTICES = {"1": "Saved.", "2": "The earlier version is restored. The version it replaced is kept in the list."}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")

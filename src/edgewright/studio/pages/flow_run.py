@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.language.dialogue.conversation import Conversation, Turn, TurnStep, seconds_of, turn_steps
 from edgewright.language.dialogue.validation import read_dialogue
@@ -19,6 +16,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, studio_of
 from edgewright.studio.paths import below
 from edgewright.studio.view.flow_view import flow_view, inside, model_in
+from edgewright.studio.web import Request, Response
 
 # A conversation is held anew for every answer, and an address has bounds.
 _MOST_LINES, _LONGEST = 20, 1000

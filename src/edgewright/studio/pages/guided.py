@@ -9,11 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.data.load import load_data
 from edgewright.data.roles import NONE
 from edgewright.data.simulated import marked
@@ -29,6 +24,7 @@ from edgewright.studio.pages.data import look
 from edgewright.studio.pages.start import PIPELINES, written
 from edgewright.studio.paths import keep, keep_written
 from edgewright.studio.view.data_sources import Origin, at_path
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 
 if TYPE_CHECKING:
     from edgewright.studio.view.own_data import Reading

@@ -9,10 +9,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import msgspec
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from edgewright.jobs.catalogue import TABLE, job_folder, read_job, shipped_jobs
 from edgewright.schema.errors import EdgewrightError, InputError
@@ -20,6 +16,7 @@ from edgewright.schema.job import JobRecord, JobSpec, StepProgress
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.pages.data import entries
 from edgewright.studio.paths import FOLDER, JOB_RECORD, RECORD, below, keep
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 
 _PAGE = "job.html"
 # Folder below the studio's that new jobs are made in, and how long their models may be compared.

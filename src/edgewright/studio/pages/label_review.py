@@ -11,11 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.language.labelling.agreement import decided
 from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
@@ -25,6 +20,7 @@ from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.paths import below, files_below, keep
 from edgewright.studio.recordings import delete_recording
 from edgewright.studio.view.drawing import draw_window
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 
 MODES = {"next": "What to label next", "audit": "Audit", "second": "Second opinion"}
 _BUTTONS = 30

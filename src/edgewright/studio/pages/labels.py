@@ -6,10 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
@@ -33,6 +29,7 @@ from edgewright.studio.view.label_session import (
     store,
 )
 from edgewright.studio.view.views import moves
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 _NOTICES = {
     "1": "Saved. A run on this folder learns from these labels.",

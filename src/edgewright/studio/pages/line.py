@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import cast
 from urllib.parse import urlencode
 
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.paths import keep
 from edgewright.studio.view.line_recordings import LineRecordings, ports
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 
 def line_recordings(request: Request) -> LineRecordings:

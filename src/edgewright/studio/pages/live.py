@@ -11,14 +11,11 @@ from typing import IO, Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from edgewright.studio.frame import Page, fragment, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import cancel
 from edgewright.studio.paths import JOB_RECORD, journal_file
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, StreamingResponse
 from edgewright.trace.blocks.charts import draw
 from edgewright.trace.blocks.race_picture import race_figure
 from edgewright.trace.journal import Progress, parse_progress, read_progress

@@ -7,10 +7,6 @@ import os
 import re
 from typing import Any
 
-from starlette.datastructures import FormData
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
 from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
@@ -19,6 +15,7 @@ from edgewright.studio.frame import Page, error_text, render, run_of, studio_of,
 from edgewright.studio.pages.predict import row_fields
 from edgewright.studio.paths import below
 from edgewright.studio.view.predictors import predictor, predictor_or_reason
+from edgewright.studio.web import FormData, JSONResponse, Request, Response
 
 # Bytes of a file that grows which are sent at once.
 _PIECE = 262_144

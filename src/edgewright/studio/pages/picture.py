@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
 from edgewright.core.input.pictures import png
 from edgewright.core.input.riff import wav_bytes
@@ -15,6 +12,7 @@ from edgewright.studio.view.data_cache import placed
 from edgewright.studio.view.data_sources import DataRequest
 from edgewright.studio.view.drawing import has_pictures
 from edgewright.studio.view.views import is_sound
+from edgewright.studio.web import HTTPException, Request, Response
 
 
 def _sound(request: Request) -> Response:

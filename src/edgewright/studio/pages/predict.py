@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
-from starlette.responses import Response
 
 from edgewright.core.csv.categories import fields
 from edgewright.core.input.pictures import fit_of, pixels, takes_pictures
@@ -25,6 +22,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, run_of, text_of
 from edgewright.studio.view.drawing import inline_png
 from edgewright.studio.view.predictors import predictor, predictor_or_reason
+from edgewright.studio.web import FormData, Request, Response, UploadFile
 from edgewright.trace.html import blocks_html
 
 SHOWN = 200

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, studio_of, text_of
 from edgewright.studio.paths import keep
 from edgewright.studio.recordings import add_part, recording_path, wav_of
+from edgewright.studio.web import FormData, PlainTextResponse, RedirectResponse, Request, Response
 
 
 def _sound(request: Request) -> Response:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from edgewright.schema.trace import Trace
 from edgewright.studio.frame import Page, quoted, render, run_of, studio_of
 from edgewright.studio.pages.compare import comparable
 from edgewright.studio.pages.start import CHANGED, PIPELINES
 from edgewright.studio.paths import exists
+from edgewright.studio.web import RedirectResponse, Request, Response
 from edgewright.trace.html import page_parts, run_script, run_styles
 from edgewright.trace.journal import FOLDER
 from edgewright.trace.modes import modes

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from edgewright.studio.frame import Page, render, studio_of
 from edgewright.studio.pages.guided import form_parts
 from edgewright.studio.summaries import Summary
+from edgewright.studio.web import Request, Response
 from edgewright.trace.sentences.readiness import STATES as READINESS
 
 A_PAGE = 50

@@ -12,10 +12,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import shipped, source_text
@@ -25,6 +21,7 @@ from edgewright.studio.frame import Page, error_text, quoted, render, studio_of,
 from edgewright.studio.jobs import AT_ONCE
 from edgewright.studio.paths import RECORD, below, exists, journal_file, keep, run_folder
 from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, table_of, value_at
+from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 from edgewright.trace.journal import FOLDER, read_progress
 from edgewright.trace.record import read_trace
 

@@ -44,14 +44,11 @@ def int8_cost(trace: Trace) -> Draft | None:
         "The trained float network is converted; its ranges are found on training samples.",
     ]
     return Draft(
-        40,
-        "What does int8 save in this run, and what does it cost?",
+        40, "What does int8 save in this run, and what does it cost?",
         f"It saves {saved} of the bytes of weights and {cost}",
-        f"{whole.weight_bytes:,} B -> {small.weight_bytes:,} B of weights. {changed}",
-        wrong,
-        f"Compression, int8: {small.weight_bytes:,} B of weights",
-        "compression",
-    )
+        f"{whole.weight_bytes:,} B -> {small.weight_bytes:,} B of weights. {changed}", wrong,
+        f"Compression, int8: {small.weight_bytes:,} B of weights", "compression",
+    )  # fmt: skip
 
 
 def _cost(record: CompressionRecord, small: VariantRecord) -> str:
@@ -80,14 +77,9 @@ def budget(trace: Trace) -> Draft | None:
     for factor, word in ((10.0, "ten times"), (0.1, "a tenth of"), (3.0, "three times")):
         wrong += [_used(row, factor), f"That is {word} what is used: {figures}."]
     return Draft(
-        60,
-        f"Which budget of {device.profile} does this model fill most, and how far?",
-        _used(row),
-        f"{figures}, {row.how}.",
-        wrong,
-        f"Device fit, {row.name}: {figures}",
-        "device",
-    )
+        60, f"Which budget of {device.profile} does this model fill most, and how far?", _used(row),
+        f"{figures}, {row.how}.", wrong, f"Device fit, {row.name}: {figures}", "device",
+    )  # fmt: skip
 
 
 def _used(row: BudgetRow, factor: float = 1.0) -> str:

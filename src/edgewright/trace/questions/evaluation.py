@@ -100,14 +100,10 @@ def confused(trace: Trace) -> Draft | None:
         f"{sum(n for n, _, _ in pairs):,} of {evaluation.samples:,} test samples got a wrong class.",
     ]
     return Draft(
-        51,
-        "Which mistake does this model make most often on the test samples?",
-        right,
-        f"The confusion matrix counts {count:,}, the most off its diagonal.",
-        wrong,
-        f"Evaluation, confusion matrix: truth {short(truth)}, answer {short(answer)}: {count:,}",
-        "evaluation",
-    )
+        51, "Which mistake does this model make most often on the test samples?", right,
+        f"The confusion matrix counts {count:,}, the most off its diagonal.", wrong,
+        f"Evaluation, confusion matrix: truth {short(truth)}, answer {short(answer)}: {count:,}", "evaluation",
+    )  # fmt: skip
 
 
 def _mistake(truth: str, answer: str) -> str:

@@ -18,14 +18,9 @@ def surprise(trace: Trace) -> Draft | None:
         if claim.fails:
             wrong += [_sentence(claim), f"{claim.figures[:1].upper()}{claim.figures[1:]}."]
     return Draft(
-        5,
-        "What happened in this run that one would not expect?",
-        _sentence(first),
-        f"{first.figures[:1].upper()}{first.figures[1:]}.",
-        wrong,
-        first.source,
-        first.anchor.partition("-")[0],
-    )
+        5, "What happened in this run that one would not expect?", _sentence(first),
+        f"{first.figures[:1].upper()}{first.figures[1:]}.", wrong, first.source, first.anchor.partition("-")[0],
+    )  # fmt: skip
 
 
 def _sentence(claim: Claim) -> str:

@@ -35,14 +35,10 @@ def kept_epoch(trace: Trace) -> Draft | None:
             there = f"{fraction(losses[epoch], 4)} there, {loss} in epoch {best}" if epoch in losses else "it has none"
             wrong += [f"Epoch {epoch}", f"{reason}, but the validation loss decides: {there}."]
     return Draft(
-        30,
-        f"{len(training.epochs)} epochs were trained. The weights of which one were kept?",
-        f"Epoch {best}",
-        f"Its validation loss, {loss}, is the lowest of all epochs.",
-        wrong,
-        f"Training trace, epoch {best}: validation loss {loss}",
-        "training",
-    )
+        30, f"{len(training.epochs)} epochs were trained. The weights of which one were kept?", f"Epoch {best}",
+        f"Its validation loss, {loss}, is the lowest of all epochs.", wrong,
+        f"Training trace, epoch {best}: validation loss {loss}", "training",
+    )  # fmt: skip
 
 
 @rule("overfitting")

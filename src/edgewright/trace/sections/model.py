@@ -193,9 +193,6 @@ def drawn_blocks(trace: Trace, exported: Exported) -> Sequence[ViewBlock]:
 
 
 SECTION = Section(
-    20,
-    "Model",
-    lambda trace: model_blocks(trace.layers),
-    missing="This model has no layers, or it has not been built.",
-    page=drawn_blocks,
-)
+    20, "Model", lambda trace: model_blocks(trace.layers),
+    missing="This model has no layers, or it has not been built.", page=drawn_blocks,
+)  # fmt: skip

@@ -150,6 +150,8 @@ def _features_clause(
     if not result:
         return ""
     fewer, enough = reduction(stages), " are enough to " if left is None else ": "
+    if left is None and 0.0 < numbers.get("accuracy", 0.0) <= numbers.get("majority", 0.0):
+        enough = " "  # what the most frequent class alone reaches is not enough
     if fewer is not None:
         numbers.update({"columns in": float(fewer.shape_in[-1]), "columns out": float(fewer.shape_out[-1])})
         # A direction is made of all columns; only what was selected is a part of them.

@@ -41,13 +41,12 @@ def _answers(record: CompressRecord) -> RenderableType:
     answers = table(["form", "validation", score, "lost", "flips"], (1, 2, 3, 4))
     for row in record.rows:
         add(
-            answers,
-            _Name(row, record.chosen),
+            answers, _Name(row, record.chosen),
             f"{row.validation.value:.4f}" if row.validation is not None else number(row.validation_error),
             interval_text(row.accuracy) if row.accuracy is not None else number(row.error),
             "-" if row is record.rows[0] else _lost(row, classes),
             f"{row.flips:,}" if row.accuracy is not None else "-",
-        )
+        )  # fmt: skip
     return answers
 
 
@@ -65,16 +64,10 @@ def _costs(record: CompressRecord) -> RenderableType:
     costs = table(heads, (1, 2, 3, 4, 5, 6, 7))
     for row in record.rows:
         add(
-            costs,
-            _Name(row, record.chosen),
-            bytes_text(row.weight_bytes),
-            bytes_text(row.file_bytes),
-            bytes_text(row.compressed_bytes),
-            "-" if row.tflite_bytes is None else bytes_text(row.tflite_bytes),
-            f"{row.macs:,}",
-            microseconds_text(row.latency_p50_us),
-            microseconds_text(row.latency_p99_us),
-        )
+            costs, _Name(row, record.chosen), bytes_text(row.weight_bytes), bytes_text(row.file_bytes),
+            bytes_text(row.compressed_bytes), "-" if row.tflite_bytes is None else bytes_text(row.tflite_bytes),
+            f"{row.macs:,}", microseconds_text(row.latency_p50_us), microseconds_text(row.latency_p99_us),
+        )  # fmt: skip
     return costs
 
 

@@ -23,14 +23,9 @@ def forms_table(record: ProofRecord) -> RenderableType:
     for index, form in enumerate(record.forms, 1):
         rounding = {"ours": "defined once", "own": "its own", "": ""}[form.rounding]
         add(
-            output,
-            f"{index}",
-            Text(form.name, style="bold"),
-            form.numbers,
-            rounding,
-            form.begins,
+            output, f"{index}", Text(form.name, style="bold"), form.numbers, rounding, form.begins,
             seconds_text(form.seconds),
-        )
+        )  # fmt: skip
     return output
 
 
@@ -45,12 +40,9 @@ def files_table(record: ProofRecord) -> RenderableType:
             ran = [str(places[name]) for name in file.forms if name in places]
             ran += ["its stream"] if len(ran) < len(file.forms) else []
             add(
-                output,
-                Text(file.name, style="bold"),
-                file.sha256[:12],
-                f"{file.size_bytes:,}",
+                output, Text(file.name, style="bold"), file.sha256[:12], f"{file.size_bytes:,}",
                 f"{', '.join(ran)}{same}",
-            )
+            )  # fmt: skip
     return output
 
 
@@ -117,13 +109,10 @@ def stages_table(record: ProofRecord, names: Sequence[str], pairs: Sequence[Pair
             continue
         style = BAD if stage.beyond else ""
         add(
-            output,
-            Text(name, style=style),
-            Text(_places(record, pair), style=QUIET),
-            f"{stage.differing:,} of {stage.samples:,}",
-            Text(_size(stage), style=style),
+            output, Text(name, style=style), Text(_places(record, pair), style=QUIET),
+            f"{stage.differing:,} of {stage.samples:,}", Text(_size(stage), style=style),
             Text(share_text(stage.share) if stage.numbers == "float" else "", style=QUIET),
-        )
+        )  # fmt: skip
     alike = Text(f"bit-exact in every pair: {', '.join(same)}", style=QUIET) if same else Text("")
     return Group(output, alike) if output.row_count else alike
 
