@@ -47,10 +47,10 @@ def files_below(root: Path, pattern: str) -> Iterator[tuple[str, Path]]:
     """Yield files of a pattern, in order: where they lie with '/', and themselves; none that is hidden or leads out."""
     inside = root.resolve()
     for path in sorted(islice(root.rglob(pattern), _MOST_FILES)):
-        place = path.relative_to(root)
-        hidden = any(part.startswith(".") for part in place.parts)
+        location = path.relative_to(root)
+        hidden = any(part.startswith(".") for part in location.parts)
         if not hidden and path.is_file() and path.resolve().is_relative_to(inside):
-            yield place.as_posix(), path
+            yield location.as_posix(), path
 
 
 def run_folder(root: Path, name: str) -> Path:

@@ -175,8 +175,8 @@ def _voices(config: Config, work: Work, samples: int) -> list[_Sound]:
         raise InputError("other words", got, str(path))
     words = [config.word, *others]
     sounds: list[_Sound] = []
-    said = in_processes(partial(_spoken, config), words)
-    for word, spoken in work.each("Saying words", zip(words, said, strict=True), len(words)):
+    recordings = in_processes(partial(_spoken, config), words)
+    for word, spoken in work.each("Saying words", zip(words, recordings, strict=True), len(words)):
         label = word if config.separate or word == config.word else OTHER
         sounds += [_Sound(label, voice, values, synthetic=True) for voice, values in spoken]
     long = np.mean([len(sound.values) > samples for sound in sounds if sound.label == config.word])

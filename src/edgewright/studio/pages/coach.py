@@ -93,7 +93,7 @@ def _part(name: str) -> Any:  # noqa: ANN401 - loaded when a coach is asked: a s
 
 
 def _list(request: Request, problem: str = "", *, status: int = 200) -> Response:
-    coaches = [place for place, _ in files_below(studio_of(request).folder, f"*{_ENDING}")]
+    coaches = [location for location, _ in files_below(studio_of(request).folder, f"*{_ENDING}")]
     return render(request, "coach_list.html", status=status, title="Coach", coaches=coaches, problem=problem)
 
 

@@ -61,13 +61,13 @@ def _review_request(request: Request) -> _ReviewRequest:
 def _list(request: Request, problem: str = "", *, status: int = 200) -> Response:
     """Label projects below the studio's folder."""
     projects = []
-    for place, path in files_below(studio_of(request).folder, f"*{_ENDING}"):
+    for location, path in files_below(studio_of(request).folder, f"*{_ENDING}"):
         try:
             with Project(path) as project:
                 items = int(project.execute("SELECT COUNT(*) FROM items")[0][0])
-                projects.append((place, project.kind, items, len(decided(project.reviews())), ""))
+                projects.append((location, project.kind, items, len(decided(project.reviews())), ""))
         except EdgewrightError as error:
-            projects.append((place, "", 0, 0, error_text(error)))
+            projects.append((location, "", 0, 0, error_text(error)))
     return render(request, "label_list.html", status=status, title="Label", projects=projects, problem=problem,
                   data=request.query_params.get("data", "")[:200])  # fmt: skip
 

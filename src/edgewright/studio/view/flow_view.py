@@ -145,7 +145,7 @@ def model_in(table: StateTable, path: Path, root: Path) -> Path | None:
 def models_for(path: Path, root: Path) -> dict[str, str]:
     """Return the language models below the studio's folder: how a table names each, and where it is."""
     files = files_below(root, "*.language")
-    return {Path(os.path.relpath(file, path.parent)).as_posix(): place for place, file in files}
+    return {Path(os.path.relpath(file, path.parent)).as_posix(): location for location, file in files}
 
 
 def _vocabulary(table: StateTable, path: Path, root: Path) -> tuple[Vocabulary | None, list[str]]:
