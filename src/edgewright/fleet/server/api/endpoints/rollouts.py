@@ -18,7 +18,7 @@ from edgewright.fleet.repository.public_files import read_target
 from edgewright.fleet.server.database.rollout_rows import next_due, plan_of, standing_of
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts
 from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
-from edgewright.fleet.server.monitoring.rollout_map import rollout_map
+from edgewright.fleet.server.monitoring.views import rollout_map
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.rollouts.gate_history import points_of
 from edgewright.fleet.server.rollouts.offered import counting
