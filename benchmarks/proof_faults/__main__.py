@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from benchmarks.proof_faults.judging import NO_FAULT
 from benchmarks.proof_faults.parts import CORRECT, PARTS, run, tasks
 from benchmarks.proof_faults.pipelines import PIPELINES, prepared
 from benchmarks.table import ROOT, TargetReport, markdown
@@ -35,7 +36,7 @@ def read(out: Path, seed: int, parts: Sequence[str]) -> list[dict[str, Any]]:
         for file in sorted(out.glob(f"results-{seed}-*.jsonl"))
         if file.name in chosen
         for record in map(json.loads, file.read_text("utf-8").splitlines())
-        if record.get("verdict")
+        if record.get("verdict") and record["verdict"]["result"] != "none"
     ]
 
 
@@ -43,20 +44,24 @@ def report(records: list[dict[str, Any]]) -> int:
     """Print tables by form, by rule and by pipeline, the misses, and the targets; 1 where one is missed."""
     correct = [record for record in records if record["form"] == "correct"]
     faults = [record for record in records if record["form"] != "correct"]
-    real = [record for record in faults if record["verdict"]["result"] != "same"]
+    real = [record for record in faults if record["verdict"]["result"] not in NO_FAULT]
     for key in ("form", "rule", "pipeline"):
         groups: dict[str, Counter[str]] = defaultdict(Counter)
         for record in faults:
             groups[record[key]].update(_counts(record))
-        heads = [key, "planted", "the same", "found", "right stage", "stopped or refused", "missed"]
+        heads = [key, "planted", "the same", "alike", "late", "found", "right stage", "stopped or refused", "missed"]
         print(markdown(heads, [[name, *_cells(groups[name])] for name in sorted(groups)]), end="\n\n")
     for record in [record for record in real if record["verdict"]["result"] == "missed"][:_SHOWN]:
-        print(f"missed: {record['name']}: {record['verdict']['right'] or 'no sample has another answer'}")
+        print(f"missed: {record['name']}: {record['verdict']['right']}, {record['verdict']['why']}")
+    for record in [record for record in faults if record["verdict"]["result"] in ("alike", "late")]:
+        print(f"{record['verdict']['result']}: {record['name']}: {record['verdict']['why']}")
     targets = TargetReport()
     if real:
         seen = [record for record in real if record["verdict"]["result"] != "missed"]
         right = [r for r in seen if r["verdict"]["stage"] and r["verdict"]["stage"] == r["verdict"]["right"]]
-        targets("faults", f"{len(real)}, and {len(faults) - len(real)} that are the same", f"at least {MIN_FAULTS}",
+        left = Counter(record["verdict"]["result"] for record in faults)
+        others = f"{left['same']} the same, {left['alike']} that many thousands of other inputs do not show"
+        targets("faults", f"{len(real)}; {others}, {left['late']} late", f"at least {MIN_FAULTS}",
                 len(real) >= MIN_FAULTS)  # fmt: skip
         targets("found", _share(len(seen), len(real)), f"{MIN_FOUND:.0%}", len(seen) >= MIN_FOUND * len(real))
         targets("at the right stage", _share(len(right), len(seen)), f"{RIGHT_STAGE:.0%}",
@@ -81,7 +86,7 @@ def _counts(record: dict[str, Any]) -> list[str]:
 
 def _cells(counts: Counter[str]) -> list[str]:
     stopped = counts["stopped"] + counts["refused"]
-    known = (counts[name] for name in ("planted", "same", "found", "right"))
+    known = (counts[name] for name in ("planted", "same", "alike", "late", "found", "right"))
     return [str(number) for number in (*known, stopped, counts["missed"])]
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.proof_faults.judging import Bench, Case, SameError, Verdict
+import numpy as np
+
+from benchmarks.proof_faults.judging import Bench, Case, SameError, Verdict, settled
+from benchmarks.proof_faults.other_inputs import other_bytes
 from benchmarks.proof_faults.rules import (
     ASSEMBLY_RULES,
     C_RULES,
@@ -22,13 +25,17 @@ from benchmarks.proof_faults.rules import (
     table_faults,
 )
 from edgewright.export import emulator as tools
+from edgewright.export.c99_host.apart import run_apart
 from edgewright.export.web import module as web
+from edgewright.proof.form import Stages
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Subject, c99, emulator, wasm
 
 Files = Mapping[str, str]
 # Parts of the C that only a core has; the rest of it is planted in by gcc.
+# Other inputs that an emulated core answers, and a module of WebAssembly.
+_ON_CORE, _IN_WASM = 150, 1500
 _CORES = {"cortex-m4": "cortex-m4", "riscv": "riscv32v"}
 
 
@@ -75,12 +82,24 @@ def cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
     for numbers in dict.fromkeys(kinds):
         files = c99.written(bench.subject, numbers)
         share = round(count * kinds.count(numbers) / len(kinds))
+        right = _others(bench, numbers, dict)
         for fault in c_faults(files, rng, share):
-            yield Case.of("c99", bench.name, fault, partial(_by_gcc, bench, numbers, fault), numbers)
+            yield Case.of("c99", bench.name, fault, partial(_by_gcc, bench, numbers, right, fault), numbers)
     yield from _label_cases(bench)
 
 
-def _by_gcc(bench: Bench, numbers: Numbers, fault: TextFault) -> Verdict:
+def _others(bench: Bench, numbers: Numbers, change: Callable[[Files], Files]) -> dict[str, Stages]:
+    """Return what changed C gives for other inputs, and its integer network for other bytes."""
+    answers = bench.others([c99.c_form(bench.subject, numbers, "C", change)])
+    network = bench.subject.network
+    if numbers == "int8" and network is not None:
+        model = c99._loaded(change(c99.written(bench.subject, numbers)), "")
+        given = other_bytes(int(np.prod(network.values[network.input].shape)))
+        answers["C"]["raw output of other bytes"] = model.network(given)
+    return answers
+
+
+def _by_gcc(bench: Bench, numbers: Numbers, other: Mapping[str, Stages], fault: TextFault) -> Verdict:
     name = f"{numbers} C99 by gcc"
     right = {name: bench.form(name).run(bench.chosen.samples, bench.chosen.samples)}
     bench.compiled.digests.clear()
@@ -90,7 +109,7 @@ def _by_gcc(bench: Bench, numbers: Numbers, fault: TextFault) -> Verdict:
     verdict = bench.proven([form], right)
     if bench.compiled.digests == [right_bytes]:
         raise SameError("gcc gives the same bytes")
-    return verdict
+    return settled(verdict, other, lambda: _others(bench, numbers, lambda given: changed(given, fault)))
 
 
 def _label_cases(bench: Bench) -> Iterator[Case]:
@@ -143,9 +162,12 @@ def core_cases(bench: Bench, rng: random.Random, count: int, kind: str) -> Itera
     images: list[str] = []
     _watch_images(images)
     right = {form.name: form.run(bench.chosen.samples[: form.max_samples], bench.chosen.samples)}
+    other = bench.others([form], _ON_CORE)
     assert bench.right.passed  # noqa: S101 - asked there
     for fault in [*choose(faults, half, rng), *choose(assembly, count - half, rng)]:
-        yield Case.of(kind, bench.name, fault, partial(_on_core, bench, subject, right, images, fault), numbers)
+        yield Case.of(
+            kind, bench.name, fault, partial(_on_core, bench, subject, (right, other), images, fault), numbers
+        )
 
 
 def _watch_images(images: list[str]) -> None:
@@ -161,16 +183,16 @@ def _watch_images(images: list[str]) -> None:
 
 
 def _on_core(
-    bench: Bench, subject: Subject, right: Mapping[str, Any], images: list[str], fault: TextFault
+    bench: Bench, subject: Subject, right: tuple[Mapping[str, Any], ...], images: list[str], fault: TextFault
 ) -> Verdict:  # fmt: skip
     written, before = c99.written, images[0]
     forms: Any = emulator
     forms.written = lambda *given: changed(written(*given), fault)
     (form,) = emulator.FORMS.make(subject)
-    verdict = bench.proven([form], right)
+    verdict = bench.proven([form], right[0])
     if images[-1] == before and len(images) > 1:
         raise SameError("the compiler of the core gives the same bytes")
-    return verdict
+    return settled(verdict, right[1], lambda: bench.others([form], _ON_CORE))
 
 
 def wasm_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
@@ -180,14 +202,20 @@ def wasm_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
     glue = {"module.c": web._room("module.c")}
     faults = [*c_faults(glue, rng, count // 2), *c_faults(files, rng, count - count // 2)]
     (form,) = (form for form in wasm.FORMS.make(bench.subject) if form.name.startswith(numbers))
-    right = {form.name: form.run(bench.chosen.samples, bench.chosen.samples)}
+    # The engine of WebAssembly starts threads, which a copy of this process would wait for.
+    right = run_apart(lambda: {form.name: form.run(bench.chosen.samples, bench.chosen.samples)})
+    other = run_apart(lambda: bench.others([form], _IN_WASM))
     expected = web.compile_wasm(files, c99.NAME, taps=True)
     assert bench.right.passed  # noqa: S101 - asked there
     for fault in faults:
-        yield Case.of("wasm", bench.name, fault, partial(_in_wasm, bench, numbers, right, expected, fault), numbers)
+        yield Case.of(
+            "wasm", bench.name, fault, partial(_in_wasm, bench, numbers, (right, other), expected, fault), numbers
+        )
 
 
-def _in_wasm(bench: Bench, numbers: Numbers, right: Mapping[str, Any], expected: bytes, fault: TextFault) -> Verdict:
+def _in_wasm(
+    bench: Bench, numbers: Numbers, right: tuple[Mapping[str, Any], ...], expected: bytes, fault: TextFault
+) -> Verdict:  # fmt: skip
     files = c99.written(bench.subject, numbers)
     room, compiling = web._room, web.compile_wasm
     forms: Any = wasm
@@ -204,4 +232,4 @@ def _in_wasm(bench: Bench, numbers: Numbers, right: Mapping[str, Any], expected:
 
     web.compile_wasm = watching  # type: ignore[assignment]
     (form,) = (form for form in wasm.FORMS.make(bench.subject) if form.name.startswith(numbers))
-    return bench.proven([form], right)
+    return settled(bench.proven([form], right[0]), right[1], lambda: bench.others([form], _IN_WASM))

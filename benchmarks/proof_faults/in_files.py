@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from benchmarks.proof_faults.in_c import choose
-from benchmarks.proof_faults.judging import Bench, Case, NoFaultError, Verdict
+from benchmarks.proof_faults.judging import Bench, Case, NoFaultError, Verdict, settled
 from benchmarks.proof_faults.rules import VERILOG_RULES, TextFault, faults_in, of_verilog
 from edgewright.export.verilog import _files as verilog_files
 from edgewright.export.verilog._layout import Layout
@@ -26,6 +26,8 @@ from edgewright.workflows.proof.artifacts import Artefact, Kind
 from edgewright.workflows.proof.forms import Subject, graphs, litert, tflite_file, verilog
 
 Untyped = Any
+# Other inputs of a file, and of a simulated design.
+_OTHERS, _SIMULATED = 5000, 200
 _TURNED = ("Sub", "Div", "Greater", "Less", "GreaterOrEqual", "LessOrEqual")
 _OPERATORS = {
     "Add": "Sub", "Sub": "Add", "Max": "Min", "Min": "Max", "ReduceMax": "ReduceMin", "Greater": "GreaterOrEqual",
@@ -163,12 +165,15 @@ def _lying(
     changed = change()
     if changed == model:
         raise NoFaultError
-    right = {form.name: form.run(bench.chosen.samples, bench.boundary) for form in make(_with(bench, kind, model))}
+    originals = make(_with(bench, kind, model))
+    right = {form.name: form.run(bench.chosen.samples, bench.boundary) for form in originals}
     subject = _with(bench, kind, changed)
     forms = make(subject)
     if not forms:
         return Verdict("refused", why="; ".join(form.reason for form in subject.absent))
-    return bench.proven(forms, right, subject)
+    verdict = bench.proven(forms, right, subject)
+    other = bench.others(originals, _OTHERS) if verdict.result == "missed" else {}
+    return settled(verdict, other, lambda: bench.others(forms, _OTHERS))
 
 
 def _with(bench: Bench, kind: Kind, model: bytes) -> Subject:
@@ -311,9 +316,10 @@ def verilog_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case
     (form,) = verilog.FORMS.make(subject)
     maximum = form.max_samples
     right = {form.name: form.run(bench.chosen.samples[:maximum], bench.boundary[:maximum])}
+    other = bench.others([form], _SIMULATED)
     assert bench.right.passed  # noqa: S101 - asked there
     for fault in faults:
-        yield Case.of("verilog", bench.name, fault, partial(_simulated, bench, subject, right, fault))
+        yield Case.of("verilog", bench.name, fault, partial(_simulated, bench, subject, (right, other), fault))
 
 
 def _word(text: str, file: str, rng: random.Random) -> TextFault:
@@ -325,7 +331,9 @@ def _word(text: str, file: str, rng: random.Random) -> TextFault:
     return TextFault("table", file, word.start(1), word.end(1), after, line, word[1])
 
 
-def _simulated(bench: Bench, subject: Subject, right: Mapping[str, Stages], fault: TextFault) -> Verdict:
+def _simulated(
+    bench: Bench, subject: Subject, right: tuple[Mapping[str, Stages], ...], fault: TextFault
+) -> Verdict:  # fmt: skip
     write = verilog_files.design
 
     def design(layout: Layout, name: str) -> dict[str, str]:
@@ -334,4 +342,5 @@ def _simulated(bench: Bench, subject: Subject, right: Mapping[str, Stages], faul
 
     verilog_files.design = design
     (form,) = verilog.FORMS.make(subject)
-    return bench.proven([replace(form, needed=False)], right, subject)
+    verdict = bench.proven([replace(form, needed=False)], right[0], subject)
+    return settled(verdict, right[1], lambda: bench.others([form], _SIMULATED))

@@ -27,11 +27,13 @@ from benchmarks.proof_faults.judging import (
     NoFaultError,
     Verdict,
     first_difference,
+    settled,
     verdict_of,
 )
 from benchmarks.proof_faults.rules import TextFault
 from edgewright.proof.form import Stages
 from edgewright.workflows.proof.comparison import prove_subject
+from edgewright.workflows.proof.stages import boundary_value
 
 _SPEC = importlib.util.find_spec("edgewright")
 assert _SPEC is not None and _SPEC.origin is not None  # noqa: S101 - it is installed
@@ -158,6 +160,11 @@ def run_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
     """Yield faults in the Python that answers the samples of a run."""
     right: dict[str, Stages] = {}
 
+    def others() -> dict[str, Stages]:
+        forms = [form for form in Bench.own_forms(replace(bench.subject)) if any(word in form.name for word in _FORMS)]
+        answers = {**bench.others(forms), "bytes": bench.network_of_others()}
+        return {**answers, "boundary": {"boundary": boundary_value(bench.subject.reference, bench.other[0])}}
+
     def proof() -> Verdict:
         fresh = replace(bench.subject)
         given: dict[str, Stages] = {}
@@ -173,21 +180,27 @@ def run_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
     assert bench.right.passed  # noqa: S101 - asked there
     if proof().result != "missed":
         raise RuntimeError(f"{bench.name}: the right Python does not pass")
-    lines = executed(proof)
+    lines, other = executed(proof), others()
     for fault in faults(lines, rng, count):
-        yield Case.of("python", bench.name, fault, partial(_proven_with, fault, proof))
+        yield Case.of(
+            "python", bench.name, fault, partial(_proven_with, fault, lambda: settled(proof(), other, others))
+        )
 
 
 def remembering_cases(remembering: Remembering, rng: random.Random, count: int) -> Iterator[Case]:
     """Yield faults in the Python of what remembers."""
     remembering.measure()
+
+    def judged() -> Verdict:
+        return settled(remembering.verdict(None), remembering.other, lambda: remembering.others(None))
+
     lines = executed(lambda: remembering.verdict(None))
     for fault in faults(lines, rng, count):
         yield Case.of(
             "python",
             remembering.pipeline,
             fault,
-            partial(_proven_with, fault, lambda: remembering.verdict(None)),
+            partial(_proven_with, fault, judged),
             remembering.kind,
         )
 

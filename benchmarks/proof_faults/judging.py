@@ -14,7 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.proof_faults.other_inputs import other_bytes, other_rows
 from benchmarks.proof_faults.pipelines import prepared
-from edgewright.export.c99_host import host
+from edgewright.core.integer.network import run_values
+from edgewright.export.c99_host import apart, host
 from edgewright.proof import stream as proof_stream
 from edgewright.proof.form import CLASSES, Form, Samples, Stages
 from edgewright.proof.stage import same_bits
@@ -40,10 +42,14 @@ from edgewright.workflows.proof.stages import boundary_value
 from edgewright.workflows.proof.subject import read_subject, with_artefacts
 from edgewright.workflows.proof.workflow import ROWS
 
-Result = Literal["found", "missed", "stopped", "refused", "same"]
+Result = Literal["found", "missed", "stopped", "refused", "same", "alike", "late", "none"]
 """A fault is found at a stage; stops the form that has it; is refused by what reads the form; or is missed. It is the
-same where the compiled bytes are, or no input has another answer."""
-_SECONDS = 90
+same where the compiled bytes are, and alike where many thousands of other inputs show no other bit either. A judgement
+is late where the machine twice gave it too little time. None is what does not compile, or changes nothing that runs."""
+NO_FAULT: tuple[Result, ...] = ("same", "alike", "late", "none")
+"""Results of what is not counted among the faults."""
+# Seconds that a judgement may take by the clock, of its own processor time, and of that of compiled C.
+_SECONDS, _PROCESSOR_S, _OF_C_S = 300, 120, 40
 # Memory that a process with a fault may take.
 _BYTES = 8 << 30
 # Right forms that are not beside the faulty one: they cost time, and others of their kind are.
@@ -124,8 +130,13 @@ class Case:
         return " | ".join((self.form, self.pipeline, self.rule, self.where, self.change))
 
 
-def judge_apart(case: Case) -> Verdict | None:
-    """Return the verdict of a fault in a process of its own; None for what is no fault of a form."""
+def judge_apart(case: Case) -> Verdict:
+    """Return the verdict of a fault in a process of its own; one that ran out of time is judged once more."""
+    verdict = _judge_once(case)
+    return _judge_once(case) if verdict.result == "late" else verdict
+
+
+def _judge_once(case: Case) -> Verdict:
     into, out = os.pipe()
     with warnings.catch_warnings():
         # Threads of libraries wait for work that this process gives them; the new one gives none to these.
@@ -142,23 +153,31 @@ def judge_apart(case: Case) -> Verdict | None:
             if not part:
                 break
             text += part
-    if time.monotonic() >= end:
+    late = time.monotonic() >= end
+    with suppress(ProcessLookupError):
+        # What it began, such as an emulator, ends with it.
         os.killpg(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     if not text:
         number = os.waitstatus_to_exitcode(status)
-        why = f"ended by signal {-number}" if number < 0 else f"ended with status {number}"
-        return Verdict("stopped", why=f"did not end within {_SECONDS} s" if number == -signal.SIGKILL else why)
+        if late:
+            return Verdict("late", why=f"no verdict within {_SECONDS} s")
+        if number == -signal.SIGXCPU:
+            return Verdict("stopped", why=f"did not end within {_PROCESSOR_S} s of processor time")
+        return Verdict("stopped", why=f"ended by signal {-number}" if number < 0 else f"ended with status {number}")
     answer = json.loads(text)
     if "error" in answer:
         raise RuntimeError(f"{case.name}\n{answer['error']}")
-    return None if answer.get("none") else Verdict(**answer)
+    return Verdict(**answer)
 
 
 def _child(case: Case, out: int) -> None:
     os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR_S, _PROCESSOR_S + 5))
+    # Not of addresses: WebAssembly reserves many and uses few.
+    resource.setrlimit(resource.RLIMIT_DATA, (_BYTES, resource.RLIM_INFINITY))
+    apart.LIMIT_S = _OF_C_S
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     answer: dict[str, Any]
@@ -166,8 +185,8 @@ def _child(case: Case, out: int) -> None:
         answer = vars(case.judge())
     except SameError as error:
         answer = vars(Verdict("same", why=str(error)))
-    except NoFaultError:
-        answer = {"none": True}
+    except NoFaultError as error:
+        answer = vars(Verdict("none", why=str(error)))
     except BaseException:  # noqa: BLE001 - told to the parent
         answer = {"error": traceback.format_exc()}
     try:
@@ -207,6 +226,31 @@ class Bench:
         if not record.passed:
             raise RuntimeError(f"the right forms of {self.name} do not pass: {record.breaks} {record.failed}")
         return record
+
+    @cached_property
+    def other(self) -> tuple[Samples, Samples]:
+        """Other inputs than those of the proof, and what they are at the boundary."""
+        constants = (array for array in self.subject.reference.constants.values() if array.dtype == np.float32)
+        values = np.concatenate([np.zeros(1, np.float32), *(array.ravel()[:500] for array in constants)])
+        samples = other_rows(self.rows.samples, self.subject.ranges, values[np.isfinite(values)].tolist())
+        with np.errstate(all="ignore"):
+            return samples, boundary_value(self.subject.reference, samples)
+
+    def others(self, forms: Sequence[Form], count: int = 0) -> dict[str, Stages]:
+        """Return what forms give for other inputs, for the first `count` or all of them, by their names."""
+        samples, boundary = (part[: count or None] for part in self.other)
+        with np.errstate(all="ignore"):
+            return {form.name: form.run(samples, boundary) for form in forms}
+
+    def network_of_others(self) -> Stages:
+        """Return every layer of the integer network for other bytes; nothing without one."""
+        network = self.subject.network
+        if network is None:
+            return {}
+        shape = network.values[network.input].shape
+        given = other_bytes(int(np.prod(shape))).reshape(-1, *shape)
+        values = run_values(network, given)
+        return {f"value {number} of other bytes": array for number, array in values.items()}
 
     def form(self, name: str) -> Form:
         """Return a right form by its name."""
@@ -260,6 +304,25 @@ def first_difference(right: Mapping[str, Stages], given: Mapping[str, Stages]) -
         expected = right.get(name, {})
         others |= {s for s, values in stages.items() if s not in expected or not _alike(expected[s], values)}
     return min(others, key=lambda stage: order.index(stage) if stage in order else len(order), default="")
+
+
+def settled(
+    verdict: Verdict, right: Mapping[str, Stages], answers: Callable[[], Mapping[str, Stages]]
+) -> Verdict:  # fmt: skip
+    """Return the verdict of a fault that no sample showed: what other inputs show.
+
+    Args:
+        verdict: of the proof.
+        right: what the forms give for other inputs without the fault.
+        answers: gives the same with the fault.
+    """
+    if verdict.result != "missed" or verdict.right or not right:
+        return verdict
+    stage = first_difference(right, answers())
+    if stage:
+        return replace(verdict, right=stage, why="other inputs show it, and no sample")
+    count = max((len(values) for stages in right.values() for values in stages.values()), default=0)
+    return Verdict("alike", why=f"the same bits for {count:,} other inputs")
 
 
 def _alike(first: NDArray[Any], second: NDArray[Any]) -> bool:

@@ -77,11 +77,11 @@ def run(part: str, pipeline: str, count: int, out: Path, seed: int) -> int:
                 continue
             verdict = judging.judge_apart(case)
             record = {"name": case.name, "form": case.form, "pipeline": case.pipeline, "rule": case.rule,
-                      "where": case.where, "change": case.change, "verdict": verdict and vars(verdict)}  # fmt: skip
+                      "where": case.where, "change": case.change, "verdict": vars(verdict)}  # fmt: skip
             results.write(json.dumps(record) + "\n")
             results.flush()
             judgements += 1
-            if verdict is not None and verdict.result in ("missed", "stopped") and part != "correct":
+            if verdict.result in ("missed", "stopped", "late") and part != "correct":
                 judging.say(f"{verdict.result}: {case.name} {verdict.right} {verdict.why}")
         results.write(json.dumps({"name": f"{part} {pipeline} is done"}) + "\n")
     return judgements

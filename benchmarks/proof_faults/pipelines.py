@@ -238,7 +238,7 @@ def _forecaster(folder: Path) -> Path:
 _INTENTS = ("drink", "food", "stop")
 _TAGS = ("O", "B-drink", "I-drink", "B-number", "I-number")
 _LISTS = {"drink": {"soda": "soda", "cola": "soda", "green tea": "tea"}, "city": {"new york city": "NYC", "new": "new"}}
-_WORDS = (
+UTTERED = (
     *("one", "twenty", "hundred", "and", "half", "a", "ten", "five", "seconds", "hours", "min", "weeks", "days", "7"),
     *("tomorrow", "friday", "today", "2026-02-28", "7:30", "soda", "colas", "green", "tea", "new", "york", "city"),
 )
@@ -247,7 +247,7 @@ _WORDS = (
 def _language(folder: Path) -> Path:
     """Return a student with random weights, a tagger and two lists: every path of its code is taken."""
     chance, rng = random.Random(1), np.random.default_rng(2)  # noqa: S311 - no secret
-    texts = [" ".join(chance.choice(_WORDS) for _ in range(chance.randrange(2, 9))) for _ in range(60)]
+    texts = [" ".join(chance.choice(UTTERED) for _ in range(chance.randrange(2, 9))) for _ in range(60)]
     hidden, rows = 8, 300
     student = StudentSpec(characters=(3,), words=(1,), rows=rows, hidden=hidden, factor=700_000_000, shift=24,
                           scale=0.002, threshold=-(1 << 31))  # fmt: skip

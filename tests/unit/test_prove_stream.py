@@ -205,7 +205,7 @@ def test_the_stream_of_a_firmware_folder_is_proven_as_it_lies(package: Package, 
     write_package(path, package.manifest, dict(package.files))
     np.save(tmp_path / "rows.npy", samples().samples)
     request: dict[str, Any] = {"data": str(tmp_path / "rows.npy"), "given": [folder]}
-    assert prove_place(str(path)).parts[0].notes[-1].startswith("these rows cause no events")
+    assert prove_place(str(path)).parts[0].notes[-1].startswith("no two alarms of a label")
     record = prove_place(str(path), **request)
     (stream,) = record.parts
     shipped = [form.name for form in stream.forms if form.name.startswith(f"{folder}/activity_stream.c by")]

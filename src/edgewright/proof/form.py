@@ -14,8 +14,8 @@ from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import Numbers
 
 __all__ = [
-    "BYTES", "CLASSES", "GENERATED", "LABEL", "OBJECTS", "OUTPUT", "PREDICTION", "PROBABILITIES", "RANGE", "Form",
-    "Samples", "Stages", "ToleranceReference",
+    "BYTES", "CLASSES", "FLAGS", "GENERATED", "LABEL", "MISSING", "OBJECTS", "OUTPUT", "PREDICTION", "PROBABILITIES",
+    "RANGE", "UNSURE", "Form", "Samples", "Stages", "ToleranceReference",
 ]  # fmt: skip
 # Stage -> values, shape (n, ...): float32 is compared by tolerance, int8 by quantisation steps, int64 as labels.
 Stages = dict[str, NDArray[Any]]
@@ -25,6 +25,9 @@ RANGE = "out of range"
 PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
 # Objects that are found in the map of an answer: label, x, y and score of each, -1 behind the last.
 OBJECTS = "objects"
+# Flags of an answer: that there is none, and that it is not sure enough.
+FLAGS = "flags"
+MISSING, UNSURE = 4, 8
 # Stage with the class names of a form: forms with equal class indices can still have different names.
 CLASSES = "class names"
 # Source of forms whose code one writer gave, whatever compiles it.
@@ -86,6 +89,9 @@ class ToleranceReference:
             final stages are compared.
         objects: how the map of an answer is read; None where nothing is looked for.
         step: real value of one quantisation step at the int8 boundary; 0 without one.
+        confidence: below it an answer is unsure.
+        splits: last stage before a model of comparisons, such as trees, which rounds nothing before it decides; empty
+            where it takes the raw rows, None for other models.
     """
 
     spread: Stages
@@ -99,6 +105,8 @@ class ToleranceReference:
     unanswered: NDArray[np.bool_] | None = None
     step: float = 0.0
     objects: ObjectMap | None = None
+    confidence: float = 0.0
+    splits: str | None = None
 
     def data(self, count: int) -> NDArray[np.bool_]:
         """Return which of the first `count` samples are data and not synthetic, shape (count,)."""

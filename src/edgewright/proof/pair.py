@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from edgewright.proof import tolerance
 from edgewright.proof.form import (
     BYTES,
     CLASSES,
+    FLAGS,
     LABEL,
     OBJECTS,
     OUTPUT,
@@ -22,13 +24,25 @@ from edgewright.proof.form import (
     Stages,
     ToleranceReference,
 )
-from edgewright.proof.stage import Mask, StageComparison, aligned, distance, equal, judge, same_bits, shown, stage_order
+from edgewright.proof.stage import (
+    Mask,
+    StageComparison,
+    aligned,
+    distance,
+    equal,
+    flags_of,
+    judge,
+    same_bits,
+    shown,
+    stage_order,
+)
 from edgewright.schema.proof import Difference, PairRecord, StageVerdict, Verdict
 
 # Maximum number of samples that moved across a quantisation step and are shown with their values.
 _SHOWN = 3
 # Stages with facts instead of numbers, and their tolerance in words.
 _SAME = {RANGE: "the same declared ranges", CLASSES: "the same names in the same order"}
+_FLAGS = "the same flags of the same answers"
 
 
 def compare(
@@ -103,6 +117,8 @@ class _Pair:
                 self._label(*pair)
             elif stage == OBJECTS:
                 self._objects(*pair)
+            elif stage == FLAGS:
+                self._flags(*pair)
             elif stage in _SAME:
                 words = _SAME[stage]
                 self._keep(judge(stage, "label", distance(*pair), np.zeros(pair[0].shape), self.alive, words), *pair)
@@ -183,8 +199,19 @@ class _Pair:
                 limit, words = tolerance.int8_form_tolerance(stage, a, self.tolerance_reference)
             if self.blind:
                 compared = self.alive
+        if ends and self._shows_splits():
+            # Equal values before a model of comparisons have one answer, whatever rounding could move.
+            strict, _ = tolerance.allowed(stage, a, replace(self.tolerance_reference, digits={}))
+            limit = np.where(self.exact.reshape(-1, *(1,) * (a.ndim - 1)), np.minimum(limit, strict), limit)
+            # A constructed row may lie so near a split that a last digit decides.
+            compared = compared & (self.exact | self.tolerance_reference.data(len(a)))
         self.exact[:] = ~(difference.reshape(len(a), -1) > 0).any(axis=1)
         self._keep(judge(stage, "float", difference, limit, compared, words), a, b)
+
+    def _shows_splits(self) -> bool:
+        """Return whether the pair shows all that a model of comparisons decides by; its bits are in `exact`."""
+        stage = self.tolerance_reference.splits
+        return stage is not None and (not stage or (stage in self.a and stage in self.b))
 
     def _bytes(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         self.integers = True
@@ -259,6 +286,13 @@ class _Pair:
         alike = np.array([same_bits(mine, other) for mine, other in zip(*maps, strict=True)], np.bool_)
         words = "the same objects from the same map"
         self._keep(judge(OBJECTS, "label", distance(a, b), np.zeros(a.shape), self.alive & alike, words), a, b)
+
+    def _flags(self, a: NDArray[Any], b: NDArray[Any]) -> None:
+        """Compare the flags of samples whose probabilities ask for the same: those near the threshold may not."""
+        threshold = self.tolerance_reference.confidence
+        wanted = [flags_of(side[PROBABILITIES], threshold) for side in (self.a, self.b)]
+        compared = self.alive & (wanted[0] == wanted[1])
+        self._keep(judge(FLAGS, "label", distance(a, b), np.zeros(a.shape), compared, _FLAGS), a, b)
 
     def _keep(self, comparison: StageComparison, a: NDArray[Any], b: NDArray[Any]) -> None:
         self.verdicts.append(comparison.verdict)

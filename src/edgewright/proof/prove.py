@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgewright.core.prediction.objects import find_objects
 from edgewright.proof.form import (
     CLASSES,
+    FLAGS,
     LABEL,
     OBJECTS,
     PREDICTION,
@@ -28,7 +29,7 @@ from edgewright.proof.form import (
     ToleranceReference,
 )
 from edgewright.proof.pair import compare
-from edgewright.proof.stage import stage_order
+from edgewright.proof.stage import flags_of, stage_order
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
@@ -122,6 +123,7 @@ def prove(
         seconds = time.perf_counter() - started
         if tolerance_reference.objects is not None and PREDICTION in stages and OBJECTS not in stages:
             stages = {**stages, OBJECTS: objects_listed(stages[PREDICTION], tolerance_reference.objects)}
+        stages = with_flags(stages, tolerance_reference)
         if form.labels and tolerance_reference.labels:
             stages = {
                 **stages,
@@ -209,6 +211,16 @@ def objects_listed(maps: NDArray[np.float32], spec: ObjectMap) -> NDArray[np.int
 def is_comparable(first: Form, second: Form) -> bool:
     """Return whether a pair is comparable: forms of different number types must both start from raw rows."""
     return first.numbers == second.numbers or (first.whole and second.whole)
+
+
+def with_flags(stages: Stages, tolerance_reference: ToleranceReference) -> Stages:
+    """Return stages with the flags of the answers: those that a form gives, else those that follow from its answers.
+
+    Left out where nothing says which samples have an answer.
+    """
+    if PROBABILITIES not in stages or tolerance_reference.unanswered is None:
+        return {stage: values for stage, values in stages.items() if stage != FLAGS}
+    return {**stages, FLAGS: stages.get(FLAGS, flags_of(stages[PROBABILITIES], tolerance_reference.confidence))}
 
 
 def _record(form: Form, stages: Stages, seconds: float, tolerance_reference: ToleranceReference) -> FormRecord:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import ToleranceReference
+from edgewright.proof.form import MISSING, UNSURE, ToleranceReference
 from edgewright.schema.proof import Difference, StageVerdict
 
 Mask = NDArray[np.bool_]
@@ -81,6 +81,19 @@ def distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
             return difference
         alike = (first == second) | ((first != first) & (second != second))
     return np.asarray(np.where(alike, 0.0, np.where(np.isnan(difference), np.inf, difference)))
+
+
+def flags_of(probabilities: NDArray[Any], threshold: float) -> NDArray[np.int64]:
+    """Return the flags that follow from probabilities, shape (n,).
+
+    Args:
+        probabilities: shape (n, classes), or (n, 1) of the second of two classes.
+        threshold: confidence below which an answer is unsure.
+    """
+    chances = probabilities.reshape(len(probabilities), -1)
+    sure = chances.max(axis=1) if chances.shape[1] > 1 else np.maximum(chances, 1 - chances)[:, 0]
+    missing, unsure = ~(sure > 0), ~(sure >= np.float32(threshold))
+    return np.asarray(np.where(missing, MISSING | UNSURE, np.where(unsure, UNSURE, 0)), np.int64)
 
 
 def judge(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgewright.export._extension.build import command_of
 from edgewright.export.c99_code.header import TURNED
 from edgewright.export.c99_graph.graph import pixels
+from edgewright.export.c99_host.apart import run_apart
 from edgewright.schema.errors import InputError
 
 OBJECTS = "objects"
@@ -25,6 +26,8 @@ COMPILERS = ("cc", "gcc", "clang")
 _PROVEN = ("gcc", "clang")
 _CONTEXT = re.compile(r"^\} (\w+_context);$", re.MULTILINE)
 _SIZES = "context_sizes.c"
+# What memory that nobody set holds.
+_UNSET = b"\xa5"
 _VERSION = re.compile(r"(?:version |\) )(\d+(?:\.\d+)+)")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 # -ffp-contract=off: a product and a sum are never made one instruction, so that every compiler gives the same bits.
@@ -143,13 +146,14 @@ def compile_c99(
 
 
 def context_of(library: ctypes.CDLL, kind: str) -> ctypes.Array[ctypes.c_char]:
-    """Memory for a context of a library that `compile_c99` made.
+    """Memory for a context of a library that `compile_c99` made; nothing in it is zero, as on a stack.
 
     Args:
         library: opened.
         kind: name of the type, as 'model_context'.
     """
-    return ctypes.create_string_buffer(ctypes.c_size_t.in_dll(library, f"{kind}_bytes").value)
+    size = ctypes.c_size_t.in_dll(library, f"{kind}_bytes").value
+    return ctypes.create_string_buffer(_UNSET * size, size)
 
 
 @dataclass(frozen=True)
@@ -198,10 +202,14 @@ class CModel:
 
         Raises:
             InputError: for samples of another size.
+            StoppedError: the code crashed.
         """
         rows = np.ascontiguousarray(pixels(x) if self._turned else x, np.float32).reshape(len(x), -1)
         if rows.shape[1] != self._numbers["INPUTS"]:
             raise InputError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
+        return run_apart(lambda: self._answers(rows))
+
+    def _answers(self, rows: NDArray[np.float32]) -> CAnswer:
         answer = _structure(self._fields)()
         function, context = getattr(self._library, f"{self.name}_predict"), self._context("context")
         answers: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in self._fields}
@@ -225,6 +233,9 @@ class CModel:
         rows = np.ascontiguousarray(x, np.int8).reshape(len(x), -1)
         if rows.shape[1] != self._numbers.get("NETWORK_INPUTS"):
             raise InputError(f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name)
+        return run_apart(lambda: self._raw(rows))
+
+    def _raw(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
         outputs = np.zeros((len(rows), self._numbers["NETWORK_OUTPUTS"]), np.int8)
         function, context = getattr(self._library, f"{self.name}_network"), self._context("network_context")
         for row, out in zip(rows, outputs, strict=True):

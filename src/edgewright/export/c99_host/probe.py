@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_host.apart import run_apart
 from edgewright.export.c99_host.host import FLAGS, CModel, compile_c99
 from edgewright.nlp.texts.contract import SYMBOLS, Codes, Floats, decode
 from edgewright.schema.errors import InputError
@@ -70,7 +71,13 @@ class CStream:
             rows: shape (n, channels), float32.
             lost: rows that are missing before each, shape (n,); 0 for none.
             times: of each row in seconds since 1970, shape (n,).
+
+        Raises:
+            StoppedError: the code crashed.
         """
+        return run_apart(lambda: self._pushed(rows, lost, times))
+
+    def _pushed(self, rows: Array, lost: Array, times: Array) -> StreamTold:
         n, width = len(rows), len(self.fields) + 1
         maximum = n * (1 + self._detectors)
         text, means = np.zeros((maximum, width)), np.zeros((n, self._classes), np.float32)
@@ -114,6 +121,9 @@ class CDetector:
         Returns:
             Shape (n, 4): score, NaN where nothing was judged; whether an anomaly begins; its channel; its score.
         """
+        return run_apart(lambda: self._pushed(rows, lost, times))
+
+    def _pushed(self, rows: Array, lost: Array, times: Array) -> NDArray[np.float64]:
         text = np.zeros((len(rows), 4))
         self._run(*_given(rows, lost, times), pointer(text))
         return text
@@ -215,8 +225,13 @@ def forecasts(
     text = driver("probe_forecast.c", name)
     with compiled({**files, "probe.c": text}, compiler, ()) as path:
         run = ctypes.CDLL(str(path)).probe_forecast
-    given, forecast = np.ascontiguousarray(values, np.float64), np.zeros((len(values), 1 + ahead * (1 + 2 * levels)))
-    done = run(pointer(given), ctypes.c_int(len(given)), ctypes.c_int(ahead), pointer(forecast))
+    given = np.ascontiguousarray(values, np.float64)
+
+    def pushed() -> tuple[int, NDArray[np.float64]]:
+        forecast = np.zeros((len(given), 1 + ahead * (1 + 2 * levels)))
+        return run(pointer(given), ctypes.c_int(len(given)), ctypes.c_int(ahead), pointer(forecast)), forecast
+
+    done, forecast = run_apart(pushed)
     if done != len(given):
         raise InputError(f"{ahead} rows ahead", f"a refusal at row {done}", "the forecaster in C")
     return forecast

@@ -7,11 +7,13 @@
 #include "@_detect.h"
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 extern float @_detect_judged;
 extern uint32_t @_detect_judgements;
 int probe_detect(const float *rows, const int64_t *lost, const int64_t *times, int n, double *told) {
     static @_detect_context context;
     @_anomaly anomaly;
+    memset(&context, 0xA5, sizeof context);
     @_detect_init(&context);
     for (int i = 0; i < n; ++i) {
         const uint32_t before = @_detect_judgements;

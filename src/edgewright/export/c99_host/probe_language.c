@@ -15,6 +15,7 @@ int probe_language(const char *text, size_t bytes, int32_t today, double *told, 
     static @_slot slots[@@_MOST_SLOTS];
     @_answer answer;
     int32_t count = 0;
+    memset(&context, 0xA5, sizeof context);
     @_grams[0] = @_grams[1] = 0u;
     told[0] = (double)@_parse(&context, text, bytes, &answer);
     if (told[0] != 0.0) {

@@ -18,6 +18,7 @@ int probe_stream(const float *rows, const int64_t *lost, const int64_t *times, i
     int count = 0;
     static @_stream_context context;
     @_event event;
+    memset(&context, 0xA5, sizeof context);
     @_init(&context);
     for (int i = 0; i < n; ++i) {
         int more;

@@ -90,13 +90,12 @@ class WasmModel:
         stages = {name: np.stack(values) for name, values in seen.items() if values}
         return flags, {"given": given, "label": labels, "confidence": sure, **stages}
 
-    def run(self, rows: NDArray[np.float32], lost: NDArray[Any], times: NDArray[Any] | None = None) -> StreamTold:
-        """Push rows from the beginning, as `CStream.run` does; a module has no detectors and asks for no times.
+    def run(self, rows: NDArray[np.float32], lost: NDArray[Any]) -> StreamTold:
+        """Push rows from the beginning, as `CStream.run` does; a module has no detectors, which ask for times.
 
         Args:
             rows: shape (n, channels).
             lost: rows that are missing before each, shape (n,); 0 for none.
-            times: not used.
 
         Raises:
             InputError: a module without a stream.

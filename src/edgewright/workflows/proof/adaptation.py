@@ -40,6 +40,7 @@ _SOURCE = """\
 
 void learning_replay(const int8_t *row, uint8_t *out) {
     static learning_adapt_state state;
+    memset(&state, 0x5A, sizeof state);
     learning_undo(&state);
     learning_adapt_use(&state);
     for (int k = 0; k < %(count)d; ++k) {
@@ -68,6 +69,7 @@ _WINDOW_SOURCE = """\
 void learning_replay(const float *row, uint8_t *out) {
     static learning_adapt_state state;
     static float window[%(size)d];
+    memset(&state, 0x5A, sizeof state);
     learning_undo(&state);
     learning_adapt_use(&state);
     for (int k = 0; k < %(count)d; ++k, row += %(size)d + 1) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.arithmetic.requantise import half_away
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.graph.extract import preprocessing
 from edgewright.graph.mask import Mask, without_mask
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerValue
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import boundary_value
+from edgewright.workflows.proof.stages import boundary_value, comparisons
 
 # Rows at most.
 MAX_ROWS = 256
@@ -28,6 +30,8 @@ _WIDER = 10.0
 _CORNERS = 16
 # Ties: values of the boundary, crossings of a step for each, points of a line that are looked at, halvings of a part.
 _VALUES, _CROSSINGS, _POINTS, _HALVINGS = 24, 2, 17, 48
+# Comparisons of a model that are tried.
+_SPLITS = 64
 Row = tuple[str, Floats]
 
 
@@ -70,6 +74,7 @@ def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
         # A model from elsewhere says nothing of what is missing.
         [] if mask is None else [*channels.missing(), *channels.nearly_missing(mask)],
         list(_ties(subject, whole)),
+        list(_splits(subject, whole)),
     ]
 
 
@@ -176,10 +181,41 @@ def _limits(subject: Subject, base: Floats) -> Iterator[Row]:
 
 def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
     """Yield rows on either side of a step of the int8 boundary, as near as float32 goes: a tie where it can be met."""
-    if subject.network is None or len(samples) < 2:
+    if subject.network is None:
         return
     grid, graph = subject.network.values[subject.network.input], subject.graphs["int8"]
-    crossings = list(_crossings(graph, grid, samples))
+    for value, word, row in _either_side(lambda rows: _steps(graph, grid, rows), samples, _VALUES):
+        yield f"value {value} of the boundary just {word} a step", row
+
+
+def _splits(subject: Subject, samples: Floats) -> Iterator[Row]:
+    """Yield rows on either side of a comparison of a tree or rule: often one has the very value of the split."""
+    graph = subject.reference
+    last = next(reversed(preprocessing(graph).values()), graph.inputs[0].name)
+    compared = comparisons(graph, last)
+    if not compared:
+        return
+    run = compile_graph(graph, compared)
+
+    def answers(rows: Floats) -> NDArray[np.int64]:
+        values = run(rows)
+        return np.concatenate([values[name].reshape(len(rows), -1) for name in compared], axis=1).astype(np.int64)
+
+    for split, word, row in _either_side(answers, samples, _SPLITS):
+        yield f"comparison {split} just {word} another answer", row
+
+
+def _either_side(
+    steps: Callable[[Floats], NDArray[np.int64]], samples: Floats, maximum: int
+) -> Iterator[tuple[int, str, Floats]]:
+    """Yield (value, word, row) for rows just before and just after some values change, as near as float32 goes.
+
+    Args:
+        steps: of rows, shape (n, values).
+        samples: finite; rows lie between them.
+        maximum: values that are tried.
+    """
+    crossings = list(_crossings(steps, samples, maximum)) if len(samples) > 1 else []
     if not crossings:
         return
     first = np.stack([samples[sample] for sample, _, _, _, _ in crossings]).astype(np.float64)
@@ -190,21 +226,23 @@ def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
     def rows(shares: NDArray[np.float64]) -> Floats:
         return (first + shares.reshape(-1, *(1,) * (first.ndim - 1)) * way).astype(np.float32)
 
-    start = _steps(graph, grid, rows(low))[at]
+    start = steps(rows(low))[at]
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        same = _steps(graph, grid, rows(middle))[at] == start
+        same = steps(rows(middle))[at] == start
         low, high = np.where(same, middle, low), np.where(same, high, middle)
     for index, sides in enumerate(zip(rows(low), rows(high), strict=True)):
         for word, row in zip(("before", "after"), sides, strict=True):
-            yield f"value {crossings[index][2]} of the boundary just {word} a step", row
+            yield crossings[index][2], word, row
 
 
-def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tuple[int, int, int, float, float]]:
-    """(sample, another, value of the boundary, share of the way before its byte changes, share after)."""
+def _crossings(
+    steps: Callable[[Floats], NDArray[np.int64]], samples: Floats, maximum: int
+) -> Iterator[tuple[int, int, int, float, float]]:
+    """Yield (sample, another, value, share of the way before it changes, share after)."""
     shares = np.linspace(0.0, 1.0, _POINTS)
-    size = int(np.prod(grid.shape))
-    values = np.unique(np.linspace(0, size - 1, min(size, _VALUES)).astype(int))
+    size = steps(samples[:1]).shape[1]
+    values = np.unique(np.linspace(0, size - 1, min(size, maximum)).astype(int))
     left = dict.fromkeys(values.tolist(), _CROSSINGS)
     count = len(samples)
     for sample in range(0, count, max(1, count // 8)):
@@ -213,9 +251,9 @@ def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tu
             continue
         way = samples[other].astype(np.float64) - samples[sample]
         line = (samples[sample] + shares.reshape(-1, *(1,) * way.ndim) * way).astype(np.float32)
-        steps = _steps(graph, grid, line)
+        along = steps(line)
         for value in list(left):
-            places = np.flatnonzero(np.diff(steps[:, value]))
+            places = np.flatnonzero(np.diff(along[:, value]))
             if len(places):
                 index = int(places[len(places) // 2])
                 yield sample, other, value, float(shares[index]), float(shares[index + 1])

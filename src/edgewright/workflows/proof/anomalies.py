@@ -14,6 +14,8 @@ from edgewright.monitor.detector_stream import DetectorFile, RowVerdict, Watch, 
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import StoppedError
+from edgewright.workflows.proof.c_calls import in_child
 from edgewright.workflows.proof.stream_rows import StreamRows, inserted
 
 # A detector in float32 beside float64: so much of a score, and of the threshold.
@@ -107,6 +109,19 @@ def anomalies(
         dict(zip(stages, (own[:, None], odd[0], share[0]), strict=True)),
         dict(zip(stages, (scores[:, None], odd[1], share[1]), strict=True)),
     )
+
+
+def tied_rows(
+    rows: StreamRows,
+    places: Sequence[int],
+    detector: Any,  # noqa: ANN401 - `c99_host.probe.CDetector`
+    file: DetectorFile,
+) -> StreamRows | None:
+    """Return what `with_tie` does, in one child process; None also for code that crashes, which its form reports."""
+    try:
+        return in_child(lambda: with_tie(rows, places, detector, file))
+    except StoppedError:
+        return None
 
 
 def with_tie(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
 from edgewright.schema.proof import AbsentForm, ProofRecord
 
 Files = Mapping[str, str]
+Result = TypeVar("Result")
 Change = Callable[[Files], Files]
 
 
@@ -48,12 +49,21 @@ def replay_compiled(files: Files, function: str, command: str, rows: NDArray[Any
         The bytes, shape (rows, size).
     """
     host = importlib.import_module("edgewright.export.c99_host.host")
-    outputs = np.zeros((len(rows), size), np.uint8)
-    with tempfile.TemporaryDirectory(prefix="edgewright-replay-") as folder:
-        library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))
+
+    def called(library: ctypes.CDLL) -> NDArray[np.uint8]:
+        outputs = np.zeros((len(rows), size), np.uint8)
         for row, out in zip(rows, outputs, strict=True):
             library[function](ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(out.ctypes.data))
-    return outputs
+        return outputs
+
+    with tempfile.TemporaryDirectory(prefix="edgewright-replay-") as folder:
+        library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))
+    return in_child(partial(called, library))
+
+
+def in_child(call: Callable[[], Result]) -> Result:
+    """Return the result of a call of compiled C that runs in a child process; see `c99_host.apart`."""
+    return importlib.import_module("edgewright.export.c99_host.apart").run_apart(call)  # type: ignore[no-any-return]
 
 
 def replay_emulated(files: Files, function: str, device: str, rows: NDArray[Any], size: int) -> NDArray[np.uint8]:

@@ -41,7 +41,7 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.proof import AbsentForm, FileRecord, ProofRecord
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import all_values, boundary_value, renamed
+from edgewright.workflows.proof.stages import all_values, boundary_value, comparisons, renamed
 
 # All stages of all forms are held at once: more values than this a form, and fewer rows are taken. The same where the
 # stages before the network compute more than this, `DRAWS` times with perturbed results.
@@ -152,7 +152,17 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
         unanswered=None if mask is None else mask.unanswered(chosen.samples),
         step=0.0 if grid is None else float(grid.scale),
         objects=read_objects(graph.metadata),
+        confidence=subject.confidence,
+        splits=_splits(graph, first),
     )
+
+
+def _splits(graph: Graph, first: dict[str, str]) -> str | None:
+    """Return the last stage before a model of comparisons, empty for the raw rows; None for another model."""
+    last = next(reversed(first.values()), graph.inputs[0].name)
+    if float_part(graph) is not None or not comparisons(graph, last):
+        return None
+    return next(reversed(first), "")
 
 
 def _ends_tolerance(subject: Subject) -> float:

@@ -16,6 +16,11 @@ from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stag
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork
 
+# Comparisons by which trees and rules decide, and what only chooses, moves or turns the values that they compare.
+_COMPARED = ("LessOrEqual", "Less")
+_MOVING = (*_COMPARED, "Gather", "GatherElements", "Where", "Cast", "Reshape", "Unsqueeze", "Mul", "Neg", "Or", "And",
+           "Concat")  # fmt: skip
+
 
 def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compute the values at the boundary with the NumPy engine; the samples themselves where no stage precedes it."""
@@ -30,6 +35,16 @@ def shapes(graph: Graph, stages: dict[str, str]) -> dict[str, tuple[int, ...]]:
         return {}
     probe = compile_graph(graph, tuple(stages.values()))(np.zeros((1, *graph.inputs[0].shape), np.float32))
     return {stage: tuple(probe[name].shape[1:]) for stage, name in stages.items()}
+
+
+def comparisons(graph: Graph, last: str) -> list[str]:
+    """Return names of the results of comparisons that a model does of unrounded values, from its first value on."""
+    reached, compared = {last}, list[str]()
+    for node in graph.nodes:
+        if node.op in _MOVING and reached.intersection(node.inputs):
+            reached.update(node.outputs)
+            compared += [node.outputs[0]] if node.op in _COMPARED else []
+    return compared
 
 
 def ends(graph: Graph) -> dict[str, str]:

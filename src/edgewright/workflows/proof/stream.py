@@ -29,10 +29,10 @@ from edgewright.proof.form import PREDICTION, PROBABILITIES, Stages
 from edgewright.proof.stage import distance
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
 from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, StoppedError
 from edgewright.schema.package import Manifest
 from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
-from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, tied_rows, watched
 from edgewright.workflows.proof.c_calls import Change, Files, compilers
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.wasm import IN, PICTURE, lacking_tools
@@ -119,7 +119,7 @@ class _Module:
 
     def run(self, rows: Floats, lost: NDArray[Any], times: NDArray[Any]) -> Any:  # noqa: ANN401 - `probe.StreamTold`
         """Push rows from the beginning."""
-        return self.module.run(rows, lost, times)
+        return self.module.run(rows, lost)
 
     def predict(self, samples: Floats) -> Any:  # noqa: ANN401 - `c99_host.host.CAnswer`
         """Return answers without stages."""
@@ -153,7 +153,7 @@ class _Proof:
         samples, step = (window.samples, window.step) if window else (1, 1)
         decision = self.manifest.decision
         minimum = samples + step * (decision.smoothing + decision.debounce + 2)
-        self.rows = natural_rows(chosen, self.rate, maximum, minimum, self.manifest.missing is not None)
+        self.rows = natural_rows(chosen, self.rate, maximum, minimum, self.manifest.missing is not None, subject.ranges)
         self.notes: tuple[str, ...] = ()
         self._streams: dict[tuple[str, str], Any] = {}
 
@@ -179,8 +179,12 @@ class _Proof:
         forms += self._modules()
         rules, names = self._rules()
         numbers: Numbers = "int8" if self.own.form == "int8" else "float"
-        if forms:
-            self._add_made(here[0][1])
+        if forms and here:
+            try:
+                self._add_made(here[0][1])
+            except StoppedError as error:
+                # Its form stops as well, which the record says.
+                self.notes = (*self.notes, f"no rows could be constructed: {error}")
         about = StreamSubject(
             name=f"{self.manifest.name}, its stream",
             path=location,
@@ -322,13 +326,11 @@ class _Proof:
         return means, _listed(n, fields, records)
 
     def _rules(self) -> tuple[dict[str, Rule], dict[str, tuple[str, ...]]]:
-        labels, network = self.manifest.labels, self.subject.network
-        allowed = tolerance.PROBABILITY
-        if self.own.form != "float":
-            scale = 0.0 if network is None else network.values[network.output].scale
-            # Two steps of the raw output, where the logistic function is steepest.
-            allowed = max(self.manifest.tolerance["int8"], scale / 2)
-        words = tolerance.CHANCE if self.own.form == "float" else tolerance.ENDS.format(allowed)
+        labels = self.manifest.labels
+        allowed, words = tolerance.PROBABILITY, tolerance.CHANCE
+        if self.own.form != "float" and self.subject.network is None:
+            allowed = self.manifest.tolerance["int8"]
+            words = tolerance.ENDS.format(allowed)
         unit = 1.0 if labels else _range(self.own.predict(self.chosen.samples[:_RANGED]))
         self.allowed = allowed * unit
         rules = {ANSWERS: Rule(words, relative=0.0 if labels else 1e-5, absolute=self.allowed)}
@@ -355,7 +357,7 @@ class _Proof:
             files = {name: text for name, text in self.codes[0].files.items() if name.startswith(begin)}
             probe = importlib.import_module("edgewright.export.c99_host.probe")
             detector = probe.CDetector(files, watcher.prefix, command)
-            tied = with_tie(self.rows, watcher.places, detector, file)
+            tied = tied_rows(self.rows, watcher.places, detector, file)
             if tied is None:
                 notes.append(f"no row has a score exactly at the threshold of detector {watcher.name}")
             else:

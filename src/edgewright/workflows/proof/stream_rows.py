@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.input.input_ranges import Ranges
 from edgewright.core.integer.network import to_integers
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
 from edgewright.device.agent.feed import SampleBatch, WindowCutter
 from edgewright.device.agent.packages import Answered, Answerer, VerifiedPackage
 from edgewright.device.agent.stream_decisions import DecisionStream
 from edgewright.device.timeline import Ready
 from edgewright.graph.extract import preprocessing
+from edgewright.proof import tolerance
 from edgewright.proof.form import PREDICTION, PROBABILITIES, Samples
 from edgewright.proof.stage import distance
 from edgewright.schema.data import Floats
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.graph import Graph
 from edgewright.schema.package import Manifest
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.integers import network_stages
@@ -135,6 +139,8 @@ _BEGIN = 1.7e9
 _STRETCHES = 8
 # Of the last stretch, again: this share of cells is missing, and of so many rows each kind of one without any value.
 _MISSING, _EMPTY = 0.01, 150
+# Columns whose declared limits are met.
+_LIMITED = 4
 # Rows that are missing before a stretch, in turn: some follow without a gap.
 _LOST = (50, 0, 7, 100_000)
 
@@ -175,7 +181,9 @@ class StreamRows:
         )
 
 
-def natural_rows(chosen: Chosen, rate: float, maximum: int, minimum: int = 1, holes: bool = False) -> StreamRows:
+def natural_rows(
+    chosen: Chosen, rate: float, maximum: int, minimum: int = 1, holes: bool = False, ranges: Ranges = ()
+) -> StreamRows:
     """Return stretches of the samples in their order, with gaps between most of them; few samples come again and again.
 
     Args:
@@ -184,6 +192,7 @@ def natural_rows(chosen: Chosen, rate: float, maximum: int, minimum: int = 1, ho
         maximum: rows at most, about.
         minimum: rows of a stretch, so that what follows them is decided.
         holes: whether the last stretch comes again with missing values.
+        ranges: declared of the columns; the last stretch comes again with a value at each limit, and just beyond.
     """
     samples = chosen.samples if chosen.samples.ndim == 3 else chosen.samples[:, :, None]
     count, length = len(samples), samples.shape[2]
@@ -191,11 +200,27 @@ def natural_rows(chosen: Chosen, rate: float, maximum: int, minimum: int = 1, ho
     begins = np.unique(np.linspace(0, max(0, count - each), _STRETCHES).astype(np.int64)).tolist()
     begins = begins if len(begins) > 1 else [0, 0]
     parts = [joined(samples, [number % count for number in range(b, b + each)], chosen.origins, rate) for b in begins]
-    parts += [_holed(parts[-1])] if holes else []
+    parts += [*_at_limits(parts[-1], ranges), *([_holed(parts[-1])] if holes else [])]
     rows = parts[0]
     for index, part in enumerate(parts[1:]):
         rows = rows.followed_by(behind(part, _LOST[index % len(_LOST)]))
     return rows
+
+
+def _at_limits(rows: StreamRows, ranges: Ranges) -> Iterator[StreamRows]:
+    """Yield the rows within the declared ranges but for one value, which is a limit or the float beyond it."""
+    low, high = (
+        np.array([default if ends[i] is None else ends[i] for _, *ends in ranges], np.float32)
+        for i, default in ((0, -np.inf), (1, np.inf))
+    )
+    for column, (name, *_) in enumerate(ranges[:_LIMITED]):
+        for limit, away in ((low[column], -np.inf), (high[column], np.inf)):
+            beyond = np.nextafter(limit, np.float32(away))
+            for word, value in (("at", limit), ("just beyond", beyond)) if np.isfinite(limit) else ():
+                values = np.clip(rows.values, low, high)
+                values[len(values) // 2, column] = value
+                origins = tuple(f"{origin}, with {name} {word} its limit" for origin in rows.origins)
+                yield StreamRows(values, rows.lost, origins, rows.rate)
 
 
 def _holed(rows: StreamRows) -> StreamRows:
@@ -258,7 +283,10 @@ def answers_of_bytes(
     grid, own = network.values[network.input], boundary_value(graph, samples)
     theirs = np.asarray(stages[stage], np.float32).reshape(own.shape)
     ours, others = to_integers(grid, own), to_integers(grid, theirs)
-    near = distance(own, theirs) <= _NEAR * grid.scale
+    apart = distance(own, theirs)
+    near = apart <= _NEAR * grid.scale
+    if not near.all():
+        near |= apart <= _lost_digits(graph, samples).reshape(own.shape)
     moved = (ours != others).reshape(len(samples), -1).any(1) & near.reshape(len(samples), -1).all(1)
     if not moved.any():
         return answers, moved
@@ -266,3 +294,11 @@ def answers_of_bytes(
     result = answers.copy()
     result[moved] = outputs[PROBABILITIES if PROBABILITIES in outputs else PREDICTION].reshape(-1, answers.shape[1])
     return result, moved
+
+
+def _lost_digits(graph: Graph, samples: Samples) -> NDArray[np.float64]:
+    """Return by how much the last digits of readings and of results before the boundary move it, shape (n, ...)."""
+    run, name = compile_graph(graph, (graph.boundary,)), graph.boundary
+    moved = [run(rows) for rows in tolerance.perturbed_readings(samples)]
+    moved += tolerance.rounded(graph, (name,), samples)
+    return tolerance.last_digits(run(samples), moved)[name]

@@ -82,6 +82,11 @@ class Subject:
         return None if self.package is None else self.package.manifest
 
     @property
+    def confidence(self) -> float:
+        """Below it an answer is unsure; 0 where nobody says so."""
+        return 0.0 if self.manifest is None else self.manifest.thresholds.get("confidence", 0.0)
+
+    @property
     def reference(self) -> Graph:
         """The graph whose preprocessing is taken for networks that begin at the boundary: float where there is one."""
         return self.graphs.get("float") or self.graphs["int8"]

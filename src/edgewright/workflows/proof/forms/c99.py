@@ -21,13 +21,16 @@ from edgewright.core.prediction.objects import read_objects
 from edgewright.graph.extract import float_part, layers, marked_stages
 from edgewright.proof.form import (
     BYTES,
+    FLAGS,
     GENERATED,
     LABEL,
+    MISSING,
     OBJECTS,
     OUTPUT,
     PREDICTION,
     PROBABILITIES,
     RANGE,
+    UNSURE,
     Form,
     Samples,
     Stages,
@@ -128,9 +131,16 @@ def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -
         with ThreadPoolExecutor(max_workers=2) as pool:
             plain, opened = pool.map(lambda taps: _loaded(files, command, taps=taps), (False, True))
         answer = plain.predict(samples)
-        return _stages(subject, numbers, replace(answer, stages=opened.predict(samples).stages))
+        whole = replace(answer, stages=opened.predict(samples).stages)
+        return _stages(subject, numbers, whole, flagged=_is_flagged(subject, files))
 
     return run
+
+
+def _is_flagged(subject: Subject, files: Files) -> bool:
+    """Return whether sources flag what is unsure as the package does: those of a model alone know no threshold."""
+    header = files[min((name for name in files if name.endswith(".h")), key=len)]
+    return f"_UNSURE {UNSURE}u" in header and ("confidence is below" in header) == (subject.confidence > 0)
 
 
 def _labels(header: str, labels: Sequence[str]) -> tuple[str, ...]:
@@ -172,9 +182,8 @@ def written(subject: Subject, numbers: Numbers, core: str = "") -> Files:
         None if low is None and high is None else (-_WIDEST if low is None else low, _WIDEST if high is None else high)
         for _, low, high in subject.ranges
     ]
-    threshold = subject.manifest.thresholds.get("confidence", 0.0) if subject.manifest is not None else 0.0
     writer = importlib.import_module("edgewright.export.c99_code.pipeline")
-    options = writer.CodeOptions(NAME, ranges=ranges, inside=inside, confidence=threshold, core=core)
+    options = writer.CodeOptions(NAME, ranges=ranges, inside=inside, confidence=subject.confidence, core=core)
     files: Files = writer.write_c99(graph, options, subject.network if inside else None)
     return files
 
@@ -188,8 +197,10 @@ def _objects(subject: Subject, numbers: Numbers) -> Files:
     return files
 
 
-def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `c99_host.host.CAnswer`
-    return c_stages(subject, numbers, answer.flags, answer.stages, answer.outputs)
+def _stages(
+    subject: Subject, numbers: Numbers, answer: Any, flagged: bool = True  # noqa: ANN401 - `c99_host.host.CAnswer`
+) -> Stages:  # fmt: skip
+    return c_stages(subject, numbers, answer.flags, answer.stages, answer.outputs, flagged)
 
 
 def c_stages(
@@ -198,6 +209,7 @@ def c_stages(
     flags: NDArray[Any],
     stages: Mapping[str, NDArray[Any]],
     outputs: Mapping[str, NDArray[Any]],
+    flagged: bool = True,
 ) -> Stages:
     """Return what generated C answers as stages: in the order of the reference, in the graph's layout.
 
@@ -207,6 +219,7 @@ def c_stages(
         flags: of each answer.
         stages: values seen inside, by stage.
         outputs: by name.
+        flagged: whether the flags say which answers are unsure.
     """
     network = subject.network if numbers == "int8" else None
     result: Stages = {RANGE: np.asarray(flags & _OUT_OF_RANGE, np.int64)}
@@ -230,6 +243,8 @@ def c_stages(
         result[OBJECTS] = outputs[OBJECTS]
     if LABEL in outputs:
         result[LABEL] = np.asarray(outputs[LABEL], np.int64)
+    if flagged:
+        result[FLAGS] = np.asarray(flags & (MISSING | UNSURE), np.int64)
     return result
 
 

@@ -50,6 +50,7 @@ void steps_replay(const int8_t *in, int8_t *out) {
     static int window = 0;
     int8_t *told = out + %(count)d * @@_OUTPUTS;
     int cut = window++ %% %(count)d;
+    memset(&context, 0x5A, sizeof context);
     @_init(&context);
     for (int step = 0; step < %(count)d; ++step) {
         if (step == cut) {

@@ -88,7 +88,8 @@ def _run(
             outputs[LABEL] = answers["label"]
         stages = _stages(subject, numbers, rows, answers, lines) if lying else answers
         inside = {name: values for name, values in stages.items() if name not in _ANSWER}
-        return c_stages(subject, numbers, flags, inside, outputs)
+        # A module on the disk may be of a model alone, which knows no threshold.
+        return c_stages(subject, numbers, flags, inside, outputs, flagged=not lying)
 
     return run
 

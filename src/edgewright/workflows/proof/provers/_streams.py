@@ -18,7 +18,7 @@ from edgewright.graph.streaming import NetworkStream, Steps
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import AbsentForm
-from edgewright.workflows.proof.c_calls import Files, compilers
+from edgewright.workflows.proof.c_calls import Files, compilers, in_child
 from edgewright.workflows.proof.forms import Run, Subject
 from edgewright.workflows.proof.forms.integers import shapes_of
 from edgewright.workflows.proof.provers import ProofRequest
@@ -45,7 +45,11 @@ def stream_forms(
     changed = request.changed(files)
     absent: list[AbsentForm] = []
     for name, command, note in compilers(absent):
-        run = _stream(network, subject, _compiled(host, changed, command, begin, whole.steps))
+        pushed = _stream(network, subject, _compiled(host, changed, command, begin, whole.steps))
+
+        def run(samples: Samples, boundary: Samples, pushed: Run = pushed) -> Stages:
+            return in_child(lambda: pushed(samples, boundary))
+
         yield Form(name=f"C99 stream by {name}", numbers="int8", run=run, note=note)
     subject.absent.extend(absent)
 

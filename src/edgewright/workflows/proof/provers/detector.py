@@ -14,7 +14,7 @@ from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, tied_rows, watched
 from edgewright.workflows.proof.c_calls import compilers
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 from edgewright.workflows.proof.rows import Chosen
@@ -42,13 +42,13 @@ def prove_detector(request: ProofRequest) -> ProofRecord:
     )  # fmt: skip
     files = request.changed(files)
     chosen = _rows(file, request)
-    rows = natural_rows(chosen, spec.rate or 1.0, request.rows)
+    rows = natural_rows(chosen, spec.rate or 1.0, request.rows, holes=True)
     absent: list[AbsentForm] = []
     probe = importlib.import_module("edgewright.export.c99_host.probe")
     built = [(name, probe.CDetector(files, _NAME, command), note) for name, command, note in compilers(absent)]
     notes = chosen.notes
     if built:
-        tied = with_tie(rows, places, built[0][1], file)
+        tied = tied_rows(rows, places, built[0][1], file)
         rows = rows if tied is None else tied
         notes += () if tied is not None else ("no row has a score exactly at the threshold",)
 

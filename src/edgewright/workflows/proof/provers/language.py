@@ -23,7 +23,7 @@ from edgewright.proof.stream import Rule, StreamSubject
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, Slot, StudentSpec
 from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof.c_calls import prove_compiled
+from edgewright.workflows.proof.c_calls import in_child, prove_compiled
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 _NAME = "language"
@@ -64,7 +64,8 @@ def prove_language(request: ProofRequest) -> ProofRecord:
     expected = _in_python(understanding, student, texts, names)
 
     def run(command: str) -> tuple[Stages, Stages]:
-        return expected, _in_c(probe.CLanguage(files, _NAME, len(spec.intents), MOST_SLOTS, command), texts)
+        model = probe.CLanguage(files, _NAME, len(spec.intents), MOST_SLOTS, command)
+        return expected, in_child(lambda: _in_c(model, texts))
 
     exact = Rule("integers: the same", numbers="label")
     about = StreamSubject(

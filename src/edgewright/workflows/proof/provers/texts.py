@@ -17,7 +17,7 @@ from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamSubject
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof.c_calls import prove_compiled
+from edgewright.workflows.proof.c_calls import in_child, prove_compiled
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 _NAME = "text"
@@ -44,10 +44,14 @@ def prove_text(request: ProofRequest) -> ProofRecord:
 
     def run(command: str) -> tuple[Stages, Stages]:
         model = probe.CText(files, _NAME, command)
-        # Chances have a tolerance, so Python completes words from those of C.
-        expected = {CHANCES: chances, WORDS: _words(begun, lambda text, rank: completion(model, text, rank))}
-        given = np.array([model.probabilities(text) for text in begun])
-        return expected, {CHANCES: given, WORDS: _words(begun, model.completion)}
+
+        def both() -> tuple[Stages, Stages]:
+            # Chances have a tolerance, so Python completes words from those of C.
+            expected = {CHANCES: chances, WORDS: _words(begun, lambda text, rank: completion(model, text, rank))}
+            given = np.array([model.probabilities(text) for text in begun])
+            return expected, {CHANCES: given, WORDS: _words(begun, model.completion)}
+
+        return in_child(both)
 
     about = StreamSubject(
         name=spec.name,

@@ -1,0 +1,95 @@
+"""Calls of compiled C in a child process: code that crashes or does not end is an error, not the end of the caller."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn, TypeVar
+
+from edgewright.schema.errors import EdgewrightError, StoppedError
+
+Result = TypeVar("Result")
+# Seconds of processor time that a call may take.
+LIMIT_S = 300
+# Where a copy of the process may go on with what other threads of it began; elsewhere C is called here.
+_FORKS = sys.platform == "linux"
+_children: list[int] = []
+
+
+def run_apart(call: Callable[[], Result]) -> Result:
+    """Return the result of a call that runs in a child process; within such a call, it runs there.
+
+    Args:
+        call: of compiled C; its result is sent back, and what else it changes is lost.
+
+    Raises:
+        StoppedError: the code crashed, or took more than `LIMIT_S` seconds of processor time.
+    """
+    if not _FORKS or _children:
+        return call()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    with warnings.catch_warnings():
+        # The child only runs the call: it waits for none of the threads that it has not.
+        warnings.simplefilter("ignore")
+        process = os.fork()
+    if not process:
+        receiver.close()
+        _answer(call, sender)
+    sender.close()
+    kind: str = "ended"
+    result: Any = None
+    try:
+        with receiver:
+            kind, result = receiver.recv()
+    except EOFError:
+        pass
+    except BaseException:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        raise
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    if kind == "ended":
+        raise StoppedError(f"the compiled C {_ending(status)}")
+    if kind == "result":
+        return result  # type: ignore[no-any-return]
+    raise StoppedError(result) if kind == "refused" else RuntimeError(result)
+
+
+def _answer(call: Callable[[], Any], out: Connection) -> NoReturn:
+    """Send the result of a call, in the child."""
+    status = 1
+    try:
+        resource = importlib.import_module("resource")
+        gc.disable()
+        faulthandler.disable()
+        _children.append(os.getpid())
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S + 1))
+        try:
+            answer = "result", call()
+        except EdgewrightError as error:
+            answer = "refused", str(error)
+        except Exception:  # noqa: BLE001 - raised again by the parent
+            answer = "failed", traceback.format_exc()
+        out.send(answer)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _ending(status: int) -> str:
+    """Return how a child ended, from its exit code."""
+    if -status == signal.SIGXCPU:
+        return f"did not end within {LIMIT_S} s of processor time"
+    if status > 0:
+        return f"ended with status {status}"
+    return f"crashed: {signal.strsignal(-status) or f'signal {-status}'}"
