@@ -173,6 +173,7 @@ def run_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
         kept = [replace(form, run=_keeping(form.name, form.run, given)) for form in again]
         others = [form for form in bench.forms if form.name not in names]
         record = prove_subject(fresh, bench.name, bench.chosen, [*others, *kept])
+        given = {name: bench.answered(stages, bench.chosen.samples) for name, stages in given.items()}
         if not right:
             right.update(given)
         return verdict_of(record, first_difference(right, given), set())

@@ -27,8 +27,9 @@ from benchmarks.proof_faults.other_inputs import other_bytes, other_rows
 from benchmarks.proof_faults.pipelines import prepared
 from edgewright.core.integer.network import run_values
 from edgewright.export.c99_host import apart, host
+from edgewright.graph.mask import without_mask
 from edgewright.proof import stream as proof_stream
-from edgewright.proof.form import CLASSES, Form, Samples, Stages
+from edgewright.proof.form import CLASSES, FLAGS, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.proof.stage import same_bits
 from edgewright.proof.stream import StreamForm, StreamSubject
 from edgewright.schema.proof import ProofRecord
@@ -52,6 +53,8 @@ NO_FAULT: tuple[Result, ...] = ("same", "alike", "late", "none")
 _SECONDS, _PROCESSOR_S, _OF_C_S = 300, 120, 40
 # Memory that a process with a fault may take.
 _BYTES = 8 << 30
+# Stages that say something of a sample without an answer.
+_ENDS = (RANGE, CLASSES, PROBABILITIES, PREDICTION, LABEL, FLAGS)
 # Right forms that are not beside the faulty one: they cost time, and others of their kind are.
 _LEFT_OUT = ("OpenVINO", "WebAssembly", "default options", "TFLM", "extension", "by clang")
 
@@ -240,7 +243,7 @@ class Bench:
         """Return what forms give for other inputs, for the first `count` or all of them, by their names."""
         samples, boundary = (part[: count or None] for part in self.other)
         with np.errstate(all="ignore"):
-            return {form.name: form.run(samples, boundary) for form in forms}
+            return {form.name: self.answered(form.run(samples, boundary), samples) for form in forms}
 
     def network_of_others(self) -> Stages:
         """Return every layer of the integer network for other bytes; nothing without one."""
@@ -265,6 +268,7 @@ class Bench:
             subject: with artefacts where it has other ones.
         """
         given: dict[str, Stages] = {}
+        right = {name: self.answered(stages, self.chosen.samples) for name, stages in right.items()}
         names = {form.name for form in faulty}
         forms = [form for form in self.forms if form.name not in names]
         forms += [replace(form, run=_kept(form, given)) for form in faulty]
@@ -272,7 +276,21 @@ class Bench:
         record = prove_subject(subject or self.subject, self.name, self.chosen, forms)
         labels = self.subject.reference.labels
         renamed = CLASSES if any(form.labels and form.labels != labels for form in faulty) else ""
+        given = {name: self.answered(stages, self.chosen.samples) for name, stages in given.items()}
         return verdict_of(record, first_difference(right, given) or renamed, names)
+
+    def answered(self, stages: Stages, samples: Samples) -> Stages:
+        """Return stages whose inner values of samples without an answer are 0: no one asks for them."""
+        mask = without_mask(self.subject.reference)[1]
+        if mask is None:
+            return stages
+        none = mask.unanswered(samples)
+        return {
+            stage: values
+            if stage in _ENDS or len(values) > len(none)
+            else np.where(none[: len(values)].reshape(-1, *(1,) * (values.ndim - 1)), values.dtype.type(0), values)
+            for stage, values in stages.items()
+        }
 
 
 def _kept(form: Form, given: dict[str, Stages]) -> Callable[[Samples, Samples], Stages]:

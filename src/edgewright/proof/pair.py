@@ -199,19 +199,20 @@ class _Pair:
                 limit, words = tolerance.int8_form_tolerance(stage, a, self.tolerance_reference)
             if self.blind:
                 compared = self.alive
-        if ends and self._shows_splits():
+        if ends and self.tolerance_reference.splits is not None:
+            exact = self.exact & self._shows_splits(self.tolerance_reference.splits)
             # Equal values before a model of comparisons have one answer, whatever rounding could move.
             strict, _ = tolerance.allowed(stage, a, replace(self.tolerance_reference, digits={}))
-            limit = np.where(self.exact.reshape(-1, *(1,) * (a.ndim - 1)), np.minimum(limit, strict), limit)
+            limit = np.where(exact.reshape(-1, *(1,) * (a.ndim - 1)), np.minimum(limit, strict), limit)
             # A constructed row may lie so near a split that a last digit decides.
-            compared = compared & (self.exact | self.tolerance_reference.data(len(a)))
+            self.alive &= exact | self.tolerance_reference.data(len(a))
+            compared = compared & self.alive
         self.exact[:] = ~(difference.reshape(len(a), -1) > 0).any(axis=1)
         self._keep(judge(stage, "float", difference, limit, compared, words), a, b)
 
-    def _shows_splits(self) -> bool:
-        """Return whether the pair shows all that a model of comparisons decides by; its bits are in `exact`."""
-        stage = self.tolerance_reference.splits
-        return stage is not None and (not stage or (stage in self.a and stage in self.b))
+    def _shows_splits(self, stage: str) -> bool:
+        """Return whether both forms show the stage whose values a model of comparisons decides by."""
+        return not stage or (stage in self.a and stage in self.b)
 
     def _bytes(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         self.integers = True

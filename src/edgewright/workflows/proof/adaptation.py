@@ -56,6 +56,7 @@ void learning_replay(const int8_t *row, uint8_t *out) {
     memcpy(out, &state, LEARNING_ADAPT_BYTES);
 }
 """
+_FAR = slice(7, None, 12)
 # Windows are long: more would not fit into the memory of every emulated board.
 _WINDOW_EXAMPLES = 48
 # The way z,x,y mirrored: no swap of two axes, which undoes itself.
@@ -148,6 +149,10 @@ def _replay(package: Package, factory: Factory, chosen: Chosen) -> Replay:
     hidden, given = hidden_of(read_onnx(package.model(FORM)), chosen.samples[order])
     labels = given.argmax(axis=1)
     hidden, given = _moved(hidden, labels, given, Learner(factory))
+    # Bytes far from the data, to which answers are sure.
+    ends = np.random.default_rng(0).choice([-128, 127], hidden[_FAR].shape) - factory.spec.zero
+    hidden[_FAR] = ends
+    given[_FAR] = Learner(factory).outputs(ends)
     last = slice(3 * len(labels) // 4, None, 3)
     labels[last] = (labels[last] + 1) % classes
     examples = np.concatenate([hidden + factory.spec.zero, given, labels[:, None]], axis=1).astype(np.int8)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from edgewright.core.arithmetic.requantise import half_away
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.graph.extract import preprocessing
+from edgewright.graph.extract import float_part, preprocessing
 from edgewright.graph.mask import Mask, without_mask
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerValue
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import boundary_value, comparisons
+from edgewright.workflows.proof.stages import all_values, boundary_value, comparisons
 
 # Rows at most.
 MAX_ROWS = 256
@@ -30,8 +30,8 @@ _WIDER = 10.0
 _CORNERS = 16
 # Ties: values of the boundary, crossings of a step for each, points of a line that are looked at, halvings of a part.
 _VALUES, _CROSSINGS, _POINTS, _HALVINGS = 24, 2, 17, 48
-# Comparisons of a model that are tried.
-_SPLITS = 64
+# Comparisons of a model that are tried, and rows that are mixed to come to every node of its trees.
+_SPLITS, _MIXED = 64, 2000
 Row = tuple[str, Floats]
 
 
@@ -75,6 +75,8 @@ def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
         [] if mask is None else [*channels.missing(), *channels.nearly_missing(mask)],
         list(_ties(subject, whole)),
         list(_splits(subject, whole)),
+        list(_paths(subject, whole)),
+        list(_largest(subject, channels.base)),
     ]
 
 
@@ -150,12 +152,17 @@ class _Channels:
                     yield f"channel {channel} with {word}", row.reshape(self.base.shape)
 
     def corners(self) -> Iterator[Row]:
-        """Every channel at one of its ends or beyond, by chance."""
+        """Every channel at one of its ends or beyond, by chance; of windows also every reading."""
         generator = np.random.default_rng(0)
         ends = np.stack([self.low, self.high, self.bottom, self.top])
         for number in range(_CORNERS):
             picked = ends[generator.integers(0, len(ends), ends.shape[1]), np.arange(ends.shape[1])]
             yield f"ends of all channels by chance {number}", self._filled(picked)
+            if self.base.ndim > 1:
+                flat = self.base.reshape(len(self.base), -1)
+                chosen = generator.integers(0, len(ends), flat.shape)
+                readings = np.take_along_axis(ends.T, chosen, axis=1).astype(np.float32)
+                yield f"ends of all readings by chance {number}", readings.reshape(self.base.shape)
 
     def _filled(self, values: NDArray[Any]) -> Floats:
         shape = (len(values), *(1,) * (self.base.ndim - 1))
@@ -177,6 +184,19 @@ def _limits(subject: Subject, base: Floats) -> Iterator[Row]:
                 row = base.copy()
                 row.reshape(len(row), -1)[channel, -1] = value
                 yield f"{name} {where} its {word} value {limit:g}", row
+
+
+def _largest(subject: Subject, base: Floats) -> Iterator[Row]:
+    """Yield the largest float32 as the last reading of the last channel, where no stage of it is infinite."""
+    graph = subject.reference
+    network = float_part(graph) if "float" in subject.graphs else subject.network
+    run = compile_graph(graph, tuple(all_values(graph, network).values()))
+    for word, value in (("largest", np.finfo(np.float32).max), ("smallest", np.finfo(np.float32).min)):
+        row = base.copy()
+        row.reshape(-1)[-1] = value
+        with np.errstate(all="ignore"):
+            if all(np.isfinite(values).all() for values in run(row[None]).values()):
+                yield f"the {word} float32 at the end of the last channel", row
 
 
 def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
@@ -203,6 +223,31 @@ def _splits(subject: Subject, samples: Floats) -> Iterator[Row]:
 
     for split, word, row in _either_side(answers, samples, _SPLITS):
         yield f"comparison {split} just {word} another answer", row
+
+
+def _paths(subject: Subject, samples: Floats) -> Iterator[Row]:
+    """Yield rows that come to nodes of trees at which no sample comes."""
+    graph = subject.reference
+    last = next(reversed(preprocessing(graph).values()), graph.inputs[0].name)
+    compared = set(comparisons(graph, last))
+    nodes = [node.outputs[0] for node in graph.nodes if node.op == "Where" and node.inputs[0] in compared]
+    if not nodes:
+        return
+    run, generator = compile_graph(graph, nodes), np.random.default_rng(0)
+
+    def visited(rows: Floats) -> NDArray[np.int64]:
+        values = run(rows)
+        return np.concatenate([values[name].reshape(len(rows), -1) for name in nodes], axis=1).astype(np.int64)
+
+    first, second = (samples[generator.integers(0, len(samples), _MIXED)] for _ in range(2))
+    shape = (_MIXED, samples.shape[1], *(1,) * (samples.ndim - 2))
+    sizes = generator.choice(np.array([1, 1, 0, -1, 0.3, 3], np.float32), shape)
+    mixed = np.where(generator.random(shape) < 0.5, first, second) * sizes
+    seen = {*np.unique(visited(samples)).tolist()}
+    for row, places in zip(mixed, visited(mixed), strict=True):
+        if not seen.issuperset(places.tolist()):
+            seen.update(places.tolist())
+            yield "channels of two samples mixed for another path", row
 
 
 def _either_side(

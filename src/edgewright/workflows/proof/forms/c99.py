@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
 import shlex
@@ -35,6 +36,7 @@ from edgewright.proof.form import (
     Samples,
     Stages,
 )
+from edgewright.schema.errors import StoppedError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
@@ -232,6 +234,9 @@ def c_stages(
             result[stage] = np.asarray(values).reshape(len(values), *shape)
             continue
         number = network.input if stage == BYTES else layers(network)[stage]
+        size = math.prod(network.values[number].shape)
+        if values[:1].size not in (0, size):
+            raise StoppedError(f"{stage} has {values[:1].size} values; expected {size}")
         inside = np.asarray(values, np.int8).reshape(len(values), *network.values[number].shape)
         result[stage] = (
             inside if stage == BYTES else layer_layout(network, number, inside, whole.get(stage, inside.shape[1:]))

@@ -21,6 +21,8 @@ FORECAST, INTERVALS, STALE = "forecast", "intervals", "rows without a value"
 # Rows forecast after each one, at most.
 _AHEAD = 96
 _SAMPLES = 200
+# Spreads of a model that readings go from its centre.
+_WIDE = 40
 _ODD = (np.nan, np.nan, np.inf, -np.inf, -1.0, 0.0, 1e300)
 _EXACT = "one order of float32 sums: bit-exact"
 _LOGARITHM = "exp and log are the library's: relative 1e-6"
@@ -95,6 +97,8 @@ def _values(file: ForecasterFile, request: ProofRequest) -> tuple[Floats, tuple[
         return values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}", ()
     model, rng = file.spec.model, np.random.default_rng(0)
     simulated = model.centre + model.spread * rng.standard_normal(_SAMPLES)
+    # Forecasts rise to what they are clipped to, and fall to the other end.
+    simulated[-_SAMPLES // 4 :] = model.centre + np.linspace(-_WIDE, _WIDE, _SAMPLES // 4) * model.spread
     values = np.concatenate([file.test_rows, np.exp(simulated) if model.scale == "log" else simulated])
     values[-_SAMPLES // 2 :: 9][: len(_ODD)] = _ODD
     own = len(file.test_rows)

@@ -34,6 +34,8 @@ _ODD_WORDS = (
     *(f"{number} {word} {unit}" for number, word, unit in zip(range(2, 30), cycle(LARGE), cycle(UNITS), strict=False)),
     *(f"on {day} at {hour}:0{hour} pm" for hour, day in enumerate(DAYS, 1)),
     *("two and a half hours", "tomorrow at 7:30 pm", "on friday for 90 minutes", "2026-02-28", "one hundred and five"),
+    *(f"{word} {small}" for word in SMALL if SMALL[word] >= 10 for small in ("one", "ten")),
+    *("two hundred and twenty five", "ninety nine thousand", "one hundred hundred", "zero", "a hundred twenty one"),
     *("caf\u00e9 CAFE\u0301 \u00c5\u212b", "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd", "\u4e2d\u6587"),
     *("\u0130stanbul \u1e9e \u01c5", "don\u2019t DON'T", "?!", " ", "a", "x" * LONGEST, "1 2 3 " * (LONGEST // 6)),
 )
