@@ -26,6 +26,7 @@ _SIGNS = (
 )
 
 
+@np.errstate(all="ignore")
 def other_rows(samples: NDArray[np.float32], ranges: Ranges, values: Sequence[float]) -> NDArray[np.float32]:
     """Return rows of many kinds, shape (n, ...).
 
@@ -56,8 +57,7 @@ def other_rows(samples: NDArray[np.float32], ranges: Ranges, values: Sequence[fl
     picked = rng.random(rows.shape) < rng.choice([0.0, 0.0, 0.02, 0.3, 1.0], whole)
     rows = np.where(picked, rng.choice(pool, rows.shape), rows)
     lost = rng.random(rows.shape) < rng.choice([0.0, 0.0, 0.0, 0.02, 0.3, 0.6], whole)
-    with np.errstate(all="ignore"):
-        return np.asarray(np.where(lost, rng.choice(_MISSING, rows.shape), rows), np.float32)
+    return np.asarray(np.where(lost, rng.choice(_MISSING, rows.shape), rows), np.float32)
 
 
 def other_bytes(size: int) -> NDArray[np.int8]:
