@@ -192,7 +192,7 @@ def remembering_cases(remembering: Remembering, rng: random.Random, count: int) 
     """Yield faults in the Python of what remembers."""
     remembering.measure()
 
-    def judged() -> Verdict:
+    def settled_proof() -> Verdict:
         return settled(remembering.verdict(None), remembering.other, lambda: remembering.others(None))
 
     lines = executed(lambda: remembering.verdict(None))
@@ -201,7 +201,7 @@ def remembering_cases(remembering: Remembering, rng: random.Random, count: int) 
             "python",
             remembering.pipeline,
             fault,
-            partial(_proven_with, fault, judged),
+            partial(_proven_with, fault, settled_proof),
             remembering.kind,
         )
 

@@ -283,10 +283,10 @@ def answers_of_bytes(
     grid, own = network.values[network.input], boundary_value(graph, samples)
     theirs = np.asarray(stages[stage], np.float32).reshape(own.shape)
     ours, others = to_integers(grid, own), to_integers(grid, theirs)
-    apart = distance(own, theirs)
-    near = apart <= _NEAR * grid.scale
+    gaps = distance(own, theirs)
+    near = gaps <= _NEAR * grid.scale
     if not near.all():
-        near |= apart <= _lost_digits(graph, samples).reshape(own.shape)
+        near |= gaps <= _lost_digits(graph, samples).reshape(own.shape)
     moved = (ours != others).reshape(len(samples), -1).any(1) & near.reshape(len(samples), -1).all(1)
     if not moved.any():
         return answers, moved
