@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from edgewright.cli.main import run
+from edgewright.language.intents.background import background, outside_of
 from edgewright.language.intents.network import Fit, Network, size_in_bytes
 from edgewright.language.intents.parts import evaluate, parted
-from edgewright.language.intents.train import How, climb, fit_linear, logits_of, rows_for, train_student
-from edgewright.language.training import train
-from edgewright.language.utterances import Labelled
+from edgewright.language.intents.train import How, fit_linear, leave_out, logits_of, rows_for, train_student
+from edgewright.language.training import check_chance, train
+from edgewright.language.utterances import Labelled, read
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.nlp.utterance.student import rows_of
+from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import wilson
@@ -40,10 +46,12 @@ def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
     trained = train(Labelled(sixteen()), How(size=16_000), name="drinks", say=lines.append)
     one = Understanding(trained.spec, trained.arrays)
     assert {text: one.parse(text).intent for text in NEW} == NEW
+    foreign = ("what is the capital of Peru", "the invoice is wrong again", "xyzzy", "how tall is your brother")
+    assert {one.parse(text).intent for text in foreign} == {OUT_OF_SCOPE}
     assert trained.spec.student is not None
     assert trained.spec.student.hidden == 2
     assert trained.spec.trained["ladder"][0]["name"] == "linear"
-    assert any("linear is chosen" in line for line in lines)
+    assert any("a linear model is fitted" in line for line in lines)
     # All are judged, each by a student that did not see it.
     assert trained.spec.trained["judged"] == 16
     assert trained.spec.trained["as_answered"]["value"] <= trained.spec.trained["accuracy"]["value"]
@@ -69,10 +77,8 @@ def test_refusing_what_would_be_wrong_costs_nothing() -> None:
     assert thresholds.threshold * heat == pytest.approx(12)
 
 
-@pytest.mark.parametrize("reject", [0.0, 0.02, None])
-@pytest.mark.parametrize("count", [8, 45])
+@pytest.mark.parametrize(("count", "reject"), [(8, 0.0), (8, 0.02), (8, None), (45, 0.02), (45, None)])
 def test_a_text_without_a_known_ngram_is_refused_whatever_the_limit(reject: float | None, count: int) -> None:
-    # With 45 sentences an intent the network is fitted, with 8 the linear model.
     given = tuple(
         Utterance(text=f"{text} {'now ' * (k // 8)}".strip(), intent=intent)
         for texts, intent in ((DRINK, "drink"), (FOOD, "food"))
@@ -81,11 +87,12 @@ def test_a_text_without_a_known_ngram_is_refused_whatever_the_limit(reject: floa
     trained = train(Labelled(given), How(size=16_000, reject=reject, epochs=3), name="drinks")
     assert trained.spec.student is not None
     one, student = Understanding(trained.spec, trained.arrays), trained.spec.student
-    filled = np.any(trained.arrays["table"], axis=1)
-    unknown = [
-        text for text in (chr(0x1F300 + k) for k in range(40))
-        if not np.any(filled[rows_of(normalised(text), student.characters, student.words, student.rows)])
-    ]  # fmt: skip
+
+    def rows(text: str) -> set[int]:
+        return set(rows_of(normalised(text), student.characters, student.words, student.rows).tolist())
+
+    known = set().union(*(rows(utterance.text) for utterance in given))
+    unknown = [text for text in (chr(0x1F300 + k) for k in range(40)) if not known & rows(text)]
     assert unknown, "n-grams that no sentence has fall on rows that no sentence has"
     assert {one.parse(text).intent for text in unknown} == {OUT_OF_SCOPE}
 
@@ -95,7 +102,7 @@ def test_the_integers_answer_as_the_regression_does(classes: int) -> None:
     texts = [f"{'abcde'[k % classes] * 3} {'vwxyz'[k % 5]}{k} word" for k in range(40)]
     targets = np.arange(40) % classes
     rows = rows_for(16_000, classes)
-    spec, arrays = fit_linear(texts, targets, classes, rows, (3, 4), (1, 2))
+    spec, arrays = fit_linear(texts, targets, ["something else", "zzz"], classes, rows, (3, 4), (1, 2))
     assert size_in_bytes(arrays) <= 16_000
     assert (logits_of(spec, arrays, texts).argmax(axis=1) == targets).all()
     assert arrays["table"].shape == (rows, classes)
@@ -106,31 +113,48 @@ def test_a_size_without_room_for_a_row_an_intent_has_no_linear_student() -> None
     assert 0 < rows_for(64_000, 7) * 7 <= 64_000
 
 
-def test_the_ladder_climbs_only_for_what_is_clearly_better() -> None:
-    texts, targets = [f"sentence {chr(97 + k % 26)}{k}" for k in range(30)], np.arange(30) % 2
-    seen: list[int] = []
+def test_every_sentence_is_left_out_once_with_its_repetitions() -> None:
+    texts, targets = [f"sentence {chr(97 + k % 26)}{k % 24}" for k in range(48)], np.arange(48) % 2
+    outside = [f"other {k}" for k in range(33)]
+    fits: list[tuple[set[str], set[str]]] = []
 
-    def wrong_in(count: int) -> object:
-        def fit(some: object, _: object) -> object:
-            seen.append(len(list(some)))  # type: ignore[call-overload]
-            return count
+    def fit(some: object, _: object, outside: object) -> int:
+        fits.append((set(some), set(outside)))  # type: ignore[call-overload]
+        return len(fits) - 1
 
-        return fit
+    def logits(number: int, some: Sequence[str]) -> NDArray[np.float64]:
+        inside, away = fits[number]
+        assert not inside & set(some)
+        assert not away & set(some)
+        return np.full((len(some), 2), number + 1.0)
 
-    def logits(fitted: object, some: object) -> object:
-        places = [texts.index(text) for text in some]  # type: ignore[attr-defined]
-        return np.array([np.eye(2)[targets[k] ^ (k < fitted)] for k in places])  # type: ignore[operator]
+    left_out = leave_out(fit, texts, targets, outside, logits, 0)
+    assert left_out.inside.all()
+    assert left_out.outside.all()
+    assert len(fits) == 5
 
-    for first, second, chosen in ((1, 0, 0), (0, 0, 0), (4, 0, 1), (0, 4, 0)):
-        students = [("simple", wrong_in(first)), ("large", wrong_in(second))]
-        fit, crossed, rungs = climb(students, texts, targets, logits, 0)  # type: ignore[arg-type]
-        assert fit is students[chosen][1]
-        # Four against none: the smallest p of an exact sign test over four sentences.
-        assert [rung.p for rung in rungs] == [None, 0.125][: len(rungs)]
-        # Beside at most one mistake nothing is clearly better, so nothing else is tried.
-        assert [rung.right for rung in rungs] == [30 - first, 30 - second][: 2 if first > 1 else 1]
-        assert (crossed.argmax(axis=1) != targets).sum() == (first, second)[chosen]
-    assert max(seen) < 30
+
+def test_the_background_keeps_out_of_the_users_intents() -> None:
+    assert len(background()) > 1_000
+    assert len(set(background())) == len(background())
+    plain = outside_of(["zebra crossing"])
+    own = {"yes", "no", "turn on the television"}
+    assert own < set(plain)
+    assert not own & set(outside_of(["yes", "no thanks, no", "please turn the television on"]))
+    assert plain == outside_of(["zebra crossing"])
+
+
+def test_a_model_at_chance_is_not_written_without_force(tmp_path: Path) -> None:
+    lines = [f"{text},{'drink' if k % 2 else 'food'}" for k, text in enumerate((*DRINK, *FOOD))]
+    data, model = tmp_path / "mixed.csv", tmp_path / "m.language"
+    data.write_text("text,intent\n" + "\n".join(lines), "utf-8")
+    command = ["language", "train", str(data), "--out", str(model), "--size", "16kB"]
+    with pytest.raises(CheckFailedError, match=r"of 16 left-out sentences are right, where guessing gives 8; no model"):
+        check_chance(train(read(data), How(size=16_000), name="m").spec.trained, "mixed.csv")
+    assert run(command) == 1
+    assert not model.exists()
+    assert run([*command, "--force"]) == 0
+    assert model.exists()
 
 
 @pytest.mark.slow

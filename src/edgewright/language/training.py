@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.intents.material import Teacher
-from edgewright.language.intents.parts import held_sentences, parted
+from edgewright.language.intents.parts import FOREIGN, held_sentences, parted
 from edgewright.language.intents.train import How, TrainedHead, train_head, train_student
 from edgewright.language.slots import SlotScore, Slotting, score, train_tagger
 from edgewright.language.utterances import Labelled, check_validation, findings
@@ -19,12 +19,14 @@ from edgewright.nlp.utterance.head import Head
 from edgewright.nlp.utterance.normalise import checked
 from edgewright.nlp.utterance.student import Student
 from edgewright.nlp.utterance.tagger import Tagger
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.language import OUT_OF_SCOPE, HeadSpec, LanguageSpec, StudentSpec, TaggerSpec, Utterance, Vector
 from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import calibration_error, class_scores, confusion, wilson
 
-_CONFUSED, _WORST = 5, 5
+_CONFUSED, _WORST, _REFUSED = 5, 5, 10
+# Sentences from which on an accuracy that is within a standard error of chance counts as chance.
+_TELLING = 10
 
 
 def measures(trained: TrainedHead, slots: SlotScore | None, utterances: int) -> dict[str, Any]:
@@ -61,6 +63,10 @@ def measures(trained: TrainedHead, slots: SlotScore | None, utterances: int) -> 
             "judged": len(evaluation.outside), "auroc": area.value, "low": area.low, "high": area.high,
             "refused": float(np.mean(evaluation.refused_outside)),
         },
+        "refused_sentences": [
+            {"intent": names[int(evaluation.truth[k])], "text": evaluation.texts[k]}
+            for k in np.flatnonzero(evaluation.refused)[:_REFUSED] if evaluation.texts
+        ],
         "intents": each,
         "confused": sorted(wrong, key=lambda pair: (-pair["times"], str(pair["said"]))),
         "bytes": trained.bytes,
@@ -80,8 +86,10 @@ def lines(record: dict[str, Any]) -> Iterator[str]:
     yield (
         f"  {100 * refused:.1f} % of them are refused as out of scope, which counts as wrong. Without refusals "
         f"{100 * record['accuracy']['value']:.1f} % are right; {100 * record['refused_right']:.1f} % of these right "
-        f"answers are refused (--reject allows {100 * record['reject']:g} %)"
+        f"answers are refused ({_limited(record['reject'])})"
     )
+    for row in record["refused_sentences"]:
+        yield f"  refused when left out: {row['text']!r} ({row['intent']})"
     yield from mistakes(record)
     outside = record["out_of_scope"]
     if outside is None:
@@ -94,6 +102,36 @@ def lines(record: dict[str, Any]) -> Iterator[str]:
     slots = record["slots"]
     if slots is not None:
         yield f"  slots: F1 {100 * slots['f1']:.1f} on {slots['true']:,} slots held out"
+
+
+def _limited(reject: float) -> str:
+    if reject < 1:
+        return f"--reject allows {100 * reject:g} %"
+    return f"the limit refuses {100 * FOREIGN:g} % of background sentences; --reject lowers it"
+
+
+def check_chance(record: dict[str, Any], where: str) -> None:
+    """Check that a model answers better than chance.
+
+    Args:
+        record: as of `measures`.
+        where: of the utterances, for the message.
+
+    Raises:
+        CheckFailedError: it does not.
+    """
+    count, classes = record["judged"], len(record["intents"])
+    expected = count / classes
+    right = round(record["accuracy"]["value"] * count)
+    if right > expected + ((expected * (1 - 1 / classes)) ** 0.5 if count >= _TELLING else 0.0):
+        return
+    few = sorted(record["intents"], key=lambda row: (row["right"], row["judged"]))[:_WORST]
+    raise CheckFailedError(
+        f"{where}: {right} of {count} left-out sentences are right, where guessing gives {expected:.3g}; no model is "
+        "written",
+        f"Add sentences in other words to {', '.join(str(row['intent']) for row in few)}: ten an intent are a good "
+        "start, and words that only this intent uses help most. --force writes the model as it is",
+    )
 
 
 def mistakes(record: dict[str, Any]) -> Iterator[str]:

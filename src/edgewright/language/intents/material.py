@@ -125,10 +125,18 @@ class Material(msgspec.Struct, frozen=True):
     targets: Floats
 
 
-def labelled(texts: Sequence[str], targets: NDArray[np.int64], classes: int) -> Material:
-    """Return the labelled texts alone, a share of each target spread over all classes (Szegedy et al., 2016)."""
-    sure = np.eye(classes, dtype=np.float32)[targets]
-    return Material(list(texts), (1 - _SPREAD) * sure + np.float32(_SPREAD / classes))
+def labelled(texts: Sequence[str], targets: NDArray[np.int64], classes: int, outside: Sequence[str] = ()) -> Material:
+    """Return the labelled texts alone, a share of each target spread over all classes (Szegedy et al., 2016).
+
+    Args:
+        texts: labelled by people.
+        targets: their class numbers.
+        classes: number of intents.
+        outside: texts out of scope, of one more class; may be none.
+    """
+    width = classes + bool(outside)
+    sure = np.eye(width, dtype=np.float32)[[*targets, *[classes] * len(outside)]]
+    return Material([*texts, *outside], (1 - _SPREAD) * sure + np.float32(_SPREAD / width))
 
 
 def taught(
@@ -138,6 +146,7 @@ def taught(
     teacher: Teacher,
     *,
     unlabelled: Sequence[str] = (),
+    outside: Sequence[str] = (),
     seed: int = 0,
     say: Say | None = None,
 ) -> Material:
@@ -149,26 +158,29 @@ def taught(
         classes: number of intents.
         teacher: is fitted here.
         unlabelled: texts without labels.
+        outside: texts out of scope, of one more class; may be none.
         seed: seed of the new sentences.
         say: told what is done.
     """
     known = teacher.encode(texts)
-    teacher.fit(known, targets, seed=seed)
+    away = teacher.encode(outside) if outside else None
+    teacher.fit(known, targets, seed=seed, outside=away)
     labelled_already = set(texts)
     others = [text for text in dict.fromkeys(unlabelled) if text not in labelled_already]
     other_vectors = teacher.encode(others) if others else known[:0]
     if len(others) > len(texts):
-        teacher.fit_further(other_vectors, known, targets)
-    own = _OWN * np.eye(classes, dtype=np.float32)[targets] + (1 - _OWN) * softmax(teacher.logits(known))
+        teacher.fit_further(other_vectors, known, targets, outside=away)
+    sure = np.eye(classes + bool(outside), dtype=np.float32)
+    own = _OWN * sure[targets] + (1 - _OWN) * teacher.chances(known)
     answers = teacher.logits(other_vectors).argmax(axis=1) if others else targets[:0]
     pool, names = [*texts, *others], [str(k) for k in (*targets.tolist(), *answers.tolist())]
     new = _new(pool, names, min(_MAX_SENTENCES, _NEW_SENTENCES * len(pool)), synonyms(teacher.encoder, pool), seed)
     if say:
         say(f"the teacher labels {len(others):,} texts without labels and {len(new):,} new sentences")
     new_vectors = teacher.encode(new) if new else known[:0]
-    vectors = np.concatenate([known, other_vectors, new_vectors])
-    soft = softmax(teacher.logits(vectors[len(texts) :]))
-    return Material([*texts, *others, *new], np.concatenate([own, soft]).astype(np.float32))
+    soft = teacher.chances(np.concatenate([other_vectors, new_vectors]))
+    targets_of_all = np.concatenate([own, soft, sure[[classes] * len(outside)]])
+    return Material([*texts, *others, *new, *outside], targets_of_all.astype(np.float32))
 
 
 def _new(texts: Sequence[str], intents: Sequence[str], count: int, others: Synonyms, seed: int) -> list[str]:
@@ -202,27 +214,46 @@ class Teacher:
         self.encoder = encoder
         self.weights: Floats = np.zeros((0, 0), np.float32)
         self.bias: Floats = np.zeros(0, np.float32)
+        self._rejects = False
 
     def fit(
-        self, vectors: Floats, targets: NDArray[np.int64], *, seed: int = 0, penalty: float | None = None
+        self,
+        vectors: Floats,
+        targets: NDArray[np.int64],
+        *,
+        seed: int = 0,
+        penalty: float | None = None,
+        outside: Floats | None = None,
     ) -> Teacher:
-        """Fit the head.
+        """Fit the head; with `outside`, the logit of what is out of scope is 0.
 
         Args:
             vectors: shape (n, d).
             targets: class numbers, each of 0 to k - 1 at least once.
             seed: of what is held out to choose the penalty.
             penalty: inverse penalty; chosen where it is left out.
+            outside: vectors of texts out of scope, shape (o, d).
         """
-        model = _fitted(vectors, targets, penalty or self._chosen(vectors, targets, seed))
+        penalty = penalty or self._chosen(vectors, targets, seed)
+        self._rejects = outside is not None
+        if outside is None:
+            model = _fitted(vectors, targets, penalty)
+        else:
+            away = np.full(len(outside), int(targets.max()) + 1)
+            targets = np.concatenate([targets, away])
+            model = _fitted(np.concatenate([vectors, outside]), targets, penalty, even_weights(targets))
         weights, bias = np.asarray(model.coef_, np.float32), np.asarray(model.intercept_, np.float32)
         if len(weights) == 1:
             # Two classes have one row in scikit-learn.
             weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+        if outside is not None:
+            weights, bias = weights[:-1] - weights[-1:], bias[:-1] - bias[-1:]
         self.weights, self.bias = np.ascontiguousarray(weights.T), bias
         return self
 
-    def fit_further(self, others: Floats, vectors: Floats, targets: NDArray[np.int64]) -> None:
+    def fit_further(
+        self, others: Floats, vectors: Floats, targets: NDArray[np.int64], outside: Floats | None = None
+    ) -> None:
         """Learn from its own surest answers to texts without labels, round by round (Yarowsky, 1995).
 
         Of every class the surer `SURE` of the answers count as labels, so that no class grows at another's cost.
@@ -231,6 +262,7 @@ class Teacher:
             others: vectors of texts without labels, shape (m, d).
             vectors: those given to `fit`.
             targets: those given to `fit`.
+            outside: those given to `fit`.
         """
         for _ in range(_ROUNDS):
             chances = softmax(self.logits(others))
@@ -243,11 +275,17 @@ class Teacher:
                 np.concatenate([vectors, others[kept]]),
                 np.concatenate([targets, answers[kept]]),
                 penalty=_PENALTIES[-1],
+                outside=outside,
             )
 
     def logits(self, vectors: Floats) -> Floats:
         """Shape (n, k)."""
         return np.asarray(vectors @ self.weights + self.bias, np.float32)
+
+    def chances(self, vectors: Floats) -> Floats:
+        """Probabilities of the classes and, where it was fitted with `outside`, of what is out of scope, last."""
+        logits = self.logits(vectors)
+        return softmax(np.pad(logits, ((0, 0), (0, 1))) if self._rejects else logits)
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Return vectors of texts, shape (n, d)."""
@@ -283,5 +321,13 @@ def held_out(targets: NDArray[np.int64], share: float, seed: int) -> NDArray[np.
     return chosen
 
 
-def _fitted(vectors: Floats, targets: NDArray[np.int64], penalty: float) -> Any:  # noqa: ANN401 - scikit-learn is untyped
-    return LogisticRegression(C=penalty, max_iter=_ITERATIONS).fit(vectors, targets)
+def even_weights(targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return weights of samples, shape (n,): each class has that of the mean class without the last, out of scope."""
+    counts = np.bincount(targets)
+    return np.asarray((len(targets) - counts[-1]) / (len(counts) - 1) / counts[targets], np.float64)
+
+
+def _fitted(
+    vectors: Floats, targets: NDArray[np.int64], penalty: float, weights: NDArray[np.float64] | None = None
+) -> Any:  # noqa: ANN401 - scikit-learn is untyped
+    return LogisticRegression(C=penalty, max_iter=_ITERATIONS).fit(vectors, targets, sample_weight=weights)

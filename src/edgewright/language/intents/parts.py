@@ -20,7 +20,9 @@ from edgewright.training.metrics import student_t
 
 HELD_OUT = 0.2
 # Share of the right answers that may be refused: where nothing shows what is out of scope, and where examples do.
-REJECT, REJECT_TOLD = 0.005, 0.02
+REJECT, REJECT_TOLD = 0.002, 0.02
+# Share of the background that is refused where there are few utterances.
+FOREIGN = 0.96
 Scores = NDArray[Any]
 
 
@@ -54,6 +56,7 @@ class IntentEvaluation(msgspec.Struct, frozen=True):
         threshold: score below which an utterance is out of scope.
         reject: share of the right answers that it may refuse.
         refitted: whether the model was fitted on these utterances afterwards.
+        texts: the utterances, where each is shown to the user that a model would refuse; else none.
     """
 
     truth: NDArray[np.int64]
@@ -66,6 +69,7 @@ class IntentEvaluation(msgspec.Struct, frozen=True):
     threshold: float
     reject: float
     refitted: bool
+    texts: tuple[str, ...] = ()
 
     @property
     def answered(self) -> NDArray[np.bool_]:
@@ -117,6 +121,7 @@ def evaluate(
     reject: float | None,
     refitted: bool,
     unknown: Scores | None = None,
+    background: Scores | None = None,
 ) -> tuple[IntentEvaluation, float]:
     """Judge a model by utterances that it was not fitted on.
 
@@ -126,6 +131,9 @@ def evaluate(
         truth: class numbers of the judges, shape (n,).
         reject: share of the right answers that may be refused; None for the default.
         refitted: as in `IntentEvaluation`.
+        background: logits of sentences out of scope, shape (b, k), by a model fitted without them. They set the limit
+            where there are few utterances: left-out ones of a few that differ on purpose look stranger than what users
+            say.
         unknown: logits of a text without a known n-gram, shape (k,), which the answered intent must exceed.
 
     Returns:
@@ -136,7 +144,12 @@ def evaluate(
     share = reject if reject is not None else REJECT_TOLD if len(outside) else REJECT
     answer = raw.argmax(axis=1)
     right = answer == truth
-    threshold = limit(scores[right] if right.sum() > 1 else scores, out_scores, share)
+    if background is not None:
+        share = reject if reject is not None else 1.0
+        threshold = float(np.quantile(background.max(axis=1) / heat, FOREIGN))
+    if background is None or reject is not None:
+        cautious = limit(scores[right] if right.sum() > 1 else scores, out_scores, share)
+        threshold = cautious if background is None else min(threshold, cautious)
     refused, refused_outside = scores < threshold, out_scores < threshold
     if unknown is not None:
         refused |= raw.max(axis=1) <= unknown[answer]

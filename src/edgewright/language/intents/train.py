@@ -6,9 +6,8 @@ where there are few, else a fifth of them at a time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from sklearn.linear_model import LogisticRegression
 
-from edgewright.language.intents.material import Material, Say, Teacher, labelled, taught
+from edgewright.language.intents.background import outside_of
+from edgewright.language.intents.material import Material, Say, Teacher, even_weights, labelled, taught
 from edgewright.language.intents.network import Fit, Network, integers, shape_for, size_in_bytes
 from edgewright.language.intents.parts import IntentEvaluation, Parts, evaluate
 from edgewright.nlp.utterance.head import STEP
@@ -25,24 +25,23 @@ from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.student import Student, rows_of
 from edgewright.pipeline.cost.duration_estimate import told_by_first
 from edgewright.schema.language import HeadSpec, StudentSpec
-from edgewright.training.permutation_test import sign_test
 
 # Sentences up to which each is left out in turn, and parts beyond.
 _ONE_BY_ONE, _PARTS = 20, 5
 Fitted = tuple[StudentSpec, dict[str, NDArray[Any]]]
-FitsText = Callable[[Sequence[str], NDArray[np.int64]], Fitted]
+# Of texts, their class numbers and, by name, `outside`.
+FitsText = Callable[..., Any]
 Logits = NDArray[np.float64]
 
 
 class Rung(msgspec.Struct, frozen=True):
-    """A student on the ladder.
+    """How a student of few examples did.
 
     Attributes:
         name: of it.
         right: sentences that it answered right when they were left out.
         sentences: how many in all.
-        p: of an exact sign test against the student that stood, over the sentences that only one of them answers
-            right; None for the first.
+        p: of no test, because only one student is tried; kept for readers of the record.
     """
 
     name: str
@@ -51,45 +50,50 @@ class Rung(msgspec.Struct, frozen=True):
     p: float | None = None
 
 
-def climb(
-    students: Sequence[tuple[str, FitsText]],
+class LeftOut(msgspec.Struct, frozen=True):
+    """Logits of sentences by students that were fitted without them.
+
+    Attributes:
+        inside: of sentences with an intent, shape (n, k).
+        outside: of sentences out of scope, shape (m, k).
+    """
+
+    inside: Logits
+    outside: Logits
+
+
+def leave_out(
+    fit: FitsText,
     texts: Sequence[str],
     targets: NDArray[np.int64],
-    logits_of: Callable[[Fitted, Sequence[str]], Logits],
+    outside: Sequence[str],
+    logits_of: Callable[[Any, Sequence[str]], Logits],
     seed: int,
-) -> tuple[FitsText, Logits, list[Rung]]:
-    """Return the simplest student that no later one beats by more than a standard error of their difference.
+) -> LeftOut:
+    """Fit without each part in turn.
 
     Args:
-        students: names and fits, the simplest first.
+        fit: texts, their class numbers and texts out of scope to a fitted student.
         texts: sentences.
         targets: class numbers.
+        outside: sentences out of scope.
         logits_of: logits of a fitted student, shape (n, k).
         seed: seed of the parts.
-
-    Returns:
-        The fit that was chosen, its logits of each sentence when that was left out, shape (n, k), and the rungs tried.
     """
     parts = _parts(texts, targets, seed)
-    shape = (len(texts), int(targets.max()) + 1)
-    best, best_logits, best_right = students[0][1], np.zeros(shape), np.zeros(len(texts), np.bool_)
-    rungs: list[Rung] = []
-    for name, fit in students:
-        if rungs and len(texts) - best_right.sum() <= 1:
-            # Not even one without a mistake would be clearly better.
-            break
-        logits = np.zeros(shape)
-        for number in range(int(parts.max()) + 1):
-            out = parts == number
-            fitted = fit([text for text, gone in zip(texts, out, strict=True) if not gone], targets[~out])
-            logits[out] = logits_of(fitted, [text for text, gone in zip(texts, out, strict=True) if gone])
-        right = logits.argmax(axis=1) == targets
-        won, lost = int((right & ~best_right).sum()), int((best_right & ~right).sum())
-        p = sign_test(max(won, lost), won + lost) if rungs else None
-        if not rungs or won - lost > math.sqrt(won + lost):
-            best, best_logits, best_right = fit, logits, right
-        rungs.append(Rung(name, int(right.sum()), len(right), p))
-    return best, best_logits, rungs
+    classes = int(targets.max()) + 1
+    inside_logits, outside_logits = np.zeros((len(texts), classes)), np.zeros((len(outside), classes))
+    outside_parts = np.arange(len(outside)) % (int(parts.max()) + 1)
+    for number in range(int(parts.max()) + 1):
+        out, away = parts == number, outside_parts == number
+        fitted = fit(_kept(texts, ~out), targets[~out], outside=_kept(outside, ~away))
+        inside_logits[out] = logits_of(fitted, _kept(texts, out))
+        outside_logits[away] = logits_of(fitted, _kept(outside, away))
+    return LeftOut(inside_logits, outside_logits)
+
+
+def _kept(texts: Sequence[str], which: NDArray[np.bool_]) -> list[str]:
+    return [text for text, keep in zip(texts, which, strict=True) if keep]
 
 
 def _parts(texts: Sequence[str], targets: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -114,7 +118,7 @@ def bags(texts: Sequence[str], characters: tuple[int, ...], words: tuple[int, ..
         words: sizes of the n-grams of words.
         rows: of the table.
     """
-    rows_of_texts = [rows_of(normalised(text), characters, words, rows) for text in texts]
+    rows_of_texts = [_rows(text, characters, words, rows) for text in texts]
     lengths = np.array([len(hashed) for hashed in rows_of_texts], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     columns = np.concatenate(rows_of_texts) if rows_of_texts else np.zeros(0, np.int64)
@@ -122,6 +126,12 @@ def bags(texts: Sequence[str], characters: tuple[int, ...], words: tuple[int, ..
     return csr_matrix(
         (weights.astype(np.float32), columns.astype(np.int32), starts.astype(np.int32)), shape=(len(texts), rows)
     )
+
+
+@lru_cache(maxsize=4_096)
+def _rows(text: str, characters: tuple[int, ...], words: tuple[int, ...], rows: int) -> NDArray[np.int64]:
+    """Return `rows_of`, which every fit of a few sentences and the background asks for again."""
+    return rows_of(normalised(text), characters, words, rows)
 
 
 # Inverse penalty; chosen on half of CLINC150's intents (docs/adr/0057-language-as-answered.md).
@@ -144,6 +154,7 @@ def rows_for(size: int, classes: int) -> int:
 def fit_linear(
     texts: Sequence[str],
     targets: NDArray[np.int64],
+    outside: Sequence[str],
     classes: int,
     rows: int,
     characters: tuple[int, ...],
@@ -151,25 +162,27 @@ def fit_linear(
 ) -> tuple[StudentSpec, dict[str, NDArray[Any]]]:
     """One fit, without a temperature or a limit.
 
+    What is out of scope is one more class; its logit is taken from every intent's, so that it needs no memory.
+
     Args:
         texts: sentences.
         targets: class numbers, each of 0 to classes - 1 at least once.
+        outside: sentences out of scope, at least one.
         classes: number of intents.
         rows: of the table, as `rows_for` gives them.
         characters: sizes of the n-grams of characters.
         words: sizes of the n-grams of words.
     """
-    counts = bags(texts, characters, words, rows)
-    counts.sum_duplicates()
-    document_counts = np.bincount(counts.indices, minlength=rows)
-    rarity = np.log((1 + len(texts)) / (1 + document_counts)) + 1
-    weighed = csr_matrix(counts @ diags(rarity))
-    model = LogisticRegression(C=_PENALTY, max_iter=_ITERATIONS, class_weight="balanced").fit(weighed, targets)
-    weights, offsets = model.coef_.T, model.intercept_
-    if classes == 2:
-        # Two classes have one column in scikit-learn.
-        weights, offsets = np.hstack([-weights / 2, weights / 2]), np.concatenate([-offsets / 2, offsets / 2])
-    table = np.asarray(rarity[:, None] * weights, np.float32)
+    everything = bags([*texts, *outside], characters, words, rows)
+    everything.sum_duplicates()
+    document_counts = np.bincount(everything.indices, minlength=rows)
+    rarity = np.log((1 + everything.shape[0]) / (1 + document_counts)) + 1
+    weighed = csr_matrix(everything @ diags(rarity))
+    kinds = np.concatenate([targets, np.full(len(outside), classes)])
+    model = LogisticRegression(C=_PENALTY, max_iter=_ITERATIONS).fit(weighed, kinds, sample_weight=even_weights(kinds))
+    weights, offsets = (part[:-1] - part[-1:] for part in (model.coef_, model.intercept_))
+    table = np.asarray(rarity[:, None] * weights.T, np.float32)
+    counts = everything[: len(texts)]
     network = Network(rows, classes, Fit(hidden=classes))
     raised = max(float(np.abs(counts @ table).max()), 1e-3) * _ROOM
     network.weights = {
@@ -184,8 +197,10 @@ def fit_linear(
 Arrays = dict[str, NDArray[Any]]
 # Steps of training; few texts are gone through more often.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3_500, 10, 200
-# Sentences an intent, in the mean, and in all, up to which simpler students are tried, too.
-_FEW, _FEW_IN_ALL = 40, 1_000
+# Times that a network sees an utterance out of scope where it sees a sentence of the background once.
+_REPEATS = 3
+# Sentences up to which a linear student is fitted, and the background sets the limit.
+_FEW = 1_000
 # Bytes from which on n-grams of four lengths do better than of two (docs/adr/0057-language-as-answered.md).
 _LARGE = 256_000
 # Numbers of words of the n-grams.
@@ -245,27 +260,29 @@ def train_student(
         InputError: a size without room.
     """
     classes = len(parts.intents)
-    network = partial(fit_student, classes=classes, how=how, teacher=teacher, unlabelled=unlabelled)
-    everything = [*parts.texts, *parts.judges] if parts.held_out else parts.texts
-    targets = np.concatenate([parts.targets, parts.truth]) if parts.held_out else parts.targets
     rows = rows_for(how.size, classes)
-    if teacher is None and rows and len(everything) <= min(_FEW * classes, _FEW_IN_ALL):
-        return _laddered(parts, everything, targets, how, rows, network, say)
+    if teacher is None and rows and _few(parts):
+        return _linear(parts, how, rows, say)
     if say:
         source = "a fifth of each intent is held out" if parts.held_out else "the validation"
         say(f"{source}: {len(parts.truth):,} for validation")
-    spec, arrays = network(parts.texts, parts.targets, say=say)
-    raw, outside, unknown = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside, [""]))
-    evaluation, heat = evaluate(raw, outside, parts.truth, how.reject, parts.held_out, unknown[0])
-    if parts.held_out:
-        if say:
-            say("fitting on all of them")
-        spec, arrays = network(everything, targets)
-    return _trained(parts, (spec, arrays), evaluation, heat)
+    network = partial(fit_student, classes=classes, how=how, teacher=teacher, unlabelled=unlabelled, say=say)
+    return _trained(parts, *_evaluated(parts, how, network, _scaled, each=False))
+
+
+def _all(parts: Parts) -> tuple[list[str], NDArray[np.int64]]:
+    """Return all utterances that the last fit is on, and their class numbers."""
+    if not parts.held_out:
+        return parts.texts, parts.targets
+    return [*parts.texts, *parts.judges], np.concatenate([parts.targets, parts.truth])
+
+
+def _few(parts: Parts) -> bool:
+    return len(_all(parts)[0]) <= _FEW
 
 
 def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[str] = ()) -> TrainedHead:
-    """Return a head fitted on one part, judged on the other and, where that part was held out, then fitted on both.
+    """Return a head fitted on all utterances, and judged by heads that were fitted without them, or the validation.
 
     Args:
         parts: of the utterances.
@@ -275,51 +292,76 @@ def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[st
     """
     others = teacher.encode(list(unlabelled)) if len(unlabelled) > len(parts.texts) else None
 
-    def fit(texts: list[str], targets: NDArray[np.int64]) -> Arrays:
-        vectors = teacher.encode(texts)
-        teacher.fit(vectors, targets, seed=how.seed)
+    def fit(texts: Sequence[str], targets: NDArray[np.int64], outside: Sequence[str]) -> Arrays:
+        vectors, away = teacher.encode(texts), teacher.encode(outside)
+        teacher.fit(vectors, targets, seed=how.seed, outside=away)
         if others is not None:
-            teacher.fit_further(others, vectors, targets)
+            teacher.fit_further(others, vectors, targets, outside=away)
         return {"weights": teacher.weights, "offsets": teacher.bias}
 
-    arrays = fit(parts.texts, parts.targets)
-    raw = teacher.logits(teacher.encode(parts.judges)).astype(np.float64)
-    outside = teacher.logits(teacher.encode(parts.outside)).astype(np.float64) if parts.outside else raw[:0]
-    evaluation, heat = evaluate(raw, outside, parts.truth, how.reject, parts.held_out)
-    if parts.held_out:
-        arrays = fit([*parts.texts, *parts.judges], np.concatenate([parts.targets, parts.truth]))
+    def logits(arrays: Arrays, texts: Sequence[str]) -> Logits:
+        encoded = teacher.encode(texts) if len(texts) else np.zeros((0, len(arrays["weights"])), np.float32)
+        return np.asarray(encoded @ arrays["weights"] + arrays["offsets"], np.float64)
+
+    arrays, evaluation, heat = _evaluated(parts, how, fit, logits, each=_few(parts), empty=False)
     scale = STEP / heat
     spec = HeadSpec(encoder=teacher.encoder.name, dimensions=teacher.encoder.dimensions, scale=scale,
                     threshold=round(evaluation.threshold / scale))  # fmt: skip
     return TrainedHead(parts.intents, spec, arrays, evaluation, sum(array.nbytes for array in arrays.values()))
 
 
-def _laddered(
+def _evaluated(
     parts: Parts,
-    texts: list[str],
-    targets: NDArray[np.int64],
     how: How,
-    rows: int,
-    network: FitsText,
-    say: Say | None,
-) -> TrainedHead:
+    fit: FitsText,
+    logits: Callable[[Any, Sequence[str]], Logits],
+    *,
+    each: bool,
+    empty: bool = True,
+) -> tuple[Any, IntentEvaluation, float]:
+    """Return what was fitted on all utterances, what it answers to sentences that were left out, and the temperature.
+
+    Args:
+        parts: of the utterances.
+        how: its seed and share of refusals.
+        fit: as of `leave_out`.
+        logits: as of `leave_out`.
+        each: whether each utterance is left out in turn, those out of scope, too; else a fifth of the utterances, half
+            of those out of scope and, where utterances are few, half of the background are held out.
+        empty: whether an intent needs more than a text without a known n-gram gives it.
+    """
+    texts, targets = _all(parts)
+    around = outside_of([*texts, *parts.judges])
+    judges, truth = parts.judges, parts.truth
+    if each:
+        around = [*parts.outside, *around]
+        left_out = leave_out(fit, texts, targets, around, logits, how.seed)
+        fitted = fit(texts, targets, outside=around)
+        raw, outside, away = left_out.inside, left_out.outside[: len(parts.outside)], left_out.outside
+        if parts.held_out:
+            judges, truth = texts, targets
+        else:
+            raw = logits(fitted, judges)
+    else:
+        held_background = around[1::2] if _few(parts) else []
+        known = (around[::2] if held_background else around) + _REPEATS * parts.outside[::2]
+        fitted = fit(parts.texts, parts.targets, outside=known)
+        raw, outside, away = (logits(fitted, some) for some in (judges, parts.outside[1::2], held_background))
+    unknown = logits(fitted, [""])[0] if empty else None
+    evaluation, heat = evaluate(raw, outside, truth, how.reject, parts.held_out, unknown, away if _few(parts) else None)
+    if parts.held_out and not each:
+        fitted = fit(texts, targets, outside=around + _REPEATS * parts.outside)
+    return fitted, msgspec.structs.replace(evaluation, texts=tuple(judges)), heat
+
+
+def _linear(parts: Parts, how: How, rows: int, say: Say | None) -> TrainedHead:
     """Return the student of a few examples: all of them are judged, each by a student that did not see it."""
-    linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=WORDS)
-    fit, crossed, rungs = climb([("linear", linear), ("network", network)], texts, targets, _scaled, how.seed)
+    fit = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=WORDS)
+    fitted, evaluation, heat = _evaluated(parts, how, fit, _scaled, each=True)
+    right = int((evaluation.truth == evaluation.answer).sum())
     if say:
-        text = ", ".join(f"{rung.name} {rung.right} of {rung.sentences} right{_tested(rung)}" for rung in rungs)
-        name = "linear" if fit is linear else "network"
-        say(f"few examples, so cross-validation compares models: {text}; {name} is chosen")
-    fitted = fit(texts, targets)
-    truth = targets if parts.held_out else parts.truth
-    raw = crossed if parts.held_out else _scaled(fitted, parts.judges)
-    outside, unknown = (_scaled(fitted, some) for some in (parts.outside, [""]))
-    evaluation, heat = evaluate(raw, outside, truth, how.reject, parts.held_out, unknown[0])
-    return _trained(parts, fitted, evaluation, heat, tuple(rungs))
-
-
-def _tested(rung: Rung) -> str:
-    return "" if rung.p is None else f" (exact sign test: p {rung.p:.2g})"
+        say(f"few examples, so a linear model is fitted: {right} of {len(evaluation.truth)} right when left out")
+    return _trained(parts, fitted, evaluation, heat, (Rung("linear", right, len(evaluation.truth)),))
 
 
 def _trained(
@@ -342,13 +384,14 @@ def fit_student(
     how: How,
     teacher: Teacher | None = None,
     unlabelled: Sequence[str] = (),
+    outside: Sequence[str] = (),
     say: Say | None = None,
 ) -> tuple[StudentSpec, Arrays]:
     """One fit, without a temperature or a limit; arguments as of `train_student`, with class numbers as targets."""
     material = (
-        labelled(texts, targets, classes)
+        labelled(texts, targets, classes, outside)
         if teacher is None
-        else taught(texts, targets, classes, teacher, unlabelled=unlabelled, seed=how.seed, say=say)
+        else taught(texts, targets, classes, teacher, unlabelled=unlabelled, outside=outside, seed=how.seed, say=say)
     )
     return fit_material(material, classes, how, say)
 
@@ -359,7 +402,7 @@ def fit_material(material: Material, classes: int, how: How, say: Say | None = N
     batch = 256 if len(material.texts) > 20_000 else 64 if len(material.texts) > 2_000 else 16
     epochs = how.epochs or int(np.clip(_STEPS * batch // len(material.texts), _FEWEST_EPOCHS, _MOST_EPOCHS))
     fit = Fit(hidden=hidden, epochs=epochs, batch=batch, seed=how.seed)
-    network = Network(rows, classes, fit)
+    network = Network(rows, material.targets.shape[1], fit)
     every = max(1, epochs // 4)
 
     # The first epoch also counts the n-grams of all texts.
@@ -371,6 +414,8 @@ def fit_material(material: Material, classes: int, how: How, say: Say | None = N
             say(f"  epoch {epoch + 1} of {epochs}: loss {loss:.4f}")
 
     network.train(bags(material.texts, how.read, WORDS, rows), material.targets, on_epoch)
+    if material.targets.shape[1] > classes:
+        network.drop_last_class()
     return integers(network, how.read, WORDS)
 
 

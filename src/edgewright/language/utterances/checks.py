@@ -80,7 +80,7 @@ def findings(utterances: Sequence[Utterance]) -> list[str]:
         smallest, largest = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
         notes.append(f"{largest} has {sizes[largest]:,} utterances and {smallest} {sizes[smallest]:,}")
     if not outside:
-        notes.append("no utterance is marked out of scope, so only utterances of the intents set the limit")
+        notes.append("no utterance is marked out of scope; sentences of your users that no intent answers help")
     return notes
 
 

@@ -29,8 +29,8 @@ def command(
     reject: str | None = option(
         metavar="SHARE",
         help=(
-            "Largest share of right answers that may be refused, such as 2%. [default: 2% with out-of-scope examples, "
-            "0.5% without]"
+            "Largest share of right answers that may be refused, such as 2%. [default: with few examples, whatever "
+            "refuses 96% of background sentences; else 2% with out-of-scope examples, 0.5% without]"
         ),
     ),
     slots: bool = option(help="Train a tagger for the slots that the utterances mark."),
@@ -51,16 +51,17 @@ def command(
         help="Largest error rate of a machine's labels that an audit must confirm.",
     ),
     seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
-    force: bool = option(help="Replace the file."),
+    force: bool = option(help="Replace the file, and write a model that is no better than guessing."),
 ) -> Result:
     """Train intents and slots from UTTERANCES (.toml, .json, .csv, or files as SNIPS and CLINC publish them).
 
     A fifth of each intent is held out to evaluate, calibrate and set the out-of-scope limit; the final model is fitted
-    on all utterances. With --validation, those utterances do this instead. Few examples are evaluated by leaving each
-    out in turn, and a linear model is used unless the network makes clearly fewer errors.
+    on all utterances. With --validation, those utterances do this instead. Few examples train a linear model and are
+    evaluated by leaving each out in turn. A model that is no better than guessing is not written without --force.
 
-    An utterance that matches no intent well enough is refused as out of scope. --reject limits the share of right
-    answers that this may cost. A text without any n-gram of the training data is always refused.
+    An utterance that matches no intent well enough is refused as out of scope; the training also sees sentences of
+    hundreds of other topics. --reject limits the share of right answers that this may cost. A text without any n-gram
+    of the training data is always refused.
 
     With --teacher, the model also learns from a linear classifier on that encoder's vectors, on new sentences and texts
     without labels: ten utterances per intent then give good results.
@@ -74,7 +75,7 @@ def command(
         from edgewright.language.intents.network import size_of
         from edgewright.language.intents.parts import share_of
         from edgewright.language.intents.train import How
-        from edgewright.language.training import lines, name_of, train
+        from edgewright.language.training import check_chance, lines, name_of, train
         from edgewright.language.utterances.read import read_lines
         from edgewright.nlp.utterance.model_file import write_language
 
@@ -92,6 +93,8 @@ def command(
         unlabelled=read_lines(unlabelled) if unlabelled else (),
         say=None if wants_json() else click.echo,
     )
+    if not force:
+        check_chance(model.spec.trained, str(utterances))
     trained = {**model.spec.trained, **({"labels": msgspec.to_builtins(records)} if records else {})}
     length = write_language(out, msgspec.structs.replace(model.spec, trained=trained), model.arrays)
     answer = {"file": str(out), "file_bytes": length, **trained, "findings": [*messages, *model.findings]}
