@@ -109,14 +109,15 @@ class WasmModel:
         average = self._floats(self._call("means"), classes) if classes else means
         self._call("start")
         push, events = self._function("push"), []
+        exported = {"row": "row", "kind": "kind", "flags": "flags"}
+        exported |= {"label": "label", "confidence": "value"} if self._classes else {"value": "value"}
+        read = {field: self._function(f"event_{name}") for field, name in exported.items()}
         for i, row in enumerate(np.ascontiguousarray(rows, np.float32)):
             if lost[i] > 0:
                 self._call("gap", int(lost[i]))
             into[:] = row
             if push():
-                exported = {"row": "row", "kind": "kind", "flags": "flags"}
-                exported |= {"label": "label", "confidence": "value"} if self._classes else {"value": "value"}
-                fields = {field: self._call(f"event_{name}") for field, name in exported.items()}
+                fields = {field: function() for field, function in read.items()}
                 fields["flags"] &= 0xFFFFFFFF
                 events.append((i, fields))
             if classes:
