@@ -179,6 +179,25 @@ def test_a_full_lead_decides_where_kept_examples_are_too_few_to() -> None:
     assert (learner.state.lead, learner.state.used) == (8, 1)
 
 
+def test_means_of_classes_need_a_smaller_lead_and_remember_longer() -> None:
+    hidden, labels = alternating(96)
+    learner = taught(factory("prototypes", gain=100), hidden, labels)
+    learner.state.lead = 6
+    learner.learn(hidden[0], int(labels[0]), int(labels[0]))
+    assert (learner.state.lead, learner.state.used) == (6, 0)
+    learner.state.lead = 7
+    learner.learn(hidden[0], int(labels[0]), int(labels[0]))
+    assert (learner.state.lead, learner.state.used) == (7, 1)
+    learner.state.lead = 200
+    learner.learn(hidden[0], int(labels[0]), int(labels[0]))
+    assert learner.state.lead == 12
+    easy = taught(factory("prototypes", gain=0), hidden, labels)
+    for lead, used in ((2, 0), (3, 1)):
+        easy.state.lead = lead
+        easy.learn(hidden[0], int(labels[0]), int(labels[0]))
+        assert (easy.state.lead, easy.state.used) == (lead, used)
+
+
 def test_a_class_that_is_missing_long_is_not_forgotten() -> None:
     factory_layer = factory("output", drop=100)
     hidden, labels = blocks(shifted=True)

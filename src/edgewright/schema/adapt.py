@@ -27,7 +27,7 @@ class AdaptSpec(msgspec.Struct, frozen=True, kw_only=True):
         replays: of examples in the pool, after each new one.
         gain: per cent of the kept examples by which errors must fall before learned answers are used; changed labels of
             test vectors count as errors where their class has no kept example. Once there were 64 examples, the learned
-            layer must also lead on those that were not learned yet; by a full lead, errors need only not grow.
+            layer must also lead on those that were not learned yet; by a sure lead, errors need only not grow.
         drop: per cent of the test vectors whose label may change; beyond it the factory's layer answers.
     """
 

@@ -34,7 +34,7 @@ class State:
         seed: of the generator; cursor: class of the last replay; kept: examples in the pool.
         examples: learned so far.
         lead: examples that only the learned layer answered right, before it learned from them, less those that only
-            the factory's layer did; never below 0 nor above 8, so that it forgets; uint16.
+            the factory's layer did; never below 0 nor above 8 (12 of 'prototypes'), so that it forgets; uint16.
         behind: 0; a state of version 0.2 has a count here that is taken off `lead` at the next example; uint16.
         used: 1 where the learned layer answers, 0 where the factory's does.
     """

@@ -9,6 +9,8 @@ factory's scatter within people and classes (Fisher, 1936); the order of the exa
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,10 +27,31 @@ _MOST_COUNTED = 4096
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223  # of the generator (Knuth, The Art of Computer Programming 2, 3.3.4)
 # A pool of fewer examples, or of one class, judges nothing.
 _FEWEST = 8
-# Once there were so many examples, the learned layer must lead by so many on those that it had not learned yet: the
-# first of a class are wrong before they are learned. A lead stays between 0 and the last number (Page's CUSUM, 1954; an
-# e-detector of Shin, Ramdas and Rinaldo, 2023): bad first steps and good old times are forgotten alike.
-FEWEST_COMPARED, LEAD, FULL_LEAD = 64, 4, 8
+# Once there were so many examples, the learned layer must lead on those that it had not learned yet: the first of a
+# class are wrong before they are learned.
+FEWEST_COMPARED = 64
+
+
+@dataclass(frozen=True)
+class LeadLimits:
+    """Limits of a lead, which forgets bad first steps and good old times alike.
+
+    A lead stays between 0 and `full` (Page's CUSUM, 1954; an e-detector of Shin, Ramdas and Rinaldo, 2023).
+
+    Attributes:
+        needed: lead that the learned layer needs.
+        sure: lead from which errors on kept examples need only not grow.
+        full: largest lead.
+    """
+
+    needed: int
+    sure: int
+    full: int
+
+
+# Gradient steps learn kept examples by heart: falling errors on them say little. Means of classes do not: errors on a
+# few kept examples fall by less than what is gained, and a longer memory decides instead (ADR 103).
+LEADS = {"output": LeadLimits(4, 8, 8), "prototypes": LeadLimits(3, 7, 12)}
 # After so many examples a class without one is no longer one that a calibration has yet to show: without replays of its
 # test vectors it would be forgotten.
 _LONG = 128
@@ -102,7 +125,7 @@ class Learner:
         """Count an example that one layer alone answers right, before it is learned: afterwards every layer is good."""
         state = self.state
         lead = state.lead - state.behind + right - factory_right
-        state.lead, state.behind = min(max(lead, 0), FULL_LEAD), 0
+        state.lead, state.behind = min(max(lead, 0), LEADS[self.factory.spec.layer].full), 0
 
     def _count(self, hidden: Numbers, label: int) -> None:
         state = self.state
@@ -191,19 +214,19 @@ class Learner:
 
         Errors are those on kept examples, where rare classes weigh as much as others, and test vectors of classes
         without one that change their label. Of many examples they also fall on those that were not learned yet; by a
-        full lead there, those on kept examples need only not grow.
+        sure lead there, those on kept examples need only not grow.
         """
         spec, state = self.factory.spec, self.state
-        owners = state.owners[: state.kept]
+        limits, owners = LEADS[spec.layer], state.owners[: state.kept]
         labels = owners & 127
         if state.kept < _FEWEST or (labels == labels[0]).all():
             return False
-        if state.examples >= FEWEST_COMPARED and state.lead < LEAD:
+        if state.examples >= FEWEST_COMPARED and state.lead < limits.needed:
             return False
         before = int((owners < 128).sum())
         after = int((self.outputs(state.pool[: state.kept]).argmax(axis=1) != labels).sum())
         enough, vectors, expected = max(spec.gain * state.kept, 1), self.factory.vectors, self.factory.expected
-        if state.lead == FULL_LEAD:
+        if state.lead >= limits.sure:
             enough = 0
         if (before - after) * 100 < enough:
             return False

@@ -35,6 +35,7 @@
 #define $bias_right 7
 #define $compared 64
 #define $lead 4
+#define $sure 8
 #define $full 8
 
 /* block source */
@@ -135,7 +136,7 @@ static void @_adapt_compare(@_adapt_state *state, const uint8_t *hidden, int fac
 
 /* Errors fall by enough, and few enough test vectors change their label. Errors are those on kept examples, and test
  * vectors of classes without one that change their label. They also fall on examples that were not learned yet; by a
- * full lead there, those on kept examples need only not grow. */
+ * sure lead there, those on kept examples need only not grow. */
 static int @_adapt_judge(const @_adapt_state *state) {
     int counts[$classes], before = 0, after = 0, changed = 0;
     int8_t out[$classes];
@@ -149,7 +150,7 @@ static int @_adapt_judge(const @_adapt_state *state) {
         @_adapt_forward(state, state->pool + k * $width, out);
         after += @_adapt_first(out) != (state->owners[k] & 127);
     }
-    const int gain = $gain * state->kept > 1 ? $gain * state->kept : 1, least = state->lead == $full ? 0 : gain;
+    const int gain = $gain * state->kept > 1 ? $gain * state->kept : 1, least = state->lead >= $sure ? 0 : gain;
     if ((before - after) * 100 < least) {
         return 0;
     }

@@ -25,7 +25,7 @@ from edgewright.core.adaptation.affine import (
     MEAN_BITS as AXES_MEAN_BITS,
 )
 from edgewright.core.adaptation.factory import MEAN_BITS, Factory
-from edgewright.core.adaptation.learner import FEWEST_COMPARED, FULL_LEAD, LEAD
+from edgewright.core.adaptation.learner import FEWEST_COMPARED, LEADS
 from edgewright.core.adaptation.slots import slot_bytes, state_bytes
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.text import entries, guarded, identifier
@@ -54,6 +54,7 @@ def write_adapt_c99(factory: Factory, *, name: str) -> dict[str, str]:
         Text by file name.
     """
     spec, prototypes = factory.spec, factory.spec.layer == "prototypes"
+    limits = LEADS[spec.layer]
     arrays = ("prototypes", "center", "precision") if prototypes else ()
     words = {
         **{key: str(getattr(spec, key)) for key in spec.__struct_fields__ if key != "layer"},
@@ -68,7 +69,8 @@ def write_adapt_c99(factory: Factory, *, name: str) -> dict[str, str]:
         ),
         "right_less": str(spec.right - 1), "precision_less": str(spec.precision_right - 1),
         "half": str(1 << (spec.step - 1)), "limit": str(spec.weight_limit), "mean": str(1 << MEAN_BITS),
-        "bias_right": str(MEAN_BITS + 1), "compared": str(FEWEST_COMPARED), "lead": str(LEAD), "full": str(FULL_LEAD),
+        "bias_right": str(MEAN_BITS + 1), "compared": str(FEWEST_COMPARED), "lead": str(limits.needed),
+        "sure": str(limits.sure), "full": str(limits.full),
     }  # fmt: skip
     blocks = {
         "flash": DECLARED, "kept": DEFINED.replace("$odd", C["odd"]),
