@@ -18,15 +18,9 @@ _PANELS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("Latency", "latency_us", "us", microseconds_text),
 )
 _HEADS = (
-    "architecture",
-    "#rows",
-    "#parameters",
-    "#time an epoch",
-    "#CPU time an epoch",
-    "#peak memory",
-    "#accuracy",
+    "architecture", "#rows", "#parameters", "#time an epoch", "#CPU time an epoch", "#peak memory", "#accuracy",
     "#latency",
-)
+)  # fmt: skip
 
 
 def scaling_blocks(record: ScalingRecord | None) -> Sequence[ViewBlock]:

@@ -221,21 +221,9 @@ def changed(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | No
 
 
 RULES: tuple[Rule, ...] = (
-    diverged,
-    first,
-    overfitting,
-    worse,
-    jumped,
-    flat,
-    accuracy_milestone,
-    loss_milestone,
-    loss_down,
-    accuracy_up,
-    gap,
-    best_so_far,
-    no_better,
-    changed,
-)
+    diverged, first, overfitting, worse, jumped, flat, accuracy_milestone, loss_milestone, loss_down, accuracy_up, gap,
+    best_so_far, no_better, changed,
+)  # fmt: skip
 
 
 def remark(previous: Sequence[EpochRecord], epoch: EpochRecord, classes: int = 0) -> Remark:
