@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from edgewright.core.arithmetic.requantise import half_away
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.graph.extract import float_part, preprocessing
+from edgewright.graph.extract import preprocessing
 from edgewright.graph.mask import Mask, without_mask
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerValue
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import all_values, boundary_value, comparisons
+from edgewright.workflows.proof.stages import boundary_value, comparisons
 
 # Rows at most.
 MAX_ROWS = 256
@@ -76,7 +76,6 @@ def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
         list(_ties(subject, whole)),
         list(_splits(subject, whole)),
         list(_paths(subject, whole)),
-        list(_largest(subject, channels.base)),
     ]
 
 
@@ -184,19 +183,6 @@ def _limits(subject: Subject, base: Floats) -> Iterator[Row]:
                 row = base.copy()
                 row.reshape(len(row), -1)[channel, -1] = value
                 yield f"{name} {where} its {word} value {limit:g}", row
-
-
-def _largest(subject: Subject, base: Floats) -> Iterator[Row]:
-    """Yield the largest float32 as the last reading of the last channel, where no stage of it is infinite."""
-    graph = subject.reference
-    network = float_part(graph) if "float" in subject.graphs else subject.network
-    run = compile_graph(graph, tuple(all_values(graph, network).values()))
-    for word, value in (("largest", np.finfo(np.float32).max), ("smallest", np.finfo(np.float32).min)):
-        row = base.copy()
-        row.reshape(-1)[-1] = value
-        with np.errstate(all="ignore"):
-            if all(np.isfinite(values).all() for values in run(row[None]).values()):
-                yield f"the {word} float32 at the end of the last channel", row
 
 
 def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
