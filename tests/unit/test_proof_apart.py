@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -38,6 +40,25 @@ def test_a_result_comes_back_and_a_crash_is_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(apart, "LIMIT_S", 1)
     with pytest.raises(StoppedError, match="did not end within 1 s of processor time"):
         apart.run_apart(_endless)
+
+
+_IN_ANOTHER = """
+import os, resource, sys, time
+from edgewright.export.c99_host.apart import run_apart
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+print(run_apart(lambda: resource.getrlimit(resource.RLIMIT_CPU)), flush=True)
+run_apart(lambda: (print(os.getpid(), flush=True), time.sleep(300)))
+"""
+
+
+def test_a_child_keeps_a_lower_limit_and_ends_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", _IN_ANOTHER], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "(60, 60)\n"
+        assert int(process.stdout.readline()) != process.pid
+        process.kill()
+        # The output ends when the child does, which sleeps for longer.
+        assert not process.communicate(timeout=60)[0]
 
 
 @pytest.fixture(scope="module")

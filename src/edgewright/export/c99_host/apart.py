@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import gc
 import importlib
@@ -23,6 +24,8 @@ LIMIT_S = 300
 # Where a copy of the process may go on with what other threads of it began; elsewhere C is called here.
 _FORKS = sys.platform == "linux"
 _children: list[int] = []
+# Number of the option of prctl(2) that ends a child with its parent.
+_PARENT_ENDED = 1
 
 
 def run_apart(call: Callable[[], Result]) -> Result:
@@ -36,6 +39,19 @@ def run_apart(call: Callable[[], Result]) -> Result:
     """
     if not _FORKS or _children:
         return call()
+    # Loaded here: another thread may hold the loader's lock while this one forks, and would never release it there.
+    resource, prctl, parent = importlib.import_module("resource"), ctypes.CDLL(None).prctl, os.getpid()
+
+    def limited() -> Result:
+        prctl(_PARENT_ENDED, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        limit = LIMIT_S + 1 if hard == resource.RLIM_INFINITY else min(hard, LIMIT_S + 1)
+        resource.setrlimit(resource.RLIMIT_CPU, (min(LIMIT_S, limit), limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        return call()
+
     receiver, sender = multiprocessing.Pipe(duplex=False)
     with warnings.catch_warnings():
         # The child only runs the call: it waits for none of the threads that it has not.
@@ -43,7 +59,7 @@ def run_apart(call: Callable[[], Result]) -> Result:
         process = os.fork()
     if not process:
         receiver.close()
-        _answer(call, sender)
+        _answer(limited, sender)
     sender.close()
     kind: str = "ended"
     result: Any = None
@@ -68,12 +84,9 @@ def _answer(call: Callable[[], Any], out: Connection) -> NoReturn:
     """Send the result of a call, in the child."""
     status = 1
     try:
-        resource = importlib.import_module("resource")
         gc.disable()
         faulthandler.disable()
         _children.append(os.getpid())
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S + 1))
         try:
             answer = "result", call()
         except EdgewrightError as error:
