@@ -163,6 +163,20 @@ def test_a_few_devices_that_answer_otherwise_than_before_keep_the_stage_though_t
     assert "classes" in row(example).holds
 
 
+def test_young_devices_that_answer_first_do_not_lower_the_quorum_of_a_large_stage(example: Example) -> None:
+    everybody = example.enrol(300)
+    canary = within(everybody, 10.0)
+    example.report(canary[4:], 1, detail='{"classes": {"walk": 50}}')
+    example.now += 60.0
+    example.started(gates=(FAILED, Gate(measure="classes", limit=0.5)))
+    example.update(canary)
+    example.report(canary[:5], 2, detail='{"classes": {"walk": 50}}')
+    assert go(example, HOUR, everybody) == []
+    assert "classes: 1 of the 5 required devices have reported" in row(example).holds
+    example.report(canary[5:9], 2, detail='{"classes": {"walk": 50}}')
+    assert go(example, 600.0, everybody) == ["stage"]
+
+
 def test_the_quorum_follows_the_size_of_a_small_fleet(example: Example) -> None:
     everybody = example.enrol(5)
     stages = (Stage(name="canary", percent=20.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))

@@ -102,9 +102,7 @@ class _Stage:
         new = self._votes.new(gate.measure)
         needed = gate.quorum
         if len(new) < needed:
-            needed = min(needed, self._within_reach(needed))
-            without = self._votes.incomparable(gate.measure)
-            needed = max(1, needed - without) if without else needed
+            needed = min(needed, self._within_reach(needed, self._votes.incomparable(gate.measure)))
         old = self._votes.old(gate.measure, needed) if gate.ratio else []
         others = needed
         if gate.ratio and len(old) < needed:
@@ -146,10 +144,12 @@ class _Stage:
         enough = max([_QUORUM, *(gate.quorum for gate in self._plan.gates)]) + 1
         return len(known) + sum(1 for _ in itertools.islice(others, enough))
 
-    def _within_reach(self, quorum: int) -> int:
-        """Return the quorum that a stage of this size can have; 0 where it has nobody."""
-        count = self._reachable
-        return min(quorum, max(1, count - _spare(self._plan, count))) if count else 0 if self._empty else 1
+    def _within_reach(self, quorum: int, without: int) -> int:
+        """Return the quorum that a stage of this size can have, but for some devices; 0 where it has nobody."""
+        if not self._reachable:
+            return 0 if self._empty else 1
+        count = max(1, self._reachable - without)
+        return min(quorum, max(1, count - _spare(self._plan, count)))
 
     @functools.cached_property
     def _empty(self) -> bool:
