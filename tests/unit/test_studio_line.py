@@ -13,8 +13,10 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ import pytest
 from edgewright.device.recording import RowWriter
 from edgewright.language.labelling.project import Project
 from edgewright.schema.device import Packet
+from edgewright.studio.paths import keep
 from edgewright.studio.view.line_recordings import LineRecordings, is_line
 from edgewright.trace.journal import FOLDER
 from growing_rows import Rows
@@ -129,6 +132,27 @@ def test_a_recording_of_a_studio_that_ended_is_kept_by_the_next(tmp_path: Path) 
     assert "of an earlier studio" in following.get(address).text
     assert following.post(address, data={"do": "keep"}).headers["location"].startswith("/label?data=")
     assert not left.exists()
+
+
+def test_two_clicks_at_once_keep_a_recording_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping = threading.Event()
+
+    def slowly(*given: Any) -> str:  # noqa: ANN401 - arguments of `keep`
+        keeping.set()
+        time.sleep(0.5)
+        return keep(*given)
+
+    monkeypatch.setattr("edgewright.studio.pages.line.keep", slowly)
+    left = tmp_path / FOLDER / "lines" / "a.csv"
+    left.parent.mkdir(parents=True)
+    left.write_text("time,x\n0.000000,1\n")
+    studio = client(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(studio.post, "/line/a", data={"do": "keep"})
+        assert keeping.wait(PATIENCE_S)
+        assert studio.post("/line/a", data={"do": "keep"}).status_code == 404
+        assert first.result().status_code == 303
+    assert len(list((tmp_path / "data").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import socket
 import ssl
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -17,7 +18,7 @@ from edgewright.schema.errors import InputError
 from edgewright.studio.phone import certificate
 from edgewright.studio.phone.access import LIFETIME_S, Access
 from edgewright.studio.phone.certificate import own_certificate
-from edgewright.studio.phone.server import phone_app
+from edgewright.studio.phone.server import add_part, phone_app
 
 AT, PORT = "192.168.7.5", 8798
 BASE = f"https://{AT}:{PORT}"
@@ -206,6 +207,11 @@ def test_a_recording_whose_answer_was_lost_is_kept_once(begun: int, tmp_path: Pa
     )
     # What a page sends when it is left may come behind the end.
     assert client.post(PARTS, json=GOOD).status_code == 200
+    assert "not kept yet" not in client.get("/").text
+    # A studio that ended before it deleted the parts leaves them.
+    add_part(tmp_path, PARTS.rpartition("/")[2], msgspec.json.encode(GOOD))
+    assert "not kept yet" in client.get("/").text
+    assert client.post(WHOLE).text == first.text
     assert "not kept yet" not in client.get("/").text
     assert len(list((tmp_path / "data" / "phone").iterdir())) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import cast
 from urllib.parse import urlencode
 
@@ -48,7 +49,12 @@ def _show(request: Request) -> Response:
 
 def _end(request: Request, form: FormData) -> Response:
     """Keep a recording as a file of the studio's data and go on to a label set of it, or delete it."""
-    name, do, lines = str(request.path_params["name"]), text_of(form, "do"), line_recordings(request)
+    name, lines = str(request.path_params["name"]), line_recordings(request)
+    with lines.ending.setdefault(name, threading.Lock()):
+        return _ended(request, lines, name, text_of(form, "do"))
+
+
+def _ended(request: Request, lines: LineRecordings, name: str, do: str) -> Response:
     if name not in lines.listed() or do not in ("keep", "delete"):
         raise HTTPException(404, "Recording not found.")
     recording = lines.listed()[name]

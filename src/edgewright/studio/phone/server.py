@@ -171,6 +171,8 @@ def end_recording(root: Path, name: str, *, keep: bool) -> str:
     """
     folder, line = _begun(root) / name, kept_line(root, name) if keep else ""
     if line:
+        # A studio may have ended before it deleted the parts.
+        shutil.rmtree(folder, ignore_errors=True)
         return line
     parts = _parts(folder)
     if not parts:

@@ -88,16 +88,18 @@ class LineRecording:
             fcntl.flock(file, fcntl.LOCK_EX)
             hidden.rename(self.path)
             writer = self._writer = RowWriter(probe.columns, probe.rate, lambda: file)
-            while not self._stopping.is_set():
-                for packet in packets:
-                    self.notice = packet.notice or ("" if len(packet.values) else self.notice)
-                    writer.push(packet)
-                file.flush()
-                if file.tell() > _MAX_BYTES:
-                    do = "Keep it and record on"
-                    raise InputError(f"at most {_MAX_BYTES >> 20} MiB", "more", "the recording", do)
-                packets = tuple(read_unstored(stream, LOOK))
-            writer.finish()
+            try:
+                while not self._stopping.is_set():
+                    for packet in packets:
+                        self.notice = packet.notice or ("" if len(packet.values) else self.notice)
+                        writer.push(packet)
+                    file.flush()
+                    if file.tell() > _MAX_BYTES:
+                        do = "Keep it and record on"
+                        raise InputError(f"at most {_MAX_BYTES >> 20} MiB", "more", "the recording", do)
+                    packets = tuple(read_unstored(stream, LOOK))
+            finally:
+                writer.finish()
 
 
 class LineRecordings:
@@ -105,11 +107,15 @@ class LineRecordings:
 
     Args:
         root: the studio's folder.
+
+    Attributes:
+        ending: a lock of each name, held while the recording is kept or deleted: a second click does not do it again.
     """
 
     def __init__(self, root: Path) -> None:
         self._root, self._folder = root, root / FOLDER / "lines"
         self._known: dict[str, LineRecording] = {}
+        self.ending: dict[str, threading.Lock] = {}
 
     def begin(self, location: str, baud: str, rate: str) -> str:
         """Begin a recording, and return its name.
