@@ -49,6 +49,10 @@ ALLOWED = {
     ): "ties the agent to the launcher, in the child; closes nothing",
     ("fleet/server/database/postgres.py", "connection.detach()"): "leaves the pool of SQLAlchemy; no descriptor",
     ("cli/main.py", "os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())"): "standard output, at the end",
+    (
+        "export/c99_host/apart.py",
+        "os.fork()",
+    ): "the child runs compiled C alone, without collecting garbage, and leaves by os._exit: it closes no database",
     ("data/row_spool.py", "os.dup(file.fileno())"): "a temporary file without a name, opened in the line before",
     ("data/row_spool.py", "os.close"): "of that copy, when the last rows are gone",
     ("search/engines/_worker.py", "os.dup(1)"): "standard output of a worker, which then belongs to its answers",
