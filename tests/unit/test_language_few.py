@@ -144,7 +144,7 @@ def test_the_background_keeps_out_of_the_users_intents() -> None:
     assert plain == outside_of(["zebra crossing"])
 
 
-def test_a_model_at_chance_is_not_written_without_force(tmp_path: Path) -> None:
+def test_a_model_at_chance_is_not_written_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [f"{text},{'drink' if k % 2 else 'food'}" for k, text in enumerate((*DRINK, *FOOD))]
     data, model = tmp_path / "mixed.csv", tmp_path / "m.language"
     data.write_text("text,intent\n" + "\n".join(lines), "utf-8")
@@ -155,6 +155,7 @@ def test_a_model_at_chance_is_not_written_without_force(tmp_path: Path) -> None:
     assert not model.exists()
     assert run([*command, "--force"]) == 0
     assert model.exists()
+    assert "left-out sentences are right, where guessing gives 8\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

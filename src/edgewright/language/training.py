@@ -110,6 +110,20 @@ def _limited(reject: float) -> str:
     return f"the limit refuses {100 * FOREIGN:g} % of background sentences; --reject lowers it"
 
 
+def describe_chance(record: dict[str, Any]) -> str:
+    """Return how few answers are right where that is no better than guessing; empty for other models.
+
+    Args:
+        record: as of `measures`.
+    """
+    count, classes = record["judged"], len(record["intents"])
+    expected = count / classes
+    right = round(record["accuracy"]["value"] * count)
+    if right > expected + ((expected * (1 - 1 / classes)) ** 0.5 if count >= _TELLING else 0.0):
+        return ""
+    return f"{right} of {count} left-out sentences are right, where guessing gives {expected:.3g}"
+
+
 def check_chance(record: dict[str, Any], where: str) -> None:
     """Check that a model answers better than chance.
 
@@ -120,15 +134,12 @@ def check_chance(record: dict[str, Any], where: str) -> None:
     Raises:
         CheckFailedError: it does not.
     """
-    count, classes = record["judged"], len(record["intents"])
-    expected = count / classes
-    right = round(record["accuracy"]["value"] * count)
-    if right > expected + ((expected * (1 - 1 / classes)) ** 0.5 if count >= _TELLING else 0.0):
+    text = describe_chance(record)
+    if not text:
         return
     few = sorted(record["intents"], key=lambda row: (row["right"], row["judged"]))[:_WORST]
     raise CheckFailedError(
-        f"{where}: {right} of {count} left-out sentences are right, where guessing gives {expected:.3g}; no model is "
-        "written",
+        f"{where}: {text}; no model is written",
         f"Add sentences in other words to {', '.join(str(row['intent']) for row in few)}: ten an intent are a good "
         "start, and words that only this intent uses help most. --force writes the model as it is",
     )

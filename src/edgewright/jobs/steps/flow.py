@@ -17,7 +17,7 @@ from edgewright.language.dialogue.validation import read_dialogue, vocabulary
 from edgewright.language.documents.judging import Judgement, SectionQuestion, plain
 from edgewright.language.intents.network import size_of
 from edgewright.language.intents.train import How
-from edgewright.language.training import lines, train
+from edgewright.language.training import describe_chance, lines, train
 from edgewright.language.utterances.read import read
 from edgewright.nlp.dialogue import DialogueOutput
 from edgewright.nlp.documents.retrieval import Retriever
@@ -99,7 +99,8 @@ def _files(config: Config, work: Work, table: StateTable) -> tuple[list[str], li
     write_language(folder / table.model, trained.spec, trained.arrays)
     right = Interval(**trained.spec.trained["as_answered"], method="wilson")
     title = f"intents of {trained.spec.trained['judged']:,} utterances, left out in turn"
-    return [next(iter(lines(trained.spec.trained))).strip()], [JobFigure.of_interval("intents", title, right)]
+    says = [next(iter(lines(trained.spec.trained))).strip(), describe_chance(trained.spec.trained)]
+    return [sentence for sentence in says if sentence], [JobFigure.of_interval("intents", title, right)]
 
 
 def _asking(table: StateTable) -> set[str]:

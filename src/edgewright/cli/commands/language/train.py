@@ -75,7 +75,7 @@ def command(
         from edgewright.language.intents.network import size_of
         from edgewright.language.intents.parts import share_of
         from edgewright.language.intents.train import How
-        from edgewright.language.training import check_chance, lines, name_of, train
+        from edgewright.language.training import check_chance, describe_chance, lines, name_of, train
         from edgewright.language.utterances.read import read_lines
         from edgewright.nlp.utterance.model_file import write_language
 
@@ -95,6 +95,8 @@ def command(
     )
     if not force:
         check_chance(model.spec.trained, str(utterances))
+    elif guessed := describe_chance(model.spec.trained):
+        messages.append(guessed)
     trained = {**model.spec.trained, **({"labels": msgspec.to_builtins(records)} if records else {})}
     length = write_language(out, msgspec.structs.replace(model.spec, trained=trained), model.arrays)
     answer = {"file": str(out), "file_bytes": length, **trained, "findings": [*messages, *model.findings]}
