@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from edgewright.nlp.utterance.normalise import normalised
 
 # Cosine of the words' rarities from which on a sentence may belong to one of the intents.
 _ALIKE = 0.5
+# Texts that are compared at once with all sentences.
+_BLOCK = 2_000
 _NONSENSE, _SEED = 80, 7
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -41,19 +44,23 @@ def outside_of(texts: Sequence[str]) -> list[str]:
     Args:
         texts: sentences of all intents.
     """
-    known: dict[str, list[tuple[int, float]]] = {}
-    for number, text in enumerate(texts):
-        for word, share in _shares(text).items():
-            known.setdefault(word, []).append((number, share))
-    kept = list(nonsense())
-    for sentence in background():
-        cosines: Counter[int] = Counter()
-        for word, share in _shares(sentence).items():
-            for number, other in known.get(word, ()):
-                cosines[number] += share * other  # type: ignore[assignment]
-        if max(cosines.values(), default=0.0) < _ALIKE:
-            kept.append(sentence)
+    sentences, words = background(), {word: number for number, word in enumerate(_rarities())}
+    away, nearest = _matrix(sentences, words), np.zeros(len(background()))
+    for begin in range(0, len(texts), _BLOCK):
+        cosines = away @ _matrix(texts[begin : begin + _BLOCK], words).T
+        nearest = np.maximum(nearest, cosines.max(axis=1).toarray().ravel())
+    kept = [*nonsense(), *(text for text, cosine in zip(sentences, nearest, strict=True) if cosine < _ALIKE)]
     return [kept[k] for k in np.random.default_rng(_SEED).permutation(len(kept))]
+
+
+def _matrix(texts: Sequence[str], words: Mapping[str, int]) -> csr_matrix:
+    """Return the shares of these words in texts, shape (n, words)."""
+    entries = [
+        (row, words[word], share)
+        for row, text in enumerate(texts) for word, share in _shares(text).items() if word in words
+    ]  # fmt: skip
+    rows, columns, shares = zip(*entries, strict=True) if entries else ((), (), ())
+    return csr_matrix((np.array(shares, np.float64), (rows, columns)), shape=(len(texts), len(words)))
 
 
 @cache
