@@ -228,6 +228,21 @@ def test_openvino_takes_a_large_mean_off_before_the_factor() -> None:
     np.testing.assert_allclose(outputs, compile_graph(graph)(x)["prediction"], rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("zero_point", [-128, -7])
+def test_openvino_takes_the_mean_of_bytes_over_time_in_every_row(zero_point: int) -> None:
+    pytest.importorskip("openvino")
+    builder = Builder("mean", (5, 16))
+    zero = builder.constant(np.array(zero_point, np.int8))
+    before, after = (builder.constant(np.array(step, np.float32)) for step in (0.05, 0.03))
+    inner = builder.op("QuantizeLinear", builder.input, before, zero)
+    mean = builder.op("GlobalAveragePool", builder.op("DequantizeLinear", inner, before, zero))
+    value = builder.op("QuantizeLinear", mean, after, zero)
+    graph = builder.finish({"prediction": (value, "int8", (5, 1)), "inner": (inner, "int8", (5, 16))})
+    x = np.random.default_rng(0).uniform(-2, 4, (40, 5, 16)).astype(np.float32)
+    outputs = engines.get("openvino").load(to_onnx(graph))(x)["prediction"].astype(int)
+    np.testing.assert_allclose(outputs, compile_graph(graph)(x)["prediction"], rtol=0, atol=1)
+
+
 def test_openvino_says_what_it_cannot_run() -> None:
     with pytest.raises(InputError, match="OpenVINO") as caught:
         engines.get("openvino").load(b"no model")
