@@ -61,7 +61,7 @@ def test_the_kernels_the_graph_names_are_bit_exact_and_the_others_a_step_away(ro
     for name in (WHOLE, OWN, TFLM, "float whole .tflite in LiteRT reference", "float .tflite in TFLM"):
         assert answer[name].begins == "raw rows"
         stages = answer[name].stages
-        assert stages[:3] == ("impute", "spectral", "scale") and stages[-2:] == ("probabilities", "label")
+        assert stages[:3] == ("impute", "spectral", "scale") and stages[-3:] == ("probabilities", "label", "flags")
         assert (BYTES in stages) == name.startswith("int8") and "layer 1 dense" in stages
     assert answer["int8 .tflite in LiteRT reference"].begins == "the boundary"
 
