@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -40,6 +42,17 @@ def test_a_result_comes_back_and_a_crash_is_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(apart, "LIMIT_S", 1)
     with pytest.raises(StoppedError, match="did not end within 1 s of processor time"):
         apart.run_apart(_endless)
+    monkeypatch.setattr(apart, "_WAIT_S", 0.5)
+    with pytest.raises(StoppedError, match="gave no answer"):
+        apart.run_apart(threading.Event().wait)
+
+
+def test_where_no_copy_of_the_process_can_be_made_the_call_runs_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> int:
+        raise BlockingIOError("no process left")
+
+    monkeypatch.setattr(os, "fork", full)
+    assert apart.run_apart(os.getpid) == os.getpid()
 
 
 _IN_ANOTHER = """

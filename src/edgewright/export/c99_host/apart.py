@@ -21,6 +21,8 @@ from edgewright.schema.errors import EdgewrightError, StoppedError
 Result = TypeVar("Result")
 # Seconds of processor time that a call may take.
 LIMIT_S = 300
+# Seconds by the clock after which a call that sleeps or waits is ended, too.
+_WAIT_S = 3600
 # Where a copy of the process may go on with what other threads of it began; elsewhere C is called here.
 _FORKS = sys.platform == "linux"
 _children: list[int] = []
@@ -35,7 +37,7 @@ def run_apart(call: Callable[[], Result]) -> Result:
         call: of compiled C; its result is sent back, and what else it changes is lost.
 
     Raises:
-        StoppedError: the code crashed, or took more than `LIMIT_S` seconds of processor time.
+        StoppedError: the code crashed, took more than `LIMIT_S` seconds of processor time, or did not answer.
     """
     if not _FORKS or _children:
         return call()
@@ -56,7 +58,12 @@ def run_apart(call: Callable[[], Result]) -> Result:
     with warnings.catch_warnings():
         # The child only runs the call: it waits for none of the threads that it has not.
         warnings.simplefilter("ignore")
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError:  # no memory for a copy, or no process left: here, then
+            receiver.close()
+            sender.close()
+            return call()
     if not process:
         receiver.close()
         _answer(limited, sender)
@@ -65,6 +72,8 @@ def run_apart(call: Callable[[], Result]) -> Result:
     result: Any = None
     try:
         with receiver:
+            if not receiver.poll(_WAIT_S):
+                raise StoppedError(f"the compiled C gave no answer within {_WAIT_S} s")
             kind, result = receiver.recv()
     except EOFError:
         pass
