@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from edgewright.core.input.riff import wav_bytes
@@ -121,6 +122,24 @@ def test_a_label_set_is_created_of_a_file_that_grows(root: Path, opener: Opener)
     with Project(root / page.url.rpartition("/")[2]) as project:
         assert project.kind == "windows"
         assert len(project.items()) >= 4  # 25 rows each, of 100 or more
+
+
+def test_pictures_of_a_camera_become_a_label_set(root: Path, opener: Opener, tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (64, 48), (80 * number, 40, 40)).save(tmp_path / f"{number}.jpg")
+    page = opener("/label", viewport={"width": 390, "height": 844})
+    page.set_default_timeout(120_000)
+    page.get_by_label("Or pictures").set_input_files(sorted(tmp_path.glob("*.jpg")))
+    page.get_by_label("Classes").fill("milk, tea")
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url("**/label/pictures-*.labelling")
+    location = page.url
+    page.goto(f"{location}?as=ann")
+    assert page.locator("main img").evaluate("picture => [picture.naturalWidth, picture.naturalHeight]") == [64, 48]
+    assert violations(page) == []
+    assert too_wide(page) == []
+    with Project(root / location.rpartition("/")[2]) as project:
+        assert (project.kind, len(project.items())) == ("pictures", 3)
 
 
 def test_a_file_becomes_a_label_set(root: Path, opener: Opener) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
 from html import unescape
@@ -153,3 +154,29 @@ def test_windows_and_pictures_are_shown(root: Path, studio: Client) -> None:
     assert studio.get("/label/shelf.labelling?picture=1").headers["content-type"] == "image/png"
     assert studio.get("/label/shelf.labelling?picture=7").status_code == 404
     assert studio.get("/label/calls.labelling?picture=1").status_code == 404
+
+
+def test_pictures_taken_now_become_a_label_set(root: Path, studio: Client) -> None:
+    def sent(*names: str) -> list[tuple[str, tuple[str, bytes, str]]]:
+        pictures = []
+        for number, name in enumerate(names):
+            file = io.BytesIO()
+            Image.new("RGB", (8, 8), (number * 40, 0, 0)).save(file, "JPEG" if name.endswith("jpg") else "PNG")
+            pictures.append(("pictures", (name, file.getvalue(), "image/jpeg")))
+        return pictures
+
+    fields = {"classes": "milk, tea", "data": "", "seconds": ""}
+    # A phone calls every photograph the same; names with folders are not used.
+    answer = studio.post("/label", data=fields, files=sent("image.jpg", "image.jpg", "../../x.png"))
+    assert answer.status_code == 303
+    location = answer.headers["location"]
+    assert 'src="?picture=3"' in studio.get(f"{location}?as=ann&item=3").text
+    assert studio.get(f"{location}?picture=2").headers["content-type"] == "image/jpeg"
+    with Project(root / location.rpartition("/")[2]) as project:
+        assert (project.kind, len(project.items())) == ("pictures", 3)
+    folders = sorted((root / "data").iterdir())
+    wrong = ("pictures", ("b.png", b"GIF89a", "image/png"))
+    refused = studio.post("/label", data=fields, files=[*sent("a.png"), wrong])
+    assert refused.status_code == 400
+    assert "a PNG or JPEG picture" in unescape(refused.text)
+    assert sorted((root / "data").iterdir()) == folders

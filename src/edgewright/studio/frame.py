@@ -219,7 +219,7 @@ def form_of(answer: Callable[[Request, FormData], Response]) -> Endpoint:
     """Return an endpoint for a function that takes a form; its files are open until the function has ended."""
 
     async def endpoint(request: Request) -> Response:
-        async with request.form(max_files=16, max_fields=MOST_FIELDS, max_part_size=4_194_304) as form:
+        async with request.form(max_files=200, max_fields=MOST_FIELDS, max_part_size=4_194_304) as form:
             return await run_in_threadpool(answer, request, form)
 
     return endpoint

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -83,6 +83,8 @@ def journal_file(root: Path, identity: str) -> Path:
 
 FOLDER = "data"
 """Folder below the studio's that files are kept in."""
+_PICTURES = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg"}
+"""How picture files begin, and their endings."""
 _LONGEST = 80
 _LONGEST_JOURNAL = 240
 _MOST_ALIKE = 1000
@@ -130,10 +132,7 @@ def plain_name(name: str) -> str:
 
 def keep_written(root: Path, name: str, write: Callable[[Path], None]) -> str:
     """Keep what a function writes, under a plain name; it is looked at before it is kept. As `keep`."""
-    folder = root / FOLDER
-    if folder.is_symlink():
-        raise InputError("a folder of the studio", "a link", str(folder), "Remove the link")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _uploads(root)
     with tempfile.TemporaryDirectory(prefix=".upload-", dir=folder) as room:
         path = Path(room) / name
         write(path)
@@ -141,6 +140,34 @@ def keep_written(root: Path, name: str, write: Callable[[Path], None]) -> str:
             raise InputError("rows", "an empty file", name)
         read_preview(str(path))
         return f"{FOLDER}/{_placed(path, folder)}"
+
+
+def keep_pictures(root: Path, pictures: Sequence[tuple[str, BinaryIO]]) -> str:
+    """Keep pictures, by name and content, in a new folder, and return where it lies below `root`.
+
+    Raises:
+        InputError: one that is no picture; none is kept then.
+    """
+    folder = _uploads(root)
+    with tempfile.TemporaryDirectory(prefix=".upload-", dir=folder) as room:
+        for number, (name, content) in enumerate(pictures, 1):
+            begin = content.read(8)
+            ending = next((ending for magic, ending in _PICTURES.items() if begin.startswith(magic)), "")
+            if not ending:
+                raise InputError("a PNG or JPEG picture", repr(name[:_LONGEST]), "", "Leave it out or convert it")
+            content.seek(0)
+            with (Path(room) / f"{number:04}{ending}").open("xb") as file:
+                shutil.copyfileobj(content, file)
+        target = Path(tempfile.mkdtemp(prefix="pictures-", dir=folder))
+        return f"{FOLDER}/{Path(room).replace(target).name}"
+
+
+def _uploads(root: Path) -> Path:
+    folder = root / FOLDER
+    if folder.is_symlink():
+        raise InputError("a folder of the studio", "a link", str(folder), "Remove the link")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _placed(path: Path, folder: Path) -> str:

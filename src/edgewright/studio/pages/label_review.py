@@ -17,7 +17,7 @@ from edgewright.language.labelling.project import FORMAT, Project, refuse_review
 from edgewright.language.labelling.review import how_of, shown, todo
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
-from edgewright.studio.paths import below, files_below, keep
+from edgewright.studio.paths import below, files_below, keep, keep_pictures
 from edgewright.studio.recordings import delete_recording
 from edgewright.studio.view.drawing import draw_window
 from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
@@ -79,8 +79,11 @@ def _create(request: Request, form: FormData) -> Response:
     try:
         if isinstance(file, UploadFile) and file.filename:
             data = keep(root, file.filename, file.file)
+        pictures = [part for part in form.getlist("pictures") if isinstance(part, UploadFile) and part.filename]
+        if pictures:
+            data = keep_pictures(root, [(part.filename or "", part.file) for part in pictures])
         if not data:
-            raise InputError("a file or a path", "none", "", "Choose one")
+            raise InputError("a file, pictures or a path", "none", "", "Choose one")
         if not classes:
             raise InputError("classes", "none", "", "Name them with commas between")
         source = below(root, data)
