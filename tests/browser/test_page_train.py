@@ -261,9 +261,14 @@ def test_the_second_lesson_finds_where_int8_is_faster(lesson: Callable[[str], Le
     for _ in range(3):
         for layer in (1, 2):
             page.click(f"[aria-label='Double Hidden layer {layer}']")
+    assert "At 67,585 parameters" in goal.inner_text()
+    # Where int8 becomes faster depends on the processor: from 20,000 parameters on, or from 70,000.
+    for _ in range(3):
+        if goal.get_attribute("class") != "done":
+            page.click("text=Add a layer")
     expect(goal).to_have_class("done")
-    assert "67,585 parameters" in goal.inner_text()
-    assert "int8 is faster from about" in goal.inner_text()
+    now, turn = re.findall("([0-9]+) parameters", goal.inner_text().replace(",", ""))
+    assert 1_281 < int(turn) <= 1.01 * int(now)  # of two digits
 
 
 def test_the_third_lesson_weighs_width_against_depth(lesson: Callable[[str], Lesson], opener: Opener) -> None:

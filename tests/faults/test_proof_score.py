@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -44,9 +43,13 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiled]:
 
 def verdicts(cases: Iterator[Case], count: int, *rules: str) -> dict[str, Verdict]:
     """Return the verdicts of the first faults of some rules, by their names, without what is no fault."""
-    pairs = ((case.name, judge_apart(case)) for case in cases if case.rule in rules)
-    real = ((name, verdict) for name, verdict in pairs if verdict.result not in ("same", "alike", "none"))
-    return dict(islice(real, count))
+    given: dict[str, Verdict] = {}
+    for case in (case for case in cases if case.rule in rules):
+        given[case.name] = judge_apart(case)
+        real = {name: v for name, v in given.items() if v.result not in ("same", "alike", "none")}
+        if len(real) == count:
+            return real
+    pytest.fail("too few real faults:\n" + "\n".join(f"{name}: {verdict}" for name, verdict in given.items()))
 
 
 @pytest.mark.slow
