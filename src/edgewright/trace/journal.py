@@ -12,23 +12,10 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 import msgspec
 
+from edgewright.schema import trace as records
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import StepProgress
 from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import (
-    CompressionRecord,
-    DeviceRecord,
-    EpochRecord,
-    EvaluationRecord,
-    Insight,
-    LayerRecord,
-    PredictionRecord,
-    Provenance,
-    ScalingRecord,
-    StageRecord,
-    Trace,
-    TrainingRecord,
-)
 from edgewright.schema.trace_flow import Part
 from edgewright.trace.sentences.observations import observe
 
@@ -215,26 +202,26 @@ class Progress:
     points: tuple[int, int] = (0, 0)
     steps: tuple[StepProgress, ...] = ()
     race: RaceRecord | None = None
-    stages: list[StageRecord] = field(default_factory=list)
-    epochs: list[EpochRecord] = field(default_factory=list)
-    layers: tuple[LayerRecord, ...] = ()
-    trained: TrainingRecord | None = None
-    evaluation: EvaluationRecord | None = None
-    compression: CompressionRecord | None = None
-    device: DeviceRecord | None = None
-    scaling: ScalingRecord | None = None
-    predictions: list[PredictionRecord] = field(default_factory=list)
-    insight: Insight | None = None
+    stages: list[records.StageRecord] = field(default_factory=list)
+    epochs: list[records.EpochRecord] = field(default_factory=list)
+    layers: tuple[records.LayerRecord, ...] = ()
+    trained: records.TrainingRecord | None = None
+    evaluation: records.EvaluationRecord | None = None
+    compression: records.CompressionRecord | None = None
+    device: records.DeviceRecord | None = None
+    scaling: records.ScalingRecord | None = None
+    predictions: list[records.PredictionRecord] = field(default_factory=list)
+    insight: records.Insight | None = None
 
-    def trace(self) -> Trace:
+    def trace(self) -> records.Trace:
         """Return the record with the parts that stand."""
         begun = self.opening
-        return Trace(
+        return records.Trace(
             name=begun.name,
             title=begun.title,
             task=_task(self),
             verdict=self.reason,
-            insight=self.insight or Insight(sentence="", numbers={}),
+            insight=self.insight or records.Insight(sentence="", numbers={}),
             stages=tuple(self.stages),
             layers=self.layers,
             training=self.trained or _training(self),
@@ -244,7 +231,7 @@ class Progress:
             device=self.device,
             race=self.race,
             scaling=self.scaling,
-            provenance=Provenance(
+            provenance=records.Provenance(
                 command=begun.command,
                 seed=int(seed) if isinstance(seed := begun.config.get("seed"), int) else 0,
                 config_hash="",
@@ -260,7 +247,7 @@ class Progress:
         )
 
 
-def read_journal(path: Path) -> Trace:
+def read_journal(path: Path) -> records.Trace:
     """Return the partial record of a run.
 
     Raises:
@@ -374,19 +361,19 @@ _NOTES: dict[str, Callable[[Progress, Data], None]] = {
     "start": _started,
     "steps": _steps,
     "race": _kept("race", RaceRecord),
-    "stage": _kept("stages", StageRecord),
-    "layers": _kept("layers", tuple[LayerRecord, ...], "records"),
+    "stage": _kept("stages", records.StageRecord),
+    "layers": _kept("layers", tuple[records.LayerRecord, ...], "records"),
     "doing": _kept("doing", str, "label"),
     "training_started": _training_started,
-    "epoch": _kept("epochs", EpochRecord),
-    "training": _kept("trained", TrainingRecord),
-    "evaluation": _kept("evaluation", EvaluationRecord),
-    "compression": _kept("compression", CompressionRecord),
-    "device": _kept("device", DeviceRecord),
+    "epoch": _kept("epochs", records.EpochRecord),
+    "training": _kept("trained", records.TrainingRecord),
+    "evaluation": _kept("evaluation", records.EvaluationRecord),
+    "compression": _kept("compression", records.CompressionRecord),
+    "device": _kept("device", records.DeviceRecord),
     "scaling_point": _point,
-    "scaling": _kept("scaling", ScalingRecord),
-    "prediction": _kept("predictions", PredictionRecord),
-    "insight": _kept("insight", Insight),
+    "scaling": _kept("scaling", records.ScalingRecord),
+    "prediction": _kept("predictions", records.PredictionRecord),
+    "insight": _kept("insight", records.Insight),
     "end": _end,
 }
 
@@ -402,7 +389,7 @@ def _task(progress: Progress) -> str:
     return "regression" if progress.total_epochs else ""
 
 
-def _training(progress: Progress) -> TrainingRecord | None:
+def _training(progress: Progress) -> records.TrainingRecord | None:
     """Return a record of the epochs so far, where training has not ended."""
     if not progress.epochs:
         return None
@@ -410,7 +397,7 @@ def _training(progress: Progress) -> TrainingRecord | None:
     settings = table if isinstance(table, dict) else {}
     epochs = observe(progress.epochs, progress.classes)
     best = min(epochs, key=lambda e: e.loss if e.validation_loss is None else e.validation_loss)
-    return TrainingRecord(
+    return records.TrainingRecord(
         samples=0, validation_samples=0, batch=int(settings.get("batch", 0)),
         optimiser=str(settings.get("optimiser", "")), loss_name="", epochs=epochs, best_epoch=best.epoch,
         stopped="" if progress.state == "running" else f"interrupted after epoch {epochs[-1].epoch}", temperature=1.0,

@@ -11,21 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewright.core.formatting import fraction, number, plural, seconds_text, shorten
-from edgewright.schema.trace import (
-    CompressionRecord,
-    DeviceRecord,
-    EpochRecord,
-    EvaluationRecord,
-    Insight,
-    LayerRecord,
-    PredictionRecord,
-    Provenance,
-    ScalingPoint,
-    ScalingRecord,
-    StageRecord,
-    Trace,
-    TrainingRecord,
-)
+from edgewright.schema import trace as records
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.blocks.view_blocks import Charts, Items, ViewBlock, line
 from edgewright.trace.brief import STYLES
@@ -55,7 +41,7 @@ from edgewright.trace.sentences.observations import FOLD_ABOVE, is_event, observ
 from edgewright.trace.sentences.readiness import state_of
 
 
-def _figures(epoch: EpochRecord) -> list[tuple[str, str]]:
+def _figures(epoch: records.EpochRecord) -> list[tuple[str, str]]:
     """Head and value of the columns this epoch has figures for."""
     known = (
         ("loss", epoch.loss), ("acc.", epoch.accuracy), ("val loss", epoch.validation_loss),
@@ -75,13 +61,13 @@ def _row(cells: Sequence[str], heads: Sequence[str], observation: str, page: Pag
     return grid
 
 
-def epoch_head(epoch: EpochRecord, page: Page) -> RenderableType:
+def epoch_head(epoch: records.EpochRecord, page: Page) -> RenderableType:
     """Return the heads of the columns that `epoch` fills."""
     heads = [head for head, _ in _figures(epoch)]
     return _row(heads, heads, "what happened", page, QUIET)
 
 
-def epoch_row(epoch: EpochRecord, page: Page) -> RenderableType:
+def epoch_row(epoch: records.EpochRecord, page: Page) -> RenderableType:
     """One epoch with its observation."""
     cells = _figures(epoch)
     return _row([value for _, value in cells], [head for head, _ in cells], epoch.observation, page)
@@ -103,10 +89,10 @@ class TerminalTrace:
     def __init__(self, console: Console, classes: int = 0) -> None:
         self.console, self.classes = console, classes
         self.page = page_of(console)
-        self._stages: list[StageRecord] = []
-        self._epochs: list[EpochRecord] = []
+        self._stages: list[records.StageRecord] = []
+        self._epochs: list[records.EpochRecord] = []
         self._total_epochs = 0
-        self._folded: list[EpochRecord] = []
+        self._folded: list[records.EpochRecord] = []
         self._section = ""
         self._blank = True
 
@@ -137,13 +123,13 @@ class TerminalTrace:
         head = Text.assemble((name, ACCENT), f"   {title}" if title else "")
         self._print(head, *([Text(f"for {profile}", style=QUIET)] if profile else []))
 
-    def stage(self, record: StageRecord) -> None:
+    def stage(self, record: records.StageRecord) -> None:
         """Print a card of the data flow."""
         before = self._stages[-1].names_after if self._stages else ()
         self._stages.append(record)
         self._show("Data flow", [stage_card(record, len(self._stages), before)])
 
-    def layers(self, records: tuple[LayerRecord, ...]) -> None:
+    def layers(self, records: tuple[records.LayerRecord, ...]) -> None:
         """Print the model's table."""
         if records:
             self._show("Model", model_blocks(records))
@@ -154,7 +140,7 @@ class TerminalTrace:
         self._epochs, self._total_epochs, self._folded = [], total_epochs, []
         self._enter("Training trace")
 
-    def epoch(self, record: EpochRecord) -> None:
+    def epoch(self, record: records.EpochRecord) -> None:
         """One epoch, as soon as it has ended."""
         if not self._epochs:
             self._print(epoch_head(record, self.page))
@@ -175,7 +161,7 @@ class TerminalTrace:
             self._print(fold_line(len(self._folded)))
         self._folded = []
 
-    def training(self, record: TrainingRecord) -> None:
+    def training(self, record: records.TrainingRecord) -> None:
         """Print how training went, with the plot, below the epochs."""
         self._enter("Training trace")
         self._unfold()
@@ -183,32 +169,32 @@ class TerminalTrace:
         lines: list[ViewBlock] = [Items(facts) for facts in training_facts(record) if facts]
         self._print(*blocks_parts([Charts(charts(record.epochs)), line(""), *lines], self.page))
 
-    def evaluation(self, record: EvaluationRecord) -> None:
+    def evaluation(self, record: records.EvaluationRecord) -> None:
         """Print confusion matrix, classes, groups and the most confident mistakes."""
         self._show("Evaluation", evaluation_blocks(record))
 
-    def compression(self, record: CompressionRecord) -> None:
+    def compression(self, record: records.CompressionRecord) -> None:
         """Print the forms side by side."""
         self._show("Compression", compression_blocks(record))
 
-    def device(self, record: DeviceRecord) -> None:
+    def device(self, record: records.DeviceRecord) -> None:
         """Print the budgets of the device."""
         self._show("Device fit", device_blocks(record))
 
-    def scaling_point(self, record: ScalingPoint, done: int, total: int) -> None:
+    def scaling_point(self, record: records.ScalingPoint, done: int, total: int) -> None:
         """Print one of `total` trainings of the comparison over data sizes."""
         self._enter("Scaling")
         self._print(Text(self.page.facts(*point_text(record, done, total)), style=QUIET))
 
-    def scaling(self, record: ScalingRecord) -> None:
+    def scaling(self, record: records.ScalingRecord) -> None:
         """Print what growth costs."""
         self._show("Scaling", scaling_blocks(record))
 
-    def prediction(self, record: PredictionRecord) -> None:
+    def prediction(self, record: records.PredictionRecord) -> None:
         """Print one sample, layer by layer."""
         self._show("Prediction trace", [prediction_card(record)])
 
-    def insight(self, record: Insight) -> None:
+    def insight(self, record: records.Insight) -> None:
         """Print the key insight and the numbers it rests on."""
         self._enter("Key insight")
         self._print(Text(record.sentence, style="bold"))
@@ -216,7 +202,7 @@ class TerminalTrace:
             figures = (f"{name} {number(value)}" for name, value in sorted(record.numbers.items()))
             self._print(Text(self.page.facts(*figures), style=QUIET))
 
-    def finish(self, trace: Trace, folder: Path) -> None:
+    def finish(self, trace: records.Trace, folder: Path) -> None:
         """Verdict, warnings, provenance and where the run lies."""
         self._enter("Verdict")
         lines: list[RenderableType] = []
@@ -246,7 +232,7 @@ class TerminalTrace:
         return False
 
 
-def provenance_facts(provenance: Provenance) -> list[str]:
+def provenance_facts(provenance: records.Provenance) -> list[str]:
     """Return what is needed to build the same bytes again, hashes by their first digits."""
     hashes = {"data": provenance.data_hash, "configuration": provenance.config_hash, "package": provenance.package_hash}
     known = [f"{name} {shorten(value, 12, '')}" for name, value in hashes.items() if value]
