@@ -234,6 +234,8 @@ def test_windows_are_trained_as_the_program_trains_them(windowed: RunResult, ope
     model = windowed.trace.config["model"]
     assert isinstance(model, dict)
     check_curves(page, program(page, tuple(model["layers"])))
+    assert violations(page) == []
+    assert too_wide(page) == []
 
 
 def test_the_first_lesson_finds_227_parameters_that_do_what_5059_do(
