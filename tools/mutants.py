@@ -360,7 +360,7 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at once")
     given = parser.parse_args()
-    graph, until = ImportGraph(), time.monotonic() + 60 * given.minutes
+    graph = ImportGraph()
     mutants = sample(graph, given.count, given.seed, given.room)
     verdicts: list[tuple[Mutant, bool]] = []
     with_slow_tests = {str(path.relative_to(ROOT)) for path in graph.tests if "mark.slow" in path.read_text("utf-8")}
@@ -387,6 +387,7 @@ def main() -> int:
             ]
             files = {file for near in far for file in sorted(near, key=lambda file: (near[file], file))[: given.near]}
             reached = copies.reached(mutants, far, sorted(files), given.jobs)
+            until = time.monotonic() + 60 * given.minutes
             with ThreadPoolExecutor(given.jobs) as pool:
                 list(pool.map(attempt, mutants, reached, far))
         finally:

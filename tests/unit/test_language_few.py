@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.cli.main import run
-from edgewright.language.intents.background import background, outside_of
+from edgewright.language.intents.background import background, is_english, outside_of
 from edgewright.language.intents.network import Fit, Network, size_in_bytes
 from edgewright.language.intents.parts import evaluate, parted
 from edgewright.language.intents.train import How, fit_linear, leave_out, logits_of, rows_for, train_student
-from edgewright.language.training import check_chance, train
+from edgewright.language.training import check_chance, describe_chance, train
 from edgewright.language.utterances import Labelled, read
 from edgewright.nlp.utterance.normalise import normalised
 from edgewright.nlp.utterance.parse import Understanding
@@ -149,13 +149,37 @@ def test_a_model_at_chance_is_not_written_without_force(tmp_path: Path, capsys: 
     data, model = tmp_path / "mixed.csv", tmp_path / "m.language"
     data.write_text("text,intent\n" + "\n".join(lines), "utf-8")
     command = ["language", "train", str(data), "--out", str(model), "--size", "16kB"]
-    with pytest.raises(CheckFailedError, match=r"of 16 left-out sentences are right, where guessing gives 8; no model"):
+    with pytest.raises(
+        CheckFailedError, match=r"of 16 left-out sentences are right, where the most frequent intent gives 8; no model"
+    ):
         check_chance(train(read(data), How(size=16_000), name="m").spec.trained, "mixed.csv")
     assert run(command) == 1
     assert not model.exists()
     assert run([*command, "--force"]) == 0
     assert model.exists()
-    assert "left-out sentences are right, where guessing gives 8\n" in capsys.readouterr().out
+    assert "left-out sentences are right, where the most frequent intent gives 8\n" in capsys.readouterr().out
+
+
+def test_guessing_means_the_most_frequent_intent() -> None:
+    intents = [{"intent": "play", "judged": 90, "right": 1.0}, {"intent": "stop", "judged": 10, "right": 0.0}]
+    record = {"judged": 100, "intents": intents, "accuracy": {"value": 0.9}}
+    assert describe_chance(record) == "90 of 100 left-out sentences are right, where the most frequent intent gives 90"
+    assert not describe_chance({**record, "accuracy": {"value": 0.94}})
+
+
+def test_sentences_in_another_language_than_the_background_are_noted() -> None:
+    german = (
+        "Mach das Licht im Wohnzimmer an", "Schalte bitte die Heizung in der Küche aus", "Wie warm ist es im Bad",
+        "Stell den Wecker auf sieben Uhr", "Wann fährt der nächste Zug nach Bern", "Was gibt es heute zu essen",
+        "Zeig mir die Termine von morgen",
+    )  # fmt: skip
+    assert not is_english(german)
+    labelled = Labelled(utterances=tuple(Utterance(text=text, intent="ab"[k % 2]) for k, text in enumerate(german)))
+    notes = train(labelled, How(size=16_000), name="m").findings
+    assert "sentences of other topics are English here: add some of your language, marked out of scope" in notes
+    assert is_english((*DRINK, *FOOD))
+    assert is_english(background())
+    assert is_english(["Licht an", "Licht aus"])
 
 
 @pytest.mark.slow

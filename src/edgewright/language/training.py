@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.language.intents.background import is_english
 from edgewright.language.intents.material import Teacher
 from edgewright.language.intents.parts import FOREIGN, held_sentences, parted
 from edgewright.language.intents.train import How, TrainedHead, train_head, train_student
@@ -116,12 +117,12 @@ def describe_chance(record: dict[str, Any]) -> str:
     Args:
         record: as of `measures`.
     """
-    count, classes = record["judged"], len(record["intents"])
-    expected = count / classes
+    count = record["judged"]
+    expected = max(intent["judged"] for intent in record["intents"])
     right = round(record["accuracy"]["value"] * count)
-    if right > expected + ((expected * (1 - 1 / classes)) ** 0.5 if count >= _TELLING else 0.0):
+    if right > expected + ((expected * (1 - expected / count)) ** 0.5 if count >= _TELLING else 0.0):
         return ""
-    return f"{right} of {count} left-out sentences are right, where guessing gives {expected:.3g}"
+    return f"{right} of {count} left-out sentences are right, where the most frequent intent gives {expected}"
 
 
 def check_chance(record: dict[str, Any], where: str) -> None:
@@ -229,6 +230,8 @@ def train(
         if labelled.validation and not any(utterance.slots for utterance in labelled.validation):
             odd.append("the validation has no slots; a fifth of the training tested them")
     odd += findings(labelled.utterances)
+    if not is_english([utterance.text for utterance in labelled.utterances]):
+        odd.append("sentences of other topics are English here: add some of your language, marked out of scope")
     if marked and not slots:
         odd.append("marked slots were not trained; train them with --slots")
     spec = LanguageSpec(

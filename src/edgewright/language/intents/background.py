@@ -17,6 +17,10 @@ _ALIKE = 0.5
 # Texts that are compared at once with all sentences.
 _BLOCK = 2_000
 _NONSENSE, _SEED = 80, 7
+# Words of the background that are most frequent; their share of English sentences is .3 to .6, of others .1 to .2.
+_FREQUENT, _ENGLISH = 60, 0.25
+# Words from which on that share is known.
+_TELLING = 40
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -51,6 +55,13 @@ def outside_of(texts: Sequence[str]) -> list[str]:
         nearest = np.maximum(nearest, cosines.max(axis=1).toarray().ravel())
     kept = [*nonsense(), *(text for text, cosine in zip(sentences, nearest, strict=True) if cosine < _ALIKE)]
     return [kept[k] for k in np.random.default_rng(_SEED).permutation(len(kept))]
+
+
+def is_english(texts: Sequence[str]) -> bool:
+    """Return whether the background is of these texts' language, which only some dozens of words tell."""
+    words = [word for text in texts for word in normalised(text).split()]
+    known = set(sorted(_rarities(), key=_rarities().__getitem__)[:_FREQUENT])
+    return len(words) < _TELLING or sum(word in known for word in words) >= _ENGLISH * len(words)
 
 
 def _matrix(texts: Sequence[str], words: Mapping[str, int]) -> csr_matrix:
