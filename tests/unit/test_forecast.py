@@ -25,6 +25,7 @@ from edgewright.monitor.forecaster import (
     write_forecaster,
 )
 from edgewright.schema.errors import InputError
+from edgewright.schema.forecast import LinearModel
 
 Floats = NDArray[np.float64]
 
@@ -84,11 +85,11 @@ def test_the_device_goes_on_from_row_to_row_as_the_desk_forecasts(form: Form) ->
     values = daily(500)
     model = fit(form, values[:400])
     desk = unscaled(model, run(model, values, [450], 30))[0]
-    device = Forecaster(model, start_state(model, values[:400]), np.zeros((1, 30), np.float32))
+    device = Forecaster(model, start_state(model, values[:400]), np.zeros((1, 30), np.float32), (80.0,))
     for value in values[400:450]:
         device.push(float(value))
     np.testing.assert_allclose(device.forecast(30).middle, desk, rtol=2e-5)
-    again = Forecaster(model, device.state(), np.zeros((1, 30), np.float32))
+    again = Forecaster(model, device.state(), np.zeros((1, 30), np.float32), (80.0,))
     np.testing.assert_array_equal(again.forecast(30).middle, device.forecast(30).middle)
 
 
@@ -129,6 +130,67 @@ def test_the_choice_beats_the_naive_forecast_and_its_intervals_hold() -> None:
     truth = values[1900:1948]
     assert ((truth >= coming.low[1]) & (truth <= coming.high[1])).mean() > 0.8
     assert (coming.low[1] <= coming.low[0]).all()
+
+
+def test_intervals_follow_a_series_whose_noise_grows() -> None:
+    values = daily(2400, noise=0.5)
+    values[1200:] += np.random.default_rng(1).normal(0, 4, 1200)
+    forecaster = fit_forecaster(values[:1200], ForecastRequest(24, (24,)))
+    running, within, sizes = forecaster.start(), [], []
+    for row in range(1200, 2376):
+        coming = running.forecast(24)
+        truth = values[row : row + 24]
+        within.append((truth >= coming.low) & (truth <= coming.high))
+        sizes.append(coming.high - coming.low)
+        assert (coming.low[1] <= coming.low[0]).all()
+        running.push(float(values[row]))
+    covered = np.mean(within[200:], axis=(0, 2))
+    np.testing.assert_allclose(covered, [0.80, 0.95], atol=0.03)
+    fixed = forecaster.start().forecast(24)
+    assert np.mean(sizes[0]) == pytest.approx(np.mean(fixed.high - fixed.low))
+    assert np.mean(sizes[-1]) > 3 * np.mean(sizes[0])
+
+
+@pytest.mark.parametrize("levels", [(), (80.0,), (50.0, 80.0, 99.0)])
+@pytest.mark.parametrize("horizon", [1, 2, 3, 11])
+def test_scales_change_by_the_intervals_that_were_issued(levels: tuple[float, ...], horizon: int) -> None:
+    """As one list an anchor says it, in float64; missing rows change nothing."""
+    rng = np.random.default_rng(horizon)
+    model = LinearModel(lags=(1, 3), weights=(0.5, 0.2))
+    widths = np.sort(rng.uniform(0.5, 2, (len(levels), horizon)), axis=0).astype(np.float32)
+    running = Forecaster(model, np.zeros(4, np.float32), widths, levels)
+    steps = [step for step in (1, 2, 4, 8) if step < horizon] + [horizon]
+    scales = {(step, k): 1.0 for step in steps for k in range(len(levels))}
+    issued = []
+    for row in range(60):
+        coming = running.forecast(horizon)
+        issued.append(coming)
+        for step in steps:
+            halves = [scales[step, k] * widths[k, step - 1] for k in range(len(levels))]
+            expected: Floats = np.maximum.accumulate(np.array(halves)) if halves else np.empty(0)
+            np.testing.assert_allclose((coming.high - coming.low)[:, step - 1] / 2, expected, rtol=1e-4, atol=1e-6)
+        value = float("nan") if row % 7 == 3 else float(rng.normal(0, 1 + row / 10))
+        running.push(value)
+        for step, k in scales:
+            if row - step + 1 >= 0 and np.isfinite(value):
+                past = issued[row - step + 1]
+                beyond = not past.low[k, step - 1] <= value <= past.high[k, step - 1]
+                share = 1 - levels[k] / 100
+                scales[step, k] *= np.exp(0.4 / step**0.5 * ((1 - share) if beyond else -share))
+
+
+def test_rows_pushed_at_once_and_one_by_one_give_the_same_bits() -> None:
+    values = daily(900, noise=0.5)
+    forecaster = fit_forecaster(values[:400], ForecastRequest(30, (24,)))
+    later = values[400:].copy()
+    later[100:140] = np.nan
+    first, second = forecaster.start(), forecaster.start()
+    for value in later:
+        first.push(float(value))
+        second.push(float(value))
+        second.forecast(1)
+    for key in ("middle", "low", "high"):
+        np.testing.assert_array_equal(getattr(first.forecast(30), key), getattr(second.forecast(30), key))
 
 
 def test_widths_are_conformal_quantiles_that_never_shrink() -> None:

@@ -391,7 +391,7 @@ def test_forecasts_are_the_autoregression_run_on(seed: int, order: int, ahead: i
         centre=3.0, spread=2.0, lags=tuple(range(1, order + 1)), weights=tuple(weights.tolist()), bias=bias
     )
     halves = rng.uniform(0, 1, (1, ahead)).astype(np.float32)
-    running = Forecaster(model, start_state(model, 3.0 + 2.0 * past), halves)
+    running = Forecaster(model, start_state(model, 3.0 + 2.0 * past), halves, (80.0,))
     forecasts = running.forecast(ahead)
     poles = np.concatenate([[1.0], -weights])
     start = signal.lfiltic([1.0], poles, past[::-1])
@@ -406,5 +406,5 @@ def test_forecasts_are_the_autoregression_run_on(seed: int, order: int, ahead: i
 def test_a_seasonal_naive_forecast_is_the_season_before(seed: int, season: int, ahead: int) -> None:
     past = np.random.default_rng(seed).standard_normal(season + 3)
     model = LinearModel(lags=(season,), weights=(1.0,))
-    repeated = Forecaster(model, start_state(model, past), np.zeros((0, ahead), np.float32)).forecast(ahead)
+    repeated = Forecaster(model, start_state(model, past), np.zeros((0, ahead), np.float32), ()).forecast(ahead)
     np.testing.assert_allclose(repeated.middle, np.resize(past[-season:], ahead), rtol=1e-6)

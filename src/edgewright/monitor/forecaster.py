@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,32 +37,67 @@ class Forecast:
     stale: int
 
 
+# Of adaptive intervals, chosen on half of the training parts of M4 (docs/forecasting.md): the step of a scale one row
+# ahead, the bounds of a scale, and the smallest width it multiplies, in units of u.
+STEP, LOWEST, HIGHEST, NARROWEST = 0.4, 2.0**-12, 2.0**20, 1e-4
+# Numbers that forecasting from several rows at once may take.
+_BATCH = 1 << 21
+
+
+def anchors(horizon: int) -> NDArray[np.int64]:
+    """Return the steps ahead whose intervals learn from what came: 1, 2, 4 and so on, and the last."""
+    return np.array([*(1 << k for k in range((horizon - 1).bit_length())), horizon], np.int64)
+
+
+def paces(levels: Sequence[float], horizon: int) -> Singles:
+    """Return what a scale is multiplied by, shape (2, anchors, levels): after a value within, and after one beyond.
+
+    Where the share beyond is that of the level, a scale stays the same; the longer an answer takes, the smaller a step.
+    """
+    beyond = 1 - np.array(levels, np.float64) / 100
+    steps = STEP / np.sqrt(anchors(horizon))[:, None]
+    return np.exp(np.stack([-steps * beyond, steps * (1 - beyond)])).astype(np.float32)
+
+
 class Forecaster:
-    """Remembers `model.reach` float32 numbers; a row costs one multiplication a lag where it is missing, else none.
+    """Remembers `model.reach` float32 numbers, and about three horizons of forecasts that wait for their values.
 
     A value that is missing (NaN, infinite, beyond `FAR`, or not positive under a logarithm) is taken to be what was
     forecast for it, so that the seasons keep their place; `stale` counts such rows in a row.
 
+    Intervals adapt: each forecast of an anchor is compared with the value that came, and the scale of its interval
+    grows after a value beyond it and shrinks after one within (adaptive conformal inference, Gibbs and Candes 2021, on
+    the logarithm of the width). Steps between two anchors have a scale in between.
+
     Args:
         model: the recursion.
         state: shape (reach + 1,), float32: the last z's, oldest first, and the last u (`start_state`).
-        widths: shape (levels, horizon), float32: half of each interval, in units of u.
+        widths: shape (levels, horizon), float32: half of each interval at the start, in units of u.
+        levels: of the intervals, in per cent.
     """
 
-    def __init__(self, model: LinearModel, state: Singles, widths: Singles) -> None:
+    def __init__(self, model: LinearModel, state: Singles, widths: Singles, levels: Sequence[float]) -> None:
         self.model = model
         self.reach = model.reach
-        if state.shape != (self.reach + 1,) or widths.ndim != 2:
+        if state.shape != (self.reach + 1,) or widths.shape[:-1] != (len(levels),):
             raise InputError(f"a state of {self.reach + 1} numbers", f"{state.shape}", "forecaster")
-        self._ring = np.array(state[:-1], np.float32)
-        self._level = np.float32(state[-1])
-        self._next = 0
-        self._widths = np.asarray(widths, np.float32)
-        self._parts = [
-            (np.float32(part.share), part.lags, np.array(part.weights, np.float32), np.float32(part.bias))
-            for part in model.parts
-        ]
-        self._low, self._high = np.float32(model.low), np.float32(model.high)
+        self._known, self._level = np.array(state[:-1], np.float32), np.float32(state[-1])
+        self._widths = np.maximum(np.asarray(widths, np.float32), np.float32(NARROWEST))
+        parts, longest = model.parts, max(len(part.lags) for part in model.parts)
+        # A lag too few has the weight 0, so that all recursions go on in one step.
+        self._weights = np.zeros((len(parts), longest + 1), np.float32)
+        self._where = np.zeros((len(parts), longest), np.int64)
+        for row, part in enumerate(parts):
+            self._weights[row, : len(part.lags) + 1] = [part.bias, *part.weights]
+            self._where[row, : len(part.lags)] = self.reach - np.array(part.lags, np.int64)
+        self._shares = np.array([part.share for part in parts], np.float32)
+        self._anchors, self._paces = anchors(widths.shape[1]), paces(levels, widths.shape[1])
+        self._scales = np.ones(self._paces.shape[1:], np.float32)
+        self._waiting = np.zeros((widths.shape[1], len(self._anchors), 1 + len(levels)), np.float32)
+        self._rows, self._batch = 0, max(1, _BATCH // (len(parts) * (self.reach + widths.shape[1])))
+        self._new: list[tuple[np.float32, np.float32, bool]] = []
+        self._path = self._paths(self._known[None], np.array([self._level]))[0]
+        self._wait(self._path)
         self.stale = 0
 
     def push(self, value: float) -> None:
@@ -70,12 +106,14 @@ class Forecaster:
         usable = math.isfinite(value) and (model.scale == "level" or value > 0.0)
         wide = scaled_value(model, value) if usable else math.nan
         usable = abs(wide) <= FAR
-        u = np.float32(wide) if usable else self._path(1)[0]
+        if not usable:
+            self._catch_up()
+        u = np.float32(wide) if usable else self._path[0]
         self.stale = 0 if usable else self.stale + 1
-        if self.reach:
-            self._ring[self._next] = u - self._level if model.difference else u
-            self._next = (self._next + 1) % self.reach
+        self._new.append((u - self._level if model.difference else u, u, usable))
         self._level = u
+        if len(self._new) == self._batch:
+            self._catch_up()
 
     def forecast(self, horizon: int) -> Forecast:
         """Return the next rows.
@@ -86,36 +124,84 @@ class Forecaster:
         maximum = self._widths.shape[1]
         if not 1 <= horizon <= maximum:
             raise InputError(f"a horizon from 1 to {maximum}", str(horizon), "forecaster", "Fit one with --horizon")
-        path = self._path(horizon)
-        halves = self._widths[:, :horizon]
+        self._catch_up()
+        path, halves = self._path[:horizon], self._halves()[:, :horizon]
         ends = (path[None, :] - halves, path[None, :] + halves)
-        return Forecast(
-            self._values(path), self._values(ends[0]), self._values(ends[1]), self.stale
-        )  # fmt: skip
+        return Forecast(self._values(path), self._values(ends[0]), self._values(ends[1]), self.stale)
 
     def state(self) -> Singles:
         """Return the state as the constructor takes it."""
-        return np.concatenate([np.roll(self._ring, -self._next), [self._level]]).astype(np.float32)
+        self._catch_up()
+        return np.concatenate([self._known, [self._level]]).astype(np.float32)
 
-    def _path(self, horizon: int) -> Singles:
-        """Return the next u's: those of each recursion, mixed in the order of the parts as C does."""
-        mixed = np.zeros(horizon, np.float32)
-        known = np.roll(self._ring, -self._next)
-        for share, lags, weights, bias in self._parts:
-            path = np.concatenate([known, np.empty(horizon, np.float32)])
-            terms = np.full(len(lags) + 1, bias, np.float32)
-            where = self.reach - np.array(lags, np.int64)
-            level = self._level
-            for h in range(horizon):
-                np.multiply(weights, path[where + h], out=terms[1:])
-                # accumulate adds from left to right, as C does; a sum of NumPy goes in pairs.
-                z = np.add.accumulate(terms)[-1]
-                u = np.float32(level + z) if self.model.difference else z
-                u = min(max(u, self._low), self._high)
-                path[self.reach + h] = u - level if self.model.difference else u
-                mixed[h] += share * u
-                level = u
-        return mixed
+    def _catch_up(self) -> None:
+        """Forecast from each new row, and adapt the intervals."""
+        if not self._new:
+            return
+        z = np.concatenate([self._known, np.array([row[0] for row in self._new], np.float32)])
+        count = len(self._new)
+        known = np.lib.stride_tricks.sliding_window_view(z, self.reach)[1:] if self.reach else z[:, None][:, :0]
+        paths = self._paths(known, np.array([row[1] for row in self._new], np.float32))
+        for (_, u, usable), path in zip(self._new, paths, strict=True):
+            self._rows += 1
+            if usable:
+                self._adapt(u)
+            self._wait(path)
+        self._known, self._path = z[count:], paths[-1]
+        self._new.clear()
+
+    def _adapt(self, u: np.float32) -> None:
+        """Change the scales by the forecasts that this row ends."""
+        issued = self._waiting[self._rows % self._anchors, np.arange(len(self._anchors))]
+        beyond = np.abs(u - issued[:, :1]) > issued[:, 1:]
+        scales = self._scales * np.where(beyond, self._paces[1], self._paces[0])
+        scales = np.clip(scales, np.float32(LOWEST), np.float32(HIGHEST))
+        self._scales = np.where((self._rows >= self._anchors)[:, None], scales, self._scales)
+
+    def _wait(self, path: Singles) -> None:
+        """Keep the forecast and the intervals of each anchor until the row comes."""
+        last = self._anchors - 1
+        slots = self._waiting[self._rows % self._anchors, np.arange(len(last))]
+        slots[:, 0], slots[:, 1:] = path[last], self._wider(self._scales.T * self._widths[:, last]).T
+        self._waiting[self._rows % self._anchors, np.arange(len(last))] = slots
+
+    def _halves(self) -> Singles:
+        """Return half of each interval, shape (levels, horizon)."""
+        ahead = np.arange(1, self._widths.shape[1] + 1)
+        after = np.searchsorted(self._anchors, ahead)
+        before = np.maximum(after - 1, 0)
+        low, high = self._anchors[before], self._anchors[after]
+        share = ((ahead - low).astype(np.float32) / np.maximum(high - low, 1).astype(np.float32))[:, None]
+        between = self._scales[before] + (self._scales[after] - self._scales[before]) * share
+        return self._wider(np.where((ahead == high)[:, None], self._scales[after], between).T * self._widths)
+
+    def _wider(self, halves: Singles) -> Singles:
+        """Return halves, shape (levels, any), none of which is below that of a lower level."""
+        return np.maximum.accumulate(halves, axis=0) if len(halves) else halves
+
+    def _paths(self, known: Singles, level: Singles) -> Singles:
+        """Return the next u's after each row, shape (rows, horizon): those of each recursion, mixed as C does.
+
+        Args:
+            known: shape (rows, reach).
+            level: shape (rows,): the last u.
+        """
+        horizon, model = self._widths.shape[1], self.model
+        path = np.empty((len(known), len(self._shares), self.reach + horizon), np.float32)
+        path[:, :, : self.reach] = known[:, None]
+        terms = np.empty((len(known), *self._weights.shape), np.float32)
+        terms[:, :, 0] = self._weights[:, 0]
+        levels, level = np.empty((len(known), len(self._shares), horizon), np.float32), level[:, None]
+        part = np.arange(len(self._shares))[:, None]
+        low, high = np.float32(model.low), np.float32(model.high)
+        for h in range(horizon):
+            np.multiply(self._weights[:, 1:], path[:, part, self._where + h], out=terms[:, :, 1:])
+            # accumulate adds from left to right, as C does; a sum of NumPy goes in pairs.
+            z = np.add.accumulate(terms, axis=2)[:, :, -1]
+            u = np.minimum(np.maximum(level + z if model.difference else z, low), high)
+            path[:, :, self.reach + h] = u - level if model.difference else u
+            levels[:, :, h] = level = u
+        return np.add.accumulate(self._shares[:, None] * levels, axis=1)[:, -1]
 
     def _values(self, u: Singles) -> Floats:
         model = self.model
@@ -171,14 +257,14 @@ class ForecasterFile:
 
     def start(self) -> Forecaster:
         """At work, after the last row of the data it was fitted on."""
-        return Forecaster(self.spec.model, self.state, self.widths)
+        return Forecaster(self.spec.model, self.state, self.widths, self.spec.levels)
 
 
 def with_test(spec: ForecasterSpec, state: Singles, widths: Singles, rows: Floats) -> ForecasterFile:
     """Return a forecaster with its test vectors: these rows pushed, one of them missing, then the whole horizon."""
     given = np.array(rows, np.float64)
     given[len(given) // 2 : len(given) // 2 + 1] = np.nan
-    forecaster = Forecaster(spec.model, state, widths)
+    forecaster = Forecaster(spec.model, state, widths, spec.levels)
     for value in given:
         forecaster.push(float(value))
     return ForecasterFile(spec, state, widths, given, forecaster.forecast(spec.horizon).middle)

@@ -11,6 +11,8 @@
 #define $told 90 %
 #define $held 12
 #define $parts 1
+#define $anchors 2
+#define $waiting 4
 #define $steps float steps[@@_FORECAST_HORIZON];
 
 /* lines title */
@@ -36,12 +38,16 @@ typedef struct {
     uint32_t stale;
     float ring[$held];
     float path[$parts][@@_FORECAST_HORIZON];
+    uint32_t rows;
+    uint32_t slots[$anchors];
+    float scales[$anchors][@@_FORECAST_LEVELS];
+    float waiting[$waiting][1 + @@_FORECAST_LEVELS];
 $steps} @_forecast_context;
 
 /* Starts at the last row of the data it was fitted on: call it first, and to return there. */
 void @_forecast_init(@_forecast_context *context);
 
-/* The next row's value; NAN where it is missing: it then counts as its forecast. */
+/* The next row's value; NAN where it is missing: it then counts as its forecast. The intervals adapt to values. */
 void @_forecast_push(@_forecast_context *context, double value);
 
 /* Forecasts the next `rows` rows, 1 to @@_FORECAST_HORIZON, and gives how many that are; 0 for another number. */

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.text import entries, guarded, identifier, number, template_comment
-from edgewright.monitor.forecaster import ForecasterFile
+from edgewright.monitor.forecaster import HIGHEST, LOWEST, NARROWEST, ForecasterFile, anchors, paces
 
 C = parts(__file__, "forecast.c")
 _H = parts(__file__, "forecast.h")
@@ -35,13 +35,12 @@ def write_forecaster_c99(forecaster: ForecasterFile, *, name: str) -> dict[str, 
         "column": template_comment(spec.column), "name": template_comment(spec.name),
         "lags": tables["lags"].size, "horizon": spec.horizon,
         "held": max(model.reach, 1), "parts": len(model.parts),
+        "anchors": tables["anchors"].size, "waiting": int(tables["anchors"].sum()),
         "steps": "    float steps[@@_FORECAST_HORIZON];\n" if model.difference else "",
         "ram": ram, "flash": flash, "levels": levels,
         "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was requested: both are the forecast",
         "libm": "; exp and log are the library's" if model.scale == "log" else "",
     })  # fmt: skip
-    if not spec.levels:
-        del tables["widths"]
     kinds = {key: "int32_t" if table.dtype == np.int32 else "float" for key, table in tables.items()}
     blocks = [
         f"static const {kinds[key]} @_{key}[{table.size}] = {{\n{entries(table)}\n}};"
@@ -54,15 +53,19 @@ def write_forecaster_c99(forecaster: ForecasterFile, *, name: str) -> dict[str, 
 
 def memory_of(forecaster: ForecasterFile) -> tuple[int, int]:
     """Return bytes of its tables and of its static memory, as the header tells them."""
-    model = forecaster.spec.model
-    ram = 4 * (max(model.reach, 1) + forecaster.spec.horizon * (len(model.parts) + model.difference) + 3)
-    return sum(table.nbytes for table in _tables(forecaster).values()), ram
+    model, tables = forecaster.spec.model, _tables(forecaster)
+    numbers = max(model.reach, 1) + forecaster.spec.horizon * (len(model.parts) + model.difference) + 4
+    # Of each anchor a slot and its scales; of each forecast that waits its value and its widths.
+    numbers += tables["anchors"].size + tables["within"].size
+    numbers += int(tables["anchors"].sum()) * (1 + max(len(forecaster.spec.levels), 1))
+    return sum(table.nbytes for table in tables.values()), 4 * numbers
 
 
 def _tables(forecaster: ForecasterFile) -> dict[str, NDArray[np.generic]]:
-    """Return constants by name, as they are stored; widths of no interval are left out when they are written."""
-    model = forecaster.spec.model
-    parts = model.parts
+    """Return constants by name, as they are stored; where there is no interval, one of the width 0."""
+    spec, model = forecaster.spec, forecaster.spec.model
+    parts, none = model.parts, not spec.levels
+    within, beyond = paces(spec.levels or (100.0,), spec.horizon)
     tables: dict[str, NDArray[np.generic]] = {
         "start": np.asarray(forecaster.state, np.float32),
         "weights": np.asarray([w for part in parts for w in part.weights], np.float32),
@@ -70,8 +73,11 @@ def _tables(forecaster: ForecasterFile) -> dict[str, NDArray[np.generic]]:
         "from": np.cumsum([0, *(len(part.lags) for part in parts)]).astype(np.int32),
         "bias": np.asarray([part.bias for part in parts], np.float32),
         "share": np.asarray([part.share for part in parts], np.float32),
-        "widths": np.asarray(forecaster.widths, np.float32).ravel(),
-    }
+        "widths": np.zeros(spec.horizon, np.float32)
+        if none
+        else np.maximum(np.asarray(forecaster.widths, np.float32), np.float32(NARROWEST)).ravel(),
+        "anchors": anchors(spec.horizon).astype(np.int32), "within": within.ravel(), "beyond": beyond.ravel(),
+    }  # fmt: skip
     if not model.reach:
         del tables["from"]
     return tables
@@ -82,7 +88,7 @@ def _source(forecaster: ForecasterFile, tables: str) -> str:
 
     Args:
         forecaster: the forecaster.
-        tables: definitions of the constants start, weights, widths and lags.
+        tables: definitions of the constants.
     """
     model = forecaster.spec.model
     reach, logs = model.reach, model.scale == "log"
@@ -107,7 +113,7 @@ def _source(forecaster: ForecasterFile, tables: str) -> str:
         if reach
         else "",
         "remember": "            context->steps[h] = u - level;\n" if model.difference else "",
-        "half": "@_widths[@@_FORECAST_HORIZON * k + h]" if forecaster.spec.levels else "0.0f",
+        "anchors": len(anchors(forecaster.spec.horizon)), "lowest": number(LOWEST), "highest": number(HIGHEST),
     })  # fmt: skip
 
 
