@@ -135,9 +135,12 @@ def test_many_answers_at_once_are_decided_as_one_after_the_other(
     answers[rng.random(30) < 0.1] = rng.choice((0.0, math.nan, math.inf))
     times = np.arange(30.0).tolist()
     one, all_ = Decider(spec, LABELS), Decider(spec, LABELS)
-    pushed = [decision for row, time in zip(answers, times, strict=True) if (decision := one.push(row, time))]
+    pushed = [(at, decision) for at, time in enumerate(times) if (decision := one.push(answers[at], time))]
     parts = [slice(*edges) for edges in pairwise((0, *sorted(cuts), 30))]
-    assert [decision for part in parts for decision in all_.push_all(answers[part], times[part])] == pushed
+    together = [all_.push_all(answers[part], times[part]) for part in parts]
+    assert [
+        (part.start + at, new) for part, found in zip(parts, together, strict=True) for at, new in found.items()
+    ] == pushed
     np.testing.assert_array_equal(all_.means, one.means)
     assert all_.decided == one.decided
 

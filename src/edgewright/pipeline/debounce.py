@@ -209,8 +209,8 @@ def _of_stream(stream: AnsweredStream, debounce: int) -> _Tally:
     y, last = stream.windows.y, stream.windows.last
     decider = Decider(DecisionSpec(debounce=debounce), stream.classes)
     decisions = decider.push_all(stream.probabilities, list(range(len(last))))
-    at = np.array([int(decision.time) for decision in decisions], np.int64)
-    labels = np.array(["", *(stream.classes[decision.label] for decision in decisions)], np.str_)
+    at = np.array([*decisions], np.int64)
+    labels = np.array(["", *(stream.classes[decision.label] for decision in decisions.values())], np.str_)
     decided = labels[np.searchsorted(at, np.arange(len(last)), side="right")]
     return _Tally(
         labelled=int((y[last] != "").sum()),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -116,9 +117,9 @@ class Decider:
         with np.errstate(all="ignore"):
             self.means = _mean(self._last, np.float32(len(self._last)))
             label = int(self._chosen(self.means[None])[0])
-        return self._debounced(label, self.means, time)
+        return None if self._settled(label, 0, 1) is None else self._decision(label, self.means, time)
 
-    def push_all(self, answers: Floats, times: Sequence[float]) -> list[Decision]:
+    def push_all(self, answers: Floats, times: Sequence[float]) -> dict[int, Decision]:
         """Take the answers to the next windows, as `push` takes each, but sooner done.
 
         Args:
@@ -126,7 +127,7 @@ class Decider:
             times: of each window's last row.
 
         Returns:
-            The new decisions.
+            The new decisions, each under the number of the window that made it.
 
         Raises:
             InputError: for another number of probabilities, or of times.
@@ -136,17 +137,18 @@ class Decider:
         if values.shape != shape:
             raise InputError(f"probabilities of shape {shape}", str(values.shape), "decision")
         sure = _answered(values)
-        edges = sorted({0, *(np.flatnonzero(sure[1:] != sure[:-1]) + 1).tolist(), len(values)})
-        decisions: list[Decision] = []
-        for start, end in pairwise(edges):
+        decisions: dict[int, Decision] = {}
+        for start, end in _runs(sure):
             if not sure[start]:
                 self.gap()
                 continue
             with np.errstate(all="ignore"):
                 means = self._means(values[start:end])
-                labels = self._chosen(means).tolist()
-            changes = map(self._debounced, labels, means, times[start:end])
-            decisions += [decision for decision in changes if decision is not None]
+                labels = self._chosen(means)
+            for first, after in _runs(labels):
+                at = self._settled(int(labels[first]), first, after)
+                if at is not None:
+                    decisions[start + at] = self._decision(int(labels[first]), means[at], times[start + at])
             self._last.extend(values[start:end])
             self.means = means[-1]
         return decisions
@@ -172,14 +174,15 @@ class Decider:
         shares = np.divide(means, self._own, out=np.zeros_like(means), where=reached)
         return np.where(reached.any(1), shares.argmax(1), chosen)
 
-    def _debounced(self, label: int, means: Floats, time: float) -> Decision | None:
-        if label < 0:
-            self._candidate, self._row = -1, 0
+    def _settled(self, label: int, first: int, after: int) -> int | None:
+        """Take windows from `first` to `after` that choose one label; return the one that decides it anew, or None."""
+        before = self._row if label == self._candidate else 0
+        self._candidate, self._row = label, 0 if label < 0 else min(before + after - first, self.spec.debounce)
+        if label in (-1, self.decided) or self._row < self.spec.debounce:
             return None
-        self._row = min(self._row + 1, self.spec.debounce) if label == self._candidate else 1
-        self._candidate = label
-        if self._row < self.spec.debounce or label == self.decided:
-            return None
+        return first + max(self.spec.debounce - before, 1) - 1
+
+    def _decision(self, label: int, means: Floats, time: float) -> Decision:
         self.decided = label
         return Decision(label=label, confidence=float(means[label]), time=time, alarm=self._alarm(label, time))
 
@@ -191,6 +194,11 @@ class Decider:
             return False
         self._alarmed[label] = time
         return True
+
+
+def _runs(values: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """Return where each run of equal values begins and ends."""
+    return pairwise(sorted({0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)}))
 
 
 def _answered(probabilities: Floats) -> NDArray[np.bool_]:

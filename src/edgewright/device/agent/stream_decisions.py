@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.prediction.decision import Decider
+from edgewright.core.prediction.decision import Decider, Decision
 from edgewright.core.state_machine.guards import Value
 from edgewright.device.agent.packages import Answered, Answerer
 from edgewright.monitor.sensor_health import Health
@@ -85,18 +85,21 @@ class ScaleWatch:
         if not odd.any() and not self._told.any():
             self._row[:] = 0
             return []
+        # The number of odd samples in a row up to each one, by the last that was not odd.
+        at = np.arange(len(odd))[:, None]
+        calm = np.maximum.accumulate(np.where(odd, -1, at), axis=0)
+        rows = np.vstack([self._row, at - calm + np.where(calm < 0, self._row, 0)])
+        begins, ends = rows[1:] == _WINDOWS, (rows[1:] == 0) & (rows[:-1] >= _WINDOWS)
+        self._row, self._told = rows[-1], rows[-1] >= _WINDOWS
         changes: list[Health] = []
-        for index, time in enumerate(times):
-            self._row = np.where(odd[index], self._row + 1, 0)
-            begins = (self._row >= _WINDOWS) & ~self._told
-            for channel in np.flatnonzero(begins).tolist():
-                begun = self._unit_notice(channel, float(size[index, channel]), time)
-                changes.append(begun)
-            self._told |= begins
-            for channel in np.flatnonzero(self._told & ~odd[index]).tolist():
+        for index in np.flatnonzero((begins | ends).any(1)).tolist():
+            changes += [
+                self._unit_notice(channel, float(size[index, channel]), times[index])
+                for channel in np.flatnonzero(begins[index]).tolist()
+            ]
+            for channel in np.flatnonzero(ends[index]).tolist():
                 name = self._names[channel]
-                changes.append(Health(time=time, kind="well", text=f"well: {name} after unit", channel=name))
-            self._told &= odd[index]
+                changes.append(Health(time=times[index], kind="well", text=f"well: {name} after unit", channel=name))
         return changes
 
     def _unit_notice(self, channel: int, size: float, time: float) -> Health:
@@ -227,21 +230,30 @@ class DecisionStream:
         outside = np.array([bool(columns) for columns in answered.answers.out_of_range])
         well = cut.healthy & ~outside & ~answered.answers.missing
         health = self._range.look(answered.answers.out_of_range, times) + self._scale.look(cut.samples, times)
+        if cut.gap:
+            self.gap()
+            self.tally.gaps += 1
+        # Rules see what is decided after each sample; without them all samples are decided at once.
+        decisions = (
+            {}
+            if self._ruled or self._decider is None
+            else self._decider.push_all(np.where(well[:, None], answered.answers.probabilities, np.nan), times)
+        )
         seen: list[StreamAnswer] = []
         summaries = []
-        self.tally.gaps += cut.gap
         start = 0
-        for index, time in enumerate(times):
+        while start < len(times):
             if math.isnan(self.tally.begin):
-                self.tally.begin = time
-            if time - self.tally.begin >= self._summary:
-                self._count(answered, well, start, index)
-                start = index
-                summaries.append((time, self.tally.detail(time)))
-            answer = self._answer_at(answered, index, time, bool(well[index]))
-            if answer is not None:
-                seen.append(answer)
-        self._count(answered, well, start, len(times))
+                self.tally.begin = times[start]
+            late = np.flatnonzero(cut.times[start:] - self.tally.begin >= self._summary)
+            end = start + int(late[0]) if len(late) else len(times)
+            for index in range(start, end) if self._ruled else [at for at in decisions if start <= at < end]:
+                decision = self._next(answered, index, well) if self._ruled else decisions[index]
+                seen.append(self._answer(answered, index, bool(well[index]), decision))
+            self._count(answered, well, start, end)
+            if end < len(times):
+                summaries.append((times[end], self.tally.detail(times[end])))
+            start = end
         return seen, health, summaries
 
     @property
@@ -254,23 +266,21 @@ class DecisionStream:
         if self._decider is not None:
             self._decider.gap()
 
-    def _answer_at(self, answered: Answered, index: int, time: float, well: bool) -> StreamAnswer | None:
-        if answered.cut.gap and index == 0:
-            self.gap()
-        decision = None
-        if self._decider is not None:
-            if well:
-                decision = self._decider.push(answered.answers.probabilities[index], time)
-            else:
-                # A sensor that is not well decides nothing, and nothing is averaged over what it said.
-                self._decider.gap()
-        if decision is None and not self._ruled:
+    def _next(self, answered: Answered, index: int, well: NDArray[np.bool_]) -> Decision | None:
+        if self._decider is None:
             return None
+        if well[index]:
+            return self._decider.push(answered.answers.probabilities[index], float(answered.cut.times[index]))
+        # A sensor that is not well decides nothing, and nothing is averaged over what it said.
+        self._decider.gap()
+        return None
+
+    def _answer(self, answered: Answered, index: int, well: bool, decision: Decision | None) -> StreamAnswer:
         alarm = decision is not None and decision.alarm
         self.tally.alarms += alarm
         sure = well and not bool(answered.answers.unsure[index])
         return StreamAnswer(
-            time=time,
+            time=float(answered.cut.times[index]),
             names=self._names(answered, index, well, sure) if self._ruled else {},
             sure=sure,
             decided=self._labels[decision.label] if decision else "",

@@ -123,7 +123,7 @@ def decisions(tape: Tape, spec: DecisionSpec, labels: Sequence[str]) -> list[Dec
     for index, (probabilities, times) in enumerate(tape.pieces):
         if index:
             decider.gap()
-        result += decider.push_all(probabilities, times.tolist())
+        result += decider.push_all(probabilities, times.tolist()).values()
     return result
 
 
@@ -135,7 +135,7 @@ def alarms_of(decisions: Sequence[Decision], spec: DecisionSpec, labels: Sequenc
     sure = np.eye(len(labels), dtype=np.float32)[np.array([decision.label for decision in decisions], np.int64)]
     decider = Decider(DecisionSpec(alarms=spec.alarms, refractory=spec.refractory), labels)
     alarms = decider.push_all(sure, [decision.time for decision in decisions])
-    return [(labels[decision.label], decision.time) for decision in alarms if decision.alarm]
+    return [(labels[decision.label], decision.time) for decision in alarms.values() if decision.alarm]
 
 
 def evaluated(tapes: Sequence[Tape], spec: DecisionSpec, labels: Sequence[str], tolerance: float) -> GridScore:
