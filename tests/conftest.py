@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cli_runner import Cli
 from compiler_cache import share_compiled
@@ -31,6 +32,9 @@ WIDTH = 100
 os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
 # The compiler for WebAssembly makes parts of its library once; tests have caches of their own, and share these.
 os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"edgewright-zig-{os.getuid()}"))
+# A machine under load is as right as another: how long an example takes fails no test.
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -90,7 +90,7 @@ def _round(operation: Any, once: Callable[[Any], None], number: int) -> None:  #
     import schemathesis
 
     quiet = settings(
-        max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=EXAMPLES, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):

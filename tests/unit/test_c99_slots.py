@@ -78,7 +78,7 @@ def test_c_finds_the_slots_of_python_in_any_text(tmp_path_factory: pytest.TempPa
     understanding = Understanding(*example())
     some = st.characters(exclude_categories=["Cs"])
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
     @given(st.text(some, min_size=1, max_size=60), st.sampled_from(DAYS), st.integers(0, 2))
     def compared(text: str, today: date | None, intent: int) -> None:
         text = compose(text)[:LONGEST]

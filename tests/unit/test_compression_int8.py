@@ -122,7 +122,7 @@ def test_the_same_input_gives_the_same_bytes(rows: Graph) -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_grid_covers_its_range_and_holds_zero(low: float, width: float) -> None:
     quantisation = grid(low, low + width)
     assert -128 <= quantisation.zero <= 127 and quantisation.scale > 0
@@ -134,7 +134,7 @@ def test_a_grid_covers_its_range_and_holds_zero(low: float, width: float) -> Non
 
 
 @given(st.integers(1, 6), st.integers(1, 30), st.floats(1e-12, 1e3), st.floats(0, 1e3), st.integers(0, 2**20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rounded_weights_are_within_half_a_step(
     channels: int, inputs: int, size: float, bias: float, seed: int
 ) -> None:

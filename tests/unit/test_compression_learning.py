@@ -109,7 +109,7 @@ def test_leaving_out_units_that_say_nothing_changes_no_answer(windows: NetworkCl
 
 @pytest.mark.slow
 @given(st.floats(0.05, 0.8))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_structured_pruning_reaches_its_share(share: float) -> None:
     model = NetworkClassifier(({"kind": "dense", "units": 24},), epochs=1).fit(X, Y)
     small = prune.structured(model, share)
@@ -154,7 +154,7 @@ def test_zeros_stay_zero_while_the_rest_learns(windows: NetworkClassifier) -> No
 
 
 @given(st.floats(-50, 0), st.floats(0.01, 50), st.integers(0, 2**20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_fake_rounding_is_that_of_the_device(low: float, high: float, seed: int) -> None:
     quantisation = grid(low, high)
     values = (np.random.default_rng(seed).standard_normal(64) * 30).astype(np.float32)
@@ -246,7 +246,7 @@ def test_two_classes_and_numbers_can_be_taught() -> None:
 
 
 @given(st.floats(1.0, 10.0), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_softened_probabilities_keep_their_order(heat: float, seed: int) -> None:
     given_ones = np.random.default_rng(seed).dirichlet(np.ones(4), 5).astype(np.float32)
     soft = softened(given_ones, heat)
@@ -256,7 +256,7 @@ def test_softened_probabilities_keep_their_order(heat: float, seed: int) -> None
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_front_is_what_nobody_beats(points: list[tuple[int, int, int]]) -> None:
     marks = front(points)
     assert any(marks)

@@ -188,7 +188,7 @@ _KEYS = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.one_of(_TEXT, _TEXT.map(lambda rest: "a,b,c\n" + rest)), keys=_KEYS)
 def test_any_text_is_data_or_a_clear_error(tmp_path: Path, text: str, keys: dict[str, object]) -> None:
     file = tmp_path / "any.csv"

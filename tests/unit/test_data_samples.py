@@ -108,7 +108,7 @@ def test_a_set_without_target_is_refused() -> None:
         cut(_set(Recording(name="r", values=np.zeros((3, 2), dtype=np.float32))), None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     target=st.lists(st.sampled_from(["x", "y", ""]), min_size=2, max_size=40),
     samples=st.integers(1, 6),

@@ -85,7 +85,7 @@ def test_bad_wav_files(data: bytes, message: str) -> None:
     assert message in str(caught.value)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.binary(max_size=60), st.integers(0, 60))
 def test_any_bytes_are_sound_or_a_clear_error(tail: bytes, cut: int) -> None:
     for data in (b"RIFF\0\0\0\0WAVE" + tail, _wav([1, 2, 3])[:cut] + tail):

@@ -157,7 +157,7 @@ def test_a_million_rows_split_in_time() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_sides_are_disjoint_and_apart(data: st.DataObject) -> None:
     count = data.draw(st.integers(4, 60))

@@ -123,7 +123,7 @@ some = st.one_of(st.text(), st.lists(st.sampled_from([*ODD, *"*/\\?@"]), max_siz
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(some)
 @example("???/")
 @example("a*\\")
@@ -142,7 +142,7 @@ def test_text_in_comments_and_strings_compiles_and_strings_keep_their_bytes(tmp_
     need("gcc", "g++")
     texts: list[str] = [text for text in ODD if text != "\ud800"]
 
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck))
     @given(st.one_of(st.text(st.characters(exclude_categories=["Cs"])), some.filter(lambda t: "\ud800" not in t)))
     def collected(text: str) -> None:
         texts.append(text)

@@ -60,7 +60,7 @@ def test_words(got: str, expected: str) -> None:
     assert got == expected
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_number_is_short(value: float) -> None:
     assert 0 < len(formatting.number(value)) <= 10

@@ -117,7 +117,7 @@ def test_the_count_goes_on_over_its_overflow_and_begins_anew_with_the_sender() -
     assert [again(n) for n in (5000, 5001, 0, 1)] == [5000, 5001, 0, 1]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False))
 def test_fuzzed_bytes_never_break_the_decoder(random: object) -> None:
     rng = np.random.default_rng(abs(hash(str(random))) % 2**32)

@@ -276,7 +276,7 @@ _KEYS = st.sampled_from(["name", "data", "window", "split", "stages", "training"
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(_KEYS, _VALUES | st.dictionaries(_KEYS, _VALUES, max_size=2), max_size=4))
 def test_any_table_is_converted_or_refused_in_one_line(table: dict[str, object]) -> None:
     try:

@@ -213,7 +213,7 @@ def nearest(x: Fraction) -> int:
 
 
 @given(st.floats(2.0**-31, 2.0**20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_multiplier_holds_31_bits_of_its_factor(real: float) -> None:
     multiplier, shift = quantise_multiplier(real)
     assert 2**30 <= int(multiplier[0]) < 2**31
@@ -228,20 +228,20 @@ def test_multipliers_at_the_ends() -> None:
 
 
 @given(INT32, INT32)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_high_product_rounds_halves_up(a: int, b: int) -> None:
     exact = Fraction(a * b, 2**31) + Fraction(1, 2)
     assert int(high_product(a, b)) == min(exact.numerator // exact.denominator, 2**31 - 1)
 
 
 @given(INT32, st.integers(0, 31))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_division_by_a_power_rounds_halves_away_from_zero(x: int, exponent: int) -> None:
     assert int(divide_by_power(x, exponent)) == nearest(Fraction(x, 2**exponent))
 
 
 @given(st.integers(-(2**24), 2**24), st.floats(1e-6, 4.0))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_rounding_twice_is_within_one_of_the_real_number(x: int, real: float) -> None:
     multiplier, shift = quantise_multiplier(real)
     assert abs(int(twice(x, multiplier, shift)[0]) - Fraction(real) * x) <= 1
@@ -253,7 +253,7 @@ def test_rounding_twice_is_within_one_of_the_real_number(x: int, real: float) ->
     st.integers(0, 2**22),
     st.integers(-128, 127),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example(0.009, 0, 1500, 0)
 def test_rounding_once_equals_float64_for_every_sum(real: float, start: int, width: int, zero: int) -> None:
     minimum, maximum = start, start + width

@@ -102,7 +102,7 @@ _FORMS = (NumberForm(), NumberForm(","), NumberForm(",", "."), NumberForm(".", "
           NumberForm(",", "'"), NumberForm(unit="°C"), NumberForm(",", unit="°C"))  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_fast_way_reads_what_the_exact_way_reads(data: st.DataObject) -> None:
     forms = data.draw(st.lists(st.sampled_from(_FORMS), min_size=3, max_size=3))
@@ -161,7 +161,6 @@ def test_a_preview_decides_for_each_column_what_it_holds(tmp_path: Path) -> None
     assert preview.top.assumptions(["temp"]) == "a semicolon between cells, °C behind each number (temp)"
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine under load
 @given(st.lists(st.floats(-1e7, 1e7), min_size=3), st.sampled_from([",.", ".,", ".'", ", "]))
 def test_what_a_spreadsheet_writes_is_read_back(values: list[float], signs: str) -> None:
     cells = [f"{value:,.2f}".translate(str.maketrans(",.", signs[::-1])) for value in values]

@@ -146,7 +146,7 @@ def test_a_file_that_is_not_there_or_no_text_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=80))
 def test_arbitrary_text_is_refused_with_one_line(text: str) -> None:
     with contextlib.suppress(EdgewrightError):
@@ -169,7 +169,7 @@ VALUES = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(st.builds("{}={}".format, KEYS, VALUES), st.text(max_size=20)), max_size=3))
 def test_arbitrary_changes_are_taken_or_refused_with_one_line(changes: list[str]) -> None:
     try:

@@ -100,7 +100,7 @@ VALUES = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES, st.lists(st.floats(width=32), min_size=1, max_size=4))
 def test_what_is_packed_comes_back(value: object, numbers: list[float]) -> None:
     arrays: Arrays = {}

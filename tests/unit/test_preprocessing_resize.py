@@ -16,7 +16,7 @@ SIDES = st.integers(1, 40)
 
 
 @given(before=SIDES, after=SIDES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_weights_are_whole_shares_that_add_up(before: int, after: int) -> None:
     places, weights = _taps(before, after)
     assert places.shape == weights.shape == (len(places), after)

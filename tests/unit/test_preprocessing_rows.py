@@ -100,7 +100,7 @@ def test_clip_limits_what_training_did_not_see() -> None:
         unfitted(scale.STAGE, {"clip": [1.0, 1.0]}, names=("a",))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3), st.integers(0, 2**32 - 1))
 def test_minmax_stays_between_0_and_1(level: float, spread: float, seed: int) -> None:
     X = (level + spread * np.random.default_rng(seed).normal(size=(30, 2))).astype(np.float32)

@@ -236,7 +236,7 @@ def test_a_program_tells_how_its_latency_came_about() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(["cortex-m4", "phone-arm64", "x86-64", "fpga-hls"]), *[st.integers(0, 10**9)] * 4)
 def test_bars_hold_the_figure(name: str, weights: int, values: int, floats: int, ints: int) -> None:
     record = estimate(load_profile(name), system(name, weights, values, floats, ints))

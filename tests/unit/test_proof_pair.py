@@ -165,7 +165,7 @@ def test_missing_values_equal_each_other_and_no_number() -> None:
     assert pair(stages, other).verdict == "broken"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, N - 1), st.integers(0, 4), st.floats(1e-4, 1e3))
 def test_the_verdict_does_not_depend_on_the_order(row: int, column: int, amount: float) -> None:
     stages = base()

@@ -124,7 +124,7 @@ def test_a_shape_larger_than_the_data_is_refused_before_memory_is_taken() -> Non
 @pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, len(_BYTES) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 @example([(0, 0xFF)])
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_changed_bytes_give_a_graph_or_an_input_error(changes: list[tuple[int, int]]) -> None:
     data = bytearray(_BYTES)
     for at, byte in changes:

@@ -54,7 +54,7 @@ def test_the_same_parts_give_the_same_bytes_and_any_tool_opens_them() -> None:
 
 @pytest.mark.slow
 @given(st.integers(0, len(_BYTES) - 1), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_changed_byte_is_refused(at: int, change: int) -> None:
     data = bytearray(_BYTES)
     data[at] ^= change
@@ -63,7 +63,7 @@ def test_any_changed_byte_is_refused(at: int, change: int) -> None:
 
 
 @given(st.integers(0, len(_BYTES) - 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_cut_is_refused(length: int) -> None:
     with pytest.raises(InputError):
         parse_package(_BYTES[:length], "p.edge")
@@ -159,7 +159,7 @@ def test_windows_and_regression_fit_too(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=160))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_as_an_array_are_read_or_refused(data: bytes) -> None:
     good = to_npy(numbers(2, 3))
     for candidate in (data, good[:10] + data + good[10 + len(data) :], good[: len(data)]):

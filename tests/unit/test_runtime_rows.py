@@ -214,7 +214,7 @@ _CELL = st.one_of(
     st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(_CELL, min_size=width, max_size=width), min_size=1)),
     st.sampled_from([",", ";", "\t"]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_fast_way_agrees_with_the_exact_one(table: list[list[str]], delimiter: str) -> None:
     data = "".join(delimiter.join(row) + "\n" for row in table[:8]).encode()
     names = ("a", "b", "c")[: len(table[0])]
@@ -242,7 +242,7 @@ def test_clean_numbers_take_the_fast_way() -> None:
 
 @pytest.mark.slow
 @given(st.one_of(st.binary(max_size=200), st.text(alphabet='ab1.,;\t"\n\r- eE?NA', max_size=60).map(str.encode)))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     source = io.TextIOWrapper(io.BytesIO(data))
     try:

@@ -48,7 +48,7 @@ def test_another_number_of_channels_is_refused() -> None:
     st.lists(st.integers(0, 12), max_size=12),
     st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_stream_gives_the_same_windows_however_it_arrives(
     samples: int, step: int, pieces: list[int], fill: bool
 ) -> None:

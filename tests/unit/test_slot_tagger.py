@@ -92,7 +92,7 @@ def test_pruning_keeps_within_its_bytes() -> None:
 
 
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_viterbi_finds_the_best_of_all_paths(length: int, labels: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     scores, moves = random.integers(-99, 100, (length, labels)), random.integers(-99, 100, (labels, labels))

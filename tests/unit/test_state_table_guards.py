@@ -96,7 +96,7 @@ def test_what_is_no_guard_is_refused_where_it_is_wrong(text: str, message: str) 
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="ab()<>=!& '\"`.,-10ndortae", max_size=40))
 def test_any_text_is_a_guard_or_is_refused(text: str) -> None:
     try:

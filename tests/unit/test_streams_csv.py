@@ -203,7 +203,7 @@ def test_times_are_dates_epochs_or_counters() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 60))
 def test_rows_do_not_depend_on_how_bytes_are_cut(cuts: list[int], rows: int) -> None:
     text = b"t_ms,seq,a,b\r\n" + b"".join(b"%d,%d,%d.5,%d\r\n" % (20 * i, i, i, -i) for i in range(rows))

@@ -40,7 +40,7 @@ _VALUES = st.recursive(
 
 @pytest.mark.slow
 @given(st.dictionaries(st.text(), _VALUES, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_is_written_is_read_back(table: Table) -> None:
     assert tomllib.loads(toml_text(table)) == table
 

@@ -284,7 +284,7 @@ def streams(draw: st.DrawFn) -> Stream:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(streams(), st.sampled_from([0.0, 0.2]))
 def test_packet_boundaries_change_nothing(stream: Stream, wait: float) -> None:
     values, time, count, cuts = stream
@@ -299,7 +299,7 @@ def test_packet_boundaries_change_nothing(stream: Stream, wait: float) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(streams())
 def test_time_rises_and_a_stretch_keeps_about_to_the_rate(stream: Stream) -> None:
     values, time, count, _ = stream

@@ -69,7 +69,7 @@ figure = st.floats(0, 5) | st.just(math.nan) | st.just(math.inf)
 optional = st.none() | st.floats(0, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(figure, optional, st.none() | figure, optional), max_size=25), st.integers(0, 12))
 def test_live_and_stored_agree(rows: list[tuple[float, float | None, float | None, float | None]], k: int) -> None:
     history = tuple(

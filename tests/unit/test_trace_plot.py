@@ -44,7 +44,7 @@ def test_nothing_finite_nothing_drawn() -> None:
     assert plot([], width=30, height=5, unicode=True) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.floats(-1e9, 1e9) | st.just(math.nan) | st.just(math.inf), min_size=1, max_size=40),
     st.integers(24, 120),

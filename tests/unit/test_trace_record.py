@@ -74,7 +74,7 @@ def test_absent_file(tmp_path: Path) -> None:
 CONTENT = trace_bytes(example.trace(3))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, len(CONTENT) - 2))
 def test_cut_off_anywhere(length: int) -> None:
     with pytest.raises(InputError):

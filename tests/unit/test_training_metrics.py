@@ -16,7 +16,7 @@ from edgewright.training.losses import temperature
 
 @pytest.mark.slow
 @given(st.integers(2, 6), st.integers(1, 60), st.integers(0, 2**20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_scores_equal_scikit_learn(classes: int, samples: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth, answer = rng.integers(0, classes, samples), rng.integers(0, classes, samples)

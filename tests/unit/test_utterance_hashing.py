@@ -51,7 +51,7 @@ def slow_rows(text: str, characters: tuple[int, ...], words: tuple[int, ...], ro
 
 @pytest.mark.slow
 @given(LETTERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_rows_are_those_of_the_slow_way(text: str) -> None:
     hashed = rows_of(normalised(text), (2, 3, 4), (1, 2), 7919)
     assert hashed.tolist() == slow_rows(normalised(text), (2, 3, 4), (1, 2), 7919)
@@ -59,7 +59,7 @@ def test_rows_are_those_of_the_slow_way(text: str) -> None:
 
 
 @given(LETTERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_normalising_twice_changes_nothing_and_leaves_single_spaces(text: str) -> None:
     once = normalised(text)
     assert normalised(once) == once
@@ -69,7 +69,7 @@ def test_normalising_twice_changes_nothing_and_leaves_single_spaces(text: str) -
 
 @pytest.mark.slow
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x24F), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_composed_and_decomposed_latin_are_one(text: str) -> None:
     composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
     assert normalised(composed) == normalised(decomposed)
