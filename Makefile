@@ -148,6 +148,7 @@ bench-start: install
 
 bench-stream: install
 	$(BIN)/python -m benchmarks.stream
+	$(BIN)/python -m benchmarks.device.rows
 
 bench-compress: install
 	$(BIN)/python -m benchmarks.compress
