@@ -1,4 +1,4 @@
-"""`python -m benchmarks.device.rows [ROWS]`: single rows a CPU-second, with store, alarms and drift; memory as rows grow."""
+"""`python -m benchmarks.device.rows [ROWS]`: single rows a CPU-second with store, alarms and drift; memory by rows."""
 
 from __future__ import annotations
 
