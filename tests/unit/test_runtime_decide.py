@@ -137,7 +137,8 @@ def test_many_answers_at_once_are_decided_as_one_after_the_other(
     one, all_ = Decider(spec, LABELS), Decider(spec, LABELS)
     pushed = [(at, decision) for at, time in enumerate(times) if (decision := one.push(answers[at], time))]
     parts = [slice(*edges) for edges in pairwise((0, *sorted(cuts), 30))]
-    together = [(part.start + at, new) for part in parts for at, new in all_.push_all(answers[part], times[part]).items()]
+    changes = [(part.start, all_.push_all(answers[part], times[part])) for part in parts]
+    together = [(start + at, new) for start, part in changes for at, new in part.items()]
     assert together == pushed
     np.testing.assert_array_equal(all_.means, one.means)
     assert all_.decided == one.decided
