@@ -30,6 +30,8 @@ CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "train
 WIDTH = 100
 # Tests neither wait for a compiler nor answer with what they find in somebody's cache; those of it ask for it.
 os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
+# Nor do they use the models that somebody registered on this machine; a test's own lie in the folder that it works in.
+os.environ["EDGEWRIGHT_MODELS"] = "models-of-tests"
 # The compiler for WebAssembly makes parts of its library once; tests have caches of their own, and share these.
 os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"edgewright-zig-{os.getuid()}"))
 # A machine under load is as right as another: how long an example takes fails no test.

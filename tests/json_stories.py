@@ -192,6 +192,12 @@ def _language(folder: Path) -> None:
     )
 
 
+def _glove(folder: Path) -> None:
+    from own_model_files import glove
+
+    glove(folder / "glove.txt")
+
+
 def _pair(folder: Path) -> None:
     from media_encoders import pictures, word_pair
 
@@ -421,6 +427,15 @@ STORIES = {
         slow=True,
     ),
     "zero_shot": Story("language zero-shot shelf --labels labels.toml --encoder pair", _pair, figures=False, slow=True),
+    "own_models": Story(
+        """
+        models add glove.txt --licence PDDL-1.0
+        models list
+        models show glove
+        models remove glove
+        """,
+        _glove,
+    ),
     "denoise": Story(
         """
         denoise train voices --noise white --epochs 2 --set hop=4 --set blocks=2 --windows 24 --out v.denoiser

@@ -33,6 +33,7 @@ CONTRACTS = {
     "features": "tests/contracts/test_stages.py",
     "jobs/steps": "tests/contracts/test_steps.py",
     "language/labelling/suggesters": "tests/contracts/test_suggesters.py",
+    "language/own_models": "tests/contracts/test_own_model_kinds.py",
     "language/synthesis/methods": "tests/contracts/test_synthesis.py",
     "models/nn": "tests/contracts/test_layers.py",
     "monitor/detectors": "tests/contracts/test_detectors.py",

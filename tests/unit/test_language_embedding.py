@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.language.embedding import load
-from edgewright.language.embedding.bert import read_safetensors
 from edgewright.language.embedding.load import graph_of
+from edgewright.language.embedding.safetensors import read_safetensors
 from edgewright.schema.errors import InputError
 
 WIDTH, HEADS, INNER = 8, 2, 12

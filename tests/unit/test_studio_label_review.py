@@ -7,6 +7,7 @@ import re
 import sqlite3
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import pytest
 from PIL import Image
@@ -14,7 +15,9 @@ from PIL import Image
 from edgewright.language.labelling.audit import audited, draw
 from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
+from edgewright.language.own_models.registration import add_model
 from label_example import suggested, write_project
+from own_model_files import model2vec
 from studio_example import HOSTILE, Client, client
 
 AT = "/label/calls.labelling?as=ann"
@@ -63,6 +66,18 @@ def test_a_form_labels_and_goes_on(root: Path, studio: Client) -> None:
     assert reviews_of(root) == [(1, "lamp", "accepted"), (2, "", "typed")]
     with Project(root / "calls.labelling") as project:
         assert "drink" in project.classes()
+
+
+def test_suggestions_use_a_registered_encoder_and_say_so(
+    root: Path, studio: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEWRIGHT_MODELS", str(tmp_path / "models"))
+    assert "of your models" not in unquote_plus(studio.post(AT, data={"do": "suggest"}).headers["location"])
+    add_model(model2vec(tmp_path / "small"))
+    location = studio.post(AT, data={"do": "suggest"}).headers["location"]
+    assert "The suggestions use small of your models." in unquote_plus(location)
+    with Project(root / "calls.labelling") as project:
+        assert project.meta("vectors") == "text/small"
 
 
 def test_a_second_tab_is_told_and_overwrites_nothing(root: Path, studio: Client) -> None:

@@ -21,9 +21,11 @@ from click.shell_completion import CompletionItem
 
 from edgewright.cli.text import Cut, describe, fitted
 from edgewright.core.catalogue import names
+from edgewright.core.own_models import choose
 from edgewright.schema.errors import DONE, EdgewrightError
 
 _EACH = 10
+_USED = "edgewright.models"
 
 
 class Aside(str):
@@ -106,11 +108,42 @@ def _print(result: Result, view: Callable[[Any], Text] | None) -> None:
             text = describe(result.value) if view is None else view(result.value)
         print_text(text or ())
     elif result.value is not None:
-        document = msgspec.json.encode(result.value)
+        document = msgspec.json.encode(_with_models(result.value))
         sys.stdout.buffer.write((document if result.compact else msgspec.json.format(document, indent=1)) + b"\n")
         sys.stdout.buffer.flush()
     if result.failure is not None:
         raise result.failure
+
+
+def own_model(role: str, given: Path | None = None, *, name: str | None = None) -> Path | None:
+    """Return the model that was given, else one that the user registered; say and record which one that is.
+
+    Args:
+        role: what it is used as: 'text', 'picture' or 'sound'.
+        given: a path, or the name of a registered model.
+        name: name of the one that will do; the newest of the role by default.
+
+    Raises:
+        InputError: files of the registered model were changed or removed.
+    """
+    path, record = choose(role, given, name=name)
+    if record is not None:
+        print_ahead(f"uses the model {record.name} of your models")
+        used = click.get_current_context().meta.setdefault(_USED, {})
+        used[record.name] = {"name": record.name, "role": role, "sha256": record.sha256, "licence": record.licence}
+    return path
+
+
+def _with_models(value: object) -> object:
+    """Return a document with the registered models that the command used, in each of its records."""
+    context = click.get_current_context(silent=True)
+    if context is None or not (used := context.meta.get(_USED)):
+        return value
+    whole = msgspec.to_builtins(value, enc_hook=str)
+    for record in whole if isinstance(whole, list) else [whole]:
+        if isinstance(record, dict):
+            record["models"] = list(used.values())
+    return whole
 
 
 def print_text(text: Text) -> None:

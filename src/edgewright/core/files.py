@@ -189,6 +189,16 @@ def cache_folder(name: str, home: Path | None = None) -> Path:
     return folder / "edgewright" / name
 
 
+def data_folder(name: str) -> Path:
+    """Return the folder of a kind of the user's data: $EDGEWRIGHT_NAME, else `edgewright/NAME` in the data home.
+
+    The data home is $XDG_DATA_HOME, `~/.local/share` where that is not set.
+    """
+    if own := os.environ.get(f"EDGEWRIGHT_{name.upper()}"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "edgewright" / name
+
+
 def is_own(folder: Path) -> bool:
     """Return whether nobody else may have written what lies there: code is loaded from no other folder.
 

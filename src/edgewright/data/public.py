@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from edgewright.core import catalogue
+from edgewright.core.files import data_folder
 from edgewright.data.contract import Documented, Public, PublicSet, RemoteFile
 from edgewright.schema.data import DataSet, TextSet
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
@@ -41,11 +42,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 def cache_folder() -> Path:
     """Where downloads are kept: $EDGEWRIGHT_DATA, else `edgewright/data` in $XDG_DATA_HOME or ~/.local/share."""
-    own = os.environ.get("EDGEWRIGHT_DATA")
-    if own:
-        return Path(own).expanduser()
-    shared = os.environ.get("XDG_DATA_HOME")
-    return (Path(shared) if shared else Path.home() / ".local" / "share") / "edgewright" / "data"
+    return data_folder("data")
 
 
 def fetch(file: RemoteFile, folder: Path, *, progress: Progress | None = None, timeout: float = _TIMEOUT) -> Path:

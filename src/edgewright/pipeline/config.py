@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.own_models import choose
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind
 from edgewright.data.sources import csv, parquet
@@ -155,8 +156,8 @@ def with_backbone(model: ModelConfig, layers: bool) -> ModelConfig:
         return model
     if model.kind != "network":
         return model
-    file = Path(model.backbone)
-    table: dict[str, Any] = {"kind": "backbone", "file": model.backbone, **keys}
+    file = choose("backbone", Path(model.backbone)).path or Path(model.backbone)
+    table: dict[str, Any] = {"kind": "backbone", "file": str(file), **keys}
     if file.is_file():
         table["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
     pool = ({"kind": "global_average_pool"},) if keys.get("depth", 1.0) < 1.0 else ()

@@ -51,6 +51,7 @@ class Indexed(msgspec.Struct, frozen=True, kw_only=True):
         passages: their number.
         sentences: their number.
         encoder: name of the directory that made the vectors; '' without vectors.
+        encoder_sha256: SHA-256 of the encoder, where it is a registered model.
         dimensions: length of a vector; 0 without.
         media: 'picture' or 'sound' where the passages stand for such files and the vectors are theirs; '' for text.
     """
@@ -61,6 +62,7 @@ class Indexed(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str = ""
     dimensions: int = 0
     media: str = ""
+    encoder_sha256: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class FoundPassage(msgspec.Struct, frozen=True, kw_only=True):

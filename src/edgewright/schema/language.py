@@ -102,6 +102,7 @@ class HeadSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         encoder: name of its directory, for people.
+        encoder_sha256: SHA-256 of the encoder, where it is a registered model.
         dimensions: of its vectors.
         scale: of a step of the logits, with the temperature in it.
         threshold: logit in steps below which an utterance is out of scope.
@@ -111,6 +112,7 @@ class HeadSpec(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: int
     scale: float
     threshold: int
+    encoder_sha256: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class TaggerSpec(msgspec.Struct, frozen=True, kw_only=True):

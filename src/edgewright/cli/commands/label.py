@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from edgewright.cli.command import Result, Stream, argument, declare, json_line, option, print_ahead, wants_json
+from edgewright.cli.command import (
+    Result,
+    Stream,
+    argument,
+    declare,
+    json_line,
+    option,
+    own_model,
+    print_ahead,
+    wants_json,
+)
 from edgewright.cli.interrupt import loading
 from edgewright.cli.text import wrote
 from edgewright.core.formatting import plural
@@ -30,7 +40,9 @@ EXAMPLE = "suggest calls.csv --out calls.labelling --encoder all-MiniLM-L6-v2"
 
 PROJECT: Any = argument(metavar="PROJECT")
 ENCODER: Any = option(
-    metavar="DIR", help="Directory of an encoder of texts or pictures; without one, words or colours are counted."
+    metavar="DIR",
+    help="Directory of an encoder of texts or pictures, or the name of a model of yours (the newest by default); "
+    "without one, words or colours are counted.",
 )
 REVIEWER: Any = option(
     "--as", default=lambda: account("reviewer"), show_default=False, metavar="NAME",
@@ -38,24 +50,12 @@ REVIEWER: Any = option(
 )  # fmt: skip
 
 
-def encoder_of(project: Project, directory: Path | None) -> Encodes | None:
-    """Return the encoder of a directory, for what the project holds.
+def _encoder(project: Project, given: Path | None) -> Encodes | None:
+    """Return the encoder of a directory, else one that the user registered for what the project holds."""
+    from edgewright.language.labelling.vectors import ROLES, encoder_for
 
-    Raises:
-        InputError: no such encoder.
-    """
-    if directory is None:
-        return None
-    if project.kind != "pictures":
-        from edgewright.language.embedding import load
-
-        return load(directory)
-    from edgewright.language.documents.media_encoder import MediaEncoder
-
-    encoder = MediaEncoder(directory)
-    if encoder.kind != "picture":
-        raise InputError("an encoder of pictures", f"one of {encoder.kind}s", str(directory))
-    return encoder
+    role = ROLES.get(project.kind)
+    return encoder_for(project, own_model(role, given) if role else given)
 
 
 def plain(text: str, maximum: int = 400) -> str:
@@ -117,7 +117,7 @@ def suggest(
         with Project(path) as project:
             for name, line in named.items():
                 project.add_class(name, line)
-            used = encoder_of(project, encoder)
+            used = _encoder(project, encoder)
             suggestions = suggest(
                 project, encoder=used, by=by, minimum=minimum, count=count, seed=seed, ahead=print_ahead
             )
@@ -355,7 +355,7 @@ def errors(
         labels = labels_of(opened, human_only=not machine)
         items, classes = opened.items(), list(opened.classes())
         places = [k for k, item in enumerate(items) if item.id in labels]
-        vectors = vectors_of(opened, encoder_of(opened, encoder))
+        vectors = vectors_of(opened, _encoder(opened, encoder))
     targets = np.array([classes.index(labels[items[k].id][0]) for k in places], np.int64)
     people = np.unique([items[k].person for k in places], return_inverse=True)[1] if places else targets
     grouped = len(np.unique(people)) > 1

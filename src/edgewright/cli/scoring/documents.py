@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def _score(path: Path, request: ScoreRequest) -> Score:
+    from edgewright.cli.command import own_model
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.documents.scoring import read_questions, score_index
     from edgewright.language.embedding import load
@@ -23,7 +24,9 @@ def _score(path: Path, request: ScoreRequest) -> Score:
         raise InputError("questions with answers", "none", "--data", "Pass a CSV or JSON file with --data FILE")
     questions = read_questions(folder_of_set(request))
     with DocumentIndex(path) as index:
-        return score_index(index, questions, load(Path(request.encoder)) if request.encoder else None, request.data)
+        given = Path(request.encoder) if request.encoder else None
+        encoder = own_model("text", given, name=index.contents.encoder)
+        return score_index(index, questions, load(encoder) if encoder else None, request.data)
 
 
 SCORED = Scored("an index of documents", "sqlite", frozenset({"kind", "encoder"}), _score)

@@ -165,7 +165,8 @@ class _Writer:
         encoder = self._encoder
         contents = Indexed(documents=tuple(self._documents), passages=self._passages, sentences=self._sentences,
                        encoder=encoder.name if encoder else "",
-                       dimensions=encoder.dimensions if encoder else 0, media=media)  # fmt: skip
+                       dimensions=encoder.dimensions if encoder else 0, media=media,
+                       encoder_sha256=getattr(encoder, "sha256", "") or msgspec.UNSET)  # fmt: skip
         meta = Meta(contents=contents, sections=self._sections, sentence_words=self._words / max(self._sentences, 1),
                     passage_words=(self._words + self._titles) / max(self._passages, 1))  # fmt: skip
         record = {"format": INDEX_FORMAT, "version": str(INDEX_VERSION), "figures": msgspec.json.encode(meta).decode()}

@@ -19,8 +19,9 @@ from PIL import Image
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.input.pictures import opened
 from edgewright.core.input.riff import read_wav
+from edgewright.core.own_models import hash_of
 from edgewright.language.embedding.contract import Vectors, unit
-from edgewright.language.embedding.directory import Directory
+from edgewright.language.embedding.directory import PAIRED, look
 from edgewright.language.embedding.text import TextEncoder
 from edgewright.schema.errors import InputError
 
@@ -29,13 +30,12 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "picture": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm"),
     "sound": (".wav",),
 }
-_INPUTS: dict[str, Kind] = {"pixel_values": "picture", "input_values": "sound"}
+MEDIA_INPUTS: dict[str, Kind] = {"pixel_values": "picture", "input_values": "sound"}
 # Of exports with several outputs, the one that lies in the space of the text.
 _OUTPUTS = ("image_embeds", "audio_embeds", "embedding", "vector")
-_NAMES = ("vision_model.onnx", "audio_model.onnx", "model.onnx")
+MEDIA_GRAPHS = ("vision_model.onnx", "audio_model.onnx", "model.onnx")
 _DO = "Name a directory with vision_model.onnx or audio_model.onnx, such as an ONNX export of CLIP"
 _LARGEST = 256 << 20
-_TEXT_TOKENS = 77
 
 
 class _Preprocessing(msgspec.Struct, frozen=True):
@@ -68,22 +68,23 @@ class MediaEncoder:
     def __init__(self, directory: Path) -> None:
         if not directory.is_dir():
             raise InputError("the directory of an encoder", "no such directory", str(directory), _DO)
-        self._directory, self.name = directory, directory.resolve().name
-        model = _existing(directory, _NAMES)
+        self._directory, self.name, self.sha256 = directory, directory.resolve().name, hash_of(directory)
+        model = _existing(directory, MEDIA_GRAPHS)
         if model is None:
             raise InputError("a graph that encodes pictures or sounds", "none", str(directory), _DO)
         self._session = open_session(model, threads=1, where=str(model))
-        inputs = [port for port in self._session.get_inputs() if port.name in _INPUTS]
+        inputs = [port for port in self._session.get_inputs() if port.name in MEDIA_INPUTS]
         if len(inputs) != 1 or len(self._session.get_inputs()) != 1:
             got = ", ".join(port.name for port in self._session.get_inputs())
             raise InputError("a graph that takes pixel_values or input_values alone", got, str(model), _DO)
-        self._input, self.kind = inputs[0].name, _INPUTS[inputs[0].name]
+        self._input, self.kind = inputs[0].name, MEDIA_INPUTS[inputs[0].name]
         self._how = _preprocessing(directory / "preprocessor_config.json", inputs[0].shape)
         names = [port.name for port in self._session.get_outputs()]
         self._output = [next((name for name in _OUTPUTS if name in names), names[0])]
         self._text = _text(directory)
-        blank = self._ready(Image.new("RGB", (8, 8))) if self.kind == "picture" else self._wave(np.zeros(1600), 16_000)
-        self.dimensions = int(self._run(blank).shape[0])
+        blank = Image.new("RGB", (8, 8))
+        vector = self.encode_picture(blank) if self.kind == "picture" else self.encode_sound(np.zeros(1600), 16_000)
+        self.dimensions = len(vector)
         if self._text is not None and self._text.dimensions != self.dimensions:
             got = f"{self._text.dimensions} and {self.dimensions}"
             raise InputError("text and media in vectors of one length", got, str(directory))
@@ -119,8 +120,16 @@ class MediaEncoder:
             raise InputError(f"a {self.kind} that can be read", error.strerror or str(error), str(path)) from None
         if self.kind == "sound":
             sound = read_wav(content, str(path))
-            return self._run(self._wave(sound.values.mean(axis=1), sound.rate))
-        return self._run(opened(content, str(path), lambda picture: self._ready(picture.convert("RGB"))))
+            return self.encode_sound(sound.values.mean(axis=1), sound.rate)
+        return self.encode_picture(opened(content, str(path), lambda picture: picture.convert("RGB")))
+
+    def encode_picture(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Return the vector of a picture, shape (d,)."""
+        return self._run(self._ready(picture.convert("RGB")))
+
+    def encode_sound(self, samples: NDArray[Any], rate: int) -> NDArray[np.float32]:
+        """Return the vector of a sound, shape (d,), from samples of one channel at `rate` per second."""
+        return self._run(self._wave(samples, rate))
 
     def _run(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
@@ -171,13 +180,10 @@ def _existing(directory: Path, names: Sequence[str]) -> Path | None:
 
 
 def _text(directory: Path) -> TextEncoder | None:
-    model, tokenizer = _existing(directory, ("text_model.onnx",)), directory / "tokenizer.json"
-    if model is None or not tokenizer.is_file():
+    model = _existing(directory, PAIRED[:1])
+    if model is None or not (directory / "tokenizer.json").is_file():
         return None
-    layout = Directory(
-        path=directory, model=model, tokenizer=tokenizer, pooling="mean", longest=_TEXT_TOKENS, config=None
-    )
-    return TextEncoder(layout, model, model.stat().st_size)
+    return TextEncoder(look(directory), model, model.stat().st_size)
 
 
 def _preprocessing(path: Path, shape: Sequence[int | str | None]) -> _Preprocessing:

@@ -26,7 +26,7 @@ class _Folder:
     """
 
     def __init__(self, folder: Path, encoder: MediaEncoder) -> None:
-        self.name, self.dimensions = encoder.name, encoder.dimensions
+        self.name, self.dimensions, self.sha256 = encoder.name, encoder.dimensions, encoder.sha256
         self._folder, self._encoder = folder, encoder
         self._vectors: dict[str, Vectors] = {}
         self._notes: list[str] = []

@@ -21,6 +21,7 @@ class Remembering:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder, self._known = encoder, dict[str, Vectors]()
         self.name, self.dimensions, self.bytes = encoder.name, encoder.dimensions, encoder.bytes
+        self.sha256: str = getattr(encoder, "sha256", "")
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return the encoder's vectors, shape (n, dimensions); texts seen before are not encoded again."""

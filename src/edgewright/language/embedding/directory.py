@@ -7,12 +7,16 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from edgewright.language.embedding.safetensors import read_header
 from edgewright.schema.errors import InputError
 
 Pooling = Literal["mean", "cls", "max"]
 S = TypeVar("S")
 _DO = "Name the directory of a sentence encoder, with tokenizer.json and model.safetensors or model.onnx"
+CONFIGURATION = ("config.json", "sentence_bert_config.json", "1_Pooling/config.json")
 _LONGEST = 512
+# The encoder of text beside one of pictures or sounds, and the tokens that such read.
+PAIRED, PAIRED_TOKENS = ("text_model.onnx", "onnx/text_model.onnx"), 77
 
 
 class BertConfig(msgspec.Struct, frozen=True):
@@ -79,6 +83,7 @@ def look(path: Path) -> Directory:
     config = _read(path / "config.json", BertConfig, None)
     lengths = _read(path / "sentence_bert_config.json", _Lengths, _Lengths())
     longest = (lengths.max_seq_length if lengths else None) or (config.max_position_embeddings if config else _LONGEST)
+    longest = PAIRED_TOKENS if model.name == PAIRED[0] else longest
     modules = _read(path / "modules.json", list[_Module], [])
     known = ("Transformer", "Pooling", "Normalize")
     for module in modules or []:
@@ -88,8 +93,22 @@ def look(path: Path) -> Directory:
     return Directory(path, model, tokenizer, _pooling(path), max(8, min(longest, _LONGEST)), config)
 
 
+# Names of the table: of model2vec, and of the module StaticEmbedding of sentence-transformers.
+STATIC_TABLES = ("embeddings", "embedding.weight")
+
+
+def is_static(directory: Path) -> bool:
+    """Return whether a directory holds static embeddings.
+
+    Raises:
+        InputError: its weights are damaged.
+    """
+    path = directory / "model.safetensors"
+    return path.is_file() and bool({*STATIC_TABLES} & read_header(path)[0].keys())
+
+
 def _model(path: Path) -> Path:
-    for name in ("model.onnx", "onnx/model.onnx", "model.safetensors"):
+    for name in (*PAIRED, "model.onnx", "onnx/model.onnx", "model.safetensors"):
         candidate = path / name
         if candidate.is_file():
             return candidate

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from edgewright.core.files import write_atomic
 from edgewright.language.embedding.contract import Encoder
-from edgewright.language.embedding.directory import look
+from edgewright.language.embedding.directory import CONFIGURATION, is_static, look
+from edgewright.language.embedding.safetensors import read_safetensors
 from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 # A message of protocol buffers takes no more; weights of larger models lie in further files.
@@ -17,7 +18,9 @@ _LARGEST = (1 << 31) - 1
 
 
 def load(path: Path | str) -> Encoder:
-    """Return the encoder of a directory with `tokenizer.json` and `model.onnx` or `model.safetensors` (BERT type).
+    """Return the encoder of a directory with `tokenizer.json` and its weights.
+
+    Weights are `model.onnx`, `model.safetensors` (BERT type or static embeddings), or `text_model.onnx` of a pair.
 
     Args:
         path: path of the directory.
@@ -26,8 +29,13 @@ def load(path: Path | str) -> Encoder:
         InputError: no directory, no weights, or a model of another kind.
         MissingExtraError: tokenizers, ONNX Runtime or onnx is not installed.
     """
-    directory = look(Path(path))
+    static = is_static(Path(path))
     try:
+        if static:
+            from edgewright.language.embedding.static import StaticEncoder  # noqa: PLC0415 - needs extras
+
+            return StaticEncoder(Path(path))
+        directory = look(Path(path))
         from edgewright.language.embedding.text import TextEncoder  # noqa: PLC0415 - needs extras
     except ModuleNotFoundError as error:
         extra = "language" if error.name == "tokenizers" else "engines"
@@ -48,7 +56,7 @@ def graph_of(path: Path) -> bytes:
     """
     directory = look(path)
     try:
-        from edgewright.language.embedding.bert import bert_onnx, read_safetensors  # noqa: PLC0415 - needs extras
+        from edgewright.language.embedding.bert import bert_onnx  # noqa: PLC0415 - needs extras
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", f"{error.name}, which writes graphs,") from None
     if directory.config is None:
@@ -57,9 +65,6 @@ def graph_of(path: Path) -> bytes:
         raise InputError("weights of at most 2 GB", f"{directory.model.stat().st_size >> 20} MB", str(directory.model))
     model = bert_onnx(read_safetensors(directory.model), directory.config, directory.pooling, str(path))
     return bytes(model.SerializeToString())
-
-
-_ALSO = ("config.json", "sentence_bert_config.json", "1_Pooling/config.json")
 
 
 def write_int8(source: Path, out: Path) -> int:
@@ -84,7 +89,7 @@ def write_int8(source: Path, out: Path) -> int:
         small = _quantised(graph, Path(folder))
     try:
         out.mkdir(parents=True)
-        for name in _ALSO:
+        for name in CONFIGURATION:
             if (source / name).is_file():
                 (out / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(source / name, out / name)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.own_models import hash_of
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory, Pooling
 from edgewright.schema.errors import InputError
@@ -19,6 +20,33 @@ from edgewright.schema.errors import InputError
 _BATCH = 32
 # Characters of a text that are cut into tokens at all; the model reads fewer.
 _LONGEST = 20_000
+
+
+def open_tokenizer(path: Path, longest: int) -> Tokenizer:
+    """Return the tokeniser of a `tokenizer.json`, which cuts texts after `longest` tokens.
+
+    Raises:
+        InputError: another file, or none.
+    """
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - tokenizers raises plain exceptions
+        raise InputError("a tokenizer.json", str(error)[:200], str(path)) from None
+    tokenizer.enable_truncation(longest)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def clean(text: str) -> str:
+    """Return a text as tokenisers take it: not too long, without lone surrogates, which UTF-8 cannot write."""
+    return text[:_LONGEST].encode("utf-8", "replace").decode()
+
+
+def whole_words(tokenizer: Tokenizer) -> list[str]:
+    """Return whole words of a vocabulary in small letters, sorted."""
+    # SentencePiece marks the beginning of a word, WordPiece what is none.
+    plain = (token.removeprefix("\u2581") for token in tokenizer.get_vocab() if not token.startswith("##"))
+    return sorted({word for word in plain if len(word) > 1 and word.isalpha() and word == word.lower()})
 
 
 class TextEncoder:
@@ -34,16 +62,11 @@ class TextEncoder:
     """
 
     def __init__(self, directory: Directory, model: bytes | Path, size: int) -> None:
-        self.name, self.bytes = directory.path.resolve().name, size
+        self.name, self.bytes, self.sha256 = directory.path.resolve().name, size, hash_of(directory.path)
         self._pooling: Pooling = directory.pooling
         where = str(directory.path)
         self._session = open_session(model, threads=1, where=where)
-        try:
-            self._tokens = Tokenizer.from_file(str(directory.tokenizer))
-        except Exception as error:  # noqa: BLE001 - tokenizers raises plain exceptions
-            raise InputError("a tokenizer.json", str(error)[:200], str(directory.tokenizer)) from None
-        self._tokens.enable_truncation(directory.longest)
-        self._tokens.no_padding()
+        self._tokens = open_tokenizer(directory.tokenizer, directory.longest)
         names = [output.name for output in self._session.get_outputs()]
         # Exports of CLIP give a vector a text and further values; their order is the exporter's.
         self._output = ["text_embeds" if "text_embeds" in names else names[0]]
@@ -56,9 +79,7 @@ class TextEncoder:
         """Return unit vectors, shape (n, d)."""
         if not len(texts):
             return np.zeros((0, self.dimensions), np.float32)
-        # A lone surrogate cannot be written as UTF-8, and no tokeniser takes it.
-        clean = [text[:_LONGEST].encode("utf-8", "replace").decode() for text in texts]
-        tokens = [encoding.ids for encoding in self._tokens.encode_batch(clean)]
+        tokens = [encoding.ids for encoding in self._tokens.encode_batch([clean(text) for text in texts])]
         order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
         starts = range(0, len(order), _BATCH)
         vectors = np.concatenate([self._vectors([tokens[i] for i in order[at : at + _BATCH]]) for at in starts])
@@ -68,9 +89,7 @@ class TextEncoder:
 
     def words(self) -> list[str]:
         """Whole words of its vocabulary in small letters, sorted: what it knows of a language."""
-        # SentencePiece marks the beginning of a word, WordPiece what is none.
-        plain = (token.removeprefix("\u2581") for token in self._tokens.get_vocab() if not token.startswith("##"))
-        return sorted({word for word in plain if len(word) > 1 and word.isalpha() and word == word.lower()})
+        return whole_words(self._tokens)
 
     def _vectors(self, tokens: list[list[int]]) -> Vectors:
         longest = max(1, *(len(ids) for ids in tokens))

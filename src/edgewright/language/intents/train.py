@@ -306,7 +306,8 @@ def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[st
     arrays, evaluation, heat = _evaluated(parts, how, fit, logits, each=_few(parts), empty=False)
     scale = STEP / heat
     spec = HeadSpec(encoder=teacher.encoder.name, dimensions=teacher.encoder.dimensions, scale=scale,
-                    threshold=round(evaluation.threshold / scale))  # fmt: skip
+                    threshold=round(evaluation.threshold / scale),
+                    encoder_sha256=getattr(teacher.encoder, "sha256", "") or msgspec.UNSET)  # fmt: skip
     return TrainedHead(parts.intents, spec, arrays, evaluation, sum(array.nbytes for array in arrays.values()))
 
 

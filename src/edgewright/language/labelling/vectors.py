@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from edgewright.core.archive import read_file
 from edgewright.graph.stage import Context
+from edgewright.language.embedding import load
 from edgewright.language.embedding.contract import unit
 from edgewright.language.labelling.project import Item, Project
 from edgewright.nlp.utterance.head import Encodes
@@ -55,6 +56,28 @@ def vectors_of(project: Project, encoder: Encodes | None = None, ahead: Ahead = 
             project.execute("INSERT INTO vectors VALUES (?, ?)", (item.id, row.astype(np.float32).tobytes()))
         project.set_meta("vectors", way)
     return vectors
+
+
+ROLES = {"text": "text", "pictures": "picture"}
+"""Roles of the encoders that kinds of projects take."""
+
+
+def encoder_for(project: Project, directory: Path | None) -> Encodes | None:
+    """Return the encoder of a directory, for what the project holds; None without one.
+
+    Raises:
+        InputError: no such encoder.
+    """
+    if directory is None:
+        return None
+    if project.kind != "pictures":
+        return load(directory)
+    from edgewright.language.documents.media_encoder import MediaEncoder  # noqa: PLC0415 - of an extra
+
+    encoder = MediaEncoder(directory)
+    if encoder.kind != "picture":
+        raise InputError("an encoder of pictures", f"one of {encoder.kind}s", str(directory))
+    return encoder
 
 
 def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, ahead: Ahead) -> Floats:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from edgewright.core.own_models import Chosen, choose
 from edgewright.language.labelling.agreement import decided
 from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
@@ -212,9 +213,15 @@ def _machine(project: Project, review_request: _ReviewRequest, do: str) -> Respo
     if do == "draw":
         import_module("edgewright.language.labelling.audit").draw(project, _SAMPLE)
         return RedirectResponse(review_request.to(said=f"A sample of at most {_SAMPLE} is drawn."), 303)
-    suggestions = import_module("edgewright.language.labelling.suggestion_round").suggest(project)
+    vectors = import_module("edgewright.language.labelling.vectors")
+    role = vectors.ROLES.get(project.kind)
+    model, record = choose(role) if role else Chosen()
+    suggestions = import_module("edgewright.language.labelling.suggestion_round").suggest(
+        project, encoder=vectors.encoder_for(project, model)
+    )
+    uses = f" The suggestions use {record.name} of your models." if record else ""
     return RedirectResponse(
-        review_request.to(said=f"{suggestions.suggested} labels suggested, {suggestions.queued} next."), 303
+        review_request.to(said=f"{suggestions.suggested} labels suggested, {suggestions.queued} next.{uses}"), 303
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.command import Result, Stream, argument, declare, option, wants_json
+from edgewright.cli.command import Result, Stream, argument, declare, option, own_model, wants_json
 from edgewright.cli.export_files import OutOptions
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
@@ -89,14 +89,17 @@ def parse(
 
     An utterance that matches nothing the model knows is reported as out of scope, with the reason, and gets no intent.
     """
+    from edgewright.nlp.utterance.model_file import read_language
     from edgewright.nlp.utterance.parse import Understanding
 
     embedding = None
+    spec, arrays = read_language(model)
+    encoder = own_model("text", encoder, name=spec.head.encoder if spec.head else "")
     if encoder is not None:
         from edgewright.language.embedding import load
 
         embedding = load(encoder)
-    understanding = Understanding.load(model, embedding)
+    understanding = Understanding(spec, arrays, str(model), embedding)
     day = today.date() if today else date.today()
     lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
     for number, line in enumerate(lines, 1):
@@ -221,9 +224,11 @@ def index(
     if sum((bool(documents), pictures is not None, sounds is not None)) != 1:
         raise InputError("documents, --pictures or --sounds", "none" if not documents else "more than one of them")
     folder = pictures or sounds
+    encoder = own_model("text" if folder is None else "picture" if pictures else "sound", encoder)
     if folder is not None:
         if encoder is None:
-            raise InputError("an --encoder of pictures or sounds", "none", "--encoder")
+            raise InputError("an --encoder of pictures or sounds", "none", "--encoder",
+                             "Pass the directory of one, or register it: edgewright models add DIR")  # fmt: skip
         with loading():
             from edgewright.language.documents.media_encoder import MediaEncoder
             from edgewright.language.documents.media_index import write_media_index

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import DONE, CheckFailedError, EdgewrightError, InputError
 
@@ -47,6 +47,8 @@ def command(
     if like is None:
         check(question)
     with DocumentIndex(index) as opened:
+        # Of a registered model, the one that the index was built with.
+        encoder = own_model("text", encoder, name=opened.contents.encoder)
         if like is not None or (opened.contents.media and encoder is not None):
             yield _nearest(opened, question, like, encoder, top)
             return DONE
@@ -79,19 +81,19 @@ def _nearest(index: DocumentIndex, question: str, like: Path | None, directory: 
         InputError: an index of documents, no encoder or another one, or a file that cannot be read.
     """
     answer = index.contents
-    if not answer.media:
-        raise InputError("an index of pictures or sounds", "one of documents", str(index.path))
+    if not answer.encoder:
+        raise InputError("an index with vectors of an encoder of pictures or sounds", "one of documents by words alone",
+                         str(index.path), "Build it with such an --encoder")  # fmt: skip
     if directory is None:
         raise InputError(f"the --encoder of the index, {answer.encoder!r}", "none", "--encoder")
     if like is not None and question:
         raise InputError("a question or --like", "both", "--like")
     with loading():
+        from edgewright.language.documents.hybrid import check_encoder
         from edgewright.language.documents.media_encoder import MediaEncoder
 
         encoder = MediaEncoder(directory)
-    if (encoder.name, encoder.dimensions, encoder.kind) != (answer.encoder, answer.dimensions, answer.media):
-        got = f"{encoder.name!r} of {encoder.kind}s"
-        raise InputError(f"the index's encoder, {answer.encoder!r} of {answer.media}s", got, str(directory))
+    check_encoder(index, encoder, directory)
     vector = encoder.encode([question])[0] if like is None else encoder.encode_file(like)
     hits = index.nearest(vector, top)
     lines = [

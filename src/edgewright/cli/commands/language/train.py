@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.command import Result, argument, declare, option, wants_json
+from edgewright.cli.command import Result, argument, declare, option, own_model, wants_json
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
 from edgewright.schema.errors import InputError
@@ -34,7 +34,11 @@ def command(
         ),
     ),
     slots: bool = option(help="Train a tagger for the slots that the utterances mark."),
-    teacher: Path | None = option(metavar="DIR", help="Directory of a sentence encoder."),
+    teacher: Path | None = option(
+        metavar="DIR",
+        help="Directory of a sentence encoder, or the name of a model of yours. [default: with --for gateway or "
+        "--unlabelled your newest]",
+    ),
     unlabelled: Path | None = option(metavar="FILE", help="File with one text per line, for the teacher."),
     form: str = option(
         "--for",
@@ -66,6 +70,8 @@ def command(
     With --teacher, the model also learns from a linear classifier on that encoder's vectors, on new sentences and texts
     without labels: ten utterances per intent then give good results.
     """
+    if form == "gateway" or unlabelled or teacher:
+        teacher = own_model("text", teacher)
     _check(out, force, form, teacher, unlabelled)
     with loading():
         from edgewright.data import audited_labels

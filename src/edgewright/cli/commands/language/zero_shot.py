@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import DONE, CheckFailedError, InputError
 
@@ -50,11 +52,13 @@ def command(
     if not thing.strip():
         raise InputError("a text, a file or a folder", "an empty one", "language zero-shot")
     labels = read_labels(labels_path)
+    role = _role(thing)
+    encoder = own_model(role, encoder)
     if encoder is None:
         raise InputError("the --encoder that compares descriptions", "none", "--encoder",
-                         "Pass the directory of a sentence encoder")  # fmt: skip
+                         "Pass the directory of an encoder, or register it: edgewright models add DIR")  # fmt: skip
     names = ("vision_model.onnx", "audio_model.onnx")
-    media = any((encoder / above / name).is_file() for name in names for above in ("", "onnx"))
+    media = role != "text" or any((encoder / above / name).is_file() for name in names for above in ("", "onnx"))
     answers = _media(thing, labels, encoder, strict) if media else _texts(thing, labels, encoder, strict)
     lost = 0
     for name, choice in answers:
@@ -69,6 +73,18 @@ def command(
     if lost:
         raise CheckFailedError(f"{lost} files could not be read and have no label")
     return DONE
+
+
+def _role(thing: str) -> str:
+    """Return the role of the model that labels something: pictures and sounds by their endings."""
+    roles = {"image": "picture", "audio": "sound"}
+    with suppress(OSError, ValueError):  # too long, or with characters that no name has
+        path = Path(thing)
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            kind = (guess_type(file.name)[0] or "").partition("/")[0]
+            if kind in roles and file.is_file():
+                return roles[kind]
+    return "text"
 
 
 def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:

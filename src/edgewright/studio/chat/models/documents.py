@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.own_models import choose
 from edgewright.language.documents.hybrid import checked_encoder
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.nlp.utterance.head import Encodes
@@ -32,10 +33,13 @@ class ServedDocuments:
         if content.media:
             self._index.close()
             raise InputError("an index of documents", f"one of {content.media}s", str(path))
+        encoder, record = choose("text", encoder, name=content.encoder)
         self._encoder: Encodes | None = None if encoder is None else checked_encoder(self._index, encoder)
         names = ", ".join(document.name for document in content.documents[:3])
         more = ", ..." if len(content.documents) > 3 else ""
         self.title = f"answers from {names}{more} ({content.passages:,} passages)"
+        if record is not None:
+            self.title += f" with {record.name} of your models"
 
     def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         """Answer with a cited passage, or refuse."""

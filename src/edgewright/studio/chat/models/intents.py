@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.own_models import choose
 from edgewright.language.embedding import load
-from edgewright.nlp.utterance.model_file import SPEC
+from edgewright.nlp.utterance.model_file import SPEC, read_language
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed
 from edgewright.studio.chat.models import Message, Reply, Sampling, ServedKind, words_of
@@ -25,8 +26,11 @@ class ServedIntents:
     completes = False
 
     def __init__(self, path: Path, encoder: Path | None) -> None:
-        self._model = Understanding.load(path, None if encoder is None else load(encoder))
-        self.title = f"parses {len(self._model.spec.intents)} intents"
+        spec, arrays = read_language(path)
+        encoder, record = choose("text", encoder, name=spec.head.encoder if spec.head else "")
+        self._model = Understanding(spec, arrays, str(path), None if encoder is None else load(encoder))
+        with_model = f" with {record.name} of your models" if record else ""
+        self.title = f"parses {len(spec.intents)} intents{with_model}"
 
     def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         """Say which intent it is."""
