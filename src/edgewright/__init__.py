@@ -5,8 +5,10 @@ Public names load on first use, so that `import edgewright` stays light.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from edgewright._scikit_learn import ScikitLearnFinder
 from edgewright._version import __version__
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ _PUBLIC = {
     "fit": "edgewright.workflows.fit",
     "load": "edgewright.export.answering",
 }
+# First, so that it is asked before the finder of all modules.
+sys.meta_path.insert(0, ScikitLearnFinder)
 __all__ = ["Model", "Pipeline", "__version__", "fit", "load"]
 
 

@@ -29,7 +29,8 @@ def tops(modules: set[str]) -> set[str]:
 def test_import_edgewright_loads_no_library_and_no_room() -> None:
     modules = loaded("import edgewright; edgewright.__version__; dir(edgewright)")
     assert not tops(modules) & HEAVY
-    assert {name for name in modules if name.startswith("edgewright")} == {"edgewright", "edgewright._version"}
+    own = {name for name in modules if name.startswith("edgewright")}
+    assert own == {"edgewright", "edgewright._scikit_learn", "edgewright._version"}
 
 
 def test_the_public_names_are_these() -> None:
@@ -45,12 +46,45 @@ def test_load_needs_the_base_install_only() -> None:
     assert not tops(modules) & DESK
     rooms = {name.split(".")[1] for name in modules if name.startswith("edgewright.")}
     # The writer of C is loaded when there is something to compile, and not to answer.
-    assert rooms == {"_version", "export", "core", "schema"}
+    assert rooms == {"_scikit_learn", "_version", "export", "core", "schema"}
     assert not {
         name
         for name in modules
         if name.startswith(("edgewright.export.c99", "edgewright.export.targets", "edgewright.export._c_"))
     }
+
+
+LATE = {"jax", "optax", "pandas", "scipy.stats", "scipy.signal"}
+
+
+def test_pipeline_loads_no_library_that_only_some_pipelines_use() -> None:
+    assert not loaded("from edgewright import Pipeline") & LATE
+
+
+def test_scikit_learn_takes_functions_of_scipy_stats_when_it_calls_them() -> None:
+    modules = loaded("""
+import edgewright
+import sklearn.ensemble, sklearn.isotonic, sklearn.inspection  # the last needs a module of scipy.stats
+""")
+    assert "scipy.stats" in modules
+    modules = loaded("""
+import edgewright
+from sklearn import covariance, ensemble, isotonic, metrics, preprocessing
+before = sorted(sys.modules)
+import numpy as np
+X = np.random.default_rng(0).normal(size=(60, 3))
+y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+assert metrics.roc_auc_score(y > 0, X[:, 0]) > 0.7
+assert isotonic.check_increasing(X[:, 0], X[:, 0])
+assert ensemble.HistGradientBoostingClassifier(max_iter=2).fit(X, y).predict_proba(X).shape == (60, 3)
+assert covariance.MinCovDet(random_state=0).fit(X).location_.shape == (3,)
+assert preprocessing.PowerTransformer("box-cox").fit_transform(np.abs(X)).shape == (60, 3)
+import scipy.stats, sklearn.utils.fixes
+assert sklearn.utils.fixes.pd.DataFrame is __import__("pandas").DataFrame
+assert scipy.stats.norm.cdf(0) == 0.5 and type(scipy.stats.rankdata).__name__ == "function"
+sys.modules = {name: None for name in before}
+""")
+    assert not modules & LATE
 
 
 @pytest.mark.slow
@@ -65,7 +99,7 @@ for room in ("device", "monitor", "nlp", "core", "schema"):
     modules = loaded(code)
     assert not tops(modules) & (DESK | {"onnxruntime"})
     assert {name.split(".")[1] for name in modules if name.startswith("edgewright.")} == {
-        "_version", "device", "monitor", "nlp", "core", "schema",
+        "_scikit_learn", "_version", "device", "monitor", "nlp", "core", "schema",
     }  # fmt: skip
 
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +21,7 @@ from edgewright.graph.layer import Layer, Parameters
 from edgewright.models.architecture import Architecture
 from edgewright.models.base import Network
 from edgewright.schema.graph import Graph, Node
+from edgewright.training.backend import jax, jnp
 
 Masks = Sequence[Mapping[str, NDArray[np.float32]]]
 

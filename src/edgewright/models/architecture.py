@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-import jax
 import msgspec
 import numpy as np
 
@@ -20,6 +19,7 @@ from edgewright.models.layer_table import PACKAGE, read_layer
 from edgewright.models.nn.conv2d import Conv2dConfig
 from edgewright.models.nn.dense import DenseConfig
 from edgewright.schema.trace import LayerRecord
+from edgewright.training.backend import jax
 
 Head = Literal["dense", "conv2d"]
 

@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
-import jax.numpy as jnp
 import msgspec
 import numpy as np
-from jax import lax
 from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
@@ -25,6 +23,7 @@ from edgewright.models.layer_table import read_layer
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+from edgewright.training.backend import jnp, lax
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=512)]
 # Deviations from the mean beyond which a sample is cut off before the network; what is passed on is not.

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from edgewright.core.engines import choose
 from edgewright.data.load import load_data
@@ -29,7 +28,7 @@ from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
 from edgewright.schema.trace_flow import BreakEven, ErrorLaw
-from edgewright.training.metrics import Z95
+from edgewright.training.metrics import Z95, student_t
 from edgewright.training.power_law import fit_power_law
 
 _COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
@@ -60,7 +59,7 @@ def exponent_intervals(points: Sequence[ScalingPoint]) -> dict[str, Interval]:
         slope = float(centred @ y / (centred @ centred))
         left = y - y.mean() - slope * centred
         error = math.sqrt(float(left @ left) / freedom / float(centred @ centred))
-        half = float(student.ppf(0.5 + _LEVEL / 2, freedom)) * error
+        half = student_t(freedom, _LEVEL) * error
         method = f"least squares of logarithms, t with {freedom} degrees of freedom, 90 %"
         intervals[cost] = Interval(value=slope, low=slope - half, high=slope + half, method=method)
     return intervals

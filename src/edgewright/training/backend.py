@@ -12,10 +12,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgewright.core import files
 
+if TYPE_CHECKING:
+    import jax
+    import jax.numpy as jnp
+    import optax
+    from jax import lax
+
+__all__ = ["cache_folder", "compiling", "jax", "jnp", "lax", "optax", "options", "prepare"]
 _DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_X64": "false",
@@ -53,6 +62,22 @@ def prepare() -> None:
             os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
 
 
+class _Late:
+    """A module that is imported when something of it is used: one second is long where no network is trained."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> object:
+        value = getattr(import_module(self._name), name)
+        setattr(self, name, value)
+        return value
+
+
+if not TYPE_CHECKING:
+    jax, jnp, lax, optax = map(_Late, ("jax", "jax.numpy", "jax.lax", "optax"))
+
+
 @cache
 def options() -> dict[str, str] | None:
     """Return what every program is compiled with; None where this JAX does not know it.
@@ -60,8 +85,6 @@ def options() -> dict[str, str] | None:
     XLA's library of fused products sums in an order that depends on the width of a layer. Without it a network whose
     widths are filled up with zeros is trained to the same bits (`training.padded`), in no more time.
     """
-    import jax  # noqa: PLC0415 - importing this module must stay light
-
     chosen = {"xla_cpu_experimental_ynn_fusion_type": ""}
     try:
         jax.jit(lambda a: a, compiler_options=chosen).lower(0.0).compile()

@@ -8,8 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
-import optax
 from numpy.typing import NDArray
+
+from edgewright.training.backend import optax
 
 Floats = NDArray[np.float32]
 Tree = Any

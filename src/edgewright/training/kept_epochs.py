@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jax
 import msgspec
 import numpy as np
 
 from edgewright.core.archive import read_arrays, write_arrays
 from edgewright.schema.trace import EpochRecord
+from edgewright.training.backend import jax
 from edgewright.training.contract import Tree
 
 # What took less than this together is not kept: to begin again is as fast.

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.training.augment import Changes
+from edgewright.training.backend import jax
 from edgewright.training.contract import Tree
 from edgewright.training.kept_epochs import Epochs, KeptTraining, begin
 from edgewright.training.losses import LOSSES

@@ -12,10 +12,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.training.backend import jnp
 from edgewright.training.contract import Tree
 from edgewright.training.loop import Result, Sampled, Settings, train
 from edgewright.training.program import Apply

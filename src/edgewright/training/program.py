@@ -12,17 +12,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import lax
 from numpy.typing import NDArray
 
 from edgewright.core.catalogue import find
 from edgewright.data.row_spool import piece_rows
 from edgewright.schema.errors import InputError
-from edgewright.training.backend import compiling, options
+from edgewright.training.backend import compiling, jax, jnp, lax, optax, options
 from edgewright.training.contract import Optimiser, Tree
 from edgewright.training.losses import LOSSES
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from numpy.typing import NDArray
 
 from edgewright.nlp.texts.contract import SYMBOLS, Codes
 from edgewright.nlp.texts.gru import MATRICES, GruModel
+from edgewright.training.backend import jax, jnp, optax
 
 Arrays = dict[str, NDArray[Any]]
 

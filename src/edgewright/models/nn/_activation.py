@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation
+from edgewright.training.backend import jax, jnp
 
 
 def activate(name: Activation, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer

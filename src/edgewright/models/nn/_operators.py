@@ -7,13 +7,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from edgewright.core.operators._attributes import Geometry, geometry
 from edgewright.schema.graph import Node
+from edgewright.training.backend import jax, jnp, lax
 
 # (node, integers by the place of their input, inputs in their order; None for one that is none) -> output
 Operator = Callable[..., Any]

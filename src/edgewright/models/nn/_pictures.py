@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-import jax.numpy as jnp
-from jax import lax
-
 from edgewright.core.operators._attributes import same_padding
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
 from edgewright.models.nn._windows import Positive
 from edgewright.schema.errors import InputError
+from edgewright.training.backend import jnp, lax
 
 K = TypeVar("K", bound="SquareConfig")
 

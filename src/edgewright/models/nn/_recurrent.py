@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
 from edgewright.models.nn._windows import Positive, window_shape
+from edgewright.training.backend import jax, jnp
 
 
 class RecurrentConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

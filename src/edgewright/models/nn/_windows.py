@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
-import jax.numpy as jnp
 import msgspec
-from jax import lax
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
 from edgewright.schema.errors import InputError
+from edgewright.training.backend import jnp, lax
 
 Padding = Literal["same", "valid", "causal"]
 Positive = Annotated[int, msgspec.Meta(gt=0)]

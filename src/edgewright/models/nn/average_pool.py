@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from edgewright.models.nn._windows import KernelConfig, pool_layer, span, taps
+from edgewright.training.backend import jnp
 
 KIND = "average_pool"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from edgewright.models.nn._pictures import SquareConfig, pool_layer, taps
+from edgewright.training.backend import jnp
 
 KIND = "average_pool2d"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
 from edgewright.models.nn._windows import DilatedConfig, Positive, conv_attributes, span, taps, window_shape
+from edgewright.training.backend import jnp
 
 KIND = "conv1d"
 

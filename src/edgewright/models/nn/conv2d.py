@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, LayerConfig, Normalisation, Parameters, Shape
@@ -26,6 +24,7 @@ from edgewright.models.nn._pictures import (
     places,
 )
 from edgewright.models.nn._windows import Positive
+from edgewright.training.backend import jnp, lax
 
 _EPSILON = 1e-3
 _PARTS = ("gain", "mean", "variance")

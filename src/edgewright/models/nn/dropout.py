@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import jax
-import jax.numpy as jnp
 import msgspec
 
 from edgewright.graph.layer import Layer, LayerConfig, Parameters
+from edgewright.training.backend import jax, jnp
 
 
 class DropoutConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

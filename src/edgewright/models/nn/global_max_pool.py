@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-
 from edgewright.graph.layer import LayerConfig
 from edgewright.models.nn._windows import global_pool_layer
+from edgewright.training.backend import jnp
 
 
 class GlobalMaxPoolConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

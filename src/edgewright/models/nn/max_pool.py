@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import jax.numpy as jnp
-
 from edgewright.models.nn._windows import KernelConfig, pool_layer, taps
+from edgewright.training.backend import jnp
 
 KIND = "max_pool"
 # The lowest float32 instead of minus infinity: its gradient is a number.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import jax.numpy as jnp
-
 from edgewright.models.nn._pictures import SquareConfig, pool_layer, taps
 from edgewright.models.nn.max_pool import LOWEST
+from edgewright.training.backend import jnp
 
 KIND = "max_pool2d"
 

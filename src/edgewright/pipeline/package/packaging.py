@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri
 
 from edgewright.core.engines import get
 from edgewright.core.input.input_ranges import read_limit
@@ -139,7 +139,7 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     whole = _directions(pieces, samples.columns, center, scale, deviation / scale)
     distances = _held_out(pieces, whole, samples.columns, center, scale, deviation / scale)
     count, wide = len(distances), whole.directions.shape[1]
-    limit = wide * (count - 1) / (count - wide) * float(f_distribution.ppf(1 - _BEYOND, wide, count - wide))
+    limit = wide * (count - 1) / (count - wide) * float(fdtri(wide, count - wide, 1 - _BEYOND))
     # The directions are turned and stretched so that the limit is a distance of 1.
     size, turn = np.linalg.eigh(distances.T @ distances / count)
     directions = whole.directions @ turn / np.sqrt(np.maximum(size, 1e-12) * limit)

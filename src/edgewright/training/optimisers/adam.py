@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import optax
-
+from edgewright.training.backend import optax
 from edgewright.training.contract import Optimiser
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-import optax
-
+from edgewright.training.backend import jnp, optax
 from edgewright.training.contract import Optimiser
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-import optax
-from optax import contrib
-
+from edgewright.training.backend import jnp, optax
 from edgewright.training.contract import Optimiser
 
 
@@ -18,7 +15,7 @@ def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTra
     def schedule(count: Any) -> Any:  # noqa: ANN401
         return 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.minimum(count / steps, 1.0)))
 
-    return contrib.prodigy(schedule, weight_decay=weight_decay)
+    return optax.contrib.prodigy(schedule, weight_decay=weight_decay)
 
 
 OPTIMISER = Optimiser(make=make, needs_learning_rate=False, takes_schedule=False)

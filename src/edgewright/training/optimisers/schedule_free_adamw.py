@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import optax
-from optax import contrib
-
+from edgewright.training.backend import jax, jnp, optax
 from edgewright.training.contract import Optimiser, Tree
 
 B1 = 0.9
@@ -27,7 +23,7 @@ def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTra
         optax.add_decayed_weights(weight_decay),
         optax.scale_by_learning_rate(schedule),
     )
-    return contrib.schedule_free(base, learning_rate=schedule, b1=B1)
+    return optax.contrib.schedule_free(base, learning_rate=schedule, b1=B1)
 
 
 def evaluation_params(state: Tree, parameters: Tree) -> Tree:

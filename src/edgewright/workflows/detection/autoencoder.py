@@ -6,10 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
@@ -20,6 +17,7 @@ from edgewright.monitor.detectors._row import SlidingMean, enough, filled, scale
 from edgewright.monitor.detectors.autoencoder import AutoencoderConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
+from edgewright.training.backend import jax, jnp, optax
 
 _BATCH, _RATE = 64, 3e-3
 _CALIBRATION = 512
