@@ -13,7 +13,7 @@ from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.documents.media_index import write_media_index
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.errors import InputError
-from media_encoders import COLOURS, picture_encoder, pictures, sound_encoder, sounds
+from media_encoders import COLOURS, picture_encoder, pictures, sound_encoder, sounds, word_pair
 
 
 def test_pictures_are_found_by_words_and_by_pictures(tmp_path: Path) -> None:
@@ -111,3 +111,51 @@ def test_the_commands(tmp_path: Path, cli: Cli) -> None:
         ["language", "index", "--out", f"{index}2"],
     ):
         assert cli(*wrong, code=2).startswith("edgewright: expected")
+
+
+def test_a_picture_and_words_together_find_a_passage_of_documents(tmp_path: Path, cli: Cli) -> None:
+    pair, index = word_pair(tmp_path / "pair"), tmp_path / "manual.index"
+    text = "\n\n".join(f"# {name}\n\n## Signs\n{name} photo.\n\n## Cure\n{name} noise." for name in COLOURS)
+    (tmp_path / "manual.md").write_text(text)
+    cli("language", "index", tmp_path / "manual.md", "--encoder", pair, "--out", index)
+    pictures(tmp_path)
+    ask = ("language", "ask", "--index", index, "--encoder", pair)
+    for name in COLOURS:
+        like = ("--like", tmp_path / "shelf" / name / f"a {name} thing.png")
+        for word in ("photo", "noise"):
+            nearest = cli.json(*ask, word, *like)[0]
+            assert (nearest["path"][0], nearest["sentence"]) == (name, f"{name} {word}.")
+        assert cli.json(*ask, *like, "--top", 1)[0]["path"][0] == name
+    shown = cli(*ask, "noise", *like, "--top", 1)
+    assert "»blue noise.«" in shown
+    assert shown.startswith("[1] manual.md: blue > Cure")
+    cli("language", "index", tmp_path / "manual.md", "--out", tmp_path / "words.index")
+    assert "by words alone" in cli("language", "ask", "--index", tmp_path / "words.index", *like, code=2)
+
+
+def test_what_is_known_already_is_left_out_with_its_like(tmp_path: Path, cli: Cli) -> None:
+    pair, index, folder = word_pair(tmp_path / "pair", "sound"), tmp_path / "sounds.index", sounds(tmp_path)
+    early, samples = folder / "early.wav", (folder / "early.wav").read_bytes()
+    quieter = np.frombuffer(samples[44:], np.int16).copy()
+    quieter[12_000:] = quieter[:4000] // 4
+    (folder / "mostly_early.wav").write_bytes(samples[:44] + quieter.tobytes())
+    cli("language", "index", "--sounds", folder, "--encoder", pair, "--out", index)
+    ask = ("language", "ask", "early", "--index", index, "--encoder", pair)
+    names = [row["file"].removesuffix(".wav") for row in cli.json(*ask)]
+    assert names == ["early", "mostly_early", "late"]
+    (tmp_path / "heard").mkdir()
+    early.rename(tmp_path / "heard" / "again.wav")
+    for history in (tmp_path / "heard", tmp_path / "heard" / "again.wav"):
+        names = [row["file"].removesuffix(".wav") for row in cli.json(*ask, "--unlike", history)]
+        assert names[0] != "early"
+        assert "early" not in names
+    assert "no such file" in cli(*ask, "--unlike", tmp_path / "absent.wav", code=2).lower()
+
+
+def test_one_description_is_answered_with_it_or_none(tmp_path: Path, cli: Cli) -> None:
+    pair, shelf = word_pair(tmp_path / "pair"), pictures(tmp_path)
+    (shelf / "broken.jpg").unlink()
+    rows = cli.rows("language", "zero-shot", shelf, "--is", "red", "--encoder", pair)
+    assert {Path(row["file"]).parent.name: row["none"] for row in rows} == {"red": False, "green": True, "blue": True}
+    for wrong in (("--labels", "x.toml", "--is", "red"), (), ("--is", "...")):
+        assert cli("language", "zero-shot", shelf, *wrong, "--encoder", pair, code=2).startswith("edgewright: expected")

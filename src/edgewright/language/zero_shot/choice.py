@@ -225,6 +225,16 @@ def labels_of(descriptions: dict[str, list[str]], others: list[str], where: str 
     return Labels(tuple(descriptions), tuple(texts), tuple(owners), outside)
 
 
+def single_label(description: str) -> Labels:
+    """Return one label, which is its own description: the answer is it or 'none of these'.
+
+    Raises:
+        InputError: a description without a word.
+    """
+    text = _checked(description, description, {}, "--is")
+    return Labels((text,), (text,), (0,))
+
+
 def _checked(line: str, name: str, seen: dict[str, str], where: str) -> str:
     text = " ".join(line.split())
     if not any(c.isalnum() for c in text) or len(text) > _LONGEST:

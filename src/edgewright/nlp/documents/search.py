@@ -139,6 +139,15 @@ class _Looked(NamedTuple):
     unknown: tuple[str, ...]
 
 
+# Products of a file with itself in int8 are above this.
+_KNOWN = 0.995
+
+
+def _deviations(products: Vectors) -> Vectors:
+    """Return products in standard deviations from their mean."""
+    return np.asarray((products - products.mean()) / max(float(products.std()), 1e-9), np.float32)
+
+
 class DocumentIndex:
     """An index that is open.
 
@@ -205,15 +214,19 @@ class DocumentIndex:
         return Answer(question=question, passages=passages, confidence=sure, threshold=threshold,
                       unknown=as_written(question, looked.unknown), hybrid=vector is not None)  # fmt: skip
 
-    def nearest(self, vector: Vectors, top: int = 3) -> tuple[FoundPassage, ...]:
+    def nearest(self, vector: Vectors, top: int = 3, history: Vectors | None = None) -> tuple[FoundPassage, ...]:
         """Return what lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.
 
         Args:
             vector: of a text, a picture or a sound, by the index's encoder, shape (d,).
             top: at most so many.
+            history: vectors of what is known already, shape (n, d). It is left out, and others are ordered by maximal
+                marginal relevance (Carbonell and Goldstein, 1998): the product with `vector` minus the largest one with
+                the history, both in standard deviations of the index, because products of texts and of files lie in
+                different ranges.
 
         Returns:
-            The nearest first; the score is the scalar product.
+            The nearest first, each passage once; the score is the scalar product.
 
         Raises:
             InputError: a vector of another length.
@@ -221,9 +234,18 @@ class DocumentIndex:
         """
         self._check(vector)
         try:
-            products = self._sentences.products(vector)
-            rows = np.argsort(-products, kind="stable")[:top].tolist()
-            return tuple(self._media_neighbour(row, float(products[row])) for row in rows)
+            products = order = self._sentences.products(vector)
+            if history is not None and len(history):
+                known = np.max([self._sentences.products(row) for row in history], axis=0)
+                order = _deviations(products) - _deviations(known)
+                order[known > _KNOWN] = -np.inf
+            passages: dict[tuple[object, ...], FoundPassage] = {}
+            for row in np.argsort(-order, kind="stable").tolist():
+                if len(passages) == top or not np.isfinite(order[row]):
+                    break
+                passage = self._media_neighbour(row, float(products[row]))
+                passages.setdefault((passage.document, passage.path, passage.text), passage)
+            return tuple(passages.values())
         except BROKEN as error:
             raise damaged(self.path, str(error)) from None
 

@@ -14,7 +14,7 @@ from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import DONE, CheckFailedError, EdgewrightError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from edgewright.nlp.documents.search import DocumentIndex
     from edgewright.schema.documents import Answer, FoundPassage, Phrased
@@ -26,7 +26,11 @@ def command(
     index: Path = option(required=True, metavar="INDEX", help="Index file from `language index`."),
     encoder: Path | None = option(metavar="DIR", help="Directory of the index's encoder, to find other wordings too."),
     like: Path | None = option(
-        metavar="FILE", help="Search with a picture or sound instead of a question, in an index of such."
+        metavar="FILE",
+        help="Search with a picture or sound, alone or with a question, in an index with vectors of its encoder.",
+    ),
+    unlike: Path | None = option(
+        metavar="FILE|FOLDER", help="Pictures or sounds that you know already: leave them out, and what is like them."
     ),
     top: int = option(type=click.IntRange(1, 20), default=3, help="Number of passages."),
     phrase: str | None = option(
@@ -44,13 +48,13 @@ def command(
     """
     from edgewright.nlp.documents.search import DocumentIndex, check
 
-    if like is None:
+    if like is None or question:
         check(question)
     with DocumentIndex(index) as opened:
         # Of a registered model, the one that the index was built with.
         encoder = own_model("text", encoder, name=opened.contents.encoder)
-        if like is not None or (opened.contents.media and encoder is not None):
-            yield _nearest(opened, question, like, encoder, top)
+        if like is not None or unlike is not None or (opened.contents.media and encoder is not None):
+            yield _nearest(opened, question, encoder, top, like=like, unlike=unlike)
             return DONE
         vector = None
         if encoder is not None:
@@ -74,36 +78,29 @@ def command(
     return DONE
 
 
-def _nearest(index: DocumentIndex, question: str, like: Path | None, directory: Path | None, top: int) -> Result:
+def _nearest(index: DocumentIndex, question: str, directory: Path | None, top: int, **files: Path | None) -> Result:
     """Return what lies nearest; whether it shows what was asked for is not judged.
 
     Raises:
-        InputError: an index of documents, no encoder or another one, or a file that cannot be read.
+        InputError: an index without vectors, no encoder or another one, or a file that cannot be read.
     """
-    answer = index.contents
-    if not answer.encoder:
+    contents = index.contents
+    if not contents.encoder:
         raise InputError("an index with vectors of an encoder of pictures or sounds", "one of documents by words alone",
                          str(index.path), "Build it with such an --encoder")  # fmt: skip
     if directory is None:
-        raise InputError(f"the --encoder of the index, {answer.encoder!r}", "none", "--encoder")
-    if like is not None and question:
-        raise InputError("a question or --like", "both", "--like")
+        raise InputError(f"the --encoder of the index, {contents.encoder!r}", "none", "--encoder")
     with loading():
-        from edgewright.language.documents.hybrid import check_encoder
-        from edgewright.language.documents.media_encoder import MediaEncoder
+        from edgewright.language.documents.media_search import search_media
 
-        encoder = MediaEncoder(directory)
-    check_encoder(index, encoder, directory)
-    vector = encoder.encode([question])[0] if like is None else encoder.encode_file(like)
-    hits = index.nearest(vector, top)
-    lines = [
-        f"[{number}] {hit.score:5.2f}  {''.join(c for c in hit.path[-1] if c.isprintable())}"
-        for number, hit in enumerate(hits, 1)
-    ]
-    note = f"nearest by {answer.encoder}; check that they show what you asked for"
-    return Result(
-        [{"file": hit.path[-1], "document": hit.document, "score": hit.score} for hit in hits], [*lines, note]
-    )
+    hits = search_media(index, directory, question=question, top=top, **files)
+    note = f"nearest by {contents.encoder}; check that they show what you asked for"
+    if not contents.media:
+        records = [{**msgspec.to_builtins(hit), "sentence": hit.sentence} for hit in hits]
+        return Result(records, [*_passages(hits), note])
+    lines = [f"[{number}] {hit.score:5.2f}  {_plain(hit.path[-1])}" for number, hit in enumerate(hits, 1)]
+    records = [{"file": hit.path[-1], "document": hit.document, "score": hit.score} for hit in hits]
+    return Result(records, [*lines, note])
 
 
 def _phrased(answer: Answer, record: dict[str, Any], url: str, model: str, wait: float) -> Result:
@@ -126,16 +123,20 @@ def _phrased(answer: Answer, record: dict[str, Any], url: str, model: str, wait:
 def _lines(answer: Answer, unused: bool) -> Iterator[str]:
     if not answer.answered and answer.passages:
         yield "probably not in this document; the nearest passages:\n"
-    for number, passage in enumerate(answer.passages, 1):
-        page = f", page {passage.page}" if passage.page else ""
-        where = _plain(" > ".join(passage.path)) or "-"
-        yield f"[{number}] {_plain(passage.document)}{page}: {where}"
-        yield _marked(passage) + "\n"
+    yield from _passages(answer.passages)
     if answer.passages:
         way = "words and vectors" if answer.hybrid else "words"
         hint = "; use the vectors of the index with --encoder DIR" if unused else ""
         sure, limit = (f"{100 * share:.0f} %" for share in (answer.confidence, answer.threshold))
         yield f"by {way}; probability of an answer: {sure}, required {limit}{hint}"
+
+
+def _passages(passages: Sequence[FoundPassage]) -> Iterator[str]:
+    for number, passage in enumerate(passages, 1):
+        page = f", page {passage.page}" if passage.page else ""
+        where = _plain(" > ".join(passage.path)) or "-"
+        yield f"[{number}] {_plain(passage.document)}{page}: {where}"
+        yield _marked(passage) + "\n"
 
 
 def _marked(passage: FoundPassage) -> str:

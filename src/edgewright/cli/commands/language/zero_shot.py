@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 def command(
     *,
     thing: str = argument(metavar="TEXT|FILE|FOLDER|-"),
-    labels_path: Path = option(
-        "--labels", required=True, metavar="LABELS.toml|.csv", help="Labels and their descriptions."
-    ),
+    labels_path: Path | None = option("--labels", metavar="LABELS.toml|.csv", help="Labels and their descriptions."),
+    described: str = option("--is", metavar="DESCRIPTION", help="Ask whether it is this, instead of LABELS."),
     encoder: Path | None = option(
         metavar="DIR",
         help="Encoder of sentences, or of pictures or sounds together with text, such as an export of CLIP.",
@@ -47,11 +46,13 @@ def command(
     table [labels] of name = "description" (or a list of descriptions), or CSV with columns label and description.
     """
     with loading():
-        from edgewright.language.zero_shot.choice import read_labels
+        from edgewright.language.zero_shot.choice import read_labels, single_label
 
     if not thing.strip():
         raise InputError("a text, a file or a folder", "an empty one", "language zero-shot")
-    labels = read_labels(labels_path)
+    if (labels_path is None) == (not described):
+        raise InputError("--labels or --is", "both" if described else "neither", "language zero-shot")
+    labels = read_labels(labels_path) if labels_path else single_label(described)
     role = _role(thing)
     encoder = own_model(role, encoder)
     if encoder is None:
