@@ -23,7 +23,7 @@ from studio_server import started
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
 REVIEW = "/label/calls.labelling?as=ann"
-PAGES = ("/label", "/label/calls.labelling", REVIEW, REVIEW + "&mode=audit", REVIEW + "&mode=second",
+PAGES = ("/label", "/find", "/label/calls.labelling", REVIEW, REVIEW + "&mode=audit", REVIEW + "&mode=second",
          "/label/walk.labelling?as=ann")  # fmt: skip
 
 

@@ -40,7 +40,7 @@ PAGES = (
     "/data/at/moves?view=signal&rate=50", "/data/at/moves?view=spread&rate=50&window=50&step=50", "/labels/at/moves",
     "/labels/at/moves?recording=one.csv&rate=50", "/label", "/label/calls.labelling", "/label/calls.labelling?as=ann",
     "/label/calls.labelling?as=ann&mode=audit", "/coach", "/coach/tiny.coach", "/flow", f"{AT}", f"{RUN}",
-    "/compare", "/compare?run=runs/small&run=runs/moved", "/jobs",
+    "/find", "/compare", "/compare?run=runs/small&run=runs/moved", "/jobs",
     "/start", "/start?pipeline=latency&block=stages.1", "/start?pipeline=latency&block=model", "/page/runs/small",
     "/page/runs/moved", LIVE, *FLEET,
 )  # fmt: skip

@@ -134,7 +134,7 @@ def test_large_forms_are_refused(tmp_path: Path) -> None:
     ("path", "tab"),
     [
         ("/", "/"), ("/page/activity", "/"), ("/export/activity", "/"), ("/jobs", "/jobs"), ("/label", "/label"),
-        ("/labels/at/folder", "/label"), ("/line", "/label"), ("/data", "/data"), ("/new", "/new"),
+        ("/labels/at/folder", "/label"), ("/line", "/label"), ("/find", "/label"), ("/data", "/data"), ("/new", "/new"),
     ],
 )  # fmt: skip
 def test_every_page_marks_its_tab(tmp_path: Path, path: str, tab: str) -> None:

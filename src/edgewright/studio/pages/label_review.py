@@ -257,5 +257,5 @@ PAGE = Page(
     tab="Label",
     rank=27,
     address="/label",
-    also=("/labels", "/line"),
+    also=("/labels", "/line", "/find"),
 )
