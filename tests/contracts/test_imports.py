@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import edgewright
@@ -59,6 +61,18 @@ LATE = {"jax", "optax", "pandas", "scipy.stats", "scipy.signal"}
 
 def test_pipeline_loads_no_library_that_only_some_pipelines_use() -> None:
     assert not loaded("from edgewright import Pipeline") & LATE
+
+
+def test_a_run_of_the_cheapest_models_loads_no_library_that_it_does_not_use(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(200, 2))
+    rows = "".join(f"p{i % 10},{a:.3f},{b:.3f},{'high' if a > 0 else 'low'}\n" for i, (a, b) in enumerate(values))
+    (tmp_path / "rows.csv").write_text("person,a,b,label\n" + rows)
+    arguments = ["run", "rows.csv", "--target", "label", "--budget", "0s"]
+    modules = loaded(
+        f"import os; os.chdir({str(tmp_path)!r})\nfrom edgewright.cli.main import run; assert run({arguments}) == 0"
+    )
+    assert not modules & (LATE | {"polars"})
+    assert "sklearn.tree" in modules
 
 
 def test_scikit_learn_takes_functions_of_scipy_stats_when_it_calls_them() -> None:

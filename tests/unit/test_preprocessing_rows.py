@@ -13,6 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from edgewright.preprocessing import impute, scale, units
+from edgewright.preprocessing.impute import medians
 from edgewright.schema.errors import InputError
 from stage_examples import run_graph, unfitted
 
@@ -135,3 +136,11 @@ def test_axis_map_moves_and_mirrors_named_channels_only() -> None:
 def test_impossible_units_are_refused(table: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         unfitted(units.STAGE, table, names=("a", "b", "c"))
+
+
+def test_medians_are_those_of_numpy_without_what_is_missing() -> None:
+    table = np.random.default_rng(4).normal(size=(41, 5))
+    table[np.random.default_rng(5).random(table.shape) < 0.3] = np.nan
+    assert np.array_equal(medians(table), np.nanmedian(table, axis=0))
+    table[:, 2] = np.nan
+    assert medians(table)[2] == 0.0

@@ -21,7 +21,6 @@ from click.shell_completion import CompletionItem
 
 from edgewright.cli.text import Cut, describe, fitted
 from edgewright.core.catalogue import names
-from edgewright.core.own_models import choose
 from edgewright.schema.errors import DONE, EdgewrightError
 
 _EACH = 10
@@ -126,6 +125,8 @@ def own_model(role: str, given: Path | None = None, *, name: str | None = None) 
     Raises:
         InputError: files of the registered model were changed or removed.
     """
+    from edgewright.core.own_models import choose
+
     path, record = choose(role, given, name=name)
     if record is not None:
         print_ahead(f"uses the model {record.name} of your models")

@@ -57,7 +57,8 @@ class OwnDataOptions:
     )  # fmt: skip
     budget: str = option(
         metavar="TIME",
-        help="Processor time of the race of models, such as 5s or 10m.  [default: 60s up to 10,000 samples, else 180s]",
+        help="Processor time of the race of models, such as 10m; 0s races the cheapest alone.  "
+        "[default: 60s up to 10,000 samples, else 180s]",
     )
 
     @property
@@ -76,7 +77,7 @@ class OwnDataOptions:
 
         values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "budget"}
         return OwnDataRequest(
-            path=path, budget_s=seconds_of(self.budget, "--budget") if self.budget else None, **values
+            path=path, budget_s=seconds_of(self.budget, "--budget", zero=True) if self.budget else None, **values
         )
 
 

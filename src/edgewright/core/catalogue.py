@@ -55,11 +55,15 @@ def find(package: str, name: str, attribute: str, title: str, where: str = "") -
     Raises:
         UnknownNameError: listing the known names, when there is no such module or it does not offer the object.
     """
-    if name in names(package):
-        part = getattr(importlib.import_module(f"{package}.{name}"), attribute, None)
-        if part is not None:
-            return part
-    raise UnknownNameError(title, name, listing(package, attribute), where)
+    part = offered(package, name, attribute)
+    if part is None:
+        raise UnknownNameError(title, name, listing(package, attribute), where)
+    return part
+
+
+def offered(package: str, name: str, attribute: str) -> Any:  # noqa: ANN401 - parts differ by room
+    """Return the object `attribute` of the module `name` in `package`, or None; no other part is imported."""
+    return getattr(importlib.import_module(f"{package}.{name}"), attribute, None) if name in names(package) else None
 
 
 @cache

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from edgewright.core.clocks.texts import joined, joined_name
 from edgewright.core.csv.formats.arrays import is_table
@@ -23,6 +22,7 @@ from edgewright.data.contract import LABELS_FILE
 from edgewright.data.files import data_files, folder_of, stored_files, told_left_out
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess, table_of
+from edgewright.data.polars import pl
 from edgewright.data.public import loaders
 from edgewright.data.roles import GROUPS, SESSIONS
 from edgewright.data.sources.csv import files_in

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import polars as pl
 
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.input.riff import comment_of
 from edgewright.data.contract import LABELS_FILE
+from edgewright.data.polars import pl
 from edgewright.data.sources.wav import wav_files
 from edgewright.schema.data import DataSet, Labels
 from edgewright.schema.errors import InputError

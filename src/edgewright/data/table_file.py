@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from edgewright.core.files import write_atomic
+from edgewright.data.polars import pl
 from edgewright.schema.data import DataSet, Recording, TextSet
 from edgewright.schema.errors import InputError
 

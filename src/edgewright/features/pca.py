@@ -78,7 +78,7 @@ class Pca(SampleTransformer):
         return [f"component {i + 1}" for i in range(np.shape(self.components_)[1])]
 
 
-@emits(PCA)
+@emits("sklearn.PCA")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
     if estimator.whiten:
         raise InputError("PCA(whiten=False)", "whiten=True", "stage pca", "Put a stage of kind 'scale' after it")

@@ -85,7 +85,7 @@ def _pairs(powers: NDArray[np.int64], columns: int) -> tuple[NDArray[np.int64], 
     return left, right
 
 
-@emits(PolynomialFeatures)
+@emits("sklearn.PolynomialFeatures")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
     if estimator.degree != 2 or estimator.include_bias:
         raise InputError("PolynomialFeatures(degree=2, include_bias=False)", repr(estimator), "stage polynomial")

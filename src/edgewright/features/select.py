@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_selection import (
     SelectKBest,
-    SelectorMixin,
     f_classif,
     f_regression,
     mutual_info_classif,
@@ -113,7 +112,7 @@ class Select(SampleTransformer):
         return [names[int(i)] for i in self.kept_]
 
 
-@emits(SelectorMixin)
+@emits("sklearn.SelectorMixin")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's classes are untyped
     return str(take(Term(builder, value), np.flatnonzero(estimator.get_support()), 1).name)
 

@@ -76,17 +76,22 @@ class Emitting(Protocol):
         """Append the operators of this stage after `value` and return the name of its output."""
 
 
-_EMITTERS: dict[type, Callable[[Any, Builder, str], str]] = {}
+_EMITTERS: dict[str, Callable[[Any, Builder, str], str]] = {}
 
 
-def emits(kind: type) -> Callable[[Callable[[Any, Builder, str], str]], Callable[[Any, Builder, str], str]]:
-    """Register the emitter of an estimator of another library, such as scikit-learn."""
+def emits(*names: str) -> Callable[[Callable[[Any, Builder, str], str]], Callable[[Any, Builder, str], str]]:
+    """Register the emitter of classes of another library by `names_of`, so that the library need not be imported."""
 
     def register(function: Callable[[Any, Builder, str], str]) -> Callable[[Any, Builder, str], str]:
-        _EMITTERS[kind] = function
+        _EMITTERS.update(dict.fromkeys(names, function))
         return function
 
     return register
+
+
+def names_of(estimator: object) -> list[str]:
+    """Return library and name of the classes of an estimator, such as 'sklearn.SimpleImputer', its own first."""
+    return [f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(estimator).__mro__]
 
 
 def emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - any estimator may come
@@ -97,9 +102,9 @@ def emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 -
     """
     if isinstance(estimator, Emitting):
         return estimator.to_graph(builder, value)
-    for kind in type(estimator).__mro__:
-        if kind in _EMITTERS:
-            return _EMITTERS[kind](estimator, builder, value)
+    for name in names_of(estimator):
+        if name in _EMITTERS:
+            return _EMITTERS[name](estimator, builder, value)
     raise InputError(
         "a stage with an ONNX form",
         type(estimator).__name__,

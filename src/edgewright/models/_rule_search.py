@@ -99,9 +99,10 @@ def grow(terms: Terms, wanted: Flags, rest: Flags) -> tuple[list[Condition], Fla
     Returns:
         Its conditions, none where nothing is worth saying, and the samples of `rest` it holds for.
     """
-    covered, conditions = rest.copy(), []
+    covered, conditions, order = rest.copy(), [], terms.order
     for _ in range(MOST_CONDITIONS):
-        best = _best(terms, wanted, covered)
+        order = order[covered[order]].reshape(len(order), -1)
+        best = _best(terms, wanted, order)
         if best is None:
             break
         gain, condition, index = best
@@ -115,26 +116,24 @@ def grow(terms: Terms, wanted: Flags, rest: Flags) -> tuple[list[Condition], Fla
     return conditions, covered
 
 
-def _best(terms: Terms, wanted: Flags, covered: Flags) -> tuple[float, Condition, int] | None:
-    """Return the condition of largest gain among the samples held: bits saved in saying which of them are wanted."""
-    inside = covered[terms.order]
-    yes = inside & wanted[terms.order]
-    known = np.isfinite(terms.values)
-    ordered = np.take_along_axis(terms.values, terms.order, axis=1)
-    inside &= np.take_along_axis(known, terms.order, axis=1)
-    yes &= inside
-    below, below_yes = np.cumsum(inside, axis=1), np.cumsum(yes, axis=1)
-    total, total_yes = below[:, -1:], below_yes[:, -1:]
-    count, right = int(covered.sum()), int((covered & wanted).sum())
+def _best(terms: Terms, wanted: Flags, order: NDArray[np.int64]) -> tuple[float, Condition, int] | None:
+    """Return the condition of largest gain among the samples held: bits saved in saying which of them are wanted.
+
+    Args:
+        terms: what is compared.
+        wanted: shape (n,).
+        order: the samples held in the order of each term, shape (terms, held).
+    """
+    count, right = order.shape[1], int(wanted[order[0]].sum())
     if not right or right == count:
         return None
-    # A cut lies between two samples held of different value.
-    last = np.where(inside, ordered, -np.inf)
-    last = np.maximum.accumulate(last, axis=1)
-    following = np.where(inside, ordered, np.inf)
-    following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
-    following = np.concatenate([following[:, 1:], np.full((len(ordered), 1), np.inf, np.float32)], axis=1)
-    cut = inside & (following > last) & np.isfinite(following)
+    ordered = np.take_along_axis(terms.values, order, axis=1)
+    known = np.isfinite(ordered)
+    below, below_yes = np.cumsum(known, axis=1), np.cumsum(wanted[order] & known, axis=1)
+    total, total_yes = below[:, -1:], below_yes[:, -1:]
+    # A cut lies between two samples of different value; what is missing is at the end.
+    cut = np.zeros(order.shape, np.bool_)
+    np.greater(ordered[:, 1:], ordered[:, :-1], out=cut[:, :-1])
     base = math.log2(right / count)
     best: tuple[float, Condition, int] | None = None
     for at_least in (False, True):
@@ -146,7 +145,7 @@ def _best(terms: Terms, wanted: Flags, covered: Flags) -> tuple[float, Condition
         term, position = divmod(index, gain.shape[1])
         value = float(gain[term, position])
         if np.isfinite(value) and (best is None or value > best[0]):
-            low, high = float(last[term, position]), float(following[term, position])
+            low, high = float(ordered[term, position]), float(ordered[term, position + 1])
             limit = between(low, high, high if at_least else low)
             kind, first, second = terms.named[term]
             best = (value, Condition(kind, first, second, at_least, limit), term)

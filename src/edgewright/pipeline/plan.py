@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from edgewright.core.catalogue import find, listing
+from edgewright.core.catalogue import find, listing, offered
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind, simulated_title
 from edgewright.graph.stage import Context, Stage, StageConfig
@@ -43,8 +43,8 @@ def find_stage(kind: str, where: str) -> Stage[Any]:
         UnknownNameError: listing the stages of all rooms.
     """
     for room in ROOMS:
-        if kind in listing(room, "STAGE"):
-            stage: Stage[Any] = find(room, kind, "STAGE", "stage", where)
+        stage: Stage[Any] | None = offered(room, kind, "STAGE")
+        if stage is not None:
             return stage
     raise UnknownNameError("stage", kind, [name for room in ROOMS for name in listing(room, "STAGE")], where)
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from edgewright.core.catalogue import listing
+from edgewright.core.catalogue import listing, offered
 from edgewright.data.targets import encode_target, task_of
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
@@ -64,7 +64,7 @@ def stage_table(name: str, step: Any, context: Context) -> dict[str, Any]:  # no
     """
     where = f"Pipeline.run, step {name!r}"
     kind = str(getattr(step, "kind", ""))
-    if not any(kind in listing(room, "STAGE") for room in ROOMS):
+    if not any(offered(room, kind, "STAGE") for room in ROOMS):
         expected = "a stage of edgewright.preprocessing or edgewright.features"
         raise InputError(expected, type(step).__name__, where, "Replace the step, or use fit and export")
     table = {"kind": kind, **_settings(kind, step, context)}

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.impute import SimpleImputer
 from sklearn.utils import get_tags
 
+from edgewright.core.catalogue import listing
 from edgewright.core.input.input_ranges import METADATA as RANGES
 from edgewright.core.input.input_ranges import MISSING_METADATA as LIMIT
 from edgewright.core.input.input_ranges import ROW_LIMIT, ranges_text
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, choose, present
 from edgewright.graph.mask import answerable, masked_label, masked_value
-from edgewright.graph.stage import emit
+from edgewright.graph.stage import emit, names_of
+from edgewright.pipeline.plan import ROOMS
 from edgewright.preprocessing.fill import Fill
 from edgewright.preprocessing.impute import Impute
 from edgewright.schema.data import Column
@@ -45,6 +46,9 @@ def graph_of(
         # What a stage before the one that fills would make of an infinity may be finite.
         source = Term(builder, value)
         value = choose(present(source), source, np.nan).name
+    if not all(_is_own(estimator) for _, estimator in steps):
+        for room in ROOMS:  # a file there may know how to write a class of another library
+            listing(room, "STAGE")
     for stage, estimator in steps[:-1]:
         value = emit(estimator, builder, value)
         builder.stage(stage, value)
@@ -79,7 +83,11 @@ def takes_missing(steps: list[tuple[str, Any]]) -> bool:
 
 
 def _fills(estimator: Any) -> bool:  # noqa: ANN401 - any estimator
-    return isinstance(estimator, Fill | Impute | SimpleImputer)
+    return isinstance(estimator, Fill | Impute) or "sklearn.SimpleImputer" in names_of(estimator)
+
+
+def _is_own(estimator: Any) -> bool:  # noqa: ANN401 - any estimator
+    return type(estimator).__module__.startswith("edgewright.") and all(map(_is_own, getattr(estimator, "parts_", ())))
 
 
 def _limit(estimator: Any) -> float:  # noqa: ANN401 - any estimator

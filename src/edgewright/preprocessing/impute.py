@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.impute import SimpleImputer
 
 from edgewright.core.input.input_ranges import ROW_LIMIT
 from edgewright.graph.builder import Builder
@@ -35,9 +34,16 @@ class ImputeConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields
     limit: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = ROW_LIMIT
 
 
+def medians(table: NDArray[Any]) -> NDArray[Any]:
+    """Return the median of each column of a table, shape (n, columns), without what is missing; 0 for an empty one."""
+    ordered, count = np.sort(table, axis=0), np.count_nonzero(~np.isnan(table), axis=0)
+    middle = [np.take_along_axis(ordered, places[None, :], axis=0)[0] for places in ((count - 1) // 2, count // 2)]
+    return np.where(count > 0, (middle[0] + middle[1]) / 2, 0).astype(table.dtype)
+
+
 @dataclass(eq=False, repr=False)
 class Impute(SampleTransformer):
-    """Fills what is not finite with scikit-learn's `SimpleImputer` statistics, for each column or channel.
+    """Fills what is not finite with a statistic of the training samples, for each column or channel.
 
     Args:
         strategy: 'mean', 'median' or 'constant'.
@@ -84,8 +90,8 @@ class Impute(SampleTransformer):
             self.fill_ = table.mean(axis=0, dtype=np.float64).astype(np.float32)
             return
         # float64, so that a mean over a million rows does not lose its last digits
-        statistics = SimpleImputer(strategy=self.strategy).fit(table.astype(np.float64)).statistics_
-        self.fill_ = np.asarray(statistics, np.float32)
+        wide = table.astype(np.float64)
+        self.fill_ = np.asarray(medians(wide) if self.strategy == "median" else np.nanmean(wide, axis=0), np.float32)
 
     @property
     def in_pieces(self) -> bool:
@@ -127,7 +133,7 @@ class Impute(SampleTransformer):
         return self
 
 
-@emits(SimpleImputer)
+@emits("sklearn.SimpleImputer")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
     if getattr(estimator, "add_indicator", False) or np.isnan(np.asarray(estimator.statistics_, float)).any():
         raise InputError(

@@ -129,9 +129,7 @@ def _constants(scaler: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]: 
     return offset.astype(np.float32), (1.0 / spread).astype(np.float32)
 
 
-@emits(MinMaxScaler)
-@emits(StandardScaler)
-@emits(RobustScaler)
+@emits("sklearn.MinMaxScaler", "sklearn.StandardScaler", "sklearn.RobustScaler")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's classes are untyped
     offset, factor = _constants(estimator)
     y = (Term(builder, value) - offset) * factor

@@ -122,7 +122,7 @@ class Race:
         self.problem, self.watch, self.lead, self._whole = problem, watch, lead, whole
         self.profile, self.profile_name = load_profile(profile), profile
         self.limits = Budget(flash=int(self.profile.flash.value), ram=int(self.profile.ram.value))
-        self.budget_s = budget_s or (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S)
+        self.budget_s = (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S) if budget_s is None else budget_s
         self.metric, self.metric_why = choose(problem, metric)
         self.heats = Heats(StageOutputs(problem), seed, leave_one_out=leave_one_out)
         self._finished = begin(problem, self.profile, seed, leave_one_out)

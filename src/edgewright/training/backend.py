@@ -12,17 +12,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgewright.core import files
+from edgewright.core.late_module import LateModule
 
 if TYPE_CHECKING:
     import jax
     import jax.numpy as jnp
     import optax
     from jax import lax
+else:
+    jax, jnp, lax, optax = map(LateModule, ("jax", "jax.numpy", "jax.lax", "optax"))
 
 __all__ = ["cache_folder", "compiling", "jax", "jnp", "lax", "optax", "options", "prepare"]
 _DEFAULTS = {
@@ -60,22 +62,6 @@ def prepare() -> None:
             return
         if os.access(folder, os.W_OK):
             os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-
-
-class _Late:
-    """A module that is imported when something of it is used: one second is long where no network is trained."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> object:
-        value = getattr(import_module(self._name), name)
-        setattr(self, name, value)
-        return value
-
-
-if not TYPE_CHECKING:
-    jax, jnp, lax, optax = map(_Late, ("jax", "jax.numpy", "jax.lax", "optax"))
 
 
 @cache

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, column_or_1d
 
 from edgewright.core.csv.number_forms import number_forms, plain_cells
 from edgewright.core.files import write_atomic
 from edgewright.core.input.samples import Frame, refuse_repeated
+from edgewright.data.polars import pl
 from edgewright.data.targets import MOST_WHOLE_CLASSES, as_text, read_target, task_of
 from edgewright.graph.transformer import SampleError, axes_of, column_names
 from edgewright.schema.errors import InputError

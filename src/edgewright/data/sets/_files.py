@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from edgewright.data.matching import conversion, find_name
+from edgewright.data.polars import pl
 from edgewright.schema.data import Column, Floats, Labels, Recording
 from edgewright.schema.errors import InputError
 

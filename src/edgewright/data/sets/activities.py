@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 
 from edgewright.data.contract import PublicSet, SourceConfig
+from edgewright.data.polars import pl
 from edgewright.data.sets import _files as files
 from edgewright.data.sets import facts
 from edgewright.schema.data import Column, DataSet, Floats, Recording

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-import polars as pl
 
 from edgewright.data.contract import PublicSet, SourceConfig
 from edgewright.data.matching import find_name
+from edgewright.data.polars import pl
 from edgewright.data.sets import _files as files
 from edgewright.data.sets import facts
 from edgewright.schema.data import Column, DataSet, Recording

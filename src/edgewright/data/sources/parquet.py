@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-import polars as pl
 
 from edgewright.core.clocks.texts import parts_of
 from edgewright.core.clocks.texts import text_of as joined_text
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.data.contract import PARQUET, Source, need_path
+from edgewright.data.polars import pl
 from edgewright.data.row_spool import Spool, piece_rows
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import (

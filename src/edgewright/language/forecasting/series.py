@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.texts import parts_of
@@ -17,6 +16,7 @@ from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import read_clock
 from edgewright.data.files import read_columns
 from edgewright.data.load import guess
+from edgewright.data.polars import pl
 from edgewright.data.table_proposal import propose_table
 from edgewright.schema.data import DataSet, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError

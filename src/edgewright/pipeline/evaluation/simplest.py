@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.impute import SimpleImputer
 
 from edgewright.models.threshold import Threshold
 from edgewright.pipeline.evaluation.leakage_inflation import plain_features
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run_folder.job import Job
+from edgewright.preprocessing.impute import medians
 from edgewright.schema.data import Floats
 from edgewright.schema.trace import SimplestRecord
 from edgewright.training.metrics import interval_of
@@ -54,9 +54,10 @@ def simplest_answers(material: Material, train: Rows, test: Rows, seed: int) -> 
         subset = np.unique(np.concatenate([subset, *(train[y[train] == name][:_RARE] for name in rare)]))
     train = subset
     known, queries = _plain(material, train), _plain(material, test)
-    fill = SimpleImputer(strategy="median", keep_empty_features=True).fit(known)
-    model = Threshold(material.task, seed).fit(fill.transform(known), material.samples.y[train])
-    predictions: NDArray[Any] = np.asarray(model.predict(fill.transform(queries)))
+    fill = medians(known)
+    known, queries = (np.where(np.isnan(X), fill, X) for X in (known, queries))
+    model = Threshold(material.task, seed).fit(known, material.samples.y[train])
+    predictions: NDArray[Any] = np.asarray(model.predict(queries))
     return predictions.astype(np.str_) if material.task == "classification" else predictions.ravel()
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import polars as pl
 
 from edgewright.core.clocks.rates import differs
 from edgewright.core.clocks.texts import parts_of
@@ -21,6 +20,7 @@ from edgewright.data import public
 from edgewright.data.files import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
+from edgewright.data.polars import pl
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, is_at_rate, refuse_other_rates
 from edgewright.data.targets import as_text, written_labels
