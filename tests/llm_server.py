@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 CHAT, COMPLETION = "/v1/chat/completions", "/completion"
@@ -86,3 +88,55 @@ def language_model() -> Iterator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+_PROGRAM = """#!{python}
+import http.server, json, os, sys
+
+print("loading", sys.argv[sys.argv.index("--model") + 1])
+if open(sys.argv[sys.argv.index("--model") + 1], "rb").read(4) != b"GGUF":
+    print("error: failed to load model")
+    sys.exit(1)
+checks = 0
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        global checks
+        checks += 1
+        self.reply(200 if checks > 2 else 503, {{"status": "ok"}})
+
+    def do_POST(self):
+        order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sentence = order["response_format"]["json_schema"]["schema"]["properties"]["sentences"]["items"]
+        quote = next((q for q in sentence["properties"]["quote"]["enum"] if {word!r} in q), "")
+        says = json.dumps({{"sentences": [{{"quote": quote, "text": {text!r}}}]}})
+        self.reply(200, {{"model": "tiny", "choices": [{{"message": {{"content": says}}}}]}})
+
+    def reply(self, status, document):
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+with open({pid!r}, "w") as file:
+    file.write(str(os.getpid()))
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
+"""
+
+
+def llama_server(folder: Path, word: str, text: str) -> Path:
+    """Write a program that takes the options of llama.cpp's server, and return the file of its process's number.
+
+    It keeps to the schema: it quotes the sentence with a word, and says a text.
+    """
+    folder.mkdir()
+    program, pid = folder / "llama-server", folder / "pid"
+    program.write_text(_PROGRAM.format(python=sys.executable, word=word, text=text, pid=str(pid)))
+    program.chmod(0o755)
+    return pid

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from documents_example import manual_index
 from edgewright.language.documents.phrasing import phrase
+from edgewright.language.own_models.registration import add_model
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.documents import Answer
 from edgewright.schema.errors import InputError, OutputError
-from llm_server import COMPLETION, Server, language_model
+from llm_server import COMPLETION, Server, language_model, llama_server
+from own_model_files import gguf
 
 CARRIED = "The warranty lasts 24 months from the date of purchase [1]."
 
@@ -91,3 +95,52 @@ def test_addresses(answer: Answer) -> None:
             phrase(answer, wrong)
     with pytest.raises(OutputError, match="Start the server"):
         phrase(answer, "http://127.0.0.1:9", seconds=2)
+
+
+def _with_program(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> Path:
+    pid = llama_server(folder, "24 months", text)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return pid
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("The warranty lasts 24 months.", 0), ("The warranty lasts 36 months.", 1), ("", 1)]
+)
+def test_a_registered_language_model_quotes_sentences_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, text: str, code: int
+) -> None:
+    monkeypatch.setenv("EDGEWRIGHT_MODELS", str(tmp_path / "models"))
+    pid = _with_program(monkeypatch, tmp_path / "bin", text)
+    record = add_model(gguf(tmp_path / "tiny.gguf"))
+    index = manual_index(tmp_path)
+    answer = cli.json("language", "ask", "How long does the warranty last?", "--index", index, "--phrase", "tiny",
+                      code=code)  # fmt: skip
+    assert answer["phrased"]["carried"] == (code == 0)
+    assert answer["models"] == [{"name": "tiny", "role": "phrasing", "sha256": record.sha256, "licence": "apache-2.0"}]
+    if code == 0:
+        assert (answer["phrased"]["text"], answer["phrased"]["citations"]) == ("The warranty lasts 24 months [1].", [1])
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_a_model_that_cannot_be_run_is_told_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    ask = ("language", "ask", "How long does the warranty last?", "--index", manual_index(tmp_path), "--phrase")
+    (tmp_path / "broken.gguf").write_bytes(b"no model")
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    assert "llama-server of llama.cpp" in cli(*ask, tmp_path / "broken.gguf", code=2)
+    assert "24 months" in cli.out, "the passages are shown all the same"
+    monkeypatch.undo()
+    _with_program(monkeypatch, tmp_path / "bin", "")
+    assert "failed to load model" in cli(*ask, tmp_path / "broken.gguf", code=74)
+
+
+def test_an_answer_in_another_form_than_asked_for_is_no_quotation(model: Server, answer: Answer) -> None:
+    for says, lacking in (("The warranty lasts 24 months.", "it cites no passage"),
+                          ('{"sentences": [{"quote": "made up", "text": "It lasts 24 months"}]}', "no passage [0]"),
+                          ('{"sentences": []}', "found no answer")):  # fmt: skip
+        model.says = says
+        phrased = phrase(answer, model.url, seconds=5, quoting=True)
+        assert not phrased.carried
+        assert any(lacking in one for lacks in phrased.unsupported.values() for one in lacks), phrased.unsupported

@@ -24,7 +24,7 @@ _USES = {
     "picture": "indexes of pictures, zero-shot labels and label suggestions of pictures",
     "sound": "indexes of sounds and songs, and zero-shot labels of sounds",
     "backbone": '[model] backbone = "{}" in a pipeline',
-    "phrasing": "language ask --phrase with a local server",
+    "phrasing": "language ask --phrase {}, by llama-server of llama.cpp",
 }
 
 

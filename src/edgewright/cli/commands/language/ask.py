@@ -34,7 +34,8 @@ def command(
     ),
     top: int = option(type=click.IntRange(1, 20), default=3, help="Number of passages."),
     phrase: str | None = option(
-        metavar="URL", help="Let a language model on this server phrase the answer, and check it."
+        metavar="MODEL|URL",
+        help="Let a language model phrase the answer, and check it: one of your models, a .gguf file or a server.",
     ),
     model: str = option(metavar="NAME", help="Name of the model on that server, if it needs one."),
     wait: float = option(
@@ -105,10 +106,16 @@ def _nearest(index: DocumentIndex, question: str, directory: Path | None, top: i
 
 def _phrased(answer: Answer, record: dict[str, Any], url: str, model: str, wait: float) -> Result:
     """Return the record of an answer with the words of a language model; without them where it fails."""
+    from edgewright.language.documents.local_server import served
     from edgewright.language.documents.phrasing import phrase
 
     try:
-        phrased = phrase(answer, url, model, wait)
+        file = own_model("phrasing", Path(url))
+        if file is not None and file.is_file():
+            with served(file, wait) as address:
+                phrased = phrase(answer, address, model or file.stem, wait, quoting=True)
+        else:
+            phrased = phrase(answer, url, model, wait)
     except EdgewrightError as error:
         return Result(record, (), failure=error)
     failure = CheckFailedError(
