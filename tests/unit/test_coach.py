@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from edgewright.export.c99_host.host import compile_c99, context_of
 from edgewright.export.c99_stream.network import write_network_stream_c99
 from edgewright.graph.streaming import NetworkStream
 from edgewright.language.pronunciation.coach import PhoneStream, read_coach, write_coach
-from edgewright.language.pronunciation.phones import SILENCE
+from edgewright.language.pronunciation.phones import OUTPUTS, SILENCE
+from edgewright.language.pronunciation.reading import Reader
 from edgewright.language.pronunciation.sound import FRAMES, MELS, log_mel
 from edgewright.schema.errors import InputError
 from support import left_out
@@ -63,6 +65,33 @@ def test_sound_is_measured_in_deviations_from_the_mean() -> None:
         return PhoneStream(spec, coach.network).whole(frames * np.float32(deviation) + np.float32(mean))
 
     np.testing.assert_array_equal(steps(0.0, 1.0), steps(-8.0, 4.0))
+
+
+def test_verdicts_wait_until_it_is_clear_that_the_prompt_is_read() -> None:
+    words, pronunciations = ("WE", "CALL", "IT", "BEAR"), ((((37, 15),), ((19, 2, 20),), ((16, 31),), ((7, 10, 27),)))
+    scores = np.random.default_rng(5).normal(-4, 1, (200, OUTPUTS)).astype(np.float32)
+
+    def read_with(limit: float | None) -> tuple[Reader, list[int]]:
+        coach = random_coach()
+        coach = replace(coach, spec=msgspec.structs.replace(coach.spec, sentence_limit=limit))
+        reader = Reader(coach, words, pronunciations)
+        counts = [len(reader.hear(row[None])) for row in scores]
+        return reader, [*counts, len(reader.rest())]
+
+    old, as_they_come = read_with(None)
+    assert sum(as_they_come) == 4
+    assert old.opening is not None
+    reader, counts = read_with(old.opening + 0.01)
+    assert sum(counts) == 4
+    assert max(counts) > max(as_they_come)
+    reader.check("here")
+    assert not reader.other
+    reader, counts = read_with(old.opening - 0.01)
+    assert sum(counts) == 0
+    assert reader.other
+    assert reader.over
+    with pytest.raises(InputError, match="You read something else"):
+        reader.check("here")
 
 
 @pytest.mark.slow
@@ -188,4 +217,5 @@ def test_from_recordings_to_verdicts_a_log_and_progress(tmp_path: Path, cli: Cli
     err = cli("coach", "listen", coach, "we call it bear", "--device", "no-such-microphone", code=2)
     assert "microphone" in err or "libasound" in err
     err = cli("coach", "listen", coach, " ".join(["bear"] * 60), "--wav", wav, code=2)
-    assert "a reading of all 60 words" in err
+    assert "You read something else" in err
+    assert "of all" not in err

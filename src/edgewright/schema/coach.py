@@ -52,6 +52,8 @@ class CoachSpec(msgspec.Struct, frozen=True, kw_only=True):
         macs: multiply-accumulates a step.
         phone_limit, word_limit: mistake beyond which a phone or a word is told; 5 % of the right ones of the
             speakers that chose it lie beyond.
+        sentence_limit: the same for the mean mistake of a reading's first phones, beyond which something else is read;
+            None in older files.
         learnt: what trained.
     """
 
@@ -68,6 +70,7 @@ class CoachSpec(msgspec.Struct, frozen=True, kw_only=True):
     macs: int
     phone_limit: float
     word_limit: float
+    sentence_limit: float | None = None
     learnt: CoachLearnt
 
 
@@ -84,6 +87,8 @@ class CoachScore(msgspec.Struct, frozen=True, kw_only=True):
         word: area for words of which a phone was changed.
         other_word: area for words in place of which the prompt has another word of the dictionary.
         recall, false_alarms: share of changed and of right phones beyond the coach's limit, any phone in place of any.
+        other_sentence: share of readings of another sentence that are recognised as such.
+        own_sentence: share of readings of the prompt that are taken for another sentence.
         named: share of confused phones where the phone named in its place is what was said.
         network_bytes: weights, biases, multipliers and shifts of the int8 network.
         verdict_ms: from the end of a word to its verdict, median.
@@ -100,6 +105,8 @@ class CoachScore(msgspec.Struct, frozen=True, kw_only=True):
     other_word: Interval
     recall: Interval
     false_alarms: Interval
+    other_sentence: Interval
+    own_sentence: Interval
     named: Interval
     network_bytes: int
     verdict_ms: float

@@ -43,8 +43,6 @@ def train(
     `text` has a name and a sentence a line; NAME.wav is its sound. Sentences without sound are spoken by espeak-ng.
     `utt2spk` names the speaker of each sentence; `lexicon.txt` has the phones of each word, as the CMU dictionary does.
     """
-    from edgewright.schema.errors import InputError
-
     refuse_existing(out, force)
     parts = epochs.split(",")
     if len(parts) != 3 or not all(part.isdecimal() and 0 < int(part) <= 1000 for part in parts):
@@ -127,6 +125,8 @@ TITLES = {
     "area, phones in place of easily confused ones": "confusable",
     "area, words with one phone changed": "word",
     "area, words in place of other words": "other_word",
+    "other sentences recognised": "other_sentence",
+    "right sentences taken for others": "own_sentence",
     "changed phones found": "recall",
     "right phones told as mistakes": "false_alarms",
     "phone that was said is the one named, of confused ones": "named",
@@ -177,9 +177,7 @@ def listen(
     verdicts += left
     if not wants_json():
         _listen_print(left)
-    if len(verdicts) < len(words):
-        raise InputError(f"a reading of all {len(words)} words", f"{len(verdicts)} of them", str(wav or device),
-                         "Read the whole sentence, a little slower")  # fmt: skip
+    reader.check(str(wav or device))
     reading = Reading(text=" ".join(words), words=tuple(verdicts))
     if log is not None:
         reading = keep(log, reading, np.concatenate(sounds), datetime.now().astimezone())

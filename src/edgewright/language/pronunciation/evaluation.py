@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream
 from edgewright.language.pronunciation.phones import Lexicon, Words, changed_prompt, confusable, other_word
-from edgewright.language.pronunciation.reading import PhoneMatch, match_phones, word_mistake
+from edgewright.language.pronunciation.reading import PhoneMatch, Reader, match_phones, word_mistake
 from edgewright.language.pronunciation.sound import FRAME, HOP, STEP_S
 from edgewright.language.pronunciation.speech import RATE
 from edgewright.language.pronunciation.takes import Take
@@ -113,6 +113,21 @@ def other_words(takes: Sequence[Take], scores: Scores, lexicon: Lexicon, seed: i
     return _table(words)
 
 
+def openings(takes: Sequence[Take], prompts: Sequence[Take], coach: CoachFile, scores: Scores, seed: int) -> Cases:
+    """Read recordings against their own prompts and against others; return how much the first phones differ."""
+    rows: Rows = []
+    for number, take in enumerate(takes):
+        others = [prompt for prompt in prompts if prompt.text != take.text]
+        chosen = np.random.default_rng([seed, number]).permutation(len(others))[:_COPIES]
+        for prompt in (take, *(others[k] for k in chosen)):
+            reader = Reader(coach, prompt.words, prompt.pronunciations)
+            reader.hear(scores(take.frames))
+            reader.rest()
+            if reader.opening is not None:
+                rows.append((reader.opening, prompt is not take, False, take.speaker))
+    return _table(rows)
+
+
 def by_word(scores: Floats, pronunciations: Words) -> dict[int, list[PhoneMatch]]:
     """Return what was heard of each word of a prompt; nothing of a recording that is too short for it."""
     try:
@@ -168,13 +183,17 @@ def score_coach(coach: CoachFile, takes: Sequence[Take], lexicon: Lexicon, seed:
     scores: Scores = lambda frames: by_frames[id(frames)]  # noqa: E731
     phones, words = cases(takes, scores, confused=False, seed=seed)
     confused, _ = cases(takes, scores, confused=True, seed=seed)
+    read = openings(takes, takes, coach, scores, seed)
+    border = np.inf if coach.spec.sentence_limit is None else coach.spec.sentence_limit
     late = np.array([delay for take in takes for delay in delays(take, stream)])
     return CoachScore(
         name=coach.spec.name, speakers=len(speakers), recordings=len(takes), phones=len(phones.wrong),
         phone=phones.area(), confusable=confused.area(), word=words.area(),
         other_word=other_words(takes, scores, lexicon, seed).area(),
         recall=phones.beyond(coach.spec.phone_limit, wrong=True),
-        false_alarms=phones.beyond(coach.spec.phone_limit, wrong=False), named=confused.named_share(),
+        false_alarms=phones.beyond(coach.spec.phone_limit, wrong=False),
+        other_sentence=read.beyond(border, wrong=True), own_sentence=read.beyond(border, wrong=False),
+        named=confused.named_share(),
         network_bytes=coach.network_bytes, verdict_ms=1000 * float(np.median(late)),
         late_verdict_ms=1000 * float(np.quantile(late, _LATE)),
     )  # fmt: skip

@@ -127,6 +127,10 @@ _ABSENT_S = 5.0
 _MIDDLE_S = (FRAME - HOP) / RATE / 2
 
 
+# Phones after which it is clear whether this sentence is read at all; the first verdicts wait for them.
+_CLEAR = 12
+
+
 class Reader:
     """Hears somebody read a prompt.
 
@@ -134,6 +138,10 @@ class Reader:
         coach: that judges.
         words: of the prompt.
         pronunciations: pronunciations of each.
+
+    Attributes:
+        opening: how much the first phones sound like others; None as long as too few are heard.
+        other: whether something else than the prompt is read, which no verdict is about.
     """
 
     def __init__(self, coach: CoachFile, words: tuple[str, ...], pronunciations: Words) -> None:
@@ -141,40 +149,74 @@ class Reader:
         self._ear = PhoneStream(coach.spec, coach.network)
         self._alignment = Alignment(Prompt(pronunciations))
         self._scores = np.zeros((0, OUTPUTS), np.float32)
-        self._samples = 0
+        self._samples = self._certain_words = 0
+        self._mistakes: list[float] = []
+        self._waiting: list[WordVerdict] = []
+        self.opening: float | None = None
+        self.other = False
 
     @property
     def over(self) -> bool:
-        """Whether every word is certain."""
-        return self._alignment.finished == len(self._words)
+        """Whether every word is certain, or that something else is read."""
+        return self.other or self._alignment.finished == len(self._words)
 
     def push(self, sound: Floats) -> list[WordVerdict]:
         """Take samples at 16 kHz, of any number; give the words that are certain now."""
         self._samples += len(sound)
-        log_probabilities = self._ear.push(sound)
-        verdicts = []
-        for row in log_probabilities:
-            self._scores = np.concatenate([self._scores, row[None]])
-            finished = self._alignment.push(row[None])
-            if finished:
-                verdicts += self._verdicts(finished, self._alignment.segments(whole=False))
-        return verdicts
+        return self.hear(self._ear.push(sound))
 
     def finish(self) -> list[WordVerdict]:
         """Return the words that are left when the sound ends; none where it ended before the prompt could."""
         verdicts = self.push(np.zeros((self._coach.spec.delay + 1) * round(STEP_S * RATE), np.float32))
-        if not self._alignment.fits:
-            return verdicts
-        left = list(range(self._alignment.finished, len(self._words)))
-        return [*verdicts, *self._verdicts(left, self._alignment.segments())]
+        return [*verdicts, *self.rest()]
 
-    def _verdicts(self, words: list[int], segments: list[Segment]) -> list[WordVerdict]:
+    def hear(self, log_probabilities: Floats) -> list[WordVerdict]:
+        """Take steps of the network, shape (steps, phones + 1); give the words that are certain now."""
+        for row in log_probabilities:
+            self._scores = np.concatenate([self._scores, row[None]])
+            finished = self._alignment.push(row[None])
+            if finished:
+                self._judge(finished, self._alignment.segments(whole=False))
+        return self._certain(len(self._mistakes) >= _CLEAR)
+
+    def rest(self) -> list[WordVerdict]:
+        """Return the words that are left after the last step."""
+        if self._alignment.fits:
+            self._judge(list(range(self._alignment.finished, len(self._words))), self._alignment.segments())
+        return self._certain(bool(self._mistakes))
+
+    def check(self, where: str) -> None:
+        """Refuse a reading of something else, or of a part.
+
+        Raises:
+            InputError: it is one.
+        """
+        if self.other:
+            raise InputError(f"a reading of {' '.join(self._words).lower()[:60]!r}", "another sentence", where,
+                             "You read something else, or too unclearly to judge it: read this sentence")  # fmt: skip
+        if self._certain_words < len(self._words):
+            raise InputError(f"a reading of all {len(self._words)} words", f"{self._certain_words} of them", where,
+                             "Read the whole sentence, a little slower")  # fmt: skip
+
+    def _judge(self, words: list[int], segments: list[Segment]) -> None:
         matches = match_phones(self._scores, segments)
-        return [
-            self._verdict(word, own)
-            for word in words
-            if (own := [match for match in matches if match.segment.word == word])
-        ]
+        for word in words:
+            own = [match for match in matches if match.segment.word == word]
+            if own:
+                self._mistakes += [match.mistake for match in own]
+                self._waiting.append(self._verdict(word, own))
+
+    def _certain(self, clear: bool) -> list[WordVerdict]:
+        """Return the verdicts that wait, as soon as it is clear that the prompt is read."""
+        limit = self._coach.spec.sentence_limit
+        if clear and self.opening is None:
+            self.opening = float(np.mean(self._mistakes))
+            self.other = limit is not None and self.opening > limit
+        if self.other or (limit is not None and self.opening is None):
+            return []
+        verdicts, self._waiting = self._waiting, []
+        self._certain_words += len(verdicts)
+        return verdicts
 
     def _verdict(self, word: int, matches: list[PhoneMatch]) -> WordVerdict:
         spec = self._coach.spec

@@ -23,7 +23,7 @@ from edgewright.graph.layer import Parameters
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.pronunciation.alignment import Prompt, align
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream, log_softmax, with_test
-from edgewright.language.pronunciation.evaluation import cases
+from edgewright.language.pronunciation.evaluation import cases, openings
 from edgewright.language.pronunciation.phones import OUTPUTS, PHONES, SILENCE
 from edgewright.language.pronunciation.sound import FRAMES, MELS, REACH, log_mel, step_time
 from edgewright.language.pronunciation.speech import SpokenSentence, sentences
@@ -285,7 +285,10 @@ def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None 
     spec = msgspec.structs.replace(spec, offsets=_offsets(PhoneStream(spec, coach.network), fitted))
     stream = PhoneStream(spec, coach.network)
     phones, words = cases(limits, stream.whole, confused=False, seed=request.seed)
-    chosen = msgspec.structs.replace(spec, phone_limit=phones.limit(), word_limit=words.limit())
+    begun = openings(limits, training, replace(coach, spec=spec), stream.whole, request.seed)
+    chosen = msgspec.structs.replace(
+        spec, phone_limit=phones.limit(), word_limit=words.limit(), sentence_limit=begun.limit()
+    )
     return TrainedCoach(replace(coach, spec=chosen), tuple(judges))
 
 

@@ -143,8 +143,7 @@ def _listen(request: Request, form: FormData) -> Response:
         reader = _part("reading").Reader(_part("coach").read_coach(path), words, phones)
         verdicts = [word for at in range(0, len(sound), _PIECE) for word in reader.push(sound[at : at + _PIECE])]
         verdicts += reader.finish()
-        if len(verdicts) < len(words):
-            raise InputError(f"a reading of all {len(words)} words", f"{len(verdicts)} of them", file.filename)
+        reader.check(file.filename)
         reading = Reading(text=" ".join(words), words=tuple(verdicts))
         if text_of(form, "keep"):
             reading = _part("log").keep(_log(path), reading, np.asarray(sound), datetime.now(UTC).astimezone())
