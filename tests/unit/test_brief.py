@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import msgspec
@@ -68,7 +69,8 @@ def test_names_of_any_kind_and_parts_that_are_absent_fit_the_terminal(tmp_path: 
 def test_a_run_prints_forty_lines_and_verbose_prints_every_part(small: Path, tmp_path: Path, cli: Cli) -> None:
     short = cli("run", str(small), "--out", tmp_path / "runs").splitlines()
     assert len(short) <= 40
-    assert short[-1] == f"page {tmp_path / 'runs' / 'small' / PAGE_FILE}"
+    assert short[-2] == f"page {tmp_path / 'runs' / 'small' / PAGE_FILE}"
+    assert re.fullmatch(r"took .* s: import [\d.]+, read [\d.]+, fit [\d.]+, package [\d.]+, page [\d.]+", short[-1])
     whole = cli("run", str(small), "--out", tmp_path / "runs", "--verbose", "--force")
     assert "Prediction trace" in whole
     assert len(whole.splitlines()) > 2 * len(short)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from edgewright.cli.laps import IMPORT, lasting
 from edgewright.schema.errors import INTERRUPTED, TERMINATED
 
 AGAIN_SECONDS = 0.02
@@ -93,7 +94,8 @@ def loading() -> Iterator[None]:
     """Provide a block that loads libraries and neither prints nor writes: Ctrl-C ends the process at once."""
     _INTERRUPTS.loading = True
     try:
-        yield
+        with lasting(IMPORT):
+            yield
     finally:
         _INTERRUPTS.loading = False
 

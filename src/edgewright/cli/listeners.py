@@ -11,22 +11,27 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from edgewright.cli.command import Result, print_ahead, wants_json
 from edgewright.cli.interrupt import answer, finish_interrupted, loading
+from edgewright.cli.laps import FIT, PACKAGE, PAGE, READ, lap, laps_text
 from edgewright.cli.options import command_line
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import Insight, Trace
+from edgewright.schema.trace import EvaluationRecord, Insight, Trace
 from edgewright.trace.brief import brief_parts
-from edgewright.trace.page import page_of, print_parts, progress
+from edgewright.trace.page import QUIET, page_of, print_parts, progress
 from edgewright.trace.record import PAGE_FILE
 from edgewright.trace.terminal import TerminalTrace
 
 if TYPE_CHECKING:
     from edgewright.pipeline.run_folder.journal import Journalling
+
+
+_READING = "Reading data"
 
 
 class Terminal(Console):
@@ -72,6 +77,8 @@ class Working(Quiet):
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
         """Show a bar on a terminal, nothing elsewhere."""
         answer()
+        if label == _READING:
+            lap(READ)
         return progress(self.console, label, total)
 
     def ahead(self, sentence: str) -> None:
@@ -80,7 +87,24 @@ class Working(Quiet):
 
 
 class Brief(Working):
-    """A run on the terminal in at most forty lines, which come when it has ended."""
+    """A run on the terminal in at most forty lines, which come when it has ended, and how long its parts took."""
+
+    @contextmanager
+    def doing(self, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show a bar on a terminal, nothing elsewhere."""
+        with super().doing(label, total) as advance:
+            yield advance
+        if label == _READING:
+            lap(FIT)
+
+    def evaluation(self, record: EvaluationRecord) -> None:
+        """Note that the package is next."""
+        lap(PACKAGE)
+
+    def insight(self, record: Insight) -> None:
+        """Take the last chance to end the run; its page is next."""
+        super().insight(record)
+        lap(PAGE)
 
     def finish(self, trace: Trace, folder: Path) -> None:
         """Print verdict, flow, curve, insight and what comes next."""
@@ -94,7 +118,8 @@ class Brief(Working):
         else:
             following.append((f"edgewright learn mistakes {shown_folder}", "shows what it got wrong"))
         page = page_of(self.console)
-        print_parts(brief_parts(trace, folder, following, page), self.console, page)
+        parts = brief_parts(trace, folder, following, page)
+        print_parts([*parts, Text(laps_text(), style=QUIET)], self.console, page)
 
 
 class Shown(TerminalTrace, Working):

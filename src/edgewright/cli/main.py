@@ -14,6 +14,7 @@ import click
 from edgewright._version import __version__
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, signals_end_work
+from edgewright.cli.laps import begin
 from edgewright.schema.errors import (
     BAD_INPUT,
     DONE,
@@ -110,6 +111,7 @@ def run(arguments: list[str], commands: click.Group = cli) -> int:
 
     0 done, 1 a check said no, 2 bad input, 74 output failed, 130 Ctrl-C, 143 a termination signal.
     """
+    begin()
     return ended_by(_run(arguments, commands))
 
 

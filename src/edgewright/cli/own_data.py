@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.command import option
+from edgewright.cli.laps import RACE, lasting
 from edgewright.cli.options import command_line
 from edgewright.core.formatting import plural, some_of
 
@@ -127,7 +128,7 @@ def make_proposal(
 
     @contextmanager
     def racing() -> Iterator[Callable[[RaceRecord], None]]:
-        with shown_race(console) as show, running.doing("Racing models"):
+        with lasting(RACE), shown_race(console) as show, running.doing("Racing models"):
 
             def watch(race: RaceRecord) -> None:
                 running.race(race)
