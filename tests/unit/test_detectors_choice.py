@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,20 @@ def test_parts_follow_time_and_cut_no_event() -> None:
     assert [len(part[0].values) for part in parts] == [320, 280, 300]
     many = tuple(_stretch(100, seed) for seed in range(6))
     assert [len(part) for part in blocks(many)] == [2, 2, 2]
+
+
+@pytest.mark.slow
+def test_one_column_without_labels_takes_the_stream_itself_and_goes_on_from_it() -> None:
+    stretch = replace(_stretch(2000), values=_stretch(2000).values[:, :1])
+    watched = replace(_watched(stretch), columns=(Column(name="a"),))
+    choice = choose(watched, ThresholdRequest())
+    assert choice.candidates[0].kind == "own_past"
+    assert "real events" in choice.reason
+    assert choose(replace(watched, stretches=(inject(stretch, seed=1),)), ThresholdRequest()).reason != choice.reason
+    # The warm-up of a fresh start gives no score; a fitted one has it behind itself.
+    fitted = fit_detector(watched, "own_past")
+    watch = Watch(DetectorFile(fitted.spec, fitted.learnt))
+    assert math.isfinite(watch.push(stretch.values[:1], stretch.time[:1])[0].score)
 
 
 @pytest.mark.slow

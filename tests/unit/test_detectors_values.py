@@ -9,9 +9,10 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
+import detector_example
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors._row import SlidingMean
-from edgewright.monitor.detectors.own_past import OwnPastConfig
+from edgewright.monitor.detectors.own_past import OwnPast, OwnPastConfig
 from edgewright.monitor.detectors.robust import RobustConfig
 from edgewright.schema.errors import InputError
 
@@ -80,6 +81,25 @@ def test_a_stream_is_judged_by_its_own_past_whatever_its_unit() -> None:
         assert scores[rows].max() > 1
         # Another unit changes nothing; a power of two changes no digit either.
         np.testing.assert_array_equal(part.start(learnt).update(odd * np.float32(1024), time), scores)
+
+
+def test_a_fitted_stream_goes_on_from_its_past() -> None:
+    part = kind("own_past")
+    assert part.remember is not None
+    values, time = detector_example.rows(900)
+    learnt = part.fit(OwnPastConfig(), values[:600], time[:600])
+    whole = part.start(learnt).update(values, time)
+    past = part.remember(learnt, values[:600], time[:600])
+    np.testing.assert_array_equal(part.start(past).update(values[600:], time[600:]), whole[600:])
+    # Beyond a thousand rows they count for no more, so that another level is soon the usual one.
+    values, time = detector_example.rows(4000)
+    long = part.start(part.remember(learnt, values, time))
+    assert isinstance(long, OwnPast) and [channel.rows for channel in long.remembered] == [1000] * 3
+    scores = long.update(values[:2000] + np.float32(50), time[:2000])
+    assert scores[0] > 1 and np.mean(scores[1500:] > 1) < 0.03
+    for wrong in (past["past"][:, 1:], np.full_like(past["past"], np.nan), -past["past"], past["past"][:2]):
+        with pytest.raises(ValueError):
+            part.start({**past, "past": wrong})
 
 
 def test_an_odd_hour_is_seen_where_neither_level_nor_range_say_it() -> None:

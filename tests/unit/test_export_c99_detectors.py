@@ -64,6 +64,8 @@ def fitted(kind: str, number: int) -> tuple[dict[str, Any], Floats, NDArray[np.f
     detector_file = detector(kind)
     config = msgspec.convert(SETTINGS.get(kind, [{}])[number], detector_file.config)
     learnt = learn(kind, config, (Stretch("", rows(600, 1), TIMES[:600]),))
+    if number and detector_file.remember is not None:
+        learnt = detector_file.remember(learnt, rows(600, 1), TIMES[:600])
     seen = rows(700, 2)
     return learnt, seen, detector_file.start(learnt).update(seen, TIMES[600:])
 

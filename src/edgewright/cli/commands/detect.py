@@ -145,7 +145,8 @@ def fit(options: FitOptions) -> Result:
     The rows count as mostly normal. With --target, rows labelled odd are not learnt from, and the threshold is the one
     with the best F1 of events. Without it, the threshold is the lowest that keeps to --false-alarms on rows that the
     detector was not fitted on. `auto` compares all detectors on held-out parts in time, by labels or by injected
-    anomalies, and takes the smallest whose score is not significantly below the best.
+    anomalies, and takes the smallest whose score is not significantly below the best; for one column without labels it
+    takes `own_past`, which goes on from these rows.
     """
     from edgewright.core.package import read_package, write_package
     from edgewright.core.predictor import package_path

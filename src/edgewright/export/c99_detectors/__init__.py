@@ -37,6 +37,7 @@ class Score:
         often: how often the block of an `if` is entered, or a `while` turns, by a part of its line; only for estimates,
             where neither 'never, since it leaves' nor 'always' holds.
         network: a graph that the lines call as `@_net_predict` with `&context->net`, whole or in QDQ form.
+        begin: what the state begins with, by name; 0 for others.
     """
 
     lines: tuple[str, ...]
@@ -48,6 +49,7 @@ class Score:
     season: tuple[int, int] | None = None
     often: Mapping[str, float] = field(default_factory=dict)
     network: Graph | None = None
+    begin: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class Form:
 
     def tables(self) -> dict[str, NDArray[np.generic]]:
         """Return constants as they are stored."""
-        return {name: t if t.dtype.kind == "f" else smallest(t) for name, t in self.score.tables.items()}
+        tables = {**self.score.tables, **{f"begin_{name}": t for name, t in self.score.begin.items()}}
+        return {name: t if t.dtype.kind == "f" else smallest(t) for name, t in tables.items()}
 
 
 def checked(form: Form) -> Form:
@@ -242,6 +243,7 @@ def _code(form: Form) -> dict[str, object]:
         "threshold": number(form.threshold), "quiet": form.refractory > 0, "pause": _pause(form.refractory),
         "features": len(FEATURES), "kept": max(0, samples - step), "skipped": max(0, step - samples),
         "season": season, "slots": slots,
+        "begin": "".join(f"    memcpy(context->{n}, @_begin_{n}, sizeof @_begin_{n});\n" for n in score.begin),
     }  # fmt: skip
 
 

@@ -22,6 +22,7 @@
 #define $kept 0
 #define $skipped 1
 #define $timed 1
+#define $begin
 #define $season 86400000000
 #define $slots 24
 #define $rows 4
@@ -240,7 +241,7 @@ void @_detect_time(@_detect_context *context, int64_t microseconds) {
 #endif
 void @_detect_init(@_detect_context *context) {
     memset(context, 0, sizeof *context);
-}
+$begin}
 
 /* alone */
 void @_mean(@_detect_context *context, const float *row, float *mean);

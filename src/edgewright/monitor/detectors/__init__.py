@@ -55,12 +55,15 @@ class DetectorKind(Generic[C]):
             JSON; a detector that learns only as it goes gives little.
         start: what was learnt -> at work.
         windows: whether a row may also be a window's features: the order of rows plays no part in what it learns.
+        remember: (what was learnt, rows, their time) -> the same with these rows as its past, from which it goes on;
+            None for a detector that learns beforehand.
     """
 
     config: type[C]
     fit: Callable[[C, Floats, NDArray[np.float64]], dict[str, Any]]
     start: Callable[[dict[str, Any]], Running]
     windows: bool = False
+    remember: Callable[[dict[str, Any], Floats, NDArray[np.float64]], dict[str, Any]] | None = None
 
 
 def kind(name: str) -> DetectorKind[DetectorConfig]:

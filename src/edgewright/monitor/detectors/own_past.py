@@ -4,8 +4,9 @@ Four numbers of a channel are looked at: how far a value is from a mean of the l
 long one, how far a value is from others of this time of day, and how far it lies outside the range so far. The first
 three are judged by the short mean of each against all the means before it, in their deviations (the anomaly likelihood
 of Ahmad and others, Neurocomputing 2017, without its logarithm), and count together: the root of their mean square. So
-the same limit fits a still stream and a wild one, and 1 is a common threshold. Nothing is learnt beforehand; some 65
-numbers a channel are remembered. The settings are those chosen on the Numenta Anomaly Benchmark (benchmarks/anomalies).
+the same limit fits a still stream and a wild one, and 1 is a common threshold. Nothing is learnt beforehand, but a
+fitted detector goes on from the rows that it was fitted on; some 65 numbers a channel are remembered. The settings are
+those chosen on the Numenta Anomaly Benchmark (benchmarks/anomalies).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
 _DAY = 86400.0  # s
+# Rows that a past counts for at the start of a stream.
+MOST_PAST = 1000
 
 
 class OwnPastConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +78,24 @@ class Channel:
         for name, value in zip(self.__slots__, state, strict=True):
             setattr(self, name, list(value) if isinstance(value, list) else value)
 
+    def numbers(self) -> NDArray[np.float64]:
+        """Return the state as numbers."""
+        return np.concatenate([np.atleast_1d(np.asarray(value, np.float64)) for value in self.state()])
+
+    def set_numbers(self, numbers: NDArray[np.float64]) -> None:
+        """Go on from `numbers()`.
+
+        Raises:
+            ValueError: another count of numbers, or numbers that a detector never has.
+        """
+        if numbers.shape != self.numbers().shape or not np.isfinite(numbers).all():
+            raise ValueError(f"{len(self.numbers())} finite numbers a channel")
+        rest = iter(numbers.tolist())
+        self.set([[next(rest) for _ in v] if isinstance(v, list) else next(rest) for v in self.state()])
+        self.counts, self.rows, self.timed = [int(n) for n in self.counts], int(self.rows), int(self.timed)
+        if min(self.rows, self.timed, *self.counts, *(tail[2] for tail in (self.level, self.shift, self.day))) < 0:
+            raise ValueError("counts and variances from 0 on")
+
 
 class OwnPast(RowDetector):
     """At work. A missing value leaves its channel as it was."""
@@ -82,13 +103,16 @@ class OwnPast(RowDetector):
     def __init__(self, learnt: dict[str, Any]) -> None:
         super().__init__(int(learnt["channels"]))
         self._c = _checked(msgspec.convert(learnt["config"], OwnPastConfig))
-        self._all = [Channel(self._c.bins) for _ in range(self.channels)]
+        self.remembered = [Channel(self._c.bins) for _ in range(self.channels)]
+        if (past := learnt.get("past")) is not None:
+            for channel, numbers in zip(self.remembered, np.asarray(past, np.float64), strict=True):
+                channel.set_numbers(numbers)
 
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
         """Return the largest score of all channels that have seen enough; NaN when none has."""
         parts = np.zeros(self.channels)
         learning = True
-        for index, channel in enumerate(self._all):
+        for index, channel in enumerate(self.remembered):
             if present[index]:
                 outside, far = self.measured(channel, float(x[index]), time)
                 if channel.rows > self._c.warm_up:
@@ -145,14 +169,25 @@ class OwnPast(RowDetector):
         c.low += leak
         return outside / width if width > 0 else float(outside > 0)
 
+    @property
+    def longest(self) -> int:
+        """Rows over which it looks back."""
+        return self._c.past
+
+    def past(self) -> NDArray[np.float64]:
+        """Return the numbers of every channel to begin with, shape (channels, numbers)."""
+        for channel in self.remembered:
+            channel.rows, channel.timed = min(channel.rows, MOST_PAST), min(channel.timed, MOST_PAST)
+        return np.stack([channel.numbers() for channel in self.remembered])
+
     def state(self) -> dict[str, Any]:
         """Return numbers of every channel, and the last blame."""
-        return {"channels": [channel.state() for channel in self._all], **super().state()}
+        return {"channels": [channel.state() for channel in self.remembered], **super().state()}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a `state()`."""
         super().resume(state)
-        for channel, record in zip(self._all, state["channels"], strict=True):
+        for channel, record in zip(self.remembered, state["channels"], strict=True):
             channel.set(record)
 
 
@@ -165,6 +200,16 @@ def fit(config: OwnPastConfig, values: Floats, time: NDArray[np.float64]) -> dic
     _checked(config)
     named = {name: getattr(config, name) for name in config.__struct_fields__}
     return {"channels": int(values.shape[1]), "config": named}
+
+
+def remember(learnt: dict[str, Any], values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
+    """Return what was learnt with these rows as its past, of the weight of `MOST_PAST` rows at most.
+
+    A device whose level is another then follows its own stream soon.
+    """
+    running = OwnPast(learnt)
+    running.update(values[-2 * running.longest :], time[-2 * running.longest :])
+    return {**learnt, "past": running.past()}
 
 
 def _checked(config: OwnPastConfig) -> OwnPastConfig:
@@ -183,4 +228,4 @@ def _checked(config: OwnPastConfig) -> OwnPastConfig:
     return config
 
 
-DETECTOR = DetectorKind(config=OwnPastConfig, fit=fit, start=OwnPast)
+DETECTOR = DetectorKind(config=OwnPastConfig, fit=fit, start=OwnPast, remember=remember)

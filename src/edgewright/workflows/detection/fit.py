@@ -243,6 +243,8 @@ def fit_detector(
         rows=sum(len(s.values) for s in watched.stretches),
         choice=choice,
     )
+    if (remember := kind(name).remember) is not None:
+        learnt = remember(learnt, *together(watched.stretches))
     counts = tuple(c for s, own in pairs for c in counted(own >= limit.value, s.odd, how.refractory))
     running = kind(name).start(learnt)
     running.update(watched.stretches[0].values[:256], watched.stretches[0].time[:256])

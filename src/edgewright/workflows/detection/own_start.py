@@ -23,7 +23,7 @@ KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("pca", {"variance": share}) for share in (0.9, 1.0)),
 )
 MEANS, MARGINS = (1, 5, 10, 15, 20, 30, 45), (0.8, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0)
-MOST_FALSE = 0.2
+MOST_FALSE = 0.15
 
 
 @dataclass(frozen=True)
