@@ -73,11 +73,11 @@ def test_suggestions_use_a_registered_encoder_and_say_so(
 ) -> None:
     monkeypatch.setenv("EDGEWRIGHT_MODELS", str(tmp_path / "models"))
     assert "of your models" not in unquote_plus(studio.post(AT, data={"do": "suggest"}).headers["location"])
-    add_model(model2vec(tmp_path / "small"))
+    record = add_model(model2vec(tmp_path / "small"))
     location = studio.post(AT, data={"do": "suggest"}).headers["location"]
     assert "The suggestions use small of your models." in unquote_plus(location)
     with Project(root / "calls.labelling") as project:
-        assert project.meta("vectors") == "text/small"
+        assert project.meta("vectors") == f"text/small/{record.sha256}"
 
 
 def test_a_second_tab_is_told_and_overwrites_nothing(root: Path, studio: Client) -> None:

@@ -43,7 +43,9 @@ def vectors_of(project: Project, encoder: Encodes | None = None, ahead: Ahead = 
     Raises:
         InputError: pictures that cannot be read.
     """
-    way = f"{project.kind}/{encoder.name if encoder else 'own'}"
+    # A registered model of the same name may be another one by now.
+    sha256 = getattr(encoder, "sha256", "")
+    way = f"{project.kind}/{encoder.name if encoder else 'own'}{f'/{sha256}' if sha256 else ''}"
     items = project.items()
     if project.meta("vectors") == way:
         kept = [np.frombuffer(row[0], np.float32) for row in project.execute("SELECT data FROM vectors ORDER BY item")]
