@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from threading import get_ident
 from types import ModuleType
 
 _LATE = ("scipy.stats", "pandas")
@@ -21,13 +22,27 @@ _IMPORTERS = {f"sklearn.{name}" for name in (
 
 
 class _Late(ModuleType):
-    """Stand in for a module until a function of it is called; a name that is imported from it is a `_Name`."""
+    """Stand in for a module until a function of it is called; a name that is imported from it is a `_Name`.
+
+    Another thread that meets it meanwhile imports the module.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._thread = get_ident()
 
     def __getattr__(self, name: str) -> object:
+        if self._thread != get_ident() or sys.modules.get(self.__name__) is not self:
+            return self.get(name)
         if name.startswith("__"):
             raise AttributeError(name)
-        standing = sys.modules.get(self.__name__) is self
-        return _Name(self, name) if standing else getattr(importlib.import_module(self.__name__), name)
+        return _Name(self, name)
+
+    def get(self, name: str) -> object:
+        """Return a name of the module, which is imported in place of this one."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 class _Name:
@@ -36,18 +51,13 @@ class _Name:
     def __init__(self, module: _Late, name: str) -> None:
         self._module, self._name = module, name
 
-    def _object(self) -> object:
-        if sys.modules.get(self._module.__name__) is self._module:
-            del sys.modules[self._module.__name__]
-        return getattr(importlib.import_module(self._module.__name__), self._name)
-
     def __call__(self, *arguments: object, **named: object) -> object:
-        function = self._object()
+        function = self._module.get(self._name)
         assert callable(function)  # noqa: S101 - scikit-learn calls it
         return function(*arguments, **named)
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._object(), name)
+        return getattr(self._module.get(self._name), name)
 
 
 @contextmanager

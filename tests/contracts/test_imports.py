@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import edgewright
+from edgewright import _scikit_learn
 
 HEAVY = {"numpy", "msgspec", "click", "jax", "optax", "sklearn", "scipy", "onnx", "onnxruntime", "polars", "rich",
          "pandas", "sktime", "cbor2"}  # fmt: skip
@@ -125,3 +128,13 @@ def test_help_loads_no_desk_library(arguments: list[str]) -> None:
 
 def test_names_of_the_public_api_are_told_to_tools() -> None:
     assert set(dir(edgewright)) >= set(edgewright.__all__)
+
+
+def test_a_thread_that_imports_what_another_stands_in_for_gets_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_scikit_learn, "_LATE", ("wsgiref",))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wsgiref"]:
+        monkeypatch.delitem(sys.modules, name)
+    with ThreadPoolExecutor(1) as other, _scikit_learn._standing_in():
+        late = importlib.import_module("wsgiref")
+        module = other.submit(importlib.import_module, "wsgiref.headers").result()
+    assert late.headers is module
