@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -128,11 +130,93 @@ def test_cut_files_of_vectors_and_language_models_name_the_place(tmp_path: Path,
         add_model(tmp_path / "glove.txt", licence="MIT")
     whole = gguf(tmp_path / "tiny.gguf").read_bytes()
     assert read_header(tmp_path / "tiny.gguf").weights == 32
-    for size in range(8, len(whole) - 128, 9):
+    for size in (*range(8, len(whole) - 128, 9), len(whole) - 1):
         (tmp_path / "tiny.gguf").write_bytes(whole[:size])
         with pytest.raises(InputError, match=r"tiny\.gguf"):
             add_model(tmp_path / "tiny.gguf", licence="MIT")
     assert folder.exists() is False or own_models() == []
+
+
+def test_a_text_of_vectors_that_ends_between_two_words_is_refused(tmp_path: Path, folder: Path) -> None:
+    lines = glove(tmp_path / "news.vec", header=True).read_text().splitlines()
+    (tmp_path / "news.vec").write_text("\n".join(lines[:12]) + "\n")
+    with pytest.raises(InputError, match="expected 23 words, got 11"):
+        add_model(tmp_path / "news.vec", licence="MIT")
+    assert not list(folder.glob("*"))
+
+
+def _gguf_with(path: Path, entry: bytes) -> Path:
+    content = gguf(path, licence="").read_bytes()
+    head, tensor = content.index(b"llama") + 5, content.index(struct.pack("<Q", 17) + b"token_embd.weight")
+    content = content[:head] + entry + content[tensor:]
+    path.write_bytes(content[:16] + struct.pack("<Q", 2) + content[24:] + bytes(4096))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("general.alignment", struct.pack("<If", 6, np.inf)), ("general.alignment", struct.pack("<IQ", 8, 1) + b"x"),
+     ("llama.context_length", struct.pack("<IQ", 8, 3) + b"abc")],
+)  # fmt: skip
+def test_odd_values_in_a_gguf_header_are_no_traceback(folder: Path, tmp_path: Path, key: str, value: bytes) -> None:
+    path = _gguf_with(tmp_path / "odd.gguf", struct.pack("<Q", len(key)) + key.encode() + value)
+    with suppress(InputError):
+        assert add_model(path, licence="MIT").self_test == {"architecture": "llama", "weights": 32}
+    assert len(list(folder.glob("*"))) == (key != "general.alignment")
+
+
+def test_a_file_of_numbers_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "digits.txt").write_text("1" * 5000 + " 3\nx 1 2 3\n")
+    with pytest.raises(InputError, match=r"a file \.txt"):
+        add_model(tmp_path / "digits.txt", licence="MIT")
+
+
+def test_weights_that_a_graph_does_not_need_are_not_read(folder: Path, tmp_path: Path) -> None:
+    source = sentence_encoder(tmp_path / "mini")
+    (source / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    assert load(source).dimensions == 8
+    assert add_model(source).kind == "sentence_encoder"
+    assert folder.is_dir()
+    (source / "model.onnx").unlink()
+    with pytest.raises(InputError, match="a header within"):
+        load(source)
+
+
+@pytest.mark.parametrize(
+    ("front", "licence"),
+    [("license:\nlanguage: en", "Apache-2.0"), ("license:\n- mit", "mit"), ("license: \ntags:", "Apache-2.0")],
+)
+def test_a_licence_is_no_other_line_of_the_readme(folder: Path, tmp_path: Path, front: str, licence: str) -> None:
+    source = sentence_encoder(tmp_path / "mini")
+    (source / "README.md").write_text(f"---\n{front}\n---\n")
+    assert add_model(source).licence == licence
+    assert folder.is_dir()
+
+
+def test_a_linked_file_keeps_its_name_and_errors_name_it(folder: Path, tmp_path: Path) -> None:
+    gguf(tmp_path / "0a1b2c")
+    (tmp_path / "tiny.gguf").symlink_to(tmp_path / "0a1b2c")
+    assert add_model(tmp_path / "tiny.gguf").name == "tiny"
+    (tmp_path / "0a1b2c").write_bytes(b"GGUF")
+    with pytest.raises(InputError) as error:
+        add_model(tmp_path / "tiny.gguf", licence="MIT")
+    assert error.value.where == str(tmp_path / "tiny.gguf")
+    assert str(folder) not in str(error.value)
+
+
+def test_adding_again_does_not_hide_a_damaged_copy(folder: Path, tmp_path: Path) -> None:
+    source = gguf(tmp_path / "tiny.gguf")
+    add_model(source)
+    os.truncate(folder / "tiny" / "tiny.gguf", 9)
+    with pytest.raises(InputError, match="models remove tiny"):
+        add_model(source)
+
+
+def test_a_copy_that_another_process_finishes_meanwhile_does_not_matter(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([folder / ".adding.gone"]))
+    assert add_model(gguf(tmp_path / "tiny.gguf")).name == "tiny"
 
 
 def test_external_weights_come_along(folder: Path, tmp_path: Path) -> None:

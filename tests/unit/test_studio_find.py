@@ -61,4 +61,9 @@ def test_yes_or_no(studio: Client, tmp_path: Path) -> None:
     assert "Yes: red" in _send(studio, tmp_path, "red", do="is", described="red")[1]
     assert "No: red" in _send(studio, tmp_path, "blue", do="is", described="red")[1]
     assert _send(studio, tmp_path, do="is", described="red")[0] == 400
+    part = '--X\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\nred\r\n'
+    body = part.format("described", "") + part.format("do", "").replace("red", "is")
+    body += part.format("file", '; filename="a.p\0ng"') + "--X--\r\n"
+    odd = studio.post("/find", content=body.encode(), headers={"content-type": "multipart/form-data; boundary=X"})
+    assert odd.status_code == 400
     assert _send(studio, tmp_path, "red", do="is", described="...")[0] == 400

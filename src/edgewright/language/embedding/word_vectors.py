@@ -22,6 +22,7 @@ from edgewright.schema.errors import InputError
 MAX_WORDS = 400_000
 _LONGEST_LINE = 1 << 16
 _UNKNOWN = "[UNK]"
+_DO = "Fetch the file again; it is damaged or incomplete"
 # Weight a / (a + p(word)) with a = 1e-3: Arora, Liang and Ma, A Simple but Tough-to-Beat Baseline, 2017. The share p of
 # a word follows from its rank by Zipf's law.
 _RARE = 1e-3
@@ -44,7 +45,7 @@ def look_at_words(path: Path) -> WordFile | None:
     with os_errors(InputError, "a file of word vectors", path), path.open("rb") as file:
         first, second = file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE)
     parts = first.split()
-    if len(parts) == 2 and all(part.isdigit() for part in parts):
+    if len(parts) == 2 and all(part.isdigit() and len(part) < 10 for part in parts):
         count, width = map(int, parts)
         if not (count > 0 and 2 <= width <= 1 << 14):
             return None
@@ -101,8 +102,10 @@ def _text(file: IO[bytes], layout: WordFile, where: str) -> Iterator[tuple[str, 
         values = _numbers(parts[1:])
         if values is None or len(values) != layout.width:
             raise InputError(f"a word and {layout.width} numbers", repr(line[:40].decode("utf-8", "replace")),
-                             f"{where} line {number}", "Fetch the file again; it is damaged or incomplete")  # fmt: skip
+                             f"{where} line {number}", _DO)  # fmt: skip
         yield parts[0].decode("utf-8", "replace"), values
+    if number - 1 < layout.words:
+        raise _too_few(number - 1, layout, where)
 
 
 def _binary(file: IO[bytes], layout: WordFile, where: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -111,11 +114,14 @@ def _binary(file: IO[bytes], layout: WordFile, where: str) -> Iterator[tuple[str
         for number in range(1, layout.words + 1):
             space = content.find(b" ", begin, begin + _LONGEST_LINE)
             if space < 0 or space + 1 + size > len(content):
-                raise InputError(f"{layout.words:,} words", f"{number - 1:,}", where,
-                                 "Fetch the file again; it is damaged or incomplete")  # fmt: skip
+                raise _too_few(number - 1, layout, where)
             word = content[begin:space].lstrip(b"\n").decode("utf-8", "replace")
             yield word, np.frombuffer(content[space + 1 : space + 1 + size], "<f4").astype(np.float32)
             begin = space + 1 + size
+
+
+def _too_few(words: int, layout: WordFile, where: str) -> InputError:
+    return InputError(f"{layout.words:,} words", f"{words:,}", where, _DO)
 
 
 def _numbers(parts: list[bytes]) -> NDArray[np.float32] | None:

@@ -20,16 +20,22 @@ _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+# Weights and bytes of a block by type of tensor; no type takes less than a bit a weight.
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 10: (256, 84),
+    11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2),
+}  # fmt: skip
+_BIT = (8, 1)
 _MAX_ENTRIES, _MAX_BYTES = 1 << 20, 1 << 28
 _DO = "Fetch the file again; it is damaged or incomplete"
 
 
 class Header(NamedTuple):
-    """Values by key (arrays as their length), weights, and the byte at which the last tensor begins."""
+    """Values by key (arrays as their length), weights, and the bytes that a whole file has."""
 
     values: dict[str, Any]
     weights: int
-    last: int
+    size: int
 
 
 def read_header(path: Path) -> Header:
@@ -46,10 +52,11 @@ def read_header(path: Path) -> Header:
             raise InputError("GGUF version 2 or 3", str(version), str(path), "Convert the model with a newer tool")
         try:
             header = _header(file)
-        except (struct.error, UnicodeDecodeError, ValueError) as error:
+        except (struct.error, OverflowError, ValueError) as error:
             raise InputError("a whole GGUF header", str(error), str(path), _DO) from None
-        if header.last >= os.fstat(file.fileno()).st_size:
-            raise InputError(f"more than {header.last:,} bytes", f"{os.fstat(file.fileno()).st_size:,}", str(path), _DO)
+        size = os.fstat(file.fileno()).st_size
+        if header.size > size:
+            raise InputError(f"{min(header.size, 1 << 63):,} bytes", f"{size:,}", str(path), _DO)
     return header
 
 
@@ -61,17 +68,18 @@ def _header(file: IO[bytes]) -> Header:
     for _ in range(entries):
         key = _text(file)
         values[key] = _value(file, _number(file, "I"))
-    weights = last = 0
+    weights = end = 0
     for _ in range(tensors):
         _text(file)
         axes = _number(file, "I")
         if axes > 8:
             raise ValueError(f"a tensor of {axes} axes")
-        weights += math.prod(_number(file, "Q") for _ in range(axes))
-        _number(file, "I")
-        last = max(last, _number(file, "Q"))
-    align = int(values.get("general.alignment", 32)) or 1
-    return Header(values, weights, -(-file.tell() // align) * align + last)
+        count = math.prod(_number(file, "Q") for _ in range(axes))
+        weights += count
+        block, size = _BLOCKS.get(_number(file, "I"), _BIT)
+        end = max(end, _number(file, "Q") + count * size // block)
+    align = max(1, int(values.get("general.alignment", 32)))
+    return Header(values, weights, -(-file.tell() // align) * align + end)
 
 
 def _number(file: IO[bytes], code: str) -> Any:  # noqa: ANN401 - of the format's types
@@ -127,7 +135,7 @@ def _test(path: Path) -> tuple[str, Figures]:
         raise InputError("a language model in GGUF", got, path.name, "Name the file with the weights")
     figures: Figures = {"architecture": architecture, "weights": header.weights}
     context = header.values.get(f"{architecture}.context_length")
-    return "phrasing", {**figures, **({"context_tokens": int(context)} if context else {})}
+    return "phrasing", {**figures, **({"context_tokens": context} if isinstance(context, int) else {})}
 
 
 KIND = ModelKind(

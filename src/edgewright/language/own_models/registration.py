@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ _DAY_S = 86_400
 _TEMPORARY = ".adding."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _FRONT = re.compile(r"\A---\r?\n(.*?)\r?\n---", re.DOTALL)
-_LICENCE = re.compile(r"^licen[sc]e:\s*['\"]?([^'\"\r\n]+?)['\"]?\s*$", re.MULTILINE)
+_LICENCE = re.compile(r"^licen[sc]e:(?:\s*\n\s*-)?[ \t]*['\"]?([^'\"\s][^'\"\r\n]*?)['\"]?[ \t\r]*$", re.MULTILINE)
 _TEXTS = {
     "Apache License": "Apache-2.0", "MIT License": "MIT", "Permission is hereby granted, free of charge": "MIT",
     "Redistribution and use in source and binary forms": "BSD", "Creative Commons Zero": "CC0-1.0",
@@ -46,7 +47,7 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
     """
     kind_name, kind = kind_of(source)
     resolved = source.resolve()
-    name = name or (resolved.name if source.is_dir() else resolved.stem)
+    name = name or (resolved.name if source.is_dir() else source.stem)
     if not _NAME.fullmatch(name):
         raise InputError("a name of letters, digits and ._+-", repr(name[:100]), str(source), "Set it with --name NAME")
     licence = licence or kind.licence(source) or _licence(source)
@@ -63,7 +64,12 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
             copy.mkdir()
             with os_errors(OutputError, f"to copy {source.name}", source, do):
                 main = kind.copy(source, copy)
-            role, figures = kind.test(copy / main)
+            try:
+                role, figures = kind.test(copy / main)
+            except InputError as error:  # people know the place that they named
+                error.where = error.where.replace(str(copy / main), str(source))
+                error.args = (str(error).replace(str(copy / main), str(source)),)
+                raise
             files = tuple(_file(copy, path) for path in sorted(copy.rglob("*")) if path.is_file())
             together = "".join(f"{file.sha256}  {file.path}\n" for file in files)
             record = OwnModel(
@@ -80,8 +86,9 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
                 if not (folder / name).exists():
                     raise
                 present = read_record(folder / name)
-                if present is None or present.sha256 != record.sha256:
-                    got = f"another {present.kind.replace('_', ' ')}" if present else "other files"
+                if present is None or present.sha256 != record.sha256 or changed_files(present):
+                    other = present is not None and present.sha256 != record.sha256
+                    got = f"another {present.kind.replace('_', ' ')}" if present and other else "other files"
                     raise InputError(
                         f"a name that is free, or the same model as {name!r}", got, str(folder / name),
                         f"Set another --name, or remove it first: edgewright models remove {name}",
@@ -148,5 +155,6 @@ def _text(path: Path) -> str:
 def _remove_abandoned(folder: Path) -> None:
     """Remove copies of a process that was killed a day ago or earlier."""
     for path in folder.glob(f"{_TEMPORARY}*"):
-        if time.time() - path.stat().st_mtime > _DAY_S:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process finished its copy meanwhile
+            if time.time() - path.stat().st_mtime > _DAY_S:
+                shutil.rmtree(path, ignore_errors=True)

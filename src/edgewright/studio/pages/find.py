@@ -51,7 +51,7 @@ def _uploaded(form: FormData) -> Iterator[Path | None]:
     if not isinstance(part, UploadFile) or not part.filename:
         yield None
         return
-    with tempfile.NamedTemporaryFile(suffix=Path(part.filename).suffix[:8].lower()) as file:
+    with tempfile.NamedTemporaryFile(suffix=Path(part.filename.replace("\0", "")).suffix[:8].lower()) as file:
         shutil.copyfileobj(part.file, file)
         file.flush()
         yield Path(file.name)
