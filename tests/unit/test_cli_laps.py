@@ -18,10 +18,10 @@ def test_parts_add_up_and_one_within_another_ends_where_it_began(monkeypatch: py
     laps.lap(laps.READ)
     with laps.lasting(laps.IMPORT):
         pass
-    assert laps.laps_text() == "took 10.00 s: import 4.00, read 6.00"
+    assert laps.laps_text() == "took 10.00 s: import 4.0, read 6.0"
 
 
 def test_the_first_command_of_a_process_counts_from_the_start_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(laps, "_laps", [("import", time.perf_counter() - 2.0)])
     laps.begin()
-    assert re.fullmatch(r"took 2\.\d\d s: import 2\.\d\d", laps.laps_text())
+    assert re.fullmatch(r"took 2\.\d\d s: import 2\.\d", laps.laps_text())

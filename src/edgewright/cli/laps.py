@@ -36,9 +36,9 @@ def lasting(part: str) -> Iterator[None]:
 
 
 def laps_text() -> str:
-    """Return the wall time of the command so far, and of its parts: 'took 3.10 s: import 1.20, read 0.41'."""
+    """Return the wall time of the command so far, and of its parts: 'took 3.10 s: import 1.2, read 0.4'."""
     seconds: dict[str, float] = {}
     for (part, since), (_, until) in zip(_laps, [*_laps[1:], ("", time.perf_counter())], strict=True):
         seconds[part] = seconds.get(part, 0.0) + until - since
-    parts = ", ".join(f"{part} {spent:.2f}" for part, spent in seconds.items())
+    parts = ", ".join(f"{part} {spent:.1f}" for part, spent in seconds.items())
     return f"took {seconds_text(sum(seconds.values()))}: {parts}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.command import option
+from edgewright.cli.interrupt import loading
 from edgewright.cli.laps import RACE, lasting
 from edgewright.cli.options import command_line
 from edgewright.core.formatting import plural, some_of
@@ -73,8 +74,9 @@ class OwnDataOptions:
 
     def request(self, path: str) -> OwnDataRequest:
         """Return the request for a path."""
-        from edgewright.cli.options import seconds_of
-        from edgewright.workflows.own_data.proposal import OwnDataRequest
+        with loading():
+            from edgewright.cli.options import seconds_of
+            from edgewright.workflows.own_data.proposal import OwnDataRequest
 
         values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "budget"}
         return OwnDataRequest(

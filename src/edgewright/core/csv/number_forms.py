@@ -100,7 +100,7 @@ def number_forms(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[Number
         known = [text for cell in cells if (text := cell.strip()).lower() not in MISSING_NUMBERS]
         units = _units(known)
         if known and units:
-            numbers[name] = [_without_unit(text, units) for text in known]
+            numbers[name] = [_without_unit(text, units) for text in known] if units != [""] else known
             fitting[name] = _fitting(numbers[name], units)
     decided = {forms[0][:2] for forms in fitting.values() if len({form[:2] for form in forms}) == 1} - {PLAIN[:2]}
     decimals = {decimal for decimal, _ in decided}
