@@ -96,7 +96,7 @@ class Forecaster:
         self._waiting = np.zeros((widths.shape[1], len(self._anchors), 1 + len(levels)), np.float32)
         self._rows, self._batch = 0, max(1, _BATCH // (len(parts) * (self.reach + widths.shape[1])))
         self._new: list[tuple[np.float32, np.float32, bool]] = []
-        self._path = self._paths(self._known[None], np.array([self._level]))[0]
+        self._path = self._paths(self._known[None], np.array([self._level]), widths.shape[1])[0]
         self._wait(self._path)
         self.stale = 0
 
@@ -106,9 +106,7 @@ class Forecaster:
         usable = math.isfinite(value) and (model.scale == "level" or value > 0.0)
         wide = scaled_value(model, value) if usable else math.nan
         usable = abs(wide) <= FAR
-        if not usable:
-            self._catch_up()
-        u = np.float32(wide) if usable else self._path[0]
+        u = np.float32(wide) if usable else self._next()
         self.stale = 0 if usable else self.stale + 1
         self._new.append((u - self._level if model.difference else u, u, usable))
         self._level = u
@@ -134,6 +132,13 @@ class Forecaster:
         self._catch_up()
         return np.concatenate([self._known, [self._level]]).astype(np.float32)
 
+    def _next(self) -> np.float32:
+        """Return the forecast of the next row alone: a gap of many rows needs no more."""
+        if not self._new:
+            return np.float32(self._path[0])
+        z = np.concatenate([self._known, np.array([row[0] for row in self._new], np.float32)])
+        return np.float32(self._paths(z[len(z) - self.reach :][None], np.array([self._level]), 1)[0, 0])
+
     def _catch_up(self) -> None:
         """Forecast from each new row, and adapt the intervals."""
         if not self._new:
@@ -141,7 +146,7 @@ class Forecaster:
         z = np.concatenate([self._known, np.array([row[0] for row in self._new], np.float32)])
         count = len(self._new)
         known = np.lib.stride_tricks.sliding_window_view(z, self.reach)[1:] if self.reach else z[:, None][:, :0]
-        paths = self._paths(known, np.array([row[1] for row in self._new], np.float32))
+        paths = self._paths(known, np.array([row[1] for row in self._new], np.float32), self._widths.shape[1])
         for (_, u, usable), path in zip(self._new, paths, strict=True):
             self._rows += 1
             if usable:
@@ -179,14 +184,15 @@ class Forecaster:
         """Return halves, shape (levels, any), none of which is below that of a lower level."""
         return np.maximum.accumulate(halves, axis=0) if len(halves) else halves
 
-    def _paths(self, known: Singles, level: Singles) -> Singles:
+    def _paths(self, known: Singles, level: Singles, horizon: int) -> Singles:
         """Return the next u's after each row, shape (rows, horizon): those of each recursion, mixed as C does.
 
         Args:
             known: shape (rows, reach).
             level: shape (rows,): the last u.
+            horizon: rows ahead.
         """
-        horizon, model = self._widths.shape[1], self.model
+        model = self.model
         path = np.empty((len(known), len(self._shares), self.reach + horizon), np.float32)
         path[:, :, : self.reach] = known[:, None]
         terms = np.empty((len(known), *self._weights.shape), np.float32)
