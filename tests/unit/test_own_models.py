@@ -21,8 +21,8 @@ from edgewright.core.own_models import RECORD, choose, own_models
 from edgewright.language.embedding import load
 from edgewright.language.embedding.word_vectors import write_word_vectors
 from edgewright.language.own_models.language_model import read_header
-from edgewright.language.own_models.registration import add_model
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.language.own_models.registration import add_model, remove_model
+from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.studio.chat.models.documents import ServedDocuments
 from media_encoders import picture_encoder, pictures, sound_encoder, sounds, word_pair
 from own_model_files import WORDS, backbone, gguf, glove, model2vec, sentence_encoder, vectors, word2vec
@@ -202,6 +202,21 @@ def test_a_linked_file_keeps_its_name_and_errors_name_it(folder: Path, tmp_path:
         add_model(tmp_path / "tiny.gguf", licence="MIT")
     assert error.value.where == str(tmp_path / "tiny.gguf")
     assert str(folder) not in str(error.value)
+
+
+def test_a_folder_that_was_copied_or_renamed_is_a_model_of_its_own(folder: Path, tmp_path: Path) -> None:
+    add_model(gguf(tmp_path / "tiny.gguf"))
+    shutil.copytree(folder / "tiny", folder / "copy")
+    (folder / "tiny").rename(folder / "new")
+    assert {record.name for record in own_models()} == {"copy", "new"}
+    (tmp_path / "outside").mkdir()
+    text = (folder / "copy" / RECORD).read_text()
+    (folder / "copy" / RECORD).write_text(text.replace('"tiny"', '"../outside"'))
+    with pytest.raises(UnknownNameError):
+        remove_model("../outside")
+    remove_model("copy")
+    path = choose("phrasing").path
+    assert path == folder / "new" / "tiny.gguf"
 
 
 def test_adding_again_does_not_hide_a_damaged_copy(folder: Path, tmp_path: Path) -> None:

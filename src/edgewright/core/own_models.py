@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from edgewright.core.archive import decode_versioned
 from edgewright.core.files import data_folder
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -32,7 +34,9 @@ def read_record(folder: Path) -> OwnModel | None:
     except OSError as error:
         raise InputError("the record of a model", error.strerror or str(error), str(path)) from None
     do = f"Remove {folder} and add the model again"
-    return decode_versioned(content, OwnModel, VERSION, "model record", "the record of a model", str(path), do)
+    record = decode_versioned(content, OwnModel, VERSION, "model record", "the record of a model", str(path), do)
+    # A folder that was copied or renamed is a model of its own.
+    return msgspec.structs.replace(record, name=folder.name)
 
 
 def own_models() -> list[OwnModel]:
