@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from benchmarks.proof_faults.in_c import choose
-from benchmarks.proof_faults.judging import Bench, Case, NoFaultError, Verdict, settled
+from benchmarks.proof_faults.judging import FILE, Bench, Case, NoFaultError, Verdict, settled
 from benchmarks.proof_faults.rules import VERILOG_RULES, TextFault, faults_in, of_verilog
 from edgewright.export.verilog import _files as verilog_files
 from edgewright.export.verilog._layout import Layout
@@ -170,8 +170,10 @@ def _lying(
     subject = _with(bench, kind, changed)
     forms = make(subject)
     if not forms:
-        return Verdict("refused", why="; ".join(form.reason for form in subject.absent))
+        return Verdict("refused", FILE, FILE, why="; ".join(form.reason for form in subject.absent))
     verdict = bench.proven(forms, right, subject)
+    if verdict.result == "refused" and not verdict.stage:
+        return replace(verdict, stage=FILE, right=FILE)
     other = bench.others(originals, _OTHERS) if verdict.result == "missed" else {}
     return settled(verdict, other, lambda: bench.others(forms, _OTHERS))
 

@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,10 @@ from benchmarks.proof_faults.judging import (
 )
 from benchmarks.proof_faults.rules import TextFault
 from edgewright.proof.form import Stages
+from edgewright.proof.stage import stage_order
+from edgewright.schema.errors import StoppedError
 from edgewright.workflows.proof.comparison import prove_subject
-from edgewright.workflows.proof.stages import boundary_value
+from edgewright.workflows.proof.stages import boundary_value, first_failing
 
 _SPEC = importlib.util.find_spec("edgewright")
 assert _SPEC is not None and _SPEC.origin is not None  # noqa: S101 - it is installed
@@ -172,11 +174,15 @@ def run_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
         names = {form.name for form in again}
         kept = [replace(form, run=_keeping(form.name, form.run, given)) for form in again]
         others = [form for form in bench.forms if form.name not in names]
-        record = prove_subject(fresh, bench.name, bench.chosen, [*others, *kept])
+        try:
+            record = prove_subject(fresh, bench.name, bench.chosen, [*others, *kept])
+        except StoppedError as error:
+            return Verdict("stopped", error.stage, _stopping(bench), why=str(error))
         given = {name: bench.answered(stages, bench.chosen.samples) for name, stages in given.items()}
         if not right:
             right.update(given)
-        return verdict_of(record, first_difference(right, given), set())
+        stops = _stopping(bench) if names - given.keys() else ""
+        return verdict_of(record, _earlier(right, first_difference(right, given), stops), names)
 
     assert bench.right.passed  # noqa: S101 - asked there
     if proof().result != "missed":
@@ -186,6 +192,23 @@ def run_cases(bench: Bench, rng: random.Random, count: int) -> Iterator[Case]:
         yield Case.of(
             "python", bench.name, fault, partial(_proven_with, fault, lambda: settled(proof(), other, others))
         )
+
+
+def _stopping(bench: Bench) -> str:
+    """Return the first stage that Python cannot compute: of a form that stops, it is the first that differs."""
+    subject = bench.subject
+    stages = [
+        first_failing(graph, subject.network if numbers == "int8" else None, bench.chosen.samples)
+        for numbers, graph in subject.graphs.items()
+        if numbers == "float" or subject.network is not None
+    ]
+    return next(filter(None, stages), "")
+
+
+def _earlier(right: Mapping[str, Stages], *stages: str) -> str:
+    """Return the first of some stages in the order of the forms; empty where none is named."""
+    order = stage_order(right.values())
+    return min(filter(None, stages), key=lambda s: order.index(s) if s in order else len(order), default="")
 
 
 def remembering_cases(remembering: Remembering, rng: random.Random, count: int) -> Iterator[Case]:

@@ -74,6 +74,7 @@ class Remembering:
             record = self._prove(keep)
         if record is None or not record.passed:
             raise RuntimeError(f"{self.pipeline} does not pass: {record and record.breaks}")
+        assert self._compiled.digests  # noqa: S101 - else each fault would compile to the same bytes
         self.right, self._digests = dict(given), set(self._compiled.digests)
         self.other = self.others(None)
 
@@ -109,7 +110,10 @@ class Remembering:
         with recorded() as given:
             record = self._prove(change)
         assert record is not None  # noqa: S101 - it is not None without a fault
-        return verdict_of(record, first_difference(self.right, given), {form.name for form in record.absent})
+        absent = {form.name for form in record.absent}
+        # Of a form that gives nothing, the first stage is the first that differs.
+        nothing = next((stage for name in self.right if name in absent for stage in self.right[name]), "")
+        return verdict_of(record, first_difference(self.right, given) or nothing, absent)
 
 
 def _with_fault(fault: TextFault, files: Files) -> Files:

@@ -55,6 +55,8 @@ _SECONDS, _PROCESSOR_S, _OF_C_S = 300, 120, 40
 _BYTES = 8 << 30
 # Stages that say something of a sample without an answer.
 _ENDS = (RANGE, CLASSES, PROBABILITIES, PREDICTION, LABEL, FLAGS)
+# Where a form stops whose file its reader refuses: before its first stage.
+FILE = "file"
 # Right forms that are not beside the faulty one: they cost time, and others of their kind are.
 _LEFT_OUT = ("OpenVINO", "WebAssembly", "default options", "TFLM", "extension", "by clang")
 
@@ -354,7 +356,9 @@ def verdict_of(record: ProofRecord, right: str, faulty: set[str]) -> Verdict:
         return Verdict("found", record.breaks.stage, right, record.odd)
     refused = [form for form in record.absent if form.name in faulty]
     if not record.passed:
-        return Verdict("refused", right=right, why=refused[0].reason if refused else ", ".join(record.failed))
+        named = [form for form in refused if form.stage] or refused
+        why = named[0].reason if named else ", ".join(record.failed)
+        return Verdict("refused", named[0].stage if named else "", right, why=why)
     if refused:
         raise NoFaultError(refused[0].reason)
     return Verdict("missed", right=right, why="" if right else "no sample has another answer")

@@ -87,6 +87,9 @@ class ToleranceReference:
         constructed: mask of synthetic samples, shape (n,); None for none. They do not widen tolerances of the data.
         unanswered: mask of samples with too many missing values for an answer, shape (n,); None for none. Only their
             final stages are compared.
+        extreme: mask of samples with the largest float32, shape (n,); None for none. Only `filled` is compared of them,
+            because sums behind it overflow in every engine at another number.
+        filled: first stage, which fills missing values.
         objects: how the map of an answer is read; None where nothing is looked for.
         step: real value of one quantisation step at the int8 boundary; 0 without one.
         confidence: below it an answer is unsure.
@@ -103,6 +106,8 @@ class ToleranceReference:
     before: frozenset[str] = field(default_factory=frozenset)
     constructed: NDArray[np.bool_] | None = None
     unanswered: NDArray[np.bool_] | None = None
+    extreme: NDArray[np.bool_] | None = None
+    filled: str = ""
     step: float = 0.0
     objects: ObjectMap | None = None
     confidence: float = 0.0

@@ -106,7 +106,10 @@ class _Pair:
             ]
         # Where one form hides its bytes, samples that moved across a quantisation step cannot be identified.
         self.unseen = not self.mixed and self.forms[0].numbers == "int8" and BYTES not in shared
+        extreme = self.tolerance_reference.extreme
         for stage in self._order():
+            if extreme is not None and stage not in (*_SAME, self.tolerance_reference.filled):
+                self.alive &= ~extreme[: len(self.alive)]
             if stage not in shared:
                 self._hidden(stage)
                 continue

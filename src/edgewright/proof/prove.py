@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import msgspec
@@ -97,8 +98,27 @@ def earliest(forms: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> PairRe
     return min(broken, key=lambda entry: order[entry[1]])[0]
 
 
+def stopped(name: str, error: Exception, stage: Callable[[], str], *, needed: bool = False) -> AbsentForm:
+    """Return the form that gave no answer because of an error.
+
+    Args:
+        name: name of the form.
+        error: a reason why it cannot run here, or what its code did instead of answering.
+        stage: returns the first one that it did not give, asked where its code stopped and does not say so.
+        needed: whether the proof fails without it in any case.
+    """
+    runs_here = isinstance(error, StoppedError) or not isinstance(error, InputError | CheckFailedError)
+    reason = str(error) if isinstance(error, InputError | CheckFailedError) else f"{type(error).__name__}: {error}"
+    known = (getattr(error, "stage", "") or stage()) if runs_here else ""
+    return AbsentForm(name=name, reason=reason, needed=needed or runs_here, stage=known)
+
+
 def prove(
-    forms: Sequence[Form], samples: Samples, boundary: Samples, tolerance_reference: ToleranceReference
+    forms: Sequence[Form],
+    samples: Samples,
+    boundary: Samples,
+    tolerance_reference: ToleranceReference,
+    stops_at: Callable[[Form], str] = lambda _: "",
 ) -> ProofResult:
     """Run every form and compare every pair.
 
@@ -107,6 +127,7 @@ def prove(
         samples: raw rows or windows, shape (n, ...), float32.
         boundary: inputs at the quantisation boundary, for forms of the network alone.
         tolerance_reference: reference data for tolerances.
+        stops_at: returns the first stage that a form does not give that stopped; empty where nobody knows.
     """
     results: list[tuple[Form, Stages]] = []
     records: list[FormRecord] = []
@@ -116,9 +137,11 @@ def prove(
         try:
             maximum = form.max_samples or len(samples)
             stages = form.run(samples[:maximum], boundary[:maximum])
-        except (InputError, CheckFailedError) as error:
-            needed = form.needed or isinstance(error, StoppedError)
-            absent.append(AbsentForm(name=form.name, reason=str(error), needed=needed, targets=form.targets))
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an error of the code that is proven
+            without = stopped(form.name, error, partial(stops_at, form), needed=form.needed)
+            absent.append(msgspec.structs.replace(without, targets=form.targets))
             continue
         seconds = time.perf_counter() - started
         if tolerance_reference.objects is not None and PREDICTION in stages and OBJECTS not in stages:

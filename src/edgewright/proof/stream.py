@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.proof.form import Stages, ToleranceReference
-from edgewright.proof.prove import earliest
+from edgewright.proof.prove import earliest, stopped
 from edgewright.proof.stage import StageComparison, distance, judge, shown
-from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 from edgewright.schema.proof import (
     AbsentForm,
     Difference,
@@ -116,8 +115,11 @@ def prove_stream(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRe
         begun = time.perf_counter()
         try:
             expected, actual = form.run()
-        except (InputError, CheckFailedError) as error:
-            absent.append(AbsentForm(name=form.name, reason=str(error), needed=isinstance(error, StoppedError)))
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an error of the code that is proven
+            # One call gives every stage of a stream: none is given, from the first on.
+            absent.append(stopped(form.name, error, lambda: next(iter(subject.rules), "")))
             continue
         seconds = time.perf_counter() - begun
         if not records:

@@ -39,6 +39,8 @@ _FEW = 16
 # the fraction `CONSTRUCTED` of the resulting change, which is about 16 ulp of the readings. A value that changes by
 # more than the fraction `_DECIDED` is not compared.
 PERTURBATION, _PERTURBATIONS, CONSTRUCTED, _DECIDED = np.float32(1e-4), 6, 0.02, 0.05
+# Largest float32. Behind such a reading sums overflow, in each engine at another one.
+EXTREME = np.finfo(np.float32).max
 PREPROCESSING = (
     "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 ulp of all earlier values, "
     "for a sum as many as its terms can lose"
@@ -133,7 +135,7 @@ def perturbed_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32
     signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), samples.shape)
     with np.errstate(all="ignore"):
         step = np.float32(DIGIT_STEP) * np.spacing(np.abs(samples))
-        return np.asarray(samples + step, np.float32), np.asarray(samples + signs * step, np.float32)
+        return _moved(samples, step), _moved(samples, signs * step)
 
 
 def perturbed_synthetic_readings(
@@ -151,7 +153,13 @@ def perturbed_synthetic_readings(
         step = PERTURBATION * np.maximum(size, usual)
         for seed in range(_PERTURBATIONS):
             signs = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), samples.shape)
-            yield np.asarray(samples + signs * step, np.float32)
+            yield _moved(samples, signs * step)
+
+
+def _moved(samples: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return samples with moved readings; what was finite stays so."""
+    moved = samples + step
+    return np.asarray(np.where(np.isfinite(samples), np.clip(moved, -EXTREME, EXTREME), moved), np.float32)
 
 
 def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stages:

@@ -96,7 +96,16 @@ class CheckFailedError(EdgewrightError):
 
 
 class StoppedError(CheckFailedError):
-    """Code that was to answer crashed, hung or left answers out: a fault of that code, not of what is installed."""
+    """Code that was to answer crashed, hung or left answers out: a fault of that code, not of what is installed.
+
+    Args:
+        message: what stopped, and how.
+        stage: the first one that it did not give; empty where it is not known.
+    """
+
+    def __init__(self, message: str, stage: str = "") -> None:
+        super().__init__(message)
+        self.stage = stage
 
 
 class OutputError(EdgewrightError):

@@ -52,12 +52,14 @@ class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it did not.
         needed: whether nothing is proven without it: it was asked for by name, or its code stopped while it answered.
         targets: of `export` whose files it would run.
+        stage: the first one that it did not give, where its code stopped and that is known.
     """
 
     name: str
     reason: str
     needed: bool = False
     targets: tuple[str, ...] = ()
+    stage: str = ""
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,7 +48,8 @@ def command(
     if record.breaks is not None:
         reason = f"the forms of {record.name} differ at stage {difference_text(record.breaks, record.broken)}"
     elif record.failed:
-        reasons = {form.name: form.reason for part in (record, *record.parts) for form in part.absent}
+        absent = [form for part in (record, *record.parts) for form in part.absent]
+        reasons = {f.name: f"it stops at stage {f.stage}: {f.reason}" if f.stage else f.reason for f in absent}
         reasons |= {file.name: file.not_proven for file in record.files}
         reason = f"{record.failed[0]} was not proven: {reasons[record.failed[0]]}"
     elif not record.passed:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_host import host
 from edgewright.export.c99_host.apart import run_apart
-from edgewright.export.c99_host.host import FLAGS, CModel, compile_c99
+from edgewright.export.c99_host.host import FLAGS, CModel
 from edgewright.nlp.texts.contract import SYMBOLS, Codes, Floats, decode
 from edgewright.schema.errors import InputError
 
@@ -179,7 +180,7 @@ def compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Pa
         InputError: the compiler refuses the code, or it lacks a function.
     """
     with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
-        path = compile_c99(files, Path(folder), flags=(*FLAGS, *defines), compiler=compiler, taps=False)
+        path = host.compile_c99(files, Path(folder), flags=(*FLAGS, *defines), compiler=compiler, taps=False)
         try:
             yield path
         except OSError as error:

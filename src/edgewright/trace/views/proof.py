@@ -244,7 +244,8 @@ def _absent(record: ProofRecord) -> Iterator[RenderableType]:
         yield Text("")
     for form in record.absent:
         if form.needed:
-            yield Text(f"not proven: {form.name} - {form.reason}", style=BAD)
+            at = f" at stage {form.stage}" if form.stage else ""
+            yield Text(f"not proven: {form.name}{at} - {form.reason}", style=BAD)
         else:
             yield note(f"skipped: {form.name} - {form.reason}")
 

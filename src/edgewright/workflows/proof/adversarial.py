@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.arithmetic.requantise import half_away
-from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.prediction.executor import Run, compile_graph
 from edgewright.graph.extract import preprocessing
 from edgewright.graph.mask import Mask, without_mask
+from edgewright.proof.form import PROBABILITIES, UNSURE
+from edgewright.proof.stage import flags_of
+from edgewright.proof.tolerance import EXTREME
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerValue
@@ -30,8 +33,9 @@ _WIDER = 10.0
 _CORNERS = 16
 # Ties: values of the boundary, crossings of a step for each, points of a line that are looked at, halvings of a part.
 _VALUES, _CROSSINGS, _POINTS, _HALVINGS = 24, 2, 17, 48
-# Comparisons of a model that are tried, and rows that are mixed to come to every node of its trees.
-_SPLITS, _MIXED = 64, 2000
+# Comparisons of a model that are tried, rows that are mixed to come to every node of its trees and to unsure answers,
+# and pairs of an unsure and a sure one between which the threshold of the confidence is looked for.
+_SPLITS, _MIXED, _PAIRS = 64, 2000, 8
 Row = tuple[str, Floats]
 
 
@@ -72,10 +76,11 @@ def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
         list(channels.constant()),
         list(channels.corners()),
         # A model from elsewhere says nothing of what is missing.
-        [] if mask is None else [*channels.missing(), *channels.nearly_missing(mask)],
+        [] if mask is None else [*channels.missing(), *channels.nearly_missing(mask), *channels.largest()],
         list(_ties(subject, whole)),
         list(_splits(subject, whole)),
         list(_paths(subject, whole)),
+        list(_unsure(subject, whole)),
     ]
 
 
@@ -140,6 +145,14 @@ class _Channels:
             reading[:, flat.shape[1] // 2] = value
             yield f"a reading of every channel {name}", reading.reshape(self.base.shape)
             yield f"every value {name}", np.full_like(self.base, value)
+
+    def largest(self) -> Iterator[Row]:
+        """Yield the largest number and its negative, which are not missing: the first one behind them is."""
+        for channel in sorted({0, len(self.base) - 1}):
+            for word, value in (("largest", EXTREME), ("most negative", -EXTREME)):
+                row = self.base.reshape(len(self.base), -1).copy()
+                row[channel, -1] = value
+                yield f"the last value of channel {channel} the {word} number", row.reshape(self.base.shape)
 
     def nearly_missing(self, mask: Mask) -> Iterator[Row]:
         """Yield the fewest values of a channel that have an answer, and one fewer."""
@@ -219,21 +232,46 @@ def _paths(subject: Subject, samples: Floats) -> Iterator[Row]:
     nodes = [node.outputs[0] for node in graph.nodes if node.op == "Where" and node.inputs[0] in compared]
     if not nodes:
         return
-    run, generator = compile_graph(graph, nodes), np.random.default_rng(0)
+    run = compile_graph(graph, nodes)
 
     def visited(rows: Floats) -> NDArray[np.int64]:
         values = run(rows)
         return np.concatenate([values[name].reshape(len(rows), -1) for name in nodes], axis=1).astype(np.int64)
 
-    first, second = (samples[generator.integers(0, len(samples), _MIXED)] for _ in range(2))
-    shape = (_MIXED, samples.shape[1], *(1,) * (samples.ndim - 2))
-    sizes = generator.choice(np.array([1, 1, 0, -1, 0.3, 3], np.float32), shape)
-    mixed = np.where(generator.random(shape) < 0.5, first, second) * sizes
+    mixed = _mixed(samples)
     seen = {*np.unique(visited(samples)).tolist()}
     for row, places in zip(mixed, visited(mixed), strict=True):
         if not seen.issuperset(places.tolist()):
             seen.update(places.tolist())
             yield "channels of two samples mixed for another path", row
+
+
+def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
+    """Yield rows whose confidence lies on either side of that below which an answer is unsure."""
+    threshold = subject.confidence
+    for graph in subject.graphs.values():
+        if not threshold or all(value.name != PROBABILITIES for value in graph.outputs):
+            continue
+        run = compile_graph(graph, (PROBABILITIES,))
+
+        def flags(rows: Floats, run: Run = run) -> NDArray[np.int64]:
+            return flags_of(run(rows)[PROBABILITIES], threshold)[:, None]
+
+        rows = np.concatenate([samples, _mixed(samples)])
+        unsure = flags(rows)[:, 0] == UNSURE
+        count = min(_PAIRS, int(unsure.sum()), int((~unsure).sum()))
+        pairs = np.concatenate([rows[unsure][:count], rows[~unsure][:count]])
+        for _, word, row in _either_side(flags, pairs, 1):
+            yield f"confidence just {word} its threshold", row
+
+
+def _mixed(samples: Floats) -> Floats:
+    """Return rows of which each channel is that of one of two samples, of another size."""
+    generator = np.random.default_rng(0)
+    first, second = (samples[generator.integers(0, len(samples), _MIXED)] for _ in range(2))
+    shape = (_MIXED, samples.shape[1], *(1,) * (samples.ndim - 2))
+    sizes = generator.choice(np.array([1, 1, 0, -1, 0.3, 3], np.float32), shape)
+    return np.asarray(np.where(generator.random(shape) < 0.5, first, second) * sizes, np.float32)
 
 
 def _either_side(

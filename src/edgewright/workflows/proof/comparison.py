@@ -28,6 +28,7 @@ from edgewright.proof.form import (
 )
 from edgewright.proof.prove import earliest, prove
 from edgewright.proof.tolerance import (
+    EXTREME,
     last_digits,
     perturbed_readings,
     perturbed_synthetic_readings,
@@ -36,12 +37,12 @@ from edgewright.proof.tolerance import (
     wide_digits,
     with_perturbed_results,
 )
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, StoppedError
 from edgewright.schema.graph import Graph
 from edgewright.schema.proof import AbsentForm, FileRecord, ProofRecord
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import all_values, boundary_value, comparisons, renamed
+from edgewright.workflows.proof.stages import all_values, boundary_value, comparisons, first_failing, renamed
 
 # All stages of all forms are held at once: more values than this a form, and fewer rows are taken. The same where the
 # stages before the network compute more than this, `DRAWS` times with perturbed results.
@@ -61,13 +62,27 @@ def prove_subject(subject: Subject, location: str, chosen: Chosen, forms: Sequen
     reference = subject.reference
     if chosen.samples.shape[1:] != tuple(reference.inputs[0].shape):
         raise InputError(f"samples of shape {reference.inputs[0].shape}", f"{chosen.samples.shape[1:]}", location)
-    chosen, notes = _bounded(subject, chosen)
-    samples = chosen.samples
     forms = forms_of(subject) if forms is None else forms
-    boundary = boundary_value(reference, samples)
-    tolerance_reference = measure_tolerance_reference(subject, chosen)
+
+    def stops_at(form: Form | None) -> str:
+        numbers = form.numbers if form is not None else "float" if "float" in subject.graphs else "int8"
+        network = subject.network if numbers == "int8" else None
+        return first_failing(subject.graphs[numbers], network, chosen.samples)
+
+    try:
+        chosen, notes = _bounded(subject, chosen)
+        boundary = boundary_value(reference, chosen.samples)
+        tolerance_reference = measure_tolerance_reference(subject, chosen)
+    except MemoryError:
+        raise
+    except Exception as error:
+        stage = stops_at(None)
+        if not stage:
+            raise
+        raise StoppedError(f"Python stops at the stage {stage}: {str(error) or type(error).__name__}", stage) from error
+    samples = chosen.samples
     data = tolerance_reference.data(len(samples))
-    proven = prove(forms, samples, boundary, tolerance_reference)
+    proven = prove(forms, samples, boundary, tolerance_reference, stops_at)
     absent = (*subject.absent, *proven.absent)
     files = _files(subject, forms, {form.name for form in proven.forms}, absent)
     failed = tuple(f.name for f in files if f.not_proven and f.name in {a.name for a in subject.artefacts})
@@ -140,6 +155,7 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
             digits[stage][odd] = np.maximum(digits[stage][odd], values)
     _, mask = without_mask(graph)
     grid = None if subject.network is None else subject.network.values[subject.network.input]
+    flat = chosen.samples.reshape(len(chosen.samples), -1)
     return ToleranceReference(
         spread=spread,
         digits=digits,
@@ -150,6 +166,8 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
         before=frozenset(first),
         constructed=chosen.constructed,
         unanswered=None if mask is None else mask.unanswered(chosen.samples),
+        extreme=None if odd is None else odd & (np.abs(flat) == EXTREME).any(axis=1),
+        filled=next(iter(first), ""),
         step=0.0 if grid is None else float(grid.scale),
         objects=read_objects(graph.metadata),
         confidence=subject.confidence,

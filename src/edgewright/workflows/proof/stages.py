@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.integer.network import run_values, to_integers
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.graph.extract import network_values, preprocessing, value_names
+from edgewright.graph.extract import float_part, layers, network_values, preprocessing, value_names
 from edgewright.graph.mask import NO_LABEL, without_mask
 from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
 from edgewright.schema.graph import Graph, Value
@@ -45,6 +47,34 @@ def comparisons(graph: Graph, last: str) -> list[str]:
             reached.update(node.outputs)
             compared += [node.outputs[0]] if node.op in _COMPARED else []
     return compared
+
+
+def first_failing(graph: Graph, network: IntegerNetwork | None, samples: NDArray[np.float32]) -> str:
+    """Return the first stage that Python cannot compute of samples; empty where it computes all.
+
+    Args:
+        graph: of the stages.
+        network: integers of this graph; None for its floats.
+        samples: shape (n, ...).
+    """
+    stages = all_values(graph, float_part(graph)) if network is None else preprocessing(graph)
+    runs: dict[str, Callable[[], object]] = {
+        stage: partial(lambda name: compile_graph(graph, (name,))(samples), name) for stage, name in stages.items()
+    }
+    if network is not None:
+        given = network.values[network.input]
+        for stage, number in layers(network).items():
+            count = next(i for i, operator in enumerate(network.operators) if operator.output == number) + 1
+            part = msgspec.structs.replace(network, operators=network.operators[:count], output=number)
+            runs[stage] = partial(
+                lambda part: run_values(part, to_integers(given, boundary_value(graph, samples))), part
+            )
+    for stage, run in runs.items():
+        try:
+            run()
+        except Exception:  # noqa: BLE001 - which one it is, the caller knows
+            return stage
+    return ""
 
 
 def ends(graph: Graph) -> dict[str, str]:

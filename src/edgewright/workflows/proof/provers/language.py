@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import random
 import zlib
 from collections.abc import Sequence
 from datetime import date
@@ -43,6 +44,8 @@ _BY = {"tagger": 0, "gazetteer": 1, "rule": 2}
 _EPOCH = date(1970, 1, 1).toordinal()
 # A Saturday in spring, whose tomorrow and weekdays are other days.
 _TODAY = date(2026, 3, 28)
+# Utterances of words that stand in others in another order, and words of each at most.
+_DRAWN, _WORDS = 400, 8
 # Fields of a slot as they are compared, and slots of an utterance that are.
 _FIELDS = ("name", "begin", "end", "finder", "value")
 
@@ -114,8 +117,14 @@ def _texts(spec: LanguageSpec, request: ProofRequest) -> tuple[list[str], str]:
         if listed
         else []
     )
-    texts = [*own, *_ODD_WORDS, *mixed]
+    texts = [*own, *_ODD_WORDS, *mixed, *_drawn([*own, *listed, *_ODD_WORDS])]
     return [compose(text)[:LONGEST] for text in texts][: request.rows], "its own test vectors, and made utterances"
+
+
+def _drawn(texts: Sequence[str]) -> list[str]:
+    """Return utterances of words that stand in texts, in drawn order: other neighbours reach other weights."""
+    chance, words = random.Random(0), sorted({word for text in texts for word in text.split()})  # noqa: S311 - no secret
+    return [" ".join(chance.choices(words, k=chance.randrange(1, _WORDS + 1))) for _ in range(_DRAWN)]
 
 
 def _in_python(
