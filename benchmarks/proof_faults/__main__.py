@@ -45,15 +45,18 @@ def report(records: list[dict[str, Any]]) -> int:
     correct = [record for record in records if record["form"] == "correct"]
     faults = [record for record in records if record["form"] != "correct"]
     real = [record for record in faults if record["verdict"]["result"] not in NO_FAULT]
+    outcomes = ("the same", "alike", "rounding", "late", "found", "right stage", "stopped or refused", "missed")
     for key in ("form", "rule", "pipeline"):
         groups: dict[str, Counter[str]] = defaultdict(Counter)
         for record in faults:
             groups[record[key]].update(_counts(record))
-        heads = [key, "planted", "the same", "alike", "late", "found", "right stage", "stopped or refused", "missed"]
-        print(markdown(heads, [[name, *_cells(groups[name])] for name in sorted(groups)]), end="\n\n")
+        print(
+            markdown([key, "planted", *outcomes], [[name, *_cells(groups[name])] for name in sorted(groups)]),
+            end="\n\n",
+        )
     for record in [record for record in real if record["verdict"]["result"] == "missed"][:_SHOWN]:
         print(f"missed: {record['name']}: {record['verdict']['right']}, {record['verdict']['why']}")
-    for record in [record for record in faults if record["verdict"]["result"] in ("alike", "late")]:
+    for record in [record for record in faults if record["verdict"]["result"] in ("alike", "rounding", "late")]:
         print(f"{record['verdict']['result']}: {record['name']}: {record['verdict']['why']}")
     targets = TargetReport()
     if real:
@@ -61,6 +64,7 @@ def report(records: list[dict[str, Any]]) -> int:
         right = [r for r in seen if r["verdict"]["stage"] and r["verdict"]["stage"] == r["verdict"]["right"]]
         left = Counter(record["verdict"]["result"] for record in faults)
         others = f"{left['same']} the same, {left['alike']} that many thousands of other inputs do not show"
+        others += f", {left['rounding']} within what right forms differ by"
         targets("faults", f"{len(real)}; {others}, {left['late']} late", f"at least {MIN_FAULTS}",
                 len(real) >= MIN_FAULTS)  # fmt: skip
         targets("found", _share(len(seen), len(real)), f"{MIN_FOUND:.0%}", len(seen) >= MIN_FOUND * len(real))
@@ -79,14 +83,14 @@ def report(records: list[dict[str, Any]]) -> int:
 def _counts(record: dict[str, Any]) -> list[str]:
     verdict = record["verdict"]
     counts = ["planted", verdict["result"]]
-    if verdict["result"] == "found" and verdict["stage"] == verdict["right"]:
+    if verdict["stage"] and verdict["stage"] == verdict["right"]:
         counts.append("right")
     return counts
 
 
 def _cells(counts: Counter[str]) -> list[str]:
     stopped = counts["stopped"] + counts["refused"]
-    known = (counts[name] for name in ("planted", "same", "alike", "late", "found", "right"))
+    known = (counts[name] for name in ("planted", "same", "alike", "rounding", "late", "found", "right"))
     return [str(number) for number in (*known, stopped, counts["missed"])]
 
 

@@ -43,11 +43,13 @@ from edgewright.workflows.proof.stages import boundary_value
 from edgewright.workflows.proof.subject import read_subject, with_artefacts
 from edgewright.workflows.proof.workflow import ROWS
 
-Result = Literal["found", "missed", "stopped", "refused", "same", "alike", "late", "none"]
+Result = Literal["found", "missed", "stopped", "refused", "same", "alike", "rounding", "late", "none"]
 """A fault is found at a stage; stops the form that has it; is refused by what reads the form; or is missed. It is the
-same where the compiled bytes are, and alike where many thousands of other inputs show no other bit either. A judgement
-is late where the machine twice gave it too little time. None is what does not compile, or changes nothing that runs."""
-NO_FAULT: tuple[Result, ...] = ("same", "alike", "late", "none")
+same where the compiled bytes are, and alike where many thousands of other inputs show no other bit either. It is
+rounding where no value of any sample is further from another form than right forms are from each other: no proof can
+refuse it and let these pass. A judgement is late where the machine twice gave it too little time. None is what does not
+compile, or changes nothing that runs."""
+NO_FAULT: tuple[Result, ...] = ("same", "alike", "rounding", "late", "none")
 """Results of what is not counted among the faults."""
 # Seconds that a judgement may take by the clock, of its own processor time, and of that of compiled C.
 _SECONDS, _PROCESSOR_S, _OF_C_S = 300, 120, 40
@@ -279,7 +281,10 @@ class Bench:
         labels = self.subject.reference.labels
         renamed = CLASSES if any(form.labels and form.labels != labels for form in faulty) else ""
         given = {name: self.answered(stages, self.chosen.samples) for name, stages in given.items()}
-        return verdict_of(record, first_difference(right, given) or renamed, names)
+        verdict = verdict_of(record, first_difference(right, given) or renamed, names)
+        if verdict.result == "missed" and verdict.right and is_rounding(record, self.right, names):
+            return replace(verdict, result="rounding", why="not further from other forms than right ones are")
+        return verdict
 
     def answered(self, stages: Stages, samples: Samples) -> Stages:
         """Return stages whose inner values of samples without an answer are 0: no one asks for them."""
@@ -348,6 +353,23 @@ def settled(
 def _alike(first: NDArray[Any], second: NDArray[Any]) -> bool:
     count = min(len(first), len(second))
     return first.shape[1:] == second.shape[1:] and same_bits(np.asarray(first[:count]), np.asarray(second[:count]))
+
+
+def is_rounding(record: ProofRecord, right: ProofRecord, faulty: set[str]) -> bool:
+    """Return whether faulty forms differ no more from others than right forms do at each stage.
+
+    Args:
+        record: of the proof with the fault.
+        right: of the proof without one.
+        faulty: names of the forms with the fault.
+    """
+    usual: dict[tuple[str, str], tuple[float, int]] = {}
+    for stage in (stage for pair in right.pairs for stage in pair.stages):
+        share, differing = usual.get((stage.stage, stage.numbers), (0.0, 0))
+        usual[stage.stage, stage.numbers] = max(share, stage.share), max(differing, stage.differing)
+    own = [stage for pair in record.pairs if faulty & {pair.first, pair.second} for stage in pair.stages]
+    limits = [(stage, usual.get((stage.stage, stage.numbers), (0.0, 0))) for stage in own]
+    return all(s.share <= share and (s.numbers == "float" or s.differing <= count) for s, (share, count) in limits)
 
 
 def verdict_of(record: ProofRecord, right: str, faulty: set[str]) -> Verdict:

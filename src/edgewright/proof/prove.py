@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -108,7 +110,10 @@ def stopped(name: str, error: Exception, stage: Callable[[], str], *, needed: bo
         needed: whether the proof fails without it in any case.
     """
     runs_here = isinstance(error, StoppedError) or not isinstance(error, InputError | CheckFailedError)
-    reason = str(error) if isinstance(error, InputError | CheckFailedError) else f"{type(error).__name__}: {error}"
+    reason = str(error)
+    if not isinstance(error, InputError | CheckFailedError):
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}: {error}"
     known = (getattr(error, "stage", "") or stage()) if runs_here else ""
     return AbsentForm(name=name, reason=reason, needed=needed or runs_here, stage=known)
 

@@ -257,7 +257,12 @@ def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
         def flags(rows: Floats, run: Run = run) -> NDArray[np.int64]:
             return flags_of(run(rows)[PROBABILITIES], threshold)[:, None]
 
-        rows = np.concatenate([samples, _mixed(samples)])
+        def labels(rows: Floats, run: Run = run) -> NDArray[np.int64]:
+            return run(rows)[PROBABILITIES].reshape(len(rows), -1).argmax(axis=1)[:, None]
+
+        # Where the answer changes, two classes are equally likely.
+        ties = [row[None] for _, _, row in _either_side(labels, samples, 1)]
+        rows = np.concatenate([samples, _mixed(samples), *ties])
         unsure = flags(rows)[:, 0] == UNSURE
         count = min(_PAIRS, int(unsure.sum()), int((~unsure).sum()))
         pairs = np.concatenate([rows[unsure][:count], rows[~unsure][:count]])

@@ -166,7 +166,7 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
         before=frozenset(first),
         constructed=chosen.constructed,
         unanswered=None if mask is None else mask.unanswered(chosen.samples),
-        extreme=None if odd is None else odd & (np.abs(flat) == EXTREME).any(axis=1),
+        extreme=(np.abs(flat) == EXTREME).any(axis=1),
         filled=next(iter(first), ""),
         step=0.0 if grid is None else float(grid.scale),
         objects=read_objects(graph.metadata),

@@ -15,6 +15,7 @@ from edgewright.graph.layer import Layer, Parameters, Shape
 from edgewright.graph.mask import NO_LABEL
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
+from edgewright.proof.tolerance import EXTREME
 from edgewright.workflows.proof.artifacts import PIPELINE
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 
@@ -48,6 +49,9 @@ def _run(subject: Subject) -> Run:
             value = estimator.transform(value)
             # A stage that the graph does not mark is listed in the verdict as not compared.
             stages[name] = np.asarray(value, np.float32)
+            # Behind the stage that fills, nothing is compared of such a sample, and stages refuse sums that overflow.
+            largest = np.abs(stages[name]) == EXTREME
+            value = np.where(largest, 0, value) if largest.any() else value
         model = steps[-1][1]
         stages.update(_layers(subject, model, value))
         if hasattr(model, "predict_proba"):

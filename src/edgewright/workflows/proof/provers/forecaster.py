@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +42,14 @@ def prove_forecaster(request: ProofRequest) -> ProofRecord:
     spec = file.spec
     probe = importlib.import_module("edgewright.export.c99_host.probe")
     ahead, levels = min(_AHEAD, spec.horizon), len(spec.levels)
-    expected = _stages(_forecast(file, values, ahead), levels)
+
+    @cache
+    def expected() -> Stages:
+        return _stages(_forecast(file, values, ahead), levels)
 
     def run(command: str) -> tuple[Stages, Stages]:
         forecasts = probe.forecasts(files, _NAME, command, values, ahead, max(levels, 1))
-        return expected, _stages(forecasts, levels)
+        return expected(), _stages(forecasts, levels)
 
     rule = Rule(_LOGARITHM, relative=1e-6) if spec.model.scale == "log" else Rule(_EXACT)
     steps = tuple(f"{h + 1} ahead" for h in range(ahead))

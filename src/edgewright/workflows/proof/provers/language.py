@@ -8,6 +8,7 @@ import random
 import zlib
 from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,14 @@ def prove_language(request: ProofRequest) -> ProofRecord:
     names = importlib.import_module("edgewright.export.c99_language.slots").Slots(spec, arrays).names
     texts, source = _texts(spec, request)
     probe: Any = importlib.import_module("edgewright.export.c99_host.probe")
-    expected = _in_python(understanding, student, texts, names)
+
+    @cache
+    def expected() -> Stages:
+        return _in_python(understanding, student, texts, names)
 
     def run(command: str) -> tuple[Stages, Stages]:
         model = probe.CLanguage(files, _NAME, len(spec.intents), MOST_SLOTS, command)
-        return expected, in_child(lambda: _in_c(model, texts))
+        return expected(), in_child(lambda: _in_c(model, texts))
 
     exact = Rule("integers: the same", numbers="label")
     about = StreamSubject(
