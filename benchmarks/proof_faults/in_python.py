@@ -22,6 +22,7 @@ from tools.mutants import Change, changes
 from benchmarks.proof_faults.in_c import choose
 from benchmarks.proof_faults.in_streams import Remembering
 from benchmarks.proof_faults.judging import (
+    FILE,
     Bench,
     Case,
     NoFaultError,
@@ -33,7 +34,7 @@ from benchmarks.proof_faults.judging import (
 from benchmarks.proof_faults.rules import TextFault
 from edgewright.proof.form import Stages
 from edgewright.proof.stage import stage_order
-from edgewright.schema.errors import StoppedError
+from edgewright.schema.errors import EdgewrightError, StoppedError
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.stages import boundary_value, first_failing
 
@@ -53,6 +54,8 @@ _NO_NUMBERS = ("core/integer/reader.py", "core/integer/fusion.py", "core/integer
 _RULES = {ast.Compare: "comparison", ast.BinOp: "operator", ast.BoolOp: "operator", ast.UnaryOp: "operator"}
 # Forms that compute with this Python, or are fed by it.
 _FORMS = ("integer reference", "in NumPy", "step by step", ".tflite in LiteRT")
+# Functions that read a package or a file.
+_READERS = ("read_", "parse_", "check")
 Lines = set[tuple[str, int]]
 
 
@@ -244,5 +247,9 @@ def _proven_with(fault: TextFault, prove: Callable[[], Verdict]) -> Verdict:
     except (NoFaultError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - a traceback of the faulty code ends the proof
-        last = traceback.extract_tb(error.__traceback__)[-1]
+        frames = traceback.extract_tb(error.__traceback__)
+        last = frames[-1]
+        # A reader runs the file's own test, and refuses a file whose answers have changed.
+        if isinstance(error, EdgewrightError) and any(frame.name.startswith(_READERS) for frame in frames):
+            return Verdict("refused", FILE, FILE, why=str(error))
         return Verdict("stopped", why=f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}")

@@ -46,8 +46,8 @@ from edgewright.workflows.proof.workflow import ROWS
 Result = Literal["found", "missed", "stopped", "refused", "same", "alike", "rounding", "late", "none"]
 """A fault is found at a stage; stops the form that has it; is refused by what reads the form; or is missed. It is the
 same where the compiled bytes are, and alike where many thousands of other inputs show no other bit either. It is
-rounding where no value of any sample is further from another form than right forms are from each other: no proof can
-refuse it and let these pass. A judgement is late where the machine twice gave it too little time. None is what does not
+rounding where it moves no value of any sample further than right forms are from each other: no proof can refuse it and
+let these pass. A judgement is late where the machine twice gave it too little time. None is what does not
 compile, or changes nothing that runs."""
 NO_FAULT: tuple[Result, ...] = ("same", "alike", "rounding", "late", "none")
 """Results of what is not counted among the faults."""
@@ -283,7 +283,7 @@ class Bench:
         given = {name: self.answered(stages, self.chosen.samples) for name, stages in given.items()}
         verdict = verdict_of(record, first_difference(right, given) or renamed, names)
         if verdict.result == "missed" and verdict.right and is_rounding(record, self.right, names):
-            return replace(verdict, result="rounding", why="not further from other forms than right ones are")
+            return replace(verdict, result="rounding", why="no further than right forms from each other")
         return verdict
 
     def answered(self, stages: Stages, samples: Samples) -> Stages:
@@ -356,7 +356,9 @@ def _alike(first: NDArray[Any], second: NDArray[Any]) -> bool:
 
 
 def is_rounding(record: ProofRecord, right: ProofRecord, faulty: set[str]) -> bool:
-    """Return whether faulty forms differ no more from others than right forms do at each stage.
+    """Return whether a fault moves the values of each stage no further than right forms are from each other.
+
+    A form that is moved so far is at most twice as far from the others as these are from each other.
 
     Args:
         record: of the proof with the fault.
@@ -369,7 +371,9 @@ def is_rounding(record: ProofRecord, right: ProofRecord, faulty: set[str]) -> bo
         usual[stage.stage, stage.numbers] = max(share, stage.share), max(differing, stage.differing)
     own = [stage for pair in record.pairs if faulty & {pair.first, pair.second} for stage in pair.stages]
     limits = [(stage, usual.get((stage.stage, stage.numbers), (0.0, 0))) for stage in own]
-    return all(s.share <= share and (s.numbers == "float" or s.differing <= count) for s, (share, count) in limits)
+    return all(
+        s.share <= 2 * share and (s.numbers == "float" or s.differing <= 2 * count) for s, (share, count) in limits
+    )
 
 
 def verdict_of(record: ProofRecord, right: str, faulty: set[str]) -> Verdict:

@@ -12,7 +12,7 @@ from benchmarks.proof_faults.judging import Bench, Case, Compiled, Verdict, judg
 from benchmarks.proof_faults.rules import C_RULES, faults_in, of_c, table_faults
 
 from c99_stages import need_compiler
-from edgewright.export.c99_host import host
+from edgewright.export.c99_host import host, probe
 
 C = """static const float model_table[2] = {
     1.0f, 2.0f
@@ -62,6 +62,14 @@ def test_a_dozen_faults_are_found_at_their_stage(compiled: Compiled, tmp_path: P
     assert len(results) == 12
     wrong = {name: v for name, v in results.items() if v.result != "found" or not v.stage or v.stage != v.right}
     assert not wrong
+
+
+def test_what_a_driver_compiles_is_counted_though_it_was_imported_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "compile_c99", lambda *_, **__: tmp_path / "kept.so")
+    with probe.compiled({}, "", ()) as path:
+        assert path == tmp_path / "kept.so"
 
 
 def test_rules_change_code_and_tables_and_neither_comments_nor_taps() -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import numpy as np
+import pytest
 
 from edgewright.core.input.input_ranges import flagged
+from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.mask import without_mask
-from edgewright.proof.form import ToleranceReference
-from edgewright.proof.tolerance import allowed, perturbed_synthetic_readings, wide_digits
+from edgewright.proof.form import PROBABILITIES, Form, Samples, Stages, ToleranceReference
+from edgewright.proof.tolerance import EXTREME, allowed, perturbed_synthetic_readings, wide_digits
+from edgewright.schema.errors import StoppedError
+from edgewright.workflows.proof import comparison
 from edgewright.workflows.proof.adversarial import MAX_ROWS, with_constructed
 from edgewright.workflows.proof.comparison import measure_tolerance_reference, prove_subject
 from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.stages import boundary_value
+from edgewright.workflows.proof.stages import boundary_value, first_failing
 from proof_example import SHAPE, samples, subject
 
 RANGES = (("x", -2.0, 2.5), ("y", None, 1.0), ("z", None, None))
@@ -84,6 +91,37 @@ def test_rows_at_a_step_lie_on_either_side_of_it_one_float_apart() -> None:
     assert len(before) == len(after) > 10 and max(o.max() for o in off) < 1e-3
 
 
+def test_the_largest_number_is_a_reading_and_only_what_fills_is_compared_of_it() -> None:
+    chosen = adversarial()
+    largest = rows(chosen, " number")
+    assert sorted(largest[np.abs(largest) == EXTREME].tolist()) == [-EXTREME] * 2 + [EXTREME] * 2
+    own = subject()
+    run = boundary_value(own.reference, chosen.samples)
+
+    def form(name: str, lost: bool) -> Form:
+        def answer(samples: Samples, boundary: Samples) -> Stages:
+            filled = np.where(np.abs(samples) < EXTREME if lost else np.isfinite(samples), samples, np.float32(0.25))
+            # Another engine overflows behind it elsewhere.
+            scale = np.where(np.isfinite(run), run, np.float32(0 if lost else np.inf))
+            return {"impute": filled, "scale": scale}
+
+        return Form(name, "float", answer)
+
+    exact, other = form("exact", lost=False), form("other", lost=True)
+    assert prove_subject(own, "example", chosen, [exact, replace(exact, name="again")]).passed
+    record = prove_subject(own, "example", chosen, [exact, other])
+    assert record.breaks is not None and record.breaks.stage == "impute" and "number" in record.breaks.origin
+
+
+def test_an_answer_is_just_sure_enough_and_just_not() -> None:
+    manifest = SimpleNamespace(thresholds={"confidence": 0.6})
+    package: Any = SimpleNamespace(manifest=manifest)
+    chosen = with_constructed(replace(subject(), package=package), samples())
+    run = compile_graph(subject().reference, (PROBABILITIES,))
+    near = [run(rows(chosen, f"confidence just {word}"))[PROBABILITIES].max(axis=1) for word in ("before", "after")]
+    assert abs(near[0] - 0.6).min() < 1e-5 and ((near[0] < 0.6) != (near[1] < 0.6)).any()
+
+
 def test_they_widen_no_tolerance_of_the_data() -> None:
     alone, mixed = (
         measure_tolerance_reference(subject(), samples()),
@@ -132,3 +170,25 @@ def test_missing_and_infinite_values_where_the_model_says_what_is_done_with_them
     graphs = {numbers: without_mask(graph)[0] for numbers, graph in subject().graphs.items()}
     foreign = with_constructed(replace(subject(), graphs=graphs), samples())
     assert foreign.constructed is not None and np.isfinite(foreign.samples[foreign.constructed]).all()
+
+
+def test_the_stage_at_which_python_stops_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, network = subject().graphs["int8"], subject().network
+    assert network is not None
+    assert first_failing(graph, None, samples().samples[:4]) == ""
+    assert first_failing(graph, network, samples().samples[:4]) == ""
+    broken = msgspec.structs.replace(network.operators[-1], inputs=(999,))
+    other = msgspec.structs.replace(network, operators=(*network.operators[:-1], broken))
+    assert first_failing(graph, other, samples().samples[:4]) == "raw output"
+
+    def refuse(*_: object) -> None:
+        raise ValueError("no room")
+
+    monkeypatch.setattr(comparison, "measure_tolerance_reference", refuse)
+    monkeypatch.setattr(comparison, "first_failing", lambda *_: "spectral")
+    with pytest.raises(StoppedError, match="stops at the stage spectral: no room") as caught:
+        prove_subject(subject(), "example", samples(), [])
+    assert caught.value.stage == "spectral"
+    monkeypatch.setattr(comparison, "first_failing", lambda *_: "")
+    with pytest.raises(ValueError, match="no room"):
+        prove_subject(subject(), "example", samples(), [])

@@ -231,6 +231,24 @@ def test_without_a_form_that_was_asked_for_or_one_that_crashed_nothing_is_proven
     assert absent.name == "b" and absent.needed
 
 
+def test_a_form_that_stops_says_at_which_stage_and_the_others_are_compared() -> None:
+    def answer(error: Exception) -> Callable[[Samples, Samples], Stages]:
+        def run(samples: Samples, boundary: Samples) -> Stages:
+            raise error
+
+        return run
+
+    forms = [Form(name, "float", lambda x, y: {"s": x}) for name in "ab"]
+    errors = {"c": IndexError("3"), "d": StoppedError("crashed", "t"), "e": InputError("a compiler", "none")}
+    forms += [Form(name, "float", answer(error)) for name, error in errors.items()]
+    tolerance_reference = ToleranceReference(spread={}, digits={}, names={}, origins=("0",) * N, labels=())
+    proof = prove(forms, SCALE, SCALE, tolerance_reference, lambda form: f"stage of {form.name}")
+    assert [form.name for form in proof.forms] == ["a", "b"] and proof.passed
+    stops = {form.name: (form.stage, form.needed) for form in proof.absent}
+    assert stops == {"c": ("stage of c", True), "d": ("t", True), "e": ("", False)}
+    assert proof.absent[0].reason.startswith("IndexError in test_proof_pair.py:")
+
+
 def test_a_layer_that_is_mostly_off_is_measured_by_the_size_of_its_neighbours() -> None:
     values = np.zeros((40, 2), np.float32)
     values[:, 0] = np.linspace(1, 3, 40)

@@ -76,7 +76,9 @@ def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
         list(channels.constant()),
         list(channels.corners()),
         # A model from elsewhere says nothing of what is missing.
-        [] if mask is None else [*channels.missing(), *channels.nearly_missing(mask), *channels.largest()],
+        [] if mask is None else [*channels.missing(), *channels.nearly_missing(mask)],
+        # Where something fills what is missing, and takes the largest number for a reading.
+        [] if mask is None or mask.needed == mask.readings else list(channels.largest()),
         list(_ties(subject, whole)),
         list(_splits(subject, whole)),
         list(_paths(subject, whole)),
