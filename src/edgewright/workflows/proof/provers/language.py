@@ -46,7 +46,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 # A Saturday in spring, whose tomorrow and weekdays are other days.
 _TODAY = date(2026, 3, 28)
 # Utterances of words that stand in others in another order, and words of each at most.
-_DRAWN, _WORDS = 400, 8
+_SHUFFLED, _WORDS = 400, 8
 # Fields of a slot as they are compared, and slots of an utterance that are.
 _FIELDS = ("name", "begin", "end", "finder", "value")
 
@@ -121,14 +121,14 @@ def _texts(spec: LanguageSpec, request: ProofRequest) -> tuple[list[str], str]:
         if listed
         else []
     )
-    texts = [*own, *_ODD_WORDS, *mixed, *_drawn([*own, *listed, *_ODD_WORDS])]
+    texts = [*own, *_ODD_WORDS, *mixed, *_shuffled([*own, *listed, *_ODD_WORDS])]
     return [compose(text)[:LONGEST] for text in texts][: request.rows], "its own test vectors, and made utterances"
 
 
-def _drawn(texts: Sequence[str]) -> list[str]:
+def _shuffled(texts: Sequence[str]) -> list[str]:
     """Return utterances of words that stand in texts, in drawn order: other neighbours reach other weights."""
     chance, words = random.Random(0), sorted({word for text in texts for word in text.split()})  # noqa: S311 - no secret
-    return [" ".join(chance.choices(words, k=chance.randrange(1, _WORDS + 1))) for _ in range(_DRAWN)]
+    return [" ".join(chance.choices(words, k=chance.randrange(1, _WORDS + 1))) for _ in range(_SHUFFLED)]
 
 
 def _in_python(
