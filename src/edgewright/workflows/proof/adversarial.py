@@ -260,7 +260,8 @@ def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
             return flags_of(run(rows)[PROBABILITIES], threshold)[:, None]
 
         def labels(rows: Floats, run: Run = run) -> NDArray[np.int64]:
-            return run(rows)[PROBABILITIES].reshape(len(rows), -1).argmax(axis=1)[:, None]
+            chances = run(rows)[PROBABILITIES].reshape(len(rows), -1)
+            return np.asarray(chances.argmax(axis=1)[:, None], np.int64)
 
         # Where the answer changes, two classes are equally likely.
         ties = [row[None] for _, _, row in _either_side(labels, samples, 1)]
