@@ -4,7 +4,8 @@
 |---|---|---|
 | article | questions to an XQuAD article, its own document | questions to every other article of the same part |
 | whole | questions to all sections or all articles | those of the other set |
-| lacking | | the same questions where their section or article is taken out |
+| ... section | | questions to a document without the section or paragraph that answers them |
+| lacking | | the same questions where all their sections or articles are taken out |
 | leaflet | questions to a document of six sections | questions to six others |
 
 Questions are of one part, choosing or reporting, throughout: no article is in both. `python -m
@@ -15,13 +16,23 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.language.document_sets import Question, index_of, interval, leaflets, manual, without, xquad
+from benchmarks.language.document_sets import (
+    Question,
+    Remembered,
+    index_of,
+    interval,
+    leaflets,
+    manual,
+    place_of,
+    without,
+    xquad,
+)
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.documents.passages import Block
 from edgewright.language.embedding import load
@@ -31,6 +42,8 @@ from edgewright.nlp.utterance.head import Encodes
 # What may be refused of answerable questions to an article, and what must be of questions to other articles.
 MAX_REFUSED, MIN_REFUSED = 0.04, 0.90
 Set = tuple[list[Block], list[Question]]
+# Blocks of a document, questions that it answers, and others.
+Part = tuple[list[Block], list[Question], list[Question]]
 
 
 @dataclass(frozen=True)
@@ -74,8 +87,11 @@ def sources(folder: Path, chosen_on: bool, encoder: Encodes | None = None) -> It
         whole.unlink()
         for kind, documents in (
             ("lacking", [(without(blocks, kept[name]), [], kept[name])]),
+            ("section", _lacking_one(blocks, kept[name])),
             ("leaflet", leaflets(blocks, kept[name])),
+            ("leaflet section", _smaller(leaflets(blocks, kept[name]))),
             ("article", _articles(blocks, kept[name]) if name == "xquad" else ()),
+            ("article section", _smaller(_articles(blocks, kept[name])) if name == "xquad" else ()),
         ):
             for part, own, others in documents:
                 index = index_of(folder / "part.index", part, encoder)
@@ -86,9 +102,21 @@ def sources(folder: Path, chosen_on: bool, encoder: Encodes | None = None) -> It
                 index.unlink()
 
 
-def _articles(
-    blocks: Sequence[Block], questions: Sequence[Question]
-) -> Iterator[tuple[list[Block], list[Question], list[Question]]]:
+def _smaller(documents: Iterable[Part]) -> Iterator[Part]:
+    """Each document without one of its sections."""
+    for blocks, own, _ in documents:
+        yield from _lacking_one(blocks, own)
+
+
+def _lacking_one(blocks: Sequence[Block], questions: Sequence[Question]) -> Iterator[Part]:
+    """All but one section or paragraph: its neighbours stay, and words are counted without it."""
+    for section in dict.fromkeys(question.place for question in questions):
+        part = [block for block in blocks if place_of(block) != section]
+        if part:
+            yield part, [], [question for question in questions if question.place == section]
+
+
+def _articles(blocks: Sequence[Block], questions: Sequence[Question]) -> Iterator[Part]:
     for article in dict.fromkeys(question.group for question in questions):
         part = [block for block in blocks if block.path[0].replace(" ", "_") == article]
         yield part, [q for q in questions if q.group == article], [q for q in questions if q.group != article]
@@ -97,7 +125,7 @@ def _articles(
 def rows() -> list[Row]:
     """Return shares refused by words, and with vectors where there is an encoder, of the reporting part."""
     directory = encoder_directory()
-    ways = [("words", None), *((("hybrid", load(directory)),) if directory else ())]
+    ways = [("words", None), *((("hybrid", Remembered(load(directory))),) if directory else ())]
     rows = []
     for way, encoder in ways:
         refused: dict[tuple[str, bool], list[tuple[bool, str]]] = defaultdict(list)

@@ -124,6 +124,21 @@ def xquad(folder: Path) -> tuple[list[Block], list[Question]]:
     return blocks, questions
 
 
+class Remembered:
+    """An encoder that makes each vector once."""
+
+    def __init__(self, encoder: Encodes) -> None:
+        self.name, self.dimensions = encoder.name, encoder.dimensions
+        self._encoder, self._built = encoder, dict[str, NDArray[np.float32]]()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (n, d)."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._built]
+        if new:
+            self._built.update(zip(new, self._encoder.encode(new), strict=True))
+        return np.stack([self._built[text] for text in texts])
+
+
 def index_of(path: Path, blocks: Sequence[Block], encoder: Encodes | None = None) -> Path:
     """Return an index of blocks; a page is the number of the paragraph where there are some."""
     write_index(path, [Given(Document(name=path.stem, kind="text", sha256=""), blocks)], encoder)

@@ -1,14 +1,13 @@
-"""Learns the weights of `nlp/documents/search.py`: `python -m benchmarks.language.weights [ENCODER]`.
+"""Learns the weights of documents: `python -m benchmarks.language.weights [ENCODER]`.
 
-Ranking: pairwise logistic regression, the best right sentence against the thirty best wrong ones, on the questions that
-are there to choose on; which sentence of a manual's section is the right one is not marked, so it is the best by the
-weights so far.
+Ranking (`nlp/documents/search.py`): the softmax over all candidate sentences should lie on those that are right, on the
+questions that are there to choose on; which sentence of a manual's section answers is not marked, so any may.
 
-Whether the answer is there: logistic regression on the figures of the best sentence and the document's size, on the
-sources of `benchmarks/language/answerable.py`, each source equal but for those that lack a section, which differ least
-from an answer. Nine questions of ten are taken to have one. The limit is the highest at which the 95 % CI of the share
-of answerable questions refused ends below `MOST` in every kind of document, as weights judge them that were learnt
-without their article or section.
+Whether the answer is there (`nlp/documents/answerability.py`): logistic regression on the evidence for the best
+sentence, on the sources of `benchmarks/language/answerable.py`. In every kind of document the questions that lack an
+answer count alike; nine questions of ten are taken to have one. The limit is the highest at which the share of
+answerable questions refused stays below `MARGIN`, the mean of all kinds of document, as weights judge them that were
+learnt without their article or section.
 """
 
 from __future__ import annotations
@@ -20,40 +19,33 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from benchmarks.language.answerable import MAX_REFUSED, sets, sources
-from benchmarks.language.document_sets import Question, index_of, interval, truths
+from benchmarks.language.answerable import sets, sources
+from benchmarks.language.document_sets import Question, Remembered, index_of, truths
 from edgewright.language.embedding import load
 from edgewright.nlp.documents import search
-from edgewright.nlp.documents.features import NAMES
+from edgewright.nlp.documents.answerability import TOPIC, TOPIC_ONLY
+from edgewright.nlp.documents.features import NAMES as FIGURES
+from edgewright.nlp.documents.features import WORDS_ONLY
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.nlp.utterance.head import Encodes
 
-ROUNDS, RIVALS, STRENGTH = 4, 30, 0.05
+STRENGTH = 0.03
 # The manual's sections do not say which of their sentences answers, so they count for less.
-MANUAL = 0.25
-WORDS_ONLY = NAMES.index("meaning")
-# Of all questions those that have an answer, and the weight of documents whose section was taken out against others.
-ANSWERABLE, LACKING = 0.9, 0.05
+MANUAL = 0.4
+# Of all questions those that are taken to have an answer, and of those the share that may be refused.
+ANSWERABLE, MARGIN = 0.9, 0.03
+# Whether the document answers, and its kind: the questions of one kind of document with and without weigh alike.
+SHARES = {
+    (True, "whole"): 1.0, (False, "whole"): 0.15, (False, "section"): 0.6, (False, "lacking"): 0.25,
+    (True, "leaflet"): 0.5, (False, "leaflet"): 0.25, (False, "leaflet section"): 0.25,
+    (True, "article"): 0.7, (False, "article"): 0.35, (False, "article section"): 0.35,
+}  # fmt: skip
 Floats = NDArray[np.float64]
 Case = tuple[Floats, NDArray[np.bool_]]
-
-
-class Remembered:
-    """An encoder that makes each vector once."""
-
-    def __init__(self, encoder: Encodes) -> None:
-        self.name, self.dimensions = encoder.name, encoder.dimensions
-        self._encoder, self._built = encoder, dict[str, NDArray[np.float32]]()
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit vectors, shape (n, d)."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._built]
-        if new:
-            self._built.update(zip(new, self._encoder.encode(new), strict=True))
-        return np.stack([self._built[text] for text in texts])
 
 
 def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -> list[Case]:
@@ -67,42 +59,29 @@ def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -
     return answered_rows
 
 
-def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: int, start: Floats) -> Floats:
-    """Return weights by pairs."""
-    learnt = start.copy()
-    for _ in range(ROUNDS):
-        pairs, shares = [], []
-        for some, share in sets:
-            rows = [_pairs(figures, right, learnt) for figures, right in some if right.any() and not right.all()]
-            pairs += rows
-            shares += [np.full(len(row), share / sum(map(len, rows)) * 1e4) for row in rows]
-        differences, share_of = np.concatenate(pairs)[:, :columns], np.concatenate(shares)
-        model = LogisticRegression(C=STRENGTH, fit_intercept=False, max_iter=5000)
-        model.fit(
-            np.concatenate([differences, -differences]),
-            np.repeat([1, 0], len(differences)),
-            sample_weight=np.concatenate([share_of, share_of]),
-        )
-        learnt = np.zeros(len(NAMES))
-        learnt[:columns] = model.coef_[0]
+def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: int) -> Floats:
+    """Return weights of the first `columns` figures; each set counts by its share."""
+    kept, shares = [], []
+    for some, share in sets:
+        useful = [case for case in some if case[1].any() and not case[1].all()]
+        kept += useful
+        shares += [share / len(useful)] * len(useful)
+    table, right = np.concatenate([case[0][:, :columns] for case in kept]), np.concatenate([case[1] for case in kept])
+    sizes = np.array([len(case[1]) for case in kept])
+    starts, owner = np.r_[0, np.cumsum(sizes)[:-1]], np.repeat(np.arange(len(kept)), sizes)
+    share_of, strength = np.array(shares), STRENGTH * table.var(axis=0)
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        scores = table @ weights
+        likely = np.exp(scores - np.maximum.reduceat(scores, starts)[owner])
+        every, those = np.add.reduceat(likely, starts), np.add.reduceat(likely * right, starts) + 1e-300
+        slope = (likely / every[owner] - likely * right / those[owner]) * share_of[owner]
+        value = -(share_of * np.log(those / every)).sum() + (strength * weights**2).sum()
+        return float(value), slope @ table + 2 * strength * weights
+
+    learnt = np.zeros(len(FIGURES))
+    learnt[:columns] = minimize(loss, np.zeros(columns), jac=True, method="L-BFGS-B").x
     return learnt
-
-
-def _pairs(figures: Floats, right: NDArray[np.bool_], learnt: Floats) -> Floats:
-    scores = figures @ learnt
-    best = np.flatnonzero(right)[np.argmax(scores[right])]
-    wrong = np.flatnonzero(~right)
-    return np.asarray(figures[best] - figures[wrong[np.argsort(-scores[wrong], kind="stable")[:RIVALS]]])
-
-
-def tops(index: Path, questions: Sequence[Question], encoder: Encodes | None, learnt: Floats) -> Floats:
-    """Return figures of the best sentence of each question, shape (questions, figures)."""
-    feature_rows = []
-    with DocumentIndex(index) as opened:
-        for question in questions:
-            looked = opened.look(question.text, None if encoder is None else encoder.encode([question.text])[0])
-            feature_rows.append(np.zeros(len(NAMES)) if looked is None else looked[0][np.argmax(looked[0] @ learnt)])
-    return np.stack(feature_rows)
 
 
 def main() -> None:
@@ -111,64 +90,60 @@ def main() -> None:
     every = sets()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name, using, columns, start in (
+        for name, using, columns, weights in (
             ("WORDS", None, WORDS_ONLY, search.WORDS),
-            *((("HYBRID", encoder, len(NAMES), search.HYBRID),) if encoder else ()),
+            *((("HYBRID", encoder, len(FIGURES), search.HYBRID),) if encoder else ()),
         ):
             of = {}
             for part, (blocks, questions) in every.items():
                 whole = index_of(folder / f"{part}.index", blocks, using)
                 of[part] = cases(whole, [q for q in questions if q.chosen_on], using)
                 whole.unlink()
-            learnt = np.round(ranking([(of["manual"], MANUAL), (of["xquad"], 1.0)], columns, start), 2)
-            print(f"{name} = np.array({learnt.tolist()})")
-            _there(name, folder, using, learnt, columns)
+            weights[:] = np.round(ranking([(of["manual"], MANUAL), (of["xquad"], 1 - MANUAL)], columns), 2)
+            print(f"search.{name} = np.array({weights.tolist()})")
+            _answerability(name, folder, using)
 
 
-def _there(name: str, folder: Path, encoder: Encodes | None, learnt: Floats, columns: int) -> None:
+def _answerability(name: str, folder: Path, encoder: Encodes | None) -> None:
     """Print the weights of whether the answer is there, and the limit."""
     tables, names, groups, truth = [], [], [], []
     for source in sources(folder, True, encoder):
-        top_hits = tops(source.index, source.questions, encoder, learnt)
         with DocumentIndex(source.index) as opened:
-            size = np.full(len(top_hits), np.log(opened.contents.sentences))
-        tables.append(np.column_stack([top_hits[:, :columns], size]))
-        names += [source.name] * len(top_hits)
-        truth += [source.answerable] * len(top_hits)
-        # With an article's document goes all that was asked of it.
-        groups += [source.group or question.group for question in source.questions]
-    table, kind, right = np.concatenate(tables), np.array(names), np.array(truth)
+            for question in source.questions:
+                vector = None if encoder is None else encoder.encode([question.text])[0]
+                pieces = opened.evidence(question.text, vector)
+                if pieces is not None:
+                    tables.append(pieces)
+                    names.append(source.name)
+                    truth.append(source.answerable)
+                    # With an article's document goes all that was asked of it.
+                    groups.append(source.group or question.group)
+    table, kind, right, group = np.stack(tables), np.array(names), np.array(truth), np.array(groups)
     sure = np.zeros(len(table))
-    for kept, out in GroupKFold(5).split(table, groups=groups):
+    for kept, out in GroupKFold(5).split(table, groups=group):
         sure[out] = _fitted(table[kept], right[kept], kind[kept]).predict_proba(table[out])[:, 1]
-    is_evaluated = [right & (kind == one) for one in ("xquad article", "xquad whole", "manual whole")]
-    group = np.array(groups)
+    sure[table[:, TOPIC_ONLY] > 0] = TOPIC
+    rows = [(one, right & (kind == one)) for one in dict.fromkeys(kind[right])]
     limit = 0.01 * max(
-        step for step in range(1, 100)
-        if all(interval([*(sure[some] < 0.01 * step)], [*group[some]])[1] < MAX_REFUSED for some in is_evaluated)
-    )  # fmt: skip
-    for source_name in dict.fromkeys(names):
-        for answerable in (True, False):
-            some = (kind == source_name) & (right == answerable)
-            if some.any():
-                text = f"{source_name}, {'answerable' if answerable else 'not'}"
-                print(f"# {text}: {np.mean(sure[some] < limit):.3f} refused")
+        step for step in range(1, 100) if np.mean([np.mean(sure[some] < 0.01 * step) for _, some in rows]) < MARGIN
+    )
+    for text, some in (*rows, *((f"{one}, not", ~right & (kind == one)) for one in dict.fromkeys(kind[~right]))):
+        print(f"# {text}: {np.mean(sure[some] < limit):.3f} refused")
     model = _fitted(table, right, kind)
-    weights = np.zeros(len(NAMES) + 2)
-    weights[:columns], weights[-2:] = model.coef_[0][:-1], (model.coef_[0][-1], model.intercept_[0])
-    print(f"THERE_{name} = np.array({np.round(weights, 2).tolist()})")
-    print(f"THRESHOLD_{name} = {limit:.2f}")
+    print(f"answerability.{name} = np.array({np.round([*model.coef_[0], model.intercept_[0]], 2).tolist()})")
+    print(f"LIMIT_{name} = {limit:.2f}")
 
 
 def _fitted(table: Floats, right: NDArray[np.bool_], kind: NDArray[np.str_]) -> LogisticRegression:
     shares = np.zeros(len(table))
-    for answerable, prior in ((True, ANSWERABLE), (False, 1 - ANSWERABLE)):
-        for name in np.unique(kind):
+    for name in np.unique(kind):
+        for answerable in (True, False):
             some = (kind == name) & (right == answerable)
-            shares[some] = (LACKING if "lacking" in name else 1.0) / max(some.sum(), 1)
-        side = right == answerable
-        shares[side] *= prior * len(table) / shares[side].sum()
-    return LogisticRegression(C=1.0, max_iter=5000).fit(table, right, sample_weight=shares)
+            if some.any():
+                shares[some] = SHARES[answerable, str(name).split(" ", 1)[1]] / some.sum()
+    for answerable, part in ((True, ANSWERABLE), (False, 1 - ANSWERABLE)):
+        shares[right == answerable] *= part / shares[right == answerable].sum()
+    return LogisticRegression(C=1.0, max_iter=5000).fit(table, right, sample_weight=shares * len(table))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,13 @@ def test_ask_marks_the_sentence_and_says_where(tmp_path: Path, cli: Cli) -> None
     assert "[1] drill.md: Drill X200 > Warranty" in text
     assert f"»{SENTENCE}«" in text
     record = cli.json("language", "ask", QUESTION, "--index", index)
-    assert (record["answered"], record["found"][0]["sentence"]) == (True, SENTENCE)
+    assert (record["answered"], record["found"][0]["sentence"], record["note"]) == (True, SENTENCE, "")
+
+
+def test_what_is_allowed_is_quoted_and_not_judged(tmp_path: Path, cli: Cli) -> None:
+    text = cli("language", "ask", "Is it allowed to clean it with water?", "--index", indexed(tmp_path, cli))
+    assert "»Never use water.«" in text
+    assert text.endswith("This quotes the rule in the document. It does not judge whether something is allowed.\n")
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def test_markdown_without_its_signs(tmp_path: Path) -> None:
     text = (
         "---\ntitle: x\n---\n# One **bold** title #\n\nSee [the page](http://a.b/c) and `code`.\nIt goes on.\n\n"
         "## Two\n- first _item_\n- second\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\n# no heading\n```\n"
-        "Under\n-----\nend\n\n> # Quoted\n> said &amp; done\n"
+        "Under\n-----\nend\n\n> # Quoted\n> said &amp; done in A > B\n"
     )
     assert blocks(tmp_path, "a.md", text) == [
         Block(("One bold title",), 0, "See the page and code. It goes on."),
@@ -37,7 +37,7 @@ def test_markdown_without_its_signs(tmp_path: Path) -> None:
         Block(("One bold title", "Two"), 0, "1; 2"),
         Block(("One bold title", "Two"), 0, "# no heading"),
         Block(("One bold title", "Under"), 0, "end"),
-        Block(("Quoted",), 0, "said & done"),
+        Block(("Quoted",), 0, "said & done in A > B"),
     ]
 
 

@@ -13,8 +13,9 @@ from benchmarks.language.document_sets import index_of, xquad
 from documents_example import Letters, manual, manual_index
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.readers import DocumentFile
-from edgewright.nlp.documents.search import DocumentIndex, there
-from edgewright.nlp.documents.words import LONGEST, asks_for, sentence_spans, stem, stems
+from edgewright.nlp.documents.questions import asks_for
+from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.documents.words import LONGEST, sentence_spans, stem, stems
 from edgewright.schema.errors import InputError, OutputError
 from support import shared_data
 
@@ -199,8 +200,3 @@ def test_few_questions_with_an_answer_are_refused_and_most_without_are(tmp_path:
                 refused[answerable] += [not opened.ask(question.text, top=1).answered for question in questions_of]
     assert np.mean(refused[True]) < MAX_REFUSED
     assert np.mean(refused[False]) >= MIN_REFUSED
-
-
-def test_a_larger_document_comes_near_by_chance() -> None:
-    figures = np.full(15, 0.5)
-    assert there(figures, False, 10) > there(figures, False, 10_000)

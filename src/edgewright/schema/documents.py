@@ -101,6 +101,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         threshold: below it the answer is 'not in this document'.
         unknown: words of the question that stand nowhere in the documents.
         hybrid: whether vectors were used.
+        note: what the passages are no answer to, such as whether something is allowed; '' for nothing.
     """
 
     question: str
@@ -109,6 +110,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     unknown: tuple[str, ...] = ()
     hybrid: bool = False
+    note: str = ""
 
     @property
     def answered(self) -> bool:

@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.nlp.documents.index_file import Integers, Vectors
+from edgewright.nlp.documents.questions import is_trouble
 
 K1, B = 1.2, 0.75
 BACKGROUND = 1000
 TITLE = 3.0
 """What a word of a heading counts against one of the text, for a whole passage."""
 NAMES = ("sentence", "titled", "window", "covered", "passage_covered", "pairs", "passage", "kind", "length",
-         "title_covered", "led_to", "meaning", "passage_meaning", "title_meaning", "meaning_before")  # fmt: skip
+         "title_covered", "led_to", "title_both", "passage_pairs", "window_covered", "early", "trouble",
+         "meaning", "passage_meaning", "title_meaning", "meaning_before")  # fmt: skip
 """Columns of the figures; the last four need vectors and are 0 without."""
+WORDS_ONLY = NAMES.index("meaning")
 Figures = NDArray[np.float64]
 
 
@@ -32,7 +35,8 @@ class Candidate:
     Attributes:
         passage: its number.
         section: number of its section.
-        title: word numbers of the headings.
+        heading: the innermost heading; '' without.
+        title: word numbers of all headings.
         words: word numbers of all sentences.
         counts: words of each sentence, shape (sentences,).
         first: number of its first sentence in the whole index.
@@ -43,6 +47,7 @@ class Candidate:
 
     passage: int
     section: int
+    heading: str
     title: Integers
     words: Integers
     counts: Integers
@@ -76,11 +81,13 @@ class QuestionWords:
     Attributes:
         terms: word numbers, each once, in the order of the question.
         sentences, passages: what they weigh.
+        trouble: whether something does not work.
     """
 
     terms: Sequence[int]
     sentences: Weighed
     passages: Weighed
+    trouble: bool
 
 
 def weight(holding: int, of: int) -> float:
@@ -100,10 +107,12 @@ def figures(question_words: QuestionWords, candidates: Sequence[Candidate]) -> t
     counts = np.concatenate([c.counts for c in candidates])
     owner = np.repeat(np.arange(len(candidates), dtype=np.int32), [len(c.counts) for c in candidates])
     words = np.concatenate([c.words for c in candidates])
+    terms, last = question_words.terms, max(len(question_words.terms) - 1, 1)
     sentence = np.repeat(np.arange(len(counts)), counts)
-    best_match, first = _matches(question_words, words, sentence, len(counts))
+    best_match, pairs, rights = _matches(terms, words, sentence, len(counts))
     sizes = np.array([len(c.title) for c in candidates])
-    titled = _titled(question_words, candidates, sizes)
+    of = np.repeat(np.arange(len(candidates)), sizes)
+    titled, _, titled_rights = _matches(terms, np.concatenate([c.title for c in candidates]), of, len(candidates))
     weights, total, mean = (
         question_words.sentences.weights,
         max(question_words.sentences.total, 1e-9),
@@ -116,53 +125,59 @@ def figures(question_words: QuestionWords, candidates: Sequence[Candidate]) -> t
     around, wide = _window(best_match, owner), _window(counts[None].astype(np.float64), owner)[0]
     table[:, 2] = weights @ _bm25(around, wide, 3 * mean) / total
     table[:, 3] = weights @ (best_match > 0) / total
-    whole = np.zeros((len(question_words.terms), len(candidates)))
+    whole = np.zeros((len(terms), len(candidates)))
     starts = np.searchsorted(owner, np.arange(len(candidates)))
-    if len(question_words.terms):
+    if len(terms):
         whole = np.add.reduceat(best_match, starts, axis=1) + titled
     table[:, 4] = (weights @ (whole > 0) / total)[owner]
     lengths = np.add.reduceat(counts, starts) + sizes
     ranks = question_words.passages.weights @ _bm25(whole + (TITLE - 1) * titled, lengths, question_words.passages.mean)
     table[:, 6] = (ranks / max(question_words.passages.total, 1e-9))[owner]
-    table[:, 5] = first / max(len(question_words.terms) - 1, 1)
+    table[:, 5] = pairs / last
     table[:, 8] = np.log1p(counts) / 3
-    table[:, 9] = (np.count_nonzero(titled, axis=0) / np.maximum(sizes, 1))[owner]
+    precise = np.count_nonzero(titled, axis=0) / np.maximum(sizes, 1)
+    table[:, 9] = precise[owner]
     # 'It is ...': what the sentence before says of the question and this one does not.
     same = owner[1:] == owner[:-1]
     table[1:, 10] = weights @ ((best_match[:, :-1] > 0) & (best_match[:, 1:] == 0)) / total * same
+    # The title is the question: each has the words of the other.
+    share = weights @ (titled > 0) / total
+    table[:, 11] = (2 * share * precise / np.maximum(share + precise, 1e-9))[owner]
+    seen = np.zeros((len(terms) + 1, len(candidates)), bool)
+    seen[rights[0], owner[rights[1]]] = True
+    seen[titled_rights] = True
+    table[:, 12] = seen.sum(axis=0)[owner] / last
+    table[:, 13] = weights @ (around > 0) / total
+    table[:, 14] = 1 / (1 + np.arange(len(owner)) - starts[owner])
+    if question_words.trouble:
+        table[:, 15] = np.array([is_trouble(c.heading) for c in candidates])[owner]
     if candidates[0].meaning is not None:
-        table[:, 11] = np.concatenate([c.meaning for c in candidates if c.meaning is not None])
-        table[:, 12] = np.maximum.reduceat(table[:, 11], starts)[owner]
-        table[:, 13] = np.array([c.title_meaning for c in candidates])[owner]
-        table[1:, 14] = table[:-1, 11] * same
+        table[:, 16] = np.concatenate([c.meaning for c in candidates if c.meaning is not None])
+        table[:, 17] = np.maximum.reduceat(table[:, 16], starts)[owner]
+        table[:, 18] = np.array([c.title_meaning for c in candidates])[owner]
+        table[1:, 19] = table[:-1, 16] * same
     return table, owner
 
 
-def _titled(words: QuestionWords, candidates: Sequence[Candidate], sizes: NDArray[np.int_]) -> Figures:
-    """How often the headings of each candidate hold each term."""
-    titles = np.concatenate([c.title for c in candidates])
-    of = np.repeat(np.arange(len(candidates)), sizes)
-    titled = np.zeros((len(words.terms), len(candidates)))
-    for number, term in enumerate(words.terms):
-        at = titles == term
-        if at.any():
-            titled[number] = np.bincount(of[at], minlength=len(candidates))
-    return titled
-
-
 def _matches(
-    question_words: QuestionWords, words: Integers, sentence: NDArray[np.intp], sentences: int
-) -> tuple[Figures, Figures]:
-    """How often each sentence holds each term, and how many neighbours of the question stand side by side in it."""
-    matches = np.zeros((len(question_words.terms), sentences))
+    terms: Sequence[int], words: Integers, sentence: NDArray[np.intp], sentences: int
+) -> tuple[Figures, Figures, tuple[NDArray[np.int32], NDArray[np.intp]]]:
+    """How often each sentence holds each term, and the neighbours of the question that stand side by side in it.
+
+    Returns:
+        Counts of shape (terms, sentences), neighbours of each sentence, and of each pair of neighbours the term that
+        stands right and its sentence.
+    """
+    matches = np.zeros((len(terms), sentences))
     location = np.full(len(words), -2, np.int32)
-    for number, term in enumerate(question_words.terms):
+    for number, term in enumerate(terms):
         at = np.flatnonzero(words == term)
         if len(at):
             location[at] = number
             matches[number] = np.bincount(sentence[at], minlength=sentences)
     side = (location[1:] == location[:-1] + 1) & (location[1:] > 0) & (sentence[1:] == sentence[:-1])
-    return matches, np.bincount(sentence[1:][side], minlength=sentences).astype(np.float64)
+    pairs = np.bincount(sentence[1:][side], minlength=sentences).astype(np.float64)
+    return matches, pairs, (location[1:][side], sentence[1:][side])
 
 
 def _bm25(frequencies: Figures, sizes: NDArray[np.int32] | Figures, mean: float) -> Figures:

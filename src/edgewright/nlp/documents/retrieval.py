@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.nlp.documents.search import THRESHOLD_WORDS, DocumentIndex
+from edgewright.nlp.documents.answerability import LIMIT_WORDS
+from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.documents import Answer
 from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import StateTable
@@ -47,7 +48,7 @@ class Retriever:
         if any(c.isalnum() for c in question):
             answer = self._indexes[state].ask(question, top=retrieval.top)
         else:
-            answer = Answer(question=question, passages=(), confidence=0.0, threshold=THRESHOLD_WORDS)
+            answer = Answer(question=question, passages=(), confidence=0.0, threshold=LIMIT_WORDS)
         if retrieval.minimum is None:
             return answer
         return msgspec.structs.replace(answer, threshold=retrieval.minimum)

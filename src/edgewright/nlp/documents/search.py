@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from edgewright.nlp.documents import words as synonyms
+from edgewright.nlp.documents.answerability import LIMIT_HYBRID, LIMIT_WORDS, evidence, probability
 from edgewright.nlp.documents.features import TITLE, Candidate, Figures, QuestionWords, Weighed, figures, weight
 from edgewright.nlp.documents.index_file import (
     BROKEN,
@@ -22,7 +23,8 @@ from edgewright.nlp.documents.index_file import (
     open_index,
     unpacked,
 )
-from edgewright.nlp.documents.words import as_written, asks_for, stems
+from edgewright.nlp.documents.questions import asks_for, is_permission, is_trouble, without_frame
+from edgewright.nlp.documents.words import as_written, stems
 from edgewright.schema.documents import Answer, FoundPassage, Indexed
 from edgewright.schema.errors import EdgewrightError, InputError
 
@@ -38,36 +40,42 @@ class Terms:
     def __init__(self, connection: sqlite3.Connection, meta: Meta) -> None:
         self._connection, self._meta = connection, meta
 
-    def question_words(self, words: Sequence[str]) -> tuple[QuestionWords, list[str]]:
-        """Return what the index knows of the words, and words that it does not know."""
+    def question_words(self, words: Sequence[str], trouble: bool) -> tuple[QuestionWords, list[str]]:
+        """Return what the index knows of the words, and words that it does not know.
+
+        Args:
+            words: stems of the question.
+            trouble: whether something does not work.
+        """
         terms, unknown = self._terms(words)
         contents = self._meta.contents
-        share = sum(synonyms.SHARE if word in synonyms.WEAK else 1.0 for word in unknown)
-        parts = []
-        for of, number, mean in (
-            (contents.sentences, 1, self._meta.sentence_words),
-            (contents.passages, 2, self._meta.passage_words),
-        ):
-            weights_of = np.array([weight(row[number], of) for row in terms], np.float64)
-            parts.append(Weighed(weights_of, float(weights_of.sum()) + share * weight(0, of), mean))
-        return QuestionWords([row[0] for row in terms], *parts), unknown
+        missing = sum(map(synonyms.share_of, unknown))
 
-    def _terms(self, words: Sequence[str]) -> tuple[list[_Term], list[str]]:
-        """Return (number, sentences, passages that contain it) for each word.
+        def weighed(of: int, number: int, mean: float) -> Weighed:
+            weights_of = np.array([share * weight(row[number], of) for row, share in terms.items()], np.float64)
+            return Weighed(weights_of, float(weights_of.sum()) + missing * weight(0, of), mean)
+
+        sentences = weighed(contents.sentences, 1, self._meta.sentence_words)
+        passages = weighed(contents.passages, 2, self._meta.passage_words)
+        return QuestionWords([row[0] for row in terms], sentences, passages, trouble), unknown
+
+    def _terms(self, words: Sequence[str]) -> tuple[dict[_Term, float], list[str]]:
+        """Return (number, sentences, passages that contain it) for each word, and how much it says.
 
         A word that stands nowhere is its nearest spelling, or a word that stands for it.
         """
         known = self._known(words)
         absent = [word for word in words if word not in known]
         instead = self._known([other for word in absent for other in synonyms.others(word)])
-        terms, unknown = [], []
+        terms: dict[_Term, float] = {}
+        unknown = []
         for word in words:
             row = known.get(word) or next((instead[o] for o in synonyms.others(word) if o in instead), None)
             row = row or self._near(word)
             if row is None:
                 unknown.append(word)
-            elif row not in terms:
-                terms.append(row)
+            else:
+                terms.setdefault(row, synonyms.share_of(word))
         return terms, unknown
 
     def _known(self, words: Sequence[str]) -> dict[str, _Term]:
@@ -105,19 +113,14 @@ KIND, KINDS = 7, 40
 CANDIDATES = 24
 """Passages that are looked at sentence by sentence."""
 # In the order of features.NAMES.
-WORDS = np.array([1.52, 2.26, 1.36, 2.05, 1.64, 0.63, 2.29, 1.02, 0.33, 0.68, 0.41, 0.0, 0.0, 0.0, 0.0])
-HYBRID = np.array([1.04, 1.86, 0.96, 1.74, 1.52, 0.56, 1.58, 1.2, 0.6, 0.01, 0.65, 2.76, 1.44, 1.48, -0.35])
-# Whether the answer is there at all: figures of the best sentence, the logarithm of the sentences, and a constant.
-THERE_WORDS = np.array(
-    [0.95, 0.47, 2.79, 0.12, 2.1, 0.58, 3.84, 0.42, 1.59, 2.5, 0.86, 0.0, 0.0, 0.0, 0.0, -0.23, -4.67]
-)
-THERE_HYBRID = np.array(
-    [-0.2, -1.1, 0.4, 0.06, 4.7, 0.66, -1.15, 0.87, 1.27, 0.66, 0.77, 3.73, 4.48, 1.2, 0.19, 0.0, -7.4]
-)
-THRESHOLD_WORDS, THRESHOLD_HYBRID = 0.49, 0.45
+WORDS = np.array([1.04, 2.27, 0.43, 3.38, 2.43, -0.23, 1.4, 1.44, 0.32, 0.82, 1.89, 0.56, 1.91, 1.22, 0.65, 2.89, 0.0,
+                  0.0, 0.0, 0.0])  # fmt: skip
+HYBRID = np.array([0.2, 2.14, 0.11, 2.89, 2.0, 0.04, 0.99, 1.54, 0.59, 0.12, 1.95, -0.43, 1.67, 1.1, 0.86, 2.43, 3.55,
+                   1.68, 2.35, 0.49])  # fmt: skip
 
 
 LONGEST_QUESTION = 1000
+NOTE = "This quotes the rule in the document. It does not judge whether something is allowed."
 # Terms of a question that are looked up; further ones say little.
 _TERMS = 48
 
@@ -136,6 +139,7 @@ class _Looked(NamedTuple):
     owner: Integers
     scores: Figures
     candidates: Sequence[Candidate]
+    terms: Sequence[int]
     unknown: tuple[str, ...]
 
 
@@ -195,7 +199,7 @@ class DocumentIndex:
             OutputError: the index is damaged.
         """
         looked = self._guarded(question, vector)
-        threshold = THRESHOLD_WORDS if vector is None else THRESHOLD_HYBRID
+        threshold = LIMIT_WORDS if vector is None else LIMIT_HYBRID
         if looked is None:
             # Nothing was found, so nothing of it stands in the documents.
             return Answer(question=question, passages=(), confidence=0.0, threshold=threshold,
@@ -208,11 +212,12 @@ class DocumentIndex:
                 break
         try:
             passages = tuple(self._passage(looked, row) for row in best.values())
+            sure = probability(_evidence(question, looked), vector is not None)
         except BROKEN as error:
             raise damaged(self.path, str(error)) from None
-        sure = there(looked.figures[order[0]], vector is not None, self.contents.sentences)
         return Answer(question=question, passages=passages, confidence=sure, threshold=threshold,
-                      unknown=as_written(question, looked.unknown), hybrid=vector is not None)  # fmt: skip
+                      unknown=as_written(question, looked.unknown), hybrid=vector is not None,
+                      note=NOTE if is_permission(question) else "")  # fmt: skip
 
     def nearest(self, vector: Vectors, top: int = 3, history: Vectors | None = None) -> tuple[FoundPassage, ...]:
         """Return what lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.
@@ -281,6 +286,11 @@ class DocumentIndex:
         numbers = [c.first + np.arange(len(c.counts), dtype=np.int32) for c in looked.candidates]
         return looked.figures, np.concatenate(numbers)
 
+    def evidence(self, question: str, vector: Vectors | None = None) -> Figures | None:
+        """Return the evidence for the best sentence, None without a candidate: what refusals are learnt from."""
+        looked = self._guarded(question, vector)
+        return None if looked is None else _evidence(question, looked)
+
     def _check(self, vector: Vectors) -> None:
         if vector.shape != (self.contents.dimensions,) or not self.contents.dimensions:
             kind = f"of length {self.contents.dimensions}" if self.contents.dimensions else "an index without vectors"
@@ -298,17 +308,17 @@ class DocumentIndex:
             raise damaged(self.path, str(error)) from None
 
     def _look(self, question: str, vector: Vectors | None) -> _Looked | None:
-        words = list(dict.fromkeys(stems(question)))[:_TERMS]
+        words = list(dict.fromkeys(stems(without_frame(question))))[:_TERMS]
         if not words and vector is None:
             return None
-        question_words, unknown = self._terms.question_words(words)
+        question_words, unknown = self._terms.question_words(words, is_trouble(question))
         candidates = self._candidates(question_words.terms, vector)
         if not candidates:
             return None
         table, owner = figures(question_words, candidates)
         self._kinds(question, table, owner, candidates)
         chosen = WORDS if vector is None else HYBRID
-        return _Looked(table, owner, table @ chosen, candidates, tuple(unknown))
+        return _Looked(table, owner, table @ chosen, candidates, question_words.terms, tuple(unknown))
 
     def _candidates(self, terms: Sequence[int], vector: Vectors | None) -> list[Candidate]:
         wanted: list[int] = []
@@ -332,17 +342,18 @@ class DocumentIndex:
         """Return passages by their numbers, with what they need to be scored, in one query."""
         marks = ",".join("?" * len(wanted))
         rows = self._connection.execute(
-            "SELECT p.id, p.section, s.words, p.words, p.counts, p.first, p.page, p.text, p.spans FROM passages p"  # noqa: S608
-            f" JOIN sections s ON s.id = p.section WHERE p.id IN ({marks})",
+            "SELECT p.id, p.section, s.path, s.words, p.words, p.counts, p.first, p.page, p.text, p.spans"  # noqa: S608
+            f" FROM passages p JOIN sections s ON s.id = p.section WHERE p.id IN ({marks})",
             wanted,
         )
         candidates = []
-        for passage, section, title, words, counts, first, page, text, spans in rows:
+        for passage, section, path, title, words, counts, first, page, text, spans in rows:
             sizes = unpacked(counts)
             meaning = None if near is None else near[first : first + len(sizes)]
             title_similarity = 0.0 if titles is None else float(titles[section])
-            candidates.append(Candidate(passage, section, unpacked(title), unpacked(words), sizes, first, page, text,
-                                  unpacked(spans).reshape(-1, 2), meaning, title_similarity))  # fmt: skip
+            heading = (msgspec.json.decode(path, type=tuple[str, ...]) or ("",))[-1]
+            candidates.append(Candidate(passage, section, heading, unpacked(title), unpacked(words), sizes, first, page,
+                                  text, unpacked(spans).reshape(-1, 2), meaning, title_similarity))  # fmt: skip
         return candidates
 
     def _kinds(self, question: str, table: Figures, owner: Integers, candidates: Sequence[Candidate]) -> None:
@@ -370,17 +381,9 @@ class DocumentIndex:
                      page=candidate.page, text=candidate.text, begin=begin, end=end, score=score)  # fmt: skip
 
 
-def there(figures_of: Figures, hybrid: bool, sentences: int) -> float:
-    """Probability that the answer is in the documents, from the figures of the best sentence.
-
-    Args:
-        figures_of: shape (len(NAMES),).
-        hybrid: whether the question had a vector.
-        sentences: of all documents: the more there are, the nearer one comes by chance.
-    """
-    chosen = THERE_HYBRID if hybrid else THERE_WORDS
-    total = figures_of @ chosen[:-2] + chosen[-2] * np.log(max(sentences, 1)) + chosen[-1]
-    return float(1 / (1 + np.exp(-total)))
+def _evidence(question: str, looked: _Looked) -> Figures:
+    row = int(np.argmax(looked.scores))
+    return evidence(question, looked.terms, looked.unknown, looked.figures, looked.owner, looked.candidates, row)
 
 
 def check(question: str) -> None:

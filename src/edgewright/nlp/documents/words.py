@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cache, lru_cache
 
 # Words that say nothing about what is asked; also what people write around a question.
@@ -102,7 +102,7 @@ def stem(word: str) -> str:
 # Words of manuals that stand for one another, for questions whose own word stands nowhere in the documents. Written by
 # hand from general English; not learnt from any of the sets that are measured.
 _GROUPS = """
-change replace swap exchange switch substitute insert install
+change replace swap exchange switch substitute insert install put
 remove delete erase detach uninstall clear discard
 clean wash wipe rinse dust
 start launch begin boot run
@@ -167,11 +167,17 @@ country nation
 doctor physician
 car vehicle automobile
 """
-# Verbs that questions are made with: whether a document uses them says little.
-_VERBS = "use get make made take put give find go keep work help need let try look change do say tell show happen"
-WEAK = frozenset(stem(word) for word in _VERBS.split())
-SHARE = 0.3
-"""What a missing one of them counts against another missing word."""
+# Words that questions are made with: whether a document uses them says little.
+_WEAK = """
+    use uses get make made take put give find go keep work help need let try look change do say tell show happen
+    option feature step way want fix available setting function
+"""
+WEAK = frozenset(stem(word) for word in _WEAK.split())
+
+
+def share_of(word: str) -> float:
+    """Return what a stem counts against other words of a question: less where it belongs to the asking."""
+    return 0.4 if word in WEAK else 1.0
 
 
 @cache
@@ -187,43 +193,6 @@ def _others() -> dict[str, tuple[str, ...]]:
 def others(word: str) -> tuple[str, ...]:
     """Stems that may stand for a stem, the nearest in use first; none for most."""
     return _others().get(word, ())
-
-
-_NUMBER = re.compile(
-    r"\b(?:\d[\d,.]*|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million"
-    r"|billion|half|third|quarter|twice|once)\b",
-    re.IGNORECASE,
-)
-_DATE = re.compile(
-    r"\b(?:1\d{3}|20\d{2}|\d{1,2}(?:st|nd|rd|th)|January|February|March|April|May|June|July|August|September|October"
-    r"|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|century|\d+s|\d{1,2}:\d{2})\b"
-)
-# A name: a capital that does not begin the sentence, or two in a row.
-_NAME = re.compile(r"(?<=\S )[\"'\u201c(]?[A-Z][\w.\u2019'-]*|^[A-Z][\w.-]+ [A-Z][\w.\u2019'-]*")
-_ASKS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
-    (re.compile(r"\bhow (?:many|much|long|old|far|often|big|large|tall|fast|high|deep|wide|hot|cold)\b"
-                r"|\bwhat (?:percent|percentage|number|amount|size|temperature|voltage|age)\b"), _NUMBER),
-    (re.compile(r"\bwhen\b|\b(?:what|which|in what) (?:year|date|century|month|day|decade|time)\b"), _DATE),
-    (re.compile(r"\bwho\b|\bwhose\b|\bwhom\b|\bwhere\b|\b(?:what|which) (?:\w+ )?(?:city|country|person|company|state"
-                r"|team|name|president|king|player|school|university|place|river|group|organization|book|church)\b"),
-     _NAME),
-)  # fmt: skip
-
-
-def asks_for(question: str) -> Callable[[str], bool] | None:
-    """Return a test of sentences, or None where the question asks for nothing in particular.
-
-    Args:
-        question: as it was typed. English; any other language asks for nothing in particular.
-    """
-    lower = question.lower()
-    named = set(re.findall(r"\w+", lower))
-    for pattern, kind in _ASKS:
-        if pattern.search(lower):
-            return lambda sentence: any(
-                not named.issuperset(re.findall(r"\w+", match.lower())) for match in kind.findall(sentence)
-            )
-    return None
 
 
 # An end of a sentence, quotes and brackets that belong to it, a gap; a line of its own is a sentence, too.

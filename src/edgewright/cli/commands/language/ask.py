@@ -136,6 +136,8 @@ def _lines(answer: Answer, unused: bool) -> Iterator[str]:
         hint = "; use the vectors of the index with --encoder DIR" if unused else ""
         sure, limit = (f"{100 * share:.0f} %" for share in (answer.confidence, answer.threshold))
         yield f"by {way}; probability of an answer: {sure}, required {limit}{hint}"
+    if answer.answered and answer.note:
+        yield answer.note
 
 
 def _passages(passages: Sequence[FoundPassage]) -> Iterator[str]:

@@ -14,7 +14,7 @@ _FENCE = re.compile(r"\s{0,12}(`{3,}|~{3,})(.*)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})\s*")
 _RULE = re.compile(r" {0,3}(?:[-*_]\s*){3,}")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
-_QUOTE = re.compile(r"\s{0,3}(?:>\s?)+")
+_QUOTE = re.compile(r"^\s{0,3}(?:>\s?)+")
 _BETWEEN = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*")
 # Bounded, so that hostile text costs no more than its length.
 _INLINE = (

@@ -77,6 +77,8 @@ def _text(answer: Answer) -> str:
     lines = [f"{best.sentence} [1]", f"[1] {_where(best)}"]
     if best.text.strip() != best.sentence.strip():
         lines.insert(1, f"From the passage: {best.text}")
+    if answer.note:
+        lines.append(answer.note)
     return "\n\n".join(lines)
 
 
