@@ -75,8 +75,13 @@ def test_verdicts_wait_until_it_is_clear_that_the_prompt_is_read() -> None:
         coach = random_coach()
         coach = replace(coach, spec=msgspec.structs.replace(coach.spec, sentence_limit=limit))
         reader = Reader(coach, words, pronunciations)
-        counts = [len(reader.hear(row[None])) for row in scores]
-        return reader, [*counts, len(reader.rest())]
+        counts = []
+        for number in range(len(scores) + 1):
+            reader._samples = 800 * number
+            verdicts = reader.hear(scores[number : number + 1]) if number < len(scores) else reader.rest()
+            assert all(verdict.known_s == reader._samples / 16_000 for verdict in verdicts)
+            counts.append(len(verdicts))
+        return reader, counts
 
     old, as_they_come = read_with(None)
     assert sum(as_they_come) == 4

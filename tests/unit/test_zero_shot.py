@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cli_runner import Cli
+from edgewright.cli.commands.language.zero_shot import _role
 from edgewright.cli.main import run
 from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.zero_shot.choice import (
@@ -240,3 +241,11 @@ def test_an_encoder_as_published_labels_sentences(tmp_path: Path, cli: Cli) -> N
     records = [json.loads(line) for line in cli(*requested, "--encoder", encoder, "--json").splitlines()]
     assert [one["label"] for one in records] == ["weather", "music", NONE]
     assert [one["none"] for one in records] == [False, False, True]
+
+
+def test_the_first_file_by_name_says_what_a_folder_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [tmp_path / name for name in ("z.wav", "a.png")]
+    for file in files:
+        file.touch()
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter(files))
+    assert _role(str(tmp_path)) == "picture"

@@ -121,7 +121,7 @@ def _practice(config: Config, work: Work) -> StepRecord:
 
 
 def _sentence(coach: CoachFile, take: Take, sound: Floats, rng: np.random.Generator) -> _Sentence | None:
-    """Read a changed prompt to the coach as a microphone brings it; None where not every word was heard."""
+    """Read a changed prompt to the coach as a microphone brings it; None where it judged not every word."""
     change = changed_prompt(take.pronunciations, None, rng)
     begun = time.process_time()
     reader = Reader(coach, take.words, change.pronunciations)
@@ -167,7 +167,7 @@ def _record(
             f"{plural(len(read), 'sentence')} of {plural(len(speakers), 'speaker')} whom the coach has never heard, "
             f"{seconds:.0f} s of sound, one after the other into the reader of edgewright coach listen, 50 ms at a "
             "time. A fifth of the words has a phone changed in the prompt.",
-            *([f"{plural(lost, 'sentence')} ended before all words were heard"] if lost else []),
+            *([f"{plural(lost, 'sentence')} ended too early or sounded like another one"] if lost else []),
             f"The log on this machine, {log_path}, has a line and the sound of each sentence; "
             f"edgewright coach progress {log_path} prints its days.",
         ),

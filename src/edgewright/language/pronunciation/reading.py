@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -214,7 +215,8 @@ class Reader:
             self.other = limit is not None and self.opening > limit
         if self.other or (limit is not None and self.opening is None):
             return []
-        verdicts, self._waiting = self._waiting, []
+        known_s = round(self._samples / RATE, 3)
+        verdicts, self._waiting = [msgspec.structs.replace(verdict, known_s=known_s) for verdict in self._waiting], []
         self._certain_words += len(verdicts)
         return verdicts
 
@@ -222,7 +224,7 @@ class Reader:
         spec = self._coach.spec
         return WordVerdict(
             word=self._words[word], begin_s=_seconds(matches[0].segment.begin), end_s=_seconds(matches[-1].segment.end),
-            known_s=round(self._samples / RATE, 3), mistake=round(word_mistake(matches) - spec.word_limit, 3),
+            known_s=0.0, mistake=round(word_mistake(matches) - spec.word_limit, 3),
             phones=tuple(
                 PhoneVerdict(
                     phone=PHONES[match.segment.phone], begin_s=_seconds(match.segment.begin),

@@ -81,7 +81,7 @@ def _role(thing: str) -> str:
     roles = {"image": "picture", "audio": "sound"}
     with suppress(OSError, ValueError):  # too long, or with characters that no name has
         path = Path(thing)
-        for file in path.rglob("*") if path.is_dir() else [path]:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             kind = (guess_type(file.name)[0] or "").partition("/")[0]
             if kind in roles and file.is_file():
                 return roles[kind]
