@@ -356,9 +356,7 @@ def _alike(first: NDArray[Any], second: NDArray[Any]) -> bool:
 
 
 def is_rounding(record: ProofRecord, right: ProofRecord, faulty: set[str]) -> bool:
-    """Return whether a fault moves the values of each stage no further than right forms are from each other.
-
-    A form that is moved so far is at most twice as far from the others as these are from each other.
+    """Return whether, with a fault, forms are at each stage no further from each other than right forms are.
 
     Args:
         record: of the proof with the fault.
@@ -371,9 +369,7 @@ def is_rounding(record: ProofRecord, right: ProofRecord, faulty: set[str]) -> bo
         usual[stage.stage, stage.numbers] = max(share, stage.share), max(differing, stage.differing)
     own = [stage for pair in record.pairs if faulty & {pair.first, pair.second} for stage in pair.stages]
     limits = [(stage, usual.get((stage.stage, stage.numbers), (0.0, 0))) for stage in own]
-    return all(
-        s.share <= 2 * share and (s.numbers == "float" or s.differing <= 2 * count) for s, (share, count) in limits
-    )
+    return all(s.share <= share and (s.numbers == "float" or s.differing <= count) for s, (share, count) in limits)
 
 
 def verdict_of(record: ProofRecord, right: str, faulty: set[str]) -> Verdict:
