@@ -446,6 +446,15 @@ STORIES = {
         figures=False,
         slow=True,
     ),
+    "upscale": Story(
+        """
+        upscale train voices --epochs 2 --windows 64 --set filters=4 --set window=16 --out v.upscaler
+        upscale score v.upscaler voices
+        """,
+        _denoiser,
+        figures=False,
+        slow=True,
+    ),
     "coach": Story(
         """
         coach train recordings --out my.coach --sentences 12 --epochs 3,3,1 --hold-out 0.4

@@ -32,9 +32,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "synth signals": ("synth", "signals", "{data}", *TARGET, "--method", "noise", "--out", "synthetic.csv"),
     "synth utility": ("synth", "utility", "{data}", *TARGET, "--method", "noise", "--window", "20"),
     "denoise train": ("denoise", "train", "{data}", "--noise", "pink", "--snr", "0:10", "--out", "data.denoiser"),
+    "upscale train": ("upscale", "train", "{data}", "--out", "data.upscaler"),
 }
 # They take signals: columns of text are no inputs.
-OF_SIGNALS = ("detect fit", "label suggest", "denoise train")
+OF_SIGNALS = ("detect fit", "label suggest", "denoise train", "upscale train")
 # Commands that read rows for a package, which knows its columns.
 OF_PACKAGES: dict[str, tuple[str, ...]] = {
     "predict": ("predict", "{run}", "--csv", "{file}", "--json"),
@@ -48,7 +49,9 @@ OF_PACKAGES: dict[str, tuple[str, ...]] = {
 OTHERS = {
     **dict.fromkeys(("adapt federate", "adapt simulate", "learn", "search", "tune"), "the pipeline of the run reads"),
     **dict.fromkeys(("adapt learn", "few-shot learn", "few-shot predict"), "as predict"),
-    **dict.fromkeys(("detect run", "denoise run", "denoise score"), "a detector or denoiser knows its columns"),
+    **dict.fromkeys(
+        ("detect run", "denoise run", "denoise score", "upscale run", "upscale score"), "the file knows its columns"
+    ),
     **dict.fromkeys(("forecast fit", "forecast reorder", "forecast run", "forecast score"), "one series"),
     **dict.fromkeys(("coach score", "coach train", "demo", "compress", "detect score", "data get"), "other data"),
     **dict.fromkeys(("device record", "fleet simulate", "jobs run"), "a source or a folder of a job"),

@@ -1,4 +1,4 @@
-"""What commands that export share: files written and listed; exports of forecasters, denoisers, language models."""
+"""What commands that export share: files written and listed; exports of forecasters, denoisers, upscalers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgewright.schema.language import LanguageSpec
 
 _LARGEST_FILE = 1 << 24
-_LANGUAGE = "language model"
+_LANGUAGE, _UPSCALER = "language model", "upscaler"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,7 @@ def write_export(
 def kind_of(path: Path) -> str:
     """Return the kind of a file as `export.contract.Target.writers` has it; empty for a pipeline or a model."""
     from edgewright.graph.denoising import is_denoiser
+    from edgewright.graph.upscaling import is_upscaler
     from edgewright.monitor.forecaster import is_forecaster
 
     if path.suffix == ".language":
@@ -77,7 +78,8 @@ def kind_of(path: Path) -> str:
         data = path.read_bytes() if path.is_file() and path.stat().st_size < _LARGEST_FILE else b""
     except OSError:
         return ""
-    return "forecaster" if is_forecaster(data) else "denoiser" if is_denoiser(data) else ""
+    kinds = {"forecaster": is_forecaster, "denoiser": is_denoiser, _UPSCALER: is_upscaler}
+    return next((kind for kind, fits in kinds.items() if fits(data)), "")
 
 
 def export_forecaster(path: Path, target: str, options: OutOptions) -> Result:
@@ -128,6 +130,34 @@ def export_denoiser(path: Path, target: str, form: str, options: OutOptions) -> 
     note = "; ".join(exported.notes)
     record = {"name": spec.name, "target": target, "form": form or "int8", "files": (), "note": note}
     return write_export(options, exported.files, f"{target} {word}", record, title=title, notes=[note])
+
+
+def export_upscaler(path: Path, target: str, form: str, options: OutOptions) -> Result:
+    """Export the file of an upscaler: all of it for a target that writes graphs, or its network.
+
+    Raises:
+        UnknownNameError: for a target that writes neither.
+        InputError: for a form that is none.
+    """
+    from edgewright.core.onnx.reader import read_onnx
+    from edgewright.export.contract import Subject, find_target
+    from edgewright.graph.upscaling import read_upscaler
+
+    upscaler = read_upscaler(path)
+    spec, form = upscaler.spec, form or "int8"
+    word = options.name or re.sub(r"\W", "_", spec.name)
+    if form not in ("int8", "float"):
+        raise InputError("int8 or float", repr(form), "--form")
+    chosen = find_target(target)
+    graph = read_onnx(upscaler.float_model if form == "float" else upscaler.int8_model)
+    subject = Subject(word, graph, spec.rounding)
+    sizes = " x ".join(map(str, graph.inputs[0].shape)), " x ".join(map(str, graph.outputs[0].shape))
+    note = f"{sizes[0]} in, of which {spec.halo} at each end are only seen; {sizes[1]} out; {chosen.notes(subject)}"
+    record = {"name": spec.name, "target": target, "form": form, "files": (), "note": note.rstrip("; ")}
+    title = f"{spec.name}: {form}, {spec.factor} times {', '.join(spec.columns)}"
+    return write_export(
+        options, chosen.files(subject), f"{target} {word}", record, title=title, notes=[note.rstrip("; ")]
+    )
 
 
 def export_language(path: Path, target: str, settings: Mapping[str, Any], options: OutOptions) -> Result:

@@ -129,6 +129,24 @@ def gates_to_integers(
     ]
 
 
+_PERCENTILE = 99.9
+
+
+def ranges_and_grids(graph: Graph, calibration: NDArray[Any]) -> tuple[dict[str, Range], tuple[tuple[float, int], ...]]:
+    """Return the range of each value of a network, and the grids that a training with rounding takes in their order.
+
+    Args:
+        graph: float.
+        calibration: samples as they arrive at its input.
+    """
+    names = values_of(network_section(graph))
+    ranges = watch(graph, names, calibration, "percentile", _PERCENTILE)
+    # What a ReLU follows is never rounded: one rounding serves both.
+    before = {node.inputs[0] for node in graph.nodes if node.op == "Relu"}
+    grids = [grid(*ranges[name]) for name in names if name not in before]
+    return ranges, tuple((float(own.scale), own.zero) for own in grids)
+
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

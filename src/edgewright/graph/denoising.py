@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.core.archive import from_npy, pack_parts, read_file, to_npy, unpack_parts
+from edgewright.core.archive import read_file, unpack_parts
 from edgewright.core.files import write_atomic
 from edgewright.core.integer.network import to_integers, to_reals
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.extract import integer_network
+from edgewright.graph.restorer_file import EXPECTED, RestorerFile, read_parts
 from edgewright.graph.streaming import NetworkStream
 from edgewright.schema.data import Floats
 from edgewright.schema.denoise import DENOISER_VERSION, DenoiserSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 
-SPEC, FLOAT, INT8 = "denoiser.json", "model.onnx", "model.int8.onnx"
-_GIVEN, _EXPECTED = "arrays/test_in.npy", "arrays/test_out.npy"
+SPEC = "denoiser.json"
 _DAMAGED = "Create it again with: edgewright denoise train CLEAN --noise white --out FILE"
 # Maximum number of steps of a recording in memory.
 _PIECE = 8192
@@ -28,24 +28,8 @@ _MOST_CHANNELS, _MOST_HOP, _MOST_REACH = 64, 4096, 1 << 20
 
 
 @dataclass(frozen=True)
-class DenoiserFile:
-    """Checked content of the file of a denoiser.
-
-    Attributes:
-        spec: content of `denoiser.json`.
-        network: integer network, read from the int8 model.
-        float_model: float model for windows, as ONNX bytes.
-        int8_model: int8 model for windows, as ONNX bytes.
-        test_in: input of the test, shape (rows, channels), float32.
-        test_out: exact output of the test.
-    """
-
-    spec: DenoiserSpec
-    network: IntegerNetwork
-    float_model: bytes
-    int8_model: bytes
-    test_in: Floats
-    test_out: Floats
+class DenoiserFile(RestorerFile[DenoiserSpec]):
+    """Checked content of the file of a denoiser; its test has rows, shape (rows, channels)."""
 
     def start(self) -> Denoiser:
         """Return the denoiser at the beginning of a stream."""
@@ -144,8 +128,7 @@ def with_test(spec: DenoiserSpec, float_model: bytes, int8_model: bytes, rows: F
 
 def denoiser_bytes(denoiser: DenoiserFile) -> bytes:
     """Return the bytes of the file of a denoiser; equal denoisers give equal bytes."""
-    test = {_GIVEN: to_npy(denoiser.test_in), _EXPECTED: to_npy(denoiser.test_out)}
-    return pack_parts(SPEC, denoiser.spec, {}, {FLOAT: denoiser.float_model, INT8: denoiser.int8_model, **test})
+    return denoiser.packed(SPEC)
 
 
 def write_denoiser(path: Path, denoiser: DenoiserFile) -> int:
@@ -175,17 +158,11 @@ def parse_denoiser(data: bytes, where: str) -> DenoiserFile:
     """Read a denoiser from bytes; `where` names them in messages."""
     spec, files = unpack_parts(data, where, SPEC, DenoiserSpec, DENOISER_VERSION, "denoiser", _DAMAGED)
     _check(spec, where)
-    if files.keys() != {FLOAT, INT8, _GIVEN, _EXPECTED}:
-        raise InputError("two models and the vectors of a test", ", ".join(sorted(files)) or "none", where, _DAMAGED)
-    given, expected = (from_npy(files[name], f"{where}, {name}") for name in (_GIVEN, _EXPECTED))
+    denoiser = DenoiserFile(*read_parts(spec, files, where, _DAMAGED))
+    given, expected = denoiser.test_in, denoiser.test_out
     shape = (len(given) // spec.hop * spec.hop, len(spec.columns))
-    if given.dtype != np.float32 or given.ndim != 2 or expected.dtype != np.float32 or expected.shape != shape:
-        raise InputError(
-            f"float32 of shape {shape}", f"{expected.dtype} {expected.shape}", f"{where}, {_EXPECTED}", _DAMAGED
-        )
-    network = integer_network(read_onnx(files[INT8]), spec.rounding)
-    read_onnx(files[FLOAT])
-    denoiser = DenoiserFile(spec, network, files[FLOAT], files[INT8], given, expected)
+    if given.ndim != 2 or expected.shape != shape:
+        raise InputError(f"float32 of shape {shape}", f"{expected.shape}", f"{where}, {EXPECTED}", _DAMAGED)
     if not np.array_equal(denoiser.start().push(given), expected, equal_nan=True):
         raise InputError("the answers of its own test", "others", where, _DAMAGED)
     return denoiser

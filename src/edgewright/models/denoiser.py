@@ -10,7 +10,6 @@ has to remember. What is given is the noise and not the signal: where there is l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -18,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
-from edgewright.models.layer_table import read_layer
+from edgewright.graph.layer import Parameters, Shape
+from edgewright.models.layer_stack import Grid, LayerStack
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -57,21 +56,20 @@ class DenoiserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return self.first + frames * self.hop
 
 
-class Denoising:
-    """The layers of a denoiser as a function of parameters and windows; equal ones share compiled programs.
+class Denoising(LayerStack):
+    """The layers of a denoiser: (batch, channels, samples) -> the noise in frames, (batch, hop * channels, frames).
 
     Args:
         config: sizes.
         channels: of the signal.
         outputs: numbers that the last layer gives for a frame; those of its noise when 0.
+        grids: see `LayerStack`.
 
     Raises:
         InputError: a first layer that covers less than a frame.
     """
 
-    training = None
-
-    def __init__(self, config: DenoiserConfig, channels: int, outputs: int = 0) -> None:
+    def __init__(self, config: DenoiserConfig, channels: int, outputs: int = 0, grids: tuple[Grid, ...] = ()) -> None:
         if config.first < config.hop:
             raise InputError(f"a first layer of at least {config.hop} samples", str(config.first), "--set first")
         self.config, self.channels, self.outputs = config, channels, outputs or config.hop * channels
@@ -82,115 +80,33 @@ class Denoising:
                "dilation": 2**number, "activation": "linear"} for number in range(config.blocks)),
             {"kind": "conv1d", "filters": self.outputs, "kernel": 1, "activation": "linear"},
         ]  # fmt: skip
-        read = [read_layer({**table, "padding": "causal"}, number) for number, table in enumerate(tables, start=1)]
-        self._parts: list[tuple[LayerConfig, Layer[Any]]] = [(layer_config, layer) for _, layer_config, layer in read]
+        super().__init__([{**table, "padding": "causal"} for table in tables], (config, channels, outputs), grids)
 
-    def __eq__(self, other: object) -> bool:
-        mine = self.config, self.channels, self.outputs
-        return type(other) is type(self) and mine == (other.config, other.channels, other.outputs)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.config, self.channels, self.outputs))
-
-    def shapes(self, samples: int) -> list[Shape]:
+    def shapes(self, shape: Shape) -> list[Shape]:
         """Return what arrives at each layer, and after them what leaves the last.
 
         Raises:
             InputError: a window that is no whole number of frames.
         """
-        if samples < self.config.hop or samples % self.config.hop:
-            raise InputError(f"a window of whole frames of {self.config.hop} samples", str(samples), "the denoiser")
-        stage_shapes: list[Shape] = [(self.channels, samples)]
-        for config, layer in self._parts:
-            stage_shapes.append(layer.out_shape(config, stage_shapes[-1]))
-        return stage_shapes
+        if shape[1] < self.config.hop or shape[1] % self.config.hop:
+            raise InputError(f"a window of whole frames of {self.config.hop} samples", str(shape[1]), "the denoiser")
+        return super().shapes(shape)
 
     def initialise(self, rng: np.random.Generator) -> list[Parameters]:
         """Return parameters of every layer; what a layer adds, and the noise at the end, begin small."""
-        shapes = self.shapes(self.config.hop)
-        parts = zip(self._parts, shapes, strict=False)
-        parameters = [layer.initialise(config, shape, rng) for (config, layer), shape in parts]
+        parameters = self.started((self.channels, self.config.hop), rng)
         for own in parameters[1:-1]:
             own["pointwise"] *= np.float32(_ADDED)
         parameters[-1]["weights"] *= np.float32(_FIRST_NOISE)
         return parameters
 
-    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-        """(batch, channels, samples) -> the noise in frames, (batch, hop * channels, frames)."""
-        for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
-            y = layer.apply(config, own, x)
-            x = x + y if self._adds(index) else y
-        return x
-
-    def to_graph(self, parameters: Sequence[Parameters], builder: Builder, value: str, samples: int) -> str:
-        """Return the same in the dialect, after `value`."""
-        shapes = self.shapes(samples)
-        for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
-            value_name = layer.to_graph(config, own, builder, value, shapes[index])
-            value = builder.op("Add", value, value_name) if self._adds(index) else value_name
-        return value
+    def adds(self, index: int) -> bool:
+        """Return whether it is one of the layers inside."""
+        return 0 < index < len(self.parts) - 1
 
     def macs(self) -> int:
         """Multiply-accumulates of a frame."""
-        shapes = self.shapes(self.config.hop)
-        return sum(layer.macs(config, shape) for (config, layer), shape in zip(self._parts, shapes, strict=False))
-
-    def _adds(self, index: int) -> bool:
-        return 0 < index < len(self._parts) - 1
-
-
-class RoundedDenoising(Denoising):
-    """The same with values and weights rounded as int8 will have them, gradients passed straight through.
-
-    Quantisation-aware training (B. Jacob et al., CVPR 2018): each layer learns with the rounding of those before it.
-
-    Args:
-        config, channels, outputs: as of `Denoising`.
-        grids: scale and zero point of what comes in, of the first layer, of the two halves and the sum of every other,
-            and of the noise.
-    """
-
-    def __init__(
-        self, config: DenoiserConfig, channels: int, grids: tuple[tuple[float, int], ...], outputs: int = 0
-    ) -> None:
-        super().__init__(config, channels, outputs)
-        self.grids = grids
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RoundedDenoising) and super().__eq__(other) and self.grids == other.grids
-
-    def __hash__(self) -> int:
-        return hash((super().__hash__(), self.grids))
-
-    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-        """Compute `Denoising` with rounding in the forward pass."""
-        grids = iter(self.grids)
-        x = _rounded(x, next(grids))
-        for index, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
-            rounded = {name: _rounded_weights(name, value) for name, value in own.items()}
-            if layer.between is None:
-                x = _rounded(layer.apply(config, rounded, x), next(grids))
-                continue
-            y = layer.between(config, rounded, x, partial(_rounded, grid=next(grids)))
-            y = _rounded(y, next(grids))
-            x = _rounded(x + y, next(grids)) if self._adds(index) else y
-        return x
-
-
-def _rounded(x: Any, grid: tuple[float, int]) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    scale, zero = grid
-    clipped = jnp.clip(x, (-128 - zero) * scale, (127 - zero) * scale)
-    return clipped + lax.stop_gradient(jnp.round(clipped / scale) * scale - clipped)
-
-
-def _rounded_weights(name: str, value: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """Return weights with a scale for each output channel; biases have 32 bits and stay."""
-    if name.endswith("bias"):
-        return value
-    axis = 1 if name == "pointwise" else 0
-    others = tuple(i for i in range(value.ndim) if i != axis)
-    scale = lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(value), axis=others, keepdims=True), 1e-12) / 127.0)
-    return value + lax.stop_gradient(jnp.round(value / scale) * scale - value)
+        return self.work((self.channels, self.config.hop))
 
 
 def framed(signal: Floats, hop: int) -> Floats:
@@ -233,7 +149,7 @@ def graph_of(
     value = builder.op("Clip", value, builder.number(-REACH), builder.number(REACH))
     builder.stage("scaled", value)
     builder.boundary(value)
-    value = Denoising(config, channels).to_graph(parameters, builder, value, samples)
+    value = Denoising(config, channels).to_graph(parameters, builder, value, (channels, samples))
     # (hop * channels, frames) -> (channels, samples)
     value = builder.op("Transpose", value, perm=(0, 2, 1))
     value = builder.op("Reshape", value, builder.integers(0, samples, channels))

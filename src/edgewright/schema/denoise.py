@@ -9,6 +9,7 @@ import msgspec
 from edgewright.schema.trace_flow import Interval
 
 DENOISER_VERSION = 1
+UPSCALER_VERSION = 1
 
 
 class NoiseRange(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,17 +20,16 @@ class NoiseRange(msgspec.Struct, frozen=True, kw_only=True):
     snr_high: float
 
 
-class LearntFrom(msgspec.Struct, frozen=True, kw_only=True):
+class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     """What trained.
 
     Attributes:
-        origin: of the clean signals.
+        origin: of the clean signals or pictures.
         held_by: 'group' or 'recording': what stands on one side only.
         trained, validated, held_out: names of the groups or recordings; nothing held out ever trained.
-        rows: samples of clean signal in the training.
-        noise: mixed in; the noisy signals are synthetic.
+        rows: samples of clean signal, or pixels, in the training.
         epochs: passes that were made.
-        loss, validation_loss: of the epoch that was kept; 10 log10 of the mean squared error in deviations.
+        loss, validation_loss: of the epoch that was kept.
         seed: of all that was drawn.
     """
 
@@ -39,11 +39,20 @@ class LearntFrom(msgspec.Struct, frozen=True, kw_only=True):
     validated: tuple[str, ...]
     held_out: tuple[str, ...]
     rows: int
-    noise: NoiseRange
     epochs: int
     loss: float
     validation_loss: float
     seed: int
+
+
+class LearntFrom(Learnt, frozen=True, kw_only=True):
+    """What trained a denoiser; its losses are 10 log10 of the mean squared error in deviations.
+
+    Attributes:
+        noise: mixed in; the noisy signals are synthetic.
+    """
+
+    noise: NoiseRange
 
 
 class DenoiserSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +90,67 @@ class DenoiserSpec(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     macs: float
     learnt: LearntFrom
+
+
+class UpscalerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """`upscaler.json`.
+
+    Attributes:
+        version: version of the format.
+        name: name of the upscaler.
+        rate: samples a second of what comes in; 0 for pictures.
+        columns: channels in order.
+        factor: samples, or rows and columns, that come out for each.
+        halo: samples or pixels beyond each end of a window that its answer depends on.
+        window: samples, or rows and columns, of which a call gives more.
+        rounding: which kernels the integers equal.
+        parameters: numbers of the network.
+        macs: multiply-accumulates for a sample of a channel, or a pixel, that comes in.
+        learnt: what trained; its losses are mean squared errors, 1 for the linear interpolation.
+    """
+
+    version: int
+    name: str
+    rate: float
+    columns: tuple[str, ...]
+    factor: Literal[2, 4]
+    halo: int
+    window: int
+    rounding: Literal["litert", "tflm"]
+    parameters: int
+    macs: float
+    learnt: Learnt
+
+
+class UpscaleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to upscale over what was held out.
+
+    Attributes:
+        method: 'int8', 'float', 'cubic' or 'linear'.
+        psnr: peak signal-to-noise ratio in decibels; the interval draws whole groups anew.
+        over: PSNR of int8 less that of this method, paired; None for int8 itself.
+    """
+
+    method: str
+    psnr: Interval
+    over: Interval | None = None
+
+
+class UpscaleScore(msgspec.Struct, frozen=True, kw_only=True):
+    """A measurement.
+
+    Attributes:
+        name: name of the upscaler.
+        factor: of samples, or of rows and columns.
+        recordings, groups: held out.
+        rows: by method.
+    """
+
+    name: str
+    factor: int
+    recordings: int
+    groups: int
+    rows: tuple[UpscaleRow, ...]
 
 
 class DenoiseRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,6 +139,12 @@ def signal_to_distortion(xp: ModuleType, outputs: Any, targets: Any, smoothing: 
     return 10.0 * xp.log10(error + _FLOOR), error < 0
 
 
+def squared_distance(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Mean squared error of a signal or picture, shape (n, ...); `smoothing` is not used."""
+    error = xp.mean(xp.reshape(xp.square(outputs - targets), (outputs.shape[0], -1)), axis=1)
+    return error, error < 0
+
+
 def map_of_objects(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
     """Weighted cross-entropy of softmax over the classes of each cell, mean over the cells.
 
@@ -169,6 +175,7 @@ LOSSES: dict[str, Loss] = {
         distilled_sigmoid_cross_entropy,
         distilled_mean_squared_error,
         signal_to_distortion,
+        squared_distance,
         map_of_objects,
     )
 }

@@ -61,7 +61,7 @@ def command(options: ExportOptions) -> Result:
     """
     path, target, slots = options.model, options.target, options.slots
     kind = export_files.kind_of(path)
-    if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser")):
+    if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser", "upscaler")):
         raise InputError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")
     if options.systems and target != "native":
         raise InputError("--system with --to native", target, str(path), "Omit --system")
@@ -69,6 +69,8 @@ def command(options: ExportOptions) -> Result:
         return export_files.export_forecaster(path, target, options)
     if kind == "denoiser":
         return export_files.export_denoiser(path, target, options.form, options)
+    if kind == "upscaler":
+        return export_files.export_upscaler(path, target, options.form, options)
     if kind:
         settings = {f"--{name}": getattr(options, name) for name in ("slots", "form", "device", "rounding", "shape")}
         return export_files.export_language(path, target, settings, options)

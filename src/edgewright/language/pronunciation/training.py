@@ -14,9 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.int8 import quantise, values_of
-from edgewright.compression.section import network_section
-from edgewright.compression.weights import grid, watch
+from edgewright.compression.int8 import quantise, ranges_and_grids
 from edgewright.core.integer.reader import marked
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Parameters
@@ -28,7 +26,8 @@ from edgewright.language.pronunciation.phones import OUTPUTS, PHONES, SILENCE
 from edgewright.language.pronunciation.sound import FRAMES, MELS, REACH, log_mel, step_time
 from edgewright.language.pronunciation.speech import SpokenSentence, sentences
 from edgewright.language.pronunciation.takes import Corpus, Take, held_out
-from edgewright.models.denoiser import DenoiserConfig, Denoising, RoundedDenoising
+from edgewright.models.denoiser import DenoiserConfig, Denoising
+from edgewright.models.layer_stack import Grid
 from edgewright.schema.coach import COACH_VERSION, CoachLearnt, CoachSpec
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -44,19 +43,8 @@ SIZES = DenoiserConfig(hop=FRAMES, delay=4, filters=92, blocks=5, kernel=3, firs
 class PhoneNetwork(Denoising):
     """(batch, bands, frames) -> (batch, phones, 1, steps), as the loss of a map takes it."""
 
-    def __init__(self, config: DenoiserConfig) -> None:
-        super().__init__(config, MELS, OUTPUTS)
-
-    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-        """Compute logits."""
-        return super().__call__(parameters, x)[:, :, None]
-
-
-class RoundedPhoneNetwork(RoundedDenoising):
-    """The same with the roundings of int8."""
-
-    def __init__(self, config: DenoiserConfig, grids: tuple[tuple[float, int], ...]) -> None:
-        super().__init__(config, MELS, grids, OUTPUTS)
+    def __init__(self, config: DenoiserConfig, grids: tuple[Grid, ...] = ()) -> None:
+        super().__init__(config, MELS, OUTPUTS, grids)
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         """Compute logits."""
@@ -82,14 +70,13 @@ def graph_of(
     value = builder.op("Clip", value, builder.number(-REACH), builder.number(REACH))
     builder.stage("scaled", value)
     builder.boundary(value)
-    value = PhoneNetwork(config).to_graph(parameters, builder, value, frames)
+    value = PhoneNetwork(config).to_graph(parameters, builder, value, (MELS, frames))
     return builder.finish({"prediction": (value, "float32", (OUTPUTS, frames // config.hop))})
 
 
 _STEPS = 128
 _BATCH, _RATE, _ADAPT_RATE, _DECAY = 16, 4e-3, 1e-3, 0.01
 _AUGMENT = ({"kind": "speaker", "tract": 0.08, "tempo": 0.0, "shift": 0.0, "tilt": 0.3, "level": 0.4},)
-_PERCENTILE = 99.9
 # Share of the logarithm of how often a phone is heard that is taken off, and the least that counts.
 _PRIOR, _RAREST = 0.5, 1e-3
 # A whole recording is answered at once, in windows of one of these lengths, so that few programs are compiled.
@@ -190,7 +177,7 @@ class FloatNetwork:
     """
 
     config: DenoiserConfig
-    layers: PhoneNetwork | RoundedPhoneNetwork
+    layers: PhoneNetwork
     parameters: Any
     mean: Floats
     deviation: Floats
@@ -246,7 +233,7 @@ def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None 
     first, second, third = request.epochs
     result = train(layers, start, spoken, _settings(first, _RATE, request.seed), on_epoch=on_epoch)
 
-    def read(result: Result, layers: PhoneNetwork | RoundedPhoneNetwork) -> Sampled:
+    def read(result: Result, layers: PhoneNetwork) -> Sampled:
         recordings = aligned(FloatNetwork(config, layers, result.parameters, mean, deviation), fitted)
         if not recordings:
             raise InputError("recordings as long as their sentences", "none", "the recordings")
@@ -258,15 +245,8 @@ def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None 
     raw = np.asarray(both.rows.take(np.arange(0, len(both.rows), max(1, len(both.rows) // 200))), np.float32)
     raw = raw * deviation[:, None] + mean[:, None]
     graph = graph_of(config, result.parameters, mean, deviation, raw.shape[2], request.name)
-    names = values_of(network_section(graph))
-    ranges = watch(graph, names, raw, "percentile", _PERCENTILE)
-    # What a depthwise half gives before its ReLU is never rounded: one rounding serves both.
-    before = {node.inputs[0] for node in graph.nodes if node.op == "Relu"}
-    grids = tuple(
-        (float(own_grid.scale), own_grid.zero)
-        for own_grid in (grid(*ranges[name]) for name in names if name not in before)
-    )
-    rounded = RoundedPhoneNetwork(config, grids)
+    ranges, grids = ranges_and_grids(graph, raw)
+    rounded = PhoneNetwork(config, grids)
     result = train(rounded, result.parameters, both, _settings(third, _ADAPT_RATE, request.seed + 2), on_epoch=on_epoch)
     graph = graph_of(config, result.parameters, mean, deviation, raw.shape[2], request.name)
     integers = quantise(graph, raw, known=ranges, per_channel="always")

@@ -9,13 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.int8 import quantise, values_of
-from edgewright.compression.section import network_section
-from edgewright.compression.weights import grid, watch
+from edgewright.compression.int8 import quantise, ranges_and_grids
 from edgewright.core.integer.reader import marked
 from edgewright.graph.denoising import DenoiserFile, with_test
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.models.denoiser import REACH, DenoiserConfig, Denoising, RoundedDenoising, delayed, framed, graph_of
+from edgewright.models.denoiser import REACH, DenoiserConfig, Denoising, delayed, framed, graph_of
 from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.denoise import DENOISER_VERSION, DenoiserSpec, LearntFrom, NoiseRange
 from edgewright.schema.errors import InputError
@@ -41,7 +39,6 @@ _VALIDATION, _CALIBRATION = 0.15, 512
 _GAIN = (-8.0, 4.0)
 # Rows of the test that a file carries.
 _TEST_FRAMES = 64
-_PERCENTILE = 99.9
 # Of the second training, in which values are rounded as int8 will have them.
 _ADAPT_RATE, _ADAPT_SHARE = 1.5e-3, 5
 OnEpoch = Callable[[EpochRecord], bool | None]
@@ -131,18 +128,12 @@ def _adapt(
     pairs: _Pairs, request: DenoiserRequest, result: Result, raw: Floats, trained: Sampled, watched: Sampled
 ) -> tuple[dict[str, tuple[float, float]], Result]:
     """Return ranges of all values, found once, and a shorter training in which they and the weights are rounded."""
-    graph = pairs.graph(result, request.name)
-    names = values_of(network_section(graph))
-    ranges = watch(graph, names, raw, "percentile", _PERCENTILE)
-    # What a depthwise half gives before its ReLU is never rounded: one rounding serves both.
-    before = {node.inputs[0] for node in graph.nodes if node.op == "Relu"}
-    added = [grid(*ranges[name]) for name in names if name not in before]
-    grids = tuple((float(pair.scale), pair.zero) for pair in added)
+    ranges, grids = ranges_and_grids(pairs.graph(result, request.name), raw)
     settings = Settings(
         loss=_LOSS, epochs=max(2, request.epochs // _ADAPT_SHARE), batch=min(_BATCH, request.windows),
         learning_rate=_ADAPT_RATE, schedule="one_cycle", seed=request.seed,
     )  # fmt: skip
-    layers = RoundedDenoising(pairs.config, len(pairs.mean), grids)
+    layers = Denoising(pairs.config, len(pairs.mean), grids=grids)
     return ranges, train(layers, result.parameters, trained, settings, validation=watched)
 
 

@@ -14,6 +14,7 @@ from edgewright.graph.denoising import SPEC, DenoiserFile, read_denoiser
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
+from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of
@@ -37,7 +38,7 @@ def prove_denoiser(request: ProofRequest) -> ProofRecord:
         if request.data
         else (drawn_windows(denoiser), "random noise of changing loudness")
     )
-    graphs = {form: noise_graph(read_onnx(model)) for form, model in
+    graphs = {form: network_graph(read_onnx(model), denoiser.network, "Transpose") for form, model in
               (("float", denoiser.float_model), ("int8", denoiser.int8_model))}  # fmt: skip
     subject = subject_of(denoiser.spec.name, graphs, network=denoiser.network, device=request.device)
     origins = tuple(f"window {number + 1}" for number in range(len(signals)))
@@ -68,16 +69,24 @@ def drawn_windows(denoiser: DenoiserFile, seed: int = 0) -> Floats:
     return np.asarray(windows * np.array(spec.deviation)[:, None] + np.array(spec.mean)[:, None], np.float32)
 
 
-def noise_graph(graph: Graph) -> Graph:
-    """Return the window form up to the noise in deviations, flat: what every engine and form can compute."""
-    index = next(i for i, node in enumerate(graph.nodes) if node.op == "Transpose")
+def network_graph(graph: Graph, network: IntegerNetwork, after: str) -> Graph:
+    """Return the window form up to what the network tells, flat: what every engine and form can compute.
+
+    Args:
+        graph: window form.
+        network: its integers.
+        after: operator that reads it, the first of its kind after the boundary.
+    """
+    start = next(i for i, node in enumerate(graph.nodes) if graph.boundary in node.outputs)
+    index = next(i for i, node in enumerate(graph.nodes) if i > start and node.op == after)
     raw, last = graph.nodes[index].inputs[0], graph.outputs[0]
     flat = Node(op="Flatten", inputs=(raw,), outputs=(last.name,), attributes={"axis": 1})
     nodes = (*graph.nodes[:index], flat)
     read = {name for node in nodes for name in node.inputs}
     given = {name for node in nodes for name in node.outputs}
+    size = int(np.prod(network.values[network.output].shape))
     return msgspec.structs.replace(
-        graph, nodes=nodes, outputs=(Value(name=last.name, shape=(int(np.prod(last.shape)),)),),
+        graph, nodes=nodes, outputs=(Value(name=last.name, shape=(size,)),),
         constants={name: array for name, array in graph.constants.items() if name in read},
         stages=tuple(mark for mark in graph.stages if mark.value in given),
     )  # fmt: skip

@@ -1,0 +1,273 @@
+"""Training an upscaler on signals or pictures and their own reductions: JAX here, int8 for the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from edgewright.compression.int8 import quantise, ranges_and_grids
+from edgewright.core.integer.reader import marked
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.upscaling import UpscalerFile, with_test
+from edgewright.models.upscaler import (
+    REACH,
+    Factors,
+    Learnt,
+    UpscalerConfig,
+    Upscaling,
+    by_part,
+    detail_weights,
+    graph_of,
+    shown,
+)
+from edgewright.schema import denoise
+from edgewright.schema.data import DataSet, Floats
+from edgewright.schema.denoise import UPSCALER_VERSION, UpscalerSpec
+from edgewright.training.loop import Result, Sampled, Settings, train
+from edgewright.training.rows import ArrayRows
+from edgewright.workflows.denoising.data import Clean, Sides, sides_of
+from edgewright.workflows.denoising.training import OnEpoch
+from edgewright.workflows.upscaling.data import lowered, originals
+
+_BATCH, _RATE, _LOSS = 64, 4e-3, "squared_distance"
+_VALIDATION, _CALIBRATION = 0.1, 128
+# Windows that the linear interpolation is fitted on, and what keeps it from growing, of the power of its inputs.
+_LINEAR, _RIDGE = 1000, 1e-6
+# Of the second training, in which values are rounded as int8 will have them.
+_ADAPT_RATE, _ADAPT_SHARE = 1e-3, 5
+
+
+@dataclass(frozen=True)
+class UpscalerRequest:
+    """What is asked of a training.
+
+    Attributes:
+        config: sizes of the network.
+        factor: samples, or rows and columns, that come out for each.
+        windows: of the training, drawn once.
+        epochs: passes over them.
+        hold_out: names of groups or recordings; drawn where it is empty.
+        seed: of all that is drawn.
+        name: name of the upscaler.
+        rounding: which kernels the integers equal.
+    """
+
+    config: UpscalerConfig
+    factor: Literal[2, 4] = 2
+    windows: int = 8000
+    epochs: int = 20
+    hold_out: tuple[str, ...] = ()
+    seed: int = 0
+    name: str = "upscaler"
+    rounding: Literal["litert", "tflm"] = "litert"
+
+
+@dataclass(frozen=True)
+class TrainedUpscaler:
+    """What came of it: the file, the record of the epochs, and what there is to say."""
+
+    file: UpscalerFile
+    result: Result
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Windows of planes.
+
+    Attributes:
+        low: with their halo, shape (n, rows, columns).
+        high: what they were lowered from, shape (n, factors, rows, columns).
+        plane: number of the plane that each was cut from.
+    """
+
+    low: Floats
+    high: Floats
+    plane: np.ndarray
+
+
+def train_upscaler(data: DataSet, request: UpscalerRequest, on_epoch: OnEpoch | None = None) -> TrainedUpscaler:
+    """Train an upscaler, make it int8, and leave groups or recordings out for `score_upscaler`.
+
+    Args:
+        data: signals with a rate, or pictures.
+        request: factor and sizes.
+        on_epoch: told of every epoch; training ends when it answers True.
+
+    Raises:
+        InputError: signals or pictures as `originals` refuses them, or too few groups.
+    """
+    config = request.config
+    items, held_by, notes, factors = originals(data, request.factor)
+    sides = sides_of(items, held_by, request.hold_out, request.seed)
+    trained = _cut(sides.train, config, factors, request.windows, np.random.default_rng([request.seed, 2]))
+    watched = _cut(sides.validation, config, factors, max(8, round(_VALIDATION * request.windows)),
+                   np.random.default_rng([request.seed, 3]))  # fmt: skip
+    layers = Upscaling(config, factors)
+    learnt = _interpolation(trained, config, factors)
+    start = layers.initialise(np.random.default_rng([request.seed, 4]))
+    x, y = _sampled(trained, learnt, config, factors), _sampled(watched, learnt, config, factors)
+    settings = Settings(loss=_LOSS, epochs=request.epochs, batch=min(_BATCH, request.windows), learning_rate=_RATE,
+                        schedule="one_cycle", seed=request.seed)  # fmt: skip
+    result = train(layers, start, x, settings, validation=y, on_epoch=on_epoch)
+    raw = _whole_windows(sides.train, config, factors, np.random.default_rng([request.seed, 5]))
+    graph = graph_of(config, factors, _with(learnt, result), len(data.columns), request.name)
+    ranges, grids = ranges_and_grids(graph, raw)
+    settings = Settings(
+        loss=_LOSS, epochs=max(2, request.epochs // _ADAPT_SHARE), batch=min(_BATCH, request.windows),
+        learning_rate=_ADAPT_RATE, schedule="one_cycle", seed=request.seed,
+    )  # fmt: skip
+    adapted = train(Upscaling(config, factors, grids), result.parameters, x, settings, validation=y)
+    graph = graph_of(config, factors, _with(learnt, adapted), len(data.columns), request.name)
+    integers = quantise(graph, raw, known=ranges, per_channel="always")
+    kept = adapted.history[adapted.best_epoch - 1]
+    spec = UpscalerSpec(
+        version=UPSCALER_VERSION, name=request.name, rate=float(data.rate or 0.0) / request.factor,
+        columns=tuple(column.name for column in data.columns), factor=request.factor, halo=config.halo,
+        window=config.window, rounding=request.rounding,
+        parameters=sum(int(np.size(part)) for own in adapted.parameters for part in own.values()) + learnt.taps.size,
+        macs=layers.macs(),
+        learnt=denoise.Learnt(
+            origin=data.origin or data.name, held_by=held_by, trained=Sides.units(sides.train),
+            validated=Sides.units(sides.validation), held_out=Sides.units(sides.held_out),
+            rows=sum(clean.values[0].size for clean in sides.train),
+            epochs=len(result.history) + len(adapted.history), loss=kept.loss,
+            validation_loss=kept.loss if kept.validation_loss is None else kept.validation_loss, seed=request.seed,
+        ),
+    )  # fmt: skip
+    file = with_test(spec, to_onnx(graph), to_onnx(marked(integers, request.rounding)), raw[:1])
+    return TrainedUpscaler(file, result, tuple(notes))
+
+
+def _with(learnt: Learnt, result: Result) -> Learnt:
+    return Learnt(result.parameters, learnt.taps, learnt.deviation, learnt.missed)
+
+
+def _padded(low: Floats, config: UpscalerConfig, factors: Factors) -> Floats:
+    """Return values with the halo of a window, and what a window needs at least, as `Upscaler.whole` sees them."""
+    ends = [(config.halo, config.halo + max(0, config.window - size)) for size in low.shape[1:]]
+    if factors[0] == 1:
+        ends[0] = (0, 0)
+    return np.pad(low, [(0, 0), *ends], mode="edge")
+
+
+def _cut(
+    side: Sequence[Clean], config: UpscalerConfig, factors: Factors, count: int, rng: np.random.Generator
+) -> _Windows:
+    """Windows of planes, as many of a signal or picture as its length says, half of them turned round.
+
+    What is lowered from a turned signal or picture is its own reduction turned, so both are turned alike.
+    """
+    sizes = np.array([clean.values[0].size for clean in side], np.float64)
+    chosen, many = np.unique(rng.choice(len(side), count, p=sizes / sizes.sum()), return_counts=True)
+    lows, highs, planes = [], [], []
+    rows = config.window if factors[0] > 1 else 1
+    for index, times in zip(chosen.tolist(), many.tolist(), strict=True):
+        values = side[index].values
+        low = _padded(shown(lowered(values, factors)), config, factors)
+        high = shown(values)
+        needed = zip(factors, (rows, config.window), high.shape[1:], strict=True)
+        around = [(0, max(0, f * n - size)) for f, n, size in needed]
+        high = np.pad(high, [(0, 0), *around], mode="edge")
+        for _ in range(times):
+            plane = int(rng.integers(len(high)))
+            top, left = (int(rng.integers(high.shape[1 + i] // f - n + 1))
+                         for i, (f, n) in enumerate(zip(factors, (rows, config.window), strict=True)))  # fmt: skip
+            halo = 0 if factors[0] == 1 else 2 * config.halo
+            x = low[plane, top : top + rows + halo, left : left + config.window + 2 * config.halo]
+            y = high[plane, factors[0] * top : factors[0] * (top + rows),
+                     factors[1] * left : factors[1] * (left + config.window)]  # fmt: skip
+            if rng.random() < 0.5:
+                x, y = x[:, ::-1], y[:, ::-1]
+            if factors[0] == 1 and rng.random() < 0.5:
+                x, y = -x, -y
+            elif factors[0] > 1 and rng.random() < 0.5:
+                x, y = x.T, y.T
+            lows.append(x)
+            highs.append(y)
+            planes.append(plane)
+    return _Windows(np.stack(lows), by_part(np.stack(highs), factors), np.array(planes))
+
+
+def _middle(low: Floats, margin: int, config: UpscalerConfig, factors: Factors) -> Floats:
+    """Return what lies within a margin of a window."""
+    cut = config.halo - margin
+    rows = slice(None) if factors[0] == 1 else slice(cut, low.shape[1] - cut)
+    return low[:, rows, cut : low.shape[2] - cut]
+
+
+def _filtered(low: Floats, kernels: Floats) -> Floats:
+    """Return sums over what each kernel (filters, rows, columns) sees: (n, filters, *window and what is left)."""
+    _, rows, columns = kernels.shape
+    height, width = low.shape[1] - rows + 1, low.shape[2] - columns + 1
+    answer = np.zeros((len(low), len(kernels), height, width), np.float32)
+    for top, left in np.ndindex(rows, columns):
+        part = low[:, None, top : top + height, left : left + width]
+        answer += part * kernels[:, top, left][:, None, None]
+    return answer
+
+
+def _interpolation(windows: _Windows, config: UpscalerConfig, factors: Factors) -> Learnt:
+    """Return the linear interpolation with the least squared error that keeps a constant, and the scales."""
+    size = (1 if factors[0] == 1 else config.taps, config.taps)
+    few = slice(0, _LINEAR)
+    seen = _middle(windows.low[few], (config.taps - 1) // 2, config, factors)
+    patches = sliding_window_view(seen, size, axis=(1, 2))
+    middle = patches[..., size[0] // 2, size[1] // 2]
+    inputs = (patches - middle[..., None, None]).reshape(-1, size[0] * size[1]).astype(np.float64)
+    wanted = windows.high[few].transpose(0, 2, 3, 1) - middle[..., None]
+    wanted = wanted.reshape(len(inputs), -1).astype(np.float64)
+    power = inputs.T @ inputs
+    taps = np.linalg.solve(power + _RIDGE * max(np.trace(power), 1e-20) * np.eye(len(power)), inputs.T @ wanted)
+    taps[len(taps) // 2] += 1.0 - taps.sum(axis=0)
+    linear = np.asarray(taps.T.reshape(-1, *size), np.float32)
+    learnt = Learnt((), linear, *np.ones((2, 0), np.float32))
+    error = windows.high - _linear(windows.low, learnt, config, factors)
+    details = _details(windows.low, config, factors)
+    planes = range(int(windows.plane.max()) + 1)
+    deviation, missed = (
+        np.array([_deviation(part[windows.plane == plane]) for plane in planes], np.float32)
+        for part in (details, error)
+    )
+    return Learnt((), linear, deviation, missed)
+
+
+def _deviation(values: Floats) -> float:
+    """Return the root of the mean square; 1 for a plane that never changes, which still needs a unit."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.any() else 1.0
+
+
+def _linear(low: Floats, learnt: Learnt, config: UpscalerConfig, factors: Factors) -> Floats:
+    return _filtered(_middle(low, (config.taps - 1) // 2, config, factors), learnt.taps)
+
+
+def _details(low: Floats, config: UpscalerConfig, factors: Factors) -> Floats:
+    seen = _middle(low, config.margin + (config.first - 1) // 2, config, factors)
+    return _filtered(seen, detail_weights(config, factors)[None])[:, 0]
+
+
+def _sampled(windows: _Windows, learnt: Learnt, config: UpscalerConfig, factors: Factors) -> Sampled:
+    """Return details in deviations, and what the interpolation misses in its own deviation."""
+    unit, missed = learnt.deviation[windows.plane], learnt.missed[windows.plane]
+    x = np.clip(_details(windows.low, config, factors) / unit[:, None, None], -REACH, REACH)
+    y = (windows.high - _linear(windows.low, learnt, config, factors)) / missed[:, None, None, None]
+    x, y = (x, y[:, :, 0]) if factors[0] == 1 else (x[:, None], y)
+    return Sampled(ArrayRows(np.ascontiguousarray(x)), np.asarray(y, np.float32), np.ones(len(x), np.float32))
+
+
+def _whole_windows(side: Sequence[Clean], config: UpscalerConfig, factors: Factors, rng: np.random.Generator) -> Floats:
+    """Return some training windows with all channels as they arrive at the graph, to find ranges on."""
+    windows = []
+    for index in rng.integers(0, len(side), _CALIBRATION).tolist():
+        low = lowered(side[index].values, factors)
+        flat = low if factors[0] > 1 else low[:, None]
+        padded = _padded(flat, config, factors)
+        at = [int(rng.integers(size - config.window - 2 * config.halo + 1))
+              for size in padded.shape[1 if factors[0] > 1 else 2 :]]  # fmt: skip
+        cut = tuple(slice(start, start + config.window + 2 * config.halo) for start in at)
+        windows.append(padded[(slice(None), *cut)] if factors[0] > 1 else padded[:, 0][(slice(None), *cut)])
+    return np.stack(windows)

@@ -1,0 +1,196 @@
+"""Upscaling of signals and pictures: the graph, its forms, its file, its commands, and wrong input on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli_runner import Cli
+from edgewright.core.archive import pack, unpack
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.prediction.executor import compile_graph
+from edgewright.export.c99_host.host import load_c99
+from edgewright.export.contract import Subject, find_target
+from edgewright.graph.upscaling import SPEC, UpscalerFile, read_upscaler, write_upscaler
+from edgewright.models.upscaler import (
+    LUMINANCE,
+    Learnt,
+    UpscalerConfig,
+    Upscaling,
+    by_part,
+    graph_of,
+    side_by_side,
+)
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError
+from edgewright.workflows.upscaling.data import cubic, linear, lowered, originals
+from edgewright.workflows.upscaling.evaluation import psnr
+from edgewright.workflows.upscaling.training import UpscalerRequest, train_upscaler
+from upscaler_example import SIZES, random_upscaler
+
+KINDS = [
+    pytest.param({"channels": 3}, id="three signals"),
+    pytest.param({"channels": 1, "factor": 4}, id="four times a signal"),
+    pytest.param({"channels": 3, "picture": True}, id="colours"),
+    pytest.param({"channels": 1, "picture": True, "factor": 4}, id="four times a grey picture"),
+]
+
+
+def _values(upscaler: UpscalerFile, seed: int = 1, size: int = 21) -> np.ndarray:
+    axes = upscaler.test_in.ndim - 2
+    shape = (len(upscaler.spec.columns), *(size, size + 2)[:axes])
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pieces_give_what_the_whole_gives(kind: dict[str, Any]) -> None:
+    """A value beyond the halo changes nothing, so where a window begins does not matter."""
+    upscaler = random_upscaler(**kind)
+    spec, values = upscaler.spec, _values(upscaler)
+    whole = upscaler.start().whole(values)
+    assert whole.shape == (len(values), *(spec.factor * size for size in values.shape[1:]))
+    cut = 5
+    part = upscaler.start().whole(values[..., cut:])
+    inside = spec.factor * spec.halo
+    np.testing.assert_allclose(part[..., inside:], whole[..., spec.factor * cut + inside :], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_c_gives_the_picture_of_python(kind: dict[str, Any], tmp_path: Path) -> None:
+    upscaler = random_upscaler(**kind)
+    graph = read_onnx(upscaler.int8_model)
+    files = find_target("c99").files(Subject("tiny", graph, "litert"))
+    texts = {name: data.decode() for name, data in files.items() if name in ("tiny.c", "tiny.h")}
+    code = load_c99(texts, tmp_path, taps=False)
+    x = np.random.default_rng(2).standard_normal((5, *graph.inputs[0].shape)).astype(np.float32)
+    given = code.predict(x).outputs["prediction"].reshape(upscaler.start().windows(x).shape)
+    np.testing.assert_allclose(given, upscaler.start().windows(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("factors", [(1, 4), (2, 2)])
+def test_graph_is_the_function_that_was_trained(factors: tuple[int, int]) -> None:
+    config, rng = UpscalerConfig(**SIZES), np.random.default_rng(0)
+    layers = Upscaling(config, factors)
+    parameters = layers.initialise(rng)
+    for own in parameters:
+        own["bias"] += rng.normal(0, 0.2, own["bias"].shape).astype(np.float32)
+    channels, rows = (2, 1) if factors[0] == 1 else (3, config.taps)
+    planes = 2 if factors[0] == 1 else 1
+    taps = np.zeros((factors[0] * factors[1], rows, config.taps), np.float32)
+    learnt = Learnt(parameters, taps, np.full(planes, 0.5), np.full(planes, 2.0))
+    graph = graph_of(config, factors, learnt, channels, "g")
+    x = rng.standard_normal((3, *graph.inputs[0].shape)).astype(np.float32)
+    scaled = compile_graph(graph, (graph.boundary,))(x)[graph.boundary]
+    if factors[0] == 1:
+        answers = [np.asarray(layers(parameters, scaled[:, :, plane])) for plane in range(2)]
+        expected = np.stack([2.0 * side_by_side(part[:, :, None], factors)[:, 0] for part in answers], axis=1)
+    else:
+        expected = 2.0 * side_by_side(np.asarray(layers(parameters, scaled)), factors)[:, None].repeat(3, axis=1)
+    np.testing.assert_allclose(compile_graph(graph)(x)["prediction"], expected, atol=1e-4)
+
+
+def test_places_are_taken_apart_and_put_together_again() -> None:
+    values = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 4, 6)
+    parts = by_part(values, (2, 2))
+    assert parts.shape == (2, 4, 2, 3)
+    np.testing.assert_array_equal(
+        parts[0, :, 0, 0], [values[0, 0, 0], values[0, 0, 1], values[0, 1, 0], values[0, 1, 1]]
+    )
+    np.testing.assert_array_equal(side_by_side(parts, (2, 2)), values)
+
+
+def test_a_line_is_interpolated_exactly_and_psnr_counts_the_luminance() -> None:
+    line = np.linspace(0, 15, 64, dtype=np.float32)[None]
+    low = lowered(line, (1, 4))
+    np.testing.assert_allclose(low[0, 0], line[0, :4].mean())
+    np.testing.assert_allclose(cubic(low, (1, 4)), line, atol=1e-4)
+    np.testing.assert_allclose(linear(low, (1, 4))[:, 8:-8], line[:, 8:-8], atol=1e-4)
+    picture = np.full((3, 8, 8), 100.0, np.float32)
+    red = picture.copy()
+    red[0] += 10.0
+    assert psnr(picture, red, (2, 2)) == pytest.approx(20 * np.log10(255 / (10 * LUMINANCE[0])), abs=1e-3)
+    assert psnr(line, line + 0.15, (1, 4)) == pytest.approx(40.0, abs=1e-3)
+
+
+def test_file_is_read_again_and_refuses_another_answer(tmp_path: Path) -> None:
+    path, upscaler = tmp_path / "tiny.upscaler", random_upscaler()
+    assert write_upscaler(path, upscaler) == len(upscaler.packed(SPEC))
+    np.testing.assert_array_equal(read_upscaler(path).test_out, upscaler.test_out)
+    other = random_upscaler(seed=1)
+    files = unpack(upscaler.packed(SPEC), "file")
+    path.write_bytes(pack({**files, "model.int8.onnx": other.int8_model}))
+    with pytest.raises(InputError, match="its own test"):
+        read_upscaler(path)
+    path.write_bytes(pack({**files, SPEC: files[SPEC].replace(b'"halo": 4', b'"halo": 3')}))
+    with pytest.raises(InputError, match="a test of shape"):
+        read_upscaler(path)
+    with pytest.raises(InputError, match="3 channels"):
+        upscaler.start().whole(np.zeros((2, 9), np.float32))
+
+
+def _motions(people: int = 5, samples: int = 1200) -> DataSet:
+    """Tones of several people at 50 samples a second, with overtones that a line between means misses."""
+    rng, time = np.random.default_rng(0), np.arange(samples) / 50
+    recordings = []
+    for person in range(people):
+        tones = [np.sin(2 * np.pi * f * time + rng.uniform(0, 6)) for f in rng.uniform(4, 11, 2)]
+        values = np.stack(tones, axis=1).astype(np.float32)
+        recordings.append(Recording(name=f"r{person}", values=values, groups=np.full(samples, f"p{person}")))
+    columns = tuple(Column(name=name) for name in ("x", "y"))
+    return DataSet(name="motions", columns=columns, recordings=tuple(recordings), rate=50.0)
+
+
+@pytest.mark.slow
+def test_training_is_better_than_interpolation_on_people_left_out(tmp_path: Path) -> None:
+    from edgewright.workflows.upscaling.evaluation import score_upscaler
+
+    data = _motions()
+    config = UpscalerConfig(**{**SIZES, "filters": 8, "taps": 9, "window": 32})
+    request = UpscalerRequest(config=config, windows=600, epochs=6, hold_out=("p4",))
+    trained = train_upscaler(data, request)
+    again = train_upscaler(data, request)
+    assert trained.file.packed(SPEC) == again.file.packed(SPEC)
+    assert trained.file.spec.learnt.held_out == ("p4",)
+    rows = {row.method: row for row in score_upscaler(trained.file, data).rows}
+    assert rows["cubic"].over is not None and rows["cubic"].over.value > 3.0
+    assert abs(rows["int8"].psnr.value - rows["float"].psnr.value) < 1.0
+    path = tmp_path / "m.upscaler"
+    write_upscaler(path, trained.file)
+    read_upscaler(path)
+
+
+def test_pictures_are_cut_to_whole_multiples_and_refused_where_they_are_too_small() -> None:
+    pictures = np.zeros((2, 3, 9, 11), np.float32)
+    data = DataSet(
+        name="p", columns=tuple(Column(name=c) for c in "rgb"), recordings=(Recording(name="p", values=pictures),)
+    )
+    items, held_by, _, factors = originals(data, 4)
+    assert (items[0].values.shape, held_by, factors) == ((3, 8, 8), "recording", (4, 4))
+    small = DataSet(name="p", columns=data.columns, recordings=(Recording(name="p", values=pictures[..., :3, :3]),))
+    with pytest.raises(InputError, match="at least 4 pixels"):
+        originals(small, 4)
+
+
+def test_commands_write_signals_and_pictures_and_refuse_the_other_kind(tmp_path: Path, cli: Cli) -> None:
+    signal, picture = tmp_path / "s.upscaler", tmp_path / "p.upscaler"
+    write_upscaler(signal, random_upscaler(2))
+    write_upscaler(picture, random_upscaler(3, picture=True))
+    (tmp_path / "slow.csv").write_text("t,c1,c0\n" + "".join(f"{i},{i % 3},{i % 5}\n" for i in range(30)))
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)).save(tmp_path / "a.png")
+    cli("upscale", "run", signal, "--csv", tmp_path / "slow.csv", "--out", tmp_path / "fast.csv")
+    lines = (tmp_path / "fast.csv").read_text().splitlines()
+    assert lines[0] == "c0,c1" and len(lines) == 61
+    printed = cli("upscale", "run", picture, "--picture", tmp_path / "a.png", "--out", tmp_path / "b.png")
+    assert "60 x 40 from 30 x 20" in printed
+    with Image.open(tmp_path / "b.png") as given:
+        assert given.size == (60, 40)
+    wrong = "upscale", "run", signal, "--out", tmp_path / "c.png"
+    assert "an option for signals" in cli(*wrong, "--picture", tmp_path / "a.png", code=2)
+    assert "one of --wav FILE" in cli(*wrong, code=2)
+    cli("export", picture, "--to", "c99", "--out", tmp_path / "c")
+    assert "tiny_predict" in (tmp_path / "c" / "tiny.h").read_text()
+    assert cli.json("prove", signal)["passed"]

@@ -1,0 +1,40 @@
+"""Tiny upscalers with random weights, for tests of upscaling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgewright.compression.int8 import quantise
+from edgewright.core.integer.reader import marked
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.upscaling import UpscalerFile, with_test
+from edgewright.models.upscaler import Learnt, UpscalerConfig, Upscaling, graph_of
+from edgewright.schema import denoise
+from edgewright.schema.denoise import UPSCALER_VERSION, UpscalerSpec
+
+SIZES: dict[str, Any] = {"filters": 4, "blocks": 1, "first": 3, "kernel": 3, "taps": 5, "window": 8}
+
+
+def random_upscaler(channels: int = 3, *, picture: bool = False, factor: int = 2, seed: int = 0) -> UpscalerFile:
+    """Return an upscaler whose weights are drawn."""
+    config, rng = UpscalerConfig(**SIZES), np.random.default_rng(seed)
+    factors = (factor, factor) if picture else (1, factor)
+    layers = Upscaling(config, factors)
+    planes, rows = (1, config.taps) if picture else (channels, 1)
+    taps = rng.normal(0, 0.1, (factors[0] * factors[1], rows, config.taps)).astype(np.float32)
+    scales = np.linspace([0.5, 0.3], [1.5, 0.6], planes, dtype=np.float32).T
+    learnt = Learnt(layers.initialise(rng), taps, *scales)
+    graph = graph_of(config, factors, learnt, channels, "tiny")
+    x = rng.standard_normal((32, *graph.inputs[0].shape)).astype(np.float32)
+    spec = UpscalerSpec(
+        version=UPSCALER_VERSION, name="tiny", rate=0.0 if picture else 50.0,
+        columns=tuple(f"c{i}" for i in range(channels)), factor=factor,  # type: ignore[arg-type]  # 2 or 4
+        halo=config.halo, window=config.window, rounding="litert", parameters=1, macs=1.0,
+        learnt=denoise.Learnt(
+            origin="", held_by="recording", trained=(), validated=(), held_out=(), rows=0, epochs=1, loss=0.0,
+            validation_loss=0.0, seed=seed,
+        ),
+    )  # fmt: skip
+    return with_test(spec, to_onnx(graph), to_onnx(marked(quantise(graph, x), "litert")), x[:1])
