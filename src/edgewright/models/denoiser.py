@@ -22,7 +22,6 @@ from edgewright.models.layer_stack import Grid, LayerStack
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.training.backend import jnp, lax
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=512)]
 # Deviations from the mean beyond which a sample is cut off before the network; what is passed on is not.

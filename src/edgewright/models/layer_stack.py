@@ -10,13 +10,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
 from edgewright.models.layer_table import read_layer
+from edgewright.training.backend import jnp, lax
 
 Grid = tuple[float, int]
 """Scale and zero point."""
