@@ -7,7 +7,6 @@ before it, and gradients pass straight through.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,16 +62,19 @@ class LayerStack:
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         """(batch, *shape) -> (batch, *shape of the last layer)."""
         grids = iter(self.grids)
-        round_next = (lambda: partial(_rounded, grid=next(grids))) if self.grids else lambda: _as_it_is
-        x = round_next()(x)
+
+        def rounded(value: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+            return _rounded(value, next(grids)) if self.grids else value
+
+        x = rounded(x)
         for index, ((config, layer), own) in enumerate(zip(self.parts, parameters, strict=True)):
             weights = {name: _rounded_weights(name, value) for name, value in own.items()} if self.grids else own
             if self.grids and layer.between is not None:
-                y = layer.between(config, weights, x, round_next())
+                y = layer.between(config, weights, x, rounded)
             else:
                 y = layer.apply(config, weights, x)
-            y = round_next()(y)
-            x = round_next()(x + y) if self.adds(index) else y
+            y = rounded(y)
+            x = rounded(x + y) if self.adds(index) else y
         return x
 
     def to_graph(self, parameters: Sequence[Parameters], builder: Builder, value: str, shape: Shape) -> str:
@@ -86,10 +88,6 @@ class LayerStack:
     def work(self, shape: Shape) -> int:
         """Return multiply-accumulates for samples of a shape."""
         return sum(layer.macs(config, at) for (config, layer), at in zip(self.parts, self.shapes(shape), strict=False))
-
-
-def _as_it_is(x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    return x
 
 
 def _rounded(x: Any, grid: Grid) -> Any:  # noqa: ANN401 - a JAX array or tracer
