@@ -213,6 +213,14 @@ def _denoiser(folder: Path) -> None:
     shutil.copy(folder / "voices" / "person0.wav", folder / "noisy.wav")
 
 
+def _upscaler(folder: Path) -> None:
+    from denoiser_example import voices
+    from edgewright.core.input.riff import wav_bytes
+
+    voices(folder / "voices")
+    (folder / "slow.wav").write_bytes(wav_bytes(np.sin(np.arange(4_000.0) / 9)[:, None] / 2, 2_000))
+
+
 def _coach(folder: Path) -> None:
     from coach_example import recordings
 
@@ -450,8 +458,9 @@ STORIES = {
         """
         upscale train voices --epochs 2 --windows 64 --set filters=4 --set window=16 --out v.upscaler
         upscale score v.upscaler voices
+        upscale run v.upscaler --wav slow.wav --out wide.wav
         """,
-        _denoiser,
+        _upscaler,
         figures=False,
         slow=True,
     ),

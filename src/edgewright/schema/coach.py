@@ -53,7 +53,7 @@ class CoachSpec(msgspec.Struct, frozen=True, kw_only=True):
         phone_limit, word_limit: mistake beyond which a phone or a word is told; 5 % of the right ones of the
             speakers that chose it lie beyond.
         sentence_limit: the same for the mean mistake of a reading's first phones, beyond which something else is read;
-            None in older files.
+            None in older files, and where fewer than ten readings could choose it.
         learnt: what trained.
     """
 

@@ -24,6 +24,8 @@ from edgewright.training.metrics import group_interval
 
 Scores = Callable[[Floats], Floats]
 _COPIES, _SHARE = 20, 0.05
+# Readings from which on a limit of sentences is chosen.
+_FEWEST = 10
 # Of a verdict's delay, the share of words that are slower.
 _LATE = 0.9
 
@@ -60,6 +62,10 @@ class Cases:
     def limit(self) -> float:
         """Return what 5 % of the right ones lie beyond."""
         return float(np.quantile(self.mistake[~self.wrong], 1.0 - _SHARE))
+
+    def border(self) -> float | None:
+        """Return the limit; None where the right ones are too few for one."""
+        return self.limit() if np.count_nonzero(~self.wrong) >= _FEWEST else None
 
     def _share(self, chosen: NDArray[np.bool_], wrong: bool) -> Interval:
         among = self.wrong if wrong else ~self.wrong

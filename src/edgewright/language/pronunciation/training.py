@@ -267,7 +267,7 @@ def train_coach(corpus: Corpus, request: CoachRequest, on_epoch: OnEpoch | None 
     phones, words = cases(limits, stream.whole, confused=False, seed=request.seed)
     begun = openings(limits, training, replace(coach, spec=spec), stream.whole, request.seed)
     chosen = msgspec.structs.replace(
-        spec, phone_limit=phones.limit(), word_limit=words.limit(), sentence_limit=begun.limit()
+        spec, phone_limit=phones.limit(), word_limit=words.limit(), sentence_limit=begun.border()
     )
     return TrainedCoach(replace(coach, spec=chosen), tuple(judges))
 
