@@ -107,7 +107,7 @@ def differences(command: str, reading: DataSet, usual: DataSet) -> Iterator[str]
     for part in ("groups", "sessions", "target", "time"):
         cells = [getattr(one, part) for one in reading.recordings]
         others = [getattr(one, part) for one in usual.recordings]
-        if part == "target" and command == "denoise train":
+        if part == "target" and command in ("denoise train", "upscale train"):
             continue
         if [_text(one) for one in cells] != [_text(one) for one in others]:
             yield f"other {part}"
