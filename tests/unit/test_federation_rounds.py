@@ -120,7 +120,8 @@ def trained(one: LocalFleet) -> tuple[Layer, list[int], int]:
 
 @pytest.mark.parametrize("faults", [Faults(), Faults(dropouts=0.2), *(Faults(0.0, 0.1, one) for one in ATTACKS)])
 def test_a_fleet_learns_through_dropouts_and_poisoners(faults: Faults) -> None:
-    one = fleet(faults=faults)
+    # Signs are drawn by secrets: after four rounds one fleet in forty has not learned enough, after six none of 130.
+    one = fleet(settings=msgspec.structs.replace(SETTINGS, rounds=6), faults=faults)
     layer, counted, beyond = trained(one)
     assert accuracy(factory_layer(one.factory)) < 0.75
     assert accuracy(layer) > 0.9
