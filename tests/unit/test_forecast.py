@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import msgspec
@@ -191,6 +192,18 @@ def test_rows_pushed_at_once_and_one_by_one_give_the_same_bits() -> None:
         second.forecast(1)
     for key in ("middle", "low", "high"):
         np.testing.assert_array_equal(getattr(first.forecast(30), key), getattr(second.forecast(30), key))
+
+
+def test_a_missing_row_costs_the_same_after_many_rows() -> None:
+    model = LinearModel(lags=(1, 3), weights=(0.5, 0.4))
+    running = Forecaster(model, np.zeros(4, np.float32), np.ones((1, 2), np.float32), (80.0,))
+    for value in np.sin(np.arange(20_000.0)).tolist():
+        running.push(value)
+    tracemalloc.start()
+    running.push(np.nan)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20_000
 
 
 def test_widths_are_conformal_quantiles_that_never_shrink() -> None:

@@ -136,7 +136,9 @@ class Forecaster:
         """Return the forecast of the next row alone: a gap of many rows needs no more."""
         if not self._new:
             return np.float32(self._path[0])
-        z = np.concatenate([self._known, np.array([row[0] for row in self._new], np.float32)])
+        # Of the new rows no more than the lags reach: a long gap costs each of its rows the same.
+        new = [row[0] for row in self._new[-max(self.reach, 1) :]]
+        z = np.concatenate([self._known, np.array(new, np.float32)])
         return np.float32(self._paths(z[len(z) - self.reach :][None], np.array([self._level]), 1)[0, 0])
 
     def _catch_up(self) -> None:
