@@ -102,6 +102,20 @@ def test_a_fitted_stream_goes_on_from_its_past() -> None:
             part.start({**past, "past": wrong})
 
 
+def test_a_broken_reading_of_the_past_is_not_remembered() -> None:
+    part = kind("own_past")
+    assert part.remember is not None
+    values, time = detector_example.rows(600)
+    values[:, 2] = np.nan
+    learnt = part.fit(OwnPastConfig(), values, time)
+    missing, broken = values.copy(), values.copy()
+    missing[300, 0] = np.nan
+    for reading in (3.4e38, -1e25, np.inf):
+        broken[300, 0] = reading
+        expected = part.remember(learnt, missing, time)["past"]
+        np.testing.assert_array_equal(part.remember(learnt, broken, time)["past"], expected)
+
+
 def test_an_odd_hour_is_seen_where_neither_level_nor_range_say_it() -> None:
     part = kind("own_past")
     time = np.arange(0, 20 * 86400, 3600.0)

@@ -26,6 +26,7 @@ from edgewright.schema.errors import InputError
 _DAY = 86400.0  # s
 # Rows that a past counts for at the start of a stream.
 MOST_PAST = 1000
+_FAR = 1e18
 
 
 class OwnPastConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -205,10 +206,15 @@ def fit(config: OwnPastConfig, values: Floats, time: NDArray[np.float64]) -> dic
 def remember(learnt: dict[str, Any], values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
     """Return what was learnt with these rows as its past, of the weight of `MOST_PAST` rows at most.
 
-    A device whose level is another then follows its own stream soon.
+    A device whose level is another then follows its own stream soon. What float32 cannot square is a broken reading
+    and counts as missing: it would hide all others for good.
     """
     running = OwnPast(learnt)
-    running.update(values[-2 * running.longest :], time[-2 * running.longest :])
+    wide, time = (np.array(part[-2 * running.longest :], np.float64) for part in (values, time))
+    known = (column[np.isfinite(column)] for column in wide.T)
+    middle = np.array([np.median(column) if len(column) else 0.0 for column in known])
+    wide[np.abs(wide - middle) > _FAR] = np.nan
+    running.update(wide, time)
     return {**learnt, "past": running.past()}
 
 
