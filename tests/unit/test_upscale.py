@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -175,6 +176,39 @@ def test_pictures_are_cut_to_whole_multiples_and_refused_where_they_are_too_smal
         originals(small, 4)
 
 
+def _signals(channels: int, still: float | None = None) -> DataSet:
+    """Four people with steps of their own; the last one does not move where `still` is given."""
+    rng = np.random.default_rng(0)
+    walks = [np.cumsum(rng.normal(size=(200, channels)), axis=0).astype(np.float32) for _ in range(4)]
+    if still is not None:
+        walks[-1][:-1] = still
+    parts = tuple(Recording(name=f"w{i}", values=walk) for i, walk in enumerate(walks))
+    return DataSet(name="w", rate=50.0, recordings=parts,
+                   columns=tuple(Column(name=f"c{i}") for i in range(channels)))  # fmt: skip
+
+
+def test_a_signal_that_stands_still_is_left_out() -> None:
+    # The last value moves, and is cut off: 199 samples are no whole number of pairs.
+    data = _signals(1, still=0.1)
+    whole = [Recording(name=r.name, values=r.values[1:]) for r in data.recordings]
+    assert len(originals(msgspec.structs.replace(data, recordings=tuple(whole)), 2)[0]) == 3
+    still = [Recording(name=r.name, values=r.values[:198]) for r in data.recordings]
+    assert len(originals(msgspec.structs.replace(data, recordings=tuple(still)), 2)[0]) == 3
+
+
+def test_a_channel_that_no_window_was_cut_from_has_a_scale() -> None:
+    config = UpscalerConfig(filters=2, blocks=0, first=3, kernel=1, taps=3, window=8)
+    trained = train_upscaler(_signals(40), UpscalerRequest(config=config, windows=16, epochs=1))
+    given = trained.file.start().whole(_signals(40).recordings[0].values.T)
+    assert given.shape == (40, 400) and np.isfinite(given).all()
+
+
+def test_windows_that_memory_does_not_hold_are_refused() -> None:
+    large = UpscalerConfig(filters=2, blocks=0, first=3, kernel=1, taps=3, window=4096)
+    with pytest.raises(InputError, match="a smaller window"):
+        train_upscaler(_signals(1), UpscalerRequest(config=large, windows=200_000))
+
+
 def test_commands_write_signals_and_pictures_and_refuse_the_other_kind(tmp_path: Path, cli: Cli) -> None:
     signal, picture = tmp_path / "s.upscaler", tmp_path / "p.upscaler"
     write_upscaler(signal, random_upscaler(2))
@@ -191,6 +225,10 @@ def test_commands_write_signals_and_pictures_and_refuse_the_other_kind(tmp_path:
     wrong = "upscale", "run", signal, "--out", tmp_path / "c.png"
     assert "an option for signals" in cli(*wrong, "--picture", tmp_path / "a.png", code=2)
     assert "one of --wav FILE" in cli(*wrong, code=2)
+    Image.new("1", (5000, 4001)).save(tmp_path / "large.png")
+    large = "upscale", "run", picture, "--picture", tmp_path / "large.png", "--out", tmp_path / "d.png"
+    assert "at most 20,000,000 pixels" in cli(*large, code=2)
+    assert "got a folder" in cli(*wrong, "--csv", tmp_path, code=2)
     cli("export", picture, "--to", "c99", "--out", tmp_path / "c")
     assert "tiny_predict" in (tmp_path / "c" / "tiny.h").read_text()
     assert cli.json("prove", signal)["passed"]

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CleanOptions:
-    """Options that say how CLEAN is read."""
+    """Options that say how the signals or pictures are read."""
 
-    kind: str = option(help="Kind of source or public set of CLEAN; detected from the path by default.")
+    kind: str = option(help="Kind of source or public set; detected from the path by default.")
     group: str = option(help="Column with the person or machine of a row.")
     session: str = option(help="Column with the session of a row.")
     time: str = option(help="Column with the time of a row.")
@@ -133,7 +133,8 @@ def read_sound(path: Path, rate: float, channels: int, kind: str) -> Floats:
 
     with os_errors(InputError, "a WAV file", path):
         sound = read_wav(path.read_bytes(), str(path))
-    if sound.rate != rate:
+    # Half of 11,025 Hz is no rate that a WAV file can have: the nearest one counts.
+    if abs(sound.rate - rate) >= 1:
         raise InputError(f"sound at {rate:g} Hz, as the {kind} was trained", f"{sound.rate} Hz", str(path),
                          "Resample it first")  # fmt: skip
     if sound.values.shape[1] != channels:
@@ -153,7 +154,7 @@ def read_columns(path: Path, columns: list[str]) -> tuple[Rows, Floats]:
     from edgewright.core.csv.rows import read_csv
 
     if not path.is_file():
-        raise InputError("a CSV file", "no such file", str(path))
+        raise InputError("a CSV file", "a folder" if path.is_dir() else "no such file", str(path))
     first = read_csv(path, name=path.name, only_columns=columns)
     absent = [name for name in columns if name not in first.names]
     if absent:

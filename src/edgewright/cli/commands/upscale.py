@@ -186,11 +186,15 @@ def _picture(upscaler: UpscalerFile, path: Path) -> tuple[bytes, tuple[str, str]
     import numpy as np
 
     from edgewright.core.files import os_errors
-    from edgewright.core.input.pictures import pixels, png, size_of
+    from edgewright.core.input.pictures import PIXELS, pixels, png, size_of
 
     with os_errors(InputError, "a picture", path):
         content = path.read_bytes()
     width, height = size_of(content, str(path))
+    maximum = PIXELS // upscaler.spec.factor**2
+    if width * height > maximum:
+        raise InputError(f"a picture of at most {maximum:,} pixels, for {PIXELS:,} that come out",
+                         f"{width} x {height}", str(path))  # fmt: skip
     values = pixels(content, str(path), (height, width), colour=len(upscaler.spec.columns) == 3)
     given = upscaler.start().whole(values.astype(np.float32))
     return png(np.rint(given)), (f"{width} x {height}", f"{given.shape[2]} x {given.shape[1]}")

@@ -86,7 +86,8 @@ def clean_recordings(data: DataSet) -> tuple[tuple[Clean, ...], str, list[str]]:
                 index = int(np.argwhere(~np.isfinite(values.T))[0][0]) + begin
                 raise InputError("clean signals without gaps", "a missing value", f"{recording.name} row {index}",
                                  "Cut the gap out, or fill it first")  # fmt: skip
-            if not (values.std(axis=1) > 0).any():
+            # The deviation of equal numbers may be a rounding above zero.
+            if not values.size or not np.ptp(values, axis=1).any():
                 silent += 1
                 continue
             clipped += _clipped(values, data)

@@ -26,7 +26,7 @@ def originals(data: DataSet, factor: int) -> tuple[tuple[Clean, ...], str, list[
     if data.recordings[0].values.ndim != 4:
         signals, held_by, notes = clean_recordings(data)
         whole = [Clean(c.name, c.unit, c.values[:, : c.values.shape[1] // factor * factor]) for c in signals]
-        return tuple(c for c in whole if c.values.size), held_by, notes, (1, factor)
+        return tuple(c for c in whole if c.values.size and np.ptp(c.values, axis=1).any()), held_by, notes, (1, factor)
     pictures = []
     grouped = all(recording.groups is not None for recording in data.recordings)
     for recording in data.recordings:

@@ -27,6 +27,7 @@ from edgewright.models.upscaler import (
 from edgewright.schema import denoise
 from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.denoise import UPSCALER_VERSION, UpscalerSpec
+from edgewright.schema.errors import InputError
 from edgewright.training.loop import Result, Sampled, Settings, train
 from edgewright.training.rows import ArrayRows
 from edgewright.workflows.denoising.data import Clean, Sides, sides_of
@@ -37,6 +38,8 @@ _BATCH, _RATE, _LOSS = 64, 4e-3, "squared_distance"
 _VALIDATION, _CALIBRATION = 0.1, 128
 # Windows that the linear interpolation is fitted on, and what keeps it from growing, of the power of its inputs.
 _LINEAR, _RIDGE = 1000, 1e-6
+# Values of the windows of the training, which are in memory several times.
+_MOST_VALUES = 1 << 28
 # Of the second training, in which values are rounded as int8 will have them.
 _ADAPT_RATE, _ADAPT_SHARE = 1e-3, 5
 
@@ -99,16 +102,21 @@ def train_upscaler(data: DataSet, request: UpscalerRequest, on_epoch: OnEpoch | 
         on_epoch: told of every epoch; training ends when it answers True.
 
     Raises:
-        InputError: signals or pictures as `originals` refuses them, or too few groups.
+        InputError: signals or pictures as `originals` refuses them, too few groups, or windows too large for memory.
     """
     config = request.config
     items, held_by, notes, factors = originals(data, request.factor)
+    values = request.windows * config.window ** (2 if factors[0] > 1 else 1) * factors[0] * factors[1]
+    if values > _MOST_VALUES:
+        raise InputError(f"windows of at most {_MOST_VALUES:,} values in all", f"{values:,}", "--set window",
+                         "Use a smaller window, or fewer with --windows")  # fmt: skip
     sides = sides_of(items, held_by, request.hold_out, request.seed)
     trained = _cut(sides.train, config, factors, request.windows, np.random.default_rng([request.seed, 2]))
     watched = _cut(sides.validation, config, factors, max(8, round(_VALIDATION * request.windows)),
                    np.random.default_rng([request.seed, 3]))  # fmt: skip
     layers = Upscaling(config, factors)
-    learnt = _interpolation(trained, config, factors)
+    planes = len(data.columns) if factors[0] == 1 else 1
+    learnt = _interpolation(trained, planes, config, factors)
     start = layers.initialise(np.random.default_rng([request.seed, 4]))
     x, y = _sampled(trained, learnt, config, factors), _sampled(watched, learnt, config, factors)
     settings = Settings(loss=_LOSS, epochs=request.epochs, batch=min(_BATCH, request.windows), learning_rate=_RATE,
@@ -211,7 +219,7 @@ def _filtered(low: Floats, kernels: Floats) -> Floats:
     return answer
 
 
-def _interpolation(windows: _Windows, config: UpscalerConfig, factors: Factors) -> Learnt:
+def _interpolation(windows: _Windows, planes: int, config: UpscalerConfig, factors: Factors) -> Learnt:
     """Return the linear interpolation with the least squared error that keeps a constant, and the scales."""
     size = (1 if factors[0] == 1 else config.taps, config.taps)
     few = slice(0, _LINEAR)
@@ -228,9 +236,10 @@ def _interpolation(windows: _Windows, config: UpscalerConfig, factors: Factors) 
     learnt = Learnt((), linear, *np.ones((2, 0), np.float32))
     error = windows.high - _linear(windows.low, learnt, config, factors)
     details = _details(windows.low, config, factors)
-    planes = range(int(windows.plane.max()) + 1)
+    # A plane that no window was cut from has the deviation of all.
+    drawn = [windows.plane == plane for plane in range(planes)]
     deviation, missed = (
-        np.array([_deviation(part[windows.plane == plane]) for plane in planes], np.float32)
+        np.array([_deviation(part[own] if own.any() else part) for own in drawn], np.float32)
         for part in (details, error)
     )
     return Learnt((), linear, deviation, missed)
