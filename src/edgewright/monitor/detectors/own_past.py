@@ -210,11 +210,10 @@ def remember(learnt: dict[str, Any], values: Floats, time: NDArray[np.float64]) 
     and counts as missing: it would hide all others for good.
     """
     running = OwnPast(learnt)
-    wide, time = (np.array(part[-2 * running.longest :], np.float64) for part in (values, time))
-    known = (column[np.isfinite(column)] for column in wide.T)
+    values, time = values[-2 * running.longest :], time[-2 * running.longest :]
+    known = (column[np.isfinite(column)] for column in values.T)
     middle = np.array([np.median(column) if len(column) else 0.0 for column in known])
-    wide[np.abs(wide - middle) > _FAR] = np.nan
-    running.update(wide, time)
+    running.update(np.where(np.abs(values - middle) > _FAR, np.float32(np.nan), values), time)
     return {**learnt, "past": running.past()}
 
 
