@@ -58,6 +58,7 @@ def test_what_the_passages_carry_is_shown_with_its_citations(model: Server, answ
         ("The warranty lasts 24 months at any Bosch dealer [1].", "the name Bosch"),
         ("The warranty does not last 24 months from the date of purchase [1].", "whether it is affirmed or negated"),
         ("Customers register online to extend coverage for accidental damage [1].", "the words"),
+        ("The warranty has an option to fix the available function [1].", "the words"),
         (CARRIED + " Register it within 30 days [1].", "the number 30"),
         ("NOT IN THE PASSAGES", "the model found no answer"),
         ("", "the model found no answer"),

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from edgewright.device.sinks import require_loopback_or_tls
-from edgewright.nlp.documents.words import WEAK, fold, others, sentence_spans, stems
+from edgewright.nlp.documents.words import VERBS, fold, others, sentence_spans, stems
 from edgewright.schema.documents import Answer, FoundPassage, Phrased
 from edgewright.schema.errors import InputError, OutputError
 
@@ -34,7 +34,7 @@ _SPEECH = """
     also finally count apply begin include mean require provide contain refer ensure must able step order both each
     once again simply allow carry consist
 """
-_SPOKEN = frozenset(stems(_SPEECH)) | WEAK
+_SPOKEN = frozenset(stems(_SPEECH)) | VERBS
 
 
 class Claim(NamedTuple):

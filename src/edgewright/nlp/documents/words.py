@@ -168,11 +168,10 @@ doctor physician
 car vehicle automobile
 """
 # Words that questions are made with: whether a document uses them says little.
-_WEAK = """
-    use uses get make made take put give find go keep work help need let try look change do say tell show happen
-    option feature step way want fix available setting function
-"""
-WEAK = frozenset(stem(word) for word in _WEAK.split())
+_VERBS = "use uses get make made take put give find go keep work help need let try look change do say tell show happen"
+_WEAK = "option feature step way want fix available setting function"
+VERBS = frozenset(stem(word) for word in _VERBS.split())
+WEAK = VERBS.union(stem(word) for word in _WEAK.split())
 
 
 def share_of(word: str) -> float:
