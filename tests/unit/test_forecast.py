@@ -201,9 +201,9 @@ def test_a_missing_row_costs_the_same_after_many_rows() -> None:
         running.push(value)
     tracemalloc.start()
     running.push(np.nan)
-    most = tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert most < 20_000
+    assert peak < 20_000
 
 
 def test_widths_are_conformal_quantiles_that_never_shrink() -> None:

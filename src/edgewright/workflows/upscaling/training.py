@@ -237,9 +237,9 @@ def _interpolation(windows: _Windows, planes: int, config: UpscalerConfig, facto
     error = windows.high - _linear(windows.low, learnt, config, factors)
     details = _details(windows.low, config, factors)
     # A plane that no window was cut from has the deviation of all.
-    drawn = [windows.plane == plane for plane in range(planes)]
+    by_plane = [windows.plane == plane for plane in range(planes)]
     deviation, missed = (
-        np.array([_deviation(part[own] if own.any() else part) for own in drawn], np.float32)
+        np.array([_deviation(part[own] if own.any() else part) for own in by_plane], np.float32)
         for part in (details, error)
     )
     return Learnt((), linear, deviation, missed)
