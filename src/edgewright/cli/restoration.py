@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from edgewright.cli.command import option, print_ahead
+from edgewright.cli.command import option, print_ahead, wants_json
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,6 +69,25 @@ class CleanOptions:
                 for recording in data.recordings
             ),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Options that say how a network that restores is trained."""
+
+    epochs: int = option(type=click.IntRange(1, 1000), default=20, help="Training epochs.")
+    rounding: str = option(
+        type=click.Choice(["litert", "tflm"]),
+        default="litert",
+        show_default=False,
+        help="Kernels whose int8 results to match bit by bit.",
+    )
+    seed: int = option(type=click.IntRange(0), default=0, help="Random seed.")
+    force: bool = option(help="Replace the file.")
+
+    def listener(self, loss: str, rise: float) -> Callable[[EpochRecord], None] | None:
+        """Return what `print_epochs` does; None where the output is JSON."""
+        return None if wants_json() else print_epochs(self.epochs, loss, rise)
 
 
 _BARS = 40

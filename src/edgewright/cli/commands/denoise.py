@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.command import Result, argument, declare, option, wants_json
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import listed, refuse_existing, settings_of
 from edgewright.cli.restoration import (
     CleanOptions,
+    TrainingOptions,
     cell,
     csv_bytes,
     number_cells,
-    print_epochs,
     read_columns,
     read_sound,
     side_lines,
@@ -68,15 +68,7 @@ def train(
         "--set", metavar="KEY=N", help="Size: hop, delay (frames), filters, blocks, kernel, first; may be repeated."
     ),
     windows: int = option(type=click.IntRange(16, 200_000), default=4000, help="Number of noisy training windows."),
-    epochs: int = option(type=click.IntRange(1, 1000), default=20, help="Training epochs."),
-    rounding: str = option(
-        type=click.Choice(["litert", "tflm"]),
-        default="litert",
-        show_default=False,
-        help="Kernels whose int8 results to match bit by bit.",
-    ),
-    seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
-    force: bool = option(help="Replace the file."),
+    how: TrainingOptions,
 ) -> Result:
     """Train a denoiser on CLEAN (a file, a folder, or --kind of a public set) with noise mixed in.
 
@@ -84,7 +76,7 @@ def train(
     quarter of them, `denoise score`. The noisy signals are synthetic and are not stored. The output file holds the
     float and the int8 network, runs with the base install, and becomes firmware with `edgewright export FILE --to c99`.
     """
-    refuse_existing(out, force)
+    refuse_existing(out, how.force)
     span, config = decibels(snr), settings_of(sizes)
     with loading():
         from edgewright.training.backend import prepare
@@ -97,11 +89,11 @@ def train(
         from edgewright.workflows.denoising.training import DenoiserRequest, train_denoiser
 
     request = DenoiserRequest(
-        noise=noise, snr=span, config=convert_table(config, DenoiserConfig, "--set"), windows=windows, epochs=epochs,
-        hold_out=listed(hold_out), seed=seed, name=out.name.split(".")[0] or "denoiser",
-        rounding=rounding,  # type: ignore[arg-type]  # click has checked the word
+        noise=noise, snr=span, config=convert_table(config, DenoiserConfig, "--set"), windows=windows,
+        epochs=how.epochs, hold_out=listed(hold_out), seed=how.seed, name=out.name.split(".")[0] or "denoiser",
+        rounding=how.rounding,  # type: ignore[arg-type]  # click has checked the word
     )  # fmt: skip
-    trained = train_denoiser(read.read(clean), request, None if wants_json() else print_epochs(epochs, _LOSS, 2.0))
+    trained = train_denoiser(read.read(clean), request, how.listener(_LOSS, 2.0))
     write_denoiser(out, trained.file)
     data = denoiser_bytes(trained.file)
     return Result(training_record(trained, out, data), _train_lines(trained, out, len(data)))

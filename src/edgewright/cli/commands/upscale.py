@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.command import Result, argument, declare, option, wants_json
+from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import listed, refuse_existing, settings_of
 from edgewright.cli.restoration import (
     CleanOptions,
+    TrainingOptions,
     cell,
     csv_bytes,
     number_cells,
-    print_epochs,
     read_columns,
     read_sound,
     side_lines,
@@ -48,15 +48,7 @@ def train(
         "--set", metavar="KEY=N", help="Size: filters, blocks, first, kernel, taps, window; may be repeated."
     ),
     windows: int = option(type=click.IntRange(16, 200_000), default=8000, help="Number of training windows."),
-    epochs: int = option(type=click.IntRange(1, 1000), default=20, help="Training epochs."),
-    rounding: str = option(
-        type=click.Choice(["litert", "tflm"]),
-        default="litert",
-        show_default=False,
-        help="Kernels whose int8 results to match bit by bit.",
-    ),
-    seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
-    force: bool = option(help="Replace the file."),
+    how: TrainingOptions,
 ) -> Result:
     """Train an upscaler on DATA: signals or pictures at the higher rate or resolution.
 
@@ -65,7 +57,7 @@ def train(
     validation, or, for a quarter of them, `upscale score`. The output file holds the float and the int8 network, runs
     with the base install, and becomes firmware with `edgewright export FILE --to c99`.
     """
-    refuse_existing(out, force)
+    refuse_existing(out, how.force)
     given = settings_of(sizes)
     with loading():
         from edgewright.training.backend import prepare
@@ -81,11 +73,11 @@ def train(
     default = PICTURE if originals.recordings[0].values.ndim == 4 else SIGNAL
     config = convert_table({**msgspec.structs.asdict(default), **given}, UpscalerConfig, "--set")
     request = UpscalerRequest(
-        config=config, factor=2 if factor == "2" else 4, windows=windows, epochs=epochs, hold_out=listed(hold_out),
-        seed=seed, name=out.name.split(".")[0] or "upscaler",
-        rounding=rounding,  # type: ignore[arg-type]  # click has checked the word
+        config=config, factor=2 if factor == "2" else 4, windows=windows, epochs=how.epochs, hold_out=listed(hold_out),
+        seed=how.seed, name=out.name.split(".")[0] or "upscaler",
+        rounding=how.rounding,  # type: ignore[arg-type]  # click has checked the word
     )  # fmt: skip
-    listener = None if wants_json() else print_epochs(epochs, "mean squared error, 1 for linear interpolation", 100.0)
+    listener = how.listener("mean squared error, 1 for linear interpolation", 100.0)
     trained = train_upscaler(originals, request, listener)
     write_upscaler(out, trained.file)
     packed = trained.file.packed(SPEC)
