@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from edgewright.device.agent.startup import Delivered, deliver
@@ -206,6 +207,34 @@ def test_the_quota_takes_the_least_urgent_oldest_first_and_says_so(tmp_path: Pat
         assert {(d["priority"], d["reason"], d["items"]) for d in record} == {
             (6, "quota", 200), (4, "quota", 200 - len(decisions)),
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_quota_takes_in_batches_what_it_would_take_one_by_one(tmp_path: Path, seed: int) -> None:
+    limit, rng = 40_000, np.random.default_rng(seed)
+    items = [("x" * int(rng.integers(0, 200)), int(rng.integers(4, 9))) for _ in range(1000)]
+    entries = []
+    for name, size in (("large", 1 << 24), ("small", limit)):
+        with opened(tmp_path / name, outbox=Limits(bytes=size), send_detail=("label",)) as store:
+            for label, priority in items:
+                store.outbox.put("summary", {"label": label}, priority)
+            store.commit()
+            of_items = "SELECT priority, sequence, size FROM outbox WHERE sequence <= 1000"
+            entries.append(store.database.execute(f"{of_items} ORDER BY priority, sequence"))
+            lost = status.of(store).dropped
+    everything, left = entries
+    assert len(everything) == 1000
+    expected, gone = list(everything), []
+    while sum(size for *_, size in expected) > limit:
+        gone.append(min(expected, key=lambda item: (-item[0], item[1])))
+        expected.remove(gone[-1])
+    assert left == expected
+    assert len(gone) > 200
+    assert {(group.priority, group.items, group.bytes) for group in lost} == {
+        (priority, len(sizes), sum(sizes))
+        for priority in {item[0] for item in gone}
+        if (sizes := [size for rank, _, size in gone if rank == priority])
+    }
 
 
 def test_what_is_too_old_goes_and_is_counted(tmp_path: Path) -> None:

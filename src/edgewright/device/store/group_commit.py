@@ -174,8 +174,9 @@ class Committer:
                 stream_state.write(self.database, self.pending.kept)
                 for priority, (items, size) in self.pending.given_up.items():
                     room.lost(priority, "disk", items, size)
-                if (room.over() or now - self._trimmed >= _TRIM_SECONDS) and room.trim():
-                    self._trimmed = now
+                due = now - self._trimmed >= _TRIM_SECONDS
+                if (due or room.over()) and room.trim(expired=due):
+                    self._trimmed = now if due else self._trimmed
                 if room.dropped_now:
                     reported = self._tell_dropped()
                 if now - self._saved >= _SAVE_SECONDS:

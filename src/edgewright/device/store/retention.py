@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from edgewright.core.files import open_private
 from edgewright.device.store import file_operations, stream_state
@@ -68,6 +67,7 @@ _BATCHES = 32
 # Made free at once on a full disk, so that the next commit does not meet the same: of raw rows, and of anything.
 _STEP, _LITTLE = 256 << 10, 16 << 10
 _NOT_ALARM = "kind != 'alarm'"
+_ALL = 1 << 62
 
 
 class TableSizes:
@@ -118,8 +118,11 @@ class TableSizes:
         self.entries[table] = max(0, self.entries[table] - entries)
         self.bytes[table] = max(0, self.bytes[table] - size)
 
-    def trim(self) -> bool:
+    def trim(self, expired: bool) -> bool:
         """Within a transaction: what is too old or too much in its table goes, the oldest first.
+
+        Args:
+            expired: whether the outbox is read for items that are too old; without an index that takes it whole.
 
         Returns:
             Whether that was all: after a smaller limit, one commit must not delete so much that the log grows by it.
@@ -128,8 +131,9 @@ class TableSizes:
         for table, limits in (("rows", self._config.rows), ("events", self._config.events)):
             while left and self._trim(table, limits):
                 left -= 1
-        self._expire()
-        while self.bytes["outbox"] > self._config.outbox.bytes and self.drop("quota", 1):
+        if expired:
+            self._expire()
+        while (excess := self.bytes["outbox"] - self._config.outbox.bytes) > 0 and self.drop("quota", excess):
             pass
         return left > 0
 
@@ -149,7 +153,7 @@ class TableSizes:
         with self._database.transaction():
             # Raw rows make room for more than this commit, and for the ballast, which has to lie there the next time.
             while freed < enough + _STEP + 2 * self._ballast.wanted * tight and (
-                step := self._oldest("rows") or self.drop("disk", _BATCH, RAW_PRIORITY)
+                step := self._oldest("rows") or self.drop("disk", minimum=RAW_PRIORITY)
             ):
                 freed += step
             freed += released
@@ -159,11 +163,11 @@ class TableSizes:
                 freed += step
             if freed < calm and tight:
                 freed += stream_state.forget_states(self._database)
-            while freed < calm and (step := self.drop("disk", _BATCH, PRIORITY["alarm"] + 1)):
+            while freed < calm and (step := self.drop("disk", minimum=PRIORITY["alarm"] + 1)):
                 freed += step
             while freed < enough and (step := self._oldest("events")):
                 freed += step
-            while not tight and freed < enough and (step := self.drop("disk", 1)):
+            while not tight and freed < enough and (step := self.drop("disk", enough - freed)):
                 freed += step
         if tight:
             self._shrink()
@@ -179,20 +183,28 @@ class TableSizes:
                     break
                 free, before = int(self._database.value("PRAGMA freelist_count")), free
 
-    def drop(self, reason: str, count: int, minimum: int = 0) -> int:
+    def drop(self, reason: str, excess: int = _ALL, minimum: int = 0) -> int:
         """Drop items of the lowest priority unsent, the oldest first, and count them; return their bytes.
 
         Args:
             reason: as in `schema.store.Lost`.
-            count: at most so many.
+            excess: bytes after which no further item goes; a batch of items at most.
             minimum: items more urgent than this stay.
         """
+        priority = self._database.value("SELECT max(priority) FROM outbox")
+        if priority is None or priority < minimum:
+            return 0
         items = self._database.execute(
-            "SELECT priority, boot, sequence, size FROM outbox WHERE priority = (SELECT max(priority) FROM outbox) "
-            "AND priority >= ? ORDER BY boot, sequence LIMIT ?",
-            (minimum, count),
+            "SELECT boot, sequence, size FROM outbox WHERE priority = ? ORDER BY boot, sequence LIMIT ?",
+            (priority, _BATCH),
         )
-        return self._lose(items, reason)
+        count, size = _until([size for *_, size in items], excess)
+        boot, sequence, _ = items[count - 1]
+        self._database.execute(
+            "DELETE FROM outbox WHERE priority = ? AND (boot, sequence) <= (?, ?)", (priority, boot, sequence)
+        )
+        self._left(priority, reason, count, size)
+        return size
 
     def lost(self, priority: int, reason: str, items: int, size: int) -> None:
         """Within a transaction: counts items that left unsent."""
@@ -203,26 +215,23 @@ class TableSizes:
             (priority, reason, items, size),
         )
 
-    def _lose(self, items: list[tuple[Any, ...]], reason: str) -> int:
-        for priority, boot, sequence, size in items:
-            self._database.execute(
-                "DELETE FROM outbox WHERE priority = ? AND boot = ? AND sequence = ?", (priority, boot, sequence)
-            )
-            self.lost(priority % ASIDE, reason, 1, size)
-            self.removed("outbox", 1, size)
-        return sum(size for *_, size in items)
+    def _left(self, priority: int, reason: str, items: int, size: int) -> None:
+        self.lost(priority % ASIDE, reason, items, size)
+        self.removed("outbox", items, size)
 
     def _expire(self) -> None:
         if not self.entries["outbox"]:
             return
         now = self._age()
-        oldest = now - self._config.outbox.days * _DAY
-        self._lose(
-            self._database.execute(
-                "SELECT priority, boot, sequence, size FROM outbox WHERE expires <= ? OR age < ?", (now, oldest)
-            ),
-            "expired",
+        old, limits = "expires <= ? OR age < ?", (now, now - self._config.outbox.days * _DAY)
+        groups = self._database.execute(
+            f"SELECT priority, count(*), total(size) FROM outbox WHERE {old} GROUP BY priority",  # noqa: S608
+            limits,
         )
+        for priority, items, size in groups:
+            self._left(priority, "expired", items, int(size))
+        if groups:
+            self._database.execute(f"DELETE FROM outbox WHERE {old}", limits)  # noqa: S608
 
     def _trim(self, table: str, limits: Limits) -> int:
         if self.bytes[table] > limits.bytes:
@@ -234,17 +243,27 @@ class TableSizes:
             return 0
         return self._oldest(table, older=self._age() - limits.days * _DAY)
 
-    def _oldest(self, table: str, excess: int = 1 << 62, older: float = float("inf"), which: str = "TRUE") -> int:
+    def _oldest(self, table: str, excess: int = _ALL, older: float = float("inf"), which: str = "TRUE") -> int:
         candidates = self._database.execute(
             f"SELECT id, size FROM {table} WHERE age < ? AND {which} ORDER BY id LIMIT ?",  # noqa: S608
             (older, _BATCH),
         )
-        gone, last, count = 0, None, 0
-        for location, size in candidates:
-            if gone >= excess:
-                break
-            gone, last, count = gone + size, location, count + 1
-        if last is not None:
-            self._database.execute(f"DELETE FROM {table} WHERE id <= ? AND {which}", (last,))  # noqa: S608
-            self.removed(table, count, gone)
+        if not candidates:
+            return 0
+        count, gone = _until([size for _, size in candidates], excess)
+        self._database.execute(
+            f"DELETE FROM {table} WHERE id <= ? AND {which}",  # noqa: S608
+            (candidates[count - 1][0],),
+        )
+        self.removed(table, count, gone)
         return gone
+
+
+def _until(sizes: list[int], excess: int) -> tuple[int, int]:
+    """Return how many of the first entries are together at least so large, or all of them, and their bytes."""
+    gone = 0
+    for count, size in enumerate(sizes, 1):
+        gone += size
+        if gone >= excess:
+            return count, gone
+    return len(sizes), gone
