@@ -122,6 +122,17 @@ def test_an_answer_is_just_sure_enough_and_just_not() -> None:
     assert abs(near[0] - 0.6).min() < 1e-5 and ((near[0] < 0.6) != (near[1] < 0.6)).any()
 
 
+def test_the_least_sure_answer_is_compared_where_every_answer_is_sure() -> None:
+    manifest = SimpleNamespace(thresholds={"confidence": 0.01})
+    package: Any = SimpleNamespace(manifest=manifest)
+    chosen = with_constructed(replace(subject(), package=package), samples())
+    run = compile_graph(subject().reference, (PROBABILITIES,))
+    smallest_chance = run(rows(chosen, "the least sure answer"))[PROBABILITIES].max(axis=1).min()
+    chances = run(samples().samples)[PROBABILITIES].max(axis=1)
+    assert 0 < smallest_chance <= chances[chances > 0].min()
+    assert not any("confidence just" in origin for origin in chosen.origins)
+
+
 def test_they_widen_no_tolerance_of_the_data() -> None:
     alone, mixed = (
         measure_tolerance_reference(subject(), samples()),

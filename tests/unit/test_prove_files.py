@@ -32,6 +32,7 @@ from edgewright.schema.package import WindowSpec
 from edgewright.schema.proof import Difference, ProofRecord
 from edgewright.workflows.proof.anomalies import reaching
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
+from edgewright.workflows.proof.provers.language import _texts
 from text_example import write_texts
 
 Files = Mapping[str, str]
@@ -177,6 +178,15 @@ def language(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("language") / "drinks.language"
     write_language(path, *language_model(jumble(1, 150), tagger=request.param))
     return path
+
+
+def test_numbers_times_and_days_stand_behind_utterances_that_are_in_scope() -> None:
+    spec, _ = language_model(jumble(1, 5), tagger=False)
+    texts, _ = _texts(spec, ProofRequest(Path("words.language")))
+    ends = tuple(text.removeprefix("a soda ").split(" ", 1)[1] for text in texts if text.startswith("a soda "))
+    assert any("two hundred and twenty five" in end for end in ends)
+    assert any("ninety nine thousand" in end for end in ends)
+    assert any("on friday" in end for end in ends)
 
 
 @pytest.mark.slow

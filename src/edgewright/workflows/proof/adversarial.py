@@ -249,7 +249,7 @@ def _paths(subject: Subject, samples: Floats) -> Iterator[Row]:
 
 
 def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
-    """Yield rows whose confidence lies on either side of that below which an answer is unsure."""
+    """Yield rows whose confidence is just below and just above where answers become unsure, and the least sure one."""
     threshold = subject.confidence
     for graph in subject.graphs.values():
         if not threshold or all(value.name != PROBABILITIES for value in graph.outputs):
@@ -266,6 +266,8 @@ def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
         # Where the answer changes, two classes are equally likely.
         ties = [row[None] for _, _, row in _either_side(labels, samples, 1)]
         rows = np.concatenate([samples, _mixed(samples), *ties])
+        chances = run(rows)[PROBABILITIES].reshape(len(rows), -1).max(axis=1)
+        yield "the least sure answer", rows[int(np.argmin(np.where(chances > 0, chances, np.inf)))]
         unsure = flags(rows)[:, 0] == UNSURE
         count = min(_PAIRS, int(unsure.sum()), int((~unsure).sum()))
         pairs = np.concatenate([rows[unsure][:count], rows[~unsure][:count]])
