@@ -12,6 +12,7 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.core.archive import pack, unpack
+from edgewright.core.input.riff import wav_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_host.host import load_c99
@@ -29,7 +30,7 @@ from edgewright.models.upscaler import (
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.workflows.upscaling.data import cubic, linear, lowered, originals
-from edgewright.workflows.upscaling.evaluation import psnr
+from edgewright.workflows.upscaling.evaluation import check_fits, psnr
 from edgewright.workflows.upscaling.training import UpscalerRequest, train_upscaler
 from upscaler_example import SIZES, random_upscaler
 
@@ -228,7 +229,47 @@ def test_commands_write_signals_and_pictures_and_refuse_the_other_kind(tmp_path:
     Image.new("1", (5000, 4001)).save(tmp_path / "large.png")
     large = "upscale", "run", picture, "--picture", tmp_path / "large.png", "--out", tmp_path / "d.png"
     assert "at most 20,000,000 pixels" in cli(*large, code=2)
-    assert "got a folder" in cli(*wrong, "--csv", tmp_path, code=2)
+    folder = "upscale", "run", signal, "--csv", tmp_path, "--out", tmp_path / "c.csv"
+    assert "got a folder" in cli(*folder, code=2)
     cli("export", picture, "--to", "c99", "--out", tmp_path / "c")
     assert "tiny_predict" in (tmp_path / "c" / "tiny.h").read_text()
     assert cli.json("prove", signal)["passed"]
+
+
+def test_run_reports_missing_values_and_clipped_sound(tmp_path: Path, cli: Cli) -> None:
+    signal, sound = tmp_path / "s.upscaler", tmp_path / "w.upscaler"
+    write_upscaler(signal, random_upscaler(2))
+    write_upscaler(sound, random_upscaler(1, gain=2.0))
+    rows = [[f"{i % 3}", f"{i % 5}"] for i in range(30)]
+    rows[15][1] = ""
+    (tmp_path / "slow.csv").write_text("c0,c1\n" + "".join(",".join(row) + "\n" for row in rows))
+    record = cli.json("upscale", "run", signal, "--csv", tmp_path / "slow.csv", "--out", tmp_path / "fast.csv")
+    given = [line.split(",") for line in (tmp_path / "fast.csv").read_text().splitlines()[1:]]
+    empty = sum(cell == "" for row in given for cell in row)
+    assert 0 < empty < len(given) and all(row[0] for row in given)
+    assert f"1 missing values leave {empty} of 120 cells empty" in record["notes"][0]
+    loud = np.where(np.arange(400) // 10 % 2, 1.0, -1.0)[:, None].astype(np.float32)
+    (tmp_path / "loud.wav").write_bytes(wav_bytes(loud, 50))
+    upscaled = read_upscaler(sound).start().whole(loud.T)
+    beyond = int((np.abs(upscaled) > 1).sum())
+    record = cli.json("upscale", "run", sound, "--wav", tmp_path / "loud.wav", "--out", tmp_path / "fast.wav")
+    assert beyond > 0 and record["notes"] == [f"{beyond:,} samples above full scale are clipped"]
+
+
+def test_run_refuses_a_name_of_another_kind_of_file(tmp_path: Path, cli: Cli) -> None:
+    write_upscaler(tmp_path / "p.upscaler", random_upscaler(3, picture=True))
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    run = "upscale", "run", tmp_path / "p.upscaler", "--picture", tmp_path / "a.png"
+    assert "FILE.png with --picture, got x.jpg" in " ".join(cli(*run, "--out", tmp_path / "x.jpg", code=2).split())
+    assert not (tmp_path / "x.jpg").exists()
+    cli(*run, "--out", tmp_path / "x.PNG")
+
+
+def test_other_channels_of_the_same_number_are_refused() -> None:
+    data = _signals(3)
+    spec = random_upscaler(3).spec
+    spec = msgspec.structs.replace(spec, rate=25.0)
+    check_fits(spec, data)
+    turned = msgspec.structs.replace(data, columns=data.columns[::-1])
+    with pytest.raises(InputError, match=r"--columns c0,c1,c2"):
+        check_fits(spec, turned)

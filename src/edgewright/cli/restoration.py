@@ -183,6 +183,29 @@ def read_columns(path: Path, columns: list[str]) -> tuple[Rows, Floats]:
     return rows, np.ascontiguousarray(rows.values[:, [rows.names.index(name) for name in columns]])
 
 
+def refuse_other_ending(out: Path, given: str) -> None:
+    """Refuse a name whose ending promises another kind of file than is written.
+
+    Args:
+        out: the file that is written.
+        given: option that names the input: '--wav', '--csv' or '--picture'.
+
+    Raises:
+        InputError: naming the ending.
+    """
+    ending = {"--wav": ".wav", "--csv": ".csv", "--picture": ".png"}[given]
+    if out.suffix.lower() != ending:
+        raise InputError(f"FILE{ending} with {given}", out.name, "--out")
+
+
+def clipped_note(values: Floats) -> list[str]:
+    """Return what to say of samples that a WAV file cannot hold: nothing, or a line."""
+    import numpy as np
+
+    beyond = int((np.abs(values) > 1.0).sum())
+    return [f"{beyond:,} samples above full scale are clipped"] if beyond else []
+
+
 def number_cells(columns: Sequence[str], values: np.ndarray) -> dict[str, list[str]]:
     """Return cells by column of values (n, columns); a missing value is an empty cell."""
     import numpy as np

@@ -14,10 +14,12 @@ from edgewright.cli.restoration import (
     CleanOptions,
     TrainingOptions,
     cell,
+    clipped_note,
     csv_bytes,
     number_cells,
     read_columns,
     read_sound,
+    refuse_other_ending,
     side_lines,
     training_record,
 )
@@ -181,6 +183,7 @@ def run(
 
     if (wav is None) == (table is None):
         raise InputError("--wav FILE or --csv FILE", "both" if wav else "neither", "denoise run")
+    refuse_other_ending(out, "--csv" if wav is None else "--wav")
     refuse_existing(out, force)
     denoiser = read_denoiser(model)
     data, record = _sound(denoiser, wav) if wav is not None else _rows(denoiser, table or Path())
@@ -192,15 +195,11 @@ def run(
 
 
 def _sound(denoiser: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]:
-    import numpy as np
-
     from edgewright.core.input.riff import wav_bytes
 
     values = read_sound(path, denoiser.spec.rate, len(denoiser.spec.columns), "denoiser")
     given = denoiser.start().whole(values)
-    beyond = int((np.abs(given) > 1.0).sum())
-    notes = [f"{beyond:,} samples above full scale are clipped"] if beyond else []
-    return wav_bytes(given, round(denoiser.spec.rate)), _run_summary(values, given, notes)
+    return wav_bytes(given, round(denoiser.spec.rate)), _run_summary(values, given, clipped_note(given))
 
 
 def _rows(denoiser: DenoiserFile, path: Path) -> tuple[bytes, dict[str, object]]:

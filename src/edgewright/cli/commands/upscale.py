@@ -15,10 +15,12 @@ from edgewright.cli.restoration import (
     CleanOptions,
     TrainingOptions,
     cell,
+    clipped_note,
     csv_bytes,
     number_cells,
     read_columns,
     read_sound,
+    refuse_other_ending,
     side_lines,
     training_record,
 )
@@ -146,35 +148,47 @@ def run(
     if len(given) != 1:
         raise InputError("one of --wav FILE, --csv FILE or --picture FILE", " and ".join(given) or "none",
                          "upscale run")  # fmt: skip
+    kind, path = next(iter(given.items()))
+    refuse_other_ending(out, kind)
     refuse_existing(out, force)
     upscaler = read_upscaler(model)
     if bool(upscaler.spec.rate) == bool(picture):
         kinds = ("signals", "pictures") if upscaler.spec.rate else ("pictures", "signals")
-        raise InputError(f"an option for {kinds[0]}, as the upscaler was trained", next(iter(given)), str(model))
-    kind, path = next(iter(given.items()))
-    data, sizes = {"--wav": _sound, "--csv": _rows, "--picture": _picture}[kind](upscaler, path)
+        raise InputError(f"an option for {kinds[0]}, as the upscaler was trained", kind, str(model))
+    data, sizes, notes = {"--wav": _sound, "--csv": _rows, "--picture": _picture}[kind](upscaler, path)
     write_atomic(out, data)
     line = f"wrote {click.format_filename(str(out))}: {sizes[1]} from {sizes[0]}"
-    return Result({"file": str(out), "from": sizes[0], "to": sizes[1]}, [line], compact=True)
+    record = {"file": str(out), "from": sizes[0], "to": sizes[1], "notes": notes}
+    return Result(record, [*notes, line], compact=True)
 
 
-def _sound(upscaler: UpscalerFile, path: Path) -> tuple[bytes, tuple[str, str]]:
+_Upscaled = tuple[bytes, tuple[str, str], list[str]]
+"""Content of the file, sizes before and after, and what there is to say."""
+
+
+def _sound(upscaler: UpscalerFile, path: Path) -> _Upscaled:
     from edgewright.core.input.riff import wav_bytes
 
     spec = upscaler.spec
     values = read_sound(path, spec.rate, len(spec.columns), "upscaler")
     given = upscaler.start().whole(values.T).T
-    return wav_bytes(given, round(spec.rate * spec.factor)), _counts(len(values), len(given))
+    return wav_bytes(given, round(spec.rate * spec.factor)), _counts(len(values), len(given)), clipped_note(given)
 
 
-def _rows(upscaler: UpscalerFile, path: Path) -> tuple[bytes, tuple[str, str]]:
+def _rows(upscaler: UpscalerFile, path: Path) -> _Upscaled:
+    import numpy as np
+
     columns = list(upscaler.spec.columns)
     rows, values = read_columns(path, columns)
     given = upscaler.start().whole(values.T).T
-    return csv_bytes(rows.header.delimiter, columns, number_cells(columns, given)), _counts(len(values), len(given))
+    missing, empty = (int(np.isnan(part).sum()) for part in (values, given))
+    notes = [f"{missing:,} missing values leave {empty:,} of {given.size:,} cells empty: what an answer depends on "
+             f"reaches {upscaler.spec.halo} rows to each side"] if missing else []  # fmt: skip
+    data = csv_bytes(rows.header.delimiter, columns, number_cells(columns, given))
+    return data, _counts(len(values), len(given)), notes
 
 
-def _picture(upscaler: UpscalerFile, path: Path) -> tuple[bytes, tuple[str, str]]:
+def _picture(upscaler: UpscalerFile, path: Path) -> _Upscaled:
     import numpy as np
 
     from edgewright.core.files import os_errors
@@ -189,7 +203,7 @@ def _picture(upscaler: UpscalerFile, path: Path) -> tuple[bytes, tuple[str, str]
                          f"{width} x {height}", str(path))  # fmt: skip
     values = pixels(content, str(path), (height, width), colour=len(upscaler.spec.columns) == 3)
     given = upscaler.start().whole(values.astype(np.float32))
-    return png(np.rint(given)), (f"{width} x {height}", f"{given.shape[2]} x {given.shape[1]}")
+    return png(np.rint(given)), (f"{width} x {height}", f"{given.shape[2]} x {given.shape[1]}"), []
 
 
 def _counts(before: int, after: int) -> tuple[str, str]:

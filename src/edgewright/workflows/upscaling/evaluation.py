@@ -90,5 +90,7 @@ def check_fits(spec: UpscalerSpec, data: DataSet) -> None:
     if float(data.rate or 0.0) != wanted:
         names = [f"{rate:g} samples a second" if rate else "pictures" for rate in (wanted, float(data.rate or 0.0))]
         raise InputError(f"{names[0]}, as the upscaler was trained", names[1], data.name)
-    if len(data.columns) != len(spec.columns):
-        raise InputError(f"{len(spec.columns)} channels ({', '.join(spec.columns)})", str(len(data.columns)), data.name)
+    columns = tuple(column.name for column in data.columns)
+    if columns != spec.columns:
+        raise InputError(f"the channels {', '.join(spec.columns)}", ", ".join(columns), data.name,
+                         f"Choose them in this order with --columns {','.join(spec.columns)}")  # fmt: skip
