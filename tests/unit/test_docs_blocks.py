@@ -20,6 +20,7 @@ RUN_BY = {
     "docs/boards.md": "tests/faults/test_docs_boards.py",
     "docs/bus.md": "tests/unit/test_bus_service.py",
     "docs/compression.md": "tests/unit/test_docs_examples.py",
+    "docs/foundation-models.md": "tests/unit/test_docs_foundation_models.py",
     "docs/generated-c.md": "tests/unit/test_docs_examples.py",
     "docs/importing.md": "tests/unit/test_docs_examples.py",
     "docs/jobs.md": "tests/unit/test_docs_tutorials.py",
