@@ -168,6 +168,15 @@ def _labels(folder: Path) -> None:
     answer(project, list(range(1, 80, 3)))
 
 
+def _audited_labels(folder: Path) -> None:
+    from edgewright.language.labelling.audit import draw, unanswered
+    from label_example import answer, suggested, write_project
+
+    project = suggested(write_project(folder), wrong=1)
+    draw(project, 30, seed=1)
+    answer(project, unanswered(project), how="blind")
+
+
 def _language(folder: Path) -> None:
     from documents_example import manual
     from flow_example import FLOW
@@ -410,6 +419,9 @@ STORIES = {
         _labels,
         figures=False,
         slow=True,
+    ),
+    "label_then_train": Story(
+        "label suggest calls.labelling --then train --label-errors 0.3", _audited_labels, figures=False, slow=True
     ),
     "documents": Story(
         """

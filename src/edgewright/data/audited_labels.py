@@ -15,7 +15,7 @@ import msgspec
 from edgewright.core.archive import decode_versioned
 from edgewright.data.files import read_columns, read_whole
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
-from edgewright.schema.labelling import LABEL_FROM, LABELS_VERSION, LabelRecord
+from edgewright.schema.labelling import LABEL_FROM, LABELS_VERSION, LabelAudit, LabelRecord
 
 LIMIT = 0.05
 """Error rate of machine labels that is trained on, where nothing else is said."""
@@ -111,23 +111,36 @@ def _checked(file: Path, limit: float) -> LabelRecord:
             f"the labels of {file} differ from the audited ones: the file was changed after the export",
             do="Correct labels in the project (edgewright label review) and export again",
         )
-    if not record.machine:
-        return record
-    audit = record.audit
+    if record.machine:
+        refuse_unaudited(record.audit, record.machine, file, limit)
+    return record
+
+
+def refuse_unaudited(audit: LabelAudit, machine: int, file: Path, limit: float) -> None:
+    """Refuse labels by a machine that no audit covers.
+
+    Args:
+        audit: of the labels.
+        machine: number of labels by a machine.
+        file: of the labels.
+        limit: error rate that the audit's upper bound must not exceed.
+
+    Raises:
+        CheckFailedError: the audit is missing, unfinished, of other labels, or its upper bound is above the limit.
+    """
     reasons = {
         "none": "no audit of its machine labels",
         "open": f"an audit with {audit.answered:,} of {audit.sampled:,} answers",
         "stale": "an audit of different labels",
     }
     if audit.state in reasons:
-        raise CheckFailedError(f"{file} has {reasons[audit.state]} ({record.machine:,} of them)", do=_DO)
+        raise CheckFailedError(f"{file} has {reasons[audit.state]} ({machine:,} of them)", do=_DO)
     if audit.high > limit:
         raise CheckFailedError(
             f"{audit.errors:,} of {audit.answered:,} audited labels of {file} were wrong, up to {100 * audit.high:.1f} "
             f"% of the machine's labels may be wrong; the limit is {100 * limit:g} %",
-            do=f"Audit more, improve suggestions, or raise {LIMIT_KEY} (language train: --label-errors)",
+            do=f"Audit more, improve suggestions, or raise {LIMIT_KEY} (--label-errors)",
         )
-    return record
 
 
 def _record(file: Path, digest: str) -> LabelRecord | None:

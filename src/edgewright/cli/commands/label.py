@@ -30,6 +30,7 @@ from edgewright.schema.errors import DONE, CheckFailedError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgewright.language.distillation.contract import BroughtRow, Distilled, StudentRow
     from edgewright.language.labelling.project import Project
     from edgewright.language.labelling.suggestion_round import Round
     from edgewright.nlp.utterance.head import Encodes
@@ -90,11 +91,30 @@ def suggest(
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated."),
     rate: float | None = option(type=click.FloatRange(0.0, min_open=True), help="Samples a second."),
     seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
+    then: str | None = option(
+        type=click.Choice(["train"]),
+        help="Then draw an audit; once people have answered it, the same command trains students of several sizes on "
+        "the labels, compares them with ENCODER, and writes and proves the C99 code of the one that ships.",
+    ),
+    judge: Path | None = option(
+        metavar="FILE|FOLDER",
+        help="With --then train: things with true labels that the students are compared on: utterances as for "
+        "`language train`. [default: the audited sample]",
+    ),
+    into: Path | None = option(metavar="FOLDER", help="Folder of the students. [default: PROJECT.students]"),
+    label_errors: float = option(
+        type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+        default=0.05,
+        help="Largest error rate of the machine's labels that the audit must confirm before --then train trains.",
+    ),
 ) -> Result:
     """Suggest labels for DATA (texts, recordings, pictures: --out creates the project) or for a label project.
 
     Suggestions come from one-line descriptions of the classes (with an encoder), or from the labels that people gave so
     far; uncertain items stay empty. Then it selects what to label next: uncertain items that differ from each other.
+
+    With --then train, repeat the same command: it suggests and draws a sample, waits for the answers of `label review
+    PROJECT --audit`, then trains. A stopped training goes on where it was.
     """
     with loading():
         from edgewright.language.labelling.items import changed, make, read_items
@@ -103,6 +123,10 @@ def suggest(
 
     named = dict(_named(class_text) for class_text in classes)
     path = data
+    if then and out is not None and out.exists():
+        path, out = _continued(out, data), None
+    if then and path.exists() and out is None and _audit_of(path).state in ("open", "done"):
+        return _trained(path, encoder, judge, into, label_errors, seed)
     if out is not None:
         if out.exists():
             raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
@@ -129,7 +153,88 @@ def suggest(
         raise
     with Project(path) as project:
         record = {"project": str(project.path), **msgspec.to_builtins(suggestions), "note": note}
-        return Result(record, [*_suggest_lines(project, suggestions, note)])
+        lines = [*_suggest_lines(project, suggestions, note)]
+    if then and not suggestions.suggested and suggestions.labelled:
+        return _trained(path, encoder, judge, into, label_errors, seed)  # people labelled everything
+    return _with_audit(path, record, lines, label_errors) if then else Result(record, lines)
+
+
+def _continued(out: Path, data: Path) -> Path:
+    """Return a project that an earlier call of the same command created."""
+    from edgewright.language.labelling.project import Project
+
+    with Project(out) as project:
+        source = str(project.meta("source"))
+    if source != str(data.absolute()):
+        raise InputError(f"a project of {data}", f"one of {source}", str(out), "Choose another --out")
+    return out
+
+
+def _audit_of(path: Path) -> LabelAudit:
+    from edgewright.language.labelling.audit import audited
+    from edgewright.language.labelling.project import Project
+
+    with Project(path) as project:
+        return audited(project)
+
+
+def _with_audit(path: Path, record: dict[str, Any], lines: list[str], limit: float) -> Result:
+    """Draw as many labels as an audit needs, or all where there are fewer; training waits for the answers."""
+    from edgewright.language.labelling.audit import draw, level_of, needed
+    from edgewright.language.labelling.project import Project
+
+    with Project(path) as project:
+        count = needed(limit, limit / 5, level_of(_audit_of(path).looks + 1))[0]
+        report = draw(project, count)
+    failure = CheckFailedError(
+        f"{report.sampled:,} labels wait for an audit; nothing is trained before it",
+        do=f"edgewright label review {click.format_filename(path)} --audit, then this command again",
+    )
+    lines = [line for line in lines if "before training:" not in line]
+    return Result({**record, "audit": msgspec.to_builtins(report)}, lines, failure=failure)
+
+
+def _trained(
+    path: Path, encoder: Path | None, judge: Path | None, into: Path | None, limit: float, seed: int
+) -> Result:
+    """Train students on the labels of a project whose audit is finished."""
+    with loading():
+        from edgewright.language.distillation.kinds import students_of
+        from edgewright.language.distillation.workflow import distil
+        from edgewright.language.labelling.project import Project
+
+    folder = into or path.with_name(f"{path.name}.students")
+    with Project(path) as project:
+        brought = _encoder(project, encoder)
+        students = students_of(project, brought, seed, print_ahead)
+        distilled = distil(
+            project, students, folder, judges=judge, encoder=brought, limit=limit, seed=seed, say=print_ahead
+        )
+    return Result(distilled, [*_distilled_lines(distilled)])
+
+
+def _distilled_lines(distilled: Distilled) -> Iterator[str]:
+    audit = distilled.audit
+    yield ", ".join(f"{count:,} labels by {source}" for source, count in distilled.labels.items())
+    if audit.state == "done":
+        yield (
+            f"audit: {audit.answered - audit.errors:,} of {audit.answered:,} labels of the machine are right, "
+            f"{100 * (1 - audit.errors / max(1, audit.answered)):.1f} % ({100 * (1 - audit.high):.1f} to "
+            f"{100 * (1 - audit.low):.1f} %); the wrong ones are corrected"
+        )
+    yield f"right answers to {distilled.judges:,} of {distilled.judged_by}:"
+    yield f"  {'':<32}{'bytes':>12}  right (95 %)"
+    brought = [distilled.brought] if distilled.brought else []
+    rows: list[BroughtRow | StudentRow] = [*brought, *distilled.students]
+    for row in rows:
+        share = row.accuracy
+        ships = "  ships" if row.name == distilled.ships else ""
+        yield (
+            f"  {plain(row.name, 31):<32}{row.bytes:>12,}  {100 * share.value:.1f} % ({100 * share.low:.1f} to "
+            f"{100 * share.high:.1f}){ships}"
+        )
+    yield f"wrote {click.format_filename(distilled.model)}; C99 in {click.format_filename(distilled.code)}"
+    yield f"proven to answer alike: {', '.join(distilled.forms)}"
 
 
 def _named(option: str) -> tuple[str, str]:

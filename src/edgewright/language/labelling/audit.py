@@ -118,6 +118,16 @@ def draw(project: Project, count: int, each: int = 0, seed: int | None = None) -
     return audited(project)
 
 
+def answered_sample(project: Project) -> dict[int, tuple[str, str]]:
+    """Return what the machine and people say of each answered item of the present simple random sample."""
+    audit = _last(project)
+    if audit is None:
+        return {}
+    labels = dict(project.execute("SELECT item, label FROM population WHERE audit = ?", (audit,)))
+    answers = {item: human for item, human in blind(project.reviews()).items() if not human.disputed}
+    return {item: (labels[item], answers[item].label) for item in _sampled(project, audit)[0] if item in answers}
+
+
 def unanswered(project: Project) -> list[int]:
     """Items of the present sample that lack an answer, in their random order; none where labels changed since."""
     audit = _last(project)

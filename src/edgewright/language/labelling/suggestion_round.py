@@ -116,16 +116,11 @@ def suggest(
         UnknownNameError: no such suggester.
         InputError: it needs labels or descriptions that are not there.
     """
-    items, classes = project.items(), project.classes()
+    items = project.items()
     humans = decided(project.reviews())
-    number = {name: k for k, name in enumerate(classes)}
-    targets = np.array(
-        [number.get(humans[i.id].label, -1) if i.id in humans and not humans[i.id].disputed else -1 for i in items],
-        np.int64,
-    )
     labelled = np.array([i.id in humans for i in items])
-    vectors = vectors_of(project, encoder, ahead)
-    given = Given(vectors, targets, tuple(classes), tuple(classes.values()), encoder, seed)
+    given = given_of(project, vectors_of(project, encoder, ahead), encoder, seed)
+    vectors, targets = given.vectors, given.targets
     believed = _believed(given, [by] if by else _known(given))
     queued = choose(vectors, np.flatnonzero(~labelled), count, believed.shares, seed)
     numbers = [item.id for item in items]
@@ -139,6 +134,24 @@ def suggest(
         believed.name, len(items), int(labelled.sum()), suggested, unsure, believed.heat, believed.fitted,
         _agreement(believed, targets, minimum), len(queued), _absent(given, believed.name),
     )  # fmt: skip
+
+
+def given_of(project: Project, vectors: Floats, encoder: Encodes | None, seed: int = 0) -> Given:
+    """Return what suggestions are made from; vectors behind those of the project's items are of things without a label.
+
+    Args:
+        project: with its classes and the labels of people.
+        vectors: of its items, and of further things.
+        encoder: that understands the descriptions.
+        seed: of what is drawn.
+    """
+    classes, humans = project.classes(), decided(project.reviews())
+    number = {name: k for k, name in enumerate(classes)}
+    targets = np.full(len(vectors), -1, np.int64)
+    for index, item in enumerate(project.items()):
+        if item.id in humans and not humans[item.id].disputed:
+            targets[index] = number.get(humans[item.id].label, -1)
+    return Given(vectors, targets, tuple(classes), tuple(classes.values()), encoder, seed)
 
 
 def _absent(given: Given, name: str) -> tuple[str, ...]:

@@ -86,12 +86,11 @@ def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, 
     if project.kind == "text":
         texts = [item.content for item in items]
         if encoder is not None:
-            return encoder.encode(texts)
+            return encoded(texts, None, encoder)
         tell_ahead(ahead, f"Comparing the words of {len(texts):,} texts", sum(map(len, texts)) * _CHARACTER_S)
         return words(texts)
     if project.kind == "pictures":
-        picture = getattr(encoder, "encode_file", _colours)
-        return unit(np.stack([picture(Path(str(project.meta("source"))) / item.content) for item in items]))
+        return encoded([item.content for item in items], Path(str(project.meta("source"))), encoder)
     if encoder is not None:
         raise InputError("texts or pictures for an encoder", project.kind, "--encoder")
     columns, units = project.meta("columns"), project.meta("units")
@@ -100,6 +99,14 @@ def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, 
         return standardised(values)
     windows = values.reshape(len(items), len(columns), -1)
     return features(windows, tuple(columns), tuple(units), float(project.meta("rate") or 0.0))
+
+
+def encoded(things: Sequence[str], root: Path | None, encoder: Encodes | None) -> Floats:
+    """Return unit vectors of texts by an encoder, or of files below a folder; without one by colours of pictures."""
+    if root is None and encoder is not None:
+        return encoder.encode(list(things))
+    of_file = getattr(encoder, "encode_file", _colours)
+    return unit(np.stack([of_file((root or Path()) / name) for name in things]))
 
 
 def words(texts: Sequence[str]) -> Floats:

@@ -1,0 +1,33 @@
+"""Which students a project gets, by what it holds."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from edgewright.language.distillation.contract import Say, Students
+from edgewright.language.distillation.texts import TextStudents
+from edgewright.language.embedding import Encoder
+from edgewright.language.labelling.export import labels_of
+from edgewright.language.labelling.project import Project
+from edgewright.nlp.utterance.head import Encodes
+from edgewright.schema.errors import InputError
+
+
+def students_of(project: Project, encoder: Encodes | None, seed: int, say: Say) -> Students:
+    """Return the students of a project.
+
+    Args:
+        project: with its labels.
+        encoder: that gave them; None for words alone.
+        seed: of the fits.
+        say: told what is done.
+
+    Raises:
+        InputError: a kind of project that has none.
+    """
+    if project.kind != "text":
+        raise InputError("a project of texts", f"one of {project.kind}", str(project.path),
+                         "Export its labels and train on them: edgewright label export, then run")  # fmt: skip
+    labelled = labels_of(project)
+    unsure = [item.content for item in project.items() if item.id not in labelled]
+    return TextStudents(cast("Encoder | None", encoder), unsure, seed, say)
