@@ -33,6 +33,7 @@ from postgres_database import fresh_database
 from small_pipeline import rows, run_small, write_rows, write_toml
 from studio_server import started
 from support import ROOT
+from tiny_language_model import untrained, write_gguf
 from wheel_environment import DEVICE, build_wheel, environment_with, linked_environment, requirements_of
 
 pytestmark = pytest.mark.slow
@@ -232,14 +233,27 @@ PRIVACY = """
 from edgewright.core.federation.rounds import epsilon_of
 print(epsilon_of(1.0, 10, 1e-5) > 0)
 """
+LLM = """
+import sys, time
+from pathlib import Path
+from edgewright.language.language_models.client import LanguageModelClient
+from edgewright.language.language_models.server import served
+with served(Path(sys.argv[1]) / "tiny.gguf", 60) as running:
+    question = [{"role": "user", "content": "yes or no?"}]
+    client, grammar = LanguageModelClient(running.address, ""), 'root ::= "yes" | "no"'
+    print(client.chat(question, time.monotonic() + 60, max_tokens=8, grammar=grammar).text in ("yes", "no"))
+"""
 
 
 @pytest.mark.parametrize(
-    ("extra", "program"), [("engines", LITERT), ("driving", DRIVING), ("privacy", PRIVACY)], ids=lambda text: text[:8]
+    ("extra", "program"),
+    [("engines", LITERT), ("driving", DRIVING), ("privacy", PRIVACY), ("llm", LLM)],
+    ids=lambda text: text[:8],
 )
 def test_an_extra_answers_a_program(extra: str, program: str, environments: Environments, folder: Path) -> None:
     python = environments(extra)
     shutil.copy(ROOT / "examples" / "vehicle" / "environment.toml", folder)
+    write_gguf(folder / "tiny.gguf", untrained())
     if extra == "engines":
         edgewright(python, folder, "export", "runs/small", "--to", "tflite", "--out", ".")
     command = [str(python), "-c", program, "."]

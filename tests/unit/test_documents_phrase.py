@@ -11,6 +11,7 @@ import pytest
 from cli_runner import Cli
 from documents_example import manual_index
 from edgewright.language.documents.phrasing import phrase
+from edgewright.language.language_models import server
 from edgewright.language.own_models.registration import add_model
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.documents import Answer
@@ -130,11 +131,21 @@ def test_a_model_that_cannot_be_run_is_told_with_the_reason(
     ask = ("language", "ask", "How long does the warranty last?", "--index", manual_index(tmp_path), "--phrase")
     (tmp_path / "broken.gguf").write_bytes(b"no model")
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
-    assert "llama-server of llama.cpp" in cli(*ask, tmp_path / "broken.gguf", code=2)
+    monkeypatch.setattr(server, "find_spec", lambda _: None)
+    assert "Install edgewright[llm], or llama.cpp" in cli(*ask, tmp_path / "broken.gguf", code=2)
     assert "24 months" in cli.out, "the passages are shown all the same"
     monkeypatch.undo()
     _with_program(monkeypatch, tmp_path / "bin", "")
     assert "failed to load model" in cli(*ask, tmp_path / "broken.gguf", code=74)
+
+
+def test_a_refused_question_starts_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    pid = _with_program(monkeypatch, tmp_path / "bin", "The Mona Lisa.")
+    ask = ("language", "ask", "--index", manual_index(tmp_path), "--phrase", gguf(tmp_path / "tiny.gguf"))
+    assert "not in this document" in cli(*ask, "Who painted the Mona Lisa?", code=1)
+    assert not pid.exists()
+    cli(*ask, "How long does the warranty last?", code=1)
+    assert pid.exists(), "a question that is answered does start it"
 
 
 def test_an_answer_in_another_form_than_asked_for_is_no_quotation(model: Server, answer: Answer) -> None:

@@ -45,6 +45,7 @@ _LIBRARIES = {
     "search": "optuna",
     "cluster": "distributed dask",
     "language": "tokenizers pycrfsuite pypdf cleanlab",
+    "llm": "xllamacpp gguf",
 }
 # Which extra carries a library, for the message when it is absent.
 EXTRAS = {library: extra for extra, libraries in _LIBRARIES.items() for library in libraries.split()}

@@ -127,6 +127,9 @@ class Phrased(msgspec.Struct, frozen=True, kw_only=True):
         citations: numbers of the passages it names, counted from 1.
         carried: whether the passages carry every claim.
         unsupported: claims that they do not carry, each with what is missing.
+        tokens: that the model wrote; 0 where its server does not say.
+        tokens_per_second: while it wrote, without reading the passages; None where its server does not say.
+        peak_bytes: largest resident memory of a model that was run here, weights included.
     """
 
     text: str
@@ -134,3 +137,6 @@ class Phrased(msgspec.Struct, frozen=True, kw_only=True):
     citations: tuple[int, ...]
     carried: bool
     unsupported: Mapping[str, tuple[str, ...]] = {}
+    tokens: int = 0
+    tokens_per_second: float | None = None
+    peak_bytes: int | None = None

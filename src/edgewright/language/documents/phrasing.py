@@ -1,25 +1,17 @@
-"""An answer in whole sentences by a language model on a local server, from the passages alone and held against them.
-
-Any server that speaks OpenAI's chat protocol will do (llama.cpp, Ollama, vLLM); llama.cpp's own `/completion` is used
-where that is missing. What leaves this machine leaves it by TLS.
-"""
+"""An answer in whole sentences by a language model on a local server, from the passages alone and held against them."""
 
 from __future__ import annotations
 
-import http.client
 import re
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from edgewright.device.sinks import require_loopback_or_tls
+from edgewright.language.language_models.client import LanguageModelClient, ModelReply
 from edgewright.nlp.documents.words import VERBS, fold, others, sentence_spans, stems
 from edgewright.schema.documents import Answer, FoundPassage, Phrased
-from edgewright.schema.errors import InputError, OutputError
 
 _CITATION = re.compile(r"\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -110,7 +102,6 @@ def _numbers(text: str) -> set[str]:
 
 
 SECONDS = 60.0
-LARGEST_REPLY = 1 << 20
 _TOKENS = 300
 _PASSAGE = 2000
 NOTHING = "NOT IN THE PASSAGES"
@@ -125,25 +116,6 @@ _QUOTING = (
     " 'text' says it as a short answer in the passages' own words. If the passages do not answer, give no sentences."
 )
 _MAX_QUOTES = 60
-_ABSENT = (404, 405, 501)
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-
-
-class _Chat(msgspec.Struct):
-    choices: list[_Choice]
-    model: str = ""
-
-
-class _Completion(msgspec.Struct):
-    content: str
-    model: str = ""
 
 
 class _Sentence(msgspec.Struct):
@@ -170,16 +142,17 @@ def phrase(answer: Answer, url: str, model: str = "", seconds: float = SECONDS, 
         InputError: an address that is none, or one beyond this machine without TLS.
         OutputError: the server is not there, stalls, or says something else.
     """
-    address = _address(url)
+    client = LanguageModelClient(url, "--phrase")
     deadline = time.monotonic() + seconds
     quotes = _quotes(answer.passages) if quoting else {}
     messages = _prompt(answer.question, answer.passages, _QUOTING if quoting else _ORDER)
-    text, name = _reply(address, messages, model, deadline, quotes)
-    text = " ".join((_cited(text, quotes) if quoting else text).split())
+    options = {"response_format": _response_format(quotes)} if quotes else {}
+    reply = client.chat(messages, deadline, model=model, max_tokens=_TOKENS, **options)
+    text = " ".join((_cited(reply.text, quotes) if quoting else reply.text).split())
     if not text or NOTHING in text.upper():
-        return Phrased(text=text, model=name, citations=(), carried=False,
-                       unsupported={"": ("the model found no answer in the passages",)})  # fmt: skip
-    unsupported: dict[str, tuple[str, ...]] = {}
+        unsupported: dict[str, tuple[str, ...]] = {"": ("the model found no answer in the passages",)}
+        return _phrased(reply, text, (), unsupported)
+    unsupported = {}
     cited: list[int] = []
     for claim in claims_of(text):
         cited += claim.citations
@@ -187,7 +160,16 @@ def phrase(answer: Answer, url: str, model: str = "", seconds: float = SECONDS, 
         if lacking:
             unsupported[claim.text] = lacking
     known = tuple(sorted({number for number in cited if 1 <= number <= len(answer.passages)}))
-    return Phrased(text=text, model=name, citations=known, carried=not unsupported, unsupported=unsupported)
+    return _phrased(reply, text, known, unsupported)
+
+
+def _phrased(
+    reply: ModelReply, text: str, citations: tuple[int, ...], unsupported: Mapping[str, tuple[str, ...]]
+) -> Phrased:
+    return Phrased(
+        text=text, model=reply.model, citations=citations, carried=not unsupported, unsupported=unsupported,
+        tokens=reply.tokens, tokens_per_second=reply.tokens_per_second,
+    )  # fmt: skip
 
 
 def _quotes(passages: Sequence[FoundPassage]) -> dict[str, int]:
@@ -200,13 +182,14 @@ def _quotes(passages: Sequence[FoundPassage]) -> dict[str, int]:
     return dict(list(quotes.items())[:_MAX_QUOTES])
 
 
-def _schema(quotes: Mapping[str, int]) -> dict[str, Any]:
-    """Return the form of the answer, which the server makes a grammar of."""
+def _response_format(quotes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the form of the answer for the protocol; the server makes a grammar of it."""
     sentence = {"type": "object", "properties": {"quote": {"enum": list(quotes)}, "text": {"type": "string"}},
                 "required": ["quote", "text"], "additionalProperties": False}  # fmt: skip
     sentences = {"type": "array", "items": sentence, "maxItems": 4}
-    return {"type": "object", "properties": {"sentences": sentences}, "required": ["sentences"],
-            "additionalProperties": False}  # fmt: skip
+    schema = {"type": "object", "properties": {"sentences": sentences}, "required": ["sentences"],
+              "additionalProperties": False}  # fmt: skip
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
 def _cited(text: str, quotes: Mapping[str, int]) -> str:
@@ -230,81 +213,3 @@ def _around(passage: FoundPassage) -> str:
     """Return the passage, or as much around its answering sentence as a small model bears."""
     begin = max(0, min(passage.begin - _PASSAGE // 2, len(passage.text) - _PASSAGE))
     return passage.text[begin : begin + _PASSAGE]
-
-
-def _address(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        known = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
-    except ValueError:
-        known = False
-    if not known:
-        raise InputError("the address of a server such as http://127.0.0.1:8080", repr(url[:100]), "--phrase")
-    require_loopback_or_tls(parts.hostname or "", parts.scheme == "https", "--phrase")
-    return parts
-
-
-def _reply(
-    address: SplitResult, messages: list[dict[str, str]], model: str, deadline: float, quotes: Mapping[str, int]
-) -> tuple[str, str]:
-    base = address.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
-    body: dict[str, Any] = {"messages": messages, "temperature": 0, "max_tokens": _TOKENS, "stream": False}
-    if quotes:
-        schema = {"name": "answer", "strict": True, "schema": _schema(quotes)}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    status, reply = _post(
-        address, f"{base}/v1/chat/completions", {**body, **({"model": model} if model else {})}, deadline
-    )
-    try:
-        if status in _ABSENT:
-            prompt = "\n\n".join(message["content"] for message in messages) + "\nAnswer:"
-            order = {"prompt": prompt, "temperature": 0, "n_predict": _TOKENS, "stream": False}
-            status, reply = _post(address, f"{base}/completion", order, deadline)
-            if status == 200:
-                completion = msgspec.json.decode(reply, type=_Completion)
-                return completion.content, completion.model or model or "the server's model"
-        if status == 200:
-            chat = msgspec.json.decode(reply, type=_Chat)
-            if chat.choices:
-                return chat.choices[0].message.content or "", chat.model or model or "the server's model"
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _failed(address, f"something else ({error})") from None
-    raise _failed(address, f"status {status}" if status != 200 else "no choices")
-
-
-def _post(address: SplitResult, path: str, order: dict[str, Any], deadline: float) -> tuple[int, bytes]:
-    """Return status and body, before the deadline: the whole reply and not each piece of it."""
-    host = address.hostname or ""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise _failed(address, "no answer in time")
-    connection: http.client.HTTPConnection
-    if address.scheme == "https":
-        connection = http.client.HTTPSConnection(host, address.port, timeout=left, context=ssl.create_default_context())
-    else:
-        connection = http.client.HTTPConnection(host, address.port, timeout=left)
-    try:
-        connection.request("POST", path, msgspec.json.encode(order), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = b""
-        while piece := answer.read1(1 << 16):
-            content += piece
-            if len(content) > LARGEST_REPLY:
-                raise _failed(address, f"more than {LARGEST_REPLY >> 20} MB")
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            if connection.sock is not None:
-                connection.sock.settimeout(left)
-        return answer.status, content
-    except TimeoutError:
-        raise _failed(address, "no answer in time") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise _failed(address, getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
-    finally:
-        connection.close()
-
-
-def _failed(address: SplitResult, got: str) -> OutputError:
-    return OutputError("an answer of a language model", got, f"{address.scheme}://{address.netloc}",
-                       "Start the server, or omit --phrase and read the passages above")  # fmt: skip

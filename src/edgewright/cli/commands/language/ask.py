@@ -11,6 +11,7 @@ import msgspec
 
 from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.interrupt import loading
+from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import DONE, CheckFailedError, EdgewrightError, InputError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def command(
     ),
     model: str = option(metavar="NAME", help="Name of the model on that server, if it needs one."),
     wait: float = option(
-        type=click.FloatRange(1.0, 3600.0), default=60.0, metavar="SECONDS", help="Time-out for that server."
+        type=click.FloatRange(1.0, 3600.0), default=60.0, metavar="SECONDS", help="Time-out of the language model."
     ),
 ) -> Stream:
     """Answer a question from documents: section, page, and the sentence with the answer highlighted.
@@ -106,14 +107,15 @@ def _nearest(index: DocumentIndex, question: str, directory: Path | None, top: i
 
 def _phrased(answer: Answer, record: dict[str, Any], url: str, model: str, wait: float) -> Result:
     """Return the record of an answer with the words of a language model; without them where it fails."""
-    from edgewright.language.documents.local_server import served
     from edgewright.language.documents.phrasing import phrase
+    from edgewright.language.language_models.server import served
 
     try:
         file = own_model("phrasing", Path(url))
         if file is not None and file.is_file():
-            with served(file, wait) as address:
-                phrased = phrase(answer, address, model or file.stem, wait, quoting=True)
+            with served(file, wait) as running:
+                phrased = phrase(answer, running.address, model or file.stem, wait, quoting=True)
+                phrased = msgspec.structs.replace(phrased, peak_bytes=running.peak_bytes())
         else:
             phrased = phrase(answer, url, model, wait)
     except EdgewrightError as error:
@@ -161,11 +163,14 @@ def _phrased_lines(phrased: Phrased) -> Iterator[str]:
     if phrased.carried:
         yield f"\n{name} says: {_plain(phrased.text)}"
         yield f"rests on {', '.join(f'[{n}]' for n in phrased.citations)}; it has their words and numbers"
-        return
-    yield f"\nthe answer of {name} is hidden:"
-    for claim, lacking in phrased.unsupported.items():
-        message = f' of "{_plain(claim)[:80]}"' if claim else ""
-        yield f"  not supported{message}: {'; '.join(_plain(passage) for passage in lacking)}"
+    else:
+        yield f"\nthe answer of {name} is hidden:"
+        for claim, lacking in phrased.unsupported.items():
+            message = f' of "{_plain(claim)[:80]}"' if claim else ""
+            yield f"  not supported{message}: {'; '.join(_plain(passage) for passage in lacking)}"
+    if phrased.tokens_per_second is not None:
+        ram = "" if phrased.peak_bytes is None else f"; {bytes_text(phrased.peak_bytes)} of RAM"
+        yield f"{phrased.tokens} tokens, {phrased.tokens_per_second:.1f} a second{ram}"
 
 
 def _unknown(answer: Answer) -> str:
