@@ -18,12 +18,18 @@ SIZES: dict[str, Any] = {"filters": 4, "blocks": 1, "first": 3, "kernel": 3, "ta
 
 
 def random_upscaler(
-    channels: int = 3, *, picture: bool = False, factor: int = 2, seed: int = 0, gain: float = 0.1
+    channels: int = 3,
+    *,
+    picture: bool = False,
+    factor: int = 2,
+    seed: int = 0,
+    gain: float = 0.1,
+    together: bool = False,
 ) -> UpscalerFile:
     """Return an upscaler whose weights are drawn, those of its interpolation with the deviation `gain`."""
     config, rng = UpscalerConfig(**SIZES), np.random.default_rng(seed)
     factors = (factor, factor) if picture else (1, factor)
-    layers = Upscaling(config, factors)
+    layers = Upscaling(config, factors, channels=channels if together else 1)
     planes, rows = (1, config.taps) if picture else (channels, 1)
     taps = rng.normal(0, gain, (factors[0] * factors[1], rows, config.taps)).astype(np.float32)
     scales = np.linspace([0.5, 0.3], [1.5, 0.6], planes, dtype=np.float32).T

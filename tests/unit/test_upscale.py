@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from upscaler_example import SIZES, random_upscaler
 
 KINDS = [
     pytest.param({"channels": 3}, id="three signals"),
+    pytest.param({"channels": 3, "together": True}, id="three signals at once"),
     pytest.param({"channels": 1, "factor": 4}, id="four times a signal"),
     pytest.param({"channels": 3, "picture": True}, id="colours"),
     pytest.param({"channels": 1, "picture": True, "factor": 4}, id="four times a grey picture"),
@@ -73,10 +75,10 @@ def test_compiled_c_gives_the_picture_of_python(kind: dict[str, Any], tmp_path: 
     np.testing.assert_allclose(given, upscaler.start().windows(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("factors", [(1, 4), (2, 2)])
-def test_graph_is_the_function_that_was_trained(factors: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("factors", "together"), [((1, 4), 1), ((2, 2), 1), ((1, 2), 2)])
+def test_graph_is_the_function_that_was_trained(factors: tuple[int, int], together: int) -> None:
     config, rng = UpscalerConfig(**SIZES), np.random.default_rng(0)
-    layers = Upscaling(config, factors)
+    layers = Upscaling(config, factors, channels=together)
     parameters = layers.initialise(rng)
     for own in parameters:
         own["bias"] += rng.normal(0, 0.2, own["bias"].shape).astype(np.float32)
@@ -87,7 +89,10 @@ def test_graph_is_the_function_that_was_trained(factors: tuple[int, int]) -> Non
     graph = graph_of(config, factors, learnt, channels, "g")
     x = rng.standard_normal((3, *graph.inputs[0].shape)).astype(np.float32)
     scaled = compile_graph(graph, (graph.boundary,))(x)[graph.boundary]
-    if factors[0] == 1:
+    if together > 1:
+        places = np.asarray(layers(parameters, scaled[:, :, 0])).reshape(3, factors[1], channels, -1)
+        expected = 2.0 * side_by_side(places, factors)
+    elif factors[0] == 1:
         answers = [np.asarray(layers(parameters, scaled[:, :, plane])) for plane in range(2)]
         expected = np.stack([2.0 * side_by_side(part[:, :, None], factors)[:, 0] for part in answers], axis=1)
     else:
@@ -273,3 +278,26 @@ def test_other_channels_of_the_same_number_are_refused() -> None:
     turned = msgspec.structs.replace(data, columns=data.columns[::-1])
     with pytest.raises(InputError, match=r"--columns c0,c1,c2"):
         check_fits(spec, turned)
+
+
+def _echoes(people: int = 4, samples: int = 1600) -> DataSet:
+    """Two channels of noise, the second of which is the first one sample later: together they show what means hide."""
+    rng, recordings = np.random.default_rng(0), []
+    for person in range(people):
+        noise = rng.standard_normal(samples + 1).astype(np.float32)
+        values = np.stack([noise[1:], noise[:-1]], axis=1)
+        recordings.append(Recording(name=f"r{person}", values=values, groups=np.full(samples, f"p{person}")))
+    columns = tuple(Column(name=name) for name in ("x", "y"))
+    return DataSet(name="echoes", columns=columns, recordings=tuple(recordings), rate=50.0)
+
+
+def test_channels_are_seen_at_once_where_that_is_better_on_validation_people() -> None:
+    config = UpscalerConfig(**{**SIZES, "filters": 8, "window": 32})
+    epochs: list[int] = []
+    request = UpscalerRequest(config=config, windows=256, epochs=6)
+    for data in (_echoes(), _motions(4, 400)):
+        note = train_upscaler(data, request, lambda row: epochs.append(row.epoch)).notes[-1]
+        alone, together = (float(number) for number in re.findall(r"(\d+\.\d{3}) with", note))
+        assert ("sees all channels at once" in note) == (together < alone)
+        assert data.name != "echoes" or together < alone
+    assert len(epochs) == 24

@@ -4,7 +4,8 @@ Both give `factor` numbers for each sample, or `factor` x `factor` for each pixe
 Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural
 network", CVPR 2016). No layer adds zeros: an answer depends on samples alone, and pieces of a long signal or a large
 picture give what the whole gives. The network sees one channel at a time, each of a signal or the luminance of a
-picture, less its mean over some samples around: neither level nor mounting matter to it.
+picture, or all channels of a signal at once, less their means over some samples around: neither level nor mounting
+matter to it.
 
 A signal is handled as a picture of one colour whose rows are its channels, with kernels of one row.
 """
@@ -82,18 +83,21 @@ class Upscaling(LayerStack):
         config: sizes.
         factors: of rows and columns.
         grids: see `LayerStack`.
+        channels: of a signal that the network sees at once.
     """
 
-    def __init__(self, config: UpscalerConfig, factors: Factors, grids: tuple[Grid, ...] = ()) -> None:
-        self.config, self.factors, signal = config, factors, factors[0] == 1
+    def __init__(
+        self, config: UpscalerConfig, factors: Factors, grids: tuple[Grid, ...] = (), channels: int = 1
+    ) -> None:
+        self.config, self.factors, self.channels, signal = config, factors, channels, factors[0] == 1
         kind: dict[str, Any] = {"kind": "conv1d"} if signal else {"kind": "conv2d", "normalise": False}
         layers = [(config.filters, config.first, "relu"), *[(config.filters, config.kernel, "relu")] * config.blocks,
-                  (factors[0] * factors[1], config.kernel, "linear")]  # fmt: skip
+                  (factors[0] * factors[1] * channels, config.kernel, "linear")]  # fmt: skip
         tables = [{**kind, "filters": filters, "kernel": kernel, "padding": "valid", "activation": activation}
                   for filters, kernel, activation in layers]  # fmt: skip
-        super().__init__(tables, (config, factors), grids)
+        super().__init__(tables, (config, factors, channels), grids)
         side = config.window + 2 * config.margin
-        self.shape = (1, side) if signal else (1, side, side)
+        self.shape = (channels, side) if signal else (1, side, side)
 
     def initialise(self, rng: np.random.Generator) -> list[Parameters]:
         """Return parameters of every layer; what is told at first is little."""
@@ -102,8 +106,8 @@ class Upscaling(LayerStack):
         return parameters
 
     def macs(self) -> float:
-        """Multiply-accumulates for a sample or pixel that comes in."""
-        return self.work(self.shape) / float(self.config.window ** (len(self.shape) - 1))
+        """Multiply-accumulates for a sample of a channel or a pixel that comes in."""
+        return self.work(self.shape) / float(self.channels * self.config.window ** (len(self.shape) - 1))
 
 
 def side_by_side(values: Floats, factors: Factors) -> Floats:
@@ -158,7 +162,7 @@ def graph_of(config: UpscalerConfig, factors: Factors, learnt: Learnt, channels:
     Args:
         config: sizes.
         factors: of rows and columns.
-        learnt: what the network and the interpolation have learnt.
+        learnt: what the network and the interpolation have learnt; the weights say how many channels the network sees.
         channels: of the signal or picture.
         name: name of the graph.
     """
@@ -166,6 +170,7 @@ def graph_of(config: UpscalerConfig, factors: Factors, learnt: Learnt, channels:
     side, inside = config.window + 2 * halo, around(config, factors, channels)
     builder = Builder(name, (channels, side) if signal else (channels, side, side))
     colours = 1 if signal else channels
+    together = signal and learnt.parameters[0]["weights"].shape[1] > 1
     given = builder.op("Reshape", builder.input, builder.integers(0, 1, channels, side)) if signal else builder.input
 
     def middle(value: str, margin: int) -> str:
@@ -187,6 +192,8 @@ def graph_of(config: UpscalerConfig, factors: Factors, learnt: Learnt, channels:
                        kernel_shape=details.shape[2:])  # fmt: skip
     value = builder.op("Mul", value, by_plane(1.0 / np.asarray(learnt.deviation, np.float32)))
     value = builder.op("Clip", value, builder.number(-REACH), builder.number(REACH))
+    if together:
+        value = builder.op("Reshape", value, builder.integers(0, channels, 1, config.window + 2 * config.margin))
     builder.stage("scaled", value)
     builder.boundary(value)
     for index, own in enumerate(learnt.parameters):
@@ -194,7 +201,10 @@ def graph_of(config: UpscalerConfig, factors: Factors, learnt: Learnt, channels:
         value = builder.op("Conv", value, builder.constant(weights), builder.constant(own["bias"]),
                            kernel_shape=weights.shape[2:])  # fmt: skip
         value = builder.op("Relu", value) if index + 1 < len(learnt.parameters) else value
-    missed = builder.op("Mul", value, by_plane(learnt.missed))
+    scales = by_plane(learnt.missed)
+    if together:
+        scales = builder.constant(np.tile(np.asarray(learnt.missed, np.float32), each).reshape(-1, 1, 1))
+    missed = builder.op("Mul", value, scales)
     builder.stage("missed", missed)
     missed = builder.op("Reshape", missed, builder.integers(0, 1, each, *inside))
     taps = np.tile(learnt.taps[:, None], (colours, 1, 1, 1))

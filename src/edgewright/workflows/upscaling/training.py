@@ -85,12 +85,42 @@ class _Windows:
     Attributes:
         low: with their halo, shape (n, rows, columns).
         high: what they were lowered from, shape (n, factors, rows, columns).
-        plane: number of the plane that each was cut from.
+        plane: number of the plane that each was cut from; None where the rows are the channels of a signal.
     """
 
     low: Floats
     high: Floats
-    plane: np.ndarray
+    plane: np.ndarray | None
+
+    def part(self, values: Floats, plane: int) -> Floats:
+        """Return what of values (n, ..., rows, columns) is of a plane, all where no window was cut from it."""
+        if self.plane is None:
+            return values[..., plane : plane + 1, :]
+        own = self.plane == plane
+        return values[own] if own.any() else values
+
+    def scales(self, by_plane: Floats) -> Floats:
+        """Return numbers of the planes as they multiply values of shape (n, factors, rows, columns)."""
+        return by_plane[None, None, :, None] if self.plane is None else by_plane[self.plane][:, None, None, None]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A network that was trained on one way to see a signal or picture.
+
+    Attributes:
+        layers: as a function of parameters and samples.
+        learnt: with the parameters.
+        samples: of the training.
+        validation: of other people.
+        result: record of the training.
+    """
+
+    layers: Upscaling
+    learnt: Learnt
+    samples: Sampled
+    validation: Sampled
+    result: Result
 
 
 def train_upscaler(data: DataSet, request: UpscalerRequest, on_epoch: OnEpoch | None = None) -> TrainedUpscaler:
@@ -107,30 +137,27 @@ def train_upscaler(data: DataSet, request: UpscalerRequest, on_epoch: OnEpoch | 
     config = request.config
     items, held_by, notes, factors = originals(data, request.factor)
     values = request.windows * config.window ** (2 if factors[0] > 1 else 1) * factors[0] * factors[1]
+    values *= len(data.columns) if factors[0] == 1 else 1
     if values > _MOST_VALUES:
         raise InputError(f"windows of at most {_MOST_VALUES:,} values in all", f"{values:,}", "--set window",
                          "Use a smaller window, or fewer with --windows")  # fmt: skip
     sides = sides_of(items, held_by, request.hold_out, request.seed)
-    trained = _cut(sides.train, config, factors, request.windows, np.random.default_rng([request.seed, 2]))
-    watched = _cut(sides.validation, config, factors, max(8, round(_VALIDATION * request.windows)),
-                   np.random.default_rng([request.seed, 3]))  # fmt: skip
-    layers = Upscaling(config, factors)
-    planes = len(data.columns) if factors[0] == 1 else 1
-    learnt = _interpolation(trained, planes, config, factors)
-    start = layers.initialise(np.random.default_rng([request.seed, 4]))
-    x, y = _sampled(trained, learnt, config, factors), _sampled(watched, learnt, config, factors)
-    settings = Settings(loss=_LOSS, epochs=request.epochs, batch=min(_BATCH, request.windows), learning_rate=_RATE,
-                        schedule="one_cycle", seed=request.seed)  # fmt: skip
-    result = train(layers, start, x, settings, validation=y, on_epoch=on_epoch)
+    fit = _fit(sides, request, factors, len(data.columns), 1, on_epoch)
+    if factors[0] == 1 and len(data.columns) > 1:
+        fit, note = _better(fit, _fit(sides, request, factors, len(data.columns), len(data.columns), on_epoch), sides,
+                            request, factors)  # fmt: skip
+        notes = [*notes, note]
     raw = _whole_windows(sides.train, config, factors, np.random.default_rng([request.seed, 5]))
-    graph = graph_of(config, factors, _with(learnt, result), len(data.columns), request.name)
+    graph = graph_of(config, factors, fit.learnt, len(data.columns), request.name)
     ranges, grids = ranges_and_grids(graph, raw)
     settings = Settings(
         loss=_LOSS, epochs=max(2, request.epochs // _ADAPT_SHARE), batch=min(_BATCH, request.windows),
         learning_rate=_ADAPT_RATE, schedule="one_cycle", seed=request.seed,
     )  # fmt: skip
-    adapted = train(Upscaling(config, factors, grids), result.parameters, x, settings, validation=y)
-    graph = graph_of(config, factors, _with(learnt, adapted), len(data.columns), request.name)
+    result, layers = fit.result, Upscaling(config, factors, grids, fit.layers.channels)
+    adapted = train(layers, result.parameters, fit.samples, settings, validation=fit.validation)
+    learnt = _with(fit.learnt, adapted)
+    graph = graph_of(config, factors, learnt, len(data.columns), request.name)
     integers = quantise(graph, raw, known=ranges, per_channel="always")
     kept = adapted.history[adapted.best_epoch - 1]
     spec = UpscalerSpec(
@@ -151,6 +178,52 @@ def train_upscaler(data: DataSet, request: UpscalerRequest, on_epoch: OnEpoch | 
     return TrainedUpscaler(file, result, tuple(notes))
 
 
+def _fit(
+    sides: Sides, request: UpscalerRequest, factors: Factors, planes: int, channels: int, on_epoch: OnEpoch | None
+) -> _Fit:
+    """Train the float network; `channels` of a signal of `planes` are seen at once."""
+    config, together = request.config, channels > 1
+    watched = max(8, round(_VALIDATION * request.windows))
+    trained, validation = (
+        _cut(side, config, factors, count, np.random.default_rng([request.seed, seed]), together=together)
+        for side, count, seed in ((sides.train, request.windows, 2), (sides.validation, watched, 3))
+    )
+    layers = Upscaling(config, factors, channels=channels)
+    learnt = _interpolation(trained, planes if factors[0] == 1 else 1, config, factors)
+    start = layers.initialise(np.random.default_rng([request.seed, 4]))
+    x, y = (_sampled(windows, learnt, config, factors) for windows in (trained, validation))
+    settings = Settings(loss=_LOSS, epochs=request.epochs, batch=min(_BATCH, request.windows), learning_rate=_RATE,
+                        schedule="one_cycle", seed=request.seed)  # fmt: skip
+    result = train(layers, start, x, settings, validation=y, on_epoch=on_epoch)
+    return _Fit(layers, _with(learnt, result), x, y, result)
+
+
+def _better(alone: _Fit, together: _Fit, sides: Sides, request: UpscalerRequest, factors: Factors) -> tuple[_Fit, str]:
+    """Return the network with the smaller error on the same windows of validation people, and both errors in words."""
+    config = request.config
+    count, rng = max(8, round(_VALIDATION * request.windows)), np.random.default_rng([request.seed, 3])
+    windows = _cut(sides.validation, config, factors, count, rng, together=True)
+    errors = [_error(fit, windows, together.learnt.missed, config, factors) for fit in (alone, together)]
+    chosen, words = (together, "all channels at once") if errors[1] < errors[0] else (alone, "one channel at a time")
+    return chosen, (f"the network sees {words}: on validation data the squared error is {errors[0]:.3f} with one at a "
+                    f"time and {errors[1]:.3f} with all at once")  # fmt: skip
+
+
+def _error(fit: _Fit, windows: _Windows, unit: Floats, config: UpscalerConfig, factors: Factors) -> float:
+    """Return the mean squared error over windows of all channels, in a unit for each channel."""
+    samples = _sampled(windows, fit.learnt, config, factors)
+    n, rows = len(samples.rows), len(unit)
+    x, wanted = samples.rows.take(np.arange(n)), samples.targets.reshape(n, factors[1], rows, -1)
+    x = x if fit.layers.channels > 1 else x.reshape(n * rows, 1, -1)
+    given = np.asarray(fit.layers(list(fit.learnt.parameters), x))
+    given = (
+        given.reshape(wanted.shape)
+        if fit.layers.channels > 1
+        else (given.reshape(n, rows, factors[1], -1).transpose(0, 2, 1, 3))
+    )
+    return float(np.mean(np.square((given - wanted) * (fit.learnt.missed / unit)[:, None], dtype=np.float64)))
+
+
 def _with(learnt: Learnt, result: Result) -> Learnt:
     return Learnt(result.parameters, learnt.taps, learnt.deviation, learnt.missed)
 
@@ -164,20 +237,26 @@ def _padded(low: Floats, config: UpscalerConfig, factors: Factors) -> Floats:
 
 
 def _cut(
-    side: Sequence[Clean], config: UpscalerConfig, factors: Factors, count: int, rng: np.random.Generator
+    side: Sequence[Clean],
+    config: UpscalerConfig,
+    factors: Factors,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    together: bool,
 ) -> _Windows:
-    """Windows of planes, as many of a signal or picture as its length says, half of them turned round.
+    """Windows of planes, or of all channels, as many of a signal or picture as its length says, half turned round.
 
     What is lowered from a turned signal or picture is its own reduction turned, so both are turned alike.
     """
     sizes = np.array([clean.values[0].size for clean in side], np.float64)
     chosen, many = np.unique(rng.choice(len(side), count, p=sizes / sizes.sum()), return_counts=True)
     lows, highs, planes = [], [], []
-    rows = config.window if factors[0] > 1 else 1
+    planes_of = (lambda values: values[None]) if together else shown
     for index, times in zip(chosen.tolist(), many.tolist(), strict=True):
         values = side[index].values
-        low = _padded(shown(lowered(values, factors)), config, factors)
-        high = shown(values)
+        low, high = _padded(planes_of(lowered(values, factors)), config, factors), planes_of(values)
+        rows = config.window if factors[0] > 1 else high.shape[1]
         needed = zip(factors, (rows, config.window), high.shape[1:], strict=True)
         around = [(0, max(0, f * n - size)) for f, n, size in needed]
         high = np.pad(high, [(0, 0), *around], mode="edge")
@@ -198,7 +277,7 @@ def _cut(
             lows.append(x)
             highs.append(y)
             planes.append(plane)
-    return _Windows(np.stack(lows), by_part(np.stack(highs), factors), np.array(planes))
+    return _Windows(np.stack(lows), by_part(np.stack(highs), factors), None if together else np.array(planes))
 
 
 def _middle(low: Floats, margin: int, config: UpscalerConfig, factors: Factors) -> Floats:
@@ -236,11 +315,9 @@ def _interpolation(windows: _Windows, planes: int, config: UpscalerConfig, facto
     learnt = Learnt((), linear, *np.ones((2, 0), np.float32))
     error = windows.high - _linear(windows.low, learnt, config, factors)
     details = _details(windows.low, config, factors)
-    # A plane that no window was cut from has the deviation of all.
-    by_plane = [windows.plane == plane for plane in range(planes)]
     deviation, missed = (
-        np.array([_deviation(part[own] if own.any() else part) for own in by_plane], np.float32)
-        for part in (details, error)
+        np.array([_deviation(windows.part(values, plane)) for plane in range(planes)], np.float32)
+        for values in (details, error)
     )
     return Learnt((), linear, deviation, missed)
 
@@ -261,10 +338,10 @@ def _details(low: Floats, config: UpscalerConfig, factors: Factors) -> Floats:
 
 def _sampled(windows: _Windows, learnt: Learnt, config: UpscalerConfig, factors: Factors) -> Sampled:
     """Return details in deviations, and what the interpolation misses in its own deviation."""
-    unit, missed = learnt.deviation[windows.plane], learnt.missed[windows.plane]
-    x = np.clip(_details(windows.low, config, factors) / unit[:, None, None], -REACH, REACH)
-    y = (windows.high - _linear(windows.low, learnt, config, factors)) / missed[:, None, None, None]
-    x, y = (x, y[:, :, 0]) if factors[0] == 1 else (x[:, None], y)
+    x = np.clip(_details(windows.low, config, factors) / windows.scales(learnt.deviation)[:, 0], -REACH, REACH)
+    y = (windows.high - _linear(windows.low, learnt, config, factors)) / windows.scales(learnt.missed)
+    # What lies side by side in a place of a signal, of one channel after the other, are channels of the network.
+    x, y = (x, y.reshape(len(y), -1, y.shape[-1])) if factors[0] == 1 else (x[:, None], y)
     return Sampled(ArrayRows(np.ascontiguousarray(x)), np.asarray(y, np.float32), np.ones(len(x), np.float32))
 
 
