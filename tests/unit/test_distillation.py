@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cli_runner import Cli
-from edgewright.language.distillation import texts
+from edgewright.core.input.riff import wav_bytes
+from edgewright.core.package import read_package
+from edgewright.data.audited_labels import record_path, records_of
+from edgewright.language.distillation import media, texts
+from edgewright.language.documents.media_encoder import Kind
 from edgewright.language.labelling.audit import unanswered
 from edgewright.language.labelling.project import Project
+from edgewright.schema.errors import CheckFailedError
 from label_example import answer, write_texts
+from media_encoders import COLOURS, word_pair
 from own_model_files import sentence_encoder
 
 
@@ -60,3 +69,67 @@ def test_the_same_command_trains_and_proves_behind_the_audit(tmp_path: Path, cli
     before = state.stat().st_mtime_ns
     assert json.loads(cli(*requested, "--json")) == record, "a second call goes on and has nothing left to do"
     assert state.stat().st_mtime_ns == before
+
+
+def coloured(folder: Path, each: int, seed: int) -> Path:
+    """Write noisy pictures of two colours, without a word of which is which."""
+    random = np.random.default_rng(seed)
+    folder.mkdir()
+    for number in range(2 * each):
+        colour = np.array(COLOURS["red" if number % 2 else "blue"]) * 0.5 + random.uniform(0, 60, (24, 24, 3))
+        Image.fromarray(colour.astype(np.uint8)).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def tones(folder: Path, each: int, seed: int) -> Path:
+    """Write sounds of a second: high tones early in it, and low ones late."""
+    random = np.random.default_rng(seed)
+    folder.mkdir()
+    for number in range(2 * each):
+        sound = 0.01 * random.standard_normal(8000)
+        begin = int(random.integers(200, 2000)) + (3800 if number % 2 else 0)
+        tone = (400 if number % 2 else 2500) * random.uniform(0.9, 1.1)
+        sound[begin : begin + 1500] += 0.5 * np.sin(2 * np.pi * tone * np.arange(1500) / 8000)
+        (folder / f"{number:03d}.wav").write_bytes(wav_bytes(sound[:, None].astype(np.float32), 8000))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "write", "classes"), [("picture", coloured, ("blue", "red")), ("sound", tones, ("early", "late"))]
+)
+def test_pictures_and_sounds_train_by_the_same_command(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, kind: Kind, write: Callable[..., Path],
+    classes: tuple[str, str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(media.MediaStudents, "sizes", ("narrow",))
+
+    def truth(name: str) -> str:
+        return classes[int(Path(name).stem) % 2]
+
+    pair, project = word_pair(tmp_path / "pair", kind), tmp_path / "p.labelling"
+    requested = ["label", "suggest", str(write(tmp_path / "files", 30, 0)), "--out", str(project), "--encoder",
+                 str(pair), "--class", classes[0], "--class", classes[1], "--then", "train", "--label-errors", "0.2",
+                 "--least", "0"]  # fmt: skip
+    cli(*requested, code=1)
+    with Project(project) as opened:
+        for number in unanswered(opened):
+            item = opened.item(number)
+            assert item is not None
+            opened.say(number, truth(item.content), "ann", "blind")
+    record = json.loads(cli(*requested, "--json"))
+    assert record["students"][0]["accuracy"]["value"] >= 0.8
+    assert record["brought"]["accuracy"]["value"] >= 0.9 and record["students"][0]["bytes"] > 100
+    assert record["ships"] == "narrow" and list(Path(record["code"]).glob("*.c"))
+    held_out = write(tmp_path / "others", 10, 1)
+    lines = ["file,label", *(f"{file.name},{truth(file.name)}" for file in sorted(held_out.iterdir()))]
+    (held_out / "truth.csv").write_text("\n".join(lines) + "\n")
+    anew = json.loads(cli(*requested, "--judge", str(held_out / "truth.csv"), "--json"))
+    assert anew["judges"] == 20 and anew["students"][0]["accuracy"]["value"] >= 0.8
+    assert anew["model"].endswith("sizes/narrow")
+    labels = Path(anew["folder"]) / "labels.csv"
+    assert read_package(next(Path(anew["model"]).glob("*.edge"))).manifest.provenance["labels"]
+    record_path(labels).unlink()
+    table = {"kind": "pictures" if kind == "picture" else "wav", "path": str(tmp_path / "files"), "labels": str(labels)}
+    with pytest.raises(CheckFailedError, match="without their audit"):
+        records_of(table, table["path"])

@@ -86,6 +86,22 @@ def records(path: str | Path | None, limit: float) -> tuple[LabelRecord, ...]:
     return tuple(checked_records)
 
 
+def records_of(table: Mapping[str, object], path: object) -> tuple[LabelRecord, ...]:
+    """Return the records of the data of a table and of its file of labels.
+
+    Args:
+        table: `[data]`.
+        path: of the data, which may override the table's own.
+
+    Raises:
+        CheckFailedError: as `records`.
+        InputError: as `records` and `limit_of`.
+    """
+    limit = limit_of(table)
+    locations = [location for location in (path, table.get("labels")) if isinstance(location, str)]
+    return tuple(record for location in locations for record in records(location, limit))
+
+
 def sentence_of(record: LabelRecord) -> str:
     """One sentence for the record of a run and for the package."""
     if not record.machine:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.prediction.objects import MAPPED
-from edgewright.data.audited_labels import limit_of, records, sentence_of
+from edgewright.data.audited_labels import records_of, sentence_of
 from edgewright.data.boxes import TARGET as OBJECTS
 from edgewright.data.boxes import read_centres
 from edgewright.data.goods import is_odd, split_goods
@@ -160,7 +160,7 @@ def prepare(plan: DataPlan, data: str | None, dataset: DataSet | None = None, sp
         CheckFailedError: labels by a machine whose audit is missing, of other labels, or above `[data] label_errors`.
     """
     location = data or plan.table.get("path")
-    labels = records(location, limit_of(plan.table)) if dataset is None and isinstance(location, str) else ()
+    labels = records_of(plan.table, location) if dataset is None else ()
     read = measured(lambda: _read(plan, data, dataset, spool))
     dataset, samples, task, resample = read.value
     _check_objects(plan, dataset, task)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.prediction.objects import refuse_objects
-from edgewright.data.audited_labels import limit_of, records
+from edgewright.data.audited_labels import records_of
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import touching
@@ -102,8 +102,7 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
         InputError: the data cannot be read, has no target, only one target value, or too few samples.
         CheckFailedError: the labels are machine-made and no audit shows an error rate below the limit.
     """
-    location = data or config.data.get("path")
-    records(location if isinstance(location, str) else None, limit_of(config.data))
+    records_of(config.data, data or config.data.get("path"))
     dataset = dataset or load_data(config.data, seed=config.seed, path=data, mixed_rates=True)
     held_out = tuple(config.split.test_groups)
     if held_out:

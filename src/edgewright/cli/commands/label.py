@@ -42,8 +42,8 @@ EXAMPLE = "suggest calls.csv --out calls.labelling --encoder all-MiniLM-L6-v2"
 PROJECT: Any = argument(metavar="PROJECT")
 ENCODER: Any = option(
     metavar="DIR",
-    help="Directory of an encoder of texts or pictures, or the name of a model of yours (the newest by default); "
-    "without one, words or colours are counted.",
+    help="Directory of an encoder of texts, pictures or sounds, or the name of a model of yours (the newest by "
+    "default); without one, words or colours are counted.",
 )
 REVIEWER: Any = option(
     "--as", default=lambda: account("reviewer"), show_default=False, metavar="NAME",
@@ -99,7 +99,8 @@ def suggest(
     judge: Path | None = option(
         metavar="FILE|FOLDER",
         help="With --then train: things with true labels that the students are compared on: utterances as for "
-        "`language train`. [default: the audited sample]",
+        "`language train`; a folder with a folder for each label, or a CSV with file,label beside pictures or sounds. "
+        "[default: the audited sample]",
     ),
     into: Path | None = option(metavar="FOLDER", help="Folder of the students. [default: PROJECT.students]"),
     label_errors: float = option(
@@ -108,7 +109,7 @@ def suggest(
         help="Largest error rate of the machine's labels that the audit must confirm before --then train trains.",
     ),
 ) -> Result:
-    """Suggest labels for DATA (texts, recordings, pictures: --out creates the project) or for a label project.
+    """Suggest labels for DATA (texts, recordings, pictures, sounds: --out creates the project) or for a label project.
 
     Suggestions come from one-line descriptions of the classes (with an encoder), or from the labels that people gave so
     far; uncertain items stay empty. Then it selects what to label next: uncertain items that differ from each other.
@@ -206,7 +207,7 @@ def _trained(
     folder = into or path.with_name(f"{path.name}.students")
     with Project(path) as project:
         brought = _encoder(project, encoder)
-        students = students_of(project, brought, seed, print_ahead)
+        students = students_of(project, brought, limit, seed, print_ahead)
         distilled = distil(
             project, students, folder, judges=judge, encoder=brought, limit=limit, seed=seed, say=print_ahead
         )

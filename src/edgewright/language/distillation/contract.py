@@ -109,8 +109,8 @@ class Students(Protocol):
         """Fit a student on a file of labels; `whole` fits again on the labels that were held out to judge it."""
         ...
 
-    def right(self, path: Path, judges: Judges) -> int:
-        """Return how many of the judges a student answers right, in the form that a device gets."""
+    def accuracy(self, path: Path, judges: Judges) -> Interval:
+        """Return the share of the judges that a student answers right, in the form that a device gets."""
         ...
 
     def code(self, path: Path, name: str) -> dict[str, bytes]:

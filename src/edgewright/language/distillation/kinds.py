@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 from edgewright.language.distillation.contract import Say, Students
@@ -9,25 +10,32 @@ from edgewright.language.distillation.texts import TextStudents
 from edgewright.language.embedding import Encoder
 from edgewright.language.labelling.export import labels_of
 from edgewright.language.labelling.project import Project
+from edgewright.language.labelling.vectors import ROLES
 from edgewright.nlp.utterance.head import Encodes
 from edgewright.schema.errors import InputError
 
 
-def students_of(project: Project, encoder: Encodes | None, seed: int, say: Say) -> Students:
+def students_of(project: Project, encoder: Encodes | None, limit: float, seed: int, say: Say) -> Students:
     """Return the students of a project.
 
     Args:
         project: with its labels.
         encoder: that gave them; None for words alone.
+        limit: error rate of the machine's labels that the audit must confirm.
         seed: of the fits.
         say: told what is done.
 
     Raises:
         InputError: a kind of project that has none.
     """
-    if project.kind != "text":
-        raise InputError("a project of texts", f"one of {project.kind}", str(project.path),
-                         "Export its labels and train on them: edgewright label export, then run")  # fmt: skip
-    labelled = labels_of(project)
-    unsure = [item.content for item in project.items() if item.id not in labelled]
-    return TextStudents(cast("Encoder | None", encoder), unsure, seed, say)
+    role = ROLES.get(project.kind)
+    if role == "text":
+        labelled = labels_of(project)
+        unsure = [item.content for item in project.items() if item.id not in labelled]
+        return TextStudents(cast("Encoder | None", encoder), unsure, seed, say)
+    if role == "picture" or role == "sound":
+        from edgewright.language.distillation.media import MediaStudents  # noqa: PLC0415 - trains networks
+
+        return MediaStudents(role, Path(str(project.meta("source"))), limit, seed)
+    raise InputError("a project of texts, pictures or sounds", f"one of {project.kind}", str(project.path),
+                     "Export its labels and train on them: edgewright label export, then run")  # fmt: skip

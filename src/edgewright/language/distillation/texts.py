@@ -18,6 +18,7 @@ from edgewright.language.utterances.read import read, read_judged
 from edgewright.nlp.utterance.model_file import read_language, write_language
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.language import OUT_OF_SCOPE
+from edgewright.schema.trace import Interval
 from edgewright.training.metrics import wilson
 
 SIZES = ("4kB", "8kB", "16kB", "32kB", "64kB")
@@ -55,12 +56,13 @@ class TextStudents:
         own = wilson(round(share["value"] * understood.spec.trained["judged"]), understood.spec.trained["judged"])
         return Fitted(path, understood.trained.bytes, own)
 
-    def right(self, path: Path, judges: Judges) -> int:
-        """Return right answers; a refusal is right where the sentence is none of the classes, and wrong elsewhere."""
+    def accuracy(self, path: Path, judges: Judges) -> Interval:
+        """Return the share of right answers; a refusal is right where the sentence is none of the classes only."""
         understanding = Understanding.load(path)
         answers = (understanding.parse(text).intent for text in judges.things)
-        return sum((answer if answer != OUT_OF_SCOPE else "") == truth
-                   for answer, truth in zip(answers, judges.truth, strict=True))  # fmt: skip
+        right = sum((answer if answer != OUT_OF_SCOPE else "") == truth
+                    for answer, truth in zip(answers, judges.truth, strict=True))  # fmt: skip
+        return wilson(right, len(judges.things))
 
     def code(self, path: Path, name: str) -> dict[str, bytes]:
         """Return NAME.h and NAME.c: the whole model."""

@@ -188,7 +188,7 @@ def _measured(students: Students, labels: Path, folder: Path, sample: Judges, st
             continue
         row = StudentRow(
             name=size, bytes=fitted.bytes, own=fitted.own,
-            accuracy=wilson(students.right(fitted.path, sample), len(sample.things)),
+            accuracy=students.accuracy(fitted.path, sample),
             file=fitted.path.relative_to(folder).as_posix(),
         )  # fmt: skip
         state = _kept(folder, msgspec.structs.replace(state, students={**state.students, size: row}, shipped=""))

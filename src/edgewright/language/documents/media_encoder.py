@@ -63,6 +63,7 @@ class MediaEncoder:
         name: name of the directory.
         kind: what it takes.
         dimensions: length of a vector.
+        bytes: of its graphs.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -82,6 +83,7 @@ class MediaEncoder:
         names = [port.name for port in self._session.get_outputs()]
         self._output = [next((name for name in _OUTPUTS if name in names), names[0])]
         self._text = _text(directory)
+        self.bytes = model.stat().st_size + (self._text.bytes if self._text else 0)
         blank = Image.new("RGB", (8, 8))
         vector = self.encode_picture(blank) if self.kind == "picture" else self.encode_sound(np.zeros(1600), 16_000)
         self.dimensions = len(vector)

@@ -28,7 +28,7 @@ class Exported(msgspec.Struct, frozen=True):
     Attributes:
         path: path of the data; its record lies beside it.
         record: as it lies there.
-        table: `[data]` that reads the file; empty for texts and pictures.
+        table: `[data]` that reads the file; empty for texts, pictures and sounds.
         left: items without a label, disputed or none of the classes.
     """
 
@@ -109,7 +109,7 @@ def _refuse_contradictions(project: Project, items: list[Item]) -> None:
 
 
 def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str, float]]) -> bytes:
-    """Return texts with intents, or pictures with labels."""
+    """Return texts with intents, or pictures or sounds with labels."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     texts = project.kind == "text"
@@ -121,9 +121,9 @@ def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str
                 try:
                     same = hashlib.sha256(path.read_bytes()).digest() == project.data(item.id)
                 except OSError as error:
-                    raise InputError("the picture that was labelled", error.strerror or str(error), str(path)) from None
+                    raise InputError("the file that was labelled", error.strerror or str(error), str(path)) from None
                 if not same:
-                    raise InputError("the picture that was labelled", "another one", str(path), "Restore it")
+                    raise InputError("the file that was labelled", "another one", str(path), "Restore it")
             label, source, sure = labels[item.id]
             writer.writerow([item.content, label, source, f"{sure:.4f}"])
     return text.getvalue().encode()

@@ -1,4 +1,4 @@
-"""Items of a label project: texts, windows or rows of recordings, pictures; with the labels that they brought along."""
+"""Items of a label project: texts, windows or rows, pictures, sounds; with the labels that they brought along."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> No
             with project.changing():
                 for number, item in enumerate(read.items, 1):
                     data = None if item.data is None else item.data.tobytes()
-                    if read.kind == "pictures":
+                    if read.kind in ("pictures", "sounds"):
                         data = hashlib.sha256((source / item.content).read_bytes()).digest()
                     project.execute(
                         "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -97,10 +97,10 @@ def changed(project: Project) -> str:
     return "" if same else f"{source} has changed; the project keeps its original items"
 
 
-Kind = Literal["text", "windows", "rows", "pictures"]
+Kind = Literal["text", "windows", "rows", "pictures", "sounds"]
 LONGEST = 20_000
 MAX_ITEMS, MAX_BYTES = 200_000, 1 << 30
-_TEXTS, _PICTURES = (".txt", ".json", ".toml"), (".jpg", ".jpeg", ".png")
+_TEXTS, _PICTURES, _SOUNDS = (".txt", ".json", ".toml"), (".jpg", ".jpeg", ".png"), (".wav",)
 
 
 class NewItem(msgspec.Struct, frozen=True):
@@ -152,12 +152,14 @@ def read_items(
             "Continue that project, which keeps machine labels marked, or omit --target",
         )  # fmt: skip
     if path.is_dir() and not window and not rows and any(p.suffix.lower() in _PICTURES for p in path.rglob("*")):
-        content = Read("pictures", list(_pictures(path)))
+        content = Read("pictures", list(_files(path, _PICTURES)))
+    elif path.is_dir() and not window and not rows and any(p.suffix.lower() in _SOUNDS for p in path.rglob("*")):
+        content = Read("sounds", list(_files(path, _SOUNDS)))
     elif not window and not rows and (path.suffix.lower() in _TEXTS or _has_text(path, text)):
         content = Read("text", list(_texts(path, text, target)))
     elif not window and not rows:
         raise InputError(
-            "texts, pictures, or --window ROWS or --rows for recordings", path.name, str(path),
+            "texts, pictures, sounds, or --window ROWS or --rows for recordings", path.name, str(path),
             "A CSV of texts needs a column 'text'; set another with --text",
         )  # fmt: skip
     else:
@@ -226,9 +228,9 @@ def _text(text: str, location: str, label: str = "") -> NewItem:
     return NewItem(text.strip(), location, "out_of_scope" if label == OUT_OF_SCOPE else label)
 
 
-def _pictures(path: Path) -> Iterator[NewItem]:
+def _files(path: Path, endings: tuple[str, ...]) -> Iterator[NewItem]:
     for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in _PICTURES and file.is_file() and not file.name.startswith("."):
+        if file.suffix.lower() in endings and file.is_file() and not file.name.startswith("."):
             yield NewItem(file.relative_to(path).as_posix(), str(file.relative_to(path)))
 
 

@@ -189,7 +189,7 @@ class Project:
 
     @property
     def kind(self) -> str:
-        """'text', 'windows', 'rows' or 'pictures'."""
+        """'text', 'windows', 'rows', 'pictures' or 'sounds'."""
         return str(self.meta("kind", ""))
 
     def classes(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ def vectors_of(project: Project, encoder: Encodes | None = None, ahead: Ahead = 
     Args:
         project: whose kind says how: texts by the encoder or, without one, by weighted words and parts of words;
             windows by the shipped stages `statistics` and `spectral`, standardised; rows standardised; pictures by the
-            mean colours of a grid, or an encoder of pictures.
-        encoder: of texts, or of pictures.
+            mean colours of a grid, or an encoder of pictures; sounds by an encoder of sounds.
+        encoder: of texts, pictures or sounds.
         ahead: gets the estimate of long work before it begins.
 
     Raises:
@@ -60,7 +61,7 @@ def vectors_of(project: Project, encoder: Encodes | None = None, ahead: Ahead = 
     return vectors
 
 
-ROLES = {"text": "text", "pictures": "picture"}
+ROLES: dict[str, Literal["text", "picture", "sound"]] = {"text": "text", "pictures": "picture", "sounds": "sound"}
 """Roles of the encoders that kinds of projects take."""
 
 
@@ -72,13 +73,13 @@ def encoder_for(project: Project, directory: Path | None) -> Encodes | None:
     """
     if directory is None:
         return None
-    if project.kind != "pictures":
+    if project.kind not in ("pictures", "sounds"):
         return load(directory)
     from edgewright.language.documents.media_encoder import MediaEncoder  # noqa: PLC0415 - of an extra
 
     encoder = MediaEncoder(directory)
-    if encoder.kind != "picture":
-        raise InputError("an encoder of pictures", f"one of {encoder.kind}s", str(directory))
+    if encoder.kind != ROLES[project.kind]:
+        raise InputError(f"an encoder of {project.kind}", f"one of {encoder.kind}s", str(directory))
     return encoder
 
 
@@ -89,7 +90,10 @@ def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, 
             return encoded(texts, None, encoder)
         tell_ahead(ahead, f"Comparing the words of {len(texts):,} texts", sum(map(len, texts)) * _CHARACTER_S)
         return words(texts)
-    if project.kind == "pictures":
+    if project.kind == "sounds" and encoder is None:
+        raise InputError("an encoder of sounds", "none", "--encoder", "Pass its directory, or register it: "
+                         "edgewright models add DIR")  # fmt: skip
+    if project.kind in ("pictures", "sounds"):
         return encoded([item.content for item in items], Path(str(project.meta("source"))), encoder)
     if encoder is not None:
         raise InputError("texts or pictures for an encoder", project.kind, "--encoder")
