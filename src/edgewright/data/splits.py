@@ -42,17 +42,17 @@ def choose(
     classes = int(strata.max()) + 1
     table = np.bincount(units * classes + strata, minlength=count * classes).reshape(count, classes).astype(np.float64)
     total = table.sum(axis=0)
-    usual = table.argmax(axis=1)
+    usual, sizes = table.argmax(axis=1), table.sum(axis=1)
     best_score, chosen = np.inf, np.zeros(count, dtype=np.bool_)
     for attempt in range(max(2, min(TRIES, _WORK // (count * classes)))):
         # The even deal comes first: for single rows it is the stratified shuffle itself.
         order = rng.permutation(count) if attempt % 2 else _even_deal(usual, rng)
-        sums = table[order].cumsum(axis=0)
-        count_taken = int(np.abs(sums[:-1].sum(axis=1) - share * total.sum()).argmin())
-        score = _score(sums[count_taken], total, share)
+        last = int(np.abs(sizes[order[:-1]].cumsum() - share * total.sum()).argmin())
+        first_units = order[: last + 1]
+        score = _score(table[first_units].sum(axis=0), total, share)
         if score < best_score:
             best_score, chosen = score, np.zeros(count, dtype=np.bool_)
-            chosen[order[: count_taken + 1]] = True
+            chosen[first_units] = True
             if score < 1e-9:
                 break
     return chosen

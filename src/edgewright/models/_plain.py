@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -263,6 +262,8 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: ANN401 - arrays, frames and Rows
         """Return the share of right answers, or R² of an amount."""
+        from sklearn.metrics import accuracy_score, r2_score  # noqa: PLC0415 - slow to load, for this alone
+
         figure = accuracy_score if self.task == "classification" else r2_score
         return float(figure(y, self.predict(X), sample_weight=sample_weight))
 

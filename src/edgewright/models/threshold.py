@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from edgewright.models._plain import Floats, plain_model
 from edgewright.models._rule_search import Condition, best_columns, between
@@ -43,6 +42,8 @@ class Threshold(Rules):
 
 def _cut(column: Floats, target: NDArray[Any], classes: int) -> tuple[float, NDArray[np.float64]]:
     """Impurity that cuts of one column leave, and the cuts, rising."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor  # noqa: PLC0415 - slow to load
+
     tree: Any
     if classes:
         tree = DecisionTreeClassifier(max_leaf_nodes=max(2, classes), min_samples_leaf=5, class_weight="balanced")

@@ -253,7 +253,7 @@ def _point(
     graph = graph_of(steps, tuple(samples.X.shape[1:]), name)
     ask = choose(None).load(to_onnx(graph))
     sample = np.ascontiguousarray(samples.X[test[:1]], np.float32)
-    p50, _ = latency(lambda: ask(sample), seconds=0.1)
+    p50, _ = latency(lambda: ask(sample))
     # The median epoch: starting and compiling cost the same at every size and would hide how training grows.
     epoch_s = max(float(np.median([epoch.seconds for epoch in spent.epochs])), 1e-6)
     shares = (spent.cpu_seconds - spent.compile_cpu_seconds) / max(spent.seconds - spent.compile_seconds, 1e-6)

@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.metrics import r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -270,6 +269,8 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             do = "Give rows with the target as a column, without y" if len(answered) < len(truth) else ""
             raise InputError(f"{len(answered)} labels, one an answer", f"shape {truth.shape}", "Model.score", do)
         if self.task_ != "classification":
+            from sklearn.metrics import r2_score  # noqa: PLC0415 - slow to load, for this alone
+
             there = ~np.isnan(answered)
             return float(r2_score(truth[there], answered[there]))
         there = np.asarray([label not in ("", None) for label in answered.tolist()], np.bool_)

@@ -8,15 +8,12 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
-from sklearn.metrics import r2_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from edgewright.core.formatting import plural
 from edgewright.core.input.windows import parts
 from edgewright.schema.data import Samples
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import group_interval
+from edgewright.training.metrics import group_interval, regression
 
 _MAX_ROWS = 10_000
 _TREES = 60
@@ -128,6 +125,9 @@ def quick_answers(samples: Samples, task: str, seed: int, blocks: int = _BLOCKS[
         X, y, units = X[keep], y[keep], units[keep]
         if len(np.unique(y)) < 2 or len(np.unique(units)) < folds:
             return None
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor  # noqa: PLC0415 - slow to load, seldom needed
+    from sklearn.model_selection import GroupKFold, cross_val_predict  # noqa: PLC0415
+
     kind = ExtraTreesClassifier if classify else ExtraTreesRegressor
     model = kind(n_estimators=_TREES, min_samples_leaf=2, random_state=seed, n_jobs=1)
     # Rows dealt at random make folds of the same sizes, and no more balanced ones: independent rows score alike.
@@ -138,7 +138,7 @@ def quick_answers(samples: Samples, task: str, seed: int, blocks: int = _BLOCKS[
 
 
 def _score(y: NDArray[Any], answer: NDArray[Any], classify: bool) -> float:
-    return float(np.mean(y == answer)) if classify else float(r2_score(y, answer))
+    return float(np.mean(y == answer)) if classify else regression(y, answer)["r2"]
 
 
 def _units(samples: Samples, blocks: int) -> tuple[NDArray[Any] | None, str]:
