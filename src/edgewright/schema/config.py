@@ -70,10 +70,10 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         epochs: maximum number of passes over the training samples.
         batch: number of samples per step.
-        optimiser: a file of `training/optimisers`; `prodigy` needs no learning rate.
-        learning_rate: step size; ignored by `prodigy`.
+        optimiser: a file of `training/optimisers`; `learned` and `prodigy` need no learning rate.
+        learning_rate: step size; ignored by `learned` and `prodigy`.
         schedule: schedule of the learning rate; 'auto' is the usual one of the optimiser, 'one_cycle' rises and falls
-            along a cosine; not for `prodigy` and `schedule_free_adamw`.
+            along a cosine; not for `learned`, `prodigy` and `schedule_free_adamw`.
         warm_up: share of all steps in which 'constant' and 'one_cycle' rise.
         weight_decay: decoupled weight decay (AdamW).
         patience: epochs without a better validation loss before training stops; 0 never stops early.

@@ -15,6 +15,7 @@ from edgewright.pipeline.config import with_changes
 from edgewright.schema.config import ModelConfig, PipelineConfig, SearchConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.training.augment import copying, with_copies
+from edgewright.training.program import optimiser_named
 
 Value: TypeAlias = bool | int | float | str
 Point: TypeAlias = dict[str, Value]
@@ -367,7 +368,7 @@ def _network_axes(config: PipelineConfig, search_config: SearchConfig) -> list[A
 def _training_axes(config: PipelineConfig, search_config: SearchConfig) -> list[Axis]:
     own = config.training
     rate = search_config.learning_rate or (own.learning_rate / 3, own.learning_rate * 3)
-    axes = [Axis("learning_rate", (), *rate)] if own.optimiser != "prodigy" else []
+    axes = [Axis("learning_rate", (), *rate)] if optimiser_named(own.optimiser).needs_learning_rate else []
     if own.weight_decay or search_config.weight_decay:
         axes.append(
             Axis("weight_decay", (), *(search_config.weight_decay or (own.weight_decay / 3, own.weight_decay * 3)))
