@@ -201,6 +201,13 @@ def _language(folder: Path) -> None:
     )
 
 
+def _language_model(folder: Path) -> None:
+    from tiny_language_model import unseen_text, untrained, write_gguf
+
+    write_gguf(folder / "tiny.gguf", untrained())
+    (folder / "notes.txt").write_text(unseen_text(), encoding="utf-8")
+
+
 def _glove(folder: Path) -> None:
     from own_model_files import glove
 
@@ -456,6 +463,7 @@ STORIES = {
         """,
         _glove,
     ),
+    "language_model": Story("curve tiny.gguf --text notes.txt", _language_model, figures=False, slow=True),
     "denoise": Story(
         """
         denoise train voices --noise white --epochs 2 --set hop=4 --set blocks=2 --windows 24 --out v.denoiser

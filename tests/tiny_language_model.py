@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import edgewright.language.intents
 
 Weights = dict[str, Any]
-WIDTH, HEADS, HIDDEN, LAYERS, CONTEXT, EPSILON = 64, 4, 128, 2, 1024, 1e-5
+WIDTH, HEADS, HIDDEN, LAYERS, CONTEXT, EPSILON = 64, 4, 128, 2, 4096, 1e-5
 CHARACTERS = [*map(chr, range(33, 127)), "▁", "\n"]
 TOKENS = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *CHARACTERS]
 BEGIN = 1

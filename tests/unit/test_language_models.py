@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,15 +11,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 
 from cli_runner import Cli
 from documents_example import manual_index
 from edgewright.language.language_models.client import LanguageModelClient
+from edgewright.language.language_models.intents import LanguageModelParser, grammar_of
+from edgewright.language.language_models.quantisation import bits_per_weight, write_quantised
 from edgewright.language.language_models.server import RunningModel, served
+from edgewright.language.utterances.read import Labelled
+from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
 from fleet_servers import until
 from support import ROOT
-from tiny_language_model import write_tiny
+from tiny_language_model import BEGIN, encoded, log_chances, trained, unseen_text, write_tiny
 
 pytestmark = pytest.mark.slow
 SECONDS = 120.0
@@ -52,7 +59,7 @@ def test_a_grammar_allows_nothing_else(running: RunningModel) -> None:
     )
     assert constrained.text in ("light_on", "none")
     assert free != constrained.text
-    assert "".join(token for token, _ in constrained.chances) == constrained.text
+    assert b"".join(token for token, _ in constrained.chances).decode() == constrained.text
     assert all(chance < 0 for _, chance in constrained.chances)
 
 
@@ -93,3 +100,109 @@ def test_a_damaged_model_is_refused_with_the_engines_reason(tiny: Path, tmp_path
     ask = ("language", "ask", "How long does the warranty last?", "--index", manual_index(tmp_path), "--phrase")
     assert "failed to read" in cli(*ask, damaged, code=74)
     assert "invalid magic" in cli(*ask, ROOT / "README.md", code=74)
+
+
+def _utterances(path: Path, intents: dict[str, list[str]]) -> Path:
+    lines = [f"[intents.{json.dumps(name)}]\nexamples = {json.dumps(texts)}" for name, texts in intents.items()]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I want a soda", 'say "hi" \\ there, now', "zwei Kaffee ☕ für Zoë", "a\tb\nc", "soda", "a " * 499 + "b"],
+    ids=["plain", "quotes", "beyond ASCII", "spaces", "one word", "long"],
+)
+def test_an_answer_has_an_intent_and_words_of_the_utterance(running: RunningModel, text: str) -> None:
+    names = ("give", 'say "it"', "grüßen")
+    tea = Utterance(text="give me tea", intent="give", slots=(Slot(name="drink", begin=8, end=11, text="tea"),))
+    labelled = Labelled((tea, *(Utterance(text=f"please {name}", intent=name) for name in names)))
+    parsed = LanguageModelParser(running.address, labelled, "tiny", "drinks.toml").parse(text)
+    assert parsed.intent in (*names, OUT_OF_SCOPE)
+    assert 0 < parsed.confidence <= 1
+    for slot in parsed.slots:
+        assert parsed.text[slot.begin : slot.end] == slot.text
+        if slot.by == "language model":
+            assert parsed.intent == "give"
+
+
+def test_a_grammar_names_each_answer_and_no_other() -> None:
+    grammar, longest = grammar_of('a "big" tea', [(0, 1), (3, 6), (8, 11)], {"give": ("size", "drink"), "stop": ()})
+    assert grammar.splitlines() == [
+        r'root ::= "{\"intent\": \"none\"}" | '
+        r'"{\"intent\": \"give\", \"slots\": {" "\"size\": " value ", \"drink\": " value "}}"'
+        r' | "{\"intent\": \"stop\"}"',
+        r'value ::= "null" | "\"" (w0 | w1 | w2)',
+        r'w0 ::= "a" ("\"" | " \\\"" w1)',
+        r'w1 ::= "big" ("\"" | "\\\" " w2)',
+        r'w2 ::= "tea" ("\"")',
+    ]
+    assert longest == len(r'{"intent": "give", "slots": {"size": "a \"big\" tea", "drink": "a \"big\" tea"}}')
+
+
+def test_parse_by_a_language_model(tiny: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEWRIGHT_MODELS", str(tmp_path / "models"))
+    drinks = _utterances(tmp_path / "drinks.toml", {"drink": ["a [soda](drink)"], "food": ["I am hungry"]})
+    cli("models", "add", tiny)
+    parse = ("language", "parse", "a cold soda at noon", "--model", drinks, "--by")
+    parsed = cli.json(*parse, "tiny")
+    assert parsed["intent"] in ("drink", "food", OUT_OF_SCOPE)
+    assert parsed["models"][0]["name"] == "tiny"
+    assert cli.json(*parse, tiny)["intent"] == parsed["intent"]
+    assert "a language model of yours" in cli(*parse, "tinny", code=2)
+    none = _utterances(tmp_path / "none.toml", {"none": ["a soda"]})
+    assert "none of them 'none'" in cli("language", "parse", "a soda", "--model", none, "--by", tiny, code=2)
+
+
+def test_probabilities_are_those_of_another_implementation(running: RunningModel) -> None:
+    tokens = encoded(unseen_text())[:200]
+    client = LanguageModelClient(running.address, "")
+    assert client.tokens(unseen_text()[:200], time.monotonic() + SECONDS) == tokens
+    given = client.log_chances(tokens[:50], tokens[50:], time.monotonic() + SECONDS)
+    assert np.allclose(given, log_chances(trained(), [BEGIN, *tokens])[50:], atol=2e-2)
+
+
+def test_fewer_bits_cost_perplexity(tiny: Path, tmp_path: Path, cli: Cli) -> None:
+    text = tmp_path / "unseen.txt"
+    text.write_text(unseen_text())
+    curve = cli.json("curve", tiny, "--text", text)
+    sizes = {size["name"]: size for size in curve["sizes"]}
+    assert list(sizes) == ["as given", "Q8_0", "Q5_0", "Q4_0"]
+    bits = [size["bits_per_weight"] for size in curve["sizes"]]
+    assert bits[0] == 32
+    assert all(abs(got - expected) < 0.1 for got, expected in zip(bits[1:], (8.5, 5.5, 4.5), strict=True))
+    assert sizes["Q8_0"]["ratio"]["value"] < sizes["Q5_0"]["ratio"]["value"] < sizes["Q4_0"]["ratio"]["value"]
+    assert abs(sizes["Q8_0"]["ratio"]["value"] - 1) < 0.002
+    small_enough = [size for size in curve["sizes"] if size["ratio"]["high"] <= 1.02]
+    assert curve["chosen"] == min(small_enough, key=lambda size: size["bytes"])["name"]
+    # The file as given, by JAX: chunks of 256 tokens, of which the first half is read only.
+    tokens = encoded(unseen_text())
+    chunks = [tokens[begin : begin + 256] for begin in range(0, len(tokens) - 255, 256)]
+    kept = [chunks[index] for index in np.linspace(0, len(chunks) - 1, 16).astype(int)]
+    surprise = -np.mean([log_chances(trained(), [BEGIN, *chunk])[128:].mean() for chunk in kept])
+    assert abs(sizes["as given"]["perplexity"]["value"] / np.exp(surprise) - 1) < 0.005
+
+
+def test_a_quantised_file_keeps_its_tokeniser_and_gets_no_more_bits(tiny: Path, tmp_path: Path) -> None:
+    write_quantised(tiny, tmp_path / "q5.gguf", "Q5_0")
+    before, after = gguf.GGUFReader(tiny), gguf.GGUFReader(tmp_path / "q5.gguf")
+    for name in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "llama.context_length", "general.license"):
+        assert before.fields[name].contents() == after.fields[name].contents()
+    for old, new in zip(before.tensors, after.tensors, strict=True):
+        assert (new.name, list(new.shape)) == (old.name, list(old.shape))
+        weights, error = np.array(old.data), gguf.dequantize(new.data, new.tensor_type) - old.data
+        # A step of a block of 32 is a sixteenth of its largest weight.
+        limit = np.abs(weights).max() / 16 if weights.ndim > 1 else 0
+        assert np.abs(error).max() <= limit
+    write_quantised(tmp_path / "q5.gguf", tmp_path / "again.gguf", "Q8_0")
+    assert bits_per_weight(tmp_path / "again.gguf") == bits_per_weight(tmp_path / "q5.gguf")
+
+
+def test_a_curve_that_cannot_be_measured_says_why(tiny: Path, tmp_path: Path, cli: Cli) -> None:
+    text = tmp_path / "short.txt"
+    text.write_text("too short")
+    assert "1,024 tokens" in cli("curve", tiny, "--text", text, code=2)
+    assert "--check" in cli("curve", tiny, "--text", text, "--check", code=2)
+    assert "a language model of yours" in cli("curve", "nothing", "--text", text, code=2)
+    (tmp_path / "odd.gguf").write_bytes(b"no model")
+    assert "odd.gguf" in cli("curve", tmp_path / "odd.gguf", "--text", text, code=2)

@@ -21,7 +21,7 @@ from click.shell_completion import CompletionItem
 
 from edgewright.cli.text import Cut, describe, fitted
 from edgewright.core.catalogue import names
-from edgewright.schema.errors import DONE, EdgewrightError
+from edgewright.schema.errors import DONE, EdgewrightError, InputError
 
 _EACH = 10
 _USED = "edgewright.models"
@@ -132,6 +132,19 @@ def own_model(role: str, given: Path | None = None, *, name: str | None = None) 
         print_ahead(f"uses the model {record.name} of your models")
         used = click.get_current_context().meta.setdefault(_USED, {})
         used[record.name] = {"name": record.name, "role": role, "sha256": record.sha256, "licence": record.licence}
+    return path
+
+
+def own_language_model(given: str, where: str) -> Path:
+    """Return the file of a language model, which is registered or given; say and record which one that is.
+
+    Raises:
+        InputError: neither.
+    """
+    path = own_model("phrasing", Path(given))
+    if path is None or not path.is_file():
+        raise InputError("the name of a language model of yours, or a .gguf file", repr(given), where,
+                         "List yours: edgewright models list")  # fmt: skip
     return path
 
 

@@ -18,7 +18,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         begin, end: code points of the text, the end not included.
         text: as it was said.
         value: what it stands for: the entry of a gazetteer, a number, seconds, an ISO date; None where it is the text.
-        by: 'tagger', 'gazetteer' or 'rule'.
+        by: 'tagger', 'gazetteer', 'rule' or 'language model'.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     text: str
     value: Any = None
-    by: Literal["tagger", "gazetteer", "rule", ""] = ""
+    by: Literal["tagger", "gazetteer", "rule", "language model", ""] = ""
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgewright.cli.command import Result, argument, declare, option
+from edgewright.cli.command import Result, argument, declare, option, own_language_model
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions
-from edgewright.cli.text import wrote
-from edgewright.schema.errors import CHECK_SAID_NO, DONE
+from edgewright.cli.text import plain, table, wrote
+from edgewright.core.formatting import bytes_text
+from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
 
 if TYPE_CHECKING:
+    from edgewright.schema.trace import Interval
     from edgewright.search.curves.measure import Learner
 
 
@@ -26,6 +28,9 @@ class CurveOptions(ProblemOptions):
     rung: str = option(default="small_network", help="Name of the model on the ladder.")
     utterances: bool = option(help="DATA are utterances with intents; train an intent classifier.")
     texts: bool = option(help="DATA are texts; train a model of text, --rung ngram or gru.")
+    text: Path | None = option(
+        metavar="FILE", help="DATA is a language model (.gguf, or one of yours): its perplexity on this text by bits."
+    )
     times: float = option(
         type=click.FloatRange(1.0, 100.0, min_open=True), default=2.0, help="Extrapolate to this many times the data."
     )
@@ -44,7 +49,13 @@ def command(options: CurveOptions) -> Result:
     All sizes are evaluated on the same samples; parts keep people, machines or stretches of time whole. With --check,
     half of the data predicts the error on all of it, which is then measured: exits with 1 if it lies outside the
     predicted interval.
+
+    With --text, DATA is a language model. Smaller forms are made of it (8, 5 and 4 bits a weight), and each is measured
+    on the text: perplexity with its interval, tokens a second, memory. The choice is the smallest file whose perplexity
+    is at most 2 % above that of the file as given, by the upper end of the interval.
     """
+    if options.text is not None:
+        return _language_model(options, options.text)
     with loading():
         from edgewright.cli.listeners import working
         from edgewright.search.curves.measure import (
@@ -72,6 +83,45 @@ def command(options: CurveOptions) -> Result:
     files = [wrote(stored(options.out, record, later))] if options.out is not None else []
     code = CHECK_SAID_NO if (later or record).data.broken else DONE
     return Result(later or record, [*curve_blocks(record, later), *files], code)
+
+
+def _language_model(options: CurveOptions, text: Path) -> Result:
+    """Return the perplexity of a language model against its bits."""
+    for name in ("utterances", "texts", "check", "against", "out"):
+        if getattr(options, name):
+            raise InputError("--text alone", f"--{name}", "--text")
+    model = own_language_model(options.data, "DATA")
+    with loading():
+        from edgewright.cli.listeners import working
+        from edgewright.data.files import read_utf8
+        from edgewright.language.language_models.perplexity import measure_sizes
+        from edgewright.language.own_models.language_model import read_header
+
+    read_header(model)
+    curve = measure_sizes(model, read_utf8(text, "a text"), str(text), working(stderr=True).doing)
+    rows = [
+        (
+            size.name, f"{size.bits_per_weight:.2f}", bytes_text(size.bytes), _interval(size.perplexity, 3),
+            _interval(size.ratio, 4), _speed(size.prompt_tokens_per_second), _speed(size.tokens_per_second),
+            "" if size.peak_bytes is None else bytes_text(size.peak_bytes),
+        )
+        for size in curve.sizes
+    ]  # fmt: skip
+    heads = ("size", "bits", "file", "perplexity (95 %)", "to as given (95 %)", "reads/s", "writes/s", "RAM")
+    lines = [
+        f"{plain(curve.model)} on {plain(curve.text)}: {curve.tokens:,} tokens in {curve.chunks} chunks",
+        *table(heads, rows, frozenset(range(1, len(heads)))),
+        f"chosen: {curve.chosen}, the smallest at most {100 * curve.within:.0f} % above the file as given",
+    ]
+    return Result(curve, lines)
+
+
+def _interval(interval: Interval, digits: int) -> str:
+    return f"{interval.value:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
+
+
+def _speed(per_second: float | None) -> str:
+    return "" if per_second is None else f"{per_second:.1f}"
 
 
 def _learner(options: CurveOptions) -> Learner:

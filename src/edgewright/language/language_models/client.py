@@ -9,7 +9,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -27,6 +27,7 @@ class _Timings(msgspec.Struct, frozen=True):
 
     predicted_n: int = 0
     predicted_per_second: float | None = None
+    prompt_per_second: float | None = None
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -36,6 +37,15 @@ class _Message(msgspec.Struct, frozen=True):
 class _TokenChance(msgspec.Struct, frozen=True):
     token: str
     logprob: float
+    bytes: list[int] | None = None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    message: str = ""
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    error: _Error = _Error()
 
 
 class _Chances(msgspec.Struct, frozen=True):
@@ -59,6 +69,33 @@ class _Completion(msgspec.Struct, frozen=True):
     timings: _Timings = _Timings()
 
 
+class _Tokens(msgspec.Struct, frozen=True):
+    tokens: list[int]
+
+
+class _ForcedToken(msgspec.Struct, frozen=True):
+    id: int
+    logprob: float
+
+
+class _Forced(msgspec.Struct, frozen=True):
+    completion_probabilities: list[_ForcedToken]
+
+
+class _Timed(msgspec.Struct, frozen=True):
+    timings: _Timings
+
+
+class Speed(NamedTuple):
+    """Tokens a second; None where the server does not say."""
+
+    read: float | None
+    written: float | None
+
+
+_Decoded = TypeVar("_Decoded")
+
+
 class ModelReply(NamedTuple):
     """What a language model said.
 
@@ -67,14 +104,14 @@ class ModelReply(NamedTuple):
         model: the name it goes by.
         tokens: of the text; 0 where the server does not say.
         tokens_per_second: of the text, without the prompt; None where the server does not say.
-        chances: natural logarithm of the probability of each token, before a grammar forbids others; with its text.
+        chances: bytes of each token and the natural logarithm of its probability, before a grammar forbids others.
     """
 
     text: str
     model: str
     tokens: int = 0
     tokens_per_second: float | None = None
-    chances: tuple[tuple[str, float], ...] = ()
+    chances: tuple[tuple[bytes, float], ...] = ()
 
 
 class LanguageModelClient:
@@ -139,11 +176,58 @@ class LanguageModelClient:
                     chances = (choice.logprobs.content if choice.logprobs else None) or ()
                     return ModelReply(
                         choice.message.content or "", chat.model or unnamed, *_speed(chat.timings),
-                        tuple((chance.token, chance.logprob) for chance in chances),
+                        tuple((_bytes(chance), chance.logprob) for chance in chances),
                     )  # fmt: skip
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._failed(f"something else ({error})") from None
-        raise self._failed(f"status {status}" if status != 200 else "no choices")
+        raise self._failed(_refusal(status, reply) if status != 200 else "no choices")
+
+    def tokens(self, text: str, deadline: float) -> list[int]:
+        """Return the tokens of a text; of llama.cpp's server alone, as the two below.
+
+        Raises:
+            OutputError: as `chat`.
+        """
+        return self._decoded("/tokenize", {"content": text, "add_special": False}, deadline, _Tokens).tokens
+
+    def log_chances(self, before: Sequence[int], following: Sequence[int], deadline: float) -> list[float]:
+        """Return the natural logarithm of the probability of each following token, given all before it.
+
+        A grammar of token numbers makes the model write just these, and the server says how likely each was without it.
+
+        Raises:
+            OutputError: as `chat`, or other tokens come back.
+        """
+        begin = self._decoded("/tokenize", {"content": "", "add_special": True}, deadline, _Tokens).tokens
+        order = {
+            "prompt": [*begin, *before], "n_predict": len(following), "n_probs": 1, "temperature": 0, "samplers": [],
+            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in following),
+            "response_fields": ["completion_probabilities"],
+        }  # fmt: skip
+        forced = self._decoded("/completion", order, deadline, _Forced).completion_probabilities
+        if [token.id for token in forced] != list(following):
+            raise self._failed("other tokens than the grammar allows")
+        return [token.logprob for token in forced]
+
+    def speed(self, prompt: Sequence[int], count: int, deadline: float) -> Speed:
+        """Return how fast tokens are read and written.
+
+        Raises:
+            OutputError: as `chat`.
+        """
+        order = {"prompt": prompt, "n_predict": count, "temperature": 0, "ignore_eos": True, "cache_prompt": False,
+                 "response_fields": ["timings"]}  # fmt: skip
+        timings = self._decoded("/completion", order, deadline, _Timed).timings
+        return Speed(timings.prompt_per_second, timings.predicted_per_second)
+
+    def _decoded(self, path: str, order: Mapping[str, Any], deadline: float, form: type[_Decoded]) -> _Decoded:
+        status, reply = self._post(path, order, deadline)
+        if status != 200:
+            raise self._failed(_refusal(status, reply))
+        try:
+            return msgspec.json.decode(reply, type=form)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._failed(f"something else ({error})") from None
 
     def _post(self, path: str, order: Mapping[str, Any], deadline: float) -> tuple[int, bytes]:
         """Return status and body, before the deadline: the whole reply and not each piece of it."""
@@ -185,3 +269,17 @@ class LanguageModelClient:
 
 def _speed(timings: _Timings) -> tuple[int, float | None]:
     return timings.predicted_n, timings.predicted_per_second
+
+
+def _bytes(chance: _TokenChance) -> bytes:
+    """Return the bytes of a token, of which several may be one character."""
+    return chance.token.encode() if chance.bytes is None else bytes(chance.bytes)
+
+
+def _refusal(status: int, reply: bytes) -> str:
+    """Return the status and why, if the server says so."""
+    try:
+        message = msgspec.json.decode(reply, type=_Refusal).error.message
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message = ""
+    return f"status {status}" + (f": {message[:200]}" if message.isprintable() and message else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -20,6 +21,20 @@ from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Ranke
 _OTHERS = 2
 # Slots of an utterance at most, the first of the text: as many as a device has room for.
 MOST_SLOTS = 32
+
+
+class Understands(Protocol):
+    """What parses utterances: a model of `language train`, or a language model with examples.
+
+    Attributes:
+        spec: intents, slots and gazetteers.
+    """
+
+    spec: LanguageSpec
+
+    def parse(self, text: str, *, today: date | None = None, where: str = "the utterance") -> Parsed:
+        """Return what an utterance says; `Understanding.parse` describes the arguments."""
+        ...
 
 
 class Understanding:
@@ -107,13 +122,32 @@ class Understanding:
         return tuple(intents)
 
     def _slots(self, text: str, intent: str, today: date | None) -> tuple[Slot, ...]:
-        listed, ruled = self._gazetteers.find(text), values(text, today)
         tagged = self._tagger.slots(text, intent) if self._tagger else ()
-        slots = [_valued(slot, listed, ruled, self.spec.gazetteers) for slot in tagged]
-        for slot in (*listed, *ruled):
-            if all(slot.end <= other.begin or other.end <= slot.begin for other in slots):
-                slots.append(slot)
-        return tuple(sorted(slots, key=lambda slot: slot.begin)[:MOST_SLOTS])
+        return with_entries_and_rules(text, tagged, self._gazetteers, self.spec.gazetteers, today)
+
+
+def with_entries_and_rules(
+    text: str,
+    tagged: tuple[Slot, ...],
+    gazetteers: Gazetteers,
+    lists: Mapping[str, Mapping[str, str]],
+    today: date | None,
+) -> tuple[Slot, ...]:
+    """Return slots with their values, and what entries and rules find beside them, in the order of the text.
+
+    Args:
+        text: the utterance.
+        tagged: slots that a tagger or a language model marks.
+        gazetteers: entries of all slots, to search.
+        lists: the same as they were given.
+        today: what "tomorrow" counts from.
+    """
+    listed, ruled = gazetteers.find(text), values(text, today)
+    slots = [_valued(slot, listed, ruled, lists) for slot in tagged]
+    for slot in (*listed, *ruled):
+        if all(slot.end <= other.begin or other.end <= slot.begin for other in slots):
+            slots.append(slot)
+    return tuple(sorted(slots, key=lambda slot: slot.begin)[:MOST_SLOTS])
 
 
 def probabilities(logits: NDArray[np.int64], scale: float) -> NDArray[np.float64]:

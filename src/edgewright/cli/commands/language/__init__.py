@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.command import Result, Stream, argument, declare, option, own_model, wants_json
+from edgewright.cli.command import (
+    Result,
+    Stream,
+    argument,
+    declare,
+    option,
+    own_language_model,
+    own_model,
+    wants_json,
+)
 from edgewright.cli.export_files import OutOptions
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
@@ -19,6 +29,7 @@ from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import DONE, InputError
 
 if TYPE_CHECKING:
+    from edgewright.nlp.utterance.parse import Understands
     from edgewright.schema.language import Parsed
 
 EXAMPLE = 'parse "I want a soda please" --model drinks.language'
@@ -81,14 +92,40 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 def parse(
     *,
     text: str = argument(metavar="TEXT|-"),
-    model: Path = option(required=True, help="Model file from `language train`."),
+    model: Path = option(required=True, help="Model file from `language train`; with --by, utterances for it."),
     today: datetime | None = option(type=_DAY, help='Reference date for "tomorrow". [default: today]'),
     encoder: Path | None = option(metavar="DIR", help="Encoder of a model that was trained with --for gateway."),
+    by: str | None = option(
+        metavar="NAME|FILE.gguf", help="Let a language model parse: one of yours, or a file. Nothing is trained."
+    ),
 ) -> Stream:
     """Parse TEXT, or the lines of standard input for -, into intent, confidence and slots.
 
     An utterance that matches nothing the model knows is reported as out of scope, with the reason, and gets no intent.
+    A language model sees examples of the utterances and can answer nothing but an intent of theirs, or none, and slots
+    in words of TEXT.
     """
+    day = today.date() if today else date.today()
+    with _parser(model, by, encoder) as understanding:
+        lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
+        for number, line in enumerate(lines, 1):
+            if text == "-" and not line.strip():
+                continue
+            where = f"line {number} of standard input" if text == "-" else "the utterance"
+            parsed = understanding.parse(line, today=day, where=where)
+            yield Result(parsed, _lines(parsed), compact=True)
+    return DONE
+
+
+def _parser(model: Path, by: str | None, encoder: Path | None) -> AbstractContextManager[Understands]:
+    """Return what parses: a trained model, or a language model that is served meanwhile."""
+    if by is not None:
+        if encoder is not None:
+            raise InputError("--by or --encoder", "both", "--by")
+        language_model = own_language_model(by, "--by")
+        with loading():
+            from edgewright.language.language_models.intents import language_model_parser
+        return language_model_parser(language_model, model)
     from edgewright.nlp.utterance.model_file import read_language
     from edgewright.nlp.utterance.parse import Understanding
 
@@ -99,16 +136,7 @@ def parse(
         from edgewright.language.embedding import load
 
         embedding = load(encoder)
-    understanding = Understanding(spec, arrays, str(model), embedding)
-    day = today.date() if today else date.today()
-    lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
-    for number, line in enumerate(lines, 1):
-        if text == "-" and not line.strip():
-            continue
-        where = f"line {number} of standard input" if text == "-" else "the utterance"
-        parsed = understanding.parse(line, today=day, where=where)
-        yield Result(parsed, _lines(parsed), compact=True)
-    return DONE
+    return nullcontext(Understanding(spec, arrays, str(model), embedding))
 
 
 def _lines(parsed: Parsed) -> Iterator[str]:
