@@ -222,6 +222,11 @@ def _pair(folder: Path) -> None:
     (pictures(folder) / "broken.jpg").unlink()
 
 
+def _finder(folder: Path) -> None:
+    _pair(folder)
+    shutil.copy(next((folder / "shelf" / "red").iterdir()), folder / "leaf.png")
+
+
 def _denoiser(folder: Path) -> None:
     from denoiser_example import voices
 
@@ -450,6 +455,16 @@ STORIES = {
         language parse "turn the lamp on" --model lights.language
         """,
         _language,
+        figures=False,
+        slow=True,
+    ),
+    "finder": Story(
+        """
+        : language index --pictures shelf --encoder pair --out shelf.index
+        language pack shelf.index --encoder pair --licence MIT --question green --is "a red photo" --out shelf.finder
+        device find shelf.finder leaf.png --top 1
+        """,
+        _finder,
         figures=False,
         slow=True,
     ),

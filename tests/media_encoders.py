@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from edgewright.language.documents.media_encoder import Kind
 from edgewright.language.zero_shot.choice import background
+from edgewright.nlp.documents.media import Kind
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 

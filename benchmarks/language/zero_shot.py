@@ -17,7 +17,8 @@ from benchmarks.language.intents import utterances
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.contract import Vectors
-from edgewright.language.zero_shot.choice import Choice, Chooser, labels_of, text_chooser
+from edgewright.language.zero_shot.choice import labels_of, text_chooser
+from edgewright.nlp.choice import Choice, Chooser
 from edgewright.training.auroc import auroc_interval
 from edgewright.training.metrics import wilson
 

@@ -15,9 +15,9 @@ from edgewright.core.input.riff import wav_bytes
 from edgewright.core.package import read_package
 from edgewright.data.audited_labels import record_path, records_of
 from edgewright.language.distillation import media, texts
-from edgewright.language.documents.media_encoder import Kind
 from edgewright.language.labelling.audit import unanswered
 from edgewright.language.labelling.project import Project
+from edgewright.nlp.documents.media import Kind
 from edgewright.schema.errors import CheckFailedError
 from label_example import answer, write_texts
 from media_encoders import COLOURS, word_pair

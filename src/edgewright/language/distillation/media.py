@@ -17,7 +17,7 @@ from edgewright.data.load import load_data
 from edgewright.export.contract import find_target
 from edgewright.export.subject import read_subject
 from edgewright.language.distillation.contract import Fitted, Judges
-from edgewright.language.documents.media_encoder import Kind, files_of
+from edgewright.nlp.documents.media import Kind, files_of
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan, resolve

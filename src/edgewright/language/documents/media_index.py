@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.language.documents.index import write_index
-from edgewright.language.documents.media_encoder import MediaEncoder, files_of
+from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.documents.passages import Block
 from edgewright.nlp.documents.index_file import Vectors
+from edgewright.nlp.documents.media import files_of
 from edgewright.schema.documents import Document, Indexed
 from edgewright.schema.errors import InputError
 

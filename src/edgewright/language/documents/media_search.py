@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.language.documents.hybrid import check_encoder
-from edgewright.language.documents.media_encoder import MediaEncoder, files_of
+from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.embedding.contract import unit
+from edgewright.nlp.documents.media import files_of
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.documents import FoundPassage
 from edgewright.schema.errors import InputError

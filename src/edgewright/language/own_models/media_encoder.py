@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edgewright.language.documents.media_encoder import MEDIA_GRAPHS, MEDIA_INPUTS, MediaEncoder
+from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.embedding.directory import PAIRED
 from edgewright.language.own_models import Figures, ModelKind, copy_files, onnx_inputs, with_weights
 from edgewright.language.own_models._text import test_text
+from edgewright.nlp.documents.media import MEDIA_GRAPHS, MEDIA_INPUTS
 from edgewright.schema.errors import InputError
 
 _COLOURS = ("red", "green", "blue", "white", "black", "yellow")

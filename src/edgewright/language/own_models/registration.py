@@ -50,7 +50,7 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
     name = name or (resolved.name if source.is_dir() else source.stem)
     if not _NAME.fullmatch(name):
         raise InputError("a name of letters, digits and ._+-", repr(name[:100]), str(source), "Set it with --name NAME")
-    licence = licence or kind.licence(source) or _licence(source)
+    licence = licence or kind.licence(source) or licence_of(source)
     if not licence:
         do = "Look it up where the model comes from, and set it, such as --licence MIT"
         raise InputError("a licence in README.md or LICENSE of its folder, or --licence", "none", str(source), do)
@@ -131,7 +131,7 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _licence(source: Path) -> str:
+def licence_of(source: Path) -> str:
     """Return what a folder says of its licence: in the first lines of README.md, or by its file LICENSE."""
     if not source.is_dir():
         return ""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.language.documents.media_encoder import MediaEncoder, files_of
-from edgewright.language.zero_shot.choice import Choice, Chooser, Labels, background
+from edgewright.language.documents.media_encoder import MediaEncoder
+from edgewright.language.zero_shot.choice import background
+from edgewright.nlp.choice import Choice, Chooser, Labels
+from edgewright.nlp.documents.media import files_of
 from edgewright.schema.errors import InputError
 
 

@@ -17,7 +17,7 @@ from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import DONE, CheckFailedError, InputError
 
 if TYPE_CHECKING:
-    from edgewright.language.zero_shot.choice import Choice, Labels
+    from edgewright.nlp.choice import Choice, Labels
 
 
 @declare(
