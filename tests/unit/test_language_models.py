@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -152,6 +153,17 @@ def test_parse_by_a_language_model(tiny: Path, tmp_path: Path, cli: Cli, monkeyp
     assert "a language model of yours" in cli(*parse, "tinny", code=2)
     none = _utterances(tmp_path / "none.toml", {"none": ["a soda"]})
     assert "none of them 'none'" in cli("language", "parse", "a soda", "--model", none, "--by", tiny, code=2)
+
+
+def test_a_dialogue_is_held_by_a_language_model(tiny: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = ROOT / "docs" / "examples"
+    chat = ("language", "chat", examples / "vending.toml", "--by", tiny)
+    assert "utterances that --by takes" in cli(*chat, code=2)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a soda please\n/dispense_drink drink=cola\n"))
+    lines = cli(*chat, "--model", examples / "vending-utterances.toml", "--steps").splitlines()
+    understood = [line for line in lines if line.startswith("  Intent ") or "out of scope" in line.lower()]
+    assert understood, "the model parsed the first line"
+    assert "You chose cola. Shall I take it out?" in lines
 
 
 def test_probabilities_are_those_of_another_implementation(running: RunningModel) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from edgewright.core.formatting import percent
 from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.nlp.dialogue import CONFIDENCE, UNCLEAR, Dialogue, DialogueOutput, Look
-from edgewright.nlp.utterance.parse import Understanding
+from edgewright.nlp.utterance.parse import Understands
 from edgewright.schema.documents import Answer
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed
@@ -48,7 +48,7 @@ class Conversation:
     """
 
     def __init__(
-        self, checked: CheckedTable, look: Look | None, understanding: Understanding | None, minimum: float = 0.0
+        self, checked: CheckedTable, look: Look | None, understanding: Understands | None, minimum: float = 0.0
     ) -> None:
         self.talk = Dialogue(checked, look)
         self._understanding, self._minimum = understanding, minimum

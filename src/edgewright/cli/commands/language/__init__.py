@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,18 +17,17 @@ from edgewright.cli.command import (
     argument,
     declare,
     option,
-    own_language_model,
     own_model,
     wants_json,
 )
 from edgewright.cli.export_files import OutOptions
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
+from edgewright.cli.parsers import open_parser
 from edgewright.core.formatting import bytes_text
 from edgewright.schema.errors import DONE, InputError
 
 if TYPE_CHECKING:
-    from edgewright.nlp.utterance.parse import Understands
     from edgewright.schema.language import Parsed
 
 EXAMPLE = 'parse "I want a soda please" --model drinks.language'
@@ -106,7 +104,7 @@ def parse(
     in words of TEXT.
     """
     day = today.date() if today else date.today()
-    with _parser(model, by, encoder) as understanding:
+    with open_parser(model, by, encoder) as understanding:
         lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
         for number, line in enumerate(lines, 1):
             if text == "-" and not line.strip():
@@ -115,28 +113,6 @@ def parse(
             parsed = understanding.parse(line, today=day, where=where)
             yield Result(parsed, _lines(parsed), compact=True)
     return DONE
-
-
-def _parser(model: Path, by: str | None, encoder: Path | None) -> AbstractContextManager[Understands]:
-    """Return what parses: a trained model, or a language model that is served meanwhile."""
-    if by is not None:
-        if encoder is not None:
-            raise InputError("--by or --encoder", "both", "--by")
-        language_model = own_language_model(by, "--by")
-        with loading():
-            from edgewright.language.language_models.intents import language_model_parser
-        return language_model_parser(language_model, model)
-    from edgewright.nlp.utterance.model_file import read_language
-    from edgewright.nlp.utterance.parse import Understanding
-
-    embedding = None
-    spec, arrays = read_language(model)
-    encoder = own_model("text", encoder, name=spec.head.encoder if spec.head else "")
-    if encoder is not None:
-        from edgewright.language.embedding import load
-
-        embedding = load(encoder)
-    return nullcontext(Understanding(spec, arrays, str(model), embedding))
 
 
 def _lines(parsed: Parsed) -> Iterator[str]:

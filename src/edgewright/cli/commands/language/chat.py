@@ -7,6 +7,7 @@ import select
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import click
 import msgspec
 
 from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.cli.parsers import open_parser
 from edgewright.schema.errors import DONE, InputError
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
 def command(
     *,
     dialogue: Path = argument(),
-    model: Path | None = option(help="Model file from `language train`, instead of the dialogue's own."),
+    model: Path | None = option(
+        help="Model file from `language train`, instead of the dialogue's own; with --by, utterances for it."
+    ),
+    by: str | None = option(
+        metavar="NAME|FILE.gguf", help="Let a language model parse: one of yours, or a file. Nothing is trained."
+    ),
     minimum: float = option(
         "--least",
         type=click.FloatRange(0.0, 1.0),
@@ -46,14 +53,16 @@ def command(
     from edgewright.language.dialogue.conversation import Conversation, seconds_of, turn_lines, turn_steps
     from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
     from edgewright.nlp.documents.retrieval import Retriever
-    from edgewright.nlp.utterance.parse import Understanding
 
+    if by is not None and model is None:
+        raise InputError("the utterances that --by takes for examples", "none", "--model")
     model = model or model_of(dialogue)
-    understanding = Understanding.load(model) if model else None
-    checked, _ = read_dialogue(dialogue, vocabulary(understanding.spec) if understanding else None)
     typed = sys.stdin.isatty()
     clock = _Clock(typed)
-    with Retriever(checked.table, dialogue.parent) as look:
+    with ExitStack() as files:
+        understanding = files.enter_context(open_parser(model, by)) if model else None
+        checked, _ = read_dialogue(dialogue, vocabulary(understanding.spec) if understanding else None)
+        look = files.enter_context(Retriever(checked.table, dialogue.parent))
         conversation = Conversation(checked, look, understanding, minimum)
         talk = conversation.talk
         yield from _answers(talk.begin(0.0), "")
