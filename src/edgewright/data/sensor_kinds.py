@@ -95,3 +95,14 @@ def axis_pairs(columns: tuple[Column, ...]) -> list[tuple[int, int]]:
     """Return the x and y axes of each sensor that measures motion along x, y and z."""
     kinds = kinds_of(columns)
     return [(x, y) for x, y, _ in _triples(columns).values() if kinds[x] in (ACCELERATION, ROTATION)]
+
+
+def motion_sensors(columns: tuple[Column, ...]) -> tuple[list[int], list[int]]:
+    """Return the x, y and z axes of the one accelerometer, and of the one gyroscope; empty for none and for several."""
+    kinds = kinds_of(columns)
+    by_kind: dict[str, list[list[int]]] = {ACCELERATION: [], ROTATION: []}
+    for axes in _triples(columns).values():
+        if kinds[axes[0]] in by_kind:
+            by_kind[kinds[axes[0]]].append(axes)
+    acceleration, rotation = (sensors[0] if len(sensors) == 1 else [] for sensors in by_kind.values())
+    return acceleration, rotation if acceleration else []

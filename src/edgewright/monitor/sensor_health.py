@@ -15,6 +15,7 @@ LEAST_STUCK = 200
 """Rows without a change, however long they take, before a channel counts as stuck: slow sensors repeat themselves."""
 
 
+_REGULAR = 0.5  # share of intervals that are as expected where rows are lost, and the rate is right
 _GAPS, _ALONE = 10, 2  # gaps in a row, with so many rows between two of them, that are a rate and not a fault
 
 
@@ -143,7 +144,8 @@ class RateCheck:
         wrong: whether the last stretch was off.
     """
 
-    KEPT = ("_begin", "_count", "wrong", "_gaps", "_first", "_came")
+    KEPT = ("_begin", "_count", "wrong", "_gaps", "_first", "_came", "_usual", "_before")
+    ADDED = ("_usual", "_before")
 
     def __init__(self, rate: float, tolerance: float) -> None:
         self._rate, self._tolerance = rate, tolerance
@@ -153,10 +155,12 @@ class RateCheck:
         self._count = 0
         self.wrong = False
         self._gaps, self._first, self._came = 0, 0.0, 0
+        self._usual, self._before = 0, math.nan
 
     def restart(self, time: float) -> None:
         """Begin a new stretch with a row at this time."""
         self._begin, self._count = time, 0
+        self._usual, self._before = 0, time
 
     def row(self, time: float, steps: int) -> Health | None:
         """Take a row, `steps` by the sender's count (0 begins a stretch); return a notice where the rate changed."""
@@ -164,12 +168,15 @@ class RateCheck:
             self.restart(time)
             return None
         self._count += steps
+        self._usual += abs((time - self._before) * self._rate - 1) <= self._tolerance
+        self._before = time
         if self._count < self._rows or time <= self._begin:
             return None
         measured = self._count / (time - self._begin)
+        lost = measured < self._rate and self._usual >= _REGULAR * self._count
         self._gaps = 0
         self.restart(time)
-        return self._measured(time, measured)
+        return self._measured(time, measured, lost=lost)
 
     def gap(self, time: float, *, counted: bool) -> Health | None:
         """Take a row behind a gap; return a notice where the rate is wrong.
@@ -194,11 +201,20 @@ class RateCheck:
         self._gaps = 0
         return self._measured(time, measured)
 
-    def _measured(self, time: float, measured: float) -> Health | None:
-        """Return what is to be told of rows a second that were measured."""
+    def _measured(self, time: float, measured: float, *, lost: bool = False) -> Health | None:
+        """Return what is to be told of rows a second that were measured, and where the sender's rate is right though.
+
+        Args:
+            time: of the last row, seconds.
+            measured: rows a second.
+            lost: whether rows that came one after the other came at the right rate, so that others are missing.
+        """
         wrong = abs(measured - self._rate) > self._tolerance * self._rate
         changed, self.wrong = wrong != self.wrong, wrong
         if not changed:
             return None
+        if wrong and lost:
+            text = f"{1 - measured / self._rate:.0%} of the rows are lost"
+            return Health(time=time, kind="lost", text=text, amount=measured)
         text = f"rate {measured:.3g} instead of {self._rate:g} Hz" if wrong else f"well: rate {measured:.3g} Hz"
         return Health(time=time, kind="rate" if wrong else "well", text=text, amount=measured)

@@ -94,6 +94,38 @@ class JointReference(msgspec.Struct, frozen=True, kw_only=True):
     data: str
 
 
+class MotionReference(msgspec.Struct, frozen=True, kw_only=True):
+    """What an accelerometer and a gyroscope said of themselves in training: see `monitor.drift.motion_estimates`.
+
+    Attributes:
+        units: people, machines or recordings that it was made of.
+        acceleration: channel numbers of x, y and z.
+        rotation: channel numbers of the gyroscope's x, y and z; empty without one.
+        gravity: what 1 g is in the units of the accelerometer.
+        rate: rows a second.
+        radian: what 1 rad/s is in the units of the gyroscope; 1 without one.
+        mean, spread: of the estimates, in their order, over the units.
+        turning: inverse covariance of the gain of the gyroscope, of all axes and of x, y and z, 4 by 4; empty without.
+        pose, pose_spread: how movements hang together and where up is, over the units; empty where that says nothing.
+        highest: largest distance from zero in training, of the accelerometer and of the gyroscope.
+        unnoticed: changes that it cannot notice, in words.
+    """
+
+    units: int
+    acceleration: tuple[int, int, int]
+    rotation: tuple[int, ...]
+    gravity: float
+    radian: float
+    rate: float
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    turning: tuple[float, ...]
+    pose: tuple[float, ...]
+    pose_spread: tuple[float, ...]
+    highest: tuple[float, ...]
+    unnoticed: tuple[str, ...] = ()
+
+
 class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a model was fitted on.
 
@@ -140,6 +172,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         missing: largest share of a sample's values, of a window's the share of a channel's readings, that may be
             missing where there is an answer; None in packages from before that rule.
         joint: what its channels looked like together; None for few people, machines or recordings, or without time.
+        motion: what its accelerometer and gyroscope said of themselves; left out without them, or for few people.
         picture: how pictures are resized; left out where a sample is none.
         fit: what it was fitted on; None in packages from before that was kept.
         adapt: what its devices may learn; left out where they learn nothing.
@@ -170,6 +203,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     missing: float | None = None
     fit: FitSpec | None = None
     joint: JointReference | None = None
+    motion: MotionReference | msgspec.UnsetType = msgspec.UNSET
     picture: PictureSpec | msgspec.UnsetType = msgspec.UNSET
     adapt: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
     objects: ObjectMap | msgspec.UnsetType = msgspec.UNSET

@@ -51,13 +51,14 @@ def command(options: DriftOptions) -> Stream:
 
     Blocks of an eighth of --rhythm are compared with the training data: mean, deviation, shape (population stability
     index), values never seen in training, and missing values. ADWIN and Page-Hinkley also watch for a change within the
-    stream. Exits with 1 if a channel drifts.
+    stream. An accelerometer and a gyroscope are compared by gravity instead. The last line lists what this model cannot
+    notice. Exits with 1 if a channel drifts.
     """
     from edgewright.cli.drift_input import answered_rows, rows_of
     from edgewright.cli.options import seconds_of
     from edgewright.core.files import write_atomic
     from edgewright.core.predictor import load
-    from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
+    from edgewright.monitor.drift.stream_monitor import DriftConfig, unnoticed, watch_of
 
     predictor, state = load(options.model), options.state
     config = DriftConfig(rhythm=seconds_of(options.rhythm, "--rhythm"), false_alarms=options.false_alarms)
@@ -78,10 +79,13 @@ def command(options: DriftOptions) -> Stream:
             yield Result(event, (), compact=True)  # people read the events below the channels
     if state is not None:
         write_atomic(state, watch.state())
-    drifted = any(channel.drifted for channel in watch.channels) or (watch.joint is not None and watch.joint.reported)
-    for row in _rows(watch):
+    rows, missed = _rows(watch), unnoticed(predictor.manifest)
+    for row in rows:
         yield Result(row, (), compact=True)
+    yield Result({"unnoticed": list(missed)}, (), compact=True)
     yield Result(text=_lines(watch, events, dated=bool(options.time)))
+    yield Result(text=[f"this model cannot notice: {'; '.join(missed)}"])
+    drifted = any(row["drifted"] for row in rows)
     return CHECK_SAID_NO if events or drifted else DONE
 
 
@@ -102,6 +106,10 @@ def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
     if watch.joint is not None:
         joint = watch.joint
         rows.append({"channel": "together", "drifted": joint.reported, "score": joint.score, "test": "together"})
+    if watch.motion is not None:
+        change = watch.motion.reported
+        rows.append({"channel": "motion", "drifted": change is not None, "test": "motion"})
+        rows[-1] |= {} if change is None else {"change": change.text}
     return rows
 
 
@@ -126,6 +134,8 @@ def _lines(watch: DriftWatch, events: list[Event], *, dated: bool) -> Iterator[s
     yield from table(heads, cells, frozenset(range(1, 7)))
     if watch.joint is not None:
         yield f"together: {'drifts' if watch.joint.reported else 'as trained'}, score {watch.joint.score:.2f}"
+    if watch.motion is not None:
+        yield f"motion: {watch.motion.reported.text if watch.motion.reported else 'as trained'}"
     for event in events:
         yield (
             f"{moment_text(event.time, watch, dated)}: {event.label} drifts, "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgewright.core.csv.numbered_columns import are_even, families
 from edgewright.monitor.drift.change_detection import Adwin, ConfidenceWatch, PageHinkley
 from edgewright.monitor.drift.cross_channel import FaultDiagnosis, JointMonitor
+from edgewright.monitor.drift.motion_monitor import MotionChange, MotionMonitor
 from edgewright.monitor.drift.reference_test import LENGTHS, TESTS, Finding, Sizes, changed, compare, scale_of
 from edgewright.monitor.drift.sketch import BLOCKS, SKETCH_BYTES, OpenBlock, Ring, Sketch, bins_of
 from edgewright.schema.data import Floats
@@ -34,6 +35,8 @@ class ChannelWatch:
         column: of the package.
         sizes: that matter.
         alpha: probability of a false alarm that one test of one block may have.
+        worn: whether it is an axis of a motion sensor: how somebody wears it and moves changes its mean, spread and
+            shape, so that only values never seen in training and missing ones count.
 
     Attributes:
         total: all rows so far.
@@ -42,8 +45,8 @@ class ChannelWatch:
         since: time with which that began, as `DriftWatch` told it; NaN where it has not drifted.
     """
 
-    def __init__(self, column: ReferenceColumn, sizes: Sizes, alpha: float) -> None:
-        self.column, self.sizes, self.alpha = column, sizes, alpha
+    def __init__(self, column: ReferenceColumn, sizes: Sizes, alpha: float, *, worn: bool = False) -> None:
+        self.column, self.sizes, self.alpha, self._worn = column, sizes, alpha, worn
         self.bins = bins_of(column)
         self.total, self.ring = Sketch(), Ring()
         self._open = OpenBlock(self.bins, column.mean)
@@ -65,10 +68,12 @@ class ChannelWatch:
         self.ring.push(block)
         change = self._changed(block)
         self.finding, beyond = compare(self.ring, self.column, self.bins, self.sizes, self.alpha)
+        if self._worn:
+            beyond, change = beyond and self.finding.test in ("missing", "outside"), None
         began = beyond and not self.drifted
         if beyond:
             self.drifted = True
-        elif self.finding.score < 0.5:
+        elif self.finding.score < 0.5 or self._worn:
             self.drifted, self.since = False, math.nan
         if began:
             return self.finding
@@ -121,8 +126,8 @@ class ChannelWatch:
             self.finding = compare(self.ring, self.column, self.bins, self.sizes, self.alpha)[0]
 
 
-# 2: with what channels are together, where the package knows that.
-_VERSION = 2
+# 2: with what channels are together, where the package knows that. 3: with motion sensors, where it knows those.
+_VERSION = 3
 _HEAD = struct.Struct("<BIIdH")
 _LEAST_ROWS = 8
 _PER_RHYTHM = LENGTHS[0]
@@ -152,6 +157,7 @@ class DriftWatch:
         config: how.
         joint: of the package, and its columns; None where channels are looked at one by one only.
         readings: values one after the other that a row holds; without a rate, a rhythm is so many readings.
+        motion: of the package, where it has motion sensors.
 
     Raises:
         InputError: no reference, or a setting that is not possible.
@@ -164,6 +170,7 @@ class DriftWatch:
         config: DriftConfig | None = None,
         joint: JointMonitor | None = None,
         readings: int = 1,
+        motion: MotionMonitor | None = None,
     ) -> None:
         self.config = config or DriftConfig()
         if not reference:
@@ -177,9 +184,12 @@ class DriftWatch:
         days = self.block / rate / 86400 if rate else 1 / (24 * _PER_RHYTHM)
         alpha = min(0.05, self.config.false_alarms * days / (TESTS * len(LENGTHS) * len(reference)))
         self.alpha = alpha
-        self.channels = tuple(ChannelWatch(column, self.config.sizes, alpha) for column in reference)
+        worn = () if motion is None else motion.channels
+        self.channels = tuple(
+            ChannelWatch(column, self.config.sizes, alpha, worn=index in worn) for index, column in enumerate(reference)
+        )
         self.confidence = ConfidenceWatch()
-        self.joint = joint
+        self.joint, self.motion = joint, motion
         self._filled = 0
         self.rows = 0
         # When each block of the rings began: common to all channels.
@@ -222,6 +232,8 @@ class DriftWatch:
                 channel.push(np.ascontiguousarray(values[position:end, index], np.float32))
             if self.joint is not None:
                 self.joint.push(values[position:end])
+            if self.motion is not None:
+                self.motion.push(values[position:end])
             self._filled += end - position
             self.rows += end - position
             if self._filled == self.block:
@@ -243,6 +255,8 @@ class DriftWatch:
                 events.append(self._event(channel, finding, time))
         if self.joint is not None and (named := self.joint.close()) is not None:
             events.append(self._changed(named, time))
+        if self.motion is not None and (change := self.motion.close()) is not None:
+            events.append(self._moved(change, self.motion, time))
         doubt = self.confidence.close()
         if doubt is not None:
             began = self._began[max(0, len(self._began) - 1 - doubt.blocks)]
@@ -256,6 +270,13 @@ class DriftWatch:
         label = ", ".join(self.channels[i].column.name for i in named.faults[0].channels)
         detail = {"test": "together", "since": since, "change": ", or ".join(fault.text for fault in named.faults)}
         return Event(kind="drift", time=time, label=label, score=named.score, detail=detail)
+
+    def _moved(self, change: MotionChange, motion: MotionMonitor, time: float) -> Event:
+        """Return what changed of motion sensors, in words."""
+        since = self._began[max(0, len(self._began) - motion.blocks)]
+        label = ", ".join(self.channels[motion.channels[axis]].column.name for axis in change.channels)
+        detail = {"test": "motion", "since": since, "change": change.text}
+        return Event(kind="drift", time=time, label=label, score=1.0, detail=detail)
 
     def _event(self, channel: ChannelWatch, finding: Finding, time: float) -> Event:
         since = self._began[min(finding.since, len(self._began) - 1)]
@@ -274,7 +295,7 @@ class DriftWatch:
         """All it remembers, exact: `restore` goes on as if it had never stopped."""
         parts = [struct.pack(f"<{len(self._began)}d", *self._began), self.confidence.to_bytes()]
         parts += [channel.to_bytes() for channel in self.channels]
-        parts += [] if self.joint is None else [self.joint.to_bytes()]
+        parts += [part.to_bytes() for part in (self.joint, self.motion) if part is not None]
         head = _HEAD.pack(_VERSION, self.block, self._filled, self._start, len(parts))
         body = b"".join(struct.pack("<H", len(part)) + part for part in parts)
         state = head + struct.pack("<Q", self.rows) + body
@@ -299,6 +320,7 @@ class DriftWatch:
             raise InputError(f"a state in blocks of {self.block:,} rows", f"blocks of {block:,}", "drift",
                              "Give the rhythm it was made with, or start over")  # fmt: skip
         wanted = len(self.channels) + 2 + (version > 1 and self.joint is not None)
+        wanted += version > 2 and self.motion is not None
         if count != wanted:
             raise InputError(f"a state of {len(self.channels)} channels", f"{count - 2}", "drift",
                              "It belongs to another package")  # fmt: skip
@@ -313,6 +335,8 @@ class DriftWatch:
             raise wrong
         self._began = deque(struct.unpack(f"<{len(parts[0]) // 8}d", parts[0]), maxlen=BLOCKS)
         self.confidence.restore(parts[1])
+        if self.motion is not None and version > 2:
+            self.motion.restore(parts.pop())
         if self.joint is not None and version > 1:
             self.joint.restore(parts.pop())
         for channel, part in zip(self.channels, parts[2:], strict=True):
@@ -333,10 +357,33 @@ def watch_of(manifest: Manifest, config: DriftConfig | None = None, rate: float 
     """
     config = config or DriftConfig()
     rate = rate or (manifest.window.rate if manifest.window else None)
-    joint = None if manifest.joint is None else JointMonitor(manifest.joint, manifest.columns, config.rhythm)
+    joint, motion = None, None
+    if manifest.motion is not msgspec.UNSET:
+        # Gravity says more of motion sensors than products of channels do, which differ from wearer to wearer.
+        motion = MotionMonitor(manifest.motion, manifest.columns)
+    elif manifest.joint is not None:
+        joint = JointMonitor(manifest.joint, manifest.columns, config.rhythm)
     numbers = list(next(iter(families(column.name for column in manifest.reference).values()), {}))
     is_series = manifest.window is None and are_even(numbers) and 2 * len(numbers) > len(manifest.reference)
-    return DriftWatch(manifest.reference, rate, config, joint, len(numbers) if is_series else 1)
+    return DriftWatch(manifest.reference, rate, config, joint, len(numbers) if is_series else 1, motion)
+
+
+def unnoticed(manifest: Manifest) -> tuple[str, ...]:
+    """Return changes of a stream that a watch of a package does not notice, in words.
+
+    Those of motion sensors were simulated when the package was made; others follow from the tests that there are.
+    """
+    motion = None if manifest.motion is msgspec.UNSET else manifest.motion
+    worn = () if motion is None else (*motion.acceleration, *motion.rotation)
+    missed = () if motion is None else motion.unnoticed
+    if len(worn) == len(manifest.reference):
+        return missed
+    sizes = Sizes()
+    single = f"a mean that moves by less than {sizes.mean:g} deviations of training, a spread that grows by less than "
+    missed = (*missed, f"{single}{sizes.deviation - 1:.0%}")
+    if manifest.joint is None or motion is not None:
+        missed = (*missed, "swapped channels that look alike, and gains that channels share")
+    return missed
 
 
 def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:

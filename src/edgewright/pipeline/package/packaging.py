@@ -27,6 +27,8 @@ from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.package.adaptation import adaptation
 from edgewright.pipeline.package.affine import affine_adaptation
+from edgewright.pipeline.package.motion_reference import motion_reference
+from edgewright.pipeline.package.units import FEWEST_UNITS, parts_of_unit
 from edgewright.pipeline.plan import DataPlan
 from edgewright.schema.adapt import AdaptSpec, AffineSpec
 from edgewright.schema.config import AdaptConfig, WindowConfig
@@ -85,8 +87,7 @@ def _hashes(X: Any, rows: NDArray[np.int64]) -> NDArray[np.uint64]:  # noqa: ANN
 
 
 Array = NDArray[np.float64]
-# Fewer people, machines or recordings do not show how much they differ.
-FEWEST_UNITS, MOST_CHANNELS = 8, 16
+MOST_CHANNELS = 16
 _DIRECTIONS, _FOLDS, _PIECES, _SHORTEST = 4, 40, 100, 20
 # Of the spread within units so much is added to that between them.
 _WITHIN = 0.02
@@ -122,7 +123,8 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     if not 2 <= len(dataset.columns) <= MOST_CHANNELS or dataset.rate is None or in_file(samples.X) is not None:
         return None
     names = (samples.groups if samples.groups is not None else samples.sessions)[rows]
-    units = [unit for name in np.unique(names) if len(unit := _rows_of(dataset, str(name), samples)) >= _SHORTEST]
+    every_unit = (np.concatenate(parts_of_unit(dataset, str(name), samples)) for name in np.unique(names))
+    units = [unit for unit in every_unit if len(unit) >= _SHORTEST]
     if len(units) < FEWEST_UNITS:
         return None
     every = np.concatenate(units)
@@ -151,18 +153,6 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     data = base64.b64encode(b"".join(packed)).decode("ascii")
     seconds = float(np.median([len(unit) for unit in units])) / dataset.rate
     return JointReference(units=count, seconds=seconds, directions=wide, data=data)
-
-
-def _rows_of(dataset: DataSet, unit: str, samples: Samples) -> Array:
-    """Return rows of one person, machine or session that miss no value, shape (rows, channels)."""
-    parts = [np.zeros((0, len(dataset.columns)))]
-    for recording in dataset.recordings:
-        of = recording.groups if samples.groups is not None else recording.sessions
-        mine = np.full(len(recording.values), recording.name == unit) if of is None else of == unit
-        if mine.any():
-            values = np.asarray(recording.values[mine], np.float64)
-            parts.append(values[np.isfinite(values).all(axis=1)])
-    return np.concatenate(parts)
 
 
 def _pieces(rows: Array, center: Array, scale: Array) -> Array:
@@ -371,6 +361,7 @@ def build_package(
         reference=reference(samples, train),
         picture=picture,
         joint=joint_reference(material.dataset, samples, train),
+        motion=motion_reference(material.dataset, samples, train) or msgspec.UNSET,
         licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance=provenance,
         files=(),
