@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser
+BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser
 .PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
@@ -172,6 +172,10 @@ bench-device: install
 
 bench-denoise: install
 	$(BIN)/python -m benchmarks.denoise
+
+# Public sets beside the repository; ten minutes of processor.
+bench-upscale: install
+	$(BIN)/python -m benchmarks.upscale
 
 # Needs cc for the row with a slower disk; takes about two minutes.
 bench-fleet: install

@@ -376,3 +376,10 @@ def test_a_backbone_is_named_in_a_pipeline(folder: Path, tmp_path: Path) -> None
     layer = parse(f'name = "p"\n{text}', "p.toml").model.layers[0]
     assert layer["file"] == str(folder / "net" / "net.onnx")
     assert layer["sha256"] == record.files[0].sha256
+
+
+def test_a_file_with_the_name_of_the_record_is_refused(folder: Path, tmp_path: Path) -> None:
+    source = gguf(tmp_path / RECORD, licence="MIT")
+    with pytest.raises(InputError, match="Rename that file"):
+        add_model(source, name="tiny")
+    assert source.is_file() and not own_models() and not list(folder.glob("*"))

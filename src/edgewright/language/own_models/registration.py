@@ -64,6 +64,8 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
             copy.mkdir()
             with os_errors(OutputError, f"to copy {source.name}", source, do):
                 main = kind.copy(source, copy)
+            if (copy / RECORD).exists():
+                raise InputError(f"files of a model of which none is {RECORD}", "one", str(source), "Rename that file")
             try:
                 role, figures = kind.test(copy / main)
             except InputError as error:  # people know the place that they named
