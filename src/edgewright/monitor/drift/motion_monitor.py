@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 WINDOW, LOOKS = 4, 5
 # Pieces of two seconds below which nothing is said.
 _FEWEST_PIECES = 60
-# Limits were chosen on people 1 to 25 of HAPT, with a quarter of them left out at a time.
+# Limits were chosen on people 1 to 25 of HAPT, for the most part with references that held the same people.
 _UNITS, _STEPS, _NOISE = 1.0, math.log(4), 2.0
 _REPEATED, _TOPS, _REACHED = 0.03, 8, 0.9
 _AGREES, _AHEAD = 0.7, 0.12
