@@ -19,7 +19,7 @@ _OWN_FIELDS = ("GGUF.", "general.architecture", "general.file_type", "general.qu
 def bits_of(kind: str) -> float:
     """Return the bits of a weight, its share of the block's scale included."""
     weights, size = gguf.GGML_QUANT_SIZES[TensorType[kind]]
-    return 8 * size / weights
+    return float(8 * size / weights)
 
 
 def bits_per_weight(path: Path) -> float:
