@@ -111,6 +111,13 @@ def _recordings(folder: Path) -> None:
     (folder / "copy" / "datatraining.txt").write_text("\n".join([head, *rows]) + "\n")
 
 
+def _changed(folder: Path) -> None:
+    from picture_folder import write_pictures
+
+    _recordings(folder)
+    write_pictures(folder / "shelf", each=6)
+
+
 def _detector(folder: Path) -> None:
     from detector_example import rows
 
@@ -513,10 +520,11 @@ STORIES = {
     ),
     "synth": Story(
         """
-        synth signals moves.csv --target label --group person --time time --method jitter --out more.csv
+        synth signals moves.csv --target label --group person --time time --method jitter --force --out more.csv
         synth utility moves.csv --target label --group person --time time --method jitter --window 50 --folds 2
+        synth pictures shelf --method flip --force --side 16 --out flipped
         """,
-        _recordings,
+        _changed,
         figures=False,
         slow=True,
     ),

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "advise": ("advise", "{data}", *TARGET, "--out", "advice"),
     "detect fit": ("detect", "fit", "{data}", *TARGET, "--out", "data.detector"),
     "label suggest": ("label", "suggest", "{data}", *TARGET, "--window", "20", "--out", "data.labelling"),
-    "synth signals": ("synth", "signals", "{data}", *TARGET, "--method", "noise", "--out", "synthetic.csv"),
+    "synth signals": ("synth", "signals", "{data}", *TARGET, "--method", "noise", "--force", "--out", "synthetic.csv"),
     "synth utility": ("synth", "utility", "{data}", *TARGET, "--method", "noise", "--window", "20"),
     "denoise train": ("denoise", "train", "{data}", "--noise", "pink", "--snr", "0:10", "--out", "data.denoiser"),
     "upscale train": ("upscale", "train", "{data}", "--out", "data.upscaler"),

@@ -17,8 +17,12 @@ from PIL import Image
 from document_blocks import blocks_of, type_page, write_sources
 from documents_example import MANUAL
 from edgewright.core.input.riff import wav_bytes
+from edgewright.language.labelling.audit import draw, unanswered
+from label_example import answer, suggested, write_project
+from llm_server import llama_server
 from media_encoders import COLOURS, sounds, word_pair
-from own_model_files import sentence_encoder
+from own_model_files import gguf, sentence_encoder
+from picture_folder import write_pictures
 from support import ROOT, environment
 from text_example import write_texts
 
@@ -33,6 +37,7 @@ PRINTED = {
     "labels sounds without examples": r"early\.wav: early",
     "answers a question about a picture": r"red\.png: red",
     "answers questions from documents": r"»Take out the empty batteries",
+    "answers from documents in its own words": r"The warranty lasts 24 months",
     "tells rules from documents": r"(Never|Do not) use water.*It does not judge whether something is allowed",
     "finds passages said in other words": r"»Take out the empty batteries",
     "looks up pictures by words and by pictures": r"\[1\]  1\.00  red\.png.*\[1\]  1\.00  red\.png",
@@ -44,8 +49,10 @@ PRINTED = {
     "goes on writing a text": r"\w+ \(\d+%\)",
     "speaks": r"wrote 4 synthetic prompts",
     "labels data": r"\d+ suggested",
+    "labels data for a small model": r"taught\.labelling\.students",
     "makes sentences to train on": r"wrote 4 synthetic sentences",
-    "makes signals to train on": r"6,000 synthetic rows.*difference",
+    "makes signals to train on": r"Judged on 202 real samples of 20 people.*it (helped|did)",
+    "makes pictures to train on": r"wrote 12 synthetic pictures",
 }
 
 
@@ -111,11 +118,19 @@ def _write_material(folder: Path) -> None:
     (folder / "shelf").mkdir()
     for colour in ("red", "blue"):
         Image.new("RGB", (40, 24), COLOURS[colour]).save(folder / "shelf" / f"{colour}.png")
+    write_pictures(folder / "goods", each=6)
     sounds(folder).rename(folder / "heard")
     (folder / "slow.wav").write_bytes(wav_bytes(np.sin(np.arange(4_000.0) / 9)[:, None] / 2, 4_000))
     write_texts(folder)
     manual = folder / "manual.md"
     manual.write_text(MANUAL + manual.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "drill.md").write_text(MANUAL, encoding="utf-8")
+    llama_server(folder / "bin", "24 months", "The warranty lasts 24 months.")
+    gguf(folder / "small.gguf")
+    project = suggested(write_project(folder, "taught.labelling"), wrong=1)
+    draw(project, 30, seed=1)
+    answer(project, unanswered(project), how="blind")
+    project.close()
     calls = [
         f"{first} {second} please" for first in ("rain", "wet", "money", "price") for second in ("much", "on", "is")
     ]
@@ -143,7 +158,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_the_commands_of_a_row_run_as_they_stand(row: Row, folder: Path) -> None:
     assert all("edgewright " in command for command in row.commands)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(folder / "bin"), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(row.commands)], cwd=folder, env={**environment(), "PATH": path},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,

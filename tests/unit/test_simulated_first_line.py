@@ -63,4 +63,4 @@ def test_synthetic_data_say_so(tmp_path: Path, cli: Cli) -> None:
     rows = [f"{i},{i % 7},{i % 5},p{i // 40},{'on' if i % 40 < 20 else 'off'}" for i in range(160)]
     given.write_text("\n".join(["t,a,b,person,label", *rows]) + "\n")
     options = ["--target", "label", "--group", "person", "--time", "t", "--method", "jitter", "--out", str(simulated)]
-    assert _first(cli("synth", "signals", given, *options)).startswith("Simulated: ")
+    assert _first(cli("synth", "signals", given, *options, "--force")).startswith("Simulated: ")

@@ -17,7 +17,6 @@ from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic, marked, origin
 from edgewright.language.synthesis.grammar import read_grammar, sentences
 from edgewright.language.synthesis.recordings import synthetic
-from edgewright.language.synthesis.utility_test import measure_utility, windows_of
 from edgewright.language.utterances.read import read
 from edgewright.schema.config import SplitConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples
@@ -131,7 +130,7 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, cli: Cli, capsys:
                 writer.writerow((*head, recording.target[row], recording.groups[row], recording.name))
     named = ["--target", "activity", "--group", "person", "--session", "visit", "--time", "t"]
     call = ["synth", "signals", str(source), *named, "--method", "rotation", "--set", "degrees=30", "--measured"]
-    assert cli.json(*call, "--out", out)["rows"] == 1200
+    assert cli.json(*call, "--force", "--out", out)["rows"] == 1200
     table: dict[str, object] = {
         "kind": ending[1:], "path": str(out), "target": "activity", "group": "person", "session": "session",
         "time": "time", "ignore": ["recording"],
@@ -147,7 +146,11 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, cli: Cli, capsys:
     assert text in capsys.readouterr().out, "what reads it is said"
     alone = ["synth", "signals", str(source), "--time", "t", "--ignore", "activity", "--ignore", "person"]
     free = [*alone, "--ignore", "visit", "--method", "jitter", "--out", str(tmp_path / f"j{ending}"), "--json"]
-    assert json.loads(cli(*free))["rows"] == 1200
+    assert "only --force writes" in cli(*free, code=2)
+    assert json.loads(cli(*free, "--force"))["rows"] == 1200
+    assert json.loads((tmp_path / f"j{ending}.judgement.json").read_text()) == {
+        "measurement": None, "helps": False, "forced": True
+    }  # fmt: skip
     assert run([*call, "--out", str(tmp_path / "x.txt")]) == 2
     assert "KEY=VALUE" in cli(*call, "--set", "degrees", "--out", tmp_path / "y.csv", code=2)
 
@@ -225,19 +228,3 @@ def test_a_grammar_with_a_mistake(tmp_path: Path, text: str, message: str) -> No
     with pytest.raises(InputError) as caught:
         read_grammar(file)
     assert message in str(caught.value)
-
-
-@pytest.mark.slow
-def test_utility_is_measured_on_real_people_left_out(cli: Cli) -> None:
-    samples = windows_of(people(400), 25)
-    utility = measure_utility(samples, "jitter", {}, people=2, folds=3)
-    again = measure_utility(samples, "scaling", {}, people=2, folds=3)
-    assert utility.without == again.without, "the same people train and test beside every method"
-    assert utility.windows == 96
-    assert utility.people == 6
-    assert utility.gain.low <= utility.gain.value <= utility.gain.high
-    assert utility.with_synthetic.value - utility.without.value == pytest.approx(utility.gain.value)
-    with pytest.raises(InputError, match="at least three people"):
-        few = DataSet(name="two", columns=people().columns, recordings=people().recordings[:2], rate=50.0)
-        measure_utility(windows_of(few, 25), "jitter", {})
-    assert "held-out people" in cli("synth", "utility", "--help")

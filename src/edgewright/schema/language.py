@@ -34,6 +34,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         synthetic: nobody said it, a grammar made it: it is learnt from and never judged by.
+        author: who said it; empty where nobody wrote that down.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     slots: tuple[Slot, ...] = ()
     where: str = ""
     synthetic: bool = False
+    author: str = ""
 
 
 class Ranked(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -55,6 +55,23 @@ def synthetic(
         recordings=tuple(recordings),
         origin=f"synthetic ({name}) of {data.origin or data.name}",
     )
+
+
+def of_others(data: DataSet, groups: Collection[str]) -> DataSet:
+    """Return the rows of all other groups: nothing is made of those that a test part holds."""
+    if not groups:
+        return data
+    kept = []
+    for recording in data.recordings:
+        names = recording.name if recording.groups is None else as_text(recording.groups)
+        rows = np.broadcast_to(~np.isin(names, list(groups)), len(recording.values))
+        parts = {
+            name: values[rows]
+            for name in ("values", "target", "groups", "sessions", "time")
+            if (values := getattr(recording, name)) is not None
+        }
+        kept += [msgspec.structs.replace(recording, **parts)] if rows.any() else []
+    return msgspec.structs.replace(data, recordings=tuple(kept))
 
 
 def stretches(recording: Recording) -> list[tuple[int, int]]:

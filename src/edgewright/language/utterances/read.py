@@ -181,7 +181,8 @@ def _csv(text: str, where: str) -> tuple[Utterance, ...]:
                 raise InputError(f"{len(names)} cells", "another number", location, "Quote texts with commas in them")
             entry = utterance(row["text"], intent_name(row["intent"], location), location)
             synthetic = (row.get("provenance") or "").startswith(PREFIX)
-            utterances.append(msgspec.structs.replace(entry, synthetic=synthetic))
+            author = (row.get("author") or "").strip()
+            utterances.append(msgspec.structs.replace(entry, synthetic=synthetic, author=author))
         return tuple(utterances)
     except csv.Error as error:
         raise InputError("a CSV file", str(error), where) from None
