@@ -40,7 +40,8 @@ READS: dict[str, tuple[str, ...]] = {
     "fleet key list": (), "fleet migrate": ("{fleet}", "--dry-run"), "fleet operator list": (), "fleet releases": (),
     "fleet rollout status": ("--all",), "fleet token list": (), "fleet waiting": (), "fleet watch": ("--once",),
     "device check": ("{out}/device.toml",), "device export": ("--store", "{store}", "--out", "{out}/events.csv"),
-    "device query": ("--store", "{store}"), "device status": ("--store", "{store}", "--check"),
+    "device find": ("{out}/no-finder", "{out}/picture.png"), "device query": ("--store", "{store}"),
+    "device status": ("--store", "{store}", "--check"),
 }  # fmt: skip
 """Arguments of each command that changes nothing; commands of a fleet get `--fleet` unless they name the folder."""
 WRITES = {
@@ -57,9 +58,9 @@ WRITES = {
 }  # fmt: skip
 LACKING = {
     "fleet backup", "fleet device show", "fleet device logs", "fleet device diagnose", "fleet federation package",
-    "fleet federation status", "fleet migrate",
+    "fleet federation status", "fleet migrate", "device find",
 }  # fmt: skip
-"""Commands that need a database, a device or a learning, and are refused without."""
+"""Commands that need a database, a device, a learning or a finder, and are refused without."""
 PAGES = (
     "/fleet", "/fleet/attention", "/fleet/versions", "/fleet/new", "/fleet/publish", "/fleet/roll-out",
     "/fleet/devices", f"/fleet/device/{DEVICE}", f"/fleet/device/{DEVICE}/retry", "/fleet/rollout/none",
