@@ -96,11 +96,13 @@ def tones(folder: Path, each: int, seed: int) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "write", "classes"), [("picture", coloured, ("blue", "red")), ("sound", tones, ("early", "late"))]
+    ("kind", "write", "each", "classes"),
+    # Of 60 sounds an audit leaves 26 to train on: the student was right in 65 to 91 %, by seed and processor.
+    [("picture", coloured, 30, ("blue", "red")), ("sound", tones, 90, ("early", "late"))],
 )
 def test_pictures_and_sounds_train_by_the_same_command(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, kind: Kind, write: Callable[..., Path],
-    classes: tuple[str, str],
+    each: int, classes: tuple[str, str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(media.MediaStudents, "sizes", ("narrow",))
 
@@ -108,7 +110,7 @@ def test_pictures_and_sounds_train_by_the_same_command(
         return classes[int(Path(name).stem) % 2]
 
     pair, project = word_pair(tmp_path / "pair", kind), tmp_path / "p.labelling"
-    requested = ["label", "suggest", str(write(tmp_path / "files", 30, 0)), "--out", str(project), "--encoder",
+    requested = ["label", "suggest", str(write(tmp_path / "files", each, 0)), "--out", str(project), "--encoder",
                  str(pair), "--class", classes[0], "--class", classes[1], "--then", "train", "--label-errors", "0.2",
                  "--least", "0"]  # fmt: skip
     cli(*requested, code=1)
