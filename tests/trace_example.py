@@ -228,4 +228,6 @@ def trace(count: int = 20) -> Trace:
                               data_hash="5eed" * 16, versions={"edgewright": "0.1.0"}, platform="linux",
                               licences=("simulated, no licence needed",), package_hash="ba5e" * 16),
         warnings=("light is constant in the recordings of person 3",),
+        unnoticed=("gain of acc_x by 20 %", "offset of acc_z by 0.2 g", "mirrored across x",
+                   "turned by 90 degrees about z"),
     )  # fmt: skip

@@ -13,11 +13,13 @@ from rich.console import Console
 import hostile
 import trace_example as example
 from cli_runner import Cli
+from edgewright.core.package import read_package
+from edgewright.monitor.drift.stream_monitor import unnoticed, unnoticed_text
 from edgewright.schema.trace import Trace
 from edgewright.trace.blocks.flow_picture import tiles
 from edgewright.trace.brief import brief_parts
 from edgewright.trace.page import page_of, print_parts
-from edgewright.trace.record import HINT, PAGE_FILE
+from edgewright.trace.record import HINT, PAGE_FILE, read_trace
 
 NEXT = [("edgewright show runs/activity", "opens its page")]
 
@@ -58,6 +60,14 @@ def test_warnings_beyond_two_are_counted(tmp_path: Path) -> None:
     assert lines == ["warning: first", "warning: second", "2 more warnings in the page"]
 
 
+def test_a_run_says_what_its_model_cannot_notice(tmp_path: Path) -> None:
+    text = " ".join(brief(example.trace(3), tmp_path))
+    first, second, *others = example.trace(3).unnoticed
+    assert f"this model cannot notice: {first}; {second}; and {len(others)} more" in " ".join(text.split())
+    nothing = msgspec.structs.replace(example.trace(3), unnoticed=())
+    assert "cannot notice" not in " ".join(brief(nothing, tmp_path))
+
+
 def test_names_of_any_kind_and_parts_that_are_absent_fit_the_terminal(tmp_path: Path) -> None:
     assert max(map(len, brief(hostile.trace(), tmp_path)[:-1])) <= 80
     nothing = msgspec.structs.replace(
@@ -69,8 +79,12 @@ def test_names_of_any_kind_and_parts_that_are_absent_fit_the_terminal(tmp_path: 
 def test_a_run_prints_forty_lines_and_verbose_prints_every_part(small: Path, tmp_path: Path, cli: Cli) -> None:
     short = cli("run", str(small), "--out", tmp_path / "runs").splitlines()
     assert len(short) <= 40
+    missed = unnoticed(read_package(tmp_path / "runs" / "small" / "small.edge").manifest)
+    assert read_trace(tmp_path / "runs" / "small" / "trace.json").unnoticed == missed != ()
+    assert " ".join(unnoticed_text(missed, 2).split()) in " ".join(" ".join(short).split())
     assert short[-2] == f"page {tmp_path / 'runs' / 'small' / PAGE_FILE}"
     assert re.fullmatch(r"took .* s: import [\d.]+, read [\d.]+, fit [\d.]+, package [\d.]+, page [\d.]+", short[-1])
     whole = cli("run", str(small), "--out", tmp_path / "runs", "--verbose", "--force")
     assert "Prediction trace" in whole
+    assert " ".join(unnoticed_text(missed).split()) in " ".join(whole.split())
     assert len(whole.splitlines()) > 2 * len(short)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -46,6 +47,16 @@ def test_a_fresh_page_stays_and_an_older_one_is_made_anew(folder: Path) -> None:
     page.write_bytes(marked.replace(f"page {page_file.PAGE_VERSION}".encode(), b"page 0", 1))
     assert run(["show", str(folder / "trace.json"), "--no-open"]) == 0
     assert b"<!-- mine -->" not in page.read_bytes()
+
+
+def test_it_says_what_the_model_cannot_notice(folder: Path, cli: Cli) -> None:
+    missed = trace_example.trace(3).unnoticed
+    for _ in ("a page that is made", "a fresh one"):
+        assert f"this model cannot notice: {'; '.join(missed)}" in cli("show", folder)
+    assert json.loads(cli("show", folder, "--json"))["unnoticed"] == list(missed)
+    (folder / "trace.json").write_text("{")
+    os.utime(folder / "trace.json", (0, 0))
+    assert "cannot notice" not in cli("show", folder)
 
 
 def test_the_page_goes_where_it_is_asked(folder: Path, tmp_path: Path, cli: Cli) -> None:

@@ -32,6 +32,7 @@ EMPTY = msgspec.structs.replace(
     predictions=(),
     compression=None,
     device=None,
+    unnoticed=(),
 )
 
 
@@ -187,6 +188,12 @@ def test_budgets_are_bars_with_their_interval() -> None:
     assert 'class="budget fits" role="img"' in shown
     assert "does not fit" in shown
     assert "at most 42 µs" in shown
+
+
+def test_the_device_lists_what_its_checks_of_later_data_do_not_see() -> None:
+    shown = text(section(change(example.trace(), unnoticed=("a <swap>", "a gain")), "device"))
+    assert "This model cannot notice change of the data a <swap> a gain" in shown
+    assert "cannot notice" not in section(change(example.trace(), unnoticed=()), "device")
 
 
 def test_scaling_stands_where_the_run_has_it() -> None:

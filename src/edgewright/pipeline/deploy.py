@@ -9,9 +9,10 @@ import msgspec
 
 from edgewright.compression.report import weight_bytes
 from edgewright.compression.section import missing_integer_form
-from edgewright.core.package import model_file
+from edgewright.core.package import model_file, read_package
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.audited_labels import sentence_of
+from edgewright.monitor.drift.stream_monitor import unnoticed
 from edgewright.pipeline.cost.footprint import fill_bytes, holder
 from edgewright.pipeline.cost.measure import measured
 from edgewright.pipeline.debounce import debounce_of
@@ -47,6 +48,7 @@ class Deployed:
         refit: the fit that is packaged; None where that is the judged one.
         debounce: how the windows that must agree before a decision changes were chosen; None where they were not.
         samples: one of each class, answered by the float form that is left behind.
+        unnoticed: kinds of drift that the checks of the package cannot see; none without one.
     """
 
     compression: CompressionRecord
@@ -57,6 +59,7 @@ class Deployed:
     refit: RefitRecord | None
     debounce: DebounceRecord | None
     samples: ClassSamples | None
+    unnoticed: tuple[str, ...]
 
 
 def deploy(job: Job, fit: Fit, evaluated: Evaluated, folder: Path, debounce: DebounceRecord | None) -> Deployed:
@@ -110,7 +113,8 @@ def deploy(job: Job, fit: Fit, evaluated: Evaluated, folder: Path, debounce: Deb
         path.unlink(missing_ok=True)
         digest = ""
     shown = class_samples(material, forms[0].graph, tuple(final.flow.context.names))
-    return Deployed(compression, device, path, digest, refused, again, debounce, shown)
+    missed = () if refused else unnoticed(read_package(path).manifest)
+    return Deployed(compression, device, path, digest, refused, again, debounce, shown, missed)
 
 
 def _forms(job: Job, fit: Fit, evaluated: Evaluated) -> tuple[list[Form], CompressionRecord, str]:

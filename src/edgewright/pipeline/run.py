@@ -223,6 +223,7 @@ def _record(
         trainable=None if job.config.keep_samples is False else trainable_network(fit.material, fit.flow, fit.model),
         provenance=source,
         warnings=tuple(job.warnings),
+        unnoticed=deployed.unnoticed,
         config=msgspec.json.decode(msgspec.json.encode(job.config)),
     )
     return msgspec.structs.replace(trace, insight=trace_insight(trace))

@@ -379,6 +379,7 @@ class Trace(Part, frozen=True, kw_only=True):
         debounce: how the windows that must agree were chosen; None where that was not asked for.
         samples: one of each class with what its answer rests on; None where they are too large to be shown.
         trainable: the network with samples of the run; None where no page can train it.
+        unnoticed: kinds of drift that the checks of its package cannot see, in words; none without a package.
         config: the checked configuration as tables, defaults included; empty in records of version 1.
         state: a record that is not 'finished' was put together from the journal of a run that goes on or broke off.
         reason: why it broke off.
@@ -405,6 +406,7 @@ class Trace(Part, frozen=True, kw_only=True):
     trainable: TrainableNetwork | None = None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+    unnoticed: tuple[str, ...] = ()
     config: dict[str, object] = msgspec.field(default_factory=dict)
     state: Literal["finished", "running", "cancelled", "failed"] = "finished"
     reason: str = ""

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewright.core.formatting import plural
+from edgewright.monitor.drift.stream_monitor import unnoticed_text
 from edgewright.schema.trace import Trace
 from edgewright.trace.blocks.flow_picture import tiles
 from edgewright.trace.blocks.terminal import blocks_parts
@@ -21,8 +22,8 @@ from edgewright.trace.sentences.facts import refit_text
 from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, WEAK, state_of
 
 STYLES = {NO_MODEL: BAD, NOT_READY: BAD, WEAK: WARN}
-# Warnings and tiles that a terminal shows; the page has all.
-_WARNINGS, _TILES = 2, 6
+# Warnings, tiles and kinds of drift that a terminal shows; the page has all.
+_WARNINGS, _TILES, _UNNOTICED = 2, 6, 2
 # The loss is a curve of its own.
 _CURVE = "training"
 
@@ -52,6 +53,8 @@ def brief_parts(trace: Trace, folder: Path, following: Sequence[tuple[str, str]]
         parts += [Text(""), *blocks_parts([Charts(curves)], page)]
     if trace.insight.sentence:
         parts += [Text(""), Text(trace.insight.sentence, style="bold")]
+    if trace.unnoticed:
+        parts += [Text(""), Text(unnoticed_text(trace.unnoticed, _UNNOTICED), style=QUIET)]
     location = folder / PAGE_FILE
     longest = max((len(command) for command, _ in following), default=0)
     commands = [f"{command.ljust(longest)}  {purpose}" for command, purpose in following]

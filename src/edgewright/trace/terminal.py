@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewright.core.formatting import fraction, number, plural, seconds_text, shorten
+from edgewright.monitor.drift.stream_monitor import unnoticed_text
 from edgewright.schema import trace as records
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.blocks.view_blocks import Charts, Items, ViewBlock, line
@@ -211,6 +212,7 @@ class TerminalTrace:
         if trace.refit is not None:
             lines.append(Text(refit_text(trace.refit)))
         lines += [Text(f"warning: {text}", style=WARN) for text in trace.warnings]
+        lines += [Text(unnoticed_text(trace.unnoticed), style=QUIET)] if trace.unnoticed else []
         facts = provenance_facts(trace.provenance)
         if facts:
             lines.append(Text(self.page.facts(*facts), style=QUIET))

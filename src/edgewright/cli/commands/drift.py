@@ -58,7 +58,7 @@ def command(options: DriftOptions) -> Stream:
     from edgewright.cli.options import seconds_of
     from edgewright.core.files import write_atomic
     from edgewright.core.predictor import load
-    from edgewright.monitor.drift.stream_monitor import DriftConfig, unnoticed, watch_of
+    from edgewright.monitor.drift.stream_monitor import DriftConfig, unnoticed, unnoticed_text, watch_of
 
     predictor, state = load(options.model), options.state
     config = DriftConfig(rhythm=seconds_of(options.rhythm, "--rhythm"), false_alarms=options.false_alarms)
@@ -84,7 +84,7 @@ def command(options: DriftOptions) -> Stream:
         yield Result(row, (), compact=True)
     yield Result({"unnoticed": list(missed)}, (), compact=True)
     yield Result(text=_lines(watch, events, dated=bool(options.time)))
-    yield Result(text=[f"this model cannot notice: {'; '.join(missed)}"])
+    yield Result(text=[unnoticed_text(missed)])
     drifted = any(row["drifted"] for row in rows)
     return CHECK_SAID_NO if events or drifted else DONE
 

@@ -32,21 +32,26 @@ def command(
     regenerated from the trace if it is missing or was written by another version. Without a browser its address is
     printed.
     """
+    from edgewright.monitor.drift.stream_monitor import unnoticed_text
     from edgewright.trace.record import PAGE_VERSION
 
-    path = _page_of(run, out)
+    path, trace = _page_of(run, out)
+    missed = () if trace is None else trace.unnoticed
     url = path.resolve().as_uri()
-    record = {"page": str(path), "url": url, "bytes": path.stat().st_size, "version": PAGE_VERSION}
+    record = {"page": str(path), "url": url, "bytes": path.stat().st_size, "version": PAGE_VERSION,
+              "unnoticed": missed}  # fmt: skip
     lines = [f"page {click.format_filename(path)}"]
     if not opened:
         lines.append(f"open {url}")
     elif not wants_json() and not _open(url):
         lines.append(f"no browser was found; open {url}")
+    if missed:
+        lines.append(unnoticed_text(missed))
     return Result(record, lines, compact=True)
 
 
-def _page_of(run: Path, out: Path | None) -> Path:
-    """Return the file of the page, made where it has to be.
+def _page_of(run: Path, out: Path | None) -> tuple[Path, Trace | None]:
+    """Return the file of the page, made where it has to be, and its record; None where that cannot be read.
 
     Raises:
         InputError: `run` is nothing that a page can be made from.
@@ -64,16 +69,20 @@ def _page_of(run: Path, out: Path | None) -> Path:
     if record is None:
         if out is not None:
             write_atomic(out, page.read_bytes())
-        return out or page
+        return out or page, None
     fresh = page.exists() and page_version(page) == PAGE_VERSION and page.stat().st_mtime >= record.stat().st_mtime
     if fresh and out is None:
-        return page
-    html = render_page(_read(record), record.parent)
+        try:
+            return page, _read(record)
+        except InputError:  # the page stands without it
+            return page, None
+    trace = _read(record)
+    html = render_page(trace, record.parent)
     if html is None:
         raise MissingExtraError("trace", "what draws the page")
     path = out or (page if os.access(page.parent, os.W_OK) else _elsewhere(record))
     write_atomic(path, html)
-    return path
+    return path, trace
 
 
 def _source(run: Path) -> tuple[Path | None, Path]:

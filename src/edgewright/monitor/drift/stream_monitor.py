@@ -379,11 +379,18 @@ def unnoticed(manifest: Manifest) -> tuple[str, ...]:
     if len(worn) == len(manifest.reference):
         return missed
     sizes = Sizes()
-    single = f"a mean that moves by less than {sizes.mean:g} deviations of training, a spread that grows by less than "
-    missed = (*missed, f"{single}{sizes.deviation - 1:.0%}")
+    mean = f"a mean that moves by less than {sizes.mean:g} standard deviations of the training data"
+    missed = (*missed, mean, f"a spread that grows by less than {100 * (sizes.deviation - 1):.0f} %")
     if manifest.joint is None or motion is not None:
-        missed = (*missed, "swapped channels that look alike, and gains that channels share")
+        missed = (*missed, "swapped channels that look alike", "a gain that several channels share")
     return missed
+
+
+def unnoticed_text(missed: Sequence[str], maximum: int = 1000) -> str:
+    """Return the line that names what a model cannot notice; of more than `maximum` changes it counts the others."""
+    left = len(missed) - maximum
+    rest = (f"and {left} more, which the page of the run lists",) if left > 0 else ()
+    return f"this model cannot notice: {'; '.join((*missed[:maximum], *rest))}"
 
 
 def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:

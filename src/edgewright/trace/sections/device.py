@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewright.core.formatting import amount, estimated_latency
-from edgewright.schema.trace import BudgetRow, DeviceRecord
+from edgewright.schema.trace import BudgetRow, DeviceRecord, Trace
 from edgewright.trace.blocks.view_blocks import Cell, Line, Table, ViewBlock, line, row
 from edgewright.trace.sections import Section
 from edgewright.trace.sentences.facts import budget_share
@@ -50,6 +50,18 @@ def _used(budget: BudgetRow) -> tuple[str, str]:
     return amount(budget.used, budget.unit), f"{amount(budget.low, budget.unit)} to {amount(budget.high, budget.unit)}"
 
 
-SECTION = Section(
-    80, "Device fit", lambda trace: device_blocks(trace.device), missing="This run did not check a device."
-)
+def unnoticed_blocks(missed: Sequence[str]) -> Sequence[ViewBlock]:
+    """Build the list of what a comparison of later data with the training data does not show; empty for none."""
+    if not missed:
+        return ()
+    return (
+        line("The command edgewright drift compares later data with the training data. It does not see these changes."),
+        Table("This model cannot notice", ("change of the data",), [row(text) for text in missed]),
+    )
+
+
+def _blocks(trace: Trace) -> Sequence[ViewBlock]:
+    return (*device_blocks(trace.device), *unnoticed_blocks(trace.unnoticed))
+
+
+SECTION = Section(80, "Device fit", _blocks, missing="This run did not check a device.")
