@@ -99,3 +99,27 @@ def test_check_refuses_a_sink_that_the_run_would_refuse(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["device", "check", str(tmp_path / "device.toml")])
     assert "TLS" in str(done.exception)
     assert "can be run" not in done.output
+
+
+def test_files_of_sources_sinks_and_the_store_are_seen_from_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "device.toml"
+    path.write_text(
+        '[source]\nkind = "mqtt"\nca = "ca.pem"\n[store]\nkey_file = "/etc/store.key"\n'
+        '[[sink]]\nkind = "mqtt"\npassword_file = "secrets/room"\n[[sink]]\nkind = "folder"\npath = "out"\n'
+    )
+    settings = read_settings(path)
+    assert settings.source is not None and getattr(settings.source.config, "ca") == str(tmp_path / "ca.pem")  # noqa: B009
+    first, second = (msgspec.to_builtins(way.config) for way in settings.ways)
+    assert first["password_file"] == str(tmp_path / "secrets/room") and first["ca_file"] == ""
+    assert second["path"] == str(tmp_path / "out") and settings.settings.store.key_file == "/etc/store.key"
+    path.write_text('[source]\nkind = "csv"\npath = "-"\n')
+    source = read_settings(path).source
+    assert source is not None and getattr(source.config, "path") == "-"  # noqa: B009
+
+
+def test_the_sink_of_the_page_on_greengrass_is_read(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "greengrass.md").read_text().split("```toml\n")[1].split("```")[0]
+    (tmp_path / "device.toml").write_text(text)
+    (way,) = read_settings(tmp_path / "device.toml").ways
+    settings = msgspec.to_builtins(way.config)
+    assert settings["topic"] == "dt/plant/pump-17/{kind}" and settings["certificate"] == str(tmp_path / "thing.pem.crt")

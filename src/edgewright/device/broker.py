@@ -34,14 +34,20 @@ def paho() -> Any:  # noqa: ANN401 - paho has no types
         raise MissingExtraError("device", "paho-mqtt, which speaks to the broker,") from None
 
 
-def new_client(name: str, *, user: str = "", password_file: str = "", ca_file: str = "", **settings: bool) -> Any:  # noqa: ANN401
+def new_client(
+    name: str, *, user: str = "", password_file: str = "", tls: bool = False, ca_file: str = "", certificate: str = "",
+    key_file: str = "", **settings: bool,
+) -> Any:  # noqa: ANN401  # fmt: skip
     """Return a client that is not connected yet.
 
     Args:
         name: at the broker.
         user: at the broker; empty for none.
         password_file: file whose first line is the password; empty for none.
-        ca_file: certificates that are trusted; with it the line is encrypted.
+        tls: encrypt the line.
+        ca_file: certificates that are trusted instead of the system's.
+        certificate: of this client in PEM; empty for none.
+        key_file: its key in PEM.
         settings: as paho's client takes them, such as `manual_ack`.
 
     Raises:
@@ -51,7 +57,15 @@ def new_client(name: str, *, user: str = "", password_file: str = "", ca_file: s
     client = library.Client(library.CallbackAPIVersion.VERSION2, client_id=name, **settings)
     if user:
         client.username_pw_set(user, first_line(password_file) if password_file else None)
-    if ca_file:
-        with os_errors(InputError, "a file of certificates", ca_file):
-            client.tls_set(ca_certs=ca_file)
+    if tls:
+        for file, expected in (
+            (ca_file, "a file of certificates"),
+            (certificate, "a certificate"),
+            (key_file, "a key"),
+        ):
+            if file:
+                with os_errors(InputError, expected, file), Path(file).open("rb"):
+                    pass
+        with os_errors(InputError, "certificates and a key in PEM", certificate or ca_file or "[[sink]]"):
+            client.tls_set(ca_certs=ca_file or None, certfile=certificate or None, keyfile=key_file or None)
     return client

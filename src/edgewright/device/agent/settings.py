@@ -16,6 +16,9 @@ from edgewright.schema.device_config import AgentSettings, CommandEntry
 from edgewright.schema.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+# Keys of sources, sinks and the store that name a file.
+_FILES = ("path", "ca", "ca_file", "certificate", "key_file", "password_file", "token_file")
 
 
 class SinkEntry(msgspec.Struct, frozen=True):
@@ -76,18 +79,19 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
     if settings.source:
         kind, rest = _kind(settings.source, f"{where} source", "a source")
         part = _named(sources.kind, kind, f"{where} source.kind")
-        source = sources.Source(kind, convert_table(rest, part.config, f"{where} source"))
+        source = sources.Source(kind, _files_of(convert_table(rest, part.config, f"{where} source"), folder))
     ways = []
     for index, entry in enumerate(settings.sink):
         kind, rest = _kind(entry, f"{where} sink[{index}]", "a sink")
         sink = _named(sinks.kind, kind, f"{where} sink[{index}].kind")
-        ways.append(SinkEntry(kind, convert_table(rest, sink.config, f"{where} sink[{index}]")))
+        ways.append(SinkEntry(kind, _files_of(convert_table(rest, sink.config, f"{where} sink[{index}]"), folder)))
     return Configured(
         settings=msgspec.structs.replace(
             settings,
             packages=_seen_from(folder, settings.packages),
             detectors=_seen_from(folder, settings.detectors),
             rules=_seen_from(folder, settings.rules),
+            store=_files_of(settings.store, folder),
         ),
         source=source,
         timeline=convert_table(settings.timeline, TimelineConfig, f"{where} timeline"),
@@ -114,6 +118,12 @@ def _seen_from(folder: Path, entries: tuple[T, ...]) -> tuple[T, ...]:
         msgspec.structs.replace(entry, path=str(folder / entry.path))  # type: ignore[type-var,attr-defined]
         for entry in entries
     )
+
+
+def _files_of(settings: S, folder: Path) -> S:
+    """Return settings whose files are seen from a folder; `-` is standard input."""
+    files = {key: str(folder / value) for key in _FILES if (value := getattr(settings, key, "")) not in {"", "-"}}
+    return msgspec.structs.replace(settings, **files)
 
 
 def _check_command(name: str, command: CommandEntry, where: str) -> None:

@@ -195,7 +195,8 @@ class ShadowService:
         broker = self._settings.broker
         client = new_client(
             f"edgewright-shadow-{self._shadows.origin}", user=SHADOW_USER if broker.password_file else "",
-            password_file=broker.password_file, ca_file=broker.ca_file, clean_session=False, manual_ack=True,
+            password_file=broker.password_file, tls=bool(broker.ca_file),
+            ca_file=broker.ca_file, clean_session=False, manual_ack=True,
         )  # fmt: skip
         client.connect_timeout = _PATIENCE_S
         client.will_set(self._settings.status_topic, b"offline", qos=1, retain=True)
