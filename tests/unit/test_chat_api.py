@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from edgewright.studio.chat.generation import LoadedModel
 from edgewright.studio.chat.models import Message, ModelRequest, Reply, Sampling, kind_of, parse_model, words_of
 from edgewright.studio.chat.protocol import UNSUPPORTED
 from edgewright.studio.chat.server import LARGEST_BODY, chat_app, opened
+from llm_server import llama_server
+from own_model_files import gguf
 from studio_example import HERE, PORT, Client
 
 CHAT, COMPLETE = "/v1/chat/completions", "/v1/completions"
@@ -91,6 +94,32 @@ def test_what_the_manual_does_not_say_is_refused(client: Client) -> None:
     answer = client.post(CHAT, json=order("manual", "Who painted the Mona Lisa?")).json()
     assert answer["choices"][0]["message"]["content"].startswith("The documents do not answer this question.")
     assert not answer["edgewright"]["answered"]
+
+
+@pytest.mark.parametrize(
+    ("says", "begins", "carried"),
+    [("The warranty lasts 24 months.", "The warranty lasts 24 months [1].\n\n[1] drill.md", True),
+     ("The warranty lasts 36 months.", "The warranty lasts 24 months from the date of purchase. [1]", False)],
+    ids=["supported", "invented"],
+)  # fmt: skip
+def test_a_language_model_says_what_the_documents_say(
+    says: str, begins: str, carried: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = llama_server(tmp_path / "bin", "24 months", says)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("EDGEWRIGHT_MODELS", str(tmp_path / "models"))
+    request = ModelRequest("manual", gguf(tmp_path / "tiny.gguf"), manual_index(tmp_path))
+    with opened([request]) as served:
+        asking = Client(chat_app(served, PORT))
+        answer = asking.post(CHAT, json=order("manual", "How long does the warranty last?")).json()
+        refused = asking.post(CHAT, json=order("manual", "Who painted the Mona Lisa?")).json()
+    assert answer["choices"][0]["message"]["content"].startswith(begins)
+    assert answer["edgewright"]["phrased"]["carried"] is carried
+    # The index refuses, and the model is not asked.
+    assert refused["choices"][0]["message"]["content"].startswith("The documents do not answer this question.")
+    assert "phrased" not in refused["edgewright"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_a_stream_has_the_same_text(client: Client) -> None:

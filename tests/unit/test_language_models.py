@@ -18,12 +18,14 @@ import pytest
 
 from cli_runner import Cli
 from documents_example import manual_index
+from edgewright.language.labelling.project import Project
 from edgewright.language.language_models.client import LanguageModelClient
 from edgewright.language.language_models.intents import LanguageModelParser, grammar_of
 from edgewright.language.language_models.quantisation import bits_per_weight, write_quantised
 from edgewright.language.language_models.server import RunningModel, served
 from edgewright.language.utterances.read import Labelled
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
+from edgewright.studio.chat.models import Message, Sampling, open_model, parse_model
 from fleet_servers import until
 from support import ROOT
 from tiny_language_model import BEGIN, encoded, log_chances, trained, unseen_text, write_tiny
@@ -153,6 +155,31 @@ def test_parse_by_a_language_model(tiny: Path, tmp_path: Path, cli: Cli, monkeyp
     assert "a language model of yours" in cli(*parse, "tinny", code=2)
     none = _utterances(tmp_path / "none.toml", {"none": ["a soda"]})
     assert "none of them 'none'" in cli("language", "parse", "a soda", "--model", none, "--by", tiny, code=2)
+
+
+def test_labels_are_classes_of_the_project(tiny: Path, tmp_path: Path, cli: Cli) -> None:
+    texts = tmp_path / "calls.txt"
+    texts.write_text("a cold soda\nI am hungry\nrain again\n")
+    classes = ("--class", "drink=something to drink", "--class", "food=something to eat")
+    suggest = ("label", "suggest", texts, "--out", tmp_path / "calls.labelling", *classes, "--by", tiny)
+    assert cli.json(*suggest, "--least", "0")["items"] == 3
+    with Project(tmp_path / "calls.labelling") as project:
+        assert {suggestion.label for suggestion in project.suggestions().values()} <= {"drink", "food", ""}
+
+
+def test_serve_answers_with_intents_in_json(tiny: Path, tmp_path: Path, cli: Cli) -> None:
+    drinks = _utterances(tmp_path / "drinks.toml", {"drink": ["a [soda](drink)"], "food": ["I am hungry"]})
+    kind, model = open_model(parse_model(f"shop={tiny},{drinks}"))
+    try:
+        answer = model.reply([Message("user", "a cold soda")], Sampling())
+    finally:
+        model.close()
+    assert (kind, model.title) == ("language_model", "parses 2 intents by tiny")
+    record = json.loads("".join(answer.pieces))
+    assert record["intent"] in ("drink", "food", "none")
+    assert set(record.get("slots", {})) <= {"drink"}
+    assert answer.details["parsed"]["text"] == "a cold soda"
+    assert "a language model alone" in cli("serve", tiny, "--port", "0", code=2)
 
 
 def test_a_dialogue_is_held_by_a_language_model(tiny: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ def open_parser(model: Path, by: str | None, encoder: Path | None = None) -> Abs
         language_model = own_language_model(by, "--by")
         with loading():
             from edgewright.language.language_models.intents import language_model_parser
-        return language_model_parser(language_model, model)
+            from edgewright.language.utterances.read import read
+        return language_model_parser(language_model, read(model), str(model))
     from edgewright.nlp.utterance.model_file import read_language
     from edgewright.nlp.utterance.parse import Understanding
 

@@ -17,6 +17,7 @@ from edgewright.cli.command import (
     declare,
     json_line,
     option,
+    own_language_model,
     own_model,
     print_ahead,
     wants_json,
@@ -59,6 +60,15 @@ def _encoder(project: Project, given: Path | None) -> Encodes | None:
     return encoder_for(project, own_model(role, given) if role else given)
 
 
+def _language_model(by: str) -> Path | None:
+    """Return the file of the language model that `--by` names; None where it names no model."""
+    from edgewright.core.own_models import own_models
+
+    if Path(by).suffix == ".gguf" or by in {model.name for model in own_models()}:
+        return own_language_model(by, "--by")
+    return None
+
+
 def plain(text: str, maximum: int = 400) -> str:
     """Return text that cannot move the cursor, shortened, on one line."""
     shown = "".join(c if c.isprintable() else " " for c in text[: maximum + 1])
@@ -73,7 +83,11 @@ def suggest(
         "--class", metavar="NAME[=LINE]", help="A class with a one-line description; may be repeated."
     ),
     encoder: Path | None = ENCODER,
-    by: str = option(metavar="NAME", help="Suggester; an unknown name lists all. [default: automatic]"),
+    by: str = option(
+        metavar="NAME",
+        help="Suggester, or a language model: one of yours or a .gguf file. An unknown name lists the suggesters. "
+        "[default: automatic]",
+    ),
     minimum: float = option(
         "--least", type=click.FloatRange(0.0, 1.0), default=0.7, help="Lowest confidence; items below it stay empty."
     ),
@@ -111,8 +125,9 @@ def suggest(
 ) -> Result:
     """Suggest labels for DATA (texts, recordings, pictures, sounds: --out creates the project) or for a label project.
 
-    Suggestions come from one-line descriptions of the classes (with an encoder), or from the labels that people gave so
-    far; uncertain items stay empty. Then it selects what to label next: uncertain items that differ from each other.
+    Suggestions come from one-line descriptions of the classes (with an encoder), from the labels that people gave so
+    far, or from a language model, which can write nothing but a class or none; uncertain items stay empty. Then it
+    selects what to label next: uncertain items that differ from each other.
 
     With --then train, repeat the same command: it suggests and draws a sample, waits for the answers of `label review
     PROJECT --audit`, then trains. A stopped training goes on where it was.
@@ -144,8 +159,9 @@ def suggest(
                 project.add_class(name, line)
             used = _encoder(project, encoder)
             suggestions = suggest(
-                project, encoder=used, by=by, minimum=minimum, count=count, seed=seed, ahead=print_ahead
-            )
+                project, encoder=used, by=by, minimum=minimum, count=count, seed=seed, ahead=print_ahead,
+                language_model=_language_model(by),
+            )  # fmt: skip
             note = changed(project)
     except BaseException:
         # Nobody has labelled anything in it yet, and the same command is to work once it is corrected.

@@ -20,8 +20,9 @@ def command(
     """Serve local models to programs that use the OpenAI chat API, and a page that compares their answers.
 
     PATH is an index of documents (answers with a citation, or refuses), a model of intents, or a dialogue with its
-    model after a comma, if it names none. An encoder follows after a comma, too. Only this machine can reach
-    the server; it needs no key. Ctrl-C stops it.
+    model after a comma, if it names none. An encoder follows after a comma, too. After a language model of yours
+    (.gguf) follow utterances of intents, and it answers with intent and slots in JSON; or an index, and it phrases
+    what that answers. Only this machine can reach the server; it needs no key. Ctrl-C stops it.
     """
     with loading():
         from edgewright.core.request_origin import free_port

@@ -210,6 +210,8 @@ def _brought(project: Project, sample: Judges, encoder: Encodes | None, on_audit
     if encoder is None or len(sources) != 1:
         return None
     way = sources.pop()
+    if suggester_of(way).needs == "language model":
+        return None  # it is not the encoder's answer
     if on_audit:
         right = sum(machine == truth for machine, truth in answered_sample(project).values())
     else:

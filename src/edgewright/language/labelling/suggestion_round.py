@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -99,7 +100,7 @@ class Round(msgspec.Struct, frozen=True):
 
 def suggest(
     project: Project, *, encoder: Encodes | None = None, by: str = "", minimum: float = MIN_CONFIDENCE,
-    count: int = QUEUED, seed: int = 0, ahead: Ahead = lambda _: None,
+    count: int = QUEUED, seed: int = 0, ahead: Ahead = lambda _: None, language_model: Path | None = None,
 ) -> Round:  # fmt: skip
     """Suggest a label for every item that nobody labelled, and chooses what to label next.
 
@@ -111,6 +112,7 @@ def suggest(
         count: items that are chosen to be labelled next.
         seed: of what is drawn.
         ahead: gets the estimate of long work before it begins.
+        language_model: GGUF file of a model that labels texts.
 
     Raises:
         UnknownNameError: no such suggester.
@@ -120,6 +122,10 @@ def suggest(
     humans = decided(project.reviews())
     labelled = np.array([i.id in humans for i in items])
     given = given_of(project, vectors_of(project, encoder, ahead), encoder, seed)
+    if language_model is not None:
+        texts = tuple(item.content for item in items) if project.kind == "text" else ()
+        given = msgspec.structs.replace(given, texts=texts, language_model=language_model, ahead=ahead)
+        by = "language-model"
     vectors, targets = given.vectors, given.targets
     believed = _believed(given, [by] if by else _known(given))
     queued = choose(vectors, np.flatnonzero(~labelled), count, believed.shares, seed)
@@ -172,13 +178,15 @@ def _write(
         return 0, 0
     labels, sure = believed.shares.argmax(axis=1), believed.shares.max(axis=1)
     now_text = now()
+    # Classes that are all alike, as where a language model answers `none`, are no suggestion.
+    is_sure = (sure >= minimum) & (sure > 1 / len(classes))
     for location in places.tolist():
-        label = classes[int(labels[location])] if sure[location] >= minimum else ""
+        label = classes[int(labels[location])] if is_sure[location] else ""
         project.execute(
             "INSERT INTO suggestions VALUES (?, ?, ?, ?, ?)",
             (numbers[location], label, round(float(sure[location]), 6), f"{MACHINE}{believed.name}", now_text),
         )
-    count = int((sure[places] >= minimum).sum())
+    count = int(is_sure[places].sum())
     return count, len(places) - count
 
 

@@ -21,7 +21,7 @@ import msgspec
 from edgewright.language.intents.background import outside_of
 from edgewright.language.language_models.client import LanguageModelClient, ModelReply
 from edgewright.language.language_models.server import served
-from edgewright.language.utterances.read import Labelled, read
+from edgewright.language.utterances.read import Labelled
 from edgewright.nlp.utterance.normalise import checked, normalised
 from edgewright.nlp.utterance.parse import with_entries_and_rules
 from edgewright.nlp.utterance.tagger import tokens
@@ -74,13 +74,16 @@ class LanguageModelParser:
             foreign = outside_of([utterance.text for utterance in inside])[:_FOREIGN]
             self._examples += tuple(Utterance(text=text, intent=OUT_OF_SCOPE) for text in foreign)
 
-    def parse(self, text: str, *, today: date | None = None, where: str = "the utterance") -> Parsed:
+    def parse(
+        self, text: str, *, today: date | None = None, where: str = "the utterance", left_out: bool = False
+    ) -> Parsed:
         """Return what an utterance says.
 
         Args:
             text: a sentence or two.
             today: what "tomorrow" counts from; without it such words keep themselves as their value.
             where: what it is called when it is refused.
+            left_out: show no example of the same text, so that the answer does not rest on it.
 
         Raises:
             InputError: nothing but space, beyond 1,000 characters, or half a character.
@@ -93,9 +96,10 @@ class LanguageModelParser:
                 text=text, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0, why="it has no words, only punctuation"
             )
         grammar, longest = grammar_of(text, words, self._slots)
+        examples = [given for given in self._examples if not left_out or normalised(given.text) != normalised(text)]
         messages = [
             {"role": "system", "content": _ORDER},
-            *_turns(_nearest(self._examples, text), self._slots),
+            *_turns(_nearest(examples, text), self._slots),
             {"role": "user", "content": text},
         ]
         deadline = time.monotonic() + SECONDS
@@ -120,20 +124,20 @@ class LanguageModelParser:
 
 
 @contextmanager
-def language_model_parser(model: Path, examples: Path) -> Iterator[LanguageModelParser]:
+def language_model_parser(model: Path, labelled: Labelled, where: str) -> Iterator[LanguageModelParser]:
     """Serve a language model and yield what parses utterances by it.
 
     Args:
         model: GGUF file.
-        examples: utterances of each intent, as `language train` takes them.
+        labelled: utterances of each intent, as `language train` takes them.
+        where: of the utterances, for messages.
 
     Raises:
         InputError: of the examples, or no engine is installed.
         OutputError: the model cannot be loaded.
     """
-    labelled = read(examples)
     with served(model, SECONDS) as running:
-        yield LanguageModelParser(running.address, labelled, model.stem, str(examples))
+        yield LanguageModelParser(running.address, labelled, model.stem, where)
 
 
 def grammar_of(text: str, words: Sequence[tuple[int, int]], slots: Mapping[str, Sequence[str]]) -> tuple[str, int]:

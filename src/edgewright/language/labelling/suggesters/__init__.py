@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -30,6 +31,9 @@ class Given(msgspec.Struct, frozen=True):
         classes: names; descriptions: one line each, empty where there is none.
         encoder: that understands the descriptions, where there is one.
         seed: of what is drawn.
+        texts: of all items; empty where they are no texts.
+        language_model: GGUF file of a model that people brought; None without one.
+        ahead: gets the estimate of long work before it begins.
     """
 
     vectors: Floats
@@ -38,6 +42,9 @@ class Given(msgspec.Struct, frozen=True):
     descriptions: tuple[str, ...]
     encoder: Encodes | None = None
     seed: int = 0
+    texts: tuple[str, ...] = ()
+    language_model: Path | None = None
+    ahead: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Suggester:
 
     Attributes:
         description: for people, one line.
-        needs: 'labels' by people or 'descriptions' of classes.
+        needs: 'labels' by people, 'descriptions' of classes, or a 'language model'.
         scores: natural logarithms of belief up to a constant for each row, shape (n, classes). The score of a labelled
             item must not rest on its own label.
         heat: temperature that turns scores into shares before anything is known of how right they are.

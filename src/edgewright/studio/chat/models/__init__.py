@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from edgewright.core.catalogue import find, listing
+from edgewright.core.own_models import choose
 from edgewright.schema.errors import InputError
 
 DEFAULT_TOKENS = 256
@@ -155,12 +156,13 @@ def kind_of(path: Path) -> tuple[str, ServedKind]:
         name: find(__name__, name, "KIND", "kind of model") for name in listing(__name__, "KIND")
     }
     with path.open("rb") as file:
-        marks = {path.suffix, file.read(_HEAD).decode("latin-1")}
+        head = file.read(_HEAD).decode("latin-1")
+    marks = {path.suffix}
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             marks.update(archive.namelist())
     for name, kind in known.items():
-        if kind.holds in marks:
+        if kind.holds in marks or head.startswith(kind.holds):
             return name, kind
     raise InputError(
         f"one of: {', '.join(kind.title for kind in known.values())}", "another file", str(path), "Check the path"
@@ -173,7 +175,8 @@ def open_model(request: ModelRequest) -> tuple[str, ServedModel]:
     Raises:
         InputError: a file of another kind, damaged, or with a second file that it does not need.
     """
-    name, kind = kind_of(request.path)
+    path = request.path if request.path.exists() else choose("phrasing", request.path)[0] or request.path
+    name, kind = kind_of(path)
     if request.other is not None and not kind.needs:
-        raise InputError(f"{kind.title} alone", f"{request.other} after a comma", str(request.path))
-    return name, kind.open(request.path, request.other)
+        raise InputError(f"{kind.title} alone", f"{request.other} after a comma", str(path))
+    return name, kind.open(path, request.other)

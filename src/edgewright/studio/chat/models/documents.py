@@ -44,21 +44,28 @@ class ServedDocuments:
     def reply(self, messages: Sequence[Message], sampling: Sampling) -> Reply:
         """Answer with a cited passage, or refuse."""
         del sampling
-        question = messages[-1].text
+        answer = self.look(messages[-1].text)
+        return Reply(words_of(text_of(answer)), details_of(answer))
+
+    def look(self, question: str) -> Answer:
+        """Return the passages that answer, or the nearest."""
         vector = None if self._encoder is None else np.asarray(self._encoder.encode([question])[0], np.float32)
-        answer = self._index.ask(question, vector)
-        details = {
-            "answered": answer.answered,
-            "confidence": answer.confidence,
-            "threshold": answer.threshold,
-            "unknown": list(answer.unknown),
-            "citations": [_citation(passage) for passage in answer.passages],
-        }
-        return Reply(words_of(_text(answer)), details)
+        return self._index.ask(question, vector)
 
     def close(self) -> None:
         """Close the index."""
         self._index.close()
+
+
+def details_of(answer: Answer) -> dict[str, Any]:
+    """Return what programs get of an answer."""
+    return {
+        "answered": answer.answered,
+        "confidence": answer.confidence,
+        "threshold": answer.threshold,
+        "unknown": list(answer.unknown),
+        "citations": [_citation(passage) for passage in answer.passages],
+    }
 
 
 def _citation(passage: FoundPassage) -> dict[str, Any]:
@@ -68,13 +75,14 @@ def _citation(passage: FoundPassage) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _text(answer: Answer) -> str:
+def text_of(answer: Answer) -> str:
+    """Return the sentence that answers with its passage, or a refusal."""
     if not answer.answered:
         unknown = f" No word like: {', '.join(answer.unknown[:5])}." if answer.unknown else ""
-        nearest = f"\n\nThe nearest passage is {_where(answer.passages[0])}." if answer.passages else ""
+        nearest = f"\n\nThe nearest passage is {origin_of(answer.passages[0])}." if answer.passages else ""
         return f"The documents do not answer this question.{unknown}{nearest}"
     best = answer.passages[0]
-    lines = [f"{best.sentence} [1]", f"[1] {_where(best)}"]
+    lines = [f"{best.sentence} [1]", f"[1] {origin_of(best)}"]
     if best.text.strip() != best.sentence.strip():
         lines.insert(1, f"From the passage: {best.text}")
     if answer.note:
@@ -82,7 +90,8 @@ def _text(answer: Answer) -> str:
     return "\n\n".join(lines)
 
 
-def _where(passage: FoundPassage) -> str:
+def origin_of(passage: FoundPassage) -> str:
+    """Return document, page and section of a passage."""
     page = f", page {passage.page}" if passage.page else ""
     return f"{passage.document}{page}: {' > '.join(passage.path) or '-'}"
 
