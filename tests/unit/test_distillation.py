@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cli_runner import Cli
+from edgewright.cli.listeners import Quiet
 from edgewright.core.input.riff import wav_bytes
 from edgewright.core.package import read_package
 from edgewright.data.audited_labels import record_path, records_of
-from edgewright.language.distillation import media, texts
+from edgewright.language.distillation import media, texts, workflow
+from edgewright.language.distillation.contract import Distilled, Fitted, Judges
 from edgewright.language.labelling.audit import unanswered
+from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
 from edgewright.nlp.documents.media import Kind
-from edgewright.schema.errors import CheckFailedError
+from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, stopped_folders
+from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.trace import EpochRecord, Interval
+from edgewright.training import kept_epochs
+from edgewright.training.metrics import wilson
 from label_example import answer, write_texts
 from media_encoders import COLOURS, word_pair
 from own_model_files import sentence_encoder
@@ -92,6 +103,144 @@ def tones(folder: Path, each: int, seed: int) -> Path:
         sound[begin : begin + 1500] += 0.5 * np.sin(2 * np.pi * tone * np.arange(1500) / 8000)
         (folder / f"{number:03d}.wav").write_bytes(wav_bytes(sound[:, None].astype(np.float32), 8000))
     return folder
+
+
+class Fixed:
+    """Students that are files; some sizes do not fit, and at one the command is stopped."""
+
+    sizes: tuple[str, ...] = ("small", "large")
+
+    def __init__(self, judges: Judges, too_large: str = "", stop_at: str = "") -> None:
+        self._judges, self._too_large, self._stop_at, self.fits = judges, too_large, stop_at, list[str]()
+
+    def fit(self, size: str, labels: Path, folder: Path, *, whole: bool) -> Fitted:
+        if size == self._too_large:
+            raise CheckFailedError("the model does not fit a Cortex-M4")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / size).write_bytes(labels.read_bytes())
+        if size == self._stop_at:
+            raise KeyboardInterrupt
+        self.fits.append(size)
+        return Fitted(folder / size, 100 + len(size), wilson(9, 10))
+
+    def accuracy(self, path: Path, judges: Judges) -> Interval:
+        return wilson(8, 10)
+
+    def code(self, path: Path, name: str) -> dict[str, bytes]:
+        return {"model.c": b"int x;"}
+
+    def judges(self, path: Path) -> Judges:
+        return self._judges
+
+
+def distilled(path: Path, students: Fixed, monkeypatch: pytest.MonkeyPatch, judges: Path | None = None) -> Distilled:
+    """Return what is trained of a project that people labelled, with a proof that passes."""
+    monkeypatch.setattr(workflow, "prove_place", lambda _: SimpleNamespace(passed=True, forms=()))
+    with Project(path) as project:
+        return workflow.distil(project, students, path.with_name("students"), judges=judges or path, encoder=None,
+                               limit=0.3, seed=0, say=lambda _: None)  # fmt: skip
+
+
+def by_people(folder: Path, source: Path, truth: Callable[[str], str]) -> Path:
+    """Return a project of files whose labels people typed."""
+    path = folder / "p.labelling"
+    make(path, source, read_items(source), {"blue": "", "red": ""})
+    with Project(path) as project:
+        for item in project.items():
+            project.say(item.id, truth(item.content), "ann", "typed")
+    return path
+
+
+def colour(name: str) -> str:
+    """Return what is on one of the pictures of `coloured`."""
+    return ("blue", "red")[int(Path(name).stem) % 2]
+
+
+def test_no_student_is_judged_on_a_file_of_its_project_wherever_the_file_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = coloured(tmp_path / "files", 4, 0)
+    below = coloured(source / "more", 2, 1)
+    path = by_people(tmp_path, source, colour)
+    new = coloured(tmp_path / "new", 1, 2)
+    for number, file in enumerate(sorted(source.glob("*.png"))):
+        shutil.copy(file, new / f"{10 + number}.png")
+    for root, left in ((below, 0), (new, 2)):
+        files = tuple(file.name for file in sorted(root.iterdir()))
+        students = Fixed(Judges(str(root), files, tuple(map(colour, files)), root))
+        if left:
+            assert distilled(path, students, monkeypatch).judges == left
+        else:
+            with pytest.raises(InputError, match="things with a true label"):
+                distilled(path, students, monkeypatch)
+
+
+def test_a_size_that_fits_no_device_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = by_people(tmp_path, coloured(tmp_path / "files", 4, 0), colour)
+    new = coloured(tmp_path / "new", 1, 2)
+    judges = Judges(str(new), ("000.png",), ("blue",), new)
+    report = distilled(path, Fixed(judges, too_large="large"), monkeypatch)
+    assert [row.name for row in report.students] == ["small"]
+    monkeypatch.setattr(Fixed, "sizes", ("large",))
+    (tmp_path / "students" / "students.json").unlink()
+    with pytest.raises(CheckFailedError, match="does not fit"):
+        distilled(path, Fixed(judges, too_large="large"), monkeypatch)
+
+
+def test_a_student_that_was_stopped_while_it_was_replaced_is_not_taken_for_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = by_people(tmp_path, coloured(tmp_path / "files", 4, 0), colour)
+    new = coloured(tmp_path / "new", 1, 2)
+    judges = Judges(str(new), ("000.png",), ("blue",), new)
+    distilled(path, Fixed(judges), monkeypatch)
+    other = Judges(str(new), ("001.png",), ("red",), new)
+    with pytest.raises(KeyboardInterrupt):
+        distilled(path, Fixed(other, stop_at="small"), monkeypatch)
+    again = Fixed(judges)
+    distilled(path, again, monkeypatch)
+    assert again.fits == ["small", "large"]
+
+
+@pytest.mark.slow
+def test_a_training_that_was_stopped_begins_anew_on_other_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_epochs, "WORTH_S", 0.0)
+    monkeypatch.setattr(kept_epochs, "_EVERY_S", 0.0)
+    source = coloured(tmp_path / "files", 30, 0)
+    labels = tmp_path / "labels.csv"
+
+    class Stop(Quiet):
+        def epoch(self, record: EpochRecord) -> None:
+            if record.epoch == 2:
+                raise KeyboardInterrupt
+
+    names = [file.name for file in sorted(source.iterdir())]
+    labels.write_text("file,label\n" + "".join(f"{name},{colour(name)}\n" for name in names))
+    students = media.MediaStudents("picture", source, 0.2, 0)
+    with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
+        stopping.setattr(media, "run_pipeline", partial(run_pipeline, listener=Stop()))
+        students.fit("narrow", labels, tmp_path / "sizes", whole=False)
+    assert stopped_folders(tmp_path / "sizes", "narrow", FINISHED_EPOCHS)
+    labels.write_text("file,label\n" + "".join(f"{name},{colour(name)}\n" for name in names[:-2]))
+    assert students.fit("narrow", labels, tmp_path / "sizes", whole=False).path.name == "narrow"
+
+
+@pytest.mark.parametrize("given", [["--judge", "texts.csv"], ["--into", "x"], ["--label-errors", "0.05"]])
+def test_what_only_a_training_takes_is_refused_without_one(tmp_path: Path, cli: Cli, given: list[str]) -> None:
+    source = write_texts(tmp_path / "texts.csv")
+    message = cli("label", "suggest", str(source), "--out", str(tmp_path / "p"), *given, code=2)
+    assert f"{given[0]} with --then train" in message and not (tmp_path / "p").exists()
+
+
+def test_recordings_and_absent_judges_are_refused_before_anybody_answers(tmp_path: Path, cli: Cli) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b\n" + "".join(f"{n % 7},{n % 5}\n" for n in range(60)))
+    requested = ["label", "suggest", str(rows), "--rows", "--out", str(tmp_path / "p"), "--class", "x", "--class", "y"]
+    assert "one of rows" in cli(*requested, "--then", "train", code=2) and not (tmp_path / "p").exists()
+    message = cli(*command(tmp_path), "--judge", str(tmp_path / "absent.csv"), code=2)
+    assert "absent.csv" in message and not (tmp_path / "p.labelling").exists()
 
 
 @pytest.mark.slow

@@ -117,10 +117,10 @@ def suggest(
         "[default: the audited sample]",
     ),
     into: Path | None = option(metavar="FOLDER", help="Folder of the students. [default: PROJECT.students]"),
-    label_errors: float = option(
+    label_errors: float | None = option(
         type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
-        default=0.05,
-        help="Largest error rate of the machine's labels that the audit must confirm before --then train trains.",
+        help="With --then train: largest error rate of the machine's labels that the audit must confirm before it "
+        "trains. [default: 0.05]",
     ),
 ) -> Result:
     """Suggest labels for DATA (texts, recordings, pictures, sounds: --out creates the project) or for a label project.
@@ -133,16 +133,24 @@ def suggest(
     PROJECT --audit`, then trains. A stopped training goes on where it was.
     """
     with loading():
+        from edgewright.data.audited_labels import LIMIT
         from edgewright.language.labelling.items import changed, make, read_items
         from edgewright.language.labelling.project import Project
         from edgewright.language.labelling.suggestion_round import suggest
+        from edgewright.language.labelling.vectors import trainable
 
     named = dict(_named(class_text) for class_text in classes)
     path = data
+    for name, given in (("--judge", judge), ("--into", into), ("--label-errors", label_errors)):
+        if given is not None and not then:
+            raise InputError(f"{name} with --then train", f"{name} alone", "label suggest", "Add --then train")
+    limit = LIMIT if label_errors is None else label_errors
+    if judge is not None and not judge.exists():
+        raise InputError("a file or a folder", "no such file", f"--judge {judge}", "Check the path")
     if then and out is not None and out.exists():
         path, out = _continued(out, data), None
     if then and path.exists() and out is None and _audit_of(path).state in ("open", "done"):
-        return _trained(path, encoder, judge, into, label_errors, seed)
+        return _trained(path, encoder, judge, into, limit, seed)
     if out is not None:
         if out.exists():
             raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
@@ -155,6 +163,8 @@ def suggest(
         path = out
     try:
         with Project(path) as project:
+            if then:
+                trainable(project)
             for name, line in named.items():
                 project.add_class(name, line)
             used = _encoder(project, encoder)
@@ -172,8 +182,8 @@ def suggest(
         record = {"project": str(project.path), **msgspec.to_builtins(suggestions), "note": note}
         lines = [*_suggest_lines(project, suggestions, note)]
     if then and not suggestions.suggested and suggestions.labelled:
-        return _trained(path, encoder, judge, into, label_errors, seed)  # people labelled everything
-    return _with_audit(path, record, lines, label_errors) if then else Result(record, lines)
+        return _trained(path, encoder, judge, into, limit, seed)  # people labelled everything
+    return _with_audit(path, record, lines, limit) if then else Result(record, lines)
 
 
 def _continued(out: Path, data: Path) -> Path:

@@ -8,11 +8,11 @@ from typing import cast
 from edgewright.language.distillation.contract import Say, Students
 from edgewright.language.distillation.texts import TextStudents
 from edgewright.language.embedding import Encoder
+from edgewright.language.labelling.audit import answered_sample
 from edgewright.language.labelling.export import labels_of
 from edgewright.language.labelling.project import Project
-from edgewright.language.labelling.vectors import ROLES
+from edgewright.language.labelling.vectors import trainable
 from edgewright.nlp.utterance.head import Encodes
-from edgewright.schema.errors import InputError
 
 
 def students_of(project: Project, encoder: Encodes | None, limit: float, seed: int, say: Say) -> Students:
@@ -28,14 +28,11 @@ def students_of(project: Project, encoder: Encodes | None, limit: float, seed: i
     Raises:
         InputError: a kind of project that has none.
     """
-    role = ROLES.get(project.kind)
+    role = trainable(project)
     if role == "text":
-        labelled = labels_of(project)
-        unsure = [item.content for item in project.items() if item.id not in labelled]
+        known = labels_of(project).keys() | answered_sample(project).keys()  # none of the classes judges too
+        unsure = [item.content for item in project.items() if item.id not in known]
         return TextStudents(cast("Encoder | None", encoder), unsure, seed, say)
-    if role == "picture" or role == "sound":
-        from edgewright.language.distillation.media import MediaStudents  # noqa: PLC0415 - trains networks
+    from edgewright.language.distillation.media import MediaStudents  # noqa: PLC0415 - trains networks
 
-        return MediaStudents(role, Path(str(project.meta("source"))), limit, seed)
-    raise InputError("a project of texts, pictures or sounds", f"one of {project.kind}", str(project.path),
-                     "Export its labels and train on them: edgewright label export, then run")  # fmt: skip
+    return MediaStudents(role, Path(str(project.meta("source"))), limit, seed)

@@ -27,7 +27,7 @@ from edgewright.race.contract import candidates
 from edgewright.race.pipeline_end import entrant_of
 from edgewright.race.problem import problem_of_training
 from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import wilson
 from edgewright.workflows.own_data.proposal import DEVICE
@@ -69,7 +69,13 @@ class MediaStudents:
         """
         config = self._config(size, labels, whole)
         going_on = goes_on(folder, size, resolve(config).sha256)
-        result = run_pipeline(config, out=folder, force=True, resume=going_on)
+        try:
+            result = run_pipeline(config, out=folder, force=True, resume=going_on)
+        except InputError:
+            if not going_on:
+                raise
+            # What was stopped was trained on other labels: it begins anew.
+            result = run_pipeline(config, out=folder, force=True)
         if result.package is None:
             raise CheckFailedError(f"the student {size} has no package: {result.refused}",
                                    do=f"See it: edgewright show {result.folder}")  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -115,15 +116,21 @@ def _sample(project: Project) -> Judges:
 
 
 def _unseen(sample: Judges, project: Project, say: Say) -> Judges:
-    """Return judges that are no items of the project, which students are fitted on."""
-    plain = normalised if sample.root is None else str
-    own = {plain(item.content) for item in project.items()}
-    below = sample.root is None or sample.root.resolve() == Path(str(project.meta("source"))).resolve()
-    kept = [(thing, truth) for thing, truth in zip(sample.things, sample.truth, strict=True)
-            if not below or plain(thing) not in own]  # fmt: skip
+    """Return judges that are no items of the project, which students are fitted on; files are told by their bytes."""
+    same = _same(sample)
+    own = {same(item.content) if sample.root is None else project.data(item.id) for item in project.items()}
+    kept = [(thing, truth) for thing, truth in zip(sample.things, sample.truth, strict=True) if same(thing) not in own]
     if lost := len(sample.things) - len(kept):
         say(f"{lost:,} of {len(sample.things):,} of {sample.source} are left out: the project has them too")
     return msgspec.structs.replace(sample, things=tuple(t for t, _ in kept), truth=tuple(label for _, label in kept))
+
+
+def _same(sample: Judges) -> Callable[[str], str | bytes]:
+    """Return what two things share that are the same: the words of sentences, the hash of the bytes of files."""
+    root = sample.root
+    if root is None:
+        return normalised
+    return lambda name: hashlib.sha256(read_whole(root / name, f"{sample.source}, file {name}")).digest()
 
 
 def _check(sample: Judges, project: Project) -> None:
@@ -139,13 +146,13 @@ def _check(sample: Judges, project: Project) -> None:
 
 def _without(content: bytes, sample: Judges) -> bytes:
     """Return exported labels without the judges, and without the columns that say who a label is from."""
-    plain = normalised if sample.root is None else str
-    judging = {plain(thing) for thing in sample.things}
+    same = _same(sample)
+    judging = {same(thing) for thing in sample.things}
     head, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head[:2])
-    writer.writerows(row[:2] for row in rows if plain(row[0]) not in judging)
+    writer.writerows(row[:2] for row in rows if same(row[0]) not in judging)
     return text.getvalue().encode()
 
 
@@ -156,15 +163,19 @@ def _key(content: bytes, sample: Judges, encoder: Encodes | None, seed: int) -> 
 
 
 def _begun(folder: Path, key: str) -> _State:
-    """Return what an earlier command finished of the same labels and judges."""
-    path = folder / _STATE
+    """Return what an earlier command finished of the same labels and judges.
+
+    Else the state begins anew in the file too: what overwrites the earlier students may be stopped before it is whole.
+    """
+    path, anew = folder / _STATE, _State(key=key)
     if not path.exists():
-        return _State(key=key)
+        return _kept(folder, anew)
     do = f"Remove {folder}, or choose another folder with --into"
     state = decode_versioned(read_whole(path, str(path)), _State, _VERSION, "list of students", "a list of students",
                              str(path), do)  # fmt: skip
     files = [row.file for row in state.students.values()] + [state.shipped]
-    return state if state.key == key and all((folder / file).exists() for file in files) else _State(key=key)
+    whole = state.key == key and all((folder / file).exists() for file in files)
+    return state if whole else _kept(folder, anew)
 
 
 def _kept(folder: Path, state: _State) -> _State:
@@ -174,17 +185,18 @@ def _kept(folder: Path, state: _State) -> _State:
 
 def _measured(students: Students, labels: Path, folder: Path, sample: Judges, state: _State, say: Say) -> _State:
     """Fit and judge the sizes that are not finished."""
-    refused: InputError | None = None
+    refused: InputError | CheckFailedError | None = None
     for size in students.sizes:
         if size in state.students:
             continue
         say(f"fitting a student of {size}")
         try:
             fitted = students.fit(size, labels, folder / "sizes", whole=sample.source != AUDIT)
-        except InputError as error:
-            # Many classes do not fit into few bytes; where no size does, the last reason is told.
+        except (InputError, CheckFailedError) as error:
+            # Many classes do not fit into few bytes, nor wide layers into a device; where no size does, the last
+            # reason is told.
             refused = error
-            say(f"  left out: {error.expected}, got {error.got}")
+            say(f"  left out: {error}")
             continue
         row = StudentRow(
             name=size, bytes=fitted.bytes, own=fitted.own,

@@ -65,6 +65,18 @@ ROLES: dict[str, Literal["text", "picture", "sound"]] = {"text": "text", "pictur
 """Roles of the encoders that kinds of projects take."""
 
 
+def trainable(project: Project) -> Literal["text", "picture", "sound"]:
+    """Return the role of a project that `label suggest --then train` takes.
+
+    Raises:
+        InputError: a project of recordings.
+    """
+    if project.kind not in ROLES:
+        raise InputError("a project of texts, pictures or sounds", f"one of {project.kind}", str(project.path),
+                         "Export its labels and train on them: edgewright label export, then run")  # fmt: skip
+    return ROLES[project.kind]
+
+
 def encoder_for(project: Project, directory: Path | None) -> Encodes | None:
     """Return the encoder of a directory, for what the project holds; None without one.
 
