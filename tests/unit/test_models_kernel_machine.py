@@ -12,6 +12,7 @@ from sklearn.svm import SVC, SVR
 
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.program import program_of
+from edgewright.models import kernel_machine
 from edgewright.models._centres import draw_rows, nearness
 from edgewright.models.kernel_machine import KernelMachine
 from edgewright.pipeline.whole_graph import graph_of
@@ -98,3 +99,17 @@ def test_samples_that_are_all_alike_are_fitted(task: str) -> None:
     model = KernelMachine(task).fit(np.ones((10, 2), np.float32), y)
     answers = model.predict_proba(np.ones((1, 2))) if task == "classification" else model.predict(np.ones((1, 2)))
     np.testing.assert_allclose(np.ravel(answers), [0.5, 0.5] if task == "classification" else [2.0], atol=0.01)
+
+
+def test_of_more_samples_than_memory_holds_some_of_every_class_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4_000, 2)).astype(np.float32)
+    y = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
+    y[:3] = "rare"
+    every = KernelMachine(size_bytes=2_000).fit(X, y)
+    monkeypatch.setattr(kernel_machine, "_MOST_BYTES", 8 * len(every.centres_) * 1_000)
+    some = KernelMachine(size_bytes=2_000).fit(X, y)
+    assert every.fit_rows_ == every.training_.samples == 4_000
+    assert 1_000 <= some.fit_rows_ == some.training_.samples <= 1_001
+    assert list(some.classes_) == ["other", "rare", "same"]
+    assert np.mean(some.predict(X) == y) > np.mean(every.predict(X) == y) - 0.02

@@ -18,6 +18,7 @@ from rich.console import Console
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan, parts
+from edgewright.race import heats as sizes
 from edgewright.race import race as engine
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.heats import Heat, HeatFold, Heats
@@ -121,6 +122,31 @@ def test_no_lead_is_told_of_that_takes_long(tmp_path: Path) -> None:
     race.lead = records.append
     race.run()
     assert not records
+
+
+def test_of_many_rows_the_heats_compare_on_more_of_them_and_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "MANY", 300)
+    monkeypatch.setattr(sizes, "_ROW_HEATS", (Heat(1, 40), Heat(1, 80), Heat(1, 160)))
+    leads: list[RaceRecord] = []
+    race = race_of(table(tmp_path / "rows.csv", kind="product"))
+    race.lead = leads.append
+    record = race.run()
+    assert record.heat_samples == (40, 80, 160)
+    chosen = next(entrant for entrant in record.entrants if entrant.name == record.chosen)
+    # The single fold tests the rows that it holds back, a fifth of 320.
+    assert (chosen.heats, chosen.samples) == (3, 64)
+    assert record.why.endswith(", on 160 samples")
+    assert "at most 40, 80 and 160 of them" in race_lines(record)[0]
+    assert any(entrant.verdict == "fell behind, on 40 samples" for entrant in record.entrants)
+    assert not leads
+
+
+def test_few_rows_race_as_they_did(tmp_path: Path) -> None:
+    race = race_of(table(tmp_path / "rows.csv"), ("majority", "threshold"))
+    assert race.rounds == sizes.HEATS
+    assert b"heat_samples" not in msgspec.json.encode(race.run())
 
 
 def test_a_heat_without_time_for_the_best_compares_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

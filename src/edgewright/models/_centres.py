@@ -32,6 +32,23 @@ def draw_rows(target: NDArray[Any], classes: int, count: int, seed: int) -> NDAr
     return np.sort(np.concatenate(chosen))
 
 
+def draw_shares(target: NDArray[Any], count: int, seed: int) -> NDArray[np.int64]:
+    """Draw about so many samples, in their order: of every class or size its share, and one of each rarer class.
+
+    Args:
+        target: (n,) class numbers or amounts.
+        count: fewer than there are.
+        seed: seed of the generator.
+    """
+    order = np.random.default_rng(seed).permutation(len(target))
+    order = order[np.argsort(target[order], kind="stable")]
+    chosen = order[np.arange(count) * len(order) // count]
+    if np.issubdtype(target.dtype, np.integer):
+        first = np.unique(target[order], return_index=True)[1]
+        chosen = np.concatenate([chosen, order[first]])
+    return np.unique(chosen)
+
+
 def nearness(X: NDArray[Any], centres: NDArray[Any]) -> NDArray[Any]:
     """Return 2 x·c - |c|²: minus the squared distance, but for |x|², which is the same for all centres."""
     return np.asarray(X @ (2.0 * centres.T) - (centres**2).sum(axis=1))

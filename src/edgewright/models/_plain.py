@@ -25,6 +25,8 @@ from edgewright.training.losses import LOSSES, temperature
 Floats = NDArray[np.float32]
 # A text on a card is read, not studied.
 _MAX_FORMULA = 400
+# So many samples are answered at once: trees walk with several numbers for each tree.
+_ANSWERED = 65_536
 # A probability counts as at least this where its logarithm is taken.
 _FLOOR = 1e-6
 # A temperature weighs as the validation samples that it was found on, and a temperature of 1 as so many. Chosen from 0,
@@ -55,6 +57,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         temperature_: by which logarithms of the probabilities are divided; 1 where it is a part of what was learned.
         shape_: shape of one sample.
         parameters_: an entry with the arrays of the model, by name.
+        fit_rows_: number of training samples that the fit took: all, but where its memory holds fewer; not stored.
         training_: record of the fit.
     """
 
@@ -69,6 +72,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
 
     shape_: Any
     n_features_in_: int
+    fit_rows_: int
 
     def __init__(self, task: str = "classification", seed: int = 0) -> None:
         self.task = task
@@ -96,6 +100,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         wall, cpu = time.perf_counter(), time.process_time()
         self.temperature_ = 1.0
         rows = self._rows(X, fitting=True)
+        self.fit_rows_ = len(rows)
         if self.task == "classification":
             self.classes_, target = encode(y, len(rows), fewest=self.fewest_classes)
             with many_classes():
@@ -103,9 +108,9 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         else:
             self._fit(rows, numbers(y, len(rows)), 0)
         self.training_ = TrainingRecord(
-            samples=len(rows),
+            samples=self.fit_rows_,
             validation_samples=0,
-            batch=len(rows),
+            batch=self.fit_rows_,
             optimiser="none",
             loss_name=self.kind,
             epochs=(),
@@ -249,16 +254,21 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
     def predict_proba(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         """Return probabilities of the classes, shape (n, k), float32."""
         check_is_fitted(self, "shape_")
-        return np.asarray(self._answers(self._rows(X)), np.float32)
+        return self._in_pieces(self._rows(X))
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401 - arrays, frames and Rows
         """Return the class of largest probability, the first of equals, or the amount; shape (n,)."""
         check_is_fitted(self, "shape_")
-        answers = np.asarray(self._answers(self._rows(X)), np.float32)
+        answers = self._in_pieces(self._rows(X))
         if self.task != "classification":
             return answers[:, 0]
         named: NDArray[Any] = np.asarray(self.classes_)[np.argmax(answers, axis=1)]
         return named
+
+    def _in_pieces(self, X: Floats) -> Floats:
+        starts = range(0, max(1, len(X)), _ANSWERED)
+        pieces = [np.asarray(self._answers(X[start : start + _ANSWERED]), np.float32) for start in starts]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: ANN401 - arrays, frames and Rows
         """Return the share of right answers, or R² of an amount."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
 from edgewright.graph.builder import Builder
-from edgewright.models._centres import draw_rows, nearness
+from edgewright.models._centres import draw_rows, draw_shares, nearness
 from edgewright.models._linear_head import linear_head
 from edgewright.models._plain import Floats, PlainModel
 from edgewright.models.contract import Model
@@ -27,11 +27,14 @@ _GAMMAS, _PENALTIES = (0.25, 0.5, 1.0, 2.0, 4.0), np.logspace(-4.0, 3.0, 15)
 # Directions among the centres of a smaller share of the largest variance are left out: they are rounding.
 _RANK = 1e-4
 _PIECE = 512
+# Bytes of the features of training samples, of which three copies exist meanwhile: of more samples, so many are drawn.
+_MOST_BYTES = 2**28
 
 
 class KernelMachine(PlainModel):
     """Arguments and attributes as of `PlainModel`, and those below. Columns ought to be scaled.
 
+    Of more training samples than memory holds the features of, some are drawn by chance: 111,848 with 300 centres.
     Gamma is the one of least error when each sample is answered by a ridge regression on the others.
 
     Args:
@@ -72,6 +75,10 @@ class KernelMachine(PlainModel):
             errors.append(float(np.asarray(peer.cv_results_).reshape(-1, len(_PENALTIES)).mean(axis=0).min()))
         self.gamma_ = float(np.float32(_GAMMAS[int(np.argmin(errors))] / middle))
         change = self._independent(self.gamma_)
+        limit = _MOST_BYTES // (8 * len(self.centres_))
+        if len(X) > limit:
+            rows = draw_shares(target, limit, self.seed)
+            X, target, self.fit_rows_ = X[rows], target[rows], len(rows)
         features = self._features(X, change, self.gamma_)
         level = features.mean(axis=0)
         head = linear_head(features - level, target, classes)

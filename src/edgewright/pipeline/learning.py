@@ -204,12 +204,24 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
         names_after=tuple(str(c) for c in getattr(model, "classes_", (material.dataset.target_name or "prediction",))),
         sample_before=sample_rows(rows),
         sample_after=sample_rows(answer),
-        fitted_on=fitted,
+        fitted_on=fit_rows_of(model, fitted),
         settings={"optimiser": config.training.optimiser, "epochs": config.training.epochs}
         if model.training_.epochs
         else {"model": config.model.kind},
-        notes=_added(job, material),
+        notes=(*_added(job, material), *_fit_rows_note(model, fitted)),
         **msgspec.structs.asdict(cost),
+    )
+
+
+def fit_rows_of(model: Any, count: int) -> int:  # noqa: ANN401 - any model of the room
+    """Return how many of so many training samples a fit took: a model without epochs may draw some."""
+    return min(count, int(getattr(model, "fit_rows_", count)))
+
+
+def _fit_rows_note(model: Any, count: int) -> tuple[str, ...]:  # noqa: ANN401 - any model of the room
+    fit_rows = fit_rows_of(model, count)
+    return (f"fitted on {fit_rows:,} of {count:,} samples, drawn by chance: its memory holds no more",) * (
+        fit_rows < count
     )
 
 
@@ -234,7 +246,8 @@ def _why(job: Job, material: Material, flow: Flow, model: Any) -> str:  # noqa: 
     if not model.training_.epochs and hasattr(model, "says"):
         says = str(model.says(tuple(flow.context.names)))
         text = says if len(says) <= _MAX_TEXT else f"{says[:_MAX_TEXT]} ..."
-        return f"Found in {len(sides.train):,} training samples: {text}. {len(sides.test):,} others evaluate it."
+        count = fit_rows_of(model, len(sides.train))
+        return f"Found in {count:,} training samples: {text}. {len(sides.test):,} others evaluate it."
     count = sum(layer.parameters for layer in model.layer_records())
     validation = _validation_text(job.config.training, len(sides.validation), material.task)
     return (

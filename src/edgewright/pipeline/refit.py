@@ -21,7 +21,7 @@ from edgewright.pipeline.cost.duration_estimate import tell_ahead
 from edgewright.pipeline.cost.measure import measured
 from edgewright.pipeline.evaluation.detection import F1, graph_f1
 from edgewright.pipeline.fitting import Flow, fit_stages
-from edgewright.pipeline.learning import answers_of
+from edgewright.pipeline.learning import answers_of, fit_rows_of
 from edgewright.pipeline.material import Material, every_row, every_sample, subset_rows
 from edgewright.pipeline.package.int8_repair import Fitted, forms_as_repaired
 from edgewright.pipeline.package.variants import Form, alarm_accuracy, answering
@@ -228,6 +228,9 @@ def refit(
     same = agreement(forms[0], samples.X[rows], fit.flow.array(rows), answers)
     why = "" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}"
     why = why or _worse(job.config.compression.max_drop, fit.material, rows, forms, evaluation)
+    fit_rows = fit_rows_of(fit.model, record.samples)
+    if fit_rows < record.samples and not fit.model.training_.epochs:
+        record = msgspec.structs.replace(record, fit_rows=fit_rows)
     spent = msgspec.structs.replace(record, seconds=done.cost.seconds, cpu_seconds=done.cost.cpu_seconds)
     return (_kept(spent, why), None, []) if why else (spent, fit, forms)
 

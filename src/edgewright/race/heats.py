@@ -24,6 +24,26 @@ class Heat(NamedTuple):
 
 
 HEATS = (Heat(1, 2_000), Heat(2, 6_000), Heat(FOLDS, 20_000))
+# Above so many samples, models that need many of them are not dropped on few, and the last heat compares on more:
+# single rows on one fold, which tests as many rows as it trains; people, recordings or days on all folds.
+MANY = 100_000
+_ROW_HEATS = (Heat(1, 10_000), Heat(1, 40_000), Heat(1, 160_000))
+_UNIT_HEATS = (Heat(1, 10_000), Heat(2, 20_000), Heat(FOLDS, 50_000))
+# Larger heats are of rows of at most so many columns: one of wider rows or of windows would not fit in memory.
+_MOST_COLUMNS = 100
+
+
+def has_many(problem: Problem) -> bool:
+    """Return whether a race on these samples has heats of more samples."""
+    X = problem.samples.X
+    return len(problem.y) > MANY and X.ndim == 2 and X.shape[1] <= _MOST_COLUMNS
+
+
+def heats_of(problem: Problem) -> tuple[Heat, ...]:
+    """Return the heats of a race on a problem."""
+    if not has_many(problem):
+        return HEATS
+    return _ROW_HEATS if problem.by == "row" else _UNIT_HEATS
 
 
 @dataclass(frozen=True, eq=False)

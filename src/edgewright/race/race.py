@@ -23,7 +23,7 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import amount
 from edgewright.race.contract import Fitted
 from edgewright.race.finished_fits import FinishedFit, begin
-from edgewright.race.heats import HEATS, Heat, HeatFold, Heats
+from edgewright.race.heats import Heat, HeatFold, Heats, has_many, heats_of
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
 from edgewright.race.pipeline_end import Entrant, beyond, price
@@ -125,6 +125,7 @@ class Race:
         self.budget_s = (BUDGET_S if len(problem.y) <= LARGE else LARGE_BUDGET_S) if budget_s is None else budget_s
         self.metric, self.metric_why = choose(problem, metric)
         self.heats = Heats(StageOutputs(problem), seed, leave_one_out=leave_one_out)
+        self.rounds, self._many = heats_of(problem), has_many(problem)
         self._finished = begin(problem, self.profile, seed, leave_one_out)
         self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda other: other.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
@@ -142,7 +143,7 @@ class Race:
         """
         racing = list(self.standings)
         try:
-            for number, heat in enumerate(HEATS):
+            for number, heat in enumerate(self.rounds):
                 racing = self._heat(heat, racing, number + 1)
                 if self._late > 1 or len(racing) < 2:
                     break
@@ -194,20 +195,22 @@ class Race:
             self._compared = number
         self.heats.forget()
         finished.sort(key=lambda standing: (bool(standing.record.beyond), -self._sign * standing.worth))
-        if number == len(HEATS):
+        if number == len(self.rounds):
             return finished
-        staying = finished[:_FEWEST]
-        for standing in finished[_FEWEST:]:
+        # Of many samples, a heat takes four times those of the heat before, and half as many pipelines.
+        fewest = _FEWEST // number if self._many else _FEWEST
+        staying = finished[:fewest]
+        for standing in finished[fewest:]:
             lost, error = self._behind(standing, finished[0], folds)
             if lost > _SURELY * error:
-                standing.note(verdict="fell behind")
+                standing.note(verdict=f"fell behind{self._on_some(heat)}")
             else:
                 staying.append(standing)
         return staying
 
     def _tell_lead(self) -> None:
-        """Report the leader if it changed and its fit on all samples is cheap enough."""
-        if self.lead is None:
+        """Report the leader if it changed and its fit on all samples is cheap enough; none of many samples is."""
+        if self.lead is None or self._many:
             return
         leader = self._choose()[0]
         cheap = leader.per_sample_s * len(self.problem.y) <= _CHEAP * self.budget_s
@@ -291,7 +294,7 @@ class Race:
     def _choose(self) -> tuple[Standing, str, str]:
         """Return the chosen entrant, the reason, and a sentence about the best entrant regardless of the device."""
         measured = [standing for standing in self.standings if standing.record.heats >= self._compared]
-        folds = self.heats.of(HEATS[self._compared - 1])
+        folds = self.heats.of(self.rounds[self._compared - 1])
         able = [standing for standing in measured if not standing.record.beyond] or measured
         best = able[0]
         for standing in able[1:]:
@@ -300,9 +303,14 @@ class Race:
         why = f"{chosen.record.title} is the best of what fits {self.profile_name}"
         if chosen is not best:
             why = f"{chosen.record.title} is the simplest within a standard error of the best, {best.record.title}"
+        why += self._on_some(self.rounds[self._compared - 1])
         top = max(measured, key=lambda standing: self._sign * standing.worth)
         ceiling = "" if not top.record.beyond else f"{_scored(top)}; what fits reaches {chosen.worth:.3g}"
         return chosen, why, ceiling
+
+    def _on_some(self, heat: Heat) -> str:
+        """Return on how many samples a heat fitted, where there are many; empty else."""
+        return f", on {min(heat.samples, len(self.problem.y)):,} samples" if self._many else ""
 
     def _ranked(self) -> list[Standing]:
         return sorted(self.standings, key=lambda standing: (-standing.record.heats, -self._sign * standing.worth))
@@ -325,6 +333,7 @@ class Race:
         return RaceRecord(
             **self.facts(), entrants=entrants, chosen=chosen, why=why, ceiling=ceiling, ended=ended,
             flash=self.limits.flash or 0, budget_s=self.budget_s, cpu_seconds=self._spent,
+            heat_samples=tuple(heat.samples for heat in self.rounds) if self._many else msgspec.UNSET,
         )  # fmt: skip
 
     def _how_it_ended(self) -> str:

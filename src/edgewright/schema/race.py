@@ -59,6 +59,7 @@ class RaceRecord(Part, frozen=True, kw_only=True):
         profile: of the device, and `flash` its bytes of flash; 0 in records without it.
         budget_s: CPU seconds that the race may take.
         cpu_seconds: that it took.
+        heat_samples: training samples of a fold in each heat, at most, where there are many; unset for the usual ones.
     """
 
     metric: str
@@ -77,6 +78,7 @@ class RaceRecord(Part, frozen=True, kw_only=True):
     flash: int = 0
     budget_s: float = 0.0
     cpu_seconds: float = 0.0
+    heat_samples: tuple[int, ...] | msgspec.UnsetType = msgspec.UNSET
     version: int = RACE_VERSION
 
 

@@ -174,6 +174,7 @@ class RefitRecord(Part, frozen=True, kw_only=True):
         folds: that gave the figures, where those are of folds; 0 otherwise.
         kept: whether the package holds it; `why` not.
         seconds, cpu_seconds: it took.
+        fit_rows: samples of either fit that the model drew, where its memory holds no more; unset where it took all.
     """
 
     samples: int
@@ -184,6 +185,7 @@ class RefitRecord(Part, frozen=True, kw_only=True):
     why: str = ""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    fit_rows: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class LayerTrace(Part, frozen=True, kw_only=True):

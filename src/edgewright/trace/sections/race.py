@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import UnsetType
+
 from edgewright.core.formatting import bytes_text, plural
 from edgewright.schema.race import EntrantRecord, RaceRecord
 from edgewright.schema.trace import Trace
@@ -18,10 +20,14 @@ HEADERS = ("pipeline", "score (95 % CI)", "flash", "RAM", "CPU time", "what beca
 def compared(record: RaceRecord) -> str:
     """Return what was compared how, in sentences."""
     kept = "single rows" if record.kept == "row" else f"whole {record.kept}s"
-    return (
+    text = (
         f"Score: {record.metric_title}, because {record.metric_why}; on {kept} that were not trained on, of "
         f"{plural(record.samples, 'training sample')}. The samples that judge the run were not used."
     )
+    if isinstance(record.heat_samples, UnsetType):
+        return text
+    sizes = [f"{size:,}" for size in record.heat_samples]
+    return f"{text} A fit took at most {', '.join(sizes[:-1])} and {sizes[-1]} of them, one heat after the other."
 
 
 def choice(record: RaceRecord) -> str:

@@ -101,6 +101,11 @@ def refit_text(refit: RefitRecord) -> str:
     return (
         f"the figures are of a fit on {refit.judged_samples:,} samples; the package holds one on all "
         f"{refit.samples:,}, those that judged among them"
+        + (
+            ""
+            if isinstance(refit.fit_rows, UnsetType)
+            else f"; its model drew {refit.fit_rows:,} of them: memory holds no more"
+        )
     )
 
 

@@ -28,7 +28,6 @@ from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.profiles.catalogue import load_profile
-from edgewright.race.heats import HEATS
 from edgewright.race.pipeline_end import Entrant, entrants_of
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import INTERRUPTED, Race, Watch
@@ -316,7 +315,7 @@ def _raced_again(
     entrant = next(entrant for entrant in entrants if entrant.name == record.chosen)
     before = next(other for other in record.entrants if other.name == record.chosen)
     race = Race(problem, [entrant], record.profile, metric=record.metric)
-    race.measure(race.standings[0], race.heats.of(HEATS[before.heats - 1]))
+    race.measure(race.standings[0], race.heats.of(race.rounds[before.heats - 1]))
     race.refuse_unmeasured()
     scores = tuple(other.score.value for other in (before, race.standings[0].record) if other.score is not None)
     return recipe_of(entrant), (scores[0], scores[1])
