@@ -31,6 +31,7 @@ from edgewright.language.synthesis.learners import (
     measured_windows,
     picture_copies,
     sentence_chunk,
+    sentence_copies,
     signal_copies,
     spoken_chunks,
     windows_of,
@@ -91,7 +92,7 @@ def sentences_of_people() -> Iterator[tuple[str, Utility]]:
     chunk = sentence_chunk(generated, set(real.y.tolist()))
     for each in (3, 10, 50):
         yield f"SNIPS, about {each} sentences an intent train", judge(
-            real, "grammar", {}, lambda _, amount: [chunk] * amount, answer_sentences, people=7 * each, folds=10
+            real, "grammar", {}, sentence_copies(real, chunk), answer_sentences, people=7 * each, folds=10
         )  # fmt: skip
 
 

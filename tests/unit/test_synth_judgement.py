@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from cli_runner import Cli
 from edgewright.data.load import load_data
@@ -24,6 +25,7 @@ from edgewright.language.synthesis.learners import (
     picture_copies,
     picture_features,
     sentence_chunk,
+    sentence_copies,
 )
 from edgewright.language.utterances.read import read
 from edgewright.schema.config import SplitConfig
@@ -98,6 +100,36 @@ def test_few_groups_are_said_to_be_few() -> None:
         utility_of(1.0, measured(people=2))
 
 
+def test_what_all_groups_gain_alike_may_be_chance_too() -> None:
+    real = measured(people=3, each=6)
+
+    def learner(x: NDArray[np.float64], y: Labels, tested: NDArray[np.float64], seed: int) -> Labels:
+        """Be right about five of the six samples of each, and about all of them with synthetic data."""
+        answers = np.tile(LABELS, 3)
+        if len(x) == 12:
+            answers[0] = "other"
+        return answers[: len(tested)]
+
+    utility = judge(real, "numbers", {}, lambda _, amount: [chunk(1.0)] * amount, learner)
+    assert utility.gain.value == pytest.approx(1 / 6)
+    assert not utility.helps
+    assert utility.without.high - utility.without.low > 0.1
+    assert 0.4 < utility.with_synthetic.low < utility.with_synthetic.high == 1.0
+
+
+def test_groups_that_train_are_as_many_as_there_are() -> None:
+    assert utility_of(1.0, people=50).trained_on == 0
+    assert utility_of(1.0, people=3).trained_on == 3
+
+
+def test_a_grammar_of_the_real_sentences_teaches_nothing_that_is_tested() -> None:
+    real = measured_sentences(sentences_of(("hall", "bath"), "ann") + sentences_of(("attic",), "bert"))
+    generated = sentence_chunk(sentences_of(("Hall", "attic", "cellar"), ""), {"on", "off"})
+    [(content, labels)] = sentence_copies(real, generated)(np.flatnonzero(real.groups == "ann"), 1)
+    assert {text.split()[2] for text in content} == {"Hall", "cellar"}
+    assert len(labels) == 8
+
+
 def test_no_group_that_is_tested_trains() -> None:
     real = measured()
     seen: list[set[str]] = []
@@ -141,6 +173,9 @@ def test_signals_that_do_not_help_are_not_written(tmp_path: Path, cli: Cli) -> N
     assert "nothing was written" in cli.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv"]
     cli(*call, "--force", "--hold-out", "p3", "--out", out)
+    unknown = cli(*call, "--force", "--hold-out", "p9", "--out", tmp_path / "b.csv", code=2)
+    assert "groups of the data, such as p0, p1, p2, p3, got p9" in unknown
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "more.csv", "more.csv.judgement.json"]
     record = json.loads((tmp_path / "more.csv.judgement.json").read_text())
     assert record["forced"] is True
     assert record["measurement"]["groups"] == 3
@@ -205,6 +240,14 @@ def test_a_grammar_of_what_people_say_helps(tmp_path: Path, cli: Cli) -> None:
     )
 
 
+def test_a_test_part_is_held_out_where_something_judges_alone(tmp_path: Path, cli: Cli) -> None:
+    grammar = tmp_path / "g.toml"
+    grammar.write_text('[intents.sing]\ntemplates = ["sing"]\n')
+    for call in (["utterances", grammar, "--out", tmp_path / "a.csv"], ["speech", "go", "--out", tmp_path / "a"]):
+        assert "--hold-out with --real" in cli("synth", *call, "--hold-out", "ann", code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["g.toml"]
+
+
 def test_a_learner_of_sentences_answers_new_ones() -> None:
     real = measured_sentences(sentences_of(("hall", "bath", "attic"), ""))
     content, labels = sentence_chunk(sentences_of(("cellar",), ""), {"on"})
@@ -251,6 +294,19 @@ def test_pictures_are_judged_and_marked(tmp_path: Path, cli: Cli) -> None:
     assert not copies[sides.test].any()
     assert copies[sides.train].any()
     assert "a new folder" in cli(*call, code=2)
+
+
+def test_every_picture_is_copied_and_none_over_another(tmp_path: Path, cli: Cli) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "more"
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        file = photos / "ab"[number % 2] / f"{number // 4}.{('png', 'bmp')[number // 2 % 2]}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3)).astype(np.uint8)).save(file)
+    text = cli("synth", "pictures", photos, "--method", "flip", "--side", "8", "--every", "2", "--force", "--out", out)
+    assert "Judged on 6 real samples" in text
+    assert "wrote 12 synthetic pictures" in text
+    assert len(list(out.rglob("*.png"))) == 12
 
 
 @pytest.mark.slow

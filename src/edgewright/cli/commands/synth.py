@@ -142,6 +142,12 @@ def _verdict(utility: Utility | None, reason: str = "") -> list[str]:
     return [*verdict(utility), *([] if utility.helps else ["written by --force, which the record beside it says"])]
 
 
+def _refuse_hold_out(hold_out: str, real: str | Path | None) -> None:
+    if hold_out and not real:
+        raise InputError("--hold-out with --real", "--hold-out alone", "synth",
+                         "Nothing is made of real data; --real names what judges")  # fmt: skip
+
+
 def _measured(measure: Callable[[], Utility], force: bool) -> tuple[Utility | None, str]:
     """Return what was measured; by force None, and why the data cannot judge.
 
@@ -284,6 +290,7 @@ def speech(options: SpeechOptions) -> Result:
         raise InputError("a new folder", "an existing one", str(out))
     if not out.parent.is_dir():
         raise InputError("a folder in an existing one", "no such folder", str(out.parent))
+    _refuse_hold_out(options.hold_out, options.real)
     if len(options.copies) > 1 and not options.real:
         raise InputError("one number of copies, or --real to choose by", str(len(options.copies)), "--copies")
     whole = options.load(options.real, pattern=options.pattern) if options.real else None
@@ -351,14 +358,18 @@ class UtteranceOptions:
     def measure(self, entries: list[Utterance], real: Path) -> Utility:
         """Judge sentences of a grammar on those of people."""
         from edgewright.language.synthesis.judgement import judge
-        from edgewright.language.synthesis.learners import answer_sentences, measured_sentences, sentence_chunk
+        from edgewright.language.synthesis.learners import (
+            answer_sentences,
+            measured_sentences,
+            sentence_chunk,
+            sentence_copies,
+        )
         from edgewright.language.utterances.read import read
 
         people = measured_sentences(read(real).utterances).without(listed(self.hold_out))
         chunk = sentence_chunk(entries, set(people.y.tolist()))
-        return judge(
-            people, "grammar", {}, lambda rows, amount: [chunk], answer_sentences, folds=self.folds, seed=self.seed
-        )
+        makes = sentence_copies(people, chunk)
+        return judge(people, "grammar", {}, makes, answer_sentences, folds=self.folds, seed=self.seed)
 
 
 @declare(example="grammar.toml --real said.csv --count 200 --out more.csv")
@@ -375,6 +386,7 @@ def utterances(options: UtteranceOptions) -> Result:
     from edgewright.language.synthesis.judgement import Judgement
 
     out, utility = options.out, None
+    _refuse_hold_out(options.hold_out, options.real)
     refuse_existing(out, options.force)
     if out.suffix != ".csv":
         raise InputError("a name that ends in .csv", out.name, "--out")
@@ -437,10 +449,11 @@ def pictures(options: PictureOptions) -> Result:
                          "Synthetic pictures lie in folders of their own, which it would not match")  # fmt: skip
     size = {"height": options.side, "width": options.side}
     whole = options.load(options.data, kind=options.kind or "pictures", pattern=options.pattern, **size)
-    real, names = measured_pictures(whole, options.every)
+    real, names = measured_pictures(whole)
     kept = real.without(listed(options.hold_out))
-    makes = picture_copies(kept, method, settings, options.seed)
-    utility, reason = _measured(lambda: options.judge(kept, makes, answer_pictures, method, settings), options.force)
+    judges = kept.every(options.every)
+    makes = picture_copies(judges, method, settings, options.seed)
+    utility, reason = _measured(lambda: options.judge(judges, makes, answer_pictures, method, settings), options.force)
     if utility is not None and not utility.helps and not options.force:
         return _refused(utility)
     copies = utility.amount if utility is not None else max(options.copies, default=1)

@@ -20,10 +20,12 @@ from edgewright.core.formatting import plural
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace_flow import Interval
-from edgewright.training.metrics import group_interval
+from edgewright.training.metrics import SHARE, group_interval
 
 FEW_GROUPS = 10
 """Groups below which the interval is wide, and a report says so."""
+_ALIKE = 1e-9
+"""Width of an interval below which all groups gained alike, but for rounding."""
 MOST_AMOUNTS = 3
 """Amounts that one judgement compares: each further one widens all intervals."""
 
@@ -61,6 +63,10 @@ class Measured:
             raise InputError(f"groups of the data, such as {known}", unknown[0], "--hold-out")
         kept = ~np.isin(self.groups, list(groups))
         return Measured(self.content[kept], self.y[kept], self.groups[kept], self.by)
+
+    def every(self, step: int) -> Measured:
+        """Return one of so many samples."""
+        return Measured(self.content[::step], self.y[::step], self.groups[::step], self.by)
 
 
 class Utility(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,17 +158,27 @@ def judge(
             labels = np.concatenate([real.y[rows], *(chunk[1] for chunk in used)])
             right[row, test] = learner(content, labels, real.content[test], seed) == real.y[test]
     level = 1 - 0.05 / len(compared)
-    gains = [_interval(real, right[1 + row] - right[0], level) for row in range(len(compared))]
+    gains = [_gain(real, right[1 + row] - right[0], level) for row in range(len(compared))]
     best = max(range(len(compared)), key=lambda row: gains[row].low)
     return Utility(
-        method=method, options=options, samples=len(real.y), groups=len(known), by=real.by, trained_on=people,
-        folds=folds, amount=compared[best], amounts=compared, without=_interval(real, right[0], level),
-        with_synthetic=_interval(real, right[1 + best], level), gain=gains[best],
+        method=method, options=options, samples=len(real.y), groups=len(known), by=real.by, folds=folds,
+        trained_on=people if people < len(known) - -(-len(known) // folds) else 0, amount=compared[best],
+        amounts=compared, without=_share(real, right[0], level), with_synthetic=_share(real, right[1 + best], level),
+        gain=gains[best],
     )  # fmt: skip
 
 
-def _interval(real: Measured, values: NDArray[np.float64], level: float) -> Interval:
-    return group_interval(real.groups, lambda rows: float(values[rows].mean()), by=real.by, level=level)
+def _share(real: Measured, right: NDArray[np.float64], level: float) -> Interval:
+    return group_interval(real.groups, lambda rows: float(right[rows].mean()), by=real.by, within=SHARE,
+                          samples=len(right), level=level)  # fmt: skip
+
+
+def _gain(real: Measured, values: NDArray[np.float64], level: float) -> Interval:
+    """Return the mean with its interval by group; where all groups gain alike, by sample, which chance moves too."""
+    whole = group_interval(real.groups, lambda rows: float(values[rows].mean()), by=real.by, level=level)
+    if whole.high - whole.low > _ALIKE:
+        return whole
+    return group_interval(np.arange(len(values)), lambda rows: float(values[rows].mean()), by="sample", level=level)
 
 
 def _groups(utility: Utility) -> str:

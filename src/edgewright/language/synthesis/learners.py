@@ -138,6 +138,21 @@ def sentence_chunk(entries: Sequence[Utterance], intents: Collection[str]) -> Ch
     return np.array([entry.text for entry in kept], dtype=object), np.array([entry.intent for entry in kept], np.str_)
 
 
+def sentence_copies(real: Measured, chunk: Chunk) -> Makes:
+    """Return what gives a fold the sentences of a grammar, without those that somebody says who does not train.
+
+    A grammar that was written from the real sentences would teach what is tested.
+    """
+    generated = np.array([normalised(text) for text in chunk[0]], np.str_)
+    real_texts = np.array([normalised(text) for text in real.content], np.str_)
+
+    def make(rows: NDArray[np.int64], amount: int) -> list[Chunk]:
+        new = ~np.isin(generated, np.delete(real_texts, rows))
+        return [(chunk[0][new], chunk[1][new])] * amount
+
+    return make
+
+
 def measured_sentences(utterances: Sequence[Utterance]) -> Measured:
     """Return real sentences in scope with their authors, or without authors each sentence by itself.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -18,12 +19,11 @@ from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 
 
-def measured_pictures(data: DataSet, every: int = 1) -> tuple[Measured, list[str]]:
+def measured_pictures(data: DataSet) -> tuple[Measured, list[str]]:
     """Return real pictures with their groups, and their names; without groups each picture is one.
 
     Args:
         data: pictures with labels.
-        every: takes the first of so many pictures.
 
     Raises:
         InputError: other data than pictures.
@@ -31,17 +31,18 @@ def measured_pictures(data: DataSet, every: int = 1) -> tuple[Measured, list[str
     samples, _ = measured_only(cut(data, None))
     if samples.X.ndim != 4:
         raise InputError("a folder of pictures", "other data", data.name)
-    names = samples.sessions[::every]
-    known = samples.groups is not None
-    groups = samples.groups[::every] if samples.groups is not None else names
-    x, y = np.asarray(samples.X[::every], np.float32), np.asarray(samples.y[::every], np.str_)
-    return Measured(x, y, np.asarray(groups, np.str_), "group" if known else "picture"), names.tolist()
+    groups = samples.sessions if samples.groups is None else samples.groups
+    x, y = np.asarray(samples.X, np.float32), np.asarray(samples.y, np.str_)
+    by = "picture" if samples.groups is None else "group"
+    return Measured(x, y, np.asarray(groups, np.str_), by), samples.sessions.tolist()
 
 
 def write_pictures(
     real: Measured, names: Sequence[str], method: str, options: Mapping[str, object], copies: int, seed: int, out: Path
 ) -> int:
     """Write changed copies as OUT/synthetic/METHOD/NUMBER/NAME.png, and return how many.
+
+    Where files differ in their endings alone, the copies keep those: NAME.jpg.png.
 
     Args:
         real: pictures, shape (n, channels, height, width).
@@ -54,11 +55,15 @@ def write_pictures(
     """
     change = changed_pictures(method, options)
     rng = np.random.default_rng([seed, 1])
+    targets = [PurePosixPath(name).with_suffix(".png") for name in names]
+    same = Counter(targets)
+    targets = [target if same[target] == 1 else PurePosixPath(f"{name}.png")
+               for name, target in zip(names, targets, strict=True)]  # fmt: skip
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         for number in range(1, copies + 1):
-            for name, picture in zip(names, change(real.content, rng), strict=True):
-                file = folder / marked(method, number, str(PurePosixPath(name).with_suffix(".png")))
+            for target, picture in zip(targets, change(real.content, rng), strict=True):
+                file = folder / marked(method, number, str(target))
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(png(picture))
         folder.chmod(0o755)

@@ -58,12 +58,17 @@ def synthetic(
 
 
 def of_others(data: DataSet, groups: Collection[str]) -> DataSet:
-    """Return the rows of all other groups: nothing is made of those that a test part holds."""
+    """Return the rows of all other groups: nothing is made of those that a test part holds.
+
+    Raises:
+        InputError: for a group that no row is of.
+    """
     if not groups:
         return data
-    kept = []
+    kept, known = [], set[str]()
     for recording in data.recordings:
         names = recording.name if recording.groups is None else as_text(recording.groups)
+        known |= set(np.unique(names).tolist())
         rows = np.broadcast_to(~np.isin(names, list(groups)), len(recording.values))
         parts = {
             name: values[rows]
@@ -71,6 +76,8 @@ def of_others(data: DataSet, groups: Collection[str]) -> DataSet:
             if (values := getattr(recording, name)) is not None
         }
         kept += [msgspec.structs.replace(recording, **parts)] if rows.any() else []
+    if unknown := sorted(set(groups) - known):
+        raise InputError(f"groups of the data, such as {', '.join(sorted(known)[:8])}", unknown[0], "--hold-out")
     return msgspec.structs.replace(data, recordings=tuple(kept))
 
 
