@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from edgewright.core.clocks.texts import joined, joined_name
+from edgewright.core.csv.cells import Plan, parse
 from edgewright.core.csv.formats.arrays import is_table
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv
+from edgewright.core.csv.text import Block
 from edgewright.core.input.pictures import ENDINGS, size_of
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.clock import split_clock
@@ -32,8 +34,10 @@ from edgewright.data.sources.wav import wav_files
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
-# So many rows of a file are looked at one by one, and so many of every further block of rows.
+# So many rows of a file are looked at one by one, and so many of every further block of rows: fewer once there are many
+# rows. Of a block whose other rows are not looked at, only columns of text are read whole.
 _ROWS, _ROWS_A_BLOCK = 50_000, 1000
+_MANY, _ROWS_OF_MANY = 100_000, 100
 # Share of pictures that may be scaled up to the size of the others.
 _SMALLEST_SHARE = 0.05
 _TABLES = ("csv", "parquet")
@@ -197,18 +201,55 @@ def _some_rows(file: Path, share: int, texts: dict[str, set[str]], tops: list[He
     opened = open_csv(file, file.name)
     names = opened.columns
     pieces: list[dict[str, Labels]] = []
-    rows, header = 0, Header((), ",")
-    for piece in iter_csv(opened, name=file.name, text_columns=names):
+    rows, header, blocks = 0, Header((), ","), _SampledBlocks(opened.stream)
+    for piece in iter_csv(replace(opened, stream=blocks.read()), name=file.name, text_columns=names):
         header = piece.header
-        keep = max(share - rows, _ROWS_A_BLOCK)
-        _collect(texts, piece.text, first=not rows)
+        keep = max(share - rows, _ROWS_A_BLOCK if rows < _MANY else _ROWS_OF_MANY)
+        whole = blocks.whole
+        _collect(texts, piece.text if whole is None else _text_cells(whole, header, file.name, texts), first=not rows)
         pieces.append({column: cells[:keep] for column, cells in piece.text.items()})
-        rows += len(piece.lines)
+        rows += len(piece.lines) if whole is None else whole.data.count(b"\n")
+        # Of the next block only so many rows are kept.
+        blocks.maximum = 0 if rows < share else _ROWS_A_BLOCK if rows < _MANY else _ROWS_OF_MANY
     texts_of = {column: np.concatenate([piece[column] for piece in pieces]) for column in names}
     numbers = {column: plain_cells(texts_of[column], forms) for column, forms in header.forms.items()}
     read = {column: header.forms[column] for column, cells in numbers.items() if cells is not texts_of[column]}
     tops.append(replace(header, forms=read))
     return {**texts_of, **numbers}
+
+
+@dataclass
+class _SampledBlocks:
+    """Blocks of which only the first rows are passed on.
+
+    Attributes:
+        stream: the blocks.
+        maximum: rows of the next block that are passed on; 0 for all.
+        whole: the block that was passed on last, where some of its rows were not; None where all were.
+    """
+
+    stream: Iterator[Block]
+    maximum: int = 0
+    whole: Block | None = None
+
+    def read(self) -> Iterator[Block]:
+        """Yield the blocks; those with quotes or empty lines, where a line may be no row, as they are."""
+        for block in self.stream:
+            cut = 0
+            if self.maximum and b'"' not in block.data and b"\n\n" not in block.data:
+                ends = np.flatnonzero(np.frombuffer(block.data, np.uint8) == ord("\n"))
+                cut = int(ends[self.maximum - 1]) + 1 if len(ends) > self.maximum else 0
+            self.whole = block if cut else None
+            yield replace(block, data=block.data[:cut]) if cut else block
+
+
+def _text_cells(block: Block, header: Header, name: str, texts: Mapping[str, set[str]]) -> dict[str, Labels]:
+    """Return all cells of a block of the columns that may still be categories."""
+    columns = header.names
+    places = [index for index, column in enumerate(columns) if len(texts.get(column, ())) <= MOST_CLASSES]
+    places = [index for index in places if columns[index] in texts]
+    plan = Plan(name=name, delimiter=header.delimiter, columns=columns, numbers=(), wide=(), text=tuple(places))
+    return {columns[index]: cells for index, cells in parse(block, plan).text.items()} if places else {}
 
 
 def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, Labels]:

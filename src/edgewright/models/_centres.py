@@ -51,4 +51,6 @@ def draw_shares(target: NDArray[Any], count: int, seed: int) -> NDArray[np.int64
 
 def nearness(X: NDArray[Any], centres: NDArray[Any]) -> NDArray[Any]:
     """Return 2 x·c - |c|²: minus the squared distance, but for |x|², which is the same for all centres."""
-    return np.asarray(X @ (2.0 * centres.T) - (centres**2).sum(axis=1))
+    products = np.asarray(X @ (2.0 * centres.T))
+    products -= (centres**2).sum(axis=1)
+    return products

@@ -27,7 +27,7 @@ _GAMMAS, _PENALTIES = (0.25, 0.5, 1.0, 2.0, 4.0), np.logspace(-4.0, 3.0, 15)
 # Directions among the centres of a smaller share of the largest variance are left out: they are rounding.
 _RANK = 1e-4
 _PIECE = 512
-# Bytes of the features of training samples, of which three copies exist meanwhile: of more samples, so many are drawn.
+# Bytes of the features of training samples, of which two copies exist meanwhile: of more samples, so many are drawn.
 _MOST_BYTES = 2**28
 
 
@@ -81,7 +81,8 @@ class KernelMachine(PlainModel):
             X, target, self.fit_rows_ = X[rows], target[rows], len(rows)
         features = self._features(X, change, self.gamma_)
         level = features.mean(axis=0)
-        head = linear_head(features - level, target, classes)
+        features -= level
+        head = linear_head(features, target, classes)
         weights = head.weights.astype(np.float64)
         self.weights_ = (change @ weights).astype(np.float32)
         self.bias_ = (head.bias - level @ weights).astype(np.float32)
@@ -89,8 +90,11 @@ class KernelMachine(PlainModel):
     def _exponents(self, X: Floats, gamma: float) -> Wide:
         """Return -gamma d², shape (n, centres)."""
         wide, centres = X.astype(np.float64), self.centres_.astype(np.float64)
-        squares = np.minimum(nearness(wide, centres) - (wide**2).sum(axis=1, keepdims=True), 0.0)
-        return np.asarray(gamma * squares, np.float64)
+        squares = nearness(wide, centres)  # the only copy of its size: of many samples it is large
+        squares -= (wide**2).sum(axis=1, keepdims=True)
+        np.minimum(squares, 0.0, out=squares)
+        squares *= gamma
+        return np.asarray(squares, np.float64)
 
     def _independent(self, gamma: float) -> Wide:
         """Return the matrix that makes kernels of the centres independent features, (centres, features)."""
@@ -99,7 +103,8 @@ class KernelMachine(PlainModel):
         return np.asarray(directions[:, kept] / np.sqrt(sizes[kept]))
 
     def _features(self, X: Floats, change: Wide, gamma: float) -> Wide:
-        return np.asarray(np.exp(self._exponents(X, gamma)) @ change)
+        exponents = self._exponents(X, gamma)
+        return np.asarray(np.exp(exponents, out=exponents) @ change)
 
     def _answers(self, X: Floats) -> Floats:
         pieces = [np.exp(self._exponents(X[n : n + _PIECE], self.gamma_)) for n in range(0, len(X), _PIECE)]
