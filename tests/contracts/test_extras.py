@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import numpy as np
@@ -26,6 +27,7 @@ from document_blocks import type_page
 from edgewright.cli.main import EXTRAS
 from edgewright.studio.phone.certificate import local_addresses
 from fleet_servers import Server, until
+from media_encoders import sounds, word_pair
 from oidc_issuer import Issuer
 from picture_folder import shape_picture, trained
 from plant import ModbusPlant, OpcuaPlant, free_port
@@ -315,7 +317,31 @@ def test_a_gateway_has_all_that_its_modules_import(gateway: Path, folder: Path) 
     )
     assert (done.returncode, done.stderr) == (0, "")
     missing = {EXTRAS.get(name.split(".")[0], name) for name in done.stdout.split("\n") if name}
-    assert missing <= {"engines", "accelerators", "train", "industry", "privacy"}
+    assert missing <= {"engines", "accelerators", "camera", "train", "industry", "privacy"}
+
+
+def test_a_gateway_finds_sounds_and_names_its_own_extra_for_pictures(gateway: Path, tmp_path: Path) -> None:
+    recordings, leaves = sounds(tmp_path), tmp_path / "leaves"
+    leaves.mkdir()
+    for colour in ("red", "green"):
+        Image.new("RGB", (40, 30), colour).save(leaves / f"{colour}.png")
+    media: dict[Literal["picture", "sound"], Path] = {"sound": recordings, "picture": leaves}
+    for kind, files in media.items():
+        pair, index = word_pair(tmp_path / kind, kind=kind), tmp_path / f"{kind}.index"
+        for words in (
+            ("index", f"--{kind}s", files, "--encoder", pair, "--out", index),
+            ("pack", index, "--encoder", pair, "--licence", "MIT", "--question", "early",
+             "--out", tmp_path / f"{kind}.finder"),
+        ):  # fmt: skip
+            edgewright(Path(sys.executable), tmp_path, "language", *words)
+    find = [str(gateway.with_name("edgewright-device")), "find"]
+    done = subprocess.run([*find, str(tmp_path / "sound.finder"), "--question", "early"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("early.wav") < done.stdout.index("late.wav")
+    done = subprocess.run([*find, str(tmp_path / "picture.finder"), str(leaves / "red.png")], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+    assert (done.returncode, "pip install 'edgewright-device[camera]'" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_gateway_answers_as_the_desk(gateway: Path, folder: Path) -> None:

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from email.message import EmailMessage
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from edgewright.cli.main import run
 from edgewright.core.archive import from_npy, to_npy
 from edgewright.nlp.documents import finder as module
 from edgewright.nlp.documents.finder import SPEC, TESTED, Finder, FinderSpec, file_record
-from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError, UnknownNameError
 from edgewright.schema.own_models import OwnFile
 from media_encoders import COLOURS, sounds, word_pair
 
@@ -92,6 +94,20 @@ def test_the_base_install_answers_where_it_has_the_operators(plants: Path) -> No
     assert answer["nearest"][0]["path"][-1] == "green blight"
     (words,) = _on_device(plants / "plants.finder", "--question", "Blue  NOISE", "--top", 1, without=("onnxruntime",))
     assert words["nearest"][0]["path"][-1] == "blue blight" and words["file"] is None
+
+
+def test_the_extra_is_one_of_the_distribution_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def distribution(name: str) -> None:
+        if name == "edgewright":
+            raise metadata.PackageNotFoundError
+
+    extras = EmailMessage()
+    extras["Provides-Extra"] = "camera"
+    assert "'edgewright[camera]'" in str(MissingExtraError("camera", "Pillow"))
+    monkeypatch.setattr(metadata, "distribution", distribution)
+    monkeypatch.setattr(metadata, "metadata", lambda name: extras)
+    assert "'edgewright-device[camera]'" in str(MissingExtraError("camera", "Pillow"))
+    assert "'edgewright[train]'" in str(MissingExtraError("train", "polars"))
 
 
 def test_sounds_are_found_by_words_less_those_that_are_known(tmp_path: Path, cli: Cli) -> None:

@@ -26,7 +26,8 @@ from edgewright.schema.errors import (
 )
 
 _LIBRARIES = {
-    "train": "jax optax sklearn scipy onnx polars rich cbor2 python_calamine PIL",
+    "train": "jax optax sklearn scipy onnx polars rich cbor2 python_calamine",
+    "camera": "PIL",
     "engines": "onnxruntime ai_edge_litert flatbuffers",
     "trace": "jinja2 markupsafe",
     "device": "cryptography tuf securesystemslib paho serial http_message_signatures",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 DONE, CHECK_SAID_NO, BAD_INPUT, OUTPUT_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 74, 130, 143
 
@@ -70,7 +70,20 @@ class MissingExtraError(InputError):
     """A command whose optional dependency is not installed."""
 
     def __init__(self, extra: str, needs: str) -> None:
-        super().__init__(f"{needs} to be installed", do=f"pip install 'edgewright[{extra}]'")
+        super().__init__(f"{needs} to be installed", do=f"pip install '{_distribution_with(extra)}[{extra}]'")
+
+
+def _distribution_with(extra: str) -> str:
+    """Return the distribution to install an extra of: that of devices where it alone is installed and has the extra."""
+    from importlib import metadata  # noqa: PLC0415 - slow to load, for messages alone
+
+    try:
+        metadata.distribution("edgewright")
+    except metadata.PackageNotFoundError:
+        with suppress(metadata.PackageNotFoundError):
+            if extra in (metadata.metadata("edgewright-device").get_all("Provides-Extra") or ()):
+                return "edgewright-device"
+    return "edgewright"
 
 
 class ProviderError(InputError):

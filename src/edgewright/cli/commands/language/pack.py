@@ -65,11 +65,14 @@ def command(
 
     def text() -> Iterator[str]:
         yield f"{contents.passages} passages, encoder {finder.encoder} ({finder.licence}), {len(finder.tests)} tests"
-        needs = "the base install" if finder.engine == "numpy" else "the extra engines"
-        also = " and camera" if finder.media == "picture" else ""
-        yield f"a device needs {needs}{also}"
+        extras = [
+            *(["engines"] if finder.engine != "numpy" else []),
+            *(["camera"] if finder.media == "picture" else []),
+        ]
+        listed = f"[{','.join(extras)}]" if extras else ""
+        yield f"a device needs edgewright-device{listed}"
         name = click.format_filename(str(out))
         yield f"wrote {name}, {bytes_text(size)}"
-        yield f"next: edgewright device find {name} FILE"
+        yield f"next, there: edgewright-device find {name} FILE"
 
     return Result({"folder": str(out), "bytes": size, **msgspec.to_builtins(finder)}, text())
