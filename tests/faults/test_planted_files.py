@@ -198,6 +198,7 @@ def test_swapped_class_names_are_found_though_every_number_is_right() -> None:
     assert all(stage.beyond == 0 for pair in record.pairs for stage in pair.stages if stage.stage != CLASSES)
 
 
+@pytest.mark.slow
 def test_windows_cut_with_another_hop_are_found_at_the_first_window_that_differs() -> None:
     """A form that begins every window one reading later than the last one's hop says."""
     name = "float ONNX in NumPy"

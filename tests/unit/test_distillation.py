@@ -68,6 +68,7 @@ def test_nothing_is_trained_before_the_audit_is_answered(tmp_path: Path, cli: Cl
     assert "0 of" in again and not (tmp_path / "p.labelling.students").exists()
 
 
+@pytest.mark.slow
 def test_the_same_command_trains_and_proves_behind_the_audit(tmp_path: Path, cli: Cli, small: None) -> None:
     requested = audited(tmp_path, cli)
     record = json.loads(cli(*requested, "--json"))

@@ -75,6 +75,7 @@ async def _sweep(client: Client, talkers: Sequence[Talker], name: str) -> Federa
     return await standing(client, name)
 
 
+@pytest.mark.slow
 async def test_rounds_go_on_where_a_server_restarts_and_forget_what_devices_sent(database_folder: Path) -> None:
     clock = Hand(1_800_000_000.0)
     with plane_of(database_folder, clock=clock) as plane:
@@ -129,6 +130,7 @@ async def test_a_cheater_is_known_after_restarts_and_shares_a_group_while_others
     assert accuracy(begun.layer) < 0.75 < 0.9 < accuracy(seen.layer)
 
 
+@pytest.mark.slow
 async def test_a_saboteur_of_shares_is_known_and_stays_known_in_the_next_learning(
     database_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

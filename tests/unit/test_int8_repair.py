@@ -57,6 +57,7 @@ def test_spectra_that_int8_cannot_hold_are_packaged_as_float(tmp_path: Path) -> 
     assert (refused.package, "int8 loses" in refused.refused) == (None, True)
 
 
+@pytest.mark.slow
 def test_training_with_its_rounding_follows_a_scale_per_channel_and_the_refit_does_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

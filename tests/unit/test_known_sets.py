@@ -37,7 +37,7 @@ def test_a_folder_of_ones_own_with_the_name_of_a_set_is_no_copy(tmp_path: Path) 
 def test_init_writes_the_loader_of_a_set_and_check_reads_by_it(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "downloaded"
     folder.symlink_to(shared_data("ecg200"))
-    cli("init", folder, "--yes", "--budget", "1s", "--out", tmp_path / "out")
+    cli("init", folder, "--yes", "--budget", "0.1s", "--out", tmp_path / "out")
     assert "the public set ecg200, by its loader" in cli.err
     assert tomllib.loads((tmp_path / "out/pipeline.toml").read_text())["data"]["kind"] == "ecg200"
     assert "the public set ecg200" in check_data(str(folder)).columns

@@ -29,8 +29,8 @@ def test_another_target_is_offered_where_no_name_says_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     train, _ = write("rows", SETS["diabetes"].read(tmp_path), tmp_path)
-    cli("init", train.name, "--yes", "--budget", "1s")
+    cli("init", train.name, "--yes", "--budget", "0.1s")
     assert tomllib.loads(Path("pipeline.toml").read_text())["data"]["target"] == "progression"
     assert "Another target: give --target COLUMN to the command, one of age, sex, bmi" in Path("data.md").read_text()
-    cli("init", train.name, "--yes", "--force", "--budget", "1s", "--target", "bmi")
+    cli("init", train.name, "--yes", "--force", "--budget", "0.1s", "--target", "bmi")
     assert "Another target" not in Path("data.md").read_text()

@@ -94,6 +94,7 @@ def test_a_right_module_on_the_disk_is_proven_with_its_stream(package_folder: Pa
     assert f"{lies}, its stream in wasmtime" in [form.name for form in record.parts[0].forms]
 
 
+@pytest.mark.slow
 def test_without_its_tools_a_module_is_said_not_to_run(package_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ziglang" else real(name))

@@ -202,6 +202,7 @@ def test_a_signal_that_stands_still_is_left_out() -> None:
     assert len(originals(msgspec.structs.replace(data, recordings=tuple(still)), 2)[0]) == 3
 
 
+@pytest.mark.slow
 def test_a_channel_that_no_window_was_cut_from_has_a_scale() -> None:
     config = UpscalerConfig(filters=2, blocks=0, first=3, kernel=1, taps=3, window=8)
     trained = train_upscaler(_signals(40), UpscalerRequest(config=config, windows=16, epochs=1))
@@ -291,6 +292,7 @@ def _echoes(people: int = 4, samples: int = 1600) -> DataSet:
     return DataSet(name="echoes", columns=columns, recordings=tuple(recordings), rate=50.0)
 
 
+@pytest.mark.slow
 def test_channels_are_seen_at_once_where_that_is_better_on_validation_people() -> None:
     config = UpscalerConfig(**{**SIZES, "filters": 8, "window": 32})
     epochs: list[int] = []
