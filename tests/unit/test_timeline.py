@@ -43,7 +43,7 @@ def play(
     **settings: Any,  # noqa: ANN401 - keys of TimelineConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], list[int], NDArray[np.bool_], list[Health]]:
     """All rows, their times, the places of gaps, their health, and what is told."""
-    line = Timeline(RATE, ["a", "b"][: values.shape[1]], TimelineConfig(**settings))
+    line = Timeline(RATE, ["a", "b", "c"][: values.shape[1]], TimelineConfig(**settings))
     whole = packet(values, time, sequence)
     ready: list[Ready] = []
     health_events: list[Health] = []
@@ -187,9 +187,41 @@ def test_a_stuck_channel_is_told_of_and_its_rows_are_doubted() -> None:
     values[500:2500, 0] = values[499, 0]
     values[3000:3100, 1] = values[2999, 1]  # two seconds: no sensor is stuck yet
     _, _, _, healthy, health_events = play(values, time)
-    assert texts(health_events) == ["stuck: a 30 s", "well: a after 40 s stuck"]
-    assert np.flatnonzero(~healthy).tolist() == list(range(499 + 1499, 2500))
+    # Rows in which the other channel hardly moves do not count.
+    assert texts(health_events) == ["stuck: a 34.4 s", "well: a after 40 s stuck"]
+    assert np.flatnonzero(~healthy).tolist() == list(range(499 + round(34.4 * RATE) - 1, 2500))
     assert play(values, time, rests=("a",))[4] == []
+
+
+def resting(rows: int, rest: slice) -> NDArray[np.float32]:
+    """Return three channels of a device that moves, and rests for a while."""
+    values = moving(rows, 3)
+    values[rest] *= np.float32(0.02)
+    return values
+
+
+def test_a_channel_of_coarser_steps_is_not_stuck_while_its_device_rests() -> None:
+    values, time = resting(12_000, slice(4000, 9000)), np.arange(12_000) / RATE
+    values[:, 0] = np.rint(values[:, 0])
+    assert (values[4000:9000, 0] == 0).all()
+    assert play(values, time)[4] == []
+    values[4000:, 0] = 0.0  # as long as the device rests it might only be coarse
+    (health,) = play(values, time)[4]
+    assert (health.kind, health.channel) == ("stuck", "a")
+    assert 9000 / RATE + 30 <= health.time <= 9000 / RATE + 40
+    for cuts in (list(range(1, 12_000)), [1, 7, 1499, 1501, 4000, 8000, 8001]):
+        assert play(values, time, cuts=cuts)[4] == [health]
+
+
+def test_a_source_that_repeats_its_last_row_is_stuck_and_a_wild_value_hides_no_stuck_channel() -> None:
+    values, time = resting(30_000, slice(0, 0)), np.arange(30_000) / RATE
+    frozen = values.copy()
+    frozen[1000:3000] = frozen[999]
+    assert [health.text for health in play(frozen, time)[4][:3]] == [f"stuck: {name} 30 s" for name in "abc"]
+    for row in (100, 10_000):  # before anything is usual, and afterwards
+        wild = values[:, :2].copy()
+        wild[row, 1], wild[20_000:, 0] = 1e30, 0.0
+        assert texts(play(wild[:, :2], time)[4])[0].startswith("stuck: a ")
 
 
 def test_a_channel_without_values_is_told_of_and_infinite_counts_as_none() -> None:
@@ -211,6 +243,31 @@ def test_another_rate_is_told_and_rows_keep_to_the_nominal_one(rate: float) -> N
     assert len(got) / (moments[-1] - moments[0]) == pytest.approx(RATE, rel=0.08)
     assert gaps == [0]
     assert not healthy[-500:].any()
+
+
+def test_rows_that_are_lost_one_by_one_at_the_right_rate_are_lost_and_a_slower_clock_is_another_rate() -> None:
+    kept = np.flatnonzero(np.arange(1000) % 5)  # four rows in five
+    _, _, gaps, healthy, health_events = play(moving(len(kept)), kept / RATE)
+    (lost,) = [health for health in health_events if health.kind != "filled"]
+    assert (lost.kind, lost.text) == ("lost", "20% of the rows are lost")
+    assert lost.amount == pytest.approx(40, abs=0.5)
+    assert gaps == [0]
+    assert not healthy[-500:].any()
+    # The same number of rows a second from a clock that is slow.
+    (rate,) = [health for health in play(moving(800), np.arange(800) / 40.0)[4] if health.kind != "filled"]
+    assert rate.text == "rate 40 instead of 50 Hz"
+    # What is lost comes to an end.
+    back = np.r_[kept, 1000 + np.arange(500)] / RATE
+    kinds = [health.kind for health in play(moving(len(back)), back)[4] if health.kind != "filled"]
+    assert kinds == ["lost", "well"]
+    for cuts in (list(range(1, 800)), [3, 99, 500]):
+        assert play(moving(len(kept)), kept / RATE, cuts=cuts)[4] == health_events
+
+
+def test_half_of_the_rows_at_regular_places_is_another_rate() -> None:
+    """Where every second row is lost, none follows another at the right rate."""
+    (rate,) = [health for health in play(moving(500), np.arange(500) * 2 / RATE)[4] if health.kind != "filled"]
+    assert rate.text == "rate 25 instead of 50 Hz"
 
 
 def test_a_rate_that_is_right_again_is_told() -> None:

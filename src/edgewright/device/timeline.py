@@ -92,7 +92,7 @@ class TimelineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         fill: seconds of lost rows that are drawn as a straight line; a single row always is. Longer ones are a gap.
         wait: seconds that rows are held back so that late ones find their place; 0 gives every row at once.
         jump: seconds; a step of time beyond them counts only when the next row confirms it.
-        stuck: seconds without a change after which a channel is not well; 0: never.
+        stuck: seconds without a change, while others move or none does, after which a channel is not well; 0: never.
         rests: channels that may stand still.
         missing: seconds without a value after which a channel is not well; 0: never.
         tolerance: relative difference of the rate that is still right.

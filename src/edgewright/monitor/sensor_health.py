@@ -14,7 +14,9 @@ from edgewright.schema.data import Floats
 LEAST_STUCK = 200
 """Rows without a change, however long they take, before a channel counts as stuck: slow sensors repeat themselves."""
 
-
+# Share of its usual change from which on a channel moves; blocks of `stuck` seconds that this is the mean of.
+# A block counts as four times what was usual at most, and begins anew what was a hundred times as much: wild values.
+_MOVES, _BLOCKS, _MORE, _LESS = 0.5, 1000, 4.0, 100.0
 _REGULAR = 0.5  # share of intervals that are as expected where rows are lost, and the rate is right
 _GAPS, _ALONE = 10, 2  # gaps in a row, with so many rows between two of them, that are a rate and not a fault
 
@@ -38,13 +40,21 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     amount: float = 0.0
 
 
+def _changes(values: Floats, before: Floats) -> NDArray[np.float64]:
+    """Return how far values are from those before; 0 where either is missing."""
+    return np.asarray(np.fmax(np.abs(values.astype(np.float64) - before), 0.0), np.float64)
+
+
 class SensorHealth:
     """Follows each channel: for how many rows it has not changed, and for how many it had no value.
+
+    A channel of coarse steps stands still where its device rests, and moves with it. Rows count against a channel that
+    stands still unless others change, and none of them by half of what it usually does.
 
     Args:
         names: of the channels.
         rate: rows a second.
-        stuck: seconds without a change, and at least `LEAST_STUCK` rows, after which a channel is stuck; 0: never.
+        stuck: seconds of rows that count, and at least `LEAST_STUCK` of them, after which a channel is stuck; 0: never.
         missing: seconds without a value after which a channel is missing; 0: never.
         rests: channels that may stand still.
 
@@ -52,7 +62,8 @@ class SensorHealth:
         last: the newest row, shape (channels,).
     """
 
-    KEPT = ("last", "_same", "_absent", "_unwell")
+    KEPT = ("last", "_same", "_absent", "_unwell", "_counted", "_usual", "_sum", "_seen")
+    ADDED = ("_counted", "_usual", "_sum", "_seen")
 
     def __init__(
         self, names: Sequence[str], rate: float, *, stuck: float, missing: float, rests: Sequence[str] = ()
@@ -64,6 +75,8 @@ class SensorHealth:
         self._limit = np.array([never if name in rests else self._stuck_rows for name in self._names], np.int64)
         self.last = np.full(len(self._names), np.nan, np.float32)
         self._same = np.zeros(len(self._names), np.int64)
+        self._counted = np.zeros(len(self._names), np.int64)
+        self._usual, self._sum, self._seen = np.zeros(len(self._names)), np.zeros(len(self._names)), 0
         self._absent = np.zeros(len(self._names), np.int64)
         self._unwell = False
 
@@ -82,40 +95,76 @@ class SensorHealth:
         if rows == 1 and not self._unwell and self._single(values[0]):
             return np.ones(1, np.bool_)
         location = np.arange(rows, dtype=np.int64)[:, None]
-        same = values == np.concatenate([self.last[None], values[:-1]])
+        before = np.concatenate([self.last[None], values[:-1]])
+        same = values == before
         known = ~np.isnan(values)
-        # Rows since the last change, itself included, and rows since the last value.
+        changes, parts, start = _changes(values, before), [], 0
+        while start < rows:
+            part = changes[start : start + self._stuck_rows - self._seen % self._stuck_rows]
+            parts.append(self._counts(part))
+            self._follow(part)
+            start += len(part)
+        count = np.cumsum(np.concatenate(parts), dtype=np.int64)[:, None]
+        # Rows since the last change, itself included, those of them that count, and rows since the last value.
         still = location + 1 - np.maximum.accumulate(np.where(same, -self._same, location), axis=0)
+        counted = count - np.maximum.accumulate(np.where(same, -self._counted, count - 1), axis=0)
         absent = location - np.maximum.accumulate(np.where(known, location, -1 - self._absent), axis=0)
-        bad = (still >= self._limit) | (absent >= self._missing_rows)
+        bad = (counted >= self._limit) | (absent >= self._missing_rows)
         if self._unwell or bad.any():
-            self._report(still, absent, times, notices)
+            self._report(still, counted, absent, times, notices)
         self.last, self._same, self._absent = values[-1].copy(), still[-1], absent[-1]
+        self._counted = counted[-1]
         self._unwell = bool(bad[-1].any())
         return np.asarray(~bad.any(axis=1), np.bool_)
 
     def _single(self, row: Floats) -> bool:
         """One row after well ones, in a third of the time; False, and nothing changed, where a channel is not well."""
-        same = self._same * (row == self.last) + 1
+        same = row == self.last
         absent = (self._absent + 1) * np.isnan(row)
-        if (same >= self._limit).any() or (absent >= self._missing_rows).any():
+        if (self._counted + 1 >= self._limit)[same].any() or (absent >= self._missing_rows).any():
             return False
-        self.last, self._same, self._absent = row.copy(), same, absent
+        changes = _changes(row, self.last)
+        counts = not same.any() or bool(self._counts(changes[None])[0])
+        self._follow(changes[None])
+        self._same, self._counted = self._same * same + 1, self._counted * same + (counts | ~same)
+        self.last, self._absent = row.copy(), absent
         return True
 
+    def _counts(self, changes: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which rows count against a channel that stands still; shape (n,), of changes (n, channels)."""
+        moved = changes > 0
+        return np.asarray((moved & (changes >= _MOVES * self._usual)).any(1) | ~moved.any(1), np.bool_)
+
+    def _follow(self, changes: NDArray[np.float64]) -> None:
+        """Follow what channels usually do by rows of one block."""
+        # Added one by one, so that packets change nothing.
+        rows = len(changes)
+        self._sum = np.add.accumulate(np.vstack([self._sum, changes]))[-1] if rows > 1 else self._sum + changes[0]
+        self._seen += rows
+        if self._seen % self._stuck_rows:
+            return
+        mean, blocks = self._sum / self._stuck_rows, min(self._seen // self._stuck_rows, _BLOCKS)
+        mean = np.where(self._usual > 0, np.minimum(mean, _MORE * self._usual), mean)
+        usual = np.where(self._usual > _LESS * mean, mean, self._usual + (mean - self._usual) / blocks)
+        self._usual, self._sum = np.where(mean > 0, usual, self._usual), np.zeros_like(mean)
+
     def _report(
-        self, still: NDArray[np.int64], absent: NDArray[np.int64], times: Sequence[float], notices: list[Health]
+        self,
+        still: NDArray[np.int64],
+        counted: NDArray[np.int64],
+        absent: NDArray[np.int64],
+        times: Sequence[float],
+        notices: list[Health],
     ) -> None:
         changes: list[tuple[int, int, Health]] = []
         before_still = np.concatenate([self._same[None], still[:-1]])
         before_absent = np.concatenate([self._absent[None], absent[:-1]])
-        limits = np.broadcast_to(self._limit, still.shape)
-        for row, c in np.argwhere(still == limits).tolist():
-            seconds = int(limits[row, c]) / self._rate
-            changes.append((row, c, self._health(times[row], "stuck", c, seconds)))
+        before_counted = np.concatenate([self._counted[None], counted[:-1]])
+        for row, c in np.argwhere((counted >= self._limit) & (before_counted < self._limit)).tolist():
+            changes.append((row, c, self._health(times[row], "stuck", c, int(still[row, c]) / self._rate)))
         for row, c in np.argwhere(absent == self._missing_rows).tolist():
             changes.append((row, c, self._health(times[row], "missing", c, self._missing_rows / self._rate)))
-        for row, c in np.argwhere((before_still >= limits) & (still < limits)).tolist():
+        for row, c in np.argwhere((before_counted >= self._limit) & (counted < self._limit)).tolist():
             changes.append(
                 (row, c, self._health(times[row], "well", c, int(before_still[row, c]) / self._rate, "stuck"))
             )
