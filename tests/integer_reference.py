@@ -10,8 +10,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from edgewright.core.arithmetic import gates
-from edgewright.core.arithmetic.fixed_point import one_over_one_plus
-from edgewright.core.arithmetic.requantise import INT32_MAX, divide_by_power, high_product, once, twice
+from edgewright.core.arithmetic.requantise import (
+    INT32_MAX,
+    divide_by_power,
+    high_product,
+    once,
+    one_over_one_plus,
+    twice,
+)
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 Ints = NDArray[np.int64]

@@ -17,9 +17,8 @@ from benchmarks.search._curve_cases import CASES, HALF, MAJORITY, Case
 from benchmarks.search._curve_records import curve, kept
 from benchmarks.table import markdown
 from edgewright.schema.advice import CurveRecord
-from edgewright.search.curves.measure import Learner
+from edgewright.search.curves.measure import Learner, figure
 from edgewright.search.curves.noise import MAX_RELATIVE_WIDTH
-from edgewright.search.curves.verdict import figure
 
 WANTED = 0.8
 

@@ -12,8 +12,8 @@ from cli_runner import Cli
 from denoiser_example import random_denoiser
 from edgewright.cli.main import run
 from edgewright.export._extension.build import can_build
-from edgewright.export._extension.cross import SYSTEMS
 from edgewright.export.contract import Subject, find_target, target_names
+from edgewright.export.targets.native import SYSTEMS
 from edgewright.export.vela import is_installed
 from edgewright.export.web.module import zig_command
 from edgewright.export.write import LIST

@@ -19,7 +19,7 @@ from edgewright.cli.main import run
 from edgewright.core.prediction.objects import oddest
 from edgewright.core.predictor import load
 from edgewright.data.goods import split_goods
-from edgewright.models.anomaly import NetworkAnomaly
+from edgewright.models.anomaly import ComposedRows, NetworkAnomaly
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.evaluation.anomaly import evaluate_anomalies
 from edgewright.pipeline.run import run_pipeline
@@ -28,7 +28,6 @@ from edgewright.schema.data import Column, Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.objects import AnomaliesRecord, ObjectMap
 from edgewright.trace.record import read_trace
-from edgewright.training.composed import ComposedRows
 from edgewright.training.loop import Sampled
 from edgewright.training.rows import ArrayRows
 

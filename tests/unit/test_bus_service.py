@@ -17,8 +17,7 @@ import pytest
 
 from cli_runner import Cli
 from document_blocks import blocks_of, type_page
-from edgewright.device.bus.rights import access_list, password_hash, write_rights
-from edgewright.device.bus.service import ShadowService, discovery_message
+from edgewright.device.bus.service import ShadowService, access_list, discovery_message, password_hash, write_rights
 from edgewright.device.bus.settings import BusSettings, read_bus
 from edgewright.device.bus.shadow_store import ShadowStore
 from edgewright.device.sinks import kind

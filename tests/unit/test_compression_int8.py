@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.compression.reference_model import reference_graph, reference_models
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.weights import Method, PerChannel, grid, to_integers
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.package.variants import reference_graph, reference_models
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from quantised_networks import KIND, LEVELS, WINDOWS, X, Y, dead_channels, regression, rows_graph, windows_graph

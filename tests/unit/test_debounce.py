@@ -18,7 +18,7 @@ from edgewright.data.samples import StreamWindows, cut_streams
 from edgewright.pipeline import debounce as tested
 from edgewright.pipeline import leave_one_out
 from edgewright.pipeline.config import checked
-from edgewright.pipeline.evaluation.streams import answer_streams
+from edgewright.pipeline.debounce import answer_streams
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.run_folder.job import AnsweredStream

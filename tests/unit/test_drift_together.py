@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgewright.data.samples import cut
 from edgewright.monitor.drift.cross_channel import JointMonitor, faults, moved, products
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
+from edgewright.pipeline.package.motion_reference import FEWEST_UNITS
 from edgewright.pipeline.package.packaging import joint_reference, reference
-from edgewright.pipeline.package.units import FEWEST_UNITS
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples
 from edgewright.schema.device import Event

@@ -14,12 +14,12 @@ import pytest
 from edgewright.core.integer.network import run_integer
 from edgewright.core.integer.qdq import integer_network
 from edgewright.export import emulator
-from edgewright.export.c99_code.choice import CONDITIONS, joined
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, board, missing_tools, run_on_device
 from edgewright.export.targets import c99
+from edgewright.export.targets.c99 import CONDITIONS, joined
 from integer_networks import in_c, small
 from support import left_out
 

@@ -29,12 +29,11 @@ from edgewright.core.prediction.native_modules import (
     model_key,
     this_system,
 )
-from edgewright.export._extension import build, cross
-from edgewright.export._extension.cross import SYSTEMS, build_for
+from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension
 from edgewright.export.contract import Subject
 from edgewright.export.targets.extension import build_extension
-from edgewright.export.targets.native import TARGET
+from edgewright.export.targets.native import SYSTEMS, TARGET, System, build_for
 from edgewright.export.web import module
 from edgewright.export.web.module import zig_command
 from edgewright.graph.builder import Builder
@@ -244,7 +243,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         left_out("a C compiler")
     built = build_extension(classifier(), cache=tmp_path / "cache").read_bytes()
     monkeypatch.setattr("edgewright.export.targets.native.build_for", lambda _model, _systems: {this_system(): built})
-    monkeypatch.setitem(SYSTEMS, this_system(), cross.System((), "this machine"))
+    monkeypatch.setitem(SYSTEMS, this_system(), System((), "this machine"))
     native = tmp_path / "native"
     for name, content in TARGET.files(Subject("activity", classifier())).items():
         (native / name).parent.mkdir(parents=True, exist_ok=True)

@@ -11,13 +11,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.core.arithmetic.fixed_point import UNIT, exp_of_negative, logistic, one_over_one_plus
 from edgewright.core.arithmetic.requantise import (
+    UNIT,
     divide_by_power,
     exact_once,
+    exp_of_negative,
     half_away,
     high_product,
+    logistic,
     once,
+    one_over_one_plus,
     quantise_multiplier,
     twice,
 )

@@ -41,8 +41,7 @@ from edgewright.schema.job import (
     Timeline,
 )
 from edgewright.schema.package import WindowSpec
-from edgewright.trace.views.job import bound_text, job_page, timeline_html
-from edgewright.trace.views.lane_view import lane_view_html
+from edgewright.trace.views.job import bound_text, job_page, lane_view_html, timeline_html
 from support import ended_process, left_out
 
 PIPELINE = """

@@ -21,7 +21,7 @@ from documents_example import manual_index
 from edgewright.language.labelling.project import Project
 from edgewright.language.language_models.client import LanguageModelClient
 from edgewright.language.language_models.intents import LanguageModelParser, grammar_of
-from edgewright.language.language_models.quantisation import bits_per_weight, write_quantised
+from edgewright.language.language_models.perplexity import bits_per_weight, write_quantised
 from edgewright.language.language_models.server import RunningModel, served
 from edgewright.language.utterances.read import Labelled
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance

@@ -21,11 +21,18 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
 from edgewright.schema.trace_flow import encode_record
 from edgewright.search.curves.language_learners import IntentLearner
-from edgewright.search.curves.measure import CurveRequest, compare_with_prediction, measure, read_curves, record_of
+from edgewright.search.curves.measure import (
+    CurveRequest,
+    compare_with_prediction,
+    law_words,
+    measure,
+    read_curves,
+    record_of,
+    single_words,
+)
 from edgewright.search.curves.noise import noise_of
 from edgewright.search.curves.page import curves_page
 from edgewright.search.curves.rung_learner import RungLearner, draw_subset, pieces_of
-from edgewright.search.curves.verdict import law_words, single_words
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import table
 from small_pipeline import write_rows

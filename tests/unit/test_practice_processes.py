@@ -17,7 +17,7 @@ from edgewright.fleet.server.database.serving import is_served
 from edgewright.fleet.simulator.practice import create_practice, practise
 from edgewright.fleet.simulator.practice_processes import Practices
 from edgewright.schema.errors import InputError
-from edgewright.studio.view.fleet_folders import practices_of
+from edgewright.studio.pages.fleet import practices_of
 from studio_example import client
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from edgewright.pipeline.run_folder.journal import Journalling
 from edgewright.schema.footprint import Footprint, Spread
 from edgewright.schema.race import EntrantRecord, RaceRecord
 from edgewright.schema.trace import Interval
-from edgewright.trace.blocks.race_picture import race_figure
 from edgewright.trace.journal import journals, read_progress
+from edgewright.trace.sections.race import race_figure
 
 
 def entrant(name: str, score: float, size: float, beyond: str = "") -> EntrantRecord:

@@ -24,8 +24,8 @@ import pytest
 from edgewright.device.recording import RowWriter
 from edgewright.language.labelling.project import Project
 from edgewright.schema.device import Packet
+from edgewright.studio.pages.line import LineRecordings, is_line
 from edgewright.studio.paths import keep
-from edgewright.studio.view.line_recordings import LineRecordings, is_line
 from edgewright.trace.journal import FOLDER
 from growing_rows import Rows
 from studio_example import Client, client
@@ -236,7 +236,7 @@ def test_whatever_ends_a_recording_is_said(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr("edgewright.studio.view.line_recordings.probe_source", fail)
+    monkeypatch.setattr("edgewright.studio.pages.line.probe_source", fail)
     studio = client(tmp_path)
     address = studio.post("/line", data={"source": "live.csv"}).headers["location"]
     assert "The recording failed (ValueError)" in _until(lambda: studio.get(address).text, 'role="alert"')

@@ -18,8 +18,14 @@ from cli_runner import Cli
 from edgewright.cli.commands.language.zero_shot import _role
 from edgewright.cli.main import run
 from edgewright.language.documents.media_encoder import MediaEncoder
-from edgewright.language.zero_shot.choice import background, check_texts, labels_of, read_labels, text_chooser
-from edgewright.language.zero_shot.media import media_chooser
+from edgewright.language.zero_shot.choice import (
+    background,
+    check_texts,
+    labels_of,
+    media_chooser,
+    read_labels,
+    text_chooser,
+)
 from edgewright.nlp.choice import NONE, Chooser, Labels
 from edgewright.schema.errors import InputError
 from media_encoders import pictures, sounds, word_pair

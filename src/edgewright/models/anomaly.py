@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.prediction.objects import HIGHEST, ODD, oddest
 from edgewright.data.goods import is_odd
@@ -18,8 +19,92 @@ from edgewright.models.base import OnEpoch
 from edgewright.models.detection import NetworkDetector
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
-from edgewright.training.composed import ComposedRows
 from edgewright.training.loop import Sampled
+from edgewright.training.rows import Rows
+
+# A piece of another good picture, moved, mirrored, with another contrast and colour, is pasted through a bent ellipse
+# of any shape between a disc and a scratch (as in CutPaste, Li et al., 2021, and NSA, Schlüter et al., 2022).
+# Share of pictures that get 1 to 3 odd places; the others stay as they are.
+_SPOILED, _PLACES = 0.7, 3
+# Share of the picture that a place covers, and its length by its width: from and to, drawn on a logarithmic scale.
+_AREA, _LONG = (0.003, 0.06), (1.0, 20.0)
+# Deviations of a piece's brightness and of each of its colours, by the range of values.
+_BRIGHTNESS, _COLOUR = 0.2, 0.12
+
+
+class ComposedRows:
+    """Pictures as `Rows`, each several times: as it is, or with odd places.
+
+    Args:
+        rows: of good and other pictures, shape (n, channels, height, width).
+        good: which of them are used.
+        copies: of each.
+        seed: of the places; a picture's number and the seed decide all of it.
+    """
+
+    def __init__(self, rows: Rows, good: NDArray[np.int64], copies: int, seed: int) -> None:
+        self.pictures = rows.take(good)
+        self._copies, self._seed = copies, seed
+        self._low, self._high = float(self.pictures.min()), float(self.pictures.max())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of pictures, then the shape of one."""
+        return (len(self), *self.pictures.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.pictures) * self._copies
+
+    def take(self, indices: NDArray[np.int64]) -> Floats:
+        """Return the pictures at `indices`, in that order."""
+        return np.stack([self._sample(int(index))[0] for index in indices])
+
+    def covered(self, rows: int, columns: int) -> Floats:
+        """Return the odd share of each cell of all pictures, shape (n, rows, columns)."""
+        _, height, width = self.pictures.shape[1:]
+        shape = (rows, height // rows, columns, width // columns)
+        return np.stack([self._sample(index)[1].reshape(shape).mean(axis=(1, 3)) for index in range(len(self))])
+
+    def _sample(self, index: int) -> tuple[Floats, Floats]:
+        """Return a picture, and how odd each of its pixels is: 0 to 1."""
+        rng = np.random.default_rng([self._seed, index])
+        picture = self.pictures[index % len(self.pictures)]
+        odd = np.zeros(picture.shape[1:], np.float32)
+        if rng.random() >= _SPOILED:
+            return picture, odd
+        for _ in range(int(rng.integers(1, _PLACES + 1))):
+            other = self.pictures[rng.integers(len(self.pictures))]
+            cover = np.float32(rng.uniform(0.5, 1.0)) * _shape(rng, *odd.shape)
+            picture = np.clip(picture + cover * (self._piece(rng, other, cover) - picture), self._low, self._high)
+            odd = np.maximum(odd, cover)
+        return picture, odd
+
+    def _piece(self, rng: np.random.Generator, other: Floats, cover: Floats) -> Floats:
+        channels, height, width = other.shape
+        moved = np.roll(other, (int(rng.integers(height)), int(rng.integers(width))), (1, 2))
+        if rng.random() < 0.5:
+            moved = moved[:, ::-1]
+        mean = (moved * cover).sum(axis=(1, 2), keepdims=True) / max(float(cover.sum()), 1e-3)
+        shift = _BRIGHTNESS * rng.normal() + _COLOUR * rng.normal(size=(channels, 1, 1))
+        piece = (moved - mean) * rng.uniform(0, 1.3) + mean + (self._high - self._low) * shift
+        return np.asarray(piece, np.float32)
+
+
+def _shape(rng: np.random.Generator, height: int, width: int) -> Floats:
+    """Return a bent ellipse or rounded rectangle with soft edges: 1 inside, 0 outside."""
+    down, right = np.mgrid[:height, :width].astype(np.float32)
+    y, x = rng.uniform(0, 1, 2) * (height, width)
+    angle = rng.uniform(0, np.pi)
+    area = np.exp(rng.uniform(*np.log(_AREA))) * height * width
+    length = np.exp(rng.uniform(*np.log(_LONG)))
+    half, thin = np.sqrt(area * length / np.pi), max(float(np.sqrt(area / length / np.pi)), 0.8)
+    along = (right - x) * np.cos(angle) + (down - y) * np.sin(angle)
+    across = (down - y) * np.cos(angle) - (right - x) * np.sin(angle)
+    across = across + rng.uniform(-0.3, 0.3) * half * np.sin(along / half * rng.uniform(1, 4))
+    power = int(rng.choice([2, 4]))
+    radius = (np.abs(along / half) ** power + np.abs(across / thin) ** power) ** (1 / power)
+    return np.asarray(np.clip((1 - radius) * min(thin, 4.0) + 0.5, 0, 1), np.float32)
+
 
 # So often an epoch sees each picture, each time with other places.
 _COPIES = 16

@@ -16,9 +16,8 @@ from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
 from edgewright.pipeline.cost.duration_estimate import told_by_first
-from edgewright.pipeline.debounce import is_chosen
+from edgewright.pipeline.debounce import answer_streams, is_chosen, units_of
 from edgewright.pipeline.evaluation.simplest import is_simplest, score_of, simplest_answers
-from edgewright.pipeline.evaluation.streams import answer_streams, units_of
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.learning import answers_of, as_target, learn
 from edgewright.pipeline.material import Material, with_sides

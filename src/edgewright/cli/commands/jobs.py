@@ -40,7 +40,7 @@ def new(
     """
     with loading():
         from edgewright.data.targets import as_text, task_of
-        from edgewright.jobs.new import job_files, wake_files
+        from edgewright.jobs.catalogue import job_files, wake_files
 
     folder = Path(name)
     if folder.exists():

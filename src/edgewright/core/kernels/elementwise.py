@@ -7,12 +7,14 @@ from functools import partial
 
 import numpy as np
 
-from edgewright.core.arithmetic.fixed_point import exp_of_negative, logistic, one_over_one_plus
 from edgewright.core.arithmetic.requantise import (
     INT32_MAX,
     divide_by_power,
+    exp_of_negative,
     half_away,
     high_product,
+    logistic,
+    one_over_one_plus,
     quantise_multiplier,
     twice,
 )

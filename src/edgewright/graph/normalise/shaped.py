@@ -6,17 +6,430 @@ that an earlier one gives.
 
 from __future__ import annotations
 
-from edgewright.graph.draft import Draft, DraftNode, applied
+import math
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, applied
 from edgewright.graph.normalise._convolution_transpose import RULES as CONVOLUTIONS
-from edgewright.graph.normalise._einsum import RULES as SUMS_OF_PRODUCTS
-from edgewright.graph.normalise._rearranged import RULES as MOVES
-from edgewright.graph.normalise._resize import RULES as SIZES
+from edgewright.graph.normalise._convolution_transpose import in_order
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.graph.normalise._values import Values, known, start, step
 from edgewright.schema.errors import InputError
 
+# Coordinates are those of the ONNX standard, worked out in float32 as ONNX Runtime does, since places in the middle
+# between two values are chosen by the last digit.
+_LARGEST_PICTURE = 1 << 16
+_ELSEWHERE = "Export the model with mode nearest or linear"
+
+
+def _resize(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    given = node.attributes
+    mode = str(given.get("mode", "nearest"))
+    if mode not in ("nearest", "linear"):
+        raise InputError("mode nearest or linear", repr(mode), node.where, _ELSEWHERE)
+    for name, plain in (("antialias", 0), ("keep_aspect_ratio_policy", "stretch"), ("exclude_outside", 0)):
+        if given.get(name, plain) != plain:
+            raise InputError(f"{name} {plain}", repr(given[name]), node.where, f"Export the model without {name}")
+    value = node.inputs[0]
+    for axis, (length, scale) in _lengths(node, seen).items():
+        before = seen.shapes[0][axis]
+        if length == before and scale == 1:
+            continue
+        if axis == 0:
+            raise InputError("a batch that stays", f"{length} samples for {before}", node.where)
+        places = _coordinates(node, before, length, scale)
+        if mode == "nearest":
+            chosen = _nearest(node, places, before, shrinks=length < before)
+            value = chain.op("Gather", value, chosen, axis=axis)
+            continue
+        value = _between(chain, value, np.clip(places, 0, before - 1), axis, len(seen.shapes[0]))
+    return value
+
+
+def _lengths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, np.float32]]:
+    """Return the length of each axis afterwards, and how many times the one before it is.
+
+    Raises:
+        InputError: where neither is given, or the result is none.
+    """
+    shape = seen.shapes[0]
+    scales, sizes = seen.constant(2, "scales"), seen.constant(3, "sizes")
+    axes = [int(axis) % len(shape) for axis in node.attributes.get("axes", range(len(shape)))]
+    lengths: dict[int, tuple[int, np.float32]] = {}
+    if sizes is not None and sizes.size == len(axes):
+        for axis, size in zip(axes, sizes.ravel().tolist(), strict=True):
+            lengths[axis] = int(size), np.float32(size) / np.float32(shape[axis])
+    elif scales is not None and scales.size == len(axes):
+        for axis, scale in zip(axes, scales.ravel().astype(np.float32), strict=True):
+            lengths[axis] = int(np.floor(np.float32(shape[axis]) * scale)), scale
+    else:
+        raise InputError(f"{len(axes)} scales or sizes", "others", node.where)
+    if any(not 1 <= length <= _LARGEST_PICTURE for length, _ in lengths.values()):
+        raise InputError(f"lengths from 1 to {_LARGEST_PICTURE}", str([n for n, _ in lengths.values()]), node.where)
+    return lengths
+
+
+def _coordinates(node: DraftNode, before: int, after: int, scale: np.float32) -> NDArray[np.float32]:
+    """Where each new value lies on the axis as it was."""
+    mode = str(node.attributes.get("coordinate_transformation_mode", "half_pixel"))
+    x, half, unit = np.arange(after, dtype=np.float32), np.float32(0.5), np.float32(1)
+    if mode == "asymmetric":
+        return x / scale
+    if mode == "align_corners":
+        return x * np.float32(before - 1) / np.float32(after - 1) if after > 1 else np.zeros(1, np.float32)
+    if mode == "pytorch_half_pixel" and after == 1:
+        return np.zeros(1, np.float32)
+    if mode in ("half_pixel", "pytorch_half_pixel"):
+        return (x + half) / scale - half
+    if mode == "half_pixel_symmetric":
+        middle = np.float32(before) / np.float32(2)
+        return middle * (unit - np.float32(after) / (scale * np.float32(before))) + (x + half) / scale - half
+    if mode == "tf_half_pixel_for_nn":
+        return (x + half) / scale
+    got = "coordinates asymmetric, align_corners, half_pixel, half_pixel_symmetric or pytorch_half_pixel"
+    raise InputError(got, repr(mode), node.where, _ELSEWHERE)
+
+
+def _nearest(node: DraftNode, places: NDArray[np.float32], before: int, *, shrinks: bool) -> NDArray[np.int64]:
+    """Which value is taken for each place; 'simple' is what opset 10 and Upsample do in ONNX Runtime."""
+    mode = str(node.attributes.get("nearest_mode", "round_prefer_floor"))
+    half = np.float32(0.5)
+    rounded: dict[str, NDArray[np.float32]] = {
+        "round_prefer_floor": np.ceil(places - half),
+        "round_prefer_ceil": np.floor(places + half),
+        "floor": np.floor(places),
+        "ceil": np.ceil(places),
+        "simple": np.ceil(places) if shrinks else np.floor(places),
+    }
+    if mode not in rounded:
+        raise InputError(f"nearest_mode {', '.join(rounded)}", repr(mode), node.where)
+    return np.clip(rounded[mode], 0, before - 1).astype(np.int64)
+
+
+def _between(chain: Chain, value: str, places: NDArray[np.float32], axis: int, rank: int) -> str:
+    """Return the two values beside each place, the nearer one with the larger weight."""
+    low = np.floor(places).astype(np.int64)
+    weights = (places - low).astype(np.float32).reshape(-1, *(1,) * (rank - 1 - axis))
+    first = chain.op("Gather", value, low, axis=axis)
+    if not weights.any():
+        return first
+    second = chain.op("Gather", value, low + (weights.ravel() > 0), axis=axis)
+    first = chain.op("Mul", first, np.float32(1) - weights)
+    return chain.op("Add", first, chain.op("Mul", second, weights))
+
+
+_SIZES: dict[str, Rule] = {"Resize": _resize}
+
+
+_TERM = re.compile(r"[A-Za-z]*")
+
+
+def _einsum(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    terms, out = _equation(node, seen)
+    lengths = {letter: n for term, shape in zip(terms, seen.shapes, strict=True)
+               for letter, n in zip(term, shape, strict=True)}  # fmt: skip
+    batch = {terms[i][seen.grows(i)] for i in range(len(terms)) if seen.grows(i) >= 0}
+    value, term = node.inputs[0], terms[0]
+    for index in range(1, len(terms)):
+        needed = set(out).union(*terms[index + 1 :])
+        value, term = _product(chain, (value, node.inputs[index]), (term, terms[index]), needed, lengths, batch)
+    value, term = _summed(chain, value, term, set(out))
+    return _ordered(chain, value, term, out)
+
+
+def _equation(node: DraftNode, seen: Seen) -> tuple[list[str], str]:
+    """Return letters of the inputs and of the output.
+
+    Raises:
+        InputError: for an equation that is none, or has an ellipsis or a letter twice in a term.
+    """
+    equation = str(node.attributes.get("equation", "")).replace(" ", "")
+    left, arrow, out = equation.partition("->")
+    terms = left.split(",")
+    if not arrow:
+        out = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
+    good = len(terms) == len(seen.shapes) and all(map(_TERM.fullmatch, (*terms, out)))
+    good = good and all(len(set(term)) == len(term) for term in (*terms, out)) and set(out) <= set(left)
+    if not good or any(len(term) != len(shape) for term, shape in zip(terms, seen.shapes, strict=True)):
+        got = "an equation of letters, each once in a term"
+        raise InputError(got, repr(equation), node.where, "Write it with MatMul and Transpose")
+    return terms, out
+
+
+def _summed(chain: Chain, value: str, term: str, needed: set[str]) -> tuple[str, str]:
+    """Return the sum over letters that nothing needs any more."""
+    gone = [axis for axis, letter in enumerate(term) if letter not in needed]
+    if not gone:
+        return value, term
+    value = chain.op("ReduceSum", value, gone, keepdims=0)
+    return value, "".join(letter for letter in term if letter in needed)
+
+
+def _ordered(chain: Chain, value: str, term: str, wanted: str) -> str:
+    if term == wanted:
+        return value
+    return chain.op("Transpose", value, perm=tuple(term.index(letter) for letter in wanted))
+
+
+def _product(
+    chain: Chain,
+    values: tuple[str, str],
+    terms: tuple[str, str],
+    needed: set[str],
+    lengths: dict[str, int],
+    batch: set[str],
+) -> tuple[str, str]:
+    """Two inputs as one product of matrices, and its letters: those of both, of the first, of the second."""
+    if batch.intersection(terms[1]) and not batch.intersection(terms[0]):
+        # Constants stand second, as weights do.
+        values, terms = values[::-1], terms[::-1]
+    first, term = _summed(chain, values[0], terms[0], needed.union(terms[1]))
+    second, other = _summed(chain, values[1], terms[1], needed.union(terms[0]))
+    both = "".join(letter for letter in term if letter in other and letter in needed)
+    over = "".join(letter for letter in term if letter in other and letter not in needed)
+    mine, its = ("".join(c for c in t if c not in both + over) for t in (term, other))
+    # A batch that only the first has stays an axis of its own, so that a sample keeps its rows together.
+    own = "".join(batch.intersection(mine)) if len(both + mine) > 1 else ""
+    mine = "".join(letter for letter in mine if letter not in own)
+
+    def length(letters: str) -> int:
+        return -1 if batch.intersection(letters) else math.prod(lengths[letter] for letter in letters)
+
+    def shaped(value: str, term: str, order: str, *tail: str) -> str:
+        ahead = [length(letter) for letter in order if letter not in "".join(tail)]
+        shape = chain.draft.integers([*ahead, *map(length, tail)])
+        return chain.op("Reshape", _ordered(chain, value, term, order), shape)
+
+    left = shaped(first, term, own + both + mine + over, mine, over)
+    right = shaped(second, other, both + over + its, over, its)
+    layout = own + both + mine + its
+    product = chain.op("MatMul", left, right)
+    return chain.op("Reshape", product, [length(letter) for letter in layout]), layout
+
+
+_SUMS_OF_PRODUCTS: dict[str, Rule] = {"Einsum": _einsum}
+
+
+_MODES = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+
+
+def _pad(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    mode = str(node.attributes.get("mode", "constant"))
+    widths = _widths(node, seen)
+    if mode == "constant":
+        return [node] if min(map(min, widths.values()), default=0) >= 0 else _cut(chain, node, seen, widths)
+    if mode not in _MODES:
+        raise InputError("mode constant, reflect, edge or wrap", repr(mode), node.where)
+    value = node.inputs[0]
+    for axis, (before, after) in widths.items():
+        if before or after:
+            places = _places(node, seen.shapes[0][axis], before, after, mode)
+            value = chain.op("Gather", value, places, axis=axis)
+    return value
+
+
+def _widths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, int]]:
+    """Return values before and after each axis that is named.
+
+    Raises:
+        InputError: for widths that do not fit, or padding of the batch.
+    """
+    pads, axes = seen.constant(1, "pads"), seen.constant(3, "axes")
+    rank = len(seen.shapes[0])
+    named = range(rank) if axes is None else [int(axis) % rank for axis in axes.ravel()]
+    numbers = () if pads is None else [int(n) for n in pads.ravel()]
+    if len(numbers) != 2 * len(named):
+        raise InputError(f"{2 * len(named)} widths", str(len(numbers)), node.where)
+    lengths = dict(zip(named, zip(numbers[: len(named)], numbers[len(named) :], strict=True), strict=True))
+    if any(lengths.get(0, ())):
+        raise InputError("padding of each sample", f"{lengths[0]} samples more", node.where)
+    return lengths
+
+
+def _places(node: DraftNode, length: int, before: int, after: int, mode: str) -> NDArray[np.int64]:
+    """Which entries of an axis stand where after padding; a negative width leaves entries out."""
+    maximum = length - 1 if mode == "reflect" else length if mode == "wrap" else 1 << 20
+    if max(before, after) > maximum or length + min(0, before) + min(0, after) < 1:
+        raise InputError(f"at most {maximum} values more by {mode}", f"{before} and {after}", node.where)
+    inner = np.arange(length)[max(0, -before) : length + min(0, after)]
+    around: NDArray[np.int64] = np.pad(inner, (max(0, before), max(0, after)), mode=mode)  # type: ignore[call-overload]
+    return around
+
+
+def _cut(chain: Chain, node: DraftNode, seen: Seen, widths: dict[int, tuple[int, int]]) -> str:
+    """Leave entries out first, then pads with what is above 0."""
+    value = node.inputs[0]
+    shape = seen.shapes[0]
+    for axis, (before, after) in widths.items():
+        if min(before, after) < 0:
+            ends = (max(0, -before), shape[axis] + min(0, after), axis)
+            if ends[0] >= ends[1]:
+                raise InputError(f"less than {shape[axis]} values left out", f"{before} and {after}", node.where)
+            value = chain.op("Slice", value, *([n] for n in ends))
+    around = [[max(0, widths.get(axis, (0, 0))[end]) for axis in range(len(shape))] for end in (0, 1)]
+    return chain.op("Pad", value, [*around[0], *around[1]], *node.inputs[2:3])
+
+
+def _cumulative(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    number, shape = seen.constant(1, "axis"), seen.shapes[0]
+    if number is None or number.size != 1:
+        raise InputError("one axis", "others", node.where)
+    axis = int(number.ravel()[0]) % len(shape)
+    if axis in (0, seen.grows()):
+        raise InputError("sums within each sample", "sums over the samples", node.where)
+    value = node.inputs[0]
+    back = bool(node.attributes.get("reverse", 0))
+    if node.attributes.get("exclusive", 0):
+        value = _shifted(chain, value, shape, axis, 1, back)
+    width = 1
+    while width < shape[axis]:
+        value = chain.op("Add", value, _shifted(chain, value, shape, axis, width, back))
+        width *= 2
+    return value
+
+
+def _shifted(chain: Chain, value: str, shape: tuple[int, ...], axis: int, width: int, back: bool) -> str:
+    """Return the value moved by `width` along an axis, towards its beginning where `back`, with zeros behind it."""
+    length = shape[axis]
+    start, end = (width, length) if back else (0, length - width)
+    kept = chain.op("Slice", value, *([n] for n in (start, end, axis)))
+    around = [0] * (2 * len(shape))
+    around[axis + (len(shape) if back else 0)] = width
+    return chain.op("Pad", kept, around)
+
+
+def _gather(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    places, shape, grows = seen.constant(1, "places"), seen.shapes[0], seen.grows()
+    if places is None or node.attributes.get("batch_dims", 0) or not 1 <= places.shape[-1] <= len(shape):
+        raise InputError("constant places without batch_dims", "others", node.where)
+    count = places.shape[-1]
+    chosen = shape[:count]
+    if 0 <= grows < count:
+        raise InputError("a choice within each sample", f"one among the samples, axis {grows}", node.where)
+    lengths = np.asarray(chosen, np.int64)
+    if np.any(places < -lengths) or np.any(places >= lengths):
+        raise InputError(f"places within {chosen}", f"{places.min()} to {places.max()}", node.where)
+    line = np.asarray(np.ravel_multi_index(np.moveaxis(places % lengths, -1, 0), chosen), np.int64)
+    value = node.inputs[0]
+    if count > 1:
+        rest = [-1 if axis == grows else n for axis, n in enumerate(shape) if axis >= count]
+        value = chain.op("Reshape", value, [math.prod(chosen), *rest])
+    return chain.op("Gather", value, line, axis=0)
+
+
+def _split(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    axis = int(node.attributes.get("axis", 0))
+    length = seen.shapes[0][axis]
+    given = seen.constant(1, "lengths")
+    sizes = [int(n) for n in (given if given is not None else node.attributes.get("split", ()))]
+    if not sizes:
+        each = -(-length // len(node.outputs))
+        sizes = [each] * (len(node.outputs) - 1)
+        sizes.append(length - sum(sizes))
+    if len(sizes) != len(node.outputs) or sum(sizes) != length or min(sizes) < 0:
+        raise InputError(f"parts of a length of {length}", str(sizes), node.where)
+    parts, at = [], 0
+    for size, output in zip(sizes, node.outputs, strict=True):
+        if output:
+            ends = [chain.draft.integers([n]) for n in (at, at + size, axis)]
+            parts.append(DraftNode("Slice", [node.inputs[0], *ends], [output]))
+        at += size
+    return parts
+
+
+_LARGEST = 1 << 20
+
+
+def _tile(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    """Return entries by index, over and over; what is a constant stays for `constants`."""
+    if seen.constants[0] is not None:
+        return [node]
+    repeats, shape = seen.constant(1, "repeats"), seen.shapes[0]
+    if repeats is None or repeats.size != len(shape) or not repeats.min() >= 1 or repeats.prod() > _LARGEST:
+        raise InputError(f"{len(shape)} repeats from 1", "others", node.where)
+    if repeats.ravel()[0] != 1:
+        raise InputError("a batch that stays", f"repeated {repeats.ravel()[0]} times", node.where)
+    value = node.inputs[0]
+    for axis, times in enumerate(repeats.ravel().tolist()):
+        if times > 1:
+            value = chain.op("Gather", value, np.tile(np.arange(shape[axis]), times), axis=axis)
+    return value
+
+
+def _depth_to_space(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    """Return blocks of channels to places, as the phases of a transposed convolution are."""
+    shape, block, mode = seen.shapes[0], int(node.attributes["blocksize"]), str(node.attributes.get("mode", "DCR"))
+    if len(shape) != 4 or block < 1 or shape[1] % (block * block) or mode not in ("DCR", "CRD"):
+        raise InputError("channels for blocks, mode DCR or CRD", f"{shape}, {block}, {mode}", node.where)
+    value, filters = node.inputs[0], shape[1] // (block * block)
+    if mode == "DCR":
+        # (n, blocks, channels, places) to (n, channels, blocks, places).
+        value = chain.op("Reshape", value, [-1, block * block, filters, shape[2] * shape[3]])
+        value = chain.op("Transpose", value, perm=(0, 2, 1, 3))
+        value = chain.op("Reshape", value, [-1, *shape[1:]])
+    return in_order(chain, value, filters, (block, block), shape[2:])
+
+
+def _space_to_depth(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    """Every block-th row and column by itself, one after the other along the channels."""
+    shape, block = seen.shapes[0], int(node.attributes["blocksize"])
+    if len(shape) != 4 or block < 1 or shape[2] % block or shape[3] % block:
+        raise InputError("height and width in blocks", f"{shape} by {block}", node.where)
+    parts = []
+    for row in range(block):
+        for column in range(block):
+            settings = ([row, column], list(shape[2:]), [2, 3], [block, block])
+            parts.append(chain.op("Slice", node.inputs[0], *settings))
+    return chain.op("Concat", *parts, axis=1)
+
+
+def _triangle(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    """Return zeros below or above a diagonal."""
+    shape, offset = seen.shapes[0], seen.constant(1, "k")
+    if seen.grows() >= len(shape) - 2 or len(shape) < 2:
+        raise InputError("a matrix in each sample", f"shape {shape}", node.where)
+    k = 0 if offset is None else int(np.clip(offset.ravel()[0], -_LARGEST, _LARGEST))
+    mask = np.ones(shape[-2:], bool)
+    kept = np.triu(mask, k) if node.attributes.get("upper", 1) else np.tril(mask, k)
+    return chain.op("Where", kept, node.inputs[0], 0.0)
+
+
+def _one_hot(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    """On where the value is the place, off elsewhere; places below 0 count from the end."""
+    depth, pair = seen.constant(1, "depth"), seen.constant(2, "values")
+    count = 0 if depth is None or depth.size != 1 else int(depth.ravel()[0])
+    if pair is None or pair.size != 2 or not 1 <= count <= _LARGEST:
+        raise InputError("a constant depth and two values", "others", node.where)
+    axis = int(node.attributes.get("axis", -1))
+    rank = len(seen.shapes[0]) + 1
+    value = chain.op("Cast", node.inputs[0], to=6)
+    below = chain.op("Less", value, np.asarray(0, np.int32))
+    value = chain.op("Where", below, chain.op("Add", value, np.asarray(count, np.int32)), value)
+    wide = chain.op("Unsqueeze", value, [axis])
+    places = np.arange(count, dtype=np.int32).reshape(-1, *(1,) * (rank - 1 - axis % rank))
+    same = chain.op("Equal", wide, places)
+    off, on = (chain.draft.constant(number) for number in pair.ravel())
+    return chain.op("Where", same, on, off)
+
+
+_MOVES: dict[str, Rule] = {
+    "Tile": _tile,
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
+    "Trilu": _triangle,
+    "OneHot": _one_hot,
+    "Split": _split,
+    "GatherND": _gather,
+    "CumSum": _cumulative,
+    "Pad": _pad,
+}
+
+
 ORDER = 45
-RULES: dict[str, Rule] = {**MOVES, **SIZES, **CONVOLUTIONS, **SUMS_OF_PRODUCTS}
+RULES: dict[str, Rule] = {**_MOVES, **_SIZES, **CONVOLUTIONS, **_SUMS_OF_PRODUCTS}
 
 
 def run(draft: Draft) -> None:

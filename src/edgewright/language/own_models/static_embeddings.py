@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgewright.language.embedding.directory import is_static
-from edgewright.language.embedding.static import StaticEncoder
+from edgewright.language.embedding.load import StaticEncoder
 from edgewright.language.embedding.word_vectors import look_at_words, write_word_vectors
 from edgewright.language.own_models import Figures, ModelKind, copy_files
 from edgewright.language.own_models._text import test_text

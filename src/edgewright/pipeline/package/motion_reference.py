@@ -21,7 +21,6 @@ from edgewright.monitor.drift.motion_estimates import (
     structures,
 )  # fmt: skip
 from edgewright.monitor.drift.motion_monitor import MotionNames
-from edgewright.pipeline.package.units import FEWEST_UNITS, parts_of_unit
 from edgewright.schema.data import Column, DataSet, Samples
 from edgewright.schema.package import MotionReference
 
@@ -179,3 +178,19 @@ def _unnoticed(reference: MotionReference, columns: tuple[Column, ...], sums: li
     elif 5 * reference.spread[AT["delay"]] > 0.1 * reference.rate:
         missed.append("delay between sensors of 0.1 s")
     return (*missed, "a wrong sampling rate, where rows carry no times")
+
+
+FEWEST_UNITS = 8
+"""Fewer people, machines or recordings do not show how much they differ."""
+
+
+def parts_of_unit(dataset: DataSet, unit: str, samples: Samples) -> list[NDArray[np.float64]]:
+    """Return rows of one person, machine or session that miss no value, shape (rows, channels), by recording."""
+    parts = []
+    for recording in dataset.recordings:
+        of = recording.groups if samples.groups is not None else recording.sessions
+        mine = np.full(len(recording.values), recording.name == unit) if of is None else of == unit
+        if mine.any():
+            values = np.asarray(recording.values[mine], np.float64)
+            parts.append(values[np.isfinite(values).all(axis=1)])
+    return parts or [np.zeros((0, len(dataset.columns)))]

@@ -27,8 +27,7 @@ from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.package.adaptation import adaptation
 from edgewright.pipeline.package.affine import affine_adaptation
-from edgewright.pipeline.package.motion_reference import motion_reference
-from edgewright.pipeline.package.units import FEWEST_UNITS, parts_of_unit
+from edgewright.pipeline.package.motion_reference import FEWEST_UNITS, motion_reference, parts_of_unit
 from edgewright.pipeline.plan import DataPlan
 from edgewright.schema.adapt import AdaptSpec, AffineSpec
 from edgewright.schema.config import AdaptConfig, WindowConfig

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -12,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.compression.reference_model import reference_models
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
@@ -22,6 +23,7 @@ from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.objects import METADATA, oddest, read_objects
 from edgewright.data.goods import is_odd
 from edgewright.data.targets import as_text
+from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.cost.measure import latency
 from edgewright.pipeline.evaluation.anomaly import LABELS
@@ -266,3 +268,36 @@ def _reference(megabytes: float, seed: int) -> tuple[str, ReferenceRecord]:
         f"{len(whole) / len(small):.2f}x smaller, measured in bytes of file"
     )
     return note, ReferenceRecord(float_us=times[0], int8_us=times[1])
+
+
+INPUTS, OUTPUTS, HIDDEN = 10, 3, 3
+
+
+def reference_graph(megabytes: float, seed: int = 0) -> Graph:
+    """Return a dense network of a given size with three hidden layers of equal width and normally distributed weights.
+
+    Args:
+        megabytes: approximate size of the float32 parameters in 10^6 bytes.
+        seed: seed of the random weights.
+    """
+    # The network has 2 w² + (inputs + outputs + 3) w parameters of 4 bytes each; this is solved for the width w.
+    linear = INPUTS + OUTPUTS + HIDDEN
+    width = max(1, round((math.sqrt(linear**2 + 8 * megabytes * 250_000) - linear) / 4))
+    rng = np.random.default_rng(seed)
+    sizes = (INPUTS, *(width,) * HIDDEN, OUTPUTS)
+    builder = Builder("reference", (INPUTS,))
+    value = builder.input
+    builder.boundary(value)
+    for layer, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
+        weights = (rng.standard_normal((inputs, outputs)) * math.sqrt(2.0 / inputs)).astype(np.float32)
+        bias = (rng.standard_normal(outputs) * 0.01).astype(np.float32)
+        value = builder.op("Gemm", value, builder.constant(weights), builder.constant(bias))
+        value = builder.op("Relu", value) if layer <= HIDDEN else value
+    return builder.finish({"probabilities": (builder.op("Softmax", value, axis=1), "float32", (OUTPUTS,))})
+
+
+def reference_models(megabytes: float, *, seed: int = 0) -> tuple[bytes, bytes, Floats]:
+    """Return the ONNX files of the float and the int8 form, and a sample, shape (1, inputs)."""
+    graph = reference_graph(megabytes, seed)
+    samples = np.random.default_rng([seed, 1]).standard_normal((64, INPUTS)).astype(np.float32)
+    return to_onnx(graph), to_onnx(quantise(graph, samples)), samples[:1]

@@ -10,8 +10,8 @@ from edgewright.pipeline.run_folder.folder import new_run_folder
 from edgewright.schema.advice import CurveRecord, Curves
 from edgewright.schema.lesson import Block, Grid, Heading, Paragraph
 from edgewright.schema.trace_flow import encode_record
+from edgewright.search.curves.measure import figure, law_words, single_words
 from edgewright.search.curves.noise import LEVEL
-from edgewright.search.curves.verdict import figure, law_words, single_words
 from edgewright.trace.blocks.charts import figure_html
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 from edgewright.trace.html import blocks_html, sections_page

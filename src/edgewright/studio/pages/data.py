@@ -1,20 +1,63 @@
-"""Data: recordings with their windows and labels, how values are spread, and a map of what is alike."""
+"""Data: recordings with windows and labels, how values are spread, a map of what is alike, and pictures and sounds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
+from edgewright.core.input.pictures import png
+from edgewright.core.input.riff import wav_bytes
 from edgewright.data.contract import SINGLE_FILES
 from edgewright.data.sources.folder import reader_of
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import Page, error_text, render, studio_of
 from edgewright.studio.paths import RECORD, below
-from edgewright.studio.view.data_cache import Shelf
+from edgewright.studio.view.data_cache import Shelf, placed
 from edgewright.studio.view.data_sources import KEYS, DataRequest, Origin, at_path, editable, of_run
-from edgewright.studio.view.drawing import COLOURS, SHAPES
-from edgewright.studio.view.views import summary, views_of
+from edgewright.studio.view.drawing import COLOURS, SHAPES, has_pictures
+from edgewright.studio.view.views import is_sound, summary, views_of
 from edgewright.studio.web import HTTPException, RedirectResponse, Request, Response
+
+
+def _sound(request: Request) -> Response:
+    """Return the samples that the window has in its recording; those beyond its end are no sound.
+
+    Raises:
+        HTTPException: there is no such window, or the data are no sound.
+    """
+    origin = origin_of(request)
+    opened = shelf(request).open(origin)
+    samples, where, _ = placed(opened)
+    if samples is None or where is None or not is_sound(opened):
+        raise HTTPException(404, "These data have no windows of sound.")
+    number = DataRequest("sound", origin, request.query_params).number("sample", len(samples.X), 0)
+    recording = int(where.recording[number - 1]) if number else -1
+    if recording < 0:
+        raise HTTPException(404, "There is no such window.")
+    row = int(where.row[number - 1])
+    values = opened.dataset.recordings[recording].values[max(0, row) : row + where.length]
+    content = wav_bytes(np.nan_to_num(values), round(opened.dataset.rate or 0.0))
+    return Response(content, media_type="audio/wav")
+
+
+def _picture(request: Request) -> Response:
+    """Return the picture.
+
+    Raises:
+        HTTPException: there is no such picture, or the data are none.
+    """
+    origin = origin_of(request)
+    opened = shelf(request).open(origin)
+    samples, _ = opened.samples()
+    if samples is None or not has_pictures(opened):
+        raise HTTPException(404, "These data have no pictures.")
+    number = DataRequest("picture", origin, request.query_params).number("sample", len(samples.X), 0)
+    if not number:
+        raise HTTPException(404, "There is no such picture.")
+    return Response(png(np.asarray(samples.X[number - 1])), media_type="image/png")
+
 
 MOST_ENTRIES = 500
 _RUNS = 40
@@ -108,4 +151,14 @@ def _mistaken(request: Request, error: EdgewrightError) -> Response:
     )  # fmt: skip
 
 
-PAGE = Page({"/data": (_index,), "/data/{kind:str}/{place:path}": (_answer,)}, tab="Data", rank=25, address="/data")
+PAGE = Page(
+    {
+        "/data": (_index,),
+        "/data/{kind:str}/{place:path}": (_answer,),
+        "/picture/{kind:str}/{place:path}": (_picture,),
+        "/sound/{kind:str}/{place:path}": (_sound,),
+    },
+    tab="Data",
+    rank=25,
+    address="/data",
+)

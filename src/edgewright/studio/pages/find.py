@@ -72,7 +72,7 @@ def _hits(path: Path, question: str, file: Path | None) -> dict[str, Any]:
         if directory is None:
             raise InputError(f"the model {contents.encoder!r} among your models", "none of that name", path.name,
                              f"Register it: edgewright models add DIR --name {contents.encoder}")  # fmt: skip
-        search = import_module("edgewright.language.documents.media_search").search_media
+        search = import_module("edgewright.language.documents.media_index").search_media
         return {"hits": search(index, directory, question=question, like=file, top=_TOP), "model": model}
 
 
@@ -84,10 +84,10 @@ def _yes_or_no(description: str, file: Path | None) -> dict[str, Any]:
         kind = "sounds" if file.suffix == ".wav" else "pictures"
         raise InputError(f"an encoder of {kind} and text among your models", "none", "",
                          "Register one: edgewright models add DIR")  # fmt: skip
-    media, choice = (import_module(f"edgewright.language.zero_shot.{name}") for name in ("media", "choice"))
+    choice = import_module("edgewright.language.zero_shot.choice")
     encoder = import_module("edgewright.language.documents.media_encoder").MediaEncoder(directory)
-    chooser = media.media_chooser(choice.single_label(description), encoder)
-    ((_, answer),) = media.choose_files(file, encoder, chooser)
+    chooser = choice.media_chooser(choice.single_label(description), encoder)
+    ((_, answer),) = choice.choose_files(file, encoder, chooser)
     return {"answer": answer, "model": record.name}
 
 

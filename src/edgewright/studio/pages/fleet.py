@@ -29,15 +29,25 @@ from edgewright.schema.fleet_watch import (
 )
 from edgewright.studio.frame import Page, error_text, page_of, render, studio_of, text_of
 from edgewright.studio.view.drawing import COLOURS
-from edgewright.studio.view.fleet_folders import fleets, practices_of, shown_fleet
 from edgewright.studio.view.fleet_map import STATES, FleetMap, StageMap, draw_map, symbol
-from edgewright.studio.view.gate_curves import curves
 from edgewright.studio.web import FormData, HTTPException, Request, Response
 from edgewright.trace.blocks.charts import WRITERS
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
+
+
+from typing import cast
+
+from markupsafe import Markup
+
+from edgewright.core.measures import measures
+from edgewright.fleet.protocol.plans.reasons import deciding, is_share, title_of
+from edgewright.fleet.simulator.practice_processes import Practices
+from edgewright.studio.frame import Studio
+from edgewright.trace.blocks.charts import draw
+from edgewright.trace.journal import FOLDER
 
 _HOUR = 3600.0
 
@@ -333,6 +343,73 @@ class _address:  # noqa: N801 - called like a function by the template
         now_down = self._now["order"] == ""
         down = not now_down if name == self._now["sort"] else name != "name"
         return self(sort=name, order="" if down else "up")
+
+
+_SPANS = (("seconds", 1.0), ("minutes", 60.0), ("hours", 3600.0))
+"""Units of the time axis; the first in which the curve spans less than `_LONGEST`."""
+_LONGEST, _FEW = 300.0, 12
+
+
+def _unit_of(measure: str) -> str:
+    """Return the key of `charts.WRITERS` for a gate's values."""
+    unit = measures()[measure].unit.strip() if measure in measures() else ""
+    return "share" if is_share(measure) else unit if unit in WRITERS else ""
+
+
+def curves(seen: RolloutSeen) -> list[tuple[Chart, Markup, str, str]]:
+    """Return a chart for every gate with values, the deciding one first, with the latest value and its limit."""
+    first, charts = deciding(seen), []
+    names = dict.fromkeys(measure for point in seen.history for measure in point.values)
+    span = seen.history[-1].at - seen.started_at if seen.history else 0.0
+    word, length = next((unit for unit in _SPANS if span < _LONGEST * unit[1]), _SPANS[-1])
+    for measure in sorted(names, key=lambda measure: measure != first):
+        unit = _unit_of(measure)
+        known = [
+            ((point.at - seen.started_at) / length, *point.values[measure])
+            for point in seen.history
+            if measure in point.values
+        ]
+        limits = [(at, limit) for at, _, limit in known if limit is not None]
+        if not limits:
+            continue
+        values = tuple((at, value) for at, value, _ in known)
+        latest, limit = WRITERS[unit](values[-1][1]), WRITERS[unit](limits[-1][1])
+        pair = (Curve("devices on the release", values), Curve("limit", ((0.0, limits[0][1]), *limits)))
+        label = f"{title_of(measure)}: {latest} now, the limit is {limit}"
+        chart = Chart(title_of(measure), f"{word} since the start", pair, label, dots=len(values) < _FEW, unit=unit)
+        charts.append((chart, draw(chart), latest, limit))
+    return charts
+
+
+def fleets(studio: Studio) -> list[Path]:
+    """Return folders of fleets that the studio created, the newest first; no other page of the studio serves them."""
+    folder = studio.folder / FOLDER / "fleets"
+    known = [path for path in folder.glob("*") if (path / "fleet.toml").is_file()] if folder.is_dir() else []
+    return sorted(known, key=lambda path: (path / "fleet.toml").stat().st_mtime, reverse=True)
+
+
+def shown_fleet(studio: Studio) -> Path | None:
+    """Return the fleet that the pages show: the chosen one, else the newest that the studio created."""
+    return studio.fleet or next(iter(fleets(studio)), None)
+
+
+def new_folder(studio: Studio, name: str) -> Path:
+    """Return where a new fleet goes.
+
+    Raises:
+        InputError: a name with other characters, or one that is in use.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
+        raise InputError("a name of small letters, digits and '-'", repr(name), "name of the fleet")
+    folder = studio.folder / FOLDER / "fleets" / name
+    if folder.exists():
+        raise InputError("a name that is not in use", name, "name of the fleet", "Choose another one")
+    return folder
+
+
+def practices_of(studio: Studio) -> Practices:
+    """Return the processes of a studio."""
+    return cast(Practices, studio.shared.setdefault("practices", Practices()))
 
 
 PAGE = Page(

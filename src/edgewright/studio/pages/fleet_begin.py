@@ -21,13 +21,15 @@ from edgewright.studio.pages.fleet import (
     fleet_folder,
     fleet_form,
     fleet_page,
+    fleets,
+    new_folder,
     no_fleet,
     part_of_fleet,
     practice_part,
+    practices_of,
     products_of,
 )
 from edgewright.studio.paths import run_folder
-from edgewright.studio.view.fleet_folders import fleets, new_folder, practices_of
 from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from edgewright.studio.jobs import cancel
 from edgewright.studio.paths import JOB_RECORD, journal_file
 from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, StreamingResponse
 from edgewright.trace.blocks.charts import draw
-from edgewright.trace.blocks.race_picture import race_figure
 from edgewright.trace.journal import Progress, parse_progress, read_progress
+from edgewright.trace.sections.race import race_figure
 from edgewright.trace.sections.training import charts
 from edgewright.trace.sentences.observations import observe_next
 

@@ -14,7 +14,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, run_of, studio_of, text_of
 from edgewright.studio.pages.predict import row_fields
 from edgewright.studio.paths import below
-from edgewright.studio.view.predictors import predictor, predictor_or_reason
+from edgewright.studio.view.views import predictor, predictor_or_reason
 from edgewright.studio.web import FormData, JSONResponse, Request, Response
 
 # Bytes of a file that grows which are sent at once.

@@ -21,7 +21,7 @@ from edgewright.schema.data import Column
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, run_of, text_of
 from edgewright.studio.view.drawing import inline_png
-from edgewright.studio.view.predictors import predictor, predictor_or_reason
+from edgewright.studio.view.views import predictor, predictor_or_reason
 from edgewright.studio.web import FormData, Request, Response, UploadFile
 from edgewright.trace.html import blocks_html
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgewright.core.formatting import plural, seconds_text
 from edgewright.core.input.riff import channel_names
+from edgewright.core.predictor import Predictor, load, package_path
 from edgewright.data.samples import unit_of
 from edgewright.data.targets import class_codes
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.errors import EdgewrightError
+from edgewright.studio.frame import error_text
 from edgewright.studio.view.data_cache import Opened, Windows, lines, placed
 from edgewright.studio.view.data_sources import DataRequest
 from edgewright.studio.view.drawing import A_PAGE, Picture, draw, gallery, has_pictures, view
 from edgewright.studio.view.feature_map import A_PAGE as SPREADS
 from edgewright.studio.view.feature_map import Map, chosen, draw_map, spreads, statistics
-from edgewright.studio.view.predictors import predictor
 
 _SAMPLES, _LISTED = 2000, 30
 _ERRORS = "edgewright.language.labelling.label_errors"
@@ -304,3 +307,27 @@ def summary(opened: Opened) -> str:
     if opened.classes:
         lines.append(plural(len(opened.classes), "class", "classes"))
     return ", ".join(lines)
+
+
+def predictor(folder: Path) -> Predictor:
+    """Return what answers for a run, kept open for the latest few.
+
+    Raises:
+        InputError: the run has no package.
+        CheckFailedError: the package gives other answers here.
+    """
+    path = package_path(folder)
+    return _opened(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(6)
+def _opened(path: Path, changed: int) -> Predictor:
+    return load(path)
+
+
+def predictor_or_reason(folder: Path) -> tuple[Predictor | None, str]:
+    """Return what answers for a run, or None and the sentence that says why nothing does."""
+    try:
+        return predictor(folder), ""
+    except EdgewrightError as error:
+        return None, error_text(error)

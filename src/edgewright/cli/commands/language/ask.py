@@ -93,7 +93,7 @@ def _nearest(index: DocumentIndex, question: str, directory: Path | None, top: i
     if directory is None:
         raise InputError(f"the --encoder of the index, {contents.encoder!r}", "none", "--encoder")
     with loading():
-        from edgewright.language.documents.media_search import search_media
+        from edgewright.language.documents.media_index import search_media
 
     hits = search_media(index, directory, question=question, top=top, **files)
     note = f"nearest by {contents.encoder}; check that they show what you asked for"
