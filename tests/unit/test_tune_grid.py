@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
-from edgewright.trace.views.tuning import tuning_blocks, tuning_page
+from edgewright.workflows.tuning.document import tuning_blocks, tuning_page
 from edgewright.workflows.tuning.grid import (
     Grid,
     GridScore,

@@ -68,7 +68,7 @@ def command(options: TuneOptions) -> Result:
     """
     with loading():
         from edgewright.cli.listeners import working
-        from edgewright.trace.views.tuning import tuning_blocks
+        from edgewright.workflows.tuning.document import tuning_blocks
         from edgewright.workflows.tuning.workflow import tune
 
     done = tune(

@@ -7,7 +7,7 @@ import shlex
 from edgewright.core.formatting import percent
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import Choice, JobFigure, StepRecord
-from edgewright.trace.views.tuning import tuning_sentence
+from edgewright.workflows.tuning.document import tuning_sentence
 from edgewright.workflows.tuning.selection import Cost
 from edgewright.workflows.tuning.workflow import TuningRequest, tune
 

@@ -20,7 +20,7 @@ from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 from edgewright.schema.tuning import TunePoint, TuneRecord
-from edgewright.trace.views.tuning import tuning_page
+from edgewright.workflows.tuning.document import tuning_page
 from edgewright.workflows.tuning.grid import Grid, GridScore, evaluated, try_all
 from edgewright.workflows.tuning.recordings import Tape, TuneData, alarm_labels, tapes_of, tune_data
 from edgewright.workflows.tuning.selection import (
