@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 from edgewright.core.input.input_ranges import flagged
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.mask import without_mask
-from edgewright.proof.form import PROBABILITIES, Form, Samples, Stages, ToleranceReference
+from edgewright.proof.form import PROBABILITIES, RANDOM_BYTES, Form, Samples, Stages, ToleranceReference
 from edgewright.proof.tolerance import EXTREME, allowed, perturbed_synthetic_readings, wide_digits
 from edgewright.schema.errors import StoppedError
 from edgewright.workflows.proof import comparison
-from edgewright.workflows.proof.adversarial import MAX_ROWS, with_constructed
+from edgewright.workflows.proof.adversarial import MAX_ROWS, _either_side, with_constructed
 from edgewright.workflows.proof.comparison import measure_tolerance_reference, prove_subject
+from edgewright.workflows.proof.forms import forms_of
+from edgewright.workflows.proof.forms.c99 import c_form
+from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value, first_failing
 from proof_example import SHAPE, samples, subject
@@ -131,6 +135,52 @@ def test_the_least_sure_answer_is_compared_where_every_answer_is_sure() -> None:
     chances = run(samples().samples)[PROBABILITIES].max(axis=1)
     assert 0 < smallest_chance <= chances[chances > 0].min()
     assert not any("confidence just" in origin for origin in chosen.origins)
+
+
+def test_answers_nearest_to_the_threshold_are_compared_where_integers_leave_a_gap() -> None:
+    chances = compile_graph(subject().graphs["int8"], (PROBABILITIES,))
+    values = np.unique(chances(samples().samples)[PROBABILITIES].max(axis=1))
+    low, high = sorted(values[np.argsort(np.diff(values))[-1] :][:2].tolist())
+    manifest = SimpleNamespace(thresholds={"confidence": (low + high) / 2})
+    package: Any = SimpleNamespace(manifest=manifest)
+    chosen = with_constructed(replace(subject(), package=package), samples())
+    sure = chances(rows(chosen, "the least sure answer that is sure enough"))[PROBABILITIES].max(axis=1)
+    unsure = chances(rows(chosen, "the surest answer that is unsure"))[PROBABILITIES].max(axis=1)
+    assert ((sure >= (low + high) / 2) & (sure <= high)).any() and ((unsure >= low) & (unsure < (low + high) / 2)).any()
+
+
+def test_a_step_is_looked_for_between_two_rows_as_well() -> None:
+    pair = np.array([[0.0], [1.0]], np.float32)
+    sides = list(_either_side(lambda x: (x > 0.3).astype(np.int64), pair, 1))
+    assert len(sides) >= 2 and all(abs(float(row[0]) - 0.3) < 1e-6 for _, _, row in sides)
+
+
+def test_a_kernel_that_is_wrong_for_bytes_of_no_sample_is_noticed() -> None:
+    """The network of this C is wrong where all of its inputs are zero, which no window brings."""
+
+    def change(files: Mapping[str, str]) -> Mapping[str, str]:
+        head, begin, rest = files["model.c"].rpartition("int model_network(")
+        body, end, tail = rest.partition("\n}\n")
+        assert begin
+        alike = " && ".join(f"in[0] == in[{index}]" for index in range(1, 6))
+        wrong = f"if ({alike} && in[0] > -128 && in[0] < 127) {{ out[0] = (int8_t)(out[0] ^ 1); }}"
+        last = body.rstrip().rpartition("\n")
+        return {**files, "model.c": f"{head}{begin}{last[0]}\n    {wrong}\n{last[2]}{end}{tail}"}
+
+    name = "int8 C99 by gcc"
+    right = next(form for form in forms_of(subject()) if form.name == "integer reference")
+    form = c_form(subject(), "int8", name, change)
+    record = prove_subject(subject(), "example", with_constructed(subject(), samples()), [right, form])
+    assert record.breaks is not None and record.breaks.stage == RANDOM_BYTES
+
+
+def test_drawn_rows_are_the_same_for_any_number_of_samples() -> None:
+    network = subject().network
+    assert network is not None
+    every = drawn_rows(network, 10_000)
+    assert np.array_equal(every[:7], drawn_rows(network, 7)) and len(every) == 256
+    stage = drawn_stage(every, 300)[RANDOM_BYTES]
+    assert len(stage) == 300 and np.array_equal(stage[256:], every.reshape(256, -1)[:44])
 
 
 def test_they_widen_no_tolerance_of_the_data() -> None:

@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, ToleranceReference
+from edgewright.proof.form import (
+    BYTES,
+    LABEL,
+    OUTPUT,
+    PROBABILITIES,
+    RANDOM_BYTES,
+    RANGE,
+    Form,
+    Samples,
+    Stages,
+    ToleranceReference,
+)
 from edgewright.proof.pair import compare
 from edgewright.proof.prove import ProofResult, common_form, prove
 from edgewright.proof.stage import stage_order
@@ -46,6 +57,7 @@ def pair(
     ours: bool = True,
     numbers: tuple[Numbers, Numbers] = ("int8", "int8"),
     unanswered: NDArray[np.bool_] | None = None,
+    constructed: NDArray[np.bool_] | None = None,
 ) -> PairRecord:
     forms = tuple(Form(name=n, numbers=k, run=lambda x, y: {}, ours=ours) for n, k in zip("ab", numbers, strict=True))
     tolerance_reference = ToleranceReference(
@@ -56,6 +68,7 @@ def pair(
         labels=("p", "q", "r"),
         before=frozenset({"scale"}),
         unanswered=unanswered,
+        constructed=constructed,
     )
     return compare((forms[0], forms[1]), (a, b), tolerance_reference)
 
@@ -111,6 +124,38 @@ def test_one_step_is_allowed_to_engines_with_their_own_rounding(ours: bool, verd
     record = pair(stages, changed(stages, **{"layer 1 dense": ((5, 1), 1)}), ours=ours)
     assert record.verdict == verdict and record.exact_from_boundary is False
     assert record.differs is not None and record.differs.stage == "layer 1 dense"
+
+
+def test_between_equal_raw_outputs_and_answers_is_one_step_only() -> None:
+    stages = base()
+    other = changed(stages, **{PROBABILITIES: ((5, 1), 5e-5)})
+    record = pair(stages, other)
+    assert record.breaks is not None and (record.breaks.stage, record.breaks.sample) == (PROBABILITIES, 5)
+    assert pair(stages, other, ours=False).verdict == "within tolerance"
+    hidden = {stage: values for stage, values in other.items() if stage != OUTPUT}
+    assert pair(stages, hidden).verdict == "within tolerance"
+    assert pair(stages, changed(stages, **{PROBABILITIES: ((5, 1), 1e-7)})).verdict == "within tolerance"
+
+
+def test_drawn_bytes_are_compared_bit_by_bit_and_are_no_sample() -> None:
+    stages = {**base(), RANDOM_BYTES: END.copy()}
+    record = pair(stages, changed(stages, **{RANDOM_BYTES: ((9, 0), 1)}))
+    assert record.breaks is not None and (record.breaks.stage, record.breaks.origin) == (RANDOM_BYTES, "drawn bytes 9")
+    # An engine with its own rounding does not give them, and is compared as before.
+    without = {stage: values for stage, values in stages.items() if stage != RANDOM_BYTES}
+    assert pair(stages, without, ours=False).verdict == "bit-exact"
+
+
+def test_a_constructed_row_is_not_compared_between_states_of_different_rounding() -> None:
+    stages = base()
+    stages["layer 1 lstm"] = stages.pop("layer 1 dense")
+    order = (RANGE, "scale", BYTES, "layer 1 lstm", OUTPUT, PROBABILITIES, LABEL)
+    stages = {stage: stages[stage] for stage in order}
+    other = changed(stages, **{"layer 1 lstm": ((5, 1), 9)})
+    constructed = np.arange(N) == 5
+    assert pair(stages, other, ours=False).verdict == "broken"
+    assert pair(stages, other, ours=False, constructed=constructed).verdict == "bit-exact"
+    assert pair(stages, other, constructed=constructed).verdict == "broken"
 
 
 def test_two_steps_are_never_allowed_and_what_follows_is_not_judged() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -26,13 +29,15 @@ from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.forecaster import write_forecaster
 from edgewright.nlp.texts.model_file import write_text_model
 from edgewright.nlp.utterance.model_file import write_language
+from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
+from edgewright.schema.language import OUT_OF_SCOPE, Parsed, Slot
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.proof import Difference, ProofRecord
 from edgewright.workflows.proof.anomalies import reaching
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
-from edgewright.workflows.proof.provers.language import _texts
+from edgewright.workflows.proof.provers.language import _left_to_rules, _texts
 from text_example import write_texts
 
 Files = Mapping[str, str]
@@ -181,12 +186,25 @@ def language(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_numbers_times_and_days_stand_behind_utterances_that_are_in_scope() -> None:
-    spec, _ = language_model(jumble(1, 5), tagger=False)
-    texts, _ = _texts(spec, ProofRequest(Path("words.language")))
-    ends = tuple(text.removeprefix("a soda ").split(" ", 1)[1] for text in texts if text.startswith("a soda "))
+    model = Understanding(*language_model(jumble(1, 5), tagger=False), "words.language")
+    texts, _ = _texts(model, ProofRequest(Path("words.language")))
+    ends = tuple(text.removeprefix("a soda ").partition(" ")[2] for text in texts if text.startswith("a soda "))
     assert any("two hundred and twenty five" in end for end in ends)
     assert any("ninety nine thousand" in end for end in ends)
     assert any("on friday" in end for end in ends)
+
+
+def test_rules_read_words_where_no_tagger_takes_one_of_them() -> None:
+    def parse(text: str, *, today: date) -> Parsed:
+        begin = text.index("one hundred")
+        by: Literal["tagger", "rule"] = "tagger" if text.startswith("a tea") else "rule"
+        slot = Slot(name="number", begin=begin + 4, end=begin + 11, text="hundred", by=by)
+        return Parsed(text=text, intent=OUT_OF_SCOPE if "?" in text else "drink", confidence=1, score=1, slots=(slot,))
+
+    model: Any = SimpleNamespace(parse=parse)
+    assert _left_to_rules(model, ["a tea", "what?", "a soda"], "one hundred") == "a soda one hundred"
+    assert _left_to_rules(model, ["a tea"], "one hundred") == "one hundred a tea"
+    assert not _left_to_rules(model, ["what?"], "one hundred")
 
 
 @pytest.mark.slow

@@ -14,8 +14,23 @@ from edgewright.schema.objects import ObjectMap
 from edgewright.schema.proof import Numbers
 
 __all__ = [
-    "BYTES", "CLASSES", "FLAGS", "GENERATED", "LABEL", "MISSING", "OBJECTS", "OUTPUT", "PREDICTION", "PROBABILITIES",
-    "RANGE", "UNSURE", "Form", "Samples", "Stages", "ToleranceReference",
+    "BYTES",
+    "CLASSES",
+    "FLAGS",
+    "GENERATED",
+    "LABEL",
+    "MISSING",
+    "OBJECTS",
+    "OUTPUT",
+    "PREDICTION",
+    "PROBABILITIES",
+    "RANDOM_BYTES",
+    "RANGE",
+    "UNSURE",
+    "Form",
+    "Samples",
+    "Stages",
+    "ToleranceReference",
 ]  # fmt: skip
 # Stage -> values, shape (n, ...): float32 is compared by tolerance, int8 by quantisation steps, int64 as labels.
 Stages = dict[str, NDArray[Any]]
@@ -23,6 +38,8 @@ Samples = NDArray[np.float32]
 # Names of common stages.
 RANGE = "out of range"
 PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
+# Raw output of an integer network for bytes that no sample makes of it: those of row i are drawn, whatever sample i is.
+RANDOM_BYTES = "raw output of drawn bytes"
 # Objects that are found in the map of an answer: label, x, y and score of each, -1 behind the last.
 OBJECTS = "objects"
 # Flags of an answer: that there is none, and that it is not sure enough.

@@ -25,6 +25,7 @@ from edgewright.proof.form import (
     OBJECTS,
     PREDICTION,
     PROBABILITIES,
+    RANDOM_BYTES,
     RANGE,
     Form,
     Samples,
@@ -39,8 +40,8 @@ from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, Uncompar
 
 # Number of pairs compared in parallel.
 _THREADS = 4
-# Stages that hold facts about a form instead of values.
-_FACTS = (RANGE, CLASSES)
+# Stages that hold facts about a form instead of values on the way of a sample.
+_FACTS = (RANGE, CLASSES, RANDOM_BYTES)
 # Sources in two pairs at least, of which one is in both.
 _ALONE = 2
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import MISSING, UNSURE, ToleranceReference
+from edgewright.proof.form import MISSING, RANDOM_BYTES, UNSURE, ToleranceReference
 from edgewright.schema.proof import Difference, StageVerdict
 
 Mask = NDArray[np.bool_]
@@ -159,7 +159,7 @@ def shown(
     return Difference(
         stage=stage,
         sample=row,
-        origin=tolerance_reference.origins[row],
+        origin=f"drawn bytes {row}" if stage == RANDOM_BYTES else tolerance_reference.origins[row],
         location=place_text(stage, tuple(int(i) for i in location), tolerance_reference),
         first=_finite(float(first[row][location])),
         second=_finite(float(second[row][location])),

@@ -230,6 +230,15 @@ def allowed(
     return np.broadcast_to(np.nan_to_num(limits, posinf=np.inf), values.shape), words
 
 
+def of_equal_outputs(
+    stage: str, values: NDArray[Any], tolerance_reference: ToleranceReference
+) -> NDArray[np.float64]:  # fmt: skip
+    """Return the tolerance of answers that forms compute from the same bits: of one stage, as in preprocessing."""
+    spread = _shaped_as(tolerance_reference.spread.get(stage, np.zeros(1)), values)
+    # Some engines flush what is below the smallest normal number to zero.
+    return RELATIVE * np.abs(values.astype(np.float64)) + SPREAD * spread + np.finfo(np.float32).tiny
+
+
 def _shaped_as(reference: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
     """Return a reference in the shape of a form that has no axis of length one, as after a pool over the window."""
     rest = values.shape[1:]

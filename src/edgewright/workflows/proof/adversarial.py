@@ -267,7 +267,13 @@ def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
         ties = [row[None] for _, _, row in _either_side(labels, samples, 1)]
         rows = np.concatenate([samples, _mixed(samples), *ties])
         chances = run(rows)[PROBABILITIES].reshape(len(rows), -1).max(axis=1)
-        yield "the least sure answer", rows[int(np.argmin(np.where(chances > 0, chances, np.inf)))]
+        chances = np.where(chances > 0, chances, np.inf)
+        yield "the least sure answer", rows[int(np.argmin(chances))]
+        # Of integers no answer may lie close to the threshold: the nearest ones stand on either side of it.
+        sure = np.where(chances >= np.float32(threshold), chances, np.inf)
+        yield "the least sure answer that is sure enough", rows[int(np.argmin(sure))]
+        below = np.where(chances < np.float32(threshold), chances, 0)
+        yield "the surest answer that is unsure", rows[int(np.argmax(below))]
         unsure = flags(rows)[:, 0] == UNSURE
         count = min(_PAIRS, int(unsure.sum()), int((~unsure).sum()))
         pairs = np.concatenate([rows[unsure][:count], rows[~unsure][:count]])
@@ -325,9 +331,9 @@ def _crossings(
     left = dict.fromkeys(values.tolist(), _CROSSINGS)
     count = len(samples)
     for sample in range(0, count, max(1, count // 8)):
-        other = (sample + count // 2 + 1) % count
-        if sample == other or not left:
-            continue
+        other = (sample + max(1, (count // 2 + 1) % count)) % count
+        if not left:
+            break
         way = samples[other].astype(np.float64) - samples[sample]
         line = (samples[sample] + shares.reshape(-1, *(1,) * way.ndim) * way).astype(np.float32)
         along = steps(line)

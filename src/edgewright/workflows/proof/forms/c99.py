@@ -40,6 +40,7 @@ from edgewright.schema.errors import StoppedError
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
+from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
 from edgewright.workflows.proof.stages import all_values, layer_layout, shapes
 
 NAME = "model"
@@ -101,7 +102,7 @@ def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # no
     builds.jobs.append((numbers, command))
 
     def run(samples: Samples, boundary: Samples) -> Stages:
-        return _stages(builds.subject, numbers, builds.model(numbers, command).predict(samples))
+        return _run(builds.subject, numbers, builds.model(numbers, command), samples)
 
     note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
     return Form(name=f"{numbers} C99 by {compiler.name}", numbers=numbers, run=run, note=note, source=GENERATED)
@@ -134,7 +135,8 @@ def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -
             plain, opened = pool.map(lambda taps: _loaded(files, command, taps=taps), (False, True))
         answer = plain.predict(samples)
         whole = replace(answer, stages=opened.predict(samples).stages)
-        return _stages(subject, numbers, whole, flagged=_is_flagged(subject, files))
+        stages = _stages(subject, numbers, whole, flagged=_is_flagged(subject, files))
+        return {**stages, **_of_random_bytes(subject, numbers, plain, len(samples))}
 
     return run
 
@@ -163,7 +165,7 @@ def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[File
     """
 
     def run(samples: Samples, boundary: Samples) -> Stages:
-        return _stages(subject, numbers, _loaded(change(written(subject, numbers)), "").predict(samples))
+        return _run(subject, numbers, _loaded(change(written(subject, numbers)), ""), samples)
 
     return Form(name=name, numbers=numbers, run=run, source=GENERATED)
 
@@ -197,6 +199,24 @@ def _objects(subject: Subject, numbers: Numbers) -> Files:
         return {}
     files: Files = importlib.import_module("edgewright.export.c99_code.answers").write_objects_c99(spec, name=NAME)
     return files
+
+
+def _run(subject: Subject, numbers: Numbers, model: Any, samples: Samples) -> Stages:  # noqa: ANN401 - `host.CModel`
+    stages = _stages(subject, numbers, model.predict(samples))
+    return {**stages, **_of_random_bytes(subject, numbers, model, len(samples))}
+
+
+def _of_random_bytes(
+    subject: Subject, numbers: Numbers, model: Any, count: int  # noqa: ANN401 - `host.CModel`
+) -> Stages:  # fmt: skip
+    """Return what the integer network of compiled C gives for drawn bytes; nothing where there is none."""
+    network, graph = subject.network, subject.graphs[numbers]
+    if network is None or numbers != "int8":
+        return {}
+    images = importlib.import_module("edgewright.export.c99_graph.graph")
+    turned = images.input_turn(graph, network, image=bool(images.image_channels(graph))) is not None
+    rows = drawn_rows(network, count)
+    return drawn_stage(model.network(images.pixels(rows) if turned else rows), count)
 
 
 def _stages(

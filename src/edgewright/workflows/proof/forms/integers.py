@@ -11,11 +11,14 @@ from edgewright.core.input.input_ranges import Ranges, flagged
 from edgewright.core.integer.network import run_values, to_integers, to_reals
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.extract import layers, network_values, preprocessing
-from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
+from edgewright.proof.form import BYTES, RANDOM_BYTES, RANGE, Form, Samples, Stages
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.stages import boundary_value, in_a_row, layer_layout, renamed, shapes, tail
+
+# Values that an integer network computes of drawn bytes at most, about, and rows of them.
+_VALUES, _MIN_ROWS, _MAX_ROWS = 4_000_000, 16, 256
 
 
 def _make(subject: Subject) -> Iterator[Form]:
@@ -35,9 +38,35 @@ def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Run:
         stages = preprocessing(graph)
         outputs = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
         integers = to_integers(network.values[network.input], boundary_value(graph, samples))
-        return {RANGE: flagged(samples, ranges), **outputs, **network_stages(graph, network, integers, samples)}
+        inside = network_stages(graph, network, integers, samples)
+        random_bytes = run_values(network, drawn_rows(network, len(samples)))[network.output]
+        after = drawn_stage(random_bytes, len(samples))
+        return {RANGE: flagged(samples, ranges), **outputs, **inside, **after}
 
     return run
+
+
+def drawn_rows(network: IntegerNetwork, count: int) -> NDArray[np.int8]:
+    """Return drawn bytes, one row a sample at most: layers also meet values that no sample brings them.
+
+    A third of the rows hold only the ends of the range and the values about 0, and the first ones one value each.
+
+    Args:
+        network: whose input the rows have the shape of.
+        count: of samples; row i is the same for any count.
+    """
+    given = network.values[network.input]
+    size = sum(int(np.prod(value.shape)) for value in network.values)
+    generator = np.random.default_rng(0)
+    rows = generator.integers(-128, 128, (int(np.clip(_VALUES // size, _MIN_ROWS, _MAX_ROWS)), *given.shape))
+    rows[1::3] = generator.choice([-128, -127, -1, 0, 1, 126, 127], rows[1::3].shape)
+    rows[:3] = np.array([given.zero, -128, 127]).reshape(-1, *(1,) * len(given.shape))
+    return rows[:count].astype(np.int8)
+
+
+def drawn_stage(outputs: NDArray[np.int8], count: int) -> Stages:
+    """Return raw outputs of drawn rows, channels last, as a stage of so many samples."""
+    return {RANDOM_BYTES: outputs.reshape(len(outputs), -1)[np.arange(count) % len(outputs)]}
 
 
 def network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8], samples: Samples) -> Stages:

@@ -23,6 +23,7 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
+from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
 from edgewright.workflows.proof.stages import ends, in_a_row, layer_layout, renamed, shapes, tail
 
 
@@ -117,7 +118,7 @@ def whole_stages(network: Network, outputs: Mapping[str, NDArray[Any]]) -> Stage
 
 
 def network_run(
-    subject: Network, network: IntegerNetwork, ask: Callable[[NDArray[Any]], Mapping[int, NDArray[Any]]]
+    subject: Network, network: IntegerNetwork, ask: Callable[[NDArray[Any]], Mapping[int, NDArray[Any]]], ours: bool
 ) -> Run:
     """Return the run of a network that is fed at the boundary.
 
@@ -125,6 +126,7 @@ def network_run(
         subject: its form.
         network: of it.
         ask: values by number for what a file takes there: those that are seen, the output among them.
+        ours: whether it must equal the reference bit by bit, for drawn bytes as well.
     """
 
     def run(samples: Samples, boundary: Samples) -> Stages:
@@ -143,7 +145,10 @@ def network_run(
         if not subject.integers:
             stages[OUTPUT] = raw
         reals = to_reals(network.values[network.output], raw) if subject.integers else raw
-        return {**stages, **tail(subject.graph, network)(reals, samples)}
+        stages |= tail(subject.graph, network)(reals, samples)
+        if subject.integers and ours:
+            stages |= drawn_stage(ask(drawn_rows(network, len(samples)))[network.output], len(samples))
+        return stages
 
     return run
 
@@ -174,7 +179,8 @@ def _make(subject: Subject) -> Iterator[Form]:
             continue
         for reference in (True, False):
             name = f"{network.numbers} .tflite in LiteRT {_path(reference)}"
-            run = network_run(network, network.network, partial(_inside if reference else _by_parts, network.network))
+            ask = partial(_inside if reference else _by_parts, network.network)
+            run = network_run(network, network.network, ask, ours=_ours(network, reference))
             yield Form(name, network.numbers, run, ours=_ours(network, reference), whole=False, note=_NOTE)
 
 

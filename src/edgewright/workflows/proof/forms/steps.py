@@ -23,7 +23,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.proof.c_calls import compilers, replay_compiled, replay_emulated
 from edgewright.workflows.proof.forms import Forms, Subject
-from edgewright.workflows.proof.forms.integers import shapes_of
+from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage, shapes_of
 from edgewright.workflows.proof.stages import in_a_row, layer_layout, tail
 
 EVERY, SAVED = "answers of every step", "saved state"
@@ -149,13 +149,16 @@ def _stages(
     given = to_integers(first, np.reshape(boundary, (len(boundary), *first.shape)))
     windows = run_values(network, given)[steps_of(network).source]
     steps = replay(np.ascontiguousarray(windows[:, 0])).view(np.int8)
+    random_bytes = run_values(network, drawn_rows(network, len(given)))[steps_of(network).source]
+    others = replay(np.ascontiguousarray(random_bytes[:, 0])).view(np.int8)[:, :-2]
     every, saved = steps[:, :-2], steps[:, -2:]
     width = int(np.prod(last.shape))
     answer = every[:, every.shape[1] - width :].reshape(len(steps), *last.shape)
     shape = shapes_of(subject).get(OUTPUT, last.shape)
     number = layers(network)[OUTPUT]
     stages = {BYTES: given, EVERY: every, SAVED: saved, OUTPUT: layer_layout(network, number, answer, shape)}
-    return {**stages, **tail(subject.graphs["int8"], network)(in_a_row(to_reals(last, answer)), samples)}
+    stages |= tail(subject.graphs["int8"], network)(in_a_row(to_reals(last, answer)), samples)
+    return {**stages, **drawn_stage(others[:, others.shape[1] - width :], len(steps))}
 
 
 def _in_python(network: IntegerNetwork) -> Replay:

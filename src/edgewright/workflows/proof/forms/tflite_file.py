@@ -84,7 +84,7 @@ def _forms(subject: Subject, artefact: Artefact) -> Iterator[Form]:
         yield Form(
             name=name,
             numbers=lying.network.numbers,
-            run=_run(lying, places, ask),
+            run=_run(lying, places, ask, ours),
             ours=ours,
             whole=lying.whole,
             note="" if lying.whole else _NOTE,
@@ -101,12 +101,12 @@ def _ask(model: bytes, path: str) -> Ask:
     return lambda rows, places: invoke(model, rows, places, reference=path == "reference")
 
 
-def _run(lying: _Lying, places: Mapping[str, int], ask: Ask) -> Run:
+def _run(lying: _Lying, places: Mapping[str, int], ask: Ask, ours: bool) -> Run:
     network = lying.network
     if lying.whole or network.network is None:
         return lambda samples, boundary: whole_stages(network, ask(samples, places))
     return network_run(
-        network, network.network, lambda source: {int(key): values for key, values in ask(source, places).items()}
+        network, network.network, lambda source: {int(key): values for key, values in ask(source, places).items()}, ours
     )
 
 

@@ -44,7 +44,7 @@ def _make(subject: Subject) -> Iterator[Form]:
             run, note = _whole(network), ""
         except InputError as whole:
             try:
-                run, note = _network(network), f"the network alone: {whole}"
+                run, note = _network(network, ours), f"the network alone: {whole}"
             except InputError as error:
                 subject.missing(name, str(error))
                 continue
@@ -62,7 +62,7 @@ def _whole(network: Network) -> Run:
     return lambda samples, boundary: whole_stages(network, run_rows(program, samples, file.places))
 
 
-def _network(subject: Network) -> Run:
+def _network(subject: Network, ours: bool) -> Run:
     """Return the run of the network alone.
 
     Raises:
@@ -77,7 +77,7 @@ def _network(subject: Network) -> Run:
     places, program = network_places(model, network), interpreter(model)
     if not places:
         raise InputError("one operator of .tflite for each of the network's", "several", "TFLM")
-    return network_run(subject, network, lambda source: run_rows(program, source, places))
+    return network_run(subject, network, lambda source: run_rows(program, source, places), ours)
 
 
 def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without types

@@ -17,7 +17,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Run, Subject
-from edgewright.workflows.proof.forms.integers import shapes_of
+from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage, shapes_of
 from edgewright.workflows.proof.stages import in_a_row, layer_layout, tail
 
 DEVICES = ("ice40-up5k",)
@@ -81,7 +81,8 @@ def _run(
         # What another version wrote may have other layers: its answers alone are compared.
         traced = lying.get(f"{word}.v", design[f"{word}.v"]) == design[f"{word}.v"]
         with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
-            done = simulation.simulate({**design, **lying}, word, layout.program, given, Path(folder), traced=traced)
+            rows = np.concatenate([given, drawn_rows(network, len(given))])
+            done = simulation.simulate({**design, **lying}, word, layout.program, rows, Path(folder), traced=traced)
         return _stages(subject, network, given, done, samples)
 
     return run
@@ -94,14 +95,17 @@ def _stages(
     done: Any,  # noqa: ANN401 - simulated
     samples: Samples,
 ) -> Stages:
-    forms, stages = shapes_of(subject), {BYTES: given}
+    forms, stages, count = shapes_of(subject), {BYTES: given}, len(given)
     for stage, number in layers(network).items():
         if number in done.values or number == network.output:
             values = done.outputs if number == network.output else done.values[number]
-            values = values.reshape(len(values), *network.values[number].shape)
+            values = values[:count].reshape(count, *network.values[number].shape)
             stages[stage] = layer_layout(network, number, values, forms.get(stage, values.shape[1:]))
-    raw = to_reals(network.values[network.output], done.outputs.reshape(-1, *network.values[network.output].shape))
-    return {**stages, **tail(subject.graphs["int8"], network)(in_a_row(raw), samples)}
+    raw = to_reals(
+        network.values[network.output], done.outputs[:count].reshape(-1, *network.values[network.output].shape)
+    )
+    stages |= tail(subject.graphs["int8"], network)(in_a_row(raw), samples)
+    return {**stages, **drawn_stage(done.outputs[count:], count)}
 
 
 FORMS = Forms(rank=75, make=_make, targets=("verilog",))

@@ -23,7 +23,7 @@ from edgewright.nlp.utterance.values import DAYS, LARGE, SMALL, UNITS
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamSubject
 from edgewright.schema.errors import InputError
-from edgewright.schema.language import LanguageSpec, Slot, StudentSpec
+from edgewright.schema.language import OUT_OF_SCOPE, Slot, StudentSpec
 from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.c_calls import in_child, prove_compiled
 from edgewright.workflows.proof.provers import ProofRequest, Prover
@@ -41,6 +41,21 @@ _ODD_WORDS = (
     *("caf\u00e9 CAFE\u0301 \u00c5\u212b", "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd", "\u4e2d\u6587"),
     *("\u0130stanbul \u1e9e \u01c5", "don\u2019t DON'T", "?!", " ", "a", "x" * LONGEST, "1 2 3 " * (LONGEST // 6)),
 )
+# Numbers of every shape, times and days, each alone: a tagger takes one of many words.
+_VALUES = (
+    *(f"{word} {large}" for word in ("one", "nine", "ten", "ninety") for large in LARGE),
+    *(
+        f"{word} hundred {joint}{small}"
+        for word in ("one", "six")
+        for joint in ("", "and ")
+        for small in ("two", "ten")
+    ),
+    *("three thousand four hundred", "six hundred thousand", "eight thousand and one", "two thousand thousand"),
+    *("hundred", "thousand five", "and two", "twenty one hundred", "forty-two", "thirteen", "0.5", "12 34"),
+    *(*DAYS, "today", "tomorrow", "2026-02-28", "2026-02-29", "7:30", "12 am", "12:05 pm", "24:00", "half an hour"),
+)
+# Utterances that stand before words or behind them, until neither tagger nor list takes one of the words.
+_CONTEXTS = 24
 _BY = {"tagger": 0, "gazetteer": 1, "rule": 2}
 _EPOCH = date(1970, 1, 1).toordinal()
 # A Saturday in spring, whose tomorrow and weekdays are other days.
@@ -65,7 +80,7 @@ def prove_language(request: ProofRequest) -> ProofRecord:
     c99: Any = importlib.import_module("edgewright.export.c99_language.student")
     files = request.changed(c99.write_language_c99(spec, arrays, name=_NAME))
     names = importlib.import_module("edgewright.export.c99_language.slots").Slots(spec, arrays).names
-    texts, source = _texts(spec, request)
+    texts, source = _texts(understanding, request)
     probe: Any = importlib.import_module("edgewright.export.c99_host.probe")
 
     @cache
@@ -103,7 +118,7 @@ def prove_language(request: ProofRequest) -> ProofRecord:
     return prove_compiled(about, run)
 
 
-def _texts(spec: LanguageSpec, request: ProofRequest) -> tuple[list[str], str]:
+def _texts(understanding: Understanding, request: ProofRequest) -> tuple[list[str], str]:
     """Utterances of a file, one a line; else the model's own test vectors, entries of its lists, and made ones."""
     if request.data:
         try:
@@ -114,13 +129,28 @@ def _texts(spec: LanguageSpec, request: ProofRequest) -> tuple[list[str], str]:
         if not composed:
             raise InputError("one utterance a line", "none", request.data)
         return composed, f"utterances of {request.data}"
+    spec = understanding.spec
     own = [vector.text for vector in spec.vectors]
     listed = [entry for entries in spec.gazetteers.values() for entry in entries]
     # Behind the model's own utterances, whose intents are in scope: slots of what is refused are not compared.
     first, second = cycle(own), cycle(listed or [""])
     mixed = [f"{next(first)} {next(second)} {words}" for words in _ODD_WORDS]
-    texts = [*own, *mixed, *_ODD_WORDS, *_shuffled([*own, *listed, *_ODD_WORDS])]
+    contexts = [*own, *_shuffled([*own, *listed])][:_CONTEXTS]
+    read = [_left_to_rules(understanding, contexts, words) for words in (*_ODD_WORDS, *_VALUES)]
+    texts = [*own, *mixed, *filter(None, read), *_ODD_WORDS, *_shuffled([*own, *listed, *_ODD_WORDS])]
     return [compose(text)[:LONGEST] for text in texts][: request.rows], "its own test vectors, and made utterances"
+
+
+def _left_to_rules(understanding: Understanding, contexts: Sequence[str], words: str) -> str:
+    """Return an utterance in scope with words that no tagger and no list takes, so that rules read them; or nothing."""
+    ways = [(f"{text} {words}", len(text) + 1) for text in contexts]
+    for utterance, begin in [*ways, *((f"{words} {text}", 0) for text in contexts)]:
+        parsed = understanding.parse(compose(utterance)[:LONGEST], today=_TODAY)
+        if parsed.intent != OUT_OF_SCOPE and all(
+            slot.by == "rule" or slot.end <= begin or slot.begin >= begin + len(words) for slot in parsed.slots
+        ):
+            return utterance
+    return ""
 
 
 def _shuffled(texts: Sequence[str]) -> list[str]:
