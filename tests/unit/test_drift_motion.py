@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.samples import cut
 from edgewright.data.sensor_kinds import motion_sensors
+from edgewright.monitor.drift.motion_estimates import Pieces, delay
 from edgewright.monitor.drift.motion_monitor import MotionMonitor
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
 from edgewright.pipeline.package.motion_reference import motion_reference
@@ -136,6 +137,31 @@ def test_packets_and_a_state_between_them_change_nothing(known: tuple[Samples, M
     for wrong in (b"", b"12", second.motion.to_bytes()[:-1]):
         with pytest.raises(InputError, match="the state of a motion monitor"):
             second.motion.restore(wrong)
+
+
+@pytest.mark.parametrize("rate", [10.0, 12.5, 20.0, 25.0])
+def test_a_delay_is_measured_at_every_rate(rate: float) -> None:
+    rows = _person(0).copy()
+    rows[:, 3:] *= np.float32(rate / RATE)  # the same turns at another rate
+    pieces = Pieces(rate, 1.0, 1.0)
+    seen = []
+    for shift in (-1, 0, 1):
+        moved = np.concatenate([rows[:, :3], np.roll(rows[:, 3:], shift, axis=0)], axis=1)
+        whole = len(moved) // pieces.rows
+        sums = pieces.sums(moved[: whole * pieces.rows].reshape(whole, pieces.rows, 6))
+        seen.append(delay(sums, pieces.lags))
+    assert np.diff(seen) == pytest.approx([1, 1], abs=0.35), seen
+
+
+def test_a_state_holds_changes_of_columns_with_long_names(known: tuple[Samples, MotionReference], stream: Rows) -> None:
+    columns = tuple(Column(name=f"{column.name} of the {'left ' * 30}wrist", unit=column.unit) for column in COLUMNS)
+    first, second = (MotionMonitor(known[1], columns) for _ in range(2))
+    for begin in range(0, 12_000, 2000):
+        first.push(stream[begin : begin + 2000] * np.float32(1.1) ** np.asarray([1, 1, 1, 0, 0, 0], np.float32))
+        first.close()
+    second.restore(first.to_bytes())
+    assert second.to_bytes() == first.to_bytes()
+    assert "left left" in first.to_bytes().decode("latin-1")
 
 
 def test_rows_that_miss_a_value_are_left_out(known: tuple[Samples, MotionReference], stream: Rows) -> None:

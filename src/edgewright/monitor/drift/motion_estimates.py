@@ -197,7 +197,8 @@ def agreement(sums: NDArray[np.void], structure: Structure) -> float:
 
 def delay(sums: NDArray[np.void], lags: NDArray[np.int64]) -> float:
     """Return rows by which the gyroscope comes after the accelerometer, between two rows, too; 0 without turning."""
-    both, predicted = sums["lags"][:, 0], sums["lags"][:, 1]
+    # Below 25 rows a second several of the delays are the same number of rows.
+    both, predicted = sums["lags"][: len(lags)].T
     if (predicted <= 0).any():
         return 0.0
     fit = both / np.sqrt(predicted)

@@ -45,7 +45,8 @@ _REST, _DELAY = 0.05, 5.0
 _TURNS_OFF, _FASTEST, _LIKELIER, _SURE = 18.0, 0.15, 4.0, 8.0
 _FACTORS = np.geomspace(0.65, 1.6, 14)
 _POSE, _POSE_AHEAD = 24.0, 15.0
-_HEAD = struct.Struct("<IBBBBB")
+# Texts hold three names of columns.
+_HEAD = struct.Struct("<IBBHHB")
 
 
 @dataclass(frozen=True)
