@@ -22,6 +22,7 @@ from edgewright.cli.main import run
 from edgewright.core.archive import from_npy, to_npy
 from edgewright.nlp.documents import finder as module
 from edgewright.nlp.documents.finder import SPEC, TESTED, Finder, FinderSpec, file_record
+from edgewright.nlp.documents.media import MediaGraph
 from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError, UnknownNameError
 from edgewright.schema.own_models import OwnFile
 from media_encoders import COLOURS, sounds, word_pair
@@ -161,6 +162,21 @@ def test_another_answer_than_on_the_desk_is_refused(plants: Path, tmp_path: Path
     (folder / SPEC).write_bytes(msgspec.json.encode(newer))
     with pytest.raises(InputError, match="newer than this Edgewright"):
         Finder(folder)
+
+
+def test_an_encoder_that_gives_no_numbers_here_is_refused(plants: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_graph = MediaGraph._run
+    monkeypatch.setattr(MediaGraph, "_run", lambda graph, value: run_graph(graph, value) * np.float32("nan"))
+    with pytest.raises(CheckFailedError, match="another answer than on the desk"):
+        Finder(plants / "plants.finder")
+
+
+def test_passages_of_a_document_without_headings_are_shown(plants: Path, tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "manual.txt").write_text("\n\n".join(f"{name} photo. Cut the {name} noise." for name in COLOURS))
+    pair, index, finder = plants / "pair", tmp_path / "manual.index", tmp_path / "plants.finder"
+    cli("language", "index", tmp_path / "manual.txt", "--encoder", pair, "--out", index)
+    cli("language", "pack", index, "--encoder", pair, "--licence", "MIT", "--out", finder)
+    assert "red photo. Cut the red noise." in cli("device", "find", finder, plants / "red.png")
 
 
 def test_wrong_questions_and_files_are_refused_in_a_sentence(plants: Path, tmp_path: Path, cli: Cli) -> None:

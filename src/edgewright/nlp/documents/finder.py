@@ -181,11 +181,13 @@ class Finder:
         expected = self._vectors(TESTED, len(self.spec.tests))
         for test, wanted in zip(self.spec.tests, expected, strict=True):
             vector = self.graph.encode_file(self.folder / test.file)
-            cosine, given = float(vector @ wanted), self.measured(test.file, vector)
-            other = test.margin > _MARGIN and given.nearest != test.nearest
-            unlike = test.confidence > _SURE and given.label != test.label
-            if cosine < _COSINE or other or unlike:
+            cosine, got, right = float(vector @ wanted), "another vector", False
+            if cosine >= _COSINE:  # false for NaN, too
+                given = self.measured(test.file, vector)
                 got = " > ".join(given.nearest) + (f", {given.label}" if given.label else "")
+                right = test.margin <= _MARGIN or given.nearest == test.nearest
+                right &= test.confidence <= _SURE or given.label == test.label
+            if not right:
                 raise CheckFailedError(
                     f"the test {test.file} of {self.folder} gives another answer than on the desk: {got}, cosine "
                     f"{cosine:.6f} to its vector, required {_COSINE}", _DO,

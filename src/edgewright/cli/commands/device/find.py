@@ -63,7 +63,7 @@ def _lines(file: Path | None, hits: tuple[FoundPassage, ...], choice: Choice | N
         page = f", page {hit.page}" if hit.page else ""
         where = _printable(" > ".join((hit.document, *hit.path)))
         yield f"[{number}] {hit.score:5.2f}  {where}{page}"
-        if hit.text != hit.path[-1].replace(" ", "_"):
+        if not hit.path or hit.text != hit.path[-1].replace(" ", "_"):
             yield _printable(hit.text)
 
 
