@@ -162,7 +162,7 @@ def measure_tolerance_reference(subject: Subject, chosen: Chosen) -> ToleranceRe
         names=_names(subject),
         origins=chosen.origins,
         labels=graph.labels,
-        int8_tolerance=_ends_tolerance(subject),
+        int8_tolerance=int8_ends_tolerance(subject),
         before=frozenset(first),
         constructed=chosen.constructed,
         unanswered=None if mask is None else mask.unanswered(chosen.samples),
@@ -183,7 +183,7 @@ def _splits(graph: Graph, first: dict[str, str]) -> str | None:
     return next(reversed(first), "")
 
 
-def _ends_tolerance(subject: Subject) -> float:
+def int8_ends_tolerance(subject: Subject) -> float:
     """Return the package's own tolerance of int8, or what two steps of the raw output make of a probability."""
     named = 0.08 if subject.manifest is None else subject.manifest.tolerance.get("int8", 0.08)
     if subject.network is None:

@@ -34,6 +34,7 @@ from edgewright.schema.package import Manifest
 from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
 from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, tied_rows, watched
 from edgewright.workflows.proof.c_calls import Change, Files, compilers
+from edgewright.workflows.proof.comparison import int8_ends_tolerance
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.wasm import IN, PICTURE, lacking_tools
 from edgewright.workflows.proof.rows import Chosen
@@ -329,7 +330,7 @@ class _Proof:
         labels = self.manifest.labels
         allowed, words = tolerance.PROBABILITY, tolerance.CHANCE
         if self.own.form != "float" and self.subject.network is None:
-            allowed = self.manifest.tolerance["int8"]
+            allowed = int8_ends_tolerance(self.subject)
             words = tolerance.ENDS.format(allowed)
         unit = 1.0 if labels else _range(self.own.predict(self.chosen.samples[:_RANGED]))
         self.allowed = allowed * unit
