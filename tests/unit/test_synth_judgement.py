@@ -30,7 +30,7 @@ from edgewright.language.synthesis.learners import (
 from edgewright.language.utterances.read import read
 from edgewright.schema.config import SplitConfig
 from edgewright.schema.data import Labels
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.language import Utterance
 from picture_folder import write_pictures
 from support import left_out
@@ -238,6 +238,30 @@ def test_a_grammar_of_what_people_say_helps(tmp_path: Path, cli: Cli) -> None:
     assert "a grammar of the intents" in cli(
         "synth", "utterances", grammar, "--real", sentences, "--out", other, code=2
     )
+
+
+def test_data_that_cannot_be_written_change_no_judgement(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = tmp_path / "a.csv", tmp_path / "more.csv"
+    rows = [f"{n / 10},{n % 7},p{n // 100},{'ab'[n // 25 % 2]}" for n in range(400)]
+    data.write_text("t,a,person,label\n" + "\n".join(rows) + "\n")
+    call = ["synth", "signals", data, "--target", "label", "--group", "person", "--time", "t", "--force", "--out", out]
+    cli(*call, "--method", "jitter")
+    judgement = tmp_path / "more.csv.judgement.json"
+    before = out.read_bytes(), judgement.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OutputError("to write a table", "No space left on device", str(out))
+
+    with monkeypatch.context() as disk:
+        disk.setattr("edgewright.data.table_file.write_table_file", full)
+        cli(*call, "--method", "scaling", code=74)
+    assert (out.read_bytes(), judgement.read_bytes()) == before
+    monkeypatch.setattr("edgewright.language.synthesis.judgement.write_atomic", full)
+    cli(*call, "--method", "scaling", code=74)
+    assert out.read_bytes() != before[0]
+    assert not judgement.exists()
 
 
 def test_a_test_part_is_held_out_where_something_judges_alone(tmp_path: Path, cli: Cli) -> None:

@@ -197,8 +197,8 @@ def signals(options: SignalOptions) -> Result:
         # In a table of both kinds every row names its session.
         every = tuple(with_session(recording) for recording in (*whole.recordings, *every))
     judgement = Judgement.of(utility, forced=options.force)
-    judgement.write(out)
     write_table_file(msgspec.structs.replace(synthetic_data, recordings=every), out)
+    judgement.write(out)
     rows, count = sum(len(recording.values) for recording in synthetic_data.recordings), len(synthetic_data.recordings)
     record = {
         "file": str(out), "method": method, "recordings": count, "rows": rows, "origin": synthetic_data.origin,
@@ -330,11 +330,11 @@ def speech(options: SpeechOptions) -> Result:
         (folder / "labels.csv").write_text(table.getvalue(), encoding="utf-8")
         folder.chmod(0o755)
         judgement = Judgement.of(utility, forced=options.force)
-        judgement.write(out)
         folder.rename(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    judgement.write(out)
     record = {"folder": str(out), "files": len(kept), "rate": recordings.rate, "judgement": judgement}
     wrote = f"Simulated: wrote {len(kept)} synthetic prompts to {out}"
     return Result(record, [wrote, *_verdict(utility, _UNJUDGED)], compact=True)
@@ -406,8 +406,8 @@ def utterances(options: UtteranceOptions) -> Result:
             last = slot.end
         writer.writerow(("".join([*parts, text[last:]]), utterance.intent, METHOD))
     judgement = Judgement.of(utility, forced=options.force)
-    judgement.write(out)
     write_atomic(out, table.getvalue().encode())
+    judgement.write(out)
     record = {"file": str(out), "sentences": len(utterances), "findings": findings, "judgement": judgement}
     wrote = f"Simulated: wrote {len(utterances):,} synthetic sentences to {out}"
     return Result(
@@ -458,9 +458,9 @@ def pictures(options: PictureOptions) -> Result:
         return _refused(utility)
     copies = utility.amount if utility is not None else max(options.copies, default=1)
     judgement = Judgement.of(utility, forced=options.force)
-    judgement.write(out)
     sources = [name for name, group in zip(names, real.groups, strict=True) if group not in listed(options.hold_out)]
     count = write_pictures(kept, sources, method, settings, copies, options.seed, out)
+    judgement.write(out)
     record = {"folder": str(out), "files": count, "judgement": judgement}
     return Result(
         record, [f"Simulated: wrote {count} synthetic pictures to {out}", *_verdict(utility, reason)], compact=True

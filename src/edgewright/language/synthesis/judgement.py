@@ -235,6 +235,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         return cls(measurement=utility, helps=helps, forced=forced and not helps)
 
     def write(self, data: Path) -> None:
-        """Write it beside the data, as NAME.judgement.json."""
+        """Write it beside the data once they are there, as NAME.judgement.json; one of earlier data never stays."""
         content = msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
-        write_atomic(data.with_name(f"{data.name}.judgement.json"), content)
+        path = data.with_name(f"{data.name}.judgement.json")
+        try:
+            write_atomic(path, content)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
