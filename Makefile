@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser
+BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser bench-rows
 .PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
@@ -99,6 +99,11 @@ bench-speakers: install
 # Heartbeats beside the repository, each of 22 patients left out three times; some minutes of training.
 bench-patients: install
 	$(BIN)/python -m benchmarks.patients
+
+# Tables that a generator draws, of 10,000 to 1,000,000 rows, three of each; ten minutes of processor. ROWS names other
+# sizes, KINDS csv, parquet or both: make bench-rows ROWS=5000000 KINDS=csv,parquet
+bench-rows: install
+	$(BIN)/python -m benchmarks.rows $(if $(ROWS),--rows $(ROWS)) $(if $(KINDS),--kinds $(KINDS))
 
 # Three public sets beside the repository; every second person is left out, and ten minutes of processor.
 bench-guard: install
