@@ -59,6 +59,7 @@ ALL := $(REMEMBER) --cache-clear -rs --dist worksteal --durations 25 --durations
 ALONE := echo "once more, alone:" && EDGEWRIGHT_DRAW=1 $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none --maxfail 10
 
 # Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
+unit: export EDGEWRIGHT_COMPILED = $(VENV)/.compiled
 unit: install
 	$(BIN)/pytest $(ALL) -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy"; }
 

@@ -123,9 +123,10 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
-    """Compile the same C once for all workers."""
+    """Compile the same C once for all workers, and for later sessions where EDGEWRIGHT_COMPILED names a folder."""
+    kept = os.environ.get("EDGEWRIGHT_COMPILED")
     with pytest.MonkeyPatch.context() as patch:
-        share_compiled(patch, _shared(tmp_path_factory, "compiled"))
+        share_compiled(patch, Path(kept).resolve() if kept else _shared(tmp_path_factory, "compiled"))
         yield
 
 
