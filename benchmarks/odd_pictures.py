@@ -24,8 +24,7 @@ from benchmarks.table import markdown
 from edgewright.core.prediction.objects import heat
 from edgewright.data.sets.media import SETS, GroceryConfig
 from edgewright.models.anomaly import NetworkAnomaly
-from edgewright.training.auroc import auroc
-from edgewright.training.metrics import student_t
+from edgewright.training.metrics import auroc, student_t
 
 LABELS = ("Avocado", "Orange", "Banana", "Satsumas")
 LAYERS = tuple(

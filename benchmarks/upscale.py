@@ -39,7 +39,7 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import interval_of
-from edgewright.workflows.upscaling.data import PEAK, cubic, lowered
+from edgewright.workflows.upscaling.training import PEAK, cubic, lowered
 
 DATA = ROOT.parent / "shared" / "data"
 FACTORS = (2, 4)

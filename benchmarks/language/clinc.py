@@ -25,8 +25,7 @@ from edgewright.language.intents.network import size_in_bytes
 from edgewright.language.intents.parts import Parts
 from edgewright.language.intents.train import How, fit_student, logits_of, train_student
 from edgewright.schema.language import StudentSpec
-from edgewright.training.auroc import auroc_interval
-from edgewright.training.metrics import wilson
+from edgewright.training.metrics import auroc_interval, wilson
 
 SIZE, LEAST_FEW, FEW = 600_000, 0.90, 10
 # Right as answered, were nothing refused, and area.

@@ -23,8 +23,7 @@ from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.package import Space
-from edgewright.training.auroc import auroc
-from edgewright.training.metrics import SHARE, group_interval
+from edgewright.training.metrics import SHARE, auroc, group_interval
 
 FOLDS, DRAWS, COUNTS, SEED = 4, 2, (1, 5, 20), 7
 CHANGES = ("training.augment=[]",)

@@ -19,8 +19,7 @@ from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.contract import Vectors
 from edgewright.language.zero_shot.choice import labels_of, text_chooser
 from edgewright.nlp.choice import Choice, Chooser
-from edgewright.training.auroc import auroc_interval
-from edgewright.training.metrics import wilson
+from edgewright.training.metrics import auroc_interval, wilson
 
 FEW = 10
 DESCRIPTIONS = {

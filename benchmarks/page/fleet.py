@@ -20,7 +20,7 @@ from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.rollout_rows import traits_of
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts, vitals
-from edgewright.fleet.server.rollouts.gate_history import extended
+from edgewright.fleet.server.rollouts.scheduler import extended
 from edgewright.schema.fleet_folder import FleetSettings
 from edgewright.schema.fleet_watch import GateSeen, RolloutSeen, StartRollout
 from edgewright.studio.server import studio_app

@@ -14,7 +14,7 @@ import pytest
 from edgewright.fleet.protocol.wire import broker as broker_wire
 from edgewright.fleet.protocol.wire.broker import NewsSubscriber, news_topic
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.mqtt.publisher import NewsPublisher
+from edgewright.fleet.server.news_publisher import NewsPublisher
 from edgewright.fleet.server.rollouts import worker
 from edgewright.fleet.server.rollouts.publisher import take_in
 from edgewright.fleet.server.rollouts.worker import conductor

@@ -22,8 +22,7 @@ from edgewright.nlp.utterance.parse import Understanding
 from edgewright.nlp.utterance.student import rows_of
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
-from edgewright.training.auroc import auroc_interval
-from edgewright.training.metrics import wilson
+from edgewright.training.metrics import auroc_interval, wilson
 
 DRINK = ("I want a soda", "give me a cola please", "can I have some water", "a green tea for me", "pour me a coffee",
          "I am thirsty", "one lemonade please", "could I get something to drink")  # fmt: skip

@@ -26,7 +26,7 @@ from edgewright.nlp.utterance.model_file import language_bytes, parse_language, 
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
-from edgewright.training.auroc import auroc
+from edgewright.training.metrics import auroc
 from support import environment
 
 DRINKS = ("soda", "cola", "green tea", "water", "lemonade", "coffee", "juice", "milk")

@@ -19,7 +19,7 @@ from cli_runner import Cli
 from edgewright.fleet.protocol.plans.reasons import reason
 from edgewright.fleet.repository.creation import USUAL, create_fleet
 from edgewright.fleet.repository.operations import plan_of, publish, releases_of, sign_plan
-from edgewright.fleet.server.rollouts.gate_history import MAX_POINTS, extended, points_of
+from edgewright.fleet.server.rollouts.scheduler import MAX_POINTS, extended, points_of
 from edgewright.fleet.simulator.practice import (
     create_practice,
     plan_options,

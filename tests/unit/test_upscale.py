@@ -30,9 +30,8 @@ from edgewright.models.upscaler import (
 )
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-from edgewright.workflows.upscaling.data import cubic, linear, lowered, originals
 from edgewright.workflows.upscaling.evaluation import check_fits, psnr
-from edgewright.workflows.upscaling.training import UpscalerRequest, train_upscaler
+from edgewright.workflows.upscaling.training import UpscalerRequest, cubic, linear, lowered, originals, train_upscaler
 from upscaler_example import SIZES, random_upscaler
 
 KINDS = [

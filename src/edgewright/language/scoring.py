@@ -20,8 +20,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Utterance
 from edgewright.schema.score import Score
 from edgewright.schema.trace import Interval
-from edgewright.training.auroc import auroc_interval
-from edgewright.training.metrics import SHARE, group_interval, wilson
+from edgewright.training.metrics import SHARE, auroc_interval, group_interval, wilson
 
 _AS_ANSWERED = "accuracy counts refused utterances in scope as wrong"
 # A model keeps some odd and short texts as well, which may stand anywhere.

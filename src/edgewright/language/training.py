@@ -22,8 +22,7 @@ from edgewright.nlp.utterance.student import Student
 from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.language import OUT_OF_SCOPE, HeadSpec, LanguageSpec, StudentSpec, TaggerSpec, Utterance, Vector
-from edgewright.training.auroc import auroc_interval
-from edgewright.training.metrics import calibration_error, class_scores, confusion, wilson
+from edgewright.training.metrics import auroc_interval, calibration_error, class_scores, confusion, wilson
 
 _CONFUSED, _WORST, _REFUSED = 5, 5, 10
 # Sentences from which on an accuracy that is within a standard error of chance counts as chance.

@@ -19,8 +19,7 @@ from edgewright.schema.coach import CoachScore
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace_flow import Interval
-from edgewright.training.auroc import auroc
-from edgewright.training.metrics import group_interval
+from edgewright.training.metrics import auroc, group_interval
 
 Scores = Callable[[Floats], Floats]
 _COPIES, _SHARE = 20, 0.05

@@ -13,8 +13,7 @@ from edgewright.pipeline.evaluation.evaluate import evaluate_classes
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.objects import AnomaliesRecord, ObjectMap, OddScene
 from edgewright.schema.trace import EvaluationRecord
-from edgewright.training.auroc import auroc_interval
-from edgewright.training.metrics import wilson
+from edgewright.training.metrics import auroc_interval, wilson
 
 LABELS = (GOOD, ODD)
 _SCENES = 3

@@ -14,7 +14,7 @@ from edgewright.schema.denoise import UpscaleRow, UpscalerSpec, UpscaleScore
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import interval_of
-from edgewright.workflows.upscaling.data import BASELINES, PEAK, lowered, originals
+from edgewright.workflows.upscaling.training import BASELINES, PEAK, lowered, originals
 
 INT8 = "int8"
 _TINY = 1e-12

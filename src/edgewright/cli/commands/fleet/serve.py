@@ -75,7 +75,7 @@ def command(
         limits = Limits(wait=report_every, keep=keep * 86_400.0)
         more: dict[str, Any] = {"limits": limits, "behind_proxy": behind_proxy}
         if broker:
-            from edgewright.fleet.server.mqtt.publisher import NewsPublisher
+            from edgewright.fleet.server.news_publisher import NewsPublisher
 
             publisher = NewsPublisher(broker, fleet.settings.products, str(broker_ca or ""))
             stack.callback(publisher.close)

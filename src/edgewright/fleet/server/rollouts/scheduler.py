@@ -13,7 +13,8 @@ silent, no gate can fail, and evaluation is unnecessary. The check can have fals
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,14 +35,47 @@ from edgewright.fleet.server.database.tables import devices, intents, outcomes, 
 from edgewright.fleet.server.database.tables import rollouts as table
 from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.publishing.heads import RacedError
-from edgewright.fleet.server.rollouts.gate_history import extended
 from edgewright.fleet.server.rollouts.offered import LOOK, RolloutTimes, not_spoilt
 from edgewright.fleet.server.rollouts.publisher import Publisher, take_in
 from edgewright.fleet.server.rollouts.stage_verdict import judge_stage
 from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_plan import Gate, Plan
-from edgewright.schema.fleet_watch import GateSeen
+from edgewright.schema.fleet_watch import GatePoint, GateSeen
+
+MAX_POINTS = 120
+"""Points that are kept; beyond, every second one of the older half is dropped."""
+
+
+def points_of(text: str) -> tuple[GatePoint, ...]:
+    """Decode the column; a damaged one counts as empty, because a rollout goes on without its curves."""
+    try:
+        return msgspec.json.decode(text, type=tuple[GatePoint, ...])
+    except msgspec.DecodeError:
+        return ()
+
+
+def extended(text: str, now: float, results: Sequence[GateSeen]) -> str:
+    """Return the column with a point more, where a gate has a finite value; JSON has no other numbers.
+
+    Args:
+        text: the column so far.
+        now: seconds since 1970.
+        results: what the gates say now.
+    """
+    values = {
+        gate.measure: (gate.value, gate.allowed)
+        for gate in results
+        if gate.value is not None and math.isfinite(gate.value) and math.isfinite(gate.allowed or 0.0)
+    }
+    if not values:
+        return text
+    points = [*points_of(text), GatePoint(at=now, values=values)]
+    if len(points) > MAX_POINTS:
+        middle = len(points) // 2
+        points = points[:middle:2] + points[middle:]
+    return msgspec.json.encode(points).decode()
+
 
 FEW = 1000
 """Up to this many permitted devices, the gates are evaluated more often than needed, so that results stay current."""

@@ -20,9 +20,9 @@ from edgewright.fleet.server.database.tables import devices, intents, outcomes, 
 from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.server.monitoring.views import rollout_map
 from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.rollouts.gate_history import points_of
 from edgewright.fleet.server.rollouts.offered import counting
 from edgewright.fleet.server.rollouts.publisher import take_in
+from edgewright.fleet.server.rollouts.scheduler import points_of
 from edgewright.fleet.server.rollouts.worker import Conductor, conductor
 from edgewright.fleet.server.signer.socket import signer_away
 from edgewright.schema.fleet_plan import State

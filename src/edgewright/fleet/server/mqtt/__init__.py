@@ -1,1 +1,0 @@
-"""Publishes news for devices over MQTT."""
