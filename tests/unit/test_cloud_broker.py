@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import importlib
 import ipaddress
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -133,6 +135,26 @@ def test_items_keep_their_topics_and_leave_the_store_when_the_broker_took_them(
     assert len({(item.boot, item.sequence) for _, item in cloud.messages}) == 61
 
 
+def test_many_small_items_are_acknowledged_while_others_are_handed_over(
+    tmp_path: Path, cloud: Cloud, stack: ExitStack
+) -> None:
+    sink = cloud.sink()
+    with opened(tmp_path / "s", HandClock()) as store:
+        store.append_events([event("alarm", number=n) for n in range(3000)])
+        store.commit()
+        arrived: list[int] = []
+
+        def deliver_all() -> None:
+            arrived.append(deliver(store, sink, batches=40).arrived)
+
+        # A thread that may be left behind: a lock that is never free would keep the test for ever.
+        thread = threading.Thread(target=deliver_all, daemon=True)
+        thread.start()
+        thread.join(30)
+        assert arrived == [3000]
+    sink.close()
+
+
 def test_a_broker_that_is_killed_gets_the_rest_when_it_is_back(tmp_path: Path, cloud: Cloud, stack: ExitStack) -> None:
     sink = cloud.sink(timeout=1.0)
     stack.callback(sink.close)
@@ -163,6 +185,11 @@ def test_a_stranger_is_told_so_at_once_and_nothing_leaves(tmp_path: Path, cloud:
     assert time.monotonic() - started < 10
 
 
+def test_a_host_with_an_impossible_name_is_an_error_of_one_line(cloud: Cloud) -> None:
+    with pytest.raises(OutputError, match="a broker"):
+        cloud.sink(host="a..b").send("pump", [])
+
+
 def test_a_large_item_is_given_up_alone(tmp_path: Path, cloud: Cloud, stack: ExitStack) -> None:
     cloud.listen(stack)
     sink = cloud.sink(largest_bytes=1000)
@@ -177,12 +204,88 @@ def test_a_large_item_is_given_up_alone(tmp_path: Path, cloud: Cloud, stack: Exi
     assert sorted(topic for topic, _ in cloud.messages) == ["dt/plant/pump/alarm", "dt/plant/pump/health"]
 
 
+def test_a_message_that_rights_forbid_stays_in_the_store(tmp_path: Path, cloud: Cloud, stack: ExitStack) -> None:
+    cloud.listen(stack)
+    sink = cloud.sink(topic="dt/plant/other/{kind}")
+    stack.callback(sink.close)
+    with opened(tmp_path / "s", HandClock()) as store:
+        store.append_events([event("alarm")])
+        store.commit()
+        record = deliver(store, sink)
+        assert record.arrived == 0 and "Not authorized" in record.problem
+    assert not cloud.messages
+
+
+def test_a_broker_that_takes_fewer_messages_at_once_gets_so_many(
+    tmp_path: Path, cloud: Cloud, stack: ExitStack
+) -> None:
+    cloud.broker.stop()
+    cloud.broker.config.write_text(cloud.broker.config.read_text() + "max_inflight_messages 3\n")
+    cloud.broker.start()
+    sink, clock = cloud.sink(), HandClock()
+    stack.callback(sink.close)
+    with opened(tmp_path / "s", clock) as store:
+        store.append_events([event("alarm", number=n) for n in range(60)])
+        store.commit()
+        assert "at most 3 messages at once" in deliver(store, sink).problem
+        clock.forward(600.0)
+        assert deliver(store, sink).arrived == 60
+
+
+class OldBroker(socketserver.StreamRequestHandler):
+    """Knows version 3.1.1 of MQTT alone, and acknowledges what comes."""
+
+    def handle(self) -> None:
+        while kind_byte := self.rfile.read(1):
+            length, shift, more = 0, 0, True
+            while more:
+                (part,) = self.rfile.read(1)
+                length, shift, more = length | (part & 127) << shift, shift + 7, part > 127
+            body = self.rfile.read(length)
+            if kind_byte[0] >> 4 == 1:  # CONNECT: its seventh byte is the version
+                self.wfile.write(bytes([0x20, 2, 0, int(body[6] != 4)]))
+            elif kind_byte[0] >> 4 == 3:  # PUBLISH: its number follows the topic
+                at = 2 + int.from_bytes(body[:2], "big")
+                self.wfile.write(bytes([0x40, 2]) + body[at : at + 2])
+
+
+def test_a_broker_of_the_version_before_is_spoken_to_in_that(tmp_path: Path) -> None:
+    part, clock = kind("mqtt"), HandClock()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldBroker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        given = {"port": server.server_address[1], "acknowledged_by": "broker", "timeout": 5.0}
+        sink = part.open(msgspec.convert(given, part.config))
+        with opened(tmp_path / "s", clock) as store:
+            store.append_events([event("alarm")])
+            store.commit()
+            assert "Unsupported protocol version" in deliver(store, sink).problem
+            clock.forward(600.0)
+            assert deliver(store, sink).arrived == 1
+        sink.close()
+        server.shutdown()
+
+
+def test_a_key_with_a_password_asks_no_person(cloud: Cloud) -> None:
+    key = serialization.load_pem_private_key((cloud.folder / "pump.key").read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"abcd"),
+    )
+    (cloud.folder / "locked.key").write_bytes(locked)
+    with pytest.raises(InputError, match="certificates and a key in PEM") as caught:
+        cloud.sink(key_file=str(cloud.folder / "locked.key")).send("pump", [])
+    assert "PEM lib" in str(caught.value)  # without a password OpenSSL asks the terminal: 'Invalid argument'
+
+
 @pytest.mark.parametrize(
     ("settings", "wrong"),
     [
         ({"key_file": ""}, "certificate and key_file together"),
         ({"tls": False}, "certificate and key_file together"),
         ({"certificate": "nowhere.pem"}, "nowhere.pem"),
+        ({"topic": ""}, "a topic of 1 to"),
+        ({"topic": "x" * 70_000}, "a topic of 1 to"),
     ],
 )
 def test_wrong_settings_are_errors_of_one_line(cloud: Cloud, settings: dict[str, Any], wrong: str) -> None:

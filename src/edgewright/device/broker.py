@@ -36,7 +36,7 @@ def paho() -> Any:  # noqa: ANN401 - paho has no types
 
 def new_client(
     name: str, *, user: str = "", password_file: str = "", tls: bool = False, ca_file: str = "", certificate: str = "",
-    key_file: str = "", **settings: bool,
+    key_file: str = "", **settings: int,
 ) -> Any:  # noqa: ANN401  # fmt: skip
     """Return a client that is not connected yet.
 
@@ -47,7 +47,7 @@ def new_client(
         tls: encrypt the line.
         ca_file: certificates that are trusted instead of the system's.
         certificate: of this client in PEM; empty for none.
-        key_file: its key in PEM.
+        key_file: its key in PEM, without a password.
         settings: as paho's client takes them, such as `manual_ack`.
 
     Raises:
@@ -67,5 +67,6 @@ def new_client(
                 with os_errors(InputError, expected, file), Path(file).open("rb"):
                     pass
         with os_errors(InputError, "certificates and a key in PEM", certificate or ca_file or "[[sink]]"):
-            client.tls_set(ca_certs=ca_file or None, certfile=certificate or None, keyfile=key_file or None)
+            # An empty password: without one, a key that has one would ask a person for it.
+            client.tls_set(ca_file or None, certificate or None, key_file or None, keyfile_password="")
     return client

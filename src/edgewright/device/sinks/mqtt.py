@@ -28,6 +28,9 @@ from edgewright.device.sinks import (
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.store import OutboxItem, Position
 
+# Letters of a topic or a name at the broker.
+_LONGEST = 1024
+
 
 class MqttConfig(SinkConfig, frozen=True, kw_only=True):
     """Settings.
@@ -39,7 +42,8 @@ class MqttConfig(SinkConfig, frozen=True, kw_only=True):
             device and of the event, such as dt/plant/{device}/{kind}.
         acknowledged_by: 'receiver' answers on a topic once items are on its disk. 'broker' takes the broker's
             acknowledgement (PUBACK) as enough: for the brokers of clouds, which store a message before they send it. A
-            Mosquitto with default settings keeps messages in memory and loses them when it is killed.
+            Mosquitto with default settings keeps messages in memory and loses them when it is killed, and a broker of
+            MQTT 3.1.1 alone acknowledges also what its rights forbid.
         timeout: seconds to wait for a connection, and for the acknowledgement of a batch.
         tls: encrypt; required unless the broker is on this machine.
         ca_file: certificates that are trusted instead of the system's.
@@ -51,7 +55,7 @@ class MqttConfig(SinkConfig, frozen=True, kw_only=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 1883
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
     topic: str = "edgewright"
     timeout: float = 10.0
     tls: bool = False
@@ -61,7 +65,7 @@ class MqttConfig(SinkConfig, frozen=True, kw_only=True):
     acknowledged_by: Literal["receiver", "broker"] = "receiver"
     certificate: str = ""
     key_file: str = ""
-    client: str = ""
+    client: Annotated[str, msgspec.Meta(max_length=_LONGEST)] = ""
     in_flight: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     largest_bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 28)] = 128 << 10
 
@@ -90,6 +94,8 @@ class _Mqtt(Sink):
             raise InputError("certificate and key_file together, with tls = true", "only some of them", "[[sink]]")
         if "#" in config.topic or "+" in config.topic:
             raise InputError("a topic without wildcards", repr(config.topic), "[[sink]] topic")
+        if not config.topic or "\0" in config.topic or len(config.topic) > _LONGEST:
+            raise InputError(f"a topic of 1 to {_LONGEST} letters", repr(config.topic)[:80], "[[sink]] topic")
         self._library: Any = paho()
         self._config = config
         self._client: Any = None
@@ -99,8 +105,11 @@ class _Mqtt(Sink):
         self._ready = False
         self._refused = ""
         self._cloud = config.acknowledged_by == "broker"
-        # Of a broker that acknowledges: the item of each message on its way.
-        self._on_way: dict[int, Position] = {}
+        # Of a broker that acknowledges: numbers of messages that it took.
+        self._acknowledged: set[int] = set()
+        self._in_flight = config.in_flight
+        # A broker of version 3.1.1 acknowledges also what its rights forbid, and drops it; version 5 says so.
+        self._protocol: int = self._library.MQTTv5 if self._cloud else self._library.MQTTv311
 
     def send(self, device: str, batch: Sequence[OutboxItem]) -> Sequence[Position]:
         """Publish a batch and wait until all of it is acknowledged, or as long as the timeout.
@@ -118,21 +127,38 @@ class _Mqtt(Sink):
         wanted = {item.position for item in batch}
         with self._changed:
             self._durable &= wanted
+            self._acknowledged.clear()
+        # Without the lock: paho holds one of its own while it reports a message, and takes it here.
+        on_way: dict[int, Position] = {}
+        try:
             if self._cloud:
                 for item in batch:
-                    topic = self._config.topic.replace("{device}", _level(device)).replace(
-                        "{kind}", _level(_kind_of(item))
-                    )
-                    self._on_way[self._publish(topic, item.body)] = item.position
+                    on_way[self._publish(self._topic_of(device, item), item.body)] = item.position
             else:
                 self._publish(f"{self._config.topic}/{device}/items", lines(batch))
-            self._changed.wait_for(lambda: wanted <= self._durable or not self._ready, self._config.timeout)
+        except OutputError:
+            self.close()
+            raise
+        with self._changed:
+            self._changed.wait_for(lambda: not self._ready or self._is_answered(wanted, on_way), self._config.timeout)
+            self._durable.update(position for number, position in on_way.items() if number in self._acknowledged)
             arrived = sorted(wanted & self._durable)
-            lost = not self._ready
+            lost, refused = not self._ready, self._refused
         if lost or not arrived or (self._cloud and len(arrived) < len(wanted)):
             # A new connection next time: this one may hold the batch and would send it beside the next.
             self.close()
+        if refused and not arrived:
+            raise OutputError("the broker to take a message", refused, self._where())
         return arrived
+
+    def _is_answered(self, wanted: set[Position], on_way: dict[int, Position]) -> bool:
+        if self._cloud:
+            return bool(self._refused) or on_way.keys() <= self._acknowledged
+        return wanted <= self._durable
+
+    def _topic_of(self, device: str, item: OutboxItem) -> str:
+        """Return the topic of an item at a broker that acknowledges."""
+        return self._config.topic.replace("{device}", _level(device)).replace("{kind}", _level(_kind_of(item)))
 
     def _publish(self, topic: str, content: bytes) -> int:
         """Hand a message to the client, and return its number."""
@@ -146,7 +172,6 @@ class _Mqtt(Sink):
         """Leave the broker."""
         client, self._client = self._client, None
         self._ready = False
-        self._on_way.clear()
         if client is not None:
             client.disconnect()
             client.loop_stop()
@@ -159,21 +184,22 @@ class _Mqtt(Sink):
         client = new_client(
             config.client or f"edgewright-{device}"[:60], user=config.user, password_file=config.password_file,
             tls=config.tls, ca_file=config.ca_file, certificate=config.certificate, key_file=config.key_file,
+            protocol=self._protocol,
         )  # fmt: skip
         client.reconnect_delay_set(1, 60)
-        client.max_inflight_messages_set(config.in_flight)
-        client.on_connect = lambda *arguments: self._connected(client, arguments[3], device)
+        client.max_inflight_messages_set(self._in_flight)
+        client.on_connect = lambda *arguments: self._connected(client, arguments[3], arguments[4], device)
         client.on_subscribe = lambda *_: self._set_ready(True)
         client.on_disconnect = lambda *arguments: self._disconnected(arguments[3])
         client.on_message = lambda _client, _data, message: self._take(message.payload)
         if self._cloud:
-            client.on_publish = lambda *arguments: self._arrived(arguments[2])
+            client.on_publish = lambda *arguments: self._arrived(arguments[2], arguments[3])
         self._client, self._device, self._refused = client, device, ""
         try:
             client.connect(config.host, config.port, keepalive=30)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name of a host that cannot be one is the latter
             self._client = None
-            raise OutputError("a broker", error.strerror or str(error), self._where()) from None
+            raise OutputError("a broker", getattr(error, "strerror", None) or str(error), self._where()) from None
         client.loop_start()
         with self._changed:
             self._changed.wait_for(lambda: self._ready or bool(self._refused), config.timeout)
@@ -188,23 +214,31 @@ class _Mqtt(Sink):
                 self._refused = self._refused or f"a line that it closed ({reason}): does it know this device?"
         self._set_ready(False)
 
-    def _connected(self, client: Any, reason: Any, device: str) -> None:  # noqa: ANN401 - paho's
+    def _connected(self, client: Any, reason: Any, properties: Any, device: str) -> None:  # noqa: ANN401 - paho's
         if reason.is_failure:
             with self._changed:
                 self._refused = str(reason)
+                if self._refused == "Unsupported protocol version":
+                    self._protocol = self._library.MQTTv311
+                self._changed.notify_all()
+        elif (allowed := getattr(properties, "ReceiveMaximum", self._in_flight)) < self._in_flight:
+            with self._changed:  # paho looks at this limit at no time, and changes its own before it connects alone
+                self._in_flight = allowed
+                self._refused = f"at most {allowed} messages at once, which the next connection keeps to"
                 self._changed.notify_all()
         elif self._cloud:
             self._set_ready(True)
         else:
             client.subscribe(f"{self._config.topic}/{device}/durable", qos=1)
 
-    def _arrived(self, number: int) -> None:
-        """Take the broker's acknowledgement of a message."""
+    def _arrived(self, number: int, reason: Any) -> None:  # noqa: ANN401 - paho's
+        """Take the broker's acknowledgement of a message, or that it takes no such message."""
         with self._changed:
-            position = self._on_way.pop(number, None)
-            if position is not None:
-                self._durable.add(position)
-                self._changed.notify_all()
+            if reason.is_failure:
+                self._refused = str(reason)
+            else:
+                self._acknowledged.add(number)
+            self._changed.notify_all()
 
     def _set_ready(self, ready: bool) -> None:
         with self._changed:
