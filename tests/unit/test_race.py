@@ -143,6 +143,13 @@ def test_of_many_rows_the_heats_compare_on_more_of_them_and_say_so(
     assert not leads
 
 
+def test_a_heat_of_all_rows_says_how_many_a_fit_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "MANY", 300)
+    monkeypatch.setattr(sizes, "_ROW_HEATS", (Heat(1, 40), Heat(1, 80), Heat(1, 1000)))
+    record = race_of(table(tmp_path / "rows.csv"), ("majority", "threshold")).run()
+    assert record.why.endswith(", on 256 samples")  # the others of 320 are tested
+
+
 def test_few_rows_race_as_they_did(tmp_path: Path) -> None:
     race = race_of(table(tmp_path / "rows.csv"), ("majority", "threshold"))
     assert race.rounds == sizes.HEATS

@@ -310,7 +310,7 @@ class Race:
 
     def _on_some(self, heat: Heat) -> str:
         """Return on how many samples a heat fitted, where there are many; empty else."""
-        return f", on {min(heat.samples, len(self.problem.y)):,} samples" if self._many else ""
+        return f", on {max(len(fold.train) for fold in self.heats.of(heat)):,} samples" if self._many else ""
 
     def _ranked(self) -> list[Standing]:
         return sorted(self.standings, key=lambda standing: (-standing.record.heats, -self._sign * standing.worth))
