@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from edgewright.language.labelling.suggesters import Given, Scores, suggester, suggester_of
+from edgewright.language.labelling.suggesters import language_model as by_language_model
 from edgewright.schema.data import Floats
 
 CLASSES = ("apple", "pear", "plum")
@@ -19,6 +26,21 @@ class Encoder:
         return np.eye(len(CLASSES), 8, dtype=np.float32)[[CLASSES.index(line.split()[-1]) for line in lines]]
 
 
+@pytest.fixture(autouse=True)
+def model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a reader of last words in the place of a language model, which must leave a text's own example out."""
+
+    def parse(text: str, *, left_out: bool) -> SimpleNamespace:
+        assert left_out
+        return SimpleNamespace(intent=text.rsplit(maxsplit=1)[-1], score=math.log(0.8))
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(parse=parse)
+
+    monkeypatch.setattr(by_language_model, "language_model_parser", opened)
+
+
 def given(**changes: object) -> Given:
     """Return ninety items around three directions, two thirds of them labelled."""
     rng = np.random.default_rng(4)
@@ -28,7 +50,9 @@ def given(**changes: object) -> Given:
     targets = np.where(np.arange(90) < 60, kinds, -1)
     described = tuple(f"a ripe {name}" for name in CLASSES)
     items = {"vectors": vectors.astype(np.float32), "targets": targets, "classes": CLASSES, "descriptions": described}
-    return Given(**{**items, "encoder": Encoder(), **changes})  # type: ignore[arg-type]
+    texts = tuple(f"it is a {CLASSES[kind]}" for kind in kinds)
+    brought = {"encoder": Encoder(), "texts": texts, "language_model": Path("assistant.gguf")}
+    return Given(**{**items, **brought, **changes})  # type: ignore[arg-type]
 
 
 def scores(name: str, items: Given) -> Scores:
@@ -38,7 +62,7 @@ def scores(name: str, items: Given) -> Scores:
 @pytest.mark.parametrize("name", sorted(suggester.known))
 def test_scores_are_numbers_that_find_the_classes(name: str) -> None:
     part = suggester_of(name)
-    assert part.description and part.needs in ("labels", "descriptions") and part.heat > 0
+    assert part.description and part.needs in ("labels", "descriptions", "language model") and part.heat > 0
     items = given()
     answers = scores(name, items)
     assert answers.shape == (90, 3) and np.isfinite(answers).all()

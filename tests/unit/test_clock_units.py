@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edgewright.core.clocks.units import unit_in_name
 from edgewright.data.clock import UnitChoice, choose_unit, read_clock
 from edgewright.data.load import load_data
-from edgewright.data.table_file import SAMPLES, write_table_file
+from edgewright.data.small_tables import SAMPLES
+from edgewright.data.table_file import write_table_file
 from edgewright.data.table_proposal import propose_table
 from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look

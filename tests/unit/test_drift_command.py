@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.cli.commands.drift import rows_of
+from edgewright.cli.drift_input import rows_of
 from edgewright.cli.main import run
 from edgewright.core.package import read_package, write_package
 from edgewright.monitor.drift.reference_test import LENGTHS

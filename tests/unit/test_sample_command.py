@@ -17,7 +17,7 @@ from edgewright.core.input.riff import wav_bytes
 from edgewright.data.load import load_data, simulated_title
 from edgewright.data.preview import guess_pattern
 from edgewright.data.simulated import PREFIX
-from edgewright.data.table_file import SAMPLES, SPEECH
+from edgewright.data.small_tables import SAMPLES, SPEECH
 from edgewright.trace.record import read_trace
 
 _WHOLE = dict(SPEECH)

@@ -67,13 +67,3 @@ def _frame(data: DataSet, recording: Recording) -> pl.DataFrame:
     ends = {name + "_" if name in readings else name: column for name, column in {**parts, **target}.items()}
     first = {name: ends[name] for name in list(ends)[: len(parts)]}
     return pl.DataFrame({**first, **readings, **{n: c for n, c in ends.items() if n not in first}})
-
-
-SAMPLES: dict[str, dict[str, object]] = {
-    "machine": {"kind": "machine", "rows": 3000, "machines": 25},
-    "motion": {"kind": "wearable", "rows": 6000, "people": 20},
-    "room": {"kind": "room", "rows": 9600, "rooms": 24},
-}
-"""Tables [data] by name."""
-SPEECH: dict[str, object] = {"kind": "speech", "speakers": 20, "repetitions": 4}
-"""Table [data] of recordings, a WAV file each."""

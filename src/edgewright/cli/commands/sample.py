@@ -11,7 +11,7 @@ import click
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.options import refuse_existing
 from edgewright.core.formatting import plural
-from edgewright.data.table_file import SAMPLES, SPEECH
+from edgewright.data.small_tables import SAMPLES, SPEECH
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 from edgewright.data.load import load_data
 from edgewright.data.roles import NONE
 from edgewright.data.simulated import marked
-from edgewright.data.table_file import SAMPLES, write_table_file
+from edgewright.data.small_tables import SAMPLES
+from edgewright.data.table_file import write_table_file
 from edgewright.pipeline.config import is_own_data
 from edgewright.pipeline.toml_text import toml_text
 from edgewright.profiles.catalogue import listing, load_profile
