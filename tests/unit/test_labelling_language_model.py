@@ -6,16 +6,19 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cli_runner import Cli
 from edgewright.language.labelling.project import Project
+from edgewright.language.labelling.suggesters import language_model as suggester
 from edgewright.language.labelling.suggesters.language_model import class_scores
-from edgewright.language.labelling.suggestion_round import ENOUGH, shares_of
+from edgewright.language.labelling.suggestion_round import ENOUGH, shares_of, suggest
 from edgewright.language.language_models import intents
 from edgewright.language.language_models.server import RunningModel
+from edgewright.schema.language import OUT_OF_SCOPE
 from label_example import TRUTH, answer, write_project
 from llm_server import Server, language_model
 
@@ -71,6 +74,36 @@ def test_none_leaves_items_empty_at_any_limit(model: Server, tmp_path: Path, cli
     model.says = json.dumps({"intent": "none"})
     result = cli.json("label", "suggest", project, "--by", gguf, "--least", "0.1")
     assert (result["suggested"], result["unsure"]) == (0, len(TRUTH))
+
+
+def test_none_calibrates_nothing_and_agrees_with_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, last = write_project(tmp_path), list(TRUTH)[-1]
+    with Project(project) as opened:
+        answer(opened, [item.id for item in opened.items()][: ENOUGH + 1])
+
+        class Unsure:
+            def parse(self, text: str, *, left_out: bool) -> SimpleNamespace:
+                assert left_out
+                named = text in (next(iter(TRUTH)), last)
+                return SimpleNamespace(intent=TRUTH[text] if named else OUT_OF_SCOPE, score=float(np.log(0.6)))
+
+        @contextmanager
+        def parser(*_: object) -> Iterator[Unsure]:
+            yield Unsure()
+
+        monkeypatch.setattr(suggester, "language_model_parser", parser)
+        done = suggest(opened, language_model=tmp_path / "assistant.gguf", minimum=0.0)
+        assert (done.fitted, done.suggested, done.right) == (False, 1, 1.0)
+        confidences = {opened.item(item).content: given.confidence for item, given in opened.suggestions().items()}
+        assert confidences[last] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("says", ["{}", '{"intent": "zebra"}', '{"intent": "lamp", "slots": []}', '{"intent": null}'])
+def test_a_server_without_grammars_is_refused(model: Server, tmp_path: Path, cli: Cli, says: str) -> None:
+    project, gguf = write_project(tmp_path), tmp_path / "assistant.gguf"
+    gguf.write_bytes(b"GGUF")
+    model.says = says
+    assert "of the language model" in cli("label", "suggest", project, "--by", gguf, code=74)
 
 
 def test_what_cannot_label_is_refused(model: Server, tmp_path: Path, cli: Cli) -> None:

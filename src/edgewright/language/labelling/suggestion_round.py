@@ -178,8 +178,7 @@ def _write(
         return 0, 0
     labels, sure = believed.shares.argmax(axis=1), believed.shares.max(axis=1)
     now_text = now()
-    # Classes that are all alike, as where a language model answers `none`, are no suggestion.
-    is_sure = (sure >= minimum) & (sure > 1 / len(classes))
+    is_sure = _is_sure(believed.shares, minimum)
     for location in places.tolist():
         label = classes[int(labels[location])] if is_sure[location] else ""
         project.execute(
@@ -190,12 +189,17 @@ def _write(
     return count, len(places) - count
 
 
+def _is_sure(shares: Scores, minimum: float) -> NDArray[np.bool_]:
+    """Return which items have a suggestion; classes that are all alike, as those of `none`, are none."""
+    return np.asarray((shares.max(axis=1) >= minimum) & (np.ptp(shares, axis=1) > 0))
+
+
 def _agreement(believed: _Believed, targets: NDArray[np.int64], minimum: float) -> float:
     """Return share of the labels by people that sure suggestions agree with; -1 where too few are there to tell."""
     known = np.flatnonzero(targets >= 0)
     if believed.shares is None or len(known) < ENOUGH:
         return -1.0
-    kept = known[believed.shares[known].max(axis=1) >= minimum]
+    kept = known[_is_sure(believed.shares[known], minimum)]
     return float(np.mean(believed.shares[kept].argmax(axis=1) == targets[kept])) if len(kept) else -1.0
 
 
@@ -238,8 +242,10 @@ def _belief(given: Given, name: str) -> _Believed:
         do = "Label some: edgewright label review PROJECT"
         raise InputError("labels of two classes", "fewer", f"--by {name}", do)
     scores = suggester.scores(given)
-    if int(known.sum()) < ENOUGH:
-        return _Believed(name, shares_of(scores, suggester.heat), suggester.heat)
+    # Items whose classes are all alike, as where a language model answers `none`, fit any temperature.
+    if np.count_nonzero(np.ptp(scores[known], axis=1)) < ENOUGH:
+        loss = loss_of(scores[known], given.targets[known], suggester.heat) if known.any() else 0.0
+        return _Believed(name, shares_of(scores, suggester.heat), suggester.heat, loss=loss)
     heat, loss = temperature(scores[known], given.targets[known])
     return _Believed(name, shares_of(scores, heat), heat, fitted=True, loss=loss)
 
@@ -252,10 +258,14 @@ def shares_of(scores: Scores, heat: float) -> Scores:
 
 def temperature(scores: Scores, targets: NDArray[np.int64]) -> tuple[float, float]:
     """Return the temperature of largest likelihood (Guo et al., 2017), and the mean loss with it."""
-    rows = np.arange(len(targets))
-    losses = [-np.mean(np.log(shares_of(scores, heat)[rows, targets] + 1e-12)) for heat in _HEATS.tolist()]
+    losses = [loss_of(scores, targets, heat) for heat in _HEATS.tolist()]
     best = int(np.argmin(losses))
-    return float(_HEATS[best]), float(losses[best])
+    return float(_HEATS[best]), losses[best]
+
+
+def loss_of(scores: Scores, targets: NDArray[np.int64], heat: float) -> float:
+    """Return the mean loss at a temperature."""
+    return float(-np.mean(np.log(shares_of(scores, heat)[np.arange(len(targets)), targets] + 1e-12)))
 
 
 def start(project: Project, labels: Mapping[int, str], classes: Mapping[str, str], reviewer: str = "given") -> None:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -38,6 +37,13 @@ _ORDER = (
     "You label what people say to a machine. Reply in JSON with the intent and its slots; a slot holds the words that"
     f' were said, or null. Use the intent "{NONE}" for everything else.'
 )
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What the grammar allows; another server than llama.cpp's may not hold a model to it."""
+
+    intent: str
+    slots: dict[str, str | None] = {}
 
 
 class LanguageModelParser:
@@ -105,17 +111,20 @@ class LanguageModelParser:
         deadline = time.monotonic() + SECONDS
         reply = self._client.chat(messages, deadline, max_tokens=longest, grammar=grammar, logprobs=True)
         try:
-            answer: dict[str, Any] = msgspec.json.decode(reply.text, type=dict[str, Any])
+            answer = msgspec.json.decode(reply.text, type=_Answer)
         except msgspec.DecodeError:
             raise OutputError("a whole answer of the language model", repr(reply.text[-60:]), where,
                               "Use fewer or shorter examples") from None  # fmt: skip
-        intent = str(answer["intent"])
+        intent = answer.intent
+        if intent != NONE and intent not in self._slots:
+            raise OutputError("an intent that the grammar allows, of the language model", repr(intent[:60]), where,
+                              "Use a llama.cpp that holds a model to grammars")  # fmt: skip
         score = _log_chance(reply, json.dumps(intent, ensure_ascii=False))
         chance = math.exp(score)
         if intent == NONE:
             why = f"{self._name} gave it none of the {len(self._slots)} intents"
             return Parsed(text=text, intent=OUT_OF_SCOPE, confidence=chance, score=score, why=why)
-        marked = _marked_slots(text, words, answer.get("slots", {}))
+        marked = _marked_slots(text, words, answer.slots)
         return Parsed(
             text=text, intent=intent, confidence=chance, score=score,
             slots=with_entries_and_rules(text, marked, self._gazetteers, self.spec.gazetteers, today),
