@@ -203,6 +203,18 @@ def test_a_student_that_was_stopped_while_it_was_replaced_is_not_taken_for_the_e
     assert again.fits == ["small", "large"]
 
 
+def test_other_pictures_of_the_same_names_judge_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = by_people(tmp_path, coloured(tmp_path / "files", 4, 0), colour)
+    new = coloured(tmp_path / "new", 1, 2)
+    judges = Judges(str(new), ("000.png",), ("blue",), new)
+    distilled(path, Fixed(judges), monkeypatch)
+    same, other = Fixed(judges), Fixed(judges)
+    distilled(path, same, monkeypatch)
+    shutil.copy(coloured(tmp_path / "other", 1, 3) / "000.png", new)
+    distilled(path, other, monkeypatch)
+    assert (same.fits, other.fits) == ([], ["small", "large"])
+
+
 @pytest.mark.slow
 def test_a_training_that_was_stopped_begins_anew_on_other_labels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

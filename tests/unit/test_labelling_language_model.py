@@ -94,7 +94,8 @@ def test_none_calibrates_nothing_and_agrees_with_nothing(tmp_path: Path, monkeyp
         monkeypatch.setattr(suggester, "language_model_parser", parser)
         done = suggest(opened, language_model=tmp_path / "assistant.gguf", minimum=0.0)
         assert (done.fitted, done.suggested, done.right) == (False, 1, 1.0)
-        confidences = {opened.item(item).content: given.confidence for item, given in opened.suggestions().items()}
+        content = {item.id: item.content for item in opened.items()}
+        confidences = {content[item]: given.confidence for item, given in opened.suggestions().items()}
         assert confidences[last] == pytest.approx(0.6)
 
 

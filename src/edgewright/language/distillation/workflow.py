@@ -158,7 +158,8 @@ def _without(content: bytes, sample: Judges) -> bytes:
 
 def _key(content: bytes, sample: Judges, encoder: Encodes | None, seed: int) -> str:
     used = [encoder.name, str(getattr(encoder, "sha256", ""))] if encoder else []
-    parts = (content, msgspec.json.encode([sample.source, sample.things, sample.truth, used, seed]))
+    read = [] if sample.root is None else list(map(_same(sample), sample.things))
+    parts = (content, msgspec.json.encode([sample.source, sample.things, sample.truth, used, seed, read]))
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 

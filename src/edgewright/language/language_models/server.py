@@ -24,6 +24,7 @@ CONTEXT = 4096
 _HOST = "127.0.0.1"
 _PAUSE_S, _END_S = 0.1, 5.0
 _LOG_BYTES = 1 << 16
+_loading: set[subprocess.Popen[bytes]] = set()
 
 
 class RunningModel(NamedTuple):
@@ -66,6 +67,7 @@ def served(model: Path, seconds: float) -> Iterator[RunningModel]:
     command = [*_program(model), *options]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+        _loading.add(process)
         try:
             deadline = time.monotonic() + seconds
             while not _is_ready(port):
@@ -73,8 +75,10 @@ def served(model: Path, seconds: float) -> Iterator[RunningModel]:
                     raise OutputError(f"llama.cpp to load {model.name}", _reason(log), str(model),
                                       "Try another file, or a longer --wait")  # fmt: skip
                 time.sleep(_PAUSE_S)
+            _loading.discard(process)
             yield RunningModel(f"http://{_HOST}:{port}", process.pid)
         finally:
+            _loading.discard(process)
             process.terminate()
             try:
                 process.wait(_END_S)
@@ -83,6 +87,12 @@ def served(model: Path, seconds: float) -> Iterator[RunningModel]:
                 process.wait()
             if process.stdin is not None:
                 process.stdin.close()
+
+
+def stop_loading() -> None:
+    """End the servers that still load their models: another thread waits for them, and a signal reaches it not."""
+    for process in tuple(_loading):
+        process.terminate()
 
 
 def _program(model: Path) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from edgewright.language.language_models.server import stop_loading
 from edgewright.studio.chat.models import Message, ModelRequest, Reply, Sampling, ServedModel, open_model
 
 T = TypeVar("T")
+_PAUSE_S = 0.1
 
 
 class LoadedModel:
@@ -30,11 +32,20 @@ class LoadedModel:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {request.name}")
         self.name = request.name
         self.open_replies = 0
+        opening = self._thread.submit(open_model, request)
         try:
-            self.kind, self._model = self._thread.submit(open_model, request).result()
+            self.kind, self._model = opening.result()
         except BaseException:
-            self._thread.shutdown()
+            self._stop(opening)
             raise
+
+    def _stop(self, opening: Future[tuple[str, ServedModel]]) -> None:
+        """End the thread, also where a signal comes while it waits for a language model to be loaded."""
+        while wait([opening], _PAUSE_S).not_done:
+            stop_loading()
+        if opening.exception() is None:
+            self._thread.submit(opening.result()[1].close).result()
+        self._thread.shutdown()
 
     @property
     def model(self) -> ServedModel:
