@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgewright.device.agent.stream_checkpoint import go_on, prepared, state_of
 from edgewright.device.timeline import Ready, Timeline, TimelineConfig
-from edgewright.monitor.sensor_health import Health
+from edgewright.monitor.sensor_health import Health, SensorHealth
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
@@ -409,3 +410,22 @@ def test_counted_rows_that_are_lost_in_a_gap_are_no_wrong_rate() -> None:
     assert gaps == [0, 200, 400]
     assert {health.kind for health in health_events} == {"gap"}
     assert healthy.all()
+
+
+def test_a_stuck_channel_stays_stuck_where_the_state_of_an_older_version_goes_on() -> None:
+    def sensor() -> SensorHealth:
+        return SensorHealth(("a", "b"), 10.0, stuck=30.0, missing=0.0)
+
+    moves = np.random.default_rng(0).normal(size=2000)
+    rows = np.stack([np.zeros(2000), moves], axis=1).astype(np.float32)
+    times = list(np.arange(2000.0) / 10)
+    before, notices = sensor(), list[Health]()
+    before.check(rows[:1000], times[:1000], notices)
+    assert [notice.kind for notice in notices] == ["stuck"]
+    state = {name: value for name, value in state_of(before).items() if name not in SensorHealth.ADDED}
+    after = sensor()
+    go_on(prepared(after, state))
+    rows[1500:, 0] = moves[1500:]
+    well = after.check(rows[1000:], times[1000:], notices)
+    assert not well[:500].any() and well[501:].all()
+    assert [notice.kind for notice in notices] == ["stuck", "well"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -64,6 +65,7 @@ class SensorHealth:
 
     KEPT = ("last", "_same", "_absent", "_unwell", "_counted", "_usual", "_sum", "_seen")
     ADDED = ("_counted", "_usual", "_sum", "_seen")
+    INSTEAD: ClassVar = {"_counted": "_same"}
 
     def __init__(
         self, names: Sequence[str], rate: float, *, stuck: float, missing: float, rests: Sequence[str] = ()

@@ -84,7 +84,7 @@ def command(options: DriftOptions) -> Stream:
         yield Result(row, (), compact=True)
     yield Result({"unnoticed": list(missed)}, (), compact=True)
     yield Result(text=_lines(watch, events, dated=bool(options.time)))
-    yield Result(text=[unnoticed_text(missed)])
+    yield Result(text=[unnoticed_text(missed)] if missed else [])
     drifted = any(row["drifted"] for row in rows)
     return CHECK_SAID_NO if events or drifted else DONE
 

@@ -158,7 +158,8 @@ Part = tuple[Any, str, Any]
 class Resumable(Protocol):
     """Something whose attributes `KEPT` are all that it remembers; parts that are resumable themselves included.
 
-    `ADDED`, where it has them, are those that states of older versions lack.
+    `ADDED`, where it has them, are those that states of older versions lack; `INSTEAD` names what such a state has that
+    some of them begin with.
     """
 
     @property
@@ -180,9 +181,10 @@ def prepared(thing: Resumable, state: dict[str, Any]) -> list[Part]:
     """
     parts: list[Part] = []
     for name in thing.KEPT:
-        if name not in state and name in getattr(thing, "ADDED", ()):
+        kept = name if name in state else getattr(thing, "INSTEAD", {}).get(name, name)
+        if kept not in state and name in getattr(thing, "ADDED", ()):
             continue
-        fresh, value = getattr(thing, name), state[name]
+        fresh, value = getattr(thing, name), state[kept]
         if _resumable(fresh):
             parts += prepared(fresh, value)
         elif isinstance(fresh, dict) and fresh and all(_resumable(part) for part in fresh.values()):
