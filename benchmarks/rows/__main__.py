@@ -48,13 +48,14 @@ def measured(command: list[str]) -> Cost:
                 break
             lines = status.read_text().splitlines()
             sizes = [int(line.split()[1]) for line in lines if line.startswith(("VmHWM:", "VmRSS:"))]
-            peak_kb = max([peak_kb, *sizes])
+            # The largest so far; before the program is there, it is that of this process, whose copy begins it.
+            peak_kb = max(sizes, default=peak_kb)
             time.sleep(_STEP_S)
         process.returncode = os.waitstatus_to_exitcode(code)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
         output.seek(0)
-        return Cost(usage.ru_utime + usage.ru_stime, max(peak_kb, usage.ru_maxrss) * 1024 / 1e6, output.read())
+        return Cost(usage.ru_utime + usage.ru_stime, peak_kb * 1024 / 1e6, output.read())
 
 
 def ours(path: Path, room: Path) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import time
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,22 +124,23 @@ def test_a_language_model_says_what_the_documents_say(
         os.kill(int(pid.read_text()), 0)
 
 
-def test_a_signal_ends_a_server_whose_language_model_is_still_loading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_ends_a_server_whose_language_model_is_still_loading(tmp_path: Path) -> None:
     pid, program = tmp_path / "pid", tmp_path / "llama-server"
-    program.write_text(f"#!/bin/sh\necho $$ > {pid}\nsleep 1\nkill -INT {os.getpid()}\nexec sleep 60\n")
+    program.write_text(f"#!/bin/sh\necho $$ > {pid}\nsleep 1\nkill -INT $PPID\nexec sleep 60\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     utterances = tmp_path / "said.csv"
     utterances.write_text("text,intent\ngood day,greet\nbye,leave\n")
-    before, began = signal.signal(signal.SIGINT, signal.default_int_handler), time.monotonic()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            LoadedModel(ModelRequest("shop", gguf(tmp_path / "tiny.gguf"), utterances))
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert time.monotonic() - began < 30
+    text = (
+        "import signal\nfrom pathlib import Path\nfrom edgewright.studio.chat.generation import LoadedModel\n"
+        "from edgewright.studio.chat.models import ModelRequest\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"LoadedModel(ModelRequest('shop', Path({str(gguf(tmp_path / 'tiny.gguf'))!r}), Path({str(utterances)!r})))\n"
+    )
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run(
+        [sys.executable, "-c", text], check=False, env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert ended.stderr.rstrip().endswith("KeyboardInterrupt")
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 
