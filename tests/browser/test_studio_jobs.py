@@ -45,7 +45,7 @@ def address(root: Path) -> Iterator[str]:
         yield where
 
 
-def test_a_job_is_run_on_a_phone_from_the_list_to_its_page(root: Path, opener: Opener) -> None:
+def test_a_job_is_run_on_a_phone_from_the_list_to_its_page_and_both_are_accessible(root: Path, opener: Opener) -> None:
     page = opener("/", viewport=PHONE)
     page.set_default_timeout(LONG)
     page.get_by_role("link", name="Jobs", exact=True).click()
@@ -66,6 +66,7 @@ def test_a_job_is_run_on_a_phone_from_the_list_to_its_page(root: Path, opener: O
     expect(page.locator("h1")).to_contain_text("Does the pump run?")
     page.goto(going.partition("/live/")[0] + "/jobs")
     assert page.get_by_role("link", name="desk", exact=True).count() == 1
+    check_pages(opener, ["/jobs", "/job/desk"])
 
 
 def test_a_job_of_own_data_is_made_and_run_on_a_phone(root: Path, opener: Opener) -> None:
@@ -98,7 +99,3 @@ def test_what_is_no_job_is_refused(opener: Opener) -> None:
     page.evaluate("document.querySelector('form.job input[name=job]').value = '../secret'")
     page.locator("form.job button").first.click()
     expect(page.locator("[role=alert]")).to_contain_text("Expected one of the jobs listed")
-
-
-def test_the_pages_of_jobs_are_accessible_and_fit_a_phone(opener: Opener) -> None:
-    check_pages(opener, ["/jobs", "/job/desk"])
