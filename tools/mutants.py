@@ -1,42 +1,49 @@
-"""Changes code in one place at a time and runs the tests that reach it: what they do not notice, no test holds.
+"""Changes code in one expression at a time and runs the tests that reach it: what they do not notice, no test holds.
 
-Usage: python tools/mutants.py [--count 300] [--seed 0] [--minutes 600] [--room NAME] [--near 0] [--slow 2]
+Usage: python tools/mutants.py [--count 300] [--seed 0] [--minutes 600] [--room NAME] [--near 0] [--slow 4]
 
-Places are drawn over all rooms. First all fast tests run once, or with --near the nearest ones, and say which of them
-enter a changed function, in whatever process. Where none of them notices the change, the slow tests of the --slow
-nearest files run. A change that no test notices is printed with its place. The table has the share that was noticed in
-each room and in all, with the largest share that chance leaves possible. It works on copies of the last commit; the
-exit status is 1 where even that largest share is less than is asked for.
+Expressions are drawn over all rooms, without those of which another has no effect (`WITHOUT_EFFECT` and the names
+above it). Fast tests run once, with --near the nearest files of them, and say which functions each enters, in whatever
+process; that is kept (`tools/reach.py`). Of each change run the tests that enter its function, the nearest first. Where
+none of them notices it, those slow tests of the --slow nearest files run that enter it. A change that no test notices
+is printed. The table has the share that was noticed in each room and in all, with Wilson's interval of 95 %, and the
+largest share within three standard errors. Tests run on copies of the last commit; the exit status is 1 where even the
+largest share is less than is asked for.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import math
+import multiprocessing
 import os
-import queue
 import random
-import signal
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tools.affected import PACKAGE, ROOT, ImportGraph
+from tools.forked_tests import load_libraries, run_tests
+from tools.reach import FileReach, Reach, Reached, functions_of
 
-# Tests of a change at most, and seconds that they may take together.
-TESTS, SECONDS = 200, 60.0
-# Seconds that slow tests of a change may take together.
-SLOW_SECONDS = 300.0
+# Tests of a change at most, and seconds that they may take together; seconds of slow ones.
+TESTS, SECONDS, SLOW_SECONDS = 200, 60.0, 120.0
+# Seconds in which tests of a file say what they enter.
+FILE_SECONDS = 300.0
+# Files of tests that run before those of the others are loaded.
+NEAREST = 2
 # Marks of the tests.
 FAST, SLOW = "not slow and not heavy", "slow and not heavy"
 # Shares that tests have to notice, of all changes and of those in a room.
@@ -49,23 +56,17 @@ ARITHMETIC: Mapping[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult,
     ast.Mod: ast.FloorDiv, ast.LShift: ast.RShift, ast.RShift: ast.LShift,
 }  # fmt: skip
+# Arguments by name that decide how fast, how long or how much at once, or that only assert (`zip(strict=True)`).
+KEYWORDS = {"buffering", "chunksize", "copy", "daemon", "flush", "maxsize", "stacklevel", "strict", "timeout"}
+# Functions whose arguments are seconds to wait, and those whose arguments are text for developers.
+WAITS = {"join", "poll", "settimeout", "sleep", "wait"}
+LOGS = {"debug", "info", "warn", "warning"}
+# Functions whose result is for developers, or may be any number.
+DESCRIPTIONS = {"__hash__", "__repr__"}
+# A power of two that is an argument and no less than this is the size of a block: one more is as good.
+BLOCK = 512
 # Exit status of tests that passed, or of none that were chosen.
 PASSED = (0, 5)
-# A module of the copy: what changed functions say, once a test and process, to a file that all processes append to.
-# While modules are imported they say it without a test.
-PROBE = """
-import os
-seen = set()
-
-
-def say(numbers):
-    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-    for number in numbers:
-        if (number, test) not in seen:
-            seen.add((number, test))
-            with open(HITS, "a", encoding="utf-8") as file:
-                file.write(f"{number} {test}\\n")
-"""
 
 
 @dataclass(frozen=True, order=True)
@@ -76,6 +77,7 @@ class Change:
         start: byte at which the changed expression begins.
         end: byte behind it.
         line: of its beginning.
+        function: in which it stands.
         before: the expression.
         after: what stands there instead.
     """
@@ -83,6 +85,7 @@ class Change:
     start: int
     end: int
     line: int
+    function: str
     before: str
     after: str
 
@@ -98,6 +101,11 @@ class Mutant:
 
     path: Path
     change: Change
+
+    @property
+    def function(self) -> str:
+        """The function in which it stands, as `Reach` names it."""
+        return f"{self.path}:{self.change.function}"
 
     @property
     def room(self) -> str:
@@ -116,21 +124,25 @@ def changes(text: str) -> list[Change]:
     for line in data.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     mutations: set[Change] = set()
-    for function in ast.walk(ast.parse(text)):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    tree = ast.parse(text)
+    for name, function in functions_of(tree):
+        if function.name in DESCRIPTIONS:
             continue
         for node in (node for statement in function.body for node in _expressions(statement)):
             assert node.end_lineno is not None and node.end_col_offset is not None  # noqa: S101 - of parsed text
             start, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
             after = _changed(node)
             if after:
-                mutations.add(Change(start, end, node.lineno, data[start:end].decode(), after))
+                mutations.add(Change(start, end, node.lineno, name, data[start:end].decode(), after))
     return sorted(mutations)
 
 
 def _expressions(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield expressions below a node, except what changes nothing: annotations, texts and patterns."""
-    if isinstance(node, ast.JoinedStr | ast.pattern):
+    """Yield expressions below a node and within its function, except those of which another has no effect."""
+    if isinstance(node, WITHOUT_EFFECT):
+        return
+    if isinstance(node, ast.If) and _keeps_the_greater(node):
+        yield from (inner for child in (*node.body, *node.orelse) for inner in _expressions(child))
         return
     if isinstance(node, ast.expr):
         yield node
@@ -138,8 +150,42 @@ def _expressions(node: ast.AST) -> Iterator[ast.expr]:
         if name in ("annotation", "returns", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
+            if isinstance(child, ast.AST) and not (isinstance(node, ast.Call) and _without_effect(node, child)):
                 yield from _expressions(child)
+
+
+# Annotations, texts, patterns, what is true anyway, and functions within, which have their own name.
+WITHOUT_EFFECT = (ast.JoinedStr, ast.pattern, ast.Assert, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _without_effect(call: ast.Call, argument: ast.AST) -> bool:
+    """Return whether an argument decides nothing that a test could see."""
+    if argument is call.func:
+        return False
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if isinstance(argument, ast.keyword):
+        return argument.arg in KEYWORDS or _is_block(argument.value)
+    return name in LOGS or (name in WAITS and isinstance(argument, ast.Constant)) or _is_block(argument)
+
+
+def _is_block(node: ast.AST) -> bool:
+    """Return whether an expression is a power of two, written as a number or a shift, of at least BLOCK."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.LShift):
+        parts = (node.left, node.right)
+        left, right = (part.value if isinstance(part, ast.Constant) else 0 for part in parts)
+        size = left << right if isinstance(left, int) and isinstance(right, int) else 0
+    else:
+        size = node.value if isinstance(node, ast.Constant) and type(node.value) is int else 0
+    return size >= BLOCK and size & (size - 1) == 0
+
+
+def _keeps_the_greater(node: ast.If) -> bool:
+    """Return whether `if a > b: b = a` takes the greater or smaller of two: of equal ones either is right."""
+    body, test = node.body, node.test
+    if len(body) != 1 or not isinstance(body[0], ast.Assign) or not isinstance(test, ast.Compare) or len(test.ops) != 1:
+        return False
+    assigned = {ast.unparse(body[0].targets[0]), ast.unparse(body[0].value)}
+    return assigned == {ast.unparse(test.left), ast.unparse(test.comparators[0])}
 
 
 def _changed(node: ast.expr) -> str:
@@ -173,146 +219,127 @@ def sample(graph: ImportGraph, count: int, seed: str, room: str = "") -> list[Mu
     return rng.sample(every, min(count, len(every)))
 
 
-@dataclass(frozen=True)
-class Reached:
-    """A fast test that enters a changed function.
+class Judge:
+    """Runs tests with a change, in copies of the last commit.
 
     Attributes:
-        test: its name for pytest.
-        seconds: that it took.
-    """
-
-    test: str
-    seconds: float
-
-
-class Copies:
-    """Copies of the last commit in which tests run.
+        copy: that a change is made in.
 
     Args:
         folder: for the copies.
-        count: how many run at once.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self._free: queue.Queue[Path] = queue.Queue()
-        for number in range(count):
-            copy = folder / str(number) / "main"
-            subprocess.run(["git", "-C", str(ROOT), "worktree", "add", "--detach", "-q", str(copy)], check=True)
+    def __init__(self, folder: Path) -> None:
+        self._commit = _git("rev-parse", "HEAD")
+        self.copy, probed = (folder / name / "main" for name in ("changed", "reach"))
+        for copy in (self.copy, probed):
+            _git("worktree", "add", "--detach", "-q", str(copy), self._commit)
             (copy.parent / "shared").symlink_to(ROOT.parent / "shared")
-            self._free.put(copy)
+        self._reach = Reach(probed, self._commit)
+        self._times = itertools.count(1)
 
-    def remove(self) -> None:
-        """Remove the copies."""
-        while not self._free.empty():
-            copy = self._free.get()
-            subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(copy)], check=True)
+    def reach(self, file: str, mark: str = FAST) -> FileReach:
+        """Return what tests of a file enter."""
+        return self._reach.of(file, mark, FILE_SECONDS)
 
-    def reached(
-        self, mutants: Sequence[Mutant], far: Sequence[Mapping[str, int]], files: Sequence[str], jobs: int
-    ) -> list[list[Reached]]:
-        """Return which fast tests enter the function of each mutant, by a line that says so in each of them.
+    def verdict(self, mutant: Mutant, fast: Sequence[str], slow: Sequence[str]) -> Verdict:
+        """Return whether a fast test or, where none does, a slow test notices a change.
 
         Args:
-            mutants: changes.
-            far: distance of files of tests from each.
-            files: of tests that run; all where it is empty.
-            jobs: workers.
+            mutant: the change.
+            fast: files of fast tests, the nearest first.
+            slow: files of slow tests, the nearest first.
         """
-        copy = self._free.get()
-        hits, report = copy.parent / "hits", copy.parent / "report.xml"
-        (copy / "src" / PACKAGE / "_reached.py").write_text(PROBE.replace("HITS", repr(str(hits))), "utf-8")
-        texts = {mutant.path: (copy / mutant.path).read_bytes() for mutant in mutants}
-        for path, text in texts.items():
-            numbers = [(number, mutant.change) for number, mutant in enumerate(mutants) if mutant.path == path]
-            (copy / path).write_bytes(with_probes(text, numbers))
-        hits.touch()
-        words = ["-n", str(jobs), "--dist", "worksteal", f"--junitxml={report}", "-o", "junit_family=xunit1", *files]
-        try:
-            _run(copy, words, 3600)
-        finally:
-            for path, text in texts.items():
-                (copy / path).write_bytes(text)
-            (copy / "src" / PACKAGE / "_reached.py").unlink()
-            self._free.put(copy)
-        seconds = {
-            f"{case.get('file')}::{case.get('name')}": float(case.get("time", 0))
-            for case in ElementTree.parse(report).iter("testcase")  # noqa: S314 - our own pytest wrote it
-            if not len(case)
-        }
-        reached: list[set[str]] = [set() for _ in mutants]
-        for line in hits.read_text("utf-8").splitlines():
-            number, _, test = line.partition(" ")
-            reached[int(number)].add(test)
-        for tests, distances in zip(reached, far, strict=True):
-            if "" in tests:
-                tests |= {test for test in seconds if test.partition("::")[0] in distances}
-        return [
-            nearest([Reached(test, seconds[test]) for test in tests if test in seconds], distances)
-            for tests, distances in zip(reached, far, strict=True)
-        ]
+        counts = []
+        for mark, files, seconds in ((FAST, fast, SECONDS), (SLOW, slow, SLOW_SECONDS)):
+            reaches = {file: self.reach(file, mark) for file in files}
+            entering = [test for reach in reaches.values() for test in reach.tests(mutant.function)]
+            tests = nearest(entering, {file: rank for rank, file in enumerate(files)}, seconds)
+            kept = any(reach.commit != self._commit for reach in reaches.values())
+            near = list(dict.fromkeys(test.test.partition("::")[0] for test in tests))[:NEAREST]
+            first = [test for test in tests if test.test.partition("::")[0] in near]
+            for some in (first, [test for test in tests if test not in first]):
+                test = self.notices(mutant, some, sure=not kept) if some else ""
+                if test:
+                    return Verdict(mutant, test, "")
+            counts.append(f"{len(tests)} {'fast' if mark == FAST else 'slow'} tests")
+        return Verdict(mutant, "", " and ".join(counts))
 
-    def notices(self, mutant: Mutant, tests: Sequence[Reached]) -> bool:
-        """Return whether one of the tests fails with the change, or does not end."""
-        words = ["-x", *(test.test for test in tests)]
-        with self._changed(mutant) as copy:
-            return _run(copy, words, 3 * sum(test.seconds for test in tests) + 60) not in PASSED
+    def notices(self, mutant: Mutant, tests: Sequence[Reached], sure: bool) -> str:
+        """Return the test that fails with the change, or does not end; nothing where none does.
 
-    def notices_slowly(self, mutant: Mutant, files: Sequence[str]) -> bool:
-        """Return whether a slow test of one of the files fails with the change and not without it."""
-        if not files:
-            return False
-        with self._changed(mutant) as copy:
-            if _run(copy, ["-x", *files], SLOW_SECONDS, SLOW) in (*PASSED, None):
-                return False
-        copy = self._free.get()
-        try:
-            return _run(copy, ["-x", *files], SLOW_SECONDS, SLOW) in PASSED
-        finally:
-            self._free.put(copy)
+        Args:
+            mutant: the change.
+            tests: in the order in which they run.
+            sure: that they pass without it, which otherwise the one that fails has to.
+        """
+        failed = self.copy.parent / "failed"
+        words = [test.test for test in tests]
+        seconds = 3 * sum(test.seconds for test in tests) + 60
+        failed.write_bytes(b"")
+        with self._changed(mutant):
+            if run_tests(self.copy, ["-x", "-m", "", *words], seconds, _Failure(failed)).status in PASSED:
+                return ""
+        name = failed.read_text("utf-8")
+        again = [name] if name in words else words
+        if not sure and run_tests(self.copy, ["-x", "-m", "", *again], seconds).status not in PASSED:
+            return ""
+        return name or "did not end"
 
     @contextmanager
-    def _changed(self, mutant: Mutant) -> Iterator[Path]:
-        """Provide a copy with the change."""
-        copy = self._free.get()
-        module = copy / mutant.path
-        original = module.read_bytes()
+    def _changed(self, mutant: Mutant) -> Iterator[None]:
+        """Provide the copy with the change."""
+        module = self.copy / mutant.path
+        original, time_ns = module.read_bytes(), module.stat().st_mtime_ns
         module.write_bytes(mutant.text(original))
+        # Bytecode is known by the second and the size of the module: each text has a second of its own.
+        second = time_ns + next(self._times) * 10**9
+        os.utime(module, ns=(second, second))
         try:
-            yield copy
+            yield
         finally:
             module.write_bytes(original)
-            self._free.put(copy)
+            os.utime(module, ns=(time_ns, time_ns))
 
 
-def with_probes(text: bytes, changes: Sequence[tuple[int, Change]]) -> bytes:
-    """Return a module whose functions with a change say its number when they are entered."""
-    lines = text.splitlines(keepends=True)
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    probes: dict[int, list[int]] = {}
-    for number, change in changes:
-        around = [node for node in functions if node.body[0].lineno <= change.line <= (node.end_lineno or 0)]
-        function = max(around, key=lambda node: node.lineno)
-        first = next((node for node in function.body if not _is_text(node)), function.body[0])
-        line = min([first.lineno, *(node.lineno for node in getattr(first, "decorator_list", ()))])
-        probes.setdefault(line, []).append(number)
-    for line, numbers in sorted(probes.items(), reverse=True):
-        blank = lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())]
-        says = f"__import__('{PACKAGE}._reached', fromlist=['say']).say({numbers})\n"
-        lines.insert(line - 1, blank + says.encode())
-    return b"".join(lines)
+class _Failure:
+    """Writes the name of the test that failed.
+
+    Args:
+        file: for the name.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a step of a test."""
+        if report.failed:
+            self._file.write_text(report.nodeid, "utf-8")
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+@dataclass(frozen=True)
+class Verdict:
+    """Whether tests notice a change.
+
+    Attributes:
+        mutant: the change.
+        test: that notices it; empty where none does.
+        survived: the numbers of tests that did not.
+    """
+
+    mutant: Mutant
+    test: str
+    survived: str
 
 
-def nearest(tests: Sequence[Reached], far: Mapping[str, int]) -> list[Reached]:
-    """Return tests that run together in SECONDS: of near files first, one case of each function before a second.
+def nearest(tests: Sequence[Reached], far: Mapping[str, int], seconds: float) -> list[Reached]:
+    """Return tests that run together in some seconds: of near files first, one case of each function before a second.
 
     Args:
         tests: that enter the function.
         far: distance of files of tests from the change; those without one come last.
+        seconds: that they may take.
     """
     order: list[tuple[tuple[float, int, float], Reached]] = []
     cases: Counter[str] = Counter()
@@ -323,38 +350,57 @@ def nearest(tests: Sequence[Reached], far: Mapping[str, int]) -> list[Reached]:
         cases[function] += 1
     total, kept = 0.0, list[Reached]()
     for _, test in sorted(order, key=lambda entry: entry[0]):
-        if len(kept) < TESTS and total + test.seconds <= SECONDS:
+        if len(kept) < TESTS and total + test.seconds <= seconds:
             kept.append(test)
             total += test.seconds
     return kept
 
 
-def _run(copy: Path, words: Sequence[str], seconds: float, mark: str = FAST) -> int | None:
-    """Run marked tests of a copy and return the exit status; None where they take longer."""
-    environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", mark, *words]
-    with subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            # A change may leave workers and servers behind.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+def in_turns(module: Path, distances: Mapping[str, int]) -> list[str]:
+    """Return files of tests: the nearest by imports and those whose name has words of the module's path, in turns.
+
+    Args:
+        module: that changes.
+        distances: of files of tests that depend on it.
+    """
+    words = set(re.findall(r"[a-z0-9]+", str(module)))
+    by_imports = sorted(distances, key=lambda file: (distances[file], file))
+    shared = {file: len(words & set(re.findall(r"[a-z0-9]+", Path(file).stem))) for file in distances}
+    by_words = sorted(distances, key=lambda file: (-shared[file], distances[file], file))
+    return list(dict.fromkeys(itertools.chain.from_iterable(zip(by_imports, by_words, strict=True))))
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+# That of a worker.
+_judges: list[Judge] = []
+
+
+def _begin(folder: str) -> None:
+    _judges.append(Judge(Path(folder) / str(os.getpid())))
+
+
+def _reach_of(file: str) -> None:
+    _judges[0].reach(file)
+
+
+def _verdict(work: tuple[Mutant, list[str], list[str], float]) -> Verdict | None:
+    mutant, fast, slow, until = work
+    return None if time.monotonic() > until else _judges[0].verdict(mutant, fast, slow)
 
 
 def main() -> int:
     """Draw, try and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=300, help="changes")
-    parser.add_argument("--seed", default="0", help="any text, by which places are drawn")
+    parser.add_argument("--seed", default="0", help="any text, by which expressions are drawn")
     parser.add_argument("--minutes", type=float, default=600, help="after which no further change is begun")
     parser.add_argument("--room", default="", help="only modules of this room")
     parser.add_argument("--near", type=int, default=0, help="only so many files of tests for each change, the nearest")
-    parser.add_argument("--slow", type=int, default=2, help="files of slow tests, where no fast test notices a change")
+    parser.add_argument("--slow", type=int, default=4, help="files of slow tests, where no fast test notices a change")
     parser.add_argument(
         "--asked", type=float, default=0.0, help="share of all; 0.85, and 0.75 of each room, without it"
     )
@@ -362,59 +408,60 @@ def main() -> int:
     given = parser.parse_args()
     graph = ImportGraph()
     mutants = sample(graph, given.count, given.seed, given.room)
-    verdicts: list[tuple[Mutant, bool]] = []
-    with_slow_tests = {str(path.relative_to(ROOT)) for path in graph.tests if "mark.slow" in path.read_text("utf-8")}
-
+    every = [str(path.relative_to(ROOT)) for path in graph.tests]
+    with_slow_tests = {file for file in every if "mark.slow" in (ROOT / file).read_text("utf-8")}
+    until = time.monotonic() + 60 * given.minutes
+    work = []
+    for mutant in mutants:
+        distances = {str(path.relative_to(ROOT)): far for path, far in graph.distances([mutant.path]).items()}
+        near = in_turns(mutant.path, distances)
+        fast = near[: given.near] if given.near else [*near, *(file for file in every if file not in distances)]
+        slow = [file for file in near if file in with_slow_tests][: given.slow]
+        work.append((mutant, fast, slow, until))
+    load_libraries()
+    verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="edgewright-mutants-") as folder:
-        copies = Copies(Path(folder), given.jobs)
-
-        def attempt(mutant: Mutant, tests: list[Reached], distances: Mapping[str, int]) -> None:
-            if time.monotonic() > until:
-                return
-            files = sorted(with_slow_tests & distances.keys(), key=lambda file: (distances[file], file))[: given.slow]
-            noticed = (bool(tests) and copies.notices(mutant, tests)) or copies.notices_slowly(mutant, files)
-            verdicts.append((mutant, noticed))
-            if not noticed:
-                change = mutant.change
-                why = f"not noticed by {len(tests)} tests" if tests else "no fast test enters the function"
-                why += f", nor by slow ones of {len(files)} files"
-                print(f"{mutant.path}:{change.line}: {change.before} -> {change.after}: {why}", flush=True)
-
         try:
-            far = [
-                {str(path.relative_to(ROOT)): distance for path, distance in graph.distances([mutant.path]).items()}
-                for mutant in mutants
-            ]
-            files = {file for near in far for file in sorted(near, key=lambda file: (near[file], file))[: given.near]}
-            reached = copies.reached(mutants, far, sorted(files), given.jobs)
-            until = time.monotonic() + 60 * given.minutes
-            with ThreadPoolExecutor(given.jobs) as pool:
-                list(pool.map(attempt, mutants, reached, far))
+            with multiprocessing.get_context("fork").Pool(given.jobs, _begin, [folder]) as pool:
+                if not given.near:
+                    pool.map(_reach_of, every, chunksize=1)
+                for verdict in pool.imap_unordered(_verdict, work):
+                    if verdict is None:
+                        continue
+                    verdicts.append(verdict)
+                    mutant, change = verdict.mutant, verdict.mutant.change
+                    if not verdict.test:
+                        where = f"{mutant.path}:{change.line}: {change.function}"
+                        print(
+                            f"{where}: {change.before} -> {change.after}: not noticed by {verdict.survived}", flush=True
+                        )
         finally:
-            copies.remove()
+            for copy in Path(folder).glob("*/*/main"):
+                _git("worktree", "remove", "--force", str(copy))
     return _table(verdicts, given.asked)
 
 
-def _table(verdicts: list[tuple[Mutant, bool]], required: float) -> int:
+def _table(verdicts: list[Verdict], required: float) -> int:
     status = 0
-    for room in ["", *(() if required else sorted({mutant.room for mutant, _ in verdicts}))]:
-        mine = [noticed for mutant, noticed in verdicts if room in ("", mutant.room)]
+    for room in ["", *(() if required else sorted({verdict.mutant.room for verdict in verdicts}))]:
+        mine = [bool(verdict.test) for verdict in verdicts if room in ("", verdict.mutant.room)]
         share, wanted = sum(mine) / max(1, len(mine)), WANTED_OF_A_ROOM if room else required or WANTED
-        largest = largest_share(sum(mine), len(mine))
+        low, high = interval(sum(mine), len(mine), 1.96)
+        largest = interval(sum(mine), len(mine), 3.0)[1]
         status |= largest < wanted
-        figures = f"{sum(mine):>5} of {len(mine):>4} noticed: {share:.2f}, at most {largest:.2f}; {wanted} asked for"
-        print(f"{room or 'all':<14}{figures}")
+        figures = f"{sum(mine):>5} of {len(mine):>4} noticed: {share:.2f} ({low:.2f} to {high:.2f})"
+        print(f"{room or 'all':<14}{figures}, at most {largest:.2f}; {wanted} asked for")
     return status
 
 
-def largest_share(noticed: int, count: int) -> float:
-    """Return the upper end of Wilson's interval of 99.8 %: three standard errors."""
+def interval(noticed: int, count: int, errors: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share, of so many standard errors."""
     if not count:
-        return 1.0
-    share, errors = noticed / count, 3.0
+        return 0.0, 1.0
+    share = noticed / count
     centre = share + errors**2 / (2 * count)
     spread = errors * math.sqrt(share * (1 - share) / count + errors**2 / (4 * count**2))
-    return (centre + spread) / (1 + errors**2 / count)
+    return (centre - spread) / (1 + errors**2 / count), (centre + spread) / (1 + errors**2 / count)
 
 
 if __name__ == "__main__":
