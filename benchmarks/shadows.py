@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.table import markdown
-from edgewright.device.bus.service import ShadowService, write_rights
+from edgewright.device.bus.rights import write_rights
+from edgewright.device.bus.service import ShadowService
 from edgewright.device.bus.settings import BrokerSettings, BusDevice, BusSettings, Service
 from edgewright.device.bus.shadow_store import ShadowStore
 

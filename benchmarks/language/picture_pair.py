@@ -27,7 +27,8 @@ from benchmarks.language.zero_shot import share
 from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.embedding import load
 from edgewright.language.embedding.load import graph_of
-from edgewright.language.zero_shot.choice import labels_of, media_chooser
+from edgewright.language.zero_shot.choice import labels_of
+from edgewright.language.zero_shot.media import media_chooser
 
 SIDE, GRID, HIDDEN, EPOCHS, BATCH, RATE, HEAT = 48, 6, 128, 60, 128, 2e-3, 0.05
 TASK = "groceries from lines, small pair trained here"

@@ -1,6 +1,6 @@
-"""Let scikit-learn start without scipy.stats and pandas.
+"""Let scikit-learn start without scipy.stats, scipy.interpolate and pandas.
 
-Its modules import both when they are imported, for functions that are seldom called. They are six tenths of its start.
+Its modules import them when they are imported, for functions that are seldom called. They are six tenths of its start.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from threading import get_ident
 from types import ModuleType
 
-_LATE = ("scipy.stats", "pandas")
+_LATE = ("scipy.stats", "scipy.interpolate", "pandas")
 # Modules that import them for a function, and that nearly every estimator needs.
 _IMPORTERS = {f"sklearn.{name}" for name in (
     "utils.fixes", "metrics._ranking", "model_selection._search", "_loss.link", "covariance._robust_covariance",
-    "isotonic", "preprocessing._data",
+    "isotonic", "preprocessing._data", "preprocessing._polynomial",
 )}  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgewright.language.dialogue.diagram_layout import mermaid, svg, ways
+from edgewright.language.dialogue.diagram import mermaid, svg, ways
 from edgewright.language.dialogue.validation import RULES, Vocabulary, read_dialogue, vocabulary
 from edgewright.nlp.utterance.values import values
 from edgewright.schema.errors import InputError

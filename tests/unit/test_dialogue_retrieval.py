@@ -12,7 +12,7 @@ from cli_runner import Cli
 from documents_example import manual_index
 from edgewright.cli.main import run
 from edgewright.language.dialogue.conversation import turn_lines, turn_steps
-from edgewright.language.dialogue.diagram_layout import MARGIN, drawing, mermaid, svg
+from edgewright.language.dialogue.diagram import MARGIN, drawing, mermaid, svg
 from edgewright.language.dialogue.validation import read_dialogue
 from edgewright.nlp.dialogue import Dialogue
 from edgewright.nlp.documents.retrieval import Retriever

@@ -22,10 +22,10 @@ from edgewright.language.zero_shot.choice import (
     background,
     check_texts,
     labels_of,
-    media_chooser,
     read_labels,
     text_chooser,
 )
+from edgewright.language.zero_shot.media import media_chooser
 from edgewright.nlp.choice import NONE, Chooser, Labels
 from edgewright.schema.errors import InputError
 from media_encoders import pictures, sounds, word_pair

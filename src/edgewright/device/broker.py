@@ -44,8 +44,8 @@ def new_client(
         name: at the broker.
         user: at the broker; empty for none.
         password_file: file whose first line is the password; empty for none.
-        tls: encrypt the line.
-        ca_file: certificates that are trusted instead of the system's.
+        tls: encrypt the line, also with the system's certificates alone.
+        ca_file: certificates that are trusted instead of the system's; they encrypt the line, too.
         certificate: of this client in PEM; empty for none.
         key_file: its key in PEM, without a password.
         settings: as paho's client takes them, such as `manual_ack`.
@@ -57,7 +57,7 @@ def new_client(
     client = library.Client(library.CallbackAPIVersion.VERSION2, client_id=name, **settings)
     if user:
         client.username_pw_set(user, first_line(password_file) if password_file else None)
-    if tls:
+    if tls or ca_file:
         for file, expected in (
             (ca_file, "a file of certificates"),
             (certificate, "a certificate"),

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import PolynomialFeatures
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, join, take
@@ -70,18 +69,16 @@ class Polynomial(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         if self.interaction_only and X.shape[1] == 1:
             raise InputError("at least 2 columns", "1", self._where())
-        powers = PolynomialFeatures(2, interaction_only=self.interaction_only, include_bias=False).fit(X[:1]).powers_
-        self.left_, self.right_ = _pairs(powers, X.shape[1])
+        self.left_, self.right_ = _pairs(X.shape[1], self.interaction_only)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
         products = zip(self.left_, self.right_, strict=True)
         return [*names, *(f"{names[a]}^2" if a == b else f"{names[a]} × {names[b]}" for a, b in products)]
 
 
-def _pairs(powers: NDArray[np.int64], columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return columns multiplied by each output after the first `columns`, from scikit-learn's table of powers."""
-    places = [np.repeat(np.arange(columns), row) for row in powers[columns:]]
-    left, right = np.asarray(places, np.int64).T
+def _pairs(columns: int, interaction_only: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the columns of each product in scikit-learn's order: (0, 0), (0, 1) ... (1, 1), (1, 2) ..."""
+    left, right = np.triu_indices(columns, int(interaction_only))
     return left, right
 
 
@@ -90,7 +87,7 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
     if estimator.degree != 2 or estimator.include_bias:
         raise InputError("PolynomialFeatures(degree=2, include_bias=False)", repr(estimator), "stage polynomial")
     x = Term(builder, value)
-    left, right = _pairs(estimator.powers_, estimator.n_features_in_)
+    left, right = _pairs(estimator.n_features_in_, estimator.interaction_only)
     return str(join([x, take(x, left, 1) * take(x, right, 1)], 1).name)
 
 

@@ -32,7 +32,7 @@ def rights(
     DIR/secrets/USER has the password of a user; those that exist are kept. What BUS.TOML does not allow is refused. Run
     the command again after a change, and let the broker reload its files (SIGHUP).
     """
-    from edgewright.device.bus.service import users, write_rights
+    from edgewright.device.bus.rights import users, write_rights
     from edgewright.device.bus.settings import read_bus
 
     settings = read_bus(bus)

@@ -88,9 +88,9 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
     return Configured(
         settings=msgspec.structs.replace(
             settings,
-            packages=_seen_from(folder, settings.packages),
-            detectors=_seen_from(folder, settings.detectors),
-            rules=_seen_from(folder, settings.rules),
+            packages=tuple(_files_of(entry, folder) for entry in settings.packages),
+            detectors=tuple(_files_of(entry, folder) for entry in settings.detectors),
+            rules=tuple(_files_of(entry, folder) for entry in settings.rules),
             store=_files_of(settings.store, folder),
         ),
         source=source,
@@ -111,13 +111,6 @@ def _kind(table: dict[str, Any], where: str, part: str) -> tuple[str, dict[str, 
     if not isinstance(kind, str) or not kind:
         raise InputError(f"the `kind` of {part}", "none" if kind is None else repr(kind), where)
     return kind, {key: value for key, value in table.items() if key != "kind"}
-
-
-def _seen_from(folder: Path, entries: tuple[T, ...]) -> tuple[T, ...]:
-    return tuple(
-        msgspec.structs.replace(entry, path=str(folder / entry.path))  # type: ignore[type-var,attr-defined]
-        for entry in entries
-    )
 
 
 def _files_of(settings: S, folder: Path) -> S:

@@ -147,7 +147,7 @@ class MqttTopics(Stream):
     def _new_client(self) -> Any:  # noqa: ANN401 - paho is loaded late
         config = self._config
         client = new_client(
-            config.client, user=config.user, password_file=config.password_file, tls=bool(config.ca), ca_file=config.ca,
+            config.client, user=config.user, password_file=config.password_file, ca_file=config.ca,
             clean_session=not config.client, manual_ack=self._keeps,
         )  # fmt: skip
         client.connect_timeout = _PATIENCE

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.linkable import linkable
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_code.self_test import write_self_test
-from edgewright.export.c99_language.student import write_language_c99
 from edgewright.export.c99_learning.adapt import write_adapt_c99, write_affine_c99
 from edgewright.export.c99_stream.denoiser import write_denoiser_c99
 from edgewright.export.c99_stream.detectors import Watchers, watchers_of
@@ -30,10 +30,12 @@ from edgewright.graph.denoising import DenoiserFile
 from edgewright.graph.extract import marked_stages
 from edgewright.graph.streaming import remembers
 from edgewright.monitor.forecaster import ForecasterFile
-from edgewright.nlp.utterance.model_file import Arrays
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.language import LanguageSpec
+
+if TYPE_CHECKING:
+    from edgewright.nlp.utterance.model_file import Arrays
 
 
 def _count(graph: Graph) -> int:
@@ -160,6 +162,8 @@ def _write_denoiser(denoiser: DenoiserFile, name: str) -> Exported:
 
 
 def _write_language(model: tuple[LanguageSpec, Arrays], name: str) -> Exported:
+    from edgewright.export.c99_language.student import write_language_c99  # noqa: PLC0415 - its rules take long to compile
+
     note = (
         f"{name}_parse(&context, text, bytes, &answer), then "
         f"{name}_find_slots(&context, text, bytes, answer.intent, today, slots)"

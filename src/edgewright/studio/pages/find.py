@@ -84,9 +84,10 @@ def _yes_or_no(description: str, file: Path | None) -> dict[str, Any]:
         kind = "sounds" if file.suffix == ".wav" else "pictures"
         raise InputError(f"an encoder of {kind} and text among your models", "none", "",
                          "Register one: edgewright models add DIR")  # fmt: skip
-    choice = import_module("edgewright.language.zero_shot.choice")
+    labels = import_module("edgewright.language.zero_shot.choice")
+    choice = import_module("edgewright.language.zero_shot.media")
     encoder = import_module("edgewright.language.documents.media_encoder").MediaEncoder(directory)
-    chooser = choice.media_chooser(choice.single_label(description), encoder)
+    chooser = choice.media_chooser(labels.single_label(description), encoder)
     ((_, answer),) = choice.choose_files(file, encoder, chooser)
     return {"answer": answer, "model": record.name}
 

@@ -13,7 +13,7 @@ import msgspec
 
 from edgewright.core.state_machine.validation import CheckedTable, sorted_table, states_of
 from edgewright.core.toml_tables import read_toml
-from edgewright.language.dialogue.diagram_layout import MARGIN, TOP, Drawing, drawing
+from edgewright.language.dialogue.diagram import MARGIN, TOP, Drawing, drawing
 from edgewright.language.dialogue.validation import Vocabulary, problems, summary, vocabulary
 from edgewright.nlp.dialogue import START, UNCLEAR
 from edgewright.nlp.utterance.model_file import read_language

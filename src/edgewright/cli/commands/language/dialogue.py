@@ -46,7 +46,7 @@ def draw(
 ) -> str:
     """Draw a DIALOGUE as an SVG diagram or as Mermaid text."""
     from edgewright.core.files import write_atomic
-    from edgewright.language.dialogue.diagram_layout import mermaid, svg
+    from edgewright.language.dialogue.diagram import mermaid, svg
 
     if out is not None and out.suffix not in (".svg", ".mmd"):
         raise InputError("a name that ends in .svg or .mmd", out.name, "--out")

@@ -92,7 +92,7 @@ def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterat
 
     with loading():
         from edgewright.language.documents.media_encoder import MediaEncoder
-        from edgewright.language.zero_shot.choice import choose_files, media_chooser
+        from edgewright.language.zero_shot.media import choose_files, media_chooser
 
     encoder = MediaEncoder(directory)
     chooser = media_chooser(labels, encoder, strict)

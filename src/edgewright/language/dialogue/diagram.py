@@ -1,4 +1,4 @@
-"""Places of states and arrows in the picture of a dialogue: by distance from the first state, or as the table says."""
+"""The picture of a dialogue as SVG and Mermaid: states by distance from the first, or where the table says."""
 
 from __future__ import annotations
 
