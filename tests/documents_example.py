@@ -67,3 +67,39 @@ def manual_index(folder: Path, encoder: Letters | None = None, text: str = MANUA
     path = folder / "drill.index"
     write_index(path, [DocumentFile(manual(folder, text))], encoder)
     return path
+
+
+LOOKING_FLOW = """
+name = "drill"
+states = ["idle", "look_up", "told"]
+initial = "idle"
+[retrieve.look_up]
+index = "drill.index"
+top = 2
+[[steps]]
+state = ["idle", "told"]
+event = "*"
+to = "look_up"
+[[steps]]
+state = "look_up"
+event = "found"
+when = "probability >= 0.9"
+to = "told"
+actions = [{ say = "{answer} ({section})" }]
+[[steps]]
+state = "look_up"
+event = "found"
+to = "told"
+actions = [{ say = "Perhaps: {answer}" }]
+[[steps]]
+state = "look_up"
+event = "not_found"
+to = "idle"
+actions = [{ say = "Not in the manual." }]
+[[steps]]
+state = "told"
+event = "thanks"
+to = "idle"
+actions = [{ say = "Bye." }]
+"""
+QUESTION = "How long does the warranty last?"

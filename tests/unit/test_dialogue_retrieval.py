@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
-from documents_example import manual_index
+from documents_example import LOOKING_FLOW as FLOW
+from documents_example import QUESTION, manual_index
 from edgewright.cli.main import run
 from edgewright.language.dialogue.conversation import turn_lines, turn_steps
 from edgewright.language.dialogue.diagram import MARGIN, drawing, mermaid, svg
@@ -18,41 +19,8 @@ from edgewright.nlp.dialogue import Dialogue
 from edgewright.nlp.documents.retrieval import Retriever
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed, Ranked, Slot
-
-FLOW = """
-name = "drill"
-states = ["idle", "look_up", "told"]
-initial = "idle"
-[retrieve.look_up]
-index = "drill.index"
-top = 2
-[[steps]]
-state = ["idle", "told"]
-event = "*"
-to = "look_up"
-[[steps]]
-state = "look_up"
-event = "found"
-when = "probability >= 0.9"
-to = "told"
-actions = [{ say = "{answer} ({section})" }]
-[[steps]]
-state = "look_up"
-event = "found"
-to = "told"
-actions = [{ say = "Perhaps: {answer}" }]
-[[steps]]
-state = "look_up"
-event = "not_found"
-to = "idle"
-actions = [{ say = "Not in the manual." }]
-[[steps]]
-state = "told"
-event = "thanks"
-to = "idle"
-actions = [{ say = "Bye." }]
-"""
-QUESTION = "How long does the warranty last?"
+from llm_server import language_model
+from support import ROOT
 
 
 @pytest.fixture
@@ -124,6 +92,41 @@ def test_it_is_held_in_the_terminal_without_a_model(flow: Path, monkeypatch: pyt
     lines = [json.loads(line) for line in cli("language", "chat", flow, "--json").splitlines()]
     assert "retrieved" not in lines[0]
     assert lines[1]["retrieved"]["found"][0]["path"] == ["Drill X200", "Warranty"]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "step"),
+    [
+        ("It lasts 24 months from purchase [1].", "It lasts 24 months from purchase. (Drill X200 > Warranty)",
+         "tiny was asked: by its words, which rest on [1]"),
+        ("The warranty lasts 36 months [1].",
+         "The warranty lasts 24 months from the date of purchase. (Drill X200 > Warranty)", "tiny was asked: quoted"),
+        ("It lasts 24 months from purchase [1]. Charge the battery for 60 minutes [2].",
+         "The warranty lasts 24 months from the date of purchase. (Drill X200 > Warranty)", "tiny was asked: quoted"),
+    ],
+)  # fmt: skip
+def test_a_language_model_phrases_what_one_passage_supports(
+    flow: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, text: str, answer: str, step: str
+) -> None:
+    with language_model() as model:
+        model.says = text
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\nWho was the emperor of Rome?\n"))
+        out = cli("language", "chat", flow, "--steps", "--phrase", model.url).splitlines()
+        assert answer in out and "Not in the manual." in out
+        assert step in "\n".join(out)
+        assert len(model.asked) == 1, "a refused question never reaches the model"
+
+
+def test_a_language_model_that_fails_ends_the_conversation(
+    flow: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    with language_model() as model:
+        model.manner = "garbage"
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\n"))
+        failed = cli("language", "chat", flow, "--phrase", model.url, code=74)
+        assert "expected an answer of a language model" in failed
+    vending = ROOT / "docs" / "examples" / "vending.toml"
+    assert "a dialogue that looks things up" in cli("language", "chat", vending, "--phrase", "http://[::1]:1", code=2)
 
 
 def test_a_layout_says_where_states_stand(flow: Path) -> None:

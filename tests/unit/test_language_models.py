@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from documents_example import manual_index
+from documents_example import LOOKING_FLOW, QUESTION, manual_index
 from edgewright.language.labelling.project import Project
 from edgewright.language.language_models.client import LanguageModelClient
 from edgewright.language.language_models.intents import LanguageModelParser, grammar_of
@@ -191,6 +191,23 @@ def test_a_dialogue_is_held_by_a_language_model(tiny: Path, cli: Cli, monkeypatc
     understood = [line for line in lines if line.startswith("  Intent ") or "out of scope" in line.lower()]
     assert understood, "the model parsed the first line"
     assert "You chose cola. Shall I take it out?" in lines
+
+
+def test_a_dialogue_quotes_where_the_model_says_what_no_passage_supports(
+    tiny: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manual_index(tmp_path)
+    flow = tmp_path / "flow.toml"
+    flow.write_text(LOOKING_FLOW)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\nWho was the emperor of Rome?\n"))
+    lines = [json.loads(line) for line in cli("language", "chat", flow, "--phrase", tiny, "--json").splitlines()]
+    answer, refused = (next(line for line in lines if line["event"] == event) for event in ("found", "not_found"))
+    phrased = answer["retrieved"]["phrased"]
+    # A grammar makes it quote a sentence; 100,000 weights say nothing that the passage supports, but speak.
+    assert phrased["tokens"] > 0 and phrased["peak_bytes"] > 1 << 20
+    begin = phrased["text"] if phrased["carried"] and len(phrased["citations"]) == 1 else "The warranty lasts 24 months"
+    assert answer["answers"][0].startswith(begin)
+    assert "phrased" not in refused["retrieved"]
 
 
 def test_probabilities_are_those_of_another_implementation(running: RunningModel) -> None:

@@ -144,11 +144,17 @@ class Dialogue:
 
 
 def names_of(answer: Answer) -> dict[str, Value]:
-    """Return what guards and answers know of a retrieval: of the best passage, also where it is not sure enough."""
+    """Return what guards and answers know of a retrieval: of the best passage, also where it is not sure enough.
+
+    The answer is a language model's where its words rest on one passage, which is the best one then.
+    """
     names: dict[str, Value] = {"probability": answer.confidence}
     if answer.passages:
-        best = answer.passages[0]
-        names |= {"answer": best.sentence, "passage": best.text, "document": best.document}
+        best, phrased = answer.passages[0], answer.phrased
+        sentence = best.sentence
+        if phrased and phrased.carried and len(phrased.citations) == 1:
+            best, sentence = answer.passages[phrased.citations[0] - 1], phrased.text
+        names |= {"answer": sentence, "passage": best.text, "document": best.document}
         names |= {"section": " > ".join(best.path)} if best.path else {}
         names |= {"page": float(best.page)} if best.page else {}
     return names

@@ -102,6 +102,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         unknown: words of the question that stand nowhere in the documents.
         hybrid: whether vectors were used.
         note: what the passages are no answer to, such as whether something is allowed; '' for nothing.
+        phrased: the words of a language model without its citations, in a dialogue that asked one.
     """
 
     question: str
@@ -111,6 +112,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     unknown: tuple[str, ...] = ()
     hybrid: bool = False
     note: str = ""
+    phrased: Phrased | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def answered(self) -> bool:

@@ -197,6 +197,11 @@ def _retrieved(answer: Answer, state: str) -> TurnStep:
     verdict = "found" if answer.answered else "not found"
     unknown = f"; no word like {', '.join(answer.unknown[:5])}" if answer.unknown else ""
     text = f"Retrieve in {state}: {verdict}, probability of an answer {sure}, required {limit}{unknown}"
+    if answer.phrased:
+        uses = "quoted, for its words rest on no passage or on several"
+        if answer.phrased.carried and len(answer.phrased.citations) == 1:
+            uses = f"by its words, which rest on [{answer.phrased.citations[0]}]"
+        text += f"; {answer.phrased.model} was asked: {uses}"
     headers = ("score", "section", "page", "sentence") if rows else ()
     return TurnStep(kind="retrieve", text=text, headers=headers, rows=rows, state=state)
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from edgewright.language.language_models.client import LanguageModelClient, ModelReply
+from edgewright.language.language_models.server import served
+from edgewright.nlp.dialogue import Look
 from edgewright.nlp.documents.words import VERBS, fold, others, sentence_spans, stems
 from edgewright.schema.documents import Answer, FoundPassage, Phrased
 
 _CITATION = re.compile(r"\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+_CITED = re.compile(rf"\s*{_CITATION.pattern}")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"(?<=[a-z0-9,;:)] )[A-Z][\w-]+|\b\w*[A-Z]\w*[A-Z]\w*\b")
 _DENIAL = re.compile(
@@ -161,6 +166,46 @@ def phrase(answer: Answer, url: str, model: str = "", seconds: float = SECONDS, 
             unsupported[claim.text] = lacking
     known = tuple(sorted({number for number in cited if 1 <= number <= len(answer.passages)}))
     return _phrased(reply, text, known, unsupported)
+
+
+@contextmanager
+def phraser(file: Path | None, url: str, model: str, seconds: float) -> Iterator[Callable[[Answer], Phrased]]:
+    """Yield what phrases answers, by a language model that is served meanwhile or by a server that runs already.
+
+    Args:
+        file: GGUF file of the model; without one the server is asked.
+        url: of the server.
+        model: its name there.
+        seconds: for loading the model, and for each answer.
+
+    Raises:
+        InputError: no engine is installed.
+        OutputError: the model cannot be loaded.
+    """
+    if file is None or not file.is_file():
+        yield lambda answer: phrase(answer, url, model, seconds)
+        return
+    with served(file, seconds) as running:
+
+        def by_file(answer: Answer) -> Phrased:
+            phrased = phrase(answer, running.address, model or file.stem, seconds, quoting=True)
+            return msgspec.structs.replace(phrased, peak_bytes=running.peak_bytes())
+
+        yield by_file
+
+
+def phrased_look(look: Look, by: Callable[[Answer], Phrased]) -> Look:
+    """Return what a dialogue looks up, with the words of a language model; refused questions never reach the model."""
+
+    def looked_up(state: str, question: str) -> Answer:
+        answer = look(state, question)
+        if not answer.answered:
+            return answer
+        phrased = by(answer)
+        text = _CITED.sub("", phrased.text)
+        return msgspec.structs.replace(answer, phrased=msgspec.structs.replace(phrased, text=text))
+
+    return looked_up
 
 
 def _phrased(

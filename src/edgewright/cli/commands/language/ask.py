@@ -107,17 +107,11 @@ def _nearest(index: DocumentIndex, question: str, directory: Path | None, top: i
 
 def _phrased(answer: Answer, record: dict[str, Any], url: str, model: str, wait: float) -> Result:
     """Return the record of an answer with the words of a language model; without them where it fails."""
-    from edgewright.language.documents.phrasing import phrase
-    from edgewright.language.language_models.server import served
+    from edgewright.language.documents.phrasing import phraser
 
     try:
-        file = own_model("phrasing", Path(url))
-        if file is not None and file.is_file():
-            with served(file, wait) as running:
-                phrased = phrase(answer, running.address, model or file.stem, wait, quoting=True)
-                phrased = msgspec.structs.replace(phrased, peak_bytes=running.peak_bytes())
-        else:
-            phrased = phrase(answer, url, model, wait)
+        with phraser(own_model("phrasing", Path(url)), url, model, wait) as by:
+            phrased = by(answer)
     except EdgewrightError as error:
         return Result(record, (), failure=error)
     failure = CheckFailedError(

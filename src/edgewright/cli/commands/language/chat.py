@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.parsers import open_parser
 from edgewright.schema.errors import DONE, InputError
 
 if TYPE_CHECKING:
     from edgewright.core.state_machine.validation import CheckedTable
-    from edgewright.nlp.dialogue import Dialogue, DialogueOutput
+    from edgewright.nlp.dialogue import Dialogue, DialogueOutput, Look
 
 
 @declare(
@@ -35,6 +35,11 @@ def command(
     ),
     by: str | None = option(
         metavar="NAME|FILE.gguf", help="Let a language model parse: one of yours, or a file. Nothing is trained."
+    ),
+    phrase: str | None = option(
+        metavar="MODEL|URL",
+        help="Let a language model phrase what the dialogue looks up, where a passage supports it: one of your models, "
+        "a .gguf file or a server.",
     ),
     minimum: float = option(
         "--least",
@@ -52,6 +57,7 @@ def command(
     """
     from edgewright.language.dialogue.conversation import Conversation, seconds_of, turn_lines, turn_steps
     from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
+    from edgewright.language.documents.phrasing import SECONDS, phrased_look, phraser
     from edgewright.nlp.documents.retrieval import Retriever
 
     if by is not None and model is None:
@@ -62,7 +68,12 @@ def command(
     with ExitStack() as files:
         understanding = files.enter_context(open_parser(model, by)) if model else None
         checked, _ = read_dialogue(dialogue, vocabulary(understanding.spec) if understanding else None)
-        look = files.enter_context(Retriever(checked.table, dialogue.parent))
+        look: Look = files.enter_context(Retriever(checked.table, dialogue.parent))
+        if phrase is not None:
+            if not checked.table.retrieve:
+                raise InputError("a dialogue that looks things up", "one without [retrieve.STATE]", "--phrase")
+            file = own_model("phrasing", Path(phrase))
+            look = phrased_look(look, files.enter_context(phraser(file, phrase, "", SECONDS)))
         conversation = Conversation(checked, look, understanding, minimum)
         talk = conversation.talk
         yield from _answers(talk.begin(0.0), "")
