@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ PERIOD = 2.0
 
 class Killed(BaseException):
     """The process ends here: nothing behind it runs."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Let a look at a file that does not grow take hundredths of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgewright.device.agent.loop._WAIT", 0.02)
+        yield
 
 
 @pytest.fixture
