@@ -10,7 +10,7 @@ import re
 import time
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -23,6 +23,7 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.studio.jobs import AT_ONCE, MOST_WAITING, Jobs
 from edgewright.studio.settings import Field
+from edgewright.studio.settings import fields_of as settings_fields
 from edgewright.studio.view.pipeline_blocks import groups_of, settings_of, stages_of, view_of
 from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, value_at
 from edgewright.studio.view.pipeline_preview import Previews
@@ -82,6 +83,44 @@ def test_fields_that_nobody_changed_are_the_pipeline_itself(name: str) -> None:
         if written is not None and field.kind != "tables":
             assert field.typed(field.chosen if field.kind == "set" else [field.value]) == written, field
     assert changed_text(text, table) == text
+
+
+class Numbers(msgspec.Struct):
+    """Numbers with limits of every kind, and the default as it stands.
+
+    Attributes:
+        two: up to two.
+        twenty: up to twenty, above zero.
+        hundred: up to a hundred.
+        open: below one and above zero.
+        whole: whole and above one.
+        smallest: without a largest.
+        free: without any.
+    """
+
+    two: Annotated[float, msgspec.Meta(ge=0.0, le=2.0)] = 1.25
+    twenty: Annotated[float, msgspec.Meta(gt=0.0, le=20.0)] = 2.5
+    hundred: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] = 7.0
+    open: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.5
+    whole: Annotated[int, msgspec.Meta(gt=1, lt=50)] = 3
+    smallest: Annotated[float, msgspec.Meta(ge=3.0)] = 4.0
+    free: float = 1.0
+
+
+def test_a_number_between_limits_is_a_slider_whose_steps_grow_with_its_span() -> None:
+    fields = settings_fields(Numbers, "", {})
+    controls = {field.key: (field.kind, field.low, field.high, field.step) for field in fields}
+    assert controls == {
+        "two": ("range", 0, 2, "0.01"),
+        "twenty": ("range", 0.1, 20, "0.1"),
+        "hundred": ("range", 0, 100, "1"),
+        "open": ("range", 0.01, 0.99, "0.01"),
+        "whole": ("range", 2, 49, "1"),
+        "smallest": ("number", 3, None, "any"),
+        "free": ("number", None, None, "any"),
+    }
+    (between, *_) = settings_fields(Numbers, "", {"two": 0.125})
+    assert (between.kind, between.step) == ("range", "any")
 
 
 def test_every_key_of_the_schema_has_the_control_of_its_type() -> None:
