@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from edgewright.language.pronunciation.phones import (
     other_word,
     read_lexicon,
 )
-from edgewright.language.pronunciation.reading import match_phones, word_mistake
+from edgewright.language.pronunciation.reading import match_phones, sound_of, word_mistake
+from edgewright.language.pronunciation.speech import RATE
 from edgewright.schema.coach import PhoneVerdict, Reading, WordVerdict
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -40,6 +42,17 @@ def scores_of(spoken: list[tuple[int, int]]) -> Floats:
 
 BEAR, RED = phones("B EH R"), phones("R EH D")
 SPOKEN = [(SILENCE, 4), *((p, 3) for p in BEAR), (SILENCE, 5), *((p, 4) for p in RED), (SILENCE, 4)]
+
+
+def test_sound_of_a_file_comes_in_pieces_of_the_seconds_that_one_waits(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "said.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(np.arange(10_000, dtype="<i2").tobytes())
+    pieces = list(sound_of(tmp_path / "said.wav", "", 0.25))
+    assert [len(piece) for piece in pieces] == [4000, 4000, 2000]
+    np.testing.assert_allclose(np.concatenate(pieces), np.arange(10_000) / 32768, atol=1e-4)
+    with pytest.raises(InputError):
+        next(sound_of(tmp_path / "other.wav", "", 0.25))
 
 
 def test_phones_lie_where_they_are_heard_and_pauses_are_optional() -> None:
