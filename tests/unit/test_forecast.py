@@ -270,6 +270,11 @@ def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None
     [
         ("version", 99, "format 1 or older"),
         ("horizon", 0, "horizon"),
+        ("horizon", 65_536, "floats of shape"),
+        ("horizon", 65_537, "horizon"),
+        ("levels", [0.9, 0.5], "levels in order"),
+        ("levels", [level / 17 for level in range(1, 17)], "floats of shape"),
+        ("levels", [level / 18 for level in range(1, 18)], "levels in order"),
         ("model", {"lags": [3, 2], "weights": [1.0, 1.0]}, "lags in order"),
         ("model", {"lags": [24], "weights": [0.3], "spread": -1.0}, "finite weights"),
         ("model", {"lags": [1 << 21], "weights": [0.3]}, "lags in order"),
