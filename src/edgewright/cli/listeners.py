@@ -19,6 +19,7 @@ from edgewright.cli.laps import FIT, PACKAGE, PAGE, READ, lap, laps_text
 from edgewright.cli.options import command_line
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import DataSet
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.race import RaceRecord
 from edgewright.schema.trace import EvaluationRecord, Insight, Trace
@@ -179,6 +180,7 @@ def run_and_show(
     changes: tuple[str, ...],
     out: Path,
     force: bool,
+    dataset: DataSet | None = None,
     config: PipelineConfig | None = None,
     command: str = "",
     race: RaceRecord | None = None,
@@ -195,6 +197,7 @@ def run_and_show(
         changes: of its keys.
         out: folder of runs.
         force: replace the run of its name.
+        dataset: recordings of the pipeline that were read already.
         config: the pipeline itself, where no file holds it; `command` is what made it.
         command: that is recorded; made of the other arguments when empty.
         race: that the model won.
@@ -220,8 +223,8 @@ def run_and_show(
     journal.config = config
     with says_what_is_kept(out, config.name), journalled(journal, shown(verbose=verbose)) as listener:
         result = run_pipeline(
-            config, data=data, out=out, force=force, listener=listener, command=command, race=race, replaces=replaces,
-            resume=resume,
+            config, data=data, dataset=dataset, out=out, force=force, listener=listener, command=command, race=race,
+            replaces=replaces, resume=resume,
         )  # fmt: skip
     return Result(result.trace, (), failure=refusal(result.refused, result.folder))
 

@@ -29,6 +29,8 @@ RANGES = ("Relu", "Clip", "GlobalAveragePool", "Add")  # a range of its own
 FUSING = ("Gemm", "Conv", "Add")  # a ReLU after them is rounded once, with them
 ENDS = ("Relu", "Clip")  # taken in by the operator before it: one rounding for both
 FIXED = ("Sigmoid",)  # the range is known: 0 to 1
+NETWORK_FOR_INT8 = "a network has one: run again with --set model.kind=network"
+"""What a person can do whose model has no int8 form."""
 KNOWN = (*WEIGHTED, *MOVES, *KEEPS, *RANGES, *FIXED)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.findings import Finding, Severity, few, percent
 from edgewright.data.leakage import digests
-from edgewright.data.targets import as_text, labelled, task_of
+from edgewright.data.targets import as_text, coded, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 
 OWN_RANGE = "each class has its own range"
@@ -197,6 +197,10 @@ def balance(dataset: DataSet) -> Iterator[Finding]:
     yield Finding("balance", "warning" if rare else "note", sentence, numbers=numbers)
 
 
+# Rows that are looked at before all of them.
+_FIRST_ROWS = 20_000
+
+
 def predictors(dataset: DataSet) -> Iterator[Finding]:
     """Find columns that equal the target or tell it alone without a mistake."""
     y = target_of(dataset)
@@ -226,14 +230,19 @@ def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # n
             return ""
         r = float(np.corrcoef(values.astype(np.float64), y)[0, 1])
         return f"alone determines the target (correlation {r:.6f})" if abs(r) > 0.99999 else ""
-    names, codes = np.unique(as_text(y), return_inverse=True)
+    names, codes = coded(as_text(y))
     if len(names) < 2 or np.bincount(codes).min() < 2:
         return ""
-    order = np.argsort(values, kind="stable")
-    values, codes = values[order], codes[order]
-    new, turn = values[1:] != values[:-1], codes[1:] != codes[:-1]
-    if (turn & ~new).any():
-        return ""  # some value belongs to two classes
+    # What some rows show is true of all of them: few columns are sorted whole.
+    for step in (max(1, len(values) // _FIRST_ROWS), 1):
+        order = np.argsort(values[::step], kind="stable")
+        ordered, own = values[::step][order], codes[::step][order]
+        new, turn = ordered[1:] != ordered[:-1], own[1:] != own[:-1]
+        if (turn & ~new).any():
+            return ""  # some value belongs to two classes
+        if int(new.sum()) >= max(MOST_VALUES, len(names)) and int(turn.sum()) >= len(names):
+            return ""  # many values, and classes that take turns along them
+    values, codes = ordered, own
     firsts = np.concatenate(([0], np.flatnonzero(new) + 1))
     if len(firsts) == len(names) and np.array_equal(as_text(values[firsts]), names[codes[firsts]]):
         return "equals the target"

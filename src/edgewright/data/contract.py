@@ -70,8 +70,7 @@ class Source(Generic[S]):
         config: the configuration's struct.
         load: (config, seed) -> data set. Raises `InputError` with file, line and column.
         suffixes: file name endings this source is chosen for when only a path is given, such as '.csv'.
-        in_parts: (config, seed, folder) -> data set whose values lie in a file without a name in that folder, or None
-            where they are better loaded.
+        in_parts: (config, seed, folder) -> data set whose values may lie in a file without a name in that folder.
         whole: whether no reading can be missing, as in sound.
         simulated: whether no sensor measured the rows.
     """
@@ -79,7 +78,7 @@ class Source(Generic[S]):
     config: type[S]
     load: Callable[[S, int], DataSet]
     suffixes: tuple[str, ...] = ()
-    in_parts: Callable[[S, int, Path], DataSet | None] | None = None
+    in_parts: Callable[[S, int, Path], DataSet] | None = None
     whole: bool = False
     simulated: bool = False
 

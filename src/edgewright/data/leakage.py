@@ -111,23 +111,23 @@ def same_recordings(samples: Samples, split: Split) -> bool:
     return bool(_sessions(samples, np.concatenate([split.train, split.validation]), split.test))
 
 
-def digests(X: Floats) -> NDArray[np.bytes_]:
-    """Return a 16-byte digest of each sample: equal for samples whose values, missing ones included, are equal.
+def digests(X: Floats) -> NDArray[np.uint64]:
+    """Return an 8-byte digest of each sample: equal for samples whose values, missing ones included, are equal.
 
     Args:
         X: shape (n, ...), float32.
 
     Returns:
-        Shape (n,), bytes.
+        Shape (n,). Of a million different samples two are equal by chance once in 37 million data sets.
     """
-    texts: list[str] = []
+    numbers = np.empty(len(X), np.uint64)
     # A part at a time: of pictures, a copy of all takes as much memory as they do.
     for part in parts(X.shape):
         clean = np.ascontiguousarray(X[part], dtype=np.float32) + np.float32(0.0)  # -0.0 becomes 0.0
         clean[np.isnan(clean)] = np.nan  # one bit pattern for every NaN
-        # Hexadecimal: NumPy strips zero bytes at the end of raw bytes, which would make different digests equal.
-        texts += [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in clean]
-    return np.array(texts, dtype="S32")
+        own = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in clean)
+        numbers[part] = np.frombuffer(own, np.uint64)
+    return numbers
 
 
 def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
@@ -149,14 +149,14 @@ def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64])
 def _sessions(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
     """Return the same session on both sides; sessions are counted anew for each person."""
     names = samples.sessions
+    if samples.rate is None and bool((names == names[0]).all()):
+        return []  # a table without time is one session only because nothing else is known
     if samples.groups is not None:
         names = np.char.add(np.char.add(samples.groups, " / "), samples.sessions)
     both = np.intersect1d(names[known], names[test])
     if not len(both):
         return []
     share = float(np.isin(names[test], both).mean())
-    if samples.rate is None and len(np.unique(samples.sessions)) == 1:
-        return []  # a table without time is one session only because nothing else is known
     sentence = (
         f"{len(both):,} session{'s are' if len(both) > 1 else ' is'} on both sides ({few([str(b) for b in both], 3)}): "
         f"{percent(share)} of the test samples"

@@ -117,8 +117,9 @@ def _loaded(
     part: Source[Any] | PublicSet[Any], kind: str, config: SourceConfig, seed: int, spool: Path | None
 ) -> DataSet:
     if isinstance(part, Source):
-        spooled = part.in_parts(config, seed, spool) if spool is not None and part.in_parts is not None else None
-        return part.load(config, seed) if spooled is None else spooled
+        if spool is None or part.in_parts is None:
+            return part.load(config, seed)
+        return part.in_parts(config, seed, spool)
     file_path = folder_of(kind, part, config.path)
     with opened(file_path, part) as folder:
         dataset = part.load(folder, config)

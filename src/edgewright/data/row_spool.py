@@ -44,7 +44,7 @@ class Spool:
     Args:
         folder: where it lies; it never has a name there, so a killed process leaves nothing.
         columns: of every row.
-        rows: how many there will be.
+        rows: how many there will be, at least.
 
     Raises:
         OutputError: the disk has no room for them.
@@ -55,7 +55,6 @@ class Spool:
         self.folder = folder
         self.wanted = rows * columns * 4
         self.count = 0
-        self.seen = np.zeros(columns, np.bool_)
         free = shutil.disk_usage(folder).free
         if free < self.wanted:
             raise self._full(f"{free / 1e9:.2f} GB free")
@@ -68,11 +67,11 @@ class Spool:
             OutputError: the disk is full.
         """
         given = memoryview(np.ascontiguousarray(values, np.float32).reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-        self.seen |= ~np.isnan(values).all(axis=0)
         try:
             while given:
                 given = given[os.write(self._file.number, given) :]
         except OSError as error:
+            self.wanted = max(self.wanted, (self.count + len(values)) * self.columns * 4)
             raise self._full(error.strerror or str(error)) from None
         self.count += len(values)
 

@@ -159,8 +159,11 @@ def unit_of(X: Any) -> str:  # noqa: ANN401 - an array or spooled rows
 
 def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
     """Return some of the samples."""
+    names = samples.sessions
     return msgspec.structs.replace(
-        samples, X=samples.X[rows], y=np.asarray(samples.y)[rows], sessions=samples.sessions[rows],
+        samples, X=samples.X[rows], y=np.asarray(samples.y)[rows],
+        # The name of the only session is not written for every row.
+        sessions=names[rows] if any(names.strides) else np.broadcast_to(names[:1], len(rows)),
         starts=samples.starts[rows], groups=None if samples.groups is None else samples.groups[rows],
         seconds=None if samples.seconds is None else samples.seconds[rows],
     )  # fmt: skip
@@ -226,12 +229,10 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
     keep = [r.labelled for r in recordings]
     return Samples(
         X=joined([r.values for r in recordings], keep),
-        y=np.concatenate([r.y[k] for r, k in zip(recordings, keep, strict=True)]),
-        groups=None
-        if recordings[0].groups is None
-        else np.concatenate([r.groups[k] for r, k in zip(recordings, keep, strict=True) if r.groups is not None]),
-        sessions=np.concatenate([r.sessions[k] for r, k in zip(recordings, keep, strict=True)]),
-        starts=np.concatenate([r.within[k] for r, k in zip(recordings, keep, strict=True)]),
+        y=joined([r.y for r in recordings], keep),
+        groups=None if recordings[0].groups is None else joined([r.groups for r in recordings], keep),
+        sessions=joined([r.sessions for r in recordings], keep),
+        starts=joined([r.within for r in recordings], keep),
         columns=dataset.columns,
         rate=dataset.rate,
         seconds=_seconds(list(zip(recordings, keep, strict=True))),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.synthetic import is_synthetic, measured_only, with_synthetic
+from edgewright.data.targets import coded
 from edgewright.schema.config import SplitConfig
 from edgewright.schema.data import Samples, Split
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -177,7 +178,7 @@ def _divide(
             )  # fmt: skip
         leaves = chosen[units]
         stay, leave = among[~leaves], among[leaves]
-    if by != "group" or length > 1:
+    if length > 1:
         stay = stay[~touching(samples, stay, leave, length)]
     if not len(stay) or not len(leave):
         empty = "training" if not len(stay) else side
@@ -234,7 +235,7 @@ def touching(samples: Samples, indices: Indices, others: Indices, length: int) -
     """
     if not len(indices) or not len(others):
         return np.zeros(len(indices), dtype=np.bool_)
-    session = np.unique(samples.sessions, return_inverse=True)[1].astype(np.int64)
+    session = coded(samples.sessions)[1].astype(np.int64)
     # One number line for all sessions: two of them are further apart than any window is long.
     room = int(samples.starts.max()) + 2 * length
     line = session * room + samples.starts
@@ -250,7 +251,8 @@ def _strata(y: Any) -> Indices:  # noqa: ANN401 - text or float64
     values = np.asarray(y)
     if values.dtype.kind == "f" and len(np.unique(values)) > 20:
         return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values).astype(np.int64)
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    codes = coded(values)[1] if values.dtype.kind == "U" else np.unique(values, return_inverse=True)[1]
+    return codes.astype(np.int64)
 
 
 def _require_classes(y: Any, result: Split) -> None:  # noqa: ANN401 - text or float64

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.clocks.texts import ORDERS, parts_of
 from edgewright.core.clocks.units import WORDS, unit_spelled
@@ -196,13 +197,12 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
         clock: the rows' times, as `read_time` gives them.
 
     Raises:
-        InputError: for no rows, an infinite value, a row without its person or time; file and row are named.
+        InputError: for no rows, or a row without its person or time; file and row are named.
     """
     if not len(table.values):
         raise InputError("rows", "none", table.name)
     order = [table.names.index(name) for name in input_names(config, table.names)]
-    values = np.ascontiguousarray(table.values[:, order], dtype=np.float32)
-    refuse_infinite(values, [table.names[i] for i in order], table.row_name)
+    values = table.values if order == list(range(len(order))) else np.ascontiguousarray(table.values[:, order])
     target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
@@ -237,7 +237,7 @@ def data_set(
     name: str,
     target_name: str = "",
     group_name: str = "",
-    seen: Sequence[bool] | None = None,
+    seen: NDArray[np.bool_] | None = None,
     tables: Sequence[Table] = (),
 ) -> DataSet:
     """Put recordings of one schema together.

@@ -16,6 +16,8 @@ from edgewright.schema.errors import InputError
 
 # More whole numbers than this are an amount (a count, an age), not classes, unless the pipeline says otherwise.
 MOST_WHOLE_CLASSES = 20
+# Rows of a column of text that are sorted at once.
+_PART_ROWS = 4096
 
 
 def read_target(text: NDArray[np.str_], text_labels: Sequence[str] = ()) -> Any:  # noqa: ANN401 - text or float64
@@ -25,14 +27,33 @@ def read_target(text: NDArray[np.str_], text_labels: Sequence[str] = ()) -> Any:
         text: shape (rows,); empty, `nan`, `NA`, `n/a`, `null` and `?` count as missing, '' in the labels.
         text_labels: labels that are text as they are, such as `01` and `NA`.
     """
-    clean = np.char.strip(text)
+    texts, codes = coded(text)
+    clean = np.char.strip(texts)
     labels = np.where(np.isin(np.char.lower(clean), list(MISSING_LABELS)), "", clean)
-    if text_labels and (kept := np.isin(text, text_labels)).any():
-        return np.where(kept, text, labels)
+    if text_labels and (kept := np.isin(texts, text_labels)).any():
+        return np.where(kept, texts, labels)[codes]
     try:
-        return np.where(labels == "", "nan", labels).astype(np.float64)
+        return np.where(labels == "", "nan", labels).astype(np.float64)[codes]
     except ValueError:
-        return labels
+        return labels[codes]
+
+
+def coded(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
+    """Return the different texts of a column in their order, and the place of each row's among them.
+
+    It is `np.unique`, a part at a time: a column of many rows is not copied and sorted.
+    """
+    places: dict[str, int] = {}
+    codes = np.empty(len(text), np.int32)
+    for start in range(0, len(text), _PART_ROWS):
+        part, own = np.unique(text[start : start + _PART_ROWS], return_inverse=True)
+        known = np.array([places.setdefault(name, len(places)) for name in part.tolist()], np.int32)
+        codes[start : start + _PART_ROWS] = known[own]
+    texts = np.array(list(places), text.dtype)
+    order = np.argsort(texts)
+    ranks = np.empty(len(texts), np.int32)
+    ranks[order] = np.arange(len(texts), dtype=np.int32)
+    return texts[order], ranks[codes]
 
 
 def written_labels(labels: Sequence[str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ _GAMMAS, _PENALTIES = (0.25, 0.5, 1.0, 2.0, 4.0), np.logspace(-4.0, 3.0, 15)
 # Directions among the centres of a smaller share of the largest variance are left out: they are rounding.
 _RANK = 1e-4
 _PIECE = 512
-# Bytes of the features of training samples, of which two copies exist meanwhile: of more samples, so many are drawn.
+# Bytes of the features of training samples: of more samples, so many are drawn.
 _MOST_BYTES = 2**28
 
 
@@ -90,7 +90,7 @@ class KernelMachine(PlainModel):
     def _exponents(self, X: Floats, gamma: float) -> Wide:
         """Return -gamma d², shape (n, centres)."""
         wide, centres = X.astype(np.float64), self.centres_.astype(np.float64)
-        squares = nearness(wide, centres)  # the only copy of its size: of many samples it is large
+        squares = nearness(wide, centres)
         squares -= (wide**2).sum(axis=1, keepdims=True)
         np.minimum(squares, 0.0, out=squares)
         squares *= gamma
@@ -103,8 +103,11 @@ class KernelMachine(PlainModel):
         return np.asarray(directions[:, kept] / np.sqrt(sizes[kept]))
 
     def _features(self, X: Floats, change: Wide, gamma: float) -> Wide:
-        exponents = self._exponents(X, gamma)
-        return np.asarray(np.exp(exponents, out=exponents) @ change)
+        features = np.empty((len(X), change.shape[1]))
+        for n in range(0, len(X), _PIECE):
+            exponents = self._exponents(X[n : n + _PIECE], gamma)
+            features[n : n + _PIECE] = np.exp(exponents, out=exponents) @ change
+        return features
 
     def _answers(self, X: Floats) -> Floats:
         pieces = [np.exp(self._exponents(X[n : n + _PIECE], self.gamma_)) for n in range(0, len(X), _PIECE)]

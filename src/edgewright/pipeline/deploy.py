@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.compression.report import weight_bytes
-from edgewright.compression.section import missing_integer_form
+from edgewright.compression.section import NETWORK_FOR_INT8, missing_integer_form
 from edgewright.core.package import model_file, read_package
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.audited_labels import sentence_of
@@ -130,6 +130,8 @@ def _forms(job: Job, fit: Fit, evaluated: Evaluated) -> tuple[list[Form], Compre
     X = material.samples.X[material.compared]
     same = agreement(forms[0], X, evaluated.features, evaluated.answers)
     missing = missing_integer_form(graph) if config.compression.int8 else ""
+    if missing and config.model.kind != "network":
+        missing += f"; {NETWORK_FOR_INT8}"
     notes = (same.sentence, f"no int8 form: {missing}" if missing else "", repair.note, *compression.notes)
     compression = msgspec.structs.replace(
         compression,

@@ -146,7 +146,14 @@ def subset_rows(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))
 
 
-def prepare(plan: DataPlan, data: str | None, dataset: DataSet | None = None, spool: Path | None = None) -> Material:
+def prepare(
+    plan: DataPlan,
+    data: str | None,
+    dataset: DataSet | None = None,
+    spool: Path | None = None,
+    *,
+    audited: bool = False,
+) -> Material:
     """Read, cut and split.
 
     Args:
@@ -154,13 +161,14 @@ def prepare(plan: DataPlan, data: str | None, dataset: DataSet | None = None, sp
         data: path that overrides the one in `[data]`.
         dataset: recordings that were read already; then nothing is read.
         spool: folder for values that are too large for memory.
+        audited: whether labels by a machine are checked even of recordings that were read already.
 
     Raises:
         InputError: whatever is wrong with the data, with its place.
         CheckFailedError: labels by a machine whose audit is missing, of other labels, or above `[data] label_errors`.
     """
     location = data or plan.table.get("path")
-    labels = records_of(plan.table, location) if dataset is None else ()
+    labels = records_of(plan.table, location) if dataset is None or audited else ()
     read = measured(lambda: _read(plan, data, dataset, spool))
     dataset, samples, task, resample = read.value
     _check_objects(plan, dataset, task)

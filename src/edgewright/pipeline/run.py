@@ -40,6 +40,7 @@ from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, remove_
 from edgewright.pipeline.scaling import scale, scaling_s
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import DataSet
 from edgewright.schema.errors import CheckFailedError, InputError, located
 from edgewright.schema.race import RaceRecord
 from edgewright.schema.trace import Insight, Provenance, ScalingPoint, ScalingRecord, StageRecord, Trace
@@ -104,6 +105,7 @@ def run_pipeline(
     config: PipelineConfig,
     *,
     data: str | None = None,
+    dataset: DataSet | None = None,
     out: Path | str = "runs",
     force: bool = False,
     listener: Listener | None = None,
@@ -119,6 +121,7 @@ def run_pipeline(
     Args:
         config: checked.
         data: path that overrides `[data]`.
+        dataset: recordings of `[data]` that were read already; then nothing is read.
         out: folder of runs; the run's own folder is made in it.
         force: replace a run folder of this name.
         listener: hears every part of the record as soon as it stands.
@@ -145,7 +148,7 @@ def run_pipeline(
         folder = location.work
         job.listener.start(name, plan.title, plan.config.device.profile)
         with job.listener.doing("Reading data"):
-            material = prepare(plan.data, data, spool=folder)
+            material = prepare(plan.data, data, dataset, spool=folder, audited=True)
         with kept_trainings(folder, plan.sha256, material.sha256, resumed=resume):
             fit, evaluated, scaling = _learned(job, material, data)
             deployed = deploy(job, fit, evaluated, folder, choose_debounce(job, fit))

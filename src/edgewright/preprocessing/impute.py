@@ -90,8 +90,11 @@ class Impute(SampleTransformer):
             self.fill_ = table.mean(axis=0, dtype=np.float64).astype(np.float32)
             return
         # float64, so that a mean over a million rows does not lose its last digits
-        wide = table.astype(np.float64)
-        self.fill_ = np.asarray(medians(wide) if self.strategy == "median" else np.nanmean(wide, axis=0), np.float32)
+        if self.strategy == "median":  # a column at a time: of many rows, a sorted copy of all takes much memory
+            columns = [medians(table[:, [at]].astype(np.float64)) for at in range(table.shape[1])]
+            self.fill_ = np.concatenate(columns).astype(np.float32)
+        else:
+            self.fill_ = np.nanmean(table.astype(np.float64), axis=0).astype(np.float32)
 
     @property
     def in_pieces(self) -> bool:

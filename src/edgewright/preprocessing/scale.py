@@ -19,6 +19,8 @@ from edgewright.schema.errors import InputError
 
 # Spread of a column, as a share of its largest value, below which it is constant: eight float32 roundings.
 LEAST_SPREAD = 1e-6
+# Rows from which on columns are learned one after the other.
+_MANY = 2**19
 
 Method = Literal["minmax", "standard", "robust"]
 
@@ -72,10 +74,14 @@ class Scale(SampleTransformer):
         whole = np.asarray(np.isnan(table).all(axis=0, keepdims=True))
         if whole.any():
             raise InputError("at least one value", "only missing ones", self._channel(whole), "Leave the column out")
-        scaler = {"minmax": MinMaxScaler, "standard": StandardScaler, "robust": RobustScaler}[self.method]()
-        scaler.fit(table.astype(np.float64))
-        self.offset_, self.factor_ = _constants(scaler)
-        self._settle(np.nanmax(np.abs(table), axis=0), np.nanmax(table, axis=0) == np.nanmin(table, axis=0))
+        scaler = {"minmax": MinMaxScaler, "standard": StandardScaler, "robust": RobustScaler}[self.method]
+        # scikit-learn takes several copies in float64: of many rows, those of a column at a time.
+        step = 1 if len(table) > _MANY else table.shape[1]
+        columns = (table[:, at : at + step] for at in range(0, table.shape[1], step))
+        constants = [_constants(scaler().fit(part.astype(np.float64))) for part in columns]
+        self.offset_, self.factor_ = (np.concatenate(some) for some in zip(*constants, strict=True))
+        low, high = np.fmin.reduce(table, axis=0), np.fmax.reduce(table, axis=0)
+        self._settle(np.maximum(np.abs(low), np.abs(high)), low == high)
 
     @property
     def in_pieces(self) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.core.prediction.objects import refuse_objects
 from edgewright.data.audited_labels import records_of
 from edgewright.data.load import load_data
-from edgewright.data.samples import cut
+from edgewright.data.samples import cut, part_of
 from edgewright.data.splits import touching
 from edgewright.data.targets import encode_target, task_of
 from edgewright.pipeline.material import Material
@@ -76,15 +76,7 @@ class Problem:
 
     def subset(self, rows: Indices) -> Problem:
         """Return the problem with a subset of the samples; it keeps the classes of all samples."""
-        of = self.samples
-        samples = msgspec.structs.replace(
-            of,
-            X=of.X[rows],
-            y=of.y[rows],
-            groups=None if of.groups is None else of.groups[rows],
-            sessions=of.sessions[rows],
-            starts=of.starts[rows],
-        )
+        samples = part_of(self.samples, rows)
         return replace(self, samples=samples, y=self.y[rows], units=self.units[rows], whole=self.classes)
 
 

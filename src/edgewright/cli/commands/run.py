@@ -68,9 +68,9 @@ def command(
         echo_choices(proposal, whole=verbose)
         config = with_changes(proposal.config, changes)
         return run_and_show(
-            pipeline, config=config, command=command_line(verbose=False), data=None, changes=(), out=out, force=force,
-            race=proposal.race, replaces=packages.folder(config), resume=packages.trained(config),
-            verbose=verbose, journal=journal,
+            pipeline, config=config, command=command_line(verbose=False), data=None, dataset=proposal.read_by(config),
+            changes=(), out=out, force=force, race=proposal.race, replaces=packages.folder(config),
+            resume=packages.trained(config), verbose=verbose, journal=journal,
         )  # fmt: skip
 
 
@@ -141,8 +141,9 @@ class _Packages:
             return ""
         try:
             result = run_pipeline(
-                config, out=self.out, force=self.force, listener=Quiet(), command=command_line(verbose=False),
-                race=proposal.race, replaces=before, resume=self.trained(config), leads=True,
+                config, dataset=proposal.read_by(config), out=self.out, force=self.force, listener=Quiet(),
+                command=command_line(verbose=False), race=proposal.race, replaces=before, resume=self.trained(config),
+                leads=True,
             )  # fmt: skip
         except EdgewrightError:  # the winner may be another, and if not, its own run says it
             return ""

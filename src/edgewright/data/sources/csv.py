@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import rate_of
 from edgewright.core.csv.formats import formats
+from edgewright.core.csv.header import Header
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
-from edgewright.core.csv.rows import open_csv, read_csv
+from edgewright.core.csv.rows import iter_csv, open_csv
 from edgewright.core.units import is_date
 from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.files import files_of
 from edgewright.data.labels import LabelUnit, marked, read_marks
-from edgewright.data.tabular import (
-    Table,
-    TableConfig,
-    data_set,
-    input_names,
-    read_time,
-    text_columns,
-    to_recording,
-    with_categories,
-)
+from edgewright.data.table_reader import FileTableConfig, RowStore, read_tables
+from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
 from edgewright.data.targets import read_target
 from edgewright.schema.data import DataSet, Labels, Numerals, Recording
 from edgewright.schema.errors import InputError
@@ -45,7 +40,7 @@ SUFFIXES = (
 )
 
 
-class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CsvConfig(FileTableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Configuration of CSV rows.
 
     Attributes:
@@ -73,17 +68,41 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     Raises:
         InputError: with file, line and column.
     """
+    return _read([(path, name)], config)[0]
+
+
+def _read(files: Sequence[tuple[Path, str]], config: TableConfig, store: RowStore | None = None) -> list[Table]:
+    """Return the rows of files of the same columns; a target in numbers as a program writes them."""
+    headers: dict[str, Header] = {}
+    tables = read_tables(files, config, partial(_pieces, headers=headers), store)
+    return [_with_target(table, headers[table.name], config) for table in tables]
+
+
+def _pieces(path: Path, config: TableConfig, name: str, *, headers: dict[str, Header]) -> Iterator[Table]:
+    """Yield the rows of one file, block by block; its header goes to `headers`."""
     opened = open_csv(path, name, getattr(config, "delimiter", "") or None)
     text = text_columns(config, opened.columns, f"{name} line 1")
     parts = {config.target, config.group, config.session, *config.categories}
+    blocks = iter_csv(
+        opened,
+        name=name,
+        text_columns=[column for column in text if column in parts],
+        time_columns=[config.time] if config.time else (),
+        ignored_columns=[column for column in text if column not in {*parts, config.time}],
+    )
     try:
-        rows = read_csv(
-            opened,
-            name=name,
-            text_columns=[column for column in text if column in parts],
-            time_columns=[config.time] if config.time else (),
-            ignored_columns=[column for column in text if column not in {*parts, config.time}],
-        )
+        for rows in blocks:
+            headers[name] = rows.header
+            units = {column: unit for column in (*rows.names, config.time) if (unit := rows.header.unit(column))}
+            yield Table(
+                name=name,
+                names=rows.names,
+                values=rows.values,
+                text=rows.text,
+                row_name=partial(_line, name, _without_gaps(rows.lines)),
+                units={**rows.header.units, **units},
+                numerals={column: own for column in rows.names if isinstance(own := rows.numerals(column), Numerals)},
+            )
     except InputError as error:
         if error.expected == "a number" and error.do.startswith("Correct or empty"):
             column = error.where.rpartition("column ")[2]
@@ -91,22 +110,27 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
             do = f"Correct or empty the cell, or name the column {column!r} {part}"
             raise InputError(error.expected, error.got, error.where, do) from None
         raise
-    text_cells, numbers = rows.text, [*rows.names, config.time]
-    if config.target in rows.header.forms:
-        forms, where = rows.header.forms[config.target], f"{name}, column {config.target}"
-        cells = _target(text_cells[config.target], forms, config.text_labels, where)
-        numbers += [] if cells is text_cells[config.target] else [config.target]
-        text_cells = {**text_cells, config.target: cells}
-    table = Table(
-        name=name,
-        names=rows.names,
-        values=rows.values,
-        text=text_cells,
-        row_name=lambda row: f"{name} line {int(rows.lines[row])}",
-        units={**rows.header.units, **{column: unit for column in numbers if (unit := rows.header.unit(column))}},
-        numerals={column: own for column in rows.names if isinstance(own := rows.numerals(column), Numerals)},
-    )
-    return with_categories(table, config)
+
+
+def _without_gaps(lines: NDArray[np.int64]) -> Sequence[int]:
+    """Return lines that follow each other as a range, which takes no memory."""
+    first, end = int(lines[0]), int(lines[-1]) + 1
+    return range(first, end) if end - first == len(lines) else lines.tolist()
+
+
+def _line(name: str, lines: Sequence[int], row: int) -> str:
+    return f"{name} line {lines[row]}"
+
+
+def _with_target(table: Table, header: Header, config: TableConfig) -> Table:
+    """Return a table whose target is written as a program writes numbers where all its cells are."""
+    if config.target not in header.forms:
+        return table
+    cells = table.text[config.target]
+    plain = _target(cells, header.forms[config.target], config.text_labels, f"{table.name}, column {config.target}")
+    unit = "" if plain is cells else header.unit(config.target)
+    units = {**table.units, config.target: unit} if unit else table.units
+    return replace(table, text={**table.text, config.target: plain}, units=units)
 
 
 def _target(cells: Labels, forms: Sequence[NumberForm], text_labels: Sequence[str], where: str) -> Labels:
@@ -122,8 +146,8 @@ def _target(cells: Labels, forms: Sequence[NumberForm], text_labels: Sequence[st
     return plain
 
 
-def load(config: CsvConfig, seed: int) -> DataSet:
-    """Read the rows; the seed is not used."""
+def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
+    """Read the rows, large ones into a file in `folder`; the seed is not used."""
     path = need_path(config.path, "a CSV file or a folder of them")
     files = files_in(path) if path.is_dir() else [path]
     if not files:
@@ -131,36 +155,18 @@ def load(config: CsvConfig, seed: int) -> DataSet:
     if config.labels and config.target:
         raise InputError("target or labels", "both", f"target = {config.target!r}")
     marks = read_marks(Path(config.labels)) if config.labels else None
-    tables = same_columns([read_table(file, config, file.name) for file in files])
+    store = RowStore(folder, config.in_parts)
+    tables = _read([(file, file.name) for file in files], config, store)
     recordings: list[Recording] = []
     for table in tables:
         clock = read_time(table, config)
         rate, origin = (config.rate or rate_of(clock.seconds), clock.origin) if clock else (config.rate, 0.0)
         alone, recording = len(files) == 1, to_recording(table, config, clock)
         recordings.append(marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin))
-    names = input_names(config, tables[0].names)
     target = "label" if marks else config.target
-    return data_set(recordings, names, config, name=config.path, target_name=target, tables=tables)
+    return data_set(
+        recordings, tables[0].names, config, name=config.path, target_name=target, seen=store.seen, tables=tables
+    )
 
 
-def same_columns(tables: list[Table]) -> list[Table]:
-    """Return the tables with their columns in the order of the first one.
-
-    Raises:
-        InputError: naming both files when one has other columns.
-    """
-    first = tables[0]
-    ordered = [first]
-    for table in tables[1:]:
-        if set(table.names) != set(first.names):
-            odd = sorted(set(table.names) ^ set(first.names))
-            raise InputError(
-                f"the columns of {first.name}", f"a difference in {', '.join(odd)}", table.name,
-                "Name the columns that all files have in columns",
-            )  # fmt: skip
-        order = np.array([table.names.index(name) for name in first.names], dtype=np.int64)
-        ordered.append(replace(table, names=first.names, values=table.values[:, order]))
-    return ordered
-
-
-SOURCE = Source(config=CsvConfig, load=load, suffixes=SUFFIXES)
+SOURCE = Source(config=CsvConfig, load=load, suffixes=SUFFIXES, in_parts=load)

@@ -14,7 +14,7 @@ from edgewright.data.clock import common_rate
 from edgewright.data.contract import LABELS_FILE, Source, need_path
 from edgewright.data.files import data_files, files_of, folder_of
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
-from edgewright.data.sources.csv import same_columns
+from edgewright.data.table_reader import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError

@@ -12,7 +12,7 @@ from edgewright.data.clock import common_rate
 from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.files import read_whole, stored_files
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
-from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
+from edgewright.data.tabular import Table, TableConfig, known_columns, refuse_infinite, text_columns
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 
@@ -59,6 +59,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float
         values=sound.values,
         row_name=lambda row: f"{name} sample {row}",
     )
+    refuse_infinite(table.values, names, table.row_name)
     return table, float(sound.rate)
 
 

@@ -222,7 +222,8 @@ def open_run(folder: Path, data: str | None) -> Subject:
     index, steps = load_fitted(judged_of(folder) / "pipeline")
     model = steps[-1][1]
     if not isinstance(model, Network):
-        raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder))
+        do = "It stays float. Run again with --set model.kind=network, and compress that"
+        raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder), do)
     refuse_objects(index.task, f"edgewright compress {folder}")
     known = remembered(folder)
     material = prepare(data_plan(index.config), data or known.data_location())

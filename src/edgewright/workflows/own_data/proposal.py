@@ -180,6 +180,10 @@ class Proposal:
         """The checked configuration."""
         return checked(self.table, str(self.table["name"]))
 
+    def read_by(self, config: PipelineConfig) -> DataSet | None:
+        """Return the recordings, where a pipeline reads them in this way; None where it reads others."""
+        return self.data.dataset if config.data == self.config.data else None
+
 
 def look(request: OwnDataRequest) -> OwnData:
     """Read the data and say what is in them.
