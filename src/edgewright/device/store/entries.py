@@ -248,11 +248,12 @@ _ROWS = "INSERT INTO rows VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ITEM = "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)"
 # What the columns beside the content of an entry take, about.
 _OVERHEAD = 64
+_DETAIL = json.JSONEncoder(separators=(",", ":"), default=str)
 
 
 def event(source: Event, boot: int, number: int, age: float, wall: float) -> Write:
     """Return an event with its whole detail."""
-    detail = json.dumps(source.detail, separators=(",", ":"), default=str) if source.detail else ""
+    detail = _DETAIL.encode(source.detail) if source.detail else ""
     size = _OVERHEAD + len(detail) + len(source.label) + len(source.stream)
     own = (source.kind, source.stream, source.time, source.wall, source.doubt, source.label, source.score)
     values = (boot, number, age, wall, size, *own, detail)
@@ -320,10 +321,13 @@ class AllowList:
         """Named keys with values that are numbers, short texts, lists of them, or tables of the same kind."""
         kept = {}
         for name, value in body.items():
-            allowed = name in self._detail and _small(value)
-            if isinstance(value, Mapping) and name in self._detail:
+            if name not in self._detail:
+                allowed = False
+            elif isinstance(value, Mapping):
                 # Counts by label: their keys are labels, their values must be single numbers.
                 allowed = len(value) <= _LONGEST_LIST and all(_number(v) for v in value.values())
+            else:
+                allowed = _small(value)
             if allowed:
                 kept[name] = _plain(value)
             else:
@@ -351,6 +355,8 @@ def _small(value: object) -> bool:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
     """JSON knows no NaN and no infinity."""
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list | tuple):
