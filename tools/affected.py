@@ -38,6 +38,7 @@ class ImportGraph:
         self.modules = {_name(path, root / "src"): path for path in (root / "src").rglob("*.py")}
         self._helpers = {path.stem: path for path in (root / "tests").glob("*.py")}
         self.tests = sorted((root / "tests").rglob("test_*.py"))
+        self._parsed: dict[Path, tuple[set[str], set[str]]] = {}
 
     @cached_property
     def importers(self) -> Mapping[str, frozenset[str]]:
@@ -95,21 +96,33 @@ class ImportGraph:
         return names & self.modules.keys()
 
     def _used(self, path: Path, seen: set[str]) -> set[str]:
-        tree = ast.parse(path.read_text("utf-8"))
-        modules = self._imports(tree)
-        for node in ast.walk(tree):
-            words = {node.module} if isinstance(node, ast.ImportFrom) else set()
-            words = {alias.name for alias in node.names} if isinstance(node, ast.Import) else words
-            for helper in self._helpers.keys() & words - seen:
+        """Return modules that a test or helper imports, and those of helpers that are not seen yet."""
+        if path not in self._parsed:
+            self._parsed[path] = self._read(path)
+        modules, helpers = self._parsed[path]
+        modules = set(modules)
+        for helper in helpers:
+            if helper not in seen:
                 seen.add(helper)
                 modules |= self._used(self._helpers[helper], seen)
+        return modules
+
+    def _read(self, path: Path) -> tuple[set[str], set[str]]:
+        """Return modules that a file imports, or whose command it gives, and the helpers that it imports."""
+        tree = ast.parse(path.read_text("utf-8"))
+        modules, helpers = self._imports(tree), set[str]()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                helpers |= {node.module or ""}
+            elif isinstance(node, ast.Import):
+                helpers |= {alias.name for alias in node.names}
             command = f"{PACKAGE}.cli.commands"
             for word in node.args if isinstance(node, ast.Call) else ():
                 if not isinstance(word, ast.Constant):
                     break
                 command += f".{word.value!s}".replace("-", "_")
                 modules |= {command} & self.modules.keys()
-        return modules
+        return modules, helpers & self._helpers.keys()
 
 
 def changed_since(revision: str, root: Path = ROOT) -> list[Path]:

@@ -3,12 +3,12 @@
 Usage: python tools/mutants.py [--count 300] [--seed 0] [--minutes 600] [--room NAME] [--near 0] [--slow 4]
 
 Expressions are drawn over all rooms, without those of which another has no effect (`WITHOUT_EFFECT` and the names
-above it). Fast tests run once, with --near the nearest files of them, and say which functions each enters, in whatever
-process; that is kept (`tools/reach.py`). Of each change run the tests that enter its function, the nearest first. Where
-none of them notices it, those slow tests of the --slow nearest files run that enter it. A change that no test notices
-is printed. The table has the share that was noticed in each room and in all, with Wilson's interval of 95 %, and the
-largest share within three standard errors. Tests run on copies of the last commit; the exit status is 1 where even the
-largest share is less than is asked for.
+above it). Fast tests run once, with --near the nearest files of them alone, and say which functions each enters, in
+whatever process; that is kept (`tools/reach.py`). Of each change run the tests that enter its function, the nearest
+first. Where none of them notices it, those slow tests of the --slow nearest files run that enter it. A change that no
+test notices is printed. The table has the share that was noticed in each room and in all, with Wilson's interval of
+95 %, and the largest share within three standard errors. Tests run on copies of the last commit; the exit status is 1
+where even the largest share is less than is asked for.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tools.affected import PACKAGE, ROOT, ImportGraph
 from tools.forked_tests import load_libraries, run_tests
-from tools.reach import FileReach, Reach, Reached, functions_of
+from tools.reach import FileReach, Reach, Reached, functions_of, kept_path
 
 # Tests of a change at most, and seconds that they may take together; seconds of slow ones.
 TESTS, SECONDS, SLOW_SECONDS = 200, 60.0, 120.0
@@ -399,7 +399,9 @@ def main() -> int:
     parser.add_argument("--seed", default="0", help="any text, by which expressions are drawn")
     parser.add_argument("--minutes", type=float, default=600, help="after which no further change is begun")
     parser.add_argument("--room", default="", help="only modules of this room")
-    parser.add_argument("--near", type=int, default=0, help="only so many files of tests for each change, the nearest")
+    parser.add_argument(
+        "--near", type=int, default=0, help="only so many files of tests for each change, the nearest, and those kept"
+    )
     parser.add_argument("--slow", type=int, default=4, help="files of slow tests, where no fast test notices a change")
     parser.add_argument(
         "--asked", type=float, default=0.0, help="share of all; 0.85, and 0.75 of each room, without it"
@@ -410,12 +412,15 @@ def main() -> int:
     mutants = sample(graph, given.count, given.seed, given.room)
     every = [str(path.relative_to(ROOT)) for path in graph.tests]
     with_slow_tests = {file for file in every if "mark.slow" in (ROOT / file).read_text("utf-8")}
+    kept = {file for file in every if kept_path(ROOT / file, FAST).exists()}
     until = time.monotonic() + 60 * given.minutes
     work = []
     for mutant in mutants:
         distances = {str(path.relative_to(ROOT)): far for path, far in graph.distances([mutant.path]).items()}
         near = in_turns(mutant.path, distances)
-        fast = near[: given.near] if given.near else [*near, *(file for file in every if file not in distances)]
+        all_of_them = list(dict.fromkeys([*near, *every]))
+        fast = [*near[: given.near], *(file for file in all_of_them if file in kept)] if given.near else all_of_them
+        fast = list(dict.fromkeys(fast))
         slow = [file for file in near if file in with_slow_tests][: given.slow]
         work.append((mutant, fast, slow, until))
     load_libraries()

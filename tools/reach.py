@@ -100,8 +100,7 @@ class Reach:
 
     def of(self, file: str, mark: str, seconds: float) -> FileReach:
         """Return what the marked tests of a file enter; of a file that takes longer, what those did that ended."""
-        digest = hashlib.sha256((self._copy / file).read_bytes() + mark.encode()).hexdigest()[:32]
-        kept = KEPT / f"{digest}.json"
+        kept = kept_path(self._copy / file, mark)
         if kept.exists():
             return FileReach(**json.loads(kept.read_text("utf-8")))
         reach = self._run(file, mark, seconds)
@@ -130,6 +129,11 @@ class Reach:
         tests = {name: [] if name in everywhere else sorted(tests) for name, tests in entered.items()}
         tests = {name: which for name, which in tests.items() if which or name in everywhere}
         return FileReach(self._commit, round(outcome.cpu_s, 2), took, tests)
+
+
+def kept_path(file: Path, mark: str) -> Path:
+    """Return where it is kept what the marked tests of a file enter."""
+    return KEPT / f"{hashlib.sha256(file.read_bytes() + mark.encode()).hexdigest()[:32]}.json"
 
 
 class _Recorder:
