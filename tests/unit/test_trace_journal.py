@@ -229,6 +229,6 @@ def test_a_process_is_named_by_its_number_and_its_start() -> None:
     assert not alive(0, 0)
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     started = start_ticks(child.pid)
-    time.sleep(0.4)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert not alive(child.pid, started or 1)  # ended, and nobody has asked for its exit code
     child.wait()

@@ -149,12 +149,13 @@ def test_progress_is_silent_elsewhere_than_on_a_terminal() -> None:
     assert file.getvalue() == ""
 
 
-def test_progress_of_quick_work_is_silent_and_of_slow_work_shown() -> None:
+def test_progress_of_quick_work_is_silent_and_of_slow_work_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
     with progress(console(file=file, terminal=True), "Training", 10) as advance:
         advance(10)
     assert "Training" not in file.getvalue()
+    monkeypatch.setattr("edgewright.trace.page.DELAY_SECONDS", 0.05)
     with progress(console(file=file, terminal=True), "Training", 10) as advance:
         advance(5)
-        time.sleep(1.3)
+        time.sleep(0.3)
     assert "Training" in file.getvalue()
