@@ -56,7 +56,7 @@ OTHERS = {
     **dict.fromkeys(
         ("coach score", "coach train", "demo", "compress", "detect score", "data get", "synth pictures"), "other data"
     ),
-    **dict.fromkeys(("device record", "fleet simulate", "jobs run"), "a source or a folder of a job"),
+    **dict.fromkeys(("device record", "device watch", "fleet simulate", "jobs run"), "a source or a folder of a job"),
 }
 
 

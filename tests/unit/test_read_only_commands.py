@@ -54,7 +54,7 @@ WRITES = {
     "fleet rollout pause", "fleet rollout promote", "fleet rollout resume", "fleet rollout start", "fleet serve",
     "fleet simulate", "fleet stick init", "fleet stick write", "fleet token new", "fleet token revoke", "fleet weights",
     "device board revert", "device board status", "device board update", "device label", "device purge",
-    "device record", "device run", "device trust-root",
+    "device record", "device run", "device trust-root", "device watch",
 }  # fmt: skip
 LACKING = {
     "fleet backup", "fleet device show", "fleet device logs", "fleet device diagnose", "fleet federation package",

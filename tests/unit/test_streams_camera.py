@@ -122,7 +122,7 @@ def test_raw_frames_grey_and_wrong_settings(tmp_path: Path) -> None:
     for text, message in (
         (f"camera:{path}?format=H264", "format"),
         ("camera:", "device of a camera, .* got none - at --source camera:. Name it: camera:/dev/video0"),
-        (f"camera:{tmp_path}", "Is a directory .* Name it: camera:/dev/video0"),
+        (f"camera:{tmp_path}", "none in the folder .* Name it: camera:/dev/video0"),
         (f"camera:{tmp_path / 'none'}", "No such file .* Name it: camera:/dev/video0"),
     ):
         with pytest.raises(InputError, match=message):

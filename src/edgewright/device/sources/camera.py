@@ -1,10 +1,12 @@
-"""Pictures of a camera of Linux (V4L2), or of a file with its recorded stream; a row is a picture."""
+"""Pictures of a camera of Linux (V4L2), of a file with its recorded stream, or of a folder; a row is a picture."""
 
 from __future__ import annotations
 
+import io
 import stat
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
@@ -160,7 +162,35 @@ class Recording:
         return True
 
 
-_DO = "Name it: camera:/dev/video0, or camera:FILE for frames that were recorded"
+class Folder:
+    """Pictures of a folder in the order of their names; one is in memory.
+
+    Args:
+        path: of the folder, of which other files are left out.
+
+    Raises:
+        InputError: it has no pictures.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from edgewright.core.input.pictures import ENDINGS  # noqa: PLC0415 - of an extra
+
+        self._left = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+        if not self._left:
+            raise InputError(f"pictures ({', '.join(ENDINGS)})", "none in the folder", str(path), _DO)
+        self._left.reverse()
+
+    def next(self) -> bytes:
+        """Return the next picture; empty at the end, or where a file is too large or gone."""
+        while self._left:
+            file = self._left.pop()
+            with suppress(OSError):
+                if 0 < file.stat().st_size <= _LARGEST:
+                    return file.read_bytes()
+        return b""
+
+
+_DO = "Name it: camera:/dev/video0, or camera:FILE for frames that were recorded, or camera:FOLDER of pictures"
 Side = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 
 
@@ -168,8 +198,8 @@ class CameraConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_field
     """Settings of a camera. Its channels are `red`, `green`, `blue` and `grey`, from 0 to 255.
 
     Attributes:
-        path: path of the camera, such as /dev/video0, or of a file with the consecutive frames of
-            a camera.
+        path: path of the camera, such as /dev/video0, of a file with the consecutive frames of a camera, or of a
+            folder of pictures.
         width, height: pixels wanted of a camera, which takes the nearest it has; of a file, what raw frames have.
         format: wanted of a camera, or what the frames of a file are; a file holds JPEGs when left out.
         rate: pictures a second: a camera gives no more; of a file, what it was recorded with.
@@ -218,7 +248,7 @@ class LiveCamera(CapturedSource):
 
 
 class RecordedCamera(Stream):
-    """A file of frames; what lies in memory is one picture.
+    """A file of frames, or a folder of pictures; what lies in memory is one picture.
 
     Raises:
         InputError: it cannot be read, or holds no pictures.
@@ -231,15 +261,21 @@ class RecordedCamera(Stream):
     def __init__(self, config: CameraConfig, columns: tuple[str, ...]) -> None:
         self._config, self.columns = config, columns
         self.live = bool(config.speed)
+        self._file: BinaryIO = io.BytesIO()
+        self._given, self._start, self._over = 0, 0.0, False
+        if Path(config.path).is_dir():
+            if config.format:
+                raise InputError("a folder without format", config.format, config.path, "Pictures say their own")
+            self._recording: Recording | Folder = Folder(Path(config.path))
+            return
         try:
-            self._file: BinaryIO = Path(config.path).open("rb")  # noqa: SIM115 - closed by `close`
+            self._file = Path(config.path).open("rb")  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise InputError(
                 "a camera, or a file with frames", error.strerror or str(error), config.path, _DO
             ) from None
         size = config.width * config.height * BYTES.get(config.format, 0)
         self._recording = Recording(self._file, size, config.path)
-        self._given, self._start, self._over = 0, 0.0, False
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return the next picture; at the file's own pace when its time has come."""
