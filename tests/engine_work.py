@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
-from edgewright.search.engines.contract import BatchError, Engine
+from edgewright.cluster.contract import BatchError, Engine
+from edgewright.schema.errors import UnknownNameError
 
 
 def work(shared: bytes, batch: bytes) -> bytes:
@@ -19,6 +21,8 @@ def work(shared: bytes, batch: bytes) -> bytes:
             pass
         while True:
             signal.pause()
+    if kind == b"spin":
+        return _spin(path.decode())
     if kind == b"die" and not os.path.exists(path):  # noqa: PTH110 - bytes
         if path:
             with open(path, "wb"):  # noqa: PTH123
@@ -27,8 +31,41 @@ def work(shared: bytes, batch: bytes) -> bytes:
     return shared + kind + str(os.getpid()).encode()
 
 
+def _spin(path: str) -> bytes:
+    """Work for ever, and leave a second file when it is ended."""
+    Path(path).touch()
+    try:
+        while True:
+            time.sleep(0.01)
+    finally:
+        Path(f"{path}.ended").touch()
+
+
+def add(shared: int, task: int) -> int:
+    """Add both; 0 takes longest."""
+    if task == 0:
+        time.sleep(0.2)
+    return shared + task
+
+
+def slowly(shared: int, task: int) -> int:
+    """Add both in half a second."""
+    time.sleep(0.5)
+    return shared + task
+
+
+def fail(shared: int, task: str) -> int:
+    """Fail with an error of Python."""
+    raise ValueError("no good")
+
+
+def refuse(shared: str, task: str) -> str:
+    """Refuse a task."""
+    raise UnknownNameError("task", task, [shared])
+
+
 def assert_a_death_costs_its_batch(engine: Engine, folder: Path) -> set[bytes]:
-    """Check that a batch whose worker dies is tried once more, and return the processes that did the others."""
+    """Check that a batch whose worker dies is tried again, and return the processes that did the others."""
     batches = [b"a", b"die " + str(folder / "died").encode(), b"fail", b"die", b"b"]
     results = dict(engine.run("engine_work:work", b"x", batches))
     assert sorted(results) == [0, 1, 2, 3, 4]
@@ -37,5 +74,5 @@ def assert_a_death_costs_its_batch(engine: Engine, folder: Path) -> set[bytes]:
     assert isinstance(results[2], BatchError)
     assert results[2].reason == "ValueError: no good"
     assert isinstance(results[3], BatchError)
-    assert "crashed two workers" in results[3].reason
+    assert "ended 4 workers" in results[3].reason
     return {answer.lstrip(b"xabdie") for answer in record.values()}

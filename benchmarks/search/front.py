@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.hapt.answers import Answers
 from benchmarks.table import ROOT, markdown, verdict
+from edgewright.cluster.contract import engine_for
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
@@ -32,7 +33,6 @@ from edgewright.search.architecture.report import POINTS, described, point_text
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, Study, create, front_of, open_study
 from edgewright.search.architecture.trial import CandidateTrial, Shared, samples_of
-from edgewright.search.engines.contract import engine_for
 
 # Bytes of the int8 network as generated C and .tflite hold it, accuracy leaving people out, macro-F1 of the look.
 TARGETS = ((12_000, 0.965, 0.980), (30_000, 0.972, 0.985))
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
 
     estimator = Estimator(load_profile("cortex-m4"), samples_of(msgspec.json.encode(shared)))
     search = Search(
-        space, Budget(flash=1_000_000, ram=192_000), estimator, shared, study, engine_for("local", 1), ignore_trials
+        space, Budget(flash=1_000_000, ram=192_000), estimator, shared, study, engine_for("local:1"), ignore_trials
     )
     trials = search.run(given.trials)
     searched = time.process_time() - began

@@ -9,8 +9,8 @@ import time
 import numpy as np
 
 from benchmarks.table import markdown, verdict
+from edgewright.cluster.contract import BatchError, Engine, engine_for
 from edgewright.models.architecture import architecture
-from edgewright.search.engines.contract import BatchError, Engine, engine_for
 from edgewright.training.loop import Sampled, Settings
 from edgewright.training.padded import fit_padded
 from edgewright.training.rows import ArrayRows
@@ -48,7 +48,7 @@ def main(rest: list[str]) -> int:
     del rest
     spent = []
     for workers in (1, 2):
-        with engine_for("local", workers) as engine:
+        with engine_for(f"local:{workers}") as engine:
             spent.append(_seconds(engine))
     gain, load = spent[0] / spent[1], os.getloadavg()[0]
     row = [f"{spent[0]:.1f} s", f"{spent[1]:.1f} s", f"{gain:.2f}x", f"{AT_LEAST}x", verdict(gain >= AT_LEAST)]

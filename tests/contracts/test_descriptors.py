@@ -55,8 +55,8 @@ ALLOWED = {
     ): "the child runs compiled C alone, without collecting garbage, and leaves by os._exit: it closes no database",
     ("data/row_spool.py", "os.dup(file.fileno())"): "a temporary file without a name, opened in the line before",
     ("data/row_spool.py", "os.close"): "of that copy, when the last rows are gone",
-    ("search/engines/_worker.py", "os.dup(1)"): "standard output of a worker, which then belongs to its answers",
-    ("search/engines/_worker.py", "os.fdopen(os.dup(1), 'wb')"): "the same",
+    ("cluster/_worker.py", "os.dup(1)"): "standard output of a worker, which then belongs to its answers",
+    ("cluster/_worker.py", "os.fdopen(os.dup(1), 'wb')"): "the same",
 }
 
 

@@ -396,7 +396,7 @@ def test_a_cluster_searches(environments: Environments, folder: Path) -> None:
             stack.callback(process.wait, 60)
             stack.callback(process.terminate)
         until(lambda: listens(port))
-        words = ["search", "small.toml", "--trials", "1", "--engine", f"dask://{address}", "--out", "study"]
+        words = ["search", "small.toml", "--trials", "1", "--cluster", f"dask://{address}", "--out", "study"]
         assert "1 trials on phone-arm64: 1 done" in edgewright(python, folder, *words)
 
 

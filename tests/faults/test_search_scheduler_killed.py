@@ -58,7 +58,7 @@ def test_a_killed_scheduler_costs_one_batch_and_the_study_goes_on(
     out, port = tmp_path / "study", _free_port()
     # Relative to the folder of who searches; the worker is in another one.
     words = ["search", "small.toml", "--data", "there/rows.csv", "--judge", "0", "--out", "study"]
-    there = [*words, "--engine", f"dask://127.0.0.1:{port}"]
+    there = [*words, "--cluster", f"dask://127.0.0.1:{port}"]
     with _cluster(port, tmp_path / "elsewhere") as scheduler:
         process = _begun([*there, "--trials", "100000"], tmp_path)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.cluster.contract import BatchError
+from edgewright.cluster.mapping import outcomes
 from edgewright.core.formatting import duration_text
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.splits import choose, touching
@@ -21,9 +24,12 @@ from edgewright.pipeline.evaluation.simplest import is_simplest, score_of, simpl
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.learning import answers_of, as_target, learn
 from edgewright.pipeline.material import Material, with_sides
-from edgewright.pipeline.run_folder.job import Job
+from edgewright.pipeline.plan import resolve
+from edgewright.pipeline.run_folder.job import AnsweredStream, Job
 from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Split
+from edgewright.schema.errors import InputError
 from edgewright.schema.trace import GroupRow, LeftOutRecord, SimplestRecord
 from edgewright.training.metrics import SHARE, errors, mean_interval
 
@@ -34,7 +40,12 @@ _SHOWN = "Leaving each group out once"
 
 @dataclass(frozen=True)
 class _Left:
-    """A group that was left out: what the pipeline, the usual answer and one column score on it."""
+    """A group that was left out: what the pipeline, the usual answer and one column score on it.
+
+    Attributes:
+        row: for the record.
+        streams: answers to the whole recordings of the group, where they choose how a device decides.
+    """
 
     row: GroupRow
     model: float
@@ -42,6 +53,24 @@ class _Left:
     simplest: float
     truth: NDArray[Any]
     answers: NDArray[Any]
+    streams: list[AnsweredStream] | None
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """What fits without a group need; a worker gets configuration and samples, and resolves the parts itself."""
+
+    job: Job
+    material: Material
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not isinstance(self.material.samples.X, np.ndarray):
+            raise InputError("samples that fit in memory", "rows that are read in parts", "--cluster", "Leave it out")
+        return _arrived, (self.job.config, self.material)
+
+
+def _arrived(config: PipelineConfig, material: Material) -> _Fits:
+    return _Fits(Job(resolve(config), Listener()), material)
 
 
 class _Quiet(Listener):
@@ -80,14 +109,24 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     left_out: list[_Left] = []
     why, started, longest = "", time.perf_counter(), fit_s
     try:
-        with job.listener.doing(_SHOWN, len(names)) as advance:
+        order = [str(name) for name in np.random.default_rng(job.config.seed).permutation(names)]
+        with (
+            job.listener.doing(_SHOWN, len(names)) as advance,
+            closing(outcomes(_leave_out, _Fits(job, material), order)) as fits,
+        ):
             advance = told_by_first(advance, job.listener.ahead, _SHOWN, len(names), limit_s=limit)
-            for name in np.random.default_rng(job.config.seed).permutation(names):
+            for name in order:
                 begun = time.perf_counter()
-                left = None if begun - started + longest > limit else _leave_out(job, material, str(name))
+                left = None if begun - started + longest > limit else next(fits)
+                if isinstance(left, BatchError):
+                    why = f"a fit failed on the cluster: {left.reason}"
+                    break
                 if left is None:
                     why = f"a fit takes {duration_text(longest)}, and split.leave_one_out_s is {limit:g}"
                     break
+                if left.streams is not None:
+                    job.streams += left.streams
+                    job.streamed.append(name)
                 left_out.append(left)
                 longest = max(longest, time.perf_counter() - begun)
                 advance(1)
@@ -104,8 +143,9 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     )
 
 
-def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
+def _leave_out(fits: _Fits, name: str) -> _Left | None:
     """Score a group by a fit on the others; None where somebody asked for the end meanwhile."""
+    job, material, streams = fits.job, fits.material, None
     sides = _sides(job, material, name)
     task, seed, y = material.task, job.config.seed, material.samples.y
     quiet = Job(job.plan, _Quiet(job.listener))
@@ -126,7 +166,7 @@ def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
             part.sides.train,
         )
         model = learn(quiet, part, flow)
-        _keep_streams(job, material, [*flow.steps, ("model", model)], name)
+        streams = _answered_streams(job, material, [*flow.steps, ("model", model)], name)
         answers = as_target(model, answers_of(model, flow, sides.test, task), task)
         simplest = always if is_simplest(job) else simplest_answers(material, sides.train, sides.test, seed)
     if job.listener.cancelled():
@@ -141,17 +181,18 @@ def _leave_out(job: Job, material: Material, name: str) -> _Left | None:
         simplest=score_of(truth, simplest, task),
         truth=truth,
         answers=answers,
+        streams=streams,
     )
 
 
-def _keep_streams(job: Job, material: Material, steps: list[tuple[str, Any]], name: str) -> None:
+def _answered_streams(
+    job: Job, material: Material, steps: list[tuple[str, Any]], name: str
+) -> list[AnsweredStream] | None:
     """Answer the whole recordings of a group that does not test, where they are to choose how a device decides."""
     window = material.plan.window
-    if not is_chosen(job.config.decision) or window is None:
-        return
-    if name not in units_of(material, material.sides.test):
-        job.streams += answer_streams(steps, material, window, (name,))
-        job.streamed.append(name)
+    if not is_chosen(job.config.decision) or window is None or name in units_of(material, material.sides.test):
+        return None
+    return list(answer_streams(steps, material, window, (name,)))
 
 
 def _sides(job: Job, material: Material, name: str) -> Split:

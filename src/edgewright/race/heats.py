@@ -94,7 +94,7 @@ class Heats:
 
     def of(self, heat: Heat) -> tuple[HeatFold, ...]:
         """Return the folds of a heat; where all samples of a fold take part in two heats, it is the same object."""
-        return tuple(self._fold(number, heat.samples) for number in range(min(heat.folds, len(self.folds))))
+        return tuple(self.fold(number, heat.samples) for number in range(min(heat.folds, len(self.folds))))
 
     def fit(self, fold: HeatFold, entrant: Entrant) -> Fitted:
         """Fit a pipeline on the training samples of a fold.
@@ -113,7 +113,8 @@ class Heats:
         """Return the outputs of the stages of a pipeline, fitted on a fold, for the samples of that fold."""
         return fold.outputs.part(config, fold.train)
 
-    def _fold(self, number: int, maximum: int) -> HeatFold:
+    def fold(self, number: int, maximum: int) -> HeatFold:
+        """Return a fold by its number, with so many training samples at most."""
         fold = self.folds[number]
         largest = max(len(fold.train), len(fold.test))
         key = number, min(maximum, largest)

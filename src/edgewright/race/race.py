@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import operator
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,15 +19,18 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
+from edgewright.cluster.contract import ClusterLostError
+from edgewright.cluster.mapping import is_spread
 from edgewright.core.files import DISK_FAILED
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import amount
 from edgewright.race.contract import Fitted
 from edgewright.race.finished_fits import FinishedFit, begin
+from edgewright.race.fold_fits import FoldFitter, FoldTask, SpreadFits, fit_fold, priced
 from edgewright.race.heats import Heat, HeatFold, Heats, has_many, heats_of
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
-from edgewright.race.pipeline_end import Entrant, beyond, price
+from edgewright.race.pipeline_end import Entrant, beyond
 from edgewright.race.problem import Indices, Problem
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.data import Floats
@@ -133,6 +137,8 @@ class Race:
         # The last heat without time for all (0 for none), the last heat that compared, and the leader.
         self._spent, self._late, self._compared, self._led = 0.0, 0, 1, ""
         self._interrupted = False
+        self._fitter = FoldFitter.of(problem, self.profile, seed, leave_one_out)
+        self._ahead_fits: SpreadFits | None = None
 
     def run(self) -> RaceRecord:
         """Run the race; Ctrl-C ends it with the results so far.
@@ -173,7 +179,29 @@ class Race:
         heat on, the best are measured first, and if the time is too short for one, the worse ones are not measured
         instead. A heat without time for all compares only if the best was measured.
         """
-        folds, limit_s = self.heats.of(heat), self.budget_s if number > 1 else self.budget_s / 2
+        folds = self.heats.of(heat)
+        with self.spreading(racing, folds):
+            finished, index = self._measured(racing, folds, number)
+        if index >= min(_FEWEST, len(racing)):
+            self._compared = number
+        self.heats.forget()
+        finished.sort(key=lambda standing: (bool(standing.record.beyond), -self._sign * standing.worth))
+        if number == len(self.rounds):
+            return finished
+        # Of many samples, a heat takes four times those of the heat before, and half as many pipelines.
+        fewest = _FEWEST // number if self._many else _FEWEST
+        staying = finished[:fewest]
+        for standing in finished[fewest:]:
+            lost, error = self._behind(standing, finished[0], folds)
+            if lost > _SURELY * error:
+                standing.note(verdict=f"fell behind{self._on_some(heat)}")
+            else:
+                staying.append(standing)
+        return staying
+
+    def _measured(self, racing: list[Standing], folds: Sequence[HeatFold], number: int) -> tuple[list[Standing], int]:
+        """Return the entrants that a heat measured, and how many entrants it came to before the time ended."""
+        limit_s = self.budget_s if number > 1 else self.budget_s / 2
         finished: list[Standing] = []
         for index, standing in enumerate(racing):
             fresh = [fold for fold in folds if fold not in standing.answers]
@@ -191,22 +219,28 @@ class Race:
                     self._tell_lead()
         else:
             index = len(racing)
-        if index >= min(_FEWEST, len(racing)):
-            self._compared = number
-        self.heats.forget()
-        finished.sort(key=lambda standing: (bool(standing.record.beyond), -self._sign * standing.worth))
-        if number == len(self.rounds):
-            return finished
-        # Of many samples, a heat takes four times those of the heat before, and half as many pipelines.
-        fewest = _FEWEST // number if self._many else _FEWEST
-        staying = finished[:fewest]
-        for standing in finished[fewest:]:
-            lost, error = self._behind(standing, finished[0], folds)
-            if lost > _SURELY * error:
-                standing.note(verdict=f"fell behind{self._on_some(heat)}")
-            else:
-                staying.append(standing)
-        return staying
+        return finished, index
+
+    @contextmanager
+    def spreading(self, racing: Sequence[Standing], folds: Sequence[HeatFold]) -> Iterator[None]:
+        """Fit entrants on folds ahead, on the workers of a cluster, while a block measures them in order."""
+        if self._ahead_fits is not None or not is_spread():
+            yield
+            return
+        pairs, tasks, heat = [], [], max(fold.key[1] for fold in folds)
+        for standing in racing:
+            fresh, entrant = [fold for fold in folds if fold not in standing.answers], standing.entrant
+            for fold in fresh:
+                price_it = fold is fresh[-1] and not self._whole
+                if self._finished is None or self._finished.read(entrant, fold, priced=price_it) is None:
+                    pairs.append((entrant, fold))
+                    tasks.append(FoldTask(entrant.name, entrant.config, *fold.key, heat, price_it))
+        self._ahead_fits = SpreadFits(self._fitter, pairs, tasks)
+        try:
+            yield
+        finally:
+            self._ahead_fits.close()
+            self._ahead_fits = None
 
     def _tell_lead(self) -> None:
         """Report the leader if it changed and its fit on all samples is cheap enough; none of many samples is."""
@@ -231,20 +265,21 @@ class Race:
         began, kept_s, entrant = time.process_time(), 0.0, standing.entrant
         fresh = [fold for fold in folds if fold not in standing.answers]
         try:
-            with threadpool_limits(1):  # small matrix products are slower with several threads
+            # Small matrix products are slower with several threads.
+            with threadpool_limits(1), self.spreading([standing], folds):
                 for fold in fresh:
                     standing.answers[fold], fit, taken_s = self._fit(entrant, fold, price_it=fold is fresh[-1])
                     kept_s += taken_s
                     advance(1)
                 if fresh and self._whole:
                     standing.fitted = self.heats.fit(self.heats.whole, entrant)
-                    fit = self._priced(standing.fitted, fresh[-1], entrant)
+                    fit = priced(standing.fitted, fresh[-1], entrant, self.profile)
                     advance(1)
             if fresh:
                 over = beyond(fit.footprint, self.limits)
                 standing.note(says=fit.says, footprint=fit.footprint, unpriced=fit.unpriced, beyond=over)
         except EdgewrightError as error:
-            if getattr(error, "errno", None) in DISK_FAILED:
+            if isinstance(error, ClusterLostError) or getattr(error, "errno", None) in DISK_FAILED:
                 raise
             standing.note(left_out=str(error))
             return False
@@ -261,22 +296,17 @@ class Race:
 
     def _fit(self, entrant: Entrant, fold: HeatFold, *, price_it: bool) -> tuple[Floats, FinishedFit, float]:
         """Return the answers to a fold, the fit, and the CPU seconds that a stopped race has already spent on it."""
-        priced = price_it and not self._whole
-        kept = self._finished and self._finished.read(entrant, fold, priced=priced)
+        wanted = price_it and not self._whole
+        kept = self._finished and self._finished.read(entrant, fold, priced=wanted)
         if kept:
             return *kept, kept[1].cpu_seconds
-        began = time.process_time()
-        fitted = self.heats.fit(fold, entrant)
-        answers = fitted.answers(fold.test)
-        fit = self._priced(fitted, fold, entrant) if priced else FinishedFit()
+        if self._ahead_fits is None:
+            answers, fit = fit_fold(self.heats, entrant, fold, self.profile if wanted else None)
+        else:
+            answers, fit = self._ahead_fits.take(entrant, fold)
         if self._finished:
-            fit = msgspec.structs.replace(fit, cpu_seconds=time.process_time() - began)
-            self._finished.write(entrant, fold, answers, fit, priced=priced)
-        return answers, fit, 0.0
-
-    def _priced(self, fitted: Fitted, fold: HeatFold, entrant: Entrant) -> FinishedFit:
-        footprint, unpriced = price(fitted, fold.problem, entrant.config, self.profile)
-        return FinishedFit(says=fitted.says(), footprint=footprint, unpriced=unpriced)
+            self._finished.write(entrant, fold, answers, fit, priced=wanted)
+        return answers, fit, 0.0 if self._ahead_fits is None else fit.cpu_seconds
 
     def judge_of(self, rows: Indices, comparisons: int = 1) -> ComparisonCriteria:
         """Return the criteria on samples, such as the test samples of a heat, for a number of comparisons."""

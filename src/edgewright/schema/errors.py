@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 DONE, CHECK_SAID_NO, BAD_INPUT, OUTPUT_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 74, 130, 143
 
@@ -33,6 +34,16 @@ class EdgewrightError(Exception):
         if do:
             message += f". {do}"
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes with every field, whatever the constructor of its class takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[EdgewrightError], args: tuple[object, ...], fields: dict[str, object]) -> EdgewrightError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class InputError(EdgewrightError):

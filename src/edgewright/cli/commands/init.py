@@ -35,7 +35,7 @@ def command(
     with loading():
         import edgewright.workflows.own_data.document  # noqa: F401
 
-    with racing_on(options.request(data), out, resume):
+    with racing_on(options.request(data), out, resume, options.cluster):
         proposal, files = first_pipeline(options, data, yes, out)
         write_together(files)
     echo_choices(proposal)

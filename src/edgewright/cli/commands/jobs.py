@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgewright.cli.cluster import on_cluster
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import loading
@@ -53,7 +54,8 @@ def new(
     if word:
         texts = wake_files(folder.name, word, voice, takes)
         return _write(folder, {folder / file: text.encode() for file, text in texts.items()})
-    proposal, files = first_pipeline(options, data, yes, folder)
+    with on_cluster(options.cluster):
+        proposal, files = first_pipeline(options, data, yes, folder)
     recordings = proposal.data.dataset.recordings
     targets = [recording.target for recording in recordings if recording.target is not None]
     classes = bool(targets) and task_of(targets[0], proposal.config.task) == "classification"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from edgewright.cli.cluster import on_cluster, refuse_one_training
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import VERBOSE, command_line
@@ -46,7 +47,7 @@ def command(
     """
     with loading():
         from edgewright.cli.listeners import run_and_show
-        from edgewright.pipeline.config import is_own_data, with_changes
+        from edgewright.pipeline.config import is_own_data, read_config, with_changes
         from edgewright.pipeline.run_folder.journal import Journalling, journalled
         from edgewright.pipeline.run_folder.listener import Listener
         from edgewright.race.finished_fits import raced
@@ -56,13 +57,17 @@ def command(
                              "These options are for data; change a pipeline with --set")  # fmt: skip
         if options.need is not None:
             changes = (*changes, f"need={options.need}")
-        return run_and_show(pipeline, data=data, changes=changes, out=out, force=force, resume=resume,
-                            verbose=verbose)  # fmt: skip
+        if options.cluster:
+            refuse_one_training(with_changes(read_config(pipeline), changes))
+        with on_cluster(options.cluster):
+            return run_and_show(pipeline, data=data, changes=changes, out=out, force=force, resume=resume,
+                                verbose=verbose)  # fmt: skip
     if data is not None:
         raise InputError("one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data")
     request = options.request(pipeline)
     journal = Journalling(out, None, command_line())
-    with racing_on(request, out, resume and raced(out, request.pipeline)) as kept, journalled(journal, Listener()):
+    going_on = resume and raced(out, request.pipeline)
+    with racing_on(request, out, going_on, options.cluster) as kept, journalled(journal, Listener()):
         packages = _Packages(changes, out, force, kept, resume)
         proposal = make_proposal(request, packages.make, journal)
         echo_choices(proposal, whole=verbose)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from edgewright.cli.cluster import CLUSTER
 from edgewright.cli.command import Aside, Result, argument, declare, option, print_ahead, wants_json
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import command_line
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from edgewright.search.architecture.trial import CandidateTrial
 
 _BATCH = 16
+# One process, this one.
+_HERE = "local:1"
 # Folder of studies without a name of their own.
 _STUDIES = Path("searches")
 _GROUPING = (
@@ -46,8 +49,7 @@ class SearchOptions:
     device: str = option(metavar="PROFILE", help="Profile or TOML file; the pipeline's device by default.")
     budget: str = option(metavar="LIMITS", help="flash=64kB,ram=16kB,latency=10ms; the device's limits by default.")
     trials: int = option(default=200, help="Number of trials, including earlier ones.")
-    engine: str = option(default="local", help="local or dask://HOST:PORT.")
-    workers: int = option(default=1, help="Number of processes; 0 uses all cores.")
+    cluster: str = option(metavar="ADDRESS", help=CLUSTER)
     sampler: str = option(type=click.Choice(["nsga2", "tpe", "random"]), default="nsga2")
     seed: int | None = option(help="Seed of the search; the pipeline's by default.")
     folds: int = option(type=click.IntRange(2), default=3, help="Number of folds during the search.")
@@ -70,6 +72,7 @@ def command(options: SearchOptions) -> Result:
     points/N.toml for every point of the Pareto front: edgewright run STUDY/points/N.toml
     """
     with loading():
+        from edgewright.cluster.contract import engine_for
         from edgewright.pipeline.config import read_config
         from edgewright.pipeline.material import sha256
         from edgewright.profiles.catalogue import load_profile
@@ -79,7 +82,6 @@ def command(options: SearchOptions) -> Result:
         from edgewright.search.architecture.estimates import Estimator
         from edgewright.search.architecture.space import space_of
         from edgewright.search.architecture.trial import Shared, samples_of
-        from edgewright.search.engines.contract import engine_for
 
     if options.trials < 1:
         raise InputError("at least one trial", str(options.trials), "--trials")
@@ -109,7 +111,7 @@ def command(options: SearchOptions) -> Result:
     estimator = Estimator(profile, samples)
     if not options.resume and (folder / studies.FILE).exists():
         studies.create(folder, own)  # refuses the folder of another study
-    with engine_for(options.engine, options.workers) as engine:
+    with engine_for(options.cluster or _HERE) as engine:
         probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
         probe.refuse_impossible()
         study = studies.resume(folder, own, config) if options.resume else studies.create(folder, own)
@@ -134,7 +136,7 @@ def _run(options: SearchOptions, search: Search, profile: Profile) -> Result:
 
     before = len(search.study.trials())
     with _progress(options.trials, before) as record:
-        if options.engine == "local" and options.workers == 1 and not wants_json():
+        if not options.cluster and not wants_json():
             record = _ahead(record, options.trials - before)
         trials = replace(search, on_batch=record).run(options.trials)
     front = front_of(trials)
@@ -165,7 +167,7 @@ def _lines(report: FrontReport, task: str, options: SearchOptions, profile: Prof
         yield from ("\nfeatures by number:", *(f"  {number}  {name}" for number, _, name in legend(report)))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(report.states.items()))
     yield f"\n{report.trials} trials on {profile.name}: {counts}; {report.rule}."
-    if options.engine != "local":
+    if options.cluster and not options.cluster.startswith("local"):
         yield (
             "Batches are reported in the order of requests, so the order of results has no effect; a batch that a "
             "cluster loses does, and other processors round differently."

@@ -23,6 +23,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from edgewright.cluster.contract import Engine
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.footprint import Budget, parse_budget
 from edgewright.search.architecture.estimates import Estimate, Estimator
@@ -38,7 +39,6 @@ from edgewright.search.architecture.trial import (
     Shared,
     TrialScore,
 )
-from edgewright.search.engines.contract import Engine
 
 Sampler: TypeAlias = Literal["nsga2", "tpe", "random"]
 # Maximum number of trials in the sampler's history: the best trial of each size and the latest trials.

@@ -73,12 +73,13 @@ class Ladder(Race):
         """
         started, state, interrupted = time.process_time(), LadderState(self.judge, self.patience), False
         try:
-            for standing in self.standings:
-                if state.tired:
-                    standing.note(left_out="not tried")
-                else:
-                    self._measure(standing)
-                    self._step(state, standing)
+            with self.spreading(self.standings, self.heats.every):
+                for standing in self.standings:
+                    if state.tired:
+                        standing.note(left_out="not tried")
+                    else:
+                        self._measure(standing)
+                        self._step(state, standing)
             self.refuse_unmeasured()
         except KeyboardInterrupt:
             interrupted = True

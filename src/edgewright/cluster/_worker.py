@@ -1,4 +1,4 @@
-"""A worker process of the local engine: `python -m edgewright.search.engines._worker`.
+"""A worker process of the local engine: `python -m edgewright.cluster._worker`.
 
 The worker reads messages from standard input (the name of the work, the shared bytes, then batches) and writes the
 result of each batch. If the parent process ends, even by kill -9, the input ends and the worker exits.
@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import IO
 
-from edgewright.search.engines.contract import work_named
+from edgewright.cluster.contract import work_named
 
 _LENGTH = struct.Struct("<Q")
 DONE, FAILED = b"d", b"f"

@@ -7,24 +7,27 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edgewright.schema.errors import InputError
-from edgewright.search.engines.contract import engine_for
+import engine_work
+from edgewright.cluster.contract import BatchError, engine_for
+from edgewright.cluster.mapping import Standing, each, on_engine, outcomes
+from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from engine_work import assert_a_death_costs_its_batch
 
 
-def test_a_death_costs_its_batch_which_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_death_costs_its_batch_which_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    with engine_for("local", 2) as engine:
+    with engine_for("local:2") as engine:
         assert str(os.getpid()).encode() not in assert_a_death_costs_its_batch(engine, tmp_path)
 
 
 def test_processes_stay_for_the_next_run_of_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    with engine_for("local", 2) as engine:
+    with engine_for("local:2") as engine:
         first = dict(engine.run("engine_work:work", b"x", [b"a", b"a"]))
         again = dict(engine.run("engine_work:work", b"x", [b"a"]))
         other = dict(engine.run("engine_work:work", b"y", [b"a"]))
@@ -42,9 +45,9 @@ def test_processes_stay_for_the_next_run_of_the_same_work(monkeypatch: pytest.Mo
 def test_an_interrupt_is_heard_while_workers_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     code = (
-        "import signal, sys; from edgewright.search.engines.contract import engine_for\n"
+        "import signal, sys; from edgewright.cluster.contract import engine_for\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "with engine_for('local', 2) as engine:\n"
+        "with engine_for('local:2') as engine:\n"
         "    list(engine.run('engine_work:work', b'x', [word.encode() for word in sys.argv[1:]]))\n"
     )
     begun = [tmp_path / "one", tmp_path / "two"]
@@ -65,13 +68,54 @@ def test_an_interrupt_is_heard_while_workers_work(tmp_path: Path, monkeypatch: p
 
 
 def test_one_worker_is_this_process() -> None:
-    with engine_for("local", 1) as engine:
+    with engine_for("local:1") as engine:
         results = dict(engine.run("engine_work:work", b"x", iter([b"a"])))
     assert results == {0: b"xa" + str(os.getpid()).encode()}
 
 
 def test_what_is_no_engine_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="no engine 'loca'"):
+    with pytest.raises(InputError, match="no cluster 'loca'"):
         engine_for("loca")
+    for address in ("local:0", "local:two", "local://", "local:99999"):
+        with pytest.raises(InputError, match="local:N with 1 to 1024 processes"):
+            engine_for(address)
     with pytest.raises(InputError, match="module:function"):
-        next(engine_for("local", 1).run("nowhere:work", b"", [b""]))
+        next(engine_for("local:1").run("nowhere:work", b"", [b""]))
+
+
+def test_results_come_in_order_of_tasks_here_and_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    started, ahead = 0, 0
+
+    def tasks() -> Iterator[int]:
+        nonlocal started
+        for number in range(60):
+            started += 1
+            yield number
+
+    here = list(each(engine_work.add, 5, range(60)))
+    seen: list[Standing] = []
+    with on_engine(engine_for("local:2"), seen.append):
+        there = []
+        for result in each(engine_work.add, 5, tasks()):
+            there.append(result)
+            ahead = max(ahead, started - len(there))
+        chunks = list(each(engine_work.add, 5, range(60), chunk=7))
+    assert here == there == chunks == [5 + number for number in range(60)]
+    # The first task takes longest: others wait for it, and do not come without limit.
+    assert 12 <= ahead <= 20
+    assert (seen[-1].done, seen[-1].retried, seen[-1].workers) == (120, 0, 2)
+
+
+def test_an_error_of_a_task_is_the_same_here_and_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    with pytest.raises(UnknownNameError) as here:
+        list(each(engine_work.refuse, "a", ["b"]))
+    with on_engine(engine_for("local:2")):
+        with pytest.raises(UnknownNameError) as there:
+            list(each(engine_work.refuse, "a", ["b"]))
+        with pytest.raises(OutputError, match="finish a task, got ValueError: no good"):
+            list(each(engine_work.fail, 1, ["b"]))
+        (lost,) = outcomes(engine_work.fail, 1, ["b"])
+    assert isinstance(lost, BatchError)
+    assert (str(there.value), there.value.known) == (str(here.value), here.value.known)

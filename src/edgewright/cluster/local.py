@@ -1,4 +1,4 @@
-"""`--engine local`: one worker process per core, or this process for a single worker."""
+"""`--cluster local:N`: N worker processes, or this process for a single worker."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import queue
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import IO, Self
 
+from edgewright.cluster._worker import DONE, receive, send
+from edgewright.cluster.contract import BatchError, Job, Jobs, work_named
 from edgewright.schema.errors import InputError
-from edgewright.search.engines._worker import DONE, receive, send
-from edgewright.search.engines.contract import BatchError, work_named
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_MAX_WORKERS = 1024
 # Timeout while waiting for results; a wait without a timeout would block Ctrl-C until the next result.
 POLL_TIMEOUT_S = 0.5
 Answer = tuple["_Process", bytes | None]
@@ -25,10 +25,10 @@ class _Process:
     """A worker process with a thread that reads its results; None stands for a dead worker."""
 
     def __init__(self, work: str, shared: bytes, answers: queue.SimpleQueue[Answer]) -> None:
-        command = [sys.executable, "-m", "edgewright.search.engines._worker"]
+        command = [sys.executable, "-m", "edgewright.cluster._worker"]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={**os.environ, **_ONE_THREAD})
-        self.job: tuple[int, bytes, int] | None = None
+        self.job: Job | None = None
         threading.Thread(target=self._listen, args=(self.process.stdout, answers), daemon=True).start()
         self._send(work.encode())
         self._send(shared)
@@ -46,10 +46,10 @@ class _Process:
         except OSError:
             return  # the worker has died; the reader thread reports it
 
-    def give(self, job: tuple[int, bytes, int]) -> None:
-        """Send a batch to the worker; the job is index, bytes and number of attempts."""
+    def give(self, job: Job) -> None:
+        """Send a batch to the worker."""
         self.job = job
-        self._send(job[1])
+        self._send(job.batch)
 
     def end(self) -> None:
         """Kill the process."""
@@ -69,11 +69,11 @@ class LocalEngine:
     a batch.
 
     Args:
-        workers: number of processes; 0 starts one per core.
+        workers: number of processes.
     """
 
-    def __init__(self, workers: int = 0) -> None:
-        self.workers = workers or len(os.sched_getaffinity(0))
+    def __init__(self, workers: int) -> None:
+        self.workers, self.retried, self.title = workers, 0, f"local:{workers}"
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._idle: list[_Process] = []
         self._of: tuple[str, bytes] | None = None
@@ -85,30 +85,28 @@ class LocalEngine:
         while self._idle:
             self._idle.pop().end()
 
-    def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
-        """Run every batch once, in any order."""
-        function = work_named(work)
+    def run(
+        self, work: str, shared: bytes, batches: Iterable[bytes | None]
+    ) -> Generator[tuple[int, bytes | BatchError], None, None]:
+        """Run every batch, in any order."""
+        function, jobs = work_named(work), Jobs(batches)
         if self.workers > 1:
-            yield from self._spawned(work, shared, batches)
+            yield from self._spawned(work, shared, jobs)
             return
-        for index, batch in enumerate(batches):
+        while (job := jobs.next()) is not None:
             try:
-                yield index, function(shared, batch)
+                yield job.index, function(shared, job.batch)
             except Exception as error:  # noqa: BLE001 - reported with the batch, like an error of a worker
-                yield index, BatchError(f"{type(error).__name__}: {error}")
+                yield job.index, BatchError(f"{type(error).__name__}: {error}")
 
-    def _spawned(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
+    def _spawned(self, work: str, shared: bytes, jobs: Jobs) -> Generator[tuple[int, bytes | BatchError], None, None]:
         if self._of != (work, shared):
             self.__exit__()
             self._of = (work, shared)
-        waiting, again = enumerate(batches), deque[tuple[int, bytes, int]]()
         busy: set[_Process] = set()
         try:
             while True:
-                while len(busy) < self.workers:
-                    job = again.popleft() if again else next(((n, b, 1) for n, b in waiting), None)
-                    if job is None:
-                        break
+                while len(busy) < self.workers and (job := jobs.next()) is not None:
                     worker = self._idle.pop() if self._idle else _Process(work, shared, self._answers)
                     busy.add(worker)
                     worker.give(job)
@@ -124,25 +122,24 @@ class LocalEngine:
                         worker.end()
                     continue
                 busy.discard(worker)
-                index, batch, attempts = worker.job
                 if answer is not None:
                     self._idle.append(worker)
-                    yield index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
-                elif attempts == 1:
-                    worker.end()
-                    again.append((index, batch, 2))
-                else:
-                    worker.end()
-                    yield index, BatchError(f"it crashed two workers (exit status {worker.process.returncode})")
+                    yield worker.job.index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
+                    continue
+                worker.end()
+                self.retried += 1
+                error = jobs.retry(worker.job, f" (exit status {worker.process.returncode})")
+                if error is not None:
+                    yield worker.job.index, error
         finally:
             for worker in busy:
                 worker.end()
 
 
-def _make(rest: str, workers: int) -> LocalEngine:
-    if rest:
-        raise InputError("'local' without an address", f"local://{rest}", "--engine", "Use --engine local")
-    return LocalEngine(workers)
+def _make(rest: str) -> LocalEngine:
+    if rest and not (rest.isdecimal() and 0 < int(rest) <= _MAX_WORKERS):
+        raise InputError(f"local:N with 1 to {_MAX_WORKERS} processes", repr(f"local:{rest}"), "--cluster")
+    return LocalEngine(int(rest) if rest else len(os.sched_getaffinity(0)))
 
 
 ENGINE = _make

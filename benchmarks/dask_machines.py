@@ -1,0 +1,131 @@
+"""A Dask scheduler and workers as processes on loopback, which stand for machines: each can be killed or replaced."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client
+
+import edgewright
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Machines:
+    """A scheduler and workers.
+
+    Args:
+        folder: they work there, so that nothing relative to the caller's folder is found.
+        nanny: whether a worker that dies is started again by a process that watches it.
+    """
+
+    def __init__(self, folder: Path, *, nanny: bool = False) -> None:
+        self._nanny = [] if nanny else ["--no-nanny"]
+        self.folder, self.port = folder, _free_port()
+        self.address, self.workers = f"dask://127.0.0.1:{self.port}", list[subprocess.Popen[bytes]]()
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+
+    def add(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker."""
+        words = ["worker", f"127.0.0.1:{self.port}", "--nthreads", "1", "--no-dashboard", *self._nanny]
+        worker = self._start(*words, **environment)
+        self.workers.append(worker)
+        return worker
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """End a worker as a power cut does."""
+        worker.kill()
+        worker.wait()
+        self.workers.remove(worker)
+
+    def wait(self, workers: int) -> None:
+        """Wait until so many workers are known to the scheduler."""
+        with Client(  # type: ignore[no-untyped-call]
+            f"tcp://127.0.0.1:{self.port}", timeout=60, set_as_default=False
+        ) as client:
+            client.wait_for_workers(workers, timeout=120)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds of scheduler and workers so far."""
+        return sum(_cpu_seconds(process.pid) for process in (self.scheduler, *self.workers))
+
+    def close(self) -> None:
+        """End all."""
+        for process in (self.scheduler, *self.workers):
+            process.kill()
+            process.wait()
+
+    def _start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", *words], cwd=self.folder, stdout=log, stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment},
+            )  # fmt: skip
+
+
+@contextmanager
+def machines(folder: Path, workers: int = 2, *, nanny: bool = False, **environment: str) -> Iterator[Machines]:
+    """Provide a scheduler with workers; all end with the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster = Machines(folder, nanny=nanny)
+    try:
+        for _ in range(workers):
+            cluster.add(**environment)
+        if workers:
+            cluster.wait(workers)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def lying_copy(folder: Path) -> Path:
+    """Return a folder for PYTHONPATH with another Edgewright that says it has this version."""
+    source = Path(edgewright.__file__).parent
+    copy = folder / "edgewright"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = copy / "race" / "metrics.py"
+    changed.write_text(changed.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    return folder
+
+
+def kill_at_random(cluster: Machines, kills: int, seed: int, between_s: tuple[float, float]) -> int:
+    """Kill workers at random moments, each replaced at once; return how many were killed.
+
+    Args:
+        cluster: whose workers.
+        kills: number of kills.
+        seed: of the moments and the workers.
+        between_s: fewest and most seconds between kills.
+    """
+    chance = random.Random(seed)  # noqa: S311 - moments of kills
+    for _ in range(kills):
+        time.sleep(chance.uniform(*between_s))
+        cluster.kill(chance.choice(cluster.workers))
+        cluster.add()
+    return kills
+
+
+def stop(worker: subprocess.Popen[bytes]) -> None:
+    """Let a worker stand still, as one does that waits for its disk or network."""
+    worker.send_signal(signal.SIGSTOP)
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,91 @@
+"""The option `--cluster`: work of a command spread over processes or machines, and a line that says how it stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from edgewright.cli.command import wants_json
+from edgewright.cli.interrupt import loading
+from edgewright.core.formatting import plural
+from edgewright.schema.errors import InputError
+
+if TYPE_CHECKING:
+    from edgewright.cluster.mapping import Standing
+    from edgewright.schema.config import PipelineConfig
+
+CLUSTER = "Spread the work over processes (local:N) or a Dask cluster (dask://HOST:PORT)."
+_FIRST_S, _EVERY_S = 5.0, 30.0
+
+
+def refuse_one_training(config: PipelineConfig) -> None:
+    """Refuse to spread a pipeline that is fitted once.
+
+    Raises:
+        InputError: it leaves no group out in turn.
+    """
+    limit = config.split.leave_one_out_s
+    if isinstance(limit, msgspec.UnsetType) or not limit:
+        raise InputError(
+            "several fits to spread", f"one training of {config.name}", "--cluster",
+            "A model that fits a device trains in less time than its weights travel between machines. What spreads is "
+            "the race of a file (run FILE), groups left out in turn (split.leave_one_out_s), search, ladder and curve",
+        )  # fmt: skip
+
+
+@contextmanager
+def on_cluster(address: str) -> Iterator[None]:
+    """Spread the tasks of a block over a cluster; an empty address spreads nothing."""
+    if not address:
+        yield
+        return
+    with loading():
+        from edgewright.cluster.contract import engine_for
+        from edgewright.cluster.mapping import on_engine
+
+    line = _Line()
+    with on_engine(engine_for(address), line.watch) as engine:
+        line.say(f"cluster {engine.title}: {plural(engine.workers, 'worker')}")
+        try:
+            yield
+        finally:
+            line.end()
+
+
+@dataclass
+class _Line:
+    """Says on standard error how tasks stand, now and then and at the end; nothing with --json."""
+
+    standing: Standing | None = None
+    next_s: float = 0.0
+
+    def watch(self, standing: Standing) -> None:
+        now = time.monotonic()
+        if self.standing is None:
+            self.next_s = now + _FIRST_S
+        elif now > self.next_s:
+            self.next_s = now + _EVERY_S
+            self.say(_text(standing))
+        self.standing = standing
+
+    def end(self) -> None:
+        if self.standing is not None:
+            self.say(_text(self.standing))
+
+    def say(self, text: str) -> None:
+        if not wants_json():
+            click.echo(text, err=True)
+
+
+def _text(standing: Standing) -> str:
+    again = f", {plural(standing.retried, 'task')} again because a worker ended" if standing.retried else ""
+    return (
+        f"cluster: {plural(standing.done, 'task')} done on {plural(standing.workers, 'worker')} "
+        f"in {standing.cpu_seconds:.1f} CPU-s{again}"
+    )

@@ -1,0 +1,151 @@
+"""Batches on a Dask cluster: a worker that dies costs its batch only, and a scheduler that is gone is named."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("distributed")
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+
+from benchmarks.dask_machines import Machines, lying_copy, machines, stop  # noqa: E402
+from dask import config  # noqa: E402
+from distributed import LocalCluster  # noqa: E402
+
+import engine_work  # noqa: E402
+from edgewright.cluster import dask  # noqa: E402
+from edgewright.cluster.contract import engine_for  # noqa: E402
+from edgewright.cluster.mapping import on_engine, outcomes  # noqa: E402
+from edgewright.schema.errors import InputError, OutputError  # noqa: E402
+from engine_work import assert_a_death_costs_its_batch  # noqa: E402
+
+TESTS = str(Path(__file__).parents[1])
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """Two worker processes that know the work of tests, and are started again when they die."""
+    with machines(tmp_path_factory.mktemp("cluster"), nanny=True, PYTHONPATH=TESTS) as running:
+        yield running
+
+
+def test_a_death_costs_its_batch_and_a_failure_is_told(cluster: Machines, tmp_path: Path) -> None:
+    with engine_for(cluster.address) as engine:
+        assert engine.workers == 2
+        assert_a_death_costs_its_batch(engine, tmp_path)
+
+
+def test_another_version_on_a_worker_is_refused_by_name(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = version("edgewright")
+    # Workers are asked with `_ask`, which stays the real one.
+    monkeypatch.setattr(dask, "version", lambda _: "99")
+    with pytest.raises(InputError, match=f"expected edgewright 99 .*, got edgewright {real} - at worker tcp://"):
+        engine_for(cluster.address).__enter__()
+
+
+def test_an_interrupt_leaves_nothing_on_the_cluster(cluster: Machines) -> None:
+    def batches() -> Iterator[bytes]:
+        yield b"a"
+        yield b"b"
+        raise KeyboardInterrupt
+
+    with engine_for(cluster.address) as engine:
+        with pytest.raises(KeyboardInterrupt):
+            list(engine.run("engine_work:work", b"x", batches()))
+        until = time.monotonic() + 10
+        while (left := _tasks(engine)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not left
+
+
+def test_a_batch_that_runs_is_ended_where_its_client_no_longer_wants_it(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    with machines(tmp_path, PYTHONPATH=TESTS) as running, engine_for(running.address) as engine:
+        with closing(engine.run("engine_work:work", b"x", [b"spin " + str(begun).encode(), b"a"])) as going:
+            assert next(going)[0] == 1
+            _wait_for(begun)
+        _wait_for(tmp_path / "begun.ended")
+        # The worker goes on with other batches.
+        assert len(dict(engine.run("engine_work:work", b"x", [b"a"] * 4))) == 4
+
+
+def test_a_worker_that_stands_still_costs_time_and_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask, "SLOW_S", 0.5)
+    with machines(tmp_path, PYTHONPATH=TESTS) as running, on_engine(engine_for(running.address)):
+        results = outcomes(engine_work.add, 0, range(1, 41))
+        came = [next(results)]
+        stop(running.workers[0])
+        came.extend(results)
+    assert came == list(range(1, 41))
+
+
+def test_a_worker_that_lies_about_its_version_is_refused_by_name(tmp_path: Path) -> None:
+    liar = str(lying_copy(tmp_path / "copy"))
+    with (
+        machines(tmp_path / "work", 1, PYTHONPATH=liar) as running,
+        pytest.raises(InputError, match=r"got files of edgewright \w{12} \(here \w{12}\) - at worker tcp://127"),
+    ):
+        engine_for(running.address).__enter__()
+
+
+def test_workers_killed_at_random_moments_cost_no_result_and_none_counts_twice(tmp_path: Path) -> None:
+    with machines(tmp_path, PYTHONPATH=TESTS) as running, on_engine(engine_for(running.address)):
+        tasks = list(range(1, 13))
+        results = outcomes(engine_work.slowly, 0, tasks)
+        came = [next(results)]
+        for _ in range(2):
+            time.sleep(0.3)
+            running.kill(running.workers[0])
+            running.add(PYTHONPATH=TESTS)
+        came.extend(results)
+    assert came == tasks
+
+
+def _wait_for(path: Path) -> None:
+    until = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < until, path
+        time.sleep(0.05)
+
+
+def _tasks(engine: Any) -> int:  # noqa: ANN401 - a `DaskEngine`
+    return int(engine.client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+
+
+def test_a_scheduler_that_ends_in_the_middle_is_named_and_what_came_is_kept() -> None:
+    came = []
+    quick = {"distributed.comm.timeouts.connect": "1s"}
+    with (
+        config.set(quick),
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=1, threads_per_worker=1, protocol="tcp", processes=False, dashboard_address="127.0.0.1:0"
+        ) as scheduler,
+        engine_for(str(scheduler.scheduler_address).replace("tcp://", "dask://")) as engine,
+    ):
+        going = engine.run("engine_work:work", b"x", (b"%d" % n for n in range(1_000_000)))
+        came.append(next(going))
+        came.append(next(going))
+        scheduler.sync(scheduler.scheduler.close)
+        with pytest.raises(
+            OutputError, match=r"scheduler stopped responding - at --cluster dask://.*--cluster local:N"
+        ):
+            came.extend(going)
+    assert all(isinstance(answer, bytes) for _, answer in came)
+
+
+def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", 1.0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"dask://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(InputError, match=f"no answer - at --cluster {address}.*--cluster local:N"):
+        engine_for(address).__enter__()
+    with pytest.raises(InputError, match="dask://HOST:PORT"):
+        engine_for("dask://somewhere")
