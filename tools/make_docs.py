@@ -1,4 +1,4 @@
-"""Generate docs/pipeline.md, a page of docs/cli for each command, the functions of C, and the list of decision records.
+"""Generate docs/pipeline.md, pages of docs/cli, functions of C, targets of jobs, and the list of decision records.
 
     python tools/make_docs.py           writes the files
     python tools/make_docs.py --check   exits with 1 when a file differs from what the code says
@@ -24,13 +24,16 @@ import msgspec
 from edgewright.cli.main import cli
 from edgewright.core.catalogue import find, listing
 from edgewright.data.public import SETS, loaders
+from edgewright.jobs.catalogue import TABLE, examples, read_job
 from edgewright.profiles.catalogue import listing as profiles
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.job import JobFigure, Target
+from edgewright.trace.views.job import target_word
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 EXPORT = DOCS.parent / "src" / "edgewright" / "export"
-C_PAGE = "generated-c.md"
+C_PAGE, JOBS_PAGE = "generated-c.md", "jobs.md"
 WIDTH = 100
 
 # Room, object, title, and the sentence above its kinds.
@@ -435,6 +438,31 @@ def c_functions(page: str) -> str:
     return re.sub(r"(<!-- functions: (.+?) -->).*?<!-- /functions -->", table, page, flags=re.DOTALL)
 
 
+def job_targets(page: str) -> str:
+    """Return a page with the table of all jobs' targets between its two markers."""
+    rows = []
+    for path in sorted(examples().glob(f"**/{TABLE}")):
+        name = path.parent.relative_to(examples()).as_posix()
+        for target in read_job(path.parent).targets:
+            result = "not measured | missed"
+            if target.measured is not None:
+                reached = target_word(JobFigure.of(target.figure, "", target.measured), target)
+                result = f"{target.measured:g} | {reached}"
+            rows.append(
+                f"| [{name}](../examples/{name}) | `{target.step}.{target.figure}` | {_bound(target)} "
+                f"| {target.source} | {result.replace('missed', '**missed**')} |"
+            )
+    head = ["<!-- targets -->", "| job | figure | target | its source | measured | |", "|---|---|---|---|---|---|"]
+    table = "\n".join([*head, *rows, "<!-- /targets -->"])
+    return re.sub("<!-- targets -->.*?<!-- /targets -->", lambda _: table, page, flags=re.DOTALL)
+
+
+def _bound(target: Target) -> str:
+    """Return what a target asks for, in the numbers of its file."""
+    bounds = (("at least", target.minimum), ("at most", target.maximum))
+    return ", ".join(f"{word} {value:g}" for word, value in bounds if value is not None)
+
+
 # A comment is that of the functions behind it, unless a type or the file begins there.
 _DECLARED = re.compile(
     r"/\*(?P<text>.*?)\*/(?P<other>\n(?:typedef|#ifndef))?|(?P<function>^\w[\w *]*@_\w+\([^;]*?\));",
@@ -465,7 +493,9 @@ def _declared(path: Path) -> Iterator[str]:
 def documents() -> dict[str, str]:
     """Return the text of every generated file, by its path in docs/."""
     c_page = c_functions((DOCS / C_PAGE).read_text(encoding="utf-8"))
-    return {C_PAGE: c_page, "pipeline.md": document(), "adr/README.md": decision_list(), **cli_pages()}
+    jobs_page = job_targets((DOCS / JOBS_PAGE).read_text(encoding="utf-8"))
+    pages = {C_PAGE: c_page, JOBS_PAGE: jobs_page, "pipeline.md": document(), "adr/README.md": decision_list()}
+    return pages | cli_pages()
 
 
 def absent_paths() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,17 @@ import pytest
 
 from agent_example import RATE, event_lines, given, package, packets, signal
 from cli_runner import Cli
+from edgewright.jobs.alarm_figures import alarm_figures, timed, truth_of, within
+from edgewright.jobs.catalogue import examples
 from edgewright.jobs.group_figures import GroupAnswers, error_figures, share_figures
 from edgewright.monitor.detector_stream import read_detector, write_detector
 from edgewright.monitor.detectors.limits import LimitsConfig, fit
-from edgewright.schema.data import Column
+from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.trace import GroupRow
+from edgewright.workflows.tuning.grid import Tally
+from edgewright.workflows.tuning.recordings import Labelled, Tape
+from support import shared_data
 
 GROUP_ANSWERS = GroupAnswers(
     ("away", "there"), ("a", "b", "c"), np.array([[[9, 1], [0, 10]], [[2, 8], [5, 5]], [[10, 0], [0, 10]]])
@@ -59,6 +65,16 @@ def test_the_worst_group_is_left_out_of_every_figure() -> None:
     assert figures["macro_f1_without_worst"].value > figures["macro_f1"].value
 
 
+def test_figures_leave_out_the_best_and_the_worst_where_two_groups_stay() -> None:
+    matrices = np.concatenate([GROUP_ANSWERS.matrices, [[[8, 2], [0, 10]]]])
+    four = GroupAnswers(GROUP_ANSWERS.labels, ("a", "b", "c", "d"), matrices)
+    figures = {figure.name: figure for figure in share_figures(four, ("accuracy",), extremes=True)}
+    middle = figures["accuracy_without_best_and_worst"]
+    assert middle.value == pytest.approx(37 / 40)
+    assert middle.title.endswith("without the best and the worst, c and b")
+    assert len(share_figures(GROUP_ANSWERS, ("accuracy",), extremes=True)) == 2
+
+
 def test_errors_of_amounts_leave_out_the_largest() -> None:
     rows = [GroupRow(group=name, samples=n, regression={"mae": e, "rmse": 2 * e}) for name, n, e in (
         ("a", 10, 1.0), ("b", 30, 2.0), ("c", 5, 9.0))]  # fmt: skip
@@ -98,6 +114,107 @@ def test_every_group_is_left_out_once(tmp_path: Path, cli: Cli) -> None:
     (folder / "job.toml").write_text((folder / "job.toml").read_text().replace('["odd"]', '["odb"]'))
     err = cli("jobs", "run", folder, "--data", folder / "signal.csv", "--out", tmp_path / "again", code=1)
     assert "no class 'odb'" in (tmp_path / "again" / "mine" / "job.json").read_text() + err
+
+
+ALARMS = """
+[[steps]]
+kind = "run"
+[[steps]]
+kind = "folds"
+folds = 4
+[steps.alarms]
+decision = { alarms = ["odd"] }
+rows = 20
+"""
+
+
+@pytest.mark.slow
+def test_alarms_are_judged_on_whole_recordings_of_groups_left_out(tmp_path: Path, cli: Cli) -> None:
+    folder = job(tmp_path / "mine", ALARMS)
+    record = cli.json("jobs", "run", folder, "--data", folder / "signal.csv", "--out", tmp_path / "runs")
+    figures = figures_of(record)
+    # Three events of each of four people; the odd level is far above all others, at once.
+    assert figures["events"] == 12
+    assert figures["missed"] == figures["false_alarms"] == 0
+    assert figures["delay"] == pytest.approx(0, abs=0.1)
+    assert "p1 0 of 3 events missed" in record["steps"][1]["says"][1]
+    # Events are 29 rows long: no such event is longer.
+    (folder / "job.toml").write_text((folder / "job.toml").read_text().replace("rows = 20", "rows = 30"))
+    cli("jobs", "run", folder, "--data", folder / "signal.csv", "--out", tmp_path / "again", code=1)
+    assert "events of odd of at least two groups" in (tmp_path / "again" / "mine" / "job.json").read_text()
+
+
+def walk(person: int) -> list[str]:
+    """Return lines of Daphnet: a minute outside of the experiment, steps, and eight seconds of trembling a minute."""
+    rng = np.random.default_rng(person)
+    time = np.arange(7 * 60 * 64) / 64
+    frozen = (time % 60 > 40) & (time % 60 < 48) & (time > 60)
+    steps, trembling = np.sin(2 * np.pi * (1.6 + person / 20) * time), np.sin(2 * np.pi * 6 * time)
+    moved = 900 * np.where(frozen, 0.3 * trembling, steps)
+    readings = moved[:, None] * np.linspace(1, 0.3, 9) + 40 * rng.standard_normal((len(time), 9))
+    marks = np.where(time < 60, 0, 1 + frozen)
+    rows = zip(time, readings.astype(int), marks, strict=True)
+    return [" ".join(map(str, (round(1000 * moment), *values, mark))) for moment, values, mark in rows]
+
+
+@pytest.mark.slow
+def test_freezes_of_patients_left_out_are_alarms_and_a_record_without_any_is_refused(tmp_path: Path, cli: Cli) -> None:
+    folder, data = tmp_path / "freezing", tmp_path / "daphnet-fog"
+    shutil.copytree(examples() / "health" / "freezing", folder)
+    table = (folder / "job.toml").read_text()
+    (folder / "job.toml").write_text(table.replace("folds = 10", "folds = 2"))
+    data.mkdir()
+    for person in range(4):
+        (data / f"S0{person}R01.txt").write_text("\n".join(walk(person)))
+    record = cli.json("jobs", "run", folder, "--data", data, "--out", tmp_path / "runs")
+    figures = figures_of(record)
+    assert figures["events"] == 4 * 6
+    assert figures["missed"] < 0.3
+    # The minute before the experiment is no time that alarms are counted in.
+    assert figures["hours"] < 4 * 6 / 60
+    assert "S03" in " ".join(record["steps"][1]["says"])
+    shutil.rmtree(data)
+    data.mkdir()
+    shutil.copy(shared_data("daphnet-fog") / "S06R02E0.csv.gz", data)
+    err = cli("jobs", "run", folder, "--data", data, "--out", tmp_path / "again", code=2)
+    assert "expected" in err
+
+
+def recordings(labels: str, seconds: list[float]) -> DataSet:
+    """Return a data set of one recording of ann, a letter a row; a dot is no label."""
+    target = np.array(["" if letter == "." else letter for letter in labels])
+    mine = Recording(
+        name="r", values=np.zeros((len(target), 1), np.float32), target=target, groups=np.full(len(target), "ann"),
+        time=np.array(seconds),
+    )  # fmt: skip
+    return DataSet(name="d", columns=(Column(name="x"),), recordings=(mine,), target_name="beat")
+
+
+def test_events_are_rows_in_a_row_and_unlabelled_time_judges_nothing() -> None:
+    dataset = recordings("NVVNVVVN..N", [0, 1, 2, 3, 4, 4.5, 5, 7, 8, 9, 12])
+    truth = truth_of(dataset, ("V",), 3)["r", "ann"]
+    assert truth.events == (Labelled("V", 4.0, 5.0),)
+    assert truth.unknown.tolist() == [[8.0, 9.0]]
+    assert within(np.array([7.0, 8.0, 8.5, 9.5]), truth.unknown).tolist() == [False, True, True, False]
+    assert within(np.array([0.5, 2.5, 5.0]), np.array([[0.0, 3.0], [1.0, 2.0]])).tolist() == [True, True, False]
+    # Rows without a rate are numbers of a tape; they become their own seconds.
+    tape = Tape("r", "ann", ((np.zeros((2, 2), np.float32), np.array([4.0, 10.0])),), 1.0, ())
+    (moved,) = timed([tape], dataset)
+    assert moved.pieces[0][1].tolist() == [4.0, 12.0]
+    assert moved.step == pytest.approx(1.2)
+
+
+def test_alarms_tell_each_group_and_how_late_they_come() -> None:
+    late = {"ann": [Tally(4, 1, 0, 0, 1800.0, (1.0, 2.0, 9.0))], "bob": [Tally(0, 0, 3, 0, 1800.0, ())],
+            "eve": [Tally(0, 0, 0, 0, 3600.0, ())]}  # fmt: skip
+    figures, each = alarm_figures(late, ("V",), "noise_", "noise: ")
+    values = {figure.name: figure.value for figure in figures}
+    assert values["noise_missed"] == pytest.approx(0.25)
+    assert values["noise_false_alarms"] == pytest.approx(1.5)
+    assert values["noise_delay"] == pytest.approx(2.0)
+    assert 2.0 < values["noise_delay_long"] < 9.0
+    assert each.startswith("ann 1 of 4 events missed, 0 false alarms in 30 min; bob")
+    assert each.endswith("no event and no false alarm: eve, 1 hours")
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def test_figures_tell_misses_by_speaker_and_false_alarms_by_the_hour() -> None:
     assert figures["false_alarms"].value == pytest.approx(1.0)
     interval = figures["false_alarms"].interval
     assert interval is not None and 0.1 < interval.low < 0.2 and 3.4 < interval.high < 3.8
-    assert "bob 8 of 20, 1 false alarm in 30 min" in record.says[0]
+    assert "bob 8 of 20 events missed, 1 false alarm in 30 min" in record.says[0]
 
 
 @pytest.fixture

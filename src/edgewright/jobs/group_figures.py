@@ -17,7 +17,7 @@ from edgewright.training.metrics import ANY, SHARE, Numbers, class_scores, group
 
 Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
-WITHOUT = "_without_worst"
+WITHOUT, MIDDLE = "_without_worst", "_without_best_and_worst"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def judged_of(labels: Sequence[str], rows: Sequence[GroupRow], samples: int) -> 
     return GroupAnswers(tuple(labels), tuple(row.group for row in known), matrices)
 
 
-def share_figures(answers: GroupAnswers, names: Sequence[str], prefix: str = "", title: str = "") -> list[JobFigure]:
+def share_figures(
+    answers: GroupAnswers, names: Sequence[str], prefix: str = "", title: str = "", *, extremes: bool = False
+) -> list[JobFigure]:
     """Return figures over all groups, and each without the group that has the lowest accuracy.
 
     Args:
@@ -59,13 +61,20 @@ def share_figures(answers: GroupAnswers, names: Sequence[str], prefix: str = "",
         names: 'accuracy', 'macro_f1', and 'f1_LABEL'.
         prefix: of the figures' names.
         title: what stands before their titles.
+        extremes: also without the two groups of the lowest and the highest accuracy, where that leaves two or more.
     """
-    worst = int(answers.accuracies.argmin())
+    worst, best = int(answers.accuracies.argmin()), int(answers.accuracies.argmax())
+    middle = np.array([row for row in range(len(answers.groups)) if row not in (worst, best)])
     figures = []
     for name in names:
         words = {"accuracy": "accuracy", "macro_f1": "macro F1"}.get(name, f"F1 of {name.removeprefix('f1_')}")
         statistic = _statistic(answers, name)
         figures += with_and_without(f"{prefix}{name}", f"{title}{words}", answers.groups, worst, statistic, SHARE)
+        if extremes and len(middle) > 1:
+            behind = (
+                f"{title}{words} without the best and the worst, {answers.groups[best]} and {answers.groups[worst]}"
+            )
+            figures.append(over_groups(f"{prefix}{name}{MIDDLE}", behind, middle, statistic, SHARE))
     return figures
 
 

@@ -206,8 +206,9 @@ def run_job(
                 break
             finished.keep(records)
         listener.steps(_progress(steps, records))
+        targets = tuple(msgspec.structs.replace(target, measured=None) for target in spec.targets)
         whole = JobRecord(
-            name=folder.name, title=spec.title, shows=spec.shows, limits=spec.limits, targets=spec.targets,
+            name=folder.name, title=spec.title, shows=spec.shows, limits=spec.limits, targets=targets,
             steps=tuple(records), answer=answered(spec.answer, records), picture=spec.picture,
         )  # fmt: skip
         write_atomic(run_folder.work / RECORD, encode_record(whole))

@@ -19,12 +19,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         step: name of the step.
         figure: name of its figure.
         minimum, maximum: bound; one of them.
+        source: of the bound: what the trade needs, or a published figure; never one's own result.
+        measured: what the last run of the job before a release measured, for the table of docs/jobs.md.
     """
 
     step: Text
     figure: Text
     minimum: float | None = None
     maximum: float | None = None
+    source: str = ""
+    measured: float | None = None
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.contract import PublicSet, SourceConfig
+from edgewright.data.noises import draw_noise, scaled
 from edgewright.data.sets import _beat_families as families
 from edgewright.data.sets import _beat_habits as habits
 from edgewright.data.sets import _beats as columns
 from edgewright.data.sets import _files as files
 from edgewright.data.sets import facts
+from edgewright.data.sets._beat_peaks import find_peaks
 from edgewright.data.sets._files import read_bytes, read_text
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
 from edgewright.schema.errors import InputError
@@ -112,6 +114,8 @@ def read_annotations(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 BEFORE, AFTER, RATE = 90, 110, 360.0
 _UNITS_PER_MV, _BASELINE = 200.0, 1024.0
 CLASSES = np.array(["N", "S", "V", "F", "Q"])
+# Seconds within which a peak is that of an annotated beat (AAMI EC57).
+_SAME_BEAT = 0.15
 _PACED = ("102", "104", "107", "217")
 # The customary split between people (de Chazal 2004): DS1 trains, DS2 tests.
 DS1 = (
@@ -141,6 +145,10 @@ class MitdbConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
             median deviation, and as ranks among them.
         shape: for a table, false omits the samples of a beat and their changes.
         average: of a table, means of so many neighbouring samples of a beat take their place; it divides 200.
+        peaks: of a table, 'annotated' by the database's doctors, or 'found' in the signal as a device has to, where it
+            is there. A beat that is found takes the class of one annotated within 150 ms, else none.
+        snr: decibels of the signal to noise of electrodes that is added to it, where peaks are found or the form is
+            'signal'; none when left out.
     """
 
     part: Literal["DS1", "DS2", "train", "test", "both"] = "both"
@@ -152,16 +160,27 @@ class MitdbConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
     medians: bool = False
     shape: bool = True
     average: Literal[1, 2, 4, 5, 8, 10, 20] = 1
+    peaks: Literal["annotated", "found"] = "annotated"
+    snr: float | None = None
 
 
 @dataclass(frozen=True)
 class Beats:
-    """Beats of a record: shape (n, 200), their classes, and the samples of their R peaks, None where not kept."""
+    """Beats of a record.
+
+    Attributes:
+        record: its name.
+        values: shape (n, 200).
+        labels: their classes.
+        peaks: samples of their R peaks; None where not kept.
+        begins: sample from which time counts: the first annotated beat; None for the first of `peaks`.
+    """
 
     record: str
     values: NDArray[np.int16]
     labels: Labels
     peaks: NDArray[np.int64] | None
+    begins: int | None = None
 
 
 def _copied(path: Path) -> Iterator[Beats]:
@@ -194,14 +213,41 @@ def _original(path: Path) -> Beats:
     return Beats(path.stem, windows, labels, at)
 
 
-def _signal(path: Path) -> Recording:
+def _beats_in_signal(path: Path, snr: float | None) -> Beats:
+    """Return the beats that a device finds in the signal of a record, to which noise may be added."""
     signal, at, labels = _raw(path)
+    signal = _noisy(signal, path.stem, snr)
+    peaks = find_peaks(_millivolts(signal), RATE)
+    peaks = peaks[(peaks >= BEFORE) & (peaks + AFTER <= len(signal))]
+    if len(peaks) < 2:
+        raise InputError("two or more beats in the signal", str(len(peaks)), str(path), "Raise data.snr")
+    after = np.searchsorted(at, peaks).clip(1, len(at) - 1)
+    nearest = np.where(peaks - at[after - 1] <= at[after] - peaks, after - 1, after)
+    known = np.abs(at[nearest] - peaks) <= _SAME_BEAT * RATE
+    windows = np.lib.stride_tricks.sliding_window_view(signal, BEFORE + AFTER)[peaks - BEFORE]
+    return Beats(path.stem, windows, np.where(known, labels[nearest], ""), peaks, int(at[0]))
+
+
+def _noisy(signal: NDArray[np.int16], name: str, snr: float | None) -> NDArray[np.int16]:
+    """Return a signal with noise of electrodes, the same in every call, within what 12 bit hold."""
+    if snr is None:
+        return signal
+    values = signal.astype(np.float32)
+    rng = np.random.default_rng([int(name), 1])
+    noise = scaled(draw_noise("electrodes", values.shape, RATE, rng), values, snr)
+    return np.clip(np.rint(values + noise), -2048, 2047).astype(np.int16)
+
+
+def _signal(path: Path, snr: float | None) -> Recording:
+    signal, at, labels = _raw(path)
+    signal = _noisy(signal, path.stem, snr)
     borders = (at[1:] + at[:-1]) // 2
     return Recording(
         name=f"record-{path.stem}",
         values=_millivolts(signal)[:, None],
         target=labels[np.searchsorted(borders, np.arange(len(signal)), side="right")],
         groups=files.same(path.stem, len(signal)),
+        time=(np.arange(len(signal)) - at[0]) / RATE,
     )
 
 
@@ -286,6 +332,13 @@ def _shape(values: Floats, config: MitdbConfig) -> tuple[list[Column], list[Floa
     return names, [samples]
 
 
+def _time(beats: Beats) -> NDArray[np.float64] | None:
+    if beats.peaks is None:
+        return None
+    time: NDArray[np.float64] = (beats.peaks - (beats.peaks[0] if beats.begins is None else beats.begins)) / RATE
+    return time
+
+
 def _mitdb_recording(beats: Beats, config: MitdbConfig) -> tuple[list[Column], Recording]:
     labels, name = beats.labels, beats.record
     values = _millivolts(beats.values)
@@ -296,7 +349,7 @@ def _mitdb_recording(beats: Beats, config: MitdbConfig) -> tuple[list[Column], R
             values=table,
             target=labels,
             groups=files.same(name, len(values)),
-            time=None if beats.peaks is None else (beats.peaks - beats.peaks[0]) / RATE,
+            time=_time(beats),
         )
     rows = values.size
     sessions = np.repeat(np.array([f"{name}-{i}" for i in range(len(values))]), values.shape[1])
@@ -320,13 +373,22 @@ def _load_mitdb(config: MitdbConfig, folder: Path) -> DataSet:
     """
     if not (config.shape or config.intervals or config.habits or config.families or config.medians):
         raise InputError("columns", "none", "data.shape", "Add habits, families, medians or intervals = true")
-    for key in ("intervals", "changes", "habits", "families", "medians", "shape", "average"):
+    if config.snr is not None and config.form != "signal" and config.peaks != "found":
+        raise InputError("snr with peaks 'found' or form 'signal'", f"peaks {config.peaks!r}", "data.snr")
+    for key in ("intervals", "changes", "habits", "families", "medians", "shape", "average", "peaks"):
         if config.form != "table" and getattr(config, key) != getattr(MitdbConfig(), key):
             raise InputError(f"{key} with form 'table'", f"form {config.form!r}", f"data.{key}")
     if config.form == "signal":
         headers = sorted(_headers(folder).items())
         lead = [Column(name="ecg", unit="mV")]
-        pairs = [(lead, _signal(path)) for name, path in headers if _of_part(name, config.part)]
+        pairs = [(lead, _signal(path, config.snr)) for name, path in headers if _of_part(name, config.part)]
+    elif config.peaks == "found":
+        records = sorted(_headers(folder).items())
+        pairs = [
+            _mitdb_recording(_beats_in_signal(path, config.snr), config)
+            for name, path in records
+            if _of_part(name, config.part)
+        ]
     else:
         pairs = [_mitdb_recording(beats, config) for beats in _records(folder, config.part)]
     if not pairs:

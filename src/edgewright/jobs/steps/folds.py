@@ -17,6 +17,7 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import part_of
 from edgewright.jobs.group_figures import GroupAnswers, class_names, over_groups, share_figures
 from edgewright.jobs.steps import Ran, Step, StepConfig, Work
+from edgewright.jobs.steps._left_out_alarms import AlarmTallies, LeftOutAlarms
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
@@ -38,12 +39,14 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         folds: fits; of the groups in the order of their names, every so manieth is left out together.
         first: seconds that each group labels first, where the package learns on the device; 0 for no calibration.
         classes: labels whose F1 is a figure of its own.
+        alarms: of whole recordings of those left out; none when left out.
     """
 
     run: str = ""
     folds: Annotated[int, msgspec.Meta(ge=2)] = 4
     first: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     classes: tuple[str, ...] = ()
+    alarms: LeftOutAlarms | None = None
 
 
 class _Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,23 +63,28 @@ def _folds(config: Config, work: Work) -> StepRecord:
     labels: tuple[str, ...] = ()
     judged_groups: list[_Group] = []
     names = _groups(ran, config.folds)
+    alarms = None if config.alarms is None else AlarmTallies(config.alarms, ran, work)
     for fold in work.each("Leaving groups out", range(config.folds), config.folds):
         with tempfile.TemporaryDirectory(prefix="edgewright-folds-") as room:
-            labels, some = _fold(config, ran, names[fold :: config.folds], Path(room))
+            labels, some = _fold(config, ran, names[fold :: config.folds], Path(room), alarms)
         judged_groups += some
     judged_groups.sort(key=lambda group: group.name)
     classes = class_names(labels, config.classes, f"{work.folder.name} job.toml, classes")
     whole = GroupAnswers(
         labels, tuple(group.name for group in judged_groups), np.array([group.whole for group in judged_groups])
     )
-    figures = share_figures(whole, ("accuracy", "macro_f1", *classes))
+    figures = share_figures(whole, ("accuracy", "macro_f1", *classes), extremes=True)
     says = [
         f"{plural(len(names), 'group')} in {config.folds} folds, each judged by a fit that has not seen it, in int8"
     ]
+    if alarms is not None:
+        more, sentences = alarms.figures()
+        figures += more
+        says += sentences
     calibrated = [group for group in judged_groups if group.later is not None]
     if config.first and len(calibrated) > 1:
-        more, sentence = _calibrated(labels, calibrated, config, classes)
-        figures += more
+        later, sentence = _calibrated(labels, calibrated, config, classes)
+        figures += later
         says.append(sentence)
     return StepRecord(
         command=f"edgewright run {ran.config.name} --set split.test_groups=[...]  # {config.folds} times",
@@ -96,7 +104,9 @@ def _groups(ran: Ran, folds: int) -> list[str]:
     return names
 
 
-def _fold(config: Config, ran: Ran, left_out: list[str], room: Path) -> tuple[tuple[str, ...], list[_Group]]:
+def _fold(
+    config: Config, ran: Ran, left_out: list[str], room: Path, alarms: AlarmTallies | None
+) -> tuple[tuple[str, ...], list[_Group]]:
     # A fit for these figures only: nothing is kept of it, and no loss of accuracy in int8 ends it.
     split = msgspec.structs.replace(ran.config.split, by="group", test_groups=tuple(left_out))
     pipeline: PipelineConfig = msgspec.structs.replace(
@@ -106,6 +116,8 @@ def _fold(config: Config, ran: Ran, left_out: list[str], room: Path) -> tuple[tu
     result = run_pipeline(pipeline, data=ran.data, out=room, listener=Listener(), command="")
     if result.package is None:
         raise CheckFailedError(f"a fit without {', '.join(left_out)} has no package: {result.refused}")
+    if alarms is not None:
+        alarms.judge(result.folder, left_out)
     samples = own_part(result.folder, config_of(result.folder), ScoreRequest(), room)[0]
     package = read_package(package_path(result.folder))
     return package.manifest.labels, list(_judged_groups(config, package, samples))
@@ -145,7 +157,9 @@ def _calibrated(
     seconds = f"{config.first:g} s"
     figures = [
         *share_figures(before, ("accuracy", *classes), "later_", f"later than {seconds}, not calibrated: "),
-        *share_figures(after, ("accuracy", "macro_f1", *classes), "calibrated_", f"calibrated by {seconds}: "),
+        *share_figures(
+            after, ("accuracy", "macro_f1", *classes), "calibrated_", f"calibrated by {seconds}: ", extremes=True
+        ),
     ]
     gains = after.accuracies - before.accuracies
     mean = over_groups(

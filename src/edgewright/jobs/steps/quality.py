@@ -28,6 +28,8 @@ from edgewright.workflows.detection.rows import Stretch, named
 from edgewright.workflows.tuning.recordings import parts_of
 
 _KIND = "limits"
+# Share of the windows that a gate is fitted on, and refuses.
+_REFUSED = 0.001
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,36 +45,40 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: dict[str, Any]
     samples: Annotated[int, msgspec.Meta(ge=4)]
     step: Annotated[int, msgspec.Meta(ge=0)] = 0
-    refused: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.001
+    refused: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = _REFUSED
 
 
-class _Gate(msgspec.Struct, frozen=True):
+class Gate(msgspec.Struct, frozen=True):
     """What was learnt, and from where on a window is refused."""
 
     learnt: dict[str, Any]
     limit: float
 
+    def flags(self, windows: Floats) -> NDArray[np.bool_]:
+        """Return whether each window is refused."""
+        return np.asarray(_scores(self.learnt, windows) >= self.limit)
+
     def refuses(self, windows: Floats) -> float:
         """Return the share of windows that is refused."""
-        return float((_scores(self.learnt, windows) >= self.limit).mean())
+        return float(self.flags(windows).mean())
 
 
 def _quality(config: Config, work: Work) -> StepRecord:
     dataset = load_data(config.data, seed=0, path=work.path_of(config.data))
     rate, step = dataset.rate or 1.0, config.step or max(1, config.samples // 2)
-    windows = _windows(dataset, config.samples, step)
+    windows = windows_of(dataset, config.samples, step)
     if len(windows) < 2:
         raise InputError("at least two groups: each judges a gate of the others", str(len(windows)), dataset.name)
     refused_shares: dict[str, list[float]] = {name: [] for name in ("refused", *FAULTS)}
     for number, (name, mine) in work.each("Judging the gate", enumerate(windows.items()), len(windows)):
         others = np.concatenate([group_windows for other, group_windows in windows.items() if other != name])
-        gate, units = _fit(others, config.refused), _units(others)
+        gate, units = gate_of(others, config.refused), _units(others)
         refused_shares["refused"].append(gate.refuses(mine))
         for fault in FAULTS:
             refused_shares[fault].append(gate.refuses(damaged(mine, fault, units, rate, seed=number)))
     everything = np.concatenate(list(windows.values()))
     file = work.out / f"{config.step_name}.detector"
-    size = _write(file, _fit(everything, config.refused), dataset, WindowSpec(
+    size = _write(file, gate_of(everything, config.refused), dataset, WindowSpec(
         samples=config.samples, step=step, rate=dataset.rate), len(everything), config.refused)  # fmt: skip
     worst = int(np.argmax(refused_shares["refused"]))
     return StepRecord(
@@ -87,7 +93,7 @@ def _quality(config: Config, work: Work) -> StepRecord:
     )  # fmt: skip
 
 
-def _windows(dataset: DataSet, samples: int, step: int) -> dict[str, Floats]:
+def windows_of(dataset: DataSet, samples: int, step: int) -> dict[str, Floats]:
     """Return the windows of each group, shape (n, channels, samples)."""
     by_group: dict[str, list[Floats]] = {}
     for recording in dataset.recordings:
@@ -98,10 +104,16 @@ def _windows(dataset: DataSet, samples: int, step: int) -> dict[str, Floats]:
     return {name: np.concatenate(by_group[name]) for name in sorted(by_group)}
 
 
-def _fit(windows: Floats, refused: float) -> _Gate:
+def gate_of(windows: Floats, refused: float = _REFUSED) -> Gate:
+    """Fit a gate.
+
+    Args:
+        windows: of a good signal, shape (n, channels, samples).
+        refused: share of them that it may refuse.
+    """
     seen = _stretch(windows)
     learnt = learn(_KIND, configured(_KIND, {}), (seen,))
-    return _Gate(learnt, float(np.quantile(scored(_KIND, learnt, seen), 1 - refused)))
+    return Gate(learnt, float(np.quantile(scored(_KIND, learnt, seen), 1 - refused)))
 
 
 def _scores(learnt: Mapping[str, Any], windows: Floats) -> NDArray[np.float64]:
@@ -119,7 +131,7 @@ def _units(windows: Floats) -> NDArray[np.float64]:
     return units
 
 
-def _write(file: Path, gate: _Gate, dataset: DataSet, window: WindowSpec, rows: int, refused: float) -> int:
+def _write(file: Path, gate: Gate, dataset: DataSet, window: WindowSpec, rows: int, refused: float) -> int:
     limit = Threshold(value=gate.limit, by="quantile", quantile=1 - refused)
     config = configured(_KIND, {})
     spec = DetectorSpec(
