@@ -255,5 +255,7 @@ def test_the_command_watches_a_folder(tmp_path: Path, cli: Cli) -> None:
     assert event["kind"] == "alarm"
     assert event["time"] > "2026-01-06T00:00"
     assert Path(event["picture"]).read_bytes()[:2] == b"\xff\xd8"
+    replayed = [f"replay:{config}" if str(word).startswith("camera:") else word for word in words]
+    assert "expected a source of pictures, got replay" in cli(*replayed, code=2)
     config.write_text(f'label = "cat"\n[[zones]]\nname = "yard"\npoints = {points}\n')
     assert "no class 'cat'. Known: disc, square" in cli(*words, code=2)

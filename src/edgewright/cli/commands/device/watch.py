@@ -13,7 +13,7 @@ import msgspec
 
 from edgewright.cli.command import Stream, argument, declare, option
 from edgewright.cli.options import FOLDER
-from edgewright.schema.errors import DONE, InputError, OutputError
+from edgewright.schema.errors import DONE, InputError, MissingExtraError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,10 @@ def command(
     Motion is found in integers; only what moves is shown to the network. Each alarm leaves a picture that is blurred
     outside of its zone, and is deleted after `keep_hours`, also after a restart or when the clock is set.
     """
+    try:
+        import PIL  # noqa: F401 - of an extra
+    except ModuleNotFoundError:
+        raise MissingExtraError("camera", "Pillow") from None
     from edgewright.core.toml_tables import convert_table, read_toml
     from edgewright.device.camera.events import EventFolder, hidden
     from edgewright.device.camera.watch import Planes, Watch, WatchSettings, classifier
@@ -47,7 +51,10 @@ def command(
     predictor = load(package)
     watch = Watch(settings, classifier(predictor, settings.label), predictor.manifest.shape[1:])
     zones = {zone.name: zone.points for zone in settings.zones}
-    camera = short_source(source).open(("red", "green", "blue"))
+    named = short_source(source)
+    if named.kind != "camera":
+        raise InputError("a source of pictures", named.kind, "--source", "Name it: camera:/dev/video0")
+    camera = named.open(("red", "green", "blue"))
     try:
         folder = EventFolder(out, settings.keep_hours * 3600, settings.keep_mb * 1e6)
         looked = time.monotonic()
