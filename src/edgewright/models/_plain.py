@@ -175,7 +175,10 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
 
     def _rows(self, X: Any, fitting: bool = False) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         if not hasattr(X, "__array__") and hasattr(X, "take"):
-            X = X.take(np.arange(len(X)))
+            # A piece at a time: stages make some copies of what they take.
+            pieces, X = X, np.empty(X.shape, np.float32)
+            for at in range(0, len(X), _ANSWERED):
+                X[at : at + _ANSWERED] = pieces.take(np.arange(at, min(at + _ANSWERED, len(X))))
         if axes_of(X) != 2:
             raise TargetError(
                 "rows of features (n, columns)", f"samples of {axes_of(X)} axes", f"model {self.kind}",

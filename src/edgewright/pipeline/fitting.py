@@ -49,8 +49,9 @@ def next_context(context: Context, fitted: Any, shape: tuple[int, ...]) -> Conte
     )
 
 
-# Beyond this many bytes a stage's output is not kept: it is made again in pieces whenever training asks for rows.
-KEEP_BYTES = 512 * 2**20
+# Beyond this many bytes a stage's output is not kept: it is made again in pieces whenever training asks for rows. Of
+# rows beyond the second number no stage's is, since their stages take little time.
+KEEP_BYTES, KEEP_ROWS_BYTES = 512 * 2**20, 128 * 2**20
 # A stage that would be fitted on streamed rows is fitted on this many of them, drawn with the run's seed.
 _STREAM_FIT = 200_000
 # Of rows on disk no more bytes than these are held to fit a stage on: some copies of them exist meanwhile.
@@ -139,8 +140,10 @@ class Flow:
         rows = self.rows(indices)
         if isinstance(rows, StreamedRows):
             places, step = np.arange(len(indices), dtype=np.int64), self.piece()
-            pieces = [rows.take(places[i : i + step]) for i in range(0, len(places), step)]
-            return np.concatenate(pieces) if pieces else np.empty((0, *self.context.shape), np.float32)
+            whole = np.empty(rows.shape, np.float32)
+            for i in range(0, len(places), step):
+                whole[i : i + step] = rows.take(places[i : i + step])
+            return whole
         values: Floats = rows
         return values
 
@@ -155,8 +158,10 @@ class Flow:
             What that took; None where nothing was made.
         """
         size = int(np.prod(shape))
-        large = len(self.X) * size * 4 > KEEP_BYTES and size > int(np.prod(self.context.shape))
-        if self.streams or large:
+        total = len(self.X) * size * 4
+        large = total > KEEP_BYTES and size > int(np.prod(self.context.shape))
+        many = self.X.ndim == 2 and total > KEEP_ROWS_BYTES
+        if self.streams or large or many:
             self.pending.append(estimator)
             return None
         applied = measured(lambda: np.asarray(estimator.transform(self.X), np.float32))
@@ -235,13 +240,13 @@ def fit_stages(
 
 
 def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) -> None:  # noqa: ANN401
-    """Fit on all training samples where they fit in memory or the stage learns piece by piece, else on some."""
+    """Fit on all training samples where they are few or the stage learns piece by piece, else on some."""
     maximum, step = _STREAM_FIT, flow.piece()
     if isinstance(flow.X, SpooledRows):
         maximum = min(maximum, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(flow.context.shape)))))
     if len(train) <= maximum:
         estimator.fit(flow.array(train), y[train])
-    elif getattr(estimator, "in_pieces", False) and isinstance(flow.X, SpooledRows):
+    elif getattr(estimator, "in_pieces", False):
         estimator.fit_pieces(lambda: (flow.array(train[at : at + step]) for at in range(0, len(train), step)))
     else:
         chosen = np.sort(np.random.default_rng(flow.context.seed).choice(train, maximum, replace=False))

@@ -57,9 +57,12 @@ class Evaluated:
 def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - any model of the room
     """Train the model; its card, table and record go to the listener."""
     config, sides = job.config, material.sides
-    _refuse_missing(flow)
     model = job.plan.build_model(material.task)
-    rows = flow.training_rows(sides.train)
+    # What has no epochs looks at all rows at once.
+    streams = flow.streams and isinstance(model, Network)
+    rows = flow.array(sides.train) if flow.streams and not streams else flow.training_rows(sides.train)
+    if not streams:
+        _refuse_missing(flow, rows)
     y = material.samples.y[sides.train]
     if material.extra is not None:
         y = np.concatenate([y, material.extra_y])
@@ -90,16 +93,15 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     return model
 
 
-def _refuse_missing(flow: Flow) -> None:
-    """Refuse missing values before a network, which cannot compute with them.
+def _refuse_missing(flow: Flow, rows: Floats) -> None:
+    """Refuse missing values before a model, which cannot compute with them.
+
+    Of rows that a network takes in pieces, one that is missing shows as a loss that is no number.
 
     Raises:
         InputError: naming the columns or channels with missing values.
     """
-    if flow.streams:
-        # Made in pieces: a value that is missing there shows as a loss that is no number.
-        return
-    X = np.asarray(flow.X)
+    X = rows if flow.streams else np.asarray(flow.X)
     missing: NDArray[np.bool_] = np.asarray(np.isnan(X).any(axis=tuple(axis for axis in range(X.ndim) if axis != 1)))
     if not missing.any():
         return

@@ -27,6 +27,8 @@ FEWEST_DAYS = 5
 BLOCKS = 10
 # With fewer samples a fold tests on a handful of rows, and no confidence interval can exclude zero.
 FEWEST_SAMPLES = 30
+# Rows that a race draws from: five times those of its largest heat.
+MOST_ROWS = 800_000
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,14 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset
 def problem_of_training(material: Material) -> Problem:
     """Return the evaluation problem of the training and validation samples of a run.
 
+    Of rows that stand alone no more are taken than the heats of a race draw theirs from.
+
     Args:
         material: samples of the run and their split.
     """
     rows = np.sort(np.concatenate([material.sides.train, material.sides.validation]))
+    if material.sides.by == "row" and len(rows) > MOST_ROWS:
+        rows = np.sort(np.random.default_rng(material.plan.seed).choice(rows, MOST_ROWS, replace=False))
     every = Problem(
         name=material.dataset.name,
         dataset=material.dataset,
