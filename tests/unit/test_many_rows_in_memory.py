@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from edgewright.core.files import write_atomic
-from edgewright.pipeline import fitting
+from edgewright.pipeline import fitting, material
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
@@ -66,16 +66,26 @@ def test_a_missing_value_is_named_in_pieces_too(tmp_path: Path, monkeypatch: pyt
         run_pipeline(_config(tmp_path, fill="scale"), out=tmp_path / "runs")
 
 
+def test_samples_have_one_hash_however_many_targets_are_hashed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = prepare(data_plan(_config(tmp_path)), None).samples
+    whole = material.sha256(samples)
+    monkeypatch.setattr(material, "_TEXTS", 7)
+    assert material.sha256(samples) == whole
+    assert material.sha256(msgspec.structs.replace(samples, y=samples.y[::-1])) != whole
+
+
 def test_a_race_draws_from_as_many_rows_as_it_can_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    material = prepare(data_plan(_config(tmp_path)), None)
-    whole = problem.problem_of_training(material)
-    assert len(whole.y) == len(material.sides.train) + len(material.sides.validation)
+    own = prepare(data_plan(_config(tmp_path)), None)
+    whole = problem.problem_of_training(own)
+    assert len(whole.y) == len(own.sides.train) + len(own.sides.validation)
     monkeypatch.setattr(problem, "MOST_ROWS", 100)
-    some = problem.problem_of_training(material)
+    some = problem.problem_of_training(own)
     assert len(some.y) == len(some.samples.X) == len(some.units) == 100
     # No row of the test is among them, and the rows are the same whenever they are drawn.
     drawn = {tuple(row) for row in np.nan_to_num(some.samples.X).tolist()}
     assert drawn <= {tuple(row) for row in np.nan_to_num(whole.samples.X).tolist()}
-    np.testing.assert_array_equal(problem.problem_of_training(material).y, some.y)
-    by_time = replace(material, sides=msgspec.structs.replace(material.sides, by="time"))
+    np.testing.assert_array_equal(problem.problem_of_training(own).y, some.y)
+    by_time = replace(own, sides=msgspec.structs.replace(own.sides, by="time"))
     assert len(problem.problem_of_training(by_time).y) == len(whole.y)

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ def synthetic_samples(plan: DataPlan, samples: Samples, task: str) -> tuple[Floa
 _CLASSES_SHOWN = 20
 # Of rows that are read in parts so many are drawn for figures, and to compare the forms of a model.
 _SAMPLED_ROWS, _SAMPLED_BYTES, _FEWEST = 20_000, 8 * 2**20, 2000
+# Targets that are hashed at once.
+_TEXTS = 65_536
 # More whole numbers than this are taken for an amount without a word.
 _CLASSES_ASKED = 200
 
@@ -290,7 +293,9 @@ class SamplesHash:
     def add(self, values: NDArray[Any], targets: Iterable[object]) -> None:
         """Take the next samples and their targets."""
         self._digest.update(np.ascontiguousarray(values).tobytes())
-        self._targets.append("\n".join(str(value) for value in targets))
+        texts = map(str, targets)
+        while some := "\n".join(islice(texts, _TEXTS)):  # all of many rows at once leave holes in the memory
+            self._targets.append(some)
 
     def hexdigest(self) -> str:
         """Of all that came; the targets come last."""
