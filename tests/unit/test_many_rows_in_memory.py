@@ -84,8 +84,8 @@ def test_a_race_draws_from_as_many_rows_as_it_can_use(tmp_path: Path, monkeypatc
     some = problem.problem_of_training(own)
     assert len(some.y) == len(some.samples.X) == len(some.units) == 100
     # No row of the test is among them, and the rows are the same whenever they are drawn.
-    drawn = {tuple(row) for row in np.nan_to_num(some.samples.X).tolist()}
-    assert drawn <= {tuple(row) for row in np.nan_to_num(whole.samples.X).tolist()}
+    race_rows = {tuple(row) for row in np.nan_to_num(some.samples.X).tolist()}
+    assert race_rows <= {tuple(row) for row in np.nan_to_num(whole.samples.X).tolist()}
     np.testing.assert_array_equal(problem.problem_of_training(own).y, some.y)
     by_time = replace(own, sides=msgspec.structs.replace(own.sides, by="time"))
     assert len(problem.problem_of_training(by_time).y) == len(whole.y)
