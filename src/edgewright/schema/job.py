@@ -92,7 +92,7 @@ class Stretch(Part, frozen=True, kw_only=True):
 
 
 class Mark(Part, frozen=True, kw_only=True):
-    """A moment of a time line: an event with its `kind` ('alarm', 'false alarm', 'missed', 'state', ...) and words."""
+    """A moment of a time line: an event with its `kind` ('alarm', 'false alarm', 'missed' or 'event') and words."""
 
     time: float
     kind: str
