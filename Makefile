@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser bench-rows
+BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-cluster bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser bench-rows
 .PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
@@ -156,6 +156,9 @@ bench-intervals: install
 
 bench-start: install
 	$(BIN)/python -m benchmarks.start
+
+bench-cluster: install
+	$(BIN)/python -m benchmarks.cluster $(PARTS)
 
 bench-stream: install
 	$(BIN)/python -m benchmarks.stream

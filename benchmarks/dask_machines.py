@@ -98,21 +98,33 @@ def lying_copy(folder: Path) -> Path:
     return folder
 
 
-def kill_at_random(cluster: Machines, kills: int, seed: int, between_s: tuple[float, float]) -> int:
-    """Kill workers at random moments, each replaced at once; return how many were killed.
+def kill_at_random(
+    cluster: Machines, kills: int, seed: int, between_s: tuple[float, float], **environment: str
+) -> None:
+    """Kill workers at random moments, each replaced at once.
 
     Args:
         cluster: whose workers.
         kills: number of kills.
         seed: of the moments and the workers.
         between_s: fewest and most seconds between kills.
+        environment: of the workers that take their place.
     """
     chance = random.Random(seed)  # noqa: S311 - moments of kills
     for _ in range(kills):
+        # Without waiting, kills come faster than workers start on a machine under load, and no task can end.
+        cluster.wait(len(cluster.workers))
         time.sleep(chance.uniform(*between_s))
         cluster.kill(chance.choice(cluster.workers))
-        cluster.add()
-    return kills
+        cluster.add(**environment)
+
+
+def burn(seconds: float, task: int) -> int:
+    """Use a thread's processor for so many seconds."""
+    began = time.thread_time()
+    while time.thread_time() - began < seconds:
+        sum(range(1000))
+    return task
 
 
 def stop(worker: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,131 @@
+"""Tasks on a Dask cluster of two workers on loopback: their cost, kills at random moments, a lie, and equal results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from benchmarks.dask_machines import burn, kill_at_random, lying_copy, machines
+from benchmarks.table import ROOT, markdown, verdict
+from edgewright.cluster.contract import engine_for
+from edgewright.cluster.mapping import Standing, each, on_engine
+from edgewright.schema.errors import InputError
+from edgewright.search.ladder.measurement import Ladder
+from edgewright.search.ladder.setup import problem_and_config
+
+TASKS, TASK_S, OVERHEAD = 12, 2.0, 0.10
+KILLS, SEED = 20, 7
+_CPU = ("cpu_seconds",)
+Row = tuple[str, str, str, bool]
+
+
+def overhead(folder: Path) -> Row:
+    """Return how much more CPU seconds client, scheduler and workers take than the tasks themselves."""
+    with machines(folder, PYTHONPATH=str(ROOT)) as cluster, on_engine(engine_for(cluster.address)):
+        list(each(burn, 0.5, range(8)))  # both workers load their modules
+        before = time.process_time() + cluster.cpu_seconds()
+        results = list(each(burn, TASK_S, range(TASKS)))
+        spent = time.process_time() + cluster.cpu_seconds() - before
+    more = spent / (TASKS * TASK_S) - 1
+    within = more <= OVERHEAD and results == list(range(TASKS))
+    return f"CPU beyond that of {TASKS} tasks of {TASK_S:g} s", f"{more:.1%}", f"at most {OVERHEAD:.0%}", within
+
+
+def kills(folder: Path) -> Row:
+    """Kill workers at random moments until the last of the kills, and count results."""
+    standings: list[Standing] = []
+    with (
+        machines(folder, PYTHONPATH=str(ROOT)) as cluster,
+        on_engine(engine_for(cluster.address), standings.append),
+    ):
+        ended = threading.Event()
+
+        def killing() -> None:
+            kill_at_random(cluster, KILLS, SEED, (2.0, 6.0), PYTHONPATH=str(ROOT))
+            ended.set()
+
+        def tasks() -> Iterator[int]:
+            number = 0
+            while not ended.is_set() or number < TASKS:
+                yield number
+                number += 1
+
+        thread = threading.Thread(target=killing)
+        thread.start()
+        results = list(each(burn, 0.5, tasks()))
+        thread.join()
+    right, again = results == list(range(len(results))), standings[-1].retried
+    title = f"{KILLS} kills at random moments in {len(results)} tasks, {again} of them with a task on the worker"
+    return title, "each result once" if right else "lost or twice", "each result once", right
+
+
+def lie(folder: Path) -> Row:
+    """Join a worker whose files differ, and which says that it has this version."""
+    liar = lying_copy(folder / "copy")
+    with machines(folder / "work", 1, PYTHONPATH=str(liar)) as cluster:
+        try:
+            with engine_for(cluster.address):
+                got = "accepted"
+        except InputError as error:
+            got = error.got
+    return "a worker with one changed file that claims this version", got, "refused by name", "files of" in got
+
+
+def equal(folder: Path) -> Row:
+    """Compare the record of a ladder, which is a race of one heat, with that of this process."""
+    rng, rows = np.random.default_rng(SEED), ["a,b,y"]
+    for a, b in rng.uniform(1, 2, (300, 2)):
+        rows.append(f"{a:.4f},{b:.4f},{'hot' if a * b > 2.2 else 'fine'}")
+    folder.mkdir()
+    (folder / "rows.csv").write_text("\n".join(rows) + "\n")
+
+    def record() -> object:
+        problem, config, _ = problem_and_config(str(folder / "rows.csv"), {"target": "y"}, by="row")
+        return _untimed(msgspec.to_builtins(Ladder(problem, config, _silent, patience=0).climb()))
+
+    here = record()
+    with machines(folder / "work") as cluster, on_engine(engine_for(cluster.address)):
+        there = record()
+    return "record of a ladder of all rungs", "equal" if here == there else "differs", "bit for bit", here == there
+
+
+@contextmanager
+def _silent(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show nothing."""
+    yield lambda amount: None
+
+
+def _untimed(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _untimed(entry) for key, entry in value.items() if key not in _CPU}
+    return [_untimed(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+PARTS: dict[str, Callable[[Path], Row]] = {"overhead": overhead, "kills": kills, "lie": lie, "equal": equal}
+
+
+def main() -> int:
+    """Print the table; 1 where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    names = parser.parse_args().parts or list(PARTS)
+    rows = []
+    with tempfile.TemporaryDirectory() as room:
+        for name in names:
+            rows.append(PARTS[name](Path(room) / name))
+            print("; ".join(map(str, rows[-1])), flush=True)
+    print(markdown(["what", "result", "target", ""], [[*row[:3], verdict(row[3])] for row in rows]))
+    return int(not all(row[3] for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
