@@ -58,10 +58,14 @@ REMEMBER := -o addopts="-q --strict-markers --strict-config -p no:schemathesis" 
 ALL := $(REMEMBER) --cache-clear -rs --dist worksteal --durations 25 --durations-min 10
 ALONE := echo "once more, alone:" && EDGEWRIGHT_DRAW=1 $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none --maxfail 10
 
-# Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
+# Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here. They write into
+# memory where it has 4 GB and may hold programs: on a disk, stores and fleets wait for it most of their time.
+MEMORY = $(shell test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && \
+	test "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 && echo /dev/shm)
+unit: export PYTEST_DEBUG_TEMPROOT = $(MEMORY)
 unit: export EDGEWRIGHT_COMPILED = $(VENV)/.compiled
 unit: install
-	$(BIN)/pytest $(ALL) -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy"; }
+	$(BIN)/pytest $(ALL) -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy"; }
 
 # DRAW of the slow and of the heavy tests run: half of them near the code that changed SINCE a commit or a time, the others
 # drawn by the commit, so that the next commit draws others.
