@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,3 +207,11 @@ def test_the_last_bytes_of_a_sum_are_right_in_the_extension(tmp_path: Path) -> N
     wanted = run_integer(network, x)
     module = load_module(build_extension(graph, cache=tmp_path))
     np.testing.assert_array_equal(np.frombuffer(module.network(x), np.int8).reshape(wanted.shape), wanted)
+
+
+def test_a_list_of_numbers_ends_within_the_file() -> None:
+    table = struct.pack("<4x 3H 2x i 2I", 6, 8, 4, 8, 4, 5)  # its sizes, where it has them, and a list of five
+    data = table + np.arange(5, dtype="<i8").tobytes()
+    assert Table(memoryview(data), 12).numbers(0, "<i8").tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(InputError, match="a list ends after the file"):
+        Table(memoryview(data[:-1]), 12).numbers(0, "<i8")
