@@ -132,7 +132,7 @@ def _live(config: Config, checked: CheckedTable, package: Predictor, setback: fl
     homes = draw_homes(count, config.days, seed)
     everywhere = Homes(**{name.name: _tiled(getattr(homes, name.name), name.name, arms) for name in fields(Homes)})
     climate, sensors, draw = Climate(everywhere), Sensors(count * arms, seed), np.random.default_rng(seed)
-    judged, known = (_Controller(checked, config, setback, count) for _ in range(2))
+    modelled, truthful = (_Controller(checked, config, setback, count) for _ in range(2))
     lamps, clock = np.zeros((arms, count), np.bool_), _clock(homes)
     cold, dark, energy = np.zeros((arms, count)), np.zeros((arms, count)), np.zeros((arms, count))
     right, decisions, states, curve = np.zeros(count), 0, list[str](), list[Doubles]()
@@ -145,14 +145,14 @@ def _live(config: Config, checked: CheckedTable, package: Predictor, setback: fl
             )
             answers = package.predict(rows[2].astype(np.float32))
             sure = (np.asarray(answers.confidence) >= config.unsure).tolist()
-            judged.decide([str(label) for label in answers.labels], sure, full[2], 60.0 * minute)
-            known.decide([THERE if one else EMPTY for one in there], [True] * count, full[3], 60.0 * minute)
+            modelled.decide([str(label) for label in answers.labels], sure, full[2], 60.0 * minute)
+            truthful.decide([THERE if one else EMPTY for one in there], [True] * count, full[3], 60.0 * minute)
             right += (np.asarray(answers.labels) == THERE) == there
             decisions += 1
         hand = by_hand(homes, minute, lamps[0], draw.random(count))
         degrees = np.empty((arms, count))
         degrees[0], degrees[1] = config.comfort, np.where(clock[minute], config.comfort, config.night)
-        for arm, controller in ((2, judged), (3, known)):
+        for arm, controller in ((2, modelled), (3, truthful)):
             degrees[arm], lit = controller.wanted()
             lamps[arm] = lit & (homes.daylight[minute] < DARK)
         lamps[0] = lamps[1] = hand
@@ -161,7 +161,7 @@ def _live(config: Config, checked: CheckedTable, package: Predictor, setback: fl
         cold += at_work & (climate.temperature.reshape(arms, count) < _COLD)
         dark += at_work & (homes.daylight[minute] < DARK) & ~lamps
         energy += lamps * LAMP_WATTS * 60 / _JOULES
-        states.append(judged.states[0])
+        states.append(modelled.states[0])
         curve.append(climate.temperature.reshape(arms, count)[:, 0])
     weeks = config.days / 7
     energy += climate.heat.reshape(arms, count) / _JOULES
