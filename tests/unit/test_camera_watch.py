@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from edgewright.device.camera.watch import (
 )
 from edgewright.device.sources import short_source
 from edgewright.jobs.simulation.street import Scene
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 from picture_folder import trained
 
 YARD = Zone(name="yard", points=((0.25, 0.0), (0.75, 0.0), (0.75, 1.0), (0.25, 1.0)))
@@ -221,6 +223,55 @@ def test_too_many_pictures_a_lost_index_and_a_newer_one(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_text('{"layout": 2}')
     with pytest.raises(InputError, match="version 1, got a newer one"):
         EventFolder(tmp_path, 3600, 25, machine.clocks)
+
+
+def test_files_of_others_stay_and_unfinished_ones_of_its_own_go(tmp_path: Path) -> None:
+    others = {"holiday.jpg", "package.json", "20200101.jpg", ".holiday.jpg.abcd_123", "20200101T000000-001.png"}
+    own = {"20200101T000000-001.jpg", "20200101T000000-001.json", ".20200101T000001-001.jpg.abcd_123"}
+    for name in others | own:
+        (tmp_path / name).write_bytes(b"a picture")
+        os.utime(tmp_path / name, (1e9, 1e9))
+    EventFolder(tmp_path, 3600, 1)
+    assert {path.name for path in tmp_path.iterdir()} == others | {INDEX}
+
+
+def test_two_cameras_of_a_folder_overwrite_nothing(tmp_path: Path) -> None:
+    machine = Machine()
+    first, second = (EventFolder(tmp_path, 3600, 1e9, machine.clocks) for _ in range(2))
+    paths = [first.add(b"first", {}), second.add(b"second", {})]
+    assert [path.read_bytes() for path in paths] == [b"first", b"second"]
+
+
+def test_a_picture_that_cannot_be_deleted_is_said_and_keeps_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine()
+    events = EventFolder(tmp_path, 3600, 1e9, machine.clocks)
+    first, second = (events.add(b"picture", {}) for _ in range(2))
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path == first:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    machine.pass_time(3601)
+    with pytest.raises(OutputError, match=f"to delete pictures whose time is over, got Read-only.*{first.name}"):
+        events.expire()
+    assert [first.exists(), second.exists()] == [True, False]
+    assert events.add(b"picture", {}).exists()
+    monkeypatch.undo()
+    assert events.expire() == [first.stem]
+    assert not first.exists()
+
+
+def test_zones_and_lines_have_names_of_their_own() -> None:
+    line = Line(name="yard", start=(0.0, 0.0), end=(1.0, 1.0))
+    Watch(WatchSettings(zones=(YARD,), lines=(line,)), lambda _: np.empty(0, np.float32), (32, 32))
+    for settings in (WatchSettings(zones=(YARD, YARD)), WatchSettings(lines=(line, line))):
+        with pytest.raises(InputError, match="several 'yard'"):
+            Watch(settings, lambda _: np.empty(0, np.float32), (32, 32))
 
 
 def test_a_folder_of_pictures_is_a_camera(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ that is earlier than before, nothing passed.
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,11 +22,16 @@ from PIL import Image, ImageDraw
 from edgewright.core.files import private_folder, sync, write_atomic, write_together
 from edgewright.device.camera.motion import Bytes
 from edgewright.device.camera.watch import Point, scaled
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 
 INDEX = "ages.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PICTURE, _RECORD, _PRIVATE = ".jpg", ".json", 0o600
+# Other files of the folder are somebody else's, and stay.
+_NAME = r"\d{8}T\d{6}-\d{3,}"
+_OWN = re.compile(rf"{_NAME}\.(jpg|json)")
+# What a power cut leaves of a file that was being written.
+_UNFINISHED = re.compile(rf"\.({_NAME}\.(jpg|json)|{re.escape(INDEX)})\.\w{{8}}")
 
 
 def _since_start() -> float:
@@ -60,14 +66,15 @@ class EventFolder:
     """Pictures of events, each beside its record.
 
     Args:
-        folder: made where there is none; only its owner reads it.
+        folder: made where there is none; only its owner reads it. Files that no watch wrote are left alone.
         keep_s: seconds after which a picture is deleted.
         keep_bytes: bytes of pictures from which on the oldest are deleted.
         clocks: of the machine.
 
     Raises:
         InputError: the index is of a newer version.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or what is over cannot be deleted.
+        OSError: the folder cannot be created or read.
     """
 
     def __init__(self, folder: Path, keep_s: float, keep_bytes: float, clocks: Clocks | None = None) -> None:
@@ -78,7 +85,9 @@ class EventFolder:
         self._ages: dict[str, float] = {}
         for path in folder.iterdir():
             name = path.stem
-            if path.suffix in (_PICTURE, _RECORD) and path.name != INDEX and name not in self._ages:
+            if _UNFINISHED.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+            elif _OWN.fullmatch(path.name) and name not in self._ages:
                 # A picture that the index does not know was written last, or the index was lost.
                 age = known[name] + away if name in known else max(0.0, now - path.stat().st_mtime)
                 self._ages[name] = age
@@ -118,13 +127,14 @@ class EventFolder:
         self._age()
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clocks.wall()))
         number = 1
-        while (name := f"{moment}-{number:03}") in self._ages:
+        # Another camera may write into the same folder.
+        while (path := self._folder / f"{moment}-{number:03}{_PICTURE}").stem in self._ages or path.exists():
             number += 1
-        path = self._folder / f"{name}{_PICTURE}"
         files = {path: picture, path.with_suffix(_RECORD): msgspec.json.encode(record)}
         write_together(files, _PRIVATE)
-        self._ages[name] = 0.0
-        self.expire()
+        self._ages[path.stem] = 0.0
+        with suppress(OutputError):  # the event stands; the next `expire` says the same
+            self.expire()
         return path
 
     def expire(self) -> list[str]:
@@ -134,7 +144,7 @@ class EventFolder:
             Names that were deleted.
 
         Raises:
-            OutputError: the ages cannot be written; what is over was deleted before.
+            OutputError: the ages cannot be written, or some of what is over cannot be deleted; the rest was.
         """
         self._age()
         sizes = {name: self._size(name) for name in self._ages}
@@ -143,15 +153,24 @@ class EventFolder:
             if self._ages[name] >= self._keep or total > self._bytes:
                 total -= sizes[name]
                 over.append(name)
+        refused: OSError | None = None
         for name in over:
-            for suffix in (_PICTURE, _RECORD):
-                (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
-            del self._ages[name]
+            try:
+                for suffix in (_PICTURE, _RECORD):
+                    (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
+                del self._ages[name]
+            except OSError as error:
+                refused = error
         if over:
             sync(self._folder)
         clocks = self._clocks
         ages = _Ages(ages=self._ages, wall=clocks.wall(), since_start=self._last, start=clocks.start())
         write_atomic(self._folder / INDEX, msgspec.json.encode(ages), _PRIVATE)
+        if refused is not None:
+            raise OutputError(
+                "to delete pictures whose time is over", refused.strerror or str(refused), str(refused.filename),
+                "Delete the file, or make its folder writable",
+            )  # fmt: skip
         return over
 
     def _size(self, name: str) -> int:

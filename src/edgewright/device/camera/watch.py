@@ -192,7 +192,7 @@ class Watch:
         size: height and width of what the network takes.
 
     Raises:
-        InputError: hours that are none.
+        InputError: hours that are none, or several zones or lines of a name.
     """
 
     def __init__(
@@ -200,6 +200,11 @@ class Watch:
     ) -> None:
         for zone in settings.zones:
             minutes_of(zone)
+        for kind, named in (("zone", settings.zones), ("line", settings.lines)):
+            names = [each.name for each in named]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                do = f"Events say the name of their {kind}: give each its own"
+                raise InputError(f"a {kind} of each name", f"several {', '.join(map(repr, twice))}", f"{kind}s", do)
         self.settings, self._classify = settings, classify
         self._size = size[0], size[1]
         self._motion: Motion | None = None
