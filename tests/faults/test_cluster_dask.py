@@ -42,6 +42,34 @@ def test_a_death_costs_its_batch_and_a_failure_is_told(cluster: Machines, tmp_pa
         assert_a_death_costs_its_batch(engine, tmp_path)
 
 
+def test_a_worker_that_forgot_the_shared_bytes_for_other_clients_gets_them_again(cluster: Machines) -> None:
+    with engine_for(cluster.address) as engine:
+        assert isinstance(engine, dask.DaskEngine)
+
+        def batches() -> Iterator[bytes]:
+            for number in range(6):
+                if number == 3:
+                    for other in range(4):  # as many runs of other clients as a worker keeps
+                        engine.client.run(dask.keep, f"other {other}", b"")
+                yield b"a"
+
+        results = dict(engine.run("engine_work:work", b"x", batches()))
+    assert sorted(results) == [0, 1, 2, 3, 4, 5]
+    assert all(isinstance(answer, bytes) and answer[:2] == b"xa" for answer in results.values())
+
+
+def test_a_moment_without_a_ready_worker_loses_no_batch(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = dask.DaskEngine._ready, []
+
+    def ready(engine: dask.DaskEngine, digest: str, shared: bytes, has: set[str]) -> set[str]:
+        calls.append(digest)
+        return real(engine, digest, shared, has) if len(calls) > 1 else set()
+
+    monkeypatch.setattr(dask.DaskEngine, "_ready", ready)
+    with engine_for(cluster.address) as engine:
+        assert len(dict(engine.run("engine_work:work", b"x", [b"a"] * 4))) == 4
+
+
 def test_another_version_on_a_worker_is_refused_by_name(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     real = version("edgewright")
     # Workers are asked with `_ask`, which stays the real one.

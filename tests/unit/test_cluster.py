@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,17 @@ def test_an_error_of_a_task_is_the_same_here_and_on_workers(monkeypatch: pytest.
         (lost,) = outcomes(engine_work.fail, 1, ["b"])
     assert isinstance(lost, BatchError)
     assert (str(there.value), there.value.known) == (str(here.value), here.value.known)
+
+
+def test_work_within_other_work_gets_its_own_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    with on_engine(engine_for("local:2")):
+        outer, inner = [], []
+        with closing(outcomes(engine_work.add, 5, range(6))) as results:
+            for number, result in enumerate(results):
+                outer.append(result)
+                if number == 0:
+                    inner = list(each(engine_work.add, 70, range(4)))
+        again = list(each(engine_work.add, 70, range(4)))
+    assert outer == [5, 6, 7, 8, 9, 10]
+    assert inner == again == [70, 71, 72, 73]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_a_race_on_workers_has_the_same_record_as_in_this_process(tmp_path: Path
         there = _race(path, CHEAP).run()
     assert _plain(here) == _plain(there)
     assert sum(entrant.heats for entrant in here.entrants) > len(CHEAP)
+
+
+def test_a_cluster_of_one_process_does_not_count_its_time_twice(tmp_path: Path) -> None:
+    race = _race(table(tmp_path / "rows.csv", kind="product"), CHEAP)
+    with on_engine(engine_for("local:1")):
+        began = time.process_time()
+        record = race.run()
+        spent = time.process_time() - began
+    assert 0.0 < sum(entrant.cpu_seconds for entrant in record.entrants) <= spent
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def refuse_one_training(config: PipelineConfig) -> None:
         raise InputError(
             "several fits to spread", f"one training of {config.name}", "--cluster",
             "A model that fits a device trains in less time than its weights travel between machines. What spreads is "
-            "the race of a file (run FILE), groups left out in turn (split.leave_one_out_s), search, ladder and curve",
+            "the race of a file (run FILE), groups left out in turn (split.leave_one_out_s), search and ladder",
         )  # fmt: skip
 
 

@@ -70,6 +70,18 @@ class Jobs:
         job.attempts += 1
         return job
 
+    def has_next(self) -> bool:
+        """Return whether a batch may begin."""
+        job = self.next()
+        if job is not None:
+            self.put_back(job)
+        return job is not None
+
+    def put_back(self, job: Job) -> None:
+        """Queue a batch that did not begin on its worker."""
+        job.attempts -= 1
+        self._again.appendleft(job)
+
     def retry(self, job: Job, detail: str = "") -> BatchError | None:
         """Queue a batch whose worker died and return None; return an error where it ended `MAX_ATTEMPTS` workers."""
         if job.attempts >= MAX_ATTEMPTS:

@@ -28,6 +28,8 @@ from edgewright.schema.errors import InputError
 # Shared bytes of recent runs by digest, kept on each worker; the oldest entry is removed first.
 _KEPT: dict[str, bytes] = {}
 _MAX_KEPT = 4
+# Answer of a worker that removed the shared bytes of a run because other clients began later ones.
+_FORGOTTEN = b""
 # Batches of several clients run one after the other in a process, as each of them would alone.
 _ONE = threading.Lock()
 # Interval at which a batch looks whether its client still wants it.
@@ -40,6 +42,7 @@ class _StoppedError(BaseException):
 
 def keep(digest: str, shared: bytes) -> None:
     """Store the shared bytes of a run on a worker."""
+    _KEPT.pop(digest, None)  # the run that begins last is removed last
     _KEPT[digest] = shared
     while len(_KEPT) > _MAX_KEPT:
         del _KEPT[next(iter(_KEPT))]
@@ -49,7 +52,8 @@ def perform(work: str, digest: str, batch: bytes, key: str) -> bytes:
     """Run a batch and return its result or error as bytes, so that no exception is pickled."""
     try:
         with _ONE, _ends_when_unwanted(key):
-            return DONE + work_named(work)(_KEPT[digest], batch)
+            shared = _KEPT.get(digest)
+            return _FORGOTTEN if shared is None else DONE + work_named(work)(shared, batch)
     except Exception as error:  # noqa: BLE001 - the caller receives the error
         return FAILED + f"{type(error).__name__}: {error}".encode()
     except _StoppedError:
@@ -111,9 +115,10 @@ class _Attempt:
 
 @dataclass
 class _RunState:
-    """State of one call of `run`."""
+    """State of one call of `run`; `has` are the workers that have its shared bytes."""
 
     jobs: Jobs
+    has: set[str] = field(default_factory=set)
     busy: dict[str, _Attempt] = field(default_factory=dict)
     done: queue.SimpleQueue[_Attempt] = field(default_factory=queue.SimpleQueue)
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=100))
@@ -260,12 +265,11 @@ class DaskEngine:
 
     def _go(self, work: str, shared: bytes, state: _RunState) -> Generator[tuple[int, bytes | BatchError], None, None]:
         digest = hashlib.sha256(shared).hexdigest()
-        has: set[str] = set()
-        there = self._ready(digest, shared, has)
+        there = self._ready(digest, shared, state.has)
         requested = time.monotonic()
         while True:
             self._submit(work, digest, state, there)
-            if not state.is_waited_for:
+            if not state.is_waited_for and not state.jobs.has_next():
                 return
             with suppress(queue.Empty):
                 attempt = state.done.get(timeout=POLL_INTERVAL_S)
@@ -273,9 +277,9 @@ class DaskEngine:
                     reported = self._finish(attempt, state)
                     if reported is not None:
                         yield reported
-            if time.monotonic() - requested < POLL_INTERVAL_S and there - set(state.busy):
+            if time.monotonic() - requested < POLL_INTERVAL_S and there - set(state.busy) and there <= state.has:
                 continue
-            requested, there = time.monotonic(), self._ready(digest, shared, has)
+            requested, there = time.monotonic(), self._ready(digest, shared, state.has)
             for attempt in [attempt for address, attempt in state.busy.items() if address not in there]:
                 reported = self._lost(attempt, state)
                 if reported is not None:
@@ -330,7 +334,13 @@ class DaskEngine:
         if attempt.future.status == "finished":
             answer = attempt.future.result(timeout=CONNECT_SECONDS)
             del state.busy[attempt.worker]
+            if answer == _FORGOTTEN:
+                state.has.discard(attempt.worker)
             if attempt.job.finished:
+                return None
+            if answer == _FORGOTTEN:
+                if not state.attempts(attempt.job):
+                    state.jobs.put_back(attempt.job)
                 return None
             attempt.job.finished = True
             state.durations.append(time.monotonic() - attempt.began)

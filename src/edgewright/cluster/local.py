@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
 from typing import IO, Self
 
 from edgewright.cluster._worker import DONE, receive, send
@@ -62,6 +63,26 @@ class _Process:
                 return
 
 
+@dataclass
+class _Pool:
+    """Processes for one work and its shared bytes, and the queue of their answers.
+
+    Attributes:
+        of: name of the work, and the shared bytes.
+        idle: processes without a batch.
+        answers: results; None for a process that has died.
+    """
+
+    of: tuple[str, bytes]
+    idle: list[_Process] = field(default_factory=list)
+    answers: queue.SimpleQueue[Answer] = field(default_factory=queue.SimpleQueue)
+
+    def end(self) -> None:
+        """Kill the idle processes."""
+        while self.idle:
+            self.idle.pop().end()
+
+
 class LocalEngine:
     """Engine of spawned processes with one BLAS thread each; JAX's disk cache shares compiled programs between them.
 
@@ -74,16 +95,14 @@ class LocalEngine:
 
     def __init__(self, workers: int) -> None:
         self.workers, self.retried, self.title = workers, 0, f"local:{workers}"
-        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        self._idle: list[_Process] = []
-        self._of: tuple[str, bytes] | None = None
+        # Pool that no `run` uses. A `run` that begins within another one gets a pool of its own.
+        self._pool: _Pool | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._idle:
-            self._idle.pop().end()
+        self._leave(None)
 
     def run(
         self, work: str, shared: bytes, batches: Iterable[bytes | None]
@@ -100,30 +119,31 @@ class LocalEngine:
                 yield job.index, BatchError(f"{type(error).__name__}: {error}")
 
     def _spawned(self, work: str, shared: bytes, jobs: Jobs) -> Generator[tuple[int, bytes | BatchError], None, None]:
-        if self._of != (work, shared):
-            self.__exit__()
-            self._of = (work, shared)
+        if self._pool is None or self._pool.of != (work, shared):
+            self._leave(_Pool((work, shared)))
+        pool, self._pool = self._pool, None
+        assert pool is not None  # noqa: S101 - as above
         busy: set[_Process] = set()
         try:
             while True:
                 while len(busy) < self.workers and (job := jobs.next()) is not None:
-                    worker = self._idle.pop() if self._idle else _Process(work, shared, self._answers)
+                    worker = pool.idle.pop() if pool.idle else _Process(work, shared, pool.answers)
                     busy.add(worker)
                     worker.give(job)
                 if not busy:
                     return
                 try:
-                    worker, answer = self._answers.get(timeout=POLL_TIMEOUT_S)
+                    worker, answer = pool.answers.get(timeout=POLL_TIMEOUT_S)
                 except queue.Empty:
                     continue
                 if worker not in busy or worker.job is None:
-                    if worker in self._idle:  # an idle worker has died
-                        self._idle.remove(worker)
+                    if worker in pool.idle:  # an idle worker has died
+                        pool.idle.remove(worker)
                         worker.end()
                     continue
                 busy.discard(worker)
                 if answer is not None:
-                    self._idle.append(worker)
+                    pool.idle.append(worker)
                     yield worker.job.index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
                     continue
                 worker.end()
@@ -134,6 +154,13 @@ class LocalEngine:
         finally:
             for worker in busy:
                 worker.end()
+            self._leave(pool)
+
+    def _leave(self, pool: _Pool | None) -> None:
+        """Keep a pool for the next `run` instead of the one that is kept."""
+        if self._pool is not None:
+            self._pool.end()
+        self._pool = pool
 
 
 def _make(rest: str) -> LocalEngine:

@@ -295,18 +295,21 @@ class Race:
         return True
 
     def _fit(self, entrant: Entrant, fold: HeatFold, *, price_it: bool) -> tuple[Floats, FinishedFit, float]:
-        """Return the answers to a fold, the fit, and the CPU seconds that a stopped race has already spent on it."""
+        """Return the answers to a fold, the fit, and the CPU seconds that a stopped race or a worker spent on it."""
         wanted = price_it and not self._whole
         kept = self._finished and self._finished.read(entrant, fold, priced=wanted)
         if kept:
             return *kept, kept[1].cpu_seconds
         if self._ahead_fits is None:
-            answers, fit = fit_fold(self.heats, entrant, fold, self.profile if wanted else None)
+            answers, fit, elsewhere_s = *fit_fold(self.heats, entrant, fold, self.profile if wanted else None), 0.0
         else:
+            began = time.process_time()
             answers, fit = self._ahead_fits.take(entrant, fold)
+            # A cluster of one process is this one, whose time is counted already.
+            elsewhere_s = max(0.0, fit.cpu_seconds - (time.process_time() - began))
         if self._finished:
             self._finished.write(entrant, fold, answers, fit, priced=wanted)
-        return answers, fit, 0.0 if self._ahead_fits is None else fit.cpu_seconds
+        return answers, fit, elsewhere_s
 
     def judge_of(self, rows: Indices, comparisons: int = 1) -> ComparisonCriteria:
         """Return the criteria on samples, such as the test samples of a heat, for a number of comparisons."""
