@@ -19,7 +19,7 @@ from edgewright.monitor.detector_stream import read_detector, write_detector
 from edgewright.monitor.detectors.limits import LimitsConfig, fit
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.trace import GroupRow
+from edgewright.schema.trace import GroupRow, Interval
 from edgewright.workflows.tuning.grid import Tally
 from edgewright.workflows.tuning.recordings import Labelled, Tape
 from support import shared_data
@@ -73,6 +73,8 @@ def test_figures_leave_out_the_best_and_the_worst_where_two_groups_stay() -> Non
     assert middle.value == pytest.approx(37 / 40)
     assert middle.title.endswith("without the best and the worst, c and b")
     assert len(share_figures(GROUP_ANSWERS, ("accuracy",), extremes=True)) == 2
+    equal = GroupAnswers(GROUP_ANSWERS.labels, ("a", "b", "c", "d"), np.array([[[10, 0], [0, 10]]] * 4))
+    assert share_figures(equal, ("accuracy",), extremes=True)[-1].title.endswith("the best and the worst, d and a")
 
 
 def test_errors_of_amounts_leave_out_the_largest() -> None:
@@ -215,6 +217,23 @@ def test_alarms_tell_each_group_and_how_late_they_come() -> None:
     assert 2.0 < values["noise_delay_long"] < 9.0
     assert each.startswith("ann 1 of 4 events missed, 0 false alarms in 30 min; bob")
     assert each.endswith("no event and no false alarm: eve, 1 hours")
+
+
+def test_false_alarms_of_few_people_have_an_interval_over_people() -> None:
+    def interval(counts: list[int]) -> Interval:
+        tallies = {f"p{row}": [Tally(0, 0, count, 0, 1800.0, ())] for row, count in enumerate(counts)}
+        figures = {figure.name: figure for figure in alarm_figures(tallies, ("V",))[0]}
+        limits = figures["false_alarms"].interval
+        assert limits is not None
+        return limits
+
+    assert interval([19]).method == "Byar"
+    assert interval([0] * 22).high > 0.3, "no false alarm in eleven hours is not none an hour"
+    # Eleven of nineteen are one person's: as though they were independent, it was 1.04 to 2.7 an hour.
+    clustered = interval([11, 3, 2, 1, 1, 1, *[0] * 16])
+    assert clustered.low == 0
+    assert clustered.high == pytest.approx(3.85, abs=0.1)
+    assert "by group" in clustered.method
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.state_machine.validation import read_table
-from edgewright.jobs.catalogue import examples
+from edgewright.jobs.catalogue import examples, job_folder
 from edgewright.jobs.simulation.homes import DARK, MINUTES, Climate, Homes, Sensors, by_hand, draw_homes
-from edgewright.jobs.steps.climate import Config, Lived, _chosen, _clock, _Controller
+from edgewright.jobs.steps.climate import Config, Lived, _chosen, _clock, _Controller, _presence, _record, _timeline
+from edgewright.schema.errors import InputError
 
 WARM = {"comfort": 21.0, "left": 21.0, "night": 17.0}
 
@@ -135,3 +136,49 @@ def test_what_does_not_fit_is_one_line(changes: dict[str, str], message: str, tm
     table = "\n".join(f"{key} = {value}" for key, value in keys.items())
     (folder / "job.toml").write_text(f"title = 'Home?'\nshows = 'A home.'\n[[steps]]\n{table}\n", encoding="utf-8")
     assert message in cli("jobs", "run", str(folder), "--out", str(tmp_path / "runs"), code=2)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (("co2_rise", "co2", "vapour_rise"), "columns co2, co2_rise, vapour_rise, got co2_rise, co2, vapour_rise"),
+        (("co2", "co2_rise"), "columns co2, co2_rise, vapour_rise, got co2, co2_rise"),
+        (("co2", "co2_rise", "vapour_rise"), "labels occupied, empty, got away, home"),
+    ],
+)
+def test_a_package_of_other_columns_or_labels_is_refused(
+    columns: tuple[str, ...], message: str, tmp_path: Path, cli: Cli
+) -> None:
+    rows = [",".join([*(f"{(row % 2) * 5 + row * 0.1:.1f}" for _ in columns), "home" if row % 2 else "away"])
+            for row in range(60)]  # fmt: skip
+    (tmp_path / "rows.csv").write_text("\n".join([",".join([*columns, "presence"]), *rows]), encoding="utf-8")
+    (tmp_path / "rows.toml").write_text(
+        "name = 'rows'\n[data]\nkind = 'csv'\ntarget = 'presence'\n[model]\nkind = 'threshold'\n", encoding="utf-8"
+    )
+    cli("run", tmp_path / "rows.toml", "--data", tmp_path / "rows.csv", "--out", tmp_path / "runs")
+    with pytest.raises(InputError, match=message):
+        _presence(next((tmp_path / "runs" / "rows").glob("*.edge*")))
+
+
+def test_the_time_line_says_how_many_days_it_draws() -> None:
+    def title_of(days: int) -> str:
+        states, degrees = ["comfort"] * days * MINUTES, np.zeros((days * MINUTES, 4))
+        return _timeline(lived(0.5, 0.0)._replace(states=states, temperatures=degrees)).title
+
+    assert title_of(2) == "1 day of the first home that judges"
+    assert title_of(14) == "2 days of the first home that judges"
+
+
+def test_the_share_of_right_decisions_has_limits_up_to_one() -> None:
+    ones, states, degrees = np.ones((4, 2)), ["comfort"] * 2 * MINUTES, np.zeros((2 * MINUTES, 4))
+    two = Lived(ones, ones, ones, np.array([0.87, 0.97]), states, degrees)
+    record = _record(Config(kind="climate", warm=WARM, setbacks=(16.0,)), "home", [two], 0, two)
+    right = record.figures[0]
+    assert (right.name, right.unit) == ("right", "")
+    assert right.interval is not None
+    assert 0.95 < right.interval.high <= 1.0
+
+
+def test_a_job_in_the_working_directory_has_the_name_of_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(examples() / "home")
+    assert job_folder(".").name == "home"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
 from edgewright.data.targets import as_text, labelled
-from edgewright.jobs.group_figures import ratio, with_and_without
+from edgewright.jobs.group_figures import over_groups, ratio, with_and_without
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.job import JobFigure
 from edgewright.schema.trace import Interval
@@ -117,7 +117,14 @@ def alarm_figures(
     hours = float(seconds.sum()) / _HOUR
     called = np.flatnonzero(events)
     value, low, high = rate(int(false.sum()), hours)
-    alarmed = Interval(value=value, low=low, high=high, method="Byar")
+    independent = Interval(value=value, low=low, high=high, method="Byar")
+    hourly = JobFigure.of_interval(f"{prefix}false_alarms", f"{title}false alarms an hour", independent, "1")
+    if len(groups) > 1:
+        # False alarms of one group come together: the wider of both intervals counts.
+        statistic = ratio(false, seconds / _HOUR)
+        grouped = over_groups(hourly.name, hourly.title, np.arange(len(groups)), statistic, (0.0, np.inf), "1")
+        if grouped.interval and grouped.interval.high - grouped.interval.low > high - low:
+            hourly = grouped
     of = " or ".join(alarms)
     figures = [JobFigure.of(f"{prefix}events", f"{title}events of {of}", int(events.sum()), "1")]
     if len(called):
@@ -126,15 +133,15 @@ def alarm_figures(
         statistic = ratio(misses, calls)
         figures += with_and_without(f"{prefix}missed", f"{title}missed", names, worst, statistic, SHARE, joint=", ")
     figures += [
-        JobFigure.of_interval(f"{prefix}false_alarms", f"{title}false alarms an hour", alarmed, "1"),
+        hourly,
         JobFigure.of(f"{prefix}hours", f"{title}hours outside of events", hours, "1"),
     ]
     if delays := [delay for group in groups for tally in tallies[group] for delay in tally.delays]:
         long = float(np.quantile(delays, _LONG))
         figures += [
-            JobFigure.of(f"{prefix}delay", f"{title}from the beginning of an event to its alarm, median",
+            JobFigure.of(f"{prefix}delay", f"{title}from the beginning of an alarmed event to its alarm, median",
                          float(np.median(delays)), "s"),
-            JobFigure.of(f"{prefix}delay_long", f"{title}the same of all but one event in twenty", long, "s"),
+            JobFigure.of(f"{prefix}delay_long", f"{title}the same of all but one alarmed event in twenty", long, "s"),
         ]  # fmt: skip
     each = _sentences(groups, np.stack([events, missed, false, seconds / _HOUR], axis=1))
     return figures, "; ".join(each) if len(groups) <= _NAMED else f"{len(groups)} judged"

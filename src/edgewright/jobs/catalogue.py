@@ -47,7 +47,8 @@ def job_folder(name: str) -> Path:
         raise InputError(
             f"a folder with {TABLE}", "none in it", str(path), "Make one: edgewright jobs new NAME --data FILE"
         )
-    return path
+    # A run is named after the folder, and `.` has no name.
+    return path.resolve() if path.name in {"", ".."} else path
 
 
 def read_job(folder: Path) -> JobSpec:

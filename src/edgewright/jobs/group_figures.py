@@ -63,7 +63,8 @@ def share_figures(
         title: what stands before their titles.
         extremes: also without the two groups of the lowest and the highest accuracy, where that leaves two or more.
     """
-    worst, best = int(answers.accuracies.argmin()), int(answers.accuracies.argmax())
+    # Of equal ones the last is the best, so that one group is never both.
+    worst, best = int(answers.accuracies.argmin()), len(answers.groups) - 1 - int(answers.accuracies[::-1].argmax())
     middle = np.array([row for row in range(len(answers.groups)) if row not in (worst, best)])
     figures = []
     for name in names:

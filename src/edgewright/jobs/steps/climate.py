@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -31,7 +32,7 @@ from edgewright.jobs.steps.homes import EMPTY, THERE
 from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import Choice, JobCurve, JobFigure, StepRecord, Stretch, Timeline
-from edgewright.training.metrics import mean_interval
+from edgewright.training.metrics import SHARE, mean_interval
 
 ARMS = ("thermostat", "clock", "presence", "known")
 _COLUMNS = (*Sensors.COLUMNS, "temperature", "hour")
@@ -146,7 +147,9 @@ def _live(config: Config, checked: CheckedTable, package: Predictor, setback: fl
             answers = package.predict(rows[2].astype(np.float32))
             sure = (np.asarray(answers.confidence) >= config.unsure).tolist()
             modelled.decide([str(label) for label in answers.labels], sure, full[2], 60.0 * minute)
-            truthful.decide([THERE if one else EMPTY for one in there], [True] * count, full[3], 60.0 * minute)
+            truthful.decide(
+                [THERE if occupied else EMPTY for occupied in there], [True] * count, full[3], 60.0 * minute
+            )
             right += (np.asarray(answers.labels) == THERE) == there
             decisions += 1
         hand = by_hand(homes, minute, lamps[0], draw.random(count))
@@ -191,11 +194,28 @@ def _climate(config: Config, work: Work) -> StepRecord:
     states = checked.table.states
     if unknown := [state for state in (*config.warm, *config.lit) if state not in states]:
         raise InputError(f"states of {config.table}: {', '.join(states)}", ", ".join(unknown), "job.toml climate")
-    package = load(package_path(judged_of(work.run_of(config.run).folder)))
+    package = _presence(package_path(judged_of(work.run_of(config.run).folder)))
     candidates = [_live(config, checked, package, setback, config.seed + 1, work) for setback in config.setbacks]
     chosen = _chosen(candidates)
     lived = _live(config, checked, package, config.setbacks[chosen], config.seed, work)
     return _record(config, work.folder.name, candidates, chosen, lived)
+
+
+def _presence(path: Path) -> Predictor:
+    """Load a package that tells presence from what the sensors of simulated homes read, in their order.
+
+    Raises:
+        InputError: it takes other columns or says other labels.
+    """
+    package = load(path)
+    manifest = package.manifest
+    columns = tuple(column.name for column in manifest.columns)
+    if columns != Sensors.COLUMNS:
+        raise InputError(f"a package of the columns {', '.join(Sensors.COLUMNS)}", ", ".join(columns), str(path))
+    if set(manifest.labels) != {THERE, EMPTY}:
+        labels = ", ".join(manifest.labels) or manifest.task
+        raise InputError(f"a package of the labels {THERE}, {EMPTY}", labels, str(path))
+    return package
 
 
 def _chosen(candidates: list[Lived]) -> int:
@@ -209,7 +229,8 @@ def _record(config: Config, name: str, candidates: list[Lived], chosen: int, liv
     def mean(figure: str, title: str, values: Doubles, unit: str = "") -> JobFigure:
         return JobFigure.of_interval(figure, title, mean_interval(values, "home", within=(0.0, np.inf)), unit)
 
-    figures = [mean("right", "decisions about presence that are right", lived.right)]
+    right = mean_interval(lived.right, "home", within=SHARE)
+    figures = [JobFigure.of_interval("right", "decisions about presence that are right", right)]
     for arm, word in ((1, "clock"), (2, "presence"), (3, "known")):
         title = "presence known without error" if word == "known" else word
         figures.append(
@@ -236,7 +257,7 @@ def _record(config: Config, name: str, candidates: list[Lived], chosen: int, liv
             f"thermostat takes {kwh[0]:.0f} kWh a week, the clock {kwh[1]:.0f}, heating by presence {kwh[2]:.0f}, and "
             f"{kwh[3]:.0f} if presence were known.",
             f"Somebody is cold for {lived.cold[1].mean():.1f} hours a week by the clock and for "
-            f"{lived.cold[2].mean():.1f} by presence: a house that cooled down takes its time.",
+            f"{lived.cold[2].mean():.1f} by presence.",
         ),
         figures=tuple(figures),
         timeline=_timeline(lived),
@@ -250,8 +271,9 @@ def _record(config: Config, name: str, candidates: list[Lived], chosen: int, liv
 
 
 def _timeline(lived: Lived, days: int = 2) -> Timeline:
-    """Draw two days of the first home, after the first one."""
+    """Draw some days of the first home, after the first one."""
     begin, end = MINUTES, min(len(lived.states), (1 + days) * MINUTES)
+    span = plural((end - begin) // MINUTES, "day")
     stretches, minute = list[Stretch](), 0
     for state, same in groupby(lived.states[begin:end]):
         count = len(list(same))
@@ -266,7 +288,7 @@ def _timeline(lived: Lived, days: int = 2) -> Timeline:
         for arm, name in ((1, "clock"), (2, "presence"))
     )
     return Timeline(
-        title="Two days of the first home that judges", seconds=60.0 * (end - begin), labels=(), truth=(), answers=(),
+        title=f"{span} of the first home that judges", seconds=60.0 * (end - begin), labels=(), truth=(), answers=(),
         states=tuple(stretches), marks=(), signals=(curves,),
     )  # fmt: skip
 
