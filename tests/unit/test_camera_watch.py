@@ -129,6 +129,15 @@ def test_somebody_is_one_alarm_and_one_count_and_a_flicker_is_none() -> None:
     assert [event.kind for event in events] == ["forth"]
 
 
+@pytest.mark.parametrize("bottom", [96, 88])
+def test_somebody_whom_the_lower_edge_cuts_off_is_in_a_zone_that_reaches_it(bottom: int) -> None:
+    zone = Zone(name="yard", points=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+    watch = Watch(WatchSettings(zones=(zone,)), ones, (8, 8))
+    walk = [(Region(x, 40, x + 20, bottom), 1.0) for x in range(0, 100, 10)]
+    events = [event for step in walk for event in watch.decide(Observed(96, 160, [step]), 0.0)]
+    assert [event.kind for event in events] == ["alarm"]
+
+
 def test_a_scene_is_the_same_in_half_the_pixels_and_its_people_are_seen() -> None:
     scene = Scene(3, 4, "left out", hour=12.0, seconds=60, rate=2.0, busy=40)
     people = [number for number in range(len(scene)) if scene.people(number)]

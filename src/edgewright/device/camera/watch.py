@@ -272,10 +272,12 @@ class Watch:
     def _events(self, track: Track, second: float, height: int, width: int) -> list[WatchEvent]:
         if not track.moved or track.score < self.settings.threshold:
             return []
+        x, y = feet(track.box)
+        spot = x, min(y, height - 1)  # who is cut off by the lower edge stands in a zone that reaches it
         happened, track.crossed = track.crossed, []
         for zone in self.settings.zones:
             corners = [scaled(point, height, width) for point in zone.points]
-            if zone.name not in track.reported and watches(zone, second) and inside(corners, feet(track.box)):
+            if zone.name not in track.reported and watches(zone, second) and inside(corners, spot):
                 track.reported.add(zone.name)
                 happened.append(("alarm", zone.name))
         score = round(track.score, 3)
