@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import mutants, reach
-from tools.mutants import Judge, Mutant, Verdict, changes, in_turns, interval, nearest
+from tools.mutants import Mutant, changes, in_turns, interval, nearest
 from tools.reach import Reached, with_probes
+
+from support import ROOT
 
 TEXT = '''"""Ünlike a comment, 1 < 2 is code only inside of a function."""
 LIMIT = 3
@@ -99,46 +100,9 @@ def test_interval_of_a_share(noticed: int, count: int, low: float, high: float) 
     assert interval(noticed, count, 3.0) == pytest.approx((low, high), abs=0.001)
 
 
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
-    """Provide a judge of a small repository, in which a test holds one comparison and another ends in no time."""
-    root = tmp_path_factory.mktemp("repository") / "main"
-    files = {
-        "pytest.ini": "[pytest]\naddopts = -p no:schemathesis\n",
-        "src/edgewright/__init__.py": "from __future__ import annotations\n",
-        "src/edgewright/a.py": "def near(a):\n    return a < 3\n\n\ndef far(a):\n    return a > 3\n",
-        "tests/test_a.py": "from edgewright.a import far, near\n\n\n"
-        "def test_near():\n    assert near(2) and not near(3)\n\n\ndef test_far():\n    assert far(9)\n\n\n"
-        "def test_fails():\n    assert not near(2)\n",
-    }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "a"]):
-        subprocess.run([*git, *words], check=True, capture_output=True)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (mutants, reach):
-            patch.setattr(module, "ROOT", root)
-        patch.setattr(reach, "KEPT", root.parent / "reach")
-        yield Judge(root.parent / "copies")
-
-
-def test_tests_say_what_they_enter(judge: Judge) -> None:
-    entered = judge.reach("tests/test_a.py")
-    tests = {
-        name: [test.test for test in entered.tests(f"src/edgewright/a.py:{name}")] for name in ("near", "far", "no")
-    }
-    assert tests == {"near": ["tests/test_a.py::test_near"], "far": ["tests/test_a.py::test_far"], "no": []}
-    assert judge.reach("tests/test_a.py") == entered  # kept
-
-
-def test_a_change_is_noticed_by_the_test_that_fails(judge: Judge) -> None:
-    module = Path("src/edgewright/a.py")
-    comparisons = [change for change in changes((judge.copy / module).read_text()) if "=" in change.after]
-    near, far = (Mutant(module, change) for change in comparisons)
-    assert judge.verdict(near, ["tests/test_a.py"], []).test == "tests/test_a.py::test_near"
-    assert judge.verdict(far, ["tests/test_a.py"], []) == Verdict(far, "", "1 fast tests and 0 slow tests")
-    failing = [Reached("tests/test_a.py::test_fails", 1)]
-    assert judge.notices(far, failing, sure=True) and not judge.notices(far, failing, sure=False)
-    assert "a < 3" in (judge.copy / module).read_text()
+def test_tests_say_what_they_enter_and_a_change_is_noticed_by_the_test_that_fails(tmp_path: Path) -> None:
+    outcome = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "judge_mutants.py"), str(tmp_path)], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert outcome.returncode == 0 and outcome.stdout.endswith("judged\n"), outcome.stderr

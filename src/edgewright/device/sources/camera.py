@@ -332,7 +332,7 @@ def _open(config: CameraConfig, columns: tuple[str, ...]) -> Stream:
     try:
         special = stat.S_ISCHR(Path(config.path).stat().st_mode)
     except OSError:
-        special = config.path.startswith("/dev/")
+        special = Path("/dev") in (path := Path(config.path)).parents and path.parts[2] != "shm"  # files in memory
     return LiveCamera(config, wanted) if special else RecordedCamera(config, wanted)
 
 
