@@ -40,11 +40,11 @@ def command(
         import PIL  # noqa: F401 - of an extra
     except ModuleNotFoundError:
         raise MissingExtraError("camera", "Pillow") from None
+    from edgewright.core.predictor import load
     from edgewright.core.toml_tables import convert_table, read_toml
     from edgewright.device.camera.events import EventFolder, hidden
     from edgewright.device.camera.watch import Planes, Watch, WatchSettings, classifier
     from edgewright.device.sources import short_source
-    from edgewright.export.answering import load
 
     settings = convert_table(read_toml(config, "a watching camera"), WatchSettings, str(config))
     started = _time(begin)
