@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.dask_machines import burn, kill_at_random, lying_copy, machines
 from benchmarks.table import ROOT, markdown, verdict
 from edgewright.cluster.contract import engine_for
-from edgewright.cluster.mapping import Standing, each, on_engine
+from edgewright.cluster.mapping import Progress, each, on_engine
 from edgewright.schema.errors import InputError
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
@@ -42,7 +42,7 @@ def overhead(folder: Path) -> Row:
 
 def kills(folder: Path) -> Row:
     """Kill workers at random moments until the last of the kills, and count results."""
-    standings: list[Standing] = []
+    standings: list[Progress] = []
     with (
         machines(folder, PYTHONPATH=str(ROOT)) as cluster,
         on_engine(engine_for(cluster.address), standings.append),

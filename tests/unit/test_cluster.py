@@ -15,7 +15,7 @@ import pytest
 
 import engine_work
 from edgewright.cluster.contract import BatchError, engine_for
-from edgewright.cluster.mapping import Standing, each, on_engine, outcomes
+from edgewright.cluster.mapping import Progress, each, on_engine, outcomes
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from engine_work import assert_a_death_costs_its_batch
 
@@ -95,7 +95,7 @@ def test_results_come_in_order_of_tasks_here_and_on_workers(monkeypatch: pytest.
             yield number
 
     here = list(each(engine_work.add, 5, range(60)))
-    seen: list[Standing] = []
+    seen: list[Progress] = []
     with on_engine(engine_for("local:2"), seen.append):
         there = []
         for result in each(engine_work.add, 5, tasks()):

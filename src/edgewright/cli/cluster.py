@@ -17,7 +17,7 @@ from edgewright.core.formatting import plural
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.cluster.mapping import Standing
+    from edgewright.cluster.mapping import Progress
     from edgewright.schema.config import PipelineConfig
 
 CLUSTER = "Spread the work over processes (local:N) or a Dask cluster (dask://HOST:PORT)."
@@ -62,30 +62,30 @@ def on_cluster(address: str) -> Iterator[None]:
 class _Line:
     """Says on standard error how tasks stand, now and then and at the end; nothing with --json."""
 
-    standing: Standing | None = None
+    progress: Progress | None = None
     next_s: float = 0.0
 
-    def watch(self, standing: Standing) -> None:
+    def watch(self, progress: Progress) -> None:
         now = time.monotonic()
-        if self.standing is None:
+        if self.progress is None:
             self.next_s = now + _FIRST_S
         elif now > self.next_s:
             self.next_s = now + _EVERY_S
-            self.say(_text(standing))
-        self.standing = standing
+            self.say(_text(progress))
+        self.progress = progress
 
     def end(self) -> None:
-        if self.standing is not None:
-            self.say(_text(self.standing))
+        if self.progress is not None:
+            self.say(_text(self.progress))
 
     def say(self, text: str) -> None:
         if not wants_json():
             click.echo(text, err=True)
 
 
-def _text(standing: Standing) -> str:
-    again = f", {plural(standing.retried, 'task')} again because a worker ended" if standing.retried else ""
+def _text(progress: Progress) -> str:
+    again = f", {plural(progress.retried, 'task')} again because a worker ended" if progress.retried else ""
     return (
-        f"cluster: {plural(standing.done, 'task')} done on {plural(standing.workers, 'worker')} "
-        f"in {standing.cpu_seconds:.1f} CPU-s{again}"
+        f"cluster: {plural(progress.done, 'task')} done on {plural(progress.workers, 'worker')} "
+        f"in {progress.cpu_seconds:.1f} CPU-s{again}"
     )

@@ -27,7 +27,7 @@ _AHEAD, _FEWEST_AHEAD = 4, 16
 
 
 @dataclass(frozen=True)
-class Standing:
+class Progress:
     """How the tasks of a block stand.
 
     Attributes:
@@ -46,20 +46,20 @@ class Standing:
 @dataclass
 class _Session:
     engine: Engine
-    watch: Callable[[Standing], None]
+    watch: Callable[[Progress], None]
     done: int = 0
     cpu_seconds: float = 0.0
 
     def note(self, tasks: int, seconds: float) -> None:
         self.done, self.cpu_seconds = self.done + tasks, self.cpu_seconds + seconds
-        self.watch(Standing(self.done, self.engine.retried, self.engine.workers, self.cpu_seconds))
+        self.watch(Progress(self.done, self.engine.retried, self.engine.workers, self.cpu_seconds))
 
 
 _SESSION: ContextVar[_Session | None] = ContextVar("session", default=None)
 
 
 @contextmanager
-def on_engine(engine: Engine, watch: Callable[[Standing], None] = lambda _: None) -> Iterator[Engine]:
+def on_engine(engine: Engine, watch: Callable[[Progress], None] = lambda _: None) -> Iterator[Engine]:
     """Spread the tasks of a block over the workers of an engine.
 
     Args:

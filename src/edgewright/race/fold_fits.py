@@ -144,7 +144,7 @@ class SpreadFits:
                 if isinstance(outcome, EdgewrightError):
                     raise outcome
                 return outcome
-        raise AssertionError(f"{entrant.name} was not among the fits that were pairs for")
+        raise AssertionError(f"{entrant.name} was not among the fits that were asked for")
 
     def close(self) -> None:
         """End fits that no one asks for any more."""

@@ -17,8 +17,8 @@ Flags = NDArray[np.bool_]
 # Per person: litres of CO2 an hour awake and asleep, grams of water an hour, watts of warmth.
 _CO2_AWAKE, _CO2_ASLEEP, _WATER, _WARMTH = 18.0, 12.0, 50.0, 90.0
 _OUTSIDE_CO2 = 420.0
-# Lux below which people want a lamp, lux of the lamp, and watts of it.
-DARK, _LAMP_LUX, LAMP_WATTS = 120.0, 220.0, 80.0
+# Lux below which people want a lamp, and watts of it.
+DARK, LAMP_WATTS = 120.0, 80.0
 _WAKE, _SLEEP = 6.5, 23.0
 
 
@@ -68,7 +68,6 @@ def draw_homes(count: int, days: int, seed: int) -> Homes:
     volume = 2.5 * area
     leak = 0.34 * changes * volume
     power = (quality * area + leak) * draw.uniform(38, 55, count)  # enough for 20 degrees at -18 to -35
-    minutes = days * MINUTES
     hour = np.tile(np.arange(MINUTES) / 60.0, days)
     weather, clouds = _weather(draw, count, days)
     height = np.clip(np.sin((hour - 8.0) / 9.0 * np.pi), 0, None) * ((hour > 8.0) & (hour < 17.0))
@@ -76,7 +75,6 @@ def draw_homes(count: int, days: int, seed: int) -> Homes:
     daylight = height[:, None] * (0.25 + 0.75 * clouds) * draw.uniform(150, 700, count)
     people, usual = _presence(draw, count, days)
     awake = (hour >= _WAKE) & (hour < _SLEEP)
-    assert len(people) == minutes  # noqa: S101 - a mistake of this file
     return Homes(
         air=area * 45e3, walls=area * draw.uniform(120e3, 420e3, count), inside=area * 9.0, outside=quality * area,
         leak=leak, power=power, volume=volume, changes=changes, people=people,
@@ -146,10 +144,6 @@ class Climate:
         count = len(homes.air)
         self.temperature, self._walls = np.full(count, 19.0), np.full(count, 17.0)
         self.co2, self.vapour, self.heat = np.full(count, 600.0), np.full(count, 6.0), np.zeros(count)
-
-    def light(self, lamps: Flags) -> Doubles:
-        """Return lux in the rooms at this minute."""
-        return np.asarray(self._homes.daylight[self.minute] + _LAMP_LUX * lamps)
 
     def step(self, wanted: Doubles, lamps: Flags) -> None:
         """Let a minute go by.

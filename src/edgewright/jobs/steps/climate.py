@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -28,10 +27,11 @@ from edgewright.jobs.simulation.homes import (
     draw_homes,
 )
 from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.jobs.steps.drive import stretches_of
 from edgewright.jobs.steps.homes import EMPTY, THERE
 from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.errors import InputError
-from edgewright.schema.job import Choice, JobCurve, JobFigure, StepRecord, Stretch, Timeline
+from edgewright.schema.job import Choice, JobCurve, JobFigure, StepRecord, Timeline
 from edgewright.training.metrics import SHARE, mean_interval
 
 ARMS = ("thermostat", "clock", "presence", "known")
@@ -274,11 +274,6 @@ def _timeline(lived: Lived, days: int = 2) -> Timeline:
     """Draw some days of the first home, after the first one."""
     begin, end = MINUTES, min(len(lived.states), (1 + days) * MINUTES)
     span = plural((end - begin) // MINUTES, "day")
-    stretches, minute = list[Stretch](), 0
-    for state, same in groupby(lived.states[begin:end]):
-        count = len(list(same))
-        stretches.append(Stretch(label=state, start=60.0 * minute, end=60.0 * (minute + count)))
-        minute += count
     every = 10
     curves = tuple(
         JobCurve(
@@ -289,7 +284,7 @@ def _timeline(lived: Lived, days: int = 2) -> Timeline:
     )
     return Timeline(
         title=f"{span} of the first home that judges", seconds=60.0 * (end - begin), labels=(), truth=(), answers=(),
-        states=tuple(stretches), marks=(), signals=(curves,),
+        states=stretches_of(lived.states[begin:end], 60.0), marks=(), signals=(curves,),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -288,8 +289,8 @@ def _timeline(spec: EnvironmentSpec, episode: Drive) -> Timeline:
         marks.append(Mark(time=end, kind="false alarm", text="collision"))
     return Timeline(
         title=f"The episode {'with faults ' if episode.lost else ''}that the shield weakened most", seconds=end,
-        labels=tuple(spec.actions), truth=_stretches(wanted, spec.period), answers=_stretches(done, spec.period),
-        states=_stretches(list(episode.states), spec.period), marks=tuple(marks),
+        labels=tuple(spec.actions), truth=stretches_of(wanted, spec.period), answers=stretches_of(done, spec.period),
+        states=stretches_of(list(episode.states), spec.period), marks=tuple(marks),
         keys=("wanted by the policy", "done", "states"),
         note="At a square perception fails; a red triangle is a collision.",
     )  # fmt: skip
@@ -316,7 +317,8 @@ def _words(spec: EnvironmentSpec, episode: Drive, number: int) -> str:
     return f"{spec.actions[done]}, not {spec.actions[wanted]}" if wanted > done else spec.actions[done]
 
 
-def _stretches(words: list[str], period: float) -> tuple[Stretch, ...]:
+def stretches_of(words: Sequence[str], period: float) -> tuple[Stretch, ...]:
+    """Return stretches of equal words, one word every so many seconds; an empty word has none."""
     stretches, number = [], 0
     for word, same in groupby(words):
         count = len(list(same))
