@@ -104,8 +104,8 @@ def test_zones_hours_and_lines() -> None:
     assert crossing((50, 90), (50, 0), (40, 50), (60, 50)) == "forth"
     assert crossing((50, 0), (50, 90), (40, 50), (45, 50)) == ""
     assert crossing((50, 0), (50, 40), (40, 50), (60, 50)) == ""  # beside the line's end
-    for hours in ("22-6", "25:00-26:00", "08:00-08:00", "always", "08:70-09:00", "-1:00-05:00"):
-        with pytest.raises(InputError, match="hours such as 22:00-06:00"):
+    for hours in ("22-6", "18:00-00:00", "25:00-26:00", "08:00-08:00", "always", "08:70-09:00", "-1:00-05:00"):
+        with pytest.raises(InputError, match=r"hours such as 22:00-06:00.*24:00 at the end"):
             Watch(WatchSettings(zones=(Zone(name="z", points=YARD.points, hours=hours),)), ones, (8, 8))
 
 

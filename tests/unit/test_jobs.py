@@ -99,6 +99,7 @@ signals = ["weight"]
 step = "run"
 figure = "accuracy"
 minimum = 0.9
+source = "what <the desk> needs"
 [[targets]]
 step = "replay"
 figure = "right"
@@ -161,6 +162,8 @@ def test_a_job_leaves_its_run_its_record_and_one_page(done: Path) -> None:
     # Both targets are shown, the one that was missed too.
     assert page.count(">reached<") == 1
     assert page.count(">missed<") == 1
+    # Beside a target stands where it comes from.
+    assert page.count("what &lt;the desk&gt; needs") == 1
 
 
 def test_a_job_leaves_a_decision_record(done: Path) -> None:

@@ -86,7 +86,7 @@ def minutes_of(zone: Zone) -> tuple[int, int]:
         if min(hour, minute, to_hour, to_minute) < 0 or not valid:
             raise ValueError
     except ValueError:
-        do = "Write 22:00-06:00; 00:00-24:00 is the whole day"
+        do = "Write 22:00-06:00; midnight is 00:00 at the beginning and 24:00 at the end"
         raise InputError("hours such as 22:00-06:00", repr(zone.hours), f"zone {zone.name}", do) from None
     return start, end
 

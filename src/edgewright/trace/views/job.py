@@ -249,11 +249,16 @@ def _overview(record: JobRecord) -> list[Block]:
     if missed := len(missed_targets(record)):
         verdict += f"; {missed} of {plural(len(record.targets), 'target')} missed"
     blocks: list[Block] = [Facts(rows=(("verdict", verdict), ("steps", steps)))]
-    rows = tuple(row for target in record.targets if (row := _target_row(record, target)))
-    if rows:
+    if record.targets:
+        rows = tuple(_target_row(record, target) for target in record.targets)
         blocks.append(
-            Grid(headers=("figure", "measured (95 %)", "target", ""), rows=rows, figures=(1, 2), caption="Targets")
+            Grid(headers=("figure", "", "measured (95 %)", "target"), rows=rows, figures=(2, 3), caption="Targets")
         )
+        sources = tuple(
+            (row[0], target.source) for row, target in zip(rows, record.targets, strict=True) if target.source
+        )
+        if sources:
+            blocks += [Heading(text="Where the targets come from"), Facts(rows=sources)]
     return blocks
 
 
@@ -274,15 +279,15 @@ def _figure_of(record: JobRecord, target: Target) -> JobFigure | None:
     return next((candidate for candidate in step.figures if candidate.name == target.figure), None) if step else None
 
 
-def _target_row(record: JobRecord, target: Target) -> tuple[str, ...] | None:
+def _target_row(record: JobRecord, target: Target) -> tuple[str, ...]:
     figure = _figure_of(record, target)
     if figure is None:
-        return (f"{target.step}: {target.figure}", "not measured", bound_text(target, ""), "missed")
+        return (f"{target.step}: {target.figure}", "missed", "not measured", bound_text(target, ""))
     return (
         f"{target.step}: {figure.title}",
+        target_word(figure, target),
         measured_text(figure),
         bound_text(target, figure.unit),
-        target_word(figure, target),
     )
 
 
