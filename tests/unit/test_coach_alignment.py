@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import wave
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgewright.language.pronunciation.advice import advice
 from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
 from edgewright.language.pronunciation.log import days, keep, readings
 from edgewright.language.pronunciation.phones import (
@@ -115,6 +117,17 @@ def test_a_changed_prompt_differs_in_the_phones_that_it_names() -> None:
         assert number == -1 or other[number][0] not in prompt[number]
 
 
+def test_advice_says_what_differs_between_any_two_phones() -> None:
+    assert (
+        advice("TH", "S") == "TH as in 'thin', not S as in 'sue': put the tip of the tongue lightly between the teeth"
+    )
+    assert advice("B", "P").endswith(": the same mouth, but let the throat hum")
+    assert advice("IH", "IY").endswith(": open the jaw a little and lower the tongue; keep it short and loose")
+    steps = {pair: advice(*pair).partition(": ")[2].split("; ") for pair in permutations(PHONES, 2)}
+    for (phone, instead), own in steps.items():
+        assert all(own) and not {*own} & {*steps[instead, phone]}, (phone, instead)
+
+
 def test_phones_of_letters_and_dictionaries(tmp_path: Path) -> None:
     assert from_ipa("tʃ") == phones("CH")
     assert from_ipa("ɑːɹ") == phones("AA R")
@@ -130,7 +143,7 @@ def test_phones_of_letters_and_dictionaries(tmp_path: Path) -> None:
 
 def test_a_log_stays_in_its_folder_and_tells_days_and_phones_to_practise(tmp_path: Path) -> None:
     good = PhoneVerdict(phone="B", begin_s=0.1, end_s=0.2, mistake=-1.0)
-    bad = PhoneVerdict(phone="R", begin_s=0.2, end_s=0.3, mistake=1.0, instead="L")
+    bad = PhoneVerdict(phone="R", begin_s=0.2, end_s=0.3, mistake=1.0, instead="L", advice=advice("R", "L"))
     words = [
         WordVerdict(word=name, begin_s=0.1, end_s=0.3, known_s=0.5, mistake=-1.0, phones=own)
         for name, own in (("BEAR", (good, bad)), ("BE", (good,)))
@@ -144,6 +157,7 @@ def test_a_log_stays_in_its_folder_and_tells_days_and_phones_to_practise(tmp_pat
         ("2026-11-03", 2, 4, 0.5), ("2026-11-04", 1, 1, 1.0),
     ]  # fmt: skip
     assert practice_days[0].mistakes == (("R", "L", 2),)
+    assert practice_days[0].advice == (advice("R", "L"),)
     # A power cut within the last line loses that line alone.
     with (tmp_path / "log" / "readings.jsonl").open("ab") as file:
         file.write(b'{"text": "BE')

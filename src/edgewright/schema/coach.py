@@ -121,6 +121,7 @@ class PhoneVerdict(msgspec.Struct, frozen=True, kw_only=True):
         begin_s, end_s: seconds of the recording.
         mistake: how much it sounds like another phone, less the coach's limit; beyond 0 it is told.
         instead: the phone that it sounds like; empty for a right one.
+        advice: what to do with tongue, lips and throat to say it; empty for a right one.
     """
 
     phone: str
@@ -128,6 +129,7 @@ class PhoneVerdict(msgspec.Struct, frozen=True, kw_only=True):
     end_s: float
     mistake: float
     instead: str = ""
+    advice: str = ""
 
 
 class WordVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +181,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
         words: that were heard.
         right: share of them.
         mistakes: phones that were told most often, with what they sounded like most often and how often they were told.
+        advice: what to do about each of these; empty for one of an older log.
     """
 
     day: str
@@ -186,3 +189,4 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     words: int
     right: float
     mistakes: tuple[tuple[str, str, int], ...]
+    advice: tuple[str, ...] = ()

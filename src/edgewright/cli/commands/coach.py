@@ -149,7 +149,7 @@ def listen(
 ) -> Result:
     """Judge how SENTENCE is read, word by word, while it is read.
 
-    A phone that sounds like another one is named with it. Nothing leaves this machine.
+    A phone that sounds like another one is named with it, and with what to do to say it. Nothing leaves this machine.
     """
     with loading():
         import numpy as np
@@ -199,6 +199,9 @@ def _listen_print(words: list[WordVerdict]) -> None:
         if not mistakes and not word.right:
             mistakes = ["unclear"]
         click.echo(f"{word.begin_s:6.2f} s  {word.word.lower():<14} {phones}  {'; '.join(mistakes)}".rstrip())
+        for phone in word.phones:
+            if phone.advice:
+                click.echo(f"          {phone.advice}")
 
 
 @declare(example="my-log")
@@ -217,5 +220,6 @@ def progress(
         for day in practised:
             often = ", ".join(f"{phone} (like {instead}, {count})" for phone, instead, count in day.mistakes)
             yield f"{day.day}  {day.readings:>9}  {day.words:>5}  {100 * day.right:>3.0f} %  {often}".rstrip()
+        yield from filter(None, practised[-1].advice if practised else ())
 
     return Result(practised, text())

@@ -63,11 +63,14 @@ def days(kept: list[Reading]) -> list[Day]:
 
 def _day(day: str, own: list[Reading]) -> Day:
     words = [word for reading in own for word in reading.words]
-    confusions = [(phone.phone, phone.instead) for word in words for phone in word.phones if phone.instead]
-    often = Counter(phone for phone, _ in confusions).most_common(_MAX_PHONES)
+    wrong = [phone for word in words for phone in word.phones if phone.instead]
+    often = Counter(phone.phone for phone in wrong).most_common(_MAX_PHONES)
     mistakes = tuple(
-        (phone, Counter(instead for wanted, instead in confusions if wanted == phone).most_common(1)[0][0], count)
+        (phone, Counter(other.instead for other in wrong if other.phone == phone).most_common(1)[0][0], count)
         for phone, count in often
     )
-    right = sum(word.right for word in words)
-    return Day(day=day, readings=len(own), words=len(words), right=right / max(1, len(words)), mistakes=mistakes)
+    advice = {(phone.phone, phone.instead): phone.advice for phone in wrong}
+    return Day(
+        day=day, readings=len(own), words=len(words), right=sum(word.right for word in words) / max(1, len(words)),
+        mistakes=mistakes, advice=tuple(advice[phone, instead] for phone, instead, _ in mistakes),
+    )  # fmt: skip

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.device.sources.wav import Microphone, WavConfig
+from edgewright.language.pronunciation.advice import advice
 from edgewright.language.pronunciation.alignment import SHORTEST, Alignment, Prompt, Segment
 from edgewright.language.pronunciation.coach import CoachFile, PhoneStream
 from edgewright.language.pronunciation.phones import OUTPUTS, PHONES, SILENCE, Words, confusable
@@ -225,15 +226,16 @@ class Reader:
         return WordVerdict(
             word=self._words[word], begin_s=_seconds(matches[0].segment.begin), end_s=_seconds(matches[-1].segment.end),
             known_s=0.0, mistake=round(word_mistake(matches) - spec.word_limit, 3),
-            phones=tuple(
-                PhoneVerdict(
-                    phone=PHONES[match.segment.phone], begin_s=_seconds(match.segment.begin),
-                    end_s=_seconds(match.segment.end), mistake=round(match.mistake - spec.phone_limit, 3),
-                    instead=PHONES[match.confused] if match.mistake > spec.phone_limit else "",
-                )
-                for match in matches
-            ),
+            phones=tuple(_phone_verdict(match, spec.phone_limit) for match in matches),
         )  # fmt: skip
+
+
+def _phone_verdict(match: PhoneMatch, limit: float) -> PhoneVerdict:
+    phone, instead = PHONES[match.segment.phone], PHONES[match.confused] if match.mistake > limit else ""
+    return PhoneVerdict(
+        phone=phone, begin_s=_seconds(match.segment.begin), end_s=_seconds(match.segment.end),
+        mistake=round(match.mistake - limit, 3), instead=instead, advice=advice(phone, instead) if instead else "",
+    )  # fmt: skip
 
 
 def _seconds(step: int) -> float:
