@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from cli_runner import Cli
 from compiler_cache import share_compiled
+from edgewright.export.c99_host import apart
 from edgewright.schema.trace import Trace
 from support import ROOT
 
@@ -123,10 +124,14 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
-    """Compile the same C once for all workers, and for later sessions where EDGEWRIGHT_COMPILED names a folder."""
+    """Compile the same C once for all workers, and for later sessions where EDGEWRIGHT_COMPILED names a folder.
+
+    It is called in this process: a copy of a worker takes longer than most calls. `test_proof_apart.py` has children.
+    """
     kept = os.environ.get("EDGEWRIGHT_COMPILED")
     with pytest.MonkeyPatch.context() as patch:
         share_compiled(patch, Path(kept).resolve() if kept else _shared(tmp_path_factory, "compiled"))
+        patch.setattr(apart, "_FORKS", False)
         yield
 
 

@@ -28,6 +28,12 @@ from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
 
 
+@pytest.fixture(autouse=True)
+def _children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call C as a user does."""
+    monkeypatch.setattr(apart, "_FORKS", sys.platform == "linux")
+
+
 def _endless() -> None:
     while True:
         pass
