@@ -20,9 +20,10 @@ from dask import config  # noqa: E402
 from distributed import LocalCluster  # noqa: E402
 
 import engine_work  # noqa: E402
+from cluster_stories import OWN_PROFILE, STORIES, in_small_pieces, package  # noqa: E402
 from edgewright.cluster import dask  # noqa: E402
 from edgewright.cluster.contract import engine_for  # noqa: E402
-from edgewright.cluster.mapping import on_engine, outcomes  # noqa: E402
+from edgewright.cluster.mapping import Progress, on_engine, outcomes  # noqa: E402
 from edgewright.schema.errors import InputError, OutputError  # noqa: E402
 from engine_work import assert_a_death_costs_its_batch  # noqa: E402
 
@@ -145,6 +146,21 @@ def _wait_for(path: Path) -> None:
 
 def _tasks(engine: Any) -> int:  # noqa: ANN401 - a `DaskEngine`
     return int(engine.client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_what_spreads_has_the_results_of_one_machine(
+    name: str, cluster: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # workers are in another folder
+    (tmp_path / "own.toml").write_text(OWN_PROFILE)
+    in_small_pieces(monkeypatch.setattr)
+    run = package(tmp_path)
+    here, seen = STORIES[name](tmp_path, run), list[Progress]()
+    with on_engine(engine_for(cluster.address), seen.append):
+        there = STORIES[name](tmp_path, run)
+    assert here == there
+    assert seen[-1].done > 3
 
 
 def test_a_scheduler_that_ends_in_the_middle_is_named_and_what_came_is_kept() -> None:

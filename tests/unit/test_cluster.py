@@ -26,20 +26,31 @@ def test_a_death_costs_its_batch_which_is_tried_again(tmp_path: Path, monkeypatc
         assert str(os.getpid()).encode() not in assert_a_death_costs_its_batch(engine, tmp_path)
 
 
-def test_processes_stay_for_the_next_run_of_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_stay_for_the_next_run_of_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     with engine_for("local:2") as engine:
         first = dict(engine.run("engine_work:work", b"x", [b"a", b"a"]))
         again = dict(engine.run("engine_work:work", b"x", [b"a"]))
         other = dict(engine.run("engine_work:work", b"y", [b"a"]))
     pids = {answer[2:] for answer in first.values() if isinstance(answer, bytes)}
-    for answers, shared, same in ((again, b"xa", True), (other, b"ya", False)):
+    for answers, shared in ((again, b"xa"), (other, b"ya")):
         (answer,) = answers.values()
         assert isinstance(answer, bytes) and answer[:2] == shared
-        assert (answer[2:] in pids) is same
+        assert answer[2:] in pids
     for pid in pids:  # and nobody is left when the engine ends
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)
+
+
+def test_an_idle_process_that_died_costs_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    with engine_for("local:2") as engine:
+        (first,) = dict(engine.run("engine_work:work", b"x", [b"a"])).values()
+        assert isinstance(first, bytes)
+        os.kill(int(first[2:]), signal.SIGKILL)
+        again = dict(engine.run("engine_work:work", b"x", [b"a", b"a"]))
+    assert all(isinstance(answer, bytes) and answer[2:] != first[2:] for answer in again.values())
+    assert len(again) == 2
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
-"""The option `--cluster`: work of a command spread over processes or machines, and a line that says how it stands."""
+"""The option `--cluster`: work of a command spread over processes or machines, and a line that says how it stands.
+
+A command has it by `@declare(spreads=True)`, which runs the whole command in the block `on_cluster`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from edgewright.cluster.mapping import Progress
     from edgewright.schema.config import PipelineConfig
 
-CLUSTER = "Spread the work over processes (local:N) or a Dask cluster (dask://HOST:PORT)."
 _FIRST_S, _EVERY_S = 5.0, 30.0
 
 
@@ -35,7 +37,8 @@ def refuse_one_training(config: PipelineConfig) -> None:
         raise InputError(
             "several fits to spread", f"one training of {config.name}", "--cluster",
             "A model that fits a device trains in less time than its weights travel between machines. What spreads is "
-            "the race of a file (run FILE), groups left out in turn (split.leave_one_out_s), search and ladder",
+            "many fits: a file of your own (run FILE), groups left out in turn (split.leave_one_out_s), ladder, "
+            "search, curve; and tune, score, label",
         )  # fmt: skip
 
 

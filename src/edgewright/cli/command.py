@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial, wraps
 from importlib import import_module
@@ -25,6 +25,7 @@ from edgewright.schema.errors import DONE, EdgewrightError, InputError
 
 _EACH = 10
 _USED = "edgewright.models"
+_CLUSTER = "Spread the work over processes (local:N) or a Dask cluster (dask://HOST:PORT)."
 
 
 class Aside(str):
@@ -215,6 +216,7 @@ def declare(
     name: str = "",
     view: Callable[[Any], Text] | None = None,
     json: str = "Print the result as JSON.",
+    spreads: bool = False,
     **settings: Any,  # noqa: ANN401 - of `click.Command`
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command whose signature declares what it takes, and which prints what it returns.
@@ -231,6 +233,7 @@ def declare(
         name: of the command, where it is not that of the function.
         view: makes the text of what is returned; label and value of each field by default.
         json: help of the option `--json`.
+        spreads: whether it has the option `--cluster`: its tasks (`cluster.mapping`) then run on workers.
         settings: those of `click.Command`.
     """
 
@@ -244,9 +247,14 @@ def declare(
         def received(**given: Any) -> Any:  # noqa: ANN401 - click's values
             if returns_value:
                 given.pop("as_json")  # of the view, which asks the context
+            on_cluster: Any = nullcontext
+            if spreads:
+                # Not on a device, which has no clusters.
+                on_cluster = partial(import_module("edgewright.cli.cluster").on_cluster, given.pop("cluster"))
             for key, structure in structures.items():
                 given[key] = structure(**{one.name: given.pop(one.name) for one in fields(structure)})
-            return present(function(**given), view)
+            with on_cluster():
+                return present(function(**given), view)
 
         named = name or ("" if function.__name__ == "command" else function.__name__.strip("_").replace("_", "-"))
         files = [file.replace("_", "-") for file in function.__module__.split(".")[3:] if file[0] != "_"]
@@ -262,6 +270,8 @@ def declare(
                 ]
             else:
                 params.append(_parameter(one.name, hints[one.name], one.default.metadata))
+        if spreads:
+            params.append(click.Option(["--cluster"], default="", metavar="ADDRESS", help=_CLUSTER))
         if returns_value:
             params.append(click.Option(["--json", "as_json"], is_flag=True, help=json))
         return click.Command(words[-1], callback=received, params=params, **given)

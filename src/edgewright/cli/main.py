@@ -44,7 +44,7 @@ _LIBRARIES = {
     "fleet": "sqlalchemy alembic prometheus_client",
     "demo": "sktime",
     "search": "optuna",
-    "cluster": "distributed dask",
+    "cluster": "distributed dask fsspec",
     "language": "tokenizers pycrfsuite pypdf cleanlab",
     "llm": "xllamacpp gguf",
 }

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.cluster import CLUSTER, on_cluster
 from edgewright.cli.command import option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.laps import RACE, lasting
@@ -63,7 +62,6 @@ class OwnDataOptions:
         help="Processor time of the race of models, such as 10m; 0s races the cheapest alone.  "
         "[default: 60s up to 10,000 samples, else 180s]",
     )
-    cluster: str = option(metavar="ADDRESS", help=CLUSTER)
 
     @property
     def given(self) -> list[str]:
@@ -71,7 +69,7 @@ class OwnDataOptions:
         return [
             f"--{name.replace('_', '-')}"
             for name in self.__dataclass_fields__
-            if name not in ("need", "cluster") and getattr(self, name)
+            if name != "need" and getattr(self, name)
         ]
 
     def request(self, path: str) -> OwnDataRequest:
@@ -80,23 +78,20 @@ class OwnDataOptions:
             from edgewright.cli.options import seconds_of
             from edgewright.workflows.own_data.proposal import OwnDataRequest
 
-        values: dict[str, Any] = {
-            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("budget", "cluster")
-        }
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "budget"}
         return OwnDataRequest(
             path=path, budget_s=seconds_of(self.budget, "--budget", zero=True) if self.budget else None, **values
         )
 
 
 @contextmanager
-def racing_on(request: OwnDataRequest, out: Path, resume: bool, cluster: str) -> Iterator[Keeper]:
+def racing_on(request: OwnDataRequest, out: Path, resume: bool) -> Iterator[Keeper]:
     """Keep the fits of the race in a block that is stopped, and say how to go on.
 
     Args:
         request: what a person says of the data.
         out: folder that keeps them.
         resume: go on with the race of this name that was stopped.
-        cluster: address of the workers; empty for none.
 
     Yields:
         As `race.finished_fits.finished_fits`.
@@ -108,10 +103,7 @@ def racing_on(request: OwnDataRequest, out: Path, resume: bool, cluster: str) ->
         click.echo("the data, an option or Edgewright changed since the race was stopped: it begins anew", err=True)
 
     name = request.pipeline
-    with (
-        on_cluster(cluster), says_what_is_kept(out, name),
-        finished_fits(out, name, resume=resume, on_anew=on_anew) as kept,
-    ):  # fmt: skip
+    with says_what_is_kept(out, name), finished_fits(out, name, resume=resume, on_anew=on_anew) as kept:
         yield kept
 
 

@@ -1,7 +1,8 @@
 """A worker process of the local engine: `python -m edgewright.cluster._worker`.
 
-The worker reads messages from standard input (the name of the work, the shared bytes, then batches) and writes the
-result of each batch. If the parent process ends, even by kill -9, the input ends and the worker exits.
+The worker reads messages from standard input, each with its kind in the first byte: the name of the work and the shared
+bytes, which stay until others come, and batches. It writes the result of each batch. If the parent process ends, even
+by kill -9, the input ends and the worker exits.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from typing import IO
 from edgewright.cluster.contract import work_named
 
 _LENGTH = struct.Struct("<Q")
+WORK, SHARED, BATCH = b"w", b"s", b"b"
 DONE, FAILED = b"d", b"f"
 
 
-def send(stream: IO[bytes], message: bytes) -> None:
-    """Write a message with a length prefix of eight bytes."""
-    stream.write(_LENGTH.pack(len(message)))
-    stream.write(message)
+def send(stream: IO[bytes], *parts: bytes) -> None:
+    """Write a message of some parts with a length prefix of eight bytes."""
+    stream.write(_LENGTH.pack(sum(map(len, parts))))
+    for part in parts:
+        stream.write(part)
     stream.flush()
 
 
@@ -40,13 +43,17 @@ def main() -> None:
     # Ctrl-C reaches the whole process group; the parent handles it and stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = os.fdopen(os.dup(1), "wb"), sys.stderr
-    work, shared = receive(sys.stdin.buffer), receive(sys.stdin.buffer)
-    if work is None or shared is None:
-        return
-    function = work_named(work.decode())
-    while (batch := receive(sys.stdin.buffer)) is not None:
+    work, shared = "", b""
+    while (message := receive(sys.stdin.buffer)) is not None:
+        kind, content = message[:1], message[1:]
+        if kind == WORK:
+            work = content.decode()
+            continue
+        if kind == SHARED:
+            shared = content
+            continue
         try:
-            answer = DONE + function(shared, batch)
+            answer = DONE + work_named(work)(shared, content)
         except Exception as error:  # noqa: BLE001 - the parent receives the error, and the worker continues
             answer = FAILED + f"{type(error).__name__}: {error}".encode()
         try:

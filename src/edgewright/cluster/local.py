@@ -8,10 +8,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field
 from typing import IO, Self
 
-from edgewright.cluster._worker import DONE, receive, send
+from edgewright.cluster._worker import BATCH, DONE, SHARED, WORK, receive, send
 from edgewright.cluster.contract import BatchError, Job, Jobs, work_named
 from edgewright.schema.errors import InputError
 
@@ -23,34 +22,54 @@ Answer = tuple["_Process", bytes | None]
 
 
 class _Process:
-    """A worker process with a thread that reads its results; None stands for a dead worker."""
+    """A worker process with a thread that reads its results; None stands for a dead worker.
 
-    def __init__(self, work: str, shared: bytes, answers: queue.SimpleQueue[Answer]) -> None:
+    Attributes:
+        job: batch that it runs.
+    """
+
+    def __init__(self) -> None:
         command = [sys.executable, "-m", "edgewright.cluster._worker"]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={**os.environ, **_ONE_THREAD})
         self.job: Job | None = None
-        threading.Thread(target=self._listen, args=(self.process.stdout, answers), daemon=True).start()
-        self._send(work.encode())
-        self._send(shared)
+        self.has_ended = False
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        # Work and shared bytes that it has.
+        self._has: tuple[str, bytes] | None = None
+        threading.Thread(target=self._listen, args=(self.process.stdout,), daemon=True).start()
 
-    def _listen(self, stream: IO[bytes], answers: queue.SimpleQueue[Answer]) -> None:
+    def _listen(self, stream: IO[bytes]) -> None:
         with stream:
             while (answer := receive(stream)) is not None:
-                answers.put((self, answer))
-        answers.put((self, None))
+                self._answers.put((self, answer))
+        self.has_ended = True
+        self._answers.put((self, None))
 
-    def _send(self, message: bytes) -> None:
+    def give(self, job: Job, needs: tuple[str, bytes], answers: queue.SimpleQueue[Answer]) -> None:
+        """Send a batch to the worker.
+
+        Args:
+            job: the batch.
+            needs: name of the work, and the shared bytes; sent where the worker has others.
+            answers: receives the result.
+        """
+        self.job, self._answers = job, answers
+        if self._has != needs:
+            work, shared = needs
+            self._send(WORK + work.encode())
+            self._send(SHARED, shared)
+            self._has = needs
+        self._send(BATCH, job.batch)
+        if self.has_ended:  # it may have reported that to the answers of the run before
+            answers.put((self, None))
+
+    def _send(self, *parts: bytes) -> None:
         assert self.process.stdin is not None  # noqa: S101 - Popen was called with stdin=PIPE
         try:
-            send(self.process.stdin, message)
+            send(self.process.stdin, *parts)
         except OSError:
             return  # the worker has died; the reader thread reports it
-
-    def give(self, job: Job) -> None:
-        """Send a batch to the worker."""
-        self.job = job
-        self._send(job.batch)
 
     def end(self) -> None:
         """Kill the process."""
@@ -63,31 +82,10 @@ class _Process:
                 return
 
 
-@dataclass
-class _Pool:
-    """Processes for one work and its shared bytes, and the queue of their answers.
-
-    Attributes:
-        of: name of the work, and the shared bytes.
-        idle: processes without a batch.
-        answers: results; None for a process that has died.
-    """
-
-    of: tuple[str, bytes]
-    idle: list[_Process] = field(default_factory=list)
-    answers: queue.SimpleQueue[Answer] = field(default_factory=queue.SimpleQueue)
-
-    def end(self) -> None:
-        """Kill the idle processes."""
-        while self.idle:
-            self.idle.pop().end()
-
-
 class LocalEngine:
     """Engine of spawned processes with one BLAS thread each; JAX's disk cache shares compiled programs between them.
 
-    Idle processes stay alive for the next `run` of the same work, because loading their libraries can take longer than
-    a batch.
+    Idle processes stay alive for the next `run`, because loading their libraries can take longer than a batch.
 
     Args:
         workers: number of processes.
@@ -95,14 +93,14 @@ class LocalEngine:
 
     def __init__(self, workers: int) -> None:
         self.workers, self.retried, self.title = workers, 0, f"local:{workers}"
-        # Pool that no `run` uses. A `run` that begins within another one gets a pool of its own.
-        self._pool: _Pool | None = None
+        self._idle: list[_Process] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave(None)
+        while self._idle:
+            self._idle.pop().end()
 
     def run(
         self, work: str, shared: bytes, batches: Iterable[bytes | None]
@@ -110,7 +108,7 @@ class LocalEngine:
         """Run every batch, in any order."""
         function, jobs = work_named(work), Jobs(batches)
         if self.workers > 1:
-            yield from self._spawned(work, shared, jobs)
+            yield from self._spawned((work, shared), jobs)
             return
         while (job := jobs.next()) is not None:
             try:
@@ -118,32 +116,26 @@ class LocalEngine:
             except Exception as error:  # noqa: BLE001 - reported with the batch, like an error of a worker
                 yield job.index, BatchError(f"{type(error).__name__}: {error}")
 
-    def _spawned(self, work: str, shared: bytes, jobs: Jobs) -> Generator[tuple[int, bytes | BatchError], None, None]:
-        if self._pool is None or self._pool.of != (work, shared):
-            self._leave(_Pool((work, shared)))
-        pool, self._pool = self._pool, None
-        assert pool is not None  # noqa: S101 - as above
+    def _spawned(self, needs: tuple[str, bytes], jobs: Jobs) -> Generator[tuple[int, bytes | BatchError], None, None]:
+        answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         busy: set[_Process] = set()
         try:
             while True:
                 while len(busy) < self.workers and (job := jobs.next()) is not None:
-                    worker = pool.idle.pop() if pool.idle else _Process(work, shared, pool.answers)
+                    worker = self._free()
                     busy.add(worker)
-                    worker.give(job)
+                    worker.give(job, needs, answers)
                 if not busy:
                     return
                 try:
-                    worker, answer = pool.answers.get(timeout=POLL_TIMEOUT_S)
+                    worker, answer = answers.get(timeout=POLL_TIMEOUT_S)
                 except queue.Empty:
                     continue
                 if worker not in busy or worker.job is None:
-                    if worker in pool.idle:  # an idle worker has died
-                        pool.idle.remove(worker)
-                        worker.end()
-                    continue
+                    continue  # its end was reported twice
                 busy.discard(worker)
                 if answer is not None:
-                    pool.idle.append(worker)
+                    self._idle.append(worker)
                     yield worker.job.index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
                     continue
                 worker.end()
@@ -154,13 +146,15 @@ class LocalEngine:
         finally:
             for worker in busy:
                 worker.end()
-            self._leave(pool)
 
-    def _leave(self, pool: _Pool | None) -> None:
-        """Keep a pool for the next `run` instead of the one that is kept."""
-        if self._pool is not None:
-            self._pool.end()
-        self._pool = pool
+    def _free(self) -> _Process:
+        """Return an idle process, or a new one."""
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.has_ended:
+                return worker
+            worker.end()
+        return _Process()
 
 
 def _make(rest: str) -> LocalEngine:

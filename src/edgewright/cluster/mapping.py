@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from edgewright.cluster.contract import BatchError, Engine
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
+
+from edgewright.cluster.contract import BatchError, Engine, engine_for
 from edgewright.schema.errors import EdgewrightError, OutputError
 
 S = TypeVar("S")
@@ -74,6 +76,12 @@ def on_engine(engine: Engine, watch: Callable[[Progress], None] = lambda _: None
             _SESSION.reset(token)
 
 
+def current_engine() -> Engine:
+    """Return the engine of this block; outside of one this process."""
+    session = _SESSION.get()
+    return engine_for() if session is None else session.engine
+
+
 def is_spread() -> bool:
     """Return whether tasks of this block go to workers."""
     return _SESSION.get() is not None
@@ -83,6 +91,8 @@ def outcomes(
     function: Callable[[S, T], R], shared: S, tasks: Iterable[T], *, chunk: int = 1
 ) -> Generator[R | BatchError, None, None]:
     """Yield the result of a function for each task, in the order of the tasks, as soon as it is known.
+
+    Tasks compute with one BLAS thread each, here and on workers, so that sums round alike.
 
     Closing the generator ends the tasks that run.
 
@@ -102,8 +112,9 @@ def outcomes(
     """
     session = _SESSION.get()
     if session is None:
-        for task in tasks:
-            yield function(shared, task)
+        with threadpool_limits(1):
+            for task in tasks:
+                yield function(shared, task)
         return
     given, window = iter(tasks), _Window(session.engine)
 
@@ -184,9 +195,10 @@ def call(shared: bytes, batch: bytes) -> bytes:
         Pickle of the results, or of an `EdgewrightError`, and the CPU seconds.
     """
     began = time.process_time()
-    function, argument = _called(shared)
     try:
-        results: object = [function(argument, task) for task in pickle.loads(batch)]  # noqa: S301 - of its client
+        function, argument = _called(shared)
+        with threadpool_limits(1):
+            results: object = [function(argument, task) for task in pickle.loads(batch)]  # noqa: S301 - of its client
     except EdgewrightError as error:
         results = error
     return pickle.dumps((results, time.process_time() - began))

@@ -180,6 +180,10 @@ class Predictor:
         if self_test:
             self._proved(chosen=engine is not None)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as package, form and engine; the test vectors run there."""
+        return _arrived, (self.package, self.form, self.engine.name)
+
     def __repr__(self) -> str:
         columns, labels = len(self.manifest.columns), ", ".join(self.manifest.labels)
         answers = "objects" if self.maps is not None else "a number" if self.regression else f"one of {labels}"
@@ -385,3 +389,7 @@ class Predictor:
 def _shown(values: NDArray[Any]) -> str:
     text = ", ".join(f"{float(v):.6g}" for v in values[:6])
     return f"[{text}, ...]" if len(values) > 6 else f"[{text}]"
+
+
+def _arrived(package: Package, form: str, engine: str) -> Predictor:
+    return Predictor(package, form=form, engine=engine, self_test=True)

@@ -16,6 +16,7 @@ from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
 from edgewright.data.files import data_files, is_hidden, is_single
 from edgewright.data.public import folder_of, loaders, opened, set_at
+from edgewright.data.remote import located
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, resampled
 from edgewright.data.simulated import is_simulated
@@ -41,7 +42,7 @@ def load_data(
         table: `kind` and the keys of that source or public set; `without` names labels that are left out; recordings of
             more rows a second than `resample` are averaged to it; `label_errors` is for who trains on them.
         seed: of what a source makes up itself.
-        path: file or folder; overrides the table's own.
+        path: file, folder or address; overrides the table's own.
         where: the file and table, for errors, such as `pipeline.toml [data]`.
         spool: folder for values that are too large to be loaded, where their source can read in parts.
         mixed_rates: whether recordings may have different sampling rates, as where each row is a sample; else they
@@ -53,6 +54,7 @@ def load_data(
     """
     keys = {key: value for key, value in table.items() if key not in (LIMIT_KEY, WITHOUT, RESAMPLE)}
     kind = keys.pop("kind", None)
+    path = None if path is None else located(path)
     if kind is None and path is not None:
         kind = guess(path)["kind"]
     if not isinstance(kind, str) or not kind:
@@ -60,6 +62,8 @@ def load_data(
         raise InputError("a kind", "none" if kind is None else repr(kind), where, f"Known: {known}")
     if path is not None:
         keys["path"] = path
+    elif isinstance(keys.get("path"), str):
+        keys["path"] = located(str(keys["path"]))
     part = find_kind(kind, where)
     if keys.get("path") and isinstance(part, Source) and part.simulated:
         raise InputError(
@@ -176,7 +180,7 @@ def guess(path: str) -> dict[str, object]:
     Raises:
         InputError: when the path does not exist or nothing reads it.
     """
-    file_path = Path(path)
+    file_path = Path(located(path))
     if not file_path.exists():
         raise InputError("a file or a folder", "no such file", path, "Check the path")
     if file_path.is_file():
@@ -211,7 +215,7 @@ def table_of(path: str) -> dict[str, object]:
     Raises:
         InputError: nothing reads the path.
     """
-    file_path = Path(path)
+    file_path = Path(located(path))
     known = set_at(file_path) if file_path.is_dir() else ""
     if known in loaders():
         return {"kind": known, "path": path}

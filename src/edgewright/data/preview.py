@@ -26,6 +26,7 @@ from edgewright.data.labels import name_in
 from edgewright.data.load import guess, table_of
 from edgewright.data.polars import pl
 from edgewright.data.public import loaders
+from edgewright.data.remote import located
 from edgewright.data.roles import GROUPS, SESSIONS
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import reader_of, tables_below
@@ -96,7 +97,7 @@ def read_preview(path: str, *, named: bool = True) -> Preview:
     Raises:
         InputError: nothing reads the path, the file is empty, or it is not a table.
     """
-    table, file_path = _table(path, named), Path(path)
+    table, file_path = _table(path, named), Path(located(path))
     if str(table["kind"]) in loaders():
         return preview_of_set(table)
     if table["kind"] == "folder":

@@ -12,6 +12,7 @@ from edgewright.data.categories import is_text, values_of
 from edgewright.data.load import guess, table_of
 from edgewright.data.preview import Preview, preview_of_set, read_preview
 from edgewright.data.public import loaders
+from edgewright.data.remote import located
 from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -112,7 +113,7 @@ def propose_table(
         table = guess(path) if given else table_of(path)
     if not kind and str(table["kind"]) in loaders():
         return ProposedTable(table, preview_of_set(table))
-    if table["kind"] not in _TABLES or not Path(path).exists():
+    if table["kind"] not in _TABLES or not Path(located(path)).exists():
         return ProposedTable({**table, **given})
     preview = read_preview(path)
     parts = {key: str(given.get(key, "")) for key in (*PARTS, "time_unit")}

@@ -14,6 +14,7 @@ import msgspec
 from edgewright.core.own_models import choose
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind
+from edgewright.data.remote import absolute
 from edgewright.data.sources import csv, parquet
 from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError, located
@@ -192,8 +193,26 @@ def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
     return config
 
 
+def with_absolute_paths(config: PipelineConfig) -> PipelineConfig:
+    """Return a configuration with absolute paths, which are valid in the folder of any worker."""
+    data = {**config.data, "path": absolute(str(config.data["path"]))} if config.data.get("path") else config.data
+    profile = absolute(config.device.profile) if config.device.profile.endswith(".toml") else config.device.profile
+    layers = tuple({**t, "file": absolute(str(t["file"]))} if "file" in t else t for t in config.model.layers)
+    synthetic = config.training.synthetic and absolute(config.training.synthetic)
+    return msgspec.structs.replace(
+        config, data=data, device=msgspec.structs.replace(config.device, profile=profile),
+        model=msgspec.structs.replace(config.model, layers=layers),
+        training=msgspec.structs.replace(config.training, synthetic=synthetic),
+    )  # fmt: skip
+
+
 def config_hash(config: PipelineConfig) -> str:
-    """SHA-256 of the checked configuration, defaults included, without the place its data and its backbone lie at.
+    """SHA-256 of the checked configuration, defaults included, without the place its data and its backbone lie at."""
+    return hashlib.sha256(msgspec.json.encode(without_places(config), order="deterministic")).hexdigest()
+
+
+def without_places(config: PipelineConfig) -> PipelineConfig:
+    """Return a configuration without the place its data and its backbone lie at.
 
     They have hashes of their own, and the same run in another folder must give the same package.
     """
@@ -201,8 +220,7 @@ def config_hash(config: PipelineConfig) -> str:
     layers = tuple({**t, "file": Path(t["file"]).name} if "file" in t else t for t in config.model.layers)
     training = msgspec.structs.replace(config.training, synthetic=Path(config.training.synthetic).name)
     model = msgspec.structs.replace(config.model, layers=layers)
-    placeless = msgspec.structs.replace(config, data=data, model=model, training=training)
-    return hashlib.sha256(msgspec.json.encode(placeless, order="deterministic")).hexdigest()
+    return msgspec.structs.replace(config, data=data, model=model, training=training)
 
 
 def with_changes(config: PipelineConfig, changes: tuple[str, ...]) -> PipelineConfig:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.cluster.mapping import each
 from edgewright.data.row_spool import SpooledRows, piece_rows
 from edgewright.graph.stage import Context
 from edgewright.pipeline.cost.measure import Cost, measured, together
@@ -58,6 +59,24 @@ _STREAM_FIT = 200_000
 _FIT_BYTES = 32 * 2**20
 _SHOWN = 2000
 _PIECE = 65_536
+# Windows that pass through a stage together; as many here as on workers, so that sums round alike.
+_WINDOWS = 4096
+
+
+def transformed(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - any transformer
+    """Return samples as a fitted stage gives them, float32; on a cluster pieces of many windows are tasks.
+
+    Args:
+        estimator: fitted.
+        X: samples.
+    """
+    if X.ndim < 3 or len(X) <= _WINDOWS:
+        return _through(estimator, X)
+    return np.concatenate(list(each(_through, estimator, (X[at : at + _WINDOWS] for at in range(0, len(X), _WINDOWS)))))
+
+
+def _through(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - any transformer
+    return np.asarray(estimator.transform(X), np.float32)
 
 
 @dataclass(frozen=True)
@@ -164,10 +183,11 @@ class Flow:
         if self.streams or large or many:
             self.pending.append(estimator)
             return None
-        applied = measured(lambda: np.asarray(estimator.transform(self.X), np.float32))
+        whole = np.asarray(self.X)
+        applied = measured(lambda: transformed(estimator, whole))
         self.X = applied.value
         if self.extra is not None:
-            self.extra = np.asarray(estimator.transform(self.extra), np.float32)
+            self.extra = transformed(estimator, self.extra)
         return applied.cost
 
 

@@ -18,6 +18,7 @@ from edgewright.core.formatting import duration_text
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
+from edgewright.pipeline.config import with_absolute_paths
 from edgewright.pipeline.cost.duration_estimate import told_by_first
 from edgewright.pipeline.debounce import answer_streams, is_chosen, units_of
 from edgewright.pipeline.evaluation.simplest import is_simplest, score_of, simplest_answers
@@ -30,6 +31,7 @@ from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Split
 from edgewright.schema.errors import InputError
+from edgewright.schema.profile import Profile
 from edgewright.schema.trace import GroupRow, LeftOutRecord, SimplestRecord
 from edgewright.training.metrics import SHARE, errors, mean_interval
 
@@ -58,7 +60,7 @@ class _Left:
 
 @dataclass(frozen=True)
 class _Fits:
-    """What fits without a group need; a worker gets configuration and samples, and resolves the parts itself."""
+    """What fits without a group need; a worker gets configuration, device and samples, and resolves other parts."""
 
     job: Job
     material: Material
@@ -66,11 +68,11 @@ class _Fits:
     def __reduce__(self) -> tuple[Any, ...]:
         if not isinstance(self.material.samples.X, np.ndarray):
             raise InputError("samples that fit in memory", "rows that are read in parts", "--cluster", "Leave it out")
-        return _arrived, (self.job.config, self.material)
+        return _arrived, (with_absolute_paths(self.job.config), self.job.plan.profile, self.material)
 
 
-def _arrived(config: PipelineConfig, material: Material) -> _Fits:
-    return _Fits(Job(resolve(config), Listener()), material)
+def _arrived(config: PipelineConfig, profile: Profile, material: Material) -> _Fits:
+    return _Fits(Job(resolve(config, profile), Listener()), material)
 
 
 class _Quiet(Listener):

@@ -224,8 +224,12 @@ def _check_augmentations(config: PipelineConfig) -> None:
                 )
 
 
-def resolve(config: PipelineConfig) -> Plan:
+def resolve(config: PipelineConfig, profile: Profile | None = None) -> Plan:
     """Find every part that a configuration names: data, stages, model, layers, optimiser, augmentations, device.
+
+    Args:
+        config: configuration.
+        profile: of its device; read by its name when None.
 
     Raises:
         UnknownNameError: for a name that nothing answers to, with the known ones.
@@ -243,4 +247,4 @@ def resolve(config: PipelineConfig) -> Plan:
     _training("program").optimiser_named(config.training.optimiser)
     _check_augmentations(config)
     title = simulated_title(config.title, config.data)
-    return Plan(config, data_plan(config), title, stages, model, table, load_profile(config.device.profile))
+    return Plan(config, data_plan(config), title, stages, model, table, profile or load_profile(config.device.profile))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.cluster.contract import BatchError
 from edgewright.cluster.mapping import outcomes
@@ -92,8 +91,7 @@ class FoldFitter:
     @classmethod
     def of(cls, problem: Problem, profile: Profile, seed: int, leave_one_out: bool) -> FoldFitter:
         """Return a fitter without the recordings that samples were cut from, which no fit reads."""
-        cut = msgspec.structs.replace(problem.dataset, recordings=())
-        return cls(replace(problem, dataset=cut), profile, seed, leave_one_out)
+        return cls(problem.without_recordings(), profile, seed, leave_one_out)
 
     @cached_property
     def heats(self) -> Heats:
@@ -108,8 +106,7 @@ class FoldFitter:
         entrant = Entrant(task.name, candidates((task.name,))[task.name], task.config)
         fold = self.heats.fold(task.fold, task.samples)
         try:
-            with threadpool_limits(1):  # as in a race
-                return fit_fold(self.heats, entrant, fold, self.profile if task.priced else None)
+            return fit_fold(self.heats, entrant, fold, self.profile if task.priced else None)
         except EdgewrightError as error:
             return error
 

@@ -69,6 +69,10 @@ class Problem:
     whole: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def without_recordings(self) -> Problem:
+        """Return the problem without the recordings that samples were cut from, which no fit reads."""
+        return replace(self, dataset=msgspec.structs.replace(self.dataset, recordings=()))
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in sorted order; empty for a regression."""

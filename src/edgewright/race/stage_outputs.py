@@ -18,7 +18,7 @@ from sklearn.base import clone
 
 from edgewright.graph.stage import Context
 from edgewright.pipeline import plan
-from edgewright.pipeline.fitting import first_context, next_context
+from edgewright.pipeline.fitting import first_context, next_context, transformed
 from edgewright.race.contract import Part
 from edgewright.race.problem import Indices, Problem
 from edgewright.schema.config import PipelineConfig
@@ -139,7 +139,7 @@ class StageOutputs:
             before = self._first.setdefault((key, own), entry)
             known = self._kept.get(before)
             if before != entry and known is not None:
-                again = _transformed(fitted, X)
+                again = transformed(fitted, X)
                 if np.array_equal(again, known, equal_nan=True):
                     entry = before
                 else:
@@ -203,8 +203,4 @@ def _once(make: Rows) -> Rows:
 
 
 def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transformer
-    return lambda: _transformed(fitted, rows())
-
-
-def _transformed(fitted: Any, X: Floats) -> Floats:  # noqa: ANN401 - any transformer
-    return np.asarray(fitted.transform(X), np.float32)
+    return lambda: transformed(fitted, rows())

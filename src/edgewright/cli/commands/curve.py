@@ -42,7 +42,7 @@ class CurveOptions(ProblemOptions):
     out: Path | None = option(metavar="DIR", help="New folder for curve.json and the page curve.html.")
 
 
-@declare(example="readings.csv --target label --group person --out curve")
+@declare(example="readings.csv --target label --group person --out curve", spreads=True)
 def command(options: CurveOptions) -> Result:
     """Measure a learning curve of DATA (a file, a folder, a pipeline) and extrapolate it with a power law.
 

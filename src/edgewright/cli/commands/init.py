@@ -13,7 +13,7 @@ from edgewright.cli.own_data import OwnDataOptions, echo_choices, first_pipeline
 from edgewright.cli.text import wrote
 
 
-@declare(example="my.csv --target label --group person")
+@declare(example="my.csv --target label --group person", spreads=True)
 def command(
     options: OwnDataOptions,
     data: str = argument(),
@@ -35,7 +35,7 @@ def command(
     with loading():
         import edgewright.workflows.own_data.document  # noqa: F401
 
-    with racing_on(options.request(data), out, resume, options.cluster):
+    with racing_on(options.request(data), out, resume):
         proposal, files = first_pipeline(options, data, yes, out)
         write_together(files)
     echo_choices(proposal)

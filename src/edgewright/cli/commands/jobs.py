@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from edgewright.cli.cluster import on_cluster
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import loading
@@ -22,7 +21,7 @@ EXAMPLE = "run activity"
 _NEW = "a folder that does not exist yet", "one that does"
 
 
-@declare(example="pump --data pump.csv --target state")
+@declare(example="pump --data pump.csv --target state", spreads=True)
 def new(
     options: OwnDataOptions,
     name: str = argument(metavar="FOLDER"),
@@ -54,8 +53,7 @@ def new(
     if word:
         texts = wake_files(folder.name, word, voice, takes)
         return _write(folder, {folder / file: text.encode() for file, text in texts.items()})
-    with on_cluster(options.cluster):
-        proposal, files = first_pipeline(options, data, yes, folder)
+    proposal, files = first_pipeline(options, data, yes, folder)
     recordings = proposal.data.dataset.recordings
     targets = [recording.target for recording in recordings if recording.target is not None]
     classes = bool(targets) and task_of(targets[0], proposal.config.task) == "classification"

@@ -75,7 +75,7 @@ def plain(text: str, maximum: int = 400) -> str:
     return shown[:maximum] + f"... ({len(text):,} characters)" if len(text) > maximum else shown
 
 
-@declare(example="calls.csv --out calls.labelling --class 'refund=money back' --encoder DIR")
+@declare(example="calls.csv --out calls.labelling --class 'refund=money back' --encoder DIR", spreads=True)
 def suggest(
     data: Path = argument(),
     out: Path | None = option(metavar="PROJECT", help="New label project, if DATA is not one."),
@@ -463,7 +463,7 @@ def status(project: Path = PROJECT) -> Result:
     return Result(record, lines)
 
 
-@declare(example="calls.labelling --encoder all-MiniLM-L6-v2")
+@declare(example="calls.labelling --encoder all-MiniLM-L6-v2", spreads=True)
 def errors(
     project: Path = PROJECT,
     encoder: Path | None = ENCODER,

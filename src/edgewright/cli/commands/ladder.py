@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.cluster import CLUSTER, on_cluster
 from edgewright.cli.command import Result, Stream, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import ProblemOptions, command_line, listed
@@ -36,10 +35,9 @@ class LadderOptions(ProblemOptions):
     rung: str = option("--run", metavar="RUNG", help="Make a run of this rung, or of the 'chosen' one.")
     out: Path = option(default=Path("runs"), help="Folder for runs.")
     force: bool = option(help="Replace the run folder instead of using the next free number.")
-    cluster: str = option(metavar="ADDRESS", help=CLUSTER)
 
 
-@declare(example="readings.csv --target occupied --time date")
+@declare(example="readings.csv --target occupied --time date", spreads=True)
 def command(options: LadderOptions) -> Stream:
     """Compare models on DATA (a file, a folder, a pipeline), from the majority class to a large network.
 
@@ -57,8 +55,7 @@ def command(options: LadderOptions) -> Stream:
     ladder, left = _ladder(options)
     record, rung = None, options.rung
     if rung in ("", CHOSEN):
-        with on_cluster(options.cluster):
-            record = ladder.climb()
+        record = ladder.climb()
         lines: list[Any] = [*(f"left out (constant or empty): {name}" for name in left), *ladder_blocks(record)]
         if record.chosen and not rung and not record.interrupted:
             lines.append(f"create a run from it: {command_line(rung=record.chosen)}")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.cluster import on_cluster, refuse_one_training
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import VERBOSE, command_line
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _LEADERS = "leaders.json"
 
 
-@declare(example="activity --set training.epochs=30 --out runs")
+@declare(example="activity --set training.epochs=30 --out runs", spreads=True)
 def command(
     options: OwnDataOptions,
     pipeline: str = argument(),
@@ -46,7 +45,9 @@ def command(
     the data. --need is the share of right answers below which the verdict is 'not ready'.
     """
     with loading():
+        from edgewright.cli.cluster import refuse_one_training
         from edgewright.cli.listeners import run_and_show
+        from edgewright.cluster.mapping import is_spread
         from edgewright.pipeline.config import is_own_data, read_config, with_changes
         from edgewright.pipeline.run_folder.journal import Journalling, journalled
         from edgewright.pipeline.run_folder.listener import Listener
@@ -57,17 +58,15 @@ def command(
                              "These options are for data; change a pipeline with --set")  # fmt: skip
         if options.need is not None:
             changes = (*changes, f"need={options.need}")
-        if options.cluster:
+        if is_spread():
             refuse_one_training(with_changes(read_config(pipeline), changes))
-        with on_cluster(options.cluster):
-            return run_and_show(pipeline, data=data, changes=changes, out=out, force=force, resume=resume,
-                                verbose=verbose)  # fmt: skip
+        return run_and_show(pipeline, data=data, changes=changes, out=out, force=force, resume=resume, verbose=verbose)
     if data is not None:
         raise InputError("one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data")
     request = options.request(pipeline)
     journal = Journalling(out, None, command_line())
     going_on = resume and raced(out, request.pipeline)
-    with racing_on(request, out, going_on, options.cluster) as kept, journalled(journal, Listener()):
+    with racing_on(request, out, going_on) as kept, journalled(journal, Listener()):
         packages = _Packages(changes, out, force, kept, resume)
         proposal = make_proposal(request, packages.make, journal)
         echo_choices(proposal, whole=verbose)

@@ -49,7 +49,7 @@ class ScoreOptions:
     )
 
 
-@declare(example="runs/hapt --data hapt --part test --need 'accuracy>=0.95'")
+@declare(example="runs/hapt --data hapt --part test --need 'accuracy>=0.95'", spreads=True)
 def command(options: ScoreOptions) -> Result:
     """Score a package, detector, forecaster, language model or document index on labelled DATA.
 

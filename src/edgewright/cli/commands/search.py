@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from edgewright.cli.cluster import CLUSTER
 from edgewright.cli.command import Aside, Result, argument, declare, option, print_ahead, wants_json
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import command_line
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from edgewright.search.architecture.trial import CandidateTrial
 
 _BATCH = 16
-# One process, this one.
-_HERE = "local:1"
 # Folder of studies without a name of their own.
 _STUDIES = Path("searches")
 _GROUPING = (
@@ -49,7 +46,6 @@ class SearchOptions:
     device: str = option(metavar="PROFILE", help="Profile or TOML file; the pipeline's device by default.")
     budget: str = option(metavar="LIMITS", help="flash=64kB,ram=16kB,latency=10ms; the device's limits by default.")
     trials: int = option(default=200, help="Number of trials, including earlier ones.")
-    cluster: str = option(metavar="ADDRESS", help=CLUSTER)
     sampler: str = option(type=click.Choice(["nsga2", "tpe", "random"]), default="nsga2")
     seed: int | None = option(help="Seed of the search; the pipeline's by default.")
     folds: int = option(type=click.IntRange(2), default=3, help="Number of folds during the search.")
@@ -62,7 +58,9 @@ class SearchOptions:
 
 
 @declare(
-    example="hapt --device cortex-m4 --budget flash=64kB,ram=32kB --trials 100", json="Print the Pareto front as JSON."
+    example="hapt --device cortex-m4 --budget flash=64kB,ram=32kB --trials 100",
+    json="Print the Pareto front as JSON.",
+    spreads=True,
 )
 def command(options: SearchOptions) -> Result:
     """Search networks and features for PIPELINE (a name or a TOML file) that fit a device.
@@ -72,8 +70,9 @@ def command(options: SearchOptions) -> Result:
     points/N.toml for every point of the Pareto front: edgewright run STUDY/points/N.toml
     """
     with loading():
-        from edgewright.cluster.contract import engine_for
-        from edgewright.pipeline.config import read_config
+        from edgewright.cluster.mapping import current_engine
+        from edgewright.data.remote import absolute
+        from edgewright.pipeline.config import read_config, with_absolute_paths
         from edgewright.pipeline.material import sha256
         from edgewright.profiles.catalogue import load_profile
         from edgewright.schema.footprint import Budget, parse_budget
@@ -85,8 +84,8 @@ def command(options: SearchOptions) -> Result:
 
     if options.trials < 1:
         raise InputError("at least one trial", str(options.trials), "--trials")
-    config, data = studies.with_absolute_paths(read_config(options.pipeline), options.data)
-    options = replace(options, data=data)
+    config = with_absolute_paths(read_config(options.pipeline))
+    options = replace(options, data=options.data and absolute(options.data))
     if options.seed is not None:
         config = msgspec.structs.replace(config, seed=options.seed)
     space_of(config)  # refuses a pipeline that has none, before anything is read or written
@@ -95,7 +94,7 @@ def command(options: SearchOptions) -> Result:
         return _take(options, folder)
     profile = load_profile(options.device or config.device.profile)
     named = msgspec.structs.replace(config.device, profile=options.device or config.device.profile)
-    config, _ = studies.with_absolute_paths(msgspec.structs.replace(config, device=named), None)
+    config = with_absolute_paths(msgspec.structs.replace(config, device=named))
     space = space_of(config)
     budget = Budget(flash=int(profile.flash.value), ram=int(profile.ram.value))
     if options.budget:
@@ -111,21 +110,21 @@ def command(options: SearchOptions) -> Result:
     estimator = Estimator(profile, samples)
     if not options.resume and (folder / studies.FILE).exists():
         studies.create(folder, own)  # refuses the folder of another study
-    with engine_for(options.cluster or _HERE) as engine:
-        probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
-        probe.refuse_impossible()
-        study = studies.resume(folder, own, config) if options.resume else studies.create(folder, own)
-        try:
-            studies.write_pipeline(folder, config, options.data)
-            return _run(options, Search(space, budget, estimator, shared, study, engine), profile)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_kept_so_far(study)) from None
-        except OutputError:
-            # A full disk or a cluster that is gone: the error follows, with what to do about it.
-            click.echo(f"edgewright: the search stops; {_kept_so_far(study)}", err=True)
-            raise
-        finally:
-            study.close()
+    engine = current_engine()
+    probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
+    probe.refuse_impossible()
+    study = studies.resume(folder, own, config) if options.resume else studies.create(folder, own)
+    try:
+        studies.write_pipeline(folder, config, options.data)
+        return _run(options, Search(space, budget, estimator, shared, study, engine), profile)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_kept_so_far(study)) from None
+    except OutputError:
+        # A full disk or a cluster that is gone: the error follows, with what to do about it.
+        click.echo(f"edgewright: the search stops; {_kept_so_far(study)}", err=True)
+        raise
+    finally:
+        study.close()
 
 
 def _run(options: SearchOptions, search: Search, profile: Profile) -> Result:
@@ -136,7 +135,7 @@ def _run(options: SearchOptions, search: Search, profile: Profile) -> Result:
 
     before = len(search.study.trials())
     with _progress(options.trials, before) as record:
-        if not options.cluster and not wants_json():
+        if search.engine.workers == 1 and not wants_json():
             record = _ahead(record, options.trials - before)
         trials = replace(search, on_batch=record).run(options.trials)
     front = front_of(trials)
@@ -167,11 +166,6 @@ def _lines(report: FrontReport, task: str, options: SearchOptions, profile: Prof
         yield from ("\nfeatures by number:", *(f"  {number}  {name}" for number, _, name in legend(report)))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(report.states.items()))
     yield f"\n{report.trials} trials on {profile.name}: {counts}; {report.rule}."
-    if options.cluster and not options.cluster.startswith("local"):
-        yield (
-            "Batches are reported in the order of requests, so the order of results has no effect; a batch that a "
-            "cluster loses does, and other processors round differently."
-        )
     if text := comparison_text(report):
         yield text
     best = min(report.front, key=lambda point: math.inf if point.error is None else point.error, default=None)

@@ -57,7 +57,7 @@ class TuneOptions:
     out: Path | None = option(help="New folder. [default: RUN-tuned, the next free number]")
 
 
-@declare(example="runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20")
+@declare(example="runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20", spreads=True)
 def command(options: TuneOptions) -> Result:
     """Choose how answers become alarms: trade false alarms a day against missed events.
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edgewright.core.own_models import hash_of
-from edgewright.language.embedding.contract import Vectors
+from edgewright.language.embedding.contract import Vectors, opened_again
 from edgewright.language.embedding.directory import PAIRED, look
 from edgewright.language.embedding.text import TextEncoder
 from edgewright.nlp.documents.media import MediaGraph, existing
@@ -35,6 +36,10 @@ class MediaEncoder(MediaGraph):
         if self._text is not None and self._text.dimensions != self.dimensions:
             got = f"{self._text.dimensions} and {self.dimensions}"
             raise InputError("text and media in vectors of one length", got, str(directory))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as the path of the directory."""
+        return opened_again, (MediaEncoder, self.directory.absolute(), self.sha256)
 
     @property
     def reads_text(self) -> bool:

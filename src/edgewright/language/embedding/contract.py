@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.nlp.utterance.head import Encodes
+from edgewright.schema.errors import InputError
 
 
 class Remembering:
@@ -36,6 +38,22 @@ class Remembering:
 
 
 Vectors = NDArray[np.float32]
+E = TypeVar("E")
+
+
+def opened_again(read: Callable[[Path], E], directory: Path, sha256: str) -> E:
+    """Return the encoder of a directory on another machine.
+
+    Raises:
+        InputError: no encoder there, or another one.
+    """
+    encoder = read(directory)
+    if (there := getattr(encoder, "sha256", "")) != sha256:
+        raise InputError(
+            f"the encoder with SHA-256 {sha256[:12]}", f"one with {there[:12]}", f"{directory} of a worker",
+            "Give workers the same files at the same path",
+        )  # fmt: skip
+    return encoder
 
 
 class Encoder(Encodes, Protocol):

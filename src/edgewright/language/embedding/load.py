@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import copyreg
 import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgewright.core.files import write_atomic
 from edgewright.core.own_models import hash_of
-from edgewright.language.embedding.contract import Encoder, Vectors, unit
+from edgewright.language.embedding.contract import Encoder, Vectors, opened_again, unit
 from edgewright.language.embedding.directory import CONFIGURATION, STATIC_TABLES, is_static, look
 from edgewright.language.embedding.safetensors import read_safetensors
-from edgewright.language.embedding.text import clean, open_tokenizer, whole_words
+from edgewright.language.embedding.text import TextEncoder, clean, open_tokenizer, whole_words
 from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 # A message of protocol buffers takes no more; weights of larger models lie in further files.
@@ -32,17 +34,11 @@ def load(path: Path | str) -> Encoder:
 
     Raises:
         InputError: no directory, no weights, or a model of another kind.
-        MissingExtraError: tokenizers, ONNX Runtime or onnx is not installed.
+        MissingExtraError: ONNX Runtime or onnx is not installed.
     """
-    static = is_static(Path(path))
-    try:
-        if static:
-            return StaticEncoder(Path(path))
-        directory = look(Path(path))
-        from edgewright.language.embedding.text import TextEncoder  # noqa: PLC0415 - needs extras
-    except ModuleNotFoundError as error:
-        extra = "language" if error.name == "tokenizers" else "engines"
-        raise MissingExtraError(extra, f"{error.name}, which runs encoders,") from None
+    if is_static(Path(path)):
+        return StaticEncoder(Path(path))
+    directory = look(Path(path))
     if directory.model.suffix == ".onnx":
         size = sum(file.stat().st_size for file in directory.model.parent.glob(f"{directory.model.name}*"))
         return TextEncoder(directory, directory.model, size)
@@ -134,7 +130,7 @@ class StaticEncoder:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.name, self.sha256 = directory.resolve().name, hash_of(directory)
+        self.name, self.sha256, self.directory = directory.resolve().name, hash_of(directory), directory
         where = str(directory / "model.safetensors")
         arrays = read_safetensors(directory / "model.safetensors")
         table = next((arrays[name] for name in STATIC_TABLES if name in arrays), np.zeros(0))
@@ -164,3 +160,12 @@ class StaticEncoder:
     def words(self) -> list[str]:
         """Whole words of its vocabulary in small letters, sorted."""
         return whole_words(self._tokens)
+
+
+def _as_path(encoder: Any) -> tuple[Any, ...]:  # noqa: ANN401 - one of the two
+    return opened_again, (load, encoder.directory.absolute(), encoder.sha256)
+
+
+# To another process an encoder travels as the path of its directory.
+copyreg.pickle(TextEncoder, _as_path)
+copyreg.pickle(StaticEncoder, _as_path)

@@ -63,6 +63,7 @@ class TextEncoder:
 
     def __init__(self, directory: Directory, model: bytes | Path, size: int) -> None:
         self.name, self.bytes, self.sha256 = directory.path.resolve().name, size, hash_of(directory.path)
+        self.directory = directory.path
         self._pooling: Pooling = directory.pooling
         where = str(directory.path)
         self._session = open_session(model, threads=1, where=where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from edgewright.cluster.mapping import each
 from edgewright.core.archive import read_file
 from edgewright.graph.stage import Context
 from edgewright.language.embedding import load
@@ -18,6 +19,7 @@ from edgewright.language.embedding.contract import unit
 from edgewright.language.labelling.project import Item, Project
 from edgewright.nlp.utterance.head import Encodes
 from edgewright.pipeline.cost.duration_estimate import Ahead, tell_ahead
+from edgewright.pipeline.fitting import transformed
 from edgewright.pipeline.plan import build, parts
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -27,6 +29,8 @@ _STAGES: tuple[dict[str, object], ...] = ({"kind": "statistics"}, {"kind": "spec
 # Rows of a window from which on every one of the stage's eight bands holds a frequency.
 _SPECTRAL = 16
 _GRID = 4
+# Texts of one task: an encoder pads each to the longest of its batch, so batches are the same on any machine.
+_TEXTS, _FILES = 1024, 16
 # CPU seconds of a two-core x86 machine that `words` takes for a character: 3,000 and 6,000 sentences of CLINC150.
 _CHARACTER_S = 2.8e-5
 
@@ -118,11 +122,24 @@ def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, 
 
 
 def encoded(things: Sequence[str], root: Path | None, encoder: Encodes | None) -> Floats:
-    """Return unit vectors of texts by an encoder, or of files below a folder; without one by colours of pictures."""
+    """Return unit vectors of texts by an encoder, or of files below a folder; without one by colours of pictures.
+
+    On a cluster each worker reads the files and the encoder itself.
+    """
     if root is None and encoder is not None:
-        return encoder.encode(list(things))
-    of_file = getattr(encoder, "encode_file", _colours)
-    return unit(np.stack([of_file((root or Path()) / name) for name in things]))
+        pieces = (list(things[at : at + _TEXTS]) for at in range(0, len(things), _TEXTS))
+        return np.concatenate([np.zeros((0, encoder.dimensions), np.float32), *each(_of_texts, encoder, pieces)])
+    files = ((root or Path()).absolute() / name for name in things)
+    return unit(np.stack(list(each(_of_file, encoder, files, chunk=_FILES))))
+
+
+def _of_texts(encoder: Encodes, texts: list[str]) -> Floats:
+    return encoder.encode(texts)
+
+
+def _of_file(encoder: Encodes | None, path: Path) -> Floats:
+    of_file: Callable[[Path], Floats] = getattr(encoder, "encode_file", _colours)
+    return of_file(path)
 
 
 def words(texts: Sequence[str]) -> Floats:
@@ -153,7 +170,7 @@ def features(windows: Floats, columns: tuple[str, ...], units: tuple[str, ...], 
     # Windows too short for bands of frequency are told apart by their statistics alone.
     stages = _STAGES if windows.shape[2] >= _SPECTRAL else _STAGES[:1]
     parts_of_windows = [
-        build(part, context).fit(windows).transform(windows).reshape(len(windows), -1)
+        transformed(build(part, context).fit(windows), windows).reshape(len(windows), -1)
         for part in parts(stages, "label")
     ]
     return standardised(np.concatenate(parts_of_windows, axis=1))

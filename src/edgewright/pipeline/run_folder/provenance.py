@@ -13,6 +13,7 @@ import msgspec
 from edgewright._version import __version__
 from edgewright.data.audited_labels import LIMIT_KEY
 from edgewright.data.public import names
+from edgewright.data.remote import absolute, is_remote
 from edgewright.pipeline.plan import Plan
 from edgewright.schema.compress import COMPRESS_VERSION, CompressRecord
 from edgewright.schema.data import DataSet
@@ -71,7 +72,7 @@ def data_path(table: dict[str, Any], data: str | None) -> str:
         data: path that overrides the one in it.
     """
     given = data or table.get("path")
-    return str(Path(given).absolute()) if isinstance(given, str) and given else ""
+    return absolute(given) if isinstance(given, str) and given else ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Remembered:
         Raises:
             InputError: nothing lies there any more.
         """
-        if self.path and not Path(self.path).exists():
+        if self.path and not is_remote(self.path) and not Path(self.path).exists():
             raise InputError(
                 "the data the run was fitted on", "no such file or folder", self.path, "Name them with --data"
             )

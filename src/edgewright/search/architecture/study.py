@@ -18,6 +18,7 @@ import msgspec
 from edgewright.core.archive import decode_versioned
 from edgewright.core.files import write_atomic
 from edgewright.core.formatting import some_of
+from edgewright.pipeline.config import without_places
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.footprint import parse_budget
@@ -287,17 +288,6 @@ class StoredPipeline(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None = None
 
 
-def with_absolute_paths(config: PipelineConfig, data: str | None) -> tuple[PipelineConfig, str | None]:
-    """Return the pipeline and its data with absolute paths, which are valid in the folder of any worker."""
-    changed: dict[str, Any] = {}
-    location, profile = config.data.get("path"), config.device.profile
-    if isinstance(location, str) and location:
-        changed["data"] = {**config.data, "path": str(Path(location).absolute())}
-    if profile.endswith(".toml"):
-        changed["device"] = msgspec.structs.replace(config.device, profile=str(Path(profile).absolute()))
-    return msgspec.structs.replace(config, **changed), None if data is None else str(Path(data).absolute())
-
-
 def identity_of(config: PipelineConfig, profile: Profile, samples: str, **request: Any) -> Identity:  # noqa: ANN401
     """Return the identity of a study.
 
@@ -315,11 +305,7 @@ def identity_of(config: PipelineConfig, profile: Profile, samples: str, **reques
 
 def without_paths(config: PipelineConfig) -> PipelineConfig:
     """Return the pipeline without the paths of its data and device, whose contents a study hashes instead."""
-    return msgspec.structs.replace(
-        config,
-        data={key: value for key, value in config.data.items() if key != "path"},
-        device=msgspec.structs.replace(config.device, profile=""),
-    )
+    return msgspec.structs.replace(without_places(config), device=msgspec.structs.replace(config.device, profile=""))
 
 
 def write_pipeline(folder: Path, config: PipelineConfig, data: str | None) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,8 +12,8 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
+from edgewright.cluster.mapping import each
 from edgewright.core.archive import decode_versioned
 from edgewright.pipeline.cost.duration_estimate import Ahead, Progress, told_by_first
 from edgewright.schema.advice import CURVE_VERSION, CurvePoint, CurveRecord, Curves
@@ -176,9 +177,8 @@ def measure(learner: Learner, request: CurveRequest, progress: Progress, ahead: 
         InputError: the data is too small for three sizes, or the error is already zero.
     """
     started = time.process_time()
-    with threadpool_limits(1):
-        data = _data(learner, request, progress, ahead)
-        parameters = _parameters(learner, progress) if request.parameters and learner.scalable else None
+    data = _data(learner, request, progress, ahead)
+    parameters = _parameters(learner, progress) if request.parameters and learner.scalable else None
     curves = Curves(
         name=learner.name,
         model=learner.model,
@@ -225,26 +225,61 @@ def _data(learner: Learner, request: CurveRequest, progress: Progress, ahead: Ah
     with progress("Training on subsets of the data", total) as advance:
         # Every size trains for the same number of steps, so every size takes about as long.
         advance = told_by_first(advance, ahead, "Training on subsets of the data", total)
-        points = [point_of(learner, share, repeats, request.pool, advance) for share, repeats in shares]
+        points = points_of(learner, shares, request.pool, advance)
     wanted = request.times * request.pool
     measured = None
     if request.check and wanted <= 1.0:
         repeats = len(points[-1].errors)
         with progress("Measuring the predicted size", repeats) as advance:
-            measured = point_of(learner, wanted, repeats, 1.0, advance).mean
+            measured = points_of(learner, [(wanted, repeats)], 1.0, advance)[0].mean
     return record_of(points, wanted * learner.samples, measured, judges=learner.judges)
 
 
-def point_of(learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]) -> CurvePoint:
+def points_of(
+    learner: Learner, shares: Sequence[tuple[float, int]], pool: float, advance: Callable[[int], None]
+) -> list[CurvePoint]:
     """Return the error of each draw; for the full pool, stop early where two repeats of the model are identical."""
-    errors: list[float] = []
-    for repeat in range(repeats):
-        errors.append(learner.judge(share, repeat, pool=pool))
-        advance(1)
-        if share == pool and repeat == 1 and errors[0] == errors[1]:
-            advance(repeats - 2)
-            break
-    return CurvePoint(size=share * learner.samples, errors=tuple(errors))
+    errors = _errors(learner, [(share, repeats, pool, 1.0) for share, repeats in shares], advance)
+    return [
+        CurvePoint(size=share * learner.samples, errors=tuple(own))
+        for (share, _), own in zip(shares, errors, strict=True)
+    ]
+
+
+def _errors(
+    learner: Learner, draws: Sequence[tuple[float, int, float, float]], advance: Callable[[int], None], *,
+    settles: bool = True,
+) -> list[list[float]]:  # fmt: skip
+    """Return the errors of draws: share, repeats, pool and width of each; all of them are tasks of one stream.
+
+    Where `settles`, two equal errors on the full pool stand for its other repeats.
+    """
+    errors: list[list[float]] = [[] for _ in draws]
+    begun, settled = deque[int](), set[int]()
+
+    def tasks() -> Iterator[tuple[float, int, float, float]]:
+        for number, (share, repeats, pool, width) in enumerate(draws):
+            for repeat in range(repeats):
+                if number not in settled:
+                    begun.append(number)
+                    yield share, repeat, pool, width
+
+    for error in each(_error, learner, tasks()):
+        number = begun.popleft()
+        if number in settled:
+            continue  # it began on a cluster before the draw was settled
+        share, repeats, pool, _ = draws[number]
+        own = errors[number]
+        own.append(error)
+        if settles and share == pool and len(own) == 2 < repeats and own[0] == own[1]:
+            settled.add(number)
+        advance(repeats - 1 if number in settled else 1)
+    return errors
+
+
+def _error(learner: Learner, draw: tuple[float, int, float, float]) -> float:
+    share, repeat, pool, width = draw
+    return learner.judge(share, repeat, pool=pool, width=width)
 
 
 def stratified_order(targets: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -258,14 +293,11 @@ def stratified_order(targets: NDArray[Any], rng: np.random.Generator) -> NDArray
 
 def width_points(learner: Learner, advance: Callable[[int], None]) -> list[CurvePoint]:
     """Return the errors of networks of other widths on all of the data; sizes are parameters."""
-    points = []
-    for width, repeats in WIDTHS:
-        errors = []
-        for repeat in range(repeats):
-            errors.append(learner.judge(1.0, repeat, width=width))
-            advance(1)
-        points.append(CurvePoint(size=float(learner.parameters(width)), errors=tuple(errors)))
-    return points
+    errors = _errors(learner, [(1.0, repeats, 1.0, width) for width, repeats in WIDTHS], advance, settles=False)
+    return [
+        CurvePoint(size=float(learner.parameters(width)), errors=tuple(own))
+        for (width, _), own in zip(WIDTHS, errors, strict=True)
+    ]
 
 
 def check_split(learner: Learner, advance: Callable[[int], None] = lambda _: None) -> tuple[CurveRecord, CurvePoint]:
@@ -281,8 +313,8 @@ def check_split(learner: Learner, advance: Callable[[int], None] = lambda _: Non
     Raises:
         InputError: the data is too small for three sizes.
     """
-    points = [point_of(learner, share, repeats, 0.5, advance) for share, repeats in shares_of(learner, 0.5)]
-    whole = point_of(learner, 1.0, len(points[-1].errors), 1.0, advance)
+    points = points_of(learner, shares_of(learner, 0.5), 0.5, advance)
+    (whole,) = points_of(learner, [(1.0, len(points[-1].errors))], 1.0, advance)
     return record_of(points, whole.size, whole.mean, level=CHECKED), whole
 
 

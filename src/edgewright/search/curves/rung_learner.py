@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.models.architecture import width_of, with_width
 from edgewright.race.contract import Candidate, Fitted, candidates
-from edgewright.race.metrics import Metric, codes
+from edgewright.race.metrics import METRICS, Metric, codes
 from edgewright.race.pipeline_end import fit_candidate
 from edgewright.race.problem import Indices, Problem, folds
 from edgewright.race.stage_outputs import StageOutputs
@@ -115,6 +115,7 @@ class RungLearner:
         plain = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, augment=()))
         whole = self._whole = self._rung.tail(config_of(plain, problem, self._rung.columns))
         self._problem, self._config, self._metric = problem, config, metric
+        self._arguments = problem, config, rung, metric.name, count
         self._outputs = StageOutputs(problem)
         units = int(problem.units.max()) + 1
         self._folds = folds(problem, min(count, units), seed=config.seed, leave_one_out=units <= min(FEW_GROUPS, count))
@@ -136,6 +137,11 @@ class RungLearner:
             metric.name, problem.by, problem.task,
         )  # fmt: skip
         self.fingerprint = hashlib.sha256(msgspec.json.encode(reported, order="deterministic")).hexdigest()[:16]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to a worker as what it was made of."""
+        problem, *others = self._arguments
+        return _arrived, (problem.without_recordings(), *others)
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:
         """Return the cross-validated error of a model trained on a subset of the samples."""
@@ -173,3 +179,7 @@ class RungLearner:
             model=msgspec.structs.replace(self._whole.model, layers=layers),
         )
         return fit_candidate(self._rung, self._outputs.part(config, train), config)
+
+
+def _arrived(problem: Problem, config: PipelineConfig, rung: str, metric: str, count: int) -> RungLearner:
+    return RungLearner(problem, config, rung, METRICS[metric], count)

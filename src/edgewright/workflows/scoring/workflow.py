@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.cluster.mapping import each
 from edgewright.compression.report import flips_by_class
 from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.package import Package, read_package
 from edgewright.core.prediction.objects import MAPPED, UNIT
 from edgewright.core.predictor import Answers, Predictor, package_path
 from edgewright.data.goods import is_odd
+from edgewright.data.remote import located
 from edgewright.data.samples import cut_in_parts, part_of
 from edgewright.pipeline.evaluation.anomaly import LABELS, evaluate_scores
 from edgewright.pipeline.evaluation.detection import F1, evaluate_found
@@ -112,6 +114,15 @@ class _Answers:
     seen: int = 0
     comparable: int = 0
 
+    def add(self, piece: _Answers) -> None:
+        """Add the answers to the samples that follow."""
+        for key, values in vars(piece).items():
+            if isinstance(values, dict):
+                for form, answers in values.items():
+                    self.answers.setdefault(form, []).extend(answers)
+            else:
+                setattr(self, key, getattr(self, key) + values)
+
 
 def score_package(path: Path, request: ScoreRequest) -> Score:
     """Score a package or run folder.
@@ -124,6 +135,7 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
         InputError: data that cannot be scored on, with what is missing.
     """
     # Samples of a run's own split can judge no other fit than the one that has not seen them.
+    request = replace(request, data=located(request.data))
     path, run = (path, path) if request.data else (judged_of(path), path)
     package, config = read_package(package_path(path)), config_of(path)
     manifest = package.manifest
@@ -217,33 +229,38 @@ def _answered(
         )
         for form in sorted(manifest.forms, key=lambda form: form != "float")
     }
-    collected = _Answers(answers={form: [] for form in forms})
+    collected = _Answers()
     start = 0
-    for samples in pieces:
-        X = np.ascontiguousarray(samples.X[:], np.float32)
-        hits, comparable = count_seen(X, manifest.fit)
-        collected.seen, collected.comparable = collected.seen + hits, collected.comparable + comparable
-        truth = np.asarray(samples.y)
-        known = np.isfinite(truth.astype(np.float64)) if manifest.task == "regression" else truth != ""
-        collected.unlabelled += int((~known).sum())
-        given = {form: predictor.predict(X[known]) for form, predictor in forms.items()}
-        first = given[manifest.default]
-        there = ~first.missing
-        collected.missing += int(first.missing.sum())
-        collected.unsure += int((first.unsure & there).sum())
-        collected.truth.append(truth[known][there])
-        places = np.arange(start, start + len(X)) if rows is None else rows[start : start + len(X)]
-        collected.numbers.append(places[known][there])
-        start += len(X)
-        if samples.groups is not None:
-            collected.groups.append(samples.groups[known][there])
-        for form, answers in given.items():
-            values = map_answers(manifest, answers) if manifest.task in MAPPED else _numbers(answers)
-            collected.answers[form].append(values[there])
+    for piece, count in each(_piece, forms, pieces):
+        numbers = piece.numbers.pop() + start
+        collected.add(piece)
+        collected.numbers.append(numbers if rows is None else rows[numbers])
+        start += count
     return collected
 
 
-def _numbers(answers: Answers) -> Floats:
+def _piece(forms: Mapping[str, Predictor], samples: Samples) -> tuple[_Answers, int]:
+    """Answers of every form to some samples, numbered from 0, and how many samples these are."""
+    manifest = next(iter(forms.values())).manifest
+    X, truth = np.ascontiguousarray(samples.X[:], np.float32), np.asarray(samples.y)
+    seen, comparable = count_seen(X, manifest.fit)
+    known = np.isfinite(truth.astype(np.float64)) if manifest.task == "regression" else truth != ""
+    given = {form: predictor.predict(X[known]) for form, predictor in forms.items()}
+    first = given[manifest.default]
+    there = ~first.missing
+    values = map_answers if manifest.task in MAPPED else _numbers
+    piece = _Answers(
+        truth=[truth[known][there]],
+        groups=[] if samples.groups is None else [samples.groups[known][there]],
+        numbers=[np.flatnonzero(known)[there]],
+        answers={form: [values(manifest, answers)[there]] for form, answers in given.items()},
+        missing=int(first.missing.sum()), unsure=int((first.unsure & there).sum()), unlabelled=int((~known).sum()),
+        seen=seen, comparable=comparable,
+    )  # fmt: skip
+    return piece, len(X)
+
+
+def _numbers(_: Manifest, answers: Answers) -> Floats:
     """Return probabilities (n, classes), or predictions (n, 1)."""
     return answers.probabilities if answers.predictions is None else answers.predictions.reshape(-1, 1)
 

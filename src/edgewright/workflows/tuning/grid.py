@@ -9,6 +9,7 @@ from itertools import product
 import msgspec
 import numpy as np
 
+from edgewright.cluster.mapping import each
 from edgewright.core.prediction.decision import Decider, Decision
 from edgewright.schema.device import DecisionSpec
 from edgewright.workflows.tuning.recordings import Labelled, Tape
@@ -167,15 +168,36 @@ def try_all(
         grid: what is tried.
         advance: hears of every combination but that of refractory times.
     """
-    results = []
-    for smoothing, debounce, threshold in product(grid.smoothing, grid.debounce, grid.thresholds):
-        base = decision(alarms, smoothing, debounce, threshold, 0.0)
-        decided = [decisions(tape, base, labels) for tape in tapes]
-        for refractory in grid.refractory:
-            spec = msgspec.structs.replace(base, refractory=refractory)
-            swept = [
-                tally(tape, alarms_of(own, spec, labels), tolerance) for tape, own in zip(tapes, decided, strict=True)
-            ]
-            results.append(GridScore(spec, tuple(swept)))
+    bases = (
+        decision(alarms, smoothing, debounce, threshold, 0.0)
+        for smoothing, debounce, threshold in product(grid.smoothing, grid.debounce, grid.thresholds)
+    )
+    results: list[GridScore] = []
+    for scores in each(_swept, _Trial(tapes, labels, tolerance, grid.refractory), bases):
+        results += scores
         advance(1)
     return results
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """On what decisions are tried, and with which refractory times."""
+
+    tapes: Sequence[Tape]
+    labels: Sequence[str]
+    tolerance: float
+    refractory: Sequence[float]
+
+
+def _swept(trial: _Trial, base: DecisionSpec) -> list[GridScore]:
+    """Return a decision with every refractory time over all tapes."""
+    decided = [decisions(tape, base, trial.labels) for tape in trial.tapes]
+    scores = []
+    for refractory in trial.refractory:
+        spec = msgspec.structs.replace(base, refractory=refractory)
+        tallies = [
+            tally(tape, alarms_of(own, spec, trial.labels), trial.tolerance)
+            for tape, own in zip(trial.tapes, decided, strict=True)
+        ]
+        scores.append(GridScore(spec, tuple(tallies)))
+    return scores

@@ -8,9 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.cluster.mapping import each
 from edgewright.core.input.windows import cut
 from edgewright.core.prediction.objects import refuse_objects
 from edgewright.core.predictor import Predictor
@@ -103,12 +105,19 @@ def tapes_of(
                          dataset.name)  # fmt: skip
     order = [names.index(column.name) for column in manifest.columns]
     rate = (manifest.window.rate if manifest.window else None) or dataset.rate
-    tapes = []
-    for recording in dataset.recordings:
-        for group, start, end in parts_of(recording):
-            if not people or group in people:
-                tapes.append(_tape(predictor, recording, (group, start, end), order, rate, alarms))
-        advance(1)
+    parts = [
+        (number, part)
+        for number, recording in enumerate(dataset.recordings)
+        for part in parts_of(recording)
+        if not people or part[0] in people
+    ]
+    tasks = ((rows_of(dataset.recordings[number], start, end), group) for number, (group, start, end) in parts)
+    tapes, reached = [], 0
+    for (number, _), tape in zip(parts, each(_tape, _Answering(predictor, order, rate, alarms), tasks), strict=True):
+        tapes.append(tape)
+        advance(number - reached)
+        reached = number
+    advance(len(dataset.recordings) - reached)
     kept = [tape for tape in tapes if tape.windows]
     if not kept:
         minimum = manifest.window.samples if manifest.window else 1
@@ -127,21 +136,35 @@ def parts_of(recording: Recording) -> list[tuple[str, int, int]]:
     return [(str(recording.groups[a]), a, b) for a, b in pairwise(edges) if b > a]
 
 
-def _tape(
-    predictor: Predictor,
-    recording: Recording,
-    part: tuple[str, int, int],
-    order: list[int],
-    rate: float | None,
-    alarms: Sequence[str],
-) -> Tape:
-    group, start, end = part
+def rows_of(recording: Recording, start: int, end: int) -> Recording:
+    """Return some rows of a recording."""
+    rows = slice(start, end)
+    keys = ("values", "target", "groups", "sessions", "time")
+    given = {key: getattr(recording, key) for key in keys}
+    return msgspec.structs.replace(
+        recording, **{key: values[rows] for key, values in given.items() if values is not None}
+    )
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """What answers recordings: the package, the places of its columns, rows a second, and labels that alarm."""
+
+    predictor: Predictor
+    order: list[int]
+    rate: float | None
+    alarms: Sequence[str]
+
+
+def _tape(answering: _Answering, part: tuple[Recording, str]) -> Tape:
+    (recording, group), rate, predictor = part, answering.rate, answering.predictor
+    start, end = 0, len(recording.values)
     window = predictor.manifest.window
     samples, step = (window.samples, window.step) if window else (1, 1)
     filled = window is not None and window.fill_start
     known = recording.time is not None and rate is not None
     time = recording.time[start:end] if known and recording.time is not None else np.arange(end - start) / (rate or 1.0)
-    values = recording.values[start:end][:, order]
+    values = recording.values[start:end][:, answering.order]
     pieces = []
     for a, b in _unbroken(recording, start, end, time if known else None):
         if window is None:
@@ -155,7 +178,7 @@ def _tape(
             ]
             pieces.append((np.concatenate(answers), np.asarray(time[a + starts + samples - 1], np.float64)))
     period = 1 / rate if rate else 1.0
-    events = tuple(event for event in stretches(recording, start, end, time, period) if event.label in alarms)
+    events = tuple(event for event in stretches(recording, start, end, time, period) if event.label in answering.alarms)
     return Tape(recording.name, group, tuple(pieces), step * period, events)
 
 

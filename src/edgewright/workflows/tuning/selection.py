@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.cluster.mapping import each
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.trace_flow import Interval
 from edgewright.schema.tuning import TunePoint, TuneTest
@@ -278,17 +279,23 @@ def held_out(
     if folds < 2:
         return None
     side = {name: number % folds for number, name in enumerate(sorted(set(groups)))}
+    sides = [side[group] for group in groups]
     tallies: list[Tally | None] = [None] * len(groups)
-    for fold in range(folds):
-        others = [i for i, g in enumerate(groups) if side[g] != fold]
-        results = evaluate(others)
-        chosen = results[best(results, rule, others)]
-        for index in (i for i, g in enumerate(groups) if side[g] == fold):
+    for fold, chosen in enumerate(each(_by_others, (evaluate, rule, sides), range(folds))):
+        for index in (i for i, own in enumerate(sides) if own == fold):
             tallies[index] = chosen.tallies[index]
         advance(1)
     everyone = range(len(groups))
     results = evaluate(everyone)
     return GridScore(results[best(results, rule, everyone)].spec, tuple(t for t in tallies if t is not None))
+
+
+def _by_others(shared: tuple[Callable[[Sequence[int]], Sequence[GridScore]], Rule, list[int]], fold: int) -> GridScore:
+    """Return the decision that the tapes of other folds choose."""
+    evaluate, rule, sides = shared
+    others = [index for index, side in enumerate(sides) if side != fold]
+    results = evaluate(others)
+    return results[best(results, rule, others)]
 
 
 def folds_of(groups: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from edgewright.cluster.mapping import each
 from edgewright.language.labelling.suggesters import Given, Scores, Suggester, suggester
 from edgewright.schema.data import Floats
 
@@ -40,12 +41,16 @@ def out_of_fold(
     """Return scores of labelled items by heads that saw none of the same group, shape (n, classes)."""
     names = np.random.default_rng(seed).permutation(np.unique(groups))
     scores = np.full((len(targets), classes), _ABSENT)
-    for part in np.array_split(names, min(FOLDS, len(names))):
-        fold = np.isin(groups, part)
-        if fold.all():
-            continue
-        scores[fold] = logits(vectors[~fold], targets[~fold], vectors[fold], classes)
+    folds = [np.isin(groups, part) for part in np.array_split(names, min(FOLDS, len(names)))]
+    folds = [fold for fold in folds if not fold.all()]
+    for fold, own in zip(folds, each(_of_fold, (vectors, targets, classes), folds), strict=True):
+        scores[fold] = own
     return scores
+
+
+def _of_fold(shared: tuple[Floats, NDArray[np.int64], int], fold: NDArray[np.bool_]) -> Scores:
+    vectors, targets, classes = shared
+    return logits(vectors[~fold], targets[~fold], vectors[fold], classes)
 
 
 def _by_head(given: Given) -> Scores:

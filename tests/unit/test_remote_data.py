@@ -1,0 +1,76 @@
+"""Data at addresses that fsspec opens: copied to this machine once, and again when they change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgewright.cluster.contract import engine_for
+from edgewright.cluster.mapping import each, on_engine
+from edgewright.data.load import load_data
+from edgewright.data.preview import read_preview
+from edgewright.data.remote import located
+from edgewright.pipeline.run_folder.provenance import Remembered, data_path
+from edgewright.schema.errors import InputError
+from small_pipeline import write_rows
+
+fsspec = pytest.importorskip("fsspec")
+Folder = tuple[Path, str]
+
+
+@pytest.fixture(params=["file", "memory"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """Provide a local folder with a file of rows, and the address of a copy of it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "readings"
+    folder.mkdir()
+    write_rows(folder / "rows.csv")
+    if request.param == "file":
+        return folder, folder.as_uri()
+    address = f"memory://bucket/{tmp_path.name}/readings"
+    fsspec.filesystem("memory").put(str(folder), address, recursive=True)
+    return folder, address
+
+
+def total(_: None, address: str) -> float:
+    """Return the sum of the values at an address."""
+    return float(load_data({"kind": "csv", "target": "label"}, seed=0, path=address).recordings[0].values.sum())
+
+
+def test_an_address_reads_as_the_files_that_lie_there(remote: Folder) -> None:
+    folder, address = remote
+    local = total(None, str(folder))
+    assert total(None, address) == total(None, f"{address}/rows.csv") == local
+    preview = read_preview(f"{address}/rows.csv")
+    assert preview.table["path"] == f"{address}/rows.csv"
+    # A run remembers the address, which exists on no disk.
+    assert data_path({"path": address}, None) == address
+    assert Remembered(path=address).data_location() == address
+
+
+def test_a_copy_serves_until_its_files_change(remote: Folder) -> None:
+    folder, address = remote
+    first = located(address)
+    assert located(address) == first
+    write_rows(folder / "rows.csv", [["1", "2", "off"], ["3", "4", "on"]])
+    if address.startswith("memory"):
+        fsspec.filesystem("memory").pipe_file(f"{address}/rows.csv", (folder / "rows.csv").read_bytes())
+    assert located(address) != first
+    assert total(None, address) == 10.0
+
+
+def test_workers_read_an_address_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    address = write_rows(tmp_path / "rows.csv").as_uri()
+    with on_engine(engine_for("local:1")):
+        assert list(each(total, None, [address])) == [total(None, str(tmp_path / "rows.csv"))]
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"), [("memory://nowhere", "nothing there"), ("nonsense://x", "Protocol not known: nonsense")]
+)
+def test_an_address_without_data_is_refused(address: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"data that can be read, got {reason}.*at {address}"):
+        located(address)
