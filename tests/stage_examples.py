@@ -130,6 +130,21 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("whole windows", {}),
         ("whole windows", {"parts": 5, "channels": ["gyro", "acc_y"], "noise": [2e-3, 7e-4]}),
     ],
+    "bearing": [
+        ("whole windows", {"speed": "gyro", "balls": 9, "ratio": 0.2, "block": 4}),
+        (
+            "whole windows",
+            {
+                "speed": "acc_x",
+                "balls": 8,
+                "ratio": 0.3,
+                "angle": 15.0,
+                "multiples": 2,
+                "block": 2,
+                "channels": ["gyro"],
+            },
+        ),
+    ],
     "spectral": [
         ("whole windows", {}),
         (

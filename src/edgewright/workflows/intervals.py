@@ -23,6 +23,8 @@ from edgewright.schema.package import IntervalSpec
 Array = NDArray[np.float64]
 # Forecasts of like size share their errors: as many parts of equal count, each of at least so many errors.
 BINS, FEWEST = 8, 100
+# Parts of the groups that calibrate, each measured by a band of the others; a width of nothing.
+_PARTS, _NARROW = 5, 1e-9
 
 
 def band_of(forecasts: Array, truth: Array, below: float, above: float, bins: int = BINS) -> IntervalSpec:
@@ -53,6 +55,37 @@ def band_of(forecasts: Array, truth: Array, below: float, above: float, bins: in
         high.append(errors[min(count, int(np.ceil((count + 1) * (1 - above)))) - 1] if above else np.inf)
     ends = [tuple(np.asarray(values, np.float32).tolist()) for values in (low, high)]
     return IntervalSpec(level=round(1 - below - above, 12), edges=tuple(edges.tolist()), low=ends[0], high=ends[1])
+
+
+def widened(band: IntervalSpec, factor: float) -> IntervalSpec:
+    """Return a band whose ends are so many times as far from its middle."""
+    low, high = np.array(band.low), np.array(band.high)
+    middle, half = (low + high) / 2, (high - low) / 2 * factor
+    ends = [tuple(np.asarray(values, np.float32).tolist()) for values in (middle - half, middle + half)]
+    return msgspec.structs.replace(band, low=ends[0], high=ends[1])
+
+
+def group_factor(side: Side, tail: float, bins: int, within: float, of_groups: float) -> float:
+    """Return how many times as wide a band of `side` has to be for further groups, each counted once.
+
+    A group is kept if the band holds `within` of its samples. The widths that keep each group of `side`, by a band of
+    the others, are as exchangeable as the groups, so their quantile keeps a further group with the probability
+    `of_groups` (Dunn, Wasserman and Ramdas, 2022). It is 1 at least: the band itself holds over all groups together.
+    """
+    groups, truth, forecasts = np.array(side.groups), np.array(side.truth), np.array(side.forecasts)
+    names = np.unique(groups)
+    needed = []
+    for part in np.array_split(np.random.default_rng(0).permutation(names), min(_PARTS, len(names))):
+        mine = np.isin(groups, part)
+        low, high = around(band_of(forecasts[~mine], truth[~mine], tail, tail, bins), forecasts[mine])
+        ratio = np.abs(2 * truth[mine] - low - high) / np.maximum(high - low, _NARROW)
+        needed += [_rank(ratio[groups[mine] == name], within) for name in part]
+    return max(1.0, _rank(np.array(needed), of_groups))
+
+
+def _rank(values: Array, share: float) -> float:
+    """Return the quantile that a further value is below with the probability `share`."""
+    return float(np.sort(values)[min(len(values), int(np.ceil((len(values) + 1) * share))) - 1])
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +171,7 @@ def forecast_folds(config: PipelineConfig, data: str | None, request: FoldReques
             for part in parts:
                 sides.append(_forecast(config, material, data, part, test))
                 advance(1)
-            folds.append(Fold(calibration=_together(sides), test=_forecast(config, material, data, test, test[:0])))
+            folds.append(Fold(calibration=together(sides), test=_forecast(config, material, data, test, test[:0])))
             advance(1)
     every = [recording.groups for recording in material.dataset.recordings if recording.groups is not None]
     lengths = zip(*np.unique(np.concatenate(every), return_counts=True), strict=True)
@@ -151,8 +184,8 @@ def forecast_folds(config: PipelineConfig, data: str | None, request: FoldReques
     )
 
 
-def _together(sides: Sequence[Side]) -> Side:
-    """Return the samples of several sides, which share no group, as one."""
+def together(sides: Sequence[Side]) -> Side:
+    """Return the samples of several sides, which share no group, as one side."""
     return Side(**{key: tuple(x for side in sides for x in getattr(side, key)) for key in Side.__struct_fields__})
 
 

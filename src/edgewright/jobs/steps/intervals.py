@@ -1,4 +1,4 @@
-"""`intervals`: how far a forecast amount may be off, calibrated on some groups and judged on others."""
+"""`intervals`: how far a forecast amount may be off, calibrated on some groups and tested on others."""
 
 from __future__ import annotations
 
@@ -17,10 +17,21 @@ from edgewright.jobs.group_figures import share_of
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import JobChart, JobCurve, JobFigure, StepRecord
 from edgewright.schema.package import IntervalSpec
-from edgewright.training.metrics import group_interval
-from edgewright.workflows.intervals import BINS, FoldRequest, band_of, forecast_folds
+from edgewright.training.metrics import group_interval, wilson
+from edgewright.workflows.intervals import (
+    BINS,
+    FoldRequest,
+    Side,
+    band_of,
+    forecast_folds,
+    group_factor,
+    together,
+    widened,
+)
 
 Array = NDArray[np.float64]
+# Share of the time by which groups are counted where the job promises nothing of single ones.
+_WITHIN = 0.75
 FOLDS, BAND = "folds.json", "intervals.json"
 
 
@@ -33,6 +44,9 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         folds: parts of the groups that judge.
         inner: parts of the other groups that calibrate each.
         judge: groups that judge; all when empty. Name those that chose nothing.
+        within: share of a group's truth that its interval is to hold, of `of_groups` of the groups; intervals are
+            widened until they do. 0 promises nothing of single groups.
+        of_groups: share of the groups for which `within` is to be true.
         bins: parts by the size of the forecast, each with an interval of its own.
     """
 
@@ -41,6 +55,8 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
     inner: Annotated[int, msgspec.Meta(ge=2)] = 4
     judge: tuple[str, ...] = ()
+    within: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    of_groups: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.9
     bins: Annotated[int, msgspec.Meta(ge=1)] = BINS
 
 
@@ -50,20 +66,12 @@ def _intervals(config: Config, work: Work) -> StepRecord:
     folds = forecast_folds(ran.config, ran.data, request, work.listener)
     folder = work.new_folder(config)
     write_atomic(folder / FOLDS, msgspec.json.encode(folds))
-    tail = (1 - config.level) / 2
-    sides = [fold.test for fold in folds.folds]
-    groups, rows, truth, forecasts = (
-        np.array([x for test_side in sides for x in getattr(test_side, key)])
-        for key in ("groups", "rows", "truth", "forecasts")
-    )
-    ends = []
-    for fold in folds.folds:
-        given = fold.calibration
-        band = band_of(np.array(given.forecasts), np.array(given.truth), tail, tail, config.bins)
-        ends.append(around(band, np.array(fold.test.forecasts)))
+    tested = together([fold.test for fold in folds.folds])
+    groups, rows, truth, forecasts = (np.array(getattr(tested, key)) for key in Side.__struct_fields__)
+    ends = [around(_band(config, fold.calibration), np.array(fold.test.forecasts)) for fold in folds.folds]
     low, high = (np.concatenate(side) for side in zip(*ends, strict=True))
     # A package carries what all of the groups tell.
-    whole = band_of(forecasts, truth, tail, tail, config.bins)
+    whole = _band(config, tested)
     write_atomic(folder / BAND, msgspec.json.encode(whole))
     package = _write_package(ran.folder, folder, whole, len(np.unique(groups)))
     covered = (low <= truth) & (truth <= high)
@@ -84,6 +92,8 @@ def _intervals(config: Config, work: Work) -> StepRecord:
             share_of("coverage", f"truth inside intervals of {percent(config.level)}", covered, groups),
             share_of("coverage_near", "the same, of the lower half of the amounts", covered[near], groups[near]),
             share_of("coverage_far", "the same, of the upper half", covered[~near], groups[~near]),
+            _kept(list(shares.values()), config.within or _WITHIN),
+            JobFigure.of("worst", f"the same, of the worst group, {worst}", shares[worst]),
             JobFigure.of("width", "mean width", float((high - low).mean()), "1"),
             _rmse(truth - forecasts, groups),
             JobFigure.of("groups", "groups that judge", len(shares), "1"),
@@ -91,6 +101,19 @@ def _intervals(config: Config, work: Work) -> StepRecord:
         charts=(_chart(middle, groups, rows, truth, low, high),),
         folder=folder.name,
     )
+
+
+def _band(config: Config, side: Side) -> IntervalSpec:
+    tail = (1 - config.level) / 2
+    band = band_of(np.array(side.forecasts), np.array(side.truth), tail, tail, config.bins)
+    if not config.within:
+        return band
+    return widened(band, group_factor(side, tail, config.bins, config.within, config.of_groups))
+
+
+def _kept(shares: list[float], within: float) -> JobFigure:
+    kept = wilson(sum(share >= within for share in shares), len(shares))
+    return JobFigure.of_interval("by_group", f"groups whose interval holds {percent(within)} of the time", kept)
 
 
 def _write_package(run: Path, folder: Path, spec: IntervalSpec, groups: int) -> str:
