@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from documents_example import Letters
 from edgewright.cli.main import run
 from edgewright.language.intents.background import background, is_english, outside_of
+from edgewright.language.intents.material import Teacher, labelled
 from edgewright.language.intents.network import Fit, Network, size_in_bytes
 from edgewright.language.intents.parts import evaluate, parted
 from edgewright.language.intents.train import How, fit_linear, leave_out, logits_of, rows_for, train_student
@@ -101,7 +103,8 @@ def test_the_integers_answer_as_the_regression_does(classes: int) -> None:
     texts = [f"{'abcde'[k % classes] * 3} {'vwxyz'[k % 5]}{k} word" for k in range(40)]
     targets = np.arange(40) % classes
     rows = rows_for(16_000, classes)
-    spec, arrays = fit_linear(texts, targets, ["something else", "zzz"], classes, rows, (3, 4), (1, 2))
+    material = labelled(texts, targets, classes, ["something else", "zzz"], spread=0)
+    spec, arrays = fit_linear(material, classes, rows, (3, 4), (1, 2))
     assert size_in_bytes(arrays) <= 16_000
     assert (logits_of(spec, arrays, texts).argmax(axis=1) == targets).all()
     assert arrays["table"].shape == (rows, classes)
@@ -131,6 +134,52 @@ def test_every_sentence_is_left_out_once_with_its_repetitions() -> None:
     assert left_out.inside.all()
     assert left_out.outside.all()
     assert len(fits) == 5
+
+
+class Meanings:
+    """Vectors of an encoder for which all drinks mean the same, and all food."""
+
+    name, dimensions, bytes = "meanings", 4, 0
+    drinks = ("soda", "cola", "water", "lemonade", "coffee", "juice", "milk", "beer", "cider", "cocoa")
+    foods = ("apple", "sandwich", "cookie", "salad", "wrap", "banana", "pizza", "bread", "cheese", "soup")
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = np.full((len(texts), 4), 0.01, np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                vectors[
+                    row, 0 if word in self.drinks else 1 if word in self.foods else 2 if word == "please" else 3
+                ] += 1
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+    def words(self) -> list[str]:
+        return [*self.drinks, *self.foods]
+
+
+@pytest.mark.slow
+def test_a_teacher_is_kept_where_left_out_sentences_gain() -> None:
+    sentences = [*((f"{word} please", "drink") for word in Meanings.drinks[:8]),
+                 *((f"{word} please", "food") for word in Meanings.foods[:8])]  # fmt: skip
+    given = Labelled(tuple(Utterance(text=text, intent=intent) for text, intent in sentences))
+    understood = train(given, How(size=16_000), name="table", teacher=Teacher(Meanings()))
+    parser = Understanding(understood.spec, understood.arrays)
+    # Neither word is in an example; the teacher says what they mean.
+    assert [parser.parse(f"{word} please").intent for word in ("cocoa", "soup")] == ["drink", "food"]
+    assert [rung.name for rung in understood.trained.ladder] == ["linear", "taught"]
+    assert [note for note in understood.findings if note.endswith("the taught model is kept")]
+
+
+@pytest.mark.slow
+def test_a_teacher_that_does_not_pay_leaves_the_model_as_it_is_without() -> None:
+    how = How(size=16_000)
+    untaught, understood = (
+        train(Labelled(sixteen()), how, name="drinks", teacher=teacher) for teacher in (None, Teacher(Letters()))
+    )
+    assert all(np.array_equal(untaught.arrays[name], array) for name, array in understood.arrays.items())
+    assert understood.spec.student == untaught.spec.student
+    [note] = [note for note in understood.findings if "taught by letters" in note]
+    assert note.endswith("teaching shows no gain, and the untaught model is kept")
+    assert not any("taught" in finding for finding in untaught.findings)
 
 
 def test_the_background_keeps_out_of_the_users_intents() -> None:

@@ -159,11 +159,12 @@ def test_a_device_loads_the_base_install_only(understood: Understood, tmp_path: 
 @pytest.mark.slow
 def test_a_teacher_and_texts_without_labels() -> None:
     lines: list[str] = []
+    unlabelled = ["may I have lemonade", *(f"{utterance.text} now" for utterance in utterances())]
     trained = train(
         Labelled(utterances()), How(size=8_000), name="taught", teacher=Teacher(Letters()),
-        unlabelled=["may I have lemonade", "a wrap for me", "a wrap for me"], say=lines.append,
+        unlabelled=[*unlabelled, *unlabelled[:1]], say=lines.append,
     )  # fmt: skip
-    assert any("2 texts without labels" in line for line in lines)
+    assert any(f"{len(unlabelled)} texts without labels" in line for line in lines)
     assert Understanding(trained.spec, trained.arrays).parse("I want a soda please").intent == "drink"
 
 

@@ -228,7 +228,7 @@ def train(
         arrays |= {f"tagger_{key}": value for key, value in weights.items()}
         if labelled.validation and not any(utterance.slots for utterance in labelled.validation):
             odd.append("the validation has no slots; a fifth of the training tested them")
-    odd += findings(labelled.utterances)
+    odd += [*([trained.note] if trained.note else []), *findings(labelled.utterances)]
     if not is_english([utterance.text for utterance in labelled.utterances]):
         odd.append("sentences of other topics are English here: add some of your language, marked out of scope")
     if marked and not slots:

@@ -125,7 +125,13 @@ class Material(msgspec.Struct, frozen=True):
     targets: Floats
 
 
-def labelled(texts: Sequence[str], targets: NDArray[np.int64], classes: int, outside: Sequence[str] = ()) -> Material:
+def labelled(
+    texts: Sequence[str],
+    targets: NDArray[np.int64],
+    classes: int,
+    outside: Sequence[str] = (),
+    spread: float = _SPREAD,
+) -> Material:
     """Return the labelled texts alone, a share of each target spread over all classes (Szegedy et al., 2016).
 
     Args:
@@ -133,10 +139,11 @@ def labelled(texts: Sequence[str], targets: NDArray[np.int64], classes: int, out
         targets: their class numbers.
         classes: number of intents.
         outside: texts out of scope, of one more class; may be none.
+        spread: that share.
     """
     width = classes + bool(outside)
     sure = np.eye(width, dtype=np.float32)[[*targets, *[classes] * len(outside)]]
-    return Material([*texts, *outside], (1 - _SPREAD) * sure + np.float32(_SPREAD / width))
+    return Material([*texts, *outside], (1 - spread) * sure + np.float32(spread / width))
 
 
 def taught(

@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix, diags
 from sklearn.linear_model import LogisticRegression
 
 from edgewright.language.intents.background import outside_of
-from edgewright.language.intents.material import Material, Say, Teacher, even_weights, labelled, taught
+from edgewright.language.intents.material import Material, Say, Teacher, labelled, taught
 from edgewright.language.intents.network import Fit, Network, integers, shape_for, size_in_bytes
 from edgewright.language.intents.parts import IntentEvaluation, Parts, evaluate
 from edgewright.nlp.utterance.head import STEP
@@ -136,6 +136,8 @@ def _rows(text: str, characters: tuple[int, ...], words: tuple[int, ...], rows: 
 
 # Inverse penalty; chosen on half of CLINC150's intents (docs/adr/0057-language-as-answered.md).
 _PENALTY, _ITERATIONS = 10.0, 300
+# Of a class: below it, a text counts for nothing.
+_SLIGHT = 0.02
 # By how much the hidden values of new sentences may exceed those of the training.
 _ROOM = 1.5
 # Of a table below which n-grams fall together too often.
@@ -152,37 +154,34 @@ def rows_for(size: int, classes: int) -> int:
 
 
 def fit_linear(
-    texts: Sequence[str],
-    targets: NDArray[np.int64],
-    outside: Sequence[str],
-    classes: int,
-    rows: int,
-    characters: tuple[int, ...],
-    words: tuple[int, ...],
+    material: Material, classes: int, rows: int, characters: tuple[int, ...], words: tuple[int, ...]
 ) -> tuple[StudentSpec, dict[str, NDArray[Any]]]:
     """One fit, without a temperature or a limit.
 
-    What is out of scope is one more class; its logit is taken from every intent's, so that it needs no memory.
+    What is out of scope is one more class; its logit is taken from every intent's, so that it needs no memory. Each
+    class weighs as much as the mean intent.
 
     Args:
-        texts: sentences.
-        targets: class numbers, each of 0 to classes - 1 at least once.
-        outside: sentences out of scope, at least one.
+        material: texts with probabilities of the intents and, last, of what is out of scope; each has a likely text.
         classes: number of intents.
         rows: of the table, as `rows_for` gives them.
         characters: sizes of the n-grams of characters.
         words: sizes of the n-grams of words.
     """
-    everything = bags([*texts, *outside], characters, words, rows)
+    everything = bags(material.texts, characters, words, rows)
     everything.sum_duplicates()
     document_counts = np.bincount(everything.indices, minlength=rows)
     rarity = np.log((1 + everything.shape[0]) / (1 + document_counts)) + 1
     weighed = csr_matrix(everything @ diags(rarity))
-    kinds = np.concatenate([targets, np.full(len(outside), classes)])
-    model = LogisticRegression(C=_PENALTY, max_iter=_ITERATIONS).fit(weighed, kinds, sample_weight=even_weights(kinds))
+    targets = np.where(material.targets > _SLIGHT, material.targets, 0).astype(np.float64)
+    sums = targets.sum(axis=0)
+    targets *= sums[:-1].sum() / classes / sums
+    samples, kinds = np.nonzero(targets)
+    model = LogisticRegression(C=_PENALTY, max_iter=_ITERATIONS)
+    model.fit(weighed[samples], kinds, sample_weight=targets[samples, kinds])
     weights, offsets = (part[:-1] - part[-1:] for part in (model.coef_, model.intercept_))
     table = np.asarray(rarity[:, None] * weights.T, np.float32)
-    counts = everything[: len(texts)]
+    counts = everything[material.targets[:, -1] < 0.5]
     network = Network(rows, classes, Fit(hidden=classes))
     raised = max(float(np.abs(counts @ table).max()), 1e-3) * _ROOM
     network.weights = {
@@ -229,7 +228,11 @@ class How(msgspec.Struct, frozen=True):
 
 
 class TrainedHead(msgspec.Struct, frozen=True):
-    """A trained student, or a head for gateways; the ladder of students where there were few examples."""
+    """A trained student, or a head for gateways; the ladder of students where there were few examples.
+
+    Attributes:
+        note: which of a taught and an untaught student this is, and why; empty where only one was fitted.
+    """
 
     intents: tuple[str, ...]
     spec: StudentSpec | HeadSpec
@@ -237,6 +240,7 @@ class TrainedHead(msgspec.Struct, frozen=True):
     evaluation: IntentEvaluation
     bytes: int
     ladder: tuple[Rung, ...] = ()
+    note: str = ""
 
 
 def train_student(
@@ -252,8 +256,8 @@ def train_student(
     Args:
         parts: of the utterances; those out of scope set the limit, and are never a class.
         how: size and n-grams.
-        teacher: whose answers it learns, too.
-        unlabelled: texts that only a teacher can use.
+        teacher: whose answers it learns, too; of few examples only where that pays on those left out.
+        unlabelled: texts that only a teacher can use; more than there are examples are learnt from in any case.
         say: told what is done.
 
     Raises:
@@ -261,8 +265,11 @@ def train_student(
     """
     classes = len(parts.intents)
     rows = rows_for(how.size, classes)
-    if teacher is None and rows and _few(parts):
-        return _linear(parts, how, rows, say)
+    if rows and _few(parts) and (teacher is None or len(set(unlabelled)) <= len(_all(parts)[0])):
+        untaught = _linear(parts, how, rows, None, (), say)
+        if teacher is None:
+            return untaught
+        return _chosen(untaught, _linear(parts, how, rows, teacher, unlabelled, say), teacher.encoder.name)
     if say:
         source = "a fifth of each intent is held out" if parts.held_out else "the validation"
         say(f"{source}: {len(parts.truth):,} for validation")
@@ -355,14 +362,40 @@ def _evaluated(
     return fitted, msgspec.structs.replace(evaluation, texts=tuple(judges)), heat
 
 
-def _linear(parts: Parts, how: How, rows: int, say: Say | None) -> TrainedHead:
+def _linear(
+    parts: Parts, how: How, rows: int, teacher: Teacher | None, unlabelled: Sequence[str], say: Say | None
+) -> TrainedHead:
     """Return the student of a few examples: all of them are judged, each by a student that did not see it."""
-    fit = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=WORDS)
+    classes = len(parts.intents)
+
+    def fit(texts: Sequence[str], targets: NDArray[np.int64], outside: Sequence[str]) -> Fitted:
+        material = (
+            labelled(texts, targets, classes, outside, spread=0)
+            if teacher is None
+            else taught(texts, targets, classes, teacher, unlabelled=unlabelled, outside=outside, seed=how.seed)
+        )
+        return fit_linear(material, classes, rows, how.read, WORDS)
+
     fitted, evaluation, heat = _evaluated(parts, how, fit, _scaled, each=True)
     right = int((evaluation.truth == evaluation.answer).sum())
     if say:
-        say(f"few examples, so a linear model is fitted: {right} of {len(evaluation.truth)} right when left out")
-    return _trained(parts, fitted, evaluation, heat, (Rung("linear", right, len(evaluation.truth)),))
+        by = f" taught by {teacher.encoder.name}" if teacher else ""
+        say(f"few examples, so a linear model{by} is fitted: {right} of {len(evaluation.truth)} right when left out")
+    name = "taught" if teacher else "linear"
+    return _trained(parts, fitted, evaluation, heat, (Rung(name, right, len(evaluation.truth)),))
+
+
+def _chosen(untaught: TrainedHead, taught: TrainedHead, encoder: str) -> TrainedHead:
+    """Return the taught student where it answers more left-out sentences right by over a standard error."""
+    gain = taught.evaluation.answered.astype(float) - untaught.evaluation.answered
+    pays = bool(gain.mean() > gain.std() / len(gain) ** 0.5)
+    counts = [int(student.evaluation.answered.sum()) for student in (taught, untaught)]
+    note = (
+        f"taught by {encoder}, {counts[0]} of {len(gain)} left-out sentences are right with refusals, untaught "
+        f"{counts[1]}: {'the taught' if pays else 'teaching shows no gain, and the untaught'} model is kept"
+    )
+    ladder = (*untaught.ladder, *taught.ladder)
+    return msgspec.structs.replace(taught if pays else untaught, ladder=ladder, note=note)
 
 
 def _trained(

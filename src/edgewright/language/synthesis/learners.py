@@ -13,6 +13,7 @@ from edgewright.core.toml_tables import convert_table
 from edgewright.data.samples import cut
 from edgewright.data.synthetic import measured_only
 from edgewright.language.intents.background import outside_of
+from edgewright.language.intents.material import labelled
 from edgewright.language.intents.train import WORDS, How, fit_linear, logits_of, rows_for
 from edgewright.language.synthesis.judgement import Chunk, Measured
 from edgewright.language.synthesis.methods import Windows, method_of
@@ -188,7 +189,8 @@ def answer_sentences(x: NDArray[Any], y: Labels, tested: NDArray[Any], seed: int
     rows = rows_for(how.size, len(intents))
     if not rows:
         raise InputError(f"intents that fit {how.size:,} bytes", str(len(intents)), "synth utterances")
-    spec, arrays = fit_linear(texts, targets, outside_of(texts), len(intents), rows, how.read, WORDS)
+    material = labelled(texts, targets, len(intents), outside_of(texts), spread=0)
+    spec, arrays = fit_linear(material, len(intents), rows, how.read, WORDS)
     return np.asarray(intents[logits_of(spec, arrays, [str(text) for text in tested]).argmax(axis=1)], np.str_)
 
 
