@@ -387,8 +387,9 @@ def _linear(
 
 def _chosen(untaught: TrainedHead, taught: TrainedHead, encoder: str) -> TrainedHead:
     """Return the taught student where it answers more left-out sentences right by over a standard error."""
-    gain = taught.evaluation.answered.astype(float) - untaught.evaluation.answered
-    pays = bool(gain.mean() > gain.std() / len(gain) ** 0.5)
+    gain = taught.evaluation.answered.astype(int) - untaught.evaluation.answered
+    # The standard error of a sum of paired differences that are -1, 0 or 1 (McNemar, 1947).
+    pays = bool(gain.sum() > np.abs(gain).sum() ** 0.5)
     counts = [int(student.evaluation.answered.sum()) for student in (taught, untaught)]
     note = (
         f"taught by {encoder}, {counts[0]} of {len(gain)} left-out sentences are right with refusals, untaught "
