@@ -45,6 +45,8 @@ class Outcome:
 
 def load_libraries() -> None:
     """Import what forks then have; one that is absent here is left out."""
+    # JAX reads when it is imported where compiled programs are kept.
+    importlib.import_module(f"{PACKAGE}.training.backend").prepare()
     for name in _LIBRARIES:
         with suppress(ImportError):
             importlib.import_module(name)

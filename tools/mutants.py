@@ -42,8 +42,8 @@ from tools.reach import FileReach, Reach, Reached, functions_of, kept_path
 TESTS, SECONDS, SLOW_SECONDS = 200, 60.0, 120.0
 # Seconds in which tests of a file say what they enter.
 FILE_SECONDS = 300.0
-# Files of tests that run before those of the others are loaded.
-NEAREST = 2
+# Files of tests that run before those of the others are loaded: the nearest, and wider circles around them.
+NEAREST, WIDER = 2, (8, 32)
 # Marks of the tests.
 FAST, SLOW = "not slow and not heavy", "slow and not heavy"
 # Shares that tests have to notice, of all changes and of those in a room.
@@ -259,17 +259,18 @@ class Judge:
         """
         counts = []
         for mark, files, seconds in ((FAST, fast, SECONDS), (SLOW, slow, SLOW_SECONDS)):
-            reaches = {file: self.reach(file, mark) for file in files}
-            entering = [test for reach in reaches.values() for test in reach.tests(mutant.function)]
-            tests = nearest(entering, {file: rank for rank, file in enumerate(files)}, seconds)
-            kept = any(reach.commit != self._commit for reach in reaches.values())
-            near = list(dict.fromkeys(test.test.partition("::")[0] for test in tests))[:NEAREST]
-            first = [test for test in tests if test.test.partition("::")[0] in near]
-            for some in (first, [test for test in tests if test not in first]):
-                test = self.notices(mutant, some, sure=not kept) if some else ""
+            count = 0
+            # What far files enter is asked only where the near ones notice nothing.
+            for start, end in itertools.pairwise((0, NEAREST, *WIDER, len(files))):
+                reaches = {file: self.reach(file, mark) for file in files[start:end]}
+                entering = [test for reach in reaches.values() for test in reach.tests(mutant.function)]
+                tests = nearest(entering, {file: rank for rank, file in enumerate(files)}, seconds)
+                kept = any(reach.commit != self._commit for reach in reaches.values())
+                test = self.notices(mutant, tests, sure=not kept) if tests else ""
                 if test:
                     return Verdict(mutant, test, "")
-            counts.append(f"{len(tests)} {'fast' if mark == FAST else 'slow'} tests")
+                count, seconds = count + len(tests), seconds - sum(test.seconds for test in tests)
+            counts.append(f"{count} {'fast' if mark == FAST else 'slow'} tests")
         return Verdict(mutant, "", " and ".join(counts))
 
     def notices(self, mutant: Mutant, tests: Sequence[Reached], sure: bool) -> str:
@@ -431,6 +432,7 @@ def main() -> int:
         slow = [file for file in near if file in with_slow_tests][: given.slow]
         work.append((mutant, fast, slow, until))
     load_libraries()
+    os.environ.setdefault("EDGEWRIGHT_COMPILED", str(ROOT / ".venv" / ".compiled"))
     verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="edgewright-mutants-") as folder:
         try:

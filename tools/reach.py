@@ -87,6 +87,7 @@ class Reach:
     def __init__(self, copy: Path, commit: str) -> None:
         self._copy, self._commit, self._hits = copy, commit, copy.parent / "hits"
         self._functions: list[str] = []
+        self._read: dict[Path, FileReach] = {}
         for path in sorted((copy / "src" / PACKAGE).rglob("*.py")):
             text, functions = with_probes(path.read_bytes(), len(self._functions))
             path.write_bytes(text)
@@ -101,8 +102,10 @@ class Reach:
     def of(self, file: str, mark: str, seconds: float) -> FileReach:
         """Return what the marked tests of a file enter; of a file that takes longer, what those did that ended."""
         kept = kept_path(self._copy / file, mark)
+        if kept in self._read:
+            return self._read[kept]
         if kept.exists():
-            return FileReach(**json.loads(kept.read_text("utf-8")))
+            return self._read.setdefault(kept, FileReach(**json.loads(kept.read_text("utf-8"))))
         reach = self._run(file, mark, seconds)
         KEPT.mkdir(exist_ok=True)
         part = kept.with_suffix(f".{os.getpid()}")
