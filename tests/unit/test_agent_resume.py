@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import zlib
+from collections import deque
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from agent_example import Given, given, package, packets, reference_of, signal, stretch
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState, decoded, encoded, goes_on
+from edgewright.device.agent.stream_drift import StreamDetector, StreamDrift
 from edgewright.device.store import reader, stream_state
 from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, STATE_FILE
+from edgewright.device.timeline import Ready
 from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import Event
+from edgewright.schema.device_config import DriftSettings
+from edgewright.schema.package import ReferenceColumn
 
 EventLine = tuple[float, str, float | None, object]
 
@@ -192,3 +201,65 @@ def test_states_are_exact_and_bounded(tmp_path: Path) -> None:
         again = Checkpoint(store, "given")
         assert again.take("detector\nx\n0\nstream 0") is None
         assert again.take("detector\nx\n0\nstream 8") == large["detector\nx\n0\nstream 8"]
+
+
+def ready(values: Floats, times: NDArray[np.float64]) -> Ready:
+    return Ready(values=values, time=times, gap_before=False, healthy=np.ones(len(times), np.bool_))
+
+
+def test_drift_of_a_stream_is_the_same_however_it_is_cut_and_stopped() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(0.0, 1.0, (900, 2)).astype(np.float32)
+    values[400:, 1] += 3.0
+    times = np.arange(900.0)
+    confidence = (np.where(times[9::10] < 500, 0.9, 0.3) + 0.05 * rng.random(90)).astype(np.float32)
+    quantiles = (-4, -2.3, -1.6, -0.7, 0, 0.7, 1.6, 2.3, 4)
+    columns = [
+        ReferenceColumn(name=name, mean=0.0, deviation=1.0, missing=0.0, quantiles=quantiles)
+        for name in ("level", "heat")
+    ]
+    manifest = SimpleNamespace(reference=tuple(columns), window=None, motion=msgspec.UNSET, joint=None, columns=())
+    answerer: Any = SimpleNamespace(manifest=manifest, rate=1.0, name="heater")
+    settings = DriftSettings(rhythm=100.0, sync=True)
+
+    def lived(cuts: list[int], *, stopped: bool) -> tuple[list[EventLine], bytes, list[str]]:
+        drift, events = StreamDrift(answerer, settings), list[Event]()
+        for start, end in pairwise([0, *cuts, 900]):
+            if stopped:
+                drift = StreamDrift(answerer, settings, drift.keep(), exact=True)
+            drift.push(ready(values[start:end], times[start:end]))
+            within = (times[9::10] >= start) & (times[9::10] < end)
+            drift.answered(times[9::10][within], confidence[within])
+            events += drift.look(everything=False)
+        events += drift.look(everything=True)
+        assert {event.detail["package"] for event in events} == {"heater"}
+        kept = drift.keep()
+        assert kept is not None and kept.time == 899.0 and kept.rest == b""
+        # What was kept stays until rows come that go on; others begin anew.
+        assert StreamDrift(answerer, settings, kept).keep() == kept
+        later, again = (StreamDrift(answerer, settings, kept) for _ in range(2))
+        for other, second in ((later, 900.0), (again, 0.0)):
+            other.push(ready(values[:1], np.array([second])))
+            other.look(everything=True)
+        assert later.sketch() != again.sketch()
+        return event_lines(events, "drift"), kept.state, drift.sketch()
+
+    whole = lived([], stopped=False)
+    assert {line[1] for line in whole[0]} == {"heat", "confidence"}
+    cuts = sorted(rng.choice(np.arange(1, 900), 60, replace=False).tolist())
+    assert lived(cuts, stopped=True) == whole
+    assert lived(cuts[:2], stopped=False) == whole
+    assert StreamDrift(answerer, DriftSettings(rhythm=100.0)).sketch() == []
+
+
+def test_a_gate_refuses_rows_by_what_was_judged_within_them_or_last_before_them() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        times = np.sort(rng.choice(20, 6, replace=False)).astype(float)
+        odd = rng.random(6) < 0.4
+        stream = StreamDetector.__new__(StreamDetector)
+        stream._verdicts = deque(zip(times.tolist(), odd.tolist(), strict=True))
+        start, end = sorted(rng.choice(20, 2, replace=False).tolist())
+        within, before = (times > start) & (times <= end), times <= start
+        expected = odd[within].any() if within.any() else before.any() and odd[before][-1]
+        assert stream.refuses(start, end) == bool(expected)

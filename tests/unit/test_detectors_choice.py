@@ -97,10 +97,23 @@ def test_an_alarm_that_goes_on_over_normal_rows_is_false_as_well() -> None:
     assert count(odd, events) == Counts(detected=2, missed=0, false=0, alarms=2, calm=993)
 
 
-def test_pieces_add_up_to_the_whole_and_cut_no_event() -> None:
+@pytest.mark.parametrize("length", [7, 20])
+@pytest.mark.parametrize("often", [0.05, 0.3, 0.6])
+def test_pieces_add_up_to_the_whole_and_cut_no_event(often: float, length: int) -> None:
+    rng = np.random.default_rng(0)
+    events, odd = rng.random(500) < often, rng.random(500) < often
+    assert sum(pieces(odd, events, length), Counts()) == count(odd, events)
+    # A cut at every multiple of the length but within an alarm or beside an event.
+    edges = [
+        row for row in range(length, 500, length)
+        if not events[row - 1] and not events[row] and not (odd[row - 1] and odd[row])
+    ]  # fmt: skip
+    assert len(pieces(odd, events, length)) == len(edges) + 1
+
+
+def test_pieces_are_drawn_the_same_each_time() -> None:
     rng = np.random.default_rng(0)
     events, odd = rng.random(500) < 0.3, rng.random(500) < 0.3
-    assert sum(pieces(odd, events, 20), Counts()) == count(odd, events)
     draws = bootstrap(pieces(odd, events, 20))
     assert draws.std() > 0
     np.testing.assert_array_equal(draws, bootstrap(pieces(odd, events, 20)))

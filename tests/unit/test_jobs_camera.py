@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.device.camera.motion import Bytes, Region
 from edgewright.device.camera.watch import Line, Observed, WatchSettings, Zone
-from edgewright.jobs.simulation.street import Box, Mover, Scene
+from edgewright.jobs.simulation.street import Box, Mover, Objects, Scene
 from edgewright.jobs.steps import watch
 from edgewright.jobs.steps.scenes import imported_answers, label_of
 from edgewright.jobs.steps.watch import Hour, Watched, judge, truth_of
@@ -85,6 +86,45 @@ def hour(monkeypatch: pytest.MonkeyPatch) -> Hour:
     scene.movers = [WALK]
     monkeypatch.setattr(watch.Hour, "scene", lambda self: scene)
     return Hour(Path(), SETTINGS, 1, 1, "shown", 0, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("objects", ["shown", "left out"])
+@pytest.mark.parametrize("hour_of_day", [6.0, 13.0, 23.0])
+def test_every_second_pixel_is_that_of_the_whole_picture(objects: Objects, hour_of_day: float) -> None:
+    weather = set()
+    for seed in range(9):
+        scene = Scene(seed, 2, objects, hour=hour_of_day, seconds=40.0, rate=1.0, busy=60.0)
+        if scene.weather in weather:
+            continue
+        weather.add(scene.weather)
+        for number in (3, 19):
+            whole = scene.picture(number)
+            assert whole.shape == (3, 240, 320)
+            np.testing.assert_array_equal(scene.picture(number, step=2), whole[:, ::2, ::2])
+            np.testing.assert_array_equal(scene.picture(number, channels=slice(1, 2)), whole[1:2])
+    assert weather == {"clear", "clouds", "rain", "wind"}
+
+
+@pytest.mark.parametrize("clothes", ["trousers", "shorts", "jacket", "coat", "dress", "umbrella"])
+def test_a_person_covers_pixels_of_the_box_alone_on_the_whole_way(clothes: str) -> None:
+    walk = replace(WALK, clothes=clothes, points=((-30.0, 150.0), (350.0, 220.0)), waits=0.5)
+    with_person, without = (Scene(3, 1, "shown", hour=12.0, seconds=40.0, rate=1.0) for _ in range(2))
+    with_person.movers, without.movers = [walk], []
+    spots = []
+    for number in range(10, 31):
+        changed = (with_person.picture(number) != without.picture(number)).any(axis=0)
+        box, (x, y) = walk.box(number), walk.spot(number)
+        assert box.right == pytest.approx(2 * x - box.left) and box.bottom == y
+        wide, high = box.right - box.left, box.bottom - box.top
+        rows, columns = np.nonzero(changed)
+        if 0 < x < 320:
+            # As tall as the box; an umbrella and swinging arms are wider than it.
+            assert abs(rows.max() + 1 - min(240.0, y)) <= 3 and abs(rows.min() - box.top) <= 0.2 * high
+            assert columns.min() >= box.left - wide and columns.max() <= box.right + wide
+        spots.append(x)
+    steps = np.diff(spots)
+    assert (steps >= -1e-9).all() and (steps < 1e-9).sum() >= 6, "the person waits for a third of the time"
+    assert spots[0] == -30.0 and spots[-1] == pytest.approx(350.0)
 
 
 def regions(start: float, end: float, answer: float) -> dict[int, Observed]:

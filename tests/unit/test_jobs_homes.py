@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cli_runner import Cli
 from edgewright.core.state_machine.validation import read_table
 from edgewright.jobs.catalogue import examples, job_folder
-from edgewright.jobs.simulation.homes import DARK, MINUTES, Climate, Homes, Sensors, by_hand, draw_homes
-from edgewright.jobs.steps.climate import Config, Lived, _chosen, _clock, _Controller, _presence, _record, _timeline
+from edgewright.jobs.simulation.homes import DARK, LAMP_WATTS, MINUTES, Climate, Homes, Sensors, by_hand, draw_homes
+from edgewright.jobs.steps import climate as climate_step
+from edgewright.jobs.steps.climate import (
+    ARMS,
+    Config,
+    Lived,
+    _chosen,
+    _clock,
+    _Controller,
+    _presence,
+    _record,
+    _timeline,
+)
+from edgewright.jobs.steps.homes import EMPTY, THERE
 from edgewright.schema.errors import InputError
 
 WARM = {"comfort": 21.0, "left": 21.0, "night": 17.0}
@@ -182,3 +197,46 @@ def test_the_share_of_right_decisions_has_limits_up_to_one() -> None:
 def test_a_job_in_the_working_directory_has_the_name_of_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(examples() / "home")
     assert job_folder(".").name == "home"
+
+
+class Oracle:
+    """Answers each row by the truth of a home: who is there at this minute."""
+
+    def __init__(self, homes: Homes, wrong: int) -> None:
+        self.homes, self.wrong, self.calls = homes, wrong, 0
+
+    def predict(self, rows: NDArray[np.float32]) -> SimpleNamespace:
+        there = self.homes.people[self.calls * Sensors.EVERY] > 0
+        self.calls += 1
+        there = there ^ (np.arange(len(there)) < self.wrong)
+        labels = np.where(there, THERE, EMPTY)
+        return SimpleNamespace(labels=labels, confidence=np.full(len(labels), 0.99))
+
+
+def test_hours_in_the_dark_and_the_cold_and_shares_are_those_of_a_plain_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(kind="climate", homes=3, days=3, warm=WARM, lit=("comfort",))
+    checked = read_table(job_folder("home") / "climate.toml")
+    homes = draw_homes(3, 3, 7)
+    work: Any = SimpleNamespace(each=lambda text, minutes, count: minutes)
+    steps: list[tuple[NDArray[np.float64], NDArray[np.bool_]]] = []
+    step, heat = Climate.step, list[NDArray[np.float64]]()
+
+    def noted(self: Climate, degrees: NDArray[np.float64], lamps: NDArray[np.bool_]) -> None:
+        step(self, degrees, lamps)
+        steps.append((self.temperature.copy(), lamps.copy()))
+        heat[:] = [self.heat.copy()]
+
+    monkeypatch.setattr(Climate, "step", noted)
+    lived = climate_step._live(config, checked, Oracle(homes, 1), 17.0, 7, work)  # type: ignore[arg-type]
+    temperatures, lamps = (np.array(part).reshape(-1, len(ARMS), 3) for part in zip(*steps, strict=True))
+    awake = ((homes.people > 0) & homes.awake)[:, None]
+    night = (homes.daylight < DARK).reshape(len(homes.daylight), 1, -1)
+    weeks = 3 / 7
+    used = heat[0].reshape(len(ARMS), 3) + LAMP_WATTS * 60 * lamps.sum(axis=0)
+    np.testing.assert_allclose(lived.energy, used / 3.6e6 / weeks)
+    np.testing.assert_allclose(lived.dark, (awake & night & ~lamps).sum(axis=0) / 60 / weeks)
+    np.testing.assert_allclose(lived.cold, (awake & (temperatures < climate_step._COLD)).sum(axis=0) / 60 / weeks)
+    assert lived.dark.max() > 0 and lived.cold.max() > 0
+    assert lived.right.tolist() == [0.0, 1.0, 1.0]
+    np.testing.assert_array_equal(lived.temperatures, temperatures[:, :, 0])
+    assert len(lived.states) == 3 * MINUTES

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli_runner import Cli
 from documents_example import MANUAL
+from edgewright.jobs.steps.answers import ManualConfig, read_manual
 from edgewright.language.documents.judging import PlainSearch, SectionQuestion, chosen_on, plain, section_of
 from edgewright.language.documents.passages import Block
 from flow_example import FLOW
@@ -169,3 +171,33 @@ def test_the_peer_is_plain_full_text_search() -> None:
     ask = SectionQuestion(text='which "cloth"?', section="cleaning", group="cleaning")
     assert search.rank(ask, 5) == 0
     assert search.rank(SectionQuestion(text="cloth", section="power", group="power"), 5) == -1
+
+
+@pytest.mark.parametrize("chosen", [0, 4])
+@pytest.mark.parametrize("others", ["", "others.csv"])
+def test_questions_that_judge_have_a_section_and_are_not_those_that_choices_saw(
+    tmp_path: Path, others: str, chosen: int
+) -> None:
+    (tmp_path / "drill.md").write_text(MANUAL)
+    (tmp_path / "questions.csv").write_text(QUESTIONS)
+    (tmp_path / "others.csv").write_text("title,question\n" + "".join(f"t{n},Why {n}?\n" for n in range(30)) + "t0,\n")
+    work: Any = SimpleNamespace(folder=tmp_path, data=None)
+    config = ManualConfig(
+        kind="answers",
+        documents=("drill.md",),
+        questions="questions.csv",
+        others=others,
+        without=("Paraphrased",),
+        chosen=chosen,
+    )
+    manual = read_manual(config, work)
+    sections = {"How long does the warranty last?": "warranty", "How do I change the batteries?": "power"}
+    judging = {text: section for text, section in sections.items() if not chosen_on(section, chosen)}
+    assert {question.text: question.section for question in manual.questions} == judging
+    assert len(judging) == (1 if chosen else 2)
+    # One that the documents do not answer; those of a section that is not there, or without a question, are none.
+    unanswered = [f"Why {number}?" for number in range(30) if others and not chosen_on(f"t{number}", chosen)]
+    assert [question.text for question in manual.others] == ["Who was the first emperor of Rome?", *unanswered]
+    assert all(not question.section for question in manual.others)
+    assert (len(unanswered) < 30) == bool(chosen) or not others
+    assert manual.left_out == 5 - len(manual.questions)

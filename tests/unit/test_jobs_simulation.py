@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,6 +18,7 @@ from edgewright.core.state_machine.validation import check_table
 from edgewright.jobs.catalogue import examples
 from edgewright.jobs.simulation import Environment, EnvironmentSpec, read_environment
 from edgewright.jobs.simulation.perceptions.lane import FREE, PERCEPTION, rows_of
+from edgewright.jobs.steps.drive import Drive, _timeline
 from edgewright.jobs.steps.episodes import PlanTask, label
 from edgewright.jobs.steps.shield import (
     Envelope,
@@ -186,3 +190,30 @@ def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli
     assert figures["speed_with"] > 1
     assert record.steps[-1].timeline is not None
     assert {one.label for one in record.steps[-1].timeline.states} <= {"blind", "brake", "slow", "hold", "go"}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_timeline_tells_every_decision_and_where_perception_fails(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    spec: Any = SimpleNamespace(actions=["left", "right", "brake"], period=0.25)
+    wanted, done = rng.integers(-1, 3, 30).tolist(), rng.integers(0, 3, 30).tolist()
+    states = rng.choice(["free", "near"], 30).tolist()
+    episode = Drive(bool(seed % 2), False, tuple(wanted), tuple(done), tuple(states), (), 0.0, 0, seed % 3)
+    timeline = _timeline(spec, episode)
+    assert timeline.seconds == 7.5 and timeline.labels == ("left", "right", "brake")
+    assert ("with faults" in timeline.title) == bool(seed % 3)
+    for stretches, words in (
+        (timeline.truth, ["" if number < 0 else spec.actions[number] for number in wanted]),
+        (timeline.answers, [spec.actions[number] for number in done]),
+        (timeline.states, states),
+    ):
+        labels = [
+            next((part.label for part in stretches if part.start <= (number + 0.5) / 4 < part.end), "")
+            for number in range(30)
+        ]
+        assert labels == words
+        # Neighbours differ, or they would be one stretch.
+        assert all(a.end < b.start or a.label != b.label for a, b in pairwise(stretches))
+    lost = [number for number in range(30) if wanted[number] < 0 and (number == 0 or wanted[number - 1] >= 0)]
+    crash = [("false alarm", 7.5)] if seed % 2 else []
+    assert [(mark.kind, mark.time) for mark in timeline.marks] == [*(("event", number / 4) for number in lost), *crash]

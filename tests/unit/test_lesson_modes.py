@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 
@@ -15,7 +16,7 @@ import trace_example as example
 from edgewright.cli.lessons import ask, print_pages, read_answers, step_through
 from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
-from edgewright.schema.trace import Trace
+from edgewright.schema.trace import StageRecord, Trace
 from edgewright.trace.html import blocks_html, lesson_page, notebook_html
 from edgewright.trace.modes import mode, modes
 
@@ -196,3 +197,37 @@ def test_answers_are_letters_or_numbers() -> None:
             read_answers(bad, questions)
     with pytest.raises(InputError, match="at most"):
         read_answers(",".join("a" * 99), questions)
+
+
+STEPS: tuple[dict[str, object], ...] = (
+    {"kind": "impute", "strategy": "constant", "value": 2.0}, {"kind": "window"}, {"kind": "scale"},
+    {"kind": "scale", "method": "robust", "clip": (-1.0, 1.5)}, {"kind": "pca"}, {"kind": "smooth"},
+)  # fmt: skip
+NAMES = ("impute", "window", "scale", "scale-2", "pca", "smooth")
+
+
+@pytest.mark.parametrize("first", range(len(STEPS)))
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(80, 4), (80, 4, 16)])
+def test_a_listing_sends_samples_through_the_stages_before_and_those_of_its_card(
+    first: int, count: int, shape: tuple[int, ...]
+) -> None:
+    card = NAMES[first : first + count]
+    stage = StageRecord(name="Card", kind="+".join(card), shape_in=shape, shape_out=shape, why="")
+    config = {"name": "steps", "stages": STEPS}
+    trace = msgspec.structs.replace(example.trace(), config=config, stages=(stage,), task="classification")
+    (listing,) = (block.text for block in mode("code").blocks(trace) if isinstance(block, Code))
+    before, _, own = listing.partition("# Fitted without the test samples")
+    assert re.findall(r"for name in (\(.*\)):", before) == ([repr(NAMES[:first])] if first else [])
+    calls = re.findall(r"^stage = (.*)$", own, re.MULTILINE)
+    by_scikit_learn = len(shape) == 2 and not {"window", "smooth"} & set(card)
+    if by_scikit_learn:
+        classes = {"impute": "SimpleImputer(strategy='constant', fill_value=2.0)", "scale": "MinMaxScaler()",
+                   "scale-2": "RobustScaler()", "pca": "PCA(n_components=0.95)"}  # fmt: skip
+        assert calls == [classes[name] for name in card]
+        assert own.count("X.clip(-1.0, 1.5)") == ("scale-2" in card)
+        assert all(call.partition("(")[0] in before for call in calls)
+    else:
+        assert calls == [f"pipeline.named_steps[{name!r}]" for name in card]
+    assert own.count("X = stage.fit(X[rows], y[rows]).transform(X)") == len(card)
+    compile(listing, "listing", "exec")

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -22,6 +24,7 @@ from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import emit
 from edgewright.models.network import MODEL, NetworkClassifier, NetworkRegressor
+from edgewright.models.nn._windows import DilatedConfig, Padding, conv_attributes, span, taps
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.training.metrics import calibration_error
@@ -235,3 +238,47 @@ def test_another_process_gives_the_same_bits() -> None:
     there = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
     assert there.stdout == here.getvalue()
     assert len(there.stdout.strip()) == 64
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "causal"])
+@given(
+    samples=st.integers(1, 24), kernel=st.integers(1, 6), stride=st.integers(1, 4), dilation=st.integers(1, 3)
+)  # fmt: skip
+def test_a_kernel_meets_the_samples_that_its_padding_says(
+    padding: Padding, samples: int, kernel: int, stride: int, dilation: int
+) -> None:
+    config = DilatedConfig(kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+    covered = (kernel - 1) * dilation + 1
+    if (padding == "valid" and covered > samples) or (padding == "causal" and stride > min(samples, covered)):
+        with pytest.raises(InputError):
+            span(config, (2, samples), "conv1d")
+        return
+    if padding == "same":
+        # As many outputs as strides begin in the window; the zeros that they need, the smaller half before it.
+        outputs = len(range(0, samples, stride))
+        zeros = max((outputs - 1) * stride + covered - samples, 0)
+        before, after = zeros // 2, zeros - zeros // 2
+    elif padding == "valid":
+        outputs, before, after = len(range(0, samples - covered + 1, stride)), 0, 0
+    else:
+        # The first stride of samples is whole when its last sample is there.
+        outputs, before, after = samples // stride, covered - stride, 0
+    assert span(config, (2, samples), "conv1d") == (outputs, before, after)
+    attributes = conv_attributes(config, (2, samples), "conv1d")
+    assert attributes.pop("dilations", (1,)) == (dilation,)
+    assert attributes == {"kernel_shape": (kernel,), "strides": (stride,), "pads": (before, after)}
+
+
+@pytest.mark.parametrize(("padding", "stride", "dilation"), [("same", 2, 1), ("same", 3, 2), ("causal", 2, 3)])
+def test_taps_are_the_samples_under_the_kernel_and_zeros_beside_the_window(
+    padding: Padding, stride: int, dilation: int
+) -> None:
+    config = DilatedConfig(kernel=4, stride=stride, dilation=dilation, padding=padding)
+    samples, (outputs, before, _) = 11, span(config, (2, 11), "conv1d")
+    x = np.arange(1.0, 2 * samples + 1, dtype=np.float32).reshape(1, samples, 2)
+    met = taps(config, x, "conv1d", fill=-5.0)
+    assert len(met) == 4
+    for tap, values in enumerate(met):
+        rows = np.arange(outputs) * stride - before + tap * dilation
+        expected = np.where(((rows >= 0) & (rows < samples))[:, None], x[0, rows.clip(0, samples - 1)], -5.0)
+        np.testing.assert_array_equal(values[0], expected)

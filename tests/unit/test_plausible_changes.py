@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.data.samples import cut
 from edgewright.data.sensor_kinds import axis_pairs, kind_of, sensors_of
 from edgewright.pipeline.evaluation.plausible_changes import plausible_changes
+from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
 
 
@@ -90,3 +92,49 @@ def test_motion_has_gains_and_swapped_axes_and_a_silent_triple() -> None:
 def test_a_single_sensor_is_not_taken_away() -> None:
     assert list(changes(columns("ecg"), np.ones((3, 1, 5), np.float32))) == ["signal gain +5 %", "signal gain -5 %"]
     assert not changes(columns("light"), np.ones((3, 1), np.float32))
+
+
+@pytest.mark.parametrize("rows", [60, 101])
+def test_another_rate_reads_the_same_line_at_other_times_in_recordings_of_the_test_groups_alone(rows: int) -> None:
+    line = np.arange(rows, dtype=np.float32)
+    recordings = tuple(
+        Recording(
+            name=group, values=np.stack([10.0 * number + line, -line], axis=1), groups=np.full(rows, group),
+            target=np.where(line < 30, f"{group} first", f"{group} second"), time=line.astype(np.float64),
+        )
+        for number, group in enumerate(("a", "b", "c"))
+    )  # fmt: skip
+    dataset = DataSet(name="d", columns=columns("ramp", "fall"), recordings=recordings, rate=50.0, target_name="y")
+    window = WindowConfig(samples=5, step=1)
+    samples = cut(dataset, window)
+    rates = {
+        name: (np.asarray(X), np.asarray(y))
+        for name, X, y in plausible_changes(dataset, samples, window, frozenset({"b"}), np.arange(len(samples.y)))
+        if name.startswith("sampling rate")
+    }
+    assert list(rates) == ["sampling rate +2 %", "sampling rate -2 %"]
+    for (X, y), factor in zip(rates.values(), (1.02, 0.98), strict=True):
+        times = np.arange(2 * rows) / factor
+        times = times[: int(rows * factor)][times[: int(rows * factor)] <= rows - 1]
+        parts = [times[np.round(times) < 30], times[np.round(times) >= 30]]
+        starts = np.concatenate([part[: len(part) - 4] for part in parts])
+        expected = starts[:, None] + np.arange(5) / factor
+        np.testing.assert_allclose(X, np.stack([10.0 + expected, -expected], axis=1), atol=1e-4)
+        assert y.tolist() == ["b first"] * (len(parts[0]) - 4) + ["b second"] * (len(parts[1]) - 4)
+    # Recordings of one window each have none at a lower rate.
+    short = DataSet(
+        name="d", columns=dataset.columns, recordings=tuple(stretch(part, rows) for part in recordings), rate=50.0,
+        target_name="y",
+    )  # fmt: skip
+    whole = WindowConfig(samples=rows, step=1)
+    left = plausible_changes(short, cut(short, whole), whole, frozenset({"b", "c"}), np.arange(3))
+    assert [(name, len(X)) for name, X, _ in left if name.startswith("sampling")] == [
+        ("sampling rate +2 %", 2 * (int(rows * 1.02) - rows + 1))
+    ]
+
+
+def stretch(recording: Recording, rows: int) -> Recording:
+    """Return a recording with one label."""
+    return Recording(
+        name=recording.name, values=recording.values, groups=recording.groups, target=np.full(rows, recording.name)
+    )

@@ -17,8 +17,10 @@ from edgewright.data.samples import cut, cut_in_parts
 from edgewright.pipeline.run import RunResult
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.trace_flow import Interval
 from edgewright.workflows.scoring.rows import ScoreRequest, as_trained
+from edgewright.workflows.scoring.workflow import check_needs
 from score_example import refused
 from small_pipeline import rows, run_small, write_rows, write_toml
 
@@ -87,6 +89,33 @@ def test_needs_decide_the_exit_code(finished: RunResult, cli: Cli, capsys: pytes
     assert "evaluated once" not in text
     assert "no figure 'acuracy'" in refused(cli, folder, "--need", "acuracy>=.5")
     assert "accuracy>=0.9" in refused(cli, folder, "--need", "accuracy=.5")
+
+
+def interval(value: float, low: float, high: float) -> Interval:
+    return Interval(value=value, low=low, high=high, method="")
+
+
+@pytest.mark.parametrize("sign", [">=", "<=", ">", "<"])
+@pytest.mark.parametrize("name", ["accuracy", "accuracy.low", "recall.high", "recall.low.low", "odd.name"])
+def test_a_need_compares_the_figure_or_an_end_of_its_interval(name: str, sign: str) -> None:
+    figures = {
+        "accuracy": interval(0.5, 0.25, 0.75), "recall.low": interval(0.125, 0.0625, 0.5),
+        "recall.high": interval(0.875, 0.5, 0.9375), "odd.name": interval(*[float("nan")] * 3),
+    }  # fmt: skip
+    # A figure with such a name comes before the end of an interval.
+    figure = {"accuracy": 0.5, "accuracy.low": 0.25, "recall.high": 0.875, "recall.low.low": 0.0625}.get(name)
+    for limit in (0.25, 0.5, 0.875, 0.0625, -1.0, 2.0):
+        for text in (f"{name}{sign}{limit}", f" {name} {sign} {100 * limit:g} % "):
+            (row,) = check_needs([text], figures)
+            met = figure is not None and figure > limit and ">" in sign
+            met = met or (figure is not None and figure < limit and "<" in sign) or (figure == limit and "=" in sign)
+            assert (row.met, row.text) == (met, text.strip())
+            assert row.figure == figure or figure is None
+    assert [row.text for row in check_needs([f"{name}{sign}1,, {name}{sign}2", ""], figures)] == [
+        f"{name}{sign}1", f"{name}{sign}2",
+    ]  # fmt: skip
+    with pytest.raises(UnknownNameError, match="no figure"):
+        check_needs([f"{name}.middle{sign}1"], figures)
 
 
 def test_data_of_one_class_are_scored(finished: RunResult, tmp_path: Path, cli: Cli) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from edgewright.core.catalogue import find
 from edgewright.models.network import NetworkClassifier
 from edgewright.models.nn import dropout
 from edgewright.schema.errors import InputError
@@ -54,6 +55,33 @@ def test_a_schedule_changes_the_training(optimiser: str) -> None:
     assert models[2].score(X, Y) > 0.6
     again = classifier(optimiser=optimiser, schedule="one_cycle")
     assert bits(again) == bits(models[2])
+
+
+def test_schedule_free_adamw_is_the_algorithm_of_its_paper() -> None:
+    rate, decay, steps, beta = 0.05, 0.1, 40, 0.9
+    rng = np.random.default_rng(4)
+    start, gradients = rng.normal(size=5), rng.normal(size=(steps, 5))
+    ours = find("edgewright.training.optimisers", "schedule_free_adamw", "OPTIMISER", "optimiser")
+    transformation = ours.make(rate, decay, steps)
+    parameters: Any = {"weights": jax.numpy.asarray(start, jax.numpy.float32)}
+    state, update_of = transformation.init(parameters), jax.jit(transformation.update)
+    y, z, x, v, weights = start, start, start, np.zeros(5), 0.0
+    for step, gradient in enumerate(gradients):
+        given = {"weights": jax.numpy.asarray(gradient, jax.numpy.float32)}
+        update, state = update_of(given, state, parameters)
+        parameters = optax.apply_updates(parameters, update)
+        # Algorithm 1 of Defazio et al., 2024; the first twentieth of the steps, two of them, warms up. optax weighs a
+        # step by the rate of the next.
+        lr, weight = (rate * min(count / (0.05 * steps), 1.0) for count in (step, step + 1))
+        v = 0.999 * v + 0.001 * gradient**2
+        z = z - lr * (gradient / (np.sqrt(v / (1 - 0.999 ** (step + 1))) + 1e-8) + decay * y)
+        weights += weight**2
+        share = weight**2 / weights
+        x = (1 - share) * x + share * z
+        y = (1 - beta) * z + beta * x
+        np.testing.assert_allclose(parameters["weights"], y, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(ours.evaluation_params(state, parameters)["weights"], x, rtol=1e-4, atol=1e-5)
+    assert np.abs(x - start).min() > 0.01 and not ours.takes_schedule
 
 
 def test_the_warm_up_matters() -> None:
