@@ -11,9 +11,11 @@ import numpy as np
 
 from edgewright.core.formatting import plural
 from edgewright.core.predictor import Predictor, load, package_path
-from edgewright.core.state_machine.machine import Machine
+from edgewright.core.state_machine.guards import Value
 from edgewright.core.state_machine.validation import CheckedTable, check_names, read_table
-from edgewright.device.agent.rules import DECISION, EVENTS, NAMES, ROW, UNSURE, WINDOW
+from edgewright.device.agent.rules import EVENTS, NAMES, Commands, Rule, RuleRunner
+from edgewright.device.agent.stream_decisions import StreamAnswer
+from edgewright.device.timeline import Ready
 from edgewright.jobs.simulation.homes import (
     DARK,
     LAMP_WATTS,
@@ -93,33 +95,28 @@ class Lived(NamedTuple):
 
 
 class _Controller:
-    """A machine of the table in each home, told what the agent tells its rules."""
+    """Rules of the table in each home, as the agent runs them."""
 
     def __init__(self, checked: CheckedTable, config: Config, setback: float, count: int) -> None:
         self._config, self._setback = config, setback
-        self._machines = [Machine(checked) for _ in range(count)]
+        rule = Rule(checked=checked, streams=(), package="", columns=_COLUMNS, rate=None)
+        self._runners = [RuleRunner(rule, Commands({}, run=False)) for _ in range(count)]
         self._before = [""] * count
 
     @property
     def states(self) -> list[str]:
         """Of the homes."""
-        return [machine.state for machine in self._machines]
+        return [runner.machine.state for runner in self._runners]
 
     def decide(self, labels: list[str], sure: list[bool], columns: Doubles, time: float) -> None:
         """Tell each home's answer and its row."""
-        for home, machine in enumerate(self._machines):
-            names = dict(zip(_COLUMNS, columns[home].tolist(), strict=True))
-            machine.tick(time)
-            machine.values(names, time)
-            machine.push(ROW, {}, time)
-            if not sure[home]:
-                machine.push(UNSURE, {}, time)
-                continue
-            machine.sure(time)
-            machine.push(WINDOW, {"label": labels[home], "decided": labels[home]}, time)
-            if labels[home] != self._before[home]:
-                machine.push(DECISION, {}, time)
-                self._before[home] = labels[home]
+        at, healthy = np.array([time]), np.ones(1, np.bool_)
+        for home, (runner, label) in enumerate(zip(self._runners, labels, strict=True)):
+            decided = label if sure[home] and label != self._before[home] else ""
+            self._before[home] = decided or self._before[home]
+            row = Ready(values=columns[home : home + 1].astype(np.float32), time=at, gap_before=False, healthy=healthy)
+            names: dict[str, Value] = {"label": label, "decided": label}
+            runner.take([row], [StreamAnswer(time=time, names=names, sure=sure[home], decided=decided)], (), ())
 
     def wanted(self) -> tuple[Doubles, Flags]:
         """Return the degrees that each heater is to reach, and in which homes a lamp may be on."""
