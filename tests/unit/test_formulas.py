@@ -43,7 +43,7 @@ Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
 RATE = 50.0
 NAMES = ("ax", "ay", "az")
-fast = settings(max_examples=40, derandomize=True)
+fast = settings(max_examples=20, derandomize=True)
 build = partial(unfitted, names=NAMES, unit="g")
 
 

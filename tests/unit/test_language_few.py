@@ -78,7 +78,7 @@ def test_refusing_what_would_be_wrong_costs_nothing() -> None:
     assert thresholds.threshold * heat == pytest.approx(12)
 
 
-@pytest.mark.parametrize(("count", "reject"), [(8, 0.0), (8, 0.02), (8, None), (45, 0.02), (45, None)])
+@pytest.mark.parametrize(("count", "reject"), [(8, 0.0), (8, None), (45, 0.02)])
 def test_a_text_without_a_known_ngram_is_refused_whatever_the_limit(reject: float | None, count: int) -> None:
     given = tuple(
         Utterance(text=f"{text} {'now ' * (k // 8)}".strip(), intent=intent)

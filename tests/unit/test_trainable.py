@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
 import pytest
 
 import trace_example as example
+from edgewright.models.forest import Forest
+from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.explanation.trainable import _encoded
+from edgewright.pipeline.explanation.trainable import _encoded, trainable_network
+from edgewright.pipeline.fitting import Flow
+from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.trace_flow import TrainableLayer, TrainableNetwork
 from edgewright.trace.html import PAGE_LIMIT, page_html
@@ -47,17 +52,19 @@ def test_what_the_run_does_and_a_page_does_not_is_recorded(tmp_path: Path) -> No
     ]
 
 
-def test_other_models_have_none(tmp_path: Path) -> None:
-    assert trainable(tmp_path, 'model={kind="tree"}') is None
+def test_other_models_have_none() -> None:
+    assert trainable_network(cast(Material, None), cast(Flow, None), Forest()) is None
 
 
 def test_samples_that_are_not_to_be_kept_are_not(tmp_path: Path) -> None:
     assert trainable(tmp_path, "keep_samples=false") is None
 
 
-def test_networks_above_20_000_parameters_have_none(tmp_path: Path) -> None:
-    layers = ", ".join('{kind="dense", units=150}' for _ in range(2))
-    assert trainable(tmp_path, f"model.layers=[{layers}]") is None
+def test_networks_above_20_000_parameters_have_none() -> None:
+    model = NetworkClassifier(({"kind": "dense", "units": 150},) * 2)
+    weights = model.planned((2,), 1).initialise(np.random.default_rng(0))
+    model.fitted_ = {"parameters": weights, "shape": [2], "features": 2, "classes": np.array(["off", "on"])}
+    assert trainable_network(cast(Material, None), cast(Flow, None), model) is None
 
 
 @pytest.mark.parametrize(
