@@ -316,3 +316,11 @@ def test_a_line_over_which_rows_come_is_no_line_of_a_board(tmp_path: Path, capsy
         read_boards(path)
     assert read_boards(path, "csv:rows.csv")  # the command line comes first
     assert run(["device", "check", str(path)]) == 2 and "over which no rows come" in capsys.readouterr().err
+
+
+def test_a_port_is_opened_at_the_rate_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    def refused(link: str) -> None:
+        raise InputError("a port", link)
+
+    monkeypatch.setattr("edgewright.device.boards.link.open_link", refused)
+    assert "serial:/dev/none@57600" in cli("device", "board", "status", "/dev/none", "--baud", "57600", code=2)

@@ -56,6 +56,8 @@ def test_rows_of_a_store_that_keeps_none_are_refused(store: Path, tmp_path: Path
     late = cli("device", *export, "ax", "--store", store, "--since", "9000000000", "--force")
     assert late.startswith("0 rows in")
     assert "none for this stream and time" in late
+    early = cli("device", *export, "ax", "--store", store, "--until", "1.0", "--force")
+    assert early.startswith("0 rows in")
 
 
 def test_looking_writes_nothing_and_counts_no_boot(store: Path, cli: Cli) -> None:

@@ -13,6 +13,7 @@ from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices
+from edgewright.schema.errors import InputError
 from fleet_plane import Client, enrolled, fleet_folder, plane_of
 
 
@@ -164,3 +165,16 @@ def test_one_device_is_changed_by_name_and_the_log_tells_who_did_what(fleet: str
         "device.retired",
     ]  # fmt: skip
     assert acts[3][1] == {"before": ["north", "lab"], "after": ["north"]}
+
+
+def test_a_server_is_known_by_the_certificates_that_are_named(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(url: str, token: str, certificates: str) -> None:
+        raise InputError("a server", f"{url} {token} {certificates}")
+
+    monkeypatch.setattr("edgewright.fleet.server.api.client.remote_client", refused)
+    (tmp_path / "token").write_text("secret")
+    remote = ("--url", "https://fleet", "--token-file", tmp_path / "token", "--ca-file", tmp_path / "ca.pem")
+    text = cli("fleet", "device", "list", *remote, code=2)
+    assert f"https://fleet secret {tmp_path / 'ca.pem'}" in text

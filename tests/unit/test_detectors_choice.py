@@ -165,7 +165,7 @@ def test_a_stream_that_stands_still_is_not_always_odd() -> None:
     assert limit.false_alarms == 0
 
 
-def test_labels_quantiles_and_given_thresholds() -> None:
+def test_labels_and_given_thresholds() -> None:
     scores = np.random.default_rng(0).random(1000)
     odd = np.zeros(1000, np.bool_)
     odd[500:510] = True
@@ -174,11 +174,7 @@ def test_labels_quantiles_and_given_thresholds() -> None:
     limit = threshold([(labelled, scores)], ThresholdRequest(), None)
     assert limit.by == "labels"
     assert 1 < limit.value <= 5
-    half = threshold([(labelled, scores)], ThresholdRequest(quantile=0.5, margin=2.0), None)
-    assert half.value == pytest.approx(2 * np.quantile(scores[~odd], 0.5))
     assert threshold([(labelled, scores)], ThresholdRequest(threshold=3.0), None).by == "given"
-    with pytest.raises(InputError, match="quantile"):
-        threshold([(labelled, scores)], ThresholdRequest(quantile=2.0), None)
     with pytest.raises(InputError, match="none"):
         threshold([(labelled, np.full(1000, -math.inf))], ThresholdRequest(), None)
 

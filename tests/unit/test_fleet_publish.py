@@ -238,6 +238,14 @@ def test_keys_are_listed_rotated_revoked_and_refreshed(home: Path, tmp_path: Pat
     assert "releases: 1 of 3" in text and "alice.key" in text
     assert judge(open_fleet(home)).read("rollouts/index.json") is not None
     refused(cli, "fleet", "key", "revoke", stolen[:8], "--fleet", home)
+    alice = next(
+        role["keys"]
+        for role in cli.json("fleet", "key", "list", "--fleet", home)["roles"]
+        if role["role"] == "releases"
+    )
+    gone = cli.json("fleet", "key", "revoke", alice[-1], "--fleet", home, "--without-replacement")
+    assert not gone["made"]
+    assert "releases: 1 of 2" in cli("fleet", "key", "list", "--fleet", home)
 
 
 def test_a_folder_that_cannot_be_written_is_left_whole(

@@ -47,6 +47,11 @@ def test_lines_label_take_back_and_go_on_the_next_time(
     assert piped(monkeypatch, path, "lamp\n", "--json") == 0
     assert json.loads(capsys.readouterr().out)["labelled"] == 1
     assert len(labels(path)) == 6
+    with Project(path) as project:
+        before = project.reviews()
+    assert piped(monkeypatch, path, "food\n", "--item", str(before[0].item)) == 0
+    with Project(path) as project:
+        assert [(one.item, one.label) for one in project.reviews()[6:]] == [(before[0].item, "food")]
 
 
 def test_a_line_that_means_nothing_ends_a_piped_review_and_keeps_what_was_said(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -32,7 +32,7 @@ class RowNotices:
     """
 
     KEPT = ("_told", "_left")
-    ADDED = ("_left",)
+    ADDED: ClassVar = {"_left": ""}
 
     def __init__(self, every: float) -> None:
         self.notices: list[Health] = []
@@ -145,7 +145,7 @@ class Timeline:
 
     KEPT = ("_sensors", "_speed", "_newest", "_begun", "_due", "_last", "_offset", "_count", "_wrong_rate",
             "_notices", "_gap", "_first", "_held", "_arrived", "_suspect")  # fmt: skip
-    ADDED = ("_held", "_arrived", "_suspect")
+    ADDED: ClassVar = {"_held": "", "_arrived": "", "_suspect": ""}
 
     def __init__(self, rate: float, channels: Sequence[str], config: TimelineConfig | None = None) -> None:
         if not (math.isfinite(rate) and rate > 0):

@@ -64,8 +64,7 @@ class SensorHealth:
     """
 
     KEPT = ("last", "_same", "_absent", "_unwell", "_counted", "_usual", "_sum", "_seen")
-    ADDED = ("_counted", "_usual", "_sum", "_seen")
-    INSTEAD: ClassVar = {"_counted": "_same"}
+    ADDED: ClassVar = {"_counted": "_same", "_usual": "", "_sum": "", "_seen": ""}
 
     def __init__(
         self, names: Sequence[str], rate: float, *, stuck: float, missing: float, rests: Sequence[str] = ()
@@ -196,7 +195,7 @@ class RateCheck:
     """
 
     KEPT = ("_begin", "_count", "wrong", "_gaps", "_first", "_came", "_usual", "_before")
-    ADDED = ("_usual", "_before")
+    ADDED: ClassVar = {"_usual": "", "_before": ""}
 
     def __init__(self, rate: float, tolerance: float) -> None:
         self._rate, self._tolerance = rate, tolerance

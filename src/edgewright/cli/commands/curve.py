@@ -36,9 +36,6 @@ class CurveOptions(ProblemOptions):
     )
     check: bool = option(help="Predict from half of the data, then measure and compare.")
     against: Path | None = option(metavar="FILE", help="A curve.json of less data, to compare its prediction with.")
-    parameters: bool = option(
-        "--parameters/--no-parameters", default=True, help="Also vary the size of the model, if it has a width."
-    )
     out: Path | None = option(metavar="DIR", help="New folder for curve.json and the page curve.html.")
 
 
@@ -74,7 +71,7 @@ def command(options: CurveOptions) -> Result:
         learner = _learner(options)
     request = CurveRequest(
         times=options.times, pool=1 / max(2.0, options.times) if options.check else 1.0, check=options.check,
-        parameters=options.parameters and not options.check,
+        parameters=not options.check,
     )  # fmt: skip
     if before is not None:
         comparable(before, learner.fingerprint, shares_of(learner, request.pool)[-1][0] * learner.samples)

@@ -128,8 +128,6 @@ class FitOptions:
         type=click.FloatRange(min=0), default=1.0,
         help="Acceptable false alarms a day, or in 1,000 rows if no time is known.",
     )  # fmt: skip
-    quantile: float | None = option(help="Set the threshold to this quantile of the training scores.")
-    margin: float = option(default=1.0, help="Factor to apply to that quantile.")
     threshold: float | None = option(help="Set the threshold itself.")
     refractory: str = option(
         default="0", metavar="ROWS|5%", show_default=False,
@@ -170,7 +168,7 @@ def fit(options: FitOptions) -> Result:
     watched = read_watched(options.data, window=window, time=time, **{name: getattr(options, name) for name in same})
     request = ThresholdRequest(
         refractory=_refractory(options.refractory),
-        **{name: getattr(options, name) for name in ("false_alarms", "quantile", "margin", "threshold")},
+        **{name: getattr(options, name) for name in ("false_alarms", "threshold")},
     )
     choice = choose(watched, request, print_ahead) if options.detector == "auto" else None
     name = options.detector if choice is None else choice.candidates[0].kind

@@ -467,13 +467,12 @@ def status(project: Path = PROJECT) -> Result:
 def errors(
     project: Path = PROJECT,
     encoder: Path | None = ENCODER,
-    machine: bool = option(help="Include labels that nobody reviewed."),
     top: int = option(type=click.IntRange(1), default=20, help="Number of labels to show."),
     seed: int = option(type=click.IntRange(0), default=0, help="Seed of the folds."),
 ) -> Result:
     """List labels that are probably wrong, by confident learning with out-of-group probabilities.
 
-    Finds individual slips, but not classes that are mixed up throughout, and few errors in labels that a machine gave.
+    Finds individual slips of people, but not classes that are mixed up throughout.
     """
     with loading():
         import numpy as np
@@ -484,7 +483,7 @@ def errors(
         from edgewright.language.labelling.vectors import vectors_of
 
     with Project(project) as opened:
-        labels = labels_of(opened, human_only=not machine)
+        labels = labels_of(opened, human_only=True)
         items, classes = opened.items(), list(opened.classes())
         places = [k for k, item in enumerate(items) if item.id in labels]
         vectors = vectors_of(opened, _encoder(opened, encoder))
@@ -531,9 +530,6 @@ def audit(
         default=0.05,
         help="Error rate that training accepts.",
     ),
-    expect: float | None = option(
-        type=click.FloatRange(0.0, 1.0), help="Assumed error rate for planning. [default: a fifth of the limit]"
-    ),
     seed: int | None = option(type=click.IntRange(0), help="Seed of the sample. [default: from the system]"),
 ) -> Result:
     """Sample the machine's labels for people to check, or report the result, or the sample size needed.
@@ -548,7 +544,7 @@ def audit(
     with Project(project) as opened:
         report = audit.audited(opened) if count is None else audit.draw(opened, count, each, seed)
     looks = report.looks + (report.state in ("none", "stale"))
-    expect = limit / 5 if expect is None else expect
+    expect = limit / 5
     plan = audit.needed(limit, expect, audit.level_of(looks))
     lines = [*_audit_lines(report, str(project), limit)]
     if report.state in ("none", "stale"):

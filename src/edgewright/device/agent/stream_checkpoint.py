@@ -158,8 +158,8 @@ Part = tuple[Any, str, Any]
 class Resumable(Protocol):
     """Something whose attributes `KEPT` are all that it remembers; parts that are resumable themselves included.
 
-    `ADDED`, where it has them, are those that states of older versions lack; `INSTEAD` names what such a state has that
-    some of them begin with.
+    `ADDED`, where it has them, are those that states of older versions lack, with the name of what they begin with in
+    such a state; empty where they begin anew.
     """
 
     @property
@@ -181,8 +181,8 @@ def prepared(thing: Resumable, state: dict[str, Any]) -> list[Part]:
     """
     parts: list[Part] = []
     for name in thing.KEPT:
-        kept = name if name in state else getattr(thing, "INSTEAD", {}).get(name, name)
-        if kept not in state and name in getattr(thing, "ADDED", ()):
+        kept = name if name in state else getattr(thing, "ADDED", {}).get(name, name)
+        if not kept:
             continue
         fresh, value = getattr(thing, name), state[kept]
         if _resumable(fresh):

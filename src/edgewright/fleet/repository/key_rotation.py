@@ -100,10 +100,10 @@ def full_id(key: str, known: Sequence[str], role: str) -> str:
     return matches[0]
 
 
-def due(role_files: Mapping[str, bytes], now: float, within: float = REFRESH_WITHIN) -> list[str]:
-    """Return the offline roles, including hash bins, whose metadata expires within `within` seconds."""
+def due(role_files: Mapping[str, bytes], now: float) -> list[str]:
+    """Return the offline roles, including hash bins, whose metadata expires within `REFRESH_WITHIN` seconds."""
     roles = offline.offline_roles(role_files)
-    return [r for r in roles if metadata.read(role_files[r], r).signed.expires.timestamp() - now < within]
+    return [r for r in roles if metadata.read(role_files[r], r).signed.expires.timestamp() - now < REFRESH_WITHIN]
 
 
 def refresh(fleet: Fleet, roles: Sequence[str], now: float) -> Change:

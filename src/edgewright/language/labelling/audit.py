@@ -63,7 +63,7 @@ def needed(limit: float, rate: float, level: float) -> tuple[int, int]:
         InputError: a rate that is not below the limit.
     """
     if not 0.0 <= rate < limit:
-        raise InputError("a rate to plan for that is below the limit", f"{rate:g} with {limit:g}", "--expect")
+        raise InputError("a rate to plan for that is below the limit", f"{rate:g} with {limit:g}", "label audit")
     allowed = 0
     while True:
         count = smallest(limit, allowed, level)

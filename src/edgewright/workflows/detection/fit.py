@@ -225,7 +225,7 @@ def fit_detector(
     settings = configured(name, config or {})
     _fits(name, watched, how.refractory)
     learnt = learn(name, settings, watched.stretches)
-    if how.quantile is not None or watched.labelled:
+    if watched.labelled:
         pairs = [(s, scored(name, learnt, s)) for s in watched.stretches]
     else:
         pairs = held_out(name, settings, watched.stretches)

@@ -176,15 +176,11 @@ class ThresholdRequest:
 
     Attributes:
         false_alarms: alarms a day (in 1,000 rows without a rate) accepted on rows taken as normal.
-        quantile: of the training scores, instead; None where false alarms or labels say.
-        margin: factor on the quantile.
         threshold: given by a person; None where it is found.
         refractory: rows after an alarm without another; below 1 a share of the rows seen.
     """
 
     false_alarms: float = FALSE_ALARMS
-    quantile: float | None = None
-    margin: float = 1.0
     threshold: float | None = None
     refractory: float = 0
 
@@ -201,7 +197,7 @@ def threshold(pairs: Sequence[tuple[Stretch, Array]], request: ThresholdRequest,
         per_second: judgements a second; None where nobody knows.
 
     Raises:
-        InputError: no scores at all, or a quantile that is none.
+        InputError: no scores at all.
     """
     scores = np.concatenate([s[np.isfinite(s)] for _, s in pairs]) if pairs else np.zeros(0)
     if not len(scores):
@@ -209,13 +205,6 @@ def threshold(pairs: Sequence[tuple[Stretch, Array]], request: ThresholdRequest,
     labels = any(s.odd is not None and bool(s.odd.any()) for s, _ in pairs)
     if request.threshold is not None:
         value, by, quantile = request.threshold, "given", 0.0
-    elif request.quantile is not None:
-        if not 0 < request.quantile <= 1 or request.margin <= 0:
-            raise InputError(
-                "a quantile above 0 up to 1 and a margin above 0", f"{request.quantile:g}, {request.margin:g}"
-            )
-        calm = np.concatenate([s[np.isfinite(s) & ~events_of(p)] for p, s in pairs])
-        value, by, quantile = float(np.quantile(calm, request.quantile)) * request.margin, "quantile", request.quantile
     else:
         candidates = _candidates(scores)
         by = "labels" if labels else "quantile"
@@ -232,7 +221,7 @@ def threshold(pairs: Sequence[tuple[Stretch, Array]], request: ThresholdRequest,
         total += count(own >= value, events_of(stretch), request.refractory)
     days, per = exposure(total.calm, per_second)
     return Threshold(
-        value=value, by=by, quantile=quantile, margin=request.margin,  # type: ignore[arg-type]  # one of three words
+        value=value, by=by, quantile=quantile,  # type: ignore[arg-type]  # one of three words
         false_alarms=total.false / days if days else 0.0, per=per,  # type: ignore[arg-type]
     )  # fmt: skip
 

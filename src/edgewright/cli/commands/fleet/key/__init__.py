@@ -163,14 +163,11 @@ def revoke(
 def refresh(
     *,
     folder: Path = FLEET,
-    within: float = option(
-        type=click.FloatRange(0), default=30.0, metavar="DAYS", help="Re-sign what expires within this many days."
-    ),
     everything: bool = option("--all", help="Re-sign every offline role."),
     signing: KeyOptions,
     prepare: Path | None = PREPARE,
 ) -> Result:
-    """Re-sign root, targets and releases if they are about to expire.
+    """Re-sign root, targets and releases if they expire within 30 days.
 
     If no control plane runs, rollouts, snapshot and timestamp are re-signed too: do this once a day for a fleet of
     static files.
@@ -185,7 +182,7 @@ def refresh(
     ring = signing.ring(fleet)
     with writing(fleet, now, ring):
         metadata_files = read_held(fleet)
-        roles = offline.offline_roles(metadata_files) if everything else due(metadata_files, now, within * 86400.0)
+        roles = offline.offline_roles(metadata_files) if everything else due(metadata_files, now)
         if roles:
             settled = settle(fleet, refresh(fleet, roles, now), ring, now, prepare)
         elif fleet.managed():
