@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from benchmarks.compress.__main__ import RATIOS
@@ -16,7 +17,10 @@ from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.models.network import NetworkRegressor
+from edgewright.schema.compress import CompressRow
 from edgewright.schema.graph import Graph
+from edgewright.training.metrics import wilson
+from edgewright.workflows.compression.evaluation import _tested
 from support import shared_data
 
 
@@ -107,3 +111,30 @@ def test_a_fold_of_people_never_seen() -> None:
     assert forms["structured-50-int8"].macs <= first.macs / 2
     assert abs(forms["int8"].right.mean() - first.right.mean()) < 0.02
     assert {"qat", "magnitude-80", "4-bit weights", "4-bit weights, qat"} <= set(forms)
+
+
+@pytest.mark.parametrize("classes", [True, False])
+@pytest.mark.parametrize("people", [0, 10, 11])
+def test_the_loss_of_a_form_has_an_interval_and_among_few_people_an_exact_test(classes: bool, people: int) -> None:
+    rng = np.random.default_rng(people)
+    row = CompressRow(
+        name="float", recipe="", file="a", accuracy=wilson(70, 100) if classes else None, drop=0.0, validation_drop=0.0,
+        weight_bytes=1, file_bytes=1, compressed_bytes=1, macs=1, latency_p50_us=1.0, latency_p99_us=1.0, engine="n",
+    )  # fmt: skip
+    first = (rng.random(400) < 0.3).astype(np.float64)
+    second = np.where(rng.random(400) < 0.25, 1.0, first)
+    errors = {"float": first, "int8": second, "pruned": first}
+    groups = np.arange(400) % people if people else None
+    forms = _tested([msgspec.structs.replace(row, name=name) for name in errors], errors, groups)
+    assert [form.name for form in forms] == ["float", "int8", "pruned"]
+    assert forms[0].drop_interval is None and forms[0].p is None
+    totals = {name: wrong.mean() if classes else np.sqrt(wrong.mean()) for name, wrong in errors.items()}
+    for form in forms[1:]:
+        lost = totals[form.name] - totals["float"] if classes else totals[form.name] / totals["float"] - 1
+        assert form.drop_interval is not None and form.drop_interval.value == pytest.approx(lost)
+        assert form.drop_interval.low <= lost <= form.drop_interval.high
+        # An exact test only where groups are known and few.
+        assert (form.p is not None) == (people == 10)
+    assert forms[1].drop_interval is not None and forms[1].drop_interval.low > 0
+    if people == 10:
+        assert forms[1].p is not None and forms[2].p is not None and forms[1].p < 0.2 < forms[2].p

@@ -181,3 +181,28 @@ def test_a_file_beside_rows_that_are_made_up_is_refused(given: dict[str, object]
     path = None if given else "mine.csv"
     with pytest.raises(InputError, match=r"no data with the kind 'wearable'.*'mine.csv'"):
         load_data({"kind": "wearable", "rows": 100, **given}, seed=0, path=path)
+
+
+@pytest.mark.parametrize("vowel", ["_O", "_U", "_A"])
+def test_a_spoken_vowel_is_harmonics_of_the_pitch_that_are_largest_at_the_formants(vowel: str) -> None:
+    formants = vars(speech)[vowel]
+    sizes = np.zeros(1000)
+    pitches = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        speaker = speech._Speaker(pitch=90.0, tract=1.0, accent=np.ones(3), tempo=1.0)
+        word = speech._word(rng, (speech._Phone(1.0, formants, voice=1.0),), speaker)
+        middle = word[len(word) // 2 - 800 : len(word) // 2 + 800] * np.hanning(1600)
+        spectrum = np.abs(np.fft.rfft(middle, 2 * len(sizes)))[: len(sizes)]
+        sizes += spectrum / spectrum.max()
+        # The pitch by the highest repetition of the signal.
+        repeats = np.correlate(middle, middle, "full")[len(middle) - 1 :]
+        pitches.append(speech.RATE / (50 + np.argmax(repeats[50:150])))
+    assert 75 < np.median(pitches) < 105
+    hertz = np.arange(len(sizes)) * speech.RATE / 2 / len(sizes)
+    strongest = hertz[np.argmax(np.convolve(sizes, np.hanning(60), "same"))]
+    assert strongest == pytest.approx(formants[0], rel=0.25)
+    # A second of the formants is louder than what lies between it and the third.
+    near = sizes[np.abs(hertz - formants[1]) < 80].mean()
+    between = sizes[np.abs(hertz - (formants[1] + formants[2]) / 2) < 80].mean()
+    assert near > 3 * between

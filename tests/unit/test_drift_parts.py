@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from edgewright.monitor.drift.change_detection import Adwin, ConfidenceWatch, PageHinkley
-from edgewright.monitor.drift.reference_test import f_tail, incomplete_beta, student_tail
-from edgewright.monitor.drift.sketch import BINS, SKETCH_BYTES, OpenBlock, Sketch, bins_of
+from edgewright.monitor.drift.reference_test import Sizes, _tested, f_tail, incomplete_beta, student_tail
+from edgewright.monitor.drift.sketch import BINS, SKETCH_BYTES, OpenBlock, Ring, Sketch, bins_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn
 
@@ -155,3 +155,42 @@ def test_a_fall_of_the_confidence_begins_where_both_sides_are_longest() -> None:
     last = next(change for change in reversed(changes) if change is not None)
     assert last.before == pytest.approx(0.9)
     assert last.after == pytest.approx((0.65 * 10 + 0.5 * 2) / 12, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_score_of_a_difference_is_its_size_over_the_size_that_matters(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    quantiles = (-4, -2.3, -1.6, -0.7, 0, 0.7, 1.6, 2.3, 4)
+    column = ReferenceColumn(name="c", mean=0.0, deviation=1.0, missing=0.0, quantiles=quantiles)
+    # Values at both ends, another mean, and another spread.
+    blocks = rng.choice([-1.0, 1.0], (40, 200)) * rng.normal(1.0, 0.3, (40, 200)) * (1.0 + 0.1 * seed) + 0.1 * seed
+    ring, bins = Ring(), bins_of(column)
+    for block in blocks:
+        sketch = OpenBlock(bins, column.mean)
+        sketch.add(block.astype(np.float32))
+        ring.push(sketch.close())
+    sizes = Sizes(mean=0.4, deviation=1.2, narrower=3.0, shape=0.2)
+    mean, deviation, shape = _tested(ring, len(ring), column, bins, sizes)
+    assert (mean.test, deviation.test, shape.test) == ("mean", "deviation", "shape")
+    last = blocks[-len(ring) :]
+    assert mean.shift == pytest.approx(last.mean(), abs=0.01) and mean.ratio == pytest.approx(last.std(), rel=0.02)
+    for finding in (mean, deviation, shape):
+        assert (finding.shift, finding.ratio, finding.psi) == (mean.shift, mean.ratio, shape.psi)
+    assert mean.score == pytest.approx(abs(mean.shift) / 0.4)
+    assert deviation.score == pytest.approx(abs(np.log(mean.ratio)) / np.log(1.2 if mean.ratio >= 1 else 3.0))
+    assert shape.score == pytest.approx(shape.psi / 0.2) and shape.psi > 0.25
+
+
+def test_a_difference_begins_with_the_block_in_which_it_began() -> None:
+    rng = np.random.default_rng(0)
+    usual = rng.normal(size=(16, 400))
+    column, others = reference(usual), rng.choice([-1.0, 1.0], (16, 400)) * rng.normal(1.0, 0.1, (16, 400))
+    bins = bins_of(column)
+    for begin in (4, 11):
+        for number, changed in enumerate((usual + 2.0, 3.0 * usual, others)):
+            ring = Ring()
+            for block in np.concatenate([usual[:begin], changed[begin:]]):
+                sketch = OpenBlock(bins, column.mean)
+                sketch.add(block.astype(np.float32))
+                ring.push(sketch.close())
+            assert _tested(ring, len(ring), column, bins, Sizes())[number].since == begin

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from edgewright.pipeline.evaluation.evaluate import evaluate_classes
+from edgewright.pipeline.leave_one_out import _Left, _record
+from edgewright.schema.trace import GroupRow
 from edgewright.training.metrics import accuracy_interval, macro_f1_interval, wilson
 
 ROWS = np.arange(12)
@@ -53,3 +56,30 @@ def test_groups_that_are_alike_do_not_make_the_interval_narrower_than_samples_do
     assert f1.high - f1.low > 0.01 or right == 100
     one = accuracy_interval(np.ones(200, np.int64), answer, np.full(200, "p"))
     assert one.method == "wilson, within one group"
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_people_that_were_left_out_count_alike_and_a_gain_is_above_zero_where_the_model_is_better(task: str) -> None:
+    better = 1.0 if task == "classification" else -1.0
+    rng = np.random.default_rng(3)
+    amounts = rng.normal(size=(4, 10))
+    people = [
+        _Left(
+            row=GroupRow(group=name, samples=10), model=0.5 + better * (0.2 + 0.01 * number),
+            majority=0.5, simplest=0.5 + 0.1 * better, truth=amounts[number],
+            answers=amounts[number] + (0.5 if number < 2 else -0.5), streams=None,
+        )
+        for number, name in enumerate("dbca")
+    ]  # fmt: skip
+    record = _record(people, task, 6, "person", simplest=False)
+    assert [row.group for row in record.groups] == ["a", "b", "c", "d"] and (record.known, record.by) == (6, "person")
+    assert record.score.value == pytest.approx(0.5 + better * 0.215)
+    assert record.majority.value == pytest.approx(0.215)
+    assert record.simplest is not None and record.simplest.gain.value == pytest.approx(0.115)
+    assert record.simplest.score == pytest.approx(0.5 + 0.1 * better)
+    for interval, deviation in ((record.majority, 0.01), (record.simplest.gain, 0.01)):
+        half = student.ppf(0.975, 3) * deviation * np.std([0, 1, 2, 3], ddof=1) / 2
+        assert (interval.low, interval.high) == pytest.approx((interval.value - half, interval.value + half))
+    spread = ((amounts - amounts.mean()) ** 2).sum()
+    assert record.r2 == (None if task == "classification" else pytest.approx(1 - 40 * 0.25 / spread))
+    assert _record(people, task, 6, "person", simplest=True).simplest is None

@@ -22,6 +22,7 @@ from edgewright.race import heats as sizes
 from edgewright.race import race as engine
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.heats import Heat, HeatFold, Heats
+from edgewright.race.metrics import MOST_UNITS
 from edgewright.race.pipeline_end import entrants_of
 from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import Race, Standing, shrunk
@@ -350,3 +351,15 @@ def test_columns_in_no_order_are_no_series(tmp_path: Path) -> None:
     assert not {"kernels", "shape_convolutions"} & {entrant.name for entrant in entrants_of(shuffled, config)}
     few, _, _ = problem_at(table(tmp_path / "rows.csv"))
     assert not is_series(few)
+
+
+@pytest.mark.parametrize("count", [30, 50, 320])
+def test_samples_of_one_person_are_compared_in_equal_parts_in_their_order(tmp_path: Path, count: int) -> None:
+    race = race_of(table(tmp_path / "rows.csv"), ("majority",))
+    race._groups = np.full(320, 3)
+    groups = race.judge_of(np.arange(count)).groups
+    sizes_of_parts = np.unique(groups, return_counts=True)[1]
+    assert len(sizes_of_parts) == min(count, MOST_UNITS) and (np.diff(groups) >= 0).all()
+    assert sizes_of_parts.max() - sizes_of_parts.min() <= 1
+    race._groups = np.arange(320) // 7
+    assert race.judge_of(np.arange(7, 21)).groups.tolist() == [0] * 7 + [1] * 7
