@@ -187,7 +187,8 @@ def test_the_environment_is_the_users_first(monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_damaged_cache_is_no_trouble(tmp_path: Path) -> None:
     code = (
         "import numpy as np; from edgewright.models.network import NetworkClassifier as N;"
-        "X=np.eye(70,dtype='f4'); m=N((),epochs=1).fit(X,np.arange(70)%3); print(m.predict_proba(X).sum())"
+        "X=np.eye(70,dtype='f4'); m=N(({'kind':'dropout'},),epochs=1).fit(X,np.arange(70)%3);"
+        "print(m.predict_proba(X).sum())"
     )
     settings = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     settings.pop("JAX_COMPILATION_CACHE_DIR", None)

@@ -13,7 +13,7 @@ from edgewright.core.catalogue import find
 from edgewright.models.network import NetworkClassifier
 from edgewright.models.nn import dropout
 from edgewright.schema.errors import InputError
-from edgewright.training.program import constant, one_cycle
+from edgewright.training.schedules import constant, one_cycle
 
 Classifier = Any  # scikit-learn carries no types
 RNG = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def bits(model: Classifier) -> list[bytes]:
 
 @pytest.mark.slow
 def test_one_cycle_is_the_one_of_optax() -> None:
-    ours = one_cycle(4e-3, 1000, 0.15)
+    ours = one_cycle(4e-3, 1000, 0.15, np)
     theirs = optax.cosine_onecycle_schedule(1000, 4e-3, 0.15)
     steps = np.arange(0, 1000, 7)
     got, expected = (np.array([float(rate(step)) for step in steps]) for rate in (ours, theirs))
@@ -42,9 +42,9 @@ def test_one_cycle_is_the_one_of_optax() -> None:
 
 
 def test_constant_rises_and_stays() -> None:
-    rate = constant(0.1, 100, 0.1)
+    rate = constant(0.1, 100, 0.1, np)
     assert [round(float(rate(step)), 6) for step in (0, 4, 9, 10, 99)] == [0.01, 0.05, 0.1, 0.1, 0.1]
-    assert float(constant(0.1, 100, 0.0)(0)) == pytest.approx(0.1)
+    assert float(constant(0.1, 100, 0.0, np)(0)) == pytest.approx(0.1)
 
 
 @pytest.mark.slow

@@ -56,6 +56,9 @@ class Layer(Generic[L]):
         training: (config, parameters, x, random key) -> y in a training step, where that is not what `apply` gives.
         between: `apply` with one more argument, a function that the value between its two halves goes through.
         normalisation: of a layer that normalises its sums in training.
+        gradient: (config, parameters, x, y, derivatives of the loss by y, arrays that take those by the parameters,
+            whether those by x are needed) -> derivatives by x, all in NumPy; those by y may be overwritten. Of a layer
+            whose `apply` also takes NumPy arrays.
         settled: (config) -> a configuration that a fitted network is built from without files, where that is another.
         frozen: (config, parameters) -> names of the parameters that training leaves as they are.
         width: key of the configuration that says how many channels come out; empty where as many come out as go in.
@@ -77,6 +80,7 @@ class Layer(Generic[L]):
     training: Callable[[L, Parameters, Any, Any], Any] | None = None
     between: Callable[[L, Parameters, Any, Callable[[Any], Any]], Any] | None = None
     normalisation: Normalisation[L] | None = None
+    gradient: Callable[[L, Parameters, Any, Any, Any, Parameters, bool], Any] | None = None
     settled: Callable[[L], L] | None = None
     frozen: Callable[[L, Parameters], frozenset[str]] | None = None
     width: str = ""

@@ -166,6 +166,30 @@ class _Function:
 
     def __init__(self, layers: tuple[Layer[Any], ...], configs: tuple[LayerConfig, ...], every: bool) -> None:
         self.parts, self.every = tuple(zip(layers, configs, strict=True)), every
+        # All layers have derivatives in NumPy: NumPy arrays give NumPy arrays.
+        self.is_plain = all(layer.gradient is not None for layer in layers)
+
+    def values(self, parameters: list[Parameters], x: Any) -> list[Any]:  # noqa: ANN401 - an array or a tracer
+        """Return what each layer gives."""
+        values = []
+        for (layer, config), own in zip(self.parts, parameters, strict=True):
+            x = layer.apply(config, own, x)
+            values.append(x)
+        return values
+
+    def gradient(self, parameters: list[Parameters], values: list[Any], of_y: Any, into: list[Parameters]) -> None:  # noqa: ANN401
+        """Write the derivatives of a loss by the parameters, in NumPy.
+
+        Args:
+            parameters: of each layer.
+            values: what came in, and what each layer gave.
+            of_y: derivatives by the outputs.
+            into: arrays like the parameters.
+        """
+        for i in reversed(range(len(self.parts))):
+            layer, config = self.parts[i]
+            assert layer.gradient is not None  # noqa: S101 - `is_plain`
+            of_y = layer.gradient(config, parameters[i], values[i], values[i + 1], of_y, into[i], i > 0)
 
     @property
     def training(self) -> Callable[[list[Parameters], Any, Any], Any] | None:
@@ -216,11 +240,8 @@ class _Function:
         ]
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-        values = []
-        for (layer, config), own in zip(self.parts, parameters, strict=True):
-            x = layer.apply(config, own, x)
-            values.append(x)
-        return values if self.every else x
+        values = self.values(parameters, x)
+        return values if self.every else values[-1]
 
 
 @lru_cache(maxsize=256)

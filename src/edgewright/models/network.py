@@ -1,4 +1,4 @@
-"""Neural networks as scikit-learn estimators, trained in JAX."""
+"""Neural networks as scikit-learn estimators, trained in JAX, and short trainings in NumPy."""
 
 from __future__ import annotations
 

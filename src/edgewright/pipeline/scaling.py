@@ -29,6 +29,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
 from edgewright.schema.trace_flow import BreakEven, ErrorLaw
 from edgewright.training.metrics import Z95, student_t
+from edgewright.training.numpy_program import always_compiled
 from edgewright.training.power_law import fit_power_law
 
 _COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
@@ -244,7 +245,8 @@ def _point(
         model.fit(flow.rows(inside), part.y[inside], validation=validation)
         return flow
 
-    done = measured(work)
+    with always_compiled():
+        done = measured(work)
     flow, spent = done.value, model.training_
     X, truth = flow.array(np.searchsorted(kept, test)), samples.y[test]
     answer = np.asarray(model.predict(X))

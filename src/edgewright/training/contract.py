@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -14,6 +15,8 @@ from edgewright.training.backend import optax
 
 Floats = NDArray[np.float32]
 Tree = Any
+# (learning rate, steps of the training, share that warms up, `numpy` or `jax.numpy`) -> learning rate of a step.
+Schedule = Callable[[Any, Any, Any, ModuleType], Callable[[Any], Any]]
 
 
 def same_parameters(state: Tree, parameters: Tree) -> Tree:
@@ -29,16 +32,21 @@ class Optimiser:
     Attributes:
         make: (learning rate, weight decay, steps in the whole training) -> optax transformation. All three may be
             traced values: one compiled program serves every learning rate. With `takes_schedule` the learning rate
-            may be a function of the step instead.
+            is a function of the step where there is a schedule.
         evaluation_params: (state, parameters) -> the parameters that answer.
         needs_learning_rate: whether `learning_rate` has a meaning.
         takes_schedule: whether `make` takes a schedule of `schedules` in place of the learning rate.
+        schedule: of `training.schedule = 'auto'`; None for a constant learning rate, or one that `make` changes.
+        step: (parameters, gradients, two moments, steps so far, learning rate, weight decay): the step in NumPy, in
+            place, of flat float32 arrays; the moments begin as zeros. None where only JAX has it.
     """
 
     make: Callable[[Any, Any, Any], optax.GradientTransformation]
     evaluation_params: Callable[[Tree, Tree], Tree] = same_parameters
     needs_learning_rate: bool = True
     takes_schedule: bool = True
+    schedule: Schedule | None = None
+    step: Callable[[Floats, Floats, Floats, int, float, float], None] | None = None
 
 
 class ChangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

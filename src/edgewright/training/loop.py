@@ -18,10 +18,12 @@ from edgewright.training.backend import jax
 from edgewright.training.contract import Tree
 from edgewright.training.kept_epochs import Epochs, KeptTraining, begin
 from edgewright.training.losses import LOSSES
+from edgewright.training.numpy_program import NumpyProgram, is_small
 from edgewright.training.program import Apply, StepProgram, block_of, forward, measured, step_program
 from edgewright.training.rows import Rows, shuffled
 
 Floats = NDArray[np.float32]
+Program = StepProgram | NumpyProgram
 OnEpoch = Callable[[EpochRecord], bool | None]
 # A chunk is what exists in memory at once: 65,536 rows of 230 polynomial features are 60 MB.
 CHUNK_ROWS, CHUNK_BYTES = 65_536, 64 * 2**20
@@ -114,10 +116,10 @@ def train(
         InputError: when the loss is no longer a number.
     """
     began, cpu_began = time.perf_counter(), time.process_time()
-    program = step_program(apply, settings.loss, settings.optimiser, settings.schedule, settings.mixup)
+    program = _program(apply, parameters, len(samples.rows), settings)
     changes = Changes(settings.augment)
     compiled_before, cpu_compiled_before = program.compile_seconds, program.compile_cpu_seconds
-    kept = begin(f"{settings} {samples.rows.shape} {validation is not None}")
+    kept = begin(f"{type(program).__name__} {settings} {samples.rows.shape} {validation is not None}")
     done = _done(kept, program, program.start(parameters), on_epoch)
     watch = settings.patience > 0 and validation is not None
     for epoch in range(len(done.history) + 1, settings.epochs + 1 if not done.ended else 0):
@@ -132,7 +134,7 @@ def train(
         done.history.append(record)
         if record.validation_loss is not None and record.validation_loss < done.best_loss:
             done.best_epoch, done.best_loss = epoch, record.validation_loss
-            done.best = _copy(answering) if watch else None
+            done.best = program.copied(answering) if watch else None
         cancelled = on_epoch is not None and on_epoch(record)
         done.ended = _ended(settings, epoch, epoch - done.best_epoch if watch else 0, cancelled=bool(cancelled))
         if kept is not None and not cancelled:
@@ -141,7 +143,8 @@ def train(
             break
     best, best_epoch = done.best, done.best_epoch
     if not watch:
-        best, best_epoch = _copy(_answering(program, done.carry, samples, settings, changes)), len(done.history)
+        answering = _answering(program, done.carry, samples, settings, changes)
+        best, best_epoch = program.copied(answering), len(done.history)
     if hasattr(apply, "folded"):
         best = apply.folded(best)
     return Result(
@@ -156,8 +159,21 @@ def train(
     )
 
 
+def _program(apply: Apply, parameters: Tree, count: int, settings: Settings) -> Program:
+    """Return what trains a network on so many samples."""
+    names = settings.loss, settings.optimiser
+    steps = settings.epochs * -(-count // settings.batch)
+    if not settings.mixup and is_small(apply, *names, parameters, steps, settings.batch):
+        return NumpyProgram(apply, *names, settings.schedule)
+    return step_program(apply, *names, settings.schedule, settings.mixup)
+
+
 def _answering(
-    program: StepProgram, carry: tuple[Tree, Tree, Floats], samples: Sampled, settings: Settings, changes: Changes
+    program: Program,
+    carry: tuple[Tree, Tree, Floats],
+    samples: Sampled,
+    settings: Settings,
+    changes: Changes,
 ) -> Tree:
     """Return the parameters that answer; those that normalise get means and variances of training samples."""
     answering = program.answering(carry[0], carry[1])
@@ -172,7 +188,7 @@ def _answering(
     return jax.tree.map(lambda *arrays: np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32), *losses)
 
 
-def _done(kept: KeptTraining | None, program: StepProgram, start: Tree, on_epoch: OnEpoch | None) -> Epochs:
+def _done(kept: KeptTraining | None, program: Program, start: Tree, on_epoch: OnEpoch | None) -> Epochs:
     """Return where the training begins: behind the epochs that are kept, which are told of again."""
     restored = None if kept is None else kept.read(start, lambda carry: program.answering(carry[0], carry[1]))
     if restored is not None and on_epoch is not None:
@@ -190,16 +206,12 @@ def _ended(settings: Settings, epoch: int, worse: int, *, cancelled: bool) -> st
     return "all epochs done" if epoch == settings.epochs else ""
 
 
-def _copy(parameters: Tree) -> Tree:
-    return jax.tree.map(lambda a: np.array(a, np.float32), parameters)
-
-
 def _record(
     carry: tuple[Tree, Tree, Floats],
     epoch: int,
     watched: tuple[float, float] | None,
     settings: Settings,
-    program: StepProgram,
+    program: Program,
     seconds: float,
 ) -> EpochRecord:
     loss_sum, weight_sum, right, count = (float(total) for total in np.asarray(carry[2]))
@@ -221,7 +233,7 @@ def _record(
 
 
 def _epoch(
-    program: StepProgram,
+    program: Program,
     carry: tuple[Tree, Tree, Floats],
     samples: Sampled,
     settings: Settings,

@@ -163,6 +163,37 @@ def map_of_objects(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -
     return xp.mean(loss * targets[:, 1], axis=(1, 2)), xp.zeros(outputs.shape[0]) > 0
 
 
+def softmax_gradient(outputs: Floats, targets: Floats, smoothing: float) -> Floats:
+    """Return the derivatives of `softmax_cross_entropy` by the outputs, shape (n, k), in NumPy."""
+    columns = np.ascontiguousarray(outputs.T)  # sums over few classes are slow along a row
+    columns -= np.maximum.reduce(columns)
+    np.exp(columns, out=columns)
+    columns /= np.add.reduce(columns)
+    if smoothing:
+        columns -= smoothing / len(columns)
+    columns[targets.astype(np.int64), np.arange(len(targets))] -= 1.0 - smoothing
+    return columns.T
+
+
+def sigmoid_gradient(outputs: Floats, targets: Floats, smoothing: float) -> Floats:
+    """Return the derivatives of `sigmoid_cross_entropy` by the logits, shape (n, 1), in NumPy."""
+    smooth = targets * (1.0 - smoothing) + 0.5 * smoothing
+    derivatives: Floats = 0.5 + 0.5 * np.tanh(0.5 * outputs) - smooth[:, None]
+    return derivatives
+
+
+def squared_gradient(outputs: Floats, targets: Floats, smoothing: float) -> Floats:
+    """Return the derivatives of `mean_squared_error` by the outputs, shape (n, 1), in NumPy."""
+    del smoothing
+    derivatives: Floats = 2.0 * (outputs - targets[:, None])
+    return derivatives
+
+
+GRADIENTS: dict[str, Callable[[Floats, Floats, float], Floats]] = {
+    "softmax_cross_entropy": softmax_gradient,
+    "sigmoid_cross_entropy": sigmoid_gradient,
+    "mean_squared_error": squared_gradient,
+}
 # Of a mean squared error, where the signal has a power of 1: 40 dB below it.
 _FLOOR = 1e-4
 LOSSES: dict[str, Loss] = {

@@ -19,40 +19,9 @@ from edgewright.core.catalogue import find
 from edgewright.data.row_spool import piece_rows
 from edgewright.schema.errors import InputError
 from edgewright.training.backend import compiling, jax, jnp, lax, optax, options
-from edgewright.training.contract import Optimiser, Tree
+from edgewright.training.contract import Optimiser, Schedule, Tree
 from edgewright.training.losses import LOSSES
-
-Schedule = Callable[[Any], Any]
-# Where the one-cycle schedule begins and ends, as shares of the learning rate (Smith and Topin, Super-Convergence,
-# 2018, with the shares that became usual since).
-CYCLE_START, CYCLE_END = 1.0 / 25.0, 1.0 / 250_000.0
-
-
-def constant(learning_rate: Any, steps: Any, warm_up: Any) -> Schedule:  # noqa: ANN401 - a number or a tracer
-    """Return the same learning rate in every step, after a linear warm-up over the first `warm_up` of `steps`."""
-    return lambda count: learning_rate * jnp.minimum((count + 1.0) / jnp.maximum(warm_up * steps, 1.0), 1.0)
-
-
-def one_cycle(learning_rate: Any, steps: Any, warm_up: Any) -> Schedule:  # noqa: ANN401 - a number or a tracer
-    """Up along half a cosine over the first `warm_up` of `steps`, then down to nearly nothing along another."""
-    peak = warm_up * steps
-
-    def schedule(count: Any) -> Any:  # noqa: ANN401
-        rising = _between(CYCLE_START, 1.0, count / jnp.maximum(peak, 1e-6))
-        falling = _between(1.0, CYCLE_END, (count - peak) / jnp.maximum(steps - peak, 1.0))
-        return learning_rate * jnp.where(count < peak, rising, falling)
-
-    return schedule
-
-
-def _between(start: float, end: float, done: Any) -> Any:  # noqa: ANN401
-    """From `start` to `end` along half a cosine, as `done` goes from 0 to 1."""
-    return end + (start - end) * 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.clip(done, 0.0, 1.0)))
-
-
-# By the words of `training.schedule`; 'auto' leaves the learning rate to the optimiser.
-SCHEDULES: dict[str, Callable[[Any, Any, Any], Schedule]] = {"constant": constant, "one_cycle": one_cycle}
-
+from edgewright.training.schedules import SCHEDULES
 
 Floats = NDArray[np.float32]
 # (parameters, x of shape (n, ...)) -> outputs of shape (n, k). The object itself names the program: it must be the
@@ -76,6 +45,19 @@ def optimiser_named(name: str) -> Optimiser:
     return optimiser
 
 
+def schedule_of(optimiser: Optimiser, optimiser_name: str, schedule_name: str) -> Schedule | None:
+    """Return the schedule of a name, of the optimiser for 'auto'; None where the learning rate is constant or its own.
+
+    Raises:
+        InputError: for an optimiser that takes none.
+    """
+    if schedule_name == "auto":
+        return optimiser.schedule
+    if not optimiser.takes_schedule:
+        raise InputError("schedule = 'auto'", repr(schedule_name), f"training.schedule with {optimiser_name!r}")
+    return SCHEDULES[schedule_name]
+
+
 class StepProgram:
     """Runs any number of optimiser steps, up to the length of its input, in one call.
 
@@ -96,9 +78,7 @@ class StepProgram:
     ) -> None:
         self.mixup = mixup
         self.apply, self.loss, self.optimiser = apply, LOSSES[loss_name], optimiser_named(optimiser_name)
-        self.schedule = SCHEDULES[schedule_name] if schedule_name != "auto" else None
-        if self.schedule is not None and not self.optimiser.takes_schedule:
-            raise InputError("schedule = 'auto'", repr(schedule_name), f"training.schedule with {optimiser_name!r}")
+        self.schedule = schedule_of(self.optimiser, optimiser_name, schedule_name)
         self.trainable = getattr(apply, "trainable", lambda parameters: None)
         # A network with dropout is another function in training; it is told the number of the step.
         self.varied = getattr(apply, "training", None)
@@ -118,12 +98,12 @@ class StepProgram:
         if shapes not in self._states:
             self._states[shapes] = jax.eval_shape(lambda p: self._transformation(np.ones(RATES)).init(p), parameters)
         state = jax.tree.map(lambda kind: np.zeros(kind.shape, kind.dtype), self._states[shapes])
-        return jax.tree.map(lambda a: np.array(a, np.float32), parameters), state, np.zeros(4, np.float32)
+        return self.copied(parameters), state, np.zeros(4, np.float32)
 
     def _transformation(self, rates: Any) -> optax.GradientTransformation:  # noqa: ANN401 - an array or a tracer
         learning_rate, weight_decay, steps, _, warm_up, *_ = rates
         if self.schedule is not None:
-            learning_rate = self.schedule(learning_rate, steps, warm_up)
+            learning_rate = self.schedule(learning_rate, steps, warm_up, jnp)
         return self.optimiser.make(learning_rate, weight_decay, steps)
 
     def __call__(
@@ -161,6 +141,10 @@ class StepProgram:
         return (
             current if changes is None else jax.tree.map(lambda on, a, p: a if on else p, changes, current, parameters)
         )
+
+    def copied(self, parameters: Tree) -> Tree:
+        """Return a copy of parameters as NumPy arrays."""
+        return jax.tree.map(lambda a: np.array(a, np.float32), parameters)
 
     def _compiled(self, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> Callable[..., Any]:
         """Return the program for batches of this shape."""
@@ -281,6 +265,9 @@ def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN
         parameters: of the network.
         inputs: shape (n, ...).
     """
+    if getattr(apply, "is_plain", False):
+        with np.errstate(over="ignore", invalid="ignore"):
+            return apply(parameters, inputs)
     count = len(inputs)
     block = block_of(inputs.shape[1:])
     size = min(FEW, block) if count <= FEW else block

@@ -1,4 +1,4 @@
-"""Activations of a layer, in JAX and in ONNX."""
+"""Activations of a layer, in JAX, in NumPy and in ONNX."""
 
 from __future__ import annotations
 
@@ -12,10 +12,20 @@ from edgewright.training.backend import jax, jnp
 
 
 def activate(name: Activation, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
-    """Apply the activation to an array of any shape."""
+    """Apply the activation to an array of any shape; NumPy arrays stay NumPy arrays."""
+    in_numpy = isinstance(x, np.ndarray)
     if name == "relu":
-        return jnp.maximum(x, 0.0)
-    return jax.nn.sigmoid(x) if name == "sigmoid" else x
+        return np.maximum(x, np.float32(0)) if in_numpy else jnp.maximum(x, 0.0)
+    if name == "sigmoid":
+        return 0.5 + 0.5 * np.tanh(0.5 * x) if in_numpy else jax.nn.sigmoid(x)
+    return x
+
+
+def before_activation(name: Activation, y: Any, of_y: Any) -> Any:  # noqa: ANN401 - NumPy arrays
+    """Return derivatives by what an activation takes, for what it gave and the derivatives by that."""
+    if name == "relu":
+        return np.multiply(of_y, y > 0, out=of_y)
+    return of_y * y * (1 - y) if name == "sigmoid" else of_y
 
 
 def emit_activation(builder: Builder, value: str, name: Activation) -> str:

@@ -10,7 +10,13 @@ import numpy as np
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, LayerConfig, Parameters, Shape
-from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
+from edgewright.models.nn._activation import (
+    activate,
+    activation_text,
+    before_activation,
+    emit_activation,
+    initial_weights,
+)
 from edgewright.schema.errors import InputError
 
 
@@ -48,9 +54,19 @@ def initialise(config: DenseConfig, shape: Shape, rng: np.random.Generator) -> P
     return {"weights": weights, "bias": np.zeros(config.units, np.float32)}
 
 
-def apply(config: DenseConfig, parameters: Parameters, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+def apply(config: DenseConfig, parameters: Parameters, x: Any) -> Any:  # noqa: ANN401 - a JAX or NumPy array, or a tracer
     """(batch, inputs) -> (batch, units)."""
-    return activate(config.activation, x @ parameters["weights"] + parameters["bias"])
+    sums = x @ parameters["weights"]
+    sums += parameters["bias"]  # in place where that is possible
+    return activate(config.activation, sums)
+
+
+def gradient(config: DenseConfig, own: Parameters, x: Any, y: Any, of_y: Any, into: Parameters, of_x: bool) -> Any:  # noqa: ANN401
+    """(batch, units) -> (batch, inputs)."""
+    sums = before_activation(config.activation, y, of_y)
+    np.matmul(x.T, sums, out=into["weights"])
+    np.add.reduce(sums, axis=0, out=into["bias"])
+    return sums @ own["weights"].T if of_x else None
 
 
 def to_graph(config: DenseConfig, parameters: Parameters, builder: Builder, value: str, shape: Shape) -> str:
@@ -65,6 +81,7 @@ LAYER = Layer(
     out_shape=out_shape,
     initialise=initialise,
     apply=apply,
+    gradient=gradient,
     macs=lambda config, shape: shape[0] * config.units,
     to_graph=to_graph,
     integer=lambda config: True,

@@ -15,6 +15,7 @@ LAYER = Layer(
     config=FlattenConfig,
     out_shape=lambda config, shape: (math.prod(shape),),
     apply=lambda config, parameters, x: x.reshape(x.shape[0], -1),
+    gradient=lambda config, parameters, x, y, of_y, into, of_x: of_y.reshape(x.shape) if of_x else None,
     # Nothing where what arrives is a row already.
     to_graph=lambda config, parameters, builder, value, shape: (
         builder.op("Flatten", value, axis=1) if len(shape) > 1 else value

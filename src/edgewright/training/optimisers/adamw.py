@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgewright.training.backend import jnp, optax
-from edgewright.training.contract import Optimiser
+from edgewright.training.backend import optax
+from edgewright.training.contract import Floats, Optimiser
+from edgewright.training.optimisers import adam
+from edgewright.training.schedules import cosine
 
 
 def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTransformation:  # noqa: ANN401
-    """Return a learning rate falls along half a cosine over `steps`; a schedule is taken as it is.
-
-    A small network gains most from its last, small steps. Written here because `optax.cosine_decay_schedule` refuses
-    a traced number of steps.
-    """
-    if callable(learning_rate):
-        return optax.adamw(learning_rate, weight_decay=weight_decay)
-
-    def schedule(count: Any) -> Any:  # noqa: ANN401
-        done = jnp.minimum(count / steps, 1.0)
-        return learning_rate * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
-
-    return optax.adamw(schedule, weight_decay=weight_decay)
+    """Return Adam with weight decay; `steps` is not used."""
+    del steps
+    return optax.adamw(learning_rate, weight_decay=weight_decay)
 
 
-OPTIMISER = Optimiser(make=make)
+def step(parameters: Floats, gradients: Floats, moments: Floats, count: int, rate: float, decay: float) -> None:
+    """Shrink the parameters, and change them as Adam does."""
+    parameters *= 1.0 - rate * decay
+    adam.step(parameters, gradients, moments, count, rate, 0.0)
+
+
+OPTIMISER = Optimiser(make=make, schedule=cosine, step=step)
