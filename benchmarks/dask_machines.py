@@ -19,6 +19,7 @@ from distributed import Client
 import edgewright
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+SETTINGS = Path(__file__).resolve().parent.parent / "deploy" / "cluster" / "dask.yaml"
 
 
 class Machines:
@@ -27,11 +28,13 @@ class Machines:
     Args:
         folder: they work there, so that nothing relative to the caller's folder is found.
         nanny: whether a worker that dies is started again by a process that watches it.
+        settings: file with settings of Dask; empty for its own.
     """
 
-    def __init__(self, folder: Path, *, nanny: bool = False) -> None:
+    def __init__(self, folder: Path, *, nanny: bool = False, settings: str = str(SETTINGS)) -> None:
+        self.settings = settings
         self._nanny = [] if nanny else ["--no-nanny"]
-        self.folder, self.port = folder, _free_port()
+        self.folder, self.port = folder, free_port()
         self.address, self.workers = f"dask://127.0.0.1:{self.port}", list[subprocess.Popen[bytes]]()
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
 
@@ -55,9 +58,9 @@ class Machines:
         ) as client:
             client.wait_for_workers(workers, timeout=120)
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU seconds of scheduler and workers so far."""
-        return sum(_cpu_seconds(process.pid) for process in (self.scheduler, *self.workers))
+    def cpu_seconds(self) -> list[float]:
+        """Return the CPU seconds of the scheduler and each worker so far."""
+        return [_cpu_seconds(process.pid) for process in (self.scheduler, *self.workers)]
 
     def close(self) -> None:
         """End all."""
@@ -69,15 +72,20 @@ class Machines:
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", *words], cwd=self.folder, stdout=log, stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment},
+                env={
+                    **os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "DASK_CONFIG": self.settings,
+                    **environment,
+                },
             )  # fmt: skip
 
 
 @contextmanager
-def machines(folder: Path, workers: int = 2, *, nanny: bool = False, **environment: str) -> Iterator[Machines]:
+def machines(
+    folder: Path, workers: int = 2, *, nanny: bool = False, settings: str = str(SETTINGS), **environment: str
+) -> Iterator[Machines]:
     """Provide a scheduler with workers; all end with the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    cluster = Machines(folder, nanny=nanny)
+    cluster = Machines(folder, nanny=nanny, settings=settings)
     try:
         for _ in range(workers):
             cluster.add(**environment)
@@ -137,7 +145,8 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that is free now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+
 from edgewright.cluster.contract import BatchError, Engine
 from edgewright.schema.errors import UnknownNameError
 
@@ -52,6 +54,11 @@ def slowly(shared: int, task: int) -> int:
     """Add both in half a second."""
     time.sleep(0.5)
     return shared + task
+
+
+def threads(shared: None, task: int) -> int:
+    """Return the most threads of a BLAS library."""
+    return max(int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas")
 
 
 def fail(shared: int, task: str) -> int:

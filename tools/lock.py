@@ -27,12 +27,13 @@ PLACES = ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 
 
 def wanted(name: str) -> list[str]:
-    """Return requirements of the base install and of all extras without the project itself, or those of a group."""
+    """Return requirements of the base install and of all extras but `gpu`, or those of a group."""
     tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     if name in GROUPS:
         return sorted(tables["dependency-groups"][GROUPS[name]])
     project = tables["project"]
-    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    extras = project["optional-dependencies"]
+    lists = [project["dependencies"], *(lines for extra, lines in extras.items() if extra != "gpu")]
     return sorted({line for lines in lists for line in lines if not line.startswith(project["name"] + "[")})
 
 

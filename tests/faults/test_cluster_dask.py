@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 from benchmarks.dask_machines import Machines, lying_copy, machines, stop  # noqa: E402
 from dask import config  # noqa: E402
-from distributed import LocalCluster  # noqa: E402
+from distributed import Client, LocalCluster  # noqa: E402
 
 import engine_work  # noqa: E402
 from cluster_stories import OWN_PROFILE, STORIES, in_small_pieces, package  # noqa: E402
@@ -26,6 +32,7 @@ from edgewright.cluster.contract import engine_for  # noqa: E402
 from edgewright.cluster.mapping import Progress, on_engine, outcomes  # noqa: E402
 from edgewright.schema.errors import InputError, OutputError  # noqa: E402
 from engine_work import assert_a_death_costs_its_batch  # noqa: E402
+from ladder_problems import table  # noqa: E402
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -146,6 +153,51 @@ def _wait_for(path: Path) -> None:
 
 def _tasks(engine: Any) -> int:  # noqa: ANN401 - a `DaskEngine`
     return int(engine.client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+
+
+def test_ctrl_c_ends_a_command_and_its_tasks_on_the_workers(cluster: Machines, tmp_path: Path) -> None:
+    rows = table(tmp_path / "rows.csv", 2000)
+    words = ["curve", str(rows), "--target", "y", "--by", "row", "--rung", "boosting", "--cluster", cluster.address]
+    command = subprocess.Popen([sys.executable, "-m", "edgewright", *words], stderr=subprocess.PIPE, text=True)
+    try:
+        with Client(f"tcp://127.0.0.1:{cluster.port}", timeout=60, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            _until(lambda: len(_running(client)) == 2)
+            command.send_signal(signal.SIGINT)
+            message = command.communicate(timeout=60)[1]
+            _until(lambda: not _running(client))
+    finally:
+        command.kill()
+        command.wait()
+    assert command.returncode == 130
+    assert f"cluster {cluster.address}: 2 workers" in message
+    assert message.rstrip().endswith("edgewright: interrupted; no partial files were left")
+    assert "Traceback" not in message
+
+
+def test_only_a_dashboard_that_is_there_is_named(cluster: Machines) -> None:
+    with engine_for(cluster.address) as engine:
+        # The scheduler has no bokeh, or no dashboard, and Dask gives an address all the same.
+        assert isinstance(engine, dask.DaskEngine) and "8787" in engine.client.dashboard_link
+        assert engine.title == cluster.address
+        engine.client.close()
+        with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            link = f"http://127.0.0.1:{server.server_port}/"
+            engine.client = SimpleNamespace(dashboard_link=link, run_on_scheduler=lambda *_: "3.0")
+            assert engine._dashboard() == link
+            server.shutdown()
+        engine.client = None
+
+
+def _running(client: Client) -> list[object]:
+    return [task for tasks in client.processing().values() for task in tasks]  # type: ignore[no-untyped-call]
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("name", STORIES)

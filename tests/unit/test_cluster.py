@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import engine_work
 from edgewright.cluster.contract import BatchError, engine_for
@@ -131,6 +132,16 @@ def test_an_error_of_a_task_is_the_same_here_and_on_workers(monkeypatch: pytest.
         (lost,) = outcomes(engine_work.fail, 1, ["b"])
     assert isinstance(lost, BatchError)
     assert (str(there.value), there.value.known) == (str(here.value), here.value.known)
+
+
+def test_a_task_computes_with_one_thread_here_and_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    with threadpool_limits(2):
+        assert engine_work.threads(None, 0) == 2
+        assert list(each(engine_work.threads, None, range(2))) == [1, 1]
+        with on_engine(engine_for("local:1")):
+            assert list(each(engine_work.threads, None, range(2))) == [1, 1]
+        assert engine_work.threads(None, 0) == 2
 
 
 def test_work_within_other_work_gets_its_own_results(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import queue
 import statistics
 import threading
 import time
+import urllib.request
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -88,6 +89,7 @@ def _raise_in(thread: int, error: Any) -> None:  # noqa: ANN401 - a `ctypes.py_o
 
 
 CONNECT_SECONDS = 10.0
+_DASHBOARD_S = 2.0
 # Interval between queries of the scheduler for its workers, and so the maximum delay until a dead worker is noticed.
 POLL_INTERVAL_S = 0.5
 # A worker that joins gets work after so many seconds: the nanny of one that dies while it starts gives up.
@@ -199,8 +201,18 @@ class DaskEngine:
             )
         self._check(set(there), where)
         self.workers = len(there)
-        if self.client.scheduler_info().get("services", {}).get("dashboard"):
-            self.title = f"{self.title}, its dashboard {self.client.dashboard_link}"
+        if dashboard := self._dashboard():
+            self.title = f"{self.title}, its dashboard {dashboard}"
+
+    def _dashboard(self) -> str:
+        """Return the address of the scheduler's dashboard; empty where it has none: Dask names one in any case."""
+        link = str(self.client.dashboard_link)
+        try:
+            self.client.run_on_scheduler(_ask, "bokeh")  # which draws it
+            with urllib.request.urlopen(link, timeout=_DASHBOARD_S):  # noqa: S310 - of the scheduler, which is trusted
+                return link
+        except Exception:  # noqa: BLE001 - as of a scheduler that is asked, or of its page
+            return ""
 
     def _check(self, addresses: set[str], where: str = "") -> None:
         """Exclude new workers whose code or libraries differ, because these give other results.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,12 +23,14 @@ def identity() -> dict[str, str]:
         code.update(f"{path.relative_to(root).as_posix()}\n".encode())
         code.update(hashlib.sha256(path.read_bytes()).digest())
     versions = {"edgewright": version("edgewright"), "code": code.hexdigest()[:12]}
+    # A GPU rounds otherwise than a processor.
+    versions["platform"] = os.environ.get("JAX_PLATFORMS", "cpu")
     return versions | {"python": ".".join(platform.python_version_tuple()[:2])} | {n: _version(n) for n in _LIBRARIES}
 
 
 def difference(here: dict[str, str], there: dict[str, str]) -> str:
     """Return what differs on a worker, such as 'numpy 2.1 (here 2.2)'; empty where nothing does."""
-    named = {"code": "files of edgewright"}
+    named = {"code": "files of edgewright", "platform": "JAX_PLATFORMS"}
     return ", ".join(
         f"{named.get(name, name)} {there.get(name, 'unknown') or 'none'} (here {own or 'none'})"
         for name, own in here.items()
