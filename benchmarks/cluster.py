@@ -11,14 +11,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from benchmarks.dask_machines import SETTINGS, burn, kill_at_random, lying_copy, machines
+from benchmarks.cluster_model import PIECE, SHAPE, Measured, heartbeats, hours, kinds, table
+from benchmarks.dask_machines import SETTINGS, burn, kill_at_random, length, lying_copy, machines
 from benchmarks.table import ROOT, markdown, verdict
 from edgewright.cluster.contract import engine_for
 from edgewright.cluster.mapping import Progress, each, on_engine
+from edgewright.features import spectral, statistics
+from edgewright.graph.stage import Context
+from edgewright.pipeline.fitting import transformed
 from edgewright.schema.errors import InputError
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.setup import problem_and_config
@@ -122,7 +127,74 @@ def _untimed(value: object) -> object:
     return [_untimed(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-PARTS: dict[str, Callable[[Path], Row]] = {"overhead": overhead, "kills": kills, "lie": lie, "equal": equal}
+def model(folder: Path) -> Row:
+    """Measure what the model of docs/scale.md rests on; its table of the figures of now is printed."""
+    figures = _figures(folder)
+    print(figures, table(figures), sep="\n")
+    took, limit, more = hours(kinds(figures)[0], 1000, figures)
+    return "10^6 fits of 20 s on 1,000 workers, computed", f"{took:.1f} h by {limit}, {more:.1%} CPU more", "", True
+
+
+def _figures(folder: Path) -> Measured:
+    """Measure on up to ten workers of this machine, with the settings of deploy/cluster/dask.yaml."""
+    windows = np.random.default_rng(0).normal(size=(PIECE, *SHAPE)).astype(np.float32)
+    names = tuple("abcdef")
+    context = Context(shape=SHAPE, names=names, units=("",) * 6, rate=50.0, task="classification", seed=0)
+    stages: list[Any] = [
+        module.STAGE.build(module.STAGE.config(), context).fit(windows) for module in (statistics, spectral)
+    ]
+    began = time.process_time()
+    for stage in stages:
+        transformed(stage, windows)
+    window = (time.process_time() - began) / PIECE
+    with machines(folder, PYTHONPATH=str(ROOT)) as cluster:
+
+        def spent() -> Any:  # noqa: ANN401 - an array
+            return np.array([time.process_time(), *cluster.cpu_seconds()])
+
+        def idle() -> Any:  # noqa: ANN401 - an array
+            time.sleep(5.0)  # what starts has ended
+            before = spent()
+            time.sleep(20.0)
+            return (spent() - before) / 20.0
+
+        with on_engine(engine_for(cluster.address)):
+            list(each(length, None, [b""] * 8))
+            empty = _cost(spent, 400, 0)
+            large = (_cost(spent, 60, 4_000_000) - empty) / 4.0
+        few = idle()
+        for _ in range(8):
+            cluster.add(PYTHONPATH=str(ROOT))
+        cluster.wait(10)
+        many = idle()
+    beats = [heartbeats(workers) for workers in (2, 10)]
+    heartbeat = max(0.0, float(many[1] - few[1]) / (beats[1] - beats[0]))
+    fixed = max(0.0, float(few[1]) - heartbeat * beats[0])
+    client, scheduler, worker = empty.tolist()
+    client_mb, scheduler_mb, worker_mb = large.tolist()
+    return Measured(
+        window=window, client=client, scheduler=scheduler, worker=worker, client_mb=client_mb,
+        scheduler_mb=scheduler_mb, worker_mb=worker_mb, scheduler_idle=fixed, worker_idle=float(many[2:].mean()),
+        heartbeat=heartbeat,
+    )  # fmt: skip
+
+
+def _cost(spent: Any, tasks: int, size_bytes: int) -> Any:  # noqa: ANN401 - functions of arrays
+    """Return CPU seconds of client, scheduler and workers for a task."""
+    before = spent()
+    list(each(length, None, _contents(tasks, size_bytes)))
+    client, scheduler, *workers = spent() - before
+    return np.array([client, scheduler, sum(workers)]) / tasks
+
+
+def _contents(tasks: int, size_bytes: int) -> Iterator[bytes]:
+    for _ in range(tasks):
+        yield bytes(size_bytes)
+
+
+PARTS: dict[str, Callable[[Path], Row]] = {
+    "overhead": overhead, "kills": kills, "lie": lie, "equal": equal, "model": model,
+}  # fmt: skip
 
 
 def main() -> int:

@@ -135,6 +135,11 @@ def burn(seconds: float, task: int) -> int:
     return task
 
 
+def length(_: None, content: bytes) -> int:
+    """Return the number of bytes that came."""
+    return len(content)
+
+
 def stop(worker: subprocess.Popen[bytes]) -> None:
     """Let a worker stand still, as one does that waits for its disk or network."""
     worker.send_signal(signal.SIGSTOP)

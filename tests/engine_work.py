@@ -56,6 +56,12 @@ def slowly(shared: int, task: int) -> int:
     return shared + task
 
 
+def at_its_pace(shared: int, task: int) -> int:
+    """Add both in the time that the environment of the worker says."""
+    time.sleep(float(os.environ.get("PACE_S", "0.05")))
+    return shared + task
+
+
 def threads(shared: None, task: int) -> int:
     """Return the most threads of a BLAS library."""
     return max(int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas")

@@ -10,6 +10,7 @@ import argparse
 import re
 from dataclasses import dataclass
 
+from benchmarks import cluster_model
 from benchmarks.table import ROOT, TargetReport, markdown
 from edgewright.fleet.protocol.layout import DAY, LONGEST, TIMESTAMP
 from edgewright.fleet.repository.static_export import CACHE
@@ -221,6 +222,7 @@ def blocks() -> dict[str, str]:
         ),
         "mobile": markdown(["pace", "a day", "30 days", "a day, chain of 3.5 kB", "30 days"], _mobile()),
         "prices": markdown(["assumed price", ""], prices),
+        "cluster": cluster_model.table(),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -120,6 +121,40 @@ def test_a_worker_that_stands_still_costs_time_and_no_result(tmp_path: Path, mon
         stop(running.workers[0])
         came.extend(results)
     assert came == list(range(1, 41))
+
+
+def test_a_worker_that_stands_still_with_a_result_costs_time_and_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "SLOW_S", 0.5)
+    monkeypatch.setattr(dask, "FETCH_SECONDS", 1.0)
+    real, stopped = dask.DaskEngine._finish, list[str]()
+
+    def finish(engine: dask.DaskEngine, attempt: Any, state: Any) -> Any:  # noqa: ANN401 - as the engine
+        if not stopped and attempt.future.status == "finished":
+            stopped.append(attempt.worker)
+            number = engine.client.run(os.getpid, workers=[attempt.worker])[attempt.worker]
+            stop(next(worker for worker in running.workers if worker.pid == number))
+        return real(engine, attempt, state)
+
+    monkeypatch.setattr(dask.DaskEngine, "_finish", finish)
+    with machines(tmp_path, PYTHONPATH=TESTS) as running, on_engine(engine_for(running.address)):
+        assert list(outcomes(engine_work.add, 0, range(1, 21))) == list(range(1, 21))
+    assert stopped
+
+
+def test_a_slow_worker_costs_no_more_time_than_a_task_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "SLOW_S", 0.5)
+    with machines(tmp_path, 1, PYTHONPATH=TESTS) as running:
+        running.add(PYTHONPATH=TESTS, PACE_S="100")
+        running.wait(2)
+        with on_engine(engine_for(running.address)):
+            began = time.monotonic()
+            # Others wait for the result of the slow one, which stands in the middle of more tasks than may wait.
+            assert list(outcomes(engine_work.at_its_pace, 0, range(60))) == list(range(60))
+            assert time.monotonic() - began < 60
 
 
 def test_a_worker_that_lies_about_its_version_is_refused_by_name(tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def _raise_in(thread: int, error: Any) -> None:  # noqa: ANN401 - a `ctypes.py_o
 
 
 CONNECT_SECONDS = 10.0
+# Timeout for a result that a worker has.
+FETCH_SECONDS = 20.0
 _DASHBOARD_S = 2.0
 # Interval between queries of the scheduler for its workers, and so the maximum delay until a dead worker is noticed.
 POLL_INTERVAL_S = 0.5
@@ -344,7 +346,11 @@ class DaskEngine:
     def _finish(self, attempt: _Attempt, state: _RunState) -> tuple[int, bytes | BatchError] | None:
         """Return the result of a finished batch; None where the batch is retried, or another worker was faster."""
         if attempt.future.status == "finished":
-            answer = attempt.future.result(timeout=CONNECT_SECONDS)
+            try:
+                answer = attempt.future.result(timeout=FETCH_SECONDS)
+            except TimeoutError:
+                # The worker stands still since it finished, or the scheduler is gone, which the next request says.
+                return self._lost(attempt, state)
             del state.busy[attempt.worker]
             if answer == _FORGOTTEN:
                 state.has.discard(attempt.worker)
