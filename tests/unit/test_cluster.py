@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 import engine_work
 from edgewright.cluster.contract import BatchError, engine_for
 from edgewright.cluster.mapping import Progress, each, on_engine, outcomes
+from edgewright.jobs.steps import in_processes
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from engine_work import assert_a_death_costs_its_batch
 
@@ -156,3 +157,12 @@ def test_work_within_other_work_gets_its_own_results(monkeypatch: pytest.MonkeyP
         again = list(each(engine_work.add, 70, range(4)))
     assert outer == [5, 6, 7, 8, 9, 10]
     assert inner == again == [70, 71, 72, 73]
+
+
+def test_tasks_of_a_job_run_on_the_workers_of_its_block_or_on_all_cores() -> None:
+    seen: list[Progress] = []
+    with on_engine(engine_for("local:2"), seen.append):
+        assert list(in_processes(abs, range(-9, 0))) == list(range(9, 0, -1))
+    assert seen[-1].done == 9
+    assert list(in_processes(abs, range(-9, 0))) == list(range(9, 0, -1))
+    assert len(seen) == 9, "workers of its own"

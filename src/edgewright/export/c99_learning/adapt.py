@@ -34,6 +34,10 @@ DECLARED = parts(__file__, "adapt_flash.h")["declared"]
 """What NAME_adapt.h says of them."""
 DEFINED = parts(__file__, "adapt_flash.c")["defined"]
 """Functions; `$identity` is the checksum of the factory's numbers, `$odd` refuses impossible states."""
+_REPLAYED = '#include "learning_adapt.h"\n#include "learning_replay.h"\n#include <string.h>\n\n'
+REPLAY_LAYER = _REPLAYED + parts(__file__, "replay_layer.c")["layer"]
+"""`$count` examples through a layer that learns, for a proof; REPLAY_WINDOWS is the same of `$size` values and axes."""
+REPLAY_WINDOWS = _REPLAYED + parts(__file__, "replay_windows.c")["windows"]
 
 
 # What NAME.c knows of it.

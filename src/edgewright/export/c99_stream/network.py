@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.export.c99_code.files import stream_source
-from edgewright.export.c99_code.parts import filled, parts
+from edgewright.export.c99_code.parts import filled, parts, written
 from edgewright.export.c99_code.source import Source
 from edgewright.export.c99_code.text import guarded, identifier, template_comment
 from edgewright.export.c99_code.unit import Unit
@@ -131,3 +131,16 @@ def _tail(kept: list[Kept], mark: int) -> str:
     back = "".join(f"    memcpy({field}, at, {size});\n    at += {size};\n" for field, size in fields)
     clear, state = "".join(memory.clear for memory in kept), parts(__file__, "network_stream.c")["state"]
     return "\n" + filled(state, clear=clear, out=out, back=back, mark=f"0x{mark:08X}")
+
+
+def write_replay_c99(name: str, **numbers: int) -> str:
+    """Return C that takes windows through a network step by step, with a power cut in each; for a proof.
+
+    Args:
+        name: of the network.
+        numbers: its hop, channels and outputs; count of steps in a window, and of damaged copies of the state.
+    """
+    sizes = " || ".join(f"@@_{key.upper()} != {numbers[key]}" for key in ("hop", "channels", "outputs"))
+    head = f'#include "@.h"\n#include "steps_replay.h"\n#include <string.h>\n\n#if {sizes}\n'
+    head += '#error "the steps of another network"\n#endif\n\n'
+    return written(head + parts(__file__, "replay.c")["steps"], name, **numbers)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from edgewright.cluster.contract import engine_for
+from edgewright.cluster.mapping import each, is_spread, on_engine
 from edgewright.data.contract import PublicSet
 from edgewright.data.load import find_kind
 from edgewright.data.public import names as public_names
@@ -240,13 +241,11 @@ def run_offline(arguments: Sequence[str | Path], lines: Sequence[str] = ()) -> P
 
 
 def in_processes(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-    """Yield what a function of a module makes of each task, in order, on all processors.
+    """Yield what a function of a module makes of each task, in order, on the workers of the block or on all cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with nullcontext() if is_spread() or min(cores, len(tasks)) < 2 else on_engine(engine_for(f"local:{cores}")):
+        yield from each(_called, function, tasks, chunk=max(1, min(10, len(tasks) // (4 * cores))))
 
-    Each process begins anew: a copy of this one would inherit the locks of JAX's threads.
-    """
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(tasks))
-    if workers <= 1:
-        yield from map(function, tasks)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(function, tasks, chunksize=max(1, min(10, len(tasks) // (4 * workers))))
+
+def _called(function: Callable[[T], R], task: T) -> R:
+    return function(task)

@@ -18,7 +18,8 @@ from edgewright.core.adaptation.predictor import FORM, hidden_of, origin_of
 from edgewright.core.adaptation.slots import state_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
-from edgewright.export.c99_learning.adapt import write_adapt_c99, write_affine_c99
+from edgewright.export.c99_code.parts import filled
+from edgewright.export.c99_learning.adapt import REPLAY_LAYER, REPLAY_WINDOWS, write_adapt_c99, write_affine_c99
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
 from edgewright.schema.data import Floats
@@ -33,63 +34,12 @@ PYTHON, ANSWERS, STATE = "Python learner", "answers after learning", "learned st
 _EXAMPLES = 96
 Bytes = NDArray[np.uint8]
 _HEADER = "#include <stdint.h>\nvoid learning_replay(const int8_t *row, uint8_t *out);\n"
-_SOURCE = """\
-#include "learning_adapt.h"
-#include "learning_replay.h"
-#include <string.h>
-
-void learning_replay(const int8_t *row, uint8_t *out) {
-    static learning_adapt_state state;
-    memset(&state, 0x5A, sizeof state);
-    learning_undo(&state);
-    learning_adapt_use(&state);
-    for (int k = 0; k < %(count)d; ++k) {
-        int8_t given[LEARNING_ADAPT_CLASSES];
-        const int8_t *factory = row + LEARNING_ADAPT_WIDTH;
-        (void)learning_adapt_learn(&state, row, factory, factory[LEARNING_ADAPT_CLASSES]);
-        memcpy(given, factory, sizeof given);
-        learning_adapt_layer(row, given);
-        memcpy(out, given, sizeof given);
-        out += sizeof given;
-        row += LEARNING_ADAPT_WIDTH + LEARNING_ADAPT_CLASSES + 1;
-    }
-    memcpy(out, &state, LEARNING_ADAPT_BYTES);
-}
-"""
 _FAR = slice(7, None, 12)
 # Windows are long: more would not fit into the memory of every emulated board.
 _WINDOW_EXAMPLES = 48
 # The way z,x,y mirrored: no swap of two axes, which undoes itself.
 _WORN = 31
 _WINDOW_HEADER = "#include <stdint.h>\nvoid learning_replay(const float *row, uint8_t *out);\n"
-_WINDOW_SOURCE = """\
-#include "learning_adapt.h"
-#include "learning_replay.h"
-#include <string.h>
-
-void learning_replay(const float *row, uint8_t *out) {
-    static learning_adapt_state state;
-    static float window[%(size)d];
-    memset(&state, 0x5A, sizeof state);
-    learning_undo(&state);
-    learning_adapt_use(&state);
-    for (int k = 0; k < %(count)d; ++k, row += %(size)d + 1) {
-        uint32_t hash = 2166136261u;
-        memcpy(window, row, sizeof window);
-        learning_adapt_before(window);
-        for (unsigned i = 0; i < sizeof window; ++i) {
-            hash = (hash ^ ((const uint8_t *)(const void *)window)[i]) * 16777619u;
-        }
-        learning_adapt_after(window);
-        *out++ = (uint8_t)(memcmp(window, row, sizeof window) == 0);
-        *out++ = (uint8_t)learning_learn(&state, (int)row[%(size)d]);
-        for (int i = 0; i < 4; ++i) {
-            *out++ = (uint8_t)(hash >> (8 * i));
-        }
-    }
-    memcpy(out, &state, LEARNING_ADAPT_BYTES);
-}
-"""
 
 
 def adaptation_proof(
@@ -163,7 +113,7 @@ def _replay(package: Package, factory: Factory, chosen: Chosen) -> Replay:
         answers.append(learner.outputs(row[None])[0] if learner.state.used else outputs)
     files = {
         **write_adapt_c99(factory, name="learning"), "learning_replay.h": _HEADER,
-        "learning_replay.c": _SOURCE % {"count": len(order)},
+        "learning_replay.c": filled(REPLAY_LAYER, count=len(order)),
     }  # fmt: skip
     return Replay(files, examples, np.array(answers, np.int8), np.frombuffer(state_bytes(learner.state), np.uint8),
                   order, used, (factory.spec.width,))  # fmt: skip
@@ -246,7 +196,7 @@ def axes_replay(factory: AffineFactory, chosen: Chosen) -> Replay:
     size = int(np.prod(windows.shape[1:]))
     files = {
         **write_affine_c99(factory, name="learning"), "learning_replay.h": _WINDOW_HEADER,
-        "learning_replay.c": _WINDOW_SOURCE % {"count": len(order), "size": size},
+        "learning_replay.c": filled(REPLAY_WINDOWS, count=len(order), size=size),
     }  # fmt: skip
     examples = np.concatenate([worn.reshape(len(worn), size), labels[:, None]], axis=1).astype(np.float32)
     return Replay(files, examples, np.array(answers, np.int8), np.frombuffer(state_bytes(learner.state), np.uint8),

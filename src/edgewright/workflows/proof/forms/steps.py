@@ -35,42 +35,6 @@ Int8 = NDArray[np.int8]
 # (bytes of windows, shape (n, samples, channels)) -> bytes of every step, and of copies of the state, a row a window.
 Replay = Callable[[Int8], NDArray[Any]]
 _HEADER = "#include <stdint.h>\nvoid steps_replay(const int8_t *in, int8_t *out);\n"
-_SOURCE = """\
-#include "@.h"
-#include "steps_replay.h"
-#include <string.h>
-
-#if @@_HOP != %(hop)d || @@_CHANNELS != %(channels)d || @@_OUTPUTS != %(outputs)d
-#error "the steps of another network"
-#endif
-
-void steps_replay(const int8_t *in, int8_t *out) {
-    static @_network_context context;
-    static uint8_t saved[@@_SAVED_BYTES];
-    static int window = 0;
-    int8_t *told = out + %(count)d * @@_OUTPUTS;
-    int cut = window++ %% %(count)d;
-    memset(&context, 0x5A, sizeof context);
-    @_init(&context);
-    for (int step = 0; step < %(count)d; ++step) {
-        if (step == cut) {
-            told[0] = told[1] = 0;
-            @_save(&context, saved);
-            for (int k = 0; k < %(damaged)d; ++k) {
-                uint8_t *byte = saved + k * (@@_SAVED_BYTES - 1) / (%(damaged)d - 1);
-                *byte ^= 16;
-                told[0] = (int8_t)(told[0] + (@_restore(&context, saved) == 0));
-                *byte ^= 16;
-            }
-            memset(&context, 0x5A, sizeof context);
-            told[1] = (int8_t)@_restore(&context, saved);
-        }
-        (void)@_network(&context, in, out);
-        in += @@_HOP * @@_CHANNELS;
-        out += @@_OUTPUTS;
-    }
-}
-"""
 
 
 def _make(subject: Subject) -> Iterator[Form]:
@@ -124,8 +88,8 @@ def steps_files(files: Mapping[str, str], word: str, steps: Steps, count: int) -
         count: of steps in a window.
     """
     numbers = {"hop": steps.hop, "channels": steps.channels, "outputs": steps.outputs, "count": count}
-    text = (_SOURCE % {**numbers, "damaged": _DAMAGED}).replace("@@", word.upper()).replace("@", word)
-    return {**files, "steps_replay.h": _HEADER, "steps_replay.c": text}
+    replayed = importlib.import_module("edgewright.export.c99_stream.network").write_replay_c99
+    return {**files, "steps_replay.h": _HEADER, "steps_replay.c": replayed(word, damaged=_DAMAGED, **numbers)}
 
 
 def _count(network: IntegerNetwork, steps: Steps) -> int:
