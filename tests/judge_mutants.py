@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 from tools import mutants, reach  # noqa: E402 - from the repository, which is no package
+from tools.affected import ImportGraph  # noqa: E402
 from tools.mutants import Judge, Mutant, Verdict, changes  # noqa: E402
 from tools.reach import Reached  # noqa: E402
 
@@ -39,7 +40,7 @@ def judge_of(folder: Path) -> Judge:
     return Judge(folder / "copies")
 
 
-def check_reach(judge: Judge) -> None:
+def check_reach(judge: Judge, root: Path) -> None:
     """Check that tests say what they enter."""
     entered = judge.reach("tests/test_a.py")
     tests = {
@@ -47,6 +48,13 @@ def check_reach(judge: Judge) -> None:
     }
     assert tests == {"near": ["tests/test_a.py::test_near"], "far": ["tests/test_a.py::test_far"], "no": []}
     assert judge.reach("tests/test_a.py") == entered  # kept
+    path = Path("src/edgewright/a.py")
+    original = root / path
+    text = original.read_text()
+    original.write_text(text + "\n\ndef no(a):\n    return a + 1 > 5\n")
+    everything = mutants.unreached(ImportGraph(root), [entered], "")
+    original.write_text(text)
+    assert everything["a.py"] == {"": 8, f"{path}:no": 4, f"{path}:near": 0, f"{path}:far": 0}
 
 
 def check_verdicts(judge: Judge) -> None:
@@ -63,6 +71,6 @@ def check_verdicts(judge: Judge) -> None:
 
 if __name__ == "__main__":
     small = judge_of(Path(sys.argv[1]))
-    check_reach(small)
+    check_reach(small, Path(sys.argv[1]) / "main")
     check_verdicts(small)
     print("judged")

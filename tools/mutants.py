@@ -1,6 +1,7 @@
 """Changes code in one expression at a time and runs the tests that reach it: what they do not notice, no test holds.
 
 Usage: python tools/mutants.py [--count 300] [--seed 0] [--minutes 600] [--room NAME] [--near 0] [--slow 4]
+       python tools/mutants.py --unreached [--room NAME] [--near 0]
 
 Expressions are drawn over all rooms, without those of which another has no effect (`WITHOUT_EFFECT` and the names
 above it). Fast tests run once, with --near the nearest files of them alone, and say which functions each enters, in
@@ -9,6 +10,9 @@ first. Where none of them notices it, those slow tests of the --slow nearest fil
 test notices is printed. The table has the share that was noticed in each room and in all, with Wilson's interval of
 95 %, and the largest share within three standard errors. Tests run on copies of the last commit; the exit status is 1
 where even the largest share is less than is asked for.
+
+With --unreached nothing is changed. Each room is listed with its expressions in functions that no fast test enters,
+which slow tests alone can notice, and with --room each such function; with --near only from what is kept already.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,16 +218,38 @@ def _changed(node: ast.expr) -> str:
     return f"({ast.unparse(other)})"
 
 
-def sample(graph: ImportGraph, count: int, seed: str, room: str = "") -> list[Mutant]:
-    """Return mutants of all rooms or of one, drawn in proportion to the places that can be changed."""
-    every = [
+def expressions(graph: ImportGraph, room: str = "") -> list[Mutant]:
+    """Return every mutant of all rooms or of one."""
+    return [
         Mutant(path.relative_to(ROOT), change)
         for name, path in sorted(graph.modules.items())
         if name.startswith(f"{PACKAGE}.{room}")
         for change in changes(path.read_text("utf-8"))
     ]
+
+
+def sample(graph: ImportGraph, count: int, seed: str, room: str = "") -> list[Mutant]:
+    """Return mutants of all rooms or of one, drawn in proportion to the places that can be changed."""
+    every = expressions(graph, room)
     rng = random.Random(seed)  # noqa: S311 - nobody guards anything with it
     return rng.sample(every, min(count, len(every)))
+
+
+def unreached(graph: ImportGraph, reaches: Iterable[FileReach], room: str) -> dict[str, Counter[str]]:
+    """Return the expressions that can be changed by room: by function that no test enters, and all under ''.
+
+    Args:
+        graph: of the modules.
+        reaches: what tests enter.
+        room: only this; all of them when empty.
+    """
+    entered = {function for reach in reaches for function in reach.entered}
+    rooms: dict[str, Counter[str]] = {}
+    for mutant in expressions(graph, room):
+        counts = rooms.setdefault(mutant.room, Counter())
+        counts[""] += 1
+        counts[mutant.function] += mutant.function not in entered
+    return rooms
 
 
 class Judge:
@@ -391,8 +417,8 @@ def _begin(folder: str) -> None:
     _judges.append(Judge(Path(folder) / str(os.getpid())))
 
 
-def _reach_of(file: str) -> None:
-    _judges[0].reach(file)
+def _reach_of(file: str) -> FileReach:
+    return _judges[0].reach(file)
 
 
 def _verdict(work: tuple[Mutant, list[str], list[str], float]) -> Verdict | None:
@@ -414,10 +440,11 @@ def main() -> int:
     parser.add_argument(
         "--asked", type=float, default=0.0, help="share of all; 0.85, and 0.75 of each room, without it"
     )
+    parser.add_argument("--unreached", action="store_true", help="list functions that no fast test enters")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at once")
     given = parser.parse_args()
     graph = ImportGraph()
-    mutants = sample(graph, given.count, given.seed, given.room)
+    mutants = sample(graph, 0 if given.unreached else given.count, given.seed, given.room)
     every = [str(path.relative_to(ROOT)) for path in graph.tests]
     with_slow_tests = {file for file in every if "mark.slow" in (ROOT / file).read_text("utf-8")}
     kept = {file for file in every if kept_path(ROOT / file, FAST).exists()}
@@ -437,6 +464,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="edgewright-mutants-") as folder:
         try:
             with multiprocessing.get_context("fork").Pool(given.jobs, _begin, [folder]) as pool:
+                if given.unreached:
+                    reaches = pool.map(_reach_of, every if not given.near else sorted(kept), chunksize=1)
+                    _list(unreached(graph, reaches, given.room), len(reaches), len(every))
+                    return 0
                 if not given.near:
                     pool.map(_reach_of, every, chunksize=1)
                 for verdict in pool.imap_unordered(_verdict, work):
@@ -453,6 +484,17 @@ def main() -> int:
             for copy in Path(folder).glob("*/*/main"):
                 _git("worktree", "remove", "--force", str(copy))
     return _table(verdicts, given.asked)
+
+
+def _list(rooms: Mapping[str, Counter[str]], files: int, known: int) -> None:
+    print(f"Expressions in functions that no fast test of {files} of {known} files enters:")
+    for room, counts in sorted(rooms.items()):
+        every = counts.pop("")
+        share = counts.total() / every
+        print(f"{room:<14}{counts.total():>6} of {every:>6}: {share:.2f}")
+        for function, count in counts.most_common() if len(rooms) == 1 else ():
+            if count:
+                print(f"{count:>20} {function}")
 
 
 def _table(verdicts: list[Verdict], required: float) -> int:
