@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cli_runner import Cli
-from edgewright.jobs.steps.checkout import Answer, cheapest, drawn_baskets
+from edgewright.jobs.steps.checkout import Answer, Basket, _timeline, cheapest, drawn_baskets
 
 HUES = {"apple": (200, 30, 30), "lime": (60, 180, 40), "plum": (110, 40, 130), "lemon": (240, 220, 40),
         "berry": (40, 60, 190), "melon": (240, 140, 60)}  # fmt: skip
@@ -123,3 +125,41 @@ def test_customers_come_when_people_did_and_bring_every_product() -> None:
     assert max(len(basket.products) for basket in baskets) <= 6
     assert all(before.time <= after.time for before, after in pairwise(baskets))
     assert {int(basket.time // 3600) for basket in baskets} <= {1, 3}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_timeline_shows_the_baskets_in_a_row_with_the_fewest_right_products(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ends = np.cumsum(rng.integers(1, 4, 9)).tolist()
+    baskets = [
+        Basket(3600.0 * 9 + 61 * number, range(first, end)) for number, (first, end) in enumerate(pairwise([0, *ends]))
+    ]
+    truth = rng.choice(["apple", "lime", "plum"], ends[-1]).tolist()
+    charged = [str(rng.choice([name, "", "apple"])) for name in truth]
+    config: Any = SimpleNamespace(item_s=2.0, shown=4)
+    timeline = _timeline(baskets, truth, charged, ["plum"], config)
+    rights = [sum(truth[product] == charged[product] for product in basket.products) for basket in baskets]
+    sums = [sum(rights[first : first + 4]) for first in range(6)]
+    row = baskets[sums.index(min(sums)) :][:4]
+    # A product takes 2 s, and there are 2 s from one basket to the next.
+    spots, seconds = list[tuple[float, int]](), 0.0
+    for basket in row:
+        spots += [(seconds + 2.0 * number, product) for number, product in enumerate(basket.products)]
+        seconds += 2.0 * (len(basket.products) + 1)
+    known = {"apple": "known", "lime": "known", "plum": "new"}
+    assert [(part.start, part.end, part.label) for part in timeline.truth] == [
+        (start, start + 2.0, known[truth[product]]) for start, product in spots
+    ]
+    assert [(part.start, part.label) for part in timeline.answers] == [
+        (start, known[charged[product]]) for start, product in spots if charged[product]
+    ]
+    assert [(mark.time, mark.kind, mark.text) for mark in timeline.marks] == [
+        (start + 1.0, "false alarm", f"{truth[product]} charged as {charged[product]}") if charged[product]
+        else (start + 1.0, "event", truth[product])
+        for start, product in spots if charged[product] != truth[product]
+    ]  # fmt: skip
+    assert [part.label for part in timeline.states] == [f"09:{int(basket.time - 9 * 3600) // 60:02}" for basket in row]
+    assert all(
+        part.end - part.start == 2.0 * len(basket.products) for part, basket in zip(timeline.states, row, strict=True)
+    )
+    assert timeline.seconds == spots[-1][0] + 2.0 and timeline.title.startswith("4 baskets")

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from cli_runner import Cli
+from edgewright.jobs.steps.typing import _timeline, _Word
 from edgewright.nlp.texts.model_file import read_text_model
 from edgewright.schema.job import JobRecord, StepRecord
 from text_example import write_texts
@@ -97,3 +98,25 @@ def test_texts_that_are_not_there(job: Path, tmp_path: Path, cli: Cli) -> None:
     message = cli("jobs", "run", job, "--data", tmp_path, "--out", tmp_path / "runs", code=2)
     assert f"nothing there - at {tmp_path / 'manuals'}" in message
     assert not (tmp_path / "runs" / "words").exists()
+
+
+def test_a_timeline_has_every_keystroke_and_the_parts_that_were_chosen() -> None:
+    passage = "Press the red button, then wait."
+    words = [_Word("Press", 0, 2, True), _Word("the", 6, 3, False), _Word("red", 10, 0, True),
+             _Word("button", 14, 4, True), _Word("then", 22, 4, False), _Word("wait", 27, 1, True)]  # fmt: skip
+    timeline = _timeline(passage, words, 0.5)
+    # A choice is a key, the space behind a typed word, and each further sign between words.
+    begins, keys = [0, 3, 7, 8, 14, 19], [3, 4, 1, 5, 5, 2]
+    assert timeline.seconds == 0.5 * (begins[-1] + keys[-1])
+    assert [(part.label, part.start, part.end) for part in timeline.states] == [
+        (word.text, 0.5 * begin, 0.5 * (begin + count)) for word, begin, count in zip(words, begins, keys, strict=True)
+    ]
+    assert [(part.label, part.start, part.end) for part in timeline.answers] == [
+        ("typed", 0.0, 1.0), ("chosen", 1.0, 1.5), ("typed", 1.5, 3.5), ("chosen", 3.5, 4.0), ("typed", 4.0, 6.0),
+        ("chosen", 6.0, 6.5), ("typed", 7.0, 9.5), ("typed", 9.5, 10.0), ("chosen", 10.0, 10.5),
+    ]  # fmt: skip
+    assert [(mark.kind, mark.time, mark.text) for mark in timeline.marks] == [
+        ("alarm", 1.0, "Press after 2 of 5"), ("missed", 3.5, "the"), ("alarm", 3.5, "red after 0 of 3"),
+        ("alarm", 6.0, "button after 4 of 6"), ("missed", 9.5, "then"), ("alarm", 10.0, "wait after 1 of 4"),
+    ]  # fmt: skip
+    assert timeline.title.startswith("“Pr[ess] the [red] butt[on], then w[ait]”")

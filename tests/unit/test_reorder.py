@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cli_runner import Cli
+from edgewright.jobs.steps.reorder import _shelf
 from edgewright.language.forecasting.judging import judge_forecast
 from edgewright.language.forecasting.reorder import Margin, reorder_point, served
 from edgewright.language.forecasting.selection import ForecastRequest
@@ -152,3 +155,45 @@ def test_a_series_that_is_too_short_or_not_there_is_an_error(tmp_path: Path, cli
     )
     (folder / "job.toml").write_text(table.replace('"sold"', '"slod"'))
     assert "no column 'slod'" in cli("jobs", "run", folder, "--out", tmp_path / "runs", code=2)
+
+
+@pytest.mark.parametrize("step", [0.0, 3600.0])
+@pytest.mark.parametrize("lead", [1, 5])
+def test_a_shelf_has_what_came_less_what_went_and_orders_up_to_the_point_and_a_mean_demand(
+    step: float, lead: int
+) -> None:
+    rng = np.random.default_rng(lead)
+    values = rng.integers(0, 9, 90).astype(np.float64)
+    origins = np.arange(20, 90, 2)
+    result: Any = SimpleNamespace(
+        origins=origins, points=rng.uniform(3, 9, len(origins)), demand=SimpleNamespace(came=np.array([7.0, 9.0]))
+    )
+    series: Any = SimpleNamespace(values=values, step=step, when=lambda row: f"row {row}")
+    shelf, unit = _shelf(series, result, lead), step or 1.0
+    rows = min(70, 14 * lead)
+    assert "row 20 on" in shelf.title and (shelf.seconds, shelf.unit) == (rows * unit, "" if step else "rows")
+    stock, point = np.array(shelf.signals[0][0].points), dict(shelf.signals[0][1].points)
+    np.testing.assert_allclose(stock[:, 0], np.arange(rows) * unit)
+    assert point == {
+        (row - 20) * unit: value for row, value in zip(origins, result.points, strict=True) if row - 20 < rows
+    }
+    ordered = {mark.time: float(mark.text.split()[-1]) for mark in shelf.marks if mark.kind == "event"}
+    short = {mark.time: float(mark.text.split()[0]) for mark in shelf.marks if mark.kind == "missed"}
+    assert [part.start for part in shelf.answers] == list(ordered)
+    assert [part.end for part in shelf.answers] == [min(rows * unit, time + lead * unit) for time in ordered]
+    before, limit = point[0.0] + 8.0, point[0.0]
+    for row in range(rows):
+        there = before + ordered.get((row - lead) * unit, 0.0) - values[20 + row]
+        assert stock[row, 1] == pytest.approx(max(0.0, there), abs=0.02 * (row + 2))
+        if there < -0.02 * (row + 2):
+            assert short[row * unit] == pytest.approx(-there, abs=0.02 * (row + 2))
+        elif there > 0.02 * (row + 2):
+            assert row * unit not in short
+        limit = point.get(row * unit, limit)
+        coming = sum(size for time, size in ordered.items() if row - lead < time / unit < row)
+        if abs(before_order := stock[row, 1] + coming - limit) > 0.02 * (row + 2):
+            assert (row * unit in ordered) == (before_order < 0)
+        if row * unit in ordered:
+            assert ordered[row * unit] == pytest.approx(limit + 8.0 - stock[row, 1] - coming, abs=0.1)
+        before = stock[row, 1]
+    assert len(ordered) > 3 and bool(short) == (lead == 5)
