@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from c99_language_example import INTENTS, built, jumble, model
@@ -79,11 +80,15 @@ def test_it_answers_as_the_student_does() -> None:
     np.testing.assert_array_equal(ints.argmax(axis=1)[sure], wanted.argmax(axis=1)[sure])
 
 
-@pytest.mark.parametrize("name", ["gcc", "clang"])
-def test_c_makes_the_same_input(name: str, tmp_path: Path) -> None:
+# The student's own runs of characters and words, and one that a short text does not have.
+@pytest.mark.parametrize(("name", "runs"), [("gcc", None), ("clang", None), ("gcc", ((5,), (2,)))])
+def test_c_makes_the_same_input(name: str, runs: tuple[tuple[int, ...], ...] | None, tmp_path: Path) -> None:
     spec, _ = example()
     student = spec.student
     assert student is not None
+    if runs:
+        student = replace(student, characters=runs[0], words=runs[1])
+        spec = replace(spec, student=student)
     for file, text in write_features_c99(spec, name="words").items():
         (tmp_path / file).write_text(text)
     flags = ("-O1", "-shared", "-fPIC")

@@ -77,7 +77,8 @@ def test_c_finds_the_objects_of_python(tmp_path: Path) -> None:
         }
         strict = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror")
         library = ctypes.CDLL(str(compile_c99(files, tmp_path / str(number), flags=strict)))
-        random_maps = np.concatenate([maps(rng, 200), np.full((1, 105), np.nan, np.float32)])
+        broken_maps = np.where(rng.random((50, 105)) < 0.05, np.float32(np.nan), maps(rng, 50))
+        random_maps = np.concatenate([maps(rng, 200), broken_maps, np.full((1, 105), np.nan, np.float32)])
         for values, expected in zip(random_maps, find_objects(random_maps, spec), strict=True):
             memory = np.full(13 + 4 * 35, 7, np.int32)
             answer = np.append(values, np.float32(0))

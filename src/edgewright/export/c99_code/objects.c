@@ -14,13 +14,13 @@
 
 #define CELLS (@@_ROWS * @@_COLUMNS)
 
-/* Log-odds of the likeliest object against the background; what is no number counts as the lowest. */
+/* Log-odds of the likeliest object against the background; a cell with what is no number counts as the lowest. */
 static void @_heat(const float *map, @_objects *objects) {
     for (int i = 0; i < CELLS; ++i) {
         const float *const cell = map + i * (@@_LABELS + 1);
         int best = 1;
         for (int k = 2; k <= @@_LABELS; ++k) {
-            best = cell[k] > cell[best] ? k : best;
+            best = cell[k] > cell[best] || cell[k] != cell[k] ? k : best;
         }
         float odds = cell[best] - cell[0];
         odds = odds > $lowest ? odds : $lowest;
