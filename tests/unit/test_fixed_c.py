@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import string
 import subprocess
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from edgewright.export.c99_code.parts import filled, parts
-from support import ROOT, left_out
+from support import ROOT, left_out, need_sanitizers
 
 EXPORT = ROOT / "src" / "edgewright" / "export"
 FILES = sorted(path for path in EXPORT.rglob("*.[ch]") if re.search(r"^/\* (block|lines) ", path.read_text(), re.M))
@@ -43,32 +47,86 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return named
 
 
+SUBJECTS = sorted({path.parent.name for path in FILES})
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".c"], ids=lambda path: path.stem)
-def test_a_file_compiles_alone_without_a_warning(path: Path, compiler: str, folder: Path) -> None:
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_file_compiles_alone_without_a_warning(subject: str, compiler: str, folder: Path) -> None:
     if shutil.which(compiler) is None:
         left_out(f"{compiler} is absent")
-    source = folder / path.relative_to(EXPORT)
     headers = f"-I{folder / 'c99_stream'}"
-    command = [compiler, "-std=c99", *WARNINGS, *UNUSED, headers, "-fsyntax-only", source.name]
-    completed = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
+    files = sorted(path.name for path in (folder / subject).glob("*.c"))
+    command = [compiler, "-std=c99", *WARNINGS, *UNUSED, headers, "-fsyntax-only", *files]
+    completed = subprocess.run(command, cwd=folder / subject, capture_output=True, text=True, check=False)
     assert not completed.returncode, completed.stderr
 
 
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_cppcheck_says_nothing(subject: str, folder: Path) -> None:
+    if shutil.which("cppcheck") is None:
+        left_out("cppcheck is absent")
+    command = ["cppcheck", "--std=c99", "--enable=warning,performance,portability", "--quiet", "-Ic99_stream", subject]
+    completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert not completed.returncode and not completed.stderr, completed.stdout + completed.stderr
+
+
 TESTS = sorted((Path(__file__).parent / "fixed_c").glob("test_*.c"))
+# Memory, arithmetic and lines are watched; without the last flag, the compiler leaves out functions that nobody calls.
+WATCHED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "--coverage", "-fkeep-static-functions"]
+Calls = dict[tuple[str, str], int]
+
+
+@pytest.fixture(scope="module")
+def calls(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Calls]:
+    """Return a function that runs a test in C, once, and counts the calls of each file's functions."""
+
+    @cache
+    def run(path: Path) -> Calls:
+        need_sanitizers("gcc")
+        build = tmp_path_factory.mktemp(path.stem)
+        headers = [f"-I{folder}", f"-I{path.parent}", f"-I{folder / 'c99_stream'}"]
+        command = ["gcc", "-std=c99", *WARNINGS, *UNUSED, *WATCHED, *headers, str(path), "-o", "run", "-lm"]
+        completed = subprocess.run(command, cwd=build, capture_output=True, text=True, check=False)
+        assert not completed.returncode, completed.stderr
+        completed = subprocess.run(["./run"], cwd=build, capture_output=True, text=True, check=False)
+        assert not completed.returncode, completed.stdout + completed.stderr
+        command = ["gcov", "--json-format", "--stdout", f"run-{path.stem}.gcda"]
+        report = subprocess.run(command, cwd=build, capture_output=True, check=True).stdout
+        return {
+            (file["file"], function["name"]): function["execution_count"]
+            for file in json.loads(report)["files"]
+            for function in file["functions"]
+        }
+
+    return run
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_a_file_does_what_it_says(path: Path, folder: Path, tmp_path: Path) -> None:
-    if shutil.which("gcc") is None:
-        left_out("gcc is absent")
-    program = tmp_path / "run"
-    headers = [f"-I{folder}", f"-I{path.parent}", f"-I{folder / 'c99_stream'}"]
-    command = ["gcc", "-std=c99", *WARNINGS, *UNUSED, *headers, str(path), "-o", str(program), "-lm"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr
-    done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stdout
+def test_a_file_does_what_it_says(path: Path, calls: Callable[[Path], Calls]) -> None:
+    assert calls(path)
+
+
+# A program runs where it is written, and constants have no function.
+TESTED = [path for path in FILES if path.suffix == ".c" and path.parent.name != "c99_host" and path.stem != "constants"]
+
+
+def includes(text: str, path: Path, folder: Path) -> bool:
+    """Return whether a text of C includes a file, itself or by another one."""
+    files = [folder / name for name in re.findall(r'^#include "(.+\.c)"', text, re.M)]
+    return any(file == path or (file.exists() and includes(file.read_text(), path, file.parent)) for file in files)
+
+
+@pytest.mark.parametrize("path", TESTED, ids=lambda path: path.stem)
+def test_every_function_of_a_file_is_called_by_a_test(path: Path, folder: Path, calls: Callable[[Path], Calls]) -> None:
+    written = folder / path.relative_to(EXPORT)
+    counted: Counter[str] = Counter()
+    for test in TESTS:
+        if includes(test.read_text(), written, folder):
+            counts = calls(test)
+            counted.update({name: count for (file, name), count in counts.items() if file == str(written)})
+    assert counted, f"no test of tests/unit/fixed_c includes {path.parent.name}/{path.name}"
+    assert not [name for name, count in counted.items() if not count]
 
 
 def test_a_condition_of_the_writer_is_decided_and_another_stays() -> None:

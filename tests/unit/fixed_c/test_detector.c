@@ -30,5 +30,35 @@ int main(void) {
     CHECK(context.part == 2u);
     ew_detect_time(&context, INT64_C(-60000000));
     CHECK(context.part == 24u);
+    /* A window is scored when it is full, after it a row is skipped; the score is a mean, of rows at most. */
+    ew_detect_init(&context);
+    float row[3] = {2.0f, NAN, NAN};
+    for (uint32_t i = 0; i < 8; ++i) {
+        CHECK(ew_detect(&context, row, &anomaly) == (i == 7));
+    }
+    CHECK(anomaly.row == 7u && is_near(anomaly.score, 2.0) && anomaly.channel == -1 && context.skip == 1);
+    (void)ew_detect(&context, row, &anomaly);
+    CHECK(context.skip == 0 && context.filled == 0);
+    (void)ew_detect(&context, row, &anomaly);
+    CHECK(context.filled == 1 && context.rows == 10u);
+    context.skip = 1;
+    ew_detect_gap(&context);
+    CHECK(context.filled == 0 && context.skip == 0);
+    /* Nothing is odd about rows without a number. */
+    row[0] = NAN;
+    context.quiet = 0u;
+    context.parts[5] = 9.0f;
+    for (int i = 0; i < 8; ++i) {
+        CHECK(!ew_detect(&context, row, &anomaly));
+    }
+    CHECK(context.parts[5] == 0.0f);
+    /* The mean of the last four rows, or of those there are; what is missing is 0 and what is large is bounded. */
+    float mean[3], rows[3] = {0.0f, NAN, 1e30f};
+    ew_detect_init(&context);
+    for (int i = 1; i < 30; ++i) {
+        rows[0] = (float)i;
+        ew_mean(&context, rows, mean);
+        CHECK(is_near(mean[0], i < 4 ? (1 + i) / 2.0 : i - 1.5) && mean[1] == 0.0f && mean[2] == 1e12f);
+    }
     return failures;
 }

@@ -59,5 +59,7 @@ int main(void) {
     /* An answer that is not finite decides nothing. */
     ew_answer broken = {.probabilities = {__builtin_nanf(""), 0.5f, 0.5f}};
     CHECK(!ew_decide(&stream, &broken, 0u, &event) && stream.candidate == 0);
+    ew_time(&stream, INT64_C(7000000));
+    CHECK(stream.rows == 7u);
     return failures;
 }

@@ -85,7 +85,7 @@ def compose(graph: Graph, features: frozenset[str] | None = None) -> tuple[dict[
         )
     else:
         body, kind = _whole(graph, network if quantised else None, files), "portable"
-    body += _masked(mask, _classifies(graph))
+    body += _masked(mask, _classifies(graph), split=kind != "portable")
     description = Description(input=graph.inputs[0].shape, outputs=graph.outputs, values=values, network=kind)
     ends = (network.values[network.input], network.values[network.output]) if network and quantised else None
     definitions = [
@@ -117,9 +117,9 @@ def compose(graph: Graph, features: frozenset[str] | None = None) -> tuple[dict[
     return files, MAIN
 
 
-def _masked(mask: Mask | None, classifies: bool) -> str:
+def _masked(mask: Mask | None, classifies: bool, *, split: bool) -> str:
     """Return the function that answers: nothing for a row that misses too many values, else what the model gives."""
-    numbers: dict[str, object] = {"masked": int(mask is not None), "classifies": int(classifies)}
+    numbers: dict[str, object] = {"split": int(split), "masked": int(mask is not None), "classifies": int(classifies)}
     if mask is not None:
         nothing = "made->label = -1; made->confidence = 0.0f;" if classifies else ""
         numbers |= {"groups": mask.channels, "readings": mask.readings, "needed": mask.needed, "nothing": nothing}

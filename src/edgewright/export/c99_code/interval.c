@@ -1,8 +1,10 @@
 /* Both ends of the interval around an amount; `answers.py` writes the tables. */
 #include "interval.h"
-#define $tables static const float @_interval_edges[1] = {1}, @_interval_low[2] = {1}, @_interval_high[2] = {1};
-#define $search
-#define $count 1
+#define $tables static const float @_interval_edges[2], @_interval_low[3], @_interval_high[3];
+#define $search part = @_part(prediction);
+#define $count 2
+
+int @_part(float prediction);
 
 /* lines source */
 #include "@_interval.h"
@@ -15,7 +17,6 @@ $search    *low = prediction + @_interval_low[part];
 }
 
 /* alone */
-int @_part(float prediction);
 int @_part(float prediction) {
     int part = 0;
 

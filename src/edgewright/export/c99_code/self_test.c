@@ -5,15 +5,15 @@
 #define $channels 3
 #define $rows 4
 #define $columns 2
-#define $middle 0.0f, 1.0f
-#define $step 1.0f, 1.0f
-#define $answers 0.0f, 1.0f
+#define $middle 1.0f, 0.0f, -1.0f
+#define $step 2.0f, 0.5f, 1.0f
+#define $answers 0.0f, 0.125f, 0.25f, 0.375f, 0.5f, 0.625f
 #define $place (row * 2 + column) * 3 + channel
 #define $given context->answer.probabilities
 #define $off 0.01f
 #define $network
 #define $call
-#define $bytes 1, 2
+#define $bytes -117, 60, 77, -128, 1, 5
 
 /* lines source */
 #include "@_self_test.h"

@@ -9,11 +9,13 @@ typedef struct {
     float parts[3], ring[12];
     @_net_context net;
 } @_detect_context;
-static const float @_mean[3], @_deviation[3], @_unit[3];
+static const float @_mean[3], @_unit[3];
 int @_finite(float x);
 float @_score(@_detect_context *context, const float *row);
 #define $channels 3
-#define $mean const int many = 4; const float z[3] = {whole[0], @_deviation[0], answer.prediction[0]};
+#define $mean \
+    const int many = 2; \
+    const float z[3] = {whole[0] - answer.prediction[0], whole[1] - answer.prediction[1], whole[2] - answer.prediction[2]};
 #define $rows 4
 float @_score(@_detect_context *context, const float *row) {
 

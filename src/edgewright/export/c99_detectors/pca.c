@@ -11,7 +11,7 @@ float @_score(@_detect_context *context, const float *row);
 #define $channels 3
 #define $axes 2
 #define $rows 4
-#define $mean const float *const z = row; const int many = 4;
+#define $mean const float *const z = row; const int many = 2;
 float @_score(@_detect_context *context, const float *row) {
 
 /* block score */

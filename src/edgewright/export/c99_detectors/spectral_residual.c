@@ -7,7 +7,7 @@ typedef struct {
     uint32_t seen;
     float parts[3], held[36], values[17], real[17], turned[17], logs[9];
 } @_detect_context;
-static const float @_cosine[17], @_sine[17];
+static float @_cosine[17], @_sine[17];
 int @_finite(float x);
 float @_bounded(float x, float most);
 float @_score(@_detect_context *context, const float *row);

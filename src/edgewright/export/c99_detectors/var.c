@@ -17,7 +17,7 @@ float @_score(@_detect_context *context, const float *row);
 #define $stride 7
 #define $kept 3
 #define $rows 4
-#define $mean const float *const z = foretold; const int many = 4;
+#define $mean const int many = 1; const float z[3] = {now[0] - foretold[0], now[1] - foretold[1], now[2] - foretold[2]};
 float @_score(@_detect_context *context, const float *row) {
 
 /* block score */

@@ -1,16 +1,19 @@
 /* The machine of a dialogue, and what its guards call; `dialogue.py` writes the state table. */
 #include "dialogue.h"
 #include <string.h>
-#define $rows {0, -1, 1, 0, 0, 0}
-#define $firsts 0, 1, 1
-#define $timeouts {1.0, 0}, {0.0, -1}
-#define $final 0, 1
-#define $actions {0, -1, 0}
+/* Idle, asked and over. Event 1 with a drink leads on, event 2 anywhere to the end, and half a second forgets. */
+#define $rows \
+    {1, 0, 1, 0, 2, 10}, {1, -1, -1, 2, 1, 11}, {-2, -1, 0, 3, 2, 12}, {2, -1, 2, 5, 0, 13}, {-1, -1, 0, 5, 1, 14}, \
+    {-2, -1, 1, 6, 0, 15}
+#define $firsts 0, 2, 5, 6
+#define $timeouts {0.0, -1}, {0.5, 2}, {0.25, 5}
+#define $final 0, 0, 1
+#define $actions {0, -1, "one {drink}"}, {3, -1, "pour"}, {0, -1, "which?"}, {4, 0, 0}, {1, -1, "late"}, {0, -1, "what?"}
 #define $slot_names "drink", "confidence"
 #define $helpers
-#define $guards case -2: return 0;
+#define $guards case 0: return m->kinds[0] == 0 ? 2 : 1;
 #define $initial 0
-#define $begin @_tick(m, time, act, context)
+#define $begin @_push(m, 0, 0, 0, time, act, context)
 
 /* lines machine */
 #include "@.h"

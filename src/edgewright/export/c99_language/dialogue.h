@@ -1,9 +1,9 @@
 /* NAME.h of a dialogue; `dialogue.py` writes the sizes and names. */
 #define $name vending
-#define $n_states 2
-#define $n_events 2
+#define $n_states 3
+#define $n_events 3
 #define $n_slots 2
-#define $word 64
+#define $word 8
 #define $states
 #define $events
 #define $slots

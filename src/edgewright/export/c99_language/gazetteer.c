@@ -1,8 +1,10 @@
 /* Entries of lists in a text, the longest first; `slots.py` writes them sorted. */
 #include "rules.c"
 #include <string.h>
-#define $count 1
-#define $entries {"tea", "green tea", 0}
+#define $count 5
+#define $entries \
+    {"ale", "pale ale", 0}, {"bus 00#42", "line 42", 1}, {"ice tea", "iced tea", 0}, {"new york", "New York", 1}, \
+    {"tea", "green tea", 0}
 #define $longest 3
 
 /* block functions */

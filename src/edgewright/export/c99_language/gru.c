@@ -1,9 +1,8 @@
 /* A recurrent model of text; `texts.py` writes the tables. */
 #include "texts.c"
 #define @_UNITS 4
-static const int8_t @_states[48] = {1}, @_inputs[1152] = {1}, @_outputs[384] = {1};
-static const float @_states_scale[12] = {1}, @_inputs_scale[96] = {1}, @_bias[12] = {1}, @_state_bias[4] = {1};
-static const float @_outputs_scale[96] = {1}, @_output_bias[96] = {1};
+static int8_t @_states[48], @_inputs[1152], @_outputs[384];
+static float @_states_scale[12], @_inputs_scale[96], @_bias[12], @_state_bias[4], @_outputs_scale[96], @_output_bias[96];
 
 /* lines code */
 static float @_sigmoid(float x) {

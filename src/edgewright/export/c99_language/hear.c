@@ -1,7 +1,7 @@
 /* Intents to events and slots to what guards see; `dialogue.py` writes their numbers. */
 #include "hear.h"
-#define $events 1, 1, 1
-#define $asked 0, -1, -1
+#define $events 1, 2, 1
+#define $asked 0, -1, 0
 #define $unclear 0
 #define $confidence 1
 

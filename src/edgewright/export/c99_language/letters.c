@@ -1,9 +1,9 @@
 /* Classes of characters, small letters and tokens; `hashing.py` writes the ranges. */
 #include "hashing.c"
-#define $spaces {0x9u, 0xEu}
+#define $spaces {0x9u, 0xEu}, {0x20u, 0x21u}, {0x2000u, 0x200Bu}
 #define $signs {0xABu, 0xACu}
-#define $count 1
-#define $runs {65, 26, 1, 32}
+#define $count 3
+#define $runs {65, 26, 1, 32}, {256, 24, 2, 1}, {7838, 1, 1, -7615}
 #define $joins context->codes[last] == 0x27u
 
 /* block classes */

@@ -1,12 +1,10 @@
 /* A model of text that counts; `texts.py` writes the tables. */
 #include "texts.c"
 #define $step 0.25
-#define @_ORDER 3
-static const uint32_t @_keys_0[] = {1}, *const @_keys[] = {@_keys_0, @_keys_0, @_keys_0, @_keys_0};
-static const uint32_t *const @_contexts[] = {@_keys_0, @_keys_0, @_keys_0};
-static const long @_key_counts[] = {1, 1, 1, 1}, @_context_counts[] = {1, 1, 1};
-static const uint8_t @_values_0[] = {1}, *const @_values[] = {@_values_0, @_values_0, @_values_0, @_values_0};
-static const uint8_t *const @_shares[] = {@_values_0, @_values_0, @_values_0};
+#define @_ORDER 2
+static const uint32_t *const @_keys[3], *const @_contexts[2];
+static const long @_key_counts[3], @_context_counts[2];
+static const uint8_t *const @_values[3], *const @_shares[2];
 
 /* lines code */
 static long @_find(const uint32_t *keys, long count, uint64_t key) {

@@ -2,8 +2,10 @@
  * Rules have the order of `nlp.utterance.values.NAMES`. */
 #include "letters.c"
 #include "slots.h"
-#define $numbers {"one", 1}
-#define $units {"second", 1}
+#define $numbers \
+    {"zero", 0}, {"one", 1}, {"two", 2}, {"five", 5}, {"ten", 10}, {"eleven", 11}, {"twenty", 20}, {"fifty", 50}, \
+    {"hundred", 100}, {"thousand", 1000}
+#define $units {"second", 1}, {"sec", 1}, {"minute", 60}, {"hour", 3600}
 #define $days "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
 #define $most 86400.0
 

@@ -8,10 +8,21 @@ void @_tag(@_context *context, const char *intent);
 #define $label_names 0, 1, 1, 2, 2
 #define $goes_on 0, 0, 1, 0, 1
 #define $tokens 64
-#define $fill_lists
-#define $tag
+#define $fill_lists \
+    @_fill(context, slot, at, end); \
+    if (slot->entry != 0) { \
+        return; \
+    }
+#define $tag \
+    if ((context->marks[at] & @_TAGS) != 0 || (context->marks[at] & (@_LISTS | @_LISTED)) == (@_LISTS | @_LISTED)) { \
+        return @_from_mark(context, slot, at, today); \
+    }
 #define $list
-#define $marks
+#define $marks \
+    @_mark_tags(context, intent); \
+    @_mark_lists(context);
+void @_fill(@_context *context, @_slot *slot, uint32_t at, uint32_t end);
+uint32_t @_from_mark(@_context *context, @_slot *slot, uint32_t at, int32_t today);
 
 /* block state */
 const char *const @_slot_names[@@_SLOTS] = {
@@ -179,7 +190,6 @@ $marks    for (uint32_t at = 0u; at < context->length && count < @@_MOST_SLOTS;)
 }
 
 /* alone */
-void @_fill(@_context *context, @_slot *slot, uint32_t at, uint32_t end);
 void @_fill(@_context *context, @_slot *slot, uint32_t at, uint32_t end) {
 
 /* lines fill_lists */
@@ -194,7 +204,6 @@ void @_fill(@_context *context, @_slot *slot, uint32_t at, uint32_t end) {
 
 /* alone */
 }
-uint32_t @_from_mark(@_context *context, @_slot *slot, uint32_t at, int32_t today);
 uint32_t @_from_mark(@_context *context, @_slot *slot, uint32_t at, int32_t today) {
     uint32_t end = 0u;
 

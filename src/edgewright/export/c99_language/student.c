@@ -3,13 +3,13 @@
 #include <math.h>
 #include <string.h>
 #define $hidden 4
-#define $shift 9
-#define $half 8
-#define $bias_shift 3
-#define $factor 1000
+#define $shift 10
+#define $half 9
+#define $bias_shift 2
+#define $factor 262144
 #define $scale 0.5f
-static const int8_t @_table[64 * 4] = {1}, @_head[4 * @@_INTENTS] = {1};
-static const int32_t @_bias[4] = {1}, @_last[@@_INTENTS] = {1}, @_limits[@@_INTENTS] = {1};
+static const int8_t @_table[64 * 4], @_head[4 * @@_INTENTS];
+static const int32_t @_bias[4], @_last[@@_INTENTS], @_limits[@@_INTENTS];
 int32_t @_normalise(@_context *context, const char *text, size_t bytes);
 uint32_t @_add_rows(@_context *context, int32_t length);
 uint32_t @_root(uint32_t value);

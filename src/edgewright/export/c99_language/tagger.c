@@ -1,18 +1,22 @@
 /* Hashed attributes, integer scores and the best path; `slots.py` writes the tables. */
 #include "letters.c"
 #include <string.h>
-#define $keys 2
-#define $key_table 0x1u, 0x2u
-#define $count_table 1, 1
-#define $every 16
+/* All attributes of the second word of "Tea green 42" with the intent "order". */
+#define $keys 20
+#define $key_table \
+    0x10199C2u, 0x14A712Bu, 0x1174AD38u, 0x1349CEDDu, 0x1AFF3C94u, 0x2428E690u, 0x33691D4Eu, 0x3D30640Fu, \
+    0x4C63F64Bu, 0x5F7A5C03u, 0x71BEEFF9u, 0xB9928153u, 0xBC41F856u, 0xC7109F22u, 0xC746A1D2u, 0xDA1193C8u, \
+    0xDDD6BC4Bu, 0xE4D8DAA4u, 0xE53708A1u, 0xED880650u
+#define $count_table 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+#define $every 4
 #define $place_type uint16_t
-#define $places 1
-#define $place_table 0
-#define $weights 2
-#define $label_table 0, 1
-#define $weight_table 3, -3
+#define $places 5
+#define $place_table 0, 4, 9, 13, 17
+#define $weights 21
+#define $label_table 3, 4, 1, 2, 2, 2, 3, 0, 4, 3, 3, 0, 0, 4, 1, 2, 2, 1, 1, 4, 0
+#define $weight_table 8, 2, 2, 8, 20, 1, 4, 8, 8, 2, 1, 1, 4, 4, 1, 4, 2, 8, 4, 1, 2
 #define $move_type int16_t
-#define $move_table {0}
+#define $move_table {0, 90, -50, 30, 60}, {0, 0, -6000}, {0, 0, 0, 0, 700}, {0, 0, 0, 500}, {0}
 #define $labels 5
 #define $step 256
 

@@ -2,26 +2,31 @@
 #include "adapt.h"
 #define $classes 3
 #define $width 4
-#define $pool 5
+#define $pool 8
 #define $vectors 2
-#define $weights 1, 2, 3
-#define $bias 1, 2, 3
-#define $hidden 1, 2, 3
+#define $weights 8, 0, 0, 0, 0, 8, 0, 0, 0, 0, 8, 32000
+#define $bias 0, 0, 40
+#define $hidden 9, 0, 0, 0, 0, 9, 0, 0
 #define $expected 0, 1
 #define $tables \
-    static const int16_t @_adapt_prototypes[12] = {1}, @_adapt_center[4] = {1}, @_adapt_precision[16] = {1};
-#define $multiplier 1000
+    static const int16_t @_adapt_prototypes[12], @_adapt_center[4], @_adapt_precision[16];
+#define $multiplier 128
 #define $right 10
 #define $right_less 9
 #define $out_zero -3
 #define $zero -128
 #define $gain 10
-#define $drop 5
-#define $method
+#define $drop 50
+#define $method \
+    static void @_adapt_step(@_adapt_state *state, const uint8_t *hidden, int label); \
+    static void @_adapt_replay(@_adapt_state *state);
 #define $halve
-#define $learn
+#define $learn \
+    @_adapt_step(state, shifted, label); \
+    @_adapt_keep(state, shifted, label, @_adapt_first(given) == label); \
+    @_adapt_replay(state);
 #define $kept
-#define $powers 1, 2, 3
+#define $powers 16384, 8192, 4096, 2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1
 #define $half 8
 #define $step 4
 #define $limit 1024

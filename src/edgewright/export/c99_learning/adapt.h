@@ -2,8 +2,8 @@
 #include <stdint.h>
 #define $classes 3
 #define $width 4
-#define $pool 5
-#define $length 100
+#define $pool 8
+#define $length 146
 #define $sums int32_t sums[12];
 #define $flash
 

@@ -2,25 +2,25 @@
 #include "affine.h"
 #define $classes 3
 #define $channels 6
-#define $samples 50
+#define $samples 4
 #define $tables \
-    static const int32_t @_adapt_means[18] = {1}, @_adapt_logs[18] = {1}, @_adapt_mean_scales[18] = {1}; \
-    static const int32_t @_adapt_log_scales[18] = {1};
+    static const int32_t @_adapt_means[18], @_adapt_logs[18], @_adapt_mean_scales[18]; \
+    static const int32_t @_adapt_log_scales[18];
 #define $axes 0, 1, 2, 3, 4, 5
-#define $orders {0, 1, 2}
+#define $orders {0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}
 #define $parities 1, -1, -1, 1, 1, -1
 #define $acceleration 8.0f
 #define $rotation 4.0f
-#define $most 32767
+#define $most 4095
 #define $sixteen 16
 #define $log_one 256
-#define $right 8
-#define $epsilon 16
+#define $right 16
+#define $epsilon 128
 #define $ways 48
-#define $fewest 4
+#define $fewest 8
 #define $gain 10
-#define $limit 1000
-#define $counted 4096
+#define $limit 4096
+#define $counted 128
 #define $kept
 
 /* block source */

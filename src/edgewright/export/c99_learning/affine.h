@@ -2,7 +2,7 @@
 #include <stdint.h>
 #define $classes 3
 #define $channels 6
-#define $length 100
+#define $length 156
 #define $flash
 
 /* block header */

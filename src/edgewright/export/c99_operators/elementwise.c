@@ -3,7 +3,7 @@
 #include <stdint.h>
 #define $limit 4.0f
 #define $split 1.0f
-#define $far t
+#define $far -1.0f
 #define $near s
 
 /* block Max */

@@ -5,14 +5,21 @@
 #define @_apart
 #define $maximum 8
 #define $pass pass_8
-#define $transform transform4
-#define $power power4
+#define $transform transform4_8
+#define $power power4_8
 #define $direct direct
-#define $call @_pass4(a, b, n, s, quarter, turns, half);
-#define $fill a[0] = x[0] * (float)(step + count + unit);
-#define $bins out[k] = scale[k] * (re * im + other * other_i);
+#define $call \
+    if (*radices == 4) { \
+        @_pass4(a, b, n, s, quarter, turns, half); \
+    } else { \
+        @_pass_8(a, b, *radices, n, s, quarter, turns, half); \
+    }
+#define $fill @_any(x, step, window, count, a, half);
+#define $bins @_each(scale, out, k, half, re, im, other, other_i);
 #define $window window[i]
 #define $scale scale[k]
+void @_any(const float *x, int step, const float *window, int count, float *a, int half);
+void @_each(const float *scale, float *out, int k, int half, float re, float im, float other, float other_i);
 
 /* block wave */
 /* The cosine of j of 4 * turns parts of a whole turn, from a table of the first quarter. */
@@ -137,13 +144,17 @@ static void @_$direct(const float *x, int step, const float *window, int count, 
 }
 
 /* alone */
-void @_fill(const float *x, int step, const float *window, int count, float *a, int half);
-void @_fill(const float *x, int step, const float *window, int count, float *a, int half) {
+void @_any(const float *x, int step, const float *window, int count, float *a, int half) {
 
 /* block any */
 for (int i = 0; i < 2 * half; ++i) {
         a[i] = i < count ? x[i * step] * $window : 0.0f;
     }
+
+/* alone */
+}
+void @_hann(const float *x, int step, const float *window, int count, float *a, int half);
+void @_hann(const float *x, int step, const float *window, int count, float *a, int half) {
 
 /* block hann */
 (void)count;
@@ -156,8 +167,8 @@ for (int i = 0; i < 2 * half; ++i) {
 
 /* alone */
 }
-void @_bins(const float *scale, float *out, int k, int half, float re, float im, float other, float other_i);
-void @_bins(const float *scale, float *out, int k, int half, float re, float im, float other, float other_i) {
+void @_alike(const float *scale, float *out, int k, int half, float re, float im, float other, float other_i);
+void @_alike(const float *scale, float *out, int k, int half, float re, float im, float other, float other_i) {
     {
 
 /* block alike */
@@ -167,10 +178,14 @@ const float size = 0.25f * scale[k == 0 ? 0 : 1];
 
 /* alone */
     }
+}
+void @_each(const float *scale, float *out, int k, int half, float re, float im, float other, float other_i) {
+    {
 
 /* block each */
 out[k] = 0.25f * scale[k] * (re * re + im * im);
         out[half - k] = 0.25f * scale[half - k] * (other * other + other_i * other_i);
 
 /* alone */
+    }
 }

@@ -1,28 +1,31 @@
 /* Forecasts by recursions over lags; `forecast.py` writes the tables. */
 #include "forecast.h"
 #define $tables \
-    static const float @_start[13] = {1}, @_bias[1] = {1}, @_share[1] = {1}, @_weights[2] = {1}, @_widths[3] = {1}, \
-                       @_within[2] = {1}, @_beyond[2] = {1}; \
-    static const int32_t @_lags[2] = {1, 12}, @_from[2] = {0, 2}, @_anchors[2] = {1, 3};
-#define $copy memcpy(context->ring, @_start, 12u * sizeof *@_start);
-#define $reach 12
-#define $unused (void)context;
-#define $sum (void)ahead;
+    static const float @_start[4], @_bias[1], @_share[1], @_weights[2], @_widths[6], @_within[4], @_beyond[4]; \
+    static const int32_t @_lags[2], @_from[2], @_anchors[2];
+#define $copy memcpy(context->ring, @_start, 3u * sizeof *@_start);
+#define $reach 3
+#define $unused
+#define $sum z += @_sum(context, part, ahead);
 #define $add z = level + z;
-#define $low -9.0f
-#define $high 9.0f
+#define $low -99.0f
+#define $high 99.0f
 #define $parts 1
 #define $remember context->steps[h] = u - level;
 #define $back return (double)u * 2.0 + 1.0;
-#define $positive && value > 0.0
-#define $taken log(value)
+#define $positive && value < 1e300
+#define $taken value
 #define $centre 1.0
 #define $spread 2.0
-#define $keep context->next = (context->next + 1u) % 12u;
+#define $keep \
+    context->ring[context->next] = u - context->level; \
+    context->next = (context->next + 1u) % 3u;
 #define $anchors 2
-#define $lowest 0.1f
-#define $highest 9.0f
-#define $array path[part]
+#define $lowest 0.5f
+#define $highest 4.0f
+#define $array steps
+
+float @_sum(const @_forecast_context *context, int part, int ahead);
 
 /* lines source */
 #include "@_forecast.h"
@@ -157,7 +160,6 @@ uint32_t @_forecast_stale(const @_forecast_context *context) {
 }
 
 /* alone */
-float @_sum(const @_forecast_context *context, int part, int ahead);
 float @_sum(const @_forecast_context *context, int part, int ahead) {
     float z = 0.0f;
 

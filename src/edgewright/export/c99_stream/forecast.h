@@ -4,12 +4,12 @@
 #define $name linear
 #define $lags 2
 #define $horizon 3
-#define $levels 1
+#define $levels 2
 #define $ram 9
 #define $flash 9
 #define $libm
 #define $told 90 %
-#define $held 12
+#define $held 3
 #define $parts 1
 #define $anchors 2
 #define $waiting 4

@@ -26,7 +26,7 @@ void @_adapt_after(const float *window);
         @_keep(context, 0, window[0], -1); \
     }
 #define $limits 1.0f
-#define $times (void)context, (void)microseconds;
+#define $times context->rows = (uint32_t)(microseconds / 1000000);
 #define $timed 1
 #define $gaps
 #define $begins
