@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import pickle  # noqa: TID251 - as between processes of a cluster
 from typing import Any
 
 import msgspec
@@ -116,6 +117,14 @@ def test_the_numpy_engine_of_a_device_runs_the_same_graph(room: str, kind: str, 
     run = compile_graph(read_onnx(graph_bytes(estimator, X)))
     assert share_of_tolerance(result, run(X)["output"]) <= 1.0
     assert run(X[:1])["output"].shape == (1, *result.shape[1:])
+
+
+@pytest.mark.parametrize(("room", "kind", "number"), CASES)
+def test_a_fitted_stage_travels_to_a_worker(room: str, kind: str, number: int) -> None:
+    _, estimator, X = built(room, kind, number)
+    estimator.fit(X, targets(X))
+    there = pickle.loads(pickle.dumps(estimator))  # noqa: S301 - written in the same line
+    np.testing.assert_array_equal(there.transform(X), estimator.transform(X))
 
 
 @pytest.mark.parametrize(("room", "kind", "number"), CASES)
