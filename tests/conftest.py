@@ -6,6 +6,7 @@ import fcntl
 import gc
 import io
 import os
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -126,13 +127,20 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
 def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
     """Compile the same C once for all workers, and for later sessions where EDGEWRIGHT_COMPILED names a folder.
 
-    It is called in this process: a copy of a worker takes longer than most calls. `test_proof_apart.py` has children.
+    It is called in this process: a copy of a worker takes longer than most calls. Tests that change C or let it crash
+    ask for `children_call_c`.
     """
     kept = os.environ.get("EDGEWRIGHT_COMPILED")
     with pytest.MonkeyPatch.context() as patch:
         share_compiled(patch, Path(kept).resolve() if kept else _shared(tmp_path_factory, "compiled"))
         patch.setattr(apart, "_FORKS", False)
         yield
+
+
+@pytest.fixture
+def children_call_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call generated C as a user does, in children that may crash."""
+    monkeypatch.setattr(apart, "_FORKS", sys.platform == "linux")
 
 
 def _shared(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:

@@ -25,6 +25,8 @@ from edgewright.workflows.proof.forms.integers import FORMS as INTEGERS
 from proof_example import SHAPE, form_of, planted, proven, samples, subject, with_constants
 from support import left_out
 
+pytestmark = pytest.mark.usefixtures("children_call_c")
+
 REFERENCE = "integer reference"
 
 

@@ -35,6 +35,8 @@ from processors import on_processor
 from proof_example import fitted, form_of, planted, proven, samples, subject, with_constants
 from support import left_out
 
+pytestmark = pytest.mark.usefixtures("children_call_c")
+
 
 def named(record: ProofRecord, form: str, stage: str) -> Difference:
     """Return the first difference, which must stand at this stage and blame this form alone."""

@@ -14,6 +14,8 @@ from benchmarks.proof_faults.rules import C_RULES, faults_in, of_c, table_faults
 from c99_stages import need_compiler
 from edgewright.export.c99_host import host, probe
 
+pytestmark = pytest.mark.usefixtures("children_call_c")
+
 C = """static const float model_table[2] = {
     1.0f, 2.0f
 };

@@ -26,6 +26,8 @@ from edgewright.workflows.proof.adaptation import adaptation_proof
 from edgewright.workflows.proof.rows import choose_rows
 from edgewright.workflows.proof.subject import read_subject
 
+pytestmark = pytest.mark.usefixtures("children_call_c")
+
 # The number of the way '-x,-y,-z'.
 _MIRRORED = 7
 _MAIN = """

@@ -17,6 +17,8 @@ from edgewright.workflows.proof.adaptation import adaptation_proof
 from edgewright.workflows.proof.rows import choose_rows
 from edgewright.workflows.proof.subject import read_subject
 
+pytestmark = pytest.mark.usefixtures("children_call_c")
+
 
 @pytest.fixture(scope="module", params=["output", "prototypes"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:

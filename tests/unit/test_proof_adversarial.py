@@ -27,6 +27,8 @@ from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value, first_failing
 from proof_example import SHAPE, samples, subject
 
+pytestmark = pytest.mark.usefixtures("children_call_c")
+
 RANGES = (("x", -2.0, 2.5), ("y", None, 1.0), ("z", None, None))
 
 

@@ -27,11 +27,7 @@ from edgewright.workflows.proof.forms.graphs import FORMS as GRAPHS
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
 
-
-@pytest.fixture(autouse=True)
-def _children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call C as a user does."""
-    monkeypatch.setattr(apart, "_FORKS", sys.platform == "linux")
+pytestmark = pytest.mark.usefixtures("children_call_c")
 
 
 def _endless() -> None:

@@ -33,6 +33,8 @@ from edgewright.workflows.proof.forms.c99 import Files, c_form
 from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.subject import subject_of
 
+pytestmark = pytest.mark.usefixtures("children_call_c")
+
 WINDOWS, SAMPLES, RATE = 400, 200, 20.0
 AXES = ("x", "y", "z")
 SLOW = (0.3, 0.6, 1.0, 3.0)
