@@ -121,6 +121,7 @@ class Folds(msgspec.Struct, frozen=True, kw_only=True):
         rows: how many each group has.
         rate: rows a second; None where the data have no time.
         unit: what a row is, by the name of the target: 'cycles' of 'cycles_left'; 'rows' of others.
+        group: what a group is, by the name of its column.
     """
 
     version: int = 1
@@ -128,6 +129,7 @@ class Folds(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
     rate: float | None = None
     unit: str = "rows"
+    group: str = "group"
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ def forecast_folds(config: PipelineConfig, data: str | None, request: FoldReques
         rows={str(name): int(count) for name, count in lengths},
         rate=material.dataset.rate,
         unit=word if column else "rows",
+        group=material.dataset.group_name or "group",
     )
 
 

@@ -82,18 +82,18 @@ def _intervals(config: Config, work: Work) -> StepRecord:
     return StepRecord(
         command="",
         says=(
-            f"Each of {len(shares)} groups is forecast by a fit that never saw it; the widths come from other groups "
-            "that were left out in the same way.",
-            f"An interval of {percent(config.level)} is a promise over all groups: of the worst, {worst}, it holds "
-            f"{percent(shares[worst])}.",
+            f"Each of {plural(len(shares), folds.group)} is forecast by a fit that never saw it; the widths come from "
+            "others that were left out in the same way.",
+            f"An interval of {percent(config.level)} is a promise over all of them: of the worst, {worst}, it "
+            f"holds {percent(shares[worst])} of the time.",
             f"{folder.name}/{package} carries the intervals: predictions come with them.",
         ),
         figures=(
             share_of("coverage", f"truth inside intervals of {percent(config.level)}", covered, groups),
             share_of("coverage_near", "the same, of the lower half of the amounts", covered[near], groups[near]),
             share_of("coverage_far", "the same, of the upper half", covered[~near], groups[~near]),
-            _kept(list(shares.values()), config.within or _WITHIN),
-            JobFigure.of("worst", f"the same, of the worst group, {worst}", shares[worst]),
+            _kept(list(shares.values()), config.within or _WITHIN, folds.group),
+            JobFigure.of("worst", f"share of the time of the worst, {worst}", shares[worst]),
             JobFigure.of("width", "mean width", float((high - low).mean()), "1"),
             _rmse(truth - forecasts, groups),
             JobFigure.of("groups", "groups that judge", len(shares), "1"),
@@ -111,9 +111,11 @@ def _band(config: Config, side: Side) -> IntervalSpec:
     return widened(band, group_factor(side, tail, config.bins, config.within, config.of_groups))
 
 
-def _kept(shares: list[float], within: float) -> JobFigure:
+def _kept(shares: list[float], within: float, group: str) -> JobFigure:
     kept = wilson(sum(share >= within for share in shares), len(shares))
-    return JobFigure.of_interval("by_group", f"groups whose interval holds {percent(within)} of the time", kept)
+    return JobFigure.of_interval(
+        "by_group", f"{plural(2, group).removeprefix('2 ')} whose interval holds {percent(within)} of the time", kept
+    )
 
 
 def _write_package(run: Path, folder: Path, spec: IntervalSpec, groups: int) -> str:
