@@ -60,15 +60,15 @@ def read(name: str = "blind") -> Sets:
 
 def rows() -> list[Row]:
     """Return the student alone, taught by an encoder, and the head of a gateway."""
-    rows_made = [row("int8 student", MIN_ANSWERED, lambda given: _student(given, None))]
+    rows_made = [row("int8 student", MIN_ANSWERED, lambda given: student_of(given, None))]
     path = encoder_directory()
     if path is None:
         return [*rows_made, left_out(TASK, "with MiniLM", "no encoder; EDGEWRIGHT_ENCODER names one")]
     encoder = Remembering(load(path))
     return [
         *rows_made,
-        row("int8 student, taught by MiniLM", MIN_TAUGHT, lambda given: _student(given, encoder)),
-        row("head on MiniLM (gateway)", MIN_TAUGHT, lambda given: _head(given, encoder)),
+        row("int8 student, taught by MiniLM where that pays", MIN_TAUGHT, lambda given: student_of(given, encoder)),
+        row("head on MiniLM (gateway)", MIN_TAUGHT, lambda given: head_of(given, encoder)),
     ]
 
 
@@ -103,14 +103,16 @@ def row(model: str, minimum: float, trains: Trains, name: str = "blind") -> Row:
     return Row(TASK, model, reached, "64 kB", f"{100 * minimum:.0f} % / {100 * MIN_REFUSED:.0f} %", within)
 
 
-def _student(given: list[Utterance], encoder: Remembering | None) -> tuple[TrainedHead, Student]:
+def student_of(given: list[Utterance], encoder: Remembering | None) -> tuple[TrainedHead, Student]:
+    """Return a student of these sentences as `language train` makes it, taught by an encoder if there is one."""
     trained = train_student(parted(given, (), 0), How(), teacher=Teacher(encoder) if encoder else None)
     if not isinstance(trained.spec, StudentSpec):
         raise TypeError("a student")
     return trained, Student(trained.spec, trained.arrays, len(trained.intents), "the student")
 
 
-def _head(given: list[Utterance], encoder: Remembering) -> tuple[TrainedHead, Head]:
+def head_of(given: list[Utterance], encoder: Remembering) -> tuple[TrainedHead, Head]:
+    """Return the head of a gateway."""
     trained = train_head(parted(given, (), 0), How(), Teacher(encoder))
     if isinstance(trained.spec, StudentSpec):
         raise TypeError("a head")
