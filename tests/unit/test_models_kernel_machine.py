@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, make_friedman1
+from sklearn.linear_model import Ridge
 from sklearn.svm import SVC, SVR
 
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.program import program_of
 from edgewright.models import kernel_machine
 from edgewright.models._centres import draw_rows, nearness
-from edgewright.models.kernel_machine import KernelMachine
+from edgewright.models.kernel_machine import KernelMachine, leave_one_out_errors
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.data import Column
 from edgewright.schema.graph import Graph
@@ -113,3 +114,21 @@ def test_of_more_samples_than_memory_holds_some_of_every_class_are_drawn(monkeyp
     assert 1_000 <= some.fit_rows_ == some.training_.samples <= 1_001
     assert list(some.classes_) == ["other", "rare", "same"]
     assert np.mean(some.predict(X) == y) > np.mean(every.predict(X) == y) - 0.02
+
+
+def test_errors_of_samples_left_out_are_those_of_fits_on_the_others() -> None:
+    rng = np.random.default_rng(0)
+    features, penalties = rng.normal(size=(12, 4)) + 3.0, np.array([0.01, 1.0, 100.0])
+    goal = features[:, :2] + rng.normal(size=(12, 2))
+    goal -= goal.mean(axis=0)
+    expected = []
+    for penalty in penalties:
+        missed = []
+        for n in range(12):
+            others = np.arange(12) != n
+            model = Ridge(penalty).fit(features[others], goal[others])
+            missed.append(goal[n] - model.predict(features[n : n + 1])[0])
+        expected.append(np.mean(np.square(missed)))
+    np.testing.assert_allclose(leave_one_out_errors(features, goal, penalties), expected, rtol=1e-9)
+    alike = leave_one_out_errors(np.ones((12, 4)), goal, penalties)
+    np.testing.assert_allclose(alike, np.mean((goal * 12 / 11) ** 2))

@@ -105,6 +105,14 @@ def _stop_at(epoch: int) -> OnEpoch:
     return on_epoch
 
 
+def test_data_sets_of_other_sizes_share_a_program() -> None:
+    program = step_program(network, "mean_squared_error", "adam", "auto", 0.0)
+    for count in (140, 300):
+        part = Sampled(ArrayRows(X[:count]), Y[:count], np.ones(count, np.float32))
+        run(part, loss="mean_squared_error", epochs=1, batch=8)
+        assert list(program.programs) == [(128, 8, 4)]
+
+
 def test_the_caller_can_cancel() -> None:
     result = run(on_epoch=_stop_at(2))
     assert result.stopped == "cancelled" and len(result.history) == 2 and result.best_epoch == 2

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
 
 from edgewright.graph.builder import Builder
 from edgewright.models._centres import draw_rows, draw_shares, nearness
@@ -71,8 +70,7 @@ class KernelMachine(PlainModel):
         errors = []
         for share in _GAMMAS:
             features = self._features(X[rows], self._independent(share / middle), share / middle)
-            peer = RidgeCV(_PENALTIES, store_cv_results=True).fit(features, goal)
-            errors.append(float(np.asarray(peer.cv_results_).reshape(-1, len(_PENALTIES)).mean(axis=0).min()))
+            errors.append(float(leave_one_out_errors(features, goal, _PENALTIES).min()))
         self.gamma_ = float(np.float32(_GAMMAS[int(np.argmin(errors))] / middle))
         change = self._independent(self.gamma_)
         limit = _MOST_BYTES // (8 * len(self.centres_))
@@ -142,6 +140,29 @@ class KernelMachine(PlainModel):
         """Return how many centres there are, and how far each reaches."""
         reach = 1.0 / np.sqrt(2.0 * self.gamma_)
         return f"weighted bells of width {reach:.3g} around {len(self.centres_):,} samples, in {len(names)} columns"
+
+
+def leave_one_out_errors(features: Wide, goal: Wide, penalties: Wide) -> Wide:
+    """Return the mean squared error of ridge regressions when each sample is answered by a fit on the others.
+
+    One eigendecomposition serves all penalties (Golub, Heath and Wahba, 1979).
+
+    Args:
+        features: (n, p).
+        goal: (n, outputs), each of mean 0.
+        penalties: of the squared weights, above 0.
+    """
+    centred = features - features.mean(axis=0)
+    sizes, directions = np.linalg.eigh(centred.T @ centred)
+    kept = sizes > np.finfo(np.float64).eps * len(sizes) * np.abs(sizes).max()
+    sizes, basis = sizes[kept], centred @ (directions[:, kept] / np.sqrt(sizes[kept]))
+    along, squares = basis.T @ goal, basis**2
+    errors = []
+    for penalty in penalties:
+        share = sizes / (sizes + penalty)
+        own = 1.0 / len(features) + squares @ share  # how much a sample's answer depends on its own target
+        errors.append(float(np.mean(((goal - basis @ (share[:, None] * along)) / (1.0 - own)[:, None]) ** 2)))
+    return np.asarray(errors)
 
 
 MODEL = Model(

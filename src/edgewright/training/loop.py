@@ -19,7 +19,7 @@ from edgewright.training.contract import Tree
 from edgewright.training.kept_epochs import Epochs, KeptTraining, begin
 from edgewright.training.losses import LOSSES
 from edgewright.training.numpy_program import NumpyProgram, is_small
-from edgewright.training.program import Apply, StepProgram, block_of, forward, measured, step_program
+from edgewright.training.program import Apply, StepProgram, block_of, capacity_of, forward, measured, step_program
 from edgewright.training.rows import Rows, shuffled
 
 Floats = NDArray[np.float32]
@@ -259,8 +259,7 @@ def _chunks(
     total, batch = len(samples.rows), settings.batch
     shape = tuple(samples.rows.shape[1:])
     maximum = min(settings.chunk_rows, CHUNK_BYTES // (4 * math.prod(shape)))
-    # A power of two: data sets of similar length share a program, and the steps beyond the data are not run.
-    capacity = min(1 << (-(-total // batch) - 1).bit_length(), max(1, maximum // batch))
+    capacity = capacity_of(-(-total // batch), max(1, maximum // batch))
     order = shuffled(samples.rows, np.random.default_rng([settings.seed, epoch]), capacity * batch)
     extra = np.random.default_rng([settings.seed, epoch, 1])
     for start in range(0, total, capacity * batch):

@@ -31,6 +31,8 @@ Apply = Callable[[Tree, Any], Any]
 BLOCK, FEW = 1024, 64
 # Axes of batches of pictures. XLA runs convolutions within a loop without its library, 20 times as long: a call a step.
 _PICTURES = 5
+# Steps of a program: whatever the number of samples, a network has two. What is beyond the data is not run.
+FEW_STEPS, MANY_STEPS = 16, 128
 # Numbers in `rates`.
 RATES = 7
 
@@ -43,6 +45,12 @@ def optimiser_named(name: str) -> Optimiser:
     """
     optimiser: Optimiser = find("edgewright.training.optimisers", name, "OPTIMISER", "optimiser", "training.optimiser")
     return optimiser
+
+
+def capacity_of(steps: int, maximum: int) -> int:
+    """Return for how many steps there is room in a chunk that takes at least `steps` of them, or `maximum`."""
+    room = FEW_STEPS if steps <= FEW_STEPS else -(-steps // MANY_STEPS) * MANY_STEPS
+    return min(room, maximum // MANY_STEPS * MANY_STEPS or maximum)
 
 
 def schedule_of(optimiser: Optimiser, optimiser_name: str, schedule_name: str) -> Schedule | None:
@@ -127,7 +135,7 @@ class StepProgram:
         Returns:
             The new carry; its totals are the weighted sum of losses, the sum of weights, right answers and samples.
         """
-        length = 1 if batches[0].ndim == _PICTURES else len(batches[0])
+        length = 1 if batches[0].ndim == _PICTURES else min(len(batches[0]), MANY_STEPS)
         for start in range(0, steps, length):
             now = np.append(rates[:-1], rates[-1] + np.float32(start))
             part = [array[start : start + length] for array in batches]
