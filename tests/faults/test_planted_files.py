@@ -168,6 +168,9 @@ def test_products_that_saturate_in_a_stock_runtime_are_found(
 ) -> None:
     """What default options answer on a processor with AVX2 and no VNNI, beside all that is computed here."""
     graph = trained("dense")
+    # Weights of one size are 127 each: products of two neighbours go beyond 16 bits.
+    even = {name: np.sign(a) * np.float32(0.2) if a.ndim == 2 else a for name, a in graph.constants.items()}
+    graph = msgspec.structs.replace(graph, constants=even)
     small = to_onnx(quantise(graph, samples_of(graph)))
     models = {"float": to_onnx(graph), "int8": signed(small) if signs == "signed" else small}
     x = np.sign(samples_of(graph)[:60]) * np.float32(9)
