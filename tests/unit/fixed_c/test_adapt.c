@@ -99,6 +99,10 @@ static void test_judge(void) {
     CHECK(ew_adapt_judge(&state) == 0);
     state.lead = 8;
     CHECK(ew_adapt_judge(&state) == 1);
+    /* Nor is a lead enough where a class that the factory knew is lost. */
+    state.bias[0] = -80;
+    CHECK(ew_adapt_judge(&state) == 0);
+    state.bias[0] = 0;
     /* One test vector of two may change its label, not both. */
     state.bias[2] = 80;
     CHECK(ew_adapt_judge(&state) == 0);

@@ -25,6 +25,9 @@ static void test_moments(void) {
     /* 1, 2, 3 and 4: a mean of 40 and a variance of 1, cut; -1, -2, -3 and -5: -44 and 2. */
     CHECK(ew_adapt_moments(window, mean, power) && mean[0] == 40 && power[0] == 1 && mean[1] == -44 && power[1] == 2);
     CHECK(mean[2] == 0 && power[2] == 4095 * 4095 && mean[5] == 0);
+    /* 0, 0, 0 and 2: three quarters are cut. */
+    window[19] = 0.5f;
+    CHECK(ew_adapt_moments(window, mean, power) && mean[4] == 8 && power[4] == 0);
     window[23] = 5.9f;
     CHECK(ew_adapt_moments(window, mean, power) && mean[5] == 23 * 16 / 4);
     window[23] = 3e38f;
@@ -35,7 +38,8 @@ static void test_moments(void) {
     CHECK(!ew_adapt_moments(window, mean, power));
     CHECK(ew_adapt_log2(1) == 0 && ew_adapt_log2(2) == 256 && ew_adapt_log2(3) == 384 && ew_adapt_log2(128) == 1792);
     CHECK(ew_adapt_log2(INT64_C(1) << 40) == 40 * 256);
-    CHECK(ew_adapt_square(-3, 65536) == 9 && ew_adapt_square(3, 65535) == 4 && ew_adapt_square(4094, 65536) == 4094 * 4094);
+    CHECK(ew_adapt_square(-3, 65536) == 9 && ew_adapt_square(3, 65535) == 4);
+    CHECK(ew_adapt_square(4094, 65536) == 4094 * 4094);
     CHECK(ew_adapt_square(1 << 30, 1 << 29) == 4095 * 4095);
 }
 
@@ -52,7 +56,8 @@ static void test_turn(void) {
     /* A mirror alone turns the other way round it. */
     memcpy(window, old, sizeof old);
     ew_adapt_turn(window, 1, 0);
-    CHECK(window[0] == -1.0f && window[4] == 5.0f && window[12] == 13.0f && window[16] == -17.0f && window[20] == -21.0f);
+    CHECK(window[0] == -1.0f && window[4] == 5.0f && window[12] == 13.0f && window[16] == -17.0f);
+    CHECK(window[20] == -21.0f);
     /* Of 48 ways all differ, and each leads back. */
     float heads[48][3];
     for (int way = 0; way < 48; ++way) {

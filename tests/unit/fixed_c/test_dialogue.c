@@ -33,12 +33,14 @@ static void test_machine(void) {
     CHECK(ew_tick(&m, 20.0, act, done) == 1 && m.state == 0 && is_near(m.since, 12.5) && m.kinds[0] == 0);
     CHECK(done_is("1:late@12 ") && ew_due(&m) < 0.0);
     /* Time never goes back. */
-    CHECK(ew_push(&m, 1, &seven, 1, 5.0, act, done) == 1 && m.now == 20.0 && is_near(ew_due(&m), 20.5) && done_is("0:one 7.5@10 3:pour@10 "));
+    CHECK(ew_push(&m, 1, &seven, 1, 5.0, act, done) == 1 && m.now == 20.0 && is_near(ew_due(&m), 20.5));
+    CHECK(done_is("0:one 7.5@10 3:pour@10 "));
     CHECK(ew_push(&m, 7, 0, 0, 20.1, act, done) == 1 && m.state == 0 && done_is("0:what?@14 "));
     /* Over, and after two time-outs in a row, the second counted from the first, idle again. */
     (void)ew_push(&m, 1, &tea, 1, 21.0, 0, 0);
     CHECK(ew_push(&m, 2, 0, 0, 21.1, act, done) == 1 && ew_over(&m) && done_is("") && is_near(ew_due(&m), 21.35));
-    CHECK(ew_tick(&m, 21.84, act, done) == 1 && m.state == 1 && ew_tick(&m, 21.86, act, done) == 1 && is_near(m.since, 21.85));
+    CHECK(ew_tick(&m, 21.84, act, done) == 1 && m.state == 1 && ew_tick(&m, 21.86, act, done) == 1);
+    CHECK(is_near(m.since, 21.85));
     CHECK(done_is("1:late@12 "));
     (void)ew_push(&m, 1, &tea, 1, 30.0, 0, 0);
     (void)ew_push(&m, 2, 0, 0, 30.0, 0, 0);
@@ -63,18 +65,23 @@ static void test_render(void) {
     m.numbers[1] = 0.25;
     CHECK(ew_render(&m, "a {drink}", out, sizeof out) == 5 && strcmp(out, "a tea") == 0);
     /* Braces without the name of a slot stay; the whole length is given, whatever fits. */
-    CHECK(ew_render(&m, "{drin} {", out, sizeof out) == 8 && strcmp(out, "{drin} {") == 0 && ew_render(&m, "{}", out, 12) == 2);
+    CHECK(ew_render(&m, "{drin} {", out, sizeof out) == 8 && strcmp(out, "{drin} {") == 0);
+    CHECK(ew_render(&m, "{}", out, 12) == 2);
     CHECK(ew_render(&m, "{drink}{confidence}{drink}", out, 8) == 10 && strcmp(out, "tea0.25") == 0);
     memset(out, '#', sizeof out);
-    CHECK(ew_render(&m, "{drink}", out, 1) == 3 && out[0] == '\0' && out[1] == '#' && ew_render(&m, "{drink}", 0, 0) == 3);
+    CHECK(ew_render(&m, "{drink}", out, 1) == 3 && out[0] == '\0' && out[1] == '#');
+    CHECK(ew_render(&m, "{drink}", 0, 0) == 3);
     m.numbers[1] = (double)strtod("nan", 0);
     m.kinds[0] = 0;
     CHECK(ew_render(&m, "{confidence}", out, sizeof out) == 10 && strcmp(out, "confidence") == 0);
     CHECK(ew_render(&m, "{drink}", out, sizeof out) == 5 && strcmp(out, "drink") == 0);
     CHECK(spoken_is(0.0, "0") && spoken_is(7.0, "7") && spoken_is(-2.5, "-2.5") && spoken_is(123456.0, "123456"));
-    CHECK(spoken_is(1234567.0, "1.23457e+06") && spoken_is(999999.7, "1e+06") && spoken_is(0.0001, "0.0001") && spoken_is(0.00001, "1e-05"));
-    CHECK(spoken_is(0.00012345678, "0.000123457") && spoken_is(100.0, "100") && spoken_is(100000.4, "100000") && spoken_is(99999.97, "100000"));
-    CHECK(spoken_is(1e100, "1e+100") && spoken_is(-1.5e-200, "-1.5e-200") && spoken_is(strtod("-inf", 0), "-inf") && spoken_is(0.1, "0.1"));
+    CHECK(spoken_is(1234567.0, "1.23457e+06") && spoken_is(999999.7, "1e+06") && spoken_is(0.0001, "0.0001"));
+    CHECK(spoken_is(0.00001, "1e-05"));
+    CHECK(spoken_is(0.00012345678, "0.000123457") && spoken_is(100.0, "100") && spoken_is(100000.4, "100000"));
+    CHECK(spoken_is(99999.97, "100000"));
+    CHECK(spoken_is(1e100, "1e+100") && spoken_is(-1.5e-200, "-1.5e-200") && spoken_is(strtod("-inf", 0), "-inf"));
+    CHECK(spoken_is(0.1, "0.1"));
     CHECK(spoken_is(0.00009999999, "0.0001") && spoken_is(10.25, "10.25") && spoken_is(1e22, "1e+22"));
     /* As printf writes it; between two numbers of six digits both may be. */
     for (int i = 0; i < 2000; ++i) {
@@ -94,7 +101,8 @@ static void test_guards(void) {
     strcpy(m.words[1], "tea");
     /* What is unknown is 2, of Kleene's three. */
     CHECK(ew_known(&m, 0).kind == 0 && ew_known(&m, 1).kind == 2 && strcmp(ew_known(&m, 1).word, "tea") == 0);
-    CHECK(ew_true(ew_known(&m, 0)) == 2 && ew_true(ew_word("")) == 0 && ew_true(ew_word("0")) == 1 && ew_true(ew_number(0.0)) == 0);
+    CHECK(ew_true(ew_known(&m, 0)) == 2 && ew_true(ew_word("")) == 0 && ew_true(ew_word("0")) == 1);
+    CHECK(ew_true(ew_number(0.0)) == 0);
     CHECK(ew_true(ew_number(-0.5)) == 1 && ew_size(ew_number(-0.5)).number == 0.5 && ew_size(ew_word("x")).kind == 0);
     const int table[3][3] = {{0, 0, 0}, {0, 1, 2}, {0, 2, 2}};
     for (int a = 0; a < 3; ++a) {

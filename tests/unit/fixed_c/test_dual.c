@@ -5,7 +5,8 @@ int main(void) {
     /* Halfwords 3 and -2 with 10 and 100. */
     CHECK(ew_two(UINT32_C(0xFFFE0003), UINT32_C(0x0064000A), 5) == 5 + 30 - 200);
     /* Bytes 1, -2, 3, -4 of a word. */
-    CHECK(ew_bytes(UINT32_C(0xFC03FE01)) == UINT32_C(0x00030001) && ew_others(UINT32_C(0xFC03FE01)) == UINT32_C(0xFFFCFFFE));
+    CHECK(ew_bytes(UINT32_C(0xFC03FE01)) == UINT32_C(0x00030001));
+    CHECK(ew_others(UINT32_C(0xFC03FE01)) == UINT32_C(0xFFFCFFFE));
     CHECK(ew_second(256 * 7 + 9, 9) == 7 && ew_second(256 * -7 + 9, 9) == -7 && ew_byte(200) == 127);
     CHECK(ew_rounded_once(1 << 20, 1 << 30, 2) == 1 << 16 && ew_rounded_twice(6, 1 << 30, 1) == 2);
     const int8_t x[4] = {1, -2, 3, -4}, image[4] = {1, 2, 3, 4};
@@ -66,7 +67,8 @@ int main(void) {
     ew_planes_3x2(plane, taps, channels, &places);
     /* 21, 42, 63 and 84 of the inputs: 21 / 8 - 1, 442 / 8 - 1, 59 / 8 - 1 and 84 / 8 - 1, rounded at 4 and at 2. */
     for (int i = 0; i < 2; ++i) {
-        CHECK(channels[4 * i] == 2 && channels[4 * i + 1] == 55 && channels[4 * i + 2] == 7 && channels[4 * i + 3] == 10);
+        CHECK(channels[4 * i] == 2 && channels[4 * i + 1] == 55 && channels[4 * i + 2] == 7);
+        CHECK(channels[4 * i + 3] == 10);
     }
     return failures;
 }

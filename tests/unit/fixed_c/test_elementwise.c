@@ -8,7 +8,8 @@ int main(void) {
     /* What does not fit is the nearest number. */
     CHECK(ew_whole(3e9f) == INT32_MAX && ew_whole(-3e9f) == INT32_MIN && ew_whole(NAN) == 0 && ew_whole(-2.7f) == -2);
     /* Of the error function the two formulas here are 1 - exp(-2 t) and a + a^3. */
-    CHECK(is_near(ew_erf(2.0f), 1.0 - exp(-4.0)) && is_near(ew_erf(-2.0f), exp(-4.0) - 1.0) && is_near(ew_erf(-0.5f), -0.625));
+    CHECK(is_near(ew_erf(2.0f), 1.0 - exp(-4.0)) && is_near(ew_erf(-2.0f), exp(-4.0) - 1.0));
+    CHECK(is_near(ew_erf(-0.5f), -0.625));
     CHECK(ew_erf(4.5f) == 1.0f && ew_erf(-INFINITY) == -1.0f && isnan(ew_erf(NAN)) && is_near(ew_erf(1.0f), 2.0));
     return failures;
 }

@@ -31,7 +31,8 @@ int main(void) {
     CHECK(ew_features(&context, "a", 1, input) == 0 && input[0] == 127 && input[1] == -128 && input[EW_ROWS] == 77);
     rows = 16u;
     first = 2u;
-    CHECK(ew_features(&context, "a", 1, input) == 0 && input[0] == 180 - 128 && input[1] == 90 - 128 && input[14] == -38);
+    CHECK(ew_features(&context, "a", 1, input) == 0 && input[0] == 180 - 128 && input[1] == 90 - 128);
+    CHECK(input[14] == -38);
     CHECK(input[15] == -128);
     /* A row counts up to 255 times: never less than that again; once is 20.9. */
     rows = 297u;

@@ -37,7 +37,8 @@ static ew_hear_context context;
 
 static int hear(const char *text) {
     static ew_machine machine;
-    CHECK(ew_hear(&context, &machine, text, strlen(text), 77, 2.5, 0, 0) == 9 && given[0].slot == 1 && given[0].word == 0);
+    CHECK(ew_hear(&context, &machine, text, strlen(text), 77, 2.5, 0, 0) == 9 && given[0].slot == 1);
+    CHECK(given[0].word == 0);
     return given_count;
 }
 

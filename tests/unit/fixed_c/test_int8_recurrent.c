@@ -38,7 +38,8 @@ int main(void) {
     CHECK(out[0] == 8 && out[1] == -8);
     /* Between 1/2 and 1/128 more, half of the way, halves towards the right; and beyond the table. */
     halves[1] = 0x8100;
-    CHECK(ew_tanh_between(halves, 128) == 128 && ew_tanh_between(halves, -128) == -128 && ew_tanh_between(halves, 0) == 0);
+    CHECK(ew_tanh_between(halves, 128) == 128 && ew_tanh_between(halves, -128) == -128);
+    CHECK(ew_tanh_between(halves, 0) == 0);
     CHECK(ew_tanh_between(halves, 255 * 256) == 32767 && ew_tanh_between(halves, -99999) == -32767);
     CHECK(ew_tanh_between(halves, 1) == 1 && ew_tanh_between(halves, 256) == 256);
     return failures;

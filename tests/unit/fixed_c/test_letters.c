@@ -20,13 +20,19 @@ static void test_decode(void) {
     unsigned char out[4];
     /* The first and last code points of each length, and what is shorter than it could be. */
     CHECK(decoded("\x7F", 1, &code) == 1u && code == 0x7Fu && decoded("\xC2\x80", 2, &code) == 2u && code == 0x80u);
-    CHECK(decoded("\xDF\xBF", 2, &code) == 2u && code == 0x7FFu && decoded("\xE0\xA0\x80", 3, &code) == 3u && code == 0x800u);
-    CHECK(decoded("\xF4\x8F\xBF\xBF", 4, &code) == 4u && code == 0x10FFFFu && decoded("", 1, &code) == 1u && code == 0u);
-    CHECK(!decoded("\xC1\xBF", 2, &code) && !decoded("\xE0\x9F\xBF", 3, &code) && !decoded("\xF0\x8F\xBF\xBF", 4, &code));
+    CHECK(decoded("\xDF\xBF", 2, &code) == 2u && code == 0x7FFu && decoded("\xE0\xA0\x80", 3, &code) == 3u);
+    CHECK(code == 0x800u);
+    CHECK(decoded("\xF4\x8F\xBF\xBF", 4, &code) == 4u && code == 0x10FFFFu && decoded("", 1, &code) == 1u);
+    CHECK(code == 0u);
+    CHECK(!decoded("\xC1\xBF", 2, &code) && !decoded("\xE0\x9F\xBF", 3, &code));
+    CHECK(!decoded("\xF0\x8F\xBF\xBF", 4, &code));
     /* Beyond Unicode, halves of a pair, ends of nothing, a text that ends within a character, and another after one. */
-    CHECK(!decoded("\xF4\x90\x80\x80", 4, &code) && !decoded("\xED\xA0\x80", 3, &code) && !decoded("\xED\xBF\xBF", 3, &code));
-    CHECK(decoded("\xED\x9F\xBF", 3, &code) == 3u && decoded("\xEE\x80\x80", 3, &code) == 3u && !decoded("\x80", 1, &code));
-    CHECK(!decoded("\xE2\x82\xAC", 2, &code) && !decoded("\xC3(", 2, &code) && !decoded("\xF8\x88\x80\x80\x80", 5, &code));
+    CHECK(!decoded("\xF4\x90\x80\x80", 4, &code) && !decoded("\xED\xA0\x80", 3, &code));
+    CHECK(!decoded("\xED\xBF\xBF", 3, &code));
+    CHECK(decoded("\xED\x9F\xBF", 3, &code) == 3u && decoded("\xEE\x80\x80", 3, &code) == 3u);
+    CHECK(!decoded("\x80", 1, &code));
+    CHECK(!decoded("\xE2\x82\xAC", 2, &code));
+    CHECK(!decoded("\xC3(", 2, &code) && !decoded("\xF8\x88\x80\x80\x80", 5, &code));
     CHECK(!decoded("\xBF\xBF", 2, &code) && code == 77u);
     const uint32_t codes[7] = {0x24u, 0x7Fu, 0x80u, 0x7FFu, 0x800u, 0xFFFFu, 0x10FFFFu};
     for (int i = 0; i < 7; ++i) {
@@ -49,13 +55,16 @@ static const char *normalised(const char *text) {
 static void test_normalise(void) {
     static char much[EW_LONGEST + 1u];
     /* Small letters and apostrophes stay, digits are one, and words stand between single spaces. */
-    CHECK(strcmp(normalised("  Don't  PLAY\t42nd!"), " don't play 00nd ") == 0 && strcmp(normalised("z@[`{a"), " z a ") == 0);
+    CHECK(strcmp(normalised("  Don't  PLAY\t42nd!"), " don't play 00nd ") == 0);
+    CHECK(strcmp(normalised("z@[`{a"), " z a ") == 0);
     /* A mark is dropped, within a word too, a wide space separates, and a letter folds. */
     CHECK(strcmp(normalised("a\xCC\x81" "b\xE2\x80\x8A" "c"), " ab c ") == 0);
     CHECK(ew_fold(913u) == 945u && ew_fold(914u) == 946u && ew_fold(912u) == 912u && ew_fold(915u) == 915u);
-    CHECK(ew_fold('Z') == 'z' && ew_fold(0x80u) == 0x80u && ew_fold(767u) == 767u && ew_fold(768u) == UINT32_MAX && ew_fold(879u) == UINT32_MAX && ew_fold(880u) == 880u);
+    CHECK(ew_fold('Z') == 'z' && ew_fold(0x80u) == 0x80u && ew_fold(767u) == 767u && ew_fold(768u) == UINT32_MAX);
+    CHECK(ew_fold(879u) == UINT32_MAX && ew_fold(880u) == 880u);
     CHECK(ew_fold(8202u) == 32u && ew_fold(8203u) == 8203u && ew_fold(0x10391u) == 0x10391u);
-    CHECK(ew_normalise(&context, "", 0) == 0 && ew_normalise(&context, " ?!", 3) == 0 && ew_normalise(&context, "\xCC\x81", 2) == 0);
+    CHECK(ew_normalise(&context, "", 0) == 0 && ew_normalise(&context, " ?!", 3) == 0);
+    CHECK(ew_normalise(&context, "\xCC\x81", 2) == 0);
     CHECK(ew_normalise(&context, "a\xFF", 2) == -EW_NOT_UTF8);
     memset(much, 'a', sizeof much);
     CHECK(ew_normalise(&context, much, EW_LONGEST) == (int32_t)EW_LONGEST + 2);
@@ -96,7 +105,8 @@ static void test_tokens(void) {
         CHECK(ew_token(&context, end, &end) == ends[i][0] && end == ends[i][1]);
     }
     CHECK(ew_take(&context, "it's", 4) == 0 && ew_token(&context, 0u, &end) == 0u && end == 4u);
-    CHECK(ew_is_word('_') && ew_is_word('z') && ew_is_word('0') && ew_is_word(0xE9u) && !ew_is_word('{') && !ew_is_word('@'));
+    CHECK(ew_is_word('_') && ew_is_word('z') && ew_is_word('0') && ew_is_word(0xE9u) && !ew_is_word('{'));
+    CHECK(!ew_is_word('@'));
     CHECK(!ew_is_word(0xABu) && ew_is_word(0xACu) && !ew_is_word(0x2009u) && ew_is_space(0xDu) && !ew_is_space(0xEu));
     CHECK(ew_small('A') == 'a' && ew_small('Z') == 'z' && ew_small('[') == '[' && ew_small('@') == '@');
     /* Every second letter is a capital; the last of a run, and one that becomes smaller. */

@@ -52,10 +52,12 @@ int main(void) {
                 expected[j] += matrix[j][i] * twice[2 * i];
                 expected[2 * half - 1 - j] += matrix[j][2 * half - 1 - i] * twice[2 * i];
             }
-            CHECK(is_near(six[j], (double)expected[j]) && is_near(six[2 * half - 1 - j], (double)expected[2 * half - 1 - j]));
+            CHECK(is_near(six[j], (double)expected[j]));
+            CHECK(is_near(six[2 * half - 1 - j], (double)expected[2 * half - 1 - j]));
         }
     }
-    CHECK(ew_band(1, 3, 9) == 1 && ew_band(3, 3, 9) == 2 && ew_band(6, 3, 9) == 2 && ew_band(7, 3, 9) == 3 && ew_band(8, 3, 9) == 4);
+    CHECK(ew_band(1, 3, 9) == 1 && ew_band(3, 3, 9) == 2 && ew_band(6, 3, 9) == 2 && ew_band(7, 3, 9) == 3);
+    CHECK(ew_band(8, 3, 9) == 4);
     /* A smoother of stiffness 2: what it gives, plus twice the second differences of its second differences, is x. */
     enum { N = 12 };
     double a[N][N] = {{0.0}}, pivot[N], near[N] = {0.0}, far[N] = {0.0};

@@ -53,8 +53,10 @@ int main(void) {
     sort(contexts_2);
     CHECK(ew_symbol('\n') == 0 && ew_symbol(' ') == 1 && ew_symbol('~') == 95 && ew_symbol('\t') == '?' - 31);
     CHECK(ew_symbol('\x80') == '?' - 31 && ew_symbol('\x7F') == '?' - 31);
-    CHECK(ew_in_word(A) && ew_in_word('0' - 31) && ew_in_word('9' - 31) && ew_in_word('A' - 31) && ew_in_word('z' - 31) && ew_in_word('\'' - 31) && !ew_in_word(0) && !ew_in_word('-' - 31));
-    CHECK(!ew_in_word('[' - 31) && !ew_in_word('`' - 31) && !ew_in_word('{' - 31) && !ew_in_word('@' - 31) && ew_in_word('Z' - 31));
+    CHECK(ew_in_word(A) && ew_in_word('0' - 31) && ew_in_word('9' - 31) && ew_in_word('A' - 31));
+    CHECK(ew_in_word('z' - 31) && ew_in_word('\'' - 31) && !ew_in_word(0) && !ew_in_word('-' - 31));
+    CHECK(!ew_in_word('[' - 31) && !ew_in_word('`' - 31) && !ew_in_word('{' - 31) && !ew_in_word('@' - 31));
+    CHECK(ew_in_word('Z' - 31));
     for (uint32_t k = 0; k < 9; ++k) {
         const uint32_t list[4] = {key(1), key(1) + 4u, key(1) + 6u, key(1) + 8u};
         CHECK(ew_find(list, (long)(k % 5), 1) == (k % 5 ? 0 : -1) && ew_find(list + 1, 3, 1) == -1);
@@ -64,12 +66,14 @@ int main(void) {
     ew_start(&text);
     ew_chances(&text, chances);
     double total = 0.75 + 94 * other;
-    CHECK(is_near(chances[A], first / total) && is_near(chances[B], second / total) && is_near(chances[0], other / total));
+    CHECK(is_near(chances[A], first / total) && is_near(chances[B], second / total));
+    CHECK(is_near(chances[0], other / total));
     /* Behind an a, b is known, and all others share a quarter. */
     ew_push(&text, 'a');
     ew_chances(&text, chances);
     total = 0.5 + first / 4 + 94 * other / 4;
-    CHECK(is_near(chances[B], 0.5 / total) && is_near(chances[A], first / 4 / total) && is_near(chances[5], other / 4 / total));
+    CHECK(is_near(chances[B], 0.5 / total) && is_near(chances[A], first / 4 / total));
+    CHECK(is_near(chances[5], other / 4 / total));
     /* Behind a and b, a is certain but for an eighth; what came before them is forgotten. */
     for (int k = 0; k < 2; ++k) {
         ew_push(&text, k ? 'a' : 'z');

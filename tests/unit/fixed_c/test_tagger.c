@@ -52,10 +52,14 @@ static void test_attributes(void) {
     take("\xC3\x89T\xC3\x89_12345 X'x'y caf\xC3\xA9 ABCde");
     /* Capitals become small where the table has them; digits are 0. Two of a kind in a row tell as much as more. */
     CHECK(context.tokens == 4 && ew_alone(&context, "w=", 0) == crc_of("w=\xC3\x89t\xC3\x89_00000"));
-    CHECK(ew_crc_shape(&context, UINT32_MAX, 0) == crc_of("xXx_dd") && ew_crc_shape(&context, UINT32_MAX, 1) == crc_of("X'x'x"));
-    CHECK(ew_crc_shape(&context, UINT32_MAX, 2) == crc_of("xx") && ew_crc_shape(&context, UINT32_MAX, 3) == crc_of("XXxx"));
-    CHECK(ew_crc_shape(&context, UINT32_MAX, 4) == crc_of(">") && ew_crc_shape(&context, UINT32_MAX, -1) == crc_of("<"));
-    CHECK(ew_pair(&context, "p=", -2, 2) == crc_of("p=<|caf\xC3\xA9") && ew_pair(&context, "p=", 3, 5) == crc_of("p=abcde|>"));
+    CHECK(ew_crc_shape(&context, UINT32_MAX, 0) == crc_of("xXx_dd"));
+    CHECK(ew_crc_shape(&context, UINT32_MAX, 1) == crc_of("X'x'x"));
+    CHECK(ew_crc_shape(&context, UINT32_MAX, 2) == crc_of("xx"));
+    CHECK(ew_crc_shape(&context, UINT32_MAX, 3) == crc_of("XXxx"));
+    CHECK(ew_crc_shape(&context, UINT32_MAX, 4) == crc_of(">"));
+    CHECK(ew_crc_shape(&context, UINT32_MAX, -1) == crc_of("<"));
+    CHECK(ew_pair(&context, "p=", -2, 2) == crc_of("p=<|caf\xC3\xA9"));
+    CHECK(ew_pair(&context, "p=", 3, 5) == crc_of("p=abcde|>"));
 }
 
 static void test_scores(void) {
