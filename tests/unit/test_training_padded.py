@@ -7,6 +7,7 @@ import pytest
 
 from edgewright.models.architecture import architecture, function
 from edgewright.training.loop import Sampled, Settings, outputs, train
+from edgewright.training.numpy_program import always_compiled
 from edgewright.training.padded import fit_padded
 from edgewright.training.rows import ArrayRows
 
@@ -36,7 +37,8 @@ def test_zeros_around_the_weights_change_no_more_than_the_last_digits(
             loss, optimiser=optimiser, weight_decay=decay, seed=seed, learning_rate=0.002 * (seed + 1), dropout=0.1
         )
         start, apply = network.initialise(np.random.default_rng(seed)), function(network)
-        padded, unpadded = fit_padded(start, samples, settings), train(apply, start, samples, settings)
+        with always_compiled():
+            padded, unpadded = fit_padded(start, samples, settings), train(apply, start, samples, settings)
         assert len(padded.history) == 20
         for own, other in zip(padded.parameters, unpadded.parameters, strict=True):
             assert own["weights"].shape == other["weights"].shape
