@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]  # as in the source
 
 from edgewright.models.architecture import architecture, function
 from edgewright.training import loop
+from edgewright.training.backend import jax
 from edgewright.training.loop import Sampled, Settings, outputs, train
 from edgewright.training.numpy_program import always_compiled, is_small
 from edgewright.training.program import forward
@@ -78,6 +80,21 @@ def test_forward_of_dense_layers_is_that_of_the_compiled_program() -> None:
     varied = function(architecture([*LAYERS, {"kind": "dropout"}], X.shape[1:], 4))
     compiled = forward(varied, [*start[:-1], {}, start[-1]], X)
     np.testing.assert_allclose(ours, compiled, rtol=0, atol=2e-6)
+
+
+def test_forward_of_dense_layers_is_on_one_thread_and_in_numpy() -> None:
+    """The rounding of large products depends on threads, and parameters of a compiled training are arrays of JAX."""
+    apply, start = _network(4)
+    threads: list[int] = []
+
+    def plain(parameters: Any, x: Any) -> Any:  # noqa: ANN401 - a tree and an array
+        threads.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return apply(parameters, x)
+
+    plain.is_plain = True  # type: ignore[attr-defined]
+    with threadpool_limits(2):
+        answers = forward(plain, jax.tree.map(jax.numpy.asarray, start), X)
+    assert set(threads) == {1} and type(answers) is np.ndarray
 
 
 def test_small_trainings_alone_are_done_in_numpy() -> None:

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.training.losses import GRADIENTS, LOSSES
-from edgewright.training.program import optimiser_named, schedule_of
+from edgewright.training.program import in_numpy, optimiser_named, schedule_of
 
 Floats = NDArray[np.float32]
 Layers = list[dict[str, Floats]]
@@ -65,11 +63,6 @@ def is_small(apply: Any, loss: str, optimiser: str, parameters: Any, steps: int,
     return steps * step_s <= SMALL_S
 
 
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
 class NumpyProgram:
     """Runs optimiser steps; methods, arguments and results are those of `StepProgram`."""
 
@@ -101,8 +94,7 @@ class NumpyProgram:
             rate = self.schedule(learning_rate, whole, warm_up, np)(numbers)
         update, raw = self.optimiser.step, []
         assert update is not None  # noqa: S101 - `is_small`
-        # Small products are slower with several threads; a loss that is no number is reported with its epoch.
-        with _libraries().limit(limits=1), np.errstate(over="ignore", invalid="ignore"):
+        with in_numpy():
             for number, step_rate, x, y, w in zip(numbers.tolist(), rate.tolist(), *batches, strict=False):
                 values = [x, *self.apply.values(own, x)]
                 raw.append(values[-1])

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.core.catalogue import find
 from edgewright.data.row_spool import piece_rows
@@ -265,6 +267,21 @@ def block_of(shape: tuple[int, ...]) -> int:
     return min(BLOCK, piece_rows(4 * math.prod(shape)))
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def in_numpy() -> Iterator[None]:
+    """Multiply on one thread: small products are slower with several, and the rounding of large ones changes with them.
+
+    Numbers that overflow or are none give no warning: a loss that is none is reported with its epoch.
+    """
+    with _libraries().limit(limits=1), np.errstate(over="ignore", invalid="ignore"):
+        yield
+
+
 def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN401 - whatever the network gives
     """Return outputs for at most `block_of` samples of their shape, as NumPy arrays with the samples first.
 
@@ -274,8 +291,9 @@ def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN
         inputs: shape (n, ...).
     """
     if getattr(apply, "is_plain", False):
-        with np.errstate(over="ignore", invalid="ignore"):
-            return apply(parameters, inputs)
+        arrays = [{name: np.asarray(array) for name, array in layer.items()} for layer in parameters]
+        with in_numpy():
+            return apply(arrays, inputs)
     count = len(inputs)
     block = block_of(inputs.shape[1:])
     size = min(FEW, block) if count <= FEW else block
