@@ -182,6 +182,22 @@ def test_a_teacher_that_does_not_pay_leaves_the_model_as_it_is_without() -> None
     assert not any("taught" in finding for finding in untaught.findings)
 
 
+def test_texts_without_labels_hold_no_sentence_that_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A teacher's answer to a sentence that is left out would be learnt, and the taught student kept for it."""
+    given: list[str] = []
+
+    def student(*_: object, unlabelled: Sequence[str], **__: object) -> None:
+        given.extend(unlabelled)
+        raise StopIteration
+
+    monkeypatch.setattr("edgewright.language.training.train_student", student)
+    texts = ["a new one", *(text.upper() for text in DRINK), *NEW, "a new one"]
+    with pytest.raises(StopIteration):
+        validation = tuple(Utterance(text=text, intent=intent) for text, intent in NEW.items())
+        train(Labelled(sixteen(), validation), How(), name="d", teacher=Teacher(Letters()), unlabelled=texts)
+    assert given == ["a new one"]
+
+
 def test_the_background_keeps_out_of_the_users_intents() -> None:
     assert len(background()) > 1_000
     assert len(set(background())) == len(background())

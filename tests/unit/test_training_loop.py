@@ -160,9 +160,10 @@ def test_frames_are_arrays_not_rows() -> None:
 
 
 def test_one_program_serves_every_learning_rate_and_similar_length() -> None:
-    program = step_program(network, "sigmoid_cross_entropy", "adam")
+    program = step_program(network, "sigmoid_cross_entropy", "adam", "auto", 0.0)
     run()
     before = set(program.programs)
+    assert before
     run(learning_rate=0.5, label_smoothing=0.1)
     run(Sampled(ArrayRows(X[:280]), Y[:280], np.ones(280, np.float32)))
     assert set(program.programs) == before

@@ -17,7 +17,7 @@ from edgewright.language.intents.train import How, TrainedHead, train_head, trai
 from edgewright.language.slots import SlotScore, Slotting, score, train_tagger
 from edgewright.language.utterances import Labelled, check_validation, findings
 from edgewright.nlp.utterance.head import Head
-from edgewright.nlp.utterance.normalise import checked
+from edgewright.nlp.utterance.normalise import checked, normalised
 from edgewright.nlp.utterance.student import Student
 from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.errors import CheckFailedError, InputError
@@ -216,6 +216,9 @@ def train(
         raise InputError("utterances with slots marked", "none", "--slots", "Mark them as [words](slot_name)")
     odd = check_validation(labelled.utterances, labelled.validation)
     parts = parted(labelled.utterances, labelled.validation, how.seed)
+    # Sentences that are left out to judge are nowhere learnt from, under the teacher's answers either.
+    known = {normalised(utterance.text) for utterance in (*labelled.utterances, *labelled.validation)}
+    unlabelled = [text for text in dict.fromkeys(unlabelled) if normalised(text) not in known]
     if say:
         say(f"{len(parts.texts) + len(parts.truth):,} utterances of {len(parts.intents)} intents")
     if gateway and teacher is not None:

@@ -13,7 +13,7 @@ class Consonant(NamedTuple):
     """How a consonant is made.
 
     Attributes:
-        example: a word that begins or ends with it.
+        example: a word with it.
         mouth: what lips and tongue do.
         way: what the air does.
         voiced: whether the throat hums.
