@@ -22,6 +22,7 @@ from edgewright.features.bearing import orders
 from edgewright.jobs.catalogue import examples, read_job
 from edgewright.jobs.simulation.bearings import PARTS, Condition, Geometry, Specimen, contacts, vibration
 from edgewright.jobs.steps.plan import clock_of
+from edgewright.jobs.workflow import _steps
 from edgewright.models.rules import Rules
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
@@ -42,7 +43,7 @@ from edgewright.workflows.intervals import (
     widened,
 )
 from edgewright.workflows.intervals import by_age as plans_by_age
-from edgewright.workflows.maintenance import Booking, Costs, Lives, Upkeep, by_age, by_forecast, keep_up
+from edgewright.workflows.maintenance import Booking, Costs, Lives, Upkeep, by_age, by_forecast, keep_up, lives_of
 from plant import OpcuaPlant, free_port
 from stage_examples import unfitted
 from support import shared_data
@@ -415,6 +416,30 @@ def simple_lives() -> Lives:
     sure = np.full((2, 41), np.inf)
     sure[0, :20], sure[1, :40] = 20.0 - np.arange(20), 40.0 - np.arange(40)
     return Lives(np.array([20, 40]), sure)
+
+
+def test_a_life_is_sure_between_two_forecasts_too() -> None:
+    rows = np.tile(np.arange(4, 80, 5), 10)
+    groups, truth = tuple(f"m{number}" for number in range(10) for _ in range(16)), tuple(79.0 - rows)
+    side = Side(groups=groups, rows=tuple(rows.tolist()), truth=truth, forecasts=truth)
+    lives = lives_of(side, side, 0.1)
+    assert np.isinf(lives.sure[:, :4]).all()
+    np.testing.assert_allclose(lives.sure[:, 4:80], np.tile(79.0 - np.arange(4, 80), (10, 1)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("machines = 4", "machines = 4\nrisks = [1.5]", "risks"),
+        ("failure = 3.0", "failure = -3.0", "failure"),
+        ("speeds = [1200]", "speeds = [0]", "speeds"),
+        ("judge_loads = [0.5]", "judge_loads = [-0.5]", "judge_loads"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(wear: Path, tmp_path: Path, old: str, new: str, expected: str) -> None:
+    (tmp_path / "job.toml").write_text((wear / "job.toml").read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=expected):
+        _steps(read_job(tmp_path), tmp_path)
 
 
 def test_a_line_pays_for_what_is_done() -> None:

@@ -25,7 +25,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         planned_rows, failure_rows: a crew is busy with one.
     """
 
-    failure: float
+    failure: Annotated[float, msgspec.Meta(ge=0)]
     standing: Annotated[float, msgspec.Meta(gt=0)]
     planned_rows: Annotated[int, msgspec.Meta(ge=1)]
     failure_rows: Annotated[int, msgspec.Meta(ge=1)]
@@ -52,8 +52,11 @@ def lives_of(side: Side, calibration: Side, risk: float) -> Lives:
     lengths = np.array([int(rows[groups == name].max()) + 1 for name in names])
     sure = np.full((len(names), int(lengths.max()) + 1), np.inf)
     for number, name in enumerate(names):
-        mine = groups == name
-        sure[number, rows[mine]] = low[mine]
+        mine = np.flatnonzero(groups == name)
+        # Between two forecasts, the rows that pass are gone from the older one.
+        ages = np.arange(rows[mine[0]], lengths[number])
+        newest = mine[np.searchsorted(rows[mine], ages, "right") - 1]
+        sure[number, ages] = low[newest] - (ages - rows[newest])
     return Lives(lengths, sure)
 
 

@@ -12,10 +12,11 @@ from edgewright.core.formatting import plural
 from edgewright.data.polars import pl
 from edgewright.jobs.simulation.bearings import PARTS, Condition, Geometry, draw_specimen, vibration
 from edgewright.jobs.steps import Step, StepConfig, Work
+from edgewright.schema.errors import InputError
 from edgewright.schema.job import JobFigure, StepRecord
 
 ROWS = "bearings.parquet"
-Amounts = Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
+Amounts = Annotated[tuple[Annotated[float, msgspec.Meta(gt=0)], ...], msgspec.Meta(min_length=1)]
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +52,8 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def _bearings(config: Config, work: Work) -> StepRecord:
+    if config.ball >= config.pitch:
+        raise InputError(f"a ball smaller than the pitch of {config.pitch:g} mm", f"{config.ball:g} mm", work.folder.name)
     bearing = Geometry(config.balls, config.ball, config.pitch, config.angle)
     rng, rows = np.random.default_rng(config.seed), config.windows * config.samples
     judges = set(product(config.judge_speeds, config.judge_loads))

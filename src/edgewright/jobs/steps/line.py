@@ -20,6 +20,7 @@ WAYS = {"failure": "repaired after failures", "age": "maintained at a fixed age"
 # Shares of lives that are shorter than a fixed age that is tried; points of the chart.
 _SHORTER, _POINTS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5), 60
 _PER, _ANY = 1000, (0.0, np.inf)
+Risk = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +44,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     crews: Annotated[int, msgspec.Meta(ge=1)] = 1
     notice: Annotated[int, msgspec.Meta(ge=0)] = 10
     costs: Costs
-    risks: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] = (0.01, 0.02, 0.05, 0.1, 0.2)
+    risks: Annotated[tuple[Risk, ...], msgspec.Meta(min_length=1)] = (0.01, 0.02, 0.05, 0.1, 0.2)
     rows: Annotated[int, msgspec.Meta(ge=10)] = 1000
     draws: Annotated[int, msgspec.Meta(ge=1)] = 40
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
