@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -462,6 +463,14 @@ def test_a_line_pays_for_what_is_done() -> None:
     assert waiting.standing.mean() > 2 * 4 * waiting.failures.mean()
     planned = run(by_forecast(lives), machines=6, crews=1)
     assert planned.failures.sum() == 0, "machines are booked early enough to take their turns"
+
+
+def test_bearings_that_judge_have_speeds_and_loads_of_their_own() -> None:
+    step: Any = next(step for step in read_job(examples() / "factory").steps if step["kind"] == "bearings")
+    assert not {*step["speeds"]} & {*step["judge_speeds"]} and not {*step["loads"]} & {*step["judge_loads"]}
+    named = {f"{speed:g}/min at {load:g}" for speed in step["judge_speeds"] for load in step["judge_loads"]}
+    split = read_config(str(examples() / "factory" / "bearings.toml")).split
+    assert split.by == "group" and {*split.test_groups} == named
 
 
 BEARING = {"balls": 9, "ratio": 7.94 / 39.04}

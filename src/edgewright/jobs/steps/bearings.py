@@ -53,7 +53,8 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _bearings(config: Config, work: Work) -> StepRecord:
     if config.ball >= config.pitch:
-        raise InputError(f"a ball smaller than the pitch of {config.pitch:g} mm", f"{config.ball:g} mm", work.folder.name)
+        expected = f"a ball smaller than the pitch of {config.pitch:g} mm"
+        raise InputError(expected, f"{config.ball:g} mm", f"{work.folder.name} job.toml")
     bearing = Geometry(config.balls, config.ball, config.pitch, config.angle)
     rng, rows = np.random.default_rng(config.seed), config.windows * config.samples
     judges = set(product(config.judge_speeds, config.judge_loads))
