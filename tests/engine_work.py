@@ -17,7 +17,7 @@ def work(shared: bytes, batch: bytes) -> bytes:
     """Join both; a batch may ask for a failure, a death, once (a file is then left) or always, or never to end."""
     kind, _, path = batch.partition(b" ")
     if kind == b"fail":
-        raise ValueError("no good")
+        raise ValueError(f"no good {os.fsdecode(path)}".rstrip())
     if kind == b"wait":
         with open(path, "wb"):  # noqa: PTH123
             pass

@@ -81,6 +81,14 @@ def test_an_interrupt_is_heard_while_workers_work(tmp_path: Path, monkeypatch: p
     assert message.rstrip().endswith("KeyboardInterrupt")
 
 
+def test_an_error_that_names_a_file_of_odd_bytes_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    with engine_for("local:2") as engine:
+        (failed,) = dict(engine.run("engine_work:work", b"x", [b"fail caf\xe9.csv"])).values()
+    assert isinstance(failed, BatchError) and failed.reason == "ValueError: no good caf\\udce9.csv"
+    assert engine.retried == 0
+
+
 def test_one_worker_is_this_process() -> None:
     with engine_for("local:1") as engine:
         results = dict(engine.run("engine_work:work", b"x", iter([b"a"])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,45 @@ def test_workers_read_an_address_themselves(tmp_path: Path, monkeypatch: pytest.
 def test_an_address_without_data_is_refused(address: str, reason: str) -> None:
     with pytest.raises(InputError, match=f"data that can be read, got {reason}.*at {address}"):
         located(address)
+
+
+def _listed_outside(*_: object, **__: object) -> list[str]:
+    return ["/bucket/data/../../escaped.csv"]
+
+
+def _without_credentials(*_: object, **__: object) -> list[str]:
+    raise LookupError("Unable to locate credentials")  # stands for an error of the storage library's own
+
+
+@pytest.mark.parametrize(
+    ("find", "reason"), [(_listed_outside, "a file with '..'"), (_without_credentials, "Unable to locate credentials")]
+)
+def test_what_a_storage_answers_neither_leaves_the_cache_nor_prints_a_traceback(
+    find: Callable[..., list[str]], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    system = fsspec.filesystem("memory")
+    for name, value in (("find", find), ("ukey", _same_key), ("info", _same_key), ("get_file", _write)):
+        monkeypatch.setattr(system, name, value)
+    with pytest.raises(InputError, match=reason):
+        located("memory://bucket/data")
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+def _same_key(*_: object) -> str:
+    return "key"
+
+
+def _write(_: str, path: str) -> None:
+    Path(path).write_bytes(b"a")
+
+
+def test_a_changed_file_is_copied_again_where_keys_are_of_addresses_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    system, address = fsspec.filesystem("memory"), f"memory://{tmp_path.name}/rows.csv"
+    monkeypatch.setattr(system, "ukey", _same_key)  # as over HTTP
+    for content in (b"a\n1\n", b"a\n1\n2\n"):
+        system.pipe_file(address, content)
+        assert Path(located(address)).read_bytes() == content

@@ -38,6 +38,11 @@ def receive(stream: IO[bytes]) -> bytes | None:
     return message if len(message) == length else None
 
 
+def failure(error: Exception) -> bytes:
+    """Return the answer of a batch that failed."""
+    return FAILED + f"{type(error).__name__}: {error}".encode(errors="backslashreplace")  # a name of a file may be odd
+
+
 def main() -> None:
     """Run batches until the input ends."""
     # Ctrl-C reaches the whole process group; the parent handles it and stops its workers.
@@ -55,7 +60,7 @@ def main() -> None:
         try:
             answer = DONE + work_named(work)(shared, content)
         except Exception as error:  # noqa: BLE001 - the parent receives the error, and the worker continues
-            answer = FAILED + f"{type(error).__name__}: {error}".encode()
+            answer = failure(error)
         try:
             send(answers, answer)
         except BrokenPipeError:

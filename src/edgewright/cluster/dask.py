@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from distributed import Client, get_worker
 
-from edgewright.cluster._worker import DONE, FAILED
+from edgewright.cluster._worker import DONE, FAILED, failure
 from edgewright.cluster.contract import BatchError, ClusterLostError, Job, Jobs, work_named
 from edgewright.cluster.identity import difference, identity
 from edgewright.schema.errors import InputError
@@ -56,7 +56,7 @@ def perform(work: str, digest: str, batch: bytes, key: str) -> bytes:
             shared = _KEPT.get(digest)
             return _FORGOTTEN if shared is None else DONE + work_named(work)(shared, batch)
     except Exception as error:  # noqa: BLE001 - the caller receives the error
-        return FAILED + f"{type(error).__name__}: {error}".encode()
+        return failure(error)
     except _StoppedError:
         return FAILED + b"it was cancelled"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import tempfile
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -35,25 +34,32 @@ def located(path: str) -> str:
     if not is_remote(path):
         return path
     fsspec: Any = importlib.import_module("fsspec")  # of an extra
+    copies = cache_folder("data")
     try:
         system, root_path = fsspec.core.url_to_fs(path)
-        files = {name: str(system.ukey(name)) for name in sorted(system.find(root_path))}
+        # The keys of HTTP are of addresses alone; what is known of a file has its size and its date.
+        files = {name: f"{system.ukey(name)} {system.info(name)}" for name in sorted(system.find(root_path))}
         if not files:
             raise FileNotFoundError("nothing there")
         root = PurePosixPath(root_path.rstrip("/"))
-        key = hashlib.sha256(repr((path, sorted(files.items()))).encode()).hexdigest()[:32]
-        folder = cache_folder("data") / key
+        inside = {name: PurePosixPath(root.name) / PurePosixPath(name).relative_to(root) for name in files}
+        if any(".." in relative.parts for relative in inside.values()):
+            raise ValueError("a file with '..' in its name")
+        folder = copies / hashlib.sha256(repr((path, sorted(files.items()))).encode()).hexdigest()[:32]
         if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as room:
+            copies.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=copies) as room:
                 whole = Path(room) / "whole"
-                for name in files:
-                    copy = whole / root.name / PurePosixPath(name).relative_to(root)
+                for name, relative in inside.items():
+                    copy = whole / relative
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     system.get_file(name, str(copy))
-                with suppress(OSError):  # another process copied it meanwhile
+                try:
                     whole.rename(folder)
-    except (ImportError, ValueError, OSError) as error:
+                except OSError:
+                    if not folder.is_dir():  # no other process copied it meanwhile
+                        raise
+    except Exception as error:  # noqa: BLE001 - each storage library has errors of its own, such as of credentials
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         do = "Check the address, and the rights to read it"
         raise InputError("data that can be read", reason, path, do) from None
