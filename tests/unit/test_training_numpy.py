@@ -40,7 +40,7 @@ def _network(ends: int) -> tuple[Any, Any]:
 
 
 def _samples(targets: Any) -> Sampled:  # noqa: ANN401 - numbers of any kind
-    weights = RNG.uniform(0.5, 2.0, len(X)).astype(np.float32)
+    weights = np.random.default_rng(2).uniform(0.5, 2.0, len(X)).astype(np.float32)
     weights[:20] = 0.0
     return Sampled(ArrayRows(X), np.asarray(targets, np.float32), weights)
 
