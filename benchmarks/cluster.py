@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from benchmarks.cluster_model import PIECE, SHAPE, Measured, heartbeats, hours, kinds, table
 from benchmarks.dask_machines import SETTINGS, burn, kill_at_random, length, lying_copy, machines
@@ -144,8 +145,9 @@ def _figures(folder: Path) -> Measured:
         module.STAGE.build(module.STAGE.config(), context).fit(windows) for module in (statistics, spectral)
     ]
     began = time.process_time()
-    for stage in stages:
-        transformed(stage, windows)
+    with threadpool_limits(1):  # as tasks compute
+        for stage in stages:
+            transformed(stage, windows)
     window = (time.process_time() - began) / PIECE
     with machines(folder, PYTHONPATH=str(ROOT)) as cluster:
 

@@ -45,10 +45,10 @@ class Measured:
     heartbeat: float
 
 
-# On two x86 cores under a load of 10, by `make bench-cluster PARTS=model`.
+# On two x86 cores under a load of 7, by `make bench-cluster PARTS=model`.
 MEASURED = Measured(
-    window=8.4e-5, client=1.6e-3, scheduler=2.2e-3, worker=3.6e-3, client_mb=8.3e-4, scheduler_mb=2.9e-3,
-    worker_mb=8.4e-4, scheduler_idle=1.1e-3, worker_idle=2.3e-3, heartbeat=5.9e-4,
+    window=2.7e-5, client=2.7e-3, scheduler=3.4e-3, worker=4.9e-3, client_mb=9.8e-4, scheduler_mb=3.2e-3,
+    worker_mb=1.1e-3, scheduler_idle=2.1e-3, worker_idle=2.9e-3, heartbeat=5.9e-4,
 )  # fmt: skip
 
 
