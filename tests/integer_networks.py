@@ -1,4 +1,4 @@
-"""Small networks trained by the product, and graphs built by hand, float and quantised."""
+"""Small networks of the product with random weights, and graphs built by hand, float and quantised."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ ROWS = RNG.standard_normal((400, 10)).astype(np.float32)
 KINDS_OF_ROWS = np.argmax(ROWS @ RNG.standard_normal((10, 3)), axis=1)
 WINDOWS = RNG.standard_normal((240, 3, 32)).astype(np.float32)
 WINDOWS += np.sin(np.arange(32) * (0.3 + 0.3 * (np.arange(240) % 3))[:, None, None]).astype(np.float32)
-KINDS_OF_WINDOWS = np.arange(240) % 3
 LAYERS: dict[str, tuple[dict[str, Any], ...]] = {
     "dense": ({"kind": "dense", "units": 64}, {"kind": "dense", "units": 64}),
     "logistic": ({"kind": "dense", "units": 16, "activation": "sigmoid"},),

@@ -410,6 +410,10 @@ def test_a_band_is_widened_until_it_holds_for_single_machines() -> None:
     factor = group_factor(seen, 0.1, 1, within=0.75, of_groups=0.9)
     assert 1 < factor < 2.5
     assert kept(widened(band, factor), new) >= 0.88
+    # The widest of eight holds for eight further ones of nine, which is less than nine of ten.
+    with pytest.raises(InputError, match="of_groups"):
+        group_factor(side([f"a{n}" for n in range(8)], 1), 0.1, 1, within=0.75, of_groups=0.9)
+    assert group_factor(side([f"a{n}" for n in range(9)], 1), 0.1, 1, within=0.75, of_groups=0.9) >= 1
 
 
 def simple_lives() -> Lives:

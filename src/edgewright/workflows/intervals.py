@@ -71,9 +71,14 @@ def group_factor(side: Side, tail: float, bins: int, within: float, of_groups: f
     A group is kept if the band holds `within` of its samples. The widths that keep each group of `side`, by a band of
     the others, are as exchangeable as the groups, so their quantile keeps a further group with the probability
     `of_groups` (Dunn, Wasserman and Ramdas, 2022). It is 1 at least: the band itself holds over all groups together.
+
+    Raises:
+        InputError: so few groups that even the widest of them promises less, or too few samples.
     """
     groups, truth, forecasts = np.array(side.groups), np.array(side.truth), np.array(side.forecasts)
     names = np.unique(groups)
+    if np.ceil((len(names) + 1) * of_groups) > len(names):
+        raise InputError(f"more groups for of_groups = {of_groups:g}", str(len(names)), "intervals", "Set of_groups")
     needed = []
     for part in np.array_split(np.random.default_rng(0).permutation(names), min(_PARTS, len(names))):
         mine = np.isin(groups, part)
