@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cli_runner import Cli
 from edgewright.cluster.contract import engine_for
 from edgewright.cluster.mapping import each, on_engine
 from edgewright.data.load import load_data
@@ -117,3 +119,10 @@ def test_a_changed_file_is_copied_again_where_keys_are_of_addresses_alone(
     for content in (b"a\n1\n", b"a\n1\n2\n"):
         system.pipe_file(address, content)
         assert Path(located(address)).read_bytes() == content
+
+
+def test_a_first_pipeline_names_an_address_as_it_is(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    address, out = write_rows(tmp_path / "rows.csv").as_uri(), tmp_path / "out"
+    cli("init", address, "--target", "label", "--budget", "0s", "--yes", "--out", str(out))
+    assert tomllib.loads((out / "pipeline.toml").read_text(encoding="utf-8"))["data"]["path"] == address

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -161,12 +160,13 @@ def first_pipeline(options: OwnDataOptions, data: str, yes: bool, folder: Path) 
     Returns:
         The proposal, and the text of `pipeline.toml` and `data.md` by path.
     """
+    from edgewright.data.remote import relative
     from edgewright.workflows.own_data.document import data_document, pipeline_text
 
     request = options.request(data)
     interactive = not yes and sys.stdin is not None and sys.stdin.isatty()
     proposal = make_proposal(ask_all(request) if interactive else request)
-    proposal.table["data"]["path"] = Path(os.path.relpath(data, folder)).as_posix()
+    proposal.table["data"]["path"] = relative(data, folder)
     if not (interactive or yes):
         click.echo("no terminal, so no questions were asked: the choices come from the data", err=True)
     file = folder / "pipeline.toml"

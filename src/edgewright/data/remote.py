@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +21,11 @@ def is_remote(path: str) -> bool:
 def absolute(path: str) -> str:
     """Return an absolute path; an address as it is."""
     return path if is_remote(path) else str(Path(path).absolute())
+
+
+def relative(path: str, folder: Path) -> str:
+    """Return a path as a file in a folder names it; an address as it is."""
+    return path if is_remote(path) else Path(os.path.relpath(path, folder)).as_posix()
 
 
 def located(path: str) -> str:
@@ -43,15 +49,15 @@ def located(path: str) -> str:
             raise FileNotFoundError("nothing there")
         root = PurePosixPath(root_path.rstrip("/"))
         inside = {name: PurePosixPath(root.name) / PurePosixPath(name).relative_to(root) for name in files}
-        if any(".." in relative.parts for relative in inside.values()):
+        if any(".." in inner.parts for inner in inside.values()):
             raise ValueError("a file with '..' in its name")
         folder = copies / hashlib.sha256(repr((path, sorted(files.items()))).encode()).hexdigest()[:32]
         if not folder.is_dir():
             copies.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=copies) as room:
                 whole = Path(room) / "whole"
-                for name, relative in inside.items():
-                    copy = whole / relative
+                for name, inner in inside.items():
+                    copy = whole / inner
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     system.get_file(name, str(copy))
                 try:
