@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -467,6 +468,13 @@ def test_a_line_pays_for_what_is_done() -> None:
     assert waiting.standing.mean() > 2 * 4 * waiting.failures.mean()
     planned = run(by_forecast(lives), machines=6, crews=1)
     assert planned.failures.sum() == 0, "machines are booked early enough to take their turns"
+
+
+def test_a_ball_as_large_as_its_circle_is_refused(wear: Path) -> None:
+    config, step = next(pair for pair in _steps(read_job(wear), wear) if pair[0].kind == "bearings")
+    work: Any = SimpleNamespace(folder=wear)
+    with pytest.raises(InputError, match="smaller than the pitch"):
+        step.run(msgspec.structs.replace(config, ball=20.0), work)
 
 
 def test_bearings_that_judge_have_speeds_and_loads_of_their_own() -> None:
