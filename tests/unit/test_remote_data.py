@@ -16,7 +16,7 @@ from edgewright.data.preview import read_preview
 from edgewright.data.remote import located
 from edgewright.pipeline.run_folder.provenance import Remembered, data_path
 from edgewright.schema.errors import InputError
-from small_pipeline import write_rows
+from small_pipeline import run_small, write_rows, write_toml
 
 fsspec = pytest.importorskip("fsspec")
 Folder = tuple[Path, str]
@@ -126,3 +126,11 @@ def test_a_first_pipeline_names_an_address_as_it_is(cli: Cli, tmp_path: Path, mo
     address, out = write_rows(tmp_path / "rows.csv").as_uri(), tmp_path / "out"
     cli("init", address, "--target", "label", "--budget", "0s", "--yes", "--out", str(out))
     assert tomllib.loads((out / "pipeline.toml").read_text(encoding="utf-8"))["data"]["path"] == address
+
+
+@pytest.mark.slow
+def test_a_proof_takes_rows_of_an_address(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data = write_rows(tmp_path / "rows.csv")
+    run = run_small(write_toml(tmp_path / "small.toml", data), tmp_path / "runs").folder
+    cli("prove", str(run), "--data", data.as_uri(), "--rows", "5")

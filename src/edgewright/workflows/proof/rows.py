@@ -15,6 +15,7 @@ from edgewright.core.input.recordings import names_of, rate_in_training, times_o
 from edgewright.core.input.samples import to_samples
 from edgewright.core.package import Package
 from edgewright.data.load import load_data
+from edgewright.data.remote import located
 from edgewright.data.resampling import refuse_other_rates
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
@@ -123,7 +124,7 @@ def _vectors(package: Package) -> Chosen:
 
 def _file(subject: Subject, data: str) -> Chosen:
     """Rows of a named file in the order of the model's columns; a model without names takes what fits its shape."""
-    path = Path(data)
+    path = Path(located(data))
     shape = tuple(subject.reference.inputs[0].shape)
     if not path.exists():
         raise InputError("a file with rows", "no such file", data, "Check the path")
