@@ -275,11 +275,12 @@ def _enrol(folder: Path) -> None:
 
 
 def _job(folder: Path) -> None:
-    (folder / "job.toml").write_text(
+    (folder / "own").mkdir()
+    (folder / "own" / "job.toml").write_text(
         'title = "t"\nshows = "s"\nminutes = 0.1\nlimits = ["x"]\n[[steps]]\nkind = "run"\n', encoding="utf-8"
     )
     _small(folder)
-    shutil.move(folder / "small.toml", folder / "pipeline.toml")
+    shutil.move(folder / "small.toml", folder / "own" / "pipeline.toml")
 
 
 def _bus(folder: Path) -> None:
@@ -529,7 +530,7 @@ STORIES = {
         figures=False,
         slow=True,
     ),
-    "jobs": Story("jobs run . --data rows.csv --out runs", _job, figures=False, slow=True),
+    "jobs": Story("jobs run own --data rows.csv --out runs", _job, figures=False, slow=True),
     "fleet": Story(
         """
         fleet init fleet
