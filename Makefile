@@ -17,7 +17,7 @@ export OPENBLAS_NUM_THREADS = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-cluster bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser bench-rows
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench $(BENCHES) faults faults-fleet mutants site release lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-home-assistant $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
 
@@ -225,6 +225,15 @@ bench-mcu: install
 # Starts a Mosquitto on port 18883.
 bench-shadows: install
 	$(BIN)/python -m benchmarks.shadows
+
+# Home Assistant, in an environment of its own (half a GB), for which HOME_ASSISTANT_PYTHON has to be 3.12 or newer.
+HOME_ASSISTANT := .venv-home-assistant
+HOME_ASSISTANT_PYTHON ?= python3.13
+bench-home-assistant: install
+	@test -e $(HOME_ASSISTANT)/.installed || { $(HOME_ASSISTANT_PYTHON) -m venv $(HOME_ASSISTANT) && \
+		$(HOME_ASSISTANT)/bin/python -m pip install --quiet --disable-pip-version-check homeassistant==2025.1.4 \
+		paho-mqtt==1.6.1 && touch $(HOME_ASSISTANT)/.installed; }
+	$(BIN)/python -m benchmarks.home_assistant $(HOME_ASSISTANT)/bin/python
 
 # Fits six models and learns eight times with each: half an hour.
 bench-federation: install
