@@ -21,7 +21,6 @@ NOT_RUN = {
     "device board revert": "needs a board on a serial line; test_board_link.py runs it over a stand-in",
     "device board status": "needs a board on a serial line; test_board_link.py runs it over a stand-in",
     "device board update": "needs a board on a serial line; test_board_link.py runs it over a stand-in",
-    "language export": "exports the networks of a teacher, which needs a published encoder; test_language_network.py",
     "language shrink": "reads a published encoder of 90 MB",
     "demo": "runs the pipeline `demo` over an installed data set, as `run` does; its JSON is that of `run`",
     "device label": "needs an agent at work; test_agent_learns.py has one",
@@ -326,7 +325,7 @@ STORIES = {
         export activity.edge --to c99 --slots boards.pub --out firmware
         fleet weights activity.edge --layout firmware/activity_layout.json --key boards.key --counter 2
         few-shot learn activity.edge --examples examples --out shown.neighbours
-        few-shot add shown.neighbours --csv new.csv --label fast --most 5
+        few-shot add shown.neighbours --csv new.csv --label fast
         few-shot predict shown.neighbours --csv new.csv
         """,
         _package,
@@ -389,7 +388,7 @@ STORIES = {
         """
         detect fit good.csv --time time_s --detector pca --out good.detector
         detect run good.detector --csv faulty.csv --alarms
-        detect score good.detector --data faulty.csv --target fault
+        score good.detector --data faulty.csv --target fault
         : detect fit good.csv --time time_s --detector autoencoder --set epochs=2 --out net.detector
         detect model net.detector --out model.onnx
         detect c99 good.detector --out c
@@ -402,7 +401,7 @@ STORIES = {
         """
         forecast fit load.csv --column load --horizon 24 --out load.forecaster
         forecast run load.forecaster --csv new.csv --horizon 3 --every 50
-        forecast score load.forecaster --csv new.csv
+        score load.forecaster --data new.csv
         forecast pool meters --season 24 --horizon 12 --out meters.pool
         forecast reorder sold.csv --lead 2 --season 24
         """,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgewright.schema.lesson import Code
-from edgewright.trace.html import lesson_page
+from edgewright.trace.html import blocks_html
 from edgewright.trace.modes import mode, modes
 from edgewright.trace.questions import quiz
 
@@ -54,7 +54,7 @@ def test_the_quiz_asks_as_approved(name: str, lesson: Ask) -> None:
 def test_every_mode_describes_a_real_run(name: str, lesson: Ask) -> None:
     trace = lesson(name).trace
     for way in modes().values():
-        assert len(lesson_page(way.title, way.blocks(trace))) < 300_000
+        assert len(blocks_html(way.blocks(trace))) < 300_000
 
 
 @pytest.mark.slow

@@ -52,10 +52,8 @@ OTHERS = {
     **dict.fromkeys(
         ("detect run", "denoise run", "denoise score", "upscale run", "upscale score"), "the file knows its columns"
     ),
-    **dict.fromkeys(("forecast fit", "forecast reorder", "forecast run", "forecast score"), "one series"),
-    **dict.fromkeys(
-        ("coach score", "coach train", "demo", "compress", "detect score", "data get", "synth pictures"), "other data"
-    ),
+    **dict.fromkeys(("forecast fit", "forecast reorder", "forecast run"), "one series"),
+    **dict.fromkeys(("coach score", "coach train", "demo", "compress", "data get", "synth pictures"), "other data"),
     **dict.fromkeys(("device record", "device watch", "fleet simulate", "jobs run"), "a source or a folder of a job"),
 }
 

@@ -296,6 +296,6 @@ def test_a_frame_becomes_c_that_is_proven(frame: Callable[..., object], tmp_path
     pl.DataFrame(new).write_csv(tmp_path / "new.csv")
     assert len(cli.rows("predict", model.result.folder, "--csv", tmp_path / "new.csv")) == 600
     assert "PROVEN" in cli("prove", model.result.folder, "--data", tmp_path / "new.csv")
-    assert "kind" in cli("trace", model.result.folder, "--csv", tmp_path / "new.csv", "--most", 1)
+    assert "kind" in cli("trace", model.result.folder, "--csv", tmp_path / "new.csv")
     assert "600 of the" in cli("drift", model.result.folder, "--csv", tmp_path / "new.csv")
     cli("score", model.package(tmp_path / "model.edge"), "--data", tmp_path / "new.csv")

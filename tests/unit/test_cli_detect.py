@@ -1,4 +1,4 @@
-"""`edgewright detect`: fit, run, score and model, and what they refuse."""
+"""`edgewright detect`: fit, run and model, what `score` says of a detector, and what they refuse."""
 
 from __future__ import annotations
 
@@ -95,27 +95,29 @@ def test_standard_input_gives_the_same_lines(
 
 def test_score_counts_events_with_intervals(folder: Path, detector: Path, cli: Cli) -> None:
     arguments = ["score", str(detector), "--data", str(folder / "faulty.csv"), "--target", "fault"]
-    report = cli.json("detect", *arguments)
+    record = cli.json(*arguments)
+    report = record["details"]
     assert report["events"] == 2
     assert report["recall"]["value"] == 1
     assert 0 < report["recall"]["low"] < 1
     assert report["false_alarms"]["per"] == "day"
     assert report["row_f1"] > 0.5
-    assert "recall     1.00" in cli("detect", *arguments)
+    assert "recall                 1 (" in cli(*arguments)
     recall, precision = report["recall"]["value"], report["precision"]["value"]
     assert report["f1"]["value"] == pytest.approx(2 * recall * precision / (recall + precision))
     assert (report["judged"], report["found"]) == ("rows", 2)
-    assert "--target" in cli("detect", *arguments[:-2], code=2)
+    assert "--target" in cli(*arguments[:-2], code=2)
+    assert "edgewright score DETECTOR" in cli("detect", *arguments, code=2), "where the command went"
 
 
 def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path, cli: Cli) -> None:
     always = str(tmp_path / "always.detector")
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time_s", "--detector", "robust", "--out", always]
     assert run([*fit, "--threshold", "0"]) == 0
-    text = cli("detect", "score", always, "--data", folder / "faulty.csv", "--target", "fault")
+    text = cli("score", always, "--data", folder / "faulty.csv", "--target", "fault")
     assert "an alarm that never ends" in text
-    assert "events found 0, missed 2; false alarms 1" in text
-    assert "100.0 % of normal rows" in text
+    assert "2 events, 0 found; 1 alarms, 1 false" in text
+    assert "row_false              1" in text
 
 
 def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(
@@ -140,7 +142,7 @@ def test_labels_set_the_threshold(folder: Path, tmp_path: Path, cli: Cli) -> Non
     arguments = ["fit", str(folder / "faulty.csv"), "--time", "time_s", "--target", "fault", "--detector", "robust"]
     assert "best F1 of events" in cli("detect", *arguments, "--out", out)
     assert [c.name for c in read_detector(out).spec.columns] == ["a", "b", "c"]
-    assert cli.json("detect", "score", out, "--data", folder / "faulty.csv", "--target", "fault")["f1"]["value"] == 1
+    assert cli.json("score", out, "--data", folder / "faulty.csv", "--target", "fault")["figures"]["f1"]["value"] == 1
 
 
 def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, cli: Cli) -> None:
@@ -250,7 +252,7 @@ def test_a_public_set_brings_its_own_labels(tmp_path: Path, cli: Cli) -> None:
     arguments = ["detect", "fit", location, "--kind", "skab", "--detector", "k_means", "--out", out]
     assert "no column of labels 'anomaly'. Known: state" in cli(*arguments, "--target", "anomaly", code=2)
     cli(*arguments, "--target", "state")
-    assert cli.json("detect", "score", out, "--data", location, "--kind", "skab", "--target", "state")["events"] == 23
+    assert cli.json("score", out, "--data", location, "--kind", "skab", "--target", "state")["details"]["events"] == 23
 
 
 def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_path: Path, cli: Cli) -> None:

@@ -1,4 +1,4 @@
-"""`edgewright forecast`: fit, run and score, and the files that it refuses."""
+"""`edgewright forecast`: fit and run, what `score` says of one, and the files that it refuses."""
 
 from __future__ import annotations
 
@@ -70,9 +70,10 @@ def test_a_file_is_fitted_run_and_scored(tmp_path: Path, cli: Cli, capsys: Captu
         "forecast", "run", file, "--csv", new, "--horizon", "1"
     )
     assert len(lines[-1]["forecast"]) == 3
-    score = cli.json("forecast", "score", file, "--csv", new)
-    assert score["mase"] < 1.2
-    assert score["origins"] == 77
+    score = cli.json("score", file, "--data", new)
+    assert score["figures"]["mase"]["value"] < 1.2
+    assert score["samples"] == 77
+    assert "edgewright score FORECASTER" in cli("forecast", "score", file, "--csv", new, code=2), "where it went"
     assert "low_80" in cli("forecast", "run", file)
 
 
@@ -128,7 +129,6 @@ def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, cli: Cli) -> None:
     assert "--column" in refused(cli, data, "--horizon", "4")
     assert "no column 'lod'" in refused(cli, data, "--column", "lod", "--horizon", "4")
     assert "--horizon 20" in refused(cli, data, "--column", "load", "--horizon", "48")
-    assert "80,95" in refused(cli, data, "--column", "load", "--horizon", "4", "--levels", "0,200")
     assert "24,168" in refused(cli, data, "--column", "load", "--horizon", "4", "--season", "a day")
     assert "a number" in refused(cli, data, "--column", "note", "--horizon", "4")
     assert "no such file" in refused(cli, str(tmp_path / "none.csv"), "--horizon", "4")

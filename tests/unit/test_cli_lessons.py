@@ -51,24 +51,10 @@ def test_every_mode_prints_text_and_json(mode: str, finished: RunResult, cli: Cl
     assert all(block["block"] for block in record["blocks"])
 
 
-def test_answers_are_scored(finished: RunResult, cli: Cli) -> None:
-    questions = cli.json("learn", finished.folder, "--mode", "quiz")["blocks"]
-    assert len(questions) >= 3
-    best = ["abcd"[next(i for i, o in enumerate(q["options"]) if o["right"])] for q in questions]
-    assert cli("learn", finished.folder, "--mode", "quiz", "--answers", ",".join(best)).endswith(
-        f"{len(best)} of {len(best)} right\n"
-    )
-    other = "b" if best[0] != "b" else "c"
-    record = cli.json("learn", finished.folder, "--mode", "quiz", "--answers", f"{other},{best[1]}")
-    assert (record["right"], record["answered"]) == (1, 2)
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (("--mode", "quizz"), "Did you mean 'quiz'?"),
-        (("--mode", "quiz", "--answers", "z"), "a letter from a to d"),
-        (("--answers", "a"), "--answers with --mode quiz"),
         (("--mode", "quiz", "--set", "epochs=3"), "--set with --mode what-if"),
         (("--mode", "what-if", "--set", "epochs"), "expected NAME=VALUE"),
         (("--mode", "what-if", "--set", "epochs=0"), "a whole number above zero"),
@@ -115,13 +101,9 @@ def test_compare_lists_configuration_data_and_result(finished: RunResult, tmp_pa
     other = run_small(
         finished.folder.parent.parent / "small.toml", tmp_path, *CHANGES[1:], "training.epochs=3", "seed=4"
     )
-    page = tmp_path / "page.html"
-    text = cli("compare", finished.folder, other.folder, finished.folder, "--html", page)
+    text = cli("compare", finished.folder, other.folder, finished.folder)
     assert "training.epochs" in text
-    assert max(len(line) for line in text.splitlines() if not line.startswith("page ")) <= 80
-    html = page.read_text(encoding="utf-8")
-    assert "training.epochs" in html
-    assert "://" not in html
+    assert max(len(line) for line in text.splitlines()) <= 80
     record = cli.json("compare", finished.folder, other.folder)
     assert {one["key"]: one["values"] for one in record["settings"]} == {
         "seed": ["3", "4"], "training.epochs": ["20", "3"]
@@ -165,20 +147,17 @@ def test_a_row_that_is_not_there(row: str, finished: RunResult, cli: Cli) -> Non
 
 def test_rows_of_a_file_answer_as_predict_does(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
     file = write_rows(tmp_path / "new.csv", rows()[:12])
-    record = json.loads(cli("trace", finished.folder, "--csv", file, "--json", "--most", "99"))
-    assert (record["traced"], record["rows"]) == (12, 12)
+    record = json.loads(cli("trace", finished.folder, "--csv", file, "--json"))
+    assert (record["traced"], record["rows"]) == (10, 12)
     assert record["predictions"][0]["place"] == "new.csv line 2"
     assert record["predictions"][0]["prediction"]["right"] is None
-    X = np.array([[float(a), float(b)] for a, b, _ in rows()[:12]], np.float32)
+    X = np.array([[float(a), float(b)] for a, b, _ in rows()[:10]], np.float32)
     answers = load(finished.folder, form="float").predict(X)
     for one, probabilities in zip(record["predictions"], answers.probabilities, strict=True):
         assert [p for _, p in one["prediction"]["probabilities"]] == pytest.approx(list(probabilities), abs=1e-5)
-    page = tmp_path / "page.html"
-    text = cli("trace", finished.folder, "--csv", file, "--most", "2", "--html", page)
-    assert "2 of 12 are traced; trace more with --most" in text
-    html = page.read_text(encoding="utf-8")
-    assert html.count("<article") == 2
-    assert "new.csv line 3" in html
+    text = cli("trace", finished.folder, "--csv", file)
+    assert "10 of 12 are traced" in text
+    assert "new.csv line 3" in text
 
 
 def test_trace_says_what_was_wrong(finished: RunResult, tmp_path: Path, cli: Cli) -> None:
@@ -195,7 +174,6 @@ def test_trace_says_what_was_wrong(finished: RunResult, tmp_path: Path, cli: Cli
     bare.mkdir()
     write_trace(finished.trace, bare / "trace.json")
     assert "its fitted pipeline" in cli("trace", bare, "--row", "1", code=2)
-    assert "expected" in cli("trace", finished.folder, "--row", "1", "--html", tmp_path / "no" / "page.html", code=74)
 
 
 def test_pipelines_runs_and_predictions_show_themselves(finished: RunResult) -> None:

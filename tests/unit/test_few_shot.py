@@ -175,8 +175,8 @@ def test_commands_learn_add_and_answer_with_the_base_install(tmp_path: Path, cli
     for label in ("still", "slow"):
         write(tmp_path / "e" / f"{label}.csv", near(label, 30, seed=3))
     out = str(tmp_path / "a.neighbours")
-    learn = ["few-shot", "learn", str(edge), "--examples", str(tmp_path / "e"), "--most", "5", "--out", out]
-    assert cli.json(*learn)["examples"] == {"slow": 5, "still": 5}
+    learn = ["few-shot", "learn", str(edge), "--examples", str(tmp_path / "e"), "--out", out]
+    assert cli.json(*learn)["examples"] == {"slow": 30, "still": 30}
     assert "--force" in cli(*learn, code=2)
     fast = str(write(tmp_path / "fast.csv", near("fast", 6)))
     assert cli("few-shot", "predict", out, "--csv", fast).count(NONE) == 6

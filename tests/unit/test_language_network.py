@@ -131,9 +131,8 @@ def test_the_commands_write_them(tmp_path: Path, cli: Cli) -> None:
     write_language(path, *example())
     for target, file in (("tflite", "words.network.tflite"), ("onnx", "words.onnx"), ("c99", "words.c")):
         out = tmp_path / target
-        record = cli.json("language", "export", path, "--to", target, "--out", out)
+        record = cli.json("export", path, "--to", target, "--out", out)
         assert str(out / file) in {one["path"] for one in record["files"]}
-        assert "words" in cli("export", path, "--to", target, "--out", out)
     for wrong in (["--to", "tflit"], ["--to", "onnx", "--form", "half"], ["--to", "c99", "--form", "float"]):
-        assert run(["language", "export", str(path), *wrong, "--out", str(tmp_path / "no")]) == 2
+        assert run(["export", str(path), *wrong, "--out", str(tmp_path / "no")]) == 2
     assert not (tmp_path / "no").exists()

@@ -128,7 +128,7 @@ def paced(tmp_path: Path, *more: str) -> tuple[subprocess.Popen[bytes], int]:
     far, near = pty.openpty()
     command = [sys.executable, "-m", "edgewright", "device", "record", "--source", f"replay:{file}?speed=1"]
     command = [sys.executable, "-c", "from edgewright.cli.main import main; main()", *command[3:]]
-    more = ("--label", "walking", "--person", "7", "--out", str(tmp_path / "rec"), "--count-down", "1", *more)
+    more = ("--label", "walking", "--person", "7", "--out", str(tmp_path / "rec"), *more)
     process = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=near)
     os.close(near)
     return process, far
@@ -164,8 +164,9 @@ def test_ctrl_c_keeps_nothing_of_a_set_length_and_ends_one_without(
 
 @pytest.mark.slow
 def test_a_board_on_a_line_is_recorded_from_the_moment_the_count_down_ends(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("edgewright.cli.commands.device.record.count_down", lambda seconds, label: time.sleep(1.0))
     if importlib.util.find_spec("serial") is None:
         left_out("pyserial is not installed")
     far, near = pty.openpty()
@@ -185,7 +186,7 @@ def test_a_board_on_a_line_is_recorded_from_the_moment_the_count_down_ends(
     sender.start()
     try:
         source = f"serial:{os.ttyname(near)}?form=framed"
-        assert record(source, tmp_path / "rec", "shaking", "rig 1", "--seconds", "1.5", "--count-down", "1") == 0
+        assert record(source, tmp_path / "rec", "shaking", "rig 1", "--seconds", "1.5") == 0
     finally:
         stop.set()
         sender.join()

@@ -139,8 +139,8 @@ def test_both_are_steps_of_a_job_with_a_chart_each(tmp_path: Path, cli: Cli) -> 
     page = (stock_folder / "job.html").read_text()
     assert page.count("<figcaption>") == 2
     assert "re-order point" in page
-    out = cli("forecast", "score", stock_folder / "forecast" / "sold.forecaster", "--csv", file)
-    assert "MASE" in out
+    out = cli("score", stock_folder / "forecast" / "sold.forecaster", "--data", file)
+    assert "mase" in out
 
 
 def test_a_series_that_is_too_short_or_not_there_is_an_error(tmp_path: Path, cli: Cli) -> None:

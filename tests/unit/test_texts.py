@@ -171,9 +171,9 @@ def test_the_command_trains_suggests_and_refuses(texts: Path, tmp_path: Path, cl
     reply = served.reply([Message("user", "The remote contr")], Sampling())
     assert "".join(next(reply.pieces) for _ in range(3)) == "ol "
     assert reply.details["suggestions"][0]["word"] == "control"
-    cli("language", "export", out, "--to", "c99", "--out", tmp_path / "c")
+    cli("export", out, "--to", "c99", "--out", tmp_path / "c")
     assert (tmp_path / "c" / "typing.c").is_file()
-    assert "--to c99" in cli("language", "export", out, "--to", "onnx", "--out", tmp_path / "onnx", code=2)
+    assert "--to c99" in cli("export", out, "--to", "onnx", "--out", tmp_path / "onnx", code=2)
     replies = [served.reply([Message("user", "a")], Sampling(temperature=1.5, seed=3)) for _ in range(2)]
     first, second = ("".join(next(one.pieces) for _ in range(20)) for one in replies)
     assert first == second

@@ -12,7 +12,6 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from edgewright.cli.listeners import Terminal
-from edgewright.schema.errors import InputError
 from edgewright.schema.lesson import Block, Heading, Question
 from edgewright.trace.blocks.terminal import LETTERS, blocks_parts, question_parts, source_note
 from edgewright.trace.blocks.view_blocks import ViewBlock
@@ -94,24 +93,3 @@ def verdict(question: Question, choice: int) -> list[RenderableType]:
         Text(f"Right is {LETTERS[right]}) {question.options[right].text}. {question.options[right].reason}"),
         source_note(question),
     ]
-
-
-def read_answers(text: str, questions: Sequence[Question]) -> list[int]:
-    """Return places of the options in 'a,c,b' or '1,3,2', the first question first.
-
-    Raises:
-        InputError: another letter, or more answers than questions.
-    """
-    given = [part.strip().lower() for part in text.split(",")]
-    if len(given) > len(questions):
-        raise InputError(f"at most {len(questions)} answers", str(len(given)), "--answers")
-    choices = []
-    for number, (part, question) in enumerate(zip(given, questions, strict=False), 1):
-        known = LETTERS[: len(question.options)]
-        index = known.find(part) if len(part) == 1 and part in known else -1
-        if index < 0 and part.isdecimal() and 1 <= int(part) <= len(known):
-            index = int(part) - 1
-        if index < 0:
-            raise InputError(f"a letter from a to {known[-1]}", repr(part), f"--answers, question {number}")
-        choices.append(index)
-    return choices

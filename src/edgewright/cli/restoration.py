@@ -76,12 +76,6 @@ class TrainingOptions:
     """Options that say how a network that restores is trained."""
 
     epochs: int = option(type=click.IntRange(1, 1000), default=20, help="Training epochs.")
-    rounding: str = option(
-        type=click.Choice(["litert", "tflm"]),
-        default="litert",
-        show_default=False,
-        help="Kernels whose int8 results to match bit by bit.",
-    )
     seed: int = option(type=click.IntRange(0), default=0, help="Random seed.")
     force: bool = option(help="Replace the file.")
 

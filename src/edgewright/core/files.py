@@ -12,6 +12,11 @@ from typing import IO, Any
 
 from edgewright.schema.errors import InputError, OutputError
 
+try:
+    import fcntl
+except ImportError:  # no locks on Windows
+    fcntl = None  # type: ignore[assignment]
+
 DISK_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 """Numbers of errors of a disk that is full or broken: work that they end goes on once the disk takes it."""
 
@@ -113,6 +118,25 @@ def open_private(path: Path, how: str) -> IO[Any]:
         OSError: it cannot be opened.
     """
     return open(path, how, opener=lambda name, flags: os.open(name, flags, PRIVATE))
+
+
+def lock(file: IO[Any], *, shared: bool = False, wait: bool = False) -> bool:
+    """Lock an open file until it is closed; true where the system has no such locks.
+
+    Args:
+        file: that is open.
+        shared: others may hold a shared lock, too.
+        wait: wait until no other process has it.
+
+    Returns:
+        False without `wait` where another process has it.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def private_database(path: Path) -> None:

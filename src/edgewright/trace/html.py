@@ -21,15 +21,13 @@ from edgewright._version import __version__
 from edgewright.core import formatting
 from edgewright.schema.graph import Graph
 from edgewright.schema.lesson import Block, Facts, Heading
-from edgewright.schema.trace import Explained, Trace
+from edgewright.schema.trace import Trace
 from edgewright.trace.blocks.charts import bars, budget_bar, draw
 from edgewright.trace.blocks.terminal import LETTERS
 from edgewright.trace.blocks.view_blocks import Items, Line, Template, ViewBlock, line
-from edgewright.trace.compare import Comparison, comparison_blocks
 from edgewright.trace.modes import modes
 from edgewright.trace.record import PAGE_VERSION
 from edgewright.trace.sections import Exported, sections
-from edgewright.trace.sections.prediction import explained_blocks
 from edgewright.trace.sections.samples import window_plot
 from edgewright.trace.sentences.facts import sentence
 
@@ -185,47 +183,18 @@ def _folded(name: str, blocks: Sequence[Block]) -> Iterator[PagePart]:
                 yield PagePart(f"{name}-more", f"{len(rows) - _SHOWN_FACTS:,} more", rest, folds=True)
 
 
-def explained_page(records: Sequence[Explained], title: str) -> str:
-    """Return a page with a section for each prediction: its way through the network, and notes."""
-    shown = [
-        (f"prediction-of-{number}", record.origin, sections_html(explained_blocks(record)))
-        for number, record in enumerate(records, 1)
-    ]
-    return sections_page(title, "Every layer of the answers, from the values of the sensors on.", shown, recorded=True)
-
-
-def comparison_page(record: Comparison) -> str:
-    """Return a page of runs side by side."""
-    return lesson_page(" and ".join(run.label for run in record.runs), comparison_blocks(record), "Runs side by side.")
-
-
-def lesson_page(title: str, blocks: Sequence[Block], lead: str = "") -> str:
-    """Return a page of a lesson: a section for each heading."""
-    shown: list[Shown] = []
-    name, section = "Overview", list[Block]()
-    for block in (*blocks, Heading(text="")):
-        if not isinstance(block, Heading):
-            section.append(block)
-            continue
-        if section:
-            shown.append((f"part-{len(shown) + 1}", name, blocks_html(section, level=3)))
-        name, section = block.text, []
-    return sections_page(title, lead, shown, recorded=True)
-
-
-def sections_page(title: str, lead: str, shown: Sequence[Shown], *, recorded: bool = False, mood: str = "") -> str:
+def sections_page(title: str, lead: str, shown: Sequence[Shown], *, mood: str = "") -> str:
     """Return a page of sections.
 
     Args:
         title: title of the page.
         lead: sentence below it; empty for none.
         shown: the sections.
-        recorded: whether a `trace.json` holds all its figures, which the page then says.
         mood: 'good', 'weak' or 'bad' where the sentence is a verdict.
     """
     head = Markup("<h1>{}</h1>").format(title)
     head += Markup('<p class="{}">{}</p>').format(f"verdict {mood}" if mood else "lead", lead) if lead else ""
-    return _document(_parts(title, head, [PagePart(*part) for part in shown], run_styles()), recorded=recorded)
+    return _document(_parts(title, head, [PagePart(*part) for part in shown], run_styles()), recorded=False)
 
 
 def blocks_html(blocks: Sequence[Block], *, level: int = 2, page: str = "") -> Markup:

@@ -117,8 +117,7 @@ def keep_up(
     for row in range(rows):
         running = ~failed & (busy == 0)
         due = np.where(running, booking(which, ages), np.inf)
-        order = np.argsort(due, axis=1, kind="stable")
-        rank = np.argsort(order, axis=1, kind="stable")
+        rank = _ranks(due)
         latest = due - notice - (rank // crews) * costs.planned_rows
         # Whoever is more urgent than a machine that is due is booked with it: each takes a crew before it.
         last = np.where(latest <= 1, rank, -1).max(axis=1, keepdims=True)
@@ -126,8 +125,7 @@ def keep_up(
         booked = np.where(new, notice, np.where(booked > 0, booked - 1, booked))
         ready = failed & (busy == 0) | running & (booked == 0)
         urgency = np.where(ready, np.where(failed, -np.inf, due), np.inf)
-        rank = np.argsort(np.argsort(urgency, axis=1, kind="stable"), axis=1, kind="stable")
-        begins = ready & (rank < crews - (busy > 0).sum(axis=1, keepdims=True))
+        begins = ready & (_ranks(urgency) < crews - (busy > 0).sum(axis=1, keepdims=True))
         counts[0] += (begins & ~failed).sum(axis=1)
         busy = np.where(begins, np.where(failed, costs.failure_rows, costs.planned_rows), busy)
         stands = failed | (busy > 0)
@@ -143,6 +141,11 @@ def keep_up(
         counts[1] += dies.sum(axis=1)
         course[row] = _cost(counts, costs).mean()
     return Upkeep(counts[0], counts[1], counts[2], _cost(counts, costs), course)
+
+
+def _ranks(values: Array) -> Whole:
+    """Return the rank of each value in its row, 0 for the smallest; of equal ones the first is lower."""
+    return np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1, kind="stable")
 
 
 def _cost(counts: Whole, costs: Costs) -> Array:

@@ -29,9 +29,6 @@ def train(
     hold_out: float = option(
         type=click.FloatRange(0.05, 0.9), default=0.3, help="Share of the speakers to hold out for `coach score`."
     ),
-    maximum: int = option(
-        "--most", type=click.IntRange(0), default=0, show_default=False, help="Recordings of a speaker. [default: all]"
-    ),
     epochs: str = option(
         default="6,12,3", metavar="A,B,C", help="Epochs on synthetic speech, on all speech, and with int8 rounding."
     ),
@@ -72,7 +69,7 @@ def train(
 
     if not wants_json():
         click.echo("epoch      loss")
-    network = train_coach(read_corpus(recordings, maximum), request, None if wants_json() else show).file
+    network = train_coach(read_corpus(recordings), request, None if wants_json() else show).file
     size = write_coach(out, network)
     spec, learnt = network.spec, network.spec.learnt
     return Result(

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
-from edgewright.cli.command import Result, argument, declare, option
-from edgewright.cli.options import FILE
+from edgewright.cli.command import Result, argument, declare
 
 
 @declare(example="runs/activity runs/activity-2")
-def command(
-    runs: tuple[Path, ...] = argument(nargs=-1, metavar="RUN RUN..."),
-    html: Path | None = option(type=FILE, metavar="FILE", help="Also write a page."),
-) -> Result:
+def command(runs: tuple[Path, ...] = argument(nargs=-1, metavar="RUN RUN...")) -> Result:
     """Compare runs (run folders): configuration, data and results.
 
     The first run is the reference. Accuracies come with 95 % intervals. Of runs on the same people or machines the
@@ -26,10 +20,4 @@ def command(
     from edgewright.workflows.comparison import compare_places
 
     record = compare_places(runs)
-    if html is not None:
-        from edgewright.core.files import write_atomic
-        from edgewright.trace.html import comparison_page
-
-        write_atomic(html, comparison_page(record).encode())
-    pages = [f"page {click.format_filename(html)}"] if html is not None else []
-    return Result(record, [*comparison_blocks(record), *pages])
+    return Result(record, comparison_blocks(record))

@@ -93,7 +93,6 @@ def train(
     request = DenoiserRequest(
         noise=noise, snr=span, config=convert_table(config, DenoiserConfig, "--set"), windows=windows,
         epochs=how.epochs, hold_out=listed(hold_out), seed=how.seed, name=out.name.split(".")[0] or "denoiser",
-        rounding=how.rounding,  # type: ignore[arg-type]  # click has checked the word
     )  # fmt: skip
     trained = train_denoiser(read.read(clean), request, how.listener(_LOSS, 2.0))
     write_denoiser(out, trained.file)
@@ -119,13 +118,6 @@ def score(
     read: CleanOptions,
     noise: tuple[str, ...] = option(metavar="KIND|WAV|FOLDER", help="Noise to use instead of the training noise."),
     snr: str = option(metavar="LOW:HIGH", help="Signal-to-noise ratios in decibels instead of those of the training."),
-    maximum: int = option(
-        "--most",
-        type=click.IntRange(0),
-        default=0,
-        show_default=False,
-        help="Largest number of held-out recordings. [default: all]",
-    ),
     seed: int = option(type=click.IntRange(0), default=0, help="Seed of the noise."),
 ) -> Result:
     """Measure a denoiser on recordings of CLEAN that it was not trained on.
@@ -141,7 +133,7 @@ def score(
 
     denoiser = read_denoiser(model)
     span = decibels(snr) if snr else None
-    score = score_denoiser(denoiser, read.read(clean), noise=noise, snr_range=span, seed=seed, maximum=maximum)
+    score = score_denoiser(denoiser, read.read(clean), noise=noise, snr_range=span, seed=seed)
     return Result(score, _score_lines(score))
 
 

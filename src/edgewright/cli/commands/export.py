@@ -60,6 +60,8 @@ def command(options: ExportOptions) -> Result:
     the unsupported operator. Prints the files with their sizes, and the shapes and units of inputs and outputs.
     """
     path, target, slots = options.model, options.target, options.slots
+    if export_files.is_text_model(path):
+        return export_files.export_text(path, target, options.form or options.rounding or "", options)
     kind = export_files.kind_of(path)
     if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser", "upscaler")):
         raise InputError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")

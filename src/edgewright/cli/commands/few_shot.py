@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 EXAMPLE = "learn runs/activity --examples examples/ --out activity.neighbours"
 
 
-def few(samples: NDArray[np.float32], maximum: int) -> NDArray[np.float32]:
-    """At most so many of the samples, at even distances."""
+_MAXIMUM = 100
+
+
+def few(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At most a hundred of the samples, at even distances."""
     import numpy as np
 
-    if len(samples) <= maximum:
+    if len(samples) <= _MAXIMUM:
         return samples
-    return np.take(samples, np.linspace(0, len(samples) - 1, maximum).round().astype(int), axis=0)
+    return np.take(samples, np.linspace(0, len(samples) - 1, _MAXIMUM).round().astype(int), axis=0)
 
 
 def samples_of(
@@ -86,12 +89,6 @@ def learn(
         default="network",
         help="Vectors to compare: the network's last hidden layer, or the features before it.",
     ),
-    maximum: int = option(
-        "--most",
-        type=click.IntRange(1, 10_000),
-        default=100,
-        help="Largest number of examples per label; of more, an evenly spaced subset is taken.",
-    ),
     limit: float | None = option(
         type=click.FloatRange(0, 1000, min_open=True),
         metavar="TIMES",
@@ -99,7 +96,7 @@ def learn(
     ),
     force: bool = option(help="Replace the file."),
 ) -> Result:
-    """Store examples as vectors of the PACKAGE's own features; nothing is trained.
+    """Store examples, at most 100 a label, as vectors of the PACKAGE's own features; nothing is trained.
 
     The base install is enough. The examples also determine how far apart samples of a label may be: take them from
     several occasions and people, or give a larger --limit, since examples from a single stretch are closer together
@@ -120,7 +117,7 @@ def learn(
     manifest = neighbours.package.manifest
     refuse_objects(manifest.task, f"edgewright few-shot learn {package}")
     for label, samples in labelled_examples(examples, manifest, label_column).items():
-        neighbours = neighbours.added(label, maker.vectors(few(samples, maximum)))
+        neighbours = neighbours.added(label, maker.vectors(few(samples)))
     if len(neighbours.spec.labels) < 2:
         raise InputError("examples of at least two labels", f"only {neighbours.spec.labels[0]!r}", str(examples))
     return report(neighbours, out, write_index(out, neighbours))
@@ -133,15 +130,9 @@ def add(
     csv_path: Path | None = option("--csv", metavar="FILE", help="Rows of the new examples, all with one label."),
     pictures: Path | None = option(metavar="PATH", help="Picture of the label, or folder or ZIP of pictures."),
     label: str = option(required=True, metavar="NAME", help="A new label, or one that the index has."),
-    maximum: int = option(
-        "--most",
-        type=click.IntRange(1, 10_000),
-        default=100,
-        help="Largest number of examples; of more, an evenly spaced subset is taken.",
-    ),
     out: Path | None = option(type=FILE, help="New file. [default: INDEX itself]"),
 ) -> Result:
-    """Add examples of one label to INDEX, which is replaced once the new one is complete.
+    """Add up to 100 examples of one label to INDEX, which is replaced once the new one is complete.
 
     The base install is enough.
     """
@@ -151,7 +142,7 @@ def add(
         raise InputError("a new file", "an existing one", str(out), "Omit --out to add to INDEX itself")
     neighbours = read_index(index)
     samples, _ = samples_of(neighbours.package.manifest, csv_path, pictures)
-    grown = neighbours.added(label, neighbours.space().vectors(few(samples, maximum)))
+    grown = neighbours.added(label, neighbours.space().vectors(few(samples)))
     return report(grown, out or index, write_index(out or index, grown))
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edgewright.trace.blocks.view_blocks import Curve
 
 EXAMPLE = "load.csv --column kW --time time --horizon 48 --out load.forecaster"
+MOVED = {"score": "edgewright score FORECASTER --data FILE.csv"}
 
 
 _HEIGHT, _NARROW, _WIDE = 12, 60, 110
@@ -176,7 +177,6 @@ def fit(
     time: str = option(metavar="NAME", help="Column with the times; detected by name or values by default."),
     time_unit: str = option(metavar="UNIT", help="Unit of a time in numbers: s, ms, us, ns, min, h, or d for days."),
     season: str = option(metavar="N[,N]", help="Rows after which the series repeats, or none. [default: detected]"),
-    levels: str = option(default="80,95", metavar="P[,P]", help="Coverage of the intervals, in per cent."),
     resample: float | None = option(
         type=click.FloatRange(0, min_open=True), help="Average rows to steps of this many seconds."
     ),
@@ -207,7 +207,6 @@ def fit(
     files = [path for path in (out, page) if path is not None]
     for path in files:
         refuse_existing(path, force)
-    shares = levels_of(levels)
     series = read_series(data, resample=resample or 0.0, column=column, time=time, time_unit=time_unit)
     pool = read_pool(pooled) if pooled and is_pool(pooled) else None
     adopted = read_forecaster(pooled) if pooled and pool is None else None
@@ -216,7 +215,7 @@ def fit(
     else:
         seasons, why = _seasons(season, series, horizon)
     whole, missing = filled(series, seasons[-1] if seasons else 1)
-    request = ForecastRequest(horizon, seasons, shares)
+    request = ForecastRequest(horizon, seasons)
     about = About(series.column, series.time, series.step, series.last, missing, series.time_unit)
     if pool is not None:
         forecaster = adopt_pool(pool, whole.values, request, about=about)
@@ -232,21 +231,6 @@ def fit(
     written = [f"{wrote(path)}, {path.stat().st_size:,} bytes" for path in files]
     record = summary(forecaster, [*whole.notes, why], out, size)
     return Result(record, [*fit_lines(forecaster, whole, why), *written])
-
-
-def levels_of(text: str) -> tuple[float, ...]:
-    """Return levels of intervals, in per cent.
-
-    Raises:
-        InputError: for what are none.
-    """
-    try:
-        levels = tuple(sorted({float(part) for part in text.split(",")}))
-    except ValueError:
-        levels = ()
-    if not levels or len(levels) > 16 or not all(0 < level < 100 for level in levels):
-        raise InputError("per cent between 0 and 100, such as 80,95", repr(text), "--levels")
-    return levels
 
 
 def asked_seasons(text: str) -> tuple[int, ...]:
@@ -329,38 +313,6 @@ def _forecast(
     lines = table(names, cells, frozenset(range(len(names))))
     text = [f"{forecaster.spec.column} after {count:,} new rows{missing}", *(f"  {line}" for line in lines)]
     return Result(record, text, compact=True)
-
-
-@declare(example="load.forecaster --csv next-month.csv")
-def score(
-    *,
-    file: Path = argument(metavar="FORECASTER"),
-    csv_path: Path = option("--csv", required=True, help="Rows after those that it was fitted on."),
-) -> Result:
-    """Forecast from every row of FILE and compare with what followed: MASE, sMAPE, interval coverage.
-
-    Missing values are not scored. MASE is in units of the seasonal naive error on the rows that the forecaster was
-    fitted on.
-    """
-    import numpy as np
-
-    from edgewright.cli.forecast_rows import coming_rows
-    from edgewright.language.forecasting.backtest import score_forecaster
-    from edgewright.monitor.forecaster import read_forecaster
-
-    forecaster = read_forecaster(file)
-    spec = forecaster.spec
-    values = np.array([value for value, _ in coming_rows(spec, csv_path, csv_path.name)])
-    answer = score_forecaster(forecaster, values, csv_path.name)
-
-    def text() -> Iterator[str]:
-        yield f"{spec.name}, {spec.horizon} rows ahead from {answer['origins']:,} rows of {csv_path.name}"
-        yield f"  MASE {answer['mase']:.3f}, sMAPE {answer['smape']:.2f} %"
-        for row in answer["coverage"]:
-            covered, of = row["held"], row["of"]
-            yield f"  {row['level']:g} % interval covered {100 * covered / of:.0f} % of {of:,} values"
-
-    return Result(answer, text())
 
 
 _SUFFIXES = (".csv", ".parquet")
@@ -480,7 +432,7 @@ class _Forecast(FolderOfCommands):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `fit` in front of what is no command."""
-        if args and args[0] not in ("--help", "-h", *self.list_commands(ctx)):
+        if args and args[0] not in ("--help", "-h", *self.list_commands(ctx), *MOVED):
             args = ["fit", *args]
         return super().parse_args(ctx, args)
 

@@ -35,7 +35,6 @@ class LearnOptions:
         metavar="NAME=VALUE",
         help="what-if: change features, layers, epochs, bits, or any key a.b, and run again.",
     )
-    answers: str | None = option(metavar="a,c,b", help="quiz: answers without keys, the first question first.")
     data: str | None = option(metavar="PATH", help="what-if: where the data are now. [default: as recorded in the run]")
     out: Path | None = option(help="what-if: folder for runs. [default: next to RUN]")
 
@@ -63,7 +62,7 @@ def command(options: LearnOptions) -> Result:
     blocks = known[name].blocks(trace)
     lesson = {"mode": name, "run": trace.name, "blocks": blocks}
     if name == "quiz":
-        return _quiz(lesson, blocks, options)
+        return _quiz(lesson, blocks)
     return Result(lesson, _lesson(name, f"{known[name].title}: {' '.join(trace.name.split())}", blocks))
 
 
@@ -74,7 +73,6 @@ def _refuse_options(mode: str, options: LearnOptions) -> None:
         InputError: naming the first one.
     """
     given = {
-        "--answers": ("quiz", options.answers is not None),
         "--set": ("what-if", bool(options.changes)),
         "--data": ("what-if", options.data is not None),
         "--out": ("what-if", options.out is not None),
@@ -97,31 +95,23 @@ def _lesson(name: str, title: str, blocks: Sequence[Block]) -> Iterator[Any]:
         yield from blocks
 
 
-def _quiz(lesson: dict[str, Any], blocks: Sequence[Block], options: LearnOptions) -> Result:
-    """Ask with keys on a terminal, score --answers, or print the questions with their answers."""
-    from edgewright.cli.lessons import ask, read_answers, verdict
+def _quiz(lesson: dict[str, Any], blocks: Sequence[Block]) -> Result:
+    """Ask with keys on a terminal, or print the questions with their answers."""
+    from edgewright.cli.lessons import ask
     from edgewright.cli.listeners import Terminal
     from edgewright.schema.lesson import Question
-    from edgewright.trace.blocks.terminal import question_parts
 
     questions = [block for block in blocks if isinstance(block, Question)]
-    choices = read_answers(options.answers, questions) if options.answers is not None else []
-    right = sum(question.options[choice].right for question, choice in zip(questions, choices, strict=False))
-    score = {} if options.answers is None else {"answered": len(choices), "right": right}
 
     def view() -> Iterator[Any]:
         console = Terminal()
-        if options.answers is not None:
-            for question, choice in zip(questions, choices, strict=False):
-                yield from (*question_parts(question), *verdict(question, choice))
-            yield f"{right} of {len(choices)} right"
-        elif questions and console.is_terminal and sys.stdin.isatty():
+        if questions and console.is_terminal and sys.stdin.isatty():
             correct, answered = ask(console, questions)
             yield f"{correct} of {answered} right"
         else:
             yield from blocks
 
-    return Result({**lesson, **score}, view())
+    return Result(lesson, view())
 
 
 def _what_if(options: LearnOptions) -> Result:

@@ -5,24 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.cli.options import FILE
 from edgewright.schema.errors import InputError
 
+_MAXIMUM = 10
 
-@declare(example="runs/activity --row 17 --html row17.html")
+
+@declare(example="runs/activity --row 17")
 def command(
     run: Path = argument(),
     row: int | None = option(metavar="N", help="Row (or window) of the run's data, counted from 1 as on every page."),
-    csv: Path | None = option(metavar="FILE", help="CSV file with the run's columns."),
-    maximum: int = option(
-        "--most", type=click.IntRange(min=1), default=10, help="Largest number of rows of the file to trace."
-    ),
+    csv: Path | None = option(metavar="FILE", help="CSV file with the run's columns; its first ten rows are traced."),
     data: str | None = option(metavar="PATH", help="Where the run's data are now, if they moved."),
-    html: Path | None = option(type=FILE, metavar="FILE", help="Also write a page."),
 ) -> Result:
     """Show how RUN (a run folder) computes an answer: input, every layer, output.
 
@@ -43,17 +38,11 @@ def command(
     folder, _ = read_run(run)
     total = 1
     if csv is not None:
-        records, total = explain_csv(folder, csv, maximum)
+        records, total = explain_csv(folder, csv, _MAXIMUM)
     else:
         records = (explain_row(folder, int(row or 0), data),)
     text: list[Any] = [block for record in records for block in explained_blocks(record)]
     if total > len(records):
-        text.append(f"{len(records):,} of {total:,} are traced; trace more with --most")
-    if html is not None:
-        from edgewright.core.files import write_atomic
-        from edgewright.trace.html import explained_page
-
-        write_atomic(html, explained_page(records, f"Predictions of {records[0].run}").encode())
-        text.append(f"page {click.format_filename(html)}")
+        text.append(f"{len(records):,} of {total:,} are traced, the first ones of the file")
     record = {"run": records[0].run, "traced": len(records), "rows": total, "predictions": records}
     return Result(record, text)

@@ -77,7 +77,6 @@ def train(
     request = UpscalerRequest(
         config=config, factor=2 if factor == "2" else 4, windows=windows, epochs=how.epochs, hold_out=listed(hold_out),
         seed=how.seed, name=out.name.split(".")[0] or "upscaler",
-        rounding=how.rounding,  # type: ignore[arg-type]  # click has checked the word
     )  # fmt: skip
     listener = how.listener("mean squared error, 1 for linear interpolation", 100.0)
     trained = train_upscaler(originals, request, listener)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgewright.schema.trace import Interval
     from edgewright.workflows.scoring.rows import ScoreRequest
 
+_MUCH = 0.5
 _METHODS = {
     "recall": "Wilson", "precision": "Wilson", "f1": "bootstrap over pieces of the data", "false_alarms": "Byar",
 }  # fmt: skip
@@ -38,6 +39,7 @@ def _score(path: Path, request: ScoreRequest) -> Score:
     figures = {name: _interval(score[name], method) for name, method in _METHODS.items()}
     for name in ("row_f1", "row_false"):
         figures[name] = _interval({"value": score[name], "low": score[name], "high": score[name]}, "")
+    flagged = "most normal rows are flagged: an alarm that never ends finds no event"
     per = "a day" if score["false_alarms"]["per"] == "day" else f"in 1,000 {score['judged']}"
     return Score(
         kind="detector", name=score["kind"], data=request.data, samples=score["rows"],
@@ -45,6 +47,7 @@ def _score(path: Path, request: ScoreRequest) -> Score:
         notes=(
             f"{score['events']:,} events, {score['found']:,} found; {score['alarms']:,} alarms, {score['false']:,} "
             f"false; false_alarms are {per}, row_false is the share of flagged normal {score['judged']}",
+            *([flagged] if score["row_false"] > _MUCH else []),
         ),
         details=score,
     )  # fmt: skip

@@ -15,14 +15,9 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from edgewright.core.files import open_private, os_errors, private_folder, write_atomic
+from edgewright.core.files import lock, open_private, os_errors, private_folder, write_atomic
 from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.errors import InputError, OutputError
-
-try:
-    import fcntl
-except ImportError:  # a system without it has no agent beside
-    fcntl = None  # type: ignore[assignment]
 
 _MARK = 0x31415745  # EWA1
 _HEADER = struct.Struct("<5I")
@@ -91,13 +86,7 @@ class Files:
             private_folder(self._folder)
             file = open_private(self._folder / "lock", "ab")
         with file:
-            try:
-                if fcntl is not None:
-                    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            yield lock(file, wait=wait)
 
 
 class Slots(Generic[S]):

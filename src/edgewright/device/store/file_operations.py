@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import resource
 from pathlib import Path
 from typing import IO
 
-from edgewright.core.files import open_private, private_folder, sync
+from edgewright.core.files import lock, open_private, private_folder, sync
 from edgewright.schema.errors import InputError, OutputError
 
 
@@ -82,12 +81,10 @@ def lock_folder(folder: Path, name: str, expected: str) -> IO[str]:
     except OSError as error:
         do = "Name another one with --store, or make room"
         raise OutputError("a folder that can be written", error.strerror or str(error), str(folder), do) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock(handle):
         handle.close()
         do = "Stop the other `edgewright device run`, or name another folder"
-        raise InputError(expected, "one that is in use", str(folder), do) from None
+        raise InputError(expected, "one that is in use", str(folder), do)
     return handle
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from typing import IO
+
+from edgewright.core.files import lock
 
 _STEP = 0.01
 
 
-def lock_within(handle: IO[str], seconds: float, how: int = fcntl.LOCK_EX) -> bool:
+def lock_within(handle: IO[str], seconds: float, *, shared: bool = False) -> bool:
     """Lock an open file and return whether that succeeded within the timeout; closing the file releases the lock."""
     until = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(handle, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                return False
-            time.sleep(_STEP)
-        else:
-            return True
+    while not lock(handle, shared=shared):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_STEP)
+    return True

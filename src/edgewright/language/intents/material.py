@@ -248,7 +248,7 @@ class Teacher:
         else:
             away = np.full(len(outside), int(targets.max()) + 1)
             targets = np.concatenate([targets, away])
-            model = _fitted(np.concatenate([vectors, outside]), targets, penalty, even_weights(targets))
+            model = _fitted(np.concatenate([vectors, outside]), targets, penalty, _even_weights(targets))
         weights, bias = np.asarray(model.coef_, np.float32), np.asarray(model.intercept_, np.float32)
         if len(weights) == 1:
             # Two classes have one row in scikit-learn.
@@ -328,7 +328,7 @@ def held_out(targets: NDArray[np.int64], share: float, seed: int) -> NDArray[np.
     return chosen
 
 
-def even_weights(targets: NDArray[np.int64]) -> NDArray[np.float64]:
+def _even_weights(targets: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return weights of samples, shape (n,): each class has that of the mean class without the last, out of scope."""
     counts = np.bincount(targets)
     return np.asarray((len(targets) - counts[-1]) / (len(counts) - 1) / counts[targets], np.float64)

@@ -9,13 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from edgewright.core.files import DISK_FAILED
+from edgewright.core.files import DISK_FAILED, lock
 from edgewright.schema.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # a system without it: nothing keeps two processes apart
-    fcntl = None  # type: ignore[assignment]
 
 FINISHED_STEPS, FINISHED_EPOCHS, FINISHED_FITS = "finished-steps.json", "finished-epochs.json", "finished-fits.txt"
 """What is finished of a job, of the trainings of a run and of a race; a folder without any is removed at the end."""
@@ -147,14 +142,9 @@ def kept_when_stopped(mark: Path) -> Iterator[None]:
 @contextmanager
 def _locked(work: Path, how: str = "ab") -> Iterator[bool]:
     """Lock a folder of work; false where somebody has."""
-    with (work / _LOCK).open(how) if fcntl is not None else nullcontext() as file:
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    # Elsewhere nothing keeps two processes apart.
+    with (work / _LOCK).open(how) if os.name == "posix" else nullcontext() as file:
+        yield file is None or lock(file)
 
 
 def busy(work: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import sys
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from edgewright.core.files import lock
 from edgewright.device.recording import LOOK, RowWriter, probe_source
 from edgewright.device.sources import Source, Stream, kind, read_unstored
 from edgewright.schema.errors import EdgewrightError, InputError
@@ -89,7 +89,7 @@ class LineRecording:
         hidden = self.path.with_suffix(".new")
         with hidden.open("x", encoding="utf-8", newline="") as file:
             # Another studio of the folder sees by the lock that it goes on; before, the file has another name.
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file, wait=True)
             hidden.rename(self.path)
             writer = self._writer = RowWriter(probe.columns, probe.rate, lambda: file)
             try:
@@ -173,12 +173,9 @@ def _is_locked(path: Path) -> bool:
     """Return whether a studio writes a recording."""
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not lock(file, shared=True)
     except FileNotFoundError:
-        pass
-    return False
+        return False
 
 
 def is_line(path: Path) -> bool:

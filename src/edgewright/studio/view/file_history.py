@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import re
 import stat
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from edgewright.core.files import os_errors, write_atomic
+from edgewright.core.files import lock, os_errors, write_atomic
 from edgewright.schema.errors import InputError
 from edgewright.trace.journal import FOLDER
 
@@ -78,8 +77,8 @@ class ChangedError(InputError):
 def _alone(folder: Path) -> Iterator[None]:
     """Only one studio saves at a time; a program that takes no heed of the lock is noticed by the file's hash."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (folder / "lock").open("w") as file:
+        lock(file, wait=True)
         yield
 
 

@@ -79,7 +79,7 @@ class _Pair:
 
 def score_denoiser(
     denoiser: DenoiserFile, data: DataSet, *, noise: tuple[str, ...] = (), snr_range: tuple[float, float] | None = None,
-    seed: int = 0, maximum: int = 0,
+    seed: int = 0,
 ) -> DenoiseScore:  # fmt: skip
     """Measure a denoiser and the baselines.
 
@@ -92,7 +92,6 @@ def score_denoiser(
         noise: as of the training; that of the training where it is empty.
         snr_range: lowest and highest ratio; that of the training where it is None.
         seed: seed of the noise.
-        maximum: recordings that are measured at most, 0 for all.
 
     Raises:
         InputError: another rate or other channels, people named otherwise than in the training, nothing that is held
@@ -112,7 +111,6 @@ def score_denoiser(
     if not held_out:
         raise InputError("recordings that the denoiser was not trained on", "none", data.name,
                          f"Held out were: {', '.join(spec.learnt.held_out[:8])}")  # fmt: skip
-    held_out = held_out[:maximum] if maximum else held_out
     low, high = snr_range or (spec.learnt.noise.snr_low, spec.learnt.noise.snr_high)
     recorded = [name for name in spec.learnt.noise.kinds if name not in noise_kind.known]
     if recorded and not noise:

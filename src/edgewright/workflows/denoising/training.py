@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +56,6 @@ class DenoiserRequest:
         hold_out: names of groups or recordings; drawn where it is empty.
         seed: of all that is drawn.
         name: name of the denoiser.
-        rounding: which kernels the integers equal.
     """
 
     noise: tuple[str, ...]
@@ -68,7 +66,6 @@ class DenoiserRequest:
     hold_out: tuple[str, ...] = ()
     seed: int = 0
     name: str = "denoiser"
-    rounding: Literal["litert", "tflm"] = "litert"
 
 
 @dataclass(frozen=True)
@@ -193,7 +190,7 @@ def _file(
         version=DENOISER_VERSION, name=request.name, rate=float(data.rate or 0.0),
         columns=tuple(column.name for column in data.columns), hop=config.hop, delay=config.delay * config.hop,
         reach=config.reach, window=pairs.samples, mean=tuple(_single(mean)), deviation=tuple(_single(deviation)),
-        limit=REACH, rounding=request.rounding,
+        limit=REACH, rounding="litert",
         parameters=sum(int(np.size(part)) for own in result.parameters for part in own.values()),
         macs=Denoising(config, len(mean)).macs() / config.hop,
         learnt=LearntFrom(
@@ -207,7 +204,7 @@ def _file(
         ),
     )  # fmt: skip
     test = np.ascontiguousarray(raw[0].T[: _TEST_FRAMES * config.hop])
-    return with_test(spec, to_onnx(graph), to_onnx(marked(integers, request.rounding)), test)
+    return with_test(spec, to_onnx(graph), to_onnx(marked(integers, "litert")), test)
 
 
 def _single(values: NDArray[np.float64]) -> list[float]:

@@ -57,7 +57,6 @@ class UpscalerRequest:
         hold_out: names of groups or recordings; drawn where it is empty.
         seed: of all that is drawn.
         name: name of the upscaler.
-        rounding: which kernels the integers equal.
     """
 
     config: UpscalerConfig
@@ -67,7 +66,6 @@ class UpscalerRequest:
     hold_out: tuple[str, ...] = ()
     seed: int = 0
     name: str = "upscaler"
-    rounding: Literal["litert", "tflm"] = "litert"
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ def train_upscaler(data: DataSet, request: UpscalerRequest, on_epoch: OnEpoch | 
     spec = UpscalerSpec(
         version=UPSCALER_VERSION, name=request.name, rate=float(data.rate or 0.0) / request.factor,
         columns=tuple(column.name for column in data.columns), factor=request.factor, halo=config.halo,
-        window=config.window, rounding=request.rounding,
+        window=config.window, rounding="litert",
         parameters=sum(int(np.size(part)) for own in adapted.parameters for part in own.values()) + learnt.taps.size,
         macs=layers.macs(),
         learnt=denoise.Learnt(
@@ -175,7 +173,7 @@ def train_upscaler(data: DataSet, request: UpscalerRequest, on_epoch: OnEpoch | 
             validation_loss=kept.loss if kept.validation_loss is None else kept.validation_loss, seed=request.seed,
         ),
     )  # fmt: skip
-    file = with_test(spec, to_onnx(graph), to_onnx(marked(integers, request.rounding)), raw[:1])
+    file = with_test(spec, to_onnx(graph), to_onnx(marked(integers, "litert")), raw[:1])
     return TrainedUpscaler(file, result, tuple(notes))
 
 

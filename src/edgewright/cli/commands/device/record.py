@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-_POINTS, _CHANNELS, _EVERY = 48, 12, 0.1
+_POINTS, _CHANNELS, _EVERY, _COUNT_DOWN_S = 48, 12, 0.1, 3
 
 
 class Live:
@@ -124,9 +124,6 @@ def command(
         type=click.FloatRange(0.0, 1e6, min_open=True), help="Rows a second, if the source does not say."
     ),
     stream: str = option(help="Stream to record, if the source has several."),
-    wait: int | None = option(
-        "--count-down", type=click.IntRange(0, 60), help="Seconds before the recording begins; 3 on a terminal."
-    ),
 ) -> Result:
     """Record rows of a source under a label.
 
@@ -145,7 +142,7 @@ def command(
         recorder = Recorder(out, label=label, person=person, columns=probe.columns, rate=probe.rate)
         if getattr(opened, "live", True):
             click.echo(f"{', '.join(probe.columns)} at {probe.rate:g} Hz", err=True)
-            count_down((3 if sys.stderr.isatty() else 0) if wait is None else wait, label)
+            count_down(_COUNT_DOWN_S if sys.stderr.isatty() else 0, label)
             probe = _emptied(opened, probe)
         live = Live(probe.columns, probe.rate, seconds)
         # Without --seconds Ctrl-C is how a recording ends; with it, it goes on to whoever called, and nothing is kept.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ from edgewright.cli.command import (
     own_model,
     wants_json,
 )
-from edgewright.cli.export_files import OutOptions
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
 from edgewright.cli.parsers import open_parser
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from edgewright.schema.language import Parsed
 
 EXAMPLE = 'parse "I want a soda please" --model drinks.language'
+MOVED = {"export": "edgewright export MODEL --to c99"}
 
 
 @declare(example="manuals/ --out typing.text --size 40kB")
@@ -83,15 +83,11 @@ def train_text(
     return Result({"file": str(out), "file_bytes": length, **model.spec.trained, "judged": rows}, text())
 
 
-_DAY = click.DateTime(["%Y-%m-%d"])
-
-
 @declare(example='"I want a soda please" --model drinks.language')
 def parse(
     *,
     text: str = argument(metavar="TEXT|-"),
     model: Path = option(required=True, help="Model file from `language train`; with --by, utterances for it."),
-    today: datetime | None = option(type=_DAY, help='Reference date for "tomorrow". [default: today]'),
     encoder: Path | None = option(metavar="DIR", help="Encoder of a model that was trained with --for gateway."),
     by: str | None = option(
         metavar="NAME|FILE.gguf", help="Let a language model parse: one of yours, or a file. Nothing is trained."
@@ -103,14 +99,13 @@ def parse(
     A language model sees examples of the utterances and can answer nothing but an intent of theirs, or none, and slots
     in words of TEXT.
     """
-    day = today.date() if today else date.today()
     with open_parser(model, by, encoder) as understanding:
         lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
         for number, line in enumerate(lines, 1):
             if text == "-" and not line.strip():
                 continue
             where = f"line {number} of standard input" if text == "-" else "the utterance"
-            parsed = understanding.parse(line, today=day, where=where)
+            parsed = understanding.parse(line, today=date.today(), where=where)
             yield Result(parsed, _lines(parsed), compact=True)
     return DONE
 
@@ -180,28 +175,6 @@ def shrink(
             f"  cosine to the whole encoder {near.mean():.3f}, at least {near.min():.3f}, on {len(texts)} sentences",
         ],
     )
-
-
-@declare(example="drinks.language --to c99 --out firmware/src", json="Print what was written as JSON.")
-def export(
-    options: OutOptions,
-    model: Path = argument(metavar="MODEL"),
-    target: str = option("--to", required=True, metavar="TARGET", help="c99, tflite, onnx or another target."),
-    form: str = option(metavar="NAME", help="float or int8 of a network. [default: int8]"),
-    rounding: str | None = option(
-        type=click.Choice(["litert", "tflm"]), help="Kernels whose int8 results to match bit by bit. [default: litert]"
-    ),
-) -> Result:
-    """Export MODEL for a device, as `edgewright export` does: as C99, or its network for an interpreter.
-
-    --to tflite and --to onnx write the network from hashed words to intents, and C code that computes its input. A
-    model of `language train-text` becomes C alone.
-    """
-    from edgewright.cli.export_files import export_language, export_text, is_text_model
-
-    if is_text_model(model):
-        return export_text(model, target, form or rounding or "", options)
-    return export_language(model, target, {"--form": form, "--rounding": rounding}, options)
 
 
 @declare(example="manual.pdf notes.md --out manual.index")

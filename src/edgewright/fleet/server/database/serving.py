@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from edgewright.core.files import open_private
+from edgewright.core.files import lock, open_private
 from edgewright.fleet.protocol.file_lock import lock_within
 from edgewright.fleet.server.database import postgres
 from edgewright.schema.errors import InputError
@@ -24,7 +23,7 @@ def alone(folder: Path) -> AbstractContextManager[None]:
     Raises:
         InputError: another process serves it.
     """
-    return _locked(folder, fcntl.LOCK_EX)
+    return _locked(folder)
 
 
 def serving(folder: Path) -> AbstractContextManager[None]:
@@ -35,13 +34,13 @@ def serving(folder: Path) -> AbstractContextManager[None]:
     Raises:
         InputError: another process has locked the folder.
     """
-    return _locked(folder, fcntl.LOCK_SH if postgres.address(folder) else fcntl.LOCK_EX)
+    return _locked(folder, shared=bool(postgres.address(folder)))
 
 
 @contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
+def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     with open_private(folder / SERVING, "a") as handle:
-        if not lock_within(handle, _MOMENT_S, how):
+        if not lock_within(handle, _MOMENT_S, shared=shared):
             do = "Stop that server first"
             raise InputError("a fleet that no other process serves", "one that is being served", str(folder), do)
         yield
@@ -51,9 +50,6 @@ def is_served(folder: Path) -> bool:
     """Return whether a process on this machine serves the folder."""
     try:
         with (folder / SERVING).open("r") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not lock(handle)
     except OSError:
         return False
-    return False

@@ -77,7 +77,7 @@ def _advise(seen: Inspection, request: AdviceRequest, progress: Progress, ahead:
     is_better = gain > sure
     train = (*corpus.first, f"edgewright language train {corpus.ready} --out text.language --size 64kB",
              'edgewright language parse "..." --model text.language',
-             "edgewright language export text.language --to c99 --out firmware")  # fmt: skip
+             "edgewright export text.language --to c99 --out firmware")  # fmt: skip
     choice = "an intent student of at most 64 kB"
     text = "word counts (naive Bayes) are not significantly worse, but only the student exports C99 with test vectors"
     return FramingResult(
