@@ -164,6 +164,21 @@ def test_another_answer_than_on_the_desk_is_refused(plants: Path, tmp_path: Path
         Finder(folder)
 
 
+@pytest.mark.parametrize("wrong", ["as doubles", "one too few", "one number too few"])
+def test_vectors_of_another_shape_or_type_are_refused(plants: Path, tmp_path: Path, wrong: str) -> None:
+    folder = _copy(plants, tmp_path)
+    vectors = from_npy((folder / TESTED).read_bytes(), "")
+    changed = {
+        "as doubles": vectors.astype(np.float64), "one too few": vectors[1:], "one number too few": vectors[:, 1:],
+    }  # fmt: skip
+    (folder / TESTED).write_bytes(to_npy(changed[wrong]))
+    spec = msgspec.json.decode((folder / SPEC).read_bytes(), type=FinderSpec)
+    files = tuple(file_record(folder, folder / file.path) for file in spec.files)
+    (folder / SPEC).write_bytes(msgspec.json.encode(msgspec.structs.replace(spec, files=files)))
+    with pytest.raises(InputError, match="expected .* vectors of"):
+        Finder(folder)
+
+
 def test_an_encoder_that_gives_no_numbers_here_is_refused(plants: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_graph = MediaGraph._run
     monkeypatch.setattr(MediaGraph, "_run", lambda graph, value: run_graph(graph, value) * np.float32("nan"))

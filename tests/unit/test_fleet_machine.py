@@ -9,7 +9,7 @@ import pytest
 from benchmarks.faults.fleet_device import BORN, DEVICE, Device, plan
 
 from edgewright.fleet.device import ports
-from edgewright.fleet.protocol.plans.decision import position
+from edgewright.fleet.protocol.plans.decision import Verdict, position
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
 from edgewright.schema.fleet_report import Acknowledged, Allowed
@@ -228,6 +228,16 @@ def test_an_older_release_and_a_burned_one_are_never_taken(device: Device) -> No
     device.follow(plan(3), 300.0)
     assert device.active() == 5
     assert device.process.tests == ["b"]
+
+
+@pytest.mark.parametrize("counter", [3, 7])
+def test_no_decision_activates_what_is_below_the_floor_or_failed_before(device: Device, counter: int) -> None:
+    device.follow(plan(5), 200.0)
+    device.state.change(burned=(7,))
+    later = plan(counter)
+    device.agent._activator.activate(later.release, later, Verdict(target=later.release, go=True, why="as decided"))
+    assert device.active() == 5
+    assert device.state.device_state.trial is None
 
 
 def test_a_stale_word_begins_nothing(device: Device) -> None:

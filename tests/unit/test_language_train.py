@@ -211,6 +211,7 @@ def test_the_limit_of_scope_and_its_area() -> None:
     # A further score lies below the smallest of four with a probability of 1 in 5.
     assert limit(inside, outside, 0.25) == 3
     assert limit(inside, outside, 0.0) < 3
+    assert limit(inside[:2], outside[:0], 0.5) == 3
     assert auroc(inside, outside) == pytest.approx(11 / 12)
     assert auroc(inside, inside) == 0.5
     many = np.arange(1000.0)

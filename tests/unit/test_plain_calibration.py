@@ -57,6 +57,13 @@ def test_a_temperature_changes_how_sure_an_answer_is_and_no_label(kind: type[Pla
     assert (stored.predict_proba(X) == after).all()
 
 
+def test_the_width_of_neighbours_follows_the_scale_of_the_data() -> None:
+    X, y = samples(300, 1)
+    narrow, wide = Neighbours().fit(X, y), Neighbours().fit(64 * X, y)
+    assert narrow.sharpness_ == pytest.approx(64**2 * wide.sharpness_, rel=1e-3)
+    assert (wide.predict(64 * X) == narrow.predict(X)).all()
+
+
 def test_few_samples_move_a_temperature_a_little() -> None:
     X, y = samples(300, 1)
     X, y = X[y != "c"], y[y != "c"]

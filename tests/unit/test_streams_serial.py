@@ -103,6 +103,13 @@ def test_a_sender_whose_columns_change_within_one_piece() -> None:
     assert reader.columns == ("a", "b")
 
 
+def test_frames_without_names_count_where_they_have_as_many_channels_as_are_wanted() -> None:
+    reader = FrameReader(["a", "b"], name="line")
+    narrow = reader.feed(write_rows(np.ones((1, 3), np.float32), sequence=0, time=0))
+    assert len(narrow.values) == 0 and "3 channels, expected 2" in " ".join(narrow.notices)
+    assert reader.feed(write_rows(np.ones((1, 2), np.float32), sequence=1, time=1)).values.tolist() == [[1, 1]]
+
+
 def test_a_line_that_vanishes_and_comes_back(line: Line) -> None:
     stream = opened(f"serial:{line.name}", "a")
     stream.read(0.0)

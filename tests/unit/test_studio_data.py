@@ -203,6 +203,10 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert browser.get("/data/at/alone.csv").status_code == 404
     assert browser.get("/data/at/moves").status_code == 400
     assert "five.csv" not in browser.get("/data?in=moves").text
+    (folder / "five.csv").unlink()
+    (folder / "round.csv").symlink_to("round.csv")
+    with pytest.raises(InputError, match="leads out"):
+        at_path(root, "moves", {})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from edgewright.language.texts.counting import count, count_bits, ngram_model
 from edgewright.language.texts.recurrent import GruTraining, train_gru
 from edgewright.language.texts.training import by_model, by_word_list, type_words, word_list
 from edgewright.nlp.texts.contract import SYMBOLS, TextModel, decode, encode, fold
+from edgewright.nlp.texts.gru import GruModel
 from edgewright.nlp.texts.model_file import read_text_model
 from edgewright.nlp.texts.ngram import NgramModel
 from edgewright.nlp.texts.suggest import suggest
@@ -134,6 +135,29 @@ def test_a_model_saves_more_than_a_list(articles: list[Article], ngrams: NgramMo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("length", [50, 64 * 64 + 5])
+def test_bits_of_a_recurrent_network_are_those_of_its_steps(length: int) -> None:
+    """A long text is read in pieces at once: an update gate that keeps little forgets what went before a piece."""
+    random = np.random.default_rng(0)
+    units, shapes = 3, {"inputs": (SYMBOLS, 9), "states": (9, 3), "outputs": (SYMBOLS, 3)}
+    arrays = {name: random.integers(-99, 99, shape).astype(np.int8) for name, shape in shapes.items()}
+    arrays |= {f"{name}_scale": np.full(len(arrays[name]), 0.02, np.float32) for name in shapes}
+    arrays["bias"] = np.repeat(np.float32([-2.0, 0.5, 0.1]), units)
+    arrays |= {"state_bias": np.full(units, 0.2, np.float32), "output_bias": np.zeros(SYMBOLS, np.float32)}
+    model, codes = GruModel(arrays), random.integers(0, SYMBOLS, length).astype(np.uint8)
+    inputs, states = (arrays[name] * arrays[f"{name}_scale"][:, None] for name in ("inputs", "states"))
+    state, expected, bits = model.start(), np.zeros((1, units)), 0.0
+    for code in codes.tolist():
+        bits -= float(np.log2(model.probabilities(state)[code]))
+        state = model.step(state, code)
+        own, given = expected @ states.T, inputs[code] + arrays["bias"]
+        update, reset = (1 / (1 + np.exp(-(own + given)[:, part : part + units])) for part in (0, units))
+        fresh = np.tanh(given[2 * units :] + reset * (own[:, 2 * units :] + arrays["state_bias"]))
+        expected = fresh + update * (expected - fresh)
+    assert model.bits(codes) == pytest.approx(bits / length, rel=1e-3)
+    np.testing.assert_allclose(state, expected, atol=1e-4)
+
+
 def test_a_network_learns(articles: list[Article]) -> None:
     training, validation, test = joined(articles[8:]), joined(articles[5:8]), joined(articles[:5])
     short, _ = train_gru(training, validation, GruTraining(units=16, steps=12, batch=8, length=16), 0)

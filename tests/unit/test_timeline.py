@@ -233,6 +233,9 @@ def test_a_channel_without_values_is_told_of_and_infinite_counts_as_none() -> No
     assert texts(health_events) == ["missing: b 2 s", "well: b after 5 s missing"]
     assert np.flatnonzero(~healthy).tolist() == list(range(199, 350))
     assert not np.isinf(got).any()
+    values[:] = np.nan_to_num(values, posinf=0.0)
+    values[100:200, 1] = np.nan
+    assert texts(play(values, time)[4]) == ["missing: b 2 s", "well: b after 2 s missing"], "as long as the limit"
 
 
 @pytest.mark.parametrize("rate", [25.0, 41.3, 60.0, 100.0])

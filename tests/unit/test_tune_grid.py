@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
+from edgewright.schema.lesson import Grid as Table
 from edgewright.schema.tuning import TuneRecord
 from edgewright.workflows.tuning.document import tuning_blocks, tuning_page
 from edgewright.workflows.tuning.grid import (
@@ -299,6 +300,8 @@ def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
     assert "no better than before, which cost 12" in text
     assert "8 of 30 events missed" in text
     assert "A note." in text
+    curve = next(block for block in tuning_blocks(record) if isinstance(block, Table))
+    assert [row[0] for row in curve.rows] == ["1 chosen", "before"]
     better = msgspec.structs.replace(record, before=msgspec.structs.replace(shown, cost=40.0))
     assert "no better" not in " ".join(getattr(block, "text", "") for block in tuning_blocks(better))
     page = tuning_page(record)

@@ -320,7 +320,7 @@ def split(event: Event, at: str, here: Ground) -> tuple[Event, Event]:
     try:
         middle = float(at)
     except ValueError:
-        middle = (start + end) / 2
+        middle = start
     if not start < middle < end:
         middle = (start + end) / 2
     text = number_text(middle, here)
