@@ -175,7 +175,7 @@ def test_vectors_of_another_shape_or_type_are_refused(plants: Path, tmp_path: Pa
     spec = msgspec.json.decode((folder / SPEC).read_bytes(), type=FinderSpec)
     files = tuple(file_record(folder, folder / file.path) for file in spec.files)
     (folder / SPEC).write_bytes(msgspec.json.encode(msgspec.structs.replace(spec, files=files)))
-    with pytest.raises(InputError, match="expected .* vectors of"):
+    with pytest.raises(InputError, match=r"expected .* vectors of"):
         Finder(folder)
 
 

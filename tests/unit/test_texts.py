@@ -142,7 +142,7 @@ def test_bits_of_a_recurrent_network_are_those_of_its_steps(length: int) -> None
     units, shapes = 3, {"inputs": (SYMBOLS, 9), "states": (9, 3), "outputs": (SYMBOLS, 3)}
     arrays = {name: random.integers(-99, 99, shape).astype(np.int8) for name, shape in shapes.items()}
     arrays |= {f"{name}_scale": np.full(len(arrays[name]), 0.02, np.float32) for name in shapes}
-    arrays["bias"] = np.repeat(np.float32([-2.0, 0.5, 0.1]), units)
+    arrays["bias"] = np.repeat(np.array([-2.0, 0.5, 0.1], np.float32), units)
     arrays |= {"state_bias": np.full(units, 0.2, np.float32), "output_bias": np.zeros(SYMBOLS, np.float32)}
     model, codes = GruModel(arrays), random.integers(0, SYMBOLS, length).astype(np.uint8)
     inputs, states = (arrays[name] * arrays[f"{name}_scale"][:, None] for name in ("inputs", "states"))
