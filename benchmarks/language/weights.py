@@ -1,7 +1,9 @@
 """Learns the weights of documents: `python -m benchmarks.language.weights [ENCODER]`.
 
 Ranking (`nlp/documents/search.py`): the softmax over all candidate sentences should lie on those that are right, on the
-questions that are there to choose on; which sentence of a manual's section answers is not marked, so any may.
+questions that are there to choose on; which sentence of a manual's section answers is not marked, so any may. By words,
+questions whose own section is not in the manual's file are left out: the section above it, which counts as right,
+seldom answers. With vectors they stay and `title_asked` weighs nothing: both put fewer right sections first (ADR 33).
 
 Whether the answer is there (`nlp/documents/answerability.py`): logistic regression on the evidence for the best
 sentence, on the sources of `benchmarks/language/answerable.py`. In every kind of document the questions that lack an
@@ -59,8 +61,8 @@ def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -
     return answered_rows
 
 
-def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: int) -> Floats:
-    """Return weights of the first `columns` figures; each set counts by its share."""
+def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: list[int]) -> Floats:
+    """Return weights of figures, 0 beyond `columns`; each set counts by its share."""
     kept, shares = [], []
     for some, share in sets:
         useful = [case for case in some if case[1].any() and not case[1].all()]
@@ -80,7 +82,7 @@ def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: int) -> Float
         return float(value), slope @ table + 2 * strength * weights
 
     learnt = np.zeros(len(FIGURES))
-    learnt[:columns] = minimize(loss, np.zeros(columns), jac=True, method="L-BFGS-B").x
+    learnt[columns] = minimize(loss, np.zeros(len(columns)), jac=True, method="L-BFGS-B").x
     return learnt
 
 
@@ -88,16 +90,17 @@ def main() -> None:
     """Print the weights: of words, and of words and vectors where an encoder is named."""
     encoder = Remembered(load(Path(sys.argv[1]))) if len(sys.argv) > 1 else None
     every = sets()
+    with_vectors = [column for column, name in enumerate(FIGURES) if name != "title_asked"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name, using, columns, weights in (
-            ("WORDS", None, WORDS_ONLY, search.WORDS),
-            *((("HYBRID", encoder, len(FIGURES), search.HYBRID),) if encoder else ()),
+            ("WORDS", None, list(range(WORDS_ONLY)), search.WORDS),
+            *((("HYBRID", encoder, with_vectors, search.HYBRID),) if encoder else ()),
         ):
             of = {}
             for part, (blocks, questions) in every.items():
                 whole = index_of(folder / f"{part}.index", blocks, using)
-                of[part] = cases(whole, [q for q in questions if q.chosen_on], using)
+                of[part] = cases(whole, [q for q in questions if q.chosen_on and (q.exact or using is not None)], using)
                 whole.unlink()
             weights[:] = np.round(ranking([(of["manual"], MANUAL), (of["xquad"], 1 - MANUAL)], columns), 2)
             print(f"search.{name} = np.array({weights.tolist()})")

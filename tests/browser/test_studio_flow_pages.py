@@ -99,7 +99,7 @@ def test_a_flow_is_dragged_connected_saved_and_run(
         page.get_by_role("link", name="Next step").click()
         expect(turn).to_have_count(count)
     retrieved = page.locator('li[data-kind="retrieve"]')
-    expect(retrieved).to_contain_text("required 59 %")
+    expect(retrieved).to_contain_text("required 61 %")
     expect(retrieved.locator("tbody tr").first).to_contain_text("Drill X200 > Warranty")
     expect(turn.last).to_have_text("State: look_up to told")
     expect(node(page, "told").locator(".box")).to_have_attribute("aria-current", "step")

@@ -74,7 +74,7 @@ def test_every_value_of_a_turn_is_shown(flow: Path) -> None:
     assert [step.kind for step in steps] == ["intent", "step", "state", "retrieve", "step", "answer", "state"]
     assert steps[0].text == "Intent ask, 75 %"
     assert steps[0].rows == (("intent", "ask", "75 %"), ("intent", "thanks", "20 %"), ("slot", "place", "here"))
-    assert "required 59 %" in steps[3].text
+    assert "required 61 %" in steps[3].text
     assert steps[3].headers == ("score", "section", "page", "sentence")
     assert [step.state for step in steps[1:]] == ["idle", "look_up", "look_up", "look_up", "look_up", "told"]
     lines = list(turn_lines(steps))

@@ -12,6 +12,8 @@ from benchmarks.language.document_sets import index_of, xquad
 
 from documents_example import Letters, manual, manual_index
 from edgewright.language.documents.index import write_index
+from edgewright.language.documents.judging import Sections
+from edgewright.language.documents.passages import Block
 from edgewright.language.documents.readers import DocumentFile
 from edgewright.nlp.documents.questions import asks_for
 from edgewright.nlp.documents.search import DocumentIndex
@@ -57,6 +59,24 @@ def test_what_is_not_there_is_said(index: DocumentIndex, question: str) -> None:
 def test_what_is_no_question_is_refused(index: DocumentIndex, question: str) -> None:
     with pytest.raises(InputError, match="question"):
         index.ask(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "section"),
+    [("What are the steps to connect to the lamp via the app?", "Connecting to the lamp via the app"),
+     ("How do I use the timer?", "Using the timer")],
+)  # fmt: skip
+def test_a_heading_that_says_what_is_asked_comes_first(tmp_path: Path, question: str, section: str) -> None:
+    sections = {
+        "Using the lamp app": "The app controls each lamp that you connect via the network. It shows their power.",
+        "Connecting to the lamp via the app": "Start the app on your phone. Tap Add Device and enter the number.",
+        "Learning about my timer": "My timer counts hours. Its button is on the back.",
+        "Using the timer": "Press the button for a second. The timer then counts until the lamp goes out.",
+    }
+    path = tmp_path / "lamp.index"
+    write_index(path, [Sections("lamp", [Block((title,), 0, text) for title, text in sections.items()])])
+    with DocumentIndex(path) as opened:
+        assert opened.ask(question).passages[0].path == (section,)
 
 
 def test_a_long_question_of_many_words_is_answered(index: DocumentIndex) -> None:

@@ -152,7 +152,7 @@ def test_a_turn_is_shown_step_by_step_and_the_terminal_runs_the_same_table(
     assert "Retrieve in look_up" not in first
     assert "24 months" not in first
     whole = studio.get(RUN + "?heard=How+long+does+the+warranty+last%3F").text
-    assert re.search(r"Retrieve in look_up: found, probability of an answer [^,]*, required 59 %", whole)
+    assert re.search(r"Retrieve in look_up: found, probability of an answer [^,]*, required 61 %", whole)
     assert "<td>Drill X200 &gt; Warranty</td>" in whole
     assert "State: look_up to idle" in whole
     monkeypatch.setattr("sys.stdin", io.StringIO("How long does the warranty last?\n"))

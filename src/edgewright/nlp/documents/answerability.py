@@ -30,10 +30,10 @@ _WINDOW, _PASSAGE, TOPIC_ONLY = (
 TOPIC = 0.1
 """Probability where a passage holds one word of a task: 'View how battery power is used' changes no batteries."""
 # In the order of NAMES, and a constant.
-WORDS = np.array([1.56, 1.83, 1.7, 1.19, -2.16, -1.75, -1.94, -0.9, -0.73, 2.28, -0.11, -0.48, -0.93, 0.0, 0.0, -0.44])
+WORDS = np.array([1.83, 1.65, 1.61, 0.93, -2.07, -1.72, -1.92, -0.93, -0.76, 2.42, -0.18, -0.4, -0.96, 0.0, 0.0, -0.42])
 HYBRID = np.array([3.64, 0.72, 0.91, 0.19, -1.99, -1.17, -0.94, -0.53, -0.81, 1.17, -0.6, -0.12, -0.33, 5.74, -0.36,
                    -2.97])  # fmt: skip
-LIMIT_WORDS, LIMIT_HYBRID = 0.59, 0.61
+LIMIT_WORDS, LIMIT_HYBRID = 0.61, 0.61
 # A name: a capital that does not begin the question.
 _NAME = re.compile(r"(?<=\S )[\"'\u201c(]?[A-Z][\w.\u2019'-]*")
 _WORD = re.compile(r"[^\W_]+")

@@ -22,7 +22,7 @@ TITLE = 3.0
 """What a word of a heading counts against one of the text, for a whole passage."""
 NAMES = ("sentence", "titled", "window", "covered", "passage_covered", "pairs", "passage", "kind", "length",
          "title_covered", "led_to", "title_both", "passage_pairs", "window_covered", "early", "trouble",
-         "meaning", "passage_meaning", "title_meaning", "meaning_before")  # fmt: skip
+         "title_asked", "meaning", "passage_meaning", "title_meaning", "meaning_before")  # fmt: skip
 """Columns of the figures; the last four need vectors and are 0 without."""
 WORDS_ONLY = NAMES.index("meaning")
 Figures = NDArray[np.float64]
@@ -82,12 +82,14 @@ class QuestionWords:
         terms: word numbers, each once, in the order of the question.
         sentences, passages: what they weigh.
         trouble: whether something does not work.
+        forms: for each word of the whole question, verbs and the words around it included, its numbers in the index.
     """
 
     terms: Sequence[int]
     sentences: Weighed
     passages: Weighed
     trouble: bool
+    forms: Sequence[frozenset[int]]
 
 
 def weight(holding: int, of: int) -> float:
@@ -151,11 +153,15 @@ def figures(question_words: QuestionWords, candidates: Sequence[Candidate]) -> t
     table[:, 14] = 1 / (1 + np.arange(len(owner)) - starts[owner])
     if question_words.trouble:
         table[:, 15] = np.array([is_trouble(c.heading) for c in candidates])[owner]
+    # 'Connecting to the app' before 'Using the app' where somebody wants to connect: a verb counts like any word.
+    headings = [{*c.title.tolist()} for c in candidates]
+    shared = [sum(not heading.isdisjoint(numbers) for numbers in question_words.forms) for heading in headings]
+    table[:, 16] = (np.array(shared) / max(len(question_words.forms), 1))[owner]
     if candidates[0].meaning is not None:
-        table[:, 16] = np.concatenate([c.meaning for c in candidates if c.meaning is not None])
-        table[:, 17] = np.maximum.reduceat(table[:, 16], starts)[owner]
-        table[:, 18] = np.array([c.title_meaning for c in candidates])[owner]
-        table[1:, 19] = table[:-1, 16] * same
+        table[:, 17] = np.concatenate([c.meaning for c in candidates if c.meaning is not None])
+        table[:, 18] = np.maximum.reduceat(table[:, 17], starts)[owner]
+        table[:, 19] = np.array([c.title_meaning for c in candidates])[owner]
+        table[1:, 20] = table[:-1, 17] * same
     return table, owner
 
 

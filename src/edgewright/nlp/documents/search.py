@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,14 +40,20 @@ class Terms:
     def __init__(self, connection: sqlite3.Connection, meta: Meta) -> None:
         self._connection, self._meta = connection, meta
 
-    def question_words(self, words: Sequence[str], trouble: bool) -> tuple[QuestionWords, list[str]]:
+    def question_words(
+        self, words: Sequence[str], every: Sequence[str], trouble: bool
+    ) -> tuple[QuestionWords, list[str]]:
         """Return what the index knows of the words, and words that it does not know.
 
         Args:
-            words: stems of the question.
+            words: stems of the question without the words around it.
+            every: stems of the whole question.
             trouble: whether something does not work.
         """
-        terms, unknown = self._terms(words)
+        forms = [synonyms.FORMS.get(word, (word,)) for word in every]
+        known = self._known(list(dict.fromkeys((*words, *(form for some in forms for form in some)))))
+        numbers = [frozenset(known[form][0] for form in some if form in known) for some in forms]
+        terms, unknown = self._terms(words, known)
         contents = self._meta.contents
         missing = sum(map(synonyms.share_of, unknown))
 
@@ -57,14 +63,13 @@ class Terms:
 
         sentences = weighed(contents.sentences, 1, self._meta.sentence_words)
         passages = weighed(contents.passages, 2, self._meta.passage_words)
-        return QuestionWords([row[0] for row in terms], sentences, passages, trouble), unknown
+        return QuestionWords([row[0] for row in terms], sentences, passages, trouble, numbers), unknown
 
-    def _terms(self, words: Sequence[str]) -> tuple[dict[_Term, float], list[str]]:
+    def _terms(self, words: Sequence[str], known: Mapping[str, _Term]) -> tuple[dict[_Term, float], list[str]]:
         """Return (number, sentences, passages that contain it) for each word, and how much it says.
 
         A word that stands nowhere is its nearest spelling, or a word that stands for it.
         """
-        known = self._known(words)
         absent = [word for word in words if word not in known]
         instead = self._known([other for word in absent for other in synonyms.others(word)])
         terms: dict[_Term, float] = {}
@@ -113,10 +118,10 @@ KIND, KINDS = 7, 40
 CANDIDATES = 24
 """Passages that are looked at sentence by sentence."""
 # In the order of features.NAMES.
-WORDS = np.array([1.04, 2.27, 0.43, 3.38, 2.43, -0.23, 1.4, 1.44, 0.32, 0.82, 1.89, 0.56, 1.91, 1.22, 0.65, 2.89, 0.0,
-                  0.0, 0.0, 0.0])  # fmt: skip
-HYBRID = np.array([0.2, 2.14, 0.11, 2.89, 2.0, 0.04, 0.99, 1.54, 0.59, 0.12, 1.95, -0.43, 1.67, 1.1, 0.86, 2.43, 3.55,
-                   1.68, 2.35, 0.49])  # fmt: skip
+WORDS = np.array([1.07, 2.22, 0.48, 3.4, 2.7, 0.2, 1.59, 1.3, 0.49, 0.34, 1.63, 0.68, 3.36, 1.22, 0.23, 3.13, 2.66,
+                 0.0, 0.0, 0.0, 0.0])  # fmt: skip
+HYBRID = np.array([0.2, 2.14, 0.11, 2.89, 2.0, 0.04, 0.99, 1.54, 0.59, 0.12, 1.95, -0.43, 1.67, 1.1, 0.86, 2.43, 0.0,
+                   3.55, 1.68, 2.35, 0.49])  # fmt: skip
 
 
 LONGEST_QUESTION = 1000
@@ -308,10 +313,10 @@ class DocumentIndex:
             raise damaged(self.path, str(error)) from None
 
     def _look(self, question: str, vector: Vectors | None) -> _Looked | None:
-        words = list(dict.fromkeys(stems(without_frame(question))))[:_TERMS]
+        words, every = (list(dict.fromkeys(stems(text)))[:_TERMS] for text in (without_frame(question), question))
         if not words and vector is None:
             return None
-        question_words, unknown = self._terms.question_words(words, is_trouble(question))
+        question_words, unknown = self._terms.question_words(words, every, is_trouble(question))
         candidates = self._candidates(question_words.terms, vector)
         if not candidates:
             return None

@@ -172,6 +172,9 @@ _VERBS = "use uses get make made take put give find go keep work help need let t
 _WEAK = "option feature step way want fix available setting function"
 VERBS = frozenset(stem(word) for word in _VERBS.split())
 WEAK = VERBS.union(stem(word) for word in _WEAK.split())
+_USE = ("use", "using", "used")
+FORMS = dict.fromkeys(_USE, _USE)
+"""Forms of a verb that `stem` leaves apart; an index holds them so."""
 
 
 def share_of(word: str) -> float:
