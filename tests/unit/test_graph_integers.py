@@ -25,7 +25,7 @@ from edgewright.core.arithmetic.requantise import (
     twice,
 )
 from edgewright.core.integer.network import NetworkFunction, run_integer, run_values, with_rounding
-from edgewright.core.kernels import finished, kernel, prepare, register
+from edgewright.core.kernels import finished, kernel, prepare, register, sums
 from edgewright.core.kernels._rounding import rounded_twice
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array
@@ -36,6 +36,18 @@ from integer_reference import reference_values
 pytestmark = pytest.mark.numbers
 
 COUNT = 25
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-128, 127))
+@settings(max_examples=30)
+def test_the_bounds_of_sums_are_those_of_the_furthest_bytes(seed: int, zero: int) -> None:
+    random = np.random.default_rng(seed)
+    weights, bias = random.integers(-127, 128, (4, 9)).astype(np.int8), random.integers(-999, 999, 4).astype(np.int32)
+    operator = IntegerOperator(kind="dense", inputs=(0,), output=1, arrays={"weights": weights, "bias": bias})
+    bounds = sums(operator, IntegerValue(shape=(9,), scale=0.1, zero=zero), 0)
+    ends = weights[:, :, None].astype(np.int64) * np.array([-128 - zero, 127 - zero])
+    np.testing.assert_array_equal(bounds.lowest, ends.min(axis=2).sum(axis=1) + bias)
+    np.testing.assert_array_equal(bounds.highest, ends.max(axis=2).sum(axis=1) + bias)
 
 
 @pytest.mark.parametrize("kind", sorted(LAYERS))
