@@ -18,8 +18,9 @@ from edgewright.data.targets import as_text
 from edgewright.jobs.catalogue import examples, read_job
 from edgewright.jobs.steps import Work
 from edgewright.jobs.steps.alarms import record_of
-from edgewright.jobs.steps.words import STEP, Config
-from edgewright.language.synthesis.speech import copy_of, stream_of, trimmed, window_of
+from edgewright.jobs.steps.words import STEP, Config, Role, _backgrounds
+from edgewright.language.synthesis.background import background
+from edgewright.language.synthesis.speech import VOICES, copy_of, speakers_of, stream_of, trimmed, window_of
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -67,6 +68,7 @@ kind = "run"
 [[steps]]
 kind = "tune"
 alarms = ["go"]
+hourly = 60.0
 [[steps]]
 kind = "alarms"
 [[steps]]
@@ -244,9 +246,11 @@ def test_a_job_hears_its_word_through_the_agent(job: Path, tmp_path: Path, cli: 
     figures = {name: {one["name"]: one["value"] for one in step["figures"]} for name, step in steps.items()}
     assert figures["alarms"]["events"] == 2 * 4
     assert 0 <= figures["alarms"]["missed"] <= 1
+    assert steps["tune"]["command"].endswith("--alarms-per-day 1440")
+    assert "misses least at 60 false alarms an hour" in steps["tune"]["choice"]["why"]
     assert steps["replay"]["says"][0].startswith("2 recordings of 2 groups")
     assert "No person judges" in steps["words"]["says"][1]
-    job.joinpath("job.toml").write_text(JOB.replace('kind = "tune"\nalarms = ["go"]', 'kind = "prove"'))
+    job.joinpath("job.toml").write_text(JOB.replace('kind = "tune"\nalarms = ["go"]\nhourly = 60.0', 'kind = "prove"'))
     cli("jobs", "run", job, "--out", tmp_path / "runs", code=1)
     assert "a tuned decision" in (tmp_path / "runs" / "wake-2" / "job.json").read_text()
 
@@ -273,3 +277,38 @@ def test_the_job_leaves_the_people_who_judge_out_of_training() -> None:
     words = read_job(examples() / "wake-word").steps[0]
     assert {*words.get("train", ()), *words["validate"]} == {"george", "jackson", "lucas"}
     assert words["word"] not in (examples() / "wake-word" / "others.txt").read_text().split()
+
+
+def test_hours_of_synthetic_sound_are_noise_music_and_speech_in_turn() -> None:
+    if shutil.which("espeak-ng") is None:
+        left_out("espeak-ng is not installed")
+    sound = background(60.0, 8000, ["we call it bear"], ["en-us"], 1)
+    speech, music, noise = sound.reshape(3, -1)
+    assert len(sound) == 60 * 8000 and np.isfinite(sound).all()
+    assert not np.array_equal(sound, background(60.0, 8000, ["we call it bear"], ["en-us"], 2))
+    # Lines stand out of the spectrum of a note, not out of noise; speech pauses.
+    lines = [np.abs(np.fft.rfft(part[:8000])) for part in (music, noise)]
+    assert lines[0].max() / np.median(lines[0]) > 5 * lines[1].max() / np.median(lines[1])
+    levels = [np.sqrt((part.reshape(-1, 400) ** 2).mean(axis=1)) for part in (speech, noise)]
+    assert np.quantile(levels[0], 0.05) / levels[0].max() < np.quantile(levels[1], 0.05) / levels[1].max()
+
+
+@pytest.mark.slow
+def test_synthetic_sound_judges_and_validates_by_voices_that_do_not_train(job: Path, tmp_path: Path) -> None:
+    people = {"data": {"kind": "speech", "speakers": 2, "repetitions": 4}, "spelled": {"go": "go"}}
+    with pytest.raises(InputError, match="whose sentences synthetic sound reads"):
+        prepared(job, tmp_path / "none", **people, validate=["speaker01"], hours=0.1)
+    texts = tmp_path / "data" / "speechocean762" / "train"
+    texts.mkdir(parents=True)
+    (texts / "text").write_text("a1 WE CALL IT BEAR\na2 TOM GIVES UP\na3 LET US GO\n")
+    (texts / "utt2spk").write_text("a1 a\na2 a\na3 a\n")
+    work = Work(job, tmp_path / "out", tmp_path / "data", Listener())
+    roles: dict[str, Role] = {"espeak-ng en-us+m1": "train"}
+    config = msgspec.convert({"kind": "words", "word": "go", "readers": "speechocean", "hours": 0.3}, Config)
+    sounds = _backgrounds(config, work, roles)
+    assert [group for group, _ in sounds] == ["synthetic sound"] * 2 + ["other synthetic sound"]
+    assert [roles[group] for group, _ in sounds] == ["judge", "judge", "validate"]
+    assert all(len(sound) == 600 * 8000 for _, sound in sounds)
+    crowded = {f"espeak-ng {voice}": "train" for voice in speakers_of(VOICES, 536, np.random.default_rng(0))}
+    with pytest.raises(InputError, match="voices that train nothing"):
+        _backgrounds(config, work, msgspec.convert(crowded, dict[str, Role]))

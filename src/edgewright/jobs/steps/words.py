@@ -25,7 +25,9 @@ from edgewright.data.targets import as_text
 from edgewright.jobs.steps import Step, StepConfig, Work, in_processes
 from edgewright.jobs.steps.coach import recordings_of
 from edgewright.language.pronunciation.takes import sound_at_rate, sound_files
+from edgewright.language.synthesis.background import background
 from edgewright.language.synthesis.speech import (
+    PROGRAM,
     STREAM_SNR,
     VOICES,
     copy_of,
@@ -34,6 +36,7 @@ from edgewright.language.synthesis.speech import (
     recorded_window,
     resampled,
     speak,
+    speakers_of,
     stream_of,
     trimmed,
 )
@@ -48,11 +51,15 @@ _READERS, _OTHER_READERS, _OWN, _NOISE = "readers", "other readers", "own record
 _STREAM = 20
 # Microphones and rooms that hear each word of a voice.
 _ROOMS = 2
+# Minutes of synthetic sound in a file.
+_PIECE_MIN = 10
 # Of the voices every fifth judges and the next one validates where no person does.
 _FIFTH = 5
 
 Role = Literal["train", "validate", "judge"]
 _KEYS: dict[Role, str] = {"validate": "validation_groups", "judge": "test_groups"}
+# Who judges and who validates, without any event.
+_LISTENERS: dict[Role, str] = {"judge": "synthetic sound", "validate": "other synthetic sound"}
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +82,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         takes: recordings of the wake word by each person who validates or judges, and of `own`, that train: copies in
             the folder 'takes' beside the voices, and as they are in the folder 'compared' in place of them.
         copies: of each of them, at other tempos and levels, with other noise.
+        hours: of synthetic noise, music and speech that judge, too, and a third of it that validates; reads `readers`.
         seed: seed of the random number generators.
     """
 
@@ -94,6 +102,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     own: str = ""
     takes: Annotated[int, msgspec.Meta(ge=0)] = 0
     copies: Annotated[int, msgspec.Meta(ge=1)] = 60
+    hours: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
@@ -146,10 +155,11 @@ def _words(config: Config, work: Work) -> StepRecord:
     people = _people(config, work)
     voices = _voices(config, work, samples)
     roles = _roles(config, voices, people)
+    backgrounds = _backgrounds(config, work, roles) if config.hours else []
     takes, people = _takes(config, work, people, roles)
     folder = work.out / config.step_name
     with work.listener.doing("Writing recordings"):
-        written = _write(config, folder, window, roles, [*voices, *people])
+        written = _write(config, folder, window, roles, [*voices, *people], backgrounds)
         if takes:
             _write_takes(config, folder / TAKES, samples, takes)
             if config.data:
@@ -225,6 +235,8 @@ def _people(config: Config, work: Work) -> list[_Sound]:
     for name in (*config.train, *config.validate):
         if name not in groups:
             raise UnknownNameError("person", name, groups, "job.toml, train and validate")
+    if config.hours and not config.readers:
+        raise InputError("`readers`, whose sentences synthetic sound reads", "none", "job.toml, hours")
     if config.readers:
         sounds += _sentences(config, recordings_of(config.readers, work))
     return sounds
@@ -261,6 +273,31 @@ def _roles(config: Config, voices: Sequence[_Sound], people: Sequence[_Sound]) -
     return roles
 
 
+def _backgrounds(config: Config, work: Work, roles: dict[str, Role]) -> list[tuple[str, Floats]]:
+    """Return pieces of synthetic sound with who hears them; `roles` learns of them. Voices there train nothing."""
+    sentences = read_sentences(recordings_of(config.readers, work)).rows
+    texts = [row[2].lower() for row in sentences if config.word.lower() not in row[2].lower()]
+    rng = np.random.default_rng([config.seed, 6])
+    speakers = speakers_of(config.voices or VOICES, config.speakers, rng)
+    voices = [name for name in speakers if f"{PROGRAM} {name}" not in roles]
+    if len(voices) < len(_LISTENERS):
+        raise InputError("voices that train nothing, for synthetic sound", "none", "job.toml, speakers", "Lower it")
+    groups: list[str] = []
+    tasks: list[tuple[float, int, list[str], list[str], int]] = []
+    for number, (role, group) in enumerate(_LISTENERS.items()):
+        roles[group] = role
+        for _ in range(max(1, round(60 * config.hours / (1 + 2 * number) / _PIECE_MIN))):
+            seed = config.seed + len(tasks)
+            tasks.append((60.0 * _PIECE_MIN, config.rate, texts[number::2], voices[number::2], seed))
+            groups.append(group)
+    sounds = work.each("Making sound to listen to", in_processes(_background, tasks), len(tasks))
+    return list(zip(groups, sounds, strict=True))
+
+
+def _background(task: tuple[float, int, list[str], list[str], int]) -> Floats:
+    return background(*task)
+
+
 def _takes(
     config: Config, work: Work, people: Sequence[_Sound], roles: dict[str, Role]
 ) -> tuple[list[_Sound], list[_Sound]]:
@@ -292,7 +329,12 @@ def _takes(
 
 
 def _write(
-    config: Config, path: Path, window: WindowConfig, roles: dict[str, Role], sounds: Sequence[_Sound]
+    config: Config,
+    path: Path,
+    window: WindowConfig,
+    roles: dict[str, Role],
+    sounds: Sequence[_Sound],
+    backgrounds: Sequence[tuple[str, Floats]],
 ) -> _Folder:
     """Write a window for each sound of those who train, and streams of the others; return what was written."""
     (path / RECORDINGS).mkdir(parents=True)
@@ -311,6 +353,8 @@ def _write(
         order = [mine[index] for index in rng.permutation(len(mine))]
         for start in range(0, len(order), _STREAM):
             _add_stream(folder, group, config.word, order[start : start + _STREAM], window.samples, rng)
+    for group, values in backgrounds:
+        folder.add(values, group, [("0", "1", OTHER)])
     folder.close()
     return folder
 
@@ -391,6 +435,11 @@ def _record(
         says.append(f"Test: {', '.join(judges)}. Validation: {', '.join(validate)}.")
     else:
         says.append(f"No person judges: figures are of {len(judges)} voices of espeak-ng that did not train.")
+    if config.hours:
+        says.append(
+            f"{config.hours:g} h of synthetic noise, music and speech are heard by those who judge, a third of that by "
+            "those who validate."
+        )
     if takes:
         people = ", ".join(sorted({sound.group for sound in takes}))
         says.append(f"{config.takes} takes of {people}, copied {config.copies} times, lie apart and judge nothing.")

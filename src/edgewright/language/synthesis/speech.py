@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.input.riff import read_wav, wav_bytes
+from edgewright.core.input.riff import Sound, read_wav, wav_bytes
 from edgewright.data.noises.spectral import coloured
 from edgewright.data.synthetic import marked
 from edgewright.language.synthesis.methods import Windows
@@ -73,22 +74,15 @@ def speak(
             speakers than there are.
     """
     _check(words, voices)
-    program = shutil.which(PROGRAM)
-    if program is None:
-        raise InputError(f"the program {PROGRAM}", "none on the PATH", "synth speech",
-                         "Install it (Debian: apt install espeak-ng), or record the words")  # fmt: skip
+    program = _program()
     rng = np.random.default_rng(seed)
     voices = speakers_of(voices, speakers, rng) if speakers else voices
     recordings: list[Recording] = []
     program_rate = 0
     for word, voice, number in product(words, voices, range(1, copies + 1)):
         name = f"{_plain(word)}_{voice}_{number}"
-        speed, pitch = int(rng.integers(120, 221)), int(rng.integers(20, 81))
         file = folder / f"{name}.wav"
-        # -z: without the pause that ends a sentence, which is longer than most words.
-        settings = ("-z", "-b", "1", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(file))
-        _say(program, voice, [*settings, "--", word])
-        sound = read_wav(file.read_bytes(), file.name)
+        sound = _read_aloud(program, word, voice, file, rng)
         if np.abs(sound.values).max() < _AUDIBLE:
             raise InputError("words that can be spoken", f"silence for {word!r}", f"{PROGRAM} {voice}",
                              "Spell it as it sounds")  # fmt: skip
@@ -184,6 +178,42 @@ def _check(words: list[str], voices: tuple[str, ...]) -> None:
 def _plain(word: str) -> str:
     """Return its letters and digits, for the name of a file."""
     return "-".join(re.findall(r"\w+", word))
+
+
+def read_aloud(text: str, voice: str, rate: int, rng: np.random.Generator) -> Floats:
+    """Return what a voice of espeak-ng reads, at a speed and a pitch of its own.
+
+    Args:
+        text: in the voice's language.
+        voice: name of espeak-ng's.
+        rate: Hz of the sound.
+        rng: of speed and pitch.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        sound = _read_aloud(_program(), text, voice, Path(folder) / "text.wav", rng)
+    return resampled(sound.values[:, 0], sound.rate, rate)
+
+
+def _program() -> str:
+    """Return the path of espeak-ng.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise InputError(f"the program {PROGRAM}", "none on the PATH", "synth speech",
+                         "Install it (Debian: apt install espeak-ng), or record the words")  # fmt: skip
+    return program
+
+
+def _read_aloud(program: str, text: str, voice: str, file: Path, rng: np.random.Generator) -> Sound:
+    """Write and return what a voice of espeak-ng reads."""
+    speed, pitch = int(rng.integers(120, 221)), int(rng.integers(20, 81))
+    # -z: without the pause that ends a sentence, which is longer than most words.
+    settings = ("-z", "-b", "1", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(file))
+    _say(program, voice, [*settings, "--", text])
+    return read_wav(file.read_bytes(), file.name)
 
 
 def _say(program: str, voice: str, arguments: list[str]) -> None:
