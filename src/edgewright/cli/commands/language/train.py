@@ -30,7 +30,7 @@ def command(
         metavar="SHARE",
         help=(
             "Largest share of right answers that may be refused, such as 2%. [default: with few examples, whatever "
-            "refuses 96% of background sentences; else 2% with out-of-scope examples, 0.5% without]"
+            "refuses 96% of background sentences; else 2% with out-of-scope examples, 0.2% without]"
         ),
     ),
     slots: bool = option(help="Train a tagger for the slots that the utterances mark."),
