@@ -68,7 +68,7 @@ def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: list[int]) ->
         useful = [case for case in some if case[1].any() and not case[1].all()]
         kept += useful
         shares += [share / len(useful)] * len(useful)
-    table, right = np.concatenate([case[0][:, :columns] for case in kept]), np.concatenate([case[1] for case in kept])
+    table, right = np.concatenate([case[0][:, columns] for case in kept]), np.concatenate([case[1] for case in kept])
     sizes = np.array([len(case[1]) for case in kept])
     starts, owner = np.r_[0, np.cumsum(sizes)[:-1]], np.repeat(np.arange(len(kept)), sizes)
     share_of, strength = np.array(shares), STRENGTH * table.var(axis=0)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from benchmarks.language.answerable import MAX_REFUSED, MIN_REFUSED
 from benchmarks.language.document_sets import index_of, xquad
+from benchmarks.language.weights import ranking
 
 from documents_example import Letters, manual, manual_index
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.judging import Sections
 from edgewright.language.documents.passages import Block
 from edgewright.language.documents.readers import DocumentFile
+from edgewright.nlp.documents.features import NAMES
 from edgewright.nlp.documents.questions import asks_for
 from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.nlp.documents.words import LONGEST, sentence_spans, stem, stems
@@ -77,6 +79,16 @@ def test_a_heading_that_says_what_is_asked_comes_first(tmp_path: Path, question:
     write_index(path, [Sections("lamp", [Block((title,), 0, text) for title, text in sections.items()])])
     with DocumentIndex(path) as opened:
         assert opened.ask(question).passages[0].path == (section,)
+
+
+def test_only_the_named_figures_get_a_weight() -> None:
+    right = np.array([True, False])
+    table = np.zeros((2, len(NAMES)))
+    table[0, :3] = 1.0
+    learnt = ranking([([(table, right)], 1.0)], [0, 2])
+    assert learnt[0] > 0
+    assert learnt[2] > 0
+    assert np.flatnonzero(learnt).tolist() == [0, 2]
 
 
 def test_a_long_question_of_many_words_is_answered(index: DocumentIndex) -> None:
