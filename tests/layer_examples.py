@@ -35,9 +35,11 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"filters": 4, "kernel": 4, "stride": 3, "activation": "sigmoid"},
         {"filters": 2, "kernel": 13, "padding": "valid", "activation": "linear"},
         {"filters": 2, "kernel": 1, "stride": 2},
+        {"filters": 4, "kernel": 3, "normalise": True},
     ],
     "depthwise_separable": [
         {"filters": 4, "kernel": 3},
+        {"filters": 4, "kernel": 3, "stride": 2, "normalise": True},
         {"filters": 4, "kernel": 4, "stride": 2, "depthwise_activation": "linear"},
         {"filters": 1, "kernel": 5, "padding": "valid"},
     ],

@@ -55,7 +55,7 @@ class Layer(Generic[L]):
         activation: (config) -> the activation applied, 'linear' for none.
         training: (config, parameters, x, random key) -> y in a training step, where that is not what `apply` gives.
         between: `apply` with one more argument, a function that the value between its two halves goes through.
-        normalisation: of a layer that normalises its sums in training.
+        normalisation: of a layer that normalises its sums in training where its configuration has `normalise = true`.
         gradient: (config, parameters, x, y, derivatives of the loss by y, arrays that take those by the parameters,
             whether those by x are needed) -> derivatives by x, all in NumPy; those by y may be overwritten. Of a layer
             whose `apply` also takes NumPy arrays.
@@ -87,3 +87,7 @@ class Layer(Generic[L]):
     search: Literal["", "rows", "windows", "states", "pictures", "free"] = ""
     inputs: Mapping[str, int] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)
+
+    def normalises(self, config: L) -> Normalisation[L] | None:
+        """Return what training does with the sums of a layer of a configuration; None where they stay as they are."""
+        return self.normalisation if getattr(config, "normalise", False) else None

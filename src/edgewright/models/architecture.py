@@ -194,13 +194,14 @@ class _Function:
     @property
     def training(self) -> Callable[[list[Parameters], Any, Any], Any] | None:
         """The network in a training step: (parameters, x, random key) -> outputs; None where it is no other."""
-        varied = any(layer.training or layer.normalisation for layer, _ in self.parts)
+        varied = any(layer.training or layer.normalises(config) for layer, config in self.parts)
         return self._training if varied else None
 
     def _training(self, parameters: list[Parameters], x: Any, key: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
         for number, ((layer, config), own) in enumerate(zip(self.parts, parameters, strict=True)):
-            if layer.normalisation is not None:
-                x, _ = layer.normalisation.measure(config, own, x)
+            normalisation = layer.normalises(config)
+            if normalisation is not None:
+                x, _ = normalisation.measure(config, own, x)
             elif layer.training is not None:
                 x = layer.training(config, own, x, jax.random.fold_in(key, number))
             else:
@@ -220,15 +221,16 @@ class _Function:
     @property
     def measure(self) -> Callable[[list[Parameters], Any], list[Parameters]] | None:
         """(parameters, x) -> parameters with the means and variances of these samples; None without any."""
-        return self._measure if any(layer.normalisation for layer, _ in self.parts) else None
+        return self._measure if any(layer.normalises(config) for layer, config in self.parts) else None
 
     def _measure(self, parameters: list[Parameters], x: Any) -> list[Parameters]:  # noqa: ANN401 - JAX arrays
         measures = []
         for (layer, config), own in zip(self.parts, parameters, strict=True):
-            if layer.normalisation is None:
+            normalisation = layer.normalises(config)
+            if normalisation is None:
                 x = layer.apply(config, own, x)
             else:
-                x, own = layer.normalisation.measure(config, own, x)
+                x, own = normalisation.measure(config, own, x)
             measures.append(own)
         return measures
 

@@ -255,7 +255,10 @@ def _epoch(
 def _chunks(
     samples: Sampled, settings: Settings, epoch: int, changes: Changes
 ) -> Iterator[tuple[tuple[Floats, Floats, Floats], int]]:
-    """Shuffled batches, a chunk at a time, each with its number of steps; the last batch is filled with weight 0."""
+    """Shuffled batches, a chunk at a time, each with its number of steps.
+
+    The last batch is filled with samples of weight 0: means and variances of a batch are those of real samples.
+    """
     total, batch = len(samples.rows), settings.batch
     shape = tuple(samples.rows.shape[1:])
     maximum = min(settings.chunk_rows, CHUNK_BYTES // (4 * math.prod(shape)))
@@ -268,9 +271,10 @@ def _chunks(
         if settings.dropout > 0:
             kept = extra.random(values.shape, dtype=np.float32) >= settings.dropout
             values = values * kept / np.float32(1.0 - settings.dropout)
-        flat = [
-            _filled(part, capacity * batch) for part in (values, samples.targets[indices], samples.weights[indices])
-        ]
+        targets, weights = samples.targets[indices], samples.weights[indices]
+        flat = [_filled(part, capacity * batch) for part in (values, targets, weights)]
+        rest = np.arange(-len(values) % batch)
+        flat[0][len(values) + rest] = values[rest % len(values)]
         x, y, w = (part.reshape(capacity, batch, *part.shape[1:]) for part in flat)
         yield (x, y, w), -(-len(indices) // batch)
 

@@ -68,7 +68,13 @@ def _read(number: int, branch: Branch) -> list[tuple[Layer[Any], LayerConfig]]:
     for index, table in enumerate(branch.layers, start=1):
         if table.get("kind") == "branches":
             raise InputError("layers other than branches", "branches", f"{_WHERE}, part {number + 1}, layer {index}")
+        if table.get("normalise"):
+            raise InputError(
+                "layers without normalise", "normalise = true", f"{_WHERE}, part {number + 1}, layer {index}"
+            )
         _, config, layer = read_layer(table, index, f"{_WHERE}, part {number + 1}, layer")
+        if layer.normalises(config):
+            config = msgspec.structs.replace(config, normalise=False)
         parts.append((layer, config))
     return parts
 

@@ -1,19 +1,15 @@
-"""Two-dimensional convolution over the pixels of a picture.
-
-A convolution has its weights under a name, and while it is normalised NAME_gain, NAME_mean and NAME_variance with one
-number an output channel. `folded` puts all three into the weights and the bias.
-"""
+"""Two-dimensional convolution over the pixels of a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Activation, Layer, LayerConfig, Normalisation, Parameters, Shape
+from edgewright.graph.layer import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
+from edgewright.models.nn._normalised import folded, normalisation, normalised, started
 from edgewright.models.nn._pictures import (
     SquareConfig,
     attributes,
@@ -25,80 +21,6 @@ from edgewright.models.nn._pictures import (
 )
 from edgewright.models.nn._windows import Positive
 from edgewright.training.backend import jnp, lax
-
-_EPSILON = 1e-3
-_PARTS = ("gain", "mean", "variance")
-L = TypeVar("L", bound=LayerConfig)
-# (configuration, parameters, x, means and variances that are measured or None) -> y
-Run = Callable[[L, Parameters, Any, Parameters | None], Any]
-
-
-def started(name: str, channels: int) -> Parameters:
-    """Return the parameters of a new normalisation: it changes nothing."""
-    unit, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-    return dict(zip((f"{name}_{part}" for part in _PARTS), (unit, zeros, unit.copy()), strict=True))
-
-
-def normalised(name: str, own: Parameters, y: Any, measured: Parameters | None) -> Any:  # noqa: ANN401 - JAX arrays
-    """Return sums of a convolution, channels last, normalised; as they are where `own` has no gain for them.
-
-    Args:
-        name: name of the weights.
-        own: parameters of the layer.
-        y: shape (..., channels).
-        measured: None normalises with the mean and variance in `own`; otherwise those of `y` itself are taken, and
-            kept here.
-    """
-    if f"{name}_gain" not in own:
-        return y
-    mean, variance = (own[f"{name}_mean"], own[f"{name}_variance"]) if measured is None else moments(y)
-    if measured is not None:
-        measured |= {f"{name}_mean": mean, f"{name}_variance": variance}
-    return (y - mean) * (own[f"{name}_gain"] / jnp.sqrt(variance + _EPSILON))
-
-
-def moments(y: Any) -> tuple[Any, Any]:  # noqa: ANN401 - JAX arrays
-    """Mean and variance of each channel, the last axis."""
-    axes = tuple(range(y.ndim - 1))
-    mean = jnp.mean(y, axes)
-    return mean, jnp.maximum(jnp.mean(y * y, axes) - mean * mean, 0.0)
-
-
-def folded(own: Parameters, axes: dict[str, tuple[int, str]]) -> Parameters:
-    """Return weights and biases that give what the normalised convolutions gave.
-
-    Args:
-        own: parameters of a layer.
-        axes: axis of the output channels and name of the bias, by name of the weights.
-    """
-    parameters = {key: array for key, array in own.items() if not key.endswith(tuple(f"_{part}" for part in _PARTS))}
-    for name, (axis, bias) in axes.items():
-        if f"{name}_gain" not in own:
-            continue
-        gain, mean, variance = (np.asarray(own[f"{name}_{part}"], np.float64) for part in _PARTS)
-        factor = gain / np.sqrt(variance + _EPSILON)
-        shape = [1] * np.ndim(own[name])
-        shape[axis] = -1
-        parameters[name] = (np.asarray(own[name], np.float64) * factor.reshape(shape)).astype(np.float32)
-        parameters[bias] = (np.asarray(own[bias], np.float64) - mean * factor).astype(np.float32)
-    return parameters
-
-
-def normalisation(run: Run[L], axes: dict[str, tuple[int, str]]) -> Normalisation[L]:
-    """Return what training does with the normalised convolutions of a layer.
-
-    Args:
-        run: the layer.
-        axes: see `folded`.
-    """
-
-    def measure(config: L, own: Parameters, x: Any) -> tuple[Any, Parameters]:  # noqa: ANN401
-        measured: Parameters = {}
-        y = run(config, own, x, measured)
-        return y, {**own, **measured}
-
-    return Normalisation(measure=measure, folded=lambda config, own: folded(own, axes))
-
 
 KIND = "conv2d"
 _AXES = {"weights": (0, "bias")}
@@ -126,8 +48,8 @@ def initialise(config: Conv2dConfig, shape: Shape, rng: np.random.Generator) -> 
     channels = picture_shape(shape, KIND)[0]
     size = (config.filters, channels, config.kernel, config.kernel)
     weights = initial_weights(size, channels * config.kernel**2, config.activation, rng)
-    norm = started("weights", config.filters) if config.normalise else {}
-    return {"weights": weights, "bias": np.zeros(config.filters, np.float32), **norm}
+    own = {"weights": weights, "bias": np.zeros(config.filters, np.float32)}
+    return started(own, _AXES) if config.normalise else own
 
 
 def _run(config: Conv2dConfig, own: Parameters, x: Any, measured: Parameters | None) -> Any:  # noqa: ANN401 - JAX arrays

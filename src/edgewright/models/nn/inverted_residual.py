@@ -12,6 +12,7 @@ import numpy as np
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
+from edgewright.models.nn._normalised import folded, normalisation, normalised, started
 from edgewright.models.nn._pictures import (
     SquareConfig,
     attributes,
@@ -22,7 +23,6 @@ from edgewright.models.nn._pictures import (
     taps,
 )
 from edgewright.models.nn._windows import Positive
-from edgewright.models.nn.conv2d import folded, normalisation, normalised, started
 
 KIND = "inverted_residual"
 _AXES = {"expand": (1, "expand_bias"), "depthwise": (0, "depthwise_bias"), "project": (1, "bias")}
@@ -68,10 +68,7 @@ def initialise(config: InvertedResidualConfig, shape: Shape, rng: np.random.Gene
         "project": initial_weights((middle, config.filters), middle, config.activation, rng),
         "bias": np.zeros(config.filters, np.float32),
     }
-    sizes = {"expand": middle, "depthwise": middle, "project": config.filters}
-    for name in [name for name in sizes if config.normalise and name in own]:
-        own |= started(name, sizes[name])
-    return own
+    return started(own, _AXES) if config.normalise else own
 
 
 def _run(config: InvertedResidualConfig, own: Parameters, x: Any, measured: Parameters | None) -> Any:  # noqa: ANN401
