@@ -542,10 +542,8 @@ STORIES = {
         fleet operator add ada --role admin --fleet fleet
         fleet operator list --fleet fleet
         @enrol
-        fleet devices --fleet fleet
-        devices = fleet device list --fleet fleet
+        devices = fleet devices --fleet fleet
         : fleet device rename {devices[devices][0][id]} pump-1 --fleet fleet
-        fleet device show pump-1 --fleet fleet
         fleet devices pump-1 --fleet fleet
         fleet device deploy pump-1 main:1 --fleet fleet
         fleet device diagnose pump-1 --stored --fleet fleet

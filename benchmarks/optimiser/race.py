@@ -19,7 +19,7 @@ from benchmarks.default.content import SEED, Table, halves
 from benchmarks.default.sets import SETS
 from benchmarks.table import ROOT, markdown
 from edgewright.models.architecture import architecture, function
-from edgewright.race.candidates.small_network import LAYERS, TRAINING
+from edgewright.race.candidates.networks import LAYERS, TRAINING
 from edgewright.training.loop import Sampled, Settings, train
 from edgewright.training.rows import ArrayRows
 

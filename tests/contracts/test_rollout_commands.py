@@ -200,7 +200,7 @@ def test_restore_retires_again_whom_the_backup_does_not_know_as_retired_or_at_al
     assert ask("restore", *here, "--backup", str(copy)).output.count("retired again: ") == 2
     assert "retired again" not in ask("restore", *here).output
     for device in (stolen, later):
-        shown = json.loads(ask("device", "show", device.id, "--json", *here).output)["history"]["device"]
+        shown = json.loads(ask("devices", device.id, "--json", *here).output)["history"]["device"]
         assert shown["status"] == "retired"
         assert "stolen from site 4" in shown["quarantine_reason"]
         assert enrol_again(folder, device) == 410

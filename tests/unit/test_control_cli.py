@@ -71,7 +71,7 @@ def test_a_changed_log_is_a_check_that_says_no(fleet: str, cli: Cli) -> None:
         (["token", "new", "--uses", "0"], "uses"),
         (["token", "new", "--tag", "a b"], "expected"),
         (["operator", "add", "Ada Lovelace"], "expected"),
-        (["operator", "remove", "../audit"], "expected"),
+        (["operator", "revoke", "../audit"], "expected"),
         (["operator", "add", "ada", "--days", "0"], "days"),
         (["token", "revoke", "zz"], "expected"),
         (["token", "list", "--url", "http://127.0.0.1:9"], "--token-file"),
@@ -146,18 +146,16 @@ def test_one_device_is_changed_by_name_and_the_log_tells_who_did_what(fleet: str
     assert "--add or --remove" in cli("fleet", "device", "tag", "pump-1", *here, code=2)
     assert "expected" in cli("fleet", "device", "rename", "pump-1", "no spaces", *here, code=2)
     cli("fleet", "device", "block", "pump-1", "--reason", "in repair", *here)
-    shown = cli("fleet", "device", "show", "pump-1", *here)
+    shown = cli("fleet", "devices", "pump-1", *here)
     assert "tags north," in shown
     assert "blocked: in repair (by local:" in shown
-    assert [one["name"] for one in cli.json("fleet", "device", "list", "--status", "blocked", *here)["devices"]] == [
-        "pump-1"
-    ]
+    assert [one["name"] for one in cli.json("fleet", "devices", "--status", "blocked", *here)["devices"]] == ["pump-1"]
     cli("fleet", "device", "unblock", "pump-1", "--reason", "repaired", *here)
     assert "is retired" in cli("fleet", "device", "retire", "pump-2", "--reason", "scrapped", *here)
     assert "a device that is not retired" in cli("fleet", "device", "rename", "pump-2", "x", *here, code=1)
     assert "no" in cli("fleet", "device", "retry", "pump-1", *here, code=1)
-    assert [one["name"] for one in cli.json("fleet", "device", "list", *here)["devices"]] == ["pump-1"]
-    assert cli.json("fleet", "device", "show", "pump-2", *here)["history"]["device"]["status"] == "retired"
+    assert [one["name"] for one in cli.json("fleet", "devices", *here)["devices"]] == ["pump-1"]
+    assert cli.json("fleet", "devices", "pump-2", *here)["history"]["device"]["status"] == "retired"
     rows = reversed(cli.json("fleet", "audit", "show", *here)["rows"])
     acts = [(row["what"], row["detail"]) for row in rows if row["who"].startswith("local:")]
     assert [action for action, _ in acts] == [
@@ -176,5 +174,6 @@ def test_a_server_is_known_by_the_certificates_that_are_named(
     monkeypatch.setattr("edgewright.fleet.server.api.client.remote_client", refused)
     (tmp_path / "token").write_text("secret")
     remote = ("--url", "https://fleet", "--token-file", tmp_path / "token", "--ca-file", tmp_path / "ca.pem")
-    text = cli("fleet", "device", "list", *remote, code=2)
+    assert "Use edgewright fleet devices" in cli("fleet", "device", "list", *remote, code=2)
+    text = cli("fleet", "devices", *remote, code=2)
     assert f"https://fleet secret {tmp_path / 'ca.pem'}" in text

@@ -34,7 +34,7 @@ from studio_example import client
 DEVICE, NAME = "0" * 32, "pump-1"
 READS: dict[str, tuple[str, ...]] = {
     "fleet audit show": (), "fleet audit verify": (), "fleet backup": ("{fleet}", "{out}/copy.sqlite"),
-    "fleet database": ("{fleet}",), "fleet device list": (), "fleet device show": (NAME,),
+    "fleet database": ("{fleet}",),
     "fleet device logs": (NAME, "--stored"), "fleet device diagnose": (NAME, "--stored"), "fleet devices": (),
     "fleet federation package": ("{out}/no.edge", "--out", "{out}/new.edge"), "fleet federation status": (),
     "fleet key list": (), "fleet migrate": ("{fleet}", "--dry-run"), "fleet operator list": (), "fleet releases": (),
@@ -49,15 +49,15 @@ WRITES = {
     "fleet device tag", "fleet device unblock", "fleet enroll", "fleet export", "fleet federation start",
     "fleet federation stop", "fleet finish", "fleet init", "fleet key new", "fleet key refresh", "fleet key revoke",
     "fleet key rotate", "fleet key sign", "fleet key stolen", "fleet lift", "fleet operator add",
-    "fleet operator remove", "fleet practice",
-    "fleet operator revoke", "fleet publish", "fleet restore", "fleet rollout abort", "fleet rollout confirm",
-    "fleet rollout pause", "fleet rollout promote", "fleet rollout resume", "fleet rollout start", "fleet serve",
-    "fleet simulate", "fleet stick init", "fleet stick write", "fleet token new", "fleet token revoke", "fleet weights",
-    "device board revert", "device board status", "device board update", "device label", "device purge",
-    "device record", "device run", "device trust-root", "device watch",
+    "fleet operator revoke", "fleet practice", "fleet publish", "fleet restore", "fleet rollout abort",
+    "fleet rollout confirm", "fleet rollout pause", "fleet rollout promote", "fleet rollout resume",
+    "fleet rollout start", "fleet serve", "fleet simulate", "fleet stick init", "fleet stick write",
+    "fleet token new", "fleet token revoke", "fleet weights", "device board revert", "device board status",
+    "device board update", "device label", "device purge", "device record", "device run", "device trust-root",
+    "device watch",
 }  # fmt: skip
 LACKING = {
-    "fleet backup", "fleet device show", "fleet device logs", "fleet device diagnose", "fleet federation package",
+    "fleet backup", "fleet device logs", "fleet device diagnose", "fleet federation package",
     "fleet federation status", "fleet migrate", "device find",
 }  # fmt: skip
 """Commands that need a database, a device, a learning or a finder, and are refused without."""
@@ -152,7 +152,7 @@ def read_all(
     errors: dict[str, str] = {}
     before = unchanged()
     for name in READS:
-        refused = name in LACKING and not (known and name in ("fleet backup", "fleet device show", "fleet migrate"))
+        refused = name in LACKING and not (known and name in ("fleet backup", "fleet migrate"))
         cli(*installation.arguments(name), code=2 if refused else 0)
         errors[name] = cli.err
         assert unchanged() == before, name

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.catalogue import find, listing
+from edgewright.core.catalogue import Registry
 from edgewright.race.problem import Indices, Problem
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats, Samples
@@ -22,7 +22,7 @@ def candidates(only: tuple[str, ...] = ()) -> dict[str, Candidate]:
     Raises:
         UnknownNameError: `only` has a name that no rung has.
     """
-    known = {name: find(PACKAGE, name, "CANDIDATE", "rung") for name in listing(PACKAGE, "CANDIDATE")}
+    known = candidate.known
     for name in only:
         if name not in known:
             raise UnknownNameError("rung", name, known)
@@ -30,7 +30,6 @@ def candidates(only: tuple[str, ...] = ()) -> dict[str, Candidate]:
     return dict(sorted(chosen.items(), key=lambda pair: pair[1].rank))
 
 
-PACKAGE = "edgewright.race.candidates"
 Columns = Literal["plain", "features", "windows"]
 PLAIN: Columns = "plain"
 FEATURES: Columns = "features"
@@ -93,7 +92,7 @@ class Fitted(Protocol):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A pipeline that takes part in the race; every file of `candidates` defines one as `CANDIDATE`.
+    """A pipeline that takes part in the race; the files of `candidates` register them by name with `candidate`.
 
     Attributes:
         rank: position on the ladder, lowest first.
@@ -122,3 +121,6 @@ class Candidate:
     suited: Callable[[PipelineConfig, Problem], PipelineConfig] = field(default=lambda config, _: config)
     unsupported_reason: Callable[[Problem], str] = field(default=lambda _: "")
     extra_files: Callable[[Fitted, Problem], dict[str, bytes]] = field(default=lambda *_: {})
+
+
+candidate: Registry[Candidate] = Registry("edgewright.race.candidates")

@@ -1,1 +1,1 @@
-"""Candidates of the race, one per file: the file name is the name of the candidate, and `CANDIDATE` defines it."""
+"""Candidates of the race by name, a family a file."""

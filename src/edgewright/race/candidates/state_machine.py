@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgewright.models._rule_table import combined
 from edgewright.pipeline.toml_text import toml_text
-from edgewright.race.candidates.threshold import CANDIDATE as THRESHOLD
-from edgewright.race.contract import Candidate, Fitted, Part
+from edgewright.race.candidates.rows import THRESHOLD
+from edgewright.race.contract import Candidate, Fitted, Part, candidate
 from edgewright.race.pipeline_end import PipelineEnd, fit_end
 from edgewright.race.problem import Indices, Problem
 from edgewright.schema.config import PipelineConfig
@@ -191,11 +191,13 @@ def _change(before: str, after: str, when: str, wait: float, label: str) -> list
     ]
 
 
-CANDIDATE = Candidate(
-    rank=40,
-    title="state machine",
-    tail=THRESHOLD.tail,
-    fit=_fit,
-    unsupported_reason=_unsupported_reason,
-    extra_files=_extra_files,
+candidate("state_machine")(
+    Candidate(
+        rank=40,
+        title="state machine",
+        tail=THRESHOLD.tail,
+        fit=_fit,
+        unsupported_reason=_unsupported_reason,
+        extra_files=_extra_files,
+    )
 )

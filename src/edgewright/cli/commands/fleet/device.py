@@ -1,4 +1,4 @@
-"""List, show, block, retire, rename and tag devices, and deploy a release to one."""
+"""Block, retire, rename and tag devices, and deploy a release to one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 from edgewright.cli.command import Aside, Result, argument, declare, option
 from edgewright.cli.commands.fleet._api_options import ApiOptions, part, seconds
 from edgewright.cli.commands.fleet._folder import KeyOptions
-from edgewright.cli.commands.fleet.devices import DeviceQuery, list_of_devices, one_device, vitals_text
+from edgewright.cli.commands.fleet.devices import vitals_text
 from edgewright.cli.text import Cut, when
 from edgewright.core.formatting import elapsed_text
 from edgewright.schema.errors import InputError
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from edgewright.schema.fleet_plan import Plan, Release
 
 EXAMPLE = "retire pump-017 --reason 'stolen' --fleet my-fleet"
+MOVED = {"list": "edgewright fleet devices", "show": "edgewright fleet devices NAME"}
 
 
 T = TypeVar("T")
@@ -150,18 +151,6 @@ def log_lines(of: Diagnosis) -> list[str]:
     if of.left_out:
         head += f"; {of.left_out} older lines did not fit"
     return [head, *(f"{when(one.at)}  {one.source:<5}  {one.text}" for one in of.log)]
-
-
-@declare(example="--status blocked --fleet my-fleet")
-def list_(*, query: DeviceQuery, api: ApiOptions) -> Result:
-    """List devices, as `edgewright fleet devices` does; retired ones with --status retired."""
-    return list_of_devices(query, api)
-
-
-@declare(example="pump-017 --fleet my-fleet")
-def show(*, device: str = argument(metavar="NAME"), api: ApiOptions) -> Result:
-    """Show a device, as `edgewright fleet devices NAME` does: its state, tags, outcomes and reports."""
-    return one_device(device, api)
 
 
 block = command_with_reason(

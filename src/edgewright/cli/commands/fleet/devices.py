@@ -83,20 +83,12 @@ def command(*, device: str | None = argument(required=False), query: DeviceQuery
     it gives for its state. For one device, it shows what every rollout decides about it, its requests, outcomes, alarms
     and reports. Control characters in text from devices are removed.
     """
-    return list_of_devices(query, api) if device is None else one_device(device, api)
-
-
-def one_device(name: str, api: ApiOptions) -> Result:
-    """Return everything about a device."""
+    if device is None:
+        page = api.ask(DevicePage, "GET", query.address())
+        return Result(page, [*lines(page, time.time()), _count(page, query.after)], compact=True)
     with api.connect() as client:
-        device = details(client, name)
-    return Result(device, detail_lines(device, time.time()), compact=True)
-
-
-def list_of_devices(query: DeviceQuery, api: ApiOptions) -> Result:
-    """Return the devices that match."""
-    page = api.ask(DevicePage, "GET", query.address())
-    return Result(page, [*lines(page, time.time()), _count(page, query.after)], compact=True)
+        whole = details(client, device)
+    return Result(whole, detail_lines(whole, time.time()), compact=True)
 
 
 def lines(page: DevicePage, now: float) -> list[str]:

@@ -12,6 +12,7 @@ from edgewright.cli.commands.fleet._api_options import ApiOptions, part
 from edgewright.cli.text import when
 
 EXAMPLE = "add ada --role operator --fleet my-fleet"
+MOVED = {"remove": "edgewright fleet operator revoke"}
 
 
 @declare(example="ada --role operator --fleet my-fleet")
@@ -44,23 +45,13 @@ def add(
     )
 
 
-def _revoke(name: str, api: ApiOptions) -> str:
+@declare(example="ada --fleet my-fleet")
+def revoke(*, name: str = argument(), api: ApiOptions) -> str:
+    """Revoke an operator; the token stops working at once."""
     from edgewright.schema.fleet_api import Done
 
     api.ask(Done, "DELETE", f"/v1/fleet/operators/{part(name)}")
     return f"{name} is revoked"
-
-
-@declare(example="ada --fleet my-fleet")
-def revoke(*, name: str = argument(), api: ApiOptions) -> str:
-    """Revoke an operator; the token stops working at once."""
-    return _revoke(name, api)
-
-
-@declare(example="ada --fleet my-fleet", hidden=True)
-def remove(*, name: str = argument(), api: ApiOptions) -> str:
-    """Revoke an operator: the name of `revoke` in older scripts."""
-    return _revoke(name, api)
 
 
 @declare(example="--fleet my-fleet", name="list")
