@@ -62,7 +62,7 @@ def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -
 
 
 def ranking(sets: Sequence[tuple[Sequence[Case], float]], columns: list[int]) -> Floats:
-    """Return weights of figures, 0 beyond `columns`; each set counts by its share."""
+    """Return weights of figures, 0 for those not in `columns`; each set counts by its share."""
     kept, shares = [], []
     for some, share in sets:
         useful = [case for case in some if case[1].any() and not case[1].all()]

@@ -11,6 +11,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.archive import pack
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
 from edgewright.core.prediction.executor import compile_graph
@@ -245,6 +246,7 @@ def test_wrong_use_is_one_line(arguments: list[str], message: str, tmp_path: Pat
         ("cut.tflite", b"\x1c\0\0\0TFL3" + b"\xff" * 50, "expected a .tflite file"),
         ("odd.onnx", model([node("Foo", ["x"], ["y"])], ["n", 3]), "got Foo (gives 'y') - at model odd"),
         ("text.edge", b"a,b\n1,2\n", "another kind"),
+        ("damaged.edge", pack({"a": b"b"}).replace(b"PK\1\2", b"PK\1\0"), "expected a package as it was made"),
     ],
 )
 def test_bad_models_are_refused_in_one_line(

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cli_runner import Cli
+from edgewright.cli.commands.few_shot import few
 from edgewright.core.archive import pack, unpack
 from edgewright.core.neighbours.examples import read_examples, read_samples
 from edgewright.core.neighbours.index_file import (
@@ -166,6 +167,14 @@ def test_windows_are_cut_inside_a_label(tmp_path: Path) -> None:
     (tmp_path / "w.csv").write_text("\n".join(lines[:size]) + "\n")
     with pytest.raises(InputError, match="one window"):
         read_samples(tmp_path / "w.csv", manifest)
+
+
+def test_of_many_examples_a_hundred_at_even_distances_are_stored() -> None:
+    rows = np.arange(331, dtype=np.float32)
+    stored = few(rows)
+    assert (len(stored), stored[0], stored[-1]) == (100, 0, 330)
+    assert set(np.diff(stored)) == {3, 4}
+    assert np.array_equal(few(rows[:100]), rows[:100])
 
 
 @pytest.mark.slow

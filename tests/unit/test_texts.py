@@ -198,6 +198,10 @@ def test_the_command_trains_suggests_and_refuses(texts: Path, tmp_path: Path, cl
     cli("export", out, "--to", "c99", "--out", tmp_path / "c")
     assert (tmp_path / "c" / "typing.c").is_file()
     assert "--to c99" in cli("export", out, "--to", "onnx", "--out", tmp_path / "onnx", code=2)
+    for option in (("--device", "cortex-m4"), ("--slots", "key.pub"), ("--system", "linux-x86_64"), ("--form", "int8")):
+        refusal = cli("export", out, "--to", "c99", "--out", tmp_path / "no", *option, code=2)
+        assert f"Omit {option[0]}" in refusal
+    assert not (tmp_path / "no").exists()
     replies = [served.reply([Message("user", "a")], Sampling(temperature=1.5, seed=3)) for _ in range(2)]
     first, second = ("".join(next(one.pieces) for _ in range(20)) for one in replies)
     assert first == second

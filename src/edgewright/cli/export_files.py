@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -258,22 +259,23 @@ def _network(
 
 
 def is_text_model(path: Path) -> bool:
-    """Return whether a file is a model of `language train-text`."""
+    """Return whether a file is a model of `language train-text`; a damaged archive is left to its reader."""
     from edgewright.nlp.texts.model_file import SPEC
 
-    if not (path.is_file() and zipfile.is_zipfile(path)):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return SPEC in archive.namelist()
+    except (OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return SPEC in archive.namelist()
 
 
-def export_text(path: Path, target: str, setting: str, options: OutOptions) -> Result:
+def export_text(path: Path, target: str, settings: Mapping[str, Any], options: OutOptions) -> Result:
     """Export a model of text as C.
 
     Args:
         path: of the model.
         target: c99 alone.
-        setting: of networks of intents, which a model of text has not.
+        settings: options of other models, none of which a model of text has.
         options: where the files go.
 
     Raises:
@@ -284,8 +286,9 @@ def export_text(path: Path, target: str, setting: str, options: OutOptions) -> R
 
     if target != "c99":
         raise InputError("--to c99, the form of a model of text", repr(target), str(path))
-    if setting:
-        raise InputError("no --form or --rounding with a model of text", setting, str(path))
+    for flag, value in settings.items():
+        if value:
+            raise InputError(f"{flag} with another model than one of text", str(value), str(path), f"Omit {flag}")
     spec, arrays = read_text_arrays(path)
     word = re.sub(r"\W", "_", options.name or spec.name, flags=re.ASCII)[:40]
     word = word if word[:1].isalpha() else f"m_{word}"[:40]

@@ -60,8 +60,9 @@ def command(options: ExportOptions) -> Result:
     the unsupported operator. Prints the files with their sizes, and the shapes and units of inputs and outputs.
     """
     path, target, slots = options.model, options.target, options.slots
+    settings = {f"--{name}": getattr(options, name) for name in ("slots", "form", "device", "rounding", "shape")}
     if export_files.is_text_model(path):
-        return export_files.export_text(path, target, options.form or options.rounding or "", options)
+        return export_files.export_text(path, target, {**settings, "--system": options.systems}, options)
     kind = export_files.kind_of(path)
     if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser", "upscaler")):
         raise InputError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")
@@ -74,7 +75,6 @@ def command(options: ExportOptions) -> Result:
     if kind == "upscaler":
         return export_files.export_upscaler(path, target, options.form, options)
     if kind:
-        settings = {f"--{name}": getattr(options, name) for name in ("slots", "form", "device", "rounding", "shape")}
         return export_files.export_language(path, target, settings, options)
     return _export_graph(options)
 
