@@ -135,4 +135,6 @@ def test_the_commands_write_them(tmp_path: Path, cli: Cli) -> None:
         assert str(out / file) in {one["path"] for one in record["files"]}
     for wrong in (["--to", "tflit"], ["--to", "onnx", "--form", "half"], ["--to", "c99", "--form", "float"]):
         assert run(["export", str(path), *wrong, "--out", str(tmp_path / "no")]) == 2
+    old_name = cli("language", "export", path, "--to", "c99", "--out", tmp_path / "no", code=2)
+    assert "edgewright language export, which was removed. Use edgewright export MODEL" in old_name
     assert not (tmp_path / "no").exists()

@@ -43,7 +43,8 @@ class FolderOfCommands(click.Group):
             UnknownNameError: there is none.
         """
         if (now := getattr(self._module, "MOVED", {}).get(cmd_name)) is not None:
-            raise InputError(now, " ".join(["edgewright", *self._words, cmd_name]), do=f"Use {now}")
+            removed = " ".join(["edgewright", *self._words, cmd_name])
+            raise InputError("a current command", f"{removed}, which was removed", do=f"Use {now}")
         known = self.list_commands(ctx)
         if cmd_name not in known:
             wrong, *right = (" ".join([*self._words, name]) for name in (cmd_name, *known))
