@@ -134,7 +134,6 @@ def test_a_model_saves_more_than_a_list(articles: list[Article], ngrams: NgramMo
     assert type_words(text, by_model(ngrams), 20).share > type_words(text, words, 20).share > 0.1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("length", [50, 64 * 64 + 5])
 def test_bits_of_a_recurrent_network_are_those_of_its_steps(length: int) -> None:
     """A long text is read in pieces at once: an update gate that keeps little forgets what went before a piece."""
@@ -158,6 +157,7 @@ def test_bits_of_a_recurrent_network_are_those_of_its_steps(length: int) -> None
     np.testing.assert_allclose(state, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_network_learns(articles: list[Article]) -> None:
     training, validation, test = joined(articles[8:]), joined(articles[5:8]), joined(articles[:5])
     short, _ = train_gru(training, validation, GruTraining(units=16, steps=12, batch=8, length=16), 0)
