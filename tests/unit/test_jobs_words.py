@@ -247,7 +247,7 @@ def test_a_job_hears_its_word_through_the_agent(job: Path, tmp_path: Path, cli: 
     assert figures["alarms"]["events"] == 2 * 4
     assert 0 <= figures["alarms"]["missed"] <= 1
     assert steps["tune"]["command"].endswith("--alarms-per-day 1440")
-    assert "misses least at 60 false alarms an hour" in steps["tune"]["choice"]["why"]
+    assert "misses least at 60 or fewer false alarms an hour" in steps["tune"]["choice"]["why"]
     assert steps["replay"]["says"][0].startswith("2 recordings of 2 groups")
     assert "No person judges" in steps["words"]["says"][1]
     job.joinpath("job.toml").write_text(JOB.replace('kind = "tune"\nalarms = ["go"]\nhourly = 60.0', 'kind = "prove"'))
@@ -312,3 +312,6 @@ def test_synthetic_sound_judges_and_validates_by_voices_that_do_not_train(job: P
     crowded = {f"espeak-ng {voice}": "train" for voice in speakers_of(VOICES, 536, np.random.default_rng(0))}
     with pytest.raises(InputError, match="voices that train nothing"):
         _backgrounds(config, work, msgspec.convert(crowded, dict[str, Role]))
+    (texts / "text").write_text("a1 WE GO\na2 TOM GIVES UP\na3 LET US GO\n")
+    with pytest.raises(InputError, match="2 sentences without 'go'"):
+        _backgrounds(config, work, roles)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -131,6 +133,25 @@ def test_another_rate_reads_the_same_line_at_other_times_in_recordings_of_the_te
     assert [(name, len(X)) for name, X, _ in left if name.startswith("sampling")] == [
         ("sampling rate +2 %", 2 * (int(rows * 1.02) - rows + 1))
     ]
+
+
+def test_another_rate_of_long_recordings_writes_no_name_for_each_row() -> None:
+    rows = 200_000
+    groups = np.broadcast_to(np.array("person " * 40), rows)
+    target = np.where(np.arange(rows) < 10, "a", np.where(np.arange(rows) < 20, "b", ""))
+    values = np.ones((rows, 1), np.float32)
+    recordings = tuple(Recording(name=name, values=values, target=target, groups=groups) for name in ("c", "d"))
+    dataset = DataSet(name="d", columns=columns("light"), recordings=recordings, rate=50.0, target_name="y")
+    window = WindowConfig(samples=5, step=1, within="label")
+    samples = cut(dataset, window)
+    tracemalloc.start()
+    plausible = plausible_changes(dataset, samples, window, frozenset({"person " * 40}), np.arange(len(samples.y)))
+    changed = [name for name, _, _ in plausible]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert changed == ["sampling rate +2 %", "sampling rate -2 %"]
+    # A name of 280 letters takes 1,120 bytes.
+    assert peak < 200 * rows
 
 
 def stretch(recording: Recording, rows: int) -> Recording:

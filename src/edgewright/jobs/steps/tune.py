@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from edgewright.core.formatting import percent
+from edgewright.core.formatting import percent, plural
 from edgewright.jobs.steps import Step, StepConfig, Work
 from edgewright.schema.job import Choice, JobFigure, StepRecord
 from edgewright.workflows.tuning.document import tuning_sentence
@@ -43,7 +43,7 @@ def _tune(config: Config, work: Work) -> StepRecord:
     tuned = tune(folder, request, out=work.out / f"{folder.name}-tuned", listener=work.listener)
     record = tuned.record
     ran.decision = record.decision
-    reason = f"misses least at {config.hourly:g} false alarms an hour" if daily else "costs least"
+    reason = f"misses least at {config.hourly:g} or fewer false alarms an hour" if daily else "costs least"
     point = record.held_out or record.points[record.chosen]
     missed = point.missed_share
     alarms = "".join(f" --alarm {shlex.quote(label)}" for label in config.alarms)
@@ -59,7 +59,7 @@ def _tune(config: Config, work: Work) -> StepRecord:
         ),
         choice=Choice(
             question="When does an answer become an alarm?", chosen=tuning_sentence(record),
-            why=f"of {len(record.points):,} settings it {reason} on the validation people",
+            why=f"of {plural(record.point_count, 'setting')} it {reason} on the validation people",
         ),
         folder=tuned.folder.name,
     )  # fmt: skip

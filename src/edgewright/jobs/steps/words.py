@@ -82,7 +82,8 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         takes: recordings of the wake word by each person who validates or judges, and of `own`, that train: copies in
             the folder 'takes' beside the voices, and as they are in the folder 'compared' in place of them.
         copies: of each of them, at other tempos and levels, with other noise.
-        hours: of synthetic noise, music and speech that judge, too, and a third of it that validates; reads `readers`.
+        hours: of synthetic noise, music and speech that judge, too, and a third of it that validates, in pieces of ten
+            minutes; reads `readers`. A run holds about 1.7 GB of memory for each hour.
         seed: seed of the random number generators.
     """
 
@@ -167,7 +168,7 @@ def _words(config: Config, work: Work) -> StepRecord:
     work.data = folder / RECORDINGS
     named = {role: sorted(group for group, role_of in roles.items() if role_of == role) for role in _KEYS}
     work.changes = tuple(f"split.{key}={json.dumps(named[role])}" for role, key in _KEYS.items())
-    return _record(config, work, folder.name, roles, [*voices, *people], takes)
+    return _record(config, work, folder.name, roles, [*voices, *people], takes, [group for group, _ in backgrounds])
 
 
 def _voices(config: Config, work: Work, samples: int) -> list[_Sound]:
@@ -282,6 +283,9 @@ def _backgrounds(config: Config, work: Work, roles: dict[str, Role]) -> list[tup
     voices = [name for name in speakers if f"{PROGRAM} {name}" not in roles]
     if len(voices) < len(_LISTENERS):
         raise InputError("voices that train nothing, for synthetic sound", "none", "job.toml, speakers", "Lower it")
+    if len(texts) < len(_LISTENERS):
+        expected = f"{len(_LISTENERS)} sentences without {config.word!r}, for synthetic sound"
+        raise InputError(expected, str(len(texts)), f"job.toml, readers {config.readers}", "Leave hours out")
     groups: list[str] = []
     tasks: list[tuple[float, int, list[str], list[str], int]] = []
     for number, (role, group) in enumerate(_LISTENERS.items()):
@@ -422,7 +426,13 @@ def _write_compared(
 
 
 def _record(
-    config: Config, work: Work, folder: str, roles: dict[str, Role], sounds: Sequence[_Sound], takes: Sequence[_Sound]
+    config: Config,
+    work: Work,
+    folder: str,
+    roles: dict[str, Role],
+    sounds: Sequence[_Sound],
+    takes: Sequence[_Sound],
+    backgrounds: Sequence[str],
 ) -> StepRecord:
     total = sum(sound.synthetic for sound in sounds)
     spoken = plural(len({sound.group for sound in sounds if sound.synthetic}), "voice")
@@ -435,11 +445,9 @@ def _record(
         says.append(f"Test: {', '.join(judges)}. Validation: {', '.join(validate)}.")
     else:
         says.append(f"No person judges: figures are of {len(judges)} voices of espeak-ng that did not train.")
-    if config.hours:
-        says.append(
-            f"{config.hours:g} h of synthetic noise, music and speech are heard by those who judge, a third of that by "
-            "those who validate."
-        )
+    if backgrounds:
+        judge, validate_h = (backgrounds.count(group) * _PIECE_MIN / 60 for group in _LISTENERS.values())
+        says.append(f"Of synthetic noise, music and speech {judge:.2f} h judge and {validate_h:.2f} h validate.")
     if takes:
         people = ", ".join(sorted({sound.group for sound in takes}))
         says.append(f"{config.takes} takes of {people}, copied {config.copies} times, lie apart and judge nothing.")

@@ -19,7 +19,7 @@ _NOISE_DB, _ROOMS = (0.0, 20.0), 1 / 3
 
 
 def background(seconds: float, rate: int, sentences: Sequence[str], voices: Sequence[str], seed: int) -> Floats:
-    """Return noise, music and speech in turn, each through a microphone, half of them in a room.
+    """Return noise, music and speech in turn, each through a microphone, a third of them in a room.
 
     Args:
         seconds: of the whole.

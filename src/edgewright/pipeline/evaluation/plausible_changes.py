@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -104,9 +105,9 @@ def _offset(kind: str, column: Column, values: Floats) -> float:
 
 def _rates(dataset: DataSet, window: WindowConfig, groups: frozenset[str]) -> Iterator[tuple[str, Floats, object]]:
     for sign in (1, -1):
-        stretched = [_stretch(part, 1 + sign * _RATE) for part in dataset.recordings if _in(part, groups)]
         try:
-            changed = cut(msgspec.structs.replace(dataset, recordings=tuple(stretched)), window)
+            # No name holds the recordings: those of the first rate are gone before the second.
+            changed = cut(_stretched(dataset, groups, 1 + sign * _RATE), window)
         except InputError:
             # A recording as long as one window holds none at a lower rate: there is nothing to measure.
             continue
@@ -115,8 +116,23 @@ def _rates(dataset: DataSet, window: WindowConfig, groups: frozenset[str]) -> It
             yield f"sampling rate {100 * sign * _RATE:+.0f} %", changed.X[kept], changed.y[kept]
 
 
+def _stretched(dataset: DataSet, groups: frozenset[str], factor: float) -> DataSet:
+    recordings = tuple(_stretch(part, factor) for part in dataset.recordings if _in(part, groups))
+    return msgspec.structs.replace(dataset, recordings=recordings)
+
+
 def _in(recording: Recording, groups: frozenset[str]) -> bool:
-    return recording.groups is not None and bool(np.isin(recording.groups, sorted(groups)).any())
+    names = recording.groups
+    if names is None:
+        return False
+    return bool(np.isin(names if any(names.strides) else names[:1], sorted(groups)).any())
+
+
+def _rows(column: NDArray[Any] | None, rows: NDArray[np.int64]) -> NDArray[Any] | None:
+    """Return some rows of a column; a text that stands for all rows is not written for each."""
+    if column is None or any(column.strides):
+        return None if column is None else column[rows]
+    return np.broadcast_to(column[:1], len(rows))
 
 
 def _stretch(recording: Recording, factor: float) -> Recording:
@@ -132,8 +148,8 @@ def _stretch(recording: Recording, factor: float) -> Recording:
     return msgspec.structs.replace(
         recording,
         values=np.asarray(values, np.float32),
-        target=None if recording.target is None else recording.target[nearest],
-        groups=None if recording.groups is None else recording.groups[nearest],
-        sessions=None if recording.sessions is None else recording.sessions[nearest],
+        target=_rows(recording.target, nearest),
+        groups=_rows(recording.groups, nearest),
+        sessions=_rows(recording.sessions, nearest),
         time=None,
     )
