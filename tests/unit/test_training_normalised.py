@@ -14,7 +14,7 @@ from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.models.architecture import architecture, function
 from edgewright.models.network import NetworkClassifier
-from edgewright.models.nn._normalised import folded
+from edgewright.models.nn._normalised import folded, moments
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.training import kept_epochs
@@ -118,6 +118,20 @@ def test_a_fitted_network_is_trained_with_rounding(normal: NetworkClassifier) ->
     small = qat.as_trained(whole(tuned), ranges, WINDOWS[TRAIN], tuned)
     answers = compile_graph(small, ("label",))(WINDOWS[TEST])["label"]
     assert (answers == tuned.predict(WINDOWS[TEST])).mean() > 0.95
+
+
+def test_the_variance_of_values_far_from_zero_is_theirs() -> None:
+    y = (RNG.standard_normal((64, 10, 3)) + np.array([0.0, 2000.0, -50_000.0])).astype(np.float32)
+    mean, variance = (np.asarray(part) for part in moments(y))
+    assert np.allclose(mean, y.mean((0, 1), np.float64), rtol=1e-6, atol=1e-4)
+    assert np.allclose(variance, y.astype(np.float64).var((0, 1)), rtol=1e-3)
+
+
+def test_windows_far_from_zero_are_learned_as_others_are() -> None:
+    far = WINDOWS + np.float32(20_000)
+    valid = tuple({**layer, "padding": "valid"} if "filters" in layer else layer for layer in layers(True))
+    network = NetworkClassifier(valid, epochs=10, batch=32, learning_rate=0.005).fit(far[TRAIN], KIND[TRAIN])
+    assert (network.predict(far[TEST]) == KIND[TEST]).mean() > 0.75
 
 
 def test_layers_without_it_are_as_before() -> None:

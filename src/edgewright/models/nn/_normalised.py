@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edgewright.graph.layer import LayerConfig, Normalisation, Parameters
-from edgewright.training.backend import jnp
+from edgewright.training.backend import jnp, lax
 
 _EPSILON = 1e-3
 _PARTS = ("gain", "mean", "variance")
@@ -59,10 +59,15 @@ def normalised(name: str, own: Parameters, y: Any, measured: Parameters | None) 
 
 
 def moments(y: Any) -> tuple[Any, Any]:  # noqa: ANN401 - JAX arrays
-    """Mean and variance of each channel, the last axis."""
+    """Mean and variance of each channel, the last axis.
+
+    The first values are subtracted before squares are summed: float32 loses the variance of values far from zero.
+    """
     axes = tuple(range(y.ndim - 1))
-    mean = jnp.mean(y, axes)
-    return mean, jnp.maximum(jnp.mean(y * y, axes) - mean * mean, 0.0)
+    first = lax.stop_gradient(y[(0,) * len(axes)])
+    rest = y - first
+    mean = jnp.mean(rest, axes)
+    return first + mean, jnp.maximum(jnp.mean(rest * rest, axes) - mean * mean, 0.0)
 
 
 def folded(own: Parameters, axes: Axes) -> Parameters:
