@@ -1,7 +1,8 @@
-"""Every rung, found by listing the folder: answers, its own sentence, its graph, its price, its pipeline."""
+"""Every rung, registered by the files of the folder: answers, its own sentence, its graph, its price, its pipeline."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -21,6 +22,7 @@ from edgewright.schema.errors import InputError
 from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import PATIENCE
 from ladder_problems import ladder, table
+from support import ROOT
 
 RUNGS = candidates()
 
@@ -37,6 +39,12 @@ def test_the_ladder_goes_from_the_majority_to_networks() -> None:
         "neighbours", "small_network", "large_network", "recurrent_network", "small_convolutions", "large_convolutions",
     ]  # fmt: skip
     assert len({candidate.rank for candidate in RUNGS.values()}) == len(RUNGS)
+
+
+def test_no_candidate_hides_another_of_its_name() -> None:
+    files = (ROOT / "src" / "edgewright" / "race" / "candidates").glob("*.py")
+    names = [name for file in files for name in re.findall(r'^(?:\w+ = )?candidate\("(\w+)"\)', file.read_text(), re.M)]
+    assert sorted(names) == sorted(RUNGS)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -21,7 +20,7 @@ from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan, parts
 from edgewright.race import heats as sizes
 from edgewright.race import race as engine
-from edgewright.race.contract import FEATURES, WINDOWS, Columns, candidates
+from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.heats import Heat, HeatFold, Heats
 from edgewright.race.metrics import MOST_UNITS
 from edgewright.race.pipeline_end import entrants_of
@@ -37,7 +36,7 @@ from edgewright.schema.race import RaceRecord
 from edgewright.trace.sections.race import race_lines
 from edgewright.trace.views.race import shown_race
 from ladder_problems import table
-from support import ROOT, shared_data
+from support import shared_data
 
 PLAIN = ("majority", "threshold", "rules", "linear", "tree", "forest", "boosting")
 
@@ -59,13 +58,6 @@ def race_of(path: Path, names: tuple[str, ...] = PLAIN, budget_s: float | None =
     problem, config, _ = problem_at(path)
     entrants = [entrant for entrant in entrants_of(problem, config) if entrant.name in names]
     return Race(problem, entrants, "cortex-m4", budget_s=budget_s)
-
-
-def test_no_candidate_hides_another_of_its_name_or_rank() -> None:
-    files = (ROOT / "src" / "edgewright" / "race" / "candidates").glob("*.py")
-    names = [name for file in files for name in re.findall(r'^(?:\w+ = )?candidate\("(\w+)"\)', file.read_text(), re.M)]
-    assert sorted(names) == sorted(candidates())
-    assert len({rung.rank for rung in candidates().values()}) == len(names)
 
 
 def test_samples_that_judge_the_run_take_no_part(tmp_path: Path) -> None:
