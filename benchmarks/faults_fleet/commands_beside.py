@@ -54,7 +54,7 @@ def commands(folder: str, scratch: str) -> list[list[str]]:
         ["backup", folder, f"{scratch}/{_COPY}"],
         ["audit", "verify", *own],
         ["devices", _DEVICE, *own],
-        ["device", "list", "--json", *own],
+        ["devices", "--json", *own],
         ["audit", "show", *own],
         ["watch", "--once", *own],
         ["token", "list", *own],
