@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -247,6 +246,13 @@ with served(Path(sys.argv[1]) / "tiny.gguf", 60) as running:
     print(client.chat(question, time.monotonic() + 60, max_tokens=8, grammar=grammar).text in ("yes", "no"))
 """
 
+WORKER = """
+import sys
+from distributed import Client
+with Client(sys.argv[1], timeout=60) as client:
+    client.wait_for_workers(1, timeout=60)
+"""
+
 
 @pytest.mark.parametrize(
     ("extra", "program"),
@@ -396,7 +402,7 @@ def test_a_cluster_searches(environments: Environments, folder: Path) -> None:
             process = subprocess.Popen([dask, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             stack.callback(process.wait, 60)
             stack.callback(process.terminate)
-        until(lambda: listens(port))
+        subprocess.run([str(python), "-c", WORKER, address], cwd=folder, timeout=120, check=True)
         words = ["search", "small.toml", "--trials", "1", "--cluster", f"dask://{address}", "--out", "study"]
         assert "1 trials on phone-arm64: 1 done" in edgewright(python, folder, *words)
 
@@ -409,8 +415,3 @@ def served(python: Path, folder: Path) -> Iterator[Server]:
         yield server
     finally:
         server.end()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
