@@ -53,11 +53,21 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             raise InputError(f"{title} of at most {_LARGEST >> 20} MB", "more", str(path))
-        return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise InputError(title, error.strerror or str(error), str(path)) from None
+    return parse_toml(content, str(path))
+
+
+def parse_toml(content: bytes, where: str) -> dict[str, Any]:
+    """Read TOML from bytes; `where` names them in messages.
+
+    Raises:
+        InputError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("TOML", str(error), str(path)) from None
+        raise InputError("TOML", str(error), where) from None
 
 
 def convert_table(table: Mapping[str, object], config_type: type[T], where: str) -> T:

@@ -12,7 +12,8 @@ from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.objects import ObjectMap
 
-PACKAGE_VERSION = 1
+PACKAGE_VERSION = 2
+"""Format 2 carries settings of its devices; older versions, which would leave them out, refuse it."""
 
 
 class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +183,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         affine: how they may swap and mirror the axes of their sensors; left out where they may not.
     """
 
-    version: int = PACKAGE_VERSION
+    version: int = 1
     name: str
     task: str
     columns: tuple[Column, ...]

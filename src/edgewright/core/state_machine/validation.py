@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.state_machine.guards import Guard, read_guard
-from edgewright.core.toml_tables import convert_table, read_toml
+from edgewright.core.toml_tables import convert_table, parse_toml, read_toml
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.state_table import EVERY, LATE, TIMEOUT, Action, StateTable, Step
 
@@ -47,13 +47,14 @@ class CheckedTable(msgspec.Struct, frozen=True):
         return tuple(action for step in self.table.steps for action in step.actions)
 
 
-def read_table(path: Path) -> CheckedTable:
-    """Read and check a table of TOML.
+def read_table(path: Path, content: bytes | None = None) -> CheckedTable:
+    """Read and check a table of TOML; `content` instead of the file's where it is given.
 
     Raises:
         InputError: it cannot be read, or as `check_table`.
     """
-    return check_table(convert_table(read_toml(path, "a state table"), StateTable, path.name), path.name)
+    table = read_toml(path, "a state table") if content is None else parse_toml(content, path.name)
+    return check_table(convert_table(table, StateTable, path.name), path.name)
 
 
 def check_table(table: StateTable, where: str) -> CheckedTable:

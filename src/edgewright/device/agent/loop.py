@@ -91,7 +91,8 @@ class Agent:
             InputError: the source cannot go on; what was measured before is stored.
         """
         self._supervisor.say("READY=1")
-        self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.started(self._plan)])
+        started = self._reporter.started(self._plan, self._configured.kept)
+        self._keep([self._stamped(event, "", None, 0.0) for event in started])
         self._keep([self._stamped(event, "", None, 0.0) for event in self._look_at_learned(time.monotonic())])
         try:
             while not stop() and not self._source.ended():

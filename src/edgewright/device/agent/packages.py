@@ -24,6 +24,8 @@ from edgewright.schema.package import Manifest, WindowSpec
 
 FOLDER = "packages"
 CURRENT, PREVIOUS = "current.edge", "previous.edge"
+SETTINGS = "settings/"
+"""Folder of a package with settings of its devices."""
 
 
 class VerifiedPackage(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,8 @@ def prove(entry: PackageEntry, store: Path, keep_old: bool) -> VerifiedPackage:
             predictor = _predictor(parse_package(_bytes(old), str(old)), entry)
         except EdgewrightError:
             raise _refused(error, name, there=False) from None
+        if any(file.startswith(SETTINGS) for file in predictor.package.files):
+            raise _refused(error, name, there=False) from None  # its settings are not those of this start
         return VerifiedPackage(name=name, predictor=predictor, refused=str(error))
     return VerifiedPackage(name=name, predictor=predictor, data=data)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,6 +20,7 @@ from edgewright.schema.device_config import AgentSettings, DetectorEntry, Packag
 from edgewright.schema.errors import InputError, UnknownNameError
 
 _NONE = "-"
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +60,13 @@ class Plan(msgspec.Struct, kw_only=True):
     trained: dict[str, Column] = msgspec.field(default_factory=dict)
 
 
-def make_plan(settings: AgentSettings, store: Path) -> Plan:
+def make_plan(settings: AgentSettings, store: Path, files: Mapping[str, bytes] = _NO_FILES) -> Plan:
     """Prove packages and read detectors and tables; nothing is written.
 
     Args:
         settings: with paths that are whole.
         store: folder of the store, beside which proven packages are kept.
+        files: detectors and tables by their paths, which are read from here instead of the disk.
 
     Raises:
         CheckFailedError: a package's test vectors fail here, and no older one takes its place.
@@ -75,10 +78,12 @@ def make_plan(settings: AgentSettings, store: Path) -> Plan:
         _package(plan, entry, store, settings.agent.keep_old)
     for detector in settings.detectors:
         path = Path(detector.path)
-        _detector(plan, detector, path.name.removesuffix(".detector"), read_detector(path), detector.streams)
+        content = files.get(detector.path)
+        file = read_detector(path) if content is None else parse_detector(content, path.name)
+        _detector(plan, detector, path.name.removesuffix(".detector"), file, detector.streams)
     _unique([watched.name for watched in plan.watched], "detectors")
     for rule in settings.rules:
-        _rule(plan, rule, settings)
+        _rule(plan, rule, settings, files.get(rule.path))
     _unique([rule.name for rule in plan.rules], "rules")
     if not plan.columns and not plan.rules:
         raise InputError("something to do", "no package, detector or rule", "edgewright device run",
@@ -171,9 +176,9 @@ def _clock(plan: Plan, name: str, unit: str) -> None:
         plan.trained.setdefault(name, Column(name=name, unit="" if unit == "auto" else unit))
 
 
-def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
+def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings, content: bytes | None) -> None:
     where = Path(entry.path).name
-    checked = read_table(Path(entry.path))
+    checked = read_table(Path(entry.path), content)
     if checked.table.retrieve:
         raise InputError("rules of a device", "a dialogue that retrieves", f"{where} retrieve")
     names = {answerer.name: answerer for answerer in plan.answerers}

@@ -180,8 +180,8 @@ class StatusReporter:
         self._latency = report.latency.copy()
         self._full = self._large = False
 
-    def started(self, plan: Plan) -> list[Event]:
-        """Return what runs from now on, and which packages were refused."""
+    def started(self, plan: Plan, kept: Sequence[str] = ()) -> list[Event]:
+        """Return what runs from now on, which packages were refused, and keys that differ from the release's."""
         detail: dict[str, Any] = {"package": [answerer.name for answerer in plan.answerers]}
         detail["sha256"] = [answerer.predictor.package.sha256[:16] for answerer in plan.answerers]
         detail["model"] = [f"{a.predictor.form}, {a.predictor.engine.name}" for a in plan.answerers]
@@ -189,6 +189,8 @@ class StatusReporter:
         for name, why in plan.refused:
             record = {"package": name, "reason": f"package {name} was refused: {INSTEAD}", "notice": why}
             events.append(Event(kind="health", label=REFUSED, detail=record))
+        if kept:
+            events.append(_health("settings", f"device.toml differs from the release in {', '.join(kept)}"))
         return events
 
     def look(self, now: float, streams: int) -> list[Event]:

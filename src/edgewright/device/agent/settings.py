@@ -40,12 +40,16 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True):
         source: None where the command line must name one.
         timeline: how rows are treated.
         ways: sinks in order.
+        files: tables and detectors that a release carries, by their whole paths.
+        kept: keys in which the device's own settings differ from those of its release.
     """
 
     settings: AgentSettings
     source: sources.Source | None
     timeline: TimelineConfig
     ways: tuple[SinkEntry, ...]
+    files: dict[str, bytes] = msgspec.field(default_factory=dict)
+    kept: tuple[str, ...] = ()
 
 
 def read_settings(path: Path | None) -> Configured:

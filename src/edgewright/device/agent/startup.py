@@ -11,9 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.predictor import package_path
 from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.plan import Say, keep_copies, make_plan, settle_rates
 from edgewright.device.agent.process_status import Report
+from edgewright.device.agent.release_settings import carried_files, settings_with
 from edgewright.device.agent.settings import Configured, SinkEntry, read_settings
 from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.sinks import NeverError, NotYetError, Sink
@@ -176,6 +178,27 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     resumed: str = ""
 
 
+def configured_for(package: str, config: Path | None) -> Configured:
+    """Return a configuration with a package of the command line in it, and with the settings that this one carries.
+
+    Args:
+        package: empty for none.
+        config: file; None for none.
+
+    Raises:
+        InputError: something does not fit.
+    """
+    carries = False
+    with suppress(InputError):  # a package that cannot be read is refused or replaced when it is proven
+        carries = bool(package and carried_files(package_path(package)))
+    configured = settings_with(package_path(package), config) if carries else read_settings(config)
+    if not package:
+        return configured
+    settings = configured.settings
+    entries = (PackageEntry(path=package), *settings.packages)
+    return msgspec.structs.replace(configured, settings=msgspec.structs.replace(settings, packages=entries))
+
+
 def configure(package: str, source: str, config: Path | None) -> tuple[Configured, Source]:
     """Return settings of the command line over those of the configuration.
 
@@ -187,11 +210,7 @@ def configure(package: str, source: str, config: Path | None) -> tuple[Configure
     Raises:
         InputError: there is no source, or something does not fit.
     """
-    configured = read_settings(config)
-    if package:
-        settings = configured.settings
-        entries = (PackageEntry(path=package), *settings.packages)
-        configured = msgspec.structs.replace(configured, settings=msgspec.structs.replace(settings, packages=entries))
+    configured = configured_for(package, config)
     opened = short_source(source) if source else configured.source
     if opened is None:
         raise InputError("a source", "none", "--source", "Name one, such as --source csv:readings.csv, or in [source]")
@@ -221,7 +240,7 @@ def run_agent(
     settings = configured.settings
     opening = _Opening(folder, configured)
     try:
-        plan = make_plan(settings, folder)
+        plan = make_plan(settings, folder, configured.files)
     except BaseException:
         opening.give_up()
         raise

@@ -51,6 +51,7 @@ class ModelProcess:
         before_end: called before the process is asked to exit, and repeatedly until it has exited.
         sign: timeout in seconds between two notifications.
         alive: called every few seconds while a package is tested, for a watchdog.
+        config: device.toml of this device, against which settings in a package are checked; None for none.
 
     Raises:
         OSError: the socket cannot be created.
@@ -60,10 +61,10 @@ class ModelProcess:
         self, slots: FolderSlots, arguments: Sequence[str], folder: Path, *,
         environment: Mapping[str, str] | None = None, hear: Callable[[bytes], None] = lambda text: None,
         before_end: Callable[[], None] = lambda: None, sign: float = _SIGN,
-        alive: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = lambda: None, config: Path | None = None,
     ) -> None:  # fmt: skip
         self._slots, self._arguments, self._hear, self._before_end = slots, tuple(arguments), hear, before_end
-        self._sign, self._alive = sign, alive
+        self._sign, self._alive, self._config = sign, alive, config
         address = folder / "notify"
         address.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
@@ -80,7 +81,7 @@ class ModelProcess:
         self._line: str | None = None
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        return run_vectors(self._slots.path(slot), limits, alive=self._alive)
+        return run_vectors(self._slots.path(slot), limits, alive=self._alive, config=self._config)
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
         self.stop()

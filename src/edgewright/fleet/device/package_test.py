@@ -22,7 +22,7 @@ _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of s
 _ADDRESSES = 16 << 30  # engines map far more memory than they use; RLIMIT_DATA is the effective limit
 _FILES = 16 << 20
 _MORE_PROCESSES = 64
-OK, WRONG, UNREADABLE, DISK, MEMORY = 0, 1, 2, 3, 74
+OK, WRONG, UNREADABLE, DISK, SETTINGS, MEMORY = 0, 1, 2, 3, 4, 74
 _MEMORY = 1 << 30
 _SECONDS = 60
 _WALL = 120.0
@@ -65,12 +65,13 @@ def _processes() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run FILE MEMORY SECONDS.
+    """Run FILE MEMORY SECONDS [CONFIG].
 
-    Return 0 if the vectors pass, 1 if answers differ, 2 for an unreadable package, 3 for a full disk, 74 for too little
-    memory.
+    Return 0 if the vectors pass, 1 if answers differ, 2 for an unreadable package, 3 for a full disk or a CONFIG that
+    cannot be read, 4 for settings in the package that do not fit this device, 74 for too little memory.
     """
     path, memory, seconds = Path(arguments[0]), int(arguments[1]), int(arguments[2])
+    config = Path(arguments[3]) if arguments[3:] and arguments[3] else None
     alone()
     limit(memory, seconds)
     from edgewright.core.package import read_package  # noqa: PLC0415 - after the limits
@@ -79,6 +80,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         Predictor(read_package(path))
+        return _check_settings(path, config)
     except CheckFailedError as error:
         return _answered(str(error), WRONG)
     except OutputError as error:
@@ -87,6 +89,24 @@ def main(arguments: list[str]) -> int:
         return _answered(str(error), UNREADABLE)
     except MemoryError:
         return _answered("out of memory", MEMORY)
+
+
+def _check_settings(path: Path, config: Path | None) -> int:
+    """Check the settings that a package carries against those of this device."""
+    from edgewright.device.agent.release_settings import carried_files, check_carried  # noqa: PLC0415 - after the limits
+    from edgewright.device.agent.settings import read_settings  # noqa: PLC0415
+    from edgewright.schema.errors import EdgewrightError  # noqa: PLC0415
+
+    if not carried_files(path):
+        return OK
+    try:
+        read_settings(config)
+    except EdgewrightError as error:  # says nothing about the release
+        return _answered(f"this device's own settings: {error}", DISK)
+    try:
+        check_carried(path, config)
+    except EdgewrightError as error:
+        return _answered(str(error), SETTINGS)
     return OK
 
 
@@ -101,20 +121,24 @@ def written(memory: int) -> int:
 
 
 def run_vectors(
-    path: Path, limits: TrialLimits, wall: float = _WALL, alive: Callable[[], None] = lambda: None
-) -> Tested:
-    """Run the test vectors of a package in a restricted process.
+    path: Path, limits: TrialLimits, wall: float = _WALL, alive: Callable[[], None] = lambda: None,
+    config: Path | None = None,
+) -> Tested:  # fmt: skip
+    """Run the test vectors of a package in a restricted process, and check the settings that it carries.
 
     Args:
         path: file of the package.
         limits: limits of the plan; only the memory limit applies.
         wall: seconds after which the process is killed.
         alive: called every few seconds meanwhile, for a watchdog.
+        config: device.toml of this device; None for none.
 
     Raises:
-        OutputError: the process cannot be started or cannot write; the result of the package is unknown.
+        OutputError: the process cannot be started or cannot write, or `config` cannot be read; the result of the
+            package is unknown.
     """
     command = [sys.executable, "-m", __name__, str(path.absolute()), str(written(limits.memory)), str(_SECONDS)]
+    command.append(str(config.absolute()) if config else "")
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | threads
     with os_errors(OutputError, "to run a package's test vectors", path):
@@ -141,7 +165,7 @@ def _meaning(code: int, text: str) -> Tested:
     if code == OK:
         return Tested(ok=True)
     # The bytes are the signed ones, so a package that cannot be read is the release's fault like a wrong answer.
-    known: dict[int, Because] = {WRONG: "vectors", UNREADABLE: "vectors", MEMORY: "memory"}
+    known: dict[int, Because] = {WRONG: "vectors", UNREADABLE: "vectors", SETTINGS: "start", MEMORY: "memory"}
     if code in known and "MemoryError" not in last:
         return Tested(ok=False, because=known[code], detail=last)
     how = f"signal {-code}" if code < 0 else f"exit code {code}"

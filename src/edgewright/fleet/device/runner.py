@@ -124,6 +124,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
         boards: microcontrollers behind the device.
         keep_agent: no release may bring another agent.
         federate: the device takes part in learning across its fleet.
+        config: device.toml; None for none.
     """
 
     url: str
@@ -141,6 +142,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     boards: tuple[BoardEntry, ...] = ()
     keep_agent: bool = False
     federate: bool = False
+    config: Path | None = None
 
 
 def follow(
@@ -176,7 +178,7 @@ def follow(
         stack.callback(ipc.close)
         process = ModelProcess(
             slots, options.arguments, private, environment={DOOR_ENVIRONMENT: str(ipc.path)}, hear=log.hear,
-            before_end=ipc.release, alive=supervisor.alive,
+            before_end=ipc.release, alive=supervisor.alive, config=options.config,
         )  # fmt: skip
         stack.callback(process.close)
         signals.wake = process.wake

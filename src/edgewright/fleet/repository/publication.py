@@ -11,6 +11,8 @@ import msgspec
 
 from edgewright.core.package import package_bytes, read_package
 from edgewright.core.predictor import Predictor
+from edgewright.device.agent.packages import SETTINGS
+from edgewright.device.agent.release_settings import check_carried, collect_files
 from edgewright.fleet.protocol.layout import RELEASES, package_target, plan_target
 from edgewright.fleet.protocol.wheel_set import FOLDER, checked
 from edgewright.fleet.repository import changes, metadata, releases
@@ -20,6 +22,7 @@ from edgewright.fleet.repository.public_files import read_index, read_target, wr
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Change, Published
 from edgewright.schema.fleet_plan import Plan, Release, Standings
+from edgewright.schema.package import PACKAGE_VERSION
 
 
 def publish_plan(
@@ -55,17 +58,18 @@ def publish_plan(
 
 
 class Contents(NamedTuple):
-    """A package that was checked."""
+    """A package that was checked; `needs` names what its settings take from each device."""
 
     name: str
     data: bytes
+    needs: tuple[str, ...] = ()
 
 
 def check_package(path: Path) -> Contents:
-    """Read a package and run the test vectors of every form with the engine of this machine.
+    """Read a package, run the test vectors of every form with the engine of this machine, and check its settings.
 
     Raises:
-        InputError: the file is not a package.
+        InputError: the file is not a package, or a device would refuse the settings that it carries.
         CheckFailedError: an answer deviates by more than the package allows.
     """
     package = read_package(path)
@@ -74,7 +78,8 @@ def check_package(path: Path) -> Contents:
         raise InputError("a file that does not change", "one that changed while it was read", str(path))
     for form in package.manifest.forms:
         Predictor(package, form=form, rows=1)
-    return Contents(f"{package.manifest.name} {package.sha256[:16]}", data)
+    needs = check_carried(path) if any(name.startswith(SETTINGS) for name in package.files) else ()
+    return Contents(f"{package.manifest.name} {package.sha256[:16]}", data, needs)
 
 
 def with_wheels(path: Path, folder: Path, into: Path) -> Path:
@@ -96,6 +101,25 @@ def with_wheels(path: Path, folder: Path, into: Path) -> Path:
     files |= {f"{FOLDER}{name}": data for name, data in wheels.items()}
     copy = into / path.name
     copy.write_bytes(package_bytes(package.manifest, files))
+    return copy
+
+
+def with_settings(path: Path, settings: Path, into: Path) -> Path:
+    """Write a package that carries settings of its devices; its path.
+
+    Args:
+        path: path of the package.
+        settings: a part of a device.toml; tables and detectors that it names lie below its folder.
+        into: folder for the new package.
+
+    Raises:
+        InputError: no package, or a file that cannot be read or that no release may carry.
+    """
+    package = read_package(path)
+    files = {name: data for name, data in package.files.items() if not name.startswith(SETTINGS)}
+    files |= {f"{SETTINGS}{name}": data for name, data in collect_files(settings).items()}
+    copy = into / path.name
+    copy.write_bytes(package_bytes(msgspec.structs.replace(package.manifest, version=PACKAGE_VERSION), files))
     return copy
 
 
@@ -126,7 +150,7 @@ def prepare_release(
         CheckFailedError: the test vectors give different answers.
         OutputError: a file cannot be written.
     """
-    name, data = check_package(package) if isinstance(package, Path) else package
+    name, data, _ = check_package(package) if isinstance(package, Path) else package
     role_files, sha256 = read_held(fleet), metadata.sha256(data)
     before = [p for p in releases.listed(role_files) if p.release.product == product]
     normal = [p for p in before if not p.revert]

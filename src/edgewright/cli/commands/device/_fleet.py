@@ -86,7 +86,7 @@ def follow_fleet(
         arguments=arguments(folder, config, source, more), name=fleet.name, profile=fleet.profile, ca_file=fleet.ca,
         broker=fleet.broker, poll=fleet.poll, mirrors=fleet.mirror, stick=Path(fleet.stick) if fleet.stick else None,
         boards=read_boards(config, source), keep_agent=fleet.keep_agent,
-        federate=fleet.federate,
+        federate=fleet.federate, config=config,
     )  # fmt: skip
     with Ending() as ending:
         follow(options, ending.is_requested, (lambda line: None) if quiet else _say, forward)

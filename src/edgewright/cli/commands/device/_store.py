@@ -271,22 +271,25 @@ def _manifest(store: Path, name: str) -> Manifest:
 
 
 @declare(example="device.toml")
-def check(config: Path = argument()) -> Result:
+def check(
+    config: Path = argument(),
+    package: Path | None = option(metavar="PACKAGE", help="Package whose settings lie under those of CONFIG."),
+) -> Result:
     """Check a device.toml: keys, values, packages with their test vectors, detectors, state tables and sinks.
 
     Nothing is written or sent, and no source is opened. Exits with 1 if a package's test vectors give other answers on
     this device.
     """
     from edgewright.device.agent.plan import make_plan
-    from edgewright.device.agent.settings import read_settings
+    from edgewright.device.agent.startup import configured_for
     from edgewright.device.boards.configuration import read_boards
 
-    configured = read_settings(config)
+    configured = configured_for(str(package) if package else "", config)
     settings = configured.settings
     strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
     lines, named = [], bool(settings.packages or settings.detectors or settings.rules)
     if named:
-        plan = make_plan(strict, Path())
+        plan = make_plan(strict, Path(), configured.files)
         for answerer in plan.answerers:
             rate = f" at {answerer.rate:g} Hz" if answerer.rate else ""
             predictor = answerer.predictor
@@ -304,6 +307,7 @@ def check(config: Path = argument()) -> Result:
         f"board {board.name}: {board.link}, {board.trial:g} s of trial; queried if the device has a fleet"
         for board in settings.boards
     ]
+    lines += [f"kept instead of the release's: {key}" for key in configured.kept]
     more = "" if named else " with a package on the command line: it configures no work"
     lines.append(f"{config.name} can be run{more}")
     return Result({"config": str(config), "works_alone": named, "checked": lines}, lines)

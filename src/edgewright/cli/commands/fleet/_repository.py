@@ -103,6 +103,9 @@ def publish(
     wheels: Path | None = option(
         "--agent-wheels", metavar="DIR", help="Folder with wheels of the agent that devices install with the release."
     ),
+    settings: Path | None = option(
+        metavar="FILE", help="Settings that devices take with the release: a part of a device.toml."
+    ),
     minimum: str = option(
         "--least", metavar="VERSION", help="Lowest version of Edgewright that a device needs to run it."
     ),
@@ -128,16 +131,19 @@ def publish(
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.repository.publication import prepare_release, with_wheels
+    from edgewright.fleet.repository.publication import check_package, prepare_release, with_settings, with_wheels
 
     fleet = open_fleet(folder)
     path, now = package_path(package), time.time()
     ring = signing.ring(fleet)
     with writing(fleet, now, ring), TemporaryDirectory() as temporary:
+        if settings is not None:
+            path = with_settings(path, settings, Path(temporary))
         if wheels is not None:
             path = with_wheels(path, wheels, Path(temporary))
+        contents = check_package(path)
         change, releases = prepare_release(
-            fleet, path, now, product=fleet.product(product), counter=counter, profiles=profiles, minimum=minimum,
+            fleet, contents, now, product=fleet.product(product), counter=counter, profiles=profiles, minimum=minimum,
             notes=notes[:1000], back=back,
         )  # fmt: skip
         settled = settle(fleet, change, ring, now, prepare)
@@ -145,7 +151,10 @@ def publish(
     for published in releases:
         release, way = published.release, f", the way back to {published.of}" if published.revert else ""
         lines.append(f"{release.product} {release.counter}: {release.package}, {release.length:,} bytes{way}")
-    return Result({"change": settled, "releases": releases}, [*lines, *settled_lines(settled, folder)])
+    lines += [f"each device must have: {', '.join(contents.needs)}"] if contents.needs else []
+    return Result(
+        {"change": settled, "releases": releases, "needs": contents.needs}, [*lines, *settled_lines(settled, folder)]
+    )
 
 
 @declare(example="--fleet my-fleet")

@@ -1,0 +1,153 @@
+"""Settings that a release brings: a part of device.toml below `settings/` of its package, under the device's own.
+
+They are read from the package that runs. They are therefore tested, activated and taken back together with its model,
+and need no writes of their own.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from edgewright.core.files import os_errors
+from edgewright.core.state_machine.validation import read_table
+from edgewright.core.toml_tables import parse_toml, read_toml
+from edgewright.device.agent.packages import SETTINGS
+from edgewright.device.agent.plan import make_plan
+from edgewright.device.agent.settings import Configured, check_settings
+from edgewright.device.boards.configuration import check_apart
+from edgewright.schema.device_config import CommandEntry, PackageEntry
+from edgewright.schema.errors import InputError, UnknownNameError
+
+FILE = "device.toml"
+KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink")
+"""What a release may set: names, stores, programs, further packages and boards belong to each device."""
+_LARGEST = 16 << 20
+_NAME = "package"  # of a release's own package in events and tables, after its file on a device
+
+
+def carried_files(package: Path) -> dict[str, bytes]:
+    """Return the files below `settings/` of a package by their names there; none where it carries none.
+
+    Raises:
+        InputError: no package, or more than 16 MiB.
+    """
+    try:
+        with zipfile.ZipFile(package) as archive:
+            members = [member for member in archive.infolist() if member.filename.startswith(SETTINGS)]
+            if sum(member.file_size for member in members) > _LARGEST:
+                raise InputError(f"settings of at most {_LARGEST >> 20} MiB", "more", str(package))
+            return {member.filename.removeprefix(SETTINGS): archive.read(member) for member in members}
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise InputError("a package", str(error), str(package)) from None
+
+
+def collect_files(path: Path) -> dict[str, bytes]:
+    """Return settings for a release and the tables and detectors that they name, as `carried_files` gives them.
+
+    Raises:
+        InputError: a file cannot be read, or lies elsewhere than in the folder of the settings.
+    """
+    table = read_toml(path, "settings of a release")
+    files = {FILE: path.read_bytes()}
+    for name in _named_files(table, path.name):
+        with os_errors(InputError, f"the file {name!r} that {path.name} names", path.parent / name):
+            files[name] = (path.parent / name).read_bytes()
+    return files
+
+
+def settings_with(package: Path, config: Path | None) -> Configured:
+    """Return the settings of a device, and beneath them those that the package carries.
+
+    A key that the device has itself stays. Tables are merged key by key; a list such as `[[rules]]` is one key.
+
+    Args:
+        package: file of the package.
+        config: device.toml; None for none.
+
+    Raises:
+        UnknownNameError: for a key that no release may set, and as `check_settings`.
+        InputError: settings cannot be read or do not fit together, or name a file that the package lacks.
+    """
+    own = {} if config is None else read_toml(config, "a configuration")
+    where, folder = ("the settings", Path()) if config is None else (config.name, config.parent)
+    configured = check_settings(own, folder, where)
+    files = carried_files(package)
+    if not files:
+        return configured
+    title, inside = f"{FILE} of the release", package.absolute() / SETTINGS
+    if FILE not in files:
+        raise InputError(f"a file {SETTINGS}{FILE}", "none", str(package))
+    carried = parse_toml(files[FILE], title)
+    names = _named_files(carried, title)
+    for name in names:
+        if name not in files:
+            raise InputError("a file that the release carries", repr(name), title)
+    for key in ("detectors", "rules"):
+        for entry in carried.get(key, ()):
+            entry["path"] = str(inside / entry["path"])
+    merged, kept = _merge(carried, own)
+    configured = check_settings(merged, folder, f"{where} with {title}" if own else title)
+    source = merged.get("source", {})
+    if source.get("kind") == "serial":
+        check_apart(configured.settings.boards, str(source.get("port", "")), title)
+    settings = configured.settings
+    # An older package, or this one without them, does not stand in for a model with its settings.
+    strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
+    contents = {str(inside / name): files[name] for name in names}
+    return msgspec.structs.replace(configured, settings=strict, files=contents, kept=kept)
+
+
+def check_carried(package: Path, config: Path | None = None) -> tuple[str, ...]:
+    """Check what a package carries as a device does before it activates it; names that a device must have itself.
+
+    Args:
+        package: its file, with settings.
+        config: device.toml of this device. None on the desk: programs that rules start are then those of any device.
+
+    Raises:
+        CheckFailedError: the test vectors of a package fail.
+        UnknownNameError, InputError: as `settings_with`, or its tables and detectors do not fit the package.
+    """
+    configured = settings_with(package, config)
+    settings = configured.settings
+    commands = dict(settings.commands)
+    if config is None:
+        tables = [read_table(Path(rule.path), configured.files.get(rule.path)) for rule in settings.rules]
+        names = sorted({action.command for table in tables for action in table.actions if action.command})
+        commands = {name: CommandEntry(run=("/",)) for name in names}
+    packages = (PackageEntry(path=str(package), name=_NAME), *settings.packages)
+    make_plan(msgspec.structs.replace(settings, packages=packages, commands=commands), Path(), configured.files)
+    return () if config is not None else tuple(f"command {name}" for name in commands)
+
+
+def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
+    """Return the files that settings of a release name, after a check of their keys and values."""
+    for key in table:
+        if key not in KEYS:
+            raise UnknownNameError("key of a release's settings", key, KEYS, where)
+    check_settings(dict(table), Path(), where)
+    names = [str(entry["path"]) for key in ("detectors", "rules") for entry in table.get(key, ())]
+    for name in names:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or name in (FILE, ".") or name != str(path):
+            raise InputError(f"a plain path below the folder of the settings, other than {FILE}", repr(name), where)
+    return names
+
+
+def _merge(carried: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return both tables as one, and the keys of the device that differ from the release's."""
+    merged, kept = {**carried, **own}, []
+    for key in sorted(carried.keys() & own.keys()):
+        given, mine = carried[key], own[key]
+        if isinstance(mine, dict) and mine.get("kind") == given.get("kind"):
+            merged[key] = {**given, **mine}
+            kept += [f"{key}.{name}" for name in sorted(given.keys() & mine.keys()) if given[name] != mine[name]]
+        elif given != mine:
+            kept.append(key)
+    return merged, tuple(kept)

@@ -1,0 +1,103 @@
+"""Settings of a release on a real device: they run, are refused, are taken back with the model, through kills too."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_example import package
+from board_fleet import ServedFleet
+from edgewright.fleet.device.device_state import DeviceState
+from edgewright.fleet.device.state_database import State
+from settings_example import release_settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+CUTS = 12
+
+
+class Fleet(ServedFleet):
+    """One device with a device.toml of its own, whose rules say which settings run."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "--report-every", "5")
+        (folder / "device.toml").write_text("[agent]\nslow = 9.0\n")
+
+    def start_agent(self, *more: str) -> None:
+        self.start(*more, "--config", "device.toml")
+
+    def publish(self, name: str, trial: str, **settings: Any) -> str:  # noqa: ANN401 - of `release_settings`
+        package(self.folder / f"{name}.edge", provenance={"seed": name})
+        path = release_settings(self.folder / name, **settings)
+        self.run("fleet", "publish", f"{name}.edge", "--fleet", "fleet", "--settings", str(path))
+        return self.begin(trial)
+
+    def state(self) -> DeviceState:
+        state = State.open(self.folder / "dev", writable=False)
+        state.close()
+        return state.device_state
+
+    def outcome(self) -> dict[str, Any]:
+        history = json.loads(self.run("fleet", "devices", "pump-1", "--fleet", "fleet", "--json"))["history"]
+        newest: dict[str, Any] = (history["outcomes"] or [{}])[0]
+        return newest
+
+    def wait(self, true: Callable[[], object], seconds: float = 600.0) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path)
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+def test_settings_run_with_their_release_and_go_back_with_it(fleet: Fleet) -> None:
+    fleet.start_agent("r0.edge", "--token", fleet.token, "--name", "pump-1")
+    fleet.publish("one", "seconds = 3.0", action='event = "first"')
+    fleet.wait(lambda: "release 1, idle: confirmed" in fleet.said())
+    fleet.wait(lambda: "state    first" in fleet.said())
+
+    # A program that this device does not allow: refused before it runs, and named to the fleet.
+    fleet.publish("two", "seconds = 3.0", action='command = "stop"')
+    fleet.wait(lambda: "release 2 failed its test here: no command 'stop'" in fleet.said())
+    assert (fleet.state().counter, fleet.state().burned) == (1, (2,))
+    fleet.wait(lambda: fleet.outcome().get("counter") == 2)
+    outcome = fleet.outcome()
+    assert (outcome["what"], outcome["because"]) == ("refused", "start")
+    assert "no command 'stop'" in outcome["detail"]
+
+    # On trial its rules run; with the abort those of before are back.
+    plan = fleet.publish("three", "seconds = 6000.0", action='event = "third"')
+    fleet.wait(lambda: "state    third" in fleet.said())
+    fleet.run("fleet", "rollout", "abort", "--fleet", "fleet", plan)
+    fleet.wait(lambda: fleet.state().counter == 1 and fleet.state().trial is None)
+    seen = fleet.said().count("state    first")
+    fleet.wait(lambda: fleet.said().count("state    first") > seen)
+
+
+def test_a_kill_at_any_moment_leaves_a_model_with_its_settings(fleet: Fleet) -> None:
+    fleet.start_agent("r0.edge", "--token", fleet.token, "--name", "pump-1")
+    fleet.publish("one", "seconds = 2.0\nboots = 100\ncrashes = 100", action='event = "first"')
+    chance = random.Random(53)  # noqa: S311 - moments of a test
+    for _ in range(CUTS):
+        assert fleet.device is not None
+        time.sleep(chance.uniform(0.2, 4.0))
+        fleet.device.send_signal(signal.SIGKILL)
+        fleet.device.wait()
+        fleet.start_agent()
+    fleet.wait(lambda: fleet.state().floor == 1)
+    seen = fleet.said().count("state    first")
+    fleet.wait(lambda: fleet.said().count("state    first") > seen)

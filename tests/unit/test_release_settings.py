@@ -1,0 +1,148 @@
+"""Settings travel in the package of a release: merged under the device's own, checked at both ends, never in halves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent_example import package, recording, signal
+from edgewright.cli.main import run as command
+from edgewright.core.package import read_package
+from edgewright.device.agent.release_settings import check_carried, settings_with
+from edgewright.device.agent.startup import configured_for, run_agent
+from edgewright.device.sources import short_source
+from edgewright.fleet.device.package_test import run_vectors
+from edgewright.fleet.repository.publication import check_package, with_settings
+from edgewright.schema.device import Event
+from edgewright.schema.errors import CheckFailedError, InputError, OutputError
+from edgewright.schema.fleet_plan import TrialLimits
+from settings_example import release_settings
+
+
+def carrying(tmp_path: Path, settings: Path) -> Path:
+    (tmp_path / "out").mkdir(exist_ok=True)
+    return with_settings(package(tmp_path / "package.edge"), settings, tmp_path / "out")
+
+
+def events(configured_package: Path, tmp_path: Path, config: Path | None = None) -> list[Event]:
+    listed: list[Event] = []
+    run_agent(
+        configured_for(str(configured_package), config), short_source(f"replay:{tmp_path / 'rows.csv'}"),
+        tmp_path / "store", stop=lambda: False, say=print, publish=listed.extend, begin=lambda _: None,
+    )  # fmt: skip
+    return listed
+
+
+def test_the_model_runs_with_the_settings_of_its_release_under_those_of_the_device(tmp_path: Path) -> None:
+    recording(tmp_path / "rows.csv", signal(20.0))
+    path = carrying(tmp_path, release_settings(tmp_path / "s", "[agent]\nsummary = 5.0\nslow = 2.0\n"))
+    assert read_package(path).manifest.version == 2
+    assert read_package(tmp_path / "package.edge").manifest.version == 1
+    assert [e.label for e in events(path, tmp_path) if e.kind == "state"][:3] == ["high", "up", "low"]
+
+    config = tmp_path / "device.toml"
+    config.write_text('[agent]\nslow = 1.0\n[[sink]]\nkind = "folder"\npath = "out"\n')
+    configured = settings_with(path, config)
+    assert (configured.settings.agent.slow, configured.settings.agent.summary) == (1.0, 5.0)
+    assert configured.kept == ("agent.slow",)
+    assert [way.kind for way in configured.ways] == ["folder"]
+    (reason,) = [e.detail["reason"] for e in events(path, tmp_path, config) if e.label == "settings"]
+    assert reason == "device.toml differs from the release in agent.slow"
+
+    config.write_text("rules = []\n")  # a list is one key
+    assert [e for e in events(path, tmp_path, config) if e.kind == "state"] == []
+    assert settings_with(path, config).kept == ("rules",)
+
+
+def test_a_source_of_another_kind_stays_whole(tmp_path: Path) -> None:
+    path = carrying(
+        tmp_path, release_settings(tmp_path / "s", '[source]\nkind = "iio"\ndevice = "imu"\nrate = 104.0\n')
+    )
+    config = tmp_path / "device.toml"
+    config.write_text('[source]\nkind = "replay"\npath = "rows.csv"\n')
+    configured = settings_with(path, config)
+    assert configured.source is not None
+    assert (configured.source.kind, configured.kept) == ("replay", ("source",))
+    config.write_text('[source]\nkind = "iio"\ndevice = "accelerometer"\n')
+    configured = settings_with(path, config)
+    assert configured.source is not None
+    settings = msgspec.to_builtins(configured.source.config)
+    assert (settings["device"], settings["rate"]) == ("accelerometer", 104.0)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[agent]\nsumary = 5.0\n", "no key 'sumary'.*Did you mean 'summary'"),
+        ("[store]\nquota = 1\n", "no key of a release's settings 'store'"),
+        ('[commands.stop]\nrun = ["/bin/true"]\n', "no key of a release's settings 'commands'"),
+        ('[[detectors]]\npath = "../limits.detector"\n', "a plain path below the folder"),
+        ('[[detectors]]\npath = "/etc/passwd"\n', "a plain path below the folder"),
+        ('[[detectors]]\npath = "device.toml"\n', "other than device.toml"),
+        ('[[detectors]]\npath = "none.detector"\n', "the file 'none.detector'"),
+        ("= 5", "expected TOML"),
+    ],
+)
+def test_what_no_device_would_take_is_not_published(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        carrying(tmp_path, release_settings(tmp_path / "s", more))
+
+
+def test_a_rule_about_a_column_that_the_package_lacks_is_not_published(tmp_path: Path) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s", column="pressure"))
+    with pytest.raises(InputError, match="no name for a guard 'pressure'"):
+        check_package(path)
+
+
+def test_a_program_belongs_to_the_device_and_is_needed_by_name(tmp_path: Path) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s", action='command = "stop"'))
+    assert check_package(path).needs == ("command stop",)
+    config = tmp_path / "device.toml"
+    config.write_text("[agent]\n")
+    refused = run_vectors(path, TrialLimits(), config=config)
+    assert (refused.ok, refused.because) == (False, "start")
+    assert "no command 'stop'" in refused.detail
+    config.write_text('[commands.stop]\nrun = ["/bin/true"]\n')
+    assert check_carried(path, config) == ()
+    assert run_vectors(path, TrialLimits(), config=config).ok
+
+
+def test_a_device_whose_own_settings_are_broken_blames_no_release(tmp_path: Path) -> None:
+    config = tmp_path / "device.toml"
+    config.write_text("[agent\n")
+    assert run_vectors(package(tmp_path / "package.edge"), TrialLimits(), config=config).ok
+    path = carrying(tmp_path, release_settings(tmp_path / "s"))
+    with pytest.raises(OutputError, match="this device's own settings: expected TOML"):
+        run_vectors(path, TrialLimits(), config=config)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_no_package_stands_in_where_either_has_settings(tmp_path: Path, before: bool) -> None:
+    recording(tmp_path / "rows.csv", signal(5.0))
+    settings, here = release_settings(tmp_path / "s"), tmp_path / "run" / "package.edge"
+    here.parent.mkdir()
+    (with_settings if before else lambda *_: None)(package(tmp_path / "package.edge"), settings, here.parent)
+    events(here if before else tmp_path / "package.edge", tmp_path)
+    wrong = package(tmp_path / "package.edge", wrong=0.5)
+    with pytest.raises(CheckFailedError):
+        events(wrong if before else with_settings(wrong, settings, here.parent), tmp_path)
+
+
+def test_an_agent_of_before_refuses_the_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s"))
+    monkeypatch.setattr("edgewright.core.package.PACKAGE_VERSION", 1)
+    with pytest.raises(InputError, match="Package format 2 is newer than this Edgewright reads"):
+        read_package(path)
+
+
+def test_check_shows_a_release_on_a_device(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s", "[agent]\nslow = 2.0\n"))
+    config = tmp_path / "device.toml"
+    config.write_text("[agent]\nslow = 1.0\n")
+    assert command(["device", "check", str(config), "--package", str(path), "--json"]) == 0
+    checked = json.loads(capfd.readouterr().out)["checked"]
+    assert "rules level: 2 states" in checked
+    assert "kept instead of the release's: agent.slow" in checked
