@@ -141,12 +141,8 @@ def suggest(
 
     named = dict(_named(class_text) for class_text in classes)
     path = data
-    for name, given in (("--judge", judge), ("--into", into), ("--label-errors", label_errors)):
-        if given is not None and not then:
-            raise InputError(f"{name} with --then train", f"{name} alone", "label suggest", "Add --then train")
     limit = LIMIT if label_errors is None else label_errors
-    if judge is not None and not judge.exists():
-        raise InputError("a file or a folder", "no such file", f"--judge {judge}", "Check the path")
+    _check_students(then, judge, into, label_errors)
     if then and out is not None and out.exists():
         path, out = _continued(out, data), None
     if then and path.exists() and out is None and _audit_of(path).state in ("open", "done"):
@@ -184,6 +180,15 @@ def suggest(
     if then and not suggestions.suggested and suggestions.labelled:
         return _trained(path, encoder, judge, into, limit, seed)  # people labelled everything
     return _with_audit(path, record, lines, limit) if then else Result(record, lines)
+
+
+def _check_students(then: str | None, judge: Path | None, into: Path | None, label_errors: float | None) -> None:
+    """Refuse options of students where none are trained, and judges that are not there."""
+    for name, given in (("--judge", judge), ("--into", into), ("--label-errors", label_errors)):
+        if given is not None and not then:
+            raise InputError(f"{name} with --then train", f"{name} alone", "label suggest", "Add --then train")
+    if judge is not None and not judge.exists():
+        raise InputError("a file or a folder", "no such file", f"--judge {judge}", "Check the path")
 
 
 def _continued(out: Path, data: Path) -> Path:
